@@ -1,0 +1,74 @@
+"""From raw gaze to a comparison: does looking where people look help a model judge a picture?
+
+The flat namespace loads a room when a name of it is first touched, so that ``import gazekit`` is light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gazekit import errors, models, training
+    from gazekit.attention import attended_rectangle, attention_map, saliency
+    from gazekit.dataset import open_dataset
+    from gazekit.events import data_quality, detect_fixations, label_samples
+    from gazekit.gaze import GazeRecording
+    from gazekit.histograms import read_histograms
+    from gazekit.screen import Placement, Screen
+    from gazekit.session import Session, open_session
+
+_HOME = {
+    "GazeRecording": "gazekit.gaze",
+    "Placement": "gazekit.screen",
+    "Screen": "gazekit.screen",
+    "Session": "gazekit.session",
+    "attended_rectangle": "gazekit.attention",
+    "attention_map": "gazekit.attention",
+    "data_quality": "gazekit.events",
+    "detect_fixations": "gazekit.events",
+    "label_samples": "gazekit.events",
+    "open_dataset": "gazekit.dataset",
+    "open_session": "gazekit.session",
+    "read_histograms": "gazekit.histograms",
+}
+_MODULES = {
+    "errors": "gazekit.errors",
+    "models": "gazekit.models",
+    "saliency": "gazekit.attention.saliency",
+    "training": "gazekit.training",
+}
+
+__all__ = [
+    "GazeRecording",
+    "Placement",
+    "Screen",
+    "Session",
+    "attended_rectangle",
+    "attention_map",
+    "data_quality",
+    "detect_fixations",
+    "errors",
+    "label_samples",
+    "models",
+    "open_dataset",
+    "open_session",
+    "read_histograms",
+    "saliency",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    else:
+        raise AttributeError(f"module 'gazekit' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""``python -m gazekit`` is ``gazekit``."""
+
+from gazekit.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Where people looked in a picture: maps, patches, masks, and how alike two maps are."""

@@ -1,0 +1,1 @@
+"""A lab session: trackers, calibration, pictures on the screen, recording without loss."""

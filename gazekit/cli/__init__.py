@@ -1,0 +1,94 @@
+"""What a person types. Each command lives in a module of its own, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from gazekit.errors import GazekitError, unknown_name
+from survey.errors import SurveyError
+
+COMMANDS = {
+    "record": "Run a lab session: calibration, pictures, loss-free recording.",
+    "recover": "Make the session file from the journal of a session that was cut off.",
+    "trackers": "List the eye trackers that can be reached.",
+    "study": "Write a commented example of a study file, or check one.",
+    "view": "Show a trial with scanpath and pupil trace.",
+    "import": "Turn other people's gaze files into session files.",
+    "export": "Write sessions as BIDS, CSV or Parquet.",
+    "quality": "Accuracy, precision and data loss of recordings.",
+    "fixations": "Find fixations in sessions.",
+    "aoi": "Dwell time, first fixation, revisits and transitions of areas of interest.",
+    "attention": "Attention maps, rectangles and masks from fixations.",
+    "survey": "Collect, import and aggregate ratings.",
+    "build-dataset": "Join gaze, pictures and ratings to one HDF5 dataset.",
+    "dataset": "Look into, verify, merge, subset or export a dataset.",
+    "export-images": "Write the masked pictures of a dataset as image files.",
+    "models": "List the models, or export one as ONNX.",
+    "train": "Train and compare models on the conditions of a dataset.",
+    "compare": "Compare finished runs, with intervals.",
+    "report": "Write the report of a comparison as one HTML file.",
+    "score": "Score pictures with a trained model.",
+    "serve": "Score pictures over HTTP.",
+    "demo": "Walk through the whole job with simulated people.",
+    "run": "Run a whole study from its TOML file.",
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and loads one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself, loaded from ``gazekit.cli.<name>``."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gazekit.cli.{cmd_name.replace('-', '_')}_")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown name is answered with the close ones."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            ctx.fail(str(unknown_name("command", args[0], COMMANDS)))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without loading any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gazekit")
+def gazekit() -> None:
+    """From an eye tracker's raw gaze to an honest comparison of models.
+
+    \b
+    Try:  gazekit demo --out demo
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: exit code 0, 1 (failed) or 2 (bad usage); errors on purpose print no traceback."""
+    try:
+        result: Any = gazekit.main(args=arguments, standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except (GazekitError, SurveyError) as error:
+        click.echo(f"gazekit: {error}", err=True)
+        sys.exit(1)
+    except click.exceptions.Abort:
+        click.echo("gazekit: stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -1,0 +1,1 @@
+"""Pictures, masks and ratings joined to one HDF5 dataset."""

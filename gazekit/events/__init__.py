@@ -1,0 +1,1 @@
+"""Fixations, saccades and data quality from raw gaze."""

@@ -1,0 +1,214 @@
+"""The recording that every stage speaks: binocular gaze as plain numpy columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import InputError, unknown_name
+from gazekit.screen import Screen
+
+Floats = npt.NDArray[np.float64]
+EyeChoice = Literal["left", "right", "average", "strict"]
+EYE_CHOICES = ("left", "right", "average", "strict")
+
+_WIDTHS = {
+    "gaze": 2,
+    "gaze_mm": 3,
+    "origin_mm": 3,
+    "pupil_mm": None,
+    "valid": None,
+    "pupil_valid": None,
+    "origin_valid": None,
+}
+
+
+@dataclass(frozen=True)
+class Eye:
+    """What a tracker says of one eye, n samples. Missing is NaN.
+
+    Attributes
+    ----------
+    gaze : (n, 2) on the display area, (0, 0) top left to (1, 1) bottom right; off-screen gaze lies outside.
+    gaze_mm : (n, 3) the gaze point in the tracker's user coordinates, millimetres.
+    origin_mm : (n, 3) the eye in the tracker's user coordinates, millimetres.
+    pupil_mm : (n,) pupil diameter, millimetres.
+    valid, pupil_valid, origin_valid : (n,) bool, the tracker's own verdicts.
+    """
+
+    gaze: Floats
+    gaze_mm: Floats
+    origin_mm: Floats
+    pupil_mm: Floats
+    valid: npt.NDArray[np.bool_]
+    pupil_valid: npt.NDArray[np.bool_]
+    origin_valid: npt.NDArray[np.bool_]
+
+    @classmethod
+    def from_gaze(
+        cls,
+        gaze: npt.ArrayLike,
+        *,
+        pupil_mm: npt.ArrayLike | None = None,
+        origin_mm: npt.ArrayLike | None = None,
+        gaze_mm: npt.ArrayLike | None = None,
+        valid: npt.ArrayLike | None = None,
+        pupil_valid: npt.ArrayLike | None = None,
+        origin_valid: npt.ArrayLike | None = None,
+    ) -> Eye:
+        """An eye of which only the gaze need be known; verdicts that are not given follow from the numbers."""
+        point = np.array(gaze, dtype=np.float64).reshape(-1, 2)
+        n = len(point)
+        pupil = np.full(n, np.nan) if pupil_mm is None else np.array(pupil_mm, dtype=np.float64)
+        origin = np.full((n, 3), np.nan) if origin_mm is None else np.array(origin_mm, dtype=np.float64)
+        point_mm = np.full((n, 3), np.nan) if gaze_mm is None else np.array(gaze_mm, dtype=np.float64)
+        return cls(
+            gaze=point,
+            gaze_mm=point_mm,
+            origin_mm=origin,
+            pupil_mm=pupil,
+            valid=_verdict(valid, np.isfinite(point).all(axis=1)),
+            pupil_valid=_verdict(pupil_valid, np.isfinite(pupil)),
+            origin_valid=_verdict(origin_valid, np.isfinite(origin).all(axis=1)),
+        )
+
+    @classmethod
+    def missing(cls, n: int) -> Eye:
+        """An eye that was not recorded: n samples of NaN, none valid."""
+        return cls.from_gaze(np.full((n, 2), np.nan))
+
+    def take(self, index: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Eye:
+        """The samples that an index selects."""
+        return Eye(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True)
+class GazeRecording:
+    """n binocular samples as delivered, in the order of delivery.
+
+    Validated once, here, with all faults reported together. Time stamps need not increase: dropped and doubled
+    samples and clocks that step back are what trackers deliver, and the stages that follow meet them.
+
+    Attributes
+    ----------
+    device_time_us, system_time_us : (n,) int64 microseconds, the tracker's clock and the host's.
+    left, right : `Eye`
+    """
+
+    device_time_us: npt.NDArray[np.int64]
+    system_time_us: npt.NDArray[np.int64]
+    left: Eye
+    right: Eye
+
+    def __post_init__(self) -> None:
+        faults = _faults(self)
+        if faults:
+            raise InputError("this is not a gaze recording: " + "; ".join(faults))
+
+    def __len__(self) -> int:
+        return len(self.device_time_us)
+
+    @classmethod
+    def from_pixels(
+        cls,
+        time_us: npt.ArrayLike,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        screen: Screen,
+        *,
+        pupil_mm: npt.ArrayLike | None = None,
+    ) -> GazeRecording:
+        """A recording of one eye, or of an average, from screen pixels; NaN where it was lost.
+
+        The samples are kept as the left eye; the right is missing, so that ``left`` and ``average`` give them back.
+        """
+        time = np.asarray(time_us)
+        if time.dtype.kind == "f":
+            if not np.isfinite(time).all():
+                raise InputError(f"time stamps must be finite microseconds; {int((~np.isfinite(time)).sum())} are not")
+            time = np.round(time)
+        time = time.astype(np.int64)
+        x, y = np.atleast_1d(np.asarray(x, dtype=np.float64)), np.atleast_1d(np.asarray(y, dtype=np.float64))
+        if not x.shape == y.shape == time.shape or time.ndim != 1:
+            raise InputError(
+                f"time, x and y must be columns of one length; found shapes {time.shape}, {x.shape}, {y.shape}"
+            )
+        lost = ~(np.isfinite(x) & np.isfinite(y))
+        gaze = screen.px_to_display(np.where(lost, np.nan, x), np.where(lost, np.nan, y))
+        return cls(time, time.copy(), Eye.from_gaze(gaze, pupil_mm=pupil_mm), Eye.missing(len(time)))
+
+    @classmethod
+    def empty(cls) -> GazeRecording:
+        """A recording of no samples."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none.copy(), Eye.missing(0), Eye.missing(0))
+
+    def take(self, index: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> GazeRecording:
+        """The samples that an index selects."""
+        return GazeRecording(
+            self.device_time_us[index], self.system_time_us[index], self.left.take(index), self.right.take(index)
+        )
+
+    def between(self, onset_us: int, offset_us: int, *, clock: Literal["device", "system"] = "system") -> GazeRecording:
+        """The samples with onset <= time < offset on one of the clocks."""
+        time = self.device_time_us if clock == "device" else self.system_time_us
+        return self.take((time >= onset_us) & (time < offset_us))
+
+    def point(self, eye: EyeChoice = "average") -> Floats:
+        """Gaze on the display area, shape (n, 2), NaN where lost or not valid.
+
+        ``average`` takes the mean of the valid eyes, ``strict`` only where both are valid.
+        """
+        return select_eye(_masked(self.left), _masked(self.right), eye)
+
+    @property
+    def rate_hz(self) -> float:
+        """Nominal sampling rate: 1 over the median positive interval of the device clock; NaN below two samples."""
+        steps = np.diff(self.device_time_us)
+        steps = steps[steps > 0]
+        return float(1e6 / np.median(steps)) if len(steps) else float("nan")
+
+
+def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:
+    """One column from two eyes, shapes (n, k), NaN where missing: left, right, average of any, or strict average."""
+    if eye not in EYE_CHOICES:
+        raise unknown_name("eye", str(eye), EYE_CHOICES)
+    if eye == "left":
+        return left
+    if eye == "right":
+        return right
+    both = (left + right) / 2
+    if eye == "strict":
+        return both
+    return np.where(np.isnan(left), right, np.where(np.isnan(right), left, both))
+
+
+def _verdict(given: npt.ArrayLike | None, otherwise: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return otherwise if given is None else np.array(given, dtype=bool)
+
+
+def _masked(eye: Eye) -> Floats:
+    return np.where(eye.valid[:, None], eye.gaze, np.nan)
+
+
+def _faults(recording: GazeRecording) -> list[str]:
+    n = len(recording.device_time_us)
+    faults = []
+    for name in ("device_time_us", "system_time_us"):
+        column = getattr(recording, name)
+        if column.dtype != np.int64 or column.shape != (n,):
+            faults.append(f"{name} must be int64 of shape ({n},), found {column.dtype} {column.shape}")
+    for side in ("left", "right"):
+        eye = getattr(recording, side)
+        for name, width in _WIDTHS.items():
+            column = getattr(eye, name)
+            shape = (n,) if width is None else (n, width)
+            dtype = np.dtype(bool if name.endswith("valid") else np.float64)
+            if column.shape != shape or column.dtype != dtype:
+                faults.append(f"{side}.{name} must be {dtype} of shape {shape}, found {column.dtype} {column.shape}")
+            elif dtype == np.float64 and np.isinf(column).any():
+                faults.append(f"{side}.{name} has {int(np.isinf(column).sum())} infinite values; missing is NaN")
+    return faults

@@ -1,0 +1,78 @@
+"""Rating histograms: how many people gave each score to a picture.
+
+A histogram table has a row a picture: ``image``, ``n``, counts ``c1 .. cK``, ``mean``, ``std``, ``flags``.
+Counts are whole numbers; scores are the buckets' numbers 1..K; ``std`` is the population standard deviation
+of the histogram (what a distribution predicts), in score units.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.errors import FormatError
+from gazekit.tables import read_table, write_table
+
+
+def count_columns(table: pd.DataFrame) -> list[str]:
+    """The columns c1 .. cK of a histogram table, in order."""
+    found = sorted(int(name[1:]) for name in map(str, table.columns) if re.fullmatch(r"c[1-9]\d*", name))
+    if found != list(range(1, len(found) + 1)) or len(found) < 2:
+        raise FormatError(
+            f"a histogram table needs the columns c1, c2, ... cK with K of 2 or more; found "
+            f"{', '.join(f'c{k}' for k in found) or 'none'}"
+        )
+    return [f"c{k}" for k in found]
+
+
+def moments(counts: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Mean and population standard deviation of histograms, shape (..., K), over scores 1..K; NaN where empty."""
+    array = np.asarray(counts, dtype=np.float64)
+    score = np.arange(1, array.shape[-1] + 1)
+    total = array.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (array * score).sum(axis=-1) / total
+        variance = (array * (score - mean[..., None]) ** 2).sum(axis=-1) / total
+    return mean, np.sqrt(variance)
+
+
+def read_histograms(path: str | Path) -> pd.DataFrame:
+    """Read a histogram table: ``image``, ``c1 .. cK``; the rest is filled in where it is absent.
+
+    Raises
+    ------
+    InputError, FormatError : no such file, a column missing, one bucket, a picture twice, negative or
+        fractional counts (every row at fault is named).
+    """
+    table = read_table(path, ["image"], "histogram table")
+    columns = count_columns(table)
+    counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts != np.floor(counts)).any(axis=1)
+    if wrong.any():
+        names = ", ".join(map(str, table["image"][wrong][:10]))
+        raise FormatError(
+            f"{path}: counts must be whole numbers of 0 or more; {int(wrong.sum())} rows are not: {names}"
+        )
+    twice = table["image"].duplicated()
+    if twice.any():
+        raise FormatError(
+            f"{path}: each picture may stand once; repeated: {', '.join(map(str, table['image'][twice][:10]))}"
+        )
+    table[columns] = counts.astype(np.int64)
+    table["n"] = counts.sum(axis=1).astype(np.int64)
+    table["mean"], table["std"] = moments(counts)
+    table["flags"] = table["flags"].fillna("") if "flags" in table else ""
+    first = ["image", "n", *columns, "mean", "std", "flags"]
+    return table[first + [name for name in table.columns if name not in first]]
+
+
+def write_histograms(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:
+    """Write a histogram table as CSV."""
+    count_columns(table)
+    return write_table(table, path, provenance)

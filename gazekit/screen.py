@@ -1,0 +1,122 @@
+"""The screen: pixels, millimetres and degrees of visual angle.
+
+Pixels are 0-based, x to the right, y down, pixel i covering [i, i + 1). The display area of a tracker runs
+from (0, 0) at the top left to (1, 1) at the bottom right.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A flat screen, seen from straight in front of its centre.
+
+    Parameters
+    ----------
+    width_px, height_px : size in pixels.
+    width_mm, height_mm : size of the lit area in millimetres.
+    distance_mm : from the eyes to the screen's centre, millimetres.
+    """
+
+    width_px: int
+    height_px: int
+    width_mm: float
+    height_mm: float
+    distance_mm: float
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name} is {value!r}"
+            for name, value in vars(self).items()
+            if not (isinstance(value, (int, float, np.number)) and math.isfinite(value) and value > 0)
+        ]
+        if faults:
+            raise InputError(f"a screen's sizes and distance must be positive numbers: {'; '.join(faults)}")
+
+    def to_mm(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Millimetres from the screen's centre, x to the right, y down."""
+        x = (np.asarray(x_px, dtype=np.float64) / self.width_px - 0.5) * self.width_mm
+        y = (np.asarray(y_px, dtype=np.float64) / self.height_px - 0.5) * self.height_mm
+        return x, y
+
+    def to_degrees(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Fick azimuth and elevation in degrees from the screen's centre, y down positive.
+
+        azimuth = atan2(x, d), elevation = atan2(y, sqrt(x^2 + d^2)) with x, y in mm and viewing distance d.
+        """
+        x, y = self.to_mm(x_px, y_px)
+        d = self.distance_mm
+        return np.degrees(np.arctan2(x, d)), np.degrees(np.arctan2(y, np.hypot(x, d)))
+
+    def to_pixels(self, azimuth_deg: npt.ArrayLike, elevation_deg: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """The inverse of `to_degrees`."""
+        azimuth = np.radians(np.asarray(azimuth_deg, dtype=np.float64))
+        elevation = np.radians(np.asarray(elevation_deg, dtype=np.float64))
+        x = self.distance_mm * np.tan(azimuth)
+        y = np.hypot(x, self.distance_mm) * np.tan(elevation)
+        return (x / self.width_mm + 0.5) * self.width_px, (y / self.height_mm + 0.5) * self.height_px
+
+    def display_to_px(self, gaze: npt.ArrayLike) -> tuple[Floats, Floats]:
+        """Display-area coordinates, shape (n, 2), to screen pixels."""
+        array = np.asarray(gaze, dtype=np.float64)
+        return array[..., 0] * self.width_px, array[..., 1] * self.height_px
+
+    def px_to_display(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> Floats:
+        """Screen pixels to display-area coordinates, shape (..., 2)."""
+        x = np.asarray(x_px, dtype=np.float64) / self.width_px
+        y = np.asarray(y_px, dtype=np.float64) / self.height_px
+        return np.stack(np.broadcast_arrays(x, y), axis=-1)
+
+    @property
+    def pixels_per_degree(self) -> float:
+        """Pixels that one degree about the screen's centre covers, mean of both axes."""
+        mm = 2 * self.distance_mm * math.tan(math.radians(0.5))
+        return mm * (self.width_px / self.width_mm + self.height_px / self.height_mm) / 2
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A picture's rectangle on the screen, in screen pixels (corners may fall between pixels)."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(v) for v in vars(self).values()) or self.width <= 0 or self.height <= 0:
+            raise InputError(f"a placement needs finite corners and a positive size; found {self}")
+
+    @classmethod
+    def fit(cls, picture: tuple[int, int], screen: Screen, *, enlarge: bool = True) -> Placement:
+        """The largest centred rectangle for a picture of (width, height) that keeps its aspect ratio."""
+        width, height = picture
+        scale = min(screen.width_px / width, screen.height_px / height)
+        if not enlarge:
+            scale = min(scale, 1.0)
+        w, h = width * scale, height * scale
+        return cls((screen.width_px - w) / 2, (screen.height_px - h) / 2, w, h)
+
+    def to_picture(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike, picture: tuple[int, int]) -> tuple[Floats, Floats]:
+        """Screen pixels to pixels of a picture of (width, height); NaN for gaze off the picture."""
+        u = (np.asarray(x_px, dtype=np.float64) - self.x) / self.width
+        v = (np.asarray(y_px, dtype=np.float64) - self.y) / self.height
+        with np.errstate(invalid="ignore"):
+            on = (u >= 0) & (u < 1) & (v >= 0) & (v < 1)
+        return np.where(on, u * picture[0], np.nan), np.where(on, v * picture[1], np.nan)
+
+    def to_screen(self, x: npt.ArrayLike, y: npt.ArrayLike, picture: tuple[int, int]) -> tuple[Floats, Floats]:
+        """Pixels of a picture of (width, height) to screen pixels."""
+        u = np.asarray(x, dtype=np.float64) / picture[0]
+        v = np.asarray(y, dtype=np.float64) / picture[1]
+        return self.x + u * self.width, self.y + v * self.height

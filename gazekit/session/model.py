@@ -1,0 +1,144 @@
+"""What a session holds, whatever file it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.gaze import GazeRecording
+from gazekit.screen import Placement, Screen
+
+STIMULUS_COLUMNS = {
+    "image": "str",  # id of the picture
+    "sha256": "str",  # of the picture's file, empty where unknown
+    "picture_width": "int64",  # the picture's own pixels
+    "picture_height": "int64",
+    "onset_us": "int64",  # system clock: the flip's time
+    "offset_us": "int64",
+    "x": "float64",  # placement on the screen, pixels
+    "y": "float64",
+    "width": "float64",
+    "height": "float64",
+    "order": "int64",  # 0-based position in the session
+    "response": "str",  # the rating or answer after the picture, empty where none
+}
+MESSAGE_COLUMNS = {"time_us": "int64", "text": "str"}  # system clock
+STREAMS = ("eye_openness", "time_sync", "user_position", "external_signal", "notifications", "stream_errors")
+
+
+@dataclass(frozen=True)
+class TrackerInfo:
+    """Which eye tracker made the samples; an importer fills what it knows."""
+
+    kind: str = ""
+    model: str = ""
+    serial: str = ""
+    firmware: str = ""
+    rate_hz: float = float("nan")
+    mode: str = ""
+
+
+@dataclass(frozen=True)
+class CalibrationPoint:
+    """One target of a calibration: where it was, and the samples that each eye gave (display area)."""
+
+    target: tuple[float, float]
+    left: npt.NDArray[np.float64]  # (n, 2)
+    right: npt.NDArray[np.float64]
+    left_used: npt.NDArray[np.bool_]
+    right_used: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """One attempt at a calibration; all attempts are kept."""
+
+    time_us: int
+    status: str
+    points: tuple[CalibrationPoint, ...] = ()
+    blob: bytes = b""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Data quality at known targets: a row a target and eye (columns of `data_quality`)."""
+
+    time_us: int
+    table: pd.DataFrame
+    passed: bool | None = None
+
+
+@dataclass(frozen=True)
+class Clock:
+    """system = device + offset + drift * (device - origin), fitted from the time-sync stream."""
+
+    origin_us: int = 0
+    offset_us: float = 0.0
+    drift: float = 0.0
+    residual_us: float = float("nan")
+
+    def to_system(self, device_us: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Device time stamps on the system clock, microseconds."""
+        device = np.asarray(device_us, dtype=np.int64)
+        shift = self.offset_us + self.drift * (device - self.origin_us)
+        return device + np.round(shift).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One picture on the screen and the gaze while it was there."""
+
+    image: str
+    picture: tuple[int, int]  # width, height in the picture's own pixels
+    placement: Placement
+    onset_us: int
+    offset_us: int
+    order: int
+    recording: GazeRecording
+
+
+@dataclass(frozen=True)
+class Session:
+    """An opened session: one participant, one sitting."""
+
+    participant: str
+    screen: Screen
+    recording: GazeRecording
+    name: str = ""
+    task: str = ""
+    tracker: TrackerInfo = TrackerInfo()
+    started_utc: str = ""
+    finalised: bool = True
+    stimuli: pd.DataFrame = field(default_factory=lambda: empty_table(STIMULUS_COLUMNS))
+    messages: pd.DataFrame = field(default_factory=lambda: empty_table(MESSAGE_COLUMNS))
+    calibrations: tuple[Calibration, ...] = ()
+    validations: tuple[Validation, ...] = ()
+    clock: Clock = Clock()
+    streams: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    display: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def trials(self) -> list[Trial]:
+        """Every picture shown, with its gaze (system clock, onset <= t < offset)."""
+        return [
+            Trial(
+                image=str(row.image),
+                picture=(int(row.picture_width), int(row.picture_height)),
+                placement=Placement(row.x, row.y, row.width, row.height),
+                onset_us=int(row.onset_us),
+                offset_us=int(row.offset_us),
+                order=int(row.order),
+                recording=self.recording.between(int(row.onset_us), int(row.offset_us)),
+            )
+            for row in self.stimuli.itertuples()
+        ]
+
+
+def empty_table(columns: Mapping[str, str]) -> pd.DataFrame:
+    """A table of no rows with the documented columns and types."""
+    return pd.DataFrame({name: pd.Series(dtype="object" if kind == "str" else kind) for name, kind in columns.items()})

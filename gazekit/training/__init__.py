@@ -1,0 +1,1 @@
+"""Fit, compare, score."""

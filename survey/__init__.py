@@ -1,0 +1,1 @@
+"""Collects, screens and aggregates ratings of pictures. Knows nothing of gaze."""

@@ -1,0 +1,165 @@
+"""Screen, recording, session file, histograms and files."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gazekit.errors import FormatError, InputError, OutputError
+from gazekit.files import whole_file, write_text
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.histograms import moments, read_histograms
+from gazekit.screen import Placement, Screen
+from gazekit.session import Calibration, CalibrationPoint, Session, Validation, open_session, write_session
+
+
+def test_degrees_are_fick_angles_by_the_closed_form(screen: Screen) -> None:
+    x, y = screen.to_degrees(1920.0, 0.0)
+    mm_x, mm_y = 263.5, -148.0
+    assert x == pytest.approx(math.degrees(math.atan2(mm_x, 630)), abs=1e-9)
+    assert y == pytest.approx(math.degrees(math.atan2(mm_y, math.sqrt(mm_x**2 + 630**2))), abs=1e-9)
+
+
+def test_pixels_come_back_from_degrees(screen: Screen, rng: np.random.Generator) -> None:
+    x, y = rng.uniform(-500, 2500, 100), rng.uniform(-500, 2000, 100)
+    back = screen.to_pixels(*screen.to_degrees(x, y))
+    np.testing.assert_allclose(back, (x, y), atol=1e-9)
+
+
+def test_a_screen_names_every_impossible_size() -> None:
+    with pytest.raises(InputError, match=r"width_px is 0.*distance_mm is nan"):
+        Screen(0, 1080, 527, 296, float("nan"))
+
+
+def test_gaze_off_the_picture_is_not_clipped_to_its_edge(screen: Screen) -> None:
+    placement = Placement.fit((800, 600), screen)
+    assert (placement.x, placement.y, placement.width, placement.height) == (240, 0, 1440, 1080)
+    x, y = placement.to_picture([239.9, 240, 1679.9, 1680], [0, 0, 540, 540], (800, 600))
+    np.testing.assert_allclose(x, [np.nan, 0, 800 - 0.1 * 800 / 1440, np.nan], atol=1e-9)
+    np.testing.assert_allclose(y, [np.nan, 0, 300, np.nan])
+
+
+def test_a_recording_reports_all_faults_together() -> None:
+    time = np.arange(3, dtype=np.int64)
+    with pytest.raises(InputError, match=r"system_time_us must be int64.*left.gaze has 3 infinite.*right.gaze must be"):
+        GazeRecording(
+            time, time.astype(float), Eye.from_gaze(np.full((3, 2), [np.inf, 0])[:3]).take(slice(None)), Eye.missing(2)
+        )
+
+
+@pytest.mark.parametrize(
+    ("eye", "expected"),
+    [
+        ("left", [0.1, np.nan, 0.3]),
+        ("right", [0.3, 0.4, np.nan]),
+        ("average", [0.2, 0.4, 0.3]),
+        ("strict", [0.2, np.nan, np.nan]),
+    ],
+)
+def test_eyes_are_chosen_or_averaged(eye: str, expected: list[float]) -> None:
+    left = Eye.from_gaze([[0.1, 0.1], [np.nan, np.nan], [0.3, 0.3]])
+    right = Eye.from_gaze([[0.3, 0.3], [0.4, 0.4], [np.nan, np.nan]])
+    time = np.arange(3, dtype=np.int64)
+    point = GazeRecording(time, time, left, right).point(eye)  # type: ignore[arg-type]
+    np.testing.assert_allclose(point[:, 0], expected)
+
+
+def a_session(rng: np.random.Generator, n: int = 50) -> Session:
+    screen = Screen(1920, 1080, 527, 296, 630)
+    time = np.arange(n, dtype=np.int64) * 3333
+    stimuli = pd.DataFrame(
+        {
+            "image": ["reef.jpg"],
+            "sha256": ["ab"],
+            "picture_width": [800],
+            "picture_height": [600],
+            "onset_us": [10_000],
+            "offset_us": [60_000],
+            "x": [240.0],
+            "y": [0.0],
+            "width": [1440.0],
+            "height": [1080.0],
+            "order": [0],
+            "response": ["7"],
+        }
+    )
+    point = CalibrationPoint((0.5, 0.5), rng.random((4, 2)), rng.random((4, 2)), np.ones(4, bool), np.zeros(4, bool))
+    return Session(
+        participant="P01",
+        screen=screen,
+        recording=GazeRecording(time, time + 7, Eye.from_gaze(rng.random((n, 2))), Eye.missing(n)),
+        stimuli=stimuli,
+        messages=pd.DataFrame({"time_us": [5], "text": ["start"]}),
+        calibrations=(Calibration(1, "success", (point,), b"\x00blob"),),
+        validations=(Validation(2, pd.DataFrame({"eye": ["left"], "accuracy_deg": [0.4]}), True),),
+        streams={"eye_openness": pd.DataFrame({"device_time_us": time, "left_mm": rng.random(n)})},
+    )
+
+
+def test_a_session_file_gives_back_what_was_written(tmp_path: Path, rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    back = open_session(write_session(session, tmp_path / "p01.gaze.h5"))
+    for side in ("left", "right"):
+        for name, column in vars(getattr(session.recording, side)).items():
+            np.testing.assert_array_equal(getattr(getattr(back.recording, side), name), column)
+    np.testing.assert_array_equal(back.recording.device_time_us, session.recording.device_time_us)
+    pd.testing.assert_frame_equal(back.stimuli, session.stimuli, check_dtype=False)
+    assert back.calibrations[0].blob == b"\x00blob"
+    assert back.validations[0].passed is True
+    np.testing.assert_array_equal(back.streams["eye_openness"]["left_mm"], session.streams["eye_openness"]["left_mm"])
+    assert len(back.trials()[0].recording) == 15
+
+
+def test_a_session_file_is_never_overwritten(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = write_session(a_session(rng), tmp_path / "p01.gaze.h5")
+    before = path.read_bytes()
+    with pytest.raises(OutputError, match="exists already"):
+        write_session(a_session(rng), path)
+    assert path.read_bytes() == before
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with whole_file(tmp_path / "out.txt") as path:
+            path.write_text("half")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"not hdf5 at all", b"\x89HDF\r\n\x1a\n truncated"])
+def test_a_file_that_is_no_session_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.gaze.h5"
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match="is not a session file"):
+        open_session(path)
+
+
+def test_moments_of_a_histogram_by_hand() -> None:
+    mean, std = moments([[1, 0, 1], [0, 0, 0]])
+    np.testing.assert_allclose(mean, [2, np.nan])
+    np.testing.assert_allclose(std, [1, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,c1\na,3\n", "K of 2 or more"),
+        ("picture,c1,c2\na,3,1\n", "lacks the column image"),
+        ("image,c1,c2\na,3,1\na,1,1\n", "repeated: a"),
+        ("image,c1,c2\na,3,1.5\n", "whole numbers"),
+        ("", "is empty"),
+    ],
+    ids=["one bucket", "no image column", "twice", "fraction", "empty"],
+)
+def test_wrong_histogram_tables_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "ratings.csv"
+    write_text(path, text)
+    with pytest.raises(InputError, match=message):
+        read_histograms(path)
