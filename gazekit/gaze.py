@@ -186,8 +186,8 @@ def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:
     return np.where(np.isnan(left), right, np.where(np.isnan(right), left, both))
 
 
-def _verdict(given: npt.ArrayLike | None, otherwise: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    return otherwise if given is None else np.array(given, dtype=bool)
+def _verdict(given: npt.ArrayLike | None, otherwise: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    return np.array(otherwise if given is None else given, dtype=bool)
 
 
 def _masked(eye: Eye) -> Floats:
