@@ -1,9 +1,14 @@
-"""The session file (``*.gaze.h5``): written whole or not at all, checked when opened."""
+"""The session file (``*.gaze.h5``): written whole or not at all, checked when opened.
+
+HDF5 leaves the first 512 bytes of a file to its user (the user block). A session file keeps the SHA-256 of all
+that follows there, so that a flipped bit anywhere is found before the HDF5 library meets it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,33 +32,56 @@ from gazekit.session.model import (
     TrackerInfo,
     Validation,
 )
+from gazekit.session.samples import SAMPLE, Block, from_recording
 
 SCHEMA = "gazekit.session/1"
-_COLUMN = {"chunks": True, "compression": "gzip", "compression_opts": 4, "shuffle": True, "fletcher32": True}
+BLOCK_ROWS = 1 << 15
+_CHUNK = 1 << 13
+_COLUMN = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+_USER_BLOCK = 512
+_SEAL = b"gazekit session file, sha256 "
 
 
-def write_session(session: Session, path: str | Path) -> Path:
+def write_session(
+    session: Session,
+    path: str | Path,
+    *,
+    blocks: tuple[int, Iterable[Block]] | None = None,
+    check: Callable[[Path], None] | None = None,
+) -> Path:
     """Write a session file; an existing one is never overwritten.
+
+    ``blocks`` gives the gaze as a number of samples and blocks of `SAMPLE` rows in place of ``session.recording``,
+    for recordings that need not fit in memory. ``check`` looks at the file before it takes its name.
 
     Raises
     ------
     OutputError : the file exists already, or cannot be written.
     """
     path = Path(path)
-    with whole_file(path, overwrite=False) as temporary, h5py.File(temporary, "w") as file:
-        _write_attributes(file, session)
-        _write_recording(file.create_group("gaze"), session.recording)
-        _write_table(file, "stimuli", session.stimuli)
-        _write_table(file, "messages", session.messages)
-        for name, table in session.streams.items():
-            _write_table(file, name, table)
-        for n, calibration in enumerate(session.calibrations):
-            _write_calibration(file.create_group(f"calibrations/{n}"), calibration)
-        for n, validation in enumerate(session.validations):
-            group = _write_table(file, f"validations/{n}", validation.table)
-            group.attrs["time_us"] = validation.time_us
-            group.attrs["passed"] = "" if validation.passed is None else str(validation.passed)
+    n, rows = blocks or (len(session.recording), [from_recording(session.recording)])
+    with whole_file(path, overwrite=False) as temporary:
+        with h5py.File(temporary, "w", userblock_size=_USER_BLOCK) as file:
+            _write_content(file, session, n, rows)
+        _seal(temporary)
+        if check is not None:
+            check(temporary)
     return path
+
+
+def _write_content(file: h5py.File, session: Session, n: int, rows: Iterable[Block]) -> None:
+    _write_attributes(file, session)
+    _write_gaze(file.create_group("gaze"), n, rows)
+    _write_table(file, "stimuli", session.stimuli)
+    _write_table(file, "messages", session.messages)
+    for name, table in session.streams.items():
+        _write_table(file, name, table)
+    for n, calibration in enumerate(session.calibrations):
+        _write_calibration(file.create_group(f"calibrations/{n}"), calibration)
+    for n, validation in enumerate(session.validations):
+        group = _write_table(file, f"validations/{n}", validation.table)
+        group.attrs["time_us"] = validation.time_us
+        group.attrs["passed"] = "" if validation.passed is None else str(validation.passed)
 
 
 def open_session(path: str | Path) -> Session:
@@ -62,9 +90,10 @@ def open_session(path: str | Path) -> Session:
     Raises
     ------
     InputError : no such file, or an empty one.
-    FormatError : not a session file, of another schema, or damaged.
+    FormatError : not a session file, of another schema, damaged, or changed since it was written.
     """
     path = existing_file(path, "session file")
+    verify_seal(path)
     try:
         with h5py.File(path, "r") as file:
             schema = file.attrs.get("schema", "none")
@@ -91,13 +120,47 @@ def _write_attributes(file: h5py.File, session: Session) -> None:
         file.attrs[name] = json.dumps(value, sort_keys=True)
 
 
-def _write_recording(group: h5py.Group, recording: GazeRecording) -> None:
-    columns = {"device_time_us": recording.device_time_us, "system_time_us": recording.system_time_us}
-    for side in ("left", "right"):
-        eye = getattr(recording, side)
-        columns |= {f"{side}_{f.name}": getattr(eye, f.name) for f in fields(eye)}
-    for name, values in columns.items():
-        group.create_dataset(name, data=values, dtype=values.dtype, **(_COLUMN if len(values) else {}))
+def _write_gaze(group: h5py.Group, n: int, blocks: Iterable[Block]) -> None:
+    for name in SAMPLE.names or ():
+        shape = (n, *SAMPLE[name].shape)
+        options = {"chunks": (min(n, _CHUNK), *shape[1:]), **_COLUMN} if n else {}
+        group.create_dataset(name, shape=shape, dtype=SAMPLE[name].base, **options)
+    start = 0
+    for block in blocks:
+        for name in SAMPLE.names or ():
+            group[name][start : start + len(block)] = block[name]
+        start += len(block)
+    if start != n:
+        raise ValueError(f"{n} samples were announced, {start} came")
+
+
+def _seal(path: Path) -> None:
+    digest = _digest(path)
+    with open(path, "r+b") as file:
+        file.write((_SEAL + digest.encode() + b"\n").ljust(_USER_BLOCK, b"\0"))
+
+
+def verify_seal(path: Path) -> None:
+    """Raise a `FormatError` where a file is not a session file exactly as it was written."""
+    with open(path, "rb") as file:
+        block = file.read(_USER_BLOCK)
+    if not block.startswith(_SEAL):
+        raise FormatError(f"{path} is not a session file: it does not begin as one (a name ending in .gaze.h5 is one)")
+    digest = _digest(path)
+    if block != (_SEAL + digest.encode() + b"\n").ljust(_USER_BLOCK, b"\0"):
+        raise FormatError(
+            f"{path} is damaged: it was cut or changed since it was written (its SHA-256 does not fit). "
+            "Take the copy from your backup, or recover it from the journal if that was kept"
+        )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        file.seek(_USER_BLOCK)
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _write_table(file: h5py.File, name: str, table: pd.DataFrame) -> h5py.Group:

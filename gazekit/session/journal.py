@@ -1,0 +1,222 @@
+"""The journal of a running session (``*.gaze.journal``): append-only, every record checksummed.
+
+Eight bytes of magic, then records. A record is a head of 20 bytes (marker, sequence number, length of the
+payload, kind, 0, CRC-32 of all of it but marker and checksum) and its payload. The first record is the header
+(JSON). A block is the name of a numeric stream, a zero byte, and its rows as they lie in memory (little endian).
+An event is JSON. A session that ended in order ends with a record of kind END.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gazekit.errors import FormatError, OutputError
+from gazekit.files import existing_file
+from gazekit.session.samples import NUMERIC, Block
+
+SUFFIX = ".gaze.journal"
+SCHEMA = "gazekit.journal/1"
+MAGIC = b"GAZEKJ\r\n"
+MARKER = b"\xa5gz\x1a"
+HEADER, BLOCK, EVENT, END = 1, 2, 3, 4
+LARGEST = 4 << 20  # bytes of a payload; a longer one can only be damage
+
+_HEAD = struct.Struct("<4sIIHHI")
+_CHECKED = struct.Struct("<IIHH")
+
+
+class JournalWriter:
+    """Appends records to a new journal. One thread writes; `sync` may be called from another.
+
+    Raises
+    ------
+    OutputError : the journal exists already, or its folder cannot be written.
+    """
+
+    def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 (open for as long as the session runs)
+        except FileExistsError:
+            raise OutputError(
+                f"{self.path} exists already: a session is running, or one was cut off. "
+                f"Make its session file with: gazekit recover {self.path}"
+            ) from None
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+        self._sequence = 0
+        self._end = 0
+        try:
+            self._append(MAGIC)
+            self.write(HEADER, json.dumps({"schema": SCHEMA, **header}, sort_keys=True).encode())
+            self.sync()
+        except OSError as error:
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+            raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+
+    def write(self, kind: int, payload: bytes) -> None:
+        """Append a record; an `OSError` leaves the journal as it was before."""
+        if len(payload) > LARGEST:
+            raise ValueError(f"a record of {len(payload)} bytes; at most {LARGEST} fit")
+        crc = zlib.crc32(payload, zlib.crc32(_CHECKED.pack(self._sequence, len(payload), kind, 0)))
+        self._append(_HEAD.pack(MARKER, self._sequence, len(payload), kind, 0, crc) + payload)
+        self._sequence += 1
+
+    def block(self, stream: str, rows: Block) -> None:
+        """Append rows of a numeric stream, split into records where they are many."""
+        name = stream.encode() + b"\0"
+        step = (LARGEST - len(name)) // rows.dtype.itemsize
+        for start in range(0, len(rows), step):
+            self.write(BLOCK, name + rows[start : start + step].tobytes())
+
+    def event(self, event: Mapping[str, Any]) -> None:
+        """Append an event."""
+        self.write(EVENT, json.dumps(event, sort_keys=True).encode())
+
+    def end(self, summary: Mapping[str, Any]) -> None:
+        """Append the record that says the session ended in order."""
+        self.write(END, json.dumps(summary, sort_keys=True).encode())
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Sync and close."""
+        if not self._file.closed:
+            try:
+                self.sync()
+            finally:
+                self._file.close()
+
+    def _append(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError:
+            self._file.truncate(self._end)
+            self._file.seek(self._end)
+            raise
+        self._end += len(data)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record that passed its checksum."""
+
+    sequence: int
+    kind: int
+    payload: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The content of a header, an event or an end."""
+        value = json.loads(self.payload)
+        if not isinstance(value, dict):
+            raise FormatError(f"record {self.sequence} of the journal should hold an object, found {value!r:.80}")
+        return value
+
+    def rows(self) -> tuple[str, Block]:
+        """Stream and rows of a block."""
+        name, _, data = self.payload.partition(b"\0")
+        stream = name.decode("ascii", "replace")
+        dtype = NUMERIC.get(stream)
+        if dtype is None or len(data) % dtype.itemsize:
+            raise FormatError(f"record {self.sequence} of the journal holds {len(data)} bytes of stream {stream!r:.40}")
+        return stream, np.frombuffer(data, dtype=dtype)
+
+
+@dataclass(frozen=True)
+class Damage:
+    """Bytes of a journal that are no whole record."""
+
+    offset: int
+    length: int
+    at_end: bool
+
+
+class Journal:
+    """A journal, read. Damaged stretches are skipped and listed in `damage`; every record given is whole.
+
+    Raises
+    ------
+    InputError : no such file, or an empty one.
+    FormatError : not a journal, of another version, or without a header.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = existing_file(path, "journal")
+        with open(self.path, "rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise FormatError(f"{self.path} is not a journal of gazekit: it does not begin as one")
+        self.damage: list[Damage] = []
+        self.missing_records = 0
+        self._places: list[tuple[int, int]] = []
+        self._scan()
+        first = next(self.records(), None)
+        if first is None or first.kind != HEADER:
+            raise FormatError(f"{self.path} has lost its header (its first record is damaged); it cannot be recovered")
+        self.header = first.json()
+        if self.header.get("schema") != SCHEMA:
+            raise FormatError(f"{self.path} is of schema {self.header.get('schema')!r}; this gazekit reads {SCHEMA}")
+
+    def records(self) -> Iterator[Record]:
+        """All whole records, in order."""
+        with open(self.path, "rb") as file:
+            for offset, length in self._places:
+                file.seek(offset)
+                _, sequence, size, kind, _, _ = _HEAD.unpack(file.read(_HEAD.size))
+                yield Record(sequence, kind, file.read(min(size, length)))
+
+    def _scan(self) -> None:
+        with open(self.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            position, expected = len(MAGIC), 0
+            while position < len(data):
+                found = _record_at(data, position)
+                if found is None:
+                    position = self._skip(data, position)
+                    continue
+                sequence, length = found
+                if sequence < expected:
+                    raise FormatError(
+                        f"{self.path}: record {sequence} comes after record {expected - 1}; this is not one journal"
+                    )
+                self.missing_records += sequence - expected
+                expected = sequence + 1
+                self._places.append((position, length))
+                position += _HEAD.size + length
+
+    def _skip(self, data: mmap.mmap, start: int) -> int:
+        """The start of the next whole record, or the end; what lies between is damage."""
+        position = data.find(MARKER, start + 1)
+        while position >= 0 and _record_at(data, position) is None:
+            position = data.find(MARKER, position + 1)
+        stop = position if position >= 0 else len(data)
+        self.damage.append(Damage(start, stop - start, at_end=position < 0))
+        return stop
+
+
+def _record_at(data: mmap.mmap, position: int) -> tuple[int, int] | None:
+    """Sequence number and payload length of the record at a position; None where there is no whole one."""
+    if position + _HEAD.size > len(data):
+        return None
+    marker, sequence, length, kind, zero, crc = _HEAD.unpack_from(data, position)
+    start = position + _HEAD.size
+    if marker != MARKER or length > LARGEST or start + length > len(data):
+        return None
+    with memoryview(data) as view, view[start : start + length] as payload:
+        actual = zlib.crc32(payload, zlib.crc32(_CHECKED.pack(sequence, length, kind, zero)))
+    return (sequence, length) if actual == crc else None
