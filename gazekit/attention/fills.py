@@ -1,0 +1,62 @@
+"""What stands where a picture is masked: black, its mean colour, a blur, or a fading sharpness."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+FILLS = ("black", "mean", "blur", "foveated")
+Pixels = npt.NDArray[np.uint8]
+_BLUR = 1 / 20  # sigma of the full blur, as a share of the longer side
+_REACH = 1 / 3  # distance from the kept part at which foveated sharpness has fallen to the full blur, same share
+_LEVELS = 5
+
+
+def filled(rgb: Pixels, mask: npt.NDArray[np.bool_], fill: str) -> Pixels:
+    """A whole picture of the fill, uint8 (height, width, 3)."""
+    if fill == "black":
+        return np.zeros_like(rgb)
+    if fill == "mean":
+        return np.broadcast_to(np.rint(rgb.mean(axis=(0, 1))).astype(np.uint8), rgb.shape)
+    if fill == "blur":
+        return blurred(rgb, _BLUR * max(rgb.shape[:2]))
+    return foveated(rgb, mask)
+
+
+def blurred(rgb: Pixels, sigma: float) -> Pixels:
+    """Gaussian blur with mirrored borders, made at a smaller size where sigma is large."""
+    shrink = max(1, int(sigma / 4))
+    height, width = rgb.shape[:2]
+    if shrink == 1:
+        return np.asarray(cv2.GaussianBlur(rgb, (0, 0), sigma), dtype=np.uint8)
+    size = (max(1, width // shrink), max(1, height // shrink))
+    small = cv2.GaussianBlur(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / shrink)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def foveated(rgb: Pixels, mask: npt.NDArray[np.bool_]) -> Pixels:
+    """The picture with a blur that grows with the distance from the mask; sharp inside it.
+
+    Eccentricity is the distance in pixels to the nearest kept pixel; the blur's sigma grows in proportion to it (as
+    acuity falls with eccentricity) up to a twentieth of the longer side, at a third of the longer side.
+    """
+    if not mask.any():
+        return blurred(rgb, _BLUR * max(rgb.shape[:2]))
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    level = np.minimum(distance / (_REACH * max(rgb.shape[:2])), 1) * (_LEVELS - 1)
+    result = np.zeros(rgb.shape, dtype=np.float32)
+    for k in range(_LEVELS):
+        weight = np.maximum(1 - np.abs(level - k), 0)[..., None]
+        layer = rgb if k == 0 else blurred(rgb, k / (_LEVELS - 1) * _BLUR * max(rgb.shape[:2]))
+        result += weight * layer
+    return np.rint(result).astype(np.uint8)
+
+
+def soft_edge(mask: npt.NDArray[np.bool_], width_px: float) -> npt.NDArray[np.float32]:
+    """1 inside the mask, falling along a cosine to 0 at ``width_px`` outside it."""
+    distance = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    if not mask.any():
+        return np.zeros(mask.shape, dtype=np.float32)
+    fade = 0.5 + 0.5 * np.cos(np.pi * np.minimum(distance / width_px, 1))
+    return np.asarray(fade, dtype=np.float32)

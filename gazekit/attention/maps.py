@@ -1,0 +1,120 @@
+"""Attention maps: fixations, weighted and blurred with the fovea."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import InputError
+
+Map = npt.NDArray[np.float32]
+TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter
+_BAND = 64  # rows of the map that are made together
+
+
+def attention_map(
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    duration_ms: npt.ArrayLike | None = None,
+    *,
+    size: tuple[int, int],
+    sigma_px: float = 24.0,
+) -> Map:
+    """Where attention lay in a picture: fixations weighted by duration, blurred with a Gaussian.
+
+    Each fixation counts at the centre of the pixel that it lies in. Nothing enters or is mirrored at the borders.
+    Equal to a blur of the impulses (`scipy.ndimage.gaussian_filter`, mode ``constant``) divided by its sum, but
+    made as a banded matrix product, since N separable Gaussians are one product (H x N)(N x W).
+
+    Parameters
+    ----------
+    x, y : shape (n,), picture pixels; fixations that are NaN or off the picture are left out.
+    duration_ms : shape (n,), the weights; every fixation counts once if not given.
+    size : height and width of the map.
+    sigma_px : standard deviation of the Gaussian, in pixels of the map; customarily 1 degree of visual angle.
+
+    Returns
+    -------
+    ndarray, float32, shape (height, width), sum 1.
+
+    Raises
+    ------
+    InputError : columns of unequal length, a negative weight, a size or sigma that is not positive, or no fixation
+        with a weight on the picture (a map of nothing has no meaning, and is not made up).
+    """
+    height, width = _checked(size, sigma_px)
+    column, row, weight = on_picture(x, y, duration_ms, (height, width))
+    kernel = gaussian(sigma_px)
+    rows, lines = _lines(column, row, weight, width, kernel)
+    radius = len(kernel) // 2
+    reach = np.concatenate([[0.0], np.cumsum(kernel)])  # kernel mass that each row keeps inside the picture
+    kept = reach[np.minimum(radius + height - rows, len(kernel))] - reach[np.maximum(radius - rows, 0)]
+    lines /= float((lines.sum(axis=1, dtype=np.float64) * kept).sum())
+    result = np.zeros((height, width), dtype=np.float32)
+    padded = np.concatenate([np.zeros(height), kernel, np.zeros(height)]).astype(np.float32)
+    for top in range(0, height, _BAND):
+        bottom = min(top + _BAND, height)
+        near = slice(*np.searchsorted(rows, [top - radius, bottom + radius]))
+        offset = np.arange(top, bottom)[:, None] - rows[None, near]
+        np.matmul(padded[offset + (height + radius)], lines[near], out=result[top:bottom])
+    return result
+
+
+def gaussian(sigma_px: float) -> npt.NDArray[np.float64]:
+    """The sampled Gaussian, sum 1, that ends at 4 sigma; odd length."""
+    radius = int(TRUNCATE * sigma_px + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
+    return np.asarray(kernel / kernel.sum())
+
+
+def on_picture(
+    x: npt.ArrayLike, y: npt.ArrayLike, weight: npt.ArrayLike | None, size: tuple[int, int]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Pixel column, pixel row and weight of the fixations that lie on a picture of (height, width).
+
+    Raises
+    ------
+    InputError : as `attention_map`.
+    """
+    fx, fy = np.atleast_1d(np.asarray(x, dtype=np.float64)), np.atleast_1d(np.asarray(y, dtype=np.float64))
+    w = np.ones(fx.shape) if weight is None else np.atleast_1d(np.asarray(weight, dtype=np.float64))
+    if not fx.shape == fy.shape == w.shape or fx.ndim != 1:
+        raise InputError(
+            f"x, y and the weights must be columns of one length; found {fx.shape}, {fy.shape} and {w.shape}"
+        )
+    with np.errstate(invalid="ignore"):
+        on = (fx >= 0) & (fx < size[1]) & (fy >= 0) & (fy < size[0]) & np.isfinite(w)
+        if (w < 0).any():
+            raise InputError(f"durations and weights must be 0 or more; the smallest is {np.nanmin(w)}")
+    if not w[on].sum() > 0:
+        raise InputError(
+            f"none of {len(fx)} fixations lies with a weight on the picture of {size[1]}x{size[0]} pixels: "
+            "there is no attention to map"
+        )
+    return fx[on].astype(np.int64), fy[on].astype(np.int64), w[on]
+
+
+def _checked(size: tuple[int, int], sigma_px: float) -> tuple[int, int]:
+    height, width = int(size[0]), int(size[1])
+    if height < 1 or width < 1 or not (math.isfinite(sigma_px) and sigma_px > 0):
+        raise InputError(f"a map needs a positive size and sigma; found {width}x{height} pixels, sigma {sigma_px}")
+    return height, width
+
+
+def _lines(
+    column: npt.NDArray[np.int64],
+    row: npt.NDArray[np.int64],
+    weight: npt.NDArray[np.float64],
+    width: int,
+    kernel: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.int64], Map]:
+    """The rows that hold fixations, ascending, and each row's impulses blurred along x."""
+    rows, which = np.unique(row, return_inverse=True)
+    lines = np.zeros((len(rows), width), dtype=np.float32)
+    radius = len(kernel) // 2
+    for line, centre, w in zip(which.tolist(), column.tolist(), weight.tolist(), strict=True):
+        left, right = max(centre - radius, 0), min(centre + radius + 1, width)
+        lines[line, left:right] += w * kernel[left - centre + radius : right - centre + radius]
+    return rows, lines
