@@ -6,9 +6,10 @@ that follows there, so that a flipped bit anywhere is found before the HDF5 libr
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -60,28 +61,22 @@ def write_session(
     """
     path = Path(path)
     n, rows = blocks or (len(session.recording), [from_recording(session.recording)])
-    with whole_file(path, overwrite=False) as temporary:
-        with h5py.File(temporary, "w", userblock_size=_USER_BLOCK) as file:
-            _write_content(file, session, n, rows)
-        _seal(temporary)
-        if check is not None:
-            check(temporary)
+    with sealed_file(path, check=check) as file:
+        write_header(file, session)
+        _write_gaze(file.create_group("gaze"), n, rows)
+        write_tables(file, session)
     return path
 
 
-def _write_content(file: h5py.File, session: Session, n: int, rows: Iterable[Block]) -> None:
-    _write_attributes(file, session)
-    _write_gaze(file.create_group("gaze"), n, rows)
-    _write_table(file, "stimuli", session.stimuli)
-    _write_table(file, "messages", session.messages)
-    for name, table in session.streams.items():
-        _write_table(file, name, table)
-    for n, calibration in enumerate(session.calibrations):
-        _write_calibration(file.create_group(f"calibrations/{n}"), calibration)
-    for n, validation in enumerate(session.validations):
-        group = _write_table(file, f"validations/{n}", validation.table)
-        group.attrs["time_us"] = validation.time_us
-        group.attrs["passed"] = "" if validation.passed is None else str(validation.passed)
+@contextlib.contextmanager
+def sealed_file(path: str | Path, *, check: Callable[[Path], None] | None = None) -> Iterator[h5py.File]:
+    """A new HDF5 file with its seal in the user block; it takes its name only when the block ends well."""
+    with whole_file(path, overwrite=False) as temporary:
+        with h5py.File(temporary, "w", userblock_size=_USER_BLOCK) as file:
+            yield file
+        _seal(temporary)
+        if check is not None:
+            check(temporary)
 
 
 def open_session(path: str | Path) -> Session:
@@ -106,7 +101,8 @@ def open_session(path: str | Path) -> Session:
         raise FormatError(f"{path} is not a session file, or is damaged: {error}") from error
 
 
-def _write_attributes(file: h5py.File, session: Session) -> None:
+def write_header(file: h5py.File, session: Session) -> None:
+    """The attributes of a session file."""
     plain = ("participant", "name", "task", "started_utc", "finalised")
     file.attrs["schema"] = SCHEMA
     file.attrs.update({name: getattr(session, name) for name in plain})
@@ -118,6 +114,20 @@ def _write_attributes(file: h5py.File, session: Session) -> None:
         "provenance": dict(session.provenance),
     }.items():
         file.attrs[name] = json.dumps(value, sort_keys=True)
+
+
+def write_tables(file: h5py.File, session: Session) -> None:
+    """Everything of a session but its header and its gaze."""
+    write_frame(file, "stimuli", session.stimuli)
+    write_frame(file, "messages", session.messages)
+    for name, table in session.streams.items():
+        write_frame(file, name, table)
+    for n, calibration in enumerate(session.calibrations):
+        _write_calibration(file.create_group(f"calibrations/{n}"), calibration)
+    for n, validation in enumerate(session.validations):
+        group = write_frame(file, f"validations/{n}", validation.table)
+        group.attrs["time_us"] = validation.time_us
+        group.attrs["passed"] = "" if validation.passed is None else str(validation.passed)
 
 
 def _write_gaze(group: h5py.Group, n: int, blocks: Iterable[Block]) -> None:
@@ -163,7 +173,8 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _write_table(file: h5py.File, name: str, table: pd.DataFrame) -> h5py.Group:
+def write_frame(file: h5py.File, name: str, table: pd.DataFrame) -> h5py.Group:
+    """A table as a group with a dataset a column."""
     group = file.create_group(name)
     group.attrs["columns"] = json.dumps(list(map(str, table.columns)))
     for column in table.columns:
