@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import io
+import struct
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +19,14 @@ from gazekit.files import existing_file
 from gazekit.study import PicturesSection
 from gazekit.tables import read_table
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Pixels = npt.NDArray[np.uint8]
+_SHRUNK = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,16 @@ def list_pictures(section: PicturesSection, base: str | Path) -> list[Picture]:
     return sorted(found, key=lambda p: p.image)
 
 
+@dataclass(frozen=True)
+class PictureInfo:
+    """What a picture file says of itself, before its pixels are decoded."""
+
+    width: int  # as stored, before any turning upright
+    height: int
+    kind: str  # JPEG, PNG, ...
+    notes: tuple[str, ...] = ()  # of: alpha, animated, cmyk, 16-bit, turned
+
+
 def read_picture(path: str | Path) -> Pixels:
     """The pixels of a picture file: uint8 RGB, shape (height, width, 3), turned upright by its EXIF.
 
@@ -74,11 +94,100 @@ def read_picture(path: str | Path) -> Pixels:
 
 
 def decode_picture(encoded: bytes, name: str) -> Pixels:
-    """The pixels of an encoded picture, as `read_picture` gives them; ``name`` is for the message."""
-    pixels = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+    """The pixels of an encoded picture, as `read_picture` gives them; ``name`` is for the message.
+
+    Alpha is laid over white, CMYK becomes RGB, 16 bits become 8, of an animation the first frame is taken.
+
+    Raises
+    ------
+    FormatError : not a picture, cut off, or of more than about 89 million pixels.
+    """
+    return examine_picture(encoded, name)[1]
+
+
+def examine_picture(encoded: bytes, name: str) -> tuple[PictureInfo, Pixels]:
+    """What a picture says of itself, and its pixels; errors as `decode_picture`."""
+    info = inspect_picture(encoded, name)
+    if {"alpha", "cmyk"} & set(info.notes):
+        return info, _decode_with_pillow(encoded, name)
+    if not _ends_well(encoded, info.kind):
+        _decode_with_pillow(encoded, name)  # says so if the file is cut off
+    return info, decode_plain(encoded, name)
+
+
+def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
+    """Size, kind and peculiarities of a picture from its header; errors as `decode_picture`."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(encoded)) as image:
+                return PictureInfo(*image.size, str(image.format), _notes(image, encoded))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise FormatError(f"{name} is too large to be decoded safely: {error}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error):
+        pixels = decode_plain(encoded, name)  # some kinds only OpenCV knows
+        return PictureInfo(pixels.shape[1], pixels.shape[0], "other")
+
+
+def decode_plain(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int = 1) -> Pixels:
+    """Decode without looking at the header: right for all but alpha and CMYK.
+
+    ``shrink`` of 2, 4 or 8 gives the picture at that part of its size, each pixel the mean of those it stands for
+    (for JPEG much faster than decoding it whole).
+    """
+    data = np.frombuffer(encoded, dtype=np.uint8)
+    try:
+        pixels = cv2.imdecode(data, _SHRUNK[shrink])
+        if pixels is not None and shrink > 1:
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    except cv2.error as error:
+        raise FormatError(f"{name} is not a picture that can be decoded: {error.err}") from None
     if pixels is None:
-        raise FormatError(f"{name} is not a picture that can be decoded ({len(encoded)} bytes, begins {encoded[:8]!r})")
+        start = bytes(data[:8])
+        raise FormatError(f"{name} is not a picture that can be decoded ({len(data)} bytes, begins {start!r})")
     return np.asarray(pixels, dtype=np.uint8)
+
+
+def _notes(image: Any, encoded: bytes) -> tuple[str, ...]:
+    deep = (
+        image.mode in ("I", "F") or image.mode.startswith("I;") or (image.format == "PNG" and encoded[24:25] == b"\x10")
+    )
+    notes = {
+        "alpha": image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
+        "animated": image.format != "MPO" and getattr(image, "n_frames", 1) > 1,
+        "cmyk": image.mode == "CMYK",
+        "16-bit": deep,
+        "turned": image.format in ("JPEG", "MPO", "TIFF", "WEBP") and image.getexif().get(0x0112, 1) not in (0, 1),
+    }
+    return tuple(name for name, present in notes.items() if present)
+
+
+def _ends_well(encoded: bytes, kind: str) -> bool:
+    """Whether the file's end stands where it should; OpenCV fills what is missing with grey, and says nothing."""
+    if kind in ("WEBP", "other"):
+        return True
+    marker = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}.get(kind)
+    return marker is not None and marker in encoded[-32:]
+
+
+def _decode_with_pillow(encoded: bytes, name: str) -> Pixels:
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(encoded)) as image:
+                upright = ImageOps.exif_transpose(image)
+                if upright.mode in ("RGBA", "LA", "PA", "P", "La", "RGBa") or "transparency" in upright.info:
+                    colour = upright.convert("RGBA")
+                    white = Image.new("RGBA", colour.size, "white")
+                    upright = Image.alpha_composite(white, colour)
+                return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise FormatError(f"{name} is not a whole picture: {error}") from None
 
 
 def _resolve(file: str, folder: Path) -> Path:
