@@ -1,0 +1,36 @@
+"""Grad-CAM (Selvaraju et al. 2017)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gazekit.models.attention.interception import Logits, capture
+from gazekit.models.attention.readout import chosen_classes, held_still, readout_layer, summing_to_one
+
+
+def gradcam(
+    model: nn.Module, pictures: Tensor, *, target: Tensor | int | None = None, layer: str | None = None
+) -> Tensor:
+    """The features of a layer, weighted by the mean gradient of the class's score before the softmax.
+
+    Parameters
+    ----------
+    pictures : normalised, (N, 3, H, W).
+    target : class of each picture, or one for all; else the predicted one.
+    layer : path of the layer; else the model's ``readout``.
+
+    Returns
+    -------
+    Tensor, float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is positive).
+    """
+    path = readout_layer(model, layer)
+    with held_still(model), capture(model, path, detach=True) as kept, torch.no_grad(), Logits():
+        scores = model(pictures)
+        with torch.enable_grad():
+            classes = chosen_classes(scores, target)
+            score = scores.gather(1, classes[:, None]).sum()
+            (gradient,) = torch.autograd.grad(score, kept[path])
+    features = kept[path].detach()
+    weights = gradient.mean((2, 3), keepdim=True)
+    return summing_to_one((weights * features).sum(1).clamp_min(0))

@@ -1,0 +1,58 @@
+"""Reading and replacing what a model computes while it runs, without editing the model.
+
+`capture` keeps the output of layers by forward hooks; a `torch.overrides.TorchFunctionMode` sees every torch function
+that the model calls and may answer with another one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+SOFTMAX = {torch.softmax, Tensor.softmax, F.softmax}
+
+
+class Logits(TorchFunctionMode):
+    """While it is active a softmax gives its input: models end at the scores before it."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """The input in place of a softmax; anything else as it is."""
+        if func in SOFTMAX:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def capture(model: nn.Module, *paths: str, detach: bool) -> Iterator[dict[str, Tensor]]:
+    """Keep the output of the layers at these paths, for as long as the block runs.
+
+    With ``detach`` the first of them starts a new graph: it is cut from what came before, requires a gradient, and
+    gradients are recorded from there on. What comes before costs no more than a pass without gradients.
+    """
+    kept: dict[str, Tensor] = {}
+    modules = dict(model.named_modules())
+
+    def hook(path: str, cut: bool) -> Callable[[nn.Module, Any, Tensor], Tensor]:
+        def keep(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+            if cut:
+                output = output.detach().clone().requires_grad_()
+                torch.set_grad_enabled(True)
+            kept[path] = output
+            return output.view_as(output) if cut else output
+
+        return keep
+
+    handles = [modules[p].register_forward_hook(hook(p, detach and p == paths[0])) for p in paths]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()

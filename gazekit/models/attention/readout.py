@@ -1,0 +1,68 @@
+"""What the attention methods share: a model held still, its layers by path, maps that sum to 1."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazekit.errors import InputError, unknown_name
+
+
+@contextlib.contextmanager
+def held_still(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode, without autocast; afterwards each module is as it was."""
+    was = [(module, module.training) for module in model.modules()]
+    model.eval()
+    device = next(model.parameters()).device.type
+    try:
+        with torch.autocast(device, enabled=False):
+            yield
+    finally:
+        for module, training in was:
+            module.training = training
+
+
+def readout_layer(model: nn.Module, layer: str | None) -> str:
+    """The path of the layer to read: the given one, or the model's own ``readout``.
+
+    Raises
+    ------
+    InputError : the model names none and none is given; there is no such layer (the close ones are offered).
+    """
+    path = layer or getattr(model, "readout", None)
+    if path is None:
+        raise InputError(f"{type(model).__name__} does not say which layer to read; give layer=, a module's path")
+    known = [name for name, _ in model.named_modules() if name]
+    if path not in known:
+        raise unknown_name("layer", path, known)
+    return str(path)
+
+
+def chosen_classes(scores: Tensor, target: Tensor | int | None) -> Tensor:
+    """The class of each picture, int64 (N,): the given one, or the one with the highest score."""
+    if target is None:
+        return scores.argmax(1)
+    classes = torch.as_tensor(target, device=scores.device, dtype=torch.int64).expand(len(scores))
+    if int(classes.min()) < 0 or int(classes.max()) >= scores.shape[1]:
+        raise InputError(f"target {classes.tolist()}: the classes of this model are 0 to {scores.shape[1] - 1}")
+    return classes
+
+
+def summing_to_one(maps: Tensor) -> Tensor:
+    """Non-negative maps (N, h, w), each divided by its sum; one that is zero everywhere becomes uniform."""
+    maps = maps.double()
+    total = maps.sum((1, 2), keepdim=True)
+    uniform = 1.0 / (maps.shape[1] * maps.shape[2])
+    return torch.where(total > 0, maps / total.clamp_min(1e-300), uniform).float()
+
+
+def resized(maps: Tensor, size: tuple[int, int] | None) -> Tensor:
+    """Maps (N, h, w) interpolated to a size (height, width), summing to 1 again; as they are where it is None."""
+    if size is None or tuple(maps.shape[1:]) == tuple(size):
+        return summing_to_one(maps)
+    grown = F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)
+    return summing_to_one(grown[:, 0].clamp_min(0))

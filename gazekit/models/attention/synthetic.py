@@ -1,0 +1,57 @@
+"""Synthetic attention: one function for every model."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from torch import Tensor, nn
+
+from gazekit.errors import InputError, unknown_name
+from gazekit.models.attention.excitation import excitation_backprop
+from gazekit.models.attention.gradcam import gradcam
+from gazekit.models.attention.masks import soft_mask_maps
+from gazekit.models.attention.readout import resized
+from gazekit.models.residual_attention import MaskBranch
+
+Method = Literal["auto", "masks", "excitation", "gradcam"]
+
+
+def synthetic_attention(
+    model: nn.Module,
+    batch: Tensor,
+    method: Method = "auto",
+    *,
+    target: Tensor | int | None = None,
+    layer: str | None = None,
+    size: tuple[int, int] | None = None,
+) -> Tensor:
+    """Where a network looks, as maps of the same kind as human attention.
+
+    Parameters
+    ----------
+    batch : normalised pictures (N, 3, H, W) on the model's device.
+    method : ``masks``, the soft masks of a Residual Attention Network; ``excitation``, excitation backprop;
+        ``gradcam``; ``auto``, masks where the model has them, else excitation backprop.
+    target : class whose evidence is asked for (not for masks), of each picture or one for all; else the predicted one.
+    layer : path of the layer that is read (not for masks); else the model's ``readout``.
+    size : (height, width) of the maps; else that of the pictures.
+
+    Returns
+    -------
+    Tensor, float32, (N, height, width) on the model's device: non-negative, each summing to 1. The rectangle of a map
+    is `gazekit.attention.attended_rectangle` of it, or `gazekit.attention.masks.rectangle_of_area` at a given area.
+
+    Raises
+    ------
+    InputError : an unknown method, layer or class; not a batch; masks of a model that has none.
+    """
+    if method not in get_args(Method):
+        raise unknown_name("attention method", method, get_args(Method))
+    if batch.ndim != 4:
+        raise InputError(f"a batch of pictures (N, 3, H, W) was expected, not a tensor of shape {tuple(batch.shape)}")
+    size = size or (int(batch.shape[2]), int(batch.shape[3]))
+    masked = any(isinstance(module, MaskBranch) for module in model.modules())
+    if method == "masks" or (method == "auto" and masked):
+        return soft_mask_maps(model, batch, size)
+    read = gradcam if method == "gradcam" else excitation_backprop
+    return resized(read(model, batch, target=target, layer=layer), size)

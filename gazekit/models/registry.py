@@ -1,0 +1,177 @@
+"""Every model by name: how it is built, and what it expects."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gazekit.errors import ConfigError, unknown_name
+from gazekit.models.backbones import BACKBONES, IMAGENET, vector_trunk
+from gazekit.models.cost import Cost, count
+from gazekit.models.distribution import Distribution
+from gazekit.models.narrow import NarrowTrunk
+from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, ResidualAttention
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model expects, and what it costs.
+
+    Attributes
+    ----------
+    name, summary : in the list of models.
+    mean, std : a picture of values 0 to 1 is normalised by these, a value a channel (red, green, blue).
+    size : side of the square input that it was published with, in pixels; ``smallest`` : the smallest it accepts.
+    """
+
+    name: str
+    summary: str
+    mean: Triple
+    std: Triple
+    size: int
+    smallest: int = 32
+
+    @property
+    def parameters(self) -> int:
+        """Trainable numbers, with 10 buckets."""
+        return self.cost().parameters
+
+    @property
+    def gmacs(self) -> float:
+        """Multiply-accumulates of a picture of the published size, in 10^9."""
+        return self.cost().macs / 1e9
+
+    def cost(self, buckets: int = 10, size: int | None = None) -> Cost:
+        """Parameters and multiply-accumulates, counted without computing anything."""
+        return _cost(self.name, buckets, size or self.size)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    build: Callable[..., nn.Module]
+    info: ModelInfo
+
+
+def names() -> list[str]:
+    """The names of all models."""
+    return list(_ENTRIES)
+
+
+def info(name: str) -> ModelInfo:
+    """What the model of this name expects.
+
+    Raises
+    ------
+    InputError : an unknown name; the close ones are offered.
+    """
+    return _entry(name).info
+
+
+def create(name: str, buckets: int = 10, *, weights: str | Path | None = None, **options: Any) -> nn.Module:
+    """A model from normalised pictures (N, 3, H, W) to probabilities (N, ``buckets``).
+
+    Parameters
+    ----------
+    name : one of `names`.
+    weights : a file of weights, in the formats of `gazekit.models.weights.load_weights`; else random ones.
+    options : of the model: ``dropout`` (NIMA), ``naive`` (Residual Attention Network), ...
+
+    Returns
+    -------
+    nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them and ``readout``, the path of the
+    layer at which attention maps are read.
+
+    Raises
+    ------
+    InputError : an unknown name; fewer than two buckets; an unknown option; a file that does not fit.
+    """
+    entry = _entry(name)
+    faults = [] if buckets >= 2 else [f"buckets is {buckets}; 2 or more are needed"]
+    known = [p for p in inspect.signature(entry.build).parameters if p != "buckets"]
+    faults += [str(unknown_name(f"option of {name}", option, known)) for option in options if option not in known]
+    if faults:
+        raise ConfigError("; ".join(faults))
+    model = entry.build(buckets, **options)
+    model.mean, model.std = entry.info.mean, entry.info.std  # type: ignore[assignment]
+    if weights is not None:
+        from gazekit.models.weights import load_weights
+
+        load_weights(model, weights)
+    return model
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _ENTRIES:
+        raise unknown_name("model", name, _ENTRIES)
+    return _ENTRIES[name]
+
+
+@functools.lru_cache(maxsize=256)
+def _cost(name: str, buckets: int, size: int) -> Cost:
+    with torch.device("meta"):
+        model = create(name, buckets).eval()
+        return count(model, size)
+
+
+def _nima(backbone: str) -> Callable[..., nn.Module]:
+    def build(buckets: int, dropout: float = 0.75) -> nn.Module:
+        facts = BACKBONES[backbone]
+        readout = f"trunk.{facts.readout}"
+        return Distribution(vector_trunk(backbone), facts.features, buckets, dropout=dropout, readout=readout)
+
+    return build
+
+
+def _plain(backbone: str) -> Callable[..., nn.Module]:
+    def build(buckets: int, dropout: float = 0.0) -> nn.Module:
+        return _nima(backbone)(buckets, dropout)
+
+    return build
+
+
+def _narrow(buckets: int, width: int = 16, dropout: float = 0.1) -> nn.Module:
+    trunk = NarrowTrunk((width, width * 3 // 2, width * 2, width * 4))
+    return Distribution(trunk, trunk.features, buckets, dropout=dropout, readout="trunk.blocks.2")
+
+
+def _attention(layout: Layout) -> Callable[..., nn.Module]:
+    def build(buckets: int, naive: bool = False) -> nn.Module:
+        return ResidualAttention(layout, buckets, naive=naive)
+
+    return build
+
+
+def _published(name: str, summary: str, build: Callable[..., nn.Module], backbone: str) -> tuple[str, _Entry]:
+    facts = BACKBONES[backbone]
+    return name, _Entry(build, ModelInfo(name, summary, facts.mean, facts.std, facts.size, facts.smallest))
+
+
+def _own(name: str, summary: str, build: Callable[..., nn.Module], size: int, smallest: int) -> tuple[str, _Entry]:
+    return name, _Entry(build, ModelInfo(name, summary, *IMAGENET, size, smallest))
+
+
+_ENTRIES: Mapping[str, _Entry] = dict(
+    [
+        *(
+            _published(f"nima-{b}", f"NIMA on {BACKBONES[b].library_name}", _nima(b), b)
+            for b in ("mobilenet", "vgg16", "inception-resnet", "xception", "inception", "alexnet")
+        ),
+        _own("nima-narrow", "NIMA's head on four small blocks, for CPUs", _narrow, 64, 16),
+        *(
+            _published(b, f"{BACKBONES[b].library_name} with a new last layer", _plain(b), b)
+            for b in ("resnet50", "vgg16", "alexnet", "resnet18", "inception")
+        ),
+        _own("residual-attention-56", "Residual Attention Network, modules 1/1/1", _attention(ATTENTION_56), 224, 32),
+        _own("residual-attention-92", "Residual Attention Network, modules 1/2/3", _attention(ATTENTION_92), 224, 32),
+        _own("residual-attention-narrow", "Residual Attention Network, small, for CPUs", _attention(NARROW), 64, 16),
+    ]
+)
