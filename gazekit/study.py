@@ -63,6 +63,12 @@ class TrackerSection(Section):
 Points = Annotated[list[tuple[float, float]], Field(min_length=1, max_length=64)]
 
 
+def _on_display(points: int | list[tuple[float, float]]) -> int | list[tuple[float, float]]:
+    if isinstance(points, list) and not all(0 <= x <= 1 and 0 <= y <= 1 for x, y in points):
+        raise ValueError("points must lie on the display area: 0 to 1 across and down")
+    return points
+
+
 class CalibrationSection(Section):
     """``[calibration]``: 0, 5 or 9 points, or a list of points on the display area (0-1)."""
 
@@ -176,12 +182,6 @@ class Study(Section):
     fixations: FixationSection = FixationSection()
     attention: AttentionSection = AttentionSection()
     survey: dict[str, Any] = {}
-
-
-def _on_display(points: int | list[tuple[float, float]]) -> int | list[tuple[float, float]]:
-    if isinstance(points, list) and not all(0 <= x <= 1 and 0 <= y <= 1 for x, y in points):
-        raise ValueError("points must lie on the display area: 0 to 1 across and down")
-    return points
 
 
 def read_study(path: str | Path) -> Study:
