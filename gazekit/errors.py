@@ -6,6 +6,7 @@ GazekitError                what was found, what was expected, what to do next
 |   `-- ConfigError         a study file or an option is wrong (all faults in one message)
 |-- OutputError             an output exists already, or cannot be written
 |-- TrackerError            an eye tracker cannot be found, or refuses
+|-- TrainingError           training cannot go on: a loss that is not a number
 `-- MissingExtraError       an optional dependency is not installed
 """
 
@@ -37,6 +38,10 @@ class OutputError(GazekitError):
 
 class TrackerError(GazekitError):
     """An eye tracker cannot be found, is lost, or refuses."""
+
+
+class TrainingError(GazekitError):
+    """Training cannot go on: a loss that is not a number."""
 
 
 class MissingExtraError(GazekitError):
