@@ -1,0 +1,59 @@
+"""``gazekit fixations``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("fixations")
+@click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Table to write: .csv, .tsv or .parquet.")
+@click.option("--detector", help="ivt, idt, adaptive, i2mc or a plug-in's; default: the study file's, else ivt.")
+@click.option("--eye", type=click.Choice(["left", "right", "average", "strict"]), help="Which eye; default average.")
+@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A detector's parameter.")
+@click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] section is used.")
+@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+def command(
+    sessions: tuple[Path, ...],
+    out: Path,
+    detector: str | None,
+    eye: str | None,
+    parameters: tuple[str, ...],
+    study: Path | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Find the fixations of sessions (files or folders) and write them as one table.
+
+    \b
+    Example:  gazekit fixations recordings --out fixations.csv
+              gazekit fixations p01.gaze.h5 --out f.csv --detector idt -p max_dispersion_deg=0.8
+    """
+    import json
+
+    import pandas as pd
+
+    from gazekit.cli._recordings import each_session, parameter
+    from gazekit.events import session_fixations
+    from gazekit.files import provenance
+    from gazekit.study import FixationSection, read_study
+    from gazekit.tables import write_table
+
+    section = read_study(study).fixations if study else FixationSection()
+    name = detector or section.detector
+    values = dict(section.parameters) if name == section.detector else {}
+    values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
+    tables, files = [], {}
+    for path, session in each_session(sessions, "fixations", strict=strict):
+        tables.append(session_fixations(session, name, **values))
+        files[str(path)] = path
+    table = pd.concat(tables, ignore_index=True)
+    write_table(table, out, provenance("gazekit.fixations/1", {"detector": name, **values}, files))
+    summary = {"out": str(out), "sessions": len(files), "fixations": len(table), "detector": name}
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        click.echo(f"{len(table)} fixations of {len(files)} sessions by {name}: {out}")

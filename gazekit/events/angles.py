@@ -1,0 +1,78 @@
+"""Angles between lines of sight, as the eye sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gazekit.events.samples import Bools, Samples, masked_axes
+from gazekit.gaze import Eye, Floats
+
+Point = tuple[Floats, Floats, Floats]  # x, y, z in millimetres; a coordinate that never changes has shape (1,)
+
+
+@dataclass(frozen=True)
+class View:
+    """What one eye looked at and from where, in one frame of millimetres; NaN where lost."""
+
+    point: Point
+    eye: Point
+
+
+def angle_deg(eye: Point, a: Point, b: Point) -> Floats:
+    """Angle between the lines from the eye to two points, degrees (accurate for the smallest angles too)."""
+    ax, ay, az = a[0] - eye[0], a[1] - eye[1], a[2] - eye[2]
+    bx, by, bz = b[0] - eye[0], b[1] - eye[1], b[2] - eye[2]
+    cross = (ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2
+    angle: Floats = np.degrees(np.arctan2(np.sqrt(cross), ax * bx + ay * by + az * bz))
+    return angle
+
+
+def angle_between_fick(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> Floats:
+    """Angle between two directions given as Fick azimuth and elevation, all in degrees (haversine)."""
+    x1, y1, x2, y2 = (np.radians(v) for v in (x1, y1, x2, y2))
+    half = np.sin((y2 - y1) / 2) ** 2 + np.cos(y1) * np.cos(y2) * np.sin((x2 - x1) / 2) ** 2
+    angle: Floats = np.degrees(2 * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
+    return angle
+
+
+def views(samples: Samples) -> tuple[View | None, View | None]:
+    """Both eyes; None for one that was never seen.
+
+    In the tracker's frame where it gave every valid gaze point in millimetres and the eyes' positions; else in the
+    screen's frame, with the eye straight in front of its centre.
+    """
+    both = (
+        (samples.recording.left, samples.seen_left),
+        (samples.recording.right, samples.seen_right),
+    )
+    tracker = all(_in_space(eye, seen) for eye, seen in both)
+    left, right = (_tracker_view(*e) if tracker else _screen_view(*e, samples) for e in both)
+    return left, right
+
+
+def _in_space(eye: Eye, seen: Bools) -> bool:
+    if not seen.any():
+        return True
+    return bool(np.isfinite(eye.gaze_mm[seen]).all() and np.isfinite(eye.origin_mm).all(axis=1).any())
+
+
+def _tracker_view(eye: Eye, seen: Bools) -> View | None:
+    point = masked_axes(eye.gaze_mm, seen)
+    if point is None:
+        return None
+    known = np.flatnonzero(np.isfinite(eye.origin_mm).all(axis=1))
+    at = np.arange(len(seen))
+    x, y, z = (np.interp(at, known, eye.origin_mm[known, k]) for k in range(3))
+    return View((point[0], point[1], point[2]), (x, y, z))
+
+
+def _screen_view(eye: Eye, seen: Bools, samples: Samples) -> View | None:
+    axes = masked_axes(eye.gaze, seen)
+    if axes is None:
+        return None
+    screen = samples.screen
+    x, y = (axes[0] - 0.5) * screen.width_mm, (axes[1] - 0.5) * screen.height_mm
+    zero = np.zeros(1)
+    return View((x, y, zero), (zero, zero, np.full(1, screen.distance_mm)))

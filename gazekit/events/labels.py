@@ -1,0 +1,48 @@
+"""What a sample can be, and what a detector hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+UNCLASSIFIED, FIXATION, SACCADE, PSO, PURSUIT, LOST = range(6)
+LABEL_NAMES = ("unclassified", "fixation", "saccade", "post-saccadic oscillation", "pursuit", "blink or lost")
+
+Labels = npt.NDArray[np.int8]
+Index = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a detector found in n samples.
+
+    Attributes
+    ----------
+    labels : (n,) int8: 0 unclassified, 1 fixation, 2 saccade, 3 post-saccadic oscillation, 4 pursuit, 5 blink or lost.
+    onset, offset : (k,) first and last sample of each fixation, in order, without overlap.
+    """
+
+    labels: Labels
+    onset: Index
+    offset: Index
+
+    @classmethod
+    def from_labels(cls, labels: Labels) -> Events:
+        """Events whose fixations are the runs of that label."""
+        return cls(labels, *runs(labels == FIXATION))
+
+
+def runs(mask: npt.NDArray[np.bool_]) -> tuple[Index, Index]:
+    """First and last index of each run of true values."""
+    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
+    return edges[::2].astype(np.int64), edges[1::2].astype(np.int64) - 1
+
+
+def paint(n: int, onset: Index, offset: Index) -> npt.NDArray[np.bool_]:
+    """The inverse of `runs`: (n,) true from each onset to its offset; ranges must not overlap."""
+    steps = np.zeros(n + 1, dtype=np.int8)
+    np.add.at(steps, onset, 1)
+    np.add.at(steps, offset + 1, -1)
+    return np.cumsum(steps[:n], dtype=np.int8).astype(bool)

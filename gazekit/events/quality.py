@@ -1,0 +1,141 @@
+"""Data quality: accuracy, precision, loss, rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.errors import InputError
+from gazekit.events.angles import angle_between_fick
+from gazekit.events.labels import runs
+from gazekit.events.samples import Samples, prepare
+from gazekit.gaze import EyeChoice, Floats, GazeRecording
+from gazekit.screen import Screen
+
+QUALITY_COLUMNS = (
+    "eye",  # left, right, average
+    "target",  # name of the target, empty for all together
+    "samples",
+    "valid_samples",
+    "accuracy_deg",  # mean angle between gaze and target
+    "rms_s2s_deg",
+    "std_deg",
+    "bcea_deg2",  # 68 %
+    "loss_percent",
+    "rate_hz",  # samples that have gaze, a second
+    "nominal_rate_hz",
+    "longest_gap_ms",
+)
+_BCEA_SHARE = 0.68
+TARGET_COLUMNS = ("target", "onset_us", "offset_us", "x_px", "y_px")
+_EYES: tuple[EyeChoice, ...] = ("left", "right", "average")
+
+
+def data_quality(recording: GazeRecording, screen: Screen, targets: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Accuracy, precision, loss and rate, a row for each eye and, where targets are given, for each target too.
+
+    Parameters
+    ----------
+    targets : table with target (name), onset_us, offset_us (device clock, the last one excluded), x_px, y_px: what
+        was to be looked at, where and when. Without it accuracy is NaN and the precision is of the whole recording.
+
+    Returns
+    -------
+    DataFrame with `QUALITY_COLUMNS`. Accuracy is the mean angle between gaze and target; RMS-S2S the root mean square
+    of the angle between successive samples; STD sqrt(var x + var y) of position in degrees; BCEA the area of the
+    ellipse that holds 68 % of the samples, deg^2. Precision of all targets together is the mean over targets, since
+    the eye moves between them. An eye that was never seen has a row of NaN with 100 % loss.
+
+    Raises
+    ------
+    InputError : a column of ``targets`` is missing.
+    """
+    missing = [c for c in TARGET_COLUMNS if targets is not None and c not in targets.columns]
+    if missing:
+        raise InputError(f"the targets lack {', '.join(missing)}; they need {', '.join(TARGET_COLUMNS)}")
+    rows = [row for eye in _EYES for row in _eye_rows(prepare(recording, screen, eye=eye), targets)]
+    return pd.DataFrame(rows, columns=list(QUALITY_COLUMNS))
+
+
+def rms_s2s_deg(x_deg: Floats, y_deg: Floats) -> float:
+    """Root mean square of the angle between successive samples that are both there, degrees; NaN if there is none."""
+    step = angle_between_fick(x_deg[:-1], y_deg[:-1], x_deg[1:], y_deg[1:])
+    step = step[np.isfinite(step)]
+    return float(np.sqrt(np.mean(step**2))) if len(step) else float("nan")
+
+
+def std_deg(x_deg: Floats, y_deg: Floats) -> float:
+    """sqrt(var x + var y), degrees; NaN where all is missing."""
+    seen = np.isfinite(x_deg)
+    return float(np.sqrt(np.var(x_deg[seen]) + np.var(y_deg[seen]))) if seen.any() else float("nan")
+
+
+def bcea_deg2(x_deg: Floats, y_deg: Floats) -> float:
+    """Bivariate contour ellipse area at 68 %, deg^2 (Crossland & Rubin 2002); NaN below two samples."""
+    seen = np.isfinite(x_deg)
+    if seen.sum() < 2:
+        return float("nan")
+    covariance = np.cov(x_deg[seen], y_deg[seen], ddof=0)
+    k = -np.log(1 - _BCEA_SHARE)
+    return float(2 * k * np.pi * np.sqrt(max(np.linalg.det(covariance), 0.0)))
+
+
+def longest_gap_ms(time_us: npt.NDArray[np.int64], lost: npt.NDArray[np.bool_]) -> float:
+    """The longest time without gaze, ms: between two samples that have it, or to the recording's edge."""
+    if len(time_us) < 2:
+        return float("nan")
+    known = np.concatenate([time_us[:1], time_us[~lost], time_us[-1:]])
+    longest = float(np.diff(known).max()) / 1000
+    first, _ = runs(lost)
+    interval = float(np.median(np.diff(time_us))) / 1000
+    return longest if len(first) or longest > 1.5 * interval else 0.0
+
+
+def _eye_rows(samples: Samples, targets: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
+    overall = _figures(samples, np.ones(len(samples), dtype=bool), None)
+    if targets is None or not len(targets):
+        yield {"target": "", **overall}
+        return
+    rows = []
+    for target in targets.itertuples():
+        inside = (samples.time_us >= target.onset_us) & (samples.time_us < target.offset_us)
+        rows.append({"target": str(target.target), **_figures(samples, inside, (target.x_px, target.y_px))})
+    yield {"target": "", **overall, **_mean_over_targets(rows)}
+    yield from rows
+
+
+def _mean_over_targets(rows: list[dict[str, Any]]) -> dict[str, float]:
+    names = ("accuracy_deg", "rms_s2s_deg", "std_deg", "bcea_deg2")
+    columns = {name: np.array([row[name] for row in rows], dtype=float) for name in names}
+    return {name: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else np.nan for name, v in columns.items()}
+
+
+def _figures(samples: Samples, inside: npt.NDArray[np.bool_], target: tuple[float, float] | None) -> dict[str, Any]:
+    time, lost = samples.time_us[inside], samples.lost[inside]
+    x, y = (c[inside] for c in samples.degrees)
+    n, valid = len(time), int((~lost).sum())
+    span_s = (time[-1] - time[0]) * 1e-6 if n > 1 else np.nan
+    return {
+        "eye": samples.choice,
+        "samples": n,
+        "valid_samples": valid,
+        "accuracy_deg": np.nan if target is None else _accuracy(samples.screen, x, y, target),
+        "rms_s2s_deg": rms_s2s_deg(x, y),
+        "std_deg": std_deg(x, y),
+        "bcea_deg2": bcea_deg2(x, y),
+        "loss_percent": 100.0 * (n - valid) / n if n else np.nan,
+        "rate_hz": max(valid - 1, 0) / span_s if n > 1 else np.nan,
+        "nominal_rate_hz": 1e6 / samples.interval_us if n > 1 else np.nan,
+        "longest_gap_ms": longest_gap_ms(time, lost),
+    }
+
+
+def _accuracy(screen: Screen, x: Floats, y: Floats, target: tuple[float, float]) -> float:
+    tx, ty = screen.to_degrees(*target)
+    error = angle_between_fick(x, y, np.broadcast_to(tx, x.shape), np.broadcast_to(ty, y.shape))
+    error = error[np.isfinite(error)]
+    return float(error.mean()) if len(error) else float("nan")

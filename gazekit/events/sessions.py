@@ -1,0 +1,34 @@
+"""Fixations of whole sessions, picture by picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from gazekit.events.fixations import DEFAULT_DETECTOR, detect_fixations
+from gazekit.session.model import Session, Trial
+from gazekit.tables import FIXATION_COLUMNS
+
+
+def session_fixations(session: Session, detector: str = DEFAULT_DETECTOR, **parameters: Any) -> pd.DataFrame:
+    """Fixations on every picture of a session, with all `gazekit.tables.FIXATION_COLUMNS`.
+
+    Each trial is detected by itself, so that no fixation reaches from one picture into the next, and mapped to the
+    picture's own pixels through its placement (NaN off the picture). A session without pictures is detected whole,
+    with an empty ``image``.
+    """
+    tables = [
+        _on_picture(detect_fixations(trial.recording, session.screen, detector, **parameters), trial)
+        for trial in session.trials()
+    ]
+    if not tables:
+        whole = detect_fixations(session.recording, session.screen, detector, **parameters)
+        tables = [whole.assign(image="", x_picture=float("nan"), y_picture=float("nan"))]
+    table = pd.concat(tables, ignore_index=True).assign(participant=session.participant)
+    return table[list(FIXATION_COLUMNS)]
+
+
+def _on_picture(table: pd.DataFrame, trial: Trial) -> pd.DataFrame:
+    x, y = trial.placement.to_picture(table["x_px"], table["y_px"], trial.picture)
+    return table.assign(image=trial.image, x_picture=x, y_picture=y)
