@@ -1,1 +1,5 @@
-"""Other people's gaze files, in and out."""
+"""Files of other eye-tracking tools: read to sessions, and sessions written for others."""
+
+from gazekit.formats.importing import import_recording
+
+__all__ = ["import_recording"]

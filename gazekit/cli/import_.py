@@ -1,0 +1,81 @@
+"""``gazekit import``: other people's gaze files to session files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Two numbers with an x between them, such as 1920x1080."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """The two numbers, both positive."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            width, height = (float(part) for part in str(value).lower().split("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not WIDTHxHEIGHT, such as 1920x1080", param, ctx)
+        if not (width > 0 and height > 0):
+            self.fail(f"{value!r}: both sizes must be above 0", param, ctx)
+        return width, height
+
+
+@click.command(name="import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--screen", "pixels", type=Size(), help="Screen in pixels, such as 1920x1080.")
+@click.option("--screen-mm", type=Size(), help="Lit area of the screen in millimetres, such as 509x286.")
+@click.option("--distance-mm", type=click.FloatRange(min=0, min_open=True), help="From the eyes to the screen.")
+@click.option("--format", "format_name", help="Name of the format; else it is found by the file's beginning.")
+@click.option("--mapping", type=click.Path(path_type=Path), help="TOML file that says what the columns are.")
+@click.option("--participant", help="Pseudonym to use in place of the file's own.")
+@click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the session files.")
+@click.option("--strict", is_flag=True, help="Stop at the first file or row that cannot be read.")
+@click.option("--dry-run", is_flag=True, help="Say what each file is and where it would go; write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(files: tuple[Path, ...], out: Path, as_json: bool, strict: bool, dry_run: bool, **options: Any) -> int:
+    """Turn gaze files of other tools into session files.
+
+    A folder stands for the files in it. What is imported already is not read again.
+
+    \b
+    Example:
+      gazekit import participant1/*.tsv --screen 1920x1080 --screen-mm 509x286 --distance-mm 650 --out sessions
+    """
+    from gazekit.formats.batch import import_files
+
+    batch = import_files(
+        files,
+        out,
+        screen=_screen(options.pop("pixels"), options.pop("screen_mm"), options.pop("distance_mm")),
+        format=options.pop("format_name"),
+        strict=strict,
+        dry_run=dry_run,
+        **{name: value for name, value in options.items() if value is not None},
+    )
+    if as_json:
+        click.echo(json.dumps(asdict(batch), default=str, indent=1))
+    else:
+        for line in batch.lines():
+            click.echo(line)
+        for path, fault in batch.faults.items():
+            click.echo(f"gazekit: {path} was left out: {fault}", err=True)
+    return 1 if batch.faults else 0
+
+
+def _screen(
+    pixels: tuple[float, float] | None, mm: tuple[float, float] | None, distance: float | None
+) -> Mapping[str, float]:
+    sizes: dict[str, float] = {}
+    for unit, pair in (("px", pixels), ("mm", mm)):
+        if pair:
+            sizes |= {f"width_{unit}": pair[0], f"height_{unit}": pair[1]}
+    return sizes | ({"distance_mm": distance} if distance else {})

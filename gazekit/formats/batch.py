@@ -1,0 +1,131 @@
+"""Many files at once: a bad one is named and the rest goes on, and what is done already is not done again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from gazekit.errors import GazekitError, InputError, OutputError
+from gazekit.files import sha256
+from gazekit.formats.importing import Source, open_source
+from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name
+from gazekit.progress import track
+
+
+@dataclass
+class Batch:
+    """What came of every file of a batch."""
+
+    imported: list[Imported] = field(default_factory=list)
+    done_before: list[Path] = field(default_factory=list)
+    planned: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[str]:
+        """One line a file, for people."""
+        for item in self.imported:
+            notes = "".join(f"; {note}" for note in item.notes)
+            yield f"{item.source} ({item.format}) -> {item.session}: {item.samples} samples{notes}"
+        for path in self.done_before:
+            yield f"{path} was imported before"
+        for source, plan in self.planned.items():
+            yield f"{source} -> {plan}"
+
+
+def import_files(
+    paths: Iterable[str | Path],
+    out: str | Path,
+    *,
+    strict: bool = False,
+    dry_run: bool = False,
+    format: str | None = None,
+    **options: Any,
+) -> Batch:
+    """Import files to session files in a folder.
+
+    The session files bear the names of the files, with those of their folders where two would be the same.
+
+    Parameters
+    ----------
+    paths : files, folders of a format, or folders of files.
+    strict : the first fault is raised; else it is kept in ``faults`` and the rest goes on.
+    dry_run : only say what would be done.
+    format, options : as for `import_recording`.
+    """
+    batch = Batch()
+    sources = list(_expand(paths, format))
+    stems = unique_stems(sources)
+    for path in track(sources, "importing"):
+        try:
+            source = open_source(path, format=format, strict=strict, stem=stems[path], **options)
+            target = Path(out) / f"{stems[path]}{SUFFIX}"
+            if dry_run:
+                batch.planned[str(path)] = f"{target} as {source.format}"
+            elif target.exists() and _same_import(target, source):
+                batch.done_before.append(path)
+            else:
+                batch.imported += import_to(source, out, stems[path])
+        except GazekitError as error:
+            if strict:
+                raise
+            batch.faults[str(path)] = str(error)
+    return batch
+
+
+def unique_stems(paths: Iterable[Path]) -> dict[Path, str]:
+    """A name for each file: its stem, with as many of its folders before it as make all names differ."""
+    paths = list(paths)
+    depth = dict.fromkeys(paths, 1)
+    while True:
+        names = {path: safe_name("_".join([*path.absolute().parts[-depth[path] : -1], path.stem])) for path in paths}
+        counts = Counter(names.values())
+        twice = [path for path in paths if counts[names[path]] > 1 and depth[path] < len(path.absolute().parts)]
+        if not twice:
+            return names
+        for path in twice:
+            depth[path] += 1
+
+
+def _expand(paths: Iterable[str | Path], format: str | None) -> Iterator[Path]:
+    from gazekit.formats.registry import formats
+    from gazekit.formats.text import Head
+
+    for path in dict.fromkeys(map(Path, paths)):
+        if not path.is_dir() or format is not None:
+            yield path
+            continue
+        head = Head.of(path)
+        if not head.names:
+            raise InputError(f"the folder {path} holds no files")
+        if any(known.looks_like(head) for known in formats().values()):
+            yield path
+        else:
+            yield from (path / name for name in sorted(head.names) if not Path(name).name.startswith("."))
+
+
+def _same_import(target: Path, source: Source) -> bool:
+    """Whether a session file came of the same bytes in the same way.
+
+    Raises
+    ------
+    OutputError : the file is there, but is something else.
+    """
+    try:
+        with h5py.File(target, "r") as file:
+            made: Mapping[str, Any] = json.loads(str(file.attrs["provenance"]))
+    except (OSError, KeyError, ValueError):
+        made = {}
+    same = made.get("parameters") == json.loads(json.dumps(source.parameters())) and all(
+        made.get("inputs", {}).get(path.name) == sha256(path) for path in [source.head.path] if path.is_file()
+    )
+    if not same:
+        raise OutputError(
+            f"{target} exists already and is not of this file and these options; choose another --out or move it away"
+        )
+    return True

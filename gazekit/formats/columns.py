@@ -1,0 +1,74 @@
+"""Columns of other tools as columns of a recording: sentinels, validity codes, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import FormatError
+from gazekit.gaze import Eye, GazeRecording
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+INT_MAX = 2147483647.0  # what 32-bit programs write where they have no number
+UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "μs": 1.0, "µs": 1.0, "ns": 1e-3}
+
+
+def point(x: Floats, y: Floats, *, missing: Sequence[tuple[float, float]] = ()) -> Floats:
+    """Two columns as points, shape (n, 2): NaN in both where either is missing, or where both have a missing pair."""
+    lost = np.isnan(x) | np.isnan(y) | (np.abs(x) >= INT_MAX) | (np.abs(y) >= INT_MAX)
+    for a, b in missing:
+        lost |= (x == a) & (y == b)
+    points = np.stack([x, y], axis=1)
+    points[lost] = np.nan
+    return points
+
+
+def vector(*axes: Floats, missing: Sequence[float] = ()) -> Floats:
+    """Columns as vectors, shape (n, k): NaN in all where any is missing, or where all are one of the sentinels."""
+    vectors = np.stack(axes, axis=1)
+    lost = np.isnan(vectors).any(axis=1) | (np.abs(vectors) >= INT_MAX).any(axis=1)
+    for value in missing:
+        lost |= (vectors == value).all(axis=1)
+    vectors[lost] = np.nan
+    return vectors
+
+
+def diameter(values: Floats) -> Floats:
+    """Pupil sizes; NaN where they are zero, negative or a sentinel."""
+    with np.errstate(invalid="ignore"):
+        return np.where((values > 0) & (values < INT_MAX), values, np.nan)
+
+
+def eye(
+    gaze: Floats,
+    *,
+    valid: Bools | None = None,
+    pupil_mm: Floats | None = None,
+    origin_mm: Floats | None = None,
+    gaze_mm: Floats | None = None,
+) -> Eye:
+    """An eye whose verdicts are the tracker's own (``valid``) where there is a number at all."""
+    seen = Eye.from_gaze(gaze, pupil_mm=pupil_mm, origin_mm=origin_mm, gaze_mm=gaze_mm)
+    return seen if valid is None else Eye(**{**vars(seen), "valid": seen.valid & valid})
+
+
+def whole_us(time: Floats, unit: str) -> npt.NDArray[np.int64]:
+    """Time stamps in a unit as whole microseconds.
+
+    Raises
+    ------
+    FormatError : a stamp is missing.
+    """
+    lost = ~np.isfinite(time)
+    if lost.any():
+        raise FormatError(f"{int(lost.sum())} samples have no time stamp, the first in row {int(lost.argmax()) + 1}")
+    return np.round(time * UNITS_US[unit]).astype(np.int64)
+
+
+def recording(time_us: npt.NDArray[np.int64], left: Eye, right: Eye) -> GazeRecording:
+    """A recording of a file that has one clock: it stands for both."""
+    return GazeRecording(time_us, time_us.copy(), left, right)

@@ -1,0 +1,151 @@
+"""From other people's files to sessions, in memory or straight to session files."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.errors import FormatError, InputError, unknown_name
+from gazekit.files import provenance
+from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.registry import detect, named
+from gazekit.formats.text import Head
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.screen import Screen
+from gazekit.session.model import Session
+from gazekit.session.store import SCHEMA
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or folder, the format it is read as, and what is said of it."""
+
+    head: Head
+    format: str
+    request: Request
+    options: Mapping[str, Any]
+
+    def parts(self) -> Iterator[Part]:
+        """The samples in parts.
+
+        Raises
+        ------
+        InputError : an option that the format does not take.
+        FormatError : the file is damaged, or not of the format.
+        """
+        read = named(self.format).read
+        known = list(inspect.signature(read).parameters)[2:]
+        for name in self.options:
+            if name not in known:
+                raise unknown_name(f"option of the format {self.format}", name, known or ["none"])
+        yield from read(self.head, self.request, **self.options)
+
+    def provenance(self, draft: Draft) -> dict[str, Any]:
+        """What a session file says of its import."""
+        return provenance(SCHEMA, self.parameters(), {path.name: path for path in draft.inputs})
+
+    def parameters(self) -> dict[str, Any]:
+        """How the file was read."""
+        return {
+            "format": self.format,
+            "participant": self.request.participant,
+            "screen": dict(self.request.screen),
+            "options": {name: str(value) for name, value in self.options.items()},
+        }
+
+
+def open_source(
+    path: str | Path,
+    *,
+    screen: Screen | Mapping[str, float] | None = None,
+    participant: str | None = None,
+    format: str | None = None,
+    strict: bool = False,
+    stem: str = "",
+    **options: Any,
+) -> Source:
+    """Look at a file, find its format, and get ready to read it.
+
+    Raises
+    ------
+    InputError : no such file, an empty one, or an unknown format's name.
+    FormatError : of no known format.
+    """
+    sizes = asdict(screen) if isinstance(screen, Screen) else dict(screen or {})
+    head = Head.of(path)
+    if format is not None:
+        named(format)
+    return Source(head, format or detect(head), Request(sizes, participant, strict, stem), options)
+
+
+def import_recording(
+    path: str | Path,
+    *,
+    screen: Screen | Mapping[str, float] | None = None,
+    participant: str | None = None,
+    format: str | None = None,
+    recording: str | None = None,
+    strict: bool = False,
+    **options: Any,
+) -> Session:
+    """Read one recording of another tool as a session, in memory.
+
+    Parameters
+    ----------
+    screen : the screen, or those of its sizes that the file does not say itself (keys as the fields of `Screen`).
+    participant : pseudonym to use in place of the file's own.
+    format : name of the format; found by the file's beginning where it is not given.
+    recording : which one, by the name of the participant or recording, where a file holds several.
+    strict : a damaged row is an error.
+    options : what the format takes besides (see its module).
+
+    Raises
+    ------
+    InputError, FormatError : the file cannot be used; the message says what was found and what to do.
+    """
+    source = open_source(path, screen=screen, participant=participant, format=format, strict=strict, **options)
+    sessions = list(_sessions(source))
+    chosen = [s for s in sessions if recording in (None, s.name, s.participant)]
+    if len(chosen) == 1:
+        return chosen[0]
+    names = ", ".join(f"{s.participant} {s.name}".strip() for s in sessions) or "none"
+    if recording is None:
+        raise InputError(f"{path} holds {len(sessions)} recordings ({names}); choose one with recording=...")
+    raise InputError(f"{path} has {len(chosen)} recordings {recording!r}; it holds {names}")
+
+
+def _sessions(source: Source) -> Iterator[Session]:
+    gathered: dict[int, list[Part]] = {}
+    for part in source.parts():
+        gathered.setdefault(id(part.draft), []).append(part)
+    if not gathered:
+        raise FormatError(f"{source.head.path} holds no samples")
+    for parts in gathered.values():
+        draft = parts[0].draft
+        streams = {name: _join([p.streams[name] for p in parts if name in p.streams]) for name in parts[0].streams}
+        yield draft.session(concatenate([p.recording for p in parts]), streams, source.provenance(draft))
+
+
+def concatenate(recordings: list[GazeRecording]) -> GazeRecording:
+    """Recordings one after another as one."""
+    if len(recordings) == 1:
+        return recordings[0]
+    eyes = {
+        side: Eye(**{f.name: np.concatenate([vars(getattr(r, side))[f.name] for r in recordings]) for f in fields(Eye)})
+        for side in ("left", "right")
+    }
+    return GazeRecording(
+        np.concatenate([r.device_time_us for r in recordings]),
+        np.concatenate([r.system_time_us for r in recordings]),
+        **eyes,
+    )
+
+
+def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True)

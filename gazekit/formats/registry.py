@@ -1,0 +1,98 @@
+"""The formats that can be read: plug-ins of the entry-point group ``gazekit.formats``, gazekit's own among them.
+
+A format is a module (or an object) with ``TITLE``, ``looks_like(head) -> bool`` and
+``read(head, request, **options) -> Iterator[Part]``.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import Any, Protocol, cast
+
+from gazekit.errors import FormatError, unknown_name
+from gazekit.formats.draft import Part, Request
+from gazekit.formats.text import Head
+
+GROUP = "gazekit.formats"
+
+
+class Format(Protocol):
+    """One layout of files of one program."""
+
+    TITLE: str
+
+    def looks_like(self, head: Head) -> bool:
+        """Whether a file or folder has this layout."""
+        ...
+
+    def read(self, head: Head, request: Request, **options: Any) -> Iterator[Part]:
+        """The samples in parts, while their drafts are filled."""
+        ...
+
+
+@functools.cache
+def formats() -> dict[str, Format]:
+    """Every installed format by name."""
+    return {point.name: cast(Format, point.load()) for point in sorted(entry_points(group=GROUP))}
+
+
+def named(name: str) -> Format:
+    """The format of that name.
+
+    Raises
+    ------
+    InputError : there is none; the close ones are offered.
+    """
+    if name not in formats():
+        raise unknown_name("format", name, formats())
+    return formats()[name]
+
+
+def detect(head: Head) -> str:
+    """The name of the format that a file or folder has.
+
+    Raises
+    ------
+    FormatError : none, with what the file looks like and what is supported; or more than one.
+    """
+    found = [name for name, known in formats().items() if known.looks_like(head)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise FormatError(f"{head.path} looks like {' and '.join(found)}; choose one with --format")
+    supported = "\n".join(f"  {name:<10} {known.TITLE}" for name, known in formats().items())
+    raise FormatError(f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported}")
+
+
+def appearance(head: Head) -> str:
+    """What a file looks like, in words."""
+    if head.path.is_dir():
+        names = ", ".join(sorted(head.names)[:8]) or "nothing"
+        return f"a folder of {len(head.names)} files ({names})"
+    for magic, what in _MAGIC.items():
+        if head.start.startswith(magic):
+            return what
+    if not head.text:
+        return f"a binary file that begins with {head.start[:8].hex(' ')}"
+    if len(head.columns) < 2:
+        return f"text that begins with {head.lines[0][:80]!r}" if head.lines else "text without a line"
+    kind = {"\t": "tab-separated", ";": "semicolon-separated", ",": "comma-separated"}[head.separator]
+    names = ", ".join(head.columns[:12]) + (", ..." if len(head.columns) > 12 else "")
+    hint = "" if head.path.suffix == ".toml" else "; a mapping file can describe such a table (--mapping)"
+    return f"a {kind} table with the columns {names}{hint}"
+
+
+_MAGIC = {
+    b"\x89HDF": "an HDF5 file without the groups that are known",
+    b"PK\x03\x04": "a ZIP archive (or an Excel workbook): unpack it, or export text",
+    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"SR_RESEARCH_COMB_FILE": "an EyeLink EDF file: convert it to ASC with SR Research's edf2asc",
+    b"PAR1": "a Parquet file that no session was exported to",
+    b"SQLite format 3": "an SQLite database",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"MATLAB 5.0": "a MATLAB file",
+    b"%PDF": "a PDF",
+}

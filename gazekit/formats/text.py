@@ -1,0 +1,240 @@
+"""Text tables of other tools, read as a stream: encodings, separators, decimal commas, damaged rows."""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import FormatError
+from gazekit.files import existing_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HEAD_BYTES = 1 << 20
+BLOCK_BYTES = 4 << 20
+NULLS = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "None", "-", "."]
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a file, or the names in a folder: what a format is told by.
+
+    Attributes
+    ----------
+    path : the file or folder.
+    start : its first bytes (at most 1 MiB); empty for a folder.
+    names : paths of the files in the folder, relative to it, with ``/``; empty for a file.
+    """
+
+    path: Path
+    start: bytes = b""
+    names: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, path: str | Path) -> Head:
+        """Look at a file or a folder.
+
+        Raises
+        ------
+        InputError : no such file, or one of zero bytes.
+        """
+        path = Path(path)
+        if path.is_dir():
+            return cls(path, names=frozenset(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()))
+        with open(existing_file(path, "gaze file"), "rb") as file:
+            return cls(path, file.read(HEAD_BYTES))
+
+    @functools.cached_property
+    def encoding(self) -> str:
+        """utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, or cp1252 where it is none of these."""
+        for bom, name in _BOMS:
+            if self.start.startswith(bom):
+                return name
+        sample = self.start[:4096]
+        for name, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[0::2])):
+            if len(sample) > 8 and zeros.count(0) > 0.8 * len(zeros):
+                return name
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(self.start)
+        except UnicodeDecodeError:
+            return "cp1252"
+        return "utf-8"
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The beginning as text; empty where it is not text."""
+        if self.encoding == "cp1252" and b"\0" in self.start:
+            return ""
+        return codecs.getincrementaldecoder(self.encoding)("replace").decode(self.start).removeprefix("\ufeff")
+
+    @functools.cached_property
+    def lines(self) -> list[str]:
+        """The whole lines of the beginning."""
+        lines = self.text.splitlines()
+        return lines[:-1] if len(lines) > 1 and not self.text.endswith(("\n", "\r")) else lines
+
+    @functools.cached_property
+    def separator(self) -> str:
+        """The character that parts the first line most often: tab, semicolon or comma."""
+        first = self.lines[0] if self.lines else ""
+        return max("\t;,", key=first.count)
+
+    @functools.cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The names in the first line, unquoted."""
+        return split_line(self.lines[0], self.separator) if self.lines else ()
+
+    def has(self, *names: str) -> bool:
+        """Whether the first line has all these columns."""
+        return set(names) <= set(self.columns)
+
+
+def split_line(line: str, separator: str) -> tuple[str, ...]:
+    """The fields of one line, without quotes and surrounding blanks."""
+    return tuple(field.strip().strip('"').strip() for field in line.split(separator))
+
+
+@dataclass
+class Table:
+    """A text table with one header line, read in batches; ``bad_rows`` counts what had to be left out."""
+
+    head: Head
+    skip_rows: int = 0
+    separator: str | None = None
+    strict: bool = False
+    bad_rows: int = 0
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if len(self.head.lines) <= self.skip_rows:
+            raise FormatError(f"{self.head.path} ends before its header line")
+        self.separator = self.separator or self.head.separator
+        self.names = split_line(self.head.lines[self.skip_rows], self.separator)
+        twice = {name for name in self.names if name and self.names.count(name) > 1}
+        if twice:
+            raise FormatError(f"{self.head.path}: columns stand twice: {', '.join(sorted(twice))}")
+
+    def batches(self, types: Mapping[str, str]) -> Iterator[Batch]:
+        """Read these columns, each as ``number``, ``integer`` or ``text``; columns the file lacks are left out.
+
+        Raises
+        ------
+        FormatError : a cell is not what its column holds; or a row has too few or too many cells (``strict``).
+        """
+        import pyarrow as pa
+        from pyarrow import csv
+
+        kinds = {"number": pa.float64(), "integer": pa.int64(), "text": pa.dictionary(pa.int32(), pa.string())}
+        wanted = [name for name in types if name in self.names]
+        if not wanted:
+            raise FormatError(f"{self.head.path} has none of the columns {', '.join(types)}")
+        options = {
+            "read_options": csv.ReadOptions(
+                block_size=BLOCK_BYTES,
+                column_names=list(self._unique_names()),
+                skip_rows=self.skip_rows + 1,
+                encoding="utf-8" if self.head.encoding.startswith("utf-8") else self.head.encoding,
+            ),
+            "parse_options": csv.ParseOptions(delimiter=self.separator, invalid_row_handler=self._bad_row),
+            "convert_options": csv.ConvertOptions(
+                column_types={name: kinds[types[name]] for name in wanted},
+                include_columns=wanted,
+                null_values=NULLS,
+                strings_can_be_null=True,
+                decimal_point="," if self.decimal_comma(types) else ".",
+            ),
+        }
+        try:
+            for batch in csv.open_csv(str(self.head.path), **options):
+                yield Batch(batch)
+        except (pa.ArrowInvalid, UnicodeError) as error:
+            raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
+        if self.strict and self.bad_rows:
+            raise FormatError(f"{self.head.path}: {self.bad_rows} rows have not {len(self.names)} cells each")
+
+    def decimal_comma(self, types: Mapping[str, str]) -> bool:
+        """Whether the numbers have decimal commas: found by the first number in the file that has a decimal sign."""
+        if self.separator == ",":
+            return False
+        columns = [n for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
+        with open(self.head.path, encoding=self.head.encoding, errors="replace", newline=None) as file:
+            for line in file:
+                cells = split_line(line, str(self.separator))
+                found = {m[1] for n in columns if n < len(cells) and (m := _DECIMAL.fullmatch(cells[n]))}
+                if found:
+                    return found == {","}
+        return False
+
+    def notes(self) -> list[str]:
+        """What had to be left out, in words."""
+        return [f"{self.bad_rows} rows without {len(self.names)} cells were left out"] if self.bad_rows else []
+
+    def _unique_names(self) -> Iterable[str]:
+        return (name or f"unnamed {n}" for n, name in enumerate(self.names))
+
+    def _bad_row(self, row: Any) -> str:
+        self.bad_rows += 1
+        return "skip"
+
+    def _kind(self) -> str:
+        return {"\t": "tab-separated", ",": "comma-separated", ";": "semicolon-separated"}.get(
+            str(self.separator), "separated"
+        ) + " text"
+
+
+_DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
+
+
+class Batch:
+    """Some rows of a table, by column."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        self._batch = batch
+        self._index = {name: n for n, name in enumerate(batch.schema.names)}
+
+    def __len__(self) -> int:
+        return int(self._batch.num_rows)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._index
+
+    def numbers(self, name: str) -> npt.NDArray[np.float64]:
+        """A column of numbers, shape (n,); NaN where a cell is empty, infinite, or the table lacks the column."""
+        if name not in self._index:
+            return np.full(len(self), np.nan)
+        values = np.array(self._batch.column(self._index[name]).to_numpy(zero_copy_only=False), dtype=np.float64)
+        values[np.isinf(values)] = np.nan
+        return values
+
+    def integers(self, name: str) -> npt.NDArray[np.int64]:
+        """A column of whole numbers, shape (n,); the smallest int64 where a cell is empty."""
+        column = self._batch.column(self._index[name]).fill_null(np.iinfo(np.int64).min)
+        return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+    def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
+        """A column of text as codes, shape (n,), into the list beside them; -1 where a cell is empty or absent."""
+        if name not in self._index:
+            return np.full(len(self), -1, dtype=np.int32), []
+        column = self._batch.column(self._index[name])
+        codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return np.asarray(codes, dtype=np.int32), [str(word) for word in column.dictionary.to_pylist()]
+
+    def equal(self, name: str, *words: str) -> npt.NDArray[np.bool_]:
+        """Where a column of text is one of these words."""
+        codes, dictionary = self.codes(name)
+        return np.isin(codes, [n for n, word in enumerate(dictionary) if word in words])
+
+    def texts(self, name: str, rows: npt.NDArray[np.int64]) -> list[str]:
+        """The text of some rows; empty where a cell is."""
+        codes, dictionary = self.codes(name)
+        return ["" if code < 0 else dictionary[code] for code in codes[rows]]

@@ -1,0 +1,87 @@
+"""The raw samples of a TX300, in the layout of its SDK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazekit.errors import FormatError, InputError
+from gazekit.formats import import_recording
+from gazekit.screen import Screen
+from gazekit.session import open_session
+
+SCREEN = Screen(1920, 1080, 509.0, 286.0, 650.0)
+EYE = [
+    "EyePos3dx",
+    "EyePos3dy",
+    "EyePos3dz",
+    "EyePos3dRelx",
+    "EyePos3dRely",
+    "EyePos3dRelz",
+    "GazePos2dx",
+    "GazePos2dy",
+    "GazePos3dx",
+    "GazePos3dy",
+    "GazePos3dz",
+    "PupilDm",
+    "Validity",
+]
+HEADER = "\t".join(["Time", *("L" + name for name in EYE), *("R" + name for name in EYE), "RelTimestamp"])
+SEEN = "37.0\t-16.1\t616.5\t0.4\t0.6\t0.5\t0.4735\t0.4912\t-13.5\t172.9\t56.5\t3.6442\t0"
+UNSURE = SEEN[:-1] + "2"
+LOST = "0\t0\t0\t-1\t-1\t0\t-1\t-1\t0\t0\t0\t-1\t4"
+
+
+@pytest.fixture
+def trial(tmp_path: Path) -> Path:
+    rows = [(2640808332, SEEN, SEEN), (2640811685, SEEN, LOST), (2640815018, UNSURE, SEEN), (2640818351, LOST, LOST)]
+    path = tmp_path / "trial.tsv"
+    path.write_text("\n".join([HEADER, *(f"{t}\t{left}\t{right}\t0.0" for t, left, right in rows)]) + "\n")
+    return path
+
+
+def test_columns_become_a_recording(trial: Path) -> None:
+    session = import_recording(trial, screen=SCREEN)
+    gaze = session.recording
+    assert session.screen == SCREEN
+    assert session.participant == "trial"
+    assert gaze.device_time_us.tolist() == [2640808332, 2640811685, 2640815018, 2640818351]
+    assert gaze.system_time_us.tolist() == gaze.device_time_us.tolist()
+    np.testing.assert_array_equal(gaze.left.gaze[0], [0.4735, 0.4912])
+    np.testing.assert_array_equal(gaze.left.origin_mm[0], [37.0, -16.1, 616.5])
+    np.testing.assert_array_equal(gaze.left.gaze_mm[0], [-13.5, 172.9, 56.5])
+    assert gaze.left.pupil_mm[0] == 3.6442
+
+
+def test_missing_is_nan_and_validity_above_one_is_not_valid(trial: Path) -> None:
+    gaze = import_recording(trial, screen=SCREEN).recording
+    assert gaze.left.valid.tolist() == [True, True, False, False]
+    assert gaze.right.valid.tolist() == [True, False, True, False]
+    assert np.isnan(gaze.right.gaze[1]).all()
+    assert np.isnan(gaze.right.origin_mm[1]).all()
+    assert np.isnan(gaze.right.gaze_mm[1]).all()
+    assert np.isnan(gaze.right.pupil_mm[1])
+    assert np.isfinite(gaze.left.gaze[2]).all()  # what the tracker doubts is kept, and marked
+
+
+def test_screen_must_be_given(trial: Path) -> None:
+    with pytest.raises(InputError, match=r"width_mm, height_mm, distance_mm.*--screen-mm WIDTHxHEIGHT, --distance-mm"):
+        import_recording(trial, screen={"width_px": 1920, "height_px": 1080})
+
+
+def test_command_writes_session_files_once(trial: Path, tmp_path: Path, run) -> None:
+    arguments = ["import", trial, "--screen", "1920x1080", "--screen-mm", "509x286", "--distance-mm", "650"]
+    first = run(*arguments, "--out", tmp_path / "out")
+    assert first.exit_code == 0, first.output
+    session = open_session(tmp_path / "out" / "trial.gaze.h5")
+    assert len(session.recording) == 4
+    assert session.provenance["parameters"]["format"] == "tx300"
+    assert "imported before" in run(*arguments, "--out", tmp_path / "out").output
+
+
+def test_cell_that_is_no_number_is_named(trial: Path) -> None:
+    trial.write_text(trial.read_text().replace("0.4735", "abc"))
+    with pytest.raises(FormatError, match="abc"):
+        import_recording(trial, screen=SCREEN)
