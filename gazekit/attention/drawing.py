@@ -1,0 +1,165 @@
+"""Attention to look at: scanpaths and heatmaps over pictures, and sheets of pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.attention.rectangles import Box
+from gazekit.errors import InputError
+
+Pixels = npt.NDArray[np.uint8]
+Point = npt.NDArray[np.float64]
+# one colour a viewer, RGB: the Okabe-Ito set, which colour-blind readers tell apart
+VIEWER_COLOURS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def fit_picture(rgb: Pixels, longest: int) -> Pixels:
+    """The picture made smaller until its longer side has ``longest`` pixels; smaller ones stay as they are."""
+    height, width = rgb.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65) -> Pixels:
+    """The picture with a map over it: clear where nobody looked, from blue to red where many did.
+
+    Parameters
+    ----------
+    rgb : uint8 (height, width, 3).
+    amap : a map of any size and scale, stretched over the picture.
+    strength : opacity from a quarter of the map's maximum on, 0 to 1.
+    """
+    array = np.asarray(amap, dtype=np.float32)
+    peak = float(array.max())
+    level = cv2.resize(array / peak if peak > 0 else array, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    level = np.clip(level, 0, 1)
+    colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    alpha = (strength * np.minimum(1, 4 * level))[..., None]
+    return np.rint((1 - alpha) * rgb + alpha * colours).astype(np.uint8)
+
+
+def scanpath(
+    rgb: Pixels,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    duration_ms: npt.ArrayLike | None = None,
+    *,
+    viewer: Sequence[object] | None = None,
+    numbers: bool = True,
+) -> Pixels:
+    """The picture with its fixations in order: a disc each, its area by duration, joined by lines.
+
+    Parameters
+    ----------
+    rgb : uint8 (height, width, 3).
+    x, y : shape (n,), picture pixels in order of time; NaN is left out and breaks the line.
+    duration_ms : shape (n,).
+    viewer : shape (n,), who looked: a colour and a path each.
+    numbers : write the order into the discs; they are left out where they would not fit.
+    """
+    result = np.ascontiguousarray(rgb).copy()
+    point = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
+    seen = np.isfinite(point).all(axis=1)
+    duration = np.full(len(point), 250.0) if duration_ms is None else np.asarray(duration_ms, dtype=np.float64)
+    who = [0] * len(point) if viewer is None else list(viewer)
+    unit = max(rgb.shape[:2]) / 100
+    paths = [[i for i, w in enumerate(who) if w == person] for person in dict.fromkeys(who)]
+    for k, path in enumerate(paths):
+        for i, j in zip(path, path[1:], strict=False):
+            if seen[i] and seen[j]:
+                _line(result, point[i], point[j], VIEWER_COLOURS[k % len(VIEWER_COLOURS)], unit)
+    discs = result.copy()
+    for k, path in enumerate(paths):
+        for order, i in enumerate(path, start=1):
+            if seen[i]:
+                radius = max(2, round(unit * math.sqrt(max(duration[i], 20.0) / 60)))
+                label = str(order) if numbers else ""
+                _disc(discs, point[i], radius, VIEWER_COLOURS[k % len(VIEWER_COLOURS)], label)
+    return np.rint(0.25 * result + 0.75 * discs).astype(np.uint8)
+
+
+def outline(rgb: Pixels, boxes: Sequence[Box], colour: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
+    """The picture with the outlines of boxes (top, left, bottom, right)."""
+    result = np.ascontiguousarray(rgb).copy()
+    width = max(1, round(max(rgb.shape[:2]) / 250))
+    for top, left, bottom, right in boxes:
+        for line, shade in ((width + 2, (0, 0, 0)), (width, colour)):
+            cv2.rectangle(result, (left, top), (right - 1, bottom - 1), shade, line)
+    return result
+
+
+def sheet(
+    rows: Sequence[Sequence[Pixels]], *, names: Sequence[str] = (), columns: Sequence[str] = (), tile: int = 240
+) -> Pixels:
+    """Rows of pictures on one white sheet, each fitted into a square tile.
+
+    Parameters
+    ----------
+    rows : the pictures, row by row; rows may differ in length.
+    names, columns : a line of text under each row's first picture, and above each column.
+    tile : side of a tile in pixels.
+
+    Raises
+    ------
+    InputError : no picture.
+    """
+    across = max((len(row) for row in rows), default=0)
+    if not across:
+        raise InputError("a sheet needs at least one picture")
+    heights = [max((fit_picture(p, tile).shape[0] for p in row), default=0) for row in rows]
+    gap, text, head = 8, 18 if names else 0, 24 if columns else 0
+    size = (head + sum(heights) + len(rows) * (gap + text) + gap, across * (tile + gap) + gap, 3)
+    result = np.full(size, 255, dtype=np.uint8)
+    for k, name in enumerate(columns):
+        cv2.putText(result, name, (gap + k * (tile + gap), 17), _FONT, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
+    top = head + gap
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            small = fit_picture(picture, tile)
+            left = gap + c * (tile + gap) + (tile - small.shape[1]) // 2
+            result[top : top + small.shape[0], left : left + small.shape[1]] = small
+        if names:
+            place = (gap, top + heights[r] + 13)
+            cv2.putText(result, names[r], place, _FONT, 0.4, (90, 90, 90), 1, cv2.LINE_AA)
+        top += heights[r] + gap + text
+    return result
+
+
+def masked_pairs(pictures: Sequence[Pixels], masked: Sequence[Pixels], *, pairs: int = 2, tile: int = 240) -> Pixels:
+    """Original and masked pictures in pairs on one sheet, as Figure 2 of paper 1."""
+    flat = [p for pair in zip(pictures, masked, strict=True) for p in pair]
+    return sheet([flat[k : k + 2 * pairs] for k in range(0, len(flat), 2 * pairs)], tile=tile)
+
+
+def _line(canvas: Pixels, start: Point, end: Point, colour: tuple[int, int, int], unit: float) -> None:
+    first, last = ((round(float(p[0]) - 0.5), round(float(p[1]) - 0.5)) for p in (start, end))
+    cv2.line(canvas, first, last, (0, 0, 0), max(2, round(unit / 2) + 1), cv2.LINE_AA)
+    cv2.line(canvas, first, last, colour, max(1, round(unit / 3)), cv2.LINE_AA)
+
+
+def _disc(canvas: Pixels, centre: Point, radius: int, colour: tuple[int, int, int], label: str) -> None:
+    middle = (round(float(centre[0]) - 0.5), round(float(centre[1]) - 0.5))
+    cv2.circle(canvas, middle, radius, colour, cv2.FILLED, cv2.LINE_AA)
+    cv2.circle(canvas, middle, radius, (0, 0, 0), 1, cv2.LINE_AA)
+    scale = radius / 22
+    (width, height), _ = cv2.getTextSize(label, _FONT, scale, 1)
+    if label and scale >= 0.25:
+        place = (middle[0] - width // 2, middle[1] + height // 2)
+        cv2.putText(canvas, label, place, _FONT, scale, (0, 0, 0), 1, cv2.LINE_AA)

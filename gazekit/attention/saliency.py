@@ -1,0 +1,167 @@
+"""How well a map tells where people looked: the metrics of the MIT/Tübingen saliency benchmark.
+
+Maps are arrays (height, width) of any scale; fixations are picture pixels and are truncated to the pixel that they lie
+in. Fixations that are NaN or off the map are left out. Definitions: Bylinskii et al. 2019 and Kümmerer et al. 2015;
+equal to pysaliency where it defines the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.attention.maps import on_picture
+from gazekit.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+METRICS = ("nss", "auc_judd", "auc_shuffled", "cc", "sim", "kl", "ig")
+BETTER = {"nss": 1, "auc_judd": 1, "auc_shuffled": 1, "cc": 1, "sim": 1, "kl": -1, "ig": 1}
+_TINY = 1e-20  # added to every pixel before a logarithm, as in pysaliency
+
+__all__ = ["BETTER", "METRICS", "auc_judd", "auc_shuffled", "cc", "information_gain", "kl", "nss", "sim"]
+
+
+def nss(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Normalised scanpath saliency: the mean z-score of the map at the fixations; 0 for a constant map.
+
+    Taken at the fixation points, with the map's population standard deviation.
+
+    Raises
+    ------
+    InputError : not a map, or no fixation on it.
+    """
+    array, rows, columns = _at_fixations(smap, x, y)
+    spread = array.std()
+    return float((array[rows, columns].mean() - array.mean()) / spread) if spread else 0.0
+
+
+def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+    """Area under the ROC of fixations against all pixels without one, thresholds at the fixated values.
+
+    Where fixated and other pixels share a value, the result is what tiny random jitter gives on average, so that it
+    is exact and repeats. NaN where every pixel is fixated.
+
+    Raises
+    ------
+    InputError : not a map, or no fixation on it.
+    """
+    array, rows, columns = _at_fixations(smap, x, y)
+    positive = np.sort(array[rows, columns])[::-1]
+    fixated = np.sort(array.ravel()[np.unique(rows * array.shape[1] + columns)])
+    everything = np.sort(array, axis=None)
+    negatives = array.size - len(fixated)
+    if not negatives:
+        return float("nan")
+    above = _above(everything, positive) - _above(fixated, positive)
+    equal = _equal(everything, positive) - _equal(fixated, positive)
+    first = np.searchsorted(-positive, -positive, side="left")
+    alike = np.searchsorted(-positive, -positive, side="right") - first
+    order = np.arange(len(positive)) - first + 1
+    # k-th of g fixations that share a value with m other pixels: k m / (g + 1) of them lie above it on average
+    false = np.concatenate([[0.0], (above + equal * order / (alike + 1)) / negatives, [1.0]])
+    hit = np.concatenate([[0.0], np.arange(1, len(positive) + 1) / len(positive), [1.0]])
+    return float(np.trapezoid(hit, false) if hasattr(np, "trapezoid") else np.trapz(hit, false))
+
+
+def auc_shuffled(
+    smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, other_x: npt.ArrayLike, other_y: npt.ArrayLike
+) -> float:
+    """Area under the ROC of fixations against the fixations of other pictures: a centre bias earns nothing.
+
+    Parameters
+    ----------
+    other_x, other_y : fixations of other pictures, rescaled to this map's size; this picture's own excluded.
+
+    Raises
+    ------
+    InputError : not a map, or no fixation of either kind on it.
+    """
+    array, rows, columns = _at_fixations(smap, x, y)
+    _, other_rows, other_columns = _at_fixations(array, other_x, other_y)
+    negative = np.sort(array[other_rows, other_columns])
+    positive = array[rows, columns]
+    below = np.searchsorted(negative, positive, side="left")
+    return float((below + _equal(negative, positive) / 2).mean() / len(negative))
+
+
+def cc(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Pearson's correlation of two maps over pixels; 0 where either is constant."""
+    a, b = _pair(first, second)
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a * a).sum() * (b * b).sum())
+    return float((a * b).sum() / norm) if norm else 0.0
+
+
+def sim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
+    """Similarity: the mass that two maps share, 0 to 1, after each is shifted if negative and scaled to sum 1."""
+    a, b = _pair(first, second)
+    return float(np.minimum(_density(a), _density(b)).sum())
+
+
+def kl(smap: npt.ArrayLike, truth: npt.ArrayLike) -> float:
+    """Kullback-Leibler divergence of a map from the true one, in nats: 0 is perfect. The second argument is the truth.
+
+    Both are shifted if negative, raised by 1e-20 and scaled to sum 1.
+    """
+    q, p = (_density(array, _TINY) for array in _pair(smap, truth))
+    return float((p * (np.log(p) - np.log(q))).sum())
+
+
+def information_gain(
+    smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, baseline: npt.ArrayLike | None = None
+) -> float:
+    """Bits per fixation that a map knows more than a baseline (Kümmerer et al. 2015).
+
+    Parameters
+    ----------
+    smap : a density over pixels; scaled to sum 1 after 1e-20 is added.
+    baseline : the density to beat, usually the centre bias; uniform if not given.
+
+    Raises
+    ------
+    InputError : not maps of one size, or no fixation on them.
+    """
+    array, rows, columns = _at_fixations(smap, x, y)
+    base = np.ones(array.shape) if baseline is None else _pair(array, baseline)[1]
+    gain = np.log2(_density(array, _TINY)[rows, columns]) - np.log2(_density(base, _TINY)[rows, columns])
+    return float(gain.mean())
+
+
+def _map(smap: npt.ArrayLike) -> Floats:
+    array = np.asarray(smap)
+    if array.ndim != 2 or not array.size or array.dtype.kind not in "fiub":
+        raise InputError(f"a map has the shape (height, width) and holds numbers; found {array.dtype} {array.shape}")
+    array = array.astype(np.float64, copy=False)
+    if not np.isfinite(array).all():
+        raise InputError(f"a map must be finite; {int((~np.isfinite(array)).sum())} pixels are not")
+    return array
+
+
+def _pair(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Floats, Floats]:
+    a, b = _map(first), _map(second)
+    if a.shape != b.shape:
+        raise InputError(f"two maps must have one size; found {a.shape} and {b.shape} (resize one of them first)")
+    return a, b
+
+
+def _at_fixations(
+    smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike
+) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    array = _map(smap)
+    columns, rows, _ = on_picture(x, y, None, (array.shape[0], array.shape[1]))
+    return array, rows, columns
+
+
+def _density(array: Floats, minimum: float = 0.0) -> Floats:
+    low = array.min()
+    shifted = (array - low if low < 0 else array) + minimum
+    total = shifted.sum()
+    return np.asarray(shifted / total) if total else np.full(array.shape, 1 / array.size)
+
+
+def _above(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
+    return np.asarray(len(ascending) - np.searchsorted(ascending, values, side="right"))
+
+
+def _equal(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
+    return np.searchsorted(ascending, values, side="right") - np.searchsorted(ascending, values, side="left")
