@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -76,13 +77,13 @@ def scanpath(
     """
     result = np.ascontiguousarray(rgb).copy()
     point = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
-    seen = np.isfinite(point).all(axis=1)
+    seen: list[bool] = np.isfinite(point).all(axis=1).tolist()
     duration = np.full(len(point), 250.0) if duration_ms is None else np.asarray(duration_ms, dtype=np.float64)
     who = [0] * len(point) if viewer is None else list(viewer)
     unit = max(rgb.shape[:2]) / 100
     paths = [[i for i, w in enumerate(who) if w == person] for person in dict.fromkeys(who)]
     for k, path in enumerate(paths):
-        for i, j in zip(path, path[1:], strict=False):
+        for i, j in itertools.pairwise(path):
             if seen[i] and seen[j]:
                 _line(result, point[i], point[j], VIEWER_COLOURS[k % len(VIEWER_COLOURS)], unit)
     discs = result.copy()
