@@ -67,7 +67,7 @@ def read_histograms(path: str | Path) -> pd.DataFrame:
     table[columns] = counts.astype(np.int64)
     table["n"] = counts.sum(axis=1).astype(np.int64)
     table["mean"], table["std"] = moments(counts)
-    table["flags"] = table["flags"].fillna("") if "flags" in table else ""
+    table["flags"] = table["flags"].astype("string").fillna("").astype(str) if "flags" in table else ""
     first = ["image", "n", *columns, "mean", "std", "flags"]
     return table[first + [name for name in table.columns if name not in first]]
 

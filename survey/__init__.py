@@ -1,1 +1,29 @@
 """Collects, screens and aggregates ratings of pictures. Knows nothing of gaze."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PLACES = {
+    "SurveyError": "survey.errors",
+    "SurveySection": "survey.config",
+    "SurveyStudy": "survey.config",
+    "Store": "survey.store",
+    "aggregate": "survey.aggregate",
+    "export_ratings": "survey.export",
+    "open_store": "survey.store",
+    "read_study": "survey.config",
+}
+__all__ = sorted(_PLACES)
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, loaded when it is first touched."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'survey' has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

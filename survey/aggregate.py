@@ -1,0 +1,89 @@
+"""From ratings to the histogram table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from survey.ratings import Duplicates, Floats, Ratings, from_table, settle_duplicates
+
+
+def aggregate(
+    ratings: pd.DataFrame | Ratings,
+    *,
+    scale: int = 10,
+    duplicates: Duplicates = "first",
+    min_ratings: int = 10,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """The histogram table of a set of ratings, a row a picture, sorted by picture.
+
+    Parameters
+    ----------
+    ratings : a table with the columns rater, image, score (whole numbers 1..``scale``); with a column ``kind`` only
+        its rows ``main`` count.
+    duplicates : what becomes of a rater who scored a picture more than once (`settle_duplicates`; a mean is
+        rounded to the nearest whole score, halves to the even one).
+    min_ratings : pictures with fewer are flagged ``few``, never dropped.
+    confidence : of the intervals.
+
+    Returns
+    -------
+    DataFrame with image, n, c1..cK, mean, std (population SD of the histogram), sd_sample (n - 1), mean_low and
+    mean_high (t interval), dirichlet_low and dirichlet_high, p1..pK (smoothed), flags.
+    """
+    if isinstance(ratings, pd.DataFrame):
+        ratings = from_table(ratings, scale=scale)
+    ratings, several = settle_duplicates(ratings, duplicates)
+    counts = count(ratings, scale)
+    table = pd.DataFrame({"image": ratings.images, "n": counts.sum(axis=1)})
+    table = pd.concat([table, describe(counts, confidence)], axis=1)
+    table["flags"] = np.where(table["n"] < min_ratings, "few", "")
+    table.attrs["duplicates"] = {"policy": duplicates, "pairs": several}
+    return table[table["n"] > 0].reset_index(drop=True) if duplicates == "drop" else table
+
+
+def count(ratings: Ratings, scale: int) -> Floats:
+    """Counts of each score, int64 (pictures, scale)."""
+    bucket = np.rint(ratings.score).astype(np.int64) - 1
+    flat = np.bincount(ratings.image * np.int64(scale) + bucket, minlength=len(ratings.images) * scale)
+    return np.asarray(flat.reshape(-1, scale))
+
+
+def describe(counts: Floats, confidence: float = 0.95) -> pd.DataFrame:
+    """Counts, moments, intervals and smoothed distribution of histograms (N, K), as columns.
+
+    The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval holds the mean of a distribution whose
+    posterior is Dirichlet(counts + 1/2): a beta distribution on [1, K] of the posterior's mean and variance. The
+    smoothed distribution is that posterior's mean.
+    """
+    scale = counts.shape[1]
+    score = np.arange(1, scale + 1)
+    n = counts.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = counts @ score / n
+        squares = np.maximum(counts @ score**2 - n * mean**2, 0.0)
+        sample = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
+        half = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * sample / np.sqrt(n)
+    low, high = dirichlet_interval(counts, confidence)
+    columns: dict[str, Floats] = {f"c{k}": counts[:, k - 1] for k in score}
+    columns |= {"mean": mean, "std": np.sqrt(squares / np.where(n > 0, n, np.nan)), "sd_sample": sample}
+    columns |= {"mean_low": mean - half, "mean_high": mean + half, "dirichlet_low": low, "dirichlet_high": high}
+    smooth = (counts + 0.5) / (n + scale / 2)[:, None]
+    return pd.DataFrame(columns | {f"p{k}": smooth[:, k - 1] for k in score})
+
+
+def dirichlet_interval(counts: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+    """Interval of the mean score under a Dirichlet(counts + 1/2) posterior, (N,) and (N,)."""
+    scale = counts.shape[1]
+    score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives
+    weight = counts + 0.5
+    total = weight.sum(axis=1)
+    mean = weight @ score / total
+    variance = (weight @ score**2 / total - mean**2) / (total + 1)
+    size = mean * (1 - mean) / variance - 1
+    tail = (1 - confidence) / 2
+    low = stats.beta.ppf(tail, mean * size, (1 - mean) * size)
+    high = stats.beta.ppf(1 - tail, mean * size, (1 - mean) * size)
+    return 1 + low * (scale - 1), 1 + high * (scale - 1)

@@ -1,0 +1,123 @@
+"""The survey's part of a study file: ``[survey]``, and what it reads of ``[study]`` and ``[pictures]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from survey.settings import Section, read_toml, validated
+
+CONSENT = (
+    "You will be shown pictures and asked how beautiful you find each of them. Taking part is voluntary: you may "
+    "stop at any time, and you may download or delete what you gave. We keep your ratings, the time you took and "
+    "the size of your window. We do not keep your name or your address."
+)
+INSTRUCTIONS = (
+    "Look at each picture, then choose a number. There is no right answer: your own impression counts. Use the whole "
+    "scale. You may use the mouse, your finger or the digit keys (0 means 10) and Enter."
+)
+
+
+class Question(Section):
+    """``[[survey.questions]]``: something asked at the end."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    text: str = Field(min_length=1)
+    kind: Literal["choice", "number", "text"] = "text"
+    choices: list[str] = []
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _choices_fit(self) -> Question:
+        if (self.kind == "choice") != bool(self.choices):
+            raise ValueError(f"question {self.name!r}: kind 'choice' needs choices, and only that kind has them")
+        return self
+
+
+class SurveySection(Section):
+    """``[survey]``: what is asked of whom, and how often."""
+
+    title: str = "How beautiful are these pictures?"
+    question: str = "How beautiful is this picture?"
+    language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
+    scale: int = Field(default=10, ge=2, le=100)
+    anchors: dict[int, str] = {}
+    raters_per_picture: PositiveInt = 10
+    pictures_per_rater: PositiveInt = 50
+    practice: int = Field(default=2, ge=0, le=20)
+    repeats: int = Field(default=3, ge=0)
+    attention_checks: int = Field(default=2, ge=0)
+    hold_minutes: float = Field(default=15.0, gt=0)
+    consent: str = CONSENT
+    consent_version: str = "1"
+    instructions: str = INSTRUCTIONS
+    contact: str = ""
+    questions: list[Question] = []
+    completion_code: str = ""
+    return_url: str = ""
+    starts_per_hour: PositiveInt = 600
+    requests_per_minute: PositiveInt = 240
+
+    @field_validator("anchors", mode="before")
+    @classmethod
+    def _whole_keys(cls, value: Any) -> Any:
+        return {int(k) if str(k).isdigit() else k: v for k, v in value.items()} if isinstance(value, dict) else value
+
+    @field_validator("return_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("a web address that begins with https:// was expected")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SurveySection:
+        beyond = [k for k in self.anchors if not 1 <= k <= self.scale]
+        if beyond:
+            raise ValueError(f"anchors {beyond} are not on the scale 1 to {self.scale}")
+        if self.repeats >= self.pictures_per_rater:
+            raise ValueError(f"repeats ({self.repeats}) must be fewer than pictures_per_rater")
+        names = [q.name for q in self.questions]
+        if len(set(names)) != len(names):
+            raise ValueError(f"each question needs a name of its own, found {names}")
+        return self
+
+
+class StudyName(Section):
+    """``[study]`` as far as the survey reads it; other rooms may add keys."""
+
+    model_config = {"extra": "ignore", "frozen": True}
+
+    name: str = Field(min_length=1)
+    seed: int = 0
+
+
+class PicturePlace(Section):
+    """``[pictures]`` as far as the survey reads it: a folder, or a CSV list with the columns image and file."""
+
+    model_config = {"extra": "ignore", "frozen": True}
+
+    folder: Path | None = None
+    list: Path | None = None
+
+
+class SurveyStudy(Section):
+    """A study file as the survey sees it: sections of other rooms are left alone."""
+
+    model_config = {"extra": "ignore", "frozen": True}
+
+    study: StudyName
+    pictures: PicturePlace = PicturePlace()
+    survey: SurveySection = SurveySection()
+
+
+def read_study(path: str | Path) -> SurveyStudy:
+    """Read the survey's part of a study file.
+
+    Raises
+    ------
+    SettingsError : no such file, not TOML, or wrong; the message lists every fault.
+    """
+    return validated(SurveyStudy, read_toml(path), path)

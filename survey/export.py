@@ -1,0 +1,97 @@
+"""What the store holds, as tables and as one person's own copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Row, select
+
+from survey.schema import answer, image, platform, rater, slot
+from survey.store import Store
+
+KINDS = {"P": "practice", "M": "main", "R": "repeat", "C": "check"}
+RATING_COLUMNS = (
+    "rater",
+    "image",  # empty for an attention check
+    "score",
+    "kind",  # main, repeat, check; practice on request
+    "expected",  # the score that an attention check asks for
+    "time_ms",  # from the picture's appearance to the answer
+    "viewport_w",
+    "viewport_h",
+    "blurs",  # how often the page lost the focus
+    "rated_utc",
+)
+
+
+def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
+    """Every rating, a row each (`RATING_COLUMNS`), in the order given; raters by pseudonym only."""
+    kinds = [letter for letter in KINDS if practice or letter != "P"]
+    query = _ratings().where(slot.c.state == "done", slot.c.kind.in_(kinds)).order_by(slot.c.rated_at, slot.c.id)
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+    table = pd.DataFrame([tuple(row) for row in rows], columns=list(RATING_COLUMNS))
+    table["kind"] = table["kind"].map(KINDS)
+    table["image"] = table["image"].fillna("")
+    for name in ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs"):
+        table[name] = table[name].astype("Int64")
+    table["rated_utc"] = pd.to_datetime(table["rated_utc"].astype(float), unit="s", utc=True).dt.floor("ms")
+    return table
+
+
+def export_raters(store: Store) -> pd.DataFrame:
+    """A row a rater: pseudonym, consent, how far, times; nothing that says who it is."""
+    columns = [rater.c.name, rater.c.consent_version, rater.c.consent_at, rater.c.seen_at, rater.c.finished_at]
+    with store.read() as connection:
+        rows = connection.execute(select(*columns, rater.c.deleted_at, rater.c.place, rater.c.plan)).all()
+    table = pd.DataFrame([tuple(r)[:-1] for r in rows], columns=[*_RATER[:-1]])
+    table["planned"] = [len(row.plan) for row in rows]
+    return table
+
+
+def export_answers(store: Store) -> pd.DataFrame:
+    """The answers to the questions at the end: rater, question, value."""
+    query = select(rater.c.name, answer.c.question, answer.c.value).join(rater, rater.c.id == answer.c.rater_id)
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(rater.c.id, answer.c.question)).all()
+    return pd.DataFrame([tuple(row) for row in rows], columns=["rater", "question", "value"])
+
+
+def export_platform(store: Store) -> pd.DataFrame:
+    """Platform ids and completion codes, for paying people: keep this apart from the ratings."""
+    query = select(platform, rater.c.name, rater.c.code, rater.c.finished_at).join(
+        rater, rater.c.id == platform.c.rater_id
+    )
+    with store.read() as connection:
+        rows = connection.execute(query.order_by(rater.c.id)).mappings().all()
+    names = ["source", "participant", "study", "session", "code", "finished_at"]
+    return pd.DataFrame([[row[n] for n in names] for row in rows], columns=names)
+
+
+def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
+    """All that is stored about one rater, for that rater."""
+    ratings = connection.execute(_ratings().where(slot.c.rater_id == person.id, slot.c.state == "done")).all()
+    answers = connection.execute(select(answer.c.question, answer.c.value).where(answer.c.rater_id == person.id)).all()
+    ids = connection.execute(select(platform).where(platform.c.rater_id == person.id)).mappings().one_or_none()
+    return {
+        "name": person.name,
+        "consent": {"version": person.consent_version, "time": person.consent_at},
+        "last_seen": person.seen_at,
+        "finished": person.finished_at,
+        "platform": {k: v for k, v in ids.items() if k != "rater_id"} if ids else None,
+        "ratings": [dict(zip(RATING_COLUMNS[1:], tuple(row)[1:], strict=True)) for row in ratings],
+        "answers": {row.question: row.value for row in answers},
+    }
+
+
+_RATER = ("rater", "consent_version", "consent_at", "seen_at", "finished_at", "deleted_at", "shown", "planned")
+
+
+def _ratings() -> Any:
+    columns = [slot.c.score, slot.c.kind, slot.c.expected, slot.c.time_ms, slot.c.viewport_w, slot.c.viewport_h]
+    return (
+        select(rater.c.name, image.c.name, *columns, slot.c.blurs, slot.c.rated_at)
+        .join(rater, rater.c.id == slot.c.rater_id)
+        .join(image, image.c.id == slot.c.image_id, isouter=True)
+    )

@@ -1,0 +1,124 @@
+"""Ratings as columns of small numbers: what every computation on them starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from survey.errors import ImportFault, SurveyError
+
+Duplicates = Literal["first", "last", "mean", "drop"]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """n scores by raters (numbers into ``raters``) of pictures (numbers into ``images``)."""
+
+    rater: npt.NDArray[np.int32]
+    image: npt.NDArray[np.int32]
+    score: Floats
+    raters: npt.NDArray[Any]
+    images: npt.NDArray[Any]
+
+    @property
+    def n(self) -> int:
+        """How many scores."""
+        return len(self.score)
+
+    def keep(self, chosen: npt.NDArray[Any]) -> Ratings:
+        """Some of the scores (a mask or an order); the lists of raters and pictures stay."""
+        return Ratings(self.rater[chosen], self.image[chosen], self.score[chosen], self.raters, self.images)
+
+    def matrix(self) -> Floats:
+        """Pictures x raters, NaN where nobody rated; each pair must stand once."""
+        table = np.full((len(self.images), len(self.raters)), np.nan)
+        table[self.image, self.rater] = self.score
+        return table
+
+
+def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = True) -> Ratings:
+    """Ratings from a table with the columns rater, image, score.
+
+    Where there is a column ``kind``, only the rows ``main`` count (unless ``kinds`` is false). Pictures and raters
+    are numbered in sorted order. Scores must be whole numbers 1..``scale`` where a scale is given.
+
+    Raises
+    ------
+    SurveyError : columns are missing, there is no rating, or scores are not on the scale (rows are named).
+    """
+    missing = [name for name in ("rater", "image", "score") if name not in table.columns]
+    if missing:
+        raise SurveyError(
+            f"ratings need the columns rater, image, score; missing: {', '.join(missing)} "
+            f"(found {', '.join(map(str, table.columns[:20]))}). `gazekit survey import` maps other layouts"
+        )
+    if kinds and "kind" in table.columns:
+        table = table[(table["kind"] == "main").to_numpy()]
+    if not len(table):
+        raise SurveyError("there is no rating in this table")
+    raters, images = _numbered(table["rater"]), _numbered(table["image"])
+    score = pd.to_numeric(table["score"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    wrong = ~np.isfinite(score) | (raters.codes < 0) | (images.codes < 0)
+    if scale is not None:
+        with np.errstate(invalid="ignore"):
+            wrong |= (score != np.floor(score)) | (score < 1) | (score > scale)
+    if wrong.any():
+        raise ImportFault(_say_wrong(table, wrong, scale))
+    return Ratings(
+        raters.codes.astype(np.int32),
+        images.codes.astype(np.int32),
+        score,
+        np.asarray(raters.categories),
+        np.asarray(images.categories),
+    )
+
+
+def settle_duplicates(ratings: Ratings, policy: Duplicates = "first") -> tuple[Ratings, int]:
+    """Leave one score for each rater and picture; also how many pairs stood more than once.
+
+    ``first`` and ``last`` go by the order of the rows, ``mean`` takes the mean, ``drop`` leaves such pairs out.
+    """
+    key = ratings.image.astype(np.int64) * len(ratings.raters) + ratings.rater
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    if len(starts) == len(key):
+        return ratings, 0
+    counts = np.diff(np.r_[starts, len(key)])
+    several = int((counts > 1).sum())
+    if policy == "mean":
+        means = np.add.reduceat(ratings.score[order], starts) / counts
+        one = ratings.keep(order[starts])
+        return Ratings(one.rater, one.image, means, one.raters, one.images), several
+    if policy == "drop":
+        chosen = order[starts[counts == 1]]
+    elif policy == "last":
+        chosen = order[starts + counts - 1]
+    else:
+        chosen = order[starts]
+    return ratings.keep(np.sort(chosen)), several
+
+
+def _numbered(names: pd.Series[Any]) -> pd.Categorical:
+    """The names that occur, sorted, and a number into them for each row."""
+    found = pd.Categorical(names)
+    return found.set_categories(sorted(found.remove_unused_categories().categories))
+
+
+def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | None) -> str:
+    rows = np.flatnonzero(wrong)
+    shown = "; ".join(
+        f"row {row + 2}: rater {table['rater'].iloc[row]!s}, image {table['image'].iloc[row]!s}, "
+        f"score {table['score'].iloc[row]!s}"
+        for row in rows[:10]
+    )
+    expected = "numbers" if scale is None else f"whole numbers 1 to {scale}"
+    return (
+        f"{len(rows)} scores are not {expected}: {shown}{' ...' if len(rows) > 10 else ''}. "
+        f"Say the scale, or see `gazekit survey import` for leaving rows out and converting scales"
+    )

@@ -1,0 +1,123 @@
+"""The survey's tables, the same on SQLite and PostgreSQL, and the steps from one version to the next.
+
+A slot is one showing of a picture to a rater. It is held while the rater looks, done once rated, and released
+when the rater did not come back in time. Times are seconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    inspect,
+    select,
+)
+
+from survey.errors import SurveyError
+
+VERSION = 1
+
+metadata = MetaData()
+
+meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
+
+image = Table(
+    "image",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(400), nullable=False, unique=True),
+    Column("target", Integer, nullable=False),  # ratings asked for
+    Column("taken", Integer, nullable=False, default=0),  # slots held or done: never above target
+    Column("done", Integer, nullable=False, default=0),
+    Index("image_taken", "taken"),
+)
+
+rater = Table(
+    "rater",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("name", String(20), nullable=False, unique=True),  # the pseudonym in every table
+    Column("code", String(40), nullable=False),  # shown at the end only
+    Column("consent_version", String(40), nullable=False),
+    Column("consent_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("ready_at", Float),  # the instructions were read
+    Column("finished_at", Float),
+    Column("deleted_at", Float),
+    Column("plan", Text, nullable=False),  # a letter a showing: P practice, M main, R repeat, C attention check
+    Column("place", Integer, nullable=False, default=0),  # showings behind this rater
+)
+
+platform = Table(  # who a platform says the rater is: apart from every rating
+    "platform",
+    metadata,
+    Column("rater_id", Integer, ForeignKey("rater.id"), primary_key=True),
+    Column("source", String(20), nullable=False),
+    Column("participant", String(200), nullable=False),
+    Column("study", String(200), nullable=False),
+    Column("session", String(200), nullable=False),
+)
+
+slot = Table(
+    "slot",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("rater_id", Integer, ForeignKey("rater.id"), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("kind", String(1), nullable=False),
+    Column("image_id", Integer, ForeignKey("image.id")),  # an attention check has none
+    Column("occasion", Integer, nullable=False, default=0),  # 0 first showing, 1 repeat
+    Column("state", String(8), nullable=False),  # held, done, released
+    Column("expires", Float, nullable=False),
+    Column("expected", Integer),  # the score that an attention check asks for
+    Column("score", Integer),
+    Column("rated_at", Float),
+    Column("time_ms", Integer),
+    Column("viewport_w", Integer),
+    Column("viewport_h", Integer),
+    Column("blurs", Integer),
+    UniqueConstraint("rater_id", "place"),
+    UniqueConstraint("image_id", "rater_id", "occasion"),
+    Index("slot_expiry", "state", "expires"),
+    sqlite_autoincrement=True,  # a slot's number is never used again: an old page cannot rate a new picture
+)
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("rater_id", Integer, ForeignKey("rater.id"), primary_key=True),
+    Column("question", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+STEPS: dict[int, Callable[[Connection], None]] = {}
+"""What turns a database of version k into k + 1."""
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Create the tables, or migrate those of an older version; refuses a newer one."""
+    if not inspect(connection).has_table("meta"):
+        metadata.create_all(connection)
+        connection.execute(meta.insert().values(key="schema", value=str(VERSION)))
+        return
+    version = int(connection.execute(select(meta.c.value).where(meta.c.key == "schema")).scalar_one())
+    if version > VERSION:
+        raise SurveyError(
+            f"this database is of schema version {version}, made by a newer gazekit; this one knows up to "
+            f"{VERSION}. Update gazekit"
+        )
+    for step in range(version, VERSION):
+        STEPS[step](connection)
+    connection.execute(meta.update().where(meta.c.key == "schema").values(value=str(VERSION)))

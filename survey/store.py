@@ -1,0 +1,137 @@
+"""Where a survey's data lives: SQLite (WAL) or PostgreSQL behind SQLAlchemy.
+
+Everything that changes the store runs in `Store.write`: one writer at a time (``BEGIN IMMEDIATE`` on SQLite, an
+advisory lock on PostgreSQL), so that no picture is handed out more often than asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from survey import schema
+from survey.errors import SurveyError
+
+LOCK = 7_316_645  # the advisory lock's number: any constant that other users of the server do not take
+
+
+class Store:
+    """A survey's database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.sqlite = engine.dialect.name == "sqlite"
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is the only writer; committed when the block ends well."""
+        with self.engine.connect().execution_options(writer=True) as connection, connection.begin():
+            if not self.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
+            yield connection
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that reads."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def add_images(self, names: Sequence[str], target: int) -> None:
+        """Register pictures; those that are there keep their ratings and take the new target."""
+        with self.write() as connection:
+            known = set(connection.execute(select(schema.image.c.name)).scalars())
+            connection.execute(update(schema.image).values(target=target))
+            fresh = [{"name": name, "target": target} for name in names if name not in known]
+            if fresh:
+                connection.execute(insert(schema.image), fresh)
+
+    def secret(self) -> str:
+        """The key that signs cookies: made once, kept in the database so that a restart keeps everybody in."""
+        with self.write() as connection:
+            return remembered(connection, "secret", secrets.token_hex(32))
+
+
+def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int = 16) -> Store:
+    """Open a survey's database, and create or migrate its tables.
+
+    Parameters
+    ----------
+    url_or_path : a database URL (``postgresql://user@host/name``, ``sqlite:///file``) or an SQLite file.
+    durable : sync every commit to the disk; false is for rehearsals.
+
+    Raises
+    ------
+    SurveyError : the URL is not usable, the server does not answer, or the tables are of a newer version.
+    """
+    url = _url(url_or_path)
+    try:
+        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
+        if engine.dialect.name == "sqlite":
+            _tune_sqlite(engine, durable)
+        store = Store(engine)
+        with store.write() as connection:
+            schema.bring_up_to_date(connection)
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise SurveyError(
+            f"{_shown(url)} is not a database that can be opened ({error}); give an SQLite file or "
+            f"postgresql://..., which needs pip install 'gazekit[postgres]'"
+        ) from error
+    except DBAPIError as error:
+        raise SurveyError(f"the database {_shown(url)} cannot be opened: {error.orig}") from error
+    return store
+
+
+def remembered(connection: Connection, key: str, value: str) -> str:
+    """The value kept under a key; the given one is kept where there is none."""
+    found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == key)).scalar_one_or_none()
+    if found is None:
+        connection.execute(insert(schema.meta).values(key=key, value=value))
+        return value
+    return str(found)
+
+
+def _url(url_or_path: str | Path) -> str:
+    url = str(url_or_path)
+    if "://" not in url:
+        return f"sqlite:///{Path(url).absolute().as_posix()}"
+    for short in ("postgresql://", "postgres://"):
+        if url.startswith(short):
+            return "postgresql+psycopg://" + url.removeprefix(short)
+    return url
+
+
+def _shown(url: str) -> str:
+    """The URL without its password."""
+    before, at, after = url.rpartition("@")
+    return f"{before.split('://')[0]}://...@{after}" if at else url
+
+
+def _tune_sqlite(engine: Engine, durable: bool) -> None:
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # SQLAlchemy's events say BEGIN, not the driver
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={'FULL' if durable else 'OFF'}",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        writer = connection.get_execution_options().get("writer", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from gazekit.histograms import moments, read_histograms
+from survey.aggregate import aggregate
+from survey.errors import SurveyError
+from survey.outputs import write_csv
+
+
+def table(*rows: tuple[str, str, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["rater", "image", "score"])
+
+
+def test_counts_mean_and_std_of_a_known_picture() -> None:
+    found = aggregate(table(("a", "x", 2), ("b", "x", 4), ("c", "x", 4), ("a", "y", 1)), scale=4, min_ratings=2)
+    assert list(found.columns[:6]) == ["image", "n", "c1", "c2", "c3", "c4"]
+    assert found.loc[0, ["c1", "c2", "c3", "c4"]].tolist() == [0, 1, 0, 2]
+    assert found.loc[0, "mean"] == pytest.approx(10 / 3)
+    assert found.loc[0, "std"] == pytest.approx(np.std([2, 4, 4]))
+    assert found.loc[0, "sd_sample"] == pytest.approx(np.std([2, 4, 4], ddof=1))
+    low, high = stats.t.interval(0.95, 2, loc=10 / 3, scale=stats.sem([2, 4, 4]))
+    assert found.loc[0, ["mean_low", "mean_high"]].tolist() == pytest.approx([low, high])
+    assert found["flags"].tolist() == ["", "few"]
+
+
+def test_one_rating_has_no_interval_but_a_dirichlet_one() -> None:
+    found = aggregate(table(("a", "x", 7)))
+    assert np.isnan(found.loc[0, "mean_low"])
+    assert np.isnan(found.loc[0, "sd_sample"])
+    assert 1 < found.loc[0, "dirichlet_low"] < found.loc[0, "dirichlet_high"] < 10
+
+
+def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.Generator) -> None:
+    counts = np.array([0, 0, 1, 2, 4, 2, 1, 0, 0, 0])
+    scores = np.repeat(np.arange(1, 11), counts)
+    found = aggregate(pd.DataFrame({"rater": range(10), "image": "x", "score": scores}))
+    draws = rng.dirichlet(counts + 0.5, 100_000) @ np.arange(1, 11)
+    assert found.loc[0, ["dirichlet_low", "dirichlet_high"]].tolist() == pytest.approx(
+        np.quantile(draws, [0.025, 0.975]), abs=0.05
+    )
+    assert found.filter(regex=r"^p\d+$").iloc[0].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts"),
+    [("first", [1, 0, 1]), ("last", [0, 1, 1]), ("mean", [0, 1, 1]), ("drop", [0, 0, 1])],
+)
+def test_duplicates_follow_the_stated_policy(policy: str, counts: list[int]) -> None:
+    rows = table(("a", "x", 1), ("b", "x", 3), ("a", "x", 2))
+    found = aggregate(rows, scale=3, duplicates=policy)  # type: ignore[arg-type]
+    assert found.loc[0, ["c1", "c2", "c3"]].tolist() == counts
+    assert found.attrs["duplicates"]["pairs"] == 1
+
+
+def test_only_main_showings_count() -> None:
+    rows = table(("a", "x", 1), ("b", "x", 3)).assign(kind=["main", "repeat"])
+    assert aggregate(rows, scale=3)["n"].tolist() == [1]
+
+
+@pytest.mark.parametrize("score", [0, 11, 2.5, np.nan, "good"], ids=str)
+def test_scores_off_the_scale_are_named_by_row(score: object) -> None:
+    rows = pd.DataFrame({"rater": ["a", "b"], "image": ["x", "y"], "score": [3, score]})
+    with pytest.raises(SurveyError, match=r"1 scores are not whole numbers 1 to 10: row 3: rater b, image y"):
+        aggregate(rows)
+
+
+def test_missing_columns_and_empty_tables_are_refused() -> None:
+    with pytest.raises(SurveyError, match="missing: rater, score"):
+        aggregate(pd.DataFrame({"image": ["x"]}))
+    with pytest.raises(SurveyError, match="no rating"):
+        aggregate(table())
+
+
+def test_the_table_is_what_gazekit_reads(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    rows = table(*((f"r{r}", f"p{p}", 1 + (r * p) % 5) for r in range(12) for p in range(4)))
+    found = aggregate(rows, scale=5)
+    write_csv(found, tmp_path / "h.csv", {"schema": "x"})
+    read = read_histograms(tmp_path / "h.csv")
+    assert read["image"].tolist() == ["p0", "p1", "p2", "p3"]
+    np.testing.assert_allclose(read["std"], moments(read[["c1", "c2", "c3", "c4", "c5"]])[1])
+    assert not list(tmp_path.glob(".*part"))
