@@ -1,0 +1,171 @@
+"""Excitation backprop (Zhang et al. 2016), the top-down attention of paper 2, for any model and without editing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from gazekit.errors import InputError
+from gazekit.models.attention.interception import SOFTMAX, capture
+from gazekit.models.attention.readout import chosen_classes, held_still, readout_layer, summing_to_one
+from gazekit.models.attention.rules import Dense, Gated, Split, Through, Weighted
+
+Function = Callable[..., Any]
+
+_CONVOLUTION = {torch.conv1d, torch.conv2d, torch.conv3d}
+_LINEAR = {F.linear}
+_POOLING = {F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, Tensor.mean, torch.mean}
+_ACTIVATION = {F.relu, torch.relu, Tensor.relu, F.relu6, F.hardtanh, F.leaky_relu, F.silu, F.gelu, F.elu, torch.sigmoid}
+_IN_PLACE: dict[Function, Function] = {torch.relu_: torch.relu, Tensor.relu_: torch.relu}
+_NORMALISATION = {F.batch_norm, F.group_norm, F.layer_norm, F.dropout, F.alpha_dropout, F.dropout2d}
+_ADDITION = {torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__}
+_PRODUCT = {torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__imul__, Tensor.__rmul__}
+_QUOTIENT = {torch.div, Tensor.div, Tensor.__truediv__}
+_ROUTING = {
+    *(torch.max_pool2d, F.max_pool2d, F.adaptive_max_pool2d, torch.cat, torch.concat, torch.flatten, Tensor.flatten),
+    *(torch.reshape, Tensor.reshape, Tensor.view, Tensor.view_as, Tensor.contiguous, Tensor.float, Tensor.to),
+    *(Tensor.double, Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.squeeze),
+    *(torch.squeeze, Tensor.unsqueeze, Tensor.__getitem__, Tensor.chunk, torch.chunk, Tensor.split, torch.split),
+    *(F.pad, Tensor.unflatten, Tensor.expand, Tensor.requires_grad_, Tensor.clone, torch.amax, Tensor.amax),
+}
+
+
+class _Excitation(TorchFunctionMode):
+    """While it is active, what a model computes keeps its values and sends probabilities down, not gradients."""
+
+    def __torch_function__(
+        self, func: Function, types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """The rule's version of the call; operations on tensors outside the graph run as they are."""
+        kwargs = dict(kwargs or {})
+        tensors = [t for t in args if isinstance(t, Tensor)]
+        if func in _ROUTING or not tensors:
+            return func(*args, **kwargs)
+        if not any(t.requires_grad and not isinstance(t, nn.Parameter) for t in tensors):
+            with torch.no_grad():
+                return func(*args, **kwargs)
+        answer = _answer(func, args, kwargs)
+        if answer is not None:
+            return answer
+        result = func(*args, **kwargs)
+        if isinstance(result, Tensor) and result.requires_grad:
+            name = getattr(func, "__name__", str(func))
+            raise InputError(f"excitation backprop has no rule for {name}; read the attention with method='gradcam'")
+        return result
+
+
+def excitation(
+    model: nn.Module, pictures: Tensor, layers: Sequence[str], *, target: Tensor | int | None = None
+) -> dict[str, Tensor]:
+    """The winning probabilities of the neurons of some layers.
+
+    Parameters
+    ----------
+    pictures : normalised, (N, 3, H, W).
+    layers : paths of layers, the lowest first; what lies below that one is not visited.
+    target : class of each picture, or one for all; else the predicted one.
+
+    Returns
+    -------
+    path -> Tensor of the layer's shape: non-negative. In a layer that all paths from the class to the picture go
+    through, each picture's sum is 1.
+    """
+    with held_still(model), capture(model, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
+        scores = model(pictures)
+        with torch.enable_grad():
+            classes = chosen_classes(scores.detach(), target)
+        seed = F.one_hot(classes, scores.shape[1]).to(scores.dtype)
+    found = torch.autograd.grad(scores, [kept[path] for path in layers], seed)
+    return dict(zip(layers, found, strict=True))
+
+
+def excitation_backprop(
+    model: nn.Module, pictures: Tensor, *, target: Tensor | int | None = None, layer: str | None = None
+) -> Tensor:
+    """The attention map of a class: the winning probabilities of a layer, summed over its channels.
+
+    Parameters
+    ----------
+    pictures : normalised, (N, 3, H, W).
+    target : class of each picture, or one for all; else the predicted one.
+    layer : path of the layer; else the model's ``readout``.
+
+    Returns
+    -------
+    Tensor, float32, (N, h, w) of the layer: non-negative, each summing to 1.
+
+    Raises
+    ------
+    InputError : no such layer or class; the model has an operation that there is no rule for.
+    """
+    path = readout_layer(model, layer)
+    return summing_to_one(excitation(model, pictures, [path], target=target)[path].sum(1))
+
+
+def _answer(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor | None:
+    func = _IN_PLACE.get(func, func)
+    if func in _CONVOLUTION or func in _LINEAR:
+        return _weighted(func, args, kwargs)
+    if func in _POOLING:
+        return _run(Weighted, args[0], _rest(func, args, kwargs), _rest(func, args, kwargs))
+    if func in _ACTIVATION or func in _NORMALISATION or func in SOFTMAX:
+        calm = {name: False if name == "inplace" else value for name, value in kwargs.items()}
+        return _run(Through, args[0], _rest(func, args, calm))
+    if func in _ADDITION and not kwargs:
+        return _sum(args[0], args[1])
+    if func in _PRODUCT or func in _QUOTIENT:
+        return _product(func, args[0], args[1])
+    return None
+
+
+def _run(rule: type[torch.autograd.Function], *inputs: Any) -> Tensor:
+    with torch.enable_grad():
+        return rule.apply(*inputs)  # type: ignore[no-any-return, no-untyped-call]
+
+
+def _rest(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+    return lambda x: func(x, *args[1:], **kwargs)  # type: ignore[no-any-return]
+
+
+def _weighted(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    x, weight = given.pop("input"), given.pop("weight").detach()
+    bias = given.pop("bias", None)
+
+    def compute(x: Tensor) -> Tensor:
+        return func(x, weight, bias, **given)  # type: ignore[no-any-return]
+
+    def positive(x: Tensor) -> Tensor:
+        return func(x, weight.clamp_min(0), None, **given)  # type: ignore[no-any-return]
+
+    if _is_dense(func, x, weight, given):
+        return _run(Dense, x, compute, weight.flatten(1))
+    return _run(Weighted, x, compute, positive)
+
+
+def _is_dense(func: Function, x: Tensor, weight: Tensor, given: dict[str, Any]) -> bool:
+    if func in _LINEAR:
+        return x.ndim == 2
+    unpadded = given.get("padding", 0) in (0, (0,) * (x.ndim - 2)) and given.get("groups", 1) == 1
+    return unpadded and x.shape[1:] == weight.shape[1:]
+
+
+def _sum(a: Any, b: Any) -> Tensor:
+    responses = [isinstance(t, Tensor) and not isinstance(t, nn.Parameter) for t in (a, b)]
+    if all(responses):
+        return _run(Split, *torch.broadcast_tensors(a, b))
+    kept, other = (a, b) if responses[0] else (b, a)
+    return _run(Through, kept, lambda x: x + other)
+
+
+def _product(func: Function, a: Any, b: Any) -> Tensor:
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.requires_grad and func in _PRODUCT:
+        return _run(Gated, a, b.expand_as(a))
+    response, other = (a, b) if isinstance(a, Tensor) and a.requires_grad else (b, a)
+    return _run(Through, response, lambda x: func(x, other))
