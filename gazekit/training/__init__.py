@@ -1,1 +1,38 @@
-"""Fit, compare, score."""
+"""Fit, compare, score.
+
+Names that need torch load it when they are first touched; evaluation and comparison work without.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gazekit.training.comparison import compare
+    from gazekit.training.grid import train
+    from gazekit.training.loss import emd_loss
+    from gazekit.training.metrics import evaluate
+
+_HOME = {
+    "compare": "comparison",
+    "emd_loss": "loss",
+    "evaluate": "metrics",
+    "train": "grid",
+}
+_NEEDS_TORCH = {"emd_loss", "train"}
+
+__all__ = ["compare", "emd_loss", "evaluate", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gazekit.training' has no attribute {name!r}")
+    if name in _NEEDS_TORCH and importlib.util.find_spec("torch") is None:
+        from gazekit.errors import MissingExtraError
+
+        raise MissingExtraError("torch", "train")
+    value = getattr(importlib.import_module(f"gazekit.training.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,198 @@
+"""One cell of a grid: a model trained on a condition with a seed, and its predictions for the test split."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from gazekit.files import machine, write_text
+from gazekit.tables import write_table
+from gazekit.training.checkpoints import load_weights
+from gazekit.training.examples import Index, open_examples
+from gazekit.training.loop import Part, Run, Saver, Task, emd_criterion, fit, make_run, predict, use_weights
+from gazekit.training.recipe import Recipe
+from gazekit.training.team import Team
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A model, a condition and a seed."""
+
+    model: str
+    condition: str
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        """Where the cell's files are."""
+        return out / "runs" / self.model / self.condition / f"seed{self.seed}"
+
+    def done(self, out: Path) -> bool:
+        """Whether it is trained and tested."""
+        return (self.folder(out) / "done.json").exists()
+
+    def __str__(self) -> str:
+        return f"{self.model} / {self.condition} / seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a process needs to train a cell."""
+
+    cell: Cell
+    dataset: Path
+    dataset_sha256: str
+    out: Path
+    recipe: Recipe
+    threads: int
+    scheme: str = "default"
+
+    def identity(self, buckets: int) -> dict[str, Any]:
+        """What results depend on: it is kept in every checkpoint and must agree when a run goes on."""
+        return {
+            "model": self.cell.model,
+            "condition": self.cell.condition,
+            "seed": self.cell.seed,
+            "buckets": buckets,
+            "dataset": self.dataset_sha256,
+            "scheme": self.scheme,
+            "threads": self.threads,
+            **self.recipe.result_options(),
+        }
+
+
+def train_cell(job: Job, team: Team | None = None) -> Path:
+    """Train a cell, or go on where it stopped; predictions and ``done.json`` are written last.
+
+    Returns
+    -------
+    The cell's folder.
+    """
+    from gazekit.dataset import open_dataset
+
+    team = team or Team()
+    folder = job.cell.folder(job.out)
+    if not job.cell.done(job.out):
+        torch.set_num_threads(job.threads)
+        started = time.monotonic()
+        dataset = with_own_attention(open_dataset(job.dataset), job)
+        run, saver = prepare(job, dataset, team)
+        fit(run, saver, lambda run: _epoch_done(job, run))
+        _finish(job, dataset, run, time.monotonic() - started)
+        team.wait()
+    return folder
+
+
+def with_own_attention(dataset: Dataset, job: Job) -> Dataset:
+    """The dataset with the condition ``synthetic`` of the job's model and seed, where the cell needs it."""
+    if job.cell.condition != SYNTHETIC:
+        return dataset
+    from gazekit.training.synthetic import own_rectangles
+
+    return dataset.with_rectangles(SYNTHETIC, own_rectangles(dataset, job))
+
+
+def prepare(job: Job, dataset: Dataset, team: Team) -> tuple[Run, Saver]:
+    """A run of a cell from its beginning, and what saves it."""
+    recipe, cell = job.recipe, job.cell
+    network = build_network(job, dataset.scale)
+    task = Task(
+        train=_part(job, dataset, "train"),
+        validation=_part(job, dataset, "validation"),
+        truth=distributions(dataset.counts),
+        names=dataset.ids,
+        mean=tuple(network.mean),  # type: ignore[arg-type]
+        std=tuple(network.std),  # type: ignore[arg-type]
+        seed=cell.seed,
+        criterion=emd_criterion(recipe.r),
+    )
+    identity = job.identity(dataset.scale)
+    folder = cell.folder(job.out)
+    if team.leads:
+        write_text(folder / "config.json", json.dumps(identity, indent=1, sort_keys=True) + "\n")
+    run = make_run(task, recipe, network, team)
+    return run, Saver(folder, identity, leads=team.leads)
+
+
+def build_network(job: Job, buckets: int) -> torch.nn.Module:
+    """The cell's network: the same first weights for a seed, whatever the condition."""
+    from gazekit import models
+
+    torch.manual_seed(job.cell.seed)
+    return models.create(job.cell.model, buckets, weights=job.recipe.weights, **job.recipe.model_options)
+
+
+def trained_network(job: Job, buckets: int) -> torch.nn.Module:
+    """The network of a finished cell with its best weights, in evaluation mode."""
+    from gazekit.training.checkpoints import load_checkpoint
+
+    network = build_network(job, buckets)
+    path = job.cell.folder(job.out) / "best.pt"
+    load_weights(network, load_checkpoint(path)["weights"], str(path))
+    return network.eval()
+
+
+def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:
+    """Rating distributions (N, K), float32, from counts."""
+    array = np.asarray(counts, dtype=np.float64)
+    return torch.from_numpy((array / array.sum(axis=1, keepdims=True)).astype(np.float32))
+
+
+def _part(job: Job, dataset: Dataset, split: str) -> Part:
+    indices: Index = np.asarray(dataset.indices(split, job.scheme), dtype=np.int64)  # type: ignore[arg-type]
+    recipe = job.recipe
+    examples = open_examples(
+        dataset,
+        indices,
+        job.cell.condition,
+        size=recipe.size,
+        fill=recipe.fill,
+        memory_gb=recipe.memory_gb,
+        workers=recipe.workers,
+    )
+    return Part(examples, indices)
+
+
+def _epoch_done(job: Job, run: Run) -> None:
+    if not run.team.leads:
+        return
+    rows = "".join(json.dumps(row) + "\n" for row in run.history)
+    write_text(job.cell.folder(job.out) / "metrics.jsonl", rows)
+    if sys.stderr.isatty():
+        last = run.history[-1]
+        print(
+            f"\r\x1b[2K{job.cell}: epoch {len(run.history)} of {run.recipe.epochs}, training loss "
+            f"{last['train_loss']:.4f}, validation loss {last['validation_loss']:.4f}",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _finish(job: Job, dataset: Dataset, run: Run, seconds: float) -> None:
+    assert run.best is not None
+    use_weights(run, run.best)
+    test = _part(job, dataset, "test")
+    predicted = predict(run, test)
+    if not run.team.leads:
+        return
+    folder = job.cell.folder(job.out)
+    table = pd.DataFrame(predicted.astype(np.float64), columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
+    table.insert(0, "image", [dataset.ids[i] for i in test.indices])
+    write_table(table, folder / "predictions.csv")
+    write_text(folder / "machine.json", json.dumps({**machine(), "seconds": round(seconds, 3)}, indent=1) + "\n")
+    best = min(run.history, key=lambda row: row["validation_loss"])
+    write_text(folder / "done.json", json.dumps({"epochs": len(run.history), "best": best}, indent=1) + "\n")

@@ -1,0 +1,69 @@
+"""Checkpoints that appear whole or not at all."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gazekit.errors import FormatError, InputError, OutputError
+from gazekit.files import existing_file, whole_file
+
+SCHEMA = "gazekit.checkpoint/1"
+
+
+def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write a checkpoint beside its target, sync it, and put it in the target's place.
+
+    Raises
+    ------
+    OutputError : the disk is full or cannot be written; the last good checkpoint stays.
+    """
+    try:
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            torch.save({"schema": SCHEMA, **content}, file)
+    except (OutputError, RuntimeError) as error:
+        kept = "; the one before it stays" if path.exists() else ""
+        raise OutputError(
+            f"the checkpoint {path} cannot be written: {error.__cause__ or error}{kept}. Make room and "
+            "start the same command again: it goes on from there"
+        ) from error
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint; only tensors and plain values are loaded, no code is run.
+
+    Raises
+    ------
+    InputError, FormatError : no such file, empty, truncated, or not a checkpoint of gazekit.
+    """
+    path = existing_file(path, "checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise FormatError(f"{path} is not a checkpoint of gazekit, or is damaged: {reason}") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+        raise FormatError(f"{path} is not a checkpoint of gazekit: schema {found!r}, expected {SCHEMA!r}")
+    return content
+
+
+def load_weights(model: torch.nn.Module, state: dict[str, Any], where: str) -> None:
+    """Put weights in a model; an `InputError` names what does not fit."""
+    wanted = model.state_dict()
+    missing = sorted(wanted.keys() - state.keys())
+    extra = sorted(state.keys() - wanted.keys())
+    shapes = [
+        f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}"
+        for name in sorted(wanted.keys() & state.keys())
+        if state[name].shape != wanted[name].shape
+    ]
+    faults = [f"lacks {len(missing)} ({', '.join(missing[:3])})"] if missing else []
+    faults += [f"has {len(extra)} that the model does not ({', '.join(extra[:3])})"] if extra else []
+    faults += shapes[:3]
+    if faults:
+        raise InputError(f"{where} holds the weights of another model: it " + "; ".join(faults))
+    model.load_state_dict(state)

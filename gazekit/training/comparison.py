@@ -1,0 +1,283 @@
+"""From finished runs to tables with intervals, and to words that follow from them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.errors import FormatError, InputError, unknown_name
+from gazekit.files import write_text
+from gazekit.histograms import count_columns
+from gazekit.tables import read_table, write_table
+from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
+from gazekit.training.metrics import METRICS, Array, Features, default_threshold, features, metrics
+from gazekit.training.resampling import (
+    Difference,
+    bootstrap,
+    defined,
+    detectable,
+    difference,
+    holm,
+    interval,
+    permutation_p,
+    picture_spread,
+    pictures_needed,
+)
+from gazekit.training.wording import conclusion
+
+REFERENCES = ("human", "original")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Predictions of a comparison folder, and what they are compared with."""
+
+    folder: Path
+    config: dict[str, Any]
+    images: list[str]  # test split
+    actual: npt.NDArray[np.int64]  # (N, K)
+    training: npt.NDArray[np.int64]  # (M, K)
+    predicted: dict[tuple[str, str], dict[int, Array]]  # (model, condition) -> seed -> (N, K)
+    threshold: float
+
+    def features(self, model: str, condition: str) -> Features:
+        """Features (S, N) of all seeds of a model on a condition."""
+        seeds = self.predicted[model, condition]
+        return features(np.stack([seeds[seed] for seed in sorted(seeds)]), self.actual)
+
+
+def compare(
+    folder: str | Path,
+    *,
+    primary: str = "srcc",
+    pairs: Sequence[tuple[str, str]] | None = None,
+    threshold: float | None = None,
+    resamples: int = 2000,
+    permutations: int = 9999,
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> Path:
+    """Write ``comparison.csv``, ``paired.csv``, ``agreement.csv`` and ``conclusion.json`` of a comparison folder.
+
+    Parameters
+    ----------
+    folder : as `gazekit.training.train` leaves it; unfinished cells are left out, and said to be.
+    primary : the metric that the conclusion is drawn from; one metric, so that chance has one occasion.
+    pairs : conditions to compare, as (a, b); else ``human`` with every other one and every other with ``original``.
+    threshold : a picture is "high" when its mean score is above it; half the scale unless given.
+    resamples, permutations : of the bootstrap and of the permutation test; fewer are done on very large splits.
+    alpha : a difference is claimed when Holm's p is at most this and its 95 % interval leaves out 0.
+
+    Returns
+    -------
+    The folder.
+
+    Raises
+    ------
+    InputError, FormatError : not such a folder, no finished cell, predictions that do not fit the ratings.
+    """
+    if primary not in METRICS:
+        raise unknown_name("metric", primary, METRICS)
+    results = read_results(folder, threshold)
+    replicates = {
+        key: bootstrap(results.features(*key), results.threshold, resamples=resamples, seed=seed)
+        for key in results.predicted
+    }
+    table = comparison_table(results, replicates, seed)
+    chosen = pairs_of(results, pairs)
+    paired = paired_table(results, chosen, replicates, permutations, seed)
+    write_table(table, results.folder / "comparison.csv")
+    write_table(paired, results.folder / "paired.csv")
+    words = conclusion(table, paired, primary=primary, alpha=alpha, config=results.config)
+    write_text(results.folder / "conclusion.json", json.dumps(words, indent=1) + "\n")
+    return results.folder
+
+
+def read_results(folder: str | Path, threshold: float | None = None) -> Results:
+    """The predictions and ratings of a comparison folder."""
+    folder = Path(folder)
+    if not (folder / "config.json").is_file() or not (folder / "truth.csv").is_file():
+        raise InputError(f"{folder} is not a comparison folder (config.json, truth.csv); gazekit train writes one")
+    config = json.loads((folder / "config.json").read_text())
+    truth = read_table(folder / "truth.csv", ["image", "split"], "table of ratings")
+    columns = count_columns(truth)
+    test, training = truth[truth["split"] == "test"], truth[truth["split"] == "train"]
+    images = list(test["image"])
+    predicted: dict[tuple[str, str], dict[int, Array]] = {}
+    grid = config["grid"]
+    for model, condition, seed in itertools.product(grid["models"], grid["conditions"], grid["seeds"]):
+        cell = folder / "runs" / model / condition / f"seed{seed}"
+        if (cell / "done.json").exists():
+            predicted.setdefault((model, condition), {})[seed] = _predictions(cell, images, len(columns))
+    if not predicted:
+        raise InputError(f"{folder} has no finished run yet; start the same gazekit train again")
+    return Results(
+        folder,
+        config,
+        images,
+        test[columns].to_numpy(np.int64),
+        training[columns].to_numpy(np.int64),
+        predicted,
+        default_threshold(len(columns)) if threshold is None else threshold,
+    )
+
+
+def pairs_of(results: Results, asked: Sequence[tuple[str, str]] | None) -> list[tuple[str, str, str]]:
+    """The (model, a, b) to compare."""
+    found: list[tuple[str, str, str]] = []
+    for model in results.config["grid"]["models"]:
+        there = [condition for name, condition in results.predicted if name == model]
+        wanted = default_pairs(there) if asked is None else list(asked)
+        for name in {name for pair in wanted for name in pair} - set(results.config["grid"]["conditions"]):
+            raise unknown_name("condition", name, results.config["grid"]["conditions"])
+        found += [(model, a, b) for a, b in wanted if a in there and b in there]
+    return found
+
+
+def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """Human attention with every other condition, then the others with whole pictures."""
+    pairs = []
+    for reference, flipped in zip(REFERENCES, (False, True), strict=True):
+        if reference in conditions:
+            others = [name for name in conditions if name not in REFERENCES]
+            if reference == "human" and "original" in conditions:
+                others.insert(0, "original")
+            pairs += [(other, reference) if flipped else (reference, other) for other in others]
+    return pairs
+
+
+def comparison_table(
+    results: Results, replicates: Mapping[tuple[str, str], Mapping[str, Array]], seed: int
+) -> pd.DataFrame:
+    """A row a seed, a row a model and condition with intervals, and the floors and ceilings."""
+    rows: list[dict[str, Any]] = []
+    for (model, condition), seeds in results.predicted.items():
+        found = results.features(model, condition)
+        each = metrics(found, results.threshold)
+        for row, number in enumerate(sorted(seeds)):
+            rows.append(_row("seed", model, condition, number, found.n, {m: v[row] for m, v in each.items()}))
+        means = {m: v.mean() for m, v in defined(each).items()}
+        bounds = {m: interval(v) for m, v in replicates[model, condition].items()}
+        rows.append(_row("condition", model, condition, "", found.n, means, bounds))
+    rows += _floor_rows(results, seed) + _ceiling_rows(results, seed)
+    order = {"seed": 0, "condition": 1, "floor": 2, "ceiling": 3}
+    return pd.DataFrame(rows).sort_values("level", key=lambda level: level.map(order), kind="stable")
+
+
+def paired_table(
+    results: Results,
+    pairs: Sequence[tuple[str, str, str]],
+    replicates: Mapping[tuple[str, str], Mapping[str, Array]],
+    permutations: int,
+    seed: int,
+) -> pd.DataFrame:
+    """A row a model, pair and metric: difference, interval, p, Holm's p within the metric, effect size, power."""
+    rows = []
+    for model, a, b in pairs:
+        found = paired_differences(
+            results.features(model, a), results.features(model, b), results.threshold, permutations, seed,
+            {m: replicates[model, a][m] - replicates[model, b][m] for m in METRICS},
+        )  # fmt: skip
+        rows += [
+            {
+                "model": model, "condition_a": a, "condition_b": b, "metric": metric,
+                "difference": d.value, "low": d.low, "high": d.high, "p": d.p, "p_holm": np.nan,
+                "effect_size": d.effect_size, "pictures_needed": d.pictures_needed, "detectable": d.detectable,
+            }
+            for metric, d in found.items()
+        ]  # fmt: skip
+    columns = "model condition_a condition_b metric difference low high p p_holm effect_size pictures_needed detectable"
+    table = pd.DataFrame(rows, columns=columns.split())
+    for metric in METRICS:
+        family = table["metric"] == metric
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
+    return table
+
+
+def paired_differences(
+    a: Features, b: Features, threshold: float, permutations: int, seed: int, replicates: Mapping[str, Array]
+) -> dict[str, Difference]:
+    """Everything about the difference of two conditions, a metric each."""
+    count = min(a.mean.shape[0], b.mean.shape[0])
+    a, b = _first_seeds(a, count), _first_seeds(b, count)
+    value = {m: float(v) for m, v in difference(a, b, threshold).items()}
+    p = permutation_p(a, b, threshold, permutations=permutations, seed=seed)
+    spread = picture_spread(a, b, threshold)
+    return {
+        m: Difference(
+            value[m],
+            *interval(replicates[m]),
+            p[m],
+            value[m] / spread[m] if spread[m] > 0 else float("nan"),
+            pictures_needed(spread[m], value[m]),
+            detectable(spread[m], a.n),
+        )
+        for m in METRICS
+    }
+
+
+def _first_seeds(found: Features, count: int) -> Features:
+    return Features(*(value[:count] for value in found.arrays()))
+
+
+def _predictions(cell: Path, images: Sequence[str], buckets: int) -> Array:
+    columns = [f"p{k + 1}" for k in range(buckets)]
+    table = read_table(cell / "predictions.csv", ["image", *columns], "table of predictions")
+    if list(table["image"]) != list(images) or f"p{buckets + 1}" in table:
+        raise FormatError(
+            f"{cell / 'predictions.csv'} does not fit the ratings in truth.csv: {len(table)} pictures there, "
+            f"{len(images)} of {buckets} buckets expected; it comes from another dataset or split"
+        )
+    return np.asarray(table[columns], dtype=np.float64)
+
+
+def _floor_rows(results: Results, seed: int) -> list[dict[str, Any]]:
+    constant = np.broadcast_to(constant_histogram(results.training), results.actual.shape)
+    found = features(constant, results.actual)
+    replicates = bootstrap(_one(found), results.threshold, seed=seed)
+    bounds = {m: interval(v) for m, v in replicates.items() if m not in ("lcc", "srcc", "lcc_std")}
+    high = {"accuracy": always_high(results.actual, results.threshold)}
+    return [
+        _row("floor", "constant histogram", "", "", found.n, metrics(found, results.threshold), bounds),
+        _row("floor", "always high", "", "", found.n, high),
+    ]
+
+
+def _ceiling_rows(results: Results, seed: int) -> list[dict[str, Any]]:
+    half = split_half(results.actual, threshold=results.threshold, seed=seed)
+    values = {m: v[0] for m, v in half.items()}
+    bounds = {m: (v[1], v[2]) for m, v in half.items()}
+    correlations = {m: np.sqrt(max(full_length(values[m]), 0.0)) for m in ("lcc", "lcc_std")}
+    n = len(results.actual)
+    return [
+        _row("ceiling", "half of the raters", "", "", n, values, bounds),
+        _row("ceiling", "true means", "", "", n, correlations),
+    ]
+
+
+def _one(found: Features) -> Features:
+    return Features(*(value[None] for value in found.arrays()))
+
+
+def _row(
+    level: str,
+    model: str,
+    condition: str,
+    seed: int | str,
+    n: int,
+    values: Mapping[str, Any],
+    bounds: Mapping[str, tuple[float, float]] | None = None,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"level": level, "model": model, "condition": condition, "seed": seed, "n": n}
+    row |= {metric: float(values.get(metric, np.nan)) for metric in METRICS}
+    for metric in METRICS:
+        row[f"{metric}_low"], row[f"{metric}_high"] = (bounds or {}).get(metric, (np.nan, np.nan))
+    return row

@@ -1,0 +1,245 @@
+"""A grid of models, conditions and seeds, all trained alike."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.errors import ConfigError, InputError, unknown_name
+from gazekit.files import existing_file, sha256, write_text
+from gazekit.tables import write_table
+from gazekit.training.cells import SYNTHETIC, Cell, Job, train_cell
+from gazekit.training.recipe import Recipe, make_recipe
+from gazekit.training.team import Team, join_team
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
+FEWEST_TEST_PICTURES = 8
+
+
+def train(
+    dataset: str | Path,
+    out: str | Path,
+    *,
+    models: Sequence[str],
+    conditions: Sequence[str] = ("original", "human"),
+    seeds: int | Sequence[int] = 3,
+    jobs: int = 1,
+    threads: int | None = None,
+    scheme: str = "default",
+    scheduler: str | None = None,
+    **options: Any,
+) -> Path:
+    """Train every model on every condition with every seed, and keep predictions for the test split.
+
+    Cells that are done are skipped and one that was stopped goes on, so that a run which was killed anywhere and
+    started again ends in the same files, bit for bit.
+
+    Parameters
+    ----------
+    dataset : a dataset file.
+    out : the comparison folder.
+    models : names of `gazekit.models.names`.
+    conditions : of the dataset; ``synthetic`` is the attention of the same network, trained on whole pictures
+        (condition ``original``, which is added where it is absent).
+    seeds : how many (0, 1, ...), or which.
+    jobs : cells that are trained side by side, each in a process of its own.
+    threads : of each process; else the cores over the jobs. A folder keeps the number it was begun with, since
+        results differ in the last digits with it.
+    scheme : named split of the dataset.
+    scheduler : address of a Dask scheduler whose workers train the cells; they must see the same folders.
+    options : of `gazekit.training.recipe.Recipe`: size, epochs, batch, lr, ...
+
+    Returns
+    -------
+    The comparison folder, for `gazekit.training.compare`.
+
+    Raises
+    ------
+    ConfigError, InputError : wrong options, names, conditions, a test split that is too small, a folder of another
+        grid: all of it before anything is trained.
+    TrainingError : a loss that is not a number; the batch is named.
+    OutputError : the disk is full; what was written stays, and the same call goes on.
+    """
+    from gazekit.dataset import open_dataset
+
+    dataset, out, recipe = existing_file(dataset, "dataset"), Path(out), make_recipe(**options)
+    chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    data = open_dataset(dataset)
+    cells = list_cells(models, conditions, chosen)
+    check_grid(data, dataset, cells, scheme, recipe)
+    team = join_team()
+    config = _config(dataset, out, data, recipe, cells, scheme, threads, jobs)
+    if team.leads:
+        write_text(out / "config.json", json.dumps(config, indent=1, sort_keys=True) + "\n")
+        write_truth(data, scheme, out / "truth.csv")
+    todo = [
+        Job(cell, dataset.resolve(), config["dataset"]["sha256"], out, recipe, config["threads"], scheme)
+        for cell in cells
+        if not cell.done(out)
+    ]
+    _run(todo, jobs, scheduler, team)
+    return out
+
+
+def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Cell]:
+    """The cells of a grid: ``original`` first, ``synthetic``, which needs it, last."""
+    wanted = list(dict.fromkeys(conditions))
+    if SYNTHETIC in wanted and "original" not in wanted:
+        wanted.insert(0, "original")
+    wanted.sort(key=lambda name: (name == SYNTHETIC, name != "original"))
+    names, numbers = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
+    faults = [
+        f"no {what} given"
+        for what, given in (("models", names), ("conditions", wanted), ("seeds", numbers))
+        if not given
+    ]
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return [Cell(model, condition, seed) for condition, model, seed in itertools.product(wanted, names, numbers)]
+
+
+def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, recipe: Recipe) -> None:
+    """Raise a `ConfigError` with everything that is wrong, before anything is trained."""
+    from gazekit import models
+
+    faults = []
+    for name in dict.fromkeys(cell.model for cell in cells):
+        try:
+            smallest = models.info(name).smallest
+            if recipe.size < smallest:
+                faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
+        except InputError as error:
+            faults.append(str(error))
+    known = [*data.conditions, *([SYNTHETIC] if "human" in data.conditions else [])]
+    for condition in dict.fromkeys(cell.condition for cell in cells):
+        if condition not in known:
+            faults.append(f"{path} lacks the condition {condition!r}: {unknown_name('condition', condition, known)}")
+    smallest_splits = {"train": 2, "validation": 1, "test": FEWEST_TEST_PICTURES}
+    for split, fewest in smallest_splits.items():
+        count = len(data.indices(split, scheme))  # type: ignore[arg-type]
+        if count < fewest:
+            faults.append(
+                f"the {split} split of {path} has {count} pictures; {fewest} or more are needed: build the dataset "
+                "with more pictures, or with another --split"
+            )
+    empty = [data.ids[i] for i in np.flatnonzero(np.asarray(data.counts).sum(axis=1) == 0)]
+    if empty:
+        faults.append(f"{len(empty)} pictures have no ratings: {', '.join(empty[:5])}")
+    if faults:
+        raise ConfigError("; ".join(faults))
+
+
+def write_truth(data: Dataset, scheme: str, path: Path) -> None:
+    """The ratings by split, so that a comparison needs no more than its folder."""
+    counts = np.asarray(data.counts)
+    rows = []
+    for split in ("train", "validation", "test"):
+        index = data.indices(split, scheme)  # type: ignore[arg-type]
+        table = pd.DataFrame(counts[index], columns=[f"c{k + 1}" for k in range(counts.shape[1])])
+        table.insert(0, "split", split)
+        table.insert(0, "image", [data.ids[i] for i in index])
+        rows.append(table)
+    write_table(pd.concat(rows, ignore_index=True), path)
+
+
+def _config(
+    dataset: Path,
+    out: Path,
+    data: Dataset,
+    recipe: Recipe,
+    cells: Sequence[Cell],
+    scheme: str,
+    threads: int | None,
+    jobs: int,
+) -> dict[str, Any]:
+    before = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else {}
+    grid = {
+        "models": list(dict.fromkeys(cell.model for cell in cells)),
+        "conditions": list(dict.fromkeys(cell.condition for cell in cells)),
+        "seeds": list(dict.fromkeys(cell.seed for cell in cells)),
+    }
+    earlier = before.get("grid", {})
+    threads = threads or before.get("threads") or max(1, (os.cpu_count() or 1) // jobs)
+    config = {
+        "schema": "gazekit.comparison/1",
+        "grid": {key: list(dict.fromkeys([*earlier.get(key, []), *values])) for key, values in grid.items()},
+        "dataset": {"path": str(dataset), "sha256": sha256(dataset)},
+        "scheme": scheme,
+        "buckets": data.scale,
+        "recipe": recipe.result_options(),
+        "threads": threads,
+        "versions": {name: version(name) for name in ("gazekit", "torch", "numpy")},
+    }
+    if before:
+        _same_folder(before, config, out)
+    return config
+
+
+def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
+    then, here = before.get("recipe", {}), now["recipe"]
+    faults = [
+        f"{k}: {then.get(k)!r} there, {here.get(k)!r} here" for k in sorted(then | here) if then.get(k) != here.get(k)
+    ]
+    for key in ("scheme", "buckets", "threads"):
+        if before.get(key) != now[key]:
+            faults.append(f"{key}: {before.get(key)!r} there, {now[key]!r} here")
+    if before.get("dataset", {}).get("sha256") != now["dataset"]["sha256"]:
+        faults.append("it was begun with another dataset")
+    if faults:
+        raise ConfigError(f"{out} holds a grid of other options ({'; '.join(faults)}); choose another folder")
+
+
+def _run(todo: Sequence[Job], jobs: int, scheduler: str | None, team: Team) -> None:
+    if team.world > 1 or (jobs == 1 and scheduler is None):
+        for job in todo:
+            train_cell(job, team)
+        return
+    with _executor(min(jobs, max(1, len(todo))), scheduler) as executor:
+        _run_beside(executor, list(todo))
+
+
+def _run_beside(executor: Executor, waiting: list[Job]) -> None:
+    from gazekit.progress import track
+
+    running: dict[Future[Path], Job] = {}
+    for _ in track(range(len(waiting)), "Training", len(waiting)):
+        for job in [job for job in waiting if _ready(job)]:
+            running[executor.submit(train_cell, job)] = job
+            waiting.remove(job)
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        first = next(iter(finished))
+        del running[first]
+        first.result()
+
+
+def _ready(job: Job) -> bool:
+    needed = Cell(job.cell.model, "original", job.cell.seed)
+    return job.cell.condition != SYNTHETIC or needed.done(job.out)
+
+
+@contextmanager
+def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
+    if scheduler is not None:
+        from gazekit.training.cluster import dask_executor
+
+        with dask_executor(scheduler) as executor:
+            yield executor
+        return
+    executor = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -1,0 +1,333 @@
+"""Training one network so that a run that was killed anywhere ends in the same weights, bit for bit.
+
+Sample order and mirroring are pure functions of (seed, epoch, index), dropout is seeded at every step, learning rate
+and stopping are pure functions of the losses so far. A checkpoint therefore holds the weights, the optimiser, the
+moving average, the place in the epoch and the history; what came after it is done again and comes out the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from gazekit.errors import InputError, TrainingError
+from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
+from gazekit.training.examples import Examples, Index, epoch_plan, in_order, mirrored
+from gazekit.training.loss import emd_loss
+from gazekit.training.recipe import Recipe
+from gazekit.training.schedule import best_epoch, finished, rate_factor
+from gazekit.training.team import Team, shares
+
+Criterion = Callable[[Tensor, Tensor], Tensor]  # probabilities (n, K) and truth (n, K) -> loss a picture (n,)
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A split as training needs it: where its pictures come from, and which they are."""
+
+    examples: Examples
+    indices: Index
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on what."""
+
+    train: Part
+    validation: Part
+    truth: Tensor  # (N, K) rating distributions of the whole dataset
+    names: list[str]  # picture ids of the whole dataset
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    seed: int
+    criterion: Criterion
+
+
+@dataclass
+class Run:
+    """A network in training and all of its state."""
+
+    task: Task
+    recipe: Recipe
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    team: Team = field(default_factory=Team)
+    average: Weights | None = None
+    best: Weights | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    position: int = 0  # steps done in the epoch under way
+    loss_sum: float = 0.0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way, from 0."""
+        return len(self.history)
+
+    @property
+    def losses(self) -> list[float]:
+        """Validation losses so far."""
+        return [row["validation_loss"] for row in self.history]
+
+    @property
+    def model(self) -> nn.Module:
+        """The network without the wrapper of a team."""
+        inner = getattr(self.network, "module", self.network)
+        assert isinstance(inner, nn.Module)
+        return inner
+
+
+@dataclass
+class Saver:
+    """Writes ``last.pt`` and ``best.pt`` of a run at a measured pace; what it skips would be done again alike."""
+
+    folder: Path
+    identity: dict[str, Any]
+    seconds: float = 20.0
+    leads: bool = True
+    saved: float = field(default_factory=time.monotonic)
+
+    def offer(self, run: Run) -> None:
+        """Save, if the last time is long enough ago."""
+        if time.monotonic() - self.saved >= self.seconds:
+            self.save(run)
+
+    def save(self, run: Run) -> None:
+        """Save now: the best weights first, so that ``last.pt`` never knows of a best that is not there."""
+        if self.leads:
+            if run.best is not None:
+                state = {"identity": self.identity, "weights": run.best, "history": run.history}
+                save_checkpoint(self.folder / "best.pt", state)
+            save_checkpoint(self.folder / "last.pt", {"identity": self.identity, **_state(run)})
+        self.saved = time.monotonic()
+
+    def restore(self, run: Run) -> bool:
+        """Take the run to where ``last.pt`` left it; false where there is none."""
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return False
+        content = load_checkpoint(path)
+        check_identity(content["identity"], self.identity, path)
+        run.model.load_state_dict(content["weights"])
+        run.optimizer.load_state_dict(content["optimizer"])
+        run.average, run.history = content["average"], content["history"]
+        run.position, run.loss_sum = content["position"], content["loss_sum"]
+        if run.history:
+            run.best = load_checkpoint(self.folder / "best.pt")["weights"]
+        return True
+
+
+def check_identity(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:
+    """Raise an `InputError` naming what differs between a checkpoint and the run that wants it."""
+    differ = [
+        f"{key}: {found.get(key)!r} there, {expected.get(key)!r} here"
+        for key in sorted(found.keys() | expected.keys())
+        if found.get(key) != expected.get(key)
+    ]
+    if differ:
+        raise InputError(
+            f"{path} belongs to another run ({'; '.join(differ[:4])}); choose another folder, or move that one away"
+        )
+
+
+def fit(run: Run, saver: Saver, on_epoch: Callable[[Run], None] = lambda run: None) -> None:
+    """Train until the recipe ends; afterwards ``run.best`` holds the weights of the best epoch."""
+    saver.restore(run)
+    while not finished(run.recipe, run.losses):
+        _train_epoch(run, saver)
+        _close_epoch(run)
+        on_epoch(run)
+        saver.offer(run)
+    saver.save(run)
+
+
+def make_run(task: Task, recipe: Recipe, network: nn.Module, team: Team) -> Run:
+    """A run from its beginning; two learning rates where the recipe has them."""
+    device = device_of(recipe)
+    network = network.to(device)
+    if recipe.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = _optimizer(recipe, network)
+    average = _copy(network.state_dict()) if recipe.ema else None
+    return Run(task, recipe, network, optimizer, team, average)
+
+
+def device_of(recipe: Recipe) -> torch.device:
+    """Where the network lives: a GPU if there is one, unless the recipe says otherwise."""
+    if recipe.device != "auto":
+        return torch.device(recipe.device)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def normalised(images: Tensor, task: Task, recipe: Recipe) -> Tensor:
+    """What a network takes: floats of the weights' own mean and standard deviation, from uint8 (n, 3, h, w)."""
+    device = device_of(recipe)
+    mean = torch.tensor(task.mean, device=device)[:, None, None]
+    std = torch.tensor(task.std, device=device)[:, None, None]
+    scaled = (images.to(device).float() / 255 - mean) / std
+    return scaled.contiguous(memory_format=torch.channels_last) if recipe.channels_last else scaled
+
+
+@torch.no_grad()
+def predict(run: Run, part: Part) -> npt.NDArray[np.float32]:
+    """Predicted distributions (n, K) of a part's pictures in their order; each is computed once over the team."""
+    run.network.eval()
+    mine = run.team.share(part.indices)
+    rows = [_forward(run, images).float().cpu().numpy() for images in part.examples.stream(in_order(mine, 64))]
+    buckets = run.task.truth.shape[1]
+    local = np.concatenate(rows) if rows else np.empty((0, buckets), np.float32)
+    return run.team.together(local, len(part.indices))
+
+
+def use_weights(run: Run, weights: Weights) -> None:
+    """Put weights in the run's network."""
+    run.model.load_state_dict(weights)
+
+
+def _train_epoch(run: Run, saver: Saver) -> None:
+    task, recipe = run.task, run.recipe
+    factor = rate_factor(recipe, run.epoch, run.losses)
+    for group in run.optimizer.param_groups:
+        group["lr"] = group["base_lr"] * factor
+    plan = epoch_plan(task.train.indices, recipe.batch, task.seed, run.epoch)[run.position :]
+    mine = shares(plan, run.team)
+    run.network.train()
+    for batch, share, images in zip(plan, mine, task.train.examples.stream(mine), strict=True):
+        if recipe.flip:
+            images = mirrored(images, share, task.seed, run.epoch, len(task.names))
+        loss = run.team.sum(_step(run, images, share, len(batch)))
+        if not np.isfinite(loss):
+            raise _not_finite(run, batch, loss)
+        run.loss_sum += loss
+        run.position += 1
+        saver.offer(run)
+
+
+def _step(run: Run, images: Tensor, share: Index, batch: int) -> float:
+    """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures."""
+    recipe, task = run.recipe, run.task
+    torch.manual_seed(_step_seed(task.seed, run.epoch, run.position, run.team.rank))
+    run.optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    for rows in np.array_split(np.arange(len(share)), min(recipe.accumulate, len(share))):
+        truth = task.truth[share[rows]].to(device_of(recipe))
+        loss = task.criterion(_forward(run, images[rows]).float(), truth).sum()
+        total += float(loss.detach())
+        (loss * (run.team.world / batch)).backward()  # type: ignore[no-untyped-call]
+    if recipe.clip is not None:
+        nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
+    run.optimizer.step()
+    if run.average is not None and recipe.ema is not None:
+        _move_average(run.average, run.model.state_dict(), recipe.ema)
+    return total
+
+
+def _forward(run: Run, images: Tensor) -> Tensor:
+    inputs = normalised(images, run.task, run.recipe)
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=run.recipe.precision == "bf16"):
+        output: Tensor = run.network(inputs)
+    return output
+
+
+def _close_epoch(run: Run) -> None:
+    own = _copy(run.model.state_dict()) if run.average is not None else None
+    if run.average is not None:
+        use_weights(run, run.average)
+    validation = _validation_loss(run)
+    seen = run.loss_sum / len(run.task.train.indices)
+    lr = run.optimizer.param_groups[0]["lr"]
+    run.history.append({"epoch": run.epoch + 1, "lr": lr, "train_loss": seen, "validation_loss": validation})
+    if not np.isfinite(validation):
+        raise TrainingError(f"the validation loss is {validation} after epoch {run.epoch}; a lower --lr may help")
+    if best_epoch(run.losses) == len(run.history) - 1:
+        run.best = _copy(run.model.state_dict())
+    if own is not None:
+        use_weights(run, own)
+    run.position, run.loss_sum = 0, 0.0
+
+
+def _validation_loss(run: Run) -> float:
+    part = run.task.validation
+    predicted = torch.from_numpy(predict(run, part))
+    with torch.no_grad():
+        return float(run.task.criterion(predicted, run.task.truth[part.indices]).mean())
+
+
+def _not_finite(run: Run, batch: Index, loss: float) -> TrainingError:
+    names = [run.task.names[i] for i in batch]
+    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return TrainingError(
+        f"the loss is {loss} in epoch {run.epoch + 1}, step {run.position + 1}, on the pictures {shown}. "
+        "A lower --lr or --clip 1 may help; the last good checkpoint stays"
+    )
+
+
+def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:
+    groups = []
+    for base_lr, parameters in _rate_groups(recipe, network):
+        groups.append({"params": parameters, "lr": base_lr, "base_lr": base_lr})
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+    return torch.optim.Adam(groups, weight_decay=recipe.weight_decay)
+
+
+def _rate_groups(recipe: Recipe, network: nn.Module) -> Iterator[tuple[float, list[nn.Parameter]]]:
+    trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    if recipe.lr_backbone is None:
+        yield recipe.lr, [p for _, p in trained]
+        return
+    head = {id(p) for p in head_parameters(network)}
+    yield recipe.lr, [p for _, p in trained if id(p) in head]
+    backbone = [p for _, p in trained if id(p) not in head]
+    if backbone:
+        yield recipe.lr_backbone, backbone
+
+
+def head_parameters(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters of the head: the child module named ``head``."""
+    head = getattr(network, "head", None)
+    if not isinstance(head, nn.Module):
+        raise InputError(f"{type(network).__name__} has no head of its own; leave lr_backbone out")
+    return list(head.parameters())
+
+
+def _step_seed(*parts: int) -> int:
+    return int(np.random.SeedSequence([*parts, 13]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _copy(state: dict[str, Tensor]) -> Weights:
+    return copy.deepcopy({name: value.detach() for name, value in state.items()})
+
+
+@torch.no_grad()
+def _move_average(average: Weights, state: dict[str, Tensor], decay: float) -> None:
+    for name, value in state.items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)
+        else:
+            average[name].copy_(value)
+
+
+def _state(run: Run) -> dict[str, Any]:
+    return {
+        "weights": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "average": run.average,
+        "history": run.history,
+        "position": run.position,
+        "loss_sum": run.loss_sum,
+    }
+
+
+def emd_criterion(r: float) -> Criterion:
+    """The EMD loss of each picture, as a criterion."""
+    return lambda p, q: emd_loss(p, q, r, reduction="none")

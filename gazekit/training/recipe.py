@@ -1,0 +1,66 @@
+"""How a network is trained: one recipe for all cells of a grid, so that conditions differ in nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gazekit.errors import ConfigError
+
+
+class Recipe(BaseModel):
+    """Options of training. The defaults converge from scratch on a few hundred pictures.
+
+    For the papers' own schedule: ``optimizer="sgd", lr=0.01, schedule="step", patience=10, batch=64``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    size: int = Field(224, ge=16, le=2048, description="side of the square input, or the long side with buckets; px")
+    epochs: int = Field(30, ge=1)
+    batch: int = Field(32, ge=1, description="pictures an optimiser step, over all processes")
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    lr_backbone: float | None = Field(None, ge=0, description="a second rate for all but the head; the same if absent")
+    optimizer: Literal["adam", "sgd"] = "adam"
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "step", "cosine", "plateau"] = "cosine"
+    lr_step: int = Field(
+        10, ge=1, description="epochs between divisions (step), or without progress before one (plateau)"
+    )
+    lr_factor: float = Field(0.1, gt=0, lt=1)
+    patience: int = Field(10, ge=1, description="stop after so many epochs without a better validation loss")
+    r: float = Field(2.0, ge=1, description="order of the EMD loss")
+    flip: bool = Field(True, description="mirror half of the training pictures")
+    fill: str = Field("black", description="what a mask hides pictures with: black, mean or blur")
+    weights: str | None = Field(None, description="file of weights to start from")
+    model_options: dict[str, Any] = Field(default_factory=dict)
+    precision: Literal["float32", "bf16"] = "float32"
+    channels_last: bool = False
+    accumulate: int = Field(1, ge=1, description="parts that a batch is computed in")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
+    ema: float | None = Field(None, gt=0, lt=1, description="decay of an exponential moving average of the weights")
+    buckets: int = Field(1, ge=1, le=16, description="aspect-ratio buckets; 1 makes every picture square")
+    workers: int = Field(0, ge=0, description="loader processes, where the pictures do not fit in memory")
+    memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
+    device: str = "auto"
+
+    @model_validator(mode="after")
+    def _parts(self) -> Recipe:
+        if self.accumulate > self.batch:
+            raise ValueError(f"accumulate ({self.accumulate}) cannot be more than batch ({self.batch})")
+        return self
+
+    def result_options(self) -> dict[str, Any]:
+        """The options that results depend on; the rest (workers, memory) only changes the speed."""
+        return self.model_dump(exclude={"workers", "memory_gb"})
+
+
+def make_recipe(**options: Any) -> Recipe:
+    """A recipe from keyword options; all faults in one `ConfigError`."""
+    try:
+        return Recipe(**options)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in error.errors()]
+        raise ConfigError("training options: " + "; ".join(faults)) from error

@@ -1,0 +1,79 @@
+"""A network's own attention as a condition: its rectangle in every picture, as large as people's."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gazekit.errors import FormatError
+from gazekit.files import whole_file
+from gazekit.training.cells import Cell, Job, trained_network
+from gazekit.training.examples import in_order, read_pictures
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
+GRID = 32  # side of the maps that are kept
+Boxes = npt.NDArray[np.int64]
+Maps = npt.NDArray[np.float32]
+
+
+def own_rectangles(dataset: Dataset, job: Job) -> Boxes:
+    """Rectangles (N, 1, 4) of a network's own attention, kept in ``synthetic/<model>/seed<k>.npz``.
+
+    The network is the one of the same name and seed that was trained on whole pictures. Its rectangle is the one of
+    the human mask's area, to a pixel row, that holds most of its attention.
+    """
+    path = attention_file(job.out, job.cell)
+    if path.exists():
+        return read_attention(path, len(dataset.ids))[0]
+    maps = own_maps(dataset, job)
+    boxes = np.array([[_box(dataset, i, maps[i])] for i in range(len(maps))], dtype=np.int64)
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, rectangles=boxes, maps=maps)
+    return boxes
+
+
+def attention_file(out: Path, cell: Cell) -> Path:
+    """Where a network's own attention is kept."""
+    return out / "synthetic" / cell.model / f"seed{cell.seed}.npz"
+
+
+def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
+    """Rectangles (N, 1, 4) and small maps (N, g, g) of a network's own attention."""
+    with np.load(path) as content:
+        boxes, maps = content["rectangles"], content["maps"]
+    if len(boxes) != count:
+        raise FormatError(f"{path} has rectangles of {len(boxes)} pictures; the dataset has {count}: delete the file")
+    return boxes, maps
+
+
+def own_maps(dataset: Dataset, job: Job) -> Maps:
+    """The attention of the job's network, trained on whole pictures, for every picture: (N, GRID, GRID), sum 1."""
+    from gazekit.models.attention import synthetic_attention
+
+    recipe = job.recipe
+    original = dataclasses.replace(job, cell=dataclasses.replace(job.cell, condition="original"))
+    network = trained_network(original, dataset.scale)
+    mean = torch.tensor(network.mean)[:, None, None]
+    std = torch.tensor(network.std)[:, None, None]
+    rows = []
+    for batch in in_order(np.arange(len(dataset.ids)), 32):
+        images = read_pictures(dataset, batch, "original", recipe.size, recipe.fill).float() / 255
+        rows.append(synthetic_attention(network, (images - mean) / std, size=(GRID, GRID)).detach().numpy())
+    return np.concatenate(rows).astype(np.float32)
+
+
+def _box(dataset: Dataset, i: int, small: Maps) -> tuple[int, int, int, int]:
+    from gazekit.attention.masks import rectangle_of_area
+
+    human = dataset.mask(i, "human")
+    height, width = human.shape
+    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    return rectangle_of_area(np.maximum(large, 0), int(human.sum()))
