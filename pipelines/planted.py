@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 import skimage
 
-from gazekit.files import whole_file
+from gazekit.files import sha256, whole_file
 from gazekit.pictures import Pixels, read_picture
 from gazekit.tables import write_table
 
@@ -79,7 +79,7 @@ def make_picture(rng: np.random.Generator) -> Planted:
 def make_study(folder: str | Path, count: int, seed: int, *, null: bool = False) -> pd.DataFrame:
     """Write ``pictures/*.png`` and ``pictures.csv`` with what is true of each.
 
-    Columns: image, file, photograph, interest_x, interest_y, interest_radius (picture pixels), warmth, and
+    Columns: image, file, sha256, photograph, interest_x, interest_y, interest_radius (picture pixels), warmth, and
     ``opinion``: the mean rating, 1 to 10, that the simulated raters scatter about. With ``null``, the opinions are
     dealt to the pictures at random.
     """
@@ -89,9 +89,9 @@ def make_study(folder: str | Path, count: int, seed: int, *, null: bool = False)
     for number, rng in enumerate(streams[:count], 1):
         made = make_picture(rng)
         image = f"{number:04d}.png"
-        _write_png(made.pixels, folder / "pictures" / image)
-        rows.append((image, f"pictures/{image}", made.photograph, made.x, made.y, RADIUS, made.warmth))
-    columns = ["image", "file", "photograph", "interest_x", "interest_y", "interest_radius", "warmth"]
+        path = _write_png(made.pixels, folder / "pictures" / image)
+        rows.append((image, f"pictures/{image}", sha256(path), made.photograph, made.x, made.y, RADIUS, made.warmth))
+    columns = ["image", "file", "sha256", "photograph", "interest_x", "interest_y", "interest_radius", "warmth"]
     table = pd.DataFrame(rows, columns=columns)
     opinion = (5.5 + 3.2 * table["warmth"]).round(4).to_numpy()
     table["opinion"] = streams[count].permutation(opinion) if null else opinion
@@ -147,7 +147,8 @@ def _with_detail(canvas: Floats, x: float, y: float, warmth: float, rng: np.rand
     return out
 
 
-def _write_png(pixels: Pixels, path: Path) -> None:
+def _write_png(pixels: Pixels, path: Path) -> Path:
     _, encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 6])
     with whole_file(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
+    return path

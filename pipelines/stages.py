@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from doit.task import Task, dict_to_task
 from doit.tools import config_changed
 
 from gazekit.errors import GazekitError, InputError
+from gazekit.files import sha256, write_text
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Stage:
     inputs, outputs : files that it reads and writes.
     parameters : whatever else its result depends on (JSON).
     modules : importable modules or packages whose code does the work.
+    work : files and folders in which the action goes on after it was stopped. They are removed before it starts
+        where they stem from other inputs, parameters or code.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Stage:
     outputs: Sequence[Path]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     modules: Sequence[str] = ()
+    work: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def run_stages(
         else:
             tell(f"{label} ...")
             start = time.monotonic()
+            _clear_other_work(stage, Path(folder))
             stage.action()
             _check_outputs(stage)
             _save(stage, folder)
@@ -126,18 +132,35 @@ def _save(stage: Stage, folder: str | Path) -> None:
         state.save_success(task)
 
 
+def _clear_other_work(stage: Stage, folder: Path) -> None:
+    """Remove unfinished work of other inputs, parameters or code, and note what the work that begins stems from."""
+    if not stage.work:
+        return
+    mark = folder / f".{stage.name}.begun"
+    inputs = {str(path): sha256(path) for path in stage.inputs}
+    origin = json.dumps({"inputs": inputs, **_settings(stage)}, sort_keys=True)
+    if not mark.exists() or mark.read_text(encoding="utf-8") != origin:
+        for path in stage.work:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        write_text(mark, origin)
+
+
+def _settings(stage: Stage) -> dict[str, str]:
+    parameters = json.dumps(stage.parameters, sort_keys=True, default=str)
+    return {"parameters": parameters, "code": code_hash(stage.modules)}
+
+
 def _task(stage: Stage) -> Task:
-    settings = {
-        "parameters": json.dumps(stage.parameters, sort_keys=True, default=str),
-        "code": code_hash(stage.modules),
-    }
     return dict_to_task(
         {
             "name": stage.name,
             "actions": None,
             "file_dep": [str(path) for path in stage.inputs],
             "targets": [str(path) for path in stage.outputs],
-            "uptodate": [config_changed(settings)],
+            "uptodate": [config_changed(_settings(stage))],
         }
     )
 

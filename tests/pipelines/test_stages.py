@@ -72,3 +72,27 @@ def test_code_is_part_of_a_stage() -> None:
     assert code_hash(["gazekit.session"]) == code_hash(["gazekit.session"])
     with pytest.raises(InputError, match="no_such_module"):
         code_hash(["no_such_module"])
+
+
+def test_unfinished_work_goes_on_only_from_the_same_inputs(tmp_path: Path) -> None:
+    source, work, end = tmp_path / "source.txt", tmp_path / "work", tmp_path / "end.txt"
+    source.write_text("a")
+
+    def action(fail: bool) -> None:
+        work.mkdir(exist_ok=True)
+        (work / f"step{len(list(work.iterdir()))}").touch()
+        if fail:
+            raise OSError("power cut")
+        end.write_text(str(len(list(work.iterdir()))))
+
+    def stage(fail: bool) -> list[Stage]:
+        return [Stage("walk", lambda: action(fail), [source], [end], work=[work])]
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="power cut"):
+            run_stages(stage(True), tmp_path)
+    run_stages(stage(False), tmp_path)
+    assert end.read_text() == "3"
+    source.write_text("b")
+    run_stages(stage(False), tmp_path)
+    assert end.read_text() == "1"

@@ -1,0 +1,54 @@
+"""``gazekit demo``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command("demo")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
+@click.option("--pictures", type=int, default=480, show_default=True, help="How many; 48 or more.")
+@click.option("--participants", type=int, default=12, show_default=True, help="Simulated viewers.")
+@click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of every model and condition.")
+@click.option("--epochs", type=int, default=16, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of everything random.")
+@click.option("--null", is_flag=True, help="Deal the ratings at random: there is nothing to find.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes side by side.")
+@click.option("--dry-run", is_flag=True, help="Only say which stages would run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def command(
+    out: Path,
+    pictures: int,
+    participants: int,
+    seeds: int,
+    epochs: int,
+    seed: int,
+    null: bool,
+    jobs: int,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Walk through the whole job with simulated people, on real photographs.
+
+    Records 12 simulated participants, finds fixations, makes attention masks, collects simulated ratings, builds a
+    dataset, trains two small networks on every condition, compares them and writes a report. Needs no hardware,
+    no network and no GPU. Stopped or killed, the same command goes on where it was.
+
+    \b
+    Example:
+      gazekit demo --out demo
+      gazekit demo --out null --null
+    """
+    from pipelines.demo import Demo, read_conclusion, run_demo
+
+    demo = Demo(pictures=pictures, participants=participants, seeds=seeds, epochs=epochs, seed=seed, null=null)
+    outcomes = run_demo(out, demo, jobs=jobs, dry_run=dry_run, tell=lambda text: click.echo(text, err=True))
+    if as_json:
+        conclusion = [] if dry_run else read_conclusion(out)
+        click.echo(json.dumps({"stages": [vars(o) for o in outcomes], "conclusion": conclusion}, indent=1))
+    elif not dry_run:
+        click.echo("\n".join(read_conclusion(out)))
+        click.echo(f"Report: {out / 'report.html'}")

@@ -1,0 +1,344 @@
+"""The whole job with simulated people: record, fixations, attention, ratings, dataset, train, compare, report.
+
+Every stage is a function from files to files that a lab calls too; only the people are simulated.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gazekit.errors import ConfigError, GazekitError
+from gazekit.files import write_text
+from pipelines.stages import Outcome, Stage, run_stages
+
+CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
+MODELS = ("residual-attention-narrow", "nima-narrow")
+_STUDY = """\
+# Written by `gazekit demo`. Participants and raters are simulated.
+[study]
+name = "{name}"
+seed = {seed}
+
+[screen]
+width_px = 1920
+height_px = 1080
+width_mm = 527
+height_mm = 296
+distance_mm = 630
+
+[pictures]
+list = "pictures.csv"
+
+[tracker]
+kind = "simulated"
+rate_hz = {rate_hz}
+interest = "pictures.csv"
+
+[calibration]
+points = 5
+
+[presentation]
+duration_ms = {duration_ms}
+cross_ms = 300
+order = "random"
+
+[attention]
+share = {share}
+"""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demonstration consists of; the defaults fit 5 minutes on two cores.
+
+    Attributes
+    ----------
+    null : deal the ratings to the pictures at random, so that there is nothing to find.
+    share : of the human attention map that the attended rectangle holds.
+    seeds : trainings of every model and condition.
+    """
+
+    pictures: int = 480
+    participants: int = 12
+    raters_per_picture: int = 12
+    seeds: int = 3
+    epochs: int = 16
+    size: int = 64
+    rate_hz: int = 120
+    duration_ms: int = 1500
+    share: float = 0.6
+    seed: int = 1
+    null: bool = False
+    models: tuple[str, ...] = MODELS
+    conditions: tuple[str, ...] = CONDITIONS
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.pictures < 48:
+            faults.append(f"pictures is {self.pictures}; a comparison needs 48 or more")
+        if self.participants < 2:
+            faults.append(f"participants is {self.participants}; 2 or more are needed")
+        if self.raters_per_picture < 10:
+            faults.append(f"raters_per_picture is {self.raters_per_picture}; 10 or more are needed")
+        if self.seeds < 1:
+            faults.append(f"seeds is {self.seeds}; 1 or more is needed")
+        if faults:
+            raise ConfigError("; ".join(faults))
+
+    @property
+    def people(self) -> list[str]:
+        """Pseudonyms of the simulated participants."""
+        return [f"P{number:02d}" for number in range(1, self.participants + 1)]
+
+
+def run_demo(
+    out: str | Path,
+    demo: Demo | None = None,
+    *,
+    jobs: int = 2,
+    dry_run: bool = False,
+    tell: Callable[[str], object] = lambda text: None,
+) -> list[Outcome]:
+    """Run the demonstration, or go on with one that was stopped; ends in ``out/report.html``.
+
+    Parameters
+    ----------
+    out : folder of its own; everything lies in it.
+    jobs : processes side by side.
+    dry_run : only say which stages would run.
+    """
+    return run_stages(stages(Path(out), demo or Demo(), jobs), out, dry_run=dry_run, tell=tell)
+
+
+def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
+    """The demonstration as stages."""
+    table, study = out / "pictures.csv", out / "study.toml"
+    sessions = [out / "sessions" / f"{person}.gaze.h5" for person in demo.people]
+    fixations, quality = out / "fixations.csv", out / "quality.csv"
+    ratings, histograms = out / "ratings.csv", out / "histograms.csv"
+    dataset = out / "demo.dataset.h5"
+    sheet = out / "attention" / "sheet.png"
+    settings = asdict(demo)
+
+    def chosen(*names: str) -> dict[str, Any]:
+        return {name: settings[name] for name in names}
+
+    pictures = chosen("pictures", "seed", "null", "rate_hz", "duration_ms", "share")
+    training = chosen("models", "conditions", "seeds", "epochs", "size")
+    trained = out / "config.json"
+    results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
+    return [
+        Stage("pictures", lambda: _pictures(out, demo), [], [table, study], pictures, ["pipelines.planted"]),
+        Stage(
+            "record",
+            lambda: _record(study, demo.people, out / "sessions", jobs),
+            [table, study],
+            sessions,
+            chosen("participants"),
+            ["gazekit.capture", "gazekit.session"],
+            work=[out / "sessions"],
+        ),
+        Stage(
+            "fixations",
+            lambda: _fixations(sessions, fixations, quality),
+            sessions,
+            [fixations, quality],
+            modules=["gazekit.events"],
+        ),
+        Stage(
+            "attention",
+            lambda: _attention(table, fixations, sheet),
+            [fixations, table],
+            [sheet],
+            modules=["gazekit.attention"],
+        ),
+        Stage(
+            "ratings",
+            lambda: _ratings(table, ratings, histograms, demo),
+            [table],
+            [ratings, histograms],
+            chosen("raters_per_picture", "seed"),
+            ["survey"],
+        ),
+        Stage(
+            "dataset",
+            lambda: _dataset(table, fixations, histograms, dataset, demo),
+            [table, fixations, histograms],
+            [dataset],
+            chosen("share", "seed", "size"),
+            ["gazekit.dataset", "gazekit.attention"],
+            work=[dataset],
+        ),
+        Stage(
+            "train",
+            lambda: _train(dataset, out, demo, jobs),
+            [dataset],
+            [trained],
+            training,
+            ["gazekit.training", "gazekit.models"],
+            work=[trained, out / "runs", out / "synthetic"],
+        ),
+        Stage("compare", lambda: _compare(out), [trained], results, training, ["gazekit.training"]),
+        Stage(
+            "report",
+            lambda: _report(out, demo),
+            [*results, sheet],
+            [out / "report.html"],
+            modules=["gazekit.report"],
+        ),
+    ]
+
+
+def _pictures(out: Path, demo: Demo) -> None:
+    from pipelines.planted import make_study
+
+    make_study(out, demo.pictures, demo.seed, null=demo.null)
+    name = "demo (null study)" if demo.null else "demo"
+    write_text(out / "study.toml", _STUDY.format(name=name, **asdict(demo)))
+
+
+def _record(study: Path, people: list[str], folder: Path, jobs: int) -> None:
+    """One session a person, side by side; sessions that are whole are kept, journals of dead ones are recorded anew."""
+    todo = [(study, person, folder) for person in people if not (folder / f"{person}.gaze.h5").exists()]
+    _side_by_side(_record_one, todo, jobs)
+
+
+def _record_one(task: tuple[Path, str, Path]) -> None:
+    from gazekit.capture import record
+
+    study, person, folder = task
+    for journal in folder.glob(f"{person}.*"):
+        journal.unlink()  # what a killed run left of this simulated person
+    record(study, person, folder, realtime=False)
+
+
+def _fixations(sessions: list[Path], fixations: Path, quality: Path) -> None:
+    from gazekit.events import data_quality, session_fixations
+    from gazekit.files import provenance
+    from gazekit.session import open_session
+    from gazekit.tables import write_table
+
+    found, measured = [], []
+    for path in sessions:
+        session = open_session(path)
+        found.append(session_fixations(session, detector="ivt"))
+        table = data_quality(session.recording, session.screen)
+        table.insert(0, "participant", session.participant)
+        measured.append(table)
+    inputs = {path.name: path for path in sessions}
+    write_table(
+        pd.concat(found, ignore_index=True), fixations, provenance("gazekit.fixations/1", {"detector": "ivt"}, inputs)
+    )
+    write_table(pd.concat(measured, ignore_index=True), quality, provenance("gazekit.quality/1", {}, inputs))
+
+
+def _attention(table: Path, fixations: Path, sheet: Path) -> None:
+    raise NotImplementedError
+
+
+def _ratings(table: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
+    from gazekit.histograms import write_histograms
+    from gazekit.tables import read_table, write_table
+    from survey import aggregate, export_ratings, open_store
+    from survey.simulate import fill
+
+    truth = read_table(table, ["image", "opinion"])
+    database = ratings.with_name("survey.sqlite3")
+    for leftover in database.parent.glob(f"{database.name}*"):
+        leftover.unlink()
+    store = open_store(f"sqlite:///{database}", durable=False)
+    try:
+        opinions = dict(zip(truth["image"], truth["opinion"], strict=True))
+        fill(store, opinions, per_picture=demo.raters_per_picture, seed=demo.seed)
+        table_of_ratings = export_ratings(store)
+    finally:
+        store.close()
+    write_table(table_of_ratings, ratings)
+    write_histograms(aggregate(table_of_ratings, scale=10), histograms)
+
+
+def _dataset(table: Path, fixations: Path, histograms: Path, dataset: Path, demo: Demo) -> None:
+    from gazekit.dataset import build_dataset
+    from gazekit.histograms import read_histograms
+    from gazekit.pictures import list_pictures
+    from gazekit.study import PicturesSection
+    from gazekit.tables import FIXATION_COLUMNS, read_table
+
+    build_dataset(
+        list_pictures(PicturesSection(list=Path(table.name)), table.parent),
+        read_table(fixations, FIXATION_COLUMNS, "fixation table"),
+        read_histograms(histograms),
+        dataset,
+        share=demo.share,
+        seed=demo.seed,
+    )
+
+
+def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
+    from gazekit.training import train
+
+    train(
+        dataset,
+        folder,
+        models=demo.models,
+        conditions=demo.conditions,
+        seeds=demo.seeds,
+        size=demo.size,
+        epochs=demo.epochs,
+        jobs=jobs,
+        threads=1,
+    )
+
+
+def _compare(folder: Path) -> None:
+    from gazekit.training import compare
+
+    compare(folder)
+
+
+def _report(out: Path, demo: Demo) -> None:
+    from gazekit.report import write_report
+
+    write_report(out, title="gazekit demo", notes=notes(demo))
+
+
+def notes(demo: Demo) -> tuple[str, ...]:
+    """What the report says first: who is simulated, and what was planted."""
+    people = f"All {demo.participants} participants and all raters are simulated; nothing here was measured on people."
+    if demo.null:
+        return (
+            people,
+            "This is the null study: ratings were dealt to the pictures at random, so there is nothing to find.",
+        )
+    return (
+        people,
+        "A truth is planted: ratings follow the warmth of the detail at which the simulated people mostly look.",
+    )
+
+
+def _side_by_side(work: Callable[[Any], None], tasks: Iterable[Any], jobs: int) -> None:
+    tasks = list(tasks)
+    if jobs <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            work(task)
+        return
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+        list(pool.map(work, tasks))
+
+
+def read_conclusion(out: str | Path) -> list[str]:
+    """The sentences that the comparison ended in."""
+    path = Path(out) / "conclusion.json"
+    try:
+        sentences = json.loads(path.read_text())["sentences"]
+    except (OSError, ValueError, KeyError) as error:
+        raise GazekitError(f"{path} holds no conclusion: {error}") from error
+    return [str(sentence) for sentence in sentences]
