@@ -1,0 +1,170 @@
+"""From pictures, fixations and ratings to a dataset file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from gazekit.dataset.controls import CONDITIONS, HUMAN
+from gazekit.dataset.duplicates import DISTANCE
+from gazekit.dataset.join import Plan, publish
+from gazekit.dataset.parts import PartJob, PartOptions
+from gazekit.dataset.seen import by_picture, digest
+from gazekit.dataset.splits import checked_shares
+from gazekit.dataset.work import make_parts
+from gazekit.errors import ConfigError, InputError, unknown_name
+from gazekit.histograms import count_columns
+from gazekit.pictures import Picture
+
+ONE_FILE, SHARD, PART = 10_000, 1_000, 64  # pictures: up to here one file; beyond, a shard; a step of the work
+
+
+def build_dataset(
+    pictures: Sequence[Picture],
+    fixations: pd.DataFrame | None,
+    histograms: pd.DataFrame,
+    out: str | Path,
+    *,
+    share: float = 0.7,
+    sigma_deg: float = 1.0,
+    sigma_px: float | None = None,
+    weight: str = "duration",
+    map_size: int = 96,
+    conditions: Sequence[str] = CONDITIONS,
+    cache: int | None = None,
+    split: Sequence[float] = (0.8, 0.1, 0.1),
+    folds: int = 0,
+    schemes: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
+    groups: Mapping[str, str] | None = None,
+    near_duplicates: int | None = DISTANCE,
+    seed: int = 0,
+    scale: int | None = None,
+    min_ratings: int = 10,
+    min_viewers: int = 1,
+    include_marked: bool = False,
+    strict: bool = False,
+    unknown: str = "raise",
+    shard: int | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+) -> Path:
+    """Join pictures, fixations and rating histograms to one dataset.
+
+    The same input gives the same bytes, whatever the number of workers. A build that was stopped goes on where it
+    was: finished parts lie in ``<out>.build`` until the dataset is whole.
+
+    Parameters
+    ----------
+    pictures : as `gazekit.pictures.list_pictures` gives them.
+    fixations : a fixation table (see `gazekit.dataset.seen.by_picture`), or None: then the one condition is
+        ``original``.
+    histograms : a histogram table (`gazekit.histograms`).
+    out : the dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
+    share : of the attention map's mass that the human rectangle holds.
+    sigma_deg, sigma_px, weight, map_size : of the human map; see `by_picture` and `PartOptions`.
+    cache : also keep every picture as a square of so many pixels, for fast training.
+    split, seed : shares of train, validation and test, drawn stratified by mean score.
+    folds : also the schemes ``fold1 .. foldk``.
+    schemes : also fixed lists, ``{scheme: {"train": ids, "validation": ids, "test": ids}}``.
+    groups : picture -> group (photographer, burst): never on two sides of a split.
+    near_duplicates : bits of the 64-bit perceptual hash in which near-duplicates may differ; they form groups.
+        None: not looked for.
+    scale : number of buckets that the histograms must have.
+    min_ratings, min_viewers : pictures with fewer are marked, and left out of splits unless ``include_marked``.
+    strict : stop at the first picture that cannot be used, instead of naming it and going on.
+    unknown : ratings of pictures that are not there: ``raise``, or ``remark`` and go on.
+    shard : pictures a shard; 0 for one file; by default one file up to 10,000 pictures, beyond that shards of 1,000.
+    workers : processes on this machine.
+    scheduler : address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
+
+    Raises
+    ------
+    ConfigError : options that make no sense, K that is not ``scale``.
+    InputError : ratings of unknown pictures, no picture that can be read, with ``strict`` any that cannot.
+    """
+    pictures = sorted(pictures, key=lambda p: p.image)
+    conditions = _conditions(conditions, fixations is not None)
+    columns = count_columns(histograms)
+    _check(columns, pictures, scale, share, split, cache)
+    seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
+    remarks = _strangers(pictures, histograms, seen, unknown)
+    options = PartOptions(share, weight, map_size, cache)
+    size = shard if shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
+    step = size or PART
+    jobs = [
+        PartJob(chosen, {p.image: seen[p.image] for p in chosen if p.image in seen}, options)
+        for chosen in (tuple(pictures[n : n + step]) for n in range(0, len(pictures), step))
+    ]
+    inputs = {"ratings": digest(histograms)} | ({} if fixations is None else {"fixations": digest(fixations)})
+    plan = Plan(
+        columns=columns,
+        histograms=histograms,
+        participants=participants,
+        conditions=conditions,
+        shares=tuple(checked_shares(split).tolist()),
+        folds=folds,
+        schemes={name: {part: list(ids) for part, ids in lists.items()} for name, lists in (schemes or {}).items()},
+        groups=dict(groups or {}),
+        near_duplicates=near_duplicates,
+        seed=seed,
+        min_ratings=min_ratings,
+        min_viewers=min_viewers if fixations is not None else 0,
+        include_marked=include_marked,
+        remarks=remarks,
+        sharded=size > 0,
+        parameters=asdict(options) | {"sigma_deg": sigma_deg, "sigma_px": sigma_px},
+        inputs=inputs,
+    )
+    out = Path(out)
+    parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=strict)
+    return publish(parts, plan, out)
+
+
+def _conditions(wanted: Sequence[str], fixated: bool) -> tuple[str, ...]:
+    for name in wanted:
+        if name not in CONDITIONS:
+            raise unknown_name("condition", name, CONDITIONS)
+    return tuple(name for name in CONDITIONS if name in wanted and (fixated or name not in HUMAN))
+
+
+def _check(
+    columns: list[str],
+    pictures: Sequence[Picture],
+    scale: int | None,
+    share: float,
+    split: Sequence[float],
+    cache: int | None,
+) -> None:
+    checked_shares(split)
+    if scale is not None and len(columns) != scale:
+        raise ConfigError(
+            f"the ratings have {len(columns)} buckets (c1 .. c{len(columns)}); a scale of {scale} was expected"
+        )
+    if not pictures:
+        raise InputError("a dataset needs at least one picture; the list is empty")
+    if not 0 < share <= 1:
+        raise ConfigError(f"share must be above 0 and at most 1; found {share}")
+    if cache is not None and not 16 <= cache <= 4096:
+        raise ConfigError(f"the cache's side must be 16 to 4096 pixels; found {cache}")
+
+
+def _strangers(
+    pictures: Sequence[Picture], histograms: pd.DataFrame, seen: Mapping[str, object], unknown: str
+) -> list[tuple[str, str, str]]:
+    """Ratings and fixations of pictures that are not in the list."""
+    known = {p.image for p in pictures}
+    rated = [str(image) for image in histograms["image"] if str(image) not in known]
+    if rated and (unknown == "raise" or len(rated) == len(histograms)):
+        raise InputError(
+            f"{len(rated)} of {len(histograms)} rated pictures are not in the list of pictures: {', '.join(rated[:10])}"
+            f"{', ...' if len(rated) > 10 else ''}; the list has {len(known)}, as {min(known)}"
+        )
+    looked = sorted(set(seen) - known)
+    if seen and len(looked) == len(seen):
+        raise InputError(f"none of the fixations is on a picture of the list; they are on {', '.join(looked[:10])}")
+    return [(image, "rated, no picture", "rated, but not in the list of pictures") for image in rated] + [
+        (image, "looked at, no picture", "has fixations, but is not in the list of pictures") for image in looked
+    ]

@@ -1,0 +1,43 @@
+"""The dataset file's names, and small tables in HDF5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+SCHEMA = "gazekit.dataset/1"
+PART = "gazekit.dataset.shard/1"
+SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
+REMARKS = ("image", "remark", "text")
+
+Boxes = npt.NDArray[np.int32]  # (N, k, 4): top, left, bottom, right, half open; unused ones are zero
+
+
+def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]) -> None:
+    """Write columns of one length; sequences of text become UTF-8 strings."""
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray):
+            group.create_dataset(name, data=values, dtype=values.dtype)
+        else:
+            group.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
+
+
+def read_text(dataset: h5py.Dataset) -> list[str]:
+    """A column of text."""
+    return [str(value) for value in dataset.asstr()[()]]
+
+
+def write_remarks(file: h5py.File, remarks: Iterable[tuple[str, str, str]]) -> None:
+    """Write what is to be said of single pictures: (image, remark, text), in the order given."""
+    rows = list(remarks)
+    write_columns(file.create_group("remark"), **{name: [row[i] for row in rows] for i, name in enumerate(REMARKS)})
+
+
+def read_remarks(file: h5py.File) -> pd.DataFrame:
+    """What was said of single pictures; columns image, remark, text."""
+    return pd.DataFrame({name: pd.Series(read_text(file[f"remark/{name}"]), dtype=object) for name in REMARKS})

@@ -1,0 +1,377 @@
+"""Reading a dataset: pictures, masks, ratings and splits, at random and from many workers."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import h5py
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.attention.masks import Fill, apply_mask, rectangles_to_mask
+from gazekit.dataset.controls import REMOVED
+from gazekit.dataset.layout import SCHEMA, SPLITS, Boxes, read_remarks, read_text
+from gazekit.dataset.resize import decode_resized, resized
+from gazekit.dataset.seal import check_seal, read_seal
+from gazekit.errors import FormatError, InputError, unknown_name
+from gazekit.pictures import Pixels, decode_picture
+
+Mask = npt.NDArray[np.bool_]
+Split = Literal["train", "validation", "test"]
+
+
+def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
+    """Open a dataset file.
+
+    Every byte of it and of its shards is compared with the SHA-256 that was stored when it was built. With
+    ``verify=False`` only sizes and names are looked at, and each picture is compared when it is read.
+
+    Raises
+    ------
+    InputError : no such file, or an empty one.
+    FormatError : not a dataset, altered, or with a shard that is missing or altered (the file is named).
+    """
+    path = Path(path)
+    check = check_seal if verify else read_seal
+    digest = check(path)
+    try:
+        with h5py.File(path, "r") as file:
+            schema = file.attrs.get("schema", "none")
+            if schema != SCHEMA:
+                raise FormatError(f"{path} is not a dataset of schema {SCHEMA}; its schema is {schema}")
+            shards = _shards(file, path)
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise FormatError(f"{path} is damaged: {error}") from error
+    missing = [str(shard) for shard, _ in shards if not shard.is_file()]
+    if missing:
+        raise FormatError(f"{path} needs {len(shards)} shards; missing: {', '.join(missing[:10])}")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(check, [shard for shard, _ in shards]))
+    wrong = [str(shard) for (shard, stated), seal in zip(shards, found, strict=True) if seal != stated]
+    if wrong:
+        raise FormatError(f"{path}: shards that are not the ones it was built from: {', '.join(wrong[:10])}")
+    return Dataset(path, digest, verified=verify)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """The small columns, read once a process."""
+
+    ids: list[str]
+    notes: list[str]
+    image: dict[str, npt.NDArray[Any]]
+    rating: dict[str, npt.NDArray[Any]]
+    split: dict[str, npt.NDArray[np.uint8]]
+    mask: dict[str, Boxes]
+    first: npt.NDArray[np.int64]
+    shards: list[Path]
+
+
+class Dataset:
+    """An opened dataset of N pictures with ratings in K buckets.
+
+    Pictures are numbered 0 .. N-1 in the order of their ids. Files are opened when first needed, anew in each
+    process; the object pickles, and one and the same can be used by many workers.
+    """
+
+    def __init__(self, path: Path, digest: str, verified: bool) -> None:
+        self.path = path
+        self.sha256 = digest
+        self._verified = verified
+        self._extra: dict[str, Boxes] = {}
+        self._files: tuple[int, dict[Path, h5py.File]] = (os.getpid(), {})
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.path.name}: {len(self)} pictures, {self.scale} buckets, {', '.join(self.conditions)}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {"path", "sha256", "_verified", "_extra"}
+        return {name: value for name, value in self.__dict__.items() if name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._files = (os.getpid(), {})
+
+    # -- tables ------------------------------------------------------------------------------------------------
+
+    @property
+    def ids(self) -> list[str]:
+        """The pictures' ids, N of them, ascending."""
+        return self._tables.ids
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Ratings per bucket, (N, K)."""
+        return self._tables.rating["counts"]
+
+    @property
+    def mean(self) -> npt.NDArray[np.float64]:
+        """Mean score, (N,), in score units 1..K; NaN where nobody rated."""
+        return self._tables.rating["mean"]
+
+    @property
+    def std(self) -> npt.NDArray[np.float64]:
+        """Population standard deviation of the histogram, (N,)."""
+        return self._tables.rating["std"]
+
+    @property
+    def scale(self) -> int:
+        """K, the number of buckets."""
+        return int(self.counts.shape[1])
+
+    @property
+    def sizes(self) -> npt.NDArray[np.int32]:
+        """Height and width of the upright pictures, (N, 2)."""
+        return np.stack([self._tables.image["height"], self._tables.image["width"]], axis=1)
+
+    @property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """Equal for pictures that stay on one side of a split, (N,)."""
+        return self._tables.image["group"]
+
+    @property
+    def viewers(self) -> npt.NDArray[np.int32]:
+        """How many people looked at each picture, (N,)."""
+        return self._tables.image["viewers"]
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Names of the conditions: ``original`` first, then the masks."""
+        return ("original", *self._tables.mask, *self._extra)
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """Names of the split schemes."""
+        return tuple(self._tables.split)
+
+    @cached_property
+    def remarks(self) -> pd.DataFrame:
+        """What was said of single pictures while building: columns image, remark, text."""
+        return read_remarks(self._file(self.path))
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, parameters and digests of the inputs."""
+        record: dict[str, Any] = json.loads(str(self._file(self.path).attrs["provenance"]))
+        return record
+
+    def indices(self, split: Split, scheme: str = "default") -> npt.NDArray[np.int64]:
+        """The numbers of the pictures in ``train``, ``validation`` or ``test`` of a scheme, ascending."""
+        if scheme not in self._tables.split:
+            raise unknown_name("split scheme", scheme, self._tables.split)
+        if split not in SPLITS:
+            raise unknown_name("split", split, SPLITS)
+        return np.flatnonzero(self._tables.split[scheme] == SPLITS.index(split) + 1).astype(np.int64)
+
+    def index(self, image: str) -> int:
+        """The number of a picture by its id."""
+        place = self._places.get(image)
+        if place is None:
+            raise unknown_name("picture", image, self._places)
+        return place
+
+    # -- pictures ----------------------------------------------------------------------------------------------
+
+    def encoded(self, i: int) -> bytes:
+        """The original file's bytes."""
+        file, row = self._source(i)
+        start, end = file["image/offset"][row : row + 2]
+        data: bytes = file["image/encoded"][start:end].tobytes()
+        if not self._verified and hashlib.sha256(data).hexdigest().encode() != self._tables.image["sha256"][i]:
+            raise FormatError(f"{file.filename}: the picture {self.ids[i]} has been altered since it was written")
+        return data
+
+    def picture(self, i: int) -> Pixels:
+        """The pixels, uint8 RGB, (height, width, 3), upright."""
+        return decode_picture(self.encoded(i), self.ids[i])
+
+    def human_map(self, i: int) -> npt.NDArray[np.float32]:
+        """Where people looked, on a small grid of the picture's shape; sums to 1.
+
+        Raises
+        ------
+        InputError : nobody looked at the picture.
+        """
+        height, width = self._tables.image["shape"][i]
+        if not height:
+            raise InputError(f"{self.path}: nobody looked at {self.ids[i]}, so it has no attention map")
+        file, row = self._source(i)
+        return np.asarray(file["attention/map"][row, :height, :width], dtype=np.float32)
+
+    def fixations_of(self, i: int) -> pd.DataFrame:
+        """The fixations on a picture: participant, x_picture, y_picture (its own pixels), duration_ms."""
+        file, row = self._source(i)
+        start, end = file["fixation/offset"][row : row + 2]
+        names = np.array(json.loads(str(self._file(self.path).attrs["participants"])), dtype=object)
+        columns = {name: file[f"fixation/{name}"][start:end] for name in ("x", "y", "duration_ms", "viewer")}
+        return pd.DataFrame(
+            {
+                "participant": names[columns["viewer"]],
+                "x_picture": columns["x"],
+                "y_picture": columns["y"],
+                "duration_ms": columns["duration_ms"],
+            }
+        )
+
+    @property
+    def fixations(self) -> pd.DataFrame:
+        """The fixations on all pictures: image, and the columns of `fixations_of`."""
+        parts = [self.fixations_of(i).assign(image=image) for i, image in enumerate(self.ids)]
+        return pd.concat(parts, ignore_index=True)[["image", "participant", "x_picture", "y_picture", "duration_ms"]]
+
+    # -- masks -------------------------------------------------------------------------------------------------
+
+    def rectangles(self, i: int, condition: str) -> npt.NDArray[np.int64]:
+        """The rectangles of a condition, (k, 4): top, left, bottom, right, half open, in the picture's pixels.
+
+        For ``human-removed`` they are the ones that are taken away. ``original`` has one, the whole picture.
+        k is 0 where there is no rectangle (nobody looked).
+        """
+        if condition == "original":
+            return np.array([[0, 0, *self.sizes[i]]], dtype=np.int64)
+        boxes: npt.NDArray[np.int64] = self._boxes(condition)[i].astype(np.int64)
+        return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+
+    def mask(self, i: int, condition: str) -> Mask:
+        """True where the picture is kept, (height, width)."""
+        height, width = self.sizes[i].tolist()
+        return self._mask(i, condition, (height, width))
+
+    def with_rectangles(self, name: str, boxes: npt.ArrayLike) -> Dataset:
+        """A view with one more condition that keeps what lies in its rectangles, (N, k, 4) or (N, 4).
+
+        Raises
+        ------
+        InputError : a wrong shape, a name that is taken, or rectangles that leave their picture (named).
+        """
+        array = np.asarray(boxes)
+        array = array[:, None] if array.ndim == 2 else array
+        if array.ndim != 3 or array.shape[0] != len(self) or array.shape[2] != 4:
+            raise InputError(f"rectangles must have the shape ({len(self)}, k, 4); found {np.shape(boxes)}")
+        if name in self.conditions:
+            raise InputError(f"the dataset has a condition {name!r} already")
+        low, high, size = array[..., :2], array[..., 2:], self.sizes[:, None]
+        wrong = ((low < 0) | (high > size) | (low > high)).any(axis=(1, 2))
+        if wrong.any():
+            names = ", ".join(self.ids[i] for i in np.flatnonzero(wrong)[:10])
+            raise InputError(f"{name}: rectangles leave the picture, or are turned round: {names}")
+        view = copy.copy(self)
+        view._extra = {**self._extra, name: array.astype(np.int32)}
+        view._files = (os.getpid(), {})
+        return view
+
+    def read(
+        self, i: int, condition: str = "original", size: int | tuple[int, int] = 224, fill: Fill = "black"
+    ) -> Pixels:
+        """A picture for a network: resized to a square (or height, width), then masked; uint8 RGB.
+
+        Decoded straight to about the size that is wanted; from the pixel cache where the dataset has one.
+        """
+        wanted = (size, size) if isinstance(size, int) else size
+        pixels = self._resized(i, wanted)
+        if condition == "original":
+            return pixels
+        return apply_mask(pixels, self._mask(i, condition, wanted), fill)
+
+    def batch(
+        self, indices: npt.ArrayLike, condition: str = "original", size: int = 224, fill: Fill = "black"
+    ) -> Pixels:
+        """Several pictures as `read` gives them, (n, size, size, 3)."""
+        chosen = [self.read(int(i), condition, size, fill) for i in np.asarray(indices)]
+        return np.stack(chosen) if chosen else np.empty((0, size, size, 3), dtype=np.uint8)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _tables(self) -> _Tables:
+        return _read_tables(self._file(self.path), self.path)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {image: i for i, image in enumerate(self.ids)}
+
+    @cached_property
+    def _caches(self) -> tuple[int, ...]:
+        return tuple(sorted(int(size) for size in self._source(0)[0].get("pixels", ())))
+
+    def _resized(self, i: int, wanted: tuple[int, int]) -> Pixels:
+        cache = next((size for size in self._caches if size >= max(wanted)), None)
+        if cache is not None:
+            file, row = self._source(i)
+            return resized(file[f"pixels/{cache}"][row], *wanted)
+        if {"alpha", "cmyk"} & set(self._tables.notes[i].split()):
+            return resized(self.picture(i), *wanted)
+        height, width = self.sizes[i].tolist()
+        return decode_resized(self.encoded(i), self.ids[i], (height, width), wanted)
+
+    def _boxes(self, condition: str) -> Boxes:
+        if condition in self._extra:
+            return self._extra[condition]
+        if condition not in self._tables.mask:
+            raise unknown_name("condition", condition, self.conditions)
+        return self._tables.mask[condition]
+
+    def _mask(self, i: int, condition: str, size: tuple[int, int]) -> Mask:
+        boxes = self.rectangles(i, condition)
+        scale = np.tile(np.array(size) / self.sizes[i], 2)
+        scaled = np.rint(boxes * scale).astype(np.int64)
+        scaled[:, :2] = np.minimum(scaled[:, :2], np.array(size) - 1)
+        scaled[:, 2:] = np.maximum(scaled[:, 2:], scaled[:, :2] + 1)
+        mask = rectangles_to_mask(scaled, size)
+        return ~mask if condition in REMOVED else mask
+
+    def _source(self, i: int) -> tuple[h5py.File, int]:
+        """The file that holds a picture, and its row in it."""
+        if not 0 <= i < len(self):
+            raise InputError(f"pictures are numbered 0 to {len(self) - 1}; found {i}")
+        tables = self._tables
+        if not tables.shards:
+            return self._file(self.path), int(i)
+        shard = int(np.searchsorted(tables.first, i, side="right")) - 1
+        return self._file(tables.shards[shard]), int(i - tables.first[shard])
+
+    def _file(self, path: Path) -> h5py.File:
+        if self._files[0] != os.getpid():  # an HDF5 file that was opened before a fork must not be used after it
+            self._files = (os.getpid(), {})
+            cv2.setNumThreads(1)
+        opened = self._files[1]
+        if path not in opened:
+            opened[path] = h5py.File(path, "r")
+        return opened[path]
+
+
+def _shards(file: h5py.File, path: Path) -> list[tuple[Path, str]]:
+    if "shard" not in file:
+        return []
+    folder = path.with_name(f"{path.name}.shards")
+    digests = [digest.decode() for digest in file["shard/sha256"][()]]
+    return [(folder / name, digest) for name, digest in zip(read_text(file["shard/name"]), digests, strict=True)]
+
+
+def _read_tables(file: h5py.File, path: Path) -> _Tables:
+    image = {name: file[f"image/{name}"][()] for name in ("sha256", "width", "height", "phash", "group")}
+    image |= {name: file[f"attention/{name}"][()] for name in ("shape", "viewers")}
+    conditions = json.loads(str(file.attrs["conditions"]))
+    return _Tables(
+        ids=read_text(file["image/id"]),
+        notes=read_text(file["image/notes"]),
+        image=image,
+        rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
+        split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
+        mask={name: file[f"mask/{name}"][()] for name in conditions if name != "original"},
+        first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
+        shards=[shard for shard, _ in _shards(file, path)],
+    )

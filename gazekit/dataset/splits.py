@@ -1,0 +1,103 @@
+"""Which pictures a model learns from, is tuned on and is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.dataset.layout import SPLITS
+from gazekit.errors import ConfigError, unknown_name
+
+Codes = npt.NDArray[np.uint8]  # 0 left out, 1 train, 2 validation, 3 test
+STRATUM = 10  # neighbours in mean score among which chance decides
+
+
+def split(
+    mean: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    usable: npt.NDArray[np.bool_],
+    shares: Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+) -> Codes:
+    """Train, validation and test, stratified by mean score; pictures of one group stay together.
+
+    Groups are put in the order of their mean score, shuffled among neighbours, and each goes where most is missing.
+    """
+    codes = np.zeros(len(mean), dtype=np.uint8)
+    members = np.flatnonzero(usable)
+    codes[members] = deal(mean[members], group[members], checked_shares(shares), seed) + 1
+    return codes
+
+
+def folds(
+    mean: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    usable: npt.NDArray[np.bool_],
+    k: int,
+    seed: int = 0,
+) -> dict[str, Codes]:
+    """Schemes ``fold1 .. foldk``: each part is the test of one, the validation of another, and trained on elsewhere."""
+    if k < 3:
+        raise ConfigError(f"folds must be 3 or more (one to train on, one for validation, one to test); found {k}")
+    members = np.flatnonzero(usable)
+    part = deal(mean[members], group[members], np.full(k, 1 / k), seed)
+    schemes = {}
+    for test in range(k):
+        codes = np.zeros(len(mean), dtype=np.uint8)
+        codes[members] = np.where(part == test, 3, np.where(part == (test + 1) % k, 2, 1))
+        schemes[f"fold{test + 1}"] = codes
+    return schemes
+
+
+def fixed(lists: Mapping[str, Iterable[str]], ids: Sequence[str], usable: npt.NDArray[np.bool_], name: str) -> Codes:
+    """A scheme from lists of ids under ``train``, ``validation`` and ``test``; names that are not here are passed over.
+
+    Raises
+    ------
+    ConfigError : a split of another name, a picture in two lists, or no listed picture that is here and usable.
+    """
+    place = {image: i for i, image in enumerate(ids)}
+    codes = np.zeros(len(ids), dtype=np.uint8)
+    for part, images in lists.items():
+        if part not in SPLITS:
+            raise unknown_name(f"part of the split {name!r}", part, SPLITS)
+        rows = [place[image] for image in images if image in place]
+        twice = [ids[i] for i in rows if codes[i]]
+        if twice:
+            raise ConfigError(f"the split {name!r} has pictures in more than one list: {', '.join(twice[:10])}")
+        codes[rows] = SPLITS.index(part) + 1
+    codes[~usable] = 0
+    if not codes.any():
+        raise ConfigError(f"none of the pictures that the split {name!r} lists is in this dataset and usable")
+    return codes
+
+
+def deal(
+    mean: npt.NDArray[np.float64], group: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], seed: int
+) -> npt.NDArray[np.uint8]:
+    """Deal pictures into parts of given shares: stratified by mean, whole groups, seeded; part numbers from 0."""
+    if not len(mean):
+        return np.zeros(0, dtype=np.uint8)
+    _, which = np.unique(group, return_inverse=True)
+    sizes = np.bincount(which)
+    level = np.bincount(which, weights=mean) / sizes
+    rng = np.random.default_rng(seed)
+    order = np.lexsort((rng.random(len(sizes)), level))
+    order = np.concatenate([rng.permutation(order[n : n + STRATUM]) for n in range(0, len(order), STRATUM)])
+    part = np.zeros(len(sizes), dtype=np.uint8)
+    filled = np.zeros(len(shares))
+    for g in order:
+        missing = shares * (filled.sum() + sizes[g]) - filled
+        part[g] = int(np.argmax(missing))
+        filled[part[g]] += sizes[g]
+    return np.asarray(part[which])
+
+
+def checked_shares(shares: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Three shares for train, validation and test, made to sum to 1."""
+    array = np.asarray(shares, dtype=np.float64)
+    if array.shape != (3,) or not np.isfinite(array).all() or (array < 0).any() or array[0] <= 0:
+        raise ConfigError(f"split needs three shares for train, validation and test, as 0.8,0.1,0.1; found {shares}")
+    return np.asarray(array / array.sum())

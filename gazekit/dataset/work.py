@@ -1,0 +1,104 @@
+"""Making the parts of a dataset: here, in several processes, or on a Dask cluster; finished parts are kept."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from gazekit.dataset.layout import read_remarks
+from gazekit.dataset.parts import PartJob, check_part, make_part
+from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.progress import track
+
+UNUSABLE = ("missing", "unreadable", "broken")
+
+
+def work_folder(out: Path) -> Path:
+    """Where the parts of a dataset lie until it is whole."""
+    return out.with_name(f"{out.name}.build")
+
+
+def make_parts(
+    jobs: Sequence[PartJob], out: Path, *, workers: int = 1, scheduler: str | None = None, strict: bool = False
+) -> list[Path]:
+    """Make every part that is not there yet; gives their files in order.
+
+    Raises
+    ------
+    InputError : with ``strict``, a picture that cannot be used; always, if none can.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers must be 1 or more; found {workers}")
+    folder = work_folder(out)
+    targets = [folder / f"{n:05d}-{job.key()[:32]}.h5" for n, job in enumerate(jobs)]
+    todo = [(job, target) for job, target in zip(jobs, targets, strict=True) if not _is_whole(target)]
+    if todo:
+        folder.mkdir(parents=True, exist_ok=True)
+    for target in track(_made(todo, workers, scheduler), "building", total=len(todo)):
+        if strict:
+            _refuse_unusable([target])
+    for stale in set(folder.glob("*")) - set(targets):
+        stale.unlink()
+    if not any(_pictures_in(target) for target in targets):
+        _refuse_unusable(targets)
+    return targets
+
+
+def _made(todo: list[tuple[PartJob, Path]], workers: int, scheduler: str | None) -> Iterable[Path]:
+    if scheduler is not None:
+        from gazekit.dataset.cluster import made_on_cluster
+
+        return made_on_cluster(todo, scheduler)
+    if workers == 1 or len(todo) <= 1:
+        return (make_part(job, target) for job, target in todo)
+    return _made_in_processes(todo, workers)
+
+
+def _made_in_processes(todo: list[tuple[PartJob, Path]], workers: int) -> Iterator[Path]:
+    """Parts as they become ready; at most two a process wait in line, so that memory stays flat."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context) as pool:
+        waiting = iter(todo)
+        running: set[Future[Path]] = set()
+        try:
+            while True:
+                while len(running) < 2 * workers and (item := next(waiting, None)) is not None:
+                    running.add(pool.submit(make_part, *item))
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _is_whole(target: Path) -> bool:
+    try:
+        check_part(target)
+    except (InputError, OSError, KeyError):
+        return False
+    return True
+
+
+def _pictures_in(target: Path) -> int:
+    import h5py
+
+    with h5py.File(target, "r") as file:
+        return len(file["image/id"])
+
+
+def _refuse_unusable(targets: Iterable[Path]) -> None:
+    import h5py
+
+    faults = []
+    for target in targets:
+        with h5py.File(target, "r") as file:
+            table = read_remarks(file)
+        faults += [f"{row.image} ({row.remark}): {row.text}" for row in table.itertuples() if row.remark in UNUSABLE]
+    if faults:
+        more = f"; and {len(faults) - 10} more" if len(faults) > 10 else ""
+        raise FormatError(f"{len(faults)} pictures cannot be used: {'; '.join(faults[:10])}{more}")
