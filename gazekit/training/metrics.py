@@ -80,9 +80,10 @@ def features(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> Features:
             f"predictions and ratings must be of one shape (N, K); found {p.shape[-2:]} predicted "
             f"and {q.shape[-2:]} actual"
         )
-    q = np.broadcast_to(q, p.shape)
     gap = np.abs(np.cumsum(p - q, axis=-1))
-    return Features(*moments(p), *moments(q), gap.mean(axis=-1), np.sqrt((gap**2).mean(axis=-1)))
+    # moments of the counts themselves, so that equal means are exactly equal and rank as ties
+    true = (np.broadcast_to(value, p.shape[:-1]) for value in moments(actual))
+    return Features(*moments(predicted), *true, gap.mean(axis=-1), np.sqrt((gap**2).mean(axis=-1)))
 
 
 def metrics(found: Features, threshold: float) -> dict[str, Array]:

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr, wasserstein_distance
+from sklearn.metrics import mean_absolute_error, root_mean_squared_error
+
+from gazekit.errors import InputError
+from gazekit.training import evaluate
+from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
+from gazekit.training.metrics import features, metrics
+
+
+@pytest.fixture
+def predicted(rng: np.random.Generator) -> np.ndarray:
+    return rng.dirichlet(np.ones(10) * 2, 80)
+
+
+@pytest.fixture
+def actual(rng: np.random.Generator) -> np.ndarray:
+    return np.stack([rng.multinomial(11, row) for row in rng.dirichlet(np.ones(10), 80)])
+
+
+def test_equal_to_scipy_and_scikit_learn(predicted: np.ndarray, actual: np.ndarray) -> None:
+    score = np.arange(1, 11)
+    q = actual / actual.sum(1, keepdims=True)
+    mean = predicted @ score / predicted.sum(1)
+    true = actual @ score / actual.sum(1)  # of counts: equal means are ties
+    sd = np.sqrt(predicted @ score**2 - mean**2)
+    true_sd = np.sqrt(q @ score**2 - true**2)
+    expected = {
+        "accuracy": np.mean((mean > 5) == (true > 5)),
+        "lcc": pearsonr(mean, true).statistic,
+        "srcc": spearmanr(mean, true).statistic,
+        "lcc_std": pearsonr(sd, true_sd).statistic,
+        "mae": mean_absolute_error(true, mean),
+        "rmse": root_mean_squared_error(true, mean),
+        "emd1": np.mean([wasserstein_distance(score, score, p, t) for p, t in zip(predicted, q, strict=True)]) / 10,
+    }
+    found = evaluate(predicted, actual)
+    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-9)
+    gap = np.cumsum(predicted - q, axis=1)
+    assert found["emd2"] == pytest.approx(np.sqrt((gap**2).mean(1)).mean(), abs=1e-9)
+
+
+def test_ties_are_ranked_as_scipy_does(rng: np.random.Generator) -> None:
+    p = np.eye(5)[rng.integers(0, 5, 60)]
+    q = np.eye(5)[rng.integers(0, 5, 60)]
+    assert evaluate(p, q)["srcc"] == pytest.approx(spearmanr(p.argmax(1), q.argmax(1)).statistic, abs=1e-9)
+
+
+def test_many_resamples_are_the_same_as_one_by_one(
+    predicted: np.ndarray, actual: np.ndarray, rng: np.random.Generator
+) -> None:
+    index = rng.integers(0, 80, (5, 80))
+    together = metrics(features(predicted, actual).take(index), 5.0)
+    for row in range(5):
+        alone = evaluate(predicted[index[row]], actual[index[row]])
+        assert {name: value[row] for name, value in together.items()} == pytest.approx(alone, abs=1e-12)
+
+
+def test_a_perfect_prediction(actual: np.ndarray) -> None:
+    found = evaluate(actual, actual)
+    assert found == pytest.approx(
+        {"accuracy": 1, "lcc": 1, "srcc": 1, "lcc_std": 1, "mae": 0, "rmse": 0, "emd1": 0, "emd2": 0}, abs=1e-9
+    )
+
+
+def test_a_constant_prediction_has_no_correlation(actual: np.ndarray) -> None:
+    found = evaluate(np.full((80, 10), 0.1), actual)
+    assert np.isnan([found["lcc"], found["srcc"], found["lcc_std"]]).all()
+    assert np.isfinite([found["mae"], found["emd1"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        pytest.param(np.ones((3, 10)), np.ones((3, 7)), id="other-K"),
+        pytest.param(np.ones((3, 10)), np.ones((4, 10)), id="other-N"),
+        pytest.param(np.ones(10), np.ones(10), id="one-dimension"),
+        pytest.param(np.ones((0, 10)), np.ones((0, 10)), id="empty"),
+        pytest.param(np.ones((3, 10)), np.zeros((3, 10)), id="no-ratings"),
+        pytest.param(np.full((3, 10), np.nan), np.ones((3, 10)), id="nan"),
+        pytest.param(np.ones((3, 1)), np.ones((3, 1)), id="one-bucket"),
+    ],
+)
+def test_wrong_input_is_named(p: np.ndarray, q: np.ndarray) -> None:
+    with pytest.raises(InputError):
+        evaluate(p, q)
+
+
+def test_the_floors(rng: np.random.Generator) -> None:
+    training = np.array([[1, 0, 1], [0, 4, 0]])
+    assert constant_histogram(training) == pytest.approx([0.25, 0.5, 0.25])  # a picture counts once, not a rating
+    assert always_high(np.array([[0, 0, 3], [0, 2, 0], [5, 0, 0], [0, 1, 9]]), threshold=2.0) == pytest.approx(0.5)
+
+
+def test_raters_that_agree_have_a_ceiling_of_one() -> None:
+    counts = 12 * np.eye(10, dtype=np.int64)
+    half = split_half(counts)
+    assert half["srcc"][0] == pytest.approx(1)
+    assert half["emd2"][0] == pytest.approx(0)
+
+
+def test_raters_that_rate_at_random_have_none(rng: np.random.Generator) -> None:
+    counts = rng.multinomial(12, np.full(10, 0.1), 2000)
+    low, high = split_half(counts)["lcc"][1:]
+    assert low < 0 < high
+
+
+def test_the_split_half_ceiling_is_the_reliability(rng: np.random.Generator) -> None:
+    """Half against half of 2m raters correlates as theory says: s^2 / (s^2 + e^2 / m)."""
+    score = np.arange(1, 11)
+    p = np.exp(-((score - rng.uniform(3, 8, (3000, 1))) ** 2) / 4)
+    p /= p.sum(1, keepdims=True)
+    counts = np.stack([rng.multinomial(20, row) for row in p])
+    mean = p @ score
+    noise = (p @ score**2 - mean**2).mean() / 10
+    expected = mean.var() / (mean.var() + noise)
+    found = split_half(counts, splits=20)["lcc"][0]
+    assert found == pytest.approx(expected, abs=0.01)
+    assert full_length(found) == pytest.approx(mean.var() / (mean.var() + noise / 2), abs=0.01)
+
+
+def test_pictures_of_one_rating_are_left_out_of_the_ceiling() -> None:
+    assert np.isnan(split_half(np.eye(5, dtype=np.int64))["lcc"][0])

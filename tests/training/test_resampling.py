@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.stats import permutation_test
+
+from gazekit.training.metrics import METRICS, Features, features
+from gazekit.training.resampling import (
+    bootstrap,
+    detectable,
+    difference,
+    holm,
+    interval,
+    permutation_p,
+    picture_spread,
+    pictures_needed,
+)
+
+
+def simulated(
+    rng: np.random.Generator, n: int, seeds: int, *, noise: tuple[float, float], training: float = 0.0
+) -> tuple[Features, Features]:
+    """Two conditions that predict the truth with noise a picture and, a seed, a luck of training."""
+    score = np.arange(1, 11)
+    true = rng.uniform(3, 8, n)
+
+    def histograms(centre: np.ndarray) -> np.ndarray:
+        p = np.exp(-((score - centre[..., None]) ** 2) / 4)
+        return p / p.sum(-1, keepdims=True)
+
+    actual = np.stack([rng.multinomial(12, row) for row in histograms(true)])
+    made = []
+    for sd in noise:
+        luck = sd * np.exp(training * rng.standard_normal((seeds, 1)))
+        made.append(features(histograms(true + luck * rng.standard_normal((seeds, n))), actual))
+    return made[0], made[1]
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]).shape == (0,)
+
+
+def test_the_exact_permutation_test_agrees_with_scipy(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 9, 1, noise=(0.5, 2.0))
+    left, right = np.abs(a.mean - a.true_mean)[0], np.abs(b.mean - b.true_mean)[0]
+    expected = permutation_test(
+        (left, right), lambda x, y: np.mean(x) - np.mean(y), permutation_type="samples", n_resamples=np.inf
+    )
+    assert permutation_p(a, b, 5.0)["mae"] == pytest.approx(expected.pvalue)
+
+
+def test_the_random_permutation_test_comes_close_to_the_exact_one(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 12, 2, noise=(0.8, 1.6))
+    exact = permutation_p(a, b, 5.0, permutations=4096)
+    drawn = permutation_p(a, b, 5.0, permutations=4000)
+    assert drawn == pytest.approx(exact, abs=0.04)
+
+
+def test_p_is_never_zero_and_one_for_the_same() -> None:
+    a, b = simulated(np.random.default_rng(0), 60, 2, noise=(0.1, 4.0))
+    assert 0 < permutation_p(a, b, 5.0, permutations=199)["mae"] <= 0.005
+    assert permutation_p(a, a, 5.0, permutations=199)["srcc"] == 1.0
+
+
+def test_the_spread_of_a_mean_is_the_standard_deviation(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 40, 3, noise=(0.5, 1.0))
+    each = (np.abs(a.mean - a.true_mean) - np.abs(b.mean - b.true_mean)).mean(0)
+    assert picture_spread(a, b, 5.0)["mae"] == pytest.approx(each.std(ddof=1))
+
+
+def test_the_spread_of_a_correlation_gives_its_standard_error() -> None:
+    """Over many test splits, the jackknife's standard error is the standard deviation of the difference."""
+    rng = np.random.default_rng(8)
+    pairs = [simulated(rng, 80, 1, noise=(1.0, 2.0)) for _ in range(300)]
+    found = [float(difference(a, b, 5.0)["lcc"]) for a, b in pairs]
+    estimated = np.mean([picture_spread(a, b, 5.0)["lcc"] / np.sqrt(80) for a, b in pairs])
+    assert estimated == pytest.approx(np.std(found), rel=0.15)
+
+
+def test_pictures_needed_and_detectable_are_inverse() -> None:
+    size = detectable(0.7, 200)
+    assert pictures_needed(0.7, size) in (200, 201)
+    assert pictures_needed(1.0, 0.0) == np.inf
+    assert pictures_needed(1.0, 0.5) == 32  # (1.95996 + 0.84162)^2 / 0.25, rounded up
+
+
+def test_pictures_needed_gives_the_power_that_it_promises() -> None:
+    rng = np.random.default_rng(3)
+    n = int(pictures_needed(1.0, 0.4))
+    seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > 1.96 for x in rng.normal(0.4, 1.0, (4000, n))]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
+
+
+def test_the_interval_covers_the_truth_over_pictures_and_seeds() -> None:
+    """A nominal 95 % interval of a mean over 5 lucky or unlucky seeds and 40 pictures covers about as often."""
+    rng = np.random.default_rng(4)
+    hits = 0
+    for draw in range(150):
+        luck = rng.normal(0, 0.3, (5, 1))
+        error = 1.0 + luck + rng.normal(0, 0.5, (5, 40)) + rng.normal(0, 0.5, (1, 40))
+        found = Features(error, *[np.zeros((5, 40))] * 3, error, error)
+        low, high = interval(bootstrap(found, 5.0, resamples=400, seed=draw)["emd1"])
+        hits += low <= 1.0 <= high
+    assert 0.86 <= hits / 150 <= 1.0  # five seeds: somewhat below nominal, never half
+
+
+def test_one_seed_has_an_interval_of_pictures_only(rng: np.random.Generator) -> None:
+    a, _ = simulated(rng, 50, 1, noise=(1.0, 1.0))
+    values = np.abs(a.mean - a.true_mean)[0]
+    low, high = interval(bootstrap(a, 5.0, resamples=4000)["mae"])
+    error = values.std() / np.sqrt(50)
+    assert (low, high) == pytest.approx((values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.25 * error)
+
+
+def test_replicates_repeat_and_pair(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 30, 3, noise=(0.5, 0.5))
+    first, again, other = bootstrap(a, 5.0, seed=1), bootstrap(a, 5.0, seed=1), bootstrap(b, 5.0, seed=1)
+    for metric in METRICS:
+        assert np.array_equal(first[metric], again[metric])
+    same_pictures = first["mae"] - other["mae"]
+    apart = first["mae"] - bootstrap(b, 5.0, seed=2)["mae"]
+    assert same_pictures.std() < apart.std()
+
+
+@pytest.mark.parametrize("n", [5, 40])
+def test_large_splits_are_worked_through_in_blocks(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = simulated(np.random.default_rng(1), n, 2, noise=(0.5, 1.0))
+    whole = bootstrap(a, 5.0, resamples=300), picture_spread(a, b, 5.0)
+    monkeypatch.setattr("gazekit.training.resampling._CELLS", 100)
+    blocks = bootstrap(a, 5.0, resamples=300), picture_spread(a, b, 5.0)
+    assert blocks[1] == pytest.approx(whole[1])
+    for metric, replicates in blocks[0].items():
+        assert len(replicates) == 300
+        assert replicates.mean() == pytest.approx(whole[0][metric].mean(), abs=0.15)
+
+
+def test_swaps_are_all_there_where_they_are_few() -> None:
+    a, b = simulated(np.random.default_rng(2), 4, 1, noise=(1.0, 1.0))
+    by_hand = []
+    for swap in itertools.product([False, True], repeat=4):
+        mask = np.array([swap])
+        by_hand.append(float(difference(a.swapped(b, mask), b.swapped(a, mask), 5.0)["emd2"][0]))
+    observed = by_hand[0]
+    expected = np.mean(np.abs(by_hand) >= abs(observed) - 1e-12)
+    assert permutation_p(a, b, 5.0)["emd2"] == pytest.approx(expected)
