@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,10 @@ class Recovered:
         if self.missing_samples:
             lines.append(f"{self.missing_samples} samples are missing by the tracker's stamps (table gaps)")
         return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for a program."""
+        return {**asdict(self), "session": str(self.session)}
 
 
 @dataclass

@@ -28,7 +28,16 @@ STIMULUS_COLUMNS = {
     "response": "str",  # the rating or answer after the picture, empty where none
 }
 MESSAGE_COLUMNS = {"time_us": "int64", "text": "str"}  # system clock
-STREAMS = ("eye_openness", "time_sync", "user_position", "external_signal", "notifications", "stream_errors", "gaps")
+STREAMS = (
+    "eye_openness",
+    "time_sync",
+    "user_position",
+    "external_signal",
+    "notifications",
+    "stream_errors",
+    "gaps",
+    "eye_movements",
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,119 @@
+"""What shows the pictures and takes the answers; here the one without a screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from gazekit.capture.plan import PlannedTrial
+from gazekit.capture.simulated import SimulatedTracker
+from gazekit.screen import Placement
+from gazekit.study import QuestionSection, RatingSection
+
+
+class Display(Protocol):
+    """Shows things and waits. Every `show` gives the moment of its flip (host's clock, microseconds)."""
+
+    tick: Callable[[], None]
+
+    def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
+        """Make ready; gives what was measured of the display (refresh, flip intervals)."""
+
+    def show_cross(self) -> int:
+        """The fixation cross."""
+
+    def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
+        """A picture."""
+
+    def show_target(self, x: float, y: float, dwell_ms: int) -> int:
+        """A calibration target on the display area (0 to 1), animated; gives the moment it stands still."""
+
+    def show_blank(self) -> int:
+        """The background alone."""
+
+    def wait_until(self, time_us: int) -> None:
+        """Let time pass, while keys are watched."""
+
+    def pause(self, text: str) -> None:
+        """Show a text until a key is pressed."""
+
+    def confirm(self, text: str, keys: dict[str, str]) -> str:
+        """Show a text until one of the keys is pressed; gives the key."""
+
+    def rate(self, section: RatingSection) -> str:
+        """Ask for a score."""
+
+    def ask(self, section: QuestionSection) -> str:
+        """Ask a question with choices."""
+
+    def close(self) -> dict[str, Any]:
+        """Close; gives the flip intervals of the session."""
+
+
+class NoDisplay:
+    """No screen at all: the simulated person sees pictures that nobody shows, in real time or far faster."""
+
+    def __init__(self, tracker: SimulatedTracker, rng: np.random.Generator) -> None:
+        self._tracker = tracker
+        self._rng = rng
+        self.tick: Callable[[], None] = _nothing
+
+    def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
+        """Nothing to make ready."""
+        return {"kind": "none"}
+
+    def show_cross(self) -> int:
+        """Now."""
+        return self._tracker.now_us()
+
+    def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
+        """Now."""
+        return self._tracker.now_us()
+
+    def show_target(self, x: float, y: float, dwell_ms: int) -> int:
+        """After a third of a second, in which the eyes arrive."""
+        self.wait_until(self._tracker.now_us() + 350_000)
+        return self._tracker.now_us()
+
+    def show_blank(self) -> int:
+        """Now."""
+        return self._tracker.now_us()
+
+    def wait_until(self, time_us: int) -> None:
+        """Move the clock, or wait for it."""
+        self.tick()
+        if not self._tracker.realtime:
+            self._tracker.advance(time_us)
+            return
+        while (left := time_us - self._tracker.now_us()) > 0:
+            time.sleep(min(left / 1e6, 0.01))
+            self.tick()
+
+    def pause(self, text: str) -> None:
+        """A second."""
+        self.wait_until(self._tracker.now_us() + 1_000_000)
+
+    def confirm(self, text: str, keys: dict[str, str]) -> str:
+        """The first key."""
+        return next(iter(keys))
+
+    def rate(self, section: RatingSection) -> str:
+        """A simulated score after a second."""
+        self.pause(section.question)
+        return str(int(self._rng.integers(section.low, section.high + 1)))
+
+    def ask(self, section: QuestionSection) -> str:
+        """A simulated answer."""
+        self.pause(section.text)
+        return section.choices[int(self._rng.integers(len(section.choices)))]
+
+    def close(self) -> dict[str, Any]:
+        """Nothing to close."""
+        return {}
+
+
+def _nothing() -> None:
+    return None

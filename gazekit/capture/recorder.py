@@ -1,0 +1,181 @@
+"""The recorder: what trackers deliver goes to a queue; a thread takes it to the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gazekit.capture.tracker import Converter
+from gazekit.errors import OutputError
+from gazekit.session.journal import JournalWriter
+from gazekit.session.samples import NUMERIC, Block
+
+_DRAIN_S = 0.015
+_SYNC_S = 0.05
+
+
+@dataclass
+class Counts:
+    """What has arrived so far, for the operator."""
+
+    samples: int = 0
+    lost: int = 0
+    gaps: int = 0
+    missing: int = 0
+    out_of_order: int = 0
+    last_device_us: int | None = None
+    last_system_us: int | None = None
+    last_gap_us: int = 0
+    latest: Block | None = None
+
+
+class Recorder:
+    """Takes deliveries from any thread (`put`) to the journal.
+
+    One thread writes every 15 ms, another waits for the disk (fsync) every 50 ms, so that a slow disk holds up
+    neither the tracker nor the writing. An error of the disk is kept in `failure` and raised by `check`.
+    """
+
+    def __init__(self, journal: JournalWriter, converters: Mapping[str, Converter], rate_hz: float) -> None:
+        self.journal = journal
+        self.counts = Counts()
+        self.failure: OSError | None = None
+        self.writer_cpu_s = 0.0
+        self._converters = converters
+        self._gap_us = 1.5e6 / rate_hz if rate_hz > 0 else float("inf")
+        self._rate = rate_hz
+        self._queue: deque[tuple[str, Any]] = deque()
+        self._tap: list[Block] | None = None
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._written = 0
+        self._writer = threading.Thread(target=self._write_loop, name="journal writer", daemon=True)
+        self._syncer = threading.Thread(target=self._sync_loop, name="journal sync", daemon=True)
+        self._writer.start()
+        self._syncer.start()
+
+    def put(self, stream: str, item: Any) -> None:
+        """A delivery of a stream: appended to the queue, nothing more."""
+        self._queue.append((stream, item))
+
+    def event(self, kind: str, /, **fields: Any) -> None:
+        """An event of the session, in its order among the samples."""
+        self._queue.append(("event", {"event": kind, **fields}))
+
+    def message(self, time_us: int, text: str) -> None:
+        """A message on the session's time axis."""
+        self.event("message", time_us=time_us, text=text)
+
+    def flush(self) -> None:
+        """Wait until everything put so far is in the journal."""
+        done = threading.Event()
+        self._queue.append(("flush", done))
+        self._wake.set()
+        while not done.wait(0.5) and self._writer.is_alive():
+            pass
+
+    @contextlib.contextmanager
+    def tapped(self) -> Iterator[list[Block]]:
+        """The gaze that comes while the block runs, in a list as well; call `flush` before reading it."""
+        self.flush()
+        self._tap = []
+        try:
+            yield self._tap
+        finally:
+            self._tap = None
+
+    def check(self) -> None:
+        """Raise an `OutputError` where the journal cannot be written any more."""
+        if self.failure is not None:
+            raise OutputError(
+                f"{self.journal.path} cannot be written any more: {self.failure.strerror or self.failure}. "
+                f"Everything up to then is in it; make room, then: gazekit recover {self.journal.path}"
+            )
+
+    def close(self, summary: Mapping[str, Any] | None = None) -> None:
+        """Write all that is queued, then the end record (where a summary is given), and close the journal."""
+        self._stop.set()
+        self._wake.set()
+        self._writer.join()
+        self._syncer.join()
+        try:
+            if self.failure is None and summary is not None:
+                self.journal.end(summary)
+            self.journal.close()
+        except OSError as error:
+            self.failure = self.failure or error
+
+    def _write_loop(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(_DRAIN_S)
+            self._wake.clear()
+            self._drain()
+        self._drain()
+        self.writer_cpu_s = time.thread_time()
+
+    def _drain(self) -> None:
+        queue = self._queue
+        streams: dict[str, list[Any]] = {}
+        for _ in range(len(queue)):
+            stream, item = queue.popleft()
+            streams.setdefault(stream, []).append(item)
+        events = streams.pop("event", [])
+        flushed = streams.pop("flush", [])
+        try:
+            if self.failure is not None:
+                raise self.failure
+            for stream, items in streams.items():
+                self._write(stream, items)
+            for event in events:
+                self.journal.event(event)
+            self._written += len(streams) + len(events)
+        except OSError as error:
+            self.failure = error
+        for done in flushed:
+            done.set()
+        self.writer_cpu_s = time.thread_time()
+
+    def _write(self, stream: str, items: Sequence[Any]) -> None:
+        rows = self._converters[stream](items)
+        if stream in NUMERIC:
+            self.journal.block(stream, rows)
+            if stream == "gaze":
+                self._count(rows)
+                if self._tap is not None:
+                    self._tap.append(rows)
+        else:
+            for row in rows:
+                self.journal.event({"event": stream, **row})
+
+    def _count(self, rows: Block) -> None:
+        counts = self.counts
+        stamps = rows["device_time_us"]
+        previous = counts.last_device_us if counts.last_device_us is not None else int(stamps[0])
+        steps = np.diff(stamps, prepend=previous)
+        gaps = steps[steps > self._gap_us]
+        if len(gaps):
+            counts.gaps += len(gaps)
+            counts.missing += int((np.round(gaps * self._rate / 1e6) - 1).sum())
+            counts.last_gap_us = int(gaps[-1])
+        counts.out_of_order += int((steps < 0).sum())
+        counts.samples += len(rows)
+        counts.lost += int((~(rows["left_valid"] | rows["right_valid"])).sum())
+        counts.last_device_us, counts.last_system_us = int(stamps[-1]), int(rows["system_time_us"][-1])
+        counts.latest = rows[-1:]
+
+    def _sync_loop(self) -> None:
+        done = -1
+        while not self._stop.wait(_SYNC_S):
+            if done != self._written and self.failure is None:
+                done = self._written
+                try:
+                    self.journal.sync()
+                except OSError as error:
+                    self.failure = error

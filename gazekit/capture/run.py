@@ -1,0 +1,213 @@
+"""A session from calibration to the last picture."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gazekit.capture.display import Display
+from gazekit.capture.plan import PlannedTrial, facts_of, placement_of
+from gazekit.capture.recorder import Recorder
+from gazekit.capture.scanpath import PictureScene
+from gazekit.capture.targets import calibrate, validate
+from gazekit.capture.tracker import Tracker
+from gazekit.errors import TrackerError
+from gazekit.screen import Placement
+from gazekit.study import Study
+
+
+class EndSession(Exception):
+    """The session is to end in order: Escape, a signal, or the experimenter's word."""
+
+
+class ConnectionLost(Exception):
+    """The tracker has gone; the trial under way is to be repeated."""
+
+
+@dataclass
+class State:
+    """What the operator sees."""
+
+    participant: str = ""
+    phase: str = "starting"
+    trial: int = 0
+    trials: int = 0
+    seconds_left: float = 0.0
+    notices: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """A line for the operator; the last few are kept."""
+        self.notices = [*self.notices[-5:], text]
+
+
+class SessionRun:
+    """Runs the plan: calibration, validation, pictures, questions, breaks.
+
+    `tick` is called by the display while it waits: it raises where the session has to stop or the tracker is gone.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        tracker: Tracker,
+        display: Display,
+        recorder: Recorder,
+        state: State,
+        stop: threading.Event,
+    ) -> None:
+        self.study = study
+        self.tracker = tracker
+        self.display = display
+        self.recorder = recorder
+        self.state = state
+        self.stop = stop
+        self._screen = study.screen.screen()
+        self._seen_gaps = 0
+
+    def run(self, trials: Sequence[PlannedTrial]) -> bool:
+        """The whole session; whether it ran to its end (else it was ended in order)."""
+        self.state.trials = len(trials)
+        try:
+            self._prepare()
+            self._questions("before")
+            for n, trial in enumerate(trials):
+                self.state.trial = n + 1
+                self.state.seconds_left = (len(trials) - n) * self._trial_s()
+                self._trial(trial, first=n == 0)
+            self._questions("after")
+        except EndSession:
+            self._message("the session was ended before its end")
+            return False
+        return True
+
+    def tick(self) -> None:
+        """Called while time passes: the disk, the operator's wish, the connection, gaps."""
+        self.recorder.check()
+        if self.stop.is_set():
+            raise EndSession
+        if not self.tracker.alive():
+            raise ConnectionLost
+        counts = self.recorder.counts
+        if counts.gaps != self._seen_gaps:
+            self._seen_gaps = counts.gaps
+            self.state.say(f"gap of {counts.last_gap_us / 1000:.1f} ms; {counts.missing} samples missing so far")
+
+    def _prepare(self) -> None:
+        self.state.phase = "calibration"
+        self._steadily(self._calibrate)
+        self.state.phase = "validation"
+        self._steadily(self._validate)
+
+    def _calibrate(self) -> None:
+        calibrate(self.tracker, self.display, self.recorder, self.study.calibration, self._screen)
+
+    def _validate(self) -> None:
+        section = self.study.validation
+        for attempt in range(self.study.calibration.attempts):
+            result = validate(self.tracker, self.display, self.recorder, section, self._screen)
+            if result is None or result.passed is not False:
+                return
+            self.state.say(f"validation {attempt + 1} did not pass the gate of {section.gate_deg:g} deg")
+            answer = self.display.confirm(
+                f"The accuracy is worse than {section.gate_deg:g} deg.",
+                {"r": "calibrate again", "c": "go on all the same"},
+            )
+            if answer == "c":
+                self._message("the experimenter went on although the validation did not pass the gate")
+                return
+            self._calibrate()
+        raise TrackerError(
+            f"the validation did not pass the gate of {section.gate_deg:g} deg in {self.study.calibration.attempts} "
+            "attempts; nothing was shown. Check the position and start again with --resume"
+        )
+
+    def _trial(self, trial: PlannedTrial, *, first: bool) -> None:
+        if trial.break_before and not first:
+            self.state.phase = "break"
+            self._message("break")
+            self._steadily(lambda: self.display.pause("A short break. Press the space bar to go on."))
+            self._drift_check()
+        self.state.phase = "picture"
+        self._steadily(lambda: self._show(trial))
+        if self.study.rating is not None:
+            rating = self.study.rating
+            self.state.phase = "rating"
+            self.tracker.watch(None)
+            self._steadily(lambda: self.recorder.event("response", response=self.display.rate(rating)))
+
+    def _show(self, trial: PlannedTrial) -> None:
+        section = self.study.presentation
+        facts = facts_of(trial.picture)
+        placement = placement_of(facts, self._screen, section)
+        self.tracker.watch(None)
+        cross = self.display.show_cross()
+        self.display.wait_until(cross + 1000 * section.cross_ms)
+        onset = self.display.show_picture(trial, placement)
+        self.tracker.watch(PictureScene(facts.salience, placement))
+        self.recorder.event("onset", time_us=onset, image=trial.picture.image, order=trial.order)
+        self.display.wait_until(onset + 1000 * section.duration_ms)
+        offset = self.display.show_blank()
+        self.tracker.watch(None)
+        self.recorder.event("stimulus", **stimulus_row(trial, facts.sha256, facts.size, placement, onset, offset))
+
+    def _drift_check(self) -> None:
+        limit = self.study.validation.drift_check_deg
+        if limit is None:
+            return
+        self.state.phase = "drift check"
+        section = self.study.validation.model_copy(update={"points": [(0.5, 0.5)], "gate_deg": limit})
+        result = validate(self.tracker, self.display, self.recorder, section, self._screen)
+        if result is not None and result.passed is False:
+            self._message(f"drift check: worse than {limit:g} deg; calibrating again")
+            self._prepare()
+
+    def _questions(self, when: str) -> None:
+        self.state.phase = "questions"
+        for question in self.study.questions:
+            if question.when == when:
+                answer = self.display.ask(question)
+                self.recorder.message(self.tracker.now_us(), f"answer {question.name}: {answer}")
+
+    def _steadily(self, step: Any) -> None:
+        """Do a step, and again from its start where the tracker was lost in it."""
+        while True:
+            try:
+                step()
+                return
+            except ConnectionLost:
+                self._wait_for_tracker()
+
+    def _wait_for_tracker(self) -> None:
+        self._message("connection to the tracker lost; waiting for it")
+        self.state.phase = "tracker lost"
+        while not self.tracker.reconnect():
+            if self.stop.wait(1.0):
+                raise EndSession
+        self._message("connection to the tracker restored")
+
+    def _message(self, text: str) -> None:
+        self.state.say(text)
+        self.recorder.message(self.tracker.now_us(), text)
+
+    def _trial_s(self) -> float:
+        section = self.study.presentation
+        return (section.duration_ms + section.cross_ms) / 1000 + (3.0 if self.study.rating else 0.0)
+
+
+def stimulus_row(
+    trial: PlannedTrial, sha256: str, size: tuple[int, int], placement: Placement, onset: int, offset: int
+) -> dict[str, Any]:
+    """A row of the session's stimuli."""
+    return {
+        "image": trial.picture.image,
+        "sha256": sha256,
+        "picture_width": size[0],
+        "picture_height": size[1],
+        "onset_us": onset,
+        "offset_us": offset,
+        "order": trial.order,
+        "response": "",
+        **asdict(placement),
+    }

@@ -1,0 +1,145 @@
+"""Calibration and validation: targets, attempts, the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.capture.display import Display
+from gazekit.capture.recorder import Recorder
+from gazekit.capture.scanpath import TargetScene
+from gazekit.capture.tracker import Tracker
+from gazekit.errors import TrackerError
+from gazekit.events import data_quality
+from gazekit.screen import Screen
+from gazekit.session import Calibration, Validation
+from gazekit.session.assembly import calibration_to_json
+from gazekit.session.samples import SAMPLE, Block, to_recording
+from gazekit.study import CalibrationSection, ValidationSection
+
+Point = tuple[float, float]
+
+_LAYOUTS: dict[int, list[Point]] = {
+    0: [],
+    4: [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)],
+    5: [(0.5, 0.5), (0.1, 0.1), (0.9, 0.1), (0.1, 0.9), (0.9, 0.9)],
+    9: [(x, y) for y in (0.1, 0.5, 0.9) for x in (0.1, 0.5, 0.9)],
+}
+_VALIDATION: dict[int, list[Point]] = {
+    0: [],
+    4: _LAYOUTS[4],
+    5: [(0.5, 0.5), *_LAYOUTS[4]],
+    9: [(x, y) for y in (0.2, 0.5, 0.8) for x in (0.2, 0.5, 0.8)],
+}
+
+
+def calibration_points(points: int | list[Point]) -> list[Point]:
+    """The targets of a calibration on the display area."""
+    return list(points) if isinstance(points, list) else _LAYOUTS[points]
+
+
+def validation_points(points: int | list[Point]) -> list[Point]:
+    """The targets of a validation; the built-in ones lie apart from those of the calibration."""
+    return list(points) if isinstance(points, list) else _VALIDATION[points]
+
+
+def calibrate(
+    tracker: Tracker, display: Display, recorder: Recorder, section: CalibrationSection, screen: Screen
+) -> Calibration | None:
+    """Calibrate, at most ``section.attempts`` times; every attempt is kept. None where there is nothing to do.
+
+    Raises
+    ------
+    TrackerError : no attempt succeeded.
+    """
+    points = calibration_points(section.points)
+    if section.reuse is not None:
+        tracker.apply(section.reuse.read_bytes())
+        recorder.message(tracker.now_us(), f"calibration applied from {section.reuse.name}")
+        return None
+    for _ in range(section.attempts if points else 0):
+        calibration = _attempt(tracker, display, section, points, screen)
+        if calibration is None:
+            return None
+        recorder.event("calibration", **calibration_to_json(calibration))
+        if calibration.status == "success":
+            return calibration
+    if points:
+        raise TrackerError(
+            f"the calibration failed {section.attempts} times. Check the position of the head and reflections in "
+            "glasses, then start again with --resume"
+        )
+    return None
+
+
+def _attempt(
+    tracker: Tracker, display: Display, section: CalibrationSection, points: list[Point], screen: Screen
+) -> Calibration | None:
+    calibrator = tracker.calibrator(section.eyes)
+    if calibrator is None:
+        return None
+    try:
+        for x, y in points:
+            tracker.watch(TargetScene(x * screen.width_px, y * screen.height_px))
+            display.show_target(x, y, section.dwell_ms)
+            if not calibrator.collect(x, y):
+                calibrator.discard(x, y)
+                calibrator.collect(x, y)
+            display.wait_until(tracker.now_us() + 1000 * section.dwell_ms // 3)
+        return calibrator.compute()
+    finally:
+        calibrator.leave()
+
+
+def validate(
+    tracker: Tracker, display: Display, recorder: Recorder, section: ValidationSection, screen: Screen
+) -> Validation | None:
+    """Accuracy, precision and loss at targets of their own; whether the gate is passed by every eye that is seen."""
+    points = validation_points(section.points)
+    if not points:
+        return None
+    windows = []
+    with recorder.tapped() as tap:
+        for x, y in points:
+            tracker.watch(TargetScene(x * screen.width_px, y * screen.height_px))
+            onset = display.show_target(x, y, section.dwell_ms)
+            display.wait_until(onset + 1000 * section.dwell_ms)
+            windows.append((onset, tracker.now_us()))
+        recorder.flush()
+        block = np.concatenate(tap) if tap else np.empty(0, dtype=SAMPLE)
+    table = data_quality(to_recording(block), screen, _targets(points, windows, block, screen))
+    validation = Validation(tracker.now_us(), table, _passed(table, section.gate_deg))
+    recorder.event("validation", **table_event(table, validation.time_us, validation.passed))
+    return validation
+
+
+def _targets(points: list[Point], windows: list[tuple[int, int]], block: Block, screen: Screen) -> pd.DataFrame:
+    """What was to be looked at and when, on the device's clock."""
+    system, device = block["system_time_us"], block["device_time_us"]
+    rows = []
+    for n, ((x, y), (onset, offset)) in enumerate(zip(points, windows, strict=True)):
+        inside = device[(system >= onset) & (system < offset)]
+        first, last = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
+        rows.append((f"t{n + 1}", first, last, x * screen.width_px, y * screen.height_px))
+    return pd.DataFrame(rows, columns=["target", "onset_us", "offset_us", "x_px", "y_px"])
+
+
+def _passed(table: pd.DataFrame, gate_deg: float | None) -> bool | None:
+    """Whether each eye that was seen is accurate over all targets; None without a gate."""
+    if gate_deg is None:
+        return None
+    overall = table[(table["target"] == "") & table["eye"].isin(["left", "right"])]["accuracy_deg"].dropna()
+    return bool(len(overall) and (overall <= gate_deg).all())
+
+
+def table_event(table: pd.DataFrame, time_us: int, passed: bool | None) -> dict[str, Any]:
+    """A validation as the journal keeps it."""
+    plain = table.astype(object).where(table.notna(), None)
+    return {
+        "time_us": time_us,
+        "passed": passed,
+        "columns": list(map(str, table.columns)),
+        "rows": [[v.item() if isinstance(v, np.generic) else v for v in row] for row in plain.to_numpy()],
+    }

@@ -1,0 +1,91 @@
+"""``gazekit record``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--participant", "-p", required=True, help="Pseudonym: letters, digits, _ and -.")
+@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("sessions"), show_default=True)
+@click.option("--tracker", type=click.Choice(["tobii", "simulated", "replay", "lsl"]), help="In place of the study's.")
+@click.option("--seed", type=int, help="In place of the study's.")
+@click.option("--dry-run", is_flag=True, help="Check everything and show the plan; touch no tracker, write nothing.")
+@click.option("--resume", is_flag=True, help="Go on at the trial where this participant stopped.")
+@click.option("--fast", is_flag=True, help="Simulated tracker only: as fast as the machine can, without a window.")
+@click.option("--headless", is_flag=True, help="Simulated tracker only: no window.")
+@click.option("--keep-journal", is_flag=True, help="Keep the journal beside the verified session file.")
+@click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
+def command(study: Path, participant: str, **options: Any) -> None:
+    """Run a lab session: calibration, validation, pictures; nothing is lost.
+
+    \b
+    Example:  gazekit record STUDY.toml --participant P07
+              gazekit record STUDY.toml --participant P07 --tracker simulated --fast
+              gazekit record STUDY.toml --participant P07 --dry-run
+    Keys:     Escape ends the session in order; Ctrl+C as well, and twice at once (the journal is whole).
+    """
+    from gazekit.capture.sitting import prepare, run_sitting
+
+    sitting = prepare(
+        study,
+        participant,
+        options["out"],
+        seed=options["seed"],
+        resume=options["resume"],
+        kind=options["tracker"],
+        write=not options["dry_run"],
+    )
+    if options["dry_run"]:
+        _show_plan(sitting, options["as_json"])
+        return
+    from gazekit.capture.operator import Operator
+    from gazekit.capture.run import State
+
+    state, stop = State(), threading.Event()
+    end_in_order(stop)
+    with Operator(state, quiet=options["as_json"] or not sys.stderr.isatty()) as operator:
+        made = run_sitting(
+            sitting,
+            realtime=not options["fast"],
+            keep_journal=options["keep_journal"],
+            headless=options["headless"] or options["fast"],
+            state=state,
+            stop=stop,
+            watch=operator.watch,
+        )
+    if options["as_json"]:
+        click.echo(json.dumps(made.to_json()))
+    else:
+        click.echo("\n".join(made.sentences()))
+
+
+def end_in_order(stop: threading.Event) -> None:
+    """The first SIGINT or SIGTERM ends the session in order, the second at once."""
+
+    def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            click.echo("gazekit: ended at once; the journal is whole: gazekit recover makes its session file", err=True)
+            import os
+
+            os._exit(130)
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), handle)
+
+
+def _show_plan(sitting: Any, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(sitting.to_json()))
+        return
+    click.echo("\n".join(sitting.sentences()))

@@ -1,0 +1,43 @@
+"""``gazekit recover``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from gazekit.errors import GazekitError
+
+
+@click.command()
+@click.argument("journals", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", "-o", type=click.Path(path_type=Path), help="The session file (one journal only).")
+@click.option("--remove-journal", is_flag=True, help="Remove a journal once its session file is verified.")
+@click.option("--json", "as_json", is_flag=True, help="A JSON object a journal.")
+def command(journals: tuple[Path, ...], out: Path | None, remove_journal: bool, as_json: bool) -> None:
+    """Make the session file of a session that was cut off.
+
+    Says what the last record was and what is missing. The file is compared with the journal, sample for sample,
+    before it takes its name; the journal stays unless it is to be removed.
+
+    \b
+    Example:  gazekit recover sessions/P07.gaze.journal
+    """
+    from gazekit.session.assembly import recover
+
+    if out is not None and len(journals) > 1:
+        raise click.UsageError("--out names one session file; give one journal with it")
+    failed = 0
+    for journal in journals:
+        try:
+            made = recover(journal, out, keep_journal=not remove_journal)
+        except GazekitError as error:
+            if len(journals) == 1:
+                raise
+            failed += 1
+            click.echo(f"gazekit: {error}", err=True)
+            continue
+        click.echo(json.dumps(made.to_json()) if as_json else "\n".join(made.sentences()))
+    if failed:
+        raise click.exceptions.Exit(1)
