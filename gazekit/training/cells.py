@@ -88,7 +88,7 @@ def train_cell(job: Job, team: Team | None = None) -> Path:
     if not job.cell.done(job.out):
         torch.set_num_threads(job.threads)
         started = time.monotonic()
-        dataset = with_own_attention(open_dataset(job.dataset), job)
+        dataset = with_own_attention(open_dataset(job.dataset, verify=False), job)
         run, saver = prepare(job, dataset, team)
         fit(run, saver, lambda run: _epoch_done(job, run))
         _finish(job, dataset, run, time.monotonic() - started)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.errors import ConfigError, InputError, unknown_name
-from gazekit.files import existing_file, sha256, write_text
+from gazekit.files import existing_file, write_text
 from gazekit.tables import write_table
 from gazekit.training.cells import SYNTHETIC, Cell, Job, train_cell
 from gazekit.training.recipe import Recipe, make_recipe
@@ -176,7 +176,7 @@ def _config(
     config = {
         "schema": "gazekit.comparison/1",
         "grid": {key: list(dict.fromkeys([*earlier.get(key, []), *values])) for key, values in grid.items()},
-        "dataset": {"path": str(dataset), "sha256": sha256(dataset)},
+        "dataset": {"path": str(dataset), "sha256": data.sha256},
         "scheme": scheme,
         "buckets": data.scale,
         "recipe": recipe.result_options(),

@@ -74,6 +74,8 @@ def _box(dataset: Dataset, i: int, small: Maps) -> tuple[int, int, int, int]:
     from gazekit.attention.masks import rectangle_of_area
 
     human = dataset.mask(i, "human")
+    if not human.any():  # nobody looked at it
+        return 0, 0, 0, 0
     height, width = human.shape
     large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
     return rectangle_of_area(np.maximum(large, 0), int(human.sum()))

@@ -1,4 +1,4 @@
-"""A small learnable task in memory: how bright the middle of a picture is decides how it is rated."""
+"""Small learnable tasks, in memory and as a dataset: how bright a spot is decides how a picture is rated."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from gazekit import models
+from gazekit.dataset import build_dataset
+from gazekit.pictures import Picture
 from gazekit.training.cells import distributions
 from gazekit.training.examples import InMemory
 from gazekit.training.loop import Part, Run, Saver, Task, emd_criterion, make_run
@@ -57,3 +61,33 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
         return make_run(task, recipe, network, Team()), Saver(tmp_path, {"cell": model}, seconds=seconds)
 
     return make_one
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100 pictures of 48 px with a spot that people look at and whose brightness they rate; K = 7."""
+    folder = tmp_path_factory.mktemp("dataset")
+    rng = np.random.default_rng(7)
+    pictures, fixations, ratings = [], [], []
+    for number in range(100):
+        image = f"p{number:03d}.png"
+        y, x = rng.integers(0, 28, 2)
+        bright = rng.random()
+        pixels = rng.integers(0, 90, (48, 48, 3))
+        pixels[y : y + 20, x : x + 20] = 90 + bright * 165
+        cv2.imwrite(str(folder / image), pixels.astype(np.uint8))
+        pictures.append(Picture(image, folder / image))
+        for viewer in "abc":
+            place = np.array([x, y]) + 10 + rng.normal(0, 3, (4, 2))
+            fixations += [(viewer, image, *p, 200.0) for p in place]
+        share = np.exp(-((np.arange(7) - 6 * bright) ** 2) / 3)
+        ratings.append((image, *rng.multinomial(12, share / share.sum())))
+    return build_dataset(
+        pictures,
+        pd.DataFrame(fixations, columns=["participant", "image", "x_picture", "y_picture", "duration_ms"]),
+        pd.DataFrame(ratings, columns=["image", *(f"c{k}" for k in range(1, 8))]),
+        folder / "spots.dataset.h5",
+        sigma_px=4.0,
+        split=(0.7, 0.1, 0.2),
+        near_duplicates=None,
+    )

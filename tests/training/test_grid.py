@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gazekit.dataset import open_dataset
+from gazekit.training import compare, train
+from gazekit.training.metrics import METRICS
+
+SMALL = {"models": ["nima-narrow"], "size": 32, "epochs": 2, "batch": 16, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def folder(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A grid of one model, four conditions and two seeds, compared."""
+    out = tmp_path_factory.mktemp("grid") / "comparison"
+    train(dataset, out, conditions=["human", "shuffled", "synthetic"], seeds=2, **SMALL)
+    return compare(out, resamples=200, permutations=199)
+
+
+def tables(folder: Path) -> dict[str, bytes]:
+    """What a comparison ends in."""
+    names = ["comparison.csv", "paired.csv", "conclusion.json", "truth.csv"]
+    names += [str(p.relative_to(folder)) for p in folder.glob("runs/**/*.csv")]
+    names += [str(p.relative_to(folder)) for p in folder.glob("runs/**/metrics.jsonl")]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_the_folder_is_complete(folder: Path) -> None:
+    cells = [p.parent for p in folder.glob("runs/nima-narrow/*/seed*/done.json")]
+    assert sorted(f"{c.parent.name}/{c.name}" for c in cells) == [
+        f"{condition}/seed{seed}" for condition in ("human", "original", "shuffled", "synthetic") for seed in (0, 1)
+    ]
+    for cell in cells:
+        names = {p.name for p in cell.iterdir()}
+        assert names >= {"config.json", "metrics.jsonl", "best.pt", "last.pt", "predictions.csv", "done.json"}
+        assert not [name for name in names if name.endswith(".part")]
+        rows = [json.loads(line) for line in (cell / "metrics.jsonl").read_text().splitlines()]
+        assert [row["epoch"] for row in rows] == [1, 2]
+
+
+def test_predictions_are_of_the_test_split(folder: Path, dataset: Path) -> None:
+    data = open_dataset(dataset)
+    table = pd.read_csv(folder / "runs/nima-narrow/human/seed1/predictions.csv")
+    assert list(table["image"]) == [data.ids[i] for i in data.indices("test")]
+    assert table.filter(regex="^p").sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+
+
+def test_own_attention_has_the_area_of_the_human_one(folder: Path, dataset: Path) -> None:
+    data = open_dataset(dataset)
+    with np.load(folder / "synthetic/nima-narrow/seed0.npz") as content:
+        boxes, maps = content["rectangles"], content["maps"]
+    assert boxes.shape == (100, 1, 4)
+    assert maps.reshape(100, -1).sum(axis=1) == pytest.approx(1, abs=1e-4)
+    for i in range(100):
+        top, left, bottom, right = boxes[i, 0]
+        assert abs((bottom - top) * (right - left) - data.mask(i, "human").sum()) <= 48  # within a pixel row
+    with np.load(folder / "synthetic/nima-narrow/seed1.npz") as other:
+        assert not np.array_equal(other["rectangles"], boxes)  # each seed's own network
+
+
+def test_the_tables(folder: Path) -> None:
+    table = pd.read_csv(folder / "comparison.csv")
+    assert dict(table["level"].value_counts()) == {"seed": 8, "condition": 4, "floor": 2, "ceiling": 2}
+    conditions = table[table["level"] == "condition"]
+    for metric in METRICS:
+        seeds = table[table["level"] == "seed"].groupby("condition")[metric].mean()
+        assert conditions.set_index("condition")[metric].to_dict() == pytest.approx(seeds.to_dict())
+        assert (conditions[f"{metric}_low"] <= conditions[metric] + 1e-9).all()
+        assert (conditions[metric] <= conditions[f"{metric}_high"] + 1e-9).all()
+    paired = pd.read_csv(folder / "paired.csv")
+    assert len(paired) == 5 * len(METRICS)  # human with 3, shuffled and synthetic with original
+    row = paired[(paired["condition_b"] == "shuffled") & (paired["metric"] == "mae")].iloc[0]
+    means = conditions.set_index("condition")["mae"]
+    assert row["difference"] == pytest.approx(means["human"] - means["shuffled"])
+    assert (paired["p"] <= paired["p_holm"]).all()
+
+
+def test_the_conclusion_follows_from_the_table(folder: Path) -> None:
+    words = json.loads((folder / "conclusion.json").read_text())
+    paired = pd.read_csv(folder / "paired.csv").query("metric == 'srcc'")
+    for claim, (_, row) in zip(words["claims"], paired.iterrows(), strict=True):
+        outside = row["low"] > 0 or row["high"] < 0
+        assert claim["claimed"] == (outside and row["p_holm"] <= 0.05)
+    assert "19 test pictures" in words["sentences"][0] or "20 test pictures" in words["sentences"][0]
+
+
+def test_side_by_side_and_one_by_one_are_the_same(folder: Path, dataset: Path, tmp_path: Path) -> None:
+    train(dataset, tmp_path, conditions=["human", "shuffled", "synthetic"], seeds=2, jobs=2, **SMALL)
+    compare(tmp_path, resamples=200, permutations=199)
+    assert tables(tmp_path) == tables(folder)
+
+
+def test_a_finished_cell_is_not_trained_again(folder: Path, dataset: Path) -> None:
+    weights = folder / "runs/nima-narrow/human/seed0/best.pt"
+    before = weights.stat().st_mtime_ns
+    train(dataset, folder, conditions=["human", "shuffled", "synthetic"], seeds=2, **SMALL)
+    assert weights.stat().st_mtime_ns == before
