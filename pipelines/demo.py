@@ -247,8 +247,10 @@ def _attention(table: Path, fixations: Path, sheet: Path) -> None:
 def _ratings(table: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
     from gazekit.histograms import write_histograms
     from gazekit.tables import read_table, write_table
-    from survey import aggregate, export_ratings, open_store
+    from survey.aggregate import aggregate
+    from survey.export import export_ratings
     from survey.simulate import fill
+    from survey.store import open_store
 
     truth = read_table(table, ["image", "opinion"])
     database = ratings.with_name("survey.sqlite3")

@@ -1,0 +1,108 @@
+"""The tables of the two papers in their own layout: our numbers with intervals beside the published ones.
+
+Published numbers: paper 1, "Residual Attention Network vs Real Attention on Aesthetic Assessment", Table 1; paper 2,
+"A Gated Peripheral-Foveal Convolutional Neural Network for Unified Image Aesthetic Prediction", Tables I, III, IV,
+V/VI and VII. Paper 1's NIMA rows are NIMA's numbers on AVA, not on the reef pictures.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from gazekit.errors import unknown_name
+from gazekit.files import write_text
+from gazekit.tables import read_table, write_table
+
+PAPER1 = {"accuracy": "Accuracy", "lcc": "LCC-Mean", "lcc_std": "LCC-std.dev", "emd1": "EMD"}
+PAPER2 = {"accuracy": "Accuracy", "srcc": "SRCC(mean)", "lcc": "LCC(mean)", "mae": "MAE", "rmse": "RMSE", "emd1": "EMD"}
+TABLES = {
+    "paper1-1": ("Performance of the networks on reef pictures (paper 1, Table 1)", PAPER1),
+    "paper2-I": ("Effectiveness of the attention module (paper 2, Table I)", PAPER2),
+    "paper2-III": ("Other network architectures (paper 2, Table III)", PAPER2),
+    "paper2-IV": ("Eight categories (paper 2, Table IV)", PAPER2),
+    "paper2-VI": ("State of the art on AVA (paper 2, Tables V and VI)", PAPER2),
+    "paper2-VII": ("Photo.net (paper 2, Table VII)", PAPER2),
+}
+
+
+def published(table: str) -> pd.DataFrame:
+    """The published rows of a table: category, network, model (our name), condition, metrics (accuracy as a share)."""
+    if table not in TABLES:
+        raise unknown_name("table", table, TABLES)
+    with files("pipelines").joinpath("published.csv").open(encoding="utf-8") as file:
+        rows = pd.read_csv(file)
+    return rows[rows["table"] == table].drop(columns="table").fillna({"category": "", "condition": ""})
+
+
+def paper_table(table: str, measured: pd.DataFrame) -> pd.DataFrame:
+    """A table of a paper with what was measured beside what was published.
+
+    Parameters
+    ----------
+    measured : rows of level ``condition`` of a comparison table; with a column ``category`` for Table IV.
+
+    Returns
+    -------
+    A row a published network and measured condition (one without numbers where it was not trained), and a row for
+    each measured model that the paper does not have. Per metric: ``<metric>_published``, ``<metric>``,
+    ``<metric>_low``, ``<metric>_high``.
+    """
+    metrics = list(TABLES[table][1]) if table in TABLES else []
+    papers = published(table)
+    ours = measured.assign(category=measured.get("category", ""))
+    columns = ["model", "category", "condition", *(m + end for m in metrics for end in ("", "_low", "_high"))]
+    ours = ours.reindex(columns=columns)
+    theirs = papers.drop(columns=["condition", *(m for m in ("srcc", "lcc_std", "mae", "rmse") if m not in metrics)])
+    joined = theirs.merge(ours, on=["model", "category"], how="outer", suffixes=("_published", ""), sort=False)
+    joined["network"] = joined["network"].fillna(joined["model"])
+    order = {name: place for place, name in enumerate(papers["network"])}
+    joined["_place"] = joined["network"].map(order).fillna(len(order))
+    joined = joined.sort_values(["_place", "network", "category", "condition"], kind="stable")
+    kept = ["category", "network", "condition"]
+    kept += [m + end for m in metrics for end in ("_published", "", "_low", "_high")]
+    return joined[kept].reset_index(drop=True)
+
+
+def write_paper_tables(folder: str | Path, tables: list[str]) -> list[Path]:
+    """Write ``tables/<table>.csv`` and ``.tex`` into a comparison folder."""
+    folder = Path(folder)
+    rows = read_table(folder / "comparison.csv", ["level", "model", "condition"], "comparison table")
+    overall = rows[rows["level"] == "condition"]
+    written = []
+    for table in tables:
+        measured = overall
+        if table == "paper2-IV" and (folder / "categories.csv").exists():
+            measured = read_table(folder / "categories.csv", ["category", "model", "condition"], "category table")
+        frame = paper_table(table, measured)
+        written.append(write_table(frame, folder / "tables" / f"{table}.csv"))
+        write_text(folder / "tables" / f"{table}.tex", latex(table, frame))
+    return written
+
+
+def latex(table: str, frame: pd.DataFrame) -> str:
+    """A table as LaTeX (booktabs): ours with its interval, and the published number behind it."""
+    title, metrics = TABLES[table]
+    lead = [name for name in ("category", "network", "condition") if frame[name].fillna("").ne("").any()]
+    head = " & ".join([*(name.capitalize() for name in lead), *metrics.values()])
+    lines = [
+        f"% {title}; ours [95 % interval] (published)",
+        rf"\begin{{tabular}}{{{'l' * len(lead)}{'r' * len(metrics)}}}",
+        rf"\toprule {head} \\ \midrule",
+    ]
+    for row in frame.to_dict("records"):
+        cells = [_escaped(row[name]) for name in lead] + [_cell(row, metric) for metric in metrics]
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _cell(row: dict[str, float], metric: str) -> str:
+    ours, theirs = row[metric], row[f"{metric}_published"]
+    text = "--" if pd.isna(ours) else f"{ours:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"
+    return text if pd.isna(theirs) else f"{text} ({theirs:.3f})"
+
+
+def _escaped(value: object) -> str:
+    return "" if pd.isna(value) else str(value).replace("_", r"\_").replace("&", r"\&").replace("%", r"\%")
