@@ -1,0 +1,31 @@
+"""``gazekit report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--title", help="The report's heading.")
+@click.option("--note", "notes", multiple=True, help="A sentence for the first lines; may be given more than once.")
+@click.option("--dataset", type=click.Path(path_type=Path), help="The dataset, if it is not where config.json says.")
+@click.option("--fixations", type=click.Path(path_type=Path), help="A fixation table, for scanpaths.")
+@click.option("--pictures", default=6, show_default=True, help="How many test pictures are shown side by side.")
+def command(
+    folder: Path, title: str | None, notes: tuple[str, ...], dataset: Path | None, fixations: Path | None, pictures: int
+) -> None:
+    """Write the report of a comparison as one HTML file.
+
+    FOLDER is what `gazekit train` and `gazekit compare` wrote. The report is FOLDER/report.html; its tables are in
+    FOLDER/report-tables as CSV and LaTeX.
+
+    \b
+    gazekit report runs/gbr --title "Reef pictures" --fixations fixations.csv
+    """
+    from gazekit.report import write_report
+
+    path = write_report(folder, title=title, notes=notes, dataset=dataset, fixations=fixations, pictures=pictures)
+    click.echo(str(path))

@@ -1,0 +1,171 @@
+"""The report's tables: cells of value and interval, the same for HTML, CSV and LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from gazekit.report.folder import Comparison
+from gazekit.report.words import condition, interval, metric, number, p_value
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in a cell: text, the interval under it, the number to sort by."""
+
+    text: str
+    interval: str = ""
+    sort: float | str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: heads with what they mean, and rows of cells; the first cells of a row head it."""
+
+    name: str
+    caption: str
+    heads: list[tuple[str, str]]
+    rows: list[list[Cell]]
+    kinds: list[str] = field(default_factory=list)  # a class a row: condition, floor, ceiling
+    row_heads: int = 1
+
+    def frame(self) -> pd.DataFrame:
+        """The table as text, an interval after its value."""
+        cells = [[f"{c.text} {c.interval}".strip() for c in row] for row in self.rows]
+        return pd.DataFrame(cells, columns=[head for head, _ in self.heads])
+
+
+def results_grid(comparison: Comparison) -> Grid:
+    """Every model and condition with its interval, floors and ceilings beneath."""
+    names = comparison.metrics
+    table = comparison.rows[comparison.rows["level"] != "seed"]
+    order = table["level"].map({"condition": 0, "floor": 1, "ceiling": 2})
+    table = table.assign(_order=order).sort_values("_order", kind="stable")
+    best = _best(table[table["level"] == "condition"], names)
+    rows, kinds = [], []
+    for key, row in table.iterrows():
+        rows.append(
+            [*_row_names(row), Cell(str(int(row["n"])) if pd.notna(row["n"]) else "–", sort=_sortable(row["n"]))]
+        )
+        rows[-1] += [
+            value_cell(row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name, strong=best.get(name) == key)
+            for name in names
+        ]
+        kinds.append(str(row["level"]))
+    heads = [("Model", ""), ("Sees", "what the model sees of a picture"), ("n", "pictures of the test split")]
+    caption = (
+        "Test split. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. "
+        "The best value of a column is bold, which says nothing of whether the difference is real: see the next table."
+    )
+    return Grid("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
+
+
+def paired_grid(comparison: Comparison) -> Grid:
+    """Differences between two conditions on the same pictures."""
+    rows = []
+    for row in comparison.paired.to_dict("records"):
+        digits = metric(str(row["metric"])).digits
+        cells = [
+            Cell(str(row["model"]), sort=str(row["model"])),
+            Cell(f"{condition(row['condition_a'])} − {condition(row['condition_b'])}", sort=str(row["condition_a"])),
+            Cell(metric(str(row["metric"])).label, sort=str(row["metric"])),
+            Cell(
+                number(row["difference"], digits, signed=True),
+                interval(row["low"], row["high"], digits, signed=True),
+                _sortable(row["difference"]),
+                strong=excludes_zero(row["low"], row["high"]),
+            ),
+        ]
+        for name, write in (("p", p_value), ("p_holm", p_value), ("effect_size", number)):
+            cells.append(Cell(write(row.get(name)), sort=_sortable(row.get(name))))
+        needed = row.get("pictures_needed")
+        cells.append(Cell(number(needed, 0), sort=_sortable(needed)))
+        rows.append(cells)
+    heads = [
+        ("Model", ""),
+        ("Difference", "first condition minus second, on the same pictures"),
+        ("Metric", ""),
+        ("Value", "with its 95 % interval; bold where the interval leaves out 0"),
+        ("p", "permutation test on paired pictures"),
+        ("p (Holm)", "corrected for the number of tests"),
+        ("Effect size", "difference over its standard deviation between pictures"),
+        ("Pictures needed", "test pictures with which a difference of this size would be seen"),
+    ]
+    caption = "Paired differences between conditions: the same pictures, the same seeds. Bold intervals leave out 0."
+    return Grid("paired", caption, heads, rows, row_heads=2)
+
+
+def agreement_grid(comparison: Comparison) -> Grid:
+    """Agreement of maps with where people looked: a row a model or baseline, a column a metric."""
+    table = comparison.agreement
+    who = next((c for c in table.columns if c not in ("metric", "value", "low", "high", "n")), "")
+    names = [str(name) for name in dict.fromkeys(table["metric"])]
+    rows = []
+    for name in dict.fromkeys(table[who]) if who else []:
+        found = table[table[who] == name].drop_duplicates("metric").set_index("metric")
+        cells = [Cell(str(name), sort=str(name))]
+        for m in names:
+            row = found.loc[m] if m in found.index else {}
+            cells.append(value_cell(row.get("value"), row.get("low"), row.get("high"), m))
+        rows.append(cells)
+    caption = (
+        "How well each map tells where people looked on the test pictures, with 95 % intervals. "
+        "The ceiling is what other people's maps reach, the floor what the centre of the picture reaches."
+    )
+    return Grid("agreement", caption, [("Map", ""), *metric_heads(names)], rows)
+
+
+def seeds_grid(comparison: Comparison) -> Grid:
+    """Every single run."""
+    names = comparison.metrics
+    table = comparison.rows[comparison.rows["level"] == "seed"]
+    rows = [
+        [
+            *_row_names(row),
+            Cell(number(row["seed"], 0), sort=_sortable(row["seed"])),
+            *(value_cell(row[name], None, None, name) for name in names),
+        ]
+        for _, row in table.iterrows()
+    ]
+    heads = [("Model", ""), ("Sees", ""), ("Seed", ""), *metric_heads(names)]
+    return Grid("seeds", "Every run by itself.", heads, rows, row_heads=2)
+
+
+def metric_heads(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Heads of metric columns, with an arrow that says which way is better."""
+    return [(f"{metric(n).label} {'↑' if metric(n).higher else '↓'}", metric(n).meaning) for n in names]
+
+
+def value_cell(value: object, low: object, high: object, name: str, *, strong: bool = False) -> Cell:
+    """A metric's value with its interval."""
+    digits = metric(name).digits
+    return Cell(number(value, digits), interval(low, high, digits), _sortable(value), strong)
+
+
+def excludes_zero(low: object, high: object) -> bool:
+    """Whether an interval lies wholly on one side of 0."""
+    return isinstance(low, (int, float)) and isinstance(high, (int, float)) and (low > 0 or high < 0)
+
+
+def _row_names(row: pd.Series) -> list[Cell]:
+    model, name = str(row["model"]), str(row["condition"])
+    if row["level"] in ("floor", "ceiling"):
+        label = " ".join(part for part in dict.fromkeys([model, name]) if part)
+        return [Cell(label, sort=label), Cell(str(row["level"]), sort=f"~{row['level']}")]
+    return [Cell(model, sort=model), Cell(condition(name), sort=condition(name))]
+
+
+def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, object]:
+    best = {}
+    for name in names:
+        values = table[name].dropna()
+        if len(values) > 1:
+            best[name] = values.idxmax() if metric(name).higher else values.idxmin()
+    return best
+
+
+def _sortable(value: object) -> float | str:
+    return float(value) if isinstance(value, (int, float)) and value == value else ""

@@ -1,0 +1,111 @@
+"""The text of the method and the provenance: what was done, with which parameters, to which files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gazekit.files import sha256
+from gazekit.report.folder import Comparison
+from gazekit.report.words import CONDITIONS, condition, metric
+
+
+def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]:
+    """Paragraphs that say what was done, with the parameters that the files carry."""
+    table = comparison.rows[comparison.rows["level"] == "condition"]
+    seeds = comparison.rows.loc[comparison.rows["level"] == "seed", "seed"].nunique()
+    models = list(dict.fromkeys(table["model"]))
+    text = [
+        f"{_list(models)} {'was' if len(models) == 1 else 'were each'} trained on {_count(table['condition'].nunique(), 'condition')} "
+        f"with {_count(seeds, 'seed')}, all with the same recipe, and tested on the same pictures of the test split, masked in "
+        "the same way as those that the model was trained on.",
+    ]
+    parameters = {**_flat(dataset.get("parameters", {}))}
+    if parameters:
+        text.append("The dataset was made with " + _settings(parameters) + ".")
+    recipe = {**_flat(comparison.config.get("recipe", {}))}
+    if recipe:
+        text.append("Training: " + _settings(recipe) + ".")
+    text.append(
+        "Human attention is the map of all fixations, weighted by duration and blurred with a Gaussian; the part that is "
+        "kept is the smallest rectangle that holds the given share of the map. Every control keeps the same area of the "
+        "same picture, so that a difference cannot come from how much is seen."
+    )
+    text.append(
+        "Intervals are 95 % bootstrap intervals over test pictures and seeds; differences are paired by picture and tested by "
+        "permutation, with Holm's correction. Floors are what the same metric reaches without looking at a picture, the "
+        "ceiling what one half of the raters reaches as a prediction of the other half. Every conclusion follows from the intervals."
+    )
+    return text
+
+
+def used_conditions(comparison: Comparison) -> list[tuple[str, str]]:
+    """Name and meaning of the conditions that were compared."""
+    names = dict.fromkeys(comparison.rows.loc[comparison.rows["level"] == "condition", "condition"])
+    return [(condition(n), CONDITIONS.get(n, ("", ""))[1]) for n in names]
+
+
+def used_metrics(comparison: Comparison) -> list[tuple[str, str]]:
+    """Label and meaning of every metric in the tables."""
+    names = dict.fromkeys([*comparison.metrics, *map(str, comparison.agreement["metric"])])
+    return [(metric(n).label, metric(n).meaning) for n in names if metric(n).meaning]
+
+
+def provenance_rows(comparison: Comparison) -> list[tuple[str, str]]:
+    """The facts that identify the inputs: dataset, hashes, versions."""
+    config = comparison.config
+    rows = []
+    dataset = config.get("dataset", {})
+    if isinstance(dataset, Mapping):
+        rows += [(f"dataset {key}", str(value)) for key, value in dataset.items()]
+    elif dataset:
+        rows.append(("dataset", str(dataset)))
+    for key, value in config.items():
+        if key not in ("dataset", "recipe", "grid"):
+            rows.append((key, _settings(value) if isinstance(value, Mapping) else str(value)))
+    return rows
+
+
+def documents(comparison: Comparison, dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every configuration whole, and the hash of every table that the report was made from."""
+    found = [
+        ("Configuration of the comparison (config.json)", comparison.config),
+        ("Provenance of the dataset", dataset),
+    ]
+    result = [(name, json.dumps(value, indent=1, sort_keys=True, default=str)) for name, value in found if value]
+    names = ["comparison.csv", "paired.csv", "agreement.csv", "conclusion.json", "truth.csv"]
+    paths = [comparison.folder / name for name in names] + sorted(
+        comparison.folder.glob("runs/*/*/seed*/predictions.csv")
+    )
+    hashes = [f"{sha256(p)}  {_relative(p, comparison.folder)}" for p in paths if p.exists()]
+    return [*result, ("SHA-256 of the tables", "\n".join(hashes))]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _flat(values: Any) -> dict[str, Any]:
+    return dict(values) if isinstance(values, Mapping) else {}
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_plain(value)}" for key, value in values.items() if value not in (None, "", {}, []))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "/".join(_plain(v) for v in value)
+    if isinstance(value, Mapping):
+        return "(" + _settings(value) + ")"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

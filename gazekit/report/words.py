@@ -1,0 +1,75 @@
+"""What metrics and conditions are called, and how a number is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's label, its digits, whether more is better, and one line that says what it is."""
+
+    label: str
+    digits: int
+    higher: bool
+    meaning: str
+
+
+METRICS = {
+    "accuracy": Metric("Accuracy", 3, True, "share of pictures put on the right side of the middle of the scale"),
+    "lcc": Metric("LCC", 3, True, "Pearson's correlation of predicted and true mean score"),
+    "srcc": Metric("SRCC", 3, True, "Spearman's rank correlation of predicted and true mean score"),
+    "lcc_std": Metric("LCC of sd", 3, True, "Pearson's correlation of predicted and true standard deviation"),
+    "mae": Metric("MAE", 3, False, "mean absolute error of the mean score"),
+    "rmse": Metric("RMSE", 3, False, "root mean square error of the mean score"),
+    "emd1": Metric("EMD r=1", 4, False, "earth mover's distance of the histograms, r = 1"),
+    "emd2": Metric("EMD r=2", 4, False, "earth mover's distance of the histograms, r = 2"),
+    "nss": Metric("NSS", 2, True, "normalised scanpath saliency: mean z-score of the map at the fixations"),
+    "auc_judd": Metric("AUC-Judd", 3, True, "area under the ROC of fixated against other pixels"),
+    "auc_shuffled": Metric("AUC shuffled", 3, True, "area under the ROC against the fixations of other pictures"),
+    "cc": Metric("CC", 3, True, "Pearson's correlation of the maps"),
+    "sim": Metric("SIM", 3, True, "mass that the maps share"),
+    "kl": Metric("KL", 2, False, "Kullback-Leibler divergence from the human map, in nats"),
+    "ig": Metric("IG", 2, True, "information gain over the centre bias, bits per fixation"),
+}
+CONDITIONS = {
+    "original": ("Whole picture", "nothing is masked"),
+    "human": ("Human attention", "only the part that people attended to is kept"),
+    "human-removed": ("Human attention removed", "the part that people attended to is taken away"),
+    "synthetic": ("Network's own attention", "the part that the network itself attends to is kept, same area"),
+    "centre": ("Centre", "the middle is kept, same area"),
+    "shuffled": ("Another picture's mask", "the part attended to in another picture is kept, same area"),
+    "random": ("Random patch", "a patch anywhere is kept, same area"),
+}
+
+
+def metric(name: str) -> Metric:
+    """What is known of a metric; one that is not known is written as it is called."""
+    return METRICS.get(name, Metric(name, 3, True, ""))
+
+
+def condition(name: str) -> str:
+    """A condition's name for people."""
+    return CONDITIONS.get(name, (name.replace("-", " ").capitalize(), ""))[0]
+
+
+def number(value: object, digits: int = 3, *, signed: bool = False) -> str:
+    """A number with fixed digits and a true minus sign; an en dash where there is none."""
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return "–"
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+
+
+def interval(low: object, high: object, digits: int = 3, *, signed: bool = False) -> str:
+    """A confidence interval in brackets, or nothing where there is none."""
+    if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in (low, high)):
+        return ""
+    return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
+
+
+def p_value(value: object) -> str:
+    """A p value with three digits, or as smaller than 0.001."""
+    if isinstance(value, (int, float)) and 0 <= value < 0.001:
+        return "< 0.001"
+    return number(value, 3)

@@ -1,0 +1,260 @@
+"""The report of a comparison: one HTML file, with its tables as CSV and LaTeX beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from gazekit.errors import GazekitError, InputError
+from gazekit.files import write_text
+from gazekit.histograms import moments
+from gazekit.pictures import SUFFIXES, read_picture
+from gazekit.report import charts, grids, method
+from gazekit.report.examples import Example, Pictures, example, spread
+from gazekit.report.folder import Comparison, distributions, read_comparison
+from gazekit.report.judged import Judged, judge, shown_model
+from gazekit.report.pictures import Shown, shown
+from gazekit.report.words import condition, metric
+from gazekit.tables import read_table
+
+FIGURES = ("srcc", "lcc", "accuracy", "emd2")
+TABLES = "report-tables"
+
+
+def write_report(
+    folder: str | Path,
+    *,
+    title: str | None = None,
+    notes: Sequence[str] = (),
+    dataset: str | Path | None = None,
+    fixations: str | Path | None = None,
+    pictures: int = 6,
+) -> Path:
+    """Write ``report.html`` of a comparison folder: one file that opens anywhere.
+
+    Parameters
+    ----------
+    folder : a comparison folder, as `gazekit.training` writes it. Pictures in its ``pictures/`` are shown as well,
+        with the text of ``pictures/captions.json`` (an object: file name to text) under them.
+    title : the report's heading.
+    notes : sentences for the first lines, such as that the participants are simulated.
+    dataset : the dataset file; by default the one that the folder's ``config.json`` names.
+    fixations : a fixation table, for scanpaths; by default ``fixations.csv`` in the folder, if it is there.
+    pictures : how many test pictures are shown side by side, and how many in each row of histograms (2/3 of it).
+
+    Returns
+    -------
+    Path of ``report.html``; its tables are in ``report-tables/`` beside it as CSV and LaTeX.
+
+    Raises
+    ------
+    InputError : no such folder, dataset or fixation table, or nothing compared yet.
+    FormatError : a file of the folder is damaged.
+    """
+    comparison = read_comparison(folder)
+    data, provenance, picture_note = _dataset(comparison, dataset)
+    seen = _fixations(comparison, fixations)
+    tables = [grids.results_grid(comparison), grids.paired_grid(comparison)]
+    tables += [grids.agreement_grid(comparison), grids.seeds_grid(comparison)]
+    judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
+    extras = _extras(comparison.folder / "pictures")
+    context: dict[str, Any] = {
+        "title": title or "Does human attention help a model judge a picture?",
+        "notes": list(notes),
+        "summary": _summary(comparison),
+        "sentences": list(comparison.conclusion.get("sentences", [])),
+        "model_key": list(dict.fromkeys(comparison.rows.loc[comparison.rows["level"] == "condition", "model"])),
+        **{grid.name: grid for grid in tables},
+        "tables": TABLES,
+        "result_figures": _result_figures(comparison),
+        "paired_figures": _paired_figures(comparison),
+        "examples": _examples(comparison, data, seen, pictures),
+        "picture_note": picture_note,
+        "extras": extras,
+        "judged": judged,
+        "curves": _curves(comparison),
+        "method": method.method_text(comparison, provenance),
+        "conditions": method.used_conditions(comparison),
+        "metrics": method.used_metrics(comparison),
+        "provenance": method.provenance_rows(comparison),
+        "documents": method.documents(comparison, provenance),
+        "style": Markup(_resource("style.css")),
+        "script": Markup(_resource("script.js")),
+    }
+    context["contents"] = _contents(context)
+    _write_tables(comparison.folder / TABLES, tables)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    path = comparison.folder / "report.html"
+    write_text(path, environment.from_string(_resource("template.html")).render(context).lstrip())
+    return path
+
+
+def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Pictures | None, dict[str, Any], str]:
+    """The dataset, its provenance, and what to say where it is not there."""
+    from gazekit.dataset import open_dataset
+
+    named = comparison.config.get("dataset", "")
+    named = named.get("path", "") if isinstance(named, dict) else named
+    if given is None and not named:
+        return None, {}, ""
+    path = Path(given) if given is not None else Path(str(named))
+    if given is None and not path.is_absolute() and not path.exists():
+        path = comparison.folder / path
+    try:
+        data = open_dataset(path)
+    except GazekitError as error:
+        if given is not None:
+            raise
+        return None, {}, f"The pictures are not shown, since the dataset cannot be opened ({error})."
+    provenance = getattr(data, "provenance", {})
+    return data, dict(provenance) if isinstance(provenance, dict) else {}, ""
+
+
+def _fixations(comparison: Comparison, given: str | Path | None) -> pd.DataFrame | None:
+    path = Path(given) if given is not None else comparison.folder / "fixations.csv"
+    if given is None and not path.exists():
+        return None
+    return read_table(path, ["image", "x_picture", "y_picture", "duration_ms"], "fixation table")
+
+
+def _summary(comparison: Comparison) -> str:
+    table = comparison.rows
+    cells = table[table["level"] == "condition"]
+    pictures = cells["n"].dropna()
+    parts = [
+        f"{cells['model'].nunique()} model{'s' if cells['model'].nunique() > 1 else ''}",
+        f"{cells['condition'].nunique()} conditions",
+        f"{table.loc[table['level'] == 'seed', 'seed'].nunique()} seeds",
+    ]
+    if len(pictures):
+        parts.append(f"{int(pictures.max())} test pictures")
+    version = comparison.config.get("versions", {})
+    if isinstance(version, dict) and "gazekit" in version:
+        parts.append(f"gazekit {version['gazekit']}")
+    return " · ".join(parts)
+
+
+def _result_figures(comparison: Comparison) -> list[tuple[str, str]]:
+    names = [name for name in FIGURES if name in comparison.metrics] or comparison.metrics[:4]
+    return [(metric(name).label, charts.results_figure(comparison, name)) for name in names]
+
+
+def _paired_figures(comparison: Comparison) -> list[tuple[str, str]]:
+    there = list(dict.fromkeys(comparison.paired["metric"]))
+    names = [name for name in FIGURES if name in there][:2] or there[:2]
+    return [(metric(name).label, charts.paired_figure(comparison, name)) for name in names]
+
+
+def _curves(comparison: Comparison) -> list[tuple[str, str]]:
+    pairs = dict.fromkeys((run.model, run.condition) for run in comparison.runs)
+    drawn = [(f"{m}, {condition(c).lower()}", charts.training_figure(comparison, m, c)) for m, c in pairs]
+    return [(label, svg) for label, svg in drawn if svg]
+
+
+def _examples(comparison: Comparison, data: Pictures | None, seen: pd.DataFrame | None, count: int) -> list[Example]:
+    if data is None or count < 1:
+        return []
+    place = {str(image): i for i, image in enumerate(data.ids)}
+    truth = comparison.truth[comparison.truth["split"] == "test"] if len(comparison.truth) else comparison.truth
+    if not len(truth):
+        return [example(data, i, "", seen, data.conditions) for i in range(min(count, len(data.ids)))]
+    share = distributions(truth, "c")
+    mean = pd.Series(moments(share.to_numpy())[0], index=share.index)
+    mean = mean[[image in place for image in mean.index]]
+    return [
+        example(data, place[image], f"mean score {mean[image]:.2f}", seen, data.conditions)
+        for image in spread(mean, count)
+    ]
+
+
+def _judged(comparison: Comparison, data: Pictures | None, count: int) -> dict[str, Any] | None:
+    model, name = shown_model(comparison)
+    found = judge(comparison, model, name) if model else []
+    if not found:
+        return None
+    place = {str(image): i for i, image in enumerate(data.ids)} if data is not None else {}
+
+    def cards(items: Sequence[Judged]) -> list[tuple[Judged, Shown | None]]:
+        return [
+            (j, shown(data.picture(place[j.image]), f"Picture {j.image}", longest=320))
+            if data is not None and j.image in place
+            else (j, None)
+            for j in items
+        ]
+
+    ranked = sorted(found, key=lambda j: -j.predicted_mean)
+    by_error = sorted(found, key=lambda j: j.emd)
+    half = max(1, count // 2)
+    ends = ranked if len(ranked) <= 2 * half else ranked[:half] + ranked[-half:]
+    return {
+        "model": model,
+        "condition": condition(name),
+        "count": len(found),
+        "ranked": cards(ends),
+        "best": cards(by_error[:count]),
+        "worst": cards(by_error[::-1][:count]),
+        "failure_text": _failure_text(found),
+    }
+
+
+def _failure_text(found: Sequence[Judged]) -> str:
+    """The mean error by shape of the true histogram, in words."""
+    table = pd.DataFrame({"shape": [j.shape or "of one peak" for j in found], "emd": [j.emd for j in found]})
+    by_shape = table.groupby("shape")["emd"].agg(["mean", "size"]).sort_values("mean", ascending=False)
+    parts = [f"{shape} {row['mean']:.3f} ({int(row['size'])} pictures)" for shape, row in by_shape.iterrows()]
+    return "Mean EMD (r = 2) by the shape of the true histogram: " + "; ".join(parts) + "."
+
+
+def _extras(folder: Path) -> list[Shown]:
+    if not folder.is_dir():
+        return []
+    captions: dict[str, str] = {}
+    if (folder / "captions.json").exists():
+        try:
+            captions = dict(json.loads((folder / "captions.json").read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"{folder / 'captions.json'} should hold an object of file name and text: {error}"
+            ) from error
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    texts = [str(captions.get(path.name, path.stem.replace("-", " ").replace("_", " "))) for path in files]
+    return [shown(read_picture(path), text, text, longest=1400) for path, text in zip(files, texts, strict=True)]
+
+
+def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
+    parts = [("conclusion", "Conclusion", True), ("results", "Results", True)]
+    parts.append(("paired", "Paired differences", bool(context["paired"].rows)))
+    parts.append(("agreement", "Agreement of maps", bool(context["agreement"].rows)))
+    shown_pictures = bool(context["examples"] or context["picture_note"] or context["extras"])
+    parts.append(("pictures", "Pictures and masks", shown_pictures))
+    parts.append(("predictions", "Predicted and true histograms", bool(context["judged"])))
+    parts.append(("failures", "Failure cases", bool(context["judged"])))
+    parts.append(("training", "Training", bool(context["curves"])))
+    parts += [("method", "Method", True), ("provenance", "Provenance", True)]
+    return [(anchor, name) for anchor, name, there in parts if there]
+
+
+def _write_tables(folder: Path, tables: Sequence[grids.Grid]) -> None:
+    for grid in tables:
+        if grid.rows:
+            frame = grid.frame()
+            write_text(folder / f"{grid.name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+            latex = frame.replace("−", "-", regex=True).rename(
+                columns=lambda c: c.replace("↑", "").replace("↓", "").strip()
+            )
+            layout = "l" * grid.row_heads + "r" * (len(frame.columns) - grid.row_heads)
+            text = latex.to_latex(
+                index=False, escape=True, column_format=layout, caption=grid.caption, label=f"tab:{grid.name}"
+            )
+            write_text(folder / f"{grid.name}.tex", text)
+
+
+def _resource(name: str) -> str:
+    return resources.files("gazekit.report").joinpath(name).read_text(encoding="utf-8")
