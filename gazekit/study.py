@@ -58,6 +58,7 @@ class TrackerSection(Section):
     speed: PositiveFloat = 1.0
     eye_openness: bool = True
     lsl_outlet: bool = False
+    interest: Path | None = None  # simulated only: CSV of places that draw all simulated people
 
 
 Points = Annotated[list[tuple[float, float]], Field(min_length=1, max_length=64)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.capture.interest import Interest, read_interests
 from gazekit.capture.simulate import coarse_salience
 from gazekit.errors import ConfigError, InputError
 from gazekit.pictures import Picture, list_pictures, read_picture
@@ -25,6 +26,7 @@ class PlannedTrial:
     block: int
     picture: Picture
     break_before: bool
+    interest: Interest | None = None
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,15 @@ def plan_session(study: Study, base: Path, participant: str, seed: int) -> list[
     order = _order(len(pictures), section, participant, seed)
     size = section.block_size or len(pictures)
     every = section.break_every
+    interests = read_interests(base / study.tracker.interest) if study.tracker.interest else {}
     return [
-        PlannedTrial(n, n // size, pictures[index], bool(every and n and n % every == 0))
+        PlannedTrial(
+            order=n,
+            block=n // size,
+            picture=pictures[index],
+            break_before=bool(every and n and n % every == 0),
+            interest=interests.get(pictures[index].image),
+        )
         for n, index in enumerate(order)
     ]
 

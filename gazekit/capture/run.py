@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gazekit.capture.display import Display
+from gazekit.capture.interest import drawn_by
 from gazekit.capture.plan import PlannedTrial, facts_of, placement_of
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.scanpath import PictureScene
@@ -145,7 +146,7 @@ class SessionRun:
         cross = self.display.show_cross()
         self.display.wait_until(cross + 1000 * section.cross_ms)
         onset = self.display.show_picture(trial, placement)
-        self.tracker.watch(PictureScene(facts.salience, placement))
+        self.tracker.watch(PictureScene(drawn_by(facts.salience, facts.size, trial.interest), placement))
         self.recorder.event("onset", time_us=onset, image=trial.picture.image, order=trial.order)
         self.display.wait_until(onset + 1000 * section.duration_ms)
         offset = self.display.show_blank()
