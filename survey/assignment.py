@@ -30,6 +30,7 @@ class Behaviour:
     viewport_w: int | None = None
     viewport_h: int | None = None
     blurs: int | None = None
+    entered: str | None = None
 
 
 def make_plan(section: SurveySection, rng: random.Random) -> str:
@@ -97,7 +98,8 @@ def slot_at(connection: Connection, rater_id: int, place: int) -> Row[Any] | Non
 def advance(connection: Connection, person: Row[Any], section: SurveySection, now: float | None = None) -> Row[Any]:
     """Hold the rater's current picture and the one after it (to be loaded ahead); the rater as it then is.
 
-    Where nothing is open for the current place, the plan is cut short: the rater is through.
+    Where nothing is open for the current place, the plan is cut short. A rater at the end of the plan is through,
+    unless there are questions to answer.
     """
     now = time.time() if now is None else now
     release_expired(connection, now)
@@ -106,7 +108,17 @@ def advance(connection: Connection, person: Row[Any], section: SurveySection, no
     ahead = person.place + 1
     if ahead < len(person.plan) and person.plan[ahead] in "PM":
         hold(connection, person, ahead, section, now)
+    if person.place >= len(person.plan) and not section.questions:
+        finish(connection, person, now)
     return person
+
+
+def finish(connection: Connection, person: Row[Any], now: float | None = None) -> None:
+    """Take down that a rater is through; the first time counts."""
+    now = time.time() if now is None else now
+    connection.execute(
+        update(rater).where(rater.c.id == person.id, rater.c.finished_at.is_(None)).values(finished_at=now)
+    )
 
 
 def _skip(connection: Connection, person: Row[Any]) -> Row[Any]:
@@ -154,6 +166,7 @@ def submit(
             viewport_w=behaviour.viewport_w,
             viewport_h=behaviour.viewport_h,
             blurs=behaviour.blurs,
+            entered=behaviour.entered,
         )
     )
     connection.execute(update(rater).where(rater.c.id == person.id).values(place=person.place + 1, seen_at=now))

@@ -21,6 +21,135 @@ def survey() -> None:
     """
 
 
+STUDY = click.argument("study", type=FILE)
+DATABASE = click.option(
+    "--database-url",
+    "database",
+    default=None,
+    help="postgresql://user@host/name or an SQLite file  [default: the study's file with the suffix .survey.db]",
+)
+
+
+def place(study: Path, database: str | None) -> str:
+    """Where a study's ratings live."""
+    return database or str(study.with_suffix(".survey.db"))
+
+
+@survey.command()
+@STUDY
+@DATABASE
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@click.option("--threads", type=click.IntRange(1, 256), default=8, show_default=True)
+@click.option("--password-file", type=FILE, help="The operator's password; else GAZEKIT_SURVEY_PASSWORD or a question.")
+@click.option("--https", is_flag=True, help="Participants come over HTTPS (a reverse proxy): secure cookies.")
+@click.option("--proxies", type=click.IntRange(0, 9), default=0, show_default=True, help="Reverse proxies in front.")
+@click.option("--public-url", default="", help="Where participants reach the survey, for the link to come back by.")
+@click.option("--check", is_flag=True, help="Check the study file and the pictures, then stop.")
+def serve(study: Path, database: str | None, password_file: Path | None, check: bool, **options: Any) -> None:
+    """Put the rating pages on the web.
+
+    \b
+    Example:  gazekit survey serve study.toml --port 8080
+    """
+    from survey.config import read_study
+    from survey.pictures import picture_files
+    from survey.serve import operator_password
+    from survey.serve import serve as run
+
+    settings = read_study(study)
+    files = picture_files(settings.pictures, study.parent)
+    section = settings.survey
+    needed = -(-len(files) * section.raters_per_picture // section.pictures_per_rater)
+    click.echo(f"{len(files)} pictures, {section.raters_per_picture} ratings each: at least {needed} raters")
+    if check:
+        return
+    password = operator_password(
+        password_file, lambda: str(click.prompt("Password for the operator's page", hide_input=True))
+    )
+
+    def ready(url: str) -> None:
+        click.echo(f"rating pages: {url}\noperator:     {url}operator/\nratings in:   {place(study, database)}")
+
+    run(study, database=place(study, database), password=password, ready=ready, **options)
+
+
+@survey.command()
+@STUDY
+@DATABASE
+@click.option("--raters", type=click.IntRange(1), help="How many; as many as are needed where none is given.")
+@click.option("--careful", type=float, default=0.8, show_default=True, help="Share of careful raters.")
+@click.option("--biased", type=float, default=0.12, show_default=True, help="Share with a bias of their own.")
+@click.option("--random", "random_", type=float, default=0.04, show_default=True, help="Share that answers anything.")
+@click.option("--straight-lining", type=float, default=0.04, show_default=True, help="Share with one answer always.")
+@click.option("--seed", type=int, default=None, help="[default: the study's]")
+@click.option("--json", "as_json", is_flag=True, help="Print the kind of each rater as JSON.")
+def simulate(
+    study: Path,
+    database: str | None,
+    raters: int | None,
+    careful: float,
+    biased: float,
+    random_: float,
+    straight_lining: float,
+    seed: int | None,
+    as_json: bool,
+) -> None:
+    """Fill a study with simulated raters, for a rehearsal; their names begin with sim.
+
+    \b
+    Example:  gazekit survey simulate study.toml --database-url rehearsal.db
+    """
+    import time
+
+    import numpy as np
+
+    from survey.config import read_study
+    from survey.pictures import picture_files
+    from survey.simulate import Kind, fill
+
+    settings = read_study(study)
+    names = list(picture_files(settings.pictures, study.parent))
+    seed = settings.study.seed if seed is None else seed
+    scale = settings.survey.scale
+    means = np.random.default_rng(seed).uniform(1 + 0.2 * (scale - 1), 1 + 0.8 * (scale - 1), len(names))
+    kinds: dict[Kind, float] = {
+        "careful": careful,
+        "biased": biased,
+        "random": random_,
+        "straight-lining": straight_lining,
+    }
+    truth = {name: float(mean) for name, mean in zip(names, means, strict=True)}
+    where = place(study, database)
+    found = fill(where, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time())
+    if as_json:
+        click.echo(json.dumps(found))
+    else:
+        click.echo(f"{len(found)} simulated raters of {len(names)} pictures: {where}")
+
+
+@survey.command()
+@STUDY
+@DATABASE
+@click.option("--out", type=OUT, default="ratings.csv", show_default=True)
+@click.option("--practice", is_flag=True, help="With the practice showings.")
+def export(study: Path, database: str | None, out: Path, practice: bool) -> None:
+    """Write the collected ratings as a table.
+
+    \b
+    Example:  gazekit survey export study.toml --out ratings.csv
+    """
+    from survey.export import export_ratings
+    from survey.outputs import write_csv
+    from survey.store import open_store
+
+    store = open_store(place(study, database))
+    table = export_ratings(store, practice=practice)
+    store.close()
+    write_csv(table, out)
+    click.echo(f"{len(table)} ratings by {table['rater'].nunique()} raters: {out}")
+
+
 @survey.command()
 @click.argument("ratings", type=FILE)
 @click.option("--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this.")

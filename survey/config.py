@@ -41,7 +41,6 @@ class SurveySection(Section):
 
     title: str = "How beautiful are these pictures?"
     question: str = "How beautiful is this picture?"
-    language: str = Field(default="en", pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")
     scale: int = Field(default=10, ge=2, le=100)
     anchors: dict[int, str] = {}
     raters_per_picture: PositiveInt = 10

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
+from survey.aggregate import aggregate
 from survey.schema import answer, image, platform, rater, slot
 from survey.store import Store
 
@@ -21,6 +22,7 @@ RATING_COLUMNS = (
     "viewport_w",
     "viewport_h",
     "blurs",  # how often the page lost the focus
+    "entered",  # keys, mouse, touch or pen
     "rated_utc",
 )
 
@@ -91,7 +93,16 @@ _RATER = ("rater", "consent_version", "consent_at", "seen_at", "finished_at", "d
 def _ratings() -> Any:
     columns = [slot.c.score, slot.c.kind, slot.c.expected, slot.c.time_ms, slot.c.viewport_w, slot.c.viewport_h]
     return (
-        select(rater.c.name, image.c.name, *columns, slot.c.blurs, slot.c.rated_at)
+        select(rater.c.name, image.c.name, *columns, slot.c.blurs, slot.c.entered, slot.c.rated_at)
         .join(rater, rater.c.id == slot.c.rater_id)
         .join(image, image.c.id == slot.c.image_id, isouter=True)
     )
+
+
+def export_histograms(store: Store) -> pd.DataFrame:
+    """The histogram table of the ratings so far, unscreened, on the scale of the highest score that was given."""
+    ratings = export_ratings(store)
+    main = ratings[ratings["kind"] == "main"]
+    if main.empty:
+        return pd.DataFrame(columns=["image", "n"])
+    return aggregate(main, scale=max(2, int(main["score"].max())))

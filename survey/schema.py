@@ -22,11 +22,12 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
     select,
+    text,
 )
 
 from survey.errors import SurveyError
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -88,6 +89,7 @@ slot = Table(
     Column("viewport_w", Integer),
     Column("viewport_h", Integer),
     Column("blurs", Integer),
+    Column("entered", String(8)),  # keys, mouse, touch or pen; since version 2
     UniqueConstraint("rater_id", "place"),
     UniqueConstraint("image_id", "rater_id", "occasion"),
     Index("slot_expiry", "state", "expires"),
@@ -102,7 +104,12 @@ answer = Table(
     Column("value", Text, nullable=False),
 )
 
-STEPS: dict[int, Callable[[Connection], None]] = {}
+
+def _keep_how_it_was_entered(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE slot ADD COLUMN entered VARCHAR(8)"))
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_how_it_was_entered}
 """What turns a database of version k into k + 1."""
 
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select
 
 from survey import people
-from survey.assignment import Behaviour, advance, slot_at, submit
+from survey.assignment import Behaviour, advance, finish, slot_at, submit
 from survey.config import SurveySection
-from survey.schema import image, rater
+from survey.schema import image
 from survey.store import Store, open_store
 
 Kind = Literal["careful", "biased", "random", "straight-lining"]
@@ -157,9 +157,9 @@ def _show(
     row = advance(connection, row, section, now)
     current = slot_at(connection, row.id, row.place)
     if current is None:
-        connection.execute(update(rater).where(rater.c.id == row.id).values(finished_at=now))
+        finish(connection, row, now)
         return True, 0.0
     score = person.check(current.expected) if current.kind == "C" else person.score(truth[names[current.image_id]])
     took = person.time_ms()
-    submit(connection, row, current.id, score, section, Behaviour(took, 1280, 720, 0), now + took / 1000)
+    submit(connection, row, current.id, score, section, Behaviour(took, 1280, 720, 0, "mouse"), now + took / 1000)
     return False, took / 1000

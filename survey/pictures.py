@@ -1,0 +1,70 @@
+"""The pictures of a survey: ids and files that a browser can show."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+
+from survey.config import PicturePlace
+from survey.errors import SettingsError
+
+SHOWN = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"}
+
+
+def picture_files(place: PicturePlace, base: str | Path) -> dict[str, Path]:
+    """The file of each picture by id, sorted.
+
+    A folder gives every picture in it (links out of the folder are left out); a CSV list has the columns image
+    and file, where ``skimage:NAME`` is a photograph that scikit-image carries.
+
+    Raises
+    ------
+    SettingsError : neither or both given, nothing there, an id twice, or files that browsers do not show (all named).
+    """
+    if (place.folder is None) == (place.list is None):
+        raise SettingsError("[pictures] needs either folder or list")
+    found = _in_folder(Path(base) / place.folder) if place.folder else _in_list(Path(base) / str(place.list))
+    if not found:
+        raise SettingsError(f"[pictures] has no picture in it: {place.folder or place.list}")
+    names = [name for name, _ in found]
+    faults = [f"{name}: no such file {file}" for name, file in found if not file.is_file()]
+    faults += [
+        f"{name}: browsers do not show {file.suffix or 'files without a suffix'} ({', '.join(SHOWN)})"
+        for name, file in found
+        if file.suffix.lower() not in SHOWN
+    ]
+    faults += [f"{name} stands {names.count(name)} times" for name in sorted({n for n in names if names.count(n) > 1})]
+    if faults:
+        raise SettingsError("[pictures] " + "; ".join(faults[:20]))
+    return dict(sorted(found))
+
+
+def _in_folder(folder: Path) -> list[tuple[str, Path]]:
+    if not folder.is_dir():
+        raise SettingsError(f"[pictures] folder: no such folder: {folder}")
+    inside = folder.resolve()
+    files = [file for file in folder.iterdir() if file.suffix.lower() in SHOWN]
+    return [(file.name, file.resolve()) for file in files if file.resolve().is_relative_to(inside)]
+
+
+def _in_list(path: Path) -> list[tuple[str, Path]]:
+    try:
+        table = pd.read_csv(path, dtype=str)
+        return [
+            (str(name), _resolve(str(file), path.parent))
+            for name, file in zip(table["image"], table["file"], strict=True)
+        ]
+    except (OSError, ValueError, KeyError) as error:
+        raise SettingsError(
+            f"[pictures] list: {path} is not a CSV table with the columns image and file: {error}"
+        ) from error
+
+
+def _resolve(file: str, folder: Path) -> Path:
+    if file.startswith("skimage:"):
+        spec = importlib.util.find_spec("skimage")
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).parent / "data" / file.removeprefix("skimage:")
+    return (folder / file).resolve()

@@ -1,0 +1,82 @@
+"""The survey behind a production server (waitress)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from survey.config import read_study
+from survey.errors import SettingsError
+from survey.store import open_store
+
+PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
+
+
+def operator_password(file: Path | None, ask: Callable[[], str]) -> str:
+    """The operator's password: from a file, the environment, or a question on the terminal; there is no default.
+
+    Raises
+    ------
+    SettingsError : none was given and nobody can be asked.
+    """
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    if os.environ.get(PASSWORD):
+        return os.environ[PASSWORD]
+    if sys.stdin.isatty():
+        return ask()
+    raise SettingsError(f"the operator's page needs a password: set {PASSWORD}, or give --password-file")
+
+
+def serve(
+    study_path: str | Path,
+    *,
+    database: str | Path,
+    password: str,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    threads: int = 8,
+    https: bool = False,
+    proxies: int = 0,
+    public_url: str = "",
+    ready: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve a study until interrupted.
+
+    Parameters
+    ----------
+    database : an SQLite file or a database URL.
+    ready : called with the address once the server listens (port 0 takes a free one).
+    """
+    import waitress
+
+    from survey.web import create_app
+
+    study = read_study(study_path)
+    store = open_store(database, pool_size=threads + 2)
+    try:
+        app = create_app(
+            study,
+            Path(study_path).parent,
+            store,
+            password=password,
+            https=https,
+            proxies=proxies,
+            public_url=public_url,
+        )
+        server = waitress.create_server(
+            app,
+            host=host,
+            port=port,
+            threads=threads,
+            connection_limit=2000,
+            asyncore_use_poll=hasattr(__import__("select"), "poll"),
+            max_request_body_size=1 << 20,
+            ident=None,
+        )
+        ready(f"http://{server.effective_host}:{server.effective_port}/")
+        server.run()
+    finally:
+        store.close()

@@ -1,0 +1,118 @@
+"""The Flask application of one survey."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from pathlib import Path
+
+from flask import Flask, render_template
+from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import select
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.security import generate_password_hash
+
+from survey.config import SurveyStudy
+from survey.errors import SettingsError
+from survey.pictures import picture_files
+from survey.schema import image
+from survey.store import Store
+from survey.web import operator, participant, security
+from survey.web.context import Context, limiter
+
+SHORTEST_PASSWORD = 10
+MESSAGES = {
+    400: "Something in this request was not as expected. Please go back to the survey and try again.",
+    403: "This page is not for you.",
+    404: "There is no such page.",
+    405: "This page cannot be used in this way.",
+    413: "That was too much text.",
+    429: "That was a little fast. Please wait a minute and try again.",
+    500: "Something went wrong on our side. Your ratings so far are kept; please try again.",
+}
+
+
+def create_app(
+    study: SurveyStudy,
+    base: str | Path,
+    store: Store,
+    *,
+    password: str,
+    https: bool = False,
+    proxies: int = 0,
+    public_url: str = "",
+) -> Flask:
+    """The web application of a study.
+
+    Parameters
+    ----------
+    base : the folder that the study's picture paths are relative to.
+    password : the operator's; there is no default.
+    https : cookies travel over HTTPS only.
+    proxies : how many reverse proxies stand in front and may say who the client is.
+    public_url : where participants reach the survey, for the resume link; else what they asked for.
+
+    Raises
+    ------
+    SettingsError : the password is too short, or the pictures are not usable.
+    """
+    if len(password) < SHORTEST_PASSWORD:
+        raise SettingsError(
+            f"the operator's password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed"
+        )
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=store.secret(),
+        MAX_CONTENT_LENGTH=256 * 1024,
+        MAX_FORM_MEMORY_SIZE=256 * 1024,
+        PERMANENT_SESSION_LIFETIME=datetime.timedelta(days=60),
+        SESSION_COOKIE_NAME="survey",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=https,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_SSL_STRICT=https,
+    )
+    pictures = _register(study, base, store)
+    app.extensions["survey"] = Context(
+        study=study,
+        store=store,
+        pictures=pictures,
+        password_hash=generate_password_hash(password),
+        public_url=public_url.rstrip("/"),
+        limiter=limiter(),
+        salt=secrets.token_bytes(32),
+    )
+    CSRFProtect(app)
+    app.before_request(security.limit_requests)
+    app.after_request(security.add_headers)
+    app.register_error_handler(HTTPException, _problem)
+    app.register_error_handler(500, _problem)
+    app.register_blueprint(participant.pages)
+    app.register_blueprint(operator.pages)
+    app.context_processor(lambda: {"survey": study.survey, "study": study.study})
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    return app
+
+
+def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, Path]:
+    """Put the study's pictures into the store; their files by number."""
+    files = picture_files(study.pictures, base)
+    store.add_images(list(files), study.survey.raters_per_picture)
+    with store.read() as connection:
+        rows = connection.execute(select(image.c.id, image.c.name)).all()
+    gone = [row.name for row in rows if row.name not in files]
+    if gone:
+        raise SettingsError(
+            f"{len(gone)} pictures of this survey's database are not among the study's pictures any more: "
+            f"{', '.join(gone[:10])}. Put them back, or start with a new database"
+        )
+    return {row.id: files[row.name] for row in rows}
+
+
+def _problem(error: HTTPException) -> tuple[str, int]:
+    code = error.code or 500
+    return render_template("problem.html", code=code, message=MESSAGES.get(code, error.name)), code

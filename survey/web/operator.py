@@ -1,0 +1,106 @@
+"""The operator's page: how the survey stands, and its downloads, behind a password."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
+from werkzeug.security import check_password_hash
+
+from survey import export
+from survey.state import overview
+from survey.web.context import context
+from survey.web.security import address
+
+pages = Blueprint("operator", __name__, url_prefix="/operator")
+HOURS = 8
+TRIES = "10/minute"
+PER_PAGE = 100
+
+DOWNLOADS: dict[str, Callable[[Any], Any]] = {
+    "ratings": lambda store: export.export_ratings(store, practice=True),
+    "raters": export.export_raters,
+    "answers": export.export_answers,
+    "platform": export.export_platform,
+    "histograms": export.export_histograms,
+}
+
+
+def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let only the operator through."""
+
+    @functools.wraps(view)
+    def inner(*args: Any, **named: Any) -> Any:
+        if float(session.get("operator_until", 0)) < time.time():
+            return redirect(url_for("operator.login"), 303)
+        return view(*args, **named)
+
+    return inner
+
+
+@pages.route("/login", methods=["GET", "POST"])
+def login() -> Any:
+    """Ask for the password."""
+    if request.method == "GET":
+        return render_template("login.html", wrong=False)
+    here = context()
+    if not here.allowed(TRIES, "login", address()):
+        abort(429)
+    if not check_password_hash(here.password_hash, request.form.get("password", "")[:200]):
+        return render_template("login.html", wrong=True), 403
+    session["operator_until"] = time.time() + HOURS * 3600
+    return redirect(url_for("operator.home"), 303)
+
+
+@pages.post("/logout")
+def logout() -> Any:
+    """End the operator's session."""
+    session.pop("operator_until", None)
+    return redirect(url_for("operator.login"), 303)
+
+
+@pages.get("/")
+@guarded
+def home() -> Any:
+    """The whole state of the survey."""
+    return render_template("operator.html", downloads=list(DOWNLOADS), **_state())
+
+
+@pages.get("/live")
+@guarded
+def live() -> Any:
+    """The part of the page that keeps itself up to date."""
+    return render_template("live.html", **_state())
+
+
+@pages.get("/download/<name>.csv")
+@guarded
+def download(name: str) -> Any:
+    """A table as CSV; cells that a spreadsheet would take for a formula get an apostrophe."""
+    if name not in DOWNLOADS:
+        abort(404)
+    table = DOWNLOADS[name](context().store)
+    for column in table.columns:
+        if not (table[column].dtype.kind in "iufMb" or str(table[column].dtype) == "Int64"):
+            table[column] = table[column].map(harmless)
+    body = table.to_csv(index=False, lineterminator="\n")
+    response = Response(body, mimetype="text/csv")
+    response.headers["Content-Disposition"] = f"attachment; filename={name}.csv"
+    return response
+
+
+def harmless(cell: object) -> object:
+    """A text that no spreadsheet runs as a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _state() -> dict[str, Any]:
+    here = context()
+    page = max(1, request.args.get("page", 1, type=int) or 1)
+    return overview(here.store, here.study.survey, page=min(page, 10_000), per_page=PER_PAGE) | {
+        "nonce": secrets.token_hex(4)
+    }

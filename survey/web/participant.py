@@ -1,0 +1,325 @@
+"""Participants' pages: consent, instructions, rating, questions, end, and their own data."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import quote
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    send_file,
+    session,
+    url_for,
+)
+from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import update as sql_update
+
+from survey import people
+from survey.assignment import Behaviour, advance, finish, submit
+from survey.export import own_copy
+from survey.pictures import SHOWN
+from survey.schema import image, platform, rater, slot
+from survey.web.answers import read_answers, store_answers
+from survey.web.context import context
+from survey.web.security import address, clean, number
+
+pages = Blueprint("participant", __name__)
+Page = str | Response | tuple[str, int]
+
+PLATFORMS = {  # the names of the parameters that each platform puts into its link
+    "prolific": ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID"),
+    "mturk": ("workerId", "hitId", "assignmentId"),
+    "sona": ("survey_code", "experiment_id", "credit_token"),
+}
+
+
+@pages.get("/")
+def welcome() -> Page:
+    """Consent; who has given it goes on where they were."""
+    _remember_platform()
+    with context().store.read() as connection:
+        person = _person(connection)
+        if person is not None:
+            return _to(_stage(person))
+        if not _open(connection):
+            return render_template("full.html")
+    return render_template("consent.html")
+
+
+@pages.post("/consent")
+def consent() -> Page:
+    """Take consent down, and only then make a rater."""
+    here = context()
+    if request.form.get("agree") != "yes":
+        return render_template("consent.html", missing=True), 400
+    if request.form.get("version") != here.study.survey.consent_version:
+        return _to("welcome")  # the text has changed since the page was opened
+    with here.store.read() as connection:
+        known = _person(connection)
+    if known is not None:
+        return _to(_stage(known))
+    if not here.allowed(f"{here.study.survey.starts_per_hour}/hour", "start", address()):
+        abort(429)
+    ids = session.pop("platform", None)
+    with here.store.write() as connection:
+        session["token"] = people.join(connection, here.study.survey, people.PlatformIds(**ids) if ids else None)
+    session.permanent = True
+    return _to("instructions")
+
+
+@pages.get("/resume/<token>")
+def resume(token: str) -> Page:
+    """Come back by the link that was shown at the beginning."""
+    with context().store.read() as connection:
+        person = people.find(connection, token)
+    if person is None:
+        abort(404)
+    session["token"] = token
+    session.permanent = True
+    return _to(_stage(person))
+
+
+@pages.route("/instructions", methods=["GET", "POST"])
+def instructions() -> Page:
+    """What to do; the link to come back by."""
+    with context().store.write() if request.method == "POST" else context().store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        if request.method == "POST":
+            if person.ready_at is None:
+                connection.execute(sql_update(rater).where(rater.c.id == person.id).values(ready_at=time.time()))
+                advance(connection, person, context().study.survey)
+            return _to("rate")
+    return render_template("instructions.html", link=_resume_link(), person=person)
+
+
+@pages.get("/rate")
+def rate() -> Page:
+    """The rater's current picture, with the next one to be loaded ahead."""
+    return _rating_page()
+
+
+@pages.post("/rate")
+def rated() -> Page:
+    """Take a rating; whatever was sent, the next page is the one that is due."""
+    here = context()
+    section = here.study.survey
+    score = number(request.form.get("score"), 1, section.scale)
+    slot_id = number(request.form.get("slot"), 1, 2**31 - 1)
+    if score is None:
+        return _rating_page(missing=True)
+    if slot_id is None:
+        return _to("rate")
+    with here.store.write() as connection:
+        person = _person(connection)
+        if person is None or person.ready_at is None:
+            return _to("welcome")
+        if submit(connection, person, slot_id, score, section, _behaviour()):
+            advance(connection, _again(connection, person), section)
+    return _to("rate")
+
+
+@pages.get("/picture/<int(max=2147483647):slot_id>")
+def picture(slot_id: int) -> Page:
+    """The file of a slot that this rater holds: the current one or the next."""
+    with context().store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            abort(404)
+        held = connection.execute(
+            select(slot.c.image_id).where(
+                slot.c.id == slot_id,
+                slot.c.rater_id == person.id,
+                slot.c.place.between(person.place, person.place + 1),
+                slot.c.image_id.is_not(None),
+            )
+        ).scalar_one_or_none()
+    if held is None:
+        abort(404)
+    file = context().pictures[held]
+    response = send_file(file, mimetype=SHOWN[file.suffix.lower()], max_age=3600, conditional=True)
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+@pages.route("/questions", methods=["GET", "POST"])
+def questions() -> Page:
+    """The questions at the end."""
+    here = context()
+    with here.store.write() if request.method == "POST" else here.store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        if _stage(person) != "questions":
+            return _to(_stage(person))
+        if request.method == "GET":
+            return render_template("questions.html", given={}, faults={})
+        given, faults = read_answers(here.study.survey.questions, request.form)
+        if faults:
+            return render_template("questions.html", given=given, faults=faults), 400
+        store_answers(connection, person.id, given)
+        finish(connection, person)
+    return _to("end")
+
+
+@pages.get("/end")
+def end() -> Page:
+    """Thanks, the completion code and the way back: only once everything is done."""
+    with context().store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        if person.finished_at is None:
+            return _to(_stage(person))
+        ids = connection.execute(select(platform).where(platform.c.rater_id == person.id)).one_or_none()
+    return render_template("end.html", person=person, back=_return_link(person.code, ids))
+
+
+@pages.get("/mine")
+def mine() -> Page:
+    """What is kept of this rater, to take along or delete."""
+    with context().store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        return render_template("mine.html", data=own_copy(connection, person))
+
+
+@pages.get("/mine/data.json")
+def my_data() -> Page:
+    """The rater's own data as a file."""
+    with context().store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            abort(404)
+        response = jsonify(own_copy(connection, person))
+    response.headers["Content-Disposition"] = "attachment; filename=my-survey-data.json"
+    return response
+
+
+@pages.post("/mine/delete")
+def delete_mine() -> Page:
+    """Delete all that the rater gave."""
+    if request.form.get("sure") != "yes":
+        return _to("mine")
+    with context().store.write() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        people.forget(connection, person)
+    session.clear()
+    return render_template("deleted.html")
+
+
+def _rating_page(missing: bool = False) -> Page:
+    here = context()
+    with here.store.read() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        if _stage(person) != "rate":
+            return _to(_stage(person))
+        held = _held(connection, person)
+    if not held or held[0].place != person.place:
+        with here.store.write() as connection:  # the hold expired, or nothing was handed out yet
+            person = advance(connection, _again(connection, person), here.study.survey)
+            held = _held(connection, person)
+        if person.place >= len(person.plan):
+            return _to(_stage(_reread()))
+    ahead = held[1] if len(held) > 1 and held[1].image_id is not None else None
+    page = render_template(
+        "rate.html", person=person, slot=held[0], ahead=ahead, missing=missing, shown=int(time.time() * 1000)
+    )
+    return (page, 400) if missing else page
+
+
+def _held(connection: Connection, person: Row[Any]) -> list[Row[Any]]:
+    """The slots of the current place and the next, as far as they are held."""
+    near = and_(slot.c.rater_id == person.id, slot.c.place.between(person.place, person.place + 1))
+    alive = or_(slot.c.kind != "M", slot.c.expires > time.time())
+    return list(
+        connection.execute(select(slot).where(near, slot.c.state == "held", alive).order_by(slot.c.place)).all()
+    )
+
+
+def _person(connection: Connection) -> Row[Any] | None:
+    token = session.get("token")
+    return people.find(connection, token) if isinstance(token, str) else None
+
+
+def _again(connection: Connection, person: Row[Any]) -> Row[Any]:
+    return connection.execute(select(rater).where(rater.c.id == person.id)).one()
+
+
+def _reread() -> Row[Any]:
+    with context().store.read() as connection:
+        person = _person(connection)
+    if person is None:
+        abort(404)
+    return person
+
+
+def _stage(person: Row[Any]) -> str:
+    """The page that is due for a rater."""
+    if person.finished_at is not None:
+        return "end"
+    if person.ready_at is None:
+        return "instructions"
+    if person.place < len(person.plan):
+        return "rate"
+    return "questions" if context().study.survey.questions else "end"
+
+
+def _open(connection: Connection) -> bool:
+    return connection.execute(select(image.c.id).where(image.c.taken < image.c.target).limit(1)).first() is not None
+
+
+def _behaviour() -> Behaviour:
+    form = request.form
+    took = number(form.get("time_ms"), 1, 86_400_000)
+    shown = number(form.get("shown"), 1, 10**14) if took is None else None
+    if shown is not None:  # script is off: from the making of the page to the arrival of the answer
+        took = max(1, int(time.time() * 1000) - shown)
+    entered = form.get("entered")
+    return Behaviour(
+        time_ms=took,
+        viewport_w=number(form.get("viewport_w"), 1, 100_000),
+        viewport_h=number(form.get("viewport_h"), 1, 100_000),
+        blurs=number(form.get("blurs"), 0, 100_000),
+        entered=entered if entered in ("keys", "mouse", "touch", "pen") else None,
+    )
+
+
+def _remember_platform() -> None:
+    for source, (participant, study_id, session_id) in PLATFORMS.items():
+        if participant in request.args and "token" not in session:
+            session["platform"] = {
+                "source": source,
+                "participant": clean(request.args.get(participant), 200),
+                "study": clean(request.args.get(study_id), 200),
+                "session": clean(request.args.get(session_id), 200),
+            }
+
+
+def _resume_link() -> str:
+    root = context().public_url or request.url_root.rstrip("/")
+    return root + url_for("participant.resume", token=session["token"])
+
+
+def _return_link(code: str, ids: Row[Any] | None) -> str:
+    pattern = context().study.survey.return_url
+    for name, value in (("{code}", code), ("{participant}", ids.participant if ids else "")):
+        pattern = pattern.replace(name, quote(value, safe=""))
+    return pattern
+
+
+def _to(page: str) -> Response:
+    return redirect(url_for(f"participant.{page}"), 303)  # type: ignore[return-value]

@@ -1,0 +1,67 @@
+"""What keeps the survey's pages safe: headers, rate limits, numbers and texts from outside."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from flask import Response, abort, request, session
+
+from survey.web.context import context
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def add_headers(response: Response) -> Response:
+    """The same headers on every answer; pages are never kept by the browser, so that Back asks again."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    if request.is_secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    return response
+
+
+def limit_requests() -> None:
+    """Refuse a rater, or an address without a rater, that asks too often."""
+    if request.endpoint == "static":
+        return
+    here = context()
+    per_minute = here.study.survey.requests_per_minute
+    if "token" in session:
+        ok = here.allowed(f"{per_minute}/minute", "rater", str(session["token"]))
+    else:  # a whole class may sit behind one address
+        ok = here.allowed(f"{10 * per_minute}/minute", "address", address())
+    if not ok:
+        abort(429)
+
+
+def address() -> str:
+    """The client's address as a keyed hash that dies with the process: for counting only, never stored."""
+    return hmac.new(context().salt, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()
+
+
+def number(text: str | None, low: int, high: int) -> int | None:
+    """A whole number within bounds, or nothing."""
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 15:
+        return None
+    value = int(text)
+    return value if low <= value <= high else None
+
+
+def clean(text: str | None, longest: int) -> str:
+    """A text from outside: no control characters but line ends, and not too long."""
+    kept = "".join(c for c in text or "" if c in "\n\t" or (c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF))
+    return kept.strip()[:longest]
