@@ -13,10 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.dataset import open_dataset
 from gazekit.errors import FormatError, InputError, unknown_name
 from gazekit.files import write_text
 from gazekit.histograms import count_columns
 from gazekit.tables import read_table, write_table
+from gazekit.training.agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
 from gazekit.training.metrics import METRICS, Array, Features, default_threshold, features, metrics
 from gazekit.training.resampling import (
@@ -64,6 +66,7 @@ def compare(
     permutations: int = 9999,
     alpha: float = 0.05,
     seed: int = 0,
+    dataset: str | Path | None = None,
 ) -> Path:
     """Write ``comparison.csv``, ``paired.csv``, ``agreement.csv`` and ``conclusion.json`` of a comparison folder.
 
@@ -75,6 +78,8 @@ def compare(
     threshold : a picture is "high" when its mean score is above it; half the scale unless given.
     resamples, permutations : of the bootstrap and of the permutation test; fewer are done on very large splits.
     alpha : a difference is claimed when Holm's p is at most this and its 95 % interval leaves out 0.
+    dataset : the dataset file, if it was moved since the training: only the agreement of maps needs it, and is left
+        out where there is none.
 
     Returns
     -------
@@ -96,6 +101,7 @@ def compare(
     paired = paired_table(results, chosen, replicates, permutations, seed)
     write_table(table, results.folder / "comparison.csv")
     write_table(paired, results.folder / "paired.csv")
+    write_table(_agreement(results, dataset), results.folder / "agreement.csv")
     words = conclusion(table, paired, primary=primary, alpha=alpha, config=results.config)
     write_text(results.folder / "conclusion.json", json.dumps(words, indent=1) + "\n")
     return results.folder
@@ -261,6 +267,17 @@ def _ceiling_rows(results: Results, seed: int) -> list[dict[str, Any]]:
         _row("ceiling", "half of the raters", "", "", n, values, bounds),
         _row("ceiling", "true means", "", "", n, correlations),
     ]
+
+
+def _agreement(results: Results, dataset: str | Path | None) -> pd.DataFrame:
+    path = Path(dataset or results.config["dataset"]["path"])
+    if not path.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    data = open_dataset(path, verify=False)
+    if data.sha256 != results.config["dataset"]["sha256"]:
+        raise InputError(f"{path} is not the dataset that {results.folder} was trained on; give that one as dataset")
+    own = own_maps_of(results.folder, results.config["grid"]["models"], len(data))
+    return agreement_table(data, data.indices("test", results.config["scheme"]), own)
 
 
 def _one(found: Features) -> Features:

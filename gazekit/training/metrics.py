@@ -82,8 +82,9 @@ def features(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> Features:
         )
     gap = np.abs(np.cumsum(p - q, axis=-1))
     # moments of the counts themselves, so that equal means are exactly equal and rank as ties
-    true = (np.broadcast_to(value, p.shape[:-1]) for value in moments(actual))
-    return Features(*moments(predicted), *true, gap.mean(axis=-1), np.sqrt((gap**2).mean(axis=-1)))
+    true_mean, true_std = (np.broadcast_to(value, p.shape[:-1]) for value in moments(actual))
+    mean, std = moments(predicted)
+    return Features(mean, std, true_mean, true_std, gap.mean(axis=-1), np.sqrt((gap**2).mean(axis=-1)))
 
 
 def metrics(found: Features, threshold: float) -> dict[str, Array]:

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.attention import saliency
 from gazekit.dataset import open_dataset
 from gazekit.training import compare, train
+from gazekit.training.agreement import CEILING, FLOORS
 from gazekit.training.metrics import METRICS
 
 SMALL = {"models": ["nima-narrow"], "size": 32, "epochs": 2, "batch": 16, "threads": 1}
@@ -24,7 +26,7 @@ def folder(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tables(folder: Path) -> dict[str, bytes]:
     """What a comparison ends in."""
-    names = ["comparison.csv", "paired.csv", "conclusion.json", "truth.csv"]
+    names = ["comparison.csv", "paired.csv", "agreement.csv", "conclusion.json", "truth.csv"]
     names += [str(p.relative_to(folder)) for p in folder.glob("runs/**/*.csv")]
     names += [str(p.relative_to(folder)) for p in folder.glob("runs/**/metrics.jsonl")]
     return {name: (folder / name).read_bytes() for name in names}
@@ -78,6 +80,17 @@ def test_the_tables(folder: Path) -> None:
     means = conditions.set_index("condition")["mae"]
     assert row["difference"] == pytest.approx(means["human"] - means["shuffled"])
     assert (paired["p"] <= paired["p_holm"]).all()
+
+
+def test_agreement_lies_between_floor_and_ceiling(folder: Path) -> None:
+    table = pd.read_csv(folder / "agreement.csv")
+    assert set(table["metric"]) == set(saliency.METRICS)
+    values = table.pivot(index="map", columns="metric", values="value")
+    assert set(values.index) == {"nima-narrow", CEILING, *FLOORS}
+    for metric, sign in saliency.BETTER.items():
+        floor = values.loc[FLOORS[1], metric]
+        assert sign * values.loc[CEILING, metric] > sign * floor  # viewers of the fixture do look at the spot
+    assert values.loc[FLOORS[0], "ig"] == pytest.approx(0, abs=1e-9)  # the centre bias is its own baseline
 
 
 def test_the_conclusion_follows_from_the_table(folder: Path) -> None:
