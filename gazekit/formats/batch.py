@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import h5py
-
-from gazekit.errors import GazekitError, InputError, OutputError
-from gazekit.files import sha256
-from gazekit.formats.importing import Source, open_source
-from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name
+from gazekit.errors import GazekitError, InputError
+from gazekit.formats.importing import open_source
+from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name, written_before
 from gazekit.progress import track
 
 
@@ -64,13 +60,13 @@ def import_files(
     for path in track(sources, "importing"):
         try:
             source = open_source(path, format=format, strict=strict, stem=stems[path], **options)
-            target = Path(out) / f"{stems[path]}{SUFFIX}"
+            done, complete = written_before(source, out, stems[path])
             if dry_run:
-                batch.planned[str(path)] = f"{target} as {source.format}"
-            elif target.exists() and _same_import(target, source):
+                batch.planned[str(path)] = f"{Path(out) / stems[path]}{SUFFIX} as {source.format}"
+            elif done and complete:
                 batch.done_before.append(path)
             else:
-                batch.imported += import_to(source, out, stems[path])
+                batch.imported += import_to(source, out, stems[path], done=done)
         except GazekitError as error:
             if strict:
                 raise
@@ -107,25 +103,3 @@ def _expand(paths: Iterable[str | Path], format: str | None) -> Iterator[Path]:
             yield path
         else:
             yield from (path / name for name in sorted(head.names) if not Path(name).name.startswith("."))
-
-
-def _same_import(target: Path, source: Source) -> bool:
-    """Whether a session file came of the same bytes in the same way.
-
-    Raises
-    ------
-    OutputError : the file is there, but is something else.
-    """
-    try:
-        with h5py.File(target, "r") as file:
-            made: Mapping[str, Any] = json.loads(str(file.attrs["provenance"]))
-    except (OSError, KeyError, ValueError):
-        made = {}
-    same = made.get("parameters") == json.loads(json.dumps(source.parameters())) and all(
-        made.get("inputs", {}).get(path.name) == sha256(path) for path in [source.head.path] if path.is_file()
-    )
-    if not same:
-        raise OutputError(
-            f"{target} exists already and is not of this file and these options; choose another --out or move it away"
-        )
-    return True

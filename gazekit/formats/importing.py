@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.errors import FormatError, InputError, unknown_name
-from gazekit.files import provenance
+from gazekit.files import provenance, sha256
 from gazekit.formats.draft import Draft, Part, Request
 from gazekit.formats.registry import detect, named
 from gazekit.formats.text import Head
@@ -30,6 +30,7 @@ class Source:
     format: str
     request: Request
     options: Mapping[str, Any]
+    sums: dict[Path, str] = field(default_factory=dict)
 
     def parts(self) -> Iterator[Part]:
         """The samples in parts.
@@ -48,7 +49,19 @@ class Source:
 
     def provenance(self, draft: Draft) -> dict[str, Any]:
         """What a session file says of its import."""
-        return provenance(SCHEMA, self.parameters(), {path.name: path for path in draft.inputs})
+        inputs = {path.name: self._sum(path) for path in draft.inputs}
+        return provenance(SCHEMA, self.parameters()) | {"inputs": inputs}
+
+    def same_inputs(self, made: Mapping[str, Any]) -> bool:
+        """Whether a provenance names the same bytes as this source has now."""
+        sums = made.get("inputs", {})
+        files = {path.name: path for path in (self.head.path, *(self.head.path / name for name in self.head.names))}
+        return bool(sums) and all(name in files and self._sum(files[name]) == value for name, value in sums.items())
+
+    def _sum(self, path: Path) -> str:
+        if path not in self.sums:
+            self.sums[path] = sha256(path)
+        return self.sums[path]
 
     def parameters(self) -> dict[str, Any]:
         """How the file was read."""

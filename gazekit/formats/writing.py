@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
+
 from gazekit.errors import FormatError, OutputError
-from gazekit.formats.draft import Draft
+from gazekit.formats.draft import Draft, Part
 from gazekit.formats.importing import Source
 from gazekit.session.append import SessionWriter, session_writer
 
@@ -28,13 +32,26 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_to(source: Source, out: str | Path, stem: str | None = None) -> list[Imported]:
+class _Output:
+    """One session file while its parts come; without a writer where it is there already."""
+
+    def __init__(self, path: Path, draft: Draft, writer: SessionWriter | None) -> None:
+        self.path, self.draft, self.writer, self.samples = path, draft, writer, 0
+
+    def append(self, part: Part) -> None:
+        self.samples += len(part.recording)
+        if self.writer is not None:
+            self.writer.append(part.recording, part.streams)
+
+
+def import_to(source: Source, out: str | Path, stem: str, *, done: Collection[Path] = ()) -> list[Imported]:
     """Read a source part by part into session files in a folder, one a recording.
 
     Parameters
     ----------
-    stem : the file's name without ``.gaze.h5``; else the participant and the recording's name. A source of
-        several recordings adds their names to it.
+    stem : a session file's name without ``.gaze.h5``; the names of participant and recording follow it where the
+        source says them itself, since it may hold several.
+    done : session files of this source that are there already and are not written again.
 
     Returns
     -------
@@ -45,35 +62,58 @@ def import_to(source: Source, out: str | Path, stem: str | None = None) -> list[
     OutputError : a session file exists already, or cannot be written.
     FormatError : the source is damaged or holds no samples.
     """
-    writers: dict[int, tuple[Draft, SessionWriter, Path, list[int]]] = {}
+    outputs: dict[int, _Output] = {}
     with contextlib.ExitStack() as stack:
         for part in source.parts():
-            if id(part.draft) not in writers:
-                path = _target(Path(out), part.draft, stem, [entry[2] for entry in writers.values()])
-                writers[id(part.draft)] = (part.draft, stack.enter_context(session_writer(path)), path, [0])
-            _, writer, _, count = writers[id(part.draft)]
-            writer.append(part.recording, part.streams)
-            count[0] += len(part.recording)
-        if not writers:
+            if id(part.draft) not in outputs:
+                path = Path(out) / session_name(stem, part.draft)
+                if any(path == other.path for other in outputs.values()):
+                    raise OutputError(f"{source.head.path}: two of its recordings would be named {path.name}")
+                writer = None if path in done else stack.enter_context(session_writer(path))
+                outputs[id(part.draft)] = _Output(path, part.draft, writer)
+            outputs[id(part.draft)].append(part)
+        if not outputs:
             raise FormatError(f"{source.head.path} holds no samples")
-        for draft, writer, _, _ in writers.values():
-            writer.finish(draft.session(provenance=source.provenance(draft)))
+        names = [output.path.name for output in outputs.values()]
+        for output in outputs.values():
+            if output.writer is not None:
+                provenance = source.provenance(output.draft) | {"recordings": names}
+                output.writer.finish(output.draft.session(provenance=provenance))
     return [
-        Imported(source.head.path, path, source.format, draft.participant, draft.name, count[0], tuple(draft.notes))
-        for draft, _, path, count in writers.values()
+        Imported(
+            source.head.path,
+            output.path,
+            source.format,
+            output.draft.participant,
+            output.draft.name,
+            output.samples,
+            tuple(output.draft.notes),
+        )
+        for output in outputs.values()
+        if output.writer is not None
     ]
 
 
-def _target(out: Path, draft: Draft, stem: str | None, taken: list[Path]) -> Path:
-    base = stem or draft.participant
-    names = [base, *([f"{base}_{draft.name}"] if draft.name else [])]
-    for name in reversed(names) if stem is None else names:
-        path = out / f"{safe_name(name)}{SUFFIX}"
-        if path not in taken:
-            return path
-    raise OutputError(f"{draft.participant} {draft.name}: two recordings of the file would have the name {path.name}")
+def session_name(stem: str, draft: Draft) -> str:
+    """The name of the session file of a recording."""
+    return safe_name("_".join([stem, *([draft.participant, draft.name] if draft.name else [])])) + SUFFIX
 
 
 def safe_name(text: str) -> str:
     """A text as the name of a file on every system."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "session"
+
+
+def written_before(source: Source, out: str | Path, stem: str) -> tuple[list[Path], bool]:
+    """Session files in a folder that came of the same bytes in the same way, and whether they are all of them."""
+    found, expected = [], 1
+    for path in sorted(Path(out).glob(f"{safe_name(stem)}*{SUFFIX}")):
+        try:
+            with h5py.File(path, "r") as file:
+                made = json.loads(str(file.attrs["provenance"]))
+        except (OSError, KeyError, ValueError):
+            continue
+        if made.get("parameters") == json.loads(json.dumps(source.parameters())) and source.same_inputs(made):
+            found.append(path)
+            expected = len(made.get("recordings", [path.name]))
+    return found, len(found) >= expected

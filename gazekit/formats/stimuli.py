@@ -1,0 +1,63 @@
+"""Pictures shown, gathered while rows go by: from start and end events, or from a column that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.screen import Screen
+
+
+@dataclass
+class Shown:
+    """What was on the screen and when.
+
+    Where a file does not say where a picture stood and how large it is, it is taken to fill the screen, one pixel of
+    the picture to one of the screen.
+    """
+
+    screen: Screen
+    intervals: list[list[Any]] = field(default_factory=list)  # name, onset_us, offset_us or None
+    geometry: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    last_us: int = 0
+
+    def start(self, name: str, time_us: int) -> None:
+        """A picture comes up."""
+        self.intervals.append([name, time_us, None])
+
+    def end(self, name: str, time_us: int) -> None:
+        """A picture goes; an end without a start is passed over."""
+        for interval in reversed(self.intervals):
+            if interval[0] == name and interval[2] is None:
+                interval[2] = time_us
+                return
+
+    def runs(self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: npt.NDArray[np.int64]) -> None:
+        """Samples go by, each with the code of the picture that is on (-1 for none)."""
+        if not len(codes):
+            return
+        for first in np.flatnonzero(np.diff(codes, prepend=-2)):
+            name = words[codes[first]] if codes[first] >= 0 else ""
+            current = self.intervals[-1] if self.intervals and self.intervals[-1][2] is None else None
+            if current is not None and current[0] == name:
+                continue
+            if current is not None:
+                current[2] = int(time_us[first])
+            if name:
+                self.start(name, int(time_us[first]))
+        self.last_us = int(time_us[-1])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of a stimulus table; what was not seen to end ends after the last sample."""
+        whole = {"x": 0.0, "y": 0.0, "width": float(self.screen.width_px), "height": float(self.screen.height_px)}
+        rows = []
+        for name, onset, offset in self.intervals:
+            row: dict[str, Any] = {**whole, "picture_width": self.screen.width_px}
+            row |= {"picture_height": self.screen.height_px, **self.geometry.get(name, {})}
+            row |= {"image": name, "onset_us": onset, "offset_us": self.last_us + 1 if offset is None else offset}
+            rows.append(row)
+        return rows

@@ -1,0 +1,271 @@
+"""Tables of Tobii's own programs: a row a sample or an event, recordings one after another in one file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.formats import eye_movements
+from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whole_us
+from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.stimuli import Shown
+from gazekit.formats.text import Batch, Head, Table
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.session.model import TrackerInfo
+
+SIDES = ("left", "right")
+MISSING = ((-1.0, -1.0), (-9999.0, -9999.0))
+_NONE: Mapping[str, list[str]] = {side: [] for side in SIDES}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which column means what; an empty name or list where the table has none.
+
+    ``gaze`` and ``mean_gaze`` are pixels, ``gaze_mm`` and ``origin`` millimetres of the display area (from its top
+    left, y down, z toward the user). ``events`` are pairs of columns: what happened, and its value.
+    """
+
+    program: str
+    time: str
+    time_unit: str  # empty where the file does not say it
+    device: str = ""
+    device_unit: str = "us"
+    sensor: str = ""
+    participant: str = ""
+    recording: str = ""
+    stimulus: str = ""
+    version: str = ""
+    started: tuple[str, ...] = ()
+    events: tuple[tuple[str, str], ...] = ()
+    gaze: Mapping[str, list[str]] = field(default_factory=lambda: _NONE)
+    gaze_mm: Mapping[str, list[str]] = field(default_factory=lambda: _NONE)
+    mean_gaze: list[str] = field(default_factory=list)
+    origin: Mapping[str, list[str]] = field(default_factory=lambda: _NONE)
+    pupil: Mapping[str, str] = field(default_factory=dict)
+    validity: Mapping[str, str] = field(default_factory=dict)
+    movement: str = ""
+    movement_index: list[str] = field(default_factory=list)
+    fixation: list[str] = field(default_factory=list)
+    media: list[str] = field(default_factory=list)  # x, y, width, height on the screen
+    original: list[str] = field(default_factory=list)  # width, height in the picture's own pixels
+    resolution: list[str] = field(default_factory=list)  # width and height, or one text such as 1920 x 1080
+    shown: tuple[str, ...] = ()  # events <kind>Start and <kind>End
+    calibration: str = ""  # what is shown, or happens, while calibrating
+
+    def types(self) -> dict[str, str]:
+        """The columns to read and what they hold."""
+        by_side = [self.gaze, self.gaze_mm, self.origin]
+        numbers = [self.time, self.device, *self.mean_gaze, *self.fixation, *self.media, *self.original]
+        numbers += self.movement_index + (self.resolution if len(self.resolution) == 2 else [])
+        numbers += [name for columns in by_side for side in SIDES for name in columns[side]]
+        numbers += self.pupil.values()
+        texts = [self.sensor, self.participant, self.recording, self.stimulus, self.version, self.movement]
+        texts += [*self.started, *(name for pair in self.events for name in pair), *self.validity.values()]
+        texts += self.resolution if len(self.resolution) == 1 else []
+        return dict.fromkeys(filter(None, numbers), "number") | dict.fromkeys(filter(None, texts), "text")
+
+
+def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Iterator[Part]:
+    """The samples of every recording in the table, each with a draft of its own."""
+    sessions: dict[tuple[str, str], Recording] = {}
+    unit = layout.time_unit
+    for batch in table.batches(layout.types()):
+        unit = unit or _guess_unit(batch, layout)
+        for key, rows in _by_recording(batch, layout):
+            if key not in sessions:
+                sessions[key] = Recording.begin(head, request, layout, batch, key, rows[0])
+            part = sessions[key].part(batch, rows, unit or "us")
+            if part is not None:
+                yield part
+    for one in sessions.values():
+        one.finish(table)
+
+
+@dataclass
+class Recording:
+    """One recording while its rows go by."""
+
+    draft: Draft
+    layout: Layout
+    shown: Shown
+    calibration_rows: int = 0
+    events: bool = False
+    media: set[str] = field(default_factory=set)
+
+    @classmethod
+    def begin(
+        cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str], row: np.int64
+    ) -> Recording:
+        """The recording that begins with a row."""
+        first = np.array([row])
+        screen = request.resolve_screen(_resolution(batch, first, layout), head.path)
+        software = batch.texts(layout.version, first)[0]
+        draft = Draft(
+            screen=screen,
+            participant=request.pseudonym(key[0], head.path),
+            name=key[1],
+            tracker=TrackerInfo(kind="tobii"),
+            started_utc=" ".join(filter(None, (batch.texts(name, first)[0] for name in layout.started))),
+            display={"software": f"{layout.program} {software}"} if software else {},
+            inputs=[head.path],
+        )
+        return cls(draft, layout, Shown(screen))
+
+    def part(self, batch: Batch, rows: npt.NDArray[np.int64], unit: str) -> Part | None:
+        """Take some rows of a batch: events and pictures are noted, samples are handed on."""
+        layout = self.layout
+        time = batch.numbers(layout.time)[rows]
+        for what, value in layout.events:
+            self._note_events(batch, rows, time, unit, what, value)
+        codes, words = batch.codes(layout.stimulus)
+        sample, calibrating = _is_sample(batch, layout)[rows], _is_calibration(batch, layout)[rows]
+        self.calibration_rows += int((sample & calibrating).sum())
+        keep = sample & ~calibrating
+        if not keep.any():
+            return None
+        picked = rows[keep]
+        system = whole_us(time[keep], unit)
+        if not self.events:
+            self.shown.runs(codes[picked], words, system)
+        self.shown.last_us = int(system[-1])
+        self._note_media(batch, picked, codes[picked], words)
+        device = self._device(batch, picked, system)
+        recording = GazeRecording(device, system, *(self._eye(batch, picked, side) for side in SIDES))
+        return Part(self.draft, recording, self._movements(batch, picked))
+
+    def finish(self, table: Table) -> None:
+        """No more rows come."""
+        self.draft.stimuli = self.shown.rows()
+        self.draft.notes += table.notes()
+        if self.calibration_rows:
+            self.draft.notes.append(f"{self.calibration_rows} samples of the calibration were left out")
+
+    def _device(
+        self, batch: Batch, rows: npt.NDArray[np.int64], system: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        stamps = batch.numbers(self.layout.device)[rows]
+        return whole_us(stamps, self.layout.device_unit) if np.isfinite(stamps).all() else system.copy()
+
+    def _eye(self, batch: Batch, rows: npt.NDArray[np.int64], side: str) -> Eye:
+        layout, screen = self.layout, self.draft.screen
+        names, size = layout.gaze[side], (float(screen.width_px), float(screen.height_px))
+        if not names and layout.gaze_mm[side]:
+            names, size = layout.gaze_mm[side], (screen.width_mm, screen.height_mm)
+        elif not names and side == "left":
+            names = layout.mean_gaze
+        if not names:
+            return Eye.missing(len(rows))
+        x, y = (batch.numbers(name)[rows] for name in names)
+        validity = layout.validity.get(side, "")
+        return eye(
+            point(x, y, missing=MISSING) / size,
+            valid=batch.equal(validity, "Valid", "0", "1")[rows] if validity in batch else None,
+            pupil_mm=diameter(batch.numbers(layout.pupil.get(side, ""))[rows]),
+            origin_mm=self._position(batch, rows, layout.origin[side]),
+            gaze_mm=self._position(batch, rows, layout.gaze_mm[side]),
+        )
+
+    def _position(self, batch: Batch, rows: npt.NDArray[np.int64], names: list[str]) -> npt.NDArray[np.float64] | None:
+        """Millimetres of the display area as x to the right, y up, z toward the user from the screen's centre."""
+        if not names:
+            return None
+        screen = self.draft.screen
+        x, y, *z = vector(*(batch.numbers(name)[rows] for name in names), missing=(-1.0, -9999.0)).T
+        depth = z[0] if z else np.where(np.isnan(x), np.nan, 0.0)
+        return np.stack([x - screen.width_mm / 2, screen.height_mm / 2 - y, depth], axis=1)
+
+    def _movements(self, batch: Batch, rows: npt.NDArray[np.int64]) -> dict[str, pd.DataFrame]:
+        if self.layout.movement not in batch:
+            return {}
+        codes, words = batch.codes(self.layout.movement)
+        label = np.append(eye_movements.codes_of(words), np.int8(0))[codes[rows]]
+        index = np.full(len(rows), np.nan)
+        for name in self.layout.movement_index:
+            index = np.where(np.isnan(index), batch.numbers(name)[rows], index)
+        x, y = (batch.numbers(name)[rows] for name in self.layout.fixation or ["", ""])
+        return {eye_movements.STREAM: eye_movements.stream(label, index, x, y)}
+
+    def _note_events(
+        self, batch: Batch, rows: npt.NDArray[np.int64], time: npt.NDArray[np.float64], unit: str, what: str, of: str
+    ) -> None:
+        at = (batch.codes(what)[0][rows] >= 0) & np.isfinite(time)
+        for stamp, event, value in zip(time[at], batch.texts(what, rows[at]), batch.texts(of, rows[at]), strict=True):
+            moment = round(stamp * UNITS_US[unit])
+            self.draft.messages.append((moment, f"{event}: {value}" if value else event))
+            kind = next((kind for kind in self.layout.shown if event in (f"{kind}Start", f"{kind}End")), None)
+            if kind is None or not value or value == self.layout.calibration:
+                continue
+            if not self.events:
+                self.events, self.shown.intervals = True, []
+            (self.shown.start if event.endswith("Start") else self.shown.end)(value, moment)
+
+    def _note_media(
+        self, batch: Batch, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int32], words: list[str]
+    ) -> None:
+        if len(self.layout.media) != 4:
+            return
+        for code in np.unique(codes[codes >= 0]):
+            if words[code] in self.media:
+                continue
+            self.media.add(words[code])
+            row = rows[np.flatnonzero(codes == code)[0]]
+            x, y, width, height = (float(batch.numbers(name)[row]) for name in self.layout.media)
+            own = [float(batch.numbers(name)[row]) for name in self.layout.original] or [width, height]
+            if np.isfinite([x, y, width, height, *own]).all() and min(width, height, *own) > 0:
+                place = {"x": x, "y": y, "width": width, "height": height}
+                self.shown.geometry[words[code]] = place | {"picture_width": int(own[0]), "picture_height": int(own[1])}
+
+
+def _is_sample(batch: Batch, layout: Layout) -> npt.NDArray[np.bool_]:
+    if layout.sensor in batch:
+        return batch.equal(layout.sensor, "Eye Tracker")
+    seen = np.zeros(len(batch), dtype=bool)
+    for name in [*layout.gaze["left"], *layout.gaze["right"], *layout.mean_gaze]:
+        seen |= np.isfinite(batch.numbers(name))
+    for name in layout.validity.values():
+        seen |= batch.codes(name)[0] >= 0
+    return seen
+
+
+def _is_calibration(batch: Batch, layout: Layout) -> npt.NDArray[np.bool_]:
+    calibrating = np.zeros(len(batch), dtype=bool)
+    if layout.calibration:
+        for name in (layout.stimulus, *(event for event, _ in layout.events)):
+            calibrating |= batch.equal(name, layout.calibration)
+    return calibrating
+
+
+def _resolution(batch: Batch, row: npt.NDArray[np.int64], layout: Layout) -> dict[str, float]:
+    if len(layout.resolution) == 1:
+        sizes = [float(part) for part in re.findall(r"\d+", batch.texts(layout.resolution[0], row)[0])]
+    else:
+        sizes = [float(batch.numbers(name)[row][0]) for name in layout.resolution]
+    if len(sizes) != 2 or not all(np.isfinite(size) and size > 0 for size in sizes):
+        return {}
+    return {"width_px": sizes[0], "height_px": sizes[1]}
+
+
+def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], npt.NDArray[np.int64]]]:
+    """Rows of a batch by participant and recording, in the order of the file."""
+    who, people = batch.codes(layout.participant)
+    which, recordings = batch.codes(layout.recording)
+    both = who.astype(np.int64) * (len(recordings) + 1) + which
+    for value in pd.unique(both):
+        rows = np.flatnonzero(both == value)
+        w, r = who[rows[0]], which[rows[0]]
+        yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), rows
+
+
+def _guess_unit(batch: Batch, layout: Layout) -> str:
+    """Milliseconds step by less than 100 at any rate of an eye tracker, microseconds by more."""
+    steps = np.diff(batch.numbers(layout.time)[_is_sample(batch, layout)])
+    steps = steps[np.isfinite(steps) & (steps > 0)]
+    if not len(steps):
+        return ""
+    return "us" if np.median(steps) >= 100 else "ms"

@@ -1,0 +1,131 @@
+"""Tobii Pro Lab exports: headers old and new, and the traps of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazekit.errors import FormatError, InputError
+from gazekit.formats import import_recording
+from gazekit.formats.registry import detect
+from gazekit.formats.text import Head
+from tests.formats import prolab_file
+
+SIZES = {"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]
+
+
+@pytest.mark.parametrize("names", [prolab_file.OLD, prolab_file.NEW], ids=["old headers", "new headers"])
+def test_samples_of_the_eye_tracker_and_nothing_else(tmp_path: Path, names: dict[str, str]) -> None:
+    path = prolab_file.write(tmp_path / "export.tsv", names=names)
+    assert detect(Head.of(path)) == "prolab"
+    session = import_recording(path, screen=SIZES)
+    gaze = session.recording
+    assert (session.participant, session.name) == ("P01", "Recording1")
+    assert (session.screen.width_px, session.screen.height_px) == (1920, 1080)
+    assert gaze.system_time_us.tolist() == [20_000 + 3333 * n for n in range(10)]
+    assert gaze.device_time_us.tolist() == [5_000_020_000 + 3333 * n for n in range(10)]
+    np.testing.assert_allclose(gaze.left.gaze[:, 0] * 1920, 956 + 10 * np.arange(10))
+    np.testing.assert_allclose(gaze.left.pupil_mm, 3.25 + np.arange(10) / 100)
+    assert gaze.right.valid.tolist() == [n != 2 for n in range(10)]
+    np.testing.assert_allclose(gaze.left.origin_mm[0], [260.5 - 527 / 2, 296 / 2 - 100.25, 640])
+    assert session.provenance["notes"] == ["3 samples of the calibration were left out"]
+
+
+def test_picture_with_its_place_and_times(tmp_path: Path) -> None:
+    session = import_recording(prolab_file.write(tmp_path / "export.tsv"), screen=SIZES)
+    row = session.stimuli.iloc[0]
+    assert len(session.stimuli) == 1
+    assert (row["image"], row["onset_us"], row["offset_us"], row["order"]) == ("reef", 19_000, 46_000, 0)
+    assert row[["x", "y", "width", "height"]].tolist() == [560, 240, 800, 600]
+    assert row[["picture_width", "picture_height"]].tolist() == [400, 300]
+    assert len(session.trials()[0].recording) == 8
+    assert (46_100, "KeyboardEvent: 5") in list(session.messages.itertuples(index=False, name=None))
+
+
+def test_picture_times_without_event_rows(tmp_path: Path) -> None:
+    session = import_recording(prolab_file.write(tmp_path / "export.tsv", events=False), screen=SIZES)
+    row = session.stimuli.iloc[0]
+    assert (row["image"], row["onset_us"], row["offset_us"]) == ("reef", 20_000, 20_000 + 8 * 3333)
+    assert len(session.messages) == 0
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("decimal", [".", ","], ids=["point", "comma"])
+def test_encodings_and_decimal_commas(tmp_path: Path, encoding: str, decimal: str) -> None:
+    plain = import_recording(prolab_file.write(tmp_path / "plain.tsv"), screen=SIZES).recording
+    path = prolab_file.write(tmp_path / "other.tsv", encoding=encoding, decimal=decimal)
+    other = import_recording(path, screen=SIZES).recording
+    for name in ("gaze", "pupil_mm", "origin_mm", "valid"):
+        np.testing.assert_array_equal(getattr(other.left, name), getattr(plain.left, name))
+
+
+def test_microseconds_in_latin_1(tmp_path: Path) -> None:
+    names = {key: name.replace("μ", "µ") for key, name in prolab_file.NEW.items()}
+    path = prolab_file.write(tmp_path / "latin.tsv", names=names, encoding="cp1252")
+    assert import_recording(path, screen=SIZES).recording.system_time_us[0] == 20_000
+
+
+@pytest.mark.parametrize(
+    ("names", "unit_us"),
+    [
+        (prolab_file.NEW | {"time": "Recording timestamp [ms]"}, 1000.0),
+        (prolab_file.NEW | {"time": "Recording timestamp [μs]"}, 1.0),
+        (prolab_file.OLD, 1000.0),
+        (prolab_file.OLD, 1.0),
+    ],
+    ids=["[ms]", "[us]", "ms without a unit", "us without a unit"],
+)
+def test_units_of_the_time_stamp(tmp_path: Path, names: dict[str, str], unit_us: float) -> None:
+    path = prolab_file.write(tmp_path / "export.tsv", names=names, unit_us=unit_us)
+    session = import_recording(path, screen=SIZES)
+    assert np.abs(session.recording.system_time_us - (20_000 + 3333 * np.arange(10))).max() <= unit_us / 2
+    assert session.recording.device_time_us[1] - session.recording.device_time_us[0] == 3333
+    assert session.stimuli["onset_us"].tolist() == [19_000]
+
+
+def test_sentinel_values_are_missing(tmp_path: Path) -> None:
+    path = prolab_file.write(tmp_path / "export.tsv")
+    path.write_text(path.read_text("utf-8").replace("\t956\t540\t", "\t2147483647\t2147483647\t"), "utf-8")
+    gaze = import_recording(path, screen=SIZES).recording
+    assert np.isnan(gaze.left.gaze[0]).all()
+    assert not gaze.left.valid[0]
+    assert gaze.left.valid[1:].all()
+
+
+def test_several_people_in_one_file(tmp_path: Path, run) -> None:
+    path = prolab_file.write(tmp_path / "all.tsv", people=("P01", "P02", "P03"))
+    with pytest.raises(InputError, match="3 recordings"):
+        import_recording(path, screen=SIZES)
+    assert import_recording(path, screen=SIZES, recording="P02").participant == "P02"
+    result = run("import", path, "--screen-mm", "527x296", "--distance-mm", 630, "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "all_P01_Recording1.gaze.h5",
+        "all_P02_Recording1.gaze.h5",
+        "all_P03_Recording1.gaze.h5",
+    ]
+
+
+def test_event_rows_alone_are_no_samples(tmp_path: Path) -> None:
+    path = prolab_file.write(tmp_path / "export.tsv")
+    lines = [line for line in path.read_text("utf-8").splitlines() if "\tEye Tracker\t" not in line]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    with pytest.raises(FormatError, match="no samples"):
+        import_recording(path, screen=SIZES)
+
+
+def test_resolution_that_disagrees(tmp_path: Path) -> None:
+    path = prolab_file.write(tmp_path / "export.tsv")
+    with pytest.raises(InputError, match="width_px is 1920, and 1024 was given"):
+        import_recording(path, screen={**SIZES, "width_px": 1024, "height_px": 768})
+
+
+def test_cut_off_row_is_left_out_or_refused(tmp_path: Path) -> None:
+    path = prolab_file.write(tmp_path / "export.tsv")
+    path.write_bytes(path.read_bytes()[:-60])
+    assert any("were left out" in note for note in import_recording(path, screen=SIZES).provenance["notes"])
+    with pytest.raises(FormatError, match="cells each"):
+        import_recording(path, screen=SIZES, strict=True)
