@@ -77,7 +77,7 @@ def scanpath(
     """
     result = np.ascontiguousarray(rgb).copy()
     point = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
-    seen = [bool(value) for value in np.isfinite(point).all(axis=1)]
+    seen = [bool(np.isfinite(p).all()) for p in point]
     duration = np.full(len(point), 250.0) if duration_ms is None else np.asarray(duration_ms, dtype=np.float64)
     who = [0] * len(point) if viewer is None else list(viewer)
     unit = max(rgb.shape[:2]) / 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -28,7 +29,7 @@ _PAGE = {
 }
 _INK, _MUTED, _LINE, *_SERIES = _PAGE
 _MARKERS = ("o", "s", "D", "^")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gazekit",
     "font.family": "sans-serif",
@@ -104,9 +105,9 @@ def training_figure(comparison: Comparison, model: str, name: str) -> str:
 
 
 def _canvas(rows: float, margin: float = 0.38) -> tuple[Figure, Axes]:
-    height = 0.42 * rows + 0.75
+    height = 0.42 * rows + 0.8
     figure = Figure(figsize=(5.4, height))
-    return figure, figure.add_axes((margin, 0.62 / height, 0.96 - margin, 1 - 0.7 / height))
+    return figure, figure.add_axes((margin, 0.55 / height, 0.96 - margin, 1 - 0.8 / height))
 
 
 def _intervals(axes: Axes, table: pd.DataFrame, name: str, place: np.ndarray, m: int) -> None:
@@ -139,7 +140,7 @@ def _finish_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.tick_params(length=0)
     axes.grid(axis="x", color=_LINE, lw=0.6)
     axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def _svg(figure: Figure, title: str) -> str:

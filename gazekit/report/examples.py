@@ -62,7 +62,7 @@ def example(data: Pictures, i: int, score: str, fixations: pd.DataFrame | None, 
         views.append(shown(path, f"Scanpaths over picture {image}", "Scanpaths"))
     amap = data.human_map(i)
     if np.isfinite(amap).all() and amap.any():
-        views.append(shown(heatmap(rgb, amap), f"Heatmap of human attention over picture {image}", "Human attention"))
+        views.append(shown(heatmap(rgb, amap), f"Heatmap of human attention over picture {image}", "Heatmap"))
     for name in conditions:
         if name != "original" and name in data.conditions:
             masked = apply_mask(rgb, data.mask(i, name))

@@ -11,16 +11,29 @@ from gazekit.files import sha256
 from gazekit.report.folder import Comparison
 from gazekit.report.words import CONDITIONS, condition, metric
 
+_ATTENTION = (
+    "Human attention is the map of all fixations, weighted by duration and blurred with a Gaussian; the part that is "
+    "kept is the smallest rectangle that holds the given share of the map. Every control keeps the same area of the "
+    "same picture, so that a difference cannot come from how much is seen."
+)
+_INTERVALS = (
+    "Intervals are 95 % bootstrap intervals over test pictures and seeds; differences are paired by picture and tested "
+    "by permutation, with Holm's correction. Floors are what the same metric reaches without looking at a picture, the "
+    "ceiling what one half of the raters reaches as a prediction of the other half. Every conclusion follows from the "
+    "intervals."
+)
+
 
 def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]:
     """Paragraphs that say what was done, with the parameters that the files carry."""
     table = comparison.rows[comparison.rows["level"] == "condition"]
     seeds = comparison.rows.loc[comparison.rows["level"] == "seed", "seed"].nunique()
     models = list(dict.fromkeys(table["model"]))
+    conditions = _count(table["condition"].nunique(), "condition")
     text = [
-        f"{_list(models)} {'was' if len(models) == 1 else 'were each'} trained on {_count(table['condition'].nunique(), 'condition')} "
-        f"with {_count(seeds, 'seed')}, all with the same recipe, and tested on the same pictures of the test split, masked in "
-        "the same way as those that the model was trained on.",
+        f"{_list(models)} {'was' if len(models) == 1 else 'were each'} trained on {conditions} with "
+        f"{_count(seeds, 'seed')}, all with the same recipe, and tested on the same pictures of the test split, "
+        "masked in the same way as those that the model was trained on.",
     ]
     parameters = {**_flat(dataset.get("parameters", {}))}
     if parameters:
@@ -28,17 +41,7 @@ def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]
     recipe = {**_flat(comparison.config.get("recipe", {}))}
     if recipe:
         text.append("Training: " + _settings(recipe) + ".")
-    text.append(
-        "Human attention is the map of all fixations, weighted by duration and blurred with a Gaussian; the part that is "
-        "kept is the smallest rectangle that holds the given share of the map. Every control keeps the same area of the "
-        "same picture, so that a difference cannot come from how much is seen."
-    )
-    text.append(
-        "Intervals are 95 % bootstrap intervals over test pictures and seeds; differences are paired by picture and tested by "
-        "permutation, with Holm's correction. Floors are what the same metric reaches without looking at a picture, the "
-        "ceiling what one half of the raters reaches as a prediction of the other half. Every conclusion follows from the intervals."
-    )
-    return text
+    return [*text, _ATTENTION, _INTERVALS]
 
 
 def used_conditions(comparison: Comparison) -> list[tuple[str, str]]:
