@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from gazekit.errors import InputError, unknown_name
+from gazekit.events.adaptive import adaptive
 from gazekit.events.ivt import ivt
 from gazekit.events.labels import Events
 
@@ -18,7 +19,7 @@ GROUP = "gazekit.detectors"
 # It keeps no state: the same samples and parameters give the same events.
 Detector = Callable[..., Events]
 
-BUILT_IN: Mapping[str, Detector] = {"ivt": ivt}
+BUILT_IN: Mapping[str, Detector] = {"ivt": ivt, "adaptive": adaptive}
 
 
 def detectors() -> list[str]:

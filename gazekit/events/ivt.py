@@ -12,6 +12,7 @@ from gazekit.events.angles import Point, View, angle_deg, views
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
 from gazekit.events.samples import Samples, blend
+from gazekit.events.velocity import window_half
 from gazekit.gaze import EyeChoice, Floats
 
 NoiseReduction = Literal["off", "average", "median"]
@@ -104,11 +105,6 @@ def velocity(
     torn = np.flatnonzero(elapsed > longest)
     speed[torn + half] = np.nan
     return speed
-
-
-def window_half(interval_us: float, window_ms: float) -> int:
-    """Samples on either side of the middle one in a window of so many milliseconds, at least one."""
-    return max(1, round(window_ms * 1000 / interval_us / 2)) if interval_us > 0 else 1
 
 
 def merge(

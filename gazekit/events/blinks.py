@@ -1,0 +1,41 @@
+"""Blinks: the loss itself, and the run of the eyelid before and after it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.events.labels import Index, runs
+from gazekit.gaze import Floats
+
+Bools = npt.NDArray[np.bool_]
+Stamps = npt.NDArray[np.int64]
+
+
+def blinks(time_us: Stamps, lost: Bools, speed: Floats, moving: float, min_blink_ms: float, reach_ms: float) -> Bools:
+    """Where a blink is, shape (n,): each loss of at least ``min_blink_ms`` with the movement that touches it.
+
+    Half-closed lids drag the gaze point along, so the samples before and after a loss that move faster than
+    ``moving`` (or are lost again) belong to it, up to ``reach_ms`` away.
+    """
+    first, last = runs(lost)
+    if not len(first):
+        return lost.copy()
+    interval = float(np.median(np.diff(time_us)))
+    long = time_us[last] - time_us[first] + interval >= min_blink_ms * 1000
+    first, last = first[long], last[long]
+    still = np.flatnonzero(~lost & ~(speed > moving))
+    fences = np.concatenate([[-1], still, [len(lost)]])
+    start = fences[np.searchsorted(still, first)] + 1
+    end = fences[np.searchsorted(still, last) + 1] - 1
+    start = np.maximum(start, np.searchsorted(time_us, time_us[first] - reach_ms * 1000))
+    end = np.minimum(end, np.searchsorted(time_us, time_us[last] + reach_ms * 1000, "right") - 1)
+    return cover(len(lost), start, end)
+
+
+def cover(n: int, start: Index, end: Index) -> Bools:
+    """Shape (n,): true from each start to its end; the ranges may overlap."""
+    steps = np.zeros(n + 1, dtype=np.int64)
+    np.add.at(steps, start, 1)
+    np.add.at(steps, end + 1, -1)
+    return np.asarray(np.cumsum(steps[:n]) > 0)

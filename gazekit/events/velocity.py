@@ -1,0 +1,63 @@
+"""Smoothed velocity of gaze, whatever the rate and the gaps."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.gaze import Floats
+
+Bools = npt.NDArray[np.bool_]
+
+
+def window_half(interval_us: float, window_ms: float) -> int:
+    """Samples on either side of the middle one in a window of so many milliseconds, at least one."""
+    return max(1, round(window_ms * 1000 / interval_us / 2)) if interval_us > 0 else 1
+
+
+def smoothed_velocity(
+    time_us: npt.NDArray[np.int64], x: Floats, y: Floats, half: int, max_gap_ms: float
+) -> tuple[Floats, Floats]:
+    """Velocity along x and y by a Savitzky-Golay filter of order 2 over ``2 * half + 1`` samples, units per second.
+
+    The same filter on the time stamps gives the time that passed, so that jitter and dropped samples do no harm.
+    Gaps up to ``max_gap_ms`` are bridged on a line and longer ones by holding the nearest sample; NaN where lost.
+    """
+    lost = np.isnan(x)
+    if len(x) < 2 or lost.all():
+        return np.full(len(x), np.nan), np.full(len(x), np.nan)
+    half = min(half, (len(x) - 1) // 2) or 1
+    seconds = (time_us - time_us[0]) * 1e-6
+    if lost.any():
+        x, y = bridge(time_us, (x, y), lost, max_gap_ms)
+    elapsed = _slope(seconds, half)
+    vx, vy = (np.where(lost, np.nan, _slope(c, half) / elapsed) for c in (x, y))
+    return vx, vy
+
+
+def bridge(
+    time_us: npt.NDArray[np.int64], columns: tuple[Floats, ...], lost: Bools, max_gap_ms: float
+) -> tuple[Floats, ...]:
+    """Columns without NaN, for filters that cannot meet it: a line over short gaps, the nearest sample in long ones."""
+    known = np.flatnonzero(~lost)
+    where = np.flatnonzero(lost)
+    after = np.searchsorted(known, where)
+    before, after = known[(after - 1).clip(0)], known[after.clip(max=len(known) - 1)]
+    gap = time_us[after] - time_us[before]
+    weight = np.divide(time_us[where] - time_us[before], gap, out=np.zeros(len(gap)), where=gap > 0)
+    weight = np.where(gap > max_gap_ms * 1000, np.round(weight), weight)
+    filled = []
+    for column in columns:
+        whole = column.copy()
+        whole[where] = column[before] + (column[after] - column[before]) * weight
+        filled.append(whole)
+    return tuple(filled)
+
+
+def _slope(column: Floats, half: int) -> Floats:
+    """First derivative a sample; at the edges over the samples that there are, mirrored through the last one."""
+    kernel = np.arange(half, -half - 1, -1) / (half * (half + 1) * (2 * half + 1) / 3)
+    start = 2 * column[0] - column[half:0:-1]
+    end = 2 * column[-1] - column[-2 : -half - 2 : -1]
+    slope: Floats = np.convolve(np.concatenate([start, column, end]), kernel, "valid")
+    return slope
