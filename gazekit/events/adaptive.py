@@ -150,7 +150,7 @@ def _oscillation_end(
     time_us: npt.NDArray[np.int64], speed: Floats, last: int, offset: float, pause_ms: float, longest_ms: float
 ) -> int:
     """Last sample of the oscillation after a saccade that ended at ``last``; that itself where there is none."""
-    stop = int(np.searchsorted(time_us, time_us[last] + longest_ms * 1000, "right"))
+    stop = int(np.searchsorted(time_us, time_us[last] + int(longest_ms * 1000), "right"))
     fast = last + 1 + np.flatnonzero(speed[last + 1 : stop] > offset)
     rest = np.diff(time_us[fast], prepend=time_us[last]) > pause_ms * 1000
     if rest.any():

@@ -55,7 +55,7 @@ def views(samples: Samples) -> tuple[View | None, View | None]:
 def _in_space(eye: Eye, seen: Bools) -> bool:
     if not seen.any():
         return True
-    return bool(np.isfinite(eye.gaze_mm[seen]).all() and np.isfinite(eye.origin_mm).all(axis=1).any())
+    return bool(np.isfinite(eye.origin_mm).all(axis=1).any() and np.isfinite(eye.gaze_mm[seen]).all())
 
 
 def _tracker_view(eye: Eye, seen: Bools) -> View | None:

@@ -22,14 +22,15 @@ def blinks(time_us: Stamps, lost: Bools, speed: Floats, moving: float, min_blink
     if not len(first):
         return lost.copy()
     interval = float(np.median(np.diff(time_us)))
+    reach = int(reach_ms * 1000)
     long = time_us[last] - time_us[first] + interval >= min_blink_ms * 1000
     first, last = first[long], last[long]
     still = np.flatnonzero(~lost & ~(speed > moving))
     fences = np.concatenate([[-1], still, [len(lost)]])
     start = fences[np.searchsorted(still, first)] + 1
     end = fences[np.searchsorted(still, last) + 1] - 1
-    start = np.maximum(start, np.searchsorted(time_us, time_us[first] - reach_ms * 1000))
-    end = np.minimum(end, np.searchsorted(time_us, time_us[last] + reach_ms * 1000, "right") - 1)
+    start = np.maximum(start, np.searchsorted(time_us, time_us[first] - reach))
+    end = np.minimum(end, np.searchsorted(time_us, time_us[last] + reach, "right") - 1)
     return cover(len(lost), start, end)
 
 

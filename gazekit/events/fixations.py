@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.events.angles import angle_between_fick
+from gazekit.events.angles import angle_deg
 from gazekit.events.detectors import complete, detector
 from gazekit.events.labels import LOST, Events, Index, Labels
 from gazekit.events.samples import OFF_SCREEN_DEG, Samples, prepare
@@ -167,10 +167,12 @@ def _rms_s2s(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset:
     """Root mean square of the angle between successive samples within each range; NaN below two."""
     if not len(onset):
         return np.empty(0)
-    x, y = samples.degrees
+    x, y = samples.screen.to_mm(*samples.pixels)
+    zero = np.zeros(1)
+    eye = (zero, zero, np.full(1, samples.screen.distance_mm))
     pair = used[1:] & used[:-1]
     square = np.zeros(len(samples))
-    square[1:] = np.where(pair, angle_between_fick(x[:-1], y[:-1], x[1:], y[1:]) ** 2, 0.0)
+    square[1:] = np.where(pair, angle_deg(eye, (x[:-1], y[:-1], zero), (x[1:], y[1:], zero)) ** 2, 0.0)
     counted = np.append(False, pair)
     square[onset], counted[onset] = 0.0, False
     total, count = _total(square, onset, offset), _total(counted.astype(np.float64), onset, offset)

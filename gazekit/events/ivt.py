@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -230,6 +231,7 @@ def _eye_between(eye: Point, before: Index, after: Index) -> Floats:
 
 
 def _angle(eye: Floats, a: Floats, b: Floats) -> float:
-    u, v = a - eye, b - eye
-    cross = float(np.linalg.norm(np.cross(u, v)))
-    return float(np.degrees(np.arctan2(cross, float(u @ v))))
+    """`angle_deg` of three single points, in plain numbers: ten times as fast for one."""
+    (ux, uy, uz), (vx, vy, vz) = (a - eye).tolist(), (b - eye).tolist()
+    cross = math.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
+    return math.degrees(math.atan2(cross, ux * vx + uy * vy + uz * vz))
