@@ -11,6 +11,7 @@ import pandas as pd
 from gazekit.dataset.controls import CONDITIONS, HUMAN
 from gazekit.dataset.duplicates import DISTANCE
 from gazekit.dataset.join import Plan, publish
+from gazekit.dataset.partitions import PARTITIONS
 from gazekit.dataset.parts import PartJob, PartOptions
 from gazekit.dataset.seen import by_picture, digest
 from gazekit.dataset.splits import checked_shares
@@ -38,6 +39,8 @@ def build_dataset(
     split: Sequence[float] = (0.8, 0.1, 0.1),
     folds: int = 0,
     schemes: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
+    partitions: Sequence[str] = (),
+    categories: Mapping[str, Iterable[str]] | None = None,
     groups: Mapping[str, str] | None = None,
     near_duplicates: int | None = DISTANCE,
     seed: int = 0,
@@ -47,6 +50,7 @@ def build_dataset(
     include_marked: bool = False,
     strict: bool = False,
     unknown: str = "raise",
+    remarks: Iterable[tuple[str, str, str]] = (),
     shard: int | None = None,
     workers: int = 1,
     scheduler: str | None = None,
@@ -68,7 +72,10 @@ def build_dataset(
     cache : also keep every picture as a square of so many pixels, for fast training.
     split, seed : shares of train, validation and test, drawn stratified by mean score.
     folds : also the schemes ``fold1 .. foldk``.
-    schemes : also fixed lists, ``{scheme: {"train": ids, "validation": ids, "test": ids}}``.
+    schemes : also fixed lists, ``{scheme: {"train": ids, "validation": ids, "test": ids}}``; with ``test`` alone the
+        rest is dealt out to train and validation.
+    partitions : also named partitions (`gazekit.dataset.partitions`): ava1, ava2, photonet.
+    categories : category -> pictures, kept as ``dataset.category(name)``.
     groups : picture -> group (photographer, burst): never on two sides of a split.
     near_duplicates : bits of the 64-bit perceptual hash in which near-duplicates may differ; they form groups.
         None: not looked for.
@@ -76,6 +83,7 @@ def build_dataset(
     min_ratings, min_viewers : pictures with fewer are marked, and left out of splits unless ``include_marked``.
     strict : stop at the first picture that cannot be used, instead of naming it and going on.
     unknown : ratings of pictures that are not there: ``raise``, or ``remark`` and go on.
+    remarks : (picture, remark, text), kept with those of the build.
     shard : pictures a shard; 0 for one file; by default one file up to 10,000 pictures, beyond that shards of 1,000.
     workers : processes on this machine.
     scheduler : address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
@@ -88,9 +96,9 @@ def build_dataset(
     pictures = sorted(pictures, key=lambda p: p.image)
     conditions = _conditions(conditions, fixations is not None)
     columns = count_columns(histograms)
-    _check(columns, pictures, scale, share, split, cache)
+    _check(columns, partitions, pictures, scale, share, split, cache)
     seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
-    remarks = _strangers(pictures, histograms, seen, unknown)
+    said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
     options = PartOptions(share, weight, map_size, cache)
     size = shard if shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
     step = size or PART
@@ -107,13 +115,15 @@ def build_dataset(
         shares=tuple(checked_shares(split).tolist()),
         folds=folds,
         schemes={name: {part: list(ids) for part, ids in lists.items()} for name, lists in (schemes or {}).items()},
+        partitions=tuple(partitions),
+        categories={name: list(ids) for name, ids in (categories or {}).items()},
         groups=dict(groups or {}),
         near_duplicates=near_duplicates,
         seed=seed,
         min_ratings=min_ratings,
         min_viewers=min_viewers if fixations is not None else 0,
         include_marked=include_marked,
-        remarks=remarks,
+        remarks=said,
         sharded=size > 0,
         parameters=asdict(options) | {"sigma_deg": sigma_deg, "sigma_px": sigma_px},
         inputs=inputs,
@@ -132,6 +142,7 @@ def _conditions(wanted: Sequence[str], fixated: bool) -> tuple[str, ...]:
 
 def _check(
     columns: list[str],
+    partitions: Sequence[str],
     pictures: Sequence[Picture],
     scale: int | None,
     share: float,
@@ -139,6 +150,9 @@ def _check(
     cache: int | None,
 ) -> None:
     checked_shares(split)
+    for name in partitions:
+        if name not in PARTITIONS:
+            raise unknown_name("partition", name, PARTITIONS)
     if scale is not None and len(columns) != scale:
         raise ConfigError(
             f"the ratings have {len(columns)} buckets (c1 .. c{len(columns)}); a scale of {scale} was expected"

@@ -29,7 +29,9 @@ def made_on_cluster(todo: Sequence[tuple[PartJob, Path]], scheduler: str) -> Ite
         raise ConfigError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
         if not client.scheduler_info()["workers"]:
-            raise ConfigError(f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker {scheduler}`")
+            raise ConfigError(
+                f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker {scheduler}`"
+            )
         futures = [
             client.submit(make_part, job, target.resolve(), key=f"gazekit-{target.stem}", pure=False, retries=RETRIES)
             for job, target in todo

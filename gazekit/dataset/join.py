@@ -18,6 +18,7 @@ import pandas as pd
 from gazekit.dataset.controls import condition_boxes
 from gazekit.dataset.duplicates import components, near_pairs
 from gazekit.dataset.layout import SCHEMA, read_remarks, read_text, write_columns, write_remarks
+from gazekit.dataset.partitions import partition
 from gazekit.dataset.parts import check_part
 from gazekit.dataset.seal import check_seal, read_seal, sealed_file
 from gazekit.dataset.splits import fixed, folds, split
@@ -39,6 +40,8 @@ class Plan:
     shares: tuple[float, ...]
     folds: int
     schemes: dict[str, dict[str, list[str]]]
+    partitions: tuple[str, ...]
+    categories: dict[str, list[str]]
     groups: dict[str, str]
     near_duplicates: int | None
     seed: int
@@ -52,7 +55,9 @@ class Plan:
 
     def provenance(self) -> str:
         """As JSON: parameters, and SHA-256 of the tables (each picture's own stands in ``/image/sha256``)."""
-        left_out = {"histograms", "participants", "remarks", "parameters", "inputs", "schemes", "groups", "columns"}
+        left_out = {"histograms", "participants", "remarks", "parameters", "inputs", "schemes", "groups", "columns"} | {
+            "categories"
+        }
         chosen = {name: value for name, value in vars(self).items() if name not in left_out}
         record = provenance(SCHEMA, self.parameters | chosen | {"schemes": sorted(self.schemes)})
         return json.dumps(record | {"inputs": self.inputs}, sort_keys=True)
@@ -135,8 +140,13 @@ def write_tables(file: h5py.File, small: Small, plan: Plan) -> None:
         usable = (n > 0) & ((small.columns["viewers"] > 0) | (plan.min_viewers == 0))
     schemes = {"default": split(mean, group, usable, plan.shares, plan.seed)}
     schemes |= folds(mean, group, usable, plan.folds, plan.seed) if plan.folds else {}
-    schemes |= {name: fixed(lists, small.ids, usable, name) for name, lists in plan.schemes.items()}
+    schemes |= {name: partition(name, mean, group, usable, plan.seed) for name in plan.partitions}
+    schemes |= {
+        name: fixed(name, lists, small.ids, mean, group, usable, plan.seed) for name, lists in plan.schemes.items()
+    }
     write_columns(file.create_group("split"), **schemes)
+    members = {name: np.isin(small.ids, list(ids)) for name, ids in sorted(plan.categories.items())}
+    write_columns(file.create_group("category"), **members)
     file.create_dataset("image/group", data=group, dtype=np.int64)
     sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
     masks = file.create_group("mask")

@@ -157,6 +157,11 @@ class Dataset:
         """Names of the split schemes."""
         return tuple(self._tables.split)
 
+    @property
+    def shards(self) -> int:
+        """Number of files that the pictures lie in; 0 where they lie in the dataset's own."""
+        return len(self._tables.shards)
+
     @cached_property
     def remarks(self) -> pd.DataFrame:
         """What was said of single pictures while building: columns image, remark, text."""
@@ -175,6 +180,17 @@ class Dataset:
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
         return np.flatnonzero(self._tables.split[scheme] == SPLITS.index(split) + 1).astype(np.int64)
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """Names of the categories that pictures were put in."""
+        return tuple(self._file(self.path)["category"])
+
+    def category(self, name: str) -> npt.NDArray[np.int64]:
+        """The numbers of the pictures of a category, ascending."""
+        if name not in self.categories:
+            raise unknown_name("category", name, self.categories)
+        return np.flatnonzero(self._file(self.path)[f"category/{name}"][()]).astype(np.int64)
 
     def index(self, image: str) -> int:
         """The number of a picture by its id."""
@@ -304,11 +320,12 @@ class Dataset:
         return {image: i for i, image in enumerate(self.ids)}
 
     @cached_property
-    def _caches(self) -> tuple[int, ...]:
+    def caches(self) -> tuple[int, ...]:
+        """Sides of the squares of pixels that are kept beside the encoded pictures."""
         return tuple(sorted(int(size) for size in self._source(0)[0].get("pixels", ())))
 
     def _resized(self, i: int, wanted: tuple[int, int]) -> Pixels:
-        cache = next((size for size in self._caches if size >= max(wanted)), None)
+        cache = next((size for size in self.caches if size >= max(wanted)), None)
         if cache is not None:
             file, row = self._source(i)
             return resized(file[f"pixels/{cache}"][row], *wanted)

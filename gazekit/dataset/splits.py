@@ -51,8 +51,19 @@ def folds(
     return schemes
 
 
-def fixed(lists: Mapping[str, Iterable[str]], ids: Sequence[str], usable: npt.NDArray[np.bool_], name: str) -> Codes:
+def fixed(
+    name: str,
+    lists: Mapping[str, Iterable[str]],
+    ids: Sequence[str],
+    mean: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    usable: npt.NDArray[np.bool_],
+    seed: int = 0,
+) -> Codes:
     """A scheme from lists of ids under ``train``, ``validation`` and ``test``; names that are not here are passed over.
+
+    Where only ``test`` is listed, the other pictures are dealt out to train and validation (19 to 1), but for those of
+    a group that has pictures in the test.
 
     Raises
     ------
@@ -69,6 +80,9 @@ def fixed(lists: Mapping[str, Iterable[str]], ids: Sequence[str], usable: npt.ND
             raise ConfigError(f"the split {name!r} has pictures in more than one list: {', '.join(twice[:10])}")
         codes[rows] = SPLITS.index(part) + 1
     codes[~usable] = 0
+    if set(lists) == {"test"}:
+        free = usable & ~np.isin(group, group[codes == 3]) & (codes == 0)
+        codes[free] = split(mean, group, free, (0.95, 0.05, 0.0), seed)[free]
     if not codes.any():
         raise ConfigError(f"none of the pictures that the split {name!r} lists is in this dataset and usable")
     return codes
