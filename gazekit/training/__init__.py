@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gazekit.training.comparison import compare
-    from gazekit.training.grid import train
+    from gazekit.training.grid import plan, train
     from gazekit.training.loss import emd_loss
     from gazekit.training.metrics import evaluate
 
@@ -19,11 +19,12 @@ _HOME = {
     "compare": "comparison",
     "emd_loss": "loss",
     "evaluate": "metrics",
+    "plan": "grid",
     "train": "grid",
 }
-_NEEDS_TORCH = {"emd_loss", "train"}
+_NEEDS_TORCH = {"emd_loss", "plan", "train"}
 
-__all__ = ["compare", "emd_loss", "evaluate", "train"]
+__all__ = ["compare", "emd_loss", "evaluate", "plan", "train"]
 
 
 def __getattr__(name: str) -> Any:

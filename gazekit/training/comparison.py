@@ -20,6 +20,7 @@ from gazekit.histograms import count_columns
 from gazekit.tables import read_table, write_table
 from gazekit.training.agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
+from gazekit.training.categories import category_table
 from gazekit.training.metrics import METRICS, Array, Features, default_threshold, features, metrics
 from gazekit.training.resampling import (
     Difference,
@@ -67,6 +68,7 @@ def compare(
     alpha: float = 0.05,
     seed: int = 0,
     dataset: str | Path | None = None,
+    categories: str | Path | None = None,
 ) -> Path:
     """Write ``comparison.csv``, ``paired.csv``, ``agreement.csv`` and ``conclusion.json`` of a comparison folder.
 
@@ -80,6 +82,7 @@ def compare(
     alpha : a difference is claimed when Holm's p is at most this and its 95 % interval leaves out 0.
     dataset : the dataset file, if it was moved since the training: only the agreement of maps needs it, and is left
         out where there is none.
+    categories : a table of ``image,category``; then ``categories.csv`` has the metrics by category.
 
     Returns
     -------
@@ -92,9 +95,9 @@ def compare(
     if primary not in METRICS:
         raise unknown_name("metric", primary, METRICS)
     results = read_results(folder, threshold)
+    found = {key: results.features(*key) for key in results.predicted}
     replicates = {
-        key: bootstrap(results.features(*key), results.threshold, resamples=resamples, seed=seed)
-        for key in results.predicted
+        key: bootstrap(value, results.threshold, resamples=resamples, seed=seed) for key, value in found.items()
     }
     table = comparison_table(results, replicates, seed)
     chosen = pairs_of(results, pairs)
@@ -102,6 +105,9 @@ def compare(
     write_table(table, results.folder / "comparison.csv")
     write_table(paired, results.folder / "paired.csv")
     write_table(_agreement(results, dataset), results.folder / "agreement.csv")
+    if categories is not None:
+        by_category = category_table(found, results.images, categories, results.threshold, seed)
+        write_table(by_category, results.folder / "categories.csv")
     words = conclusion(table, paired, primary=primary, alpha=alpha, config=results.config)
     write_text(results.folder / "conclusion.json", json.dumps(words, indent=1) + "\n")
     return results.folder
@@ -270,7 +276,7 @@ def _ceiling_rows(results: Results, seed: int) -> list[dict[str, Any]]:
 
 
 def _agreement(results: Results, dataset: str | Path | None) -> pd.DataFrame:
-    path = Path(dataset or results.config["dataset"]["path"])
+    path = Path(dataset) if dataset is not None else results.folder / results.config["dataset"]["path"]
     if not path.exists():
         return pd.DataFrame(columns=COLUMNS)
     data = open_dataset(path, verify=False)

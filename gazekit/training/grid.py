@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -73,25 +74,61 @@ def train(
     TrainingError : a loss that is not a number; the batch is named.
     OutputError : the disk is full; what was written stays, and the same call goes on.
     """
+    grid = plan(
+        dataset,
+        out,
+        models=models,
+        conditions=conditions,
+        seeds=seeds,
+        jobs=jobs,
+        threads=threads,
+        scheme=scheme,
+        **options,
+    )
+    team = join_team()
+    if team.leads:
+        write_text(grid.out / "config.json", json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
+        write_truth(grid.dataset, scheme, grid.out / "truth.csv")
+    _run([job for job in grid.jobs if not job.cell.done(grid.out)], jobs, scheduler, team)
+    return grid.out
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What `train` would do: everything is checked, nothing is written."""
+
+    dataset: Dataset
+    out: Path
+    config: dict[str, Any]
+    jobs: list[Job]
+
+    def states(self) -> list[tuple[Cell, str]]:
+        """Every cell, and whether it is done, begun or new."""
+        return [(job.cell, _state(job.cell, self.out)) for job in self.jobs]
+
+
+def plan(
+    dataset: str | Path,
+    out: str | Path,
+    *,
+    models: Sequence[str],
+    conditions: Sequence[str] = ("original", "human"),
+    seeds: int | Sequence[int] = 3,
+    jobs: int = 1,
+    threads: int | None = None,
+    scheme: str = "default",
+    **options: Any,
+) -> Grid:
+    """Check everything that `train` would, with the same options; a dry run."""
     from gazekit.dataset import open_dataset
 
     dataset, out, recipe = existing_file(dataset, "dataset"), Path(out), make_recipe(**options)
-    chosen = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     data = open_dataset(dataset)
-    cells = list_cells(models, conditions, chosen)
+    cells = list_cells(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
     check_grid(data, dataset, cells, scheme, recipe)
-    team = join_team()
-    config = _config(dataset, out, data, recipe, cells, scheme, threads, jobs)
-    if team.leads:
-        write_text(out / "config.json", json.dumps(config, indent=1, sort_keys=True) + "\n")
-        write_truth(data, scheme, out / "truth.csv")
-    todo = [
-        Job(cell, dataset.resolve(), config["dataset"]["sha256"], out, recipe, config["threads"], scheme)
-        for cell in cells
-        if not cell.done(out)
-    ]
-    _run(todo, jobs, scheduler, team)
-    return out
+    config = _config(dataset, out, data, recipe, cells, scheme, threads or _threads(out, jobs))
+    made = [Job(cell, dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme) for cell in cells]
+    return Grid(data, out, config, made)
 
 
 def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Cell]:
@@ -147,7 +184,7 @@ def write_truth(data: Dataset, scheme: str, path: Path) -> None:
     counts = np.asarray(data.counts)
     rows = []
     for split in ("train", "validation", "test"):
-        index = data.indices(split, scheme)  # type: ignore[arg-type]
+        index = data.indices(split, scheme)
         table = pd.DataFrame(counts[index], columns=[f"c{k + 1}" for k in range(counts.shape[1])])
         table.insert(0, "split", split)
         table.insert(0, "image", [data.ids[i] for i in index])
@@ -162,21 +199,19 @@ def _config(
     recipe: Recipe,
     cells: Sequence[Cell],
     scheme: str,
-    threads: int | None,
-    jobs: int,
+    threads: int,
 ) -> dict[str, Any]:
-    before = json.loads((out / "config.json").read_text()) if (out / "config.json").exists() else {}
-    grid = {
+    before = _before(out)
+    grid: dict[str, list[Any]] = {
         "models": list(dict.fromkeys(cell.model for cell in cells)),
         "conditions": list(dict.fromkeys(cell.condition for cell in cells)),
         "seeds": list(dict.fromkeys(cell.seed for cell in cells)),
     }
     earlier = before.get("grid", {})
-    threads = threads or before.get("threads") or max(1, (os.cpu_count() or 1) // jobs)
     config = {
         "schema": "gazekit.comparison/1",
-        "grid": {key: list(dict.fromkeys([*earlier.get(key, []), *values])) for key, values in grid.items()},
-        "dataset": {"path": str(dataset), "sha256": data.sha256},
+        "grid": {key: list(dict.fromkeys(earlier.get(key, []) + values)) for key, values in grid.items()},
+        "dataset": {"path": _path_from(dataset, out), "sha256": data.sha256},
         "scheme": scheme,
         "buckets": data.scale,
         "recipe": recipe.result_options(),
@@ -186,6 +221,31 @@ def _config(
     if before:
         _same_folder(before, config, out)
     return config
+
+
+def _before(out: Path) -> dict[str, Any]:
+    path = out / "config.json"
+    before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return before
+
+
+def _threads(out: Path, jobs: int) -> int:
+    """What the folder was begun with, else the cores over the jobs."""
+    return int(_before(out).get("threads") or max(1, (os.cpu_count() or 1) // max(1, jobs)))
+
+
+def _path_from(dataset: Path, out: Path) -> str:
+    """The dataset as seen from the folder, so that both can be moved together."""
+    try:
+        return Path(os.path.relpath(dataset.resolve(), out.resolve())).as_posix()
+    except ValueError:  # another drive of Windows
+        return str(dataset.resolve())
+
+
+def _state(cell: Cell, out: Path) -> str:
+    if cell.done(out):
+        return "done"
+    return "begun" if (cell.folder(out) / "last.pt").exists() else "new"
 
 
 def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:

@@ -1,0 +1,121 @@
+"""``gazekit train``."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import click
+
+from gazekit.training.recipe import Recipe
+
+
+def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for every simple field of the recipe, with its default and description."""
+    for name, field in reversed(Recipe.model_fields.items()):
+        kinds = [kind for kind in get_args(field.annotation) if kind is not types.NoneType]
+        kind = kinds[0] if get_origin(field.annotation) in (types.UnionType, typing.Union) else field.annotation
+        if kind in (int, float, str):
+            extra: dict[str, Any] = {"type": kind}
+        elif get_origin(kind) is Literal:
+            extra = {"type": click.Choice(list(get_args(kind)))}
+        elif kind is bool:
+            extra = {"is_flag": True}
+        else:
+            continue
+        flag = "--" + name.replace("_", "-")
+        flags = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
+        shown = field.default is not None
+        option = click.option(flags, name, default=field.default, show_default=shown, help=field.description, **extra)
+        function = option(function)
+    return function
+
+
+def seed_numbers(text: str) -> int | list[int]:
+    """``3`` is three seeds, ``0,5,9`` are those."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is neither a number of seeds nor a list as 0,5,9") from None
+    return numbers if "," in text else numbers[0]
+
+
+@click.command("train")
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The comparison folder.")
+@click.option("--model", "models", multiple=True, required=True, help="Name of a model; may be given more than once.")
+@click.option(
+    "--condition",
+    "conditions",
+    multiple=True,
+    help="original, human, shuffled, synthetic, ...; default: the first two.",
+)
+@click.option("--seeds", default="3", show_default=True, help="How many, or which: 0,5,9.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells trained side by side.")
+@click.option("--threads", type=click.IntRange(1), help="Of each job; default: the cores over the jobs.")
+@click.option("--scheme", default="default", show_default=True, help="Named split of the dataset.")
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers train the cells.")
+@click.option("--dry-run", is_flag=True, help="Check everything and list the cells; train nothing.")
+@click.option("--compare/--no-compare", "compares", default=True, help="Compare and report when all cells are done.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@recipe_options
+def command(
+    dataset: Path,
+    out: Path,
+    models: tuple[str, ...],
+    conditions: tuple[str, ...],
+    seeds: str,
+    dry_run: bool,
+    compares: bool,
+    as_json: bool,
+    scheduler: str | None,
+    **options: Any,
+) -> None:
+    """Train a grid of models, conditions and seeds on DATASET, compare them with intervals, and write the report.
+
+    Stopped and started again, it goes on where it was and ends in the same tables. On several GPUs or machines:
+    torchrun --nproc-per-node 2 -m gazekit train ...
+
+    \b
+    Example:  gazekit train reef.dataset.h5 --out runs/reef --model nima-mobilenet --model residual-attention-56 \\
+                --condition original --condition human --condition shuffled --condition synthetic --seeds 3
+              gazekit train reef.dataset.h5 --out runs/reef --model nima-narrow --size 64 --dry-run
+    """
+    import json
+
+    from gazekit.training import plan, train
+
+    options |= {"models": models, "conditions": conditions or ("original", "human"), "seeds": seed_numbers(seeds)}
+    if dry_run:
+        states = plan(dataset, out, **options).states()
+        rows = [{"model": c.model, "condition": c.condition, "seed": c.seed, "state": state} for c, state in states]
+        click.echo(json.dumps(rows) if as_json else "\n".join(f"{state:>5}  {cell}" for cell, state in states))
+        return
+    train(dataset, out, scheduler=scheduler, **options)
+    outcome = {"out": str(out)}
+    if compares and leads():
+        outcome |= compare_and_report(out)
+    if leads():
+        click.echo(json.dumps(outcome) if as_json else "\n".join(map(str, outcome.values())))
+
+
+def leads() -> bool:
+    """Whether this process speaks for all that torchrun started."""
+    import os
+
+    return os.environ.get("RANK", "0") == "0"
+
+
+def compare_and_report(out: Path) -> dict[str, Any]:
+    """Compare, report, and what to say of it."""
+    import json
+
+    from gazekit.report import write_report
+    from gazekit.training import compare
+
+    compare(out)
+    sentences = json.loads((out / "conclusion.json").read_text())["sentences"]
+    return {"conclusion": "\n".join(sentences), "report": str(write_report(out))}

@@ -1,0 +1,40 @@
+"""Training cells and scoring on a Dask cluster, whose workers see the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+
+from gazekit.errors import ConfigError, MissingExtraError
+
+RETRIES = 3  # work whose worker died so often is given up
+
+
+@contextmanager
+def dask_executor(scheduler: str) -> Iterator[Executor]:
+    """The cluster at an address, as an executor; a worker that dies gives its work to the others.
+
+    Raises
+    ------
+    MissingExtraError : Dask's distributed scheduler is not installed.
+    ConfigError : nothing answers at the address, or it has no workers.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise MissingExtraError("Dask's distributed scheduler", "cluster") from None
+    try:
+        client = Client(scheduler, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        if not client.scheduler_info()["workers"]:
+            raise ConfigError(
+                f"the Dask scheduler at {scheduler} has no workers: start some with dask worker {scheduler}"
+            )
+        executor: Executor = client.get_executor(pure=False, retries=RETRIES)  # type: ignore[no-untyped-call]
+        try:
+            yield executor
+        finally:
+            executor.shutdown(wait=False)
