@@ -94,7 +94,9 @@ def open_source(
     head = Head.of(path)
     if format is not None:
         named(format)
-    return Source(head, format or detect(head), Request(sizes, participant, strict, stem), options)
+    if format is None:
+        format = "plain" if "mapping" in options else detect(head)
+    return Source(head, format, Request(sizes, participant, strict, stem), options)
 
 
 def import_recording(

@@ -36,10 +36,11 @@ class Shown:
                 interval[2] = time_us
                 return
 
-    def runs(self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: npt.NDArray[np.int64]) -> None:
-        """Samples go by, each with the code of the picture that is on (-1 for none)."""
-        if not len(codes):
-            return
+    def runs(
+        self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: npt.NDArray[np.int64]
+    ) -> list[tuple[int, str]]:
+        """Samples go by, each with the code of what is on (-1 for none); gives the rows in which something comes up."""
+        begun = []
         for first in np.flatnonzero(np.diff(codes, prepend=-2)):
             name = words[codes[first]] if codes[first] >= 0 else ""
             current = self.intervals[-1] if self.intervals and self.intervals[-1][2] is None else None
@@ -49,15 +50,22 @@ class Shown:
                 current[2] = int(time_us[first])
             if name:
                 self.start(name, int(time_us[first]))
-        self.last_us = int(time_us[-1])
+                begun.append((int(first), name))
+        if len(time_us):
+            self.last_us = int(time_us[-1])
+        return begun
+
+    def ended(self) -> list[tuple[str, int, int]]:
+        """Name, onset and offset of all that was on; what was not seen to end ends after the last sample."""
+        return [(name, on, self.last_us + 1 if off is None else off) for name, on, off in self.intervals]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Rows of a stimulus table; what was not seen to end ends after the last sample."""
+        """Rows of a stimulus table."""
         whole = {"x": 0.0, "y": 0.0, "width": float(self.screen.width_px), "height": float(self.screen.height_px)}
         rows = []
-        for name, onset, offset in self.intervals:
+        for name, onset, offset in self.ended():
             row: dict[str, Any] = {**whole, "picture_width": self.screen.width_px}
             row |= {"picture_height": self.screen.height_px, **self.geometry.get(name, {})}
-            row |= {"image": name, "onset_us": onset, "offset_us": self.last_us + 1 if offset is None else offset}
+            row |= {"image": name, "onset_us": onset, "offset_us": offset}
             rows.append(row)
         return rows

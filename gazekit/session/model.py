@@ -37,6 +37,7 @@ STREAMS = (
     "stream_errors",
     "gaps",
     "eye_movements",
+    "targets",
 )
 
 

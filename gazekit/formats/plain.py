@@ -1,0 +1,287 @@
+"""Plain tables (CSV, TSV, semicolons) of any program, by a small TOML file that says what the columns are.
+
+A mapping file::
+
+    [time]
+    column = "timestamp"
+    unit = "ms"                     # s, ms, us or ns
+
+    [gaze]
+    unit = "px"                     # px, display (0 to 1), mm, or deg (Fick angles from the centre)
+    origin = "centre"               # top-left (default), centre, or bottom-left (y up)
+    missing = [0.0]                 # a point of these values in x and y stands for no gaze
+
+    [left]
+    x = "left_x"
+    y = "left_y"
+    pupil_mm = "left_pupil"         # optional, and so is a column of verdicts with the values that mean good
+    valid = "left_validity"
+    valid_values = ["0", "1"]
+
+    [right]
+    x = "right_x"
+    y = "right_y"
+
+    [stimulus]
+    column = "image"                # name of what is shown, empty or one of none between
+    none = ["-1"]
+
+    [target]                        # where a validation asked to look, in the unit and origin of the gaze
+    column = "target_id"
+    x = "tar_x"
+    y = "tar_y"
+    none = ["-1"]
+
+    [message]
+    column = "event"
+
+    [participant]
+    column = "subject"              # a file of several people becomes a session for each
+
+    [screen]                        # any of the sizes that the file does not say
+    width_px = 1920
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.formats.columns import diameter, eye, point, recording, whole_us
+from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.stimuli import Shown
+from gazekit.formats.text import Batch, Head, Table
+from gazekit.gaze import Eye
+from gazekit.screen import Screen
+from survey.errors import SettingsError
+from survey.settings import Section, read_toml, validated
+
+TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
+TARGETS = "targets"
+
+
+class TimeSection(Section):
+    """``[time]``."""
+
+    column: str
+    unit: Literal["s", "ms", "us", "ns"]
+
+
+class GazeSection(Section):
+    """``[gaze]``."""
+
+    unit: Literal["px", "display", "mm", "deg"] = "px"
+    origin: Literal["top-left", "centre", "bottom-left"] = "top-left"
+    missing: list[float] = []
+
+
+class EyeSection(Section):
+    """``[left]``, ``[right]``."""
+
+    x: str
+    y: str
+    pupil_mm: str = ""
+    valid: str = ""
+    valid_values: list[str] = ["1", "Valid", "true", "True"]
+
+
+class ColumnSection(Section):
+    """``[stimulus]``, ``[message]``, ``[participant]``."""
+
+    column: str
+    none: list[str] = []
+
+
+class TargetSection(ColumnSection):
+    """``[target]``."""
+
+    x: str
+    y: str
+
+
+class SizesSection(Section):
+    """``[screen]``."""
+
+    width_px: PositiveInt | None = None
+    height_px: PositiveInt | None = None
+    width_mm: PositiveFloat | None = None
+    height_mm: PositiveFloat | None = None
+    distance_mm: PositiveFloat | None = None
+
+
+class TableSection(Section):
+    """``[table]``: where the header line is not the first, or the separator is not found by itself."""
+
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    skip_rows: int = Field(default=0, ge=0)
+
+
+class ColumnMapping(Section):
+    """A whole mapping file."""
+
+    time: TimeSection
+    gaze: GazeSection = GazeSection()
+    left: EyeSection | None = None
+    right: EyeSection | None = None
+    stimulus: ColumnSection | None = None
+    target: TargetSection | None = None
+    message: ColumnSection | None = None
+    participant: ColumnSection | None = None
+    screen: SizesSection = SizesSection()
+    table: TableSection = TableSection()
+
+    def types(self) -> dict[str, str]:
+        """The columns to read and what they hold."""
+        kinds = {self.time.column: "integer" if self.time.unit == "ns" else "number"}
+        for side in filter(None, (self.left, self.right)):
+            kinds |= dict.fromkeys(filter(None, (side.x, side.y, side.pupil_mm)), "number")
+            kinds |= {side.valid: "text"} if side.valid else {}
+        if self.target:
+            kinds |= {self.target.x: "number", self.target.y: "number"}
+        for named in filter(None, (self.stimulus, self.target, self.message, self.participant)):
+            kinds[named.column] = "text"
+        return kinds
+
+
+def read_mapping(path: str | Path) -> ColumnMapping:
+    """Read and validate a mapping file.
+
+    Raises
+    ------
+    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
+    """
+    try:
+        mapping = validated(ColumnMapping, read_toml(path), path)
+    except SettingsError as error:
+        raise ConfigError(str(error).replace("study file", "mapping file")) from None
+    if mapping.left is None and mapping.right is None:
+        raise ConfigError(f"{path} needs a section [left] or [right] with the columns x and y")
+    return mapping
+
+
+def looks_like(head: Head) -> bool:
+    """Never: a plain table is what a mapping file says it is."""
+    return False
+
+
+def read(head: Head, request: Request, mapping: str | Path | None = None) -> Iterator[Part]:
+    """The samples of every participant in the table."""
+    if mapping is None:
+        raise InputError(f"{head.path}: a plain table needs a mapping file that says what its columns are (--mapping)")
+    plan = read_mapping(mapping)
+    table = Table(head, skip_rows=plan.table.skip_rows, separator=plan.table.separator, strict=request.strict)
+    absent = [name for name in plan.types() if name not in table.names]
+    if absent:
+        raise FormatError(
+            f"{head.path} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)} of {mapping}; "
+            f"it has {', '.join(table.names[:30])}"
+        )
+    sizes = {name: float(size) for name, size in plan.screen.model_dump().items() if size is not None}
+    screen = request.resolve_screen(sizes, head.path)
+    people: dict[str, _Person] = {}
+    for batch in table.batches(plan.types()):
+        for name, rows in _by_person(batch, plan):
+            if name not in people:
+                draft = Draft(screen, request.pseudonym(name, head.path), inputs=[head.path, Path(mapping)])
+                draft.name = "all" if name else ""
+                people[name] = _Person(draft, plan, Shown(screen), Shown(screen))
+            yield people[name].part(batch, rows)
+    for person in people.values():
+        person.finish(table)
+
+
+@dataclass
+class _Person:
+    draft: Draft
+    plan: ColumnMapping
+    shown: Shown
+    targets: Shown
+    places: list[tuple[float, float]] = field(default_factory=list)
+
+    def part(self, batch: Batch, rows: npt.NDArray[np.int64]) -> Part:
+        plan = self.plan
+        if plan.time.unit == "ns":
+            time = batch.integers(plan.time.column)[rows] // 1000
+        else:
+            time = whole_us(batch.numbers(plan.time.column)[rows], plan.time.unit)
+        if plan.stimulus:
+            self.shown.runs(*_codes(batch, rows, plan.stimulus), time)
+        self.shown.last_us = int(time[-1])
+        if plan.message:
+            codes, words = _codes(batch, rows, plan.message)
+            self.draft.messages += [
+                (int(t), words[c]) for t, c in zip(time[codes >= 0], codes[codes >= 0], strict=True)
+            ]
+        if plan.target:
+            self._note_targets(batch, rows, time)
+        eyes = [self._eye(batch, rows, side) for side in (plan.left, plan.right)]
+        return Part(self.draft, recording(time, eyes[0], eyes[1]))
+
+    def finish(self, table: Table) -> None:
+        self.draft.stimuli = self.shown.rows()
+        self.draft.notes += table.notes()
+        if self.plan.target:
+            rows = [(*shown, *place) for shown, place in zip(self.targets.ended(), self.places, strict=True)]
+            kinds = {"onset_us": "int64", "offset_us": "int64", "x_px": "float64", "y_px": "float64"}
+            self.draft.streams[TARGETS] = pd.DataFrame(rows, columns=["target", *kinds]).astype(kinds)
+
+    def _eye(self, batch: Batch, rows: npt.NDArray[np.int64], side: EyeSection | None) -> Eye:
+        if side is None:
+            return Eye.missing(len(rows))
+        x, y = batch.numbers(side.x)[rows], batch.numbers(side.y)[rows]
+        lost = np.isnan(point(x, y, missing=[(value, value) for value in self.plan.gaze.missing])[:, 0])
+        screen = self.draft.screen
+        gaze = screen.px_to_display(*to_pixels(x, y, self.plan.gaze, screen))
+        gaze[lost] = np.nan
+        return eye(
+            gaze,
+            valid=batch.equal(side.valid, *side.valid_values)[rows] if side.valid else None,
+            pupil_mm=diameter(batch.numbers(side.pupil_mm)[rows]),
+        )
+
+    def _note_targets(self, batch: Batch, rows: npt.NDArray[np.int64], time: npt.NDArray[np.int64]) -> None:
+        assert self.plan.target is not None
+        codes, words = _codes(batch, rows, self.plan.target)
+        places = batch.numbers(self.plan.target.x)[rows], batch.numbers(self.plan.target.y)[rows]
+        x, y = to_pixels(*places, self.plan.gaze, self.draft.screen)
+        for row, _ in self.targets.runs(codes, words, time):
+            self.places.append((float(x[row]), float(y[row])))
+
+
+def to_pixels(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], gaze: GazeSection, screen: Screen
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Coordinates in the unit and from the origin of a mapping file as screen pixels from the top left."""
+    if gaze.unit == "deg":
+        up = -1.0 if gaze.origin == "bottom-left" else 1.0
+        return screen.to_pixels(x, up * y)
+    size = {"px": (1.0, 1.0), "display": (screen.width_px, screen.height_px)}.get(
+        gaze.unit, (screen.width_px / screen.width_mm, screen.height_px / screen.height_mm)
+    )
+    x, y = x * size[0], y * size[1]
+    if gaze.origin == "centre":
+        return x + screen.width_px / 2, y + screen.height_px / 2
+    return (x, screen.height_px - y) if gaze.origin == "bottom-left" else (x, y)
+
+
+def _codes(batch: Batch, rows: npt.NDArray[np.int64], column: ColumnSection) -> tuple[npt.NDArray[np.int32], list[str]]:
+    codes, words = batch.codes(column.column)
+    none = [n for n, word in enumerate(words) if word in column.none]
+    return np.where(np.isin(codes, none), np.int32(-1), codes)[rows], words
+
+
+def _by_person(batch: Batch, plan: ColumnMapping) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+    if plan.participant is None:
+        yield "", np.arange(len(batch))
+        return
+    codes, words = batch.codes(plan.participant.column)
+    for code in pd.unique(codes):
+        yield (words[code] if code >= 0 else ""), np.flatnonzero(codes == code)
