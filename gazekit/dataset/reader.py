@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import h5py
 import numpy as np
 import numpy.typing as npt
@@ -90,6 +89,7 @@ class Dataset:
         self._verified = verified
         self._extra: dict[str, Boxes] = {}
         self._files: tuple[int, dict[Path, h5py.File]] = (os.getpid(), {})
+        self._bytes: dict[int, tuple[npt.NDArray[np.int64], h5py.Dataset]] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -103,7 +103,7 @@ class Dataset:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._files = (os.getpid(), {})
+        self._files, self._bytes = (os.getpid(), {}), {}
 
     # -- tables ------------------------------------------------------------------------------------------------
 
@@ -204,8 +204,8 @@ class Dataset:
     def encoded(self, i: int) -> bytes:
         """The original file's bytes."""
         file, row = self._source(i)
-        start, end = file["image/offset"][row : row + 2]
-        data: bytes = file["image/encoded"][start:end].tobytes()
+        offset, encoded = self._encoded(file)
+        data: bytes = encoded[offset[row] : offset[row + 1]].tobytes()
         if not self._verified and hashlib.sha256(data).hexdigest().encode() != self._tables.image["sha256"][i]:
             raise FormatError(f"{file.filename}: the picture {self.ids[i]} has been altered since it was written")
         return data
@@ -286,7 +286,6 @@ class Dataset:
             raise InputError(f"{name}: rectangles leave the picture, or are turned round: {names}")
         view = copy.copy(self)
         view._extra = {**self._extra, name: array.astype(np.int32)}
-        view._files = (os.getpid(), {})
         return view
 
     def read(
@@ -325,9 +324,9 @@ class Dataset:
         return tuple(sorted(int(size) for size in self._source(0)[0].get("pixels", ())))
 
     def _resized(self, i: int, wanted: tuple[int, int]) -> Pixels:
+        file, row = self._source(i)
         cache = next((size for size in self.caches if size >= max(wanted)), None)
         if cache is not None:
-            file, row = self._source(i)
             return resized(file[f"pixels/{cache}"][row], *wanted)
         if {"alpha", "cmyk"} & set(self._tables.notes[i].split()):
             return resized(self.picture(i), *wanted)
@@ -360,10 +359,16 @@ class Dataset:
         shard = int(np.searchsorted(tables.first, i, side="right")) - 1
         return self._file(tables.shards[shard]), int(i - tables.first[shard])
 
+    def _encoded(self, file: h5py.File) -> tuple[npt.NDArray[np.int64], h5py.Dataset]:
+        """Where each picture's bytes begin in a file, and the bytes; looked up once a file."""
+        found = self._bytes.get(file.id.id)
+        if found is None:
+            found = self._bytes[file.id.id] = (file["image/offset"][()], file["image/encoded"])
+        return found
+
     def _file(self, path: Path) -> h5py.File:
         if self._files[0] != os.getpid():  # an HDF5 file that was opened before a fork must not be used after it
-            self._files = (os.getpid(), {})
-            cv2.setNumThreads(1)
+            self._files, self._bytes = (os.getpid(), {}), {}
         opened = self._files[1]
         if path not in opened:
             opened[path] = h5py.File(path, "r")
