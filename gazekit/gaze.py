@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -62,23 +62,32 @@ class Eye:
         """An eye of which only the gaze need be known; verdicts that are not given follow from the numbers."""
         point = np.array(gaze, dtype=np.float64).reshape(-1, 2)
         n = len(point)
-        pupil = np.full(n, np.nan) if pupil_mm is None else np.array(pupil_mm, dtype=np.float64)
-        origin = np.full((n, 3), np.nan) if origin_mm is None else np.array(origin_mm, dtype=np.float64)
-        point_mm = np.full((n, 3), np.nan) if gaze_mm is None else np.array(gaze_mm, dtype=np.float64)
+        pupil = _all((n,), np.nan) if pupil_mm is None else np.array(pupil_mm, dtype=np.float64)
+        origin = _all((n, 3), np.nan) if origin_mm is None else np.array(origin_mm, dtype=np.float64)
+        point_mm = _all((n, 3), np.nan) if gaze_mm is None else np.array(gaze_mm, dtype=np.float64)
         return cls(
             gaze=point,
             gaze_mm=point_mm,
             origin_mm=origin,
             pupil_mm=pupil,
-            valid=_verdict(valid, np.isfinite(point).all(axis=1)),
-            pupil_valid=_verdict(pupil_valid, np.isfinite(pupil)),
-            origin_valid=_verdict(origin_valid, np.isfinite(origin).all(axis=1)),
+            valid=_verdict(valid, point),
+            pupil_valid=_verdict(pupil_valid, pupil[:, None]),
+            origin_valid=_verdict(origin_valid, origin),
         )
 
     @classmethod
     def missing(cls, n: int) -> Eye:
         """An eye that was not recorded: n samples of NaN, none valid."""
-        return cls.from_gaze(np.full((n, 2), np.nan))
+        none = _all((n,), False)
+        return cls(
+            gaze=_all((n, 2), np.nan),
+            gaze_mm=_all((n, 3), np.nan),
+            origin_mm=_all((n, 3), np.nan),
+            pupil_mm=_all((n,), np.nan),
+            valid=none,
+            pupil_valid=none,
+            origin_valid=none,
+        )
 
     def take(self, index: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Eye:
         """The samples that an index selects."""
@@ -186,8 +195,21 @@ def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:
     return np.where(np.isnan(left), right, np.where(np.isnan(right), left, both))
 
 
-def _verdict(given: npt.ArrayLike | None, otherwise: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    return np.array(otherwise if given is None else given, dtype=bool)
+def _all(shape: tuple[int, ...], value: float) -> npt.NDArray[Any]:
+    """A column that says the same throughout and takes no memory (read-only): most recordings have such."""
+    return np.broadcast_to(np.asarray(value), shape)
+
+
+def _verdict(given: npt.ArrayLike | None, numbers: Floats) -> npt.NDArray[np.bool_]:
+    """The tracker's verdicts, or else where all numbers of a row, shape (n, k), are there."""
+    if given is not None:
+        return np.array(given, dtype=bool)
+    if not any(numbers.strides):
+        return np.full(len(numbers), bool(np.isfinite(numbers[:1]).all() and len(numbers)))
+    verdict = np.isfinite(numbers[:, 0])
+    for k in range(1, numbers.shape[1]):
+        verdict &= np.isfinite(numbers[:, k])
+    return verdict
 
 
 def _masked(eye: Eye) -> Floats:
@@ -209,6 +231,6 @@ def _faults(recording: GazeRecording) -> list[str]:
             dtype = np.dtype(bool if name.endswith("valid") else np.float64)
             if column.shape != shape or column.dtype != dtype:
                 faults.append(f"{side}.{name} must be {dtype} of shape {shape}, found {column.dtype} {column.shape}")
-            elif dtype == np.float64 and np.isinf(column).any():
+            elif dtype == np.float64 and np.isinf(column if any(column.strides) else column[:1]).any():
                 faults.append(f"{side}.{name} has {int(np.isinf(column).sum())} infinite values; missing is NaN")
     return faults
