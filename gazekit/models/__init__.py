@@ -10,5 +10,7 @@ if find_spec("torch") is None or find_spec("timm") is None:
     raise MissingExtraError("torch or timm", "train")
 
 from gazekit.models.registry import ModelInfo, create, info, names
+from gazekit.models.scoring import Scorer
+from gazekit.models.weights import load_weights
 
-__all__ = ["ModelInfo", "create", "info", "names"]
+__all__ = ["ModelInfo", "Scorer", "create", "info", "load_weights", "names"]

@@ -61,10 +61,12 @@ def vector_trunk(name: str) -> nn.Module:
     """A backbone up to the vector that its classifier reads: (N, 3, H, W) to (N, ``features``)."""
     facts = backbone(name)
     if name == "alexnet":
-        return _alexnet()
-    import timm
+        trunk = _alexnet()
+    else:
+        import timm
 
-    trunk: nn.Module = timm.create_model(facts.library_name, num_classes=0)
+        trunk = timm.create_model(facts.library_name, num_classes=0)
+    trunk.backbone_name = name  # type: ignore[assignment]
     return trunk
 
 

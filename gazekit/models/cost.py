@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from gazekit.models.inputs import example_inputs
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -25,8 +27,6 @@ def count(model: nn.Module, size: int | tuple[int, int]) -> Cost:
     model : on any device; on ``meta`` nothing is computed.
     size : the picture's side, or (height, width), in pixels.
     """
-    height, width = (size, size) if isinstance(size, int) else size
-    device = next(model.parameters()).device
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, 3, height, width, device=device))
+        model(*example_inputs(model, size))
     return Cost(sum(p.numel() for p in model.parameters()), counter.get_total_flops() // 2)

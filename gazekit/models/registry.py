@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ import torch
 from torch import nn
 
 from gazekit.errors import ConfigError, unknown_name
+from gazekit.models import baselines, keras
 from gazekit.models.backbones import BACKBONES, IMAGENET, vector_trunk
 from gazekit.models.cost import Cost, count
 from gazekit.models.distribution import Distribution
+from gazekit.models.foveal import PeripheralFoveal
+from gazekit.models.fusion import TABLE_II
 from gazekit.models.narrow import NarrowTrunk
+from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, ResidualAttention
 
 Triple = tuple[float, float, float]
@@ -76,19 +80,22 @@ def info(name: str) -> ModelInfo:
     return _entry(name).info
 
 
-def create(name: str, buckets: int = 10, *, weights: str | Path | None = None, **options: Any) -> nn.Module:
+def create(
+    name: str, buckets: int = 10, *, weights: str | Path | None = None, new_head: bool = False, **options: Any
+) -> nn.Module:
     """A model from normalised pictures (N, 3, H, W) to probabilities (N, ``buckets``).
 
     Parameters
     ----------
     name : one of `names`.
     weights : a file of weights, in the formats of `gazekit.models.weights.load_weights`; else random ones.
+    new_head : of a whole model with another number of buckets take everything but the last layer.
     options : of the model: ``dropout`` (NIMA), ``naive`` (Residual Attention Network), ...
 
     Returns
     -------
-    nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them and ``readout``, the path of the
-    layer at which attention maps are read.
+    nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them, ``input_size``, and ``readout``,
+    the path of the layer at which attention maps are read.
 
     Raises
     ------
@@ -102,10 +109,11 @@ def create(name: str, buckets: int = 10, *, weights: str | Path | None = None, *
         raise ConfigError("; ".join(faults))
     model = entry.build(buckets, **options)
     model.mean, model.std = entry.info.mean, entry.info.std  # type: ignore[assignment]
+    model.input_size = entry.info.size  # type: ignore[assignment]
     if weights is not None:
         from gazekit.models.weights import load_weights
 
-        load_weights(model, weights)
+        load_weights(model, weights, new_head=new_head)
     return model
 
 
@@ -126,7 +134,10 @@ def _nima(backbone: str) -> Callable[..., nn.Module]:
     def build(buckets: int, dropout: float = 0.75) -> nn.Module:
         facts = BACKBONES[backbone]
         readout = f"trunk.{facts.readout}"
-        return Distribution(vector_trunk(backbone), facts.features, buckets, dropout=dropout, readout=readout)
+        model = Distribution(vector_trunk(backbone), facts.features, buckets, dropout=dropout, readout=readout)
+        if backbone == "mobilenet":
+            keras.follow_mark(model)
+        return model
 
     return build
 
@@ -150,28 +161,47 @@ def _attention(layout: Layout) -> Callable[..., nn.Module]:
     return build
 
 
-def _published(name: str, summary: str, build: Callable[..., nn.Module], backbone: str) -> tuple[str, _Entry]:
+def _foveal(backbone: str, gated: bool) -> Callable[..., nn.Module]:
+    def build(buckets: int, fovea: int = 224) -> nn.Module:
+        return PeripheralFoveal(backbone, buckets, gated=gated, fovea=fovea)
+
+    return build
+
+
+def _random(backbone: str) -> Callable[..., nn.Module]:
+    def build(buckets: int) -> nn.Module:
+        return RandomCrop(backbone, buckets)
+
+    return build
+
+
+def _entries() -> Iterator[_Entry]:
+    for b in ("mobilenet", "vgg16", "inception-resnet", "xception", "inception", "alexnet"):
+        yield _published(f"nima-{b}", f"NIMA on {BACKBONES[b].library_name}", _nima(b), b)
+    yield _own("nima-narrow", "NIMA's head on four small blocks, for CPUs", _narrow, 64, 16)
+    for b in ("resnet50", *TABLE_II):
+        yield _published(b, f"{BACKBONES[b].library_name} with a new last layer", _plain(b), b)
+    yield _own("residual-attention-56", "Residual Attention Network, modules 1/1/1", _attention(ATTENTION_56), 224, 32)
+    yield _own("residual-attention-92", "Residual Attention Network, modules 1/2/3", _attention(ATTENTION_92), 224, 32)
+    yield _own("residual-attention-narrow", "Residual Attention Network, small, for CPUs", _attention(NARROW), 64, 16)
+    for b in TABLE_II:
+        yield _published(f"random-crop-{b}", f"whole picture and random crop, {b}", _random(b), b, size=224)
+        yield _published(f"pf-{b}", f"PF-CNN: whole picture and attended crop, {b}", _foveal(b, False), b, size=224)
+        yield _published(f"gpf-{b}", f"GPF-CNN: PF-CNN with gates, {b}", _foveal(b, True), b, size=224)
+    yield _published("rapid", "RAPID: whole picture and random crop, joined late", baselines.Rapid, "alexnet")
+    yield _published("dma-net", "DMA-Net: five patches, statistics and sorting", baselines.dma_net, "alexnet")
+    yield _published("mna-cnn", "MNA-CNN: pooled to five grids", baselines.MnaCnn, "vgg16")
+    yield _published("a-lamp", "A-Lamp without its object graph", baselines.a_lamp, "vgg16")
+    yield _published("mtrlcnn", "MTRLCNN: with a head for the subject", baselines.MtrlCnn, "vgg16")
+
+
+def _published(name: str, summary: str, build: Callable[..., nn.Module], backbone: str, size: int = 0) -> _Entry:
     facts = BACKBONES[backbone]
-    return name, _Entry(build, ModelInfo(name, summary, facts.mean, facts.std, facts.size, facts.smallest))
+    return _Entry(build, ModelInfo(name, summary, facts.mean, facts.std, size or facts.size, facts.smallest))
 
 
-def _own(name: str, summary: str, build: Callable[..., nn.Module], size: int, smallest: int) -> tuple[str, _Entry]:
-    return name, _Entry(build, ModelInfo(name, summary, *IMAGENET, size, smallest))
+def _own(name: str, summary: str, build: Callable[..., nn.Module], size: int, smallest: int) -> _Entry:
+    return _Entry(build, ModelInfo(name, summary, *IMAGENET, size, smallest))
 
 
-_ENTRIES: Mapping[str, _Entry] = dict(
-    [
-        *(
-            _published(f"nima-{b}", f"NIMA on {BACKBONES[b].library_name}", _nima(b), b)
-            for b in ("mobilenet", "vgg16", "inception-resnet", "xception", "inception", "alexnet")
-        ),
-        _own("nima-narrow", "NIMA's head on four small blocks, for CPUs", _narrow, 64, 16),
-        *(
-            _published(b, f"{BACKBONES[b].library_name} with a new last layer", _plain(b), b)
-            for b in ("resnet50", "vgg16", "alexnet", "resnet18", "inception")
-        ),
-        _own("residual-attention-56", "Residual Attention Network, modules 1/1/1", _attention(ATTENTION_56), 224, 32),
-        _own("residual-attention-92", "Residual Attention Network, modules 1/2/3", _attention(ATTENTION_92), 224, 32),
-        _own("residual-attention-narrow", "Residual Attention Network, small, for CPUs", _attention(NARROW), 64, 16),
-    ]
-)
+_ENTRIES: Mapping[str, _Entry] = {entry.info.name: entry for entry in _entries()}

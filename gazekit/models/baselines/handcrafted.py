@@ -1,0 +1,137 @@
+"""GIST + SVM and SIFT Fisher vectors + SVM (Marchesotti et al. 2011): descriptors, and a classifier of low and high."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import scipy.fft
+
+from gazekit.errors import InputError, unknown_name
+from gazekit.models.pixels import Picture, resize
+
+GIST = "gist"
+FISHER = "sift-fisher"
+Descriptor = Literal["gist", "sift-fisher"]
+Vectors = npt.NDArray[np.float64]
+
+
+class HandcraftedModel:
+    """A descriptor and a support vector machine, from pictures to probabilities.
+
+    The machine tells low from high (mean above the middle of the scale). Its probability of high, by Platt scaling over
+    cross-validated margins, mixes the mean histograms of the two classes, so that all metrics can be computed.
+
+    Parameters
+    ----------
+    descriptor : ``gist``, or ``sift-fisher``.
+    seed : of the Gaussian mixture and of the folds.
+    modes : Gaussians of the Fisher vectors; keypoints : most keypoints of a picture.
+    """
+
+    def __init__(self, descriptor: Descriptor, *, seed: int = 0, modes: int = 16, keypoints: int = 200) -> None:
+        if descriptor not in get_args(Descriptor):
+            raise unknown_name("descriptor", descriptor, get_args(Descriptor))
+        self.descriptor, self.seed, self.modes, self.keypoints = descriptor, seed, modes, keypoints
+        self._mixture: Any = None
+        self._machine: Any = None
+        self._histograms: Vectors | None = None
+
+    def fit(self, pictures: Sequence[Picture], counts: npt.ArrayLike) -> HandcraftedModel:
+        """Learn from pictures (uint8 RGB, any size) and their rating counts (N, K).
+
+        Raises
+        ------
+        InputError : fewer than two pictures of low or of high quality.
+        """
+        from sklearn.calibration import CalibratedClassifierCV
+        from sklearn.model_selection import StratifiedKFold
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+        from sklearn.svm import LinearSVC
+
+        q = np.asarray(counts, dtype=np.float64)
+        q = q / q.sum(1, keepdims=True)
+        high = q @ np.arange(1, q.shape[1] + 1) > (q.shape[1] + 1) / 2
+        fewest = int(min(high.sum(), (~high).sum()))
+        if fewest < 2:
+            raise InputError(
+                f"{int(high.sum())} of {len(high)} pictures are of high quality; at least 2 of each class are needed"
+            )
+        if self.descriptor == FISHER:
+            self._learn_mixture(pictures)
+        machine = make_pipeline(StandardScaler(), LinearSVC(C=0.01, random_state=self.seed))
+        folds = StratifiedKFold(min(5, fewest), shuffle=True, random_state=self.seed)
+        self._machine = CalibratedClassifierCV(machine, cv=folds).fit(self.describe(pictures), high)
+        self._histograms = np.stack([q[~high].mean(0), q[high].mean(0)])
+        return self
+
+    def predict(self, pictures: Sequence[Picture]) -> Vectors:
+        """Probabilities, (N, K)."""
+        if self._histograms is None:
+            raise InputError("this model has not been fitted; call fit(pictures, counts) first")
+        return np.asarray(self._machine.predict_proba(self.describe(pictures)) @ self._histograms)
+
+    def describe(self, pictures: Sequence[Picture]) -> Vectors:
+        """The descriptor of each picture, (N, D)."""
+        one: Callable[[Picture], Vectors] = gist if self.descriptor == GIST else self._fisher_vector
+        return np.stack([one(picture) for picture in pictures])
+
+    def _learn_mixture(self, pictures: Sequence[Picture]) -> None:
+        from skimage.feature import learn_gmm
+
+        found = [d for d in (sift(p, self.keypoints) for p in pictures) if len(d)]
+        if sum(map(len, found)) < self.modes:
+            raise InputError(f"{sum(map(len, found))} keypoints in all pictures; {self.modes} or more are needed")
+        self._mixture = learn_gmm(found, n_modes=self.modes, gm_args={"random_state": self.seed, "reg_covar": 1e-4})
+
+    def _fisher_vector(self, picture: Picture) -> Vectors:
+        from skimage.feature import fisher_vector
+
+        descriptors = sift(picture, self.keypoints)
+        if not len(descriptors):
+            return np.zeros(self.modes * (1 + 2 * 128))
+        return np.asarray(fisher_vector(descriptors, self._mixture, improved=True), dtype=np.float64)
+
+
+def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 4, side: int = 128) -> Vectors:
+    """The spatial envelope (Oliva & Torralba 2001): mean energy of Gabor filters in a grid of cells.
+
+    Returns
+    -------
+    float64, (scales * orientations * cells * cells,).
+    """
+    grey = resize(picture, (side, side)).astype(np.float64) @ [0.299, 0.587, 0.114] / 255
+    spectrum = scipy.fft.fft2(grey - grey.mean())
+    energy = np.abs(scipy.fft.ifft2(spectrum * _gabor_bank(side, scales, orientations)))
+    n = side // cells
+    return np.asarray(energy.reshape(-1, cells, n, cells, n).mean((2, 4)).ravel())
+
+
+def sift(picture: Picture, keypoints: int = 200, side: int = 256) -> Vectors:
+    """SIFT descriptors of a picture scaled to a longer side of ``side``: (n, 128), n at most ``keypoints``."""
+    from skimage.feature import SIFT
+
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    small = resize(picture, (max(32, round(height * scale)), max(32, round(width * scale))))
+    detector = SIFT(upsampling=1)
+    try:
+        detector.detect_and_extract(small.astype(np.float64) @ [0.299, 0.587, 0.114] / 255)
+    except RuntimeError:  # what scikit-image raises where a picture has no keypoint
+        return np.zeros((0, 128))
+    return np.asarray(detector.descriptors[:keypoints], dtype=np.float64)
+
+
+def _gabor_bank(side: int, scales: int, orientations: int) -> Vectors:
+    fy, fx = np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side), indexing="ij")
+    radius, angle = np.hypot(fx, fy), np.arctan2(fy, fx)
+    bank = []
+    for scale in range(scales):
+        centre = 0.3 / 1.85**scale
+        for k in range(orientations):
+            turn = np.angle(np.exp(1j * (angle - np.pi * k / orientations)))
+            bank.append(np.exp(-3.5 * (radius / centre - 1) ** 2 - np.pi * orientations**2 / 32 * turn**2))
+    return np.stack(bank)

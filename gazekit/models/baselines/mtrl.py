@@ -1,0 +1,39 @@
+"""MTRLCNN (Kao et al. 2017): aesthetics learned together with what the picture shows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from gazekit.models.backbones import ConvolutionalTrunk, backbone
+from gazekit.models.distribution import softmax
+
+
+class MtrlCnn(nn.Module):
+    """VGG16's convolutions and a shared layer, then one head for the ratings and one for the picture's subject.
+
+    Parameters
+    ----------
+    buckets : K.
+    subjects : semantic classes (AVA's tags: 29 of them in the published network).
+    """
+
+    def __init__(self, buckets: int, subjects: int = 29) -> None:
+        super().__init__()
+        self.trunk = ConvolutionalTrunk("vgg16")
+        self.shared = nn.Linear(self.trunk.channels, 2048)
+        self.aesthetic = nn.Sequential(nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, buckets))
+        self.semantic = nn.Sequential(nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, subjects))
+        self.readout = f"trunk.net.{backbone('vgg16').readout}"
+
+    def tasks(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities of the buckets (N, K) and of the subjects (N, ``subjects``): what both losses need."""
+        shared = self._shared(pictures)
+        return softmax(self.aesthetic(shared)), softmax(self.semantic(shared))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Probabilities (N, K) of normalised pictures (N, 3, H, W)."""
+        return softmax(self.aesthetic(self._shared(pictures)))
+
+    def _shared(self, pictures: Tensor) -> Tensor:
+        return torch.relu(self.shared(self.trunk(pictures).mean((2, 3))))

@@ -1,0 +1,189 @@
+"""MobileNet's weights from Keras HDF5 files, and MobileNet as Keras computes it.
+
+Keras differs from timm in three ways: batch normalisation adds 1e-3 (not 1e-5) to the variance; a convolution of stride
+2 pads one row below and one column to the right (not all around); kernels are laid out (height, width, in, out).
+A model that took Keras's weights carries a mark in its state dict, so that a checkpoint of it is read back the same way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazekit.errors import FormatError, InputError
+from gazekit.models.backbones import HALF
+
+EPSILON = 1e-3
+MARK = "trunk.as_keras"
+Layers = dict[str, dict[str, Tensor]]
+
+
+class KerasStrideConv(nn.Conv2d):
+    """A convolution of stride 2 that pads below and to the right, as Keras's MobileNet does."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The convolution of (N, C, h, w)."""
+        return super().forward(F.pad(input, (0, 1, 0, 1)))
+
+
+def as_keras(trunk: nn.Module) -> None:
+    """Make a MobileNet of timm compute what Keras's does; the names of its parameters stay. Twice is once."""
+    if hasattr(trunk, "as_keras"):
+        return
+    for module in list(trunk.modules()):
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = EPSILON
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
+                setattr(module, name, _repadded(child))
+    trunk.register_buffer("as_keras", torch.ones((), dtype=torch.bool))
+
+
+def follow_mark(model: nn.Module) -> None:
+    """Let a model become Keras's when a state dict with the mark is loaded into it."""
+
+    def hook(module: nn.Module, state: dict[str, Any], *rest: Any) -> None:
+        if MARK in state:
+            as_keras(module.get_submodule("trunk"))
+
+    model.register_load_state_dict_pre_hook(hook)
+
+
+def load_mobilenet(model: nn.Module, path: str | Path) -> None:
+    """Fill a ``nima-mobilenet`` from a Keras file: ImageNet's MobileNet, or NIMA with its dense layer.
+
+    Raises
+    ------
+    FormatError : not HDF5, or no weights in it.
+    InputError : not MobileNet's layers; a dense layer of another number of buckets; a model that is not MobileNet.
+    """
+    trunk = getattr(model, "trunk", None)
+    if getattr(trunk, "backbone_name", None) != "mobilenet" or not isinstance(trunk, nn.Module):
+        raise InputError(f"{path} is a Keras file; Keras weights are read for nima-mobilenet alone")
+    layers = read_layers(path)
+    tensors = _trunk_tensors(trunk, layers, path)
+    dense = _dense(layers)
+    head: nn.Linear = model.head  # type: ignore[assignment]
+    if dense is not None and dense["kernel"].shape[1] == 1000 and head.out_features != 1000:
+        dense = None
+    if dense is not None and dense["kernel"].shape != (head.in_features, head.out_features):
+        raise InputError(
+            f"{path}: its dense layer has {dense['kernel'].shape[1]} buckets, this model {head.out_features};"
+            f" create the model with buckets={dense['kernel'].shape[1]}"
+        )
+    as_keras(trunk)
+    trunk.load_state_dict({**trunk.state_dict(), **tensors})
+    if dense is not None:
+        head.load_state_dict({"weight": dense["kernel"].T, "bias": dense["bias"]})
+    model.mean, model.std = HALF  # type: ignore[assignment]
+
+
+def read_layers(path: str | Path) -> Layers:
+    """Layer -> kind (``kernel``, ``gamma``, ...) -> tensor, in Keras's own layout."""
+    layers: Layers = defaultdict(dict)
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and "optimizer" not in name:
+            *_, layer, kind = name.removeprefix("layers/").replace("/vars/", "-vars/").split("/")
+            layers[layer][kind.split(":")[0]] = torch.from_numpy(np.asarray(item, dtype=np.float32))
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(visit)
+    except OSError as error:
+        raise FormatError(f"{path} is not an HDF5 file, which Keras's .h5 and .hdf5 are: {error}") from error
+    if not layers:
+        raise FormatError(f"{path} holds no weights; a file of Keras's save_weights or save (HDF5) was expected")
+    return _by_class_order(layers) if any(name.endswith("-vars") for name in layers) else dict(layers)
+
+
+def _by_class_order(found: Layers) -> Layers:
+    """Keras 3's ``.weights.h5`` names layers by class and order, and their weights by number."""
+    kinds = {
+        "conv2d": ("kernel",),
+        "depthwise_conv2d": ("depthwise_kernel",),
+        "dense": ("kernel", "bias"),
+        "batch_normalization": ("gamma", "beta", "moving_mean", "moving_variance"),
+    }
+    layers: Layers = {}
+    for path, weights in found.items():
+        name = path.removesuffix("-vars")
+        group, _, number = name.rpartition("_")
+        if not number.isdigit():
+            group, number = name, "0"
+        if group in kinds:
+            layers[_original_name(group, int(number))] = {kind: weights[str(i)] for i, kind in enumerate(kinds[group]) if str(i) in weights}
+    return layers
+
+
+def _original_name(group: str, number: int) -> str:
+    if group == "batch_normalization":
+        side = "dw" if number % 2 else "pw"
+        return "conv1_bn" if number == 0 else f"conv_{side}_{(number + 1) // 2}_bn"
+    if group == "conv2d":
+        return "conv1" if number == 0 else f"conv_pw_{number}"
+    return f"conv_dw_{number + 1}" if group == "depthwise_conv2d" else "dense"
+
+
+def _repadded(conv: nn.Conv2d) -> KerasStrideConv:
+    with torch.device("meta"):
+        other = KerasStrideConv(
+            conv.in_channels, conv.out_channels, 3, stride=2, padding=0, groups=conv.groups, bias=conv.bias is not None
+        )
+    other.weight = conv.weight
+    other.training = conv.training
+    return other
+
+
+def _trunk_tensors(trunk: nn.Module, layers: Layers, path: str | Path) -> dict[str, Tensor]:
+    names = _layer_names(trunk)
+    missing = sorted(layer for layer in names if layer not in layers)
+    if missing:
+        raise InputError(
+            f"{path} is not MobileNet: {len(missing)} of {len(names)} layers are missing, e.g. {missing[0]};"
+            f" it has e.g. {', '.join(list(layers)[:3])}"
+        )
+    own, tensors = trunk.state_dict(), {}
+    for layer, prefix in names.items():
+        for key, tensor in _converted(layers[layer], prefix).items():
+            if tensor.shape != own[key].shape:
+                raise InputError(
+                    f"{path}: {layer} has shape {tuple(tensor.shape)}, {tuple(own[key].shape)} is needed (width 1.0)"
+                )
+            tensors[key] = tensor
+    return tensors
+
+
+def _layer_names(trunk: nn.Module) -> dict[str, str]:
+    names = {"conv1": "conv_stem", "conv1_bn": "bn1"}
+    blocks = [name for name, module in trunk.named_modules() if hasattr(module, "conv_pw")]
+    for number, block in enumerate(blocks, 1):
+        names[f"conv_dw_{number}"] = f"{block}.conv_dw"
+        names[f"conv_dw_{number}_bn"] = f"{block}.bn1"
+        names[f"conv_pw_{number}"] = f"{block}.conv_pw"
+        names[f"conv_pw_{number}_bn"] = f"{block}.bn2"
+    return names
+
+
+def _converted(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    kinds = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+    converted = {f"{prefix}.{new}": weights[old] for old, new in kinds.items() if old in weights}
+    if "depthwise_kernel" in weights:
+        converted[f"{prefix}.weight"] = weights["depthwise_kernel"].permute(2, 3, 0, 1)
+    elif "kernel" in weights and prefix.endswith("conv_dw"):
+        converted[f"{prefix}.weight"] = weights["kernel"].permute(2, 3, 0, 1)
+    elif "kernel" in weights:
+        converted[f"{prefix}.weight"] = weights["kernel"].permute(3, 2, 0, 1)
+    return converted
+
+
+def _dense(layers: Layers) -> dict[str, Tensor] | None:
+    found = [w for w in layers.values() if "kernel" in w and "bias" in w and w["kernel"].ndim == 2]
+    return found[-1] if found else None

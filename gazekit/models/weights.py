@@ -1,0 +1,159 @@
+"""Weights from a file that the user names. Nothing is downloaded.
+
+What a file may hold:
+
+* a whole model of gazekit (a state dict, or a checkpoint with ``model`` or ``state_dict`` in it);
+* a backbone as timm (``.safetensors``, ``.pth``, ``.bin``) or torchvision (``.pth``) publishes it; every backbone of the
+  model gets it, both subnets of a double one, and the new layers stay as they are;
+* MobileNet as Keras saves it (``.h5``, ``.hdf5``), ImageNet's or the published NIMA's with its head.
+
+The model's ``mean`` and ``std`` become those that the weights were trained with: Keras's own, those of a timm
+``config.json`` beside the file, else the backbone's.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gazekit.errors import FormatError, InputError
+from gazekit.files import existing_file
+from gazekit.models import keras
+from gazekit.models.backbones import backbone
+
+State = dict[str, Tensor]
+
+
+def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) -> None:
+    """Fill a model from a file of weights.
+
+    Parameters
+    ----------
+    model : of `gazekit.models.create`.
+    path : see the module.
+    new_head : of a whole model with another number of buckets take everything but the last layer.
+
+    Raises
+    ------
+    FormatError : not a file of weights, or a damaged one.
+    InputError : no such file; weights of another network (what is missing is named). The model is then unchanged.
+    """
+    path = existing_file(path, "weights file")
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        keras.load_mobilenet(model, path)
+        return
+    state = read_state(path)
+    own = model.state_dict()
+    if set(state) == set(own) | ({keras.MARK} & set(state)):
+        _load_whole(model, state, path, new_head)
+        return
+    trunks = [m for m in model.modules() if hasattr(m, "backbone_name")]
+    if not trunks:
+        raise InputError(f"{path} holds other layers than this model: {_difference(set(own), set(state))}")
+    name = str(trunks[0].backbone_name)
+    fitting = [_fitting(name, state, trunk.state_dict(), path) for trunk in trunks]
+    for trunk, tensors in zip(trunks, fitting, strict=True):
+        trunk.load_state_dict(tensors)
+    _take_normalisation(model, path, name)
+
+
+def read_state(path: str | Path) -> State:
+    """The tensors of a ``.safetensors`` file or a torch checkpoint, by name; a ``module.`` prefix is dropped.
+
+    Raises
+    ------
+    FormatError : neither, or damaged. Nothing in the file is executed.
+    """
+    path = Path(path)
+    try:
+        if path.suffix.lower() == ".safetensors":
+            from safetensors.torch import load_file
+
+            content: Any = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path} is not a file of weights that torch can read safely: {_first(error)}") from error
+    except Exception as error:
+        if type(error).__module__.startswith("safetensors"):
+            raise FormatError(f"{path} is not a safetensors file: {_first(error)}") from error
+        raise
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
+        raise FormatError(f"{path} holds {type(content).__name__}; a state dict (names and tensors) was expected")
+    return {str(k).removeprefix("module."): v for k, v in content.items()}
+
+
+def _load_whole(model: nn.Module, state: State, path: Path, new_head: bool) -> None:
+    own = model.state_dict()
+    other = [key for key in own if own[key].shape != state[key].shape]
+    if new_head and other and all(_is_head(key) for key in other):
+        state = {key: own[key] if key in other else value for key, value in state.items()}
+    elif other:
+        key = other[0]
+        hint = "; new_head=True keeps a new last layer" if all(_is_head(k) for k in other) else ""
+        raise InputError(
+            f"{path}: {key} has shape {tuple(state[key].shape)}, this model needs {tuple(own[key].shape)}{hint}"
+        )
+    model.load_state_dict(state)
+
+
+def _is_head(key: str) -> bool:
+    return key.split(".")[-2] in ("head", "heads") or key.startswith(("heads.", "aesthetic.2."))
+
+
+def _fitting(name: str, state: State, own: State, path: Path) -> State:
+    """The tensors of a published file under the names of a backbone."""
+    if name == "vgg16":
+        state = {_vgg_name(key): value for key, value in state.items()}
+    library_name = backbone(name).library_name
+    missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    if missing:
+        raise InputError(
+            f"{path} does not fit {library_name}: {len(missing)} of {len(own)} tensors are missing,"
+            f" e.g. {', '.join(missing[:3])}; the file has e.g. {', '.join(list(state)[:3])}"
+        )
+    fitting = {key: state.get(key, tensor) for key, tensor in own.items()}
+    for key, tensor in own.items():
+        if fitting[key].numel() != tensor.numel():
+            raise InputError(
+                f"{path} does not fit {library_name}: {key} has shape {tuple(fitting[key].shape)},"
+                f" {tuple(tensor.shape)} is needed"
+            )
+    return {key: value.reshape(own[key].shape) for key, value in fitting.items()}
+
+
+def _vgg_name(key: str) -> str:
+    """torchvision's fully connected layers are timm's convolutions of 7 x 7 and 1 x 1."""
+    return key.replace("classifier.0.", "pre_logits.fc1.").replace("classifier.3.", "pre_logits.fc2.")
+
+
+def _take_normalisation(model: nn.Module, path: Path, name: str) -> None:
+    facts = backbone(name)
+    mean, std = facts.mean, facts.std
+    config = path.with_name("config.json")
+    if config.is_file():
+        try:
+            stated = json.loads(config.read_text(encoding="utf-8")).get("pretrained_cfg", {})
+            mean, std = tuple(stated.get("mean", mean)), tuple(stated.get("std", std))
+        except (ValueError, AttributeError) as error:
+            raise FormatError(f"{config}, beside the weights, is not timm's config.json: {error}") from error
+    model.mean, model.std = mean, std  # type: ignore[assignment]
+
+
+def _difference(own: set[str], given: set[str]) -> str:
+    missing, extra = sorted(own - given), sorted(given - own)
+    return f"{len(missing)} are missing (e.g. {missing[:2]}), {len(extra)} are unknown (e.g. {extra[:2]})"
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
