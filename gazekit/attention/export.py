@@ -1,0 +1,217 @@
+"""Everything about the attention to a set of pictures, as files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.attention.agreement import halves_table, inter_observer_table
+from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
+from gazekit.attention.maps import Map
+from gazekit.attention.masks import Fill, Mask, apply_mask, rectangles_to_mask
+from gazekit.attention.patches import best_patches, connected_regions, threshold_mask
+from gazekit.attention.rectangles import Box, attended_rectangle
+from gazekit.attention.viewings import Viewing, Weight, maps_by_picture, viewings
+from gazekit.errors import FormatError, InputError
+from gazekit.files import provenance, whole_file
+from gazekit.pictures import Picture, Pixels, read_picture
+from gazekit.progress import track
+from gazekit.tables import write_table
+
+SCHEMA = "gazekit.attention/1"
+SHEET_ROWS = 12
+Kept = Literal["rectangle", "region", "patches"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How attention is made from fixations.
+
+    Attributes
+    ----------
+    share : of the map's mass in the rectangle, or in the region.
+    sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
+    by : maps of ``everyone``, of each ``participant``, or of groups (participant -> group).
+    keep : what a mask keeps: the smallest ``rectangle``, the ``region`` of the highest pixels, or the best ``patches``.
+    patches : how many, each of ``patch_share`` of the picture's height and width.
+    fill, soft_px, remove : see `gazekit.attention.masks.apply_mask`; ``remove`` takes the attended part away.
+    """
+
+    share: float = 0.7
+    sigma_deg: float = 1.0
+    sigma_px: float | None = None
+    weight: Weight = "duration"
+    by: Literal["everyone", "participant"] | Mapping[str, str] = "everyone"
+    keep: Kept = "rectangle"
+    patches: int = 3
+    patch_share: float = 0.2
+    fill: Fill = "black"
+    soft_px: float = 0.0
+    remove: bool = False
+
+
+def write_attention(
+    fixations: pd.DataFrame,
+    pictures: Sequence[Picture],
+    out: str | Path,
+    options: Options = Options(),
+    *,
+    draw: bool = True,
+    agree: bool = True,
+    inputs: Mapping[str, str | Path] | None = None,
+) -> pd.DataFrame:
+    """Write maps, what is attended to, overlays, masked pictures, sheets and the agreement of people.
+
+    In the folder ``out``: ``attention.csv`` (a row a map: rectangle, the share of mass and area it holds, regions
+    as JSON), ``maps/*.png`` (16 bit, the peak is 65535), ``heatmaps/``, ``scanpaths/``, ``masked/``, and
+    ``contact-sheet.png``, ``pairs.png`` (Figure 2 of paper 1) of the first pictures; ``agreement.csv`` and
+    ``ceiling.csv`` where two pictures or more have several viewers. Pictures that nobody looked at, or that cannot
+    be read, are listed in ``left-out.csv``.
+
+    Parameters
+    ----------
+    fixations : a fixation table.
+    pictures : as `gazekit.pictures.list_pictures` gives them.
+    draw : write the pictures of maps, scanpaths and masks too; without them only the tables.
+    agree : judge the agreement of people.
+    inputs : files to put into the provenance.
+
+    Returns
+    -------
+    The table of ``attention.csv``.
+
+    Raises
+    ------
+    InputError, ConfigError : as `gazekit.attention.viewings.viewings`, or no picture could be read.
+    """
+    out = Path(out)
+    sizes, faults = _sizes(fixations, pictures)
+    seen = viewings(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px, weight=options.weight)
+    files = {p.image: p.file for p in pictures}
+    rows: list[dict[str, Any]] = []
+    views: list[tuple[str, list[Pixels]]] = []
+    for image, viewing in track(seen.items(), "attention", len(seen)):
+        rgb = read_picture(files[image]) if draw else None
+        for (_, who), amap in maps_by_picture({image: viewing}, options.by).items():
+            row, mask = _attended(amap, viewing, who, options)
+            rows.append(row)
+            if rgb is not None:
+                view = _draw(out, rgb, amap, viewing, who, row, mask, options)
+                views += [(f"{image} {who}", view)] if len(views) < SHEET_ROWS else []
+    table = pd.DataFrame(rows)
+    if views:
+        _sheets(out, views)
+    unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
+    origin = provenance(SCHEMA, {k: v for k, v in asdict(options).items() if k != unused}, inputs)
+    faults += [(p.image, "nobody looked at it") for p in pictures if p.image in sizes and p.image not in seen]
+    write_table(pd.DataFrame(faults, columns=["image", "why"]), out / "left-out.csv")
+    if agree and sum(len(v.participants) > 1 for v in seen.values()) > 1:
+        write_table(halves_table(seen), out / "agreement.csv", origin)
+        write_table(inter_observer_table(seen), out / "ceiling.csv", origin)
+    write_table(table, out / "attention.csv", origin)
+    return table
+
+
+def write_picture(path: Path, pixels: npt.NDArray[Any]) -> None:
+    """Write RGB or grey pixels as PNG or JPEG, by the suffix, whole or not at all."""
+    ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    done, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(ordered))
+    if not done:
+        raise InputError(f"{path}: pictures are written as .png or .jpg")
+    with whole_file(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
+
+
+def file_name(*parts: str) -> str:
+    """A file name of an image id and more: no folder, no characters that a file system refuses."""
+    return re.sub(r"[^\w.@-]+", "_", "-".join(part for part in parts if part)).strip(".") or "_"
+
+
+def _sizes(
+    fixations: pd.DataFrame, pictures: Sequence[Picture]
+) -> tuple[dict[str, tuple[int, int]], list[tuple[str, str]]]:
+    """Height and width of the pictures that were looked at, and what is wrong with those that cannot be read."""
+    wanted = set(fixations["image"].dropna()) if "image" in fixations else set()
+    chosen = [p for p in pictures if p.image in wanted]
+    if not chosen:
+        known = ", ".join(p.image for p in pictures[:5])
+        found = ", ".join(map(str, sorted(wanted)[:5])) or "no image"
+        raise InputError(f"none of the pictures ({known}, ...) is in the fixation table, which has {found}")
+    sizes, faults = {}, [(p.image, "not in the fixation table") for p in pictures if p.image not in wanted]
+    for picture in chosen:
+        try:
+            height, width, _ = read_picture(picture.file).shape
+            sizes[picture.image] = (height, width)
+        except (InputError, FormatError) as error:
+            faults.append((picture.image, str(error)))
+    if not sizes:
+        raise InputError(f"none of {len(chosen)} pictures can be read; the first: {faults[-1][1]}")
+    return sizes, faults
+
+
+def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
+    """The row of a map in the table, and the mask of what is attended to."""
+    box = attended_rectangle(amap, options.share)
+    boxes: list[Box] = [box]
+    if options.keep == "region":
+        mask = threshold_mask(amap, mass=options.share)
+        boxes = [region.box for region in connected_regions(mask, amap)]
+    else:
+        if options.keep == "patches":
+            h, w = (max(1, round(options.patch_share * side)) for side in viewing.size)
+            boxes = best_patches(amap, options.patches, (h, w))
+        mask = rectangles_to_mask(boxes, viewing.size)
+    own = viewing if who == "everyone" else viewing.of(*_members(viewing, who, options))
+    row = {
+        "image": viewing.image,
+        "who": who,
+        **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
+        "mass": float(amap[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64)),
+        "area": (box[2] - box[0]) * (box[3] - box[1]) / amap.size,
+        "kept_mass": float(amap[mask].sum(dtype=np.float64)),
+        "kept_area": float(mask.mean()),
+        "boxes": str([list(b) for b in boxes]),
+        "fixations": int(np.isfinite(own.x).sum()),
+        "viewers": len(own.participants),
+        "sigma_px": viewing.sigma_px,
+    }
+    return row, mask
+
+
+def _members(viewing: Viewing, who: str, options: Options) -> list[str]:
+    if isinstance(options.by, str):
+        return [who]
+    return [p for p in viewing.participants if options.by.get(p) == who]
+
+
+def _draw(
+    out: Path, rgb: Pixels, amap: Map, viewing: Viewing, who: str, row: Mapping[str, Any], mask: Mask, options: Options
+) -> list[Pixels]:
+    """Write the pictures of one map; what a sheet shows of them: picture, scanpath, heatmap, masked."""
+    name = file_name(viewing.image, "" if who == "everyone" else who)
+    own = viewing if who == "everyone" else viewing.of(*_members(viewing, who, options))
+    weight = own.weight if options.weight == "duration" else None
+    path = scanpath(rgb, own.x, own.y, weight, viewer=own.participant.tolist(), numbers=len(own.participants) < 3)
+    heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])
+    masked = apply_mask(rgb, ~mask if options.remove else mask, options.fill, options.soft_px)
+    write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
+    write_picture(out / "scanpaths" / f"{name}.jpg", path)
+    write_picture(out / "heatmaps" / f"{name}.jpg", heat)
+    write_picture(out / "masked" / f"{name}.png", masked)
+    return [fit_picture(view, 480) for view in (rgb, path, heat, masked)]
+
+
+def _sheets(out: Path, views: Sequence[tuple[str, list[Pixels]]]) -> None:
+    names, rows = [name for name, _ in views], [view for _, view in views]
+    columns = ["picture", "scanpaths", "attention map", "masked"]
+    write_picture(out / "contact-sheet.png", sheet(rows, names=names, columns=columns, tile=320))
+    pairs = masked_pairs([view[0] for view in rows], [view[3] for view in rows], tile=320)
+    write_picture(out / "pairs.png", pairs)

@@ -1,0 +1,124 @@
+"""``gazekit attention``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gazekit.attention.export import Options
+    from gazekit.pictures import Picture
+
+
+@click.command()
+@click.argument("fixations", type=click.Path(path_type=Path))
+@click.option("--pictures", type=click.Path(path_type=Path), help="Folder of pictures, or a CSV list (image, file).")
+@click.option("--study", type=click.Path(path_type=Path), help="Study file: its pictures and [attention] section.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Of the map's mass that is kept.  [0.7]")
+@click.option("--sigma-deg", type=click.FloatRange(0, min_open=True), help="Sigma of the maps in degrees.  [1]")
+@click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma in picture pixels instead.")
+@click.option("--weight", type=click.Choice(["duration", "count"]), help="What a fixation weighs.  [duration]")
+@click.option("--by", type=click.Choice(["everyone", "participant"]), default="everyone", show_default=True)
+@click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
+@click.option(
+    "--keep", type=click.Choice(["rectangle", "region", "patches"]), default="rectangle", show_default=True,
+    help="What the mask keeps.",
+)  # fmt: skip
+@click.option("--patches", default=3, show_default=True, type=click.IntRange(1), help="How many patches.")
+@click.option("--patch-share", default=0.2, show_default=True, type=click.FloatRange(0, 1, min_open=True),
+              help="Height and width of a patch, as a share of the picture's.")  # fmt: skip
+@click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), help="Outside the mask.  [black]")
+@click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")
+@click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
+@click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")
+@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. viewer=participant.")
+@click.option("--tables-only", is_flag=True, help="No pictures.")
+@click.option("--no-agreement", is_flag=True, help="Do not judge the agreement of people.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
+def command(
+    fixations: Path,
+    out: Path,
+    one_based: bool,
+    rename: tuple[str, ...],
+    tables_only: bool,
+    no_agreement: bool,
+    as_json: bool,
+    **choices: object,
+) -> None:
+    """Attention maps, rectangles and masks from fixations.
+
+    FIXATIONS is a table as `gazekit fixations` writes it (image, x_picture, y_picture, duration_ms, participant).
+    OUT gets attention.csv, maps, scanpaths, heatmaps, masked pictures, a contact sheet, pairs of original and masked
+    pictures, and how well people agree.
+
+    \b
+    gazekit attention fixations.csv --study study.toml --out attention
+    gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based \\
+        --rename x=x_picture --rename y=y_picture --rename viewer=participant
+    """
+    from gazekit.attention.export import write_attention
+
+    pictures, options, inputs = _inputs(choices)
+    table = _table(fixations, rename, one_based)
+    found = write_attention(
+        table,
+        pictures,
+        out,
+        options,
+        draw=not tables_only,
+        agree=not no_agreement,
+        inputs={"fixations": fixations, **inputs},
+    )
+    if as_json:
+        click.echo(found.to_json(orient="records", lines=True).strip())
+        return
+    click.echo(f"{len(found)} maps of {found['image'].nunique()} pictures in {out}")
+    click.echo(f"the rectangles hold {found['mass'].mean():.0%} of attention on {found['area'].mean():.0%} of the area")
+
+
+def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[str, Path]]:
+    """The pictures, the options and the files that they came from; options on the command line go first."""
+    from gazekit.attention.export import Options
+    from gazekit.errors import ConfigError
+    from gazekit.pictures import list_pictures
+    from gazekit.study import PicturesSection, read_study
+    from gazekit.tables import read_table
+
+    given, study, groups = choices.pop("pictures"), choices.pop("study"), choices.pop("groups")
+    settings: dict[str, object] = {}
+    if isinstance(study, Path):
+        plan = read_study(study)
+        settings = plan.attention.model_dump()
+        section, base = plan.pictures, study.parent
+    if isinstance(given, Path):
+        section = PicturesSection(folder=given) if given.is_dir() else PicturesSection(list=given)
+        base = Path()
+    elif not isinstance(study, Path):
+        raise ConfigError("where are the pictures? give --pictures FOLDER (or a CSV list), or --study STUDY.toml")
+    settings |= {key: value for key, value in choices.items() if value is not None}
+    if isinstance(groups, Path):
+        table = read_table(groups, ["participant", "group"], "table of groups")
+        settings["by"] = dict(zip(table["participant"].astype(str), table["group"].astype(str), strict=True))
+    inputs = {"study": study} if isinstance(study, Path) else {}
+    return list_pictures(section, base), Options(**settings), inputs  # type: ignore[arg-type]
+
+
+def _table(path: Path, rename: tuple[str, ...], one_based: bool) -> pd.DataFrame:
+    from gazekit.errors import ConfigError
+    from gazekit.tables import read_table
+
+    pairs = dict(text.split("=", 1) for text in rename if "=" in text)
+    if len(pairs) != len(rename):
+        raise ConfigError(f"--rename takes OLD=NEW; found {', '.join(t for t in rename if '=' not in t)}")
+    old = {new: name for name, new in pairs.items()}
+    needed = [old.get(name, name) for name in ("image", "x_picture", "y_picture")]
+    table = read_table(path, needed, "fixation table").rename(columns=pairs)
+    table["image"] = table["image"].astype(str).where(table["image"].notna())
+    if one_based:
+        table[["x_picture", "y_picture"]] -= 0.5  # the centre of the first pixel is 1 there and 0.5 here
+    return table
