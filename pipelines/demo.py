@@ -6,21 +6,23 @@ Every stage is a function from files to files that a lab calls too; only the peo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pandas as pd
 
 from gazekit.errors import ConfigError, GazekitError
-from gazekit.files import write_text
+from gazekit.files import whole_file, write_text
 from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
 MODELS = ("residual-attention-narrow", "nima-narrow")
+_SIGMA_PX = 8.0  # one degree: 36 screen pixels, pictures shown 4.5 times their size
 _STUDY = """\
 # Written by `gazekit demo`. Participants and raters are simulated.
 [study]
@@ -125,7 +127,7 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     fixations, quality = out / "fixations.csv", out / "quality.csv"
     ratings, histograms = out / "ratings.csv", out / "histograms.csv"
     dataset = out / "demo.dataset.h5"
-    sheet = out / "attention" / "sheet.png"
+    sheet = out / "pictures" / "attention.png"
     settings = asdict(demo)
 
     def chosen(*names: str) -> dict[str, Any]:
@@ -148,7 +150,7 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
         ),
         Stage(
             "fixations",
-            lambda: _fixations(sessions, fixations, quality),
+            lambda: _fixations(sessions, fixations, quality, jobs),
             sessions,
             [fixations, quality],
             modules=["gazekit.events"],
@@ -220,28 +222,55 @@ def _record_one(task: tuple[Path, str, Path]) -> None:
     record(study, person, folder, realtime=False)
 
 
-def _fixations(sessions: list[Path], fixations: Path, quality: Path) -> None:
-    from gazekit.events import data_quality, session_fixations
+def _fixations(sessions: list[Path], fixations: Path, quality: Path, jobs: int) -> None:
     from gazekit.files import provenance
-    from gazekit.session import open_session
     from gazekit.tables import write_table
 
-    found, measured = [], []
-    for path in sessions:
-        session = open_session(path)
-        found.append(session_fixations(session, detector="ivt"))
-        table = data_quality(session.recording, session.screen)
-        table.insert(0, "participant", session.participant)
-        measured.append(table)
+    pairs = _side_by_side(_fixations_one, sessions, jobs)
     inputs = {path.name: path for path in sessions}
-    write_table(
-        pd.concat(found, ignore_index=True), fixations, provenance("gazekit.fixations/1", {"detector": "ivt"}, inputs)
-    )
-    write_table(pd.concat(measured, ignore_index=True), quality, provenance("gazekit.quality/1", {}, inputs))
+    found, measured = (pd.concat(tables, ignore_index=True) for tables in zip(*pairs, strict=True))
+    write_table(found, fixations, provenance("gazekit.fixations/1", {"detector": "ivt"}, inputs))
+    write_table(measured, quality, provenance("gazekit.quality/1", {}, inputs))
+
+
+def _fixations_one(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from gazekit.events import data_quality, session_fixations
+    from gazekit.session import open_session
+
+    session = open_session(path)
+    quality = data_quality(session.recording, session.screen)
+    quality.insert(0, "participant", session.participant)
+    return session_fixations(session, detector="ivt"), quality
 
 
 def _attention(table: Path, fixations: Path, sheet: Path) -> None:
-    raise NotImplementedError
+    """Six pictures with scanpath, heatmap, rectangle and what the mask leaves, as one sheet for the report."""
+    from gazekit import attended_rectangle, attention_map
+    from gazekit.attention import drawing
+    from gazekit.attention.masks import apply_mask, rectangles_to_mask
+    from gazekit.pictures import read_picture
+    from gazekit.tables import FIXATION_COLUMNS, read_table
+
+    pictures = read_table(table, ["image", "file"], "picture list")
+    seen = read_table(fixations, FIXATION_COLUMNS, "fixation table").dropna(subset=["x_picture"])
+    rows = []
+    for image, file in zip(pictures["image"][:6], pictures["file"][:6], strict=True):
+        rgb = read_picture(table.parent / file)
+        here = seen[seen["image"] == image]
+        x, y, duration = (here[name].to_numpy() for name in ("x_picture", "y_picture", "duration_ms"))
+        amap = attention_map(x, y, duration, size=rgb.shape[:2], sigma_px=_SIGMA_PX)
+        box = attended_rectangle(amap, share=0.7)
+        first = here["participant"] == here["participant"].iloc[0]
+        path = drawing.scanpath(rgb, x[first], y[first], duration[first])
+        masked = apply_mask(rgb, rectangles_to_mask([box], rgb.shape[:2]), fill="black")
+        rows.append([rgb, path, drawing.outline(drawing.heatmap(rgb, amap), [box]), masked])
+    columns = ["picture", "scanpath of one person", "heatmap of all, rectangle", "what the mask leaves"]
+    drawn = drawing.sheet(rows, names=list(pictures["image"][:6]), columns=columns)
+    _, encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
+    with whole_file(sheet) as temporary:
+        temporary.write_bytes(encoded.tobytes())
+    caption = "Simulated viewers: scanpath, heatmap, attended rectangle (0.7 of the map) and the masked picture."
+    write_text(sheet.parent / "captions.json", json.dumps({sheet.name: caption}, indent=1) + "\n")
 
 
 def _ratings(table: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
@@ -326,14 +355,12 @@ def notes(demo: Demo) -> tuple[str, ...]:
     )
 
 
-def _side_by_side(work: Callable[[Any], None], tasks: Iterable[Any], jobs: int) -> None:
-    tasks = list(tasks)
+def _side_by_side(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> list[Any]:
+    """The work of every task, in their order, in processes side by side."""
     if jobs <= 1 or len(tasks) <= 1:
-        for task in tasks:
-            work(task)
-        return
+        return [work(task) for task in tasks]
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
-        list(pool.map(work, tasks))
+        return list(pool.map(work, tasks))
 
 
 def read_conclusion(out: str | Path) -> list[str]:

@@ -77,7 +77,7 @@ def make_picture(rng: np.random.Generator) -> Planted:
 
 
 def make_study(folder: str | Path, count: int, seed: int, *, null: bool = False) -> pd.DataFrame:
-    """Write ``pictures/*.png`` and ``pictures.csv`` with what is true of each.
+    """Write ``stimuli/*.png`` and ``pictures.csv`` with what is true of each.
 
     Columns: image, file, sha256, photograph, interest_x, interest_y, interest_radius (picture pixels), warmth, and
     ``opinion``: the mean rating, 1 to 10, that the simulated raters scatter about. With ``null``, the opinions are
@@ -89,8 +89,8 @@ def make_study(folder: str | Path, count: int, seed: int, *, null: bool = False)
     for number, rng in enumerate(streams[:count], 1):
         made = make_picture(rng)
         image = f"{number:04d}.png"
-        path = _write_png(made.pixels, folder / "pictures" / image)
-        rows.append((image, f"pictures/{image}", sha256(path), made.photograph, made.x, made.y, RADIUS, made.warmth))
+        path = _write_png(made.pixels, folder / "stimuli" / image)
+        rows.append((image, f"stimuli/{image}", sha256(path), made.photograph, made.x, made.y, RADIUS, made.warmth))
     columns = ["image", "file", "sha256", "photograph", "interest_x", "interest_y", "interest_radius", "warmth"]
     table = pd.DataFrame(rows, columns=columns)
     opinion = (5.5 + 3.2 * table["warmth"]).round(4).to_numpy()
