@@ -9,6 +9,8 @@ from typing import Any
 
 from gazekit.errors import InputError, unknown_name
 from gazekit.events.adaptive import adaptive
+from gazekit.events.i2mc import i2mc
+from gazekit.events.idt import idt
 from gazekit.events.ivt import ivt
 from gazekit.events.labels import Events
 
@@ -19,7 +21,7 @@ GROUP = "gazekit.detectors"
 # It keeps no state: the same samples and parameters give the same events.
 Detector = Callable[..., Events]
 
-BUILT_IN: Mapping[str, Detector] = {"ivt": ivt, "adaptive": adaptive}
+BUILT_IN: Mapping[str, Detector] = {"ivt": ivt, "idt": idt, "adaptive": adaptive, "i2mc": i2mc}
 
 
 def detectors() -> list[str]:

@@ -23,6 +23,8 @@ def fill_gaps(
     columns : (n,) each; NaN in the first marks the gap.
     """
     lost = np.isnan(columns[0])
+    if not lost.any():
+        return columns
     first, last = runs(lost)
     inner = (first > 0) & (last < len(lost) - 1)
     first, last = first[inner], last[inner]

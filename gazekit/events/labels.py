@@ -36,13 +36,19 @@ class Events:
 
 def runs(mask: npt.NDArray[np.bool_]) -> tuple[Index, Index]:
     """First and last index of each run of true values."""
-    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
-    return edges[::2].astype(np.int64), edges[1::2].astype(np.int64) - 1
+    if not len(mask):
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
+    edges = np.concatenate([[0] if mask[0] else [], edges, [len(mask)] if mask[-1] else []]).astype(np.int64)
+    return edges[::2], edges[1::2] - 1
 
 
-def paint(n: int, onset: Index, offset: Index) -> npt.NDArray[np.bool_]:
-    """The inverse of `runs`: (n,) true from each onset to its offset; ranges must not overlap."""
-    steps = np.zeros(n + 1, dtype=np.int8)
-    np.add.at(steps, onset, 1)
-    np.add.at(steps, offset + 1, -1)
-    return np.cumsum(steps[:n], dtype=np.int8).astype(bool)
+def mark_between(labels: Labels, time_us: npt.NDArray[np.int64], longest_ms: float) -> None:
+    """Call what lies between two fixations without loss a saccade, where it is short enough to be one."""
+    first, last = runs(labels == UNCLASSIFIED)
+    inner = (first > 0) & (last < len(labels) - 1)
+    first, last = first[inner], last[inner]
+    short = (labels[first - 1] == FIXATION) & (labels[last + 1] == FIXATION)
+    short &= time_us[last + 1] - time_us[first - 1] <= longest_ms * 1000
+    for start, end in zip(first[short], last[short], strict=True):
+        labels[start : end + 1] = SACCADE

@@ -1,0 +1,117 @@
+"""Two-means clustering of many windows at once, and the weight of each switch between the clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.gaze import Floats
+
+_AT_ONCE = 1 << 20  # points clustered together: bounds the memory
+_MOST_ROUNDS = 100
+
+
+def switch_weights(
+    copies: Sequence[tuple[int, tuple[Floats, ...]]],
+    whole: npt.NDArray[np.bool_],
+    width: int,
+    step: int,
+    seed: int,
+) -> Floats:
+    """Mean weight of a switch at every sample over the windows that hold it, shape (n,); NaN where none does.
+
+    Parameters
+    ----------
+    copies : of the signal: (downsampling factor, columns x and y of n samples, already filtered).
+    whole : (n,) whether the window that begins at a sample can be used.
+    width, step : of the windows, in samples.
+    seed : of the first centres; the same seed gives the same weights.
+    """
+    n = len(whole)
+    starts = np.arange(0, max(n - width + 1, 0), step)
+    starts = starts[whole[starts]]
+    total, tested = np.zeros(n + 1), np.zeros(n + 1)
+    np.add.at(tested, starts, 1)
+    np.subtract.at(tested, starts + width, 1)
+    for factor, columns in copies:
+        rng = np.random.default_rng([seed, factor])
+        at_once = max(1, _AT_ONCE * factor // width)
+        for k in range(0, len(starts), at_once):
+            _add_switches(total, columns, starts[k : k + at_once], width, factor, rng)
+    tests = np.cumsum(tested[:n])
+    weights: Floats = np.cumsum(total[:n]) / np.where(tests > 0, tests, np.nan)
+    return weights
+
+
+def two_means(x: Floats, y: Floats, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Which of two clusters every point of every window is in, shapes (windows, points).
+
+    The first centre is a random point, the second is drawn in proportion to the squared distance from it
+    (k-means++); then Lloyd's rounds until nothing moves.
+    """
+    windows, points = x.shape
+    rows = np.arange(windows)
+    first = rng.integers(points, size=windows)
+    ax, ay = x[rows, first], y[rows, first]
+    far = np.cumsum((x - ax[:, None]) ** 2 + (y - ay[:, None]) ** 2, axis=1)
+    second = (far < rng.random((windows, 1)) * far[:, -1:]).sum(axis=1).clip(max=points - 1)
+    centres = np.stack([ax, ay, x[rows, second], y[rows, second]])
+    member = np.zeros((windows, points), dtype=bool)
+    active = rows
+    sums = x.sum(axis=1), y.sum(axis=1)
+    for _ in range(_MOST_ROUNDS):
+        px, py = (x, y) if len(active) == windows else (x[active], y[active])
+        ax, ay, bx, by = (c[:, None] for c in centres[:, active])
+        nearer = (bx - ax) * px + (by - ay) * py > ((bx**2 - ax**2) + (by**2 - ay**2)) / 2
+        moved = (nearer != member[active]).any(axis=1)
+        member[active] = nearer
+        if not moved.any():
+            break
+        active, nearer, px, py = active[moved], nearer[moved], px[moved], py[moved]
+        _move_centres(centres, active, nearer, px, py, sums)
+    return member
+
+
+def _move_centres(
+    centres: Floats,
+    active: npt.NDArray[np.int64],
+    member: npt.NDArray[np.bool_],
+    x: Floats,
+    y: Floats,
+    sums: tuple[Floats, Floats],
+) -> None:
+    """The mean of each cluster; one that is empty keeps its centre."""
+    points = member.shape[1]
+    inside = member.sum(axis=1)
+    for axis, (column, total) in enumerate(zip((x, y), sums, strict=True)):
+        part = np.einsum("ij,ij->i", column, member)
+        rest = total[active] - part
+        old_a, old_b = centres[axis, active], centres[axis + 2, active]
+        centres[axis, active] = np.where(inside < points, rest / np.maximum(points - inside, 1), old_a)
+        centres[axis + 2, active] = np.where(inside > 0, part / np.maximum(inside, 1), old_b)
+
+
+def _add_switches(
+    total: Floats,
+    columns: tuple[Floats, ...],
+    starts: npt.NDArray[np.int64],
+    width: int,
+    factor: int,
+    rng: np.random.Generator,
+) -> None:
+    """Add each window's switches, as steps whose running sum is the weight of every sample."""
+    if not len(starts):
+        return
+    inside = np.arange(0, width, factor)
+    x, y = (c[starts[:, None] + inside] for c in columns)
+    member = two_means(x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True), rng)
+    switch = member[:, 1:] != member[:, :-1]
+    count = switch.sum(axis=1)
+    window, place = np.nonzero(switch)
+    weight = 1 / count[window]
+    first = starts[window] + inside[place]
+    n = len(total) - 1
+    np.add.at(total, first, weight)
+    np.subtract.at(total, np.minimum(first + factor, n), weight)
