@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.events.blinks import blinks
+from gazekit.events.blinks import blinks, cover
 from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, Labels, runs
 from gazekit.events.samples import Samples
 from gazekit.events.velocity import smoothed_velocity, window_half
@@ -67,8 +67,7 @@ def adaptive(
     _mark_saccades(samples, movement, labels, min_saccade_ms, pso_pause_ms, max_pso_ms)
     first, last = runs(labels == FIXATION)
     short = samples.time_us[last] - samples.time_us[first] < min_fixation_ms * 1000
-    for start, end in zip(first[short], last[short], strict=True):
-        labels[start : end + 1] = UNCLASSIFIED
+    labels[cover(len(samples), first[short], last[short])] = UNCLASSIFIED
     return Events.from_labels(labels)
 
 

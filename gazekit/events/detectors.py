@@ -13,6 +13,7 @@ from gazekit.events.i2mc import i2mc
 from gazekit.events.idt import idt
 from gazekit.events.ivt import ivt
 from gazekit.events.labels import Events
+from gazekit.events.microsaccades import microsaccade_events
 
 GROUP = "gazekit.detectors"
 
@@ -21,7 +22,13 @@ GROUP = "gazekit.detectors"
 # It keeps no state: the same samples and parameters give the same events.
 Detector = Callable[..., Events]
 
-BUILT_IN: Mapping[str, Detector] = {"ivt": ivt, "idt": idt, "adaptive": adaptive, "i2mc": i2mc}
+BUILT_IN: Mapping[str, Detector] = {
+    "ivt": ivt,
+    "idt": idt,
+    "adaptive": adaptive,
+    "i2mc": i2mc,
+    "microsaccades": microsaccade_events,
+}
 
 
 def detectors() -> list[str]:

@@ -1,0 +1,163 @@
+"""Areas of interest: dwell time, first fixation, revisits, transitions."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.errors import FormatError, InputError
+from gazekit.files import existing_file
+
+Bools = npt.NDArray[np.bool_]
+Inside = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], Bools]
+AOI_COLUMNS = (
+    "participant",
+    "image",
+    "aoi",
+    "fixations",  # in the area
+    "dwell_ms",  # their durations together
+    "dwell_share",  # of all fixation time on the picture
+    "first_fixation_ms",  # from the first fixation's onset on the picture; NaN if never
+    "first_duration_ms",
+    "visits",  # unbroken runs of fixations in the area
+    "revisits",
+)
+OUTSIDE = "outside"
+
+
+def polygon(points: npt.ArrayLike) -> Inside:
+    """The inside of a polygon of at least three (x, y) corners, in picture pixels; edges that touch count once.
+
+    Raises
+    ------
+    InputError : not a list of three or more finite corners.
+    """
+    corners = np.asarray(points, dtype=np.float64)
+    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
+        raise InputError(f"a polygon needs three or more corners (x, y); found shape {corners.shape}")
+
+    def inside(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bools:
+        odd = np.zeros(x.shape, dtype=bool)
+        for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            if y1 == y2:
+                continue
+            crosses = (y1 <= y) != (y2 <= y)
+            odd ^= crosses & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+        return odd
+
+    return inside
+
+
+def mask_area(mask: npt.ArrayLike) -> Inside:
+    """The true pixels of a mask, shape (h, w); a point belongs to the pixel that covers it."""
+    true = np.asarray(mask).astype(bool)
+    if true.ndim != 2:
+        raise InputError(f"a mask has two dimensions; found shape {true.shape}")
+    height, width = true.shape
+
+    def inside(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bools:
+        on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        found = np.zeros(x.shape, dtype=bool)
+        found[on] = true[y[on].astype(np.int64), x[on].astype(np.int64)]
+        return found
+
+    return inside
+
+
+def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
+    """Areas of pictures from a JSON file: ``{image: {name: [[x, y], ...] or "mask.png"}}``; files beside it.
+
+    Raises
+    ------
+    InputError, FormatError : no such file, not such a JSON file, or an area in it is wrong (it is named).
+    """
+    import cv2
+
+    path = existing_file(path, "file of areas")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        items = [(i, n, a) for i, areas in data.items() for n, a in areas.items()]
+    except (ValueError, AttributeError) as error:
+        raise FormatError(
+            f'{path} is not a JSON file of the form {{image: {{area: corners or "mask.png"}}}}: {error}'
+        ) from error
+    found: dict[str, dict[str, Inside]] = {image: {} for image in data}
+    for image, name, area in items:
+        if name == OUTSIDE:
+            raise InputError(f"{path}: {image}: an area cannot be named {OUTSIDE!r}, which is what lies in none")
+        if isinstance(area, str):
+            file = existing_file(path.parent / area, "mask picture")
+            pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+            if pixels is None:
+                raise FormatError(f"{file}, the mask of {image} / {name}, is not a picture that can be read")
+            found[image][name] = mask_area(np.asarray(pixels) > 127)
+        else:
+            try:
+                found[image][name] = polygon(area)
+            except (InputError, ValueError, TypeError) as error:
+                raise InputError(f"{path}: {image} / {name}: {error}") from error
+    return found
+
+
+def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:
+    """Figures of every area, a row a participant, picture and area (`AOI_COLUMNS`), in the order of the areas.
+
+    A fixation in several areas counts in each. Pictures without areas are left out.
+    """
+    rows: list[dict[str, Any]] = []
+    for (participant, image), trial in fixations.groupby(["participant", "image"], sort=False):
+        for name, inside in areas.get(str(image), {}).items():
+            rows.append({"participant": participant, "image": image, "aoi": name, **_figures(_ordered(trial), inside)})
+    return pd.DataFrame(rows, columns=list(AOI_COLUMNS))
+
+
+def transitions(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:
+    """How often gaze went from one area to another: image, from, to, count, over all participants.
+
+    A fixation in several areas counts as in the first of them, one in none as ``outside``; fixations that stay are
+    counted too (from equals to).
+    """
+    counts: dict[tuple[str, str, str], int] = {}
+    for (_, image), trial in fixations.groupby(["participant", "image"], sort=False):
+        parts = areas.get(str(image))
+        if not parts:
+            continue
+        names = np.full(len(trial), OUTSIDE, dtype=object)
+        ordered = _ordered(trial)
+        x, y = ordered["x_picture"].to_numpy(float), ordered["y_picture"].to_numpy(float)
+        for name, inside in reversed(list(parts.items())):
+            names[inside(x, y)] = name
+        for pair in itertools.pairwise(names):
+            key = (str(image), str(pair[0]), str(pair[1]))
+            counts[key] = counts.get(key, 0) + 1
+    return pd.DataFrame([(*key, n) for key, n in counts.items()], columns=["image", "from", "to", "count"])
+
+
+def _ordered(trial: pd.DataFrame) -> pd.DataFrame:
+    return trial.sort_values("onset_us", kind="stable")
+
+
+def _figures(trial: pd.DataFrame, inside: Inside) -> dict[str, float]:
+    where = inside(trial["x_picture"].to_numpy(float), trial["y_picture"].to_numpy(float))
+    duration = trial["duration_ms"].to_numpy(float)
+    onset = trial["onset_us"].to_numpy(np.int64)
+    visits = int(where[0]) + int((where[1:] & ~where[:-1]).sum())
+    first = int(np.argmax(where))
+    seen = bool(where.any())
+    total = float(duration.sum())
+    return {
+        "fixations": int(where.sum()),
+        "dwell_ms": float(duration[where].sum()),
+        "dwell_share": float(duration[where].sum()) / total if total > 0 else np.nan,
+        "first_fixation_ms": (onset[first] - onset[0]) / 1000 if seen else np.nan,
+        "first_duration_ms": float(duration[first]) if seen else np.nan,
+        "visits": visits,
+        "revisits": max(visits - 1, 0),
+    }
