@@ -24,7 +24,7 @@ def made_on_cluster(todo: Sequence[tuple[PartJob, Path]], scheduler: str) -> Ite
     except ImportError:
         raise MissingExtraError("Dask's distributed scheduler", "cluster") from None
     try:
-        client = Client(scheduler, timeout="20s", set_as_default=False)
+        client = Client(scheduler, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
@@ -36,5 +36,5 @@ def made_on_cluster(todo: Sequence[tuple[PartJob, Path]], scheduler: str) -> Ite
             client.submit(make_part, job, target.resolve(), key=f"gazekit-{target.stem}", pure=False, retries=RETRIES)
             for job, target in todo
         ]
-        for future in as_completed(futures):
+        for future in as_completed(futures):  # type: ignore[no-untyped-call]
             yield future.result()

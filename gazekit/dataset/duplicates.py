@@ -12,7 +12,8 @@ from gazekit.pictures import Pixels
 
 SIDE, LOW = 32, 8
 DISTANCE = 7  # bits of 64 that may differ
-_BITS = np.array([bin(i).count("1") for i in range(256)], dtype=np.uint8)
+_SET = np.array([bin(i).count("1") for i in range(256)], dtype=np.uint8)
+_ROWS = 256
 
 
 def perceptual_hash(pixels: Pixels) -> int:
@@ -21,35 +22,51 @@ def perceptual_hash(pixels: Pixels) -> int:
     The lowest 8 x 8 coefficients of the cosine transform of the grey picture at 32 x 32, each above or below their
     median (Zauner 2010, pHash). The constant term says only how bright the picture is, and counts as it falls.
     """
-    small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    low = cv2.dct(grey)[:LOW, :LOW].ravel()
+    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    while min(grey.shape) >= 4 * SIDE:  # exact halves cost a tenth of averaging at once
+        height, width = grey.shape[0] // 2, grey.shape[1] // 2
+        grey = cv2.resize(grey[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    low = cv2.dct(small)[:LOW, :LOW].ravel()
     bits = low > np.median(low[1:])
     return int(np.packbits(bits).view(">u8")[0])
 
 
 def near_pairs(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -> list[tuple[int, int]]:
-    """Every pair of hashes that differ in at most so many bits (0 to 7), ascending.
+    """Pairs of hashes that differ in at most so many bits (0 to 7), ascending.
 
-    Of two that differ in at most 7 bits one of the 8 bytes is equal, so only hashes that share a byte are compared.
+    Equal hashes are paired with their first, and only that one with hashes that are near: enough to join groups. Of
+    two that differ in at most 7 bits one of the 8 bytes is equal, so only hashes that share a byte are compared.
     """
-    table = np.ascontiguousarray(hashes).astype(">u8").view(np.uint8).reshape(-1, 8)
-    found: set[tuple[int, int]] = set()
+    unique, first, which = np.unique(hashes, return_index=True, return_inverse=True)
+    found = {(int(first[u]), i) for i, u in enumerate(which.tolist()) if first[u] != i}
+    table = unique.astype(">u8").view(np.uint8).reshape(-1, 8)
     for byte in range(8):
         order = np.argsort(table[:, byte], kind="stable")
-        starts = np.flatnonzero(np.diff(table[order, byte], prepend=-1))
+        starts = np.flatnonzero(np.diff(table[order, byte].astype(np.int16), prepend=-1))
         for members in np.split(order, starts[1:]):
-            found.update(_pairs_among(table, np.sort(members), distance))
+            for a, b in _pairs_among(unique[members], distance):
+                i, j = sorted((int(first[members[a]]), int(first[members[b]])))
+                found.add((i, j))
     return sorted(found)
 
 
-def _pairs_among(table: npt.NDArray[np.uint8], members: npt.NDArray[np.intp], distance: int) -> list[tuple[int, int]]:
-    pairs = []
-    chosen = table[members]
-    for n in range(len(members) - 1):
-        apart = _BITS[chosen[n + 1 :] ^ chosen[n]].sum(axis=1)
-        pairs += [(int(members[n]), int(members[n + 1 + m])) for m in np.flatnonzero(apart <= distance)]
+def _pairs_among(hashes: npt.NDArray[np.uint64], distance: int) -> list[tuple[int, int]]:
+    """Pairs (row, row) with row < row, by comparing all with all, some hundred rows at a time."""
+    pairs: list[tuple[int, int]] = []
+    for start in range(0, len(hashes), _ROWS):
+        block = hashes[start : start + _ROWS, None] ^ hashes[None, start:]
+        near = np.argwhere(_bits(block) <= distance)
+        pairs += [(start + int(a), start + int(b)) for a, b in near if a < b]
     return pairs
+
+
+def _bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
+    """How many bits are set."""
+    if hasattr(np, "bitwise_count"):  # numpy 2
+        return np.asarray(np.bitwise_count(values), dtype=np.uint8)
+    split = _SET[np.ascontiguousarray(values).view(np.uint8)].reshape(*values.shape, 8)
+    return np.asarray(split.sum(axis=-1), dtype=np.uint8)
 
 
 def components(

@@ -43,20 +43,18 @@ def by_picture(
     table = table[np.isfinite(table[["x_picture", "y_picture"]].to_numpy(np.float64)).all(axis=1)]
     if not len(table):
         raise InputError("none of the fixations lies on a picture")
-    participants = sorted(map(str, table["participant"].unique()))
-    code = {name: n for n, name in enumerate(participants)}
-    names = table["image"].astype(str)
-    sigma = _sigmas(table, names, sigma_deg) if sigma_px is None else dict.fromkeys(names.unique(), float(sigma_px))
+    who, participants = pd.factorize(table["participant"].astype(str), sort=True)
+    which, images = pd.factorize(table["image"].astype(str), sort=True)
+    order = np.argsort(which, kind="stable")
+    ends = np.searchsorted(which[order], np.arange(len(images) + 1))
+    x, y, duration = (table[name].to_numpy(np.float32)[order] for name in ("x_picture", "y_picture", "duration_ms"))
+    viewer = who[order].astype(np.int32)
+    sigma = np.full(len(images), sigma_px) if sigma_px is not None else _sigmas(table, which, sigma_deg)
     seen = {}
-    for image, part in table.groupby(names, sort=True):
-        seen[str(image)] = PictureFixations(
-            x=part["x_picture"].to_numpy(np.float32),
-            y=part["y_picture"].to_numpy(np.float32),
-            duration_ms=part["duration_ms"].to_numpy(np.float32),
-            viewer=np.array([code[str(name)] for name in part["participant"]], dtype=np.int32),
-            sigma_px=sigma[str(image)],
-        )
-    return seen, participants
+    for n, image in enumerate(images):
+        rows = slice(ends[n], ends[n + 1])
+        seen[str(image)] = PictureFixations(x[rows], y[rows], duration[rows], viewer[rows], float(sigma[n]))
+    return seen, [str(name) for name in participants]
 
 
 def digest(table: pd.DataFrame) -> str:
@@ -64,10 +62,9 @@ def digest(table: pd.DataFrame) -> str:
     return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
 
 
-def _sigmas(table: pd.DataFrame, names: pd.Series, sigma_deg: float) -> dict[str, float]:
+def _sigmas(table: pd.DataFrame, which: npt.NDArray[np.intp], sigma_deg: float) -> npt.NDArray[np.float64]:
     """Sigma in each picture's pixels: placement is linear, so spread in pixels over spread in degrees is the scale."""
-    columns = table[["x_picture", "y_picture", "x_deg", "y_deg"]].astype(np.float64)
-    spread = columns.groupby(names).var(ddof=0)
+    spread = table[["x_picture", "y_picture", "x_deg", "y_deg"]].astype(np.float64).groupby(which).var(ddof=0)
     degrees = (spread["x_deg"] + spread["y_deg"]).to_numpy()
     pixels = (spread["x_picture"] + spread["y_picture"]).to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -75,5 +72,4 @@ def _sigmas(table: pd.DataFrame, names: pd.Series, sigma_deg: float) -> dict[str
     good = np.isfinite(scale) & (degrees > 1e-6) & (scale > 0)
     if not good.any():
         raise InputError("the pictures' size in degrees cannot be told from single fixations: give sigma_px")
-    scale = np.where(good, scale, np.median(scale[good]))
-    return {str(image): float(sigma_deg * value) for image, value in zip(spread.index, scale, strict=True)}
+    return sigma_deg * np.where(good, scale, np.median(scale[good]))
