@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from survey.ratings import Duplicates, Floats, Ratings, from_table, settle_duplicates
+
+Counts = npt.NDArray[np.int64]
 
 
 def aggregate(
@@ -44,14 +47,14 @@ def aggregate(
     return table[table["n"] > 0].reset_index(drop=True) if duplicates == "drop" else table
 
 
-def count(ratings: Ratings, scale: int) -> Floats:
+def count(ratings: Ratings, scale: int) -> Counts:
     """Counts of each score, int64 (pictures, scale)."""
     bucket = np.rint(ratings.score).astype(np.int64) - 1
     flat = np.bincount(ratings.image * np.int64(scale) + bucket, minlength=len(ratings.images) * scale)
     return np.asarray(flat.reshape(-1, scale))
 
 
-def describe(counts: Floats, confidence: float = 0.95) -> pd.DataFrame:
+def describe(counts: Counts, confidence: float = 0.95) -> pd.DataFrame:
     """Counts, moments, intervals and smoothed distribution of histograms (N, K), as columns.
 
     The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval holds the mean of a distribution whose
@@ -67,14 +70,14 @@ def describe(counts: Floats, confidence: float = 0.95) -> pd.DataFrame:
         sample = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
         half = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * sample / np.sqrt(n)
     low, high = dirichlet_interval(counts, confidence)
-    columns: dict[str, Floats] = {f"c{k}": counts[:, k - 1] for k in score}
+    columns: dict[str, Floats | Counts] = {f"c{k}": counts[:, k - 1] for k in score}
     columns |= {"mean": mean, "std": np.sqrt(squares / np.where(n > 0, n, np.nan)), "sd_sample": sample}
     columns |= {"mean_low": mean - half, "mean_high": mean + half, "dirichlet_low": low, "dirichlet_high": high}
     smooth = (counts + 0.5) / (n + scale / 2)[:, None]
     return pd.DataFrame(columns | {f"p{k}": smooth[:, k - 1] for k in score})
 
 
-def dirichlet_interval(counts: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
+def dirichlet_interval(counts: Counts, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Interval of the mean score under a Dirichlet(counts + 1/2) posterior, (N,) and (N,)."""
     scale = counts.shape[1]
     score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives

@@ -128,7 +128,7 @@ def _skip(connection: Connection, person: Row[Any]) -> Row[Any]:
     if ahead is not None:
         connection.execute(update(slot).where(slot.c.id == ahead.id).values(place=person.place))
     elif person.plan[person.place] == "M":
-        rest = "".join(letter for letter in rest if letter == "R")  # no picture is open to this rater any more
+        rest = "".join(letter for letter in rest if letter != "M")  # no picture is open to this rater any more
     connection.execute(update(rater).where(rater.c.id == person.id).values(plan=before + rest))
     return connection.execute(select(rater).where(rater.c.id == person.id)).one()
 

@@ -1,0 +1,152 @@
+"""How far the raters agree: the ceiling for everything that is predicted from their ratings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from survey.aggregate import count
+from survey.ratings import Floats, Ratings, from_table, settle_duplicates
+
+Level = Literal["interval", "ordinal"]
+
+
+def krippendorff_alpha(counts: npt.NDArray[np.int64], level: Level = "interval") -> float:
+    """Krippendorff's alpha from the histograms (N, K) of N pictures; NaN where nothing varies.
+
+    1 - observed / expected disagreement over the pairs of ratings of a picture (Krippendorff 2011); pictures with
+    one rating have no pair. The difference of two scores is squared, on the scores (interval) or on their ranks
+    (ordinal).
+    """
+    n = counts.sum(axis=1)
+    paired = counts[n > 1].astype(np.float64)
+    total = paired.sum(axis=0)
+    if not len(paired):
+        return float("nan")
+    shares = paired / (paired.sum(axis=1) - 1)[:, None]
+    observed = paired.T @ shares - np.diag(shares.sum(axis=0))
+    expected = (np.outer(total, total) - np.diag(total)) / (total.sum() - 1)
+    place = np.arange(len(total), dtype=np.float64) if level == "interval" else np.cumsum(total) - total / 2
+    difference = (place[:, None] - place[None, :]) ** 2
+    disagreement = float((expected * difference).sum())
+    return 1 - float((observed * difference).sum()) / disagreement if disagreement > 0 else float("nan")
+
+
+def icc_oneway(ratings: Ratings) -> tuple[float, float, float]:
+    """ICC(1), ICC(1,k) and k, from a one-way analysis of variance with unequal numbers of ratings.
+
+    k is the average number of ratings corrected for its spread, (n - sum n_j^2 / n) / (N - 1); ICC(1,k) is the
+    reliability of a mean of k ratings (Shrout & Fleiss 1979; McGraw & Wong 1996).
+    """
+    votes = np.bincount(ratings.image, minlength=len(ratings.images)).astype(np.float64)
+    sums = np.bincount(ratings.image, ratings.score, minlength=len(ratings.images))[votes > 0]
+    votes = votes[votes > 0]
+    n, pictures = votes.sum(), len(votes)
+    if pictures < 2 or n <= pictures:
+        return float("nan"), float("nan"), float(n / max(pictures, 1))
+    middle = ratings.score.mean()
+    between = (votes * (sums / votes - middle) ** 2).sum()
+    within = ((ratings.score - middle) ** 2).sum() - between
+    msb, msw = between / (pictures - 1), within / (n - pictures)
+    k = (n - (votes**2).sum() / n) / (pictures - 1)
+    if msb <= 0:
+        return float("nan"), float("nan"), float(k)
+    return float((msb - msw) / (msb + (k - 1) * msw)), float((msb - msw) / msb), float(k)
+
+
+def split_half(ratings: Ratings, rng: np.random.Generator, splits: int = 50) -> float:
+    """Correlation of the means of two random halves of each picture's ratings, stepped up by Spearman-Brown.
+
+    The mean over many splits; pictures with one rating are left out. NaN where the means do not vary.
+    """
+    found = []
+    for _ in range(splits):
+        order = np.lexsort((rng.random(ratings.n), ratings.image))
+        image, score = ratings.image[order], ratings.score[order]
+        rank = np.arange(len(image)) - np.flatnonzero(np.r_[True, np.diff(image) != 0])[_run(image)]
+        halves = [_means(image[rank % 2 == side], score[rank % 2 == side], len(ratings.images)) for side in (0, 1)]
+        both = np.isfinite(halves[0]) & np.isfinite(halves[1])
+        if both.sum() < 3 or min(np.ptp(h[both]) for h in halves) == 0:
+            continue
+        r = np.corrcoef(halves[0][both], halves[1][both])[0, 1]
+        found.append(2 * r / (1 + r))
+    return float(np.mean(found)) if found else float("nan")
+
+
+def repeats(table: pd.DataFrame) -> dict[str, float]:
+    """Agreement of raters with themselves: pictures shown twice (``kind`` main and repeat).
+
+    Returns
+    -------
+    dict with ``pairs``, ``correlation`` and ``difference`` (mean absolute, in points).
+    """
+    if "kind" not in table.columns:
+        return {"pairs": 0.0, "correlation": float("nan"), "difference": float("nan")}
+    both = table[table["kind"] == "main"].merge(table[table["kind"] == "repeat"], on=["rater", "image"])
+    first, again = (both[name].to_numpy(dtype=np.float64) for name in ("score_x", "score_y"))
+    varies = len(both) > 2 and np.ptp(first) > 0 and np.ptp(again) > 0
+    return {
+        "pairs": float(len(both)),
+        "correlation": float(np.corrcoef(first, again)[0, 1]) if varies else float("nan"),
+        "difference": float(np.mean(np.abs(first - again))) if len(both) else float("nan"),
+    }
+
+
+def reliability(
+    table: pd.DataFrame, *, scale: int = 10, seed: int = 0, bootstrap: int = 200, confidence: float = 0.95
+) -> pd.DataFrame:
+    """Every measure of reliability of a set of ratings, with intervals from a bootstrap over raters.
+
+    Returns
+    -------
+    DataFrame with measure, value, low, high. ``noise ceiling`` is the square root of ICC(1,k): the highest
+    correlation that a perfect model of the pictures can reach with the observed means.
+    """
+    ratings, _ = settle_duplicates(from_table(table, scale=scale))
+    rng = np.random.default_rng(seed)
+    values = _measures(ratings, scale)
+    draws = pd.DataFrame([_measures(_resampled(ratings, rng), scale) for _ in range(bootstrap)], columns=list(values))
+    tail = (1 - confidence) / 2
+    rows = [
+        (name, value, _quantile(draws[name], tail), _quantile(draws[name], 1 - tail)) for name, value in values.items()
+    ]
+    rows.append(("split half (Spearman-Brown)", split_half(ratings, rng), float("nan"), float("nan")))
+    again = repeats(table)
+    rows += [(f"repeats: {name}", value, float("nan"), float("nan")) for name, value in again.items() if again["pairs"]]
+    return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+
+
+def _measures(ratings: Ratings, scale: int) -> dict[str, float]:
+    counts = count(ratings, scale)
+    single, average, k = icc_oneway(ratings)
+    return {
+        "Krippendorff's alpha (interval)": krippendorff_alpha(counts, "interval"),
+        "Krippendorff's alpha (ordinal)": krippendorff_alpha(counts, "ordinal"),
+        "ICC(1)": single,
+        f"ICC(1,k), k = {k:.1f}" if k != round(k) else f"ICC(1,k), k = {k:.0f}": average,
+        "noise ceiling": float(np.sqrt(max(average, 0.0))),
+    }
+
+
+def _resampled(ratings: Ratings, rng: np.random.Generator) -> Ratings:
+    """The ratings of raters drawn with replacement; a rater drawn twice counts as two."""
+    times = np.bincount(rng.integers(0, len(ratings.raters), len(ratings.raters)), minlength=len(ratings.raters))
+    return ratings.keep(np.repeat(np.arange(ratings.n), times[ratings.rater]))
+
+
+def _quantile(draws: pd.Series[float], at: float) -> float:
+    kept = draws.dropna()
+    return float(np.quantile(kept, at)) if len(kept) else float("nan")
+
+
+def _run(image: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+    """The number of the run of equal values that each entry belongs to."""
+    return np.cumsum(np.r_[False, np.diff(image) != 0]).astype(np.int64)
+
+
+def _means(image: npt.NDArray[np.int32], score: Floats, images: int) -> Floats:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.bincount(image, score, minlength=images) / np.bincount(image, minlength=images))

@@ -1,0 +1,188 @@
+"""Which raters cannot be relied on: each rule by itself, with what it found and what leaving them out changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from survey.errors import SettingsError
+from survey.joint import joint_estimate
+from survey.ratings import Floats, Ratings, from_table, settle_duplicates
+
+MIN_RATINGS = 8  # a rater with fewer is not judged by the scores
+EXCLUDING = ("attention", "straight-lining", "too fast", "correlation", "inconsistency")
+COLUMNS = ["rater", "rule", "value", "limit", "action", "ratings", "effect"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where each rule draws its line."""
+
+    failed_checks: float = 1 / 3  # share of the attention checks
+    same_answer: float = 0.9  # share of the commonest score
+    seconds: float = 0.5  # median time a picture
+    correlation: float = 0.2  # with the mean of the others
+    inconsistency: float = 3.5  # robust z of the joint estimate's inconsistency
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule's value for each rater (NaN: not judged), and its limit."""
+
+    value: Floats
+    limit: float
+    bad: np.ndarray
+
+
+def screen(
+    table: pd.DataFrame,
+    *,
+    scale: int = 10,
+    limits: Limits = Limits(),
+    exclude_by: Collection[str] = EXCLUDING,
+) -> pd.DataFrame:
+    """Screen the raters of a set of ratings.
+
+    Rules: ``attention`` (share of attention checks failed), ``straight-lining`` (share of the commonest score),
+    ``too fast`` (median time a picture), ``correlation`` (Pearson's r with the mean of the other raters on the same
+    pictures), ``bt500`` (ITU-R BT.500-15: ratings far off, to both sides), ``inconsistency`` (robust z of the rater's
+    inconsistency in the joint estimate of ITU-T P.910).
+
+    Parameters
+    ----------
+    exclude_by : rules that exclude; the others only report. BT.500 is known to reject good raters and to miss random
+        ones, so it reports unless it is named here.
+
+    Returns
+    -------
+    DataFrame, a row a rater and rule that the rater broke: value, limit, action (``excluded`` or ``reported``),
+    ratings (how many), effect (mean absolute change, in points, of the pictures' means without this rater).
+    """
+    unknown = sorted(set(exclude_by) - set(RULES))
+    if unknown:
+        raise SettingsError(f"unknown rules {', '.join(unknown)}; known: {', '.join(RULES)}")
+    ratings, _ = settle_duplicates(from_table(table, scale=scale))
+    votes = np.bincount(ratings.rater, minlength=len(ratings.raters))
+    change = effect(ratings)
+    rows = []
+    for rule, judge in RULES.items():
+        found = judge(table, ratings, limits)
+        for k in np.flatnonzero(found.bad):
+            action = "excluded" if rule in exclude_by else "reported"
+            rows.append((ratings.raters[k], rule, found.value[k], found.limit, action, int(votes[k]), change[k]))
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values(["rater", "rule"], ignore_index=True)
+
+
+def without(table: pd.DataFrame, screening: pd.DataFrame) -> pd.DataFrame:
+    """The ratings without the raters that a screening excluded."""
+    gone = set(screening.loc[screening["action"] == "excluded", "rater"])
+    return table[~table["rater"].isin(gone)]
+
+
+def effect(ratings: Ratings) -> Floats:
+    """Mean absolute change of the means of a rater's pictures when that rater is left out, by rater."""
+    votes = np.bincount(ratings.image, minlength=len(ratings.images))[ratings.image]
+    mean = (np.bincount(ratings.image, ratings.score) / np.maximum(np.bincount(ratings.image), 1))[ratings.image]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change = np.abs(ratings.score - mean) / (votes - 1)  # |mean - mean without| exactly
+        change[votes < 2] = np.nan
+        known = np.isfinite(change)
+        total = np.bincount(ratings.rater[known], change[known], minlength=len(ratings.raters))
+        return np.asarray(total / np.bincount(ratings.rater[known], minlength=len(ratings.raters)))
+
+
+def _attention(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    value = np.full(len(ratings.raters), np.nan)
+    if {"kind", "expected"} <= set(table.columns):
+        checks = table[(table["kind"] == "check").to_numpy()]
+        failed = checks["score"].astype(float) != checks["expected"].astype(float)
+        share = failed.groupby(checks["rater"].astype(str)).mean()
+        value = share.reindex([str(name) for name in ratings.raters]).to_numpy(np.float64)
+    return _above(value, limits.failed_checks)
+
+
+def _straight(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    whole = np.rint(ratings.score).astype(np.int64)
+    top = int(whole.max()) + 1
+    counts = np.bincount(ratings.rater * np.int64(top) + whole, minlength=len(ratings.raters) * top)
+    counts = counts.reshape(-1, top)
+    n = counts.sum(axis=1)
+    value = np.where(n >= MIN_RATINGS, counts.max(axis=1) / np.maximum(n, 1), np.nan)
+    return _above(value, limits.same_answer, equal=True)
+
+
+def _fast(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    value = np.full(len(ratings.raters), np.nan)
+    if "time_ms" in table.columns:
+        main = table[(table["kind"] == "main").to_numpy()] if "kind" in table.columns else table
+        seconds = pd.to_numeric(main["time_ms"], errors="coerce").astype(float) / 1000
+        medians = seconds.groupby(main["rater"].astype(str)).median()
+        value = medians.reindex([str(name) for name in ratings.raters]).to_numpy(np.float64)
+    return _below(value, limits.seconds)
+
+
+def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    sums = np.bincount(ratings.image, ratings.score, minlength=len(ratings.images))
+    votes = np.bincount(ratings.image, minlength=len(ratings.images))
+    shared = ratings.keep(votes[ratings.image] > 1)
+    others = (sums[shared.image] - shared.score) / (votes[shared.image] - 1)
+    group, raters = shared.rater, len(ratings.raters)
+    n = np.bincount(group, minlength=raters)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = shared.score - (np.bincount(group, shared.score, minlength=raters) / n)[group]
+        rest = others - (np.bincount(group, others, minlength=raters) / n)[group]
+        spread = np.sqrt(np.bincount(group, own**2, minlength=raters) * np.bincount(group, rest**2, minlength=raters))
+        value = np.bincount(group, own * rest, minlength=raters) / spread
+    return _below(np.where((n >= MIN_RATINGS) & (spread > 0), value, np.nan), limits.correlation)
+
+
+def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Finding:
+    """ITU-R BT.500-15 A1-2.3.1: over 5 % of the ratings outside, and not all of them to one side."""
+    images, raters = len(ratings.images), len(ratings.raters)
+    n = np.bincount(ratings.image, minlength=images)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(ratings.image, ratings.score, minlength=images) / n
+        off = ratings.score - mean[ratings.image]
+        second = np.bincount(ratings.image, off**2, minlength=images) / n
+        kurtosis = (np.bincount(ratings.image, off**4, minlength=images) / n) / second**2
+        sd = np.sqrt(second * n / (n - 1))
+    normal = (kurtosis >= 2) & (kurtosis <= 4)
+    reach = np.where(normal, 2.0, np.sqrt(20.0)) * sd
+    with np.errstate(invalid="ignore"):
+        above = np.bincount(ratings.rater, (off > 0) & (off >= reach[ratings.image]), minlength=raters)
+        below = np.bincount(ratings.rater, (off < 0) & (-off >= reach[ratings.image]), minlength=raters)
+    outside = above + below
+    share = outside / np.maximum(np.bincount(ratings.rater, minlength=raters), 1)
+    balance = np.abs(above - below) / np.maximum(outside, 1)
+    return Finding(share, 0.05, (share > 0.05) & (balance < 0.3))
+
+
+def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    n = np.bincount(ratings.rater, minlength=len(ratings.raters))
+    spread = np.where(n >= MIN_RATINGS, joint_estimate(ratings, tolerance=1e-6).inconsistency, np.nan)
+    middle = float(np.nanmedian(spread)) if np.isfinite(spread).any() else 0.0
+    robust = 1.4826 * float(np.nanmedian(np.abs(spread - middle))) if np.isfinite(spread).any() else 0.0
+    return _above((spread - middle) / max(robust, 1e-6), limits.inconsistency)
+
+
+def _above(value: Floats, limit: float, *, equal: bool = False) -> Finding:
+    with np.errstate(invalid="ignore"):
+        return Finding(value, limit, value >= limit if equal else value > limit)
+
+
+def _below(value: Floats, limit: float) -> Finding:
+    with np.errstate(invalid="ignore"):
+        return Finding(value, limit, value < limit)
+
+
+RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], Finding]] = {
+    "attention": _attention,
+    "straight-lining": _straight,
+    "too fast": _fast,
+    "correlation": _correlation,
+    "bt500": _bt500,
+    "inconsistency": _inconsistency,
+}

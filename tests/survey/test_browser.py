@@ -1,0 +1,257 @@
+"""A participant's whole way in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from survey.export import export_answers, export_ratings
+from survey.store import open_store
+from tests.needs import need
+from tests.survey.conftest import PASSWORD, serving, write_study
+
+CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    need(CHROMIUM, "Chromium")
+    sync = pytest.importorskip("playwright.sync_api")
+    with sync.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    study = write_study(tmp_path_factory.mktemp("served"), pictures=40)
+    with serving(study, "--database-url", str(study.with_suffix(".db"))) as (url, _):
+        yield url, study.with_suffix(".db")
+
+
+def agree(page: Any, url: str) -> None:
+    page.goto(url)
+    page.get_by_label("I have read this").check()
+    page.get_by_role("button", name="Begin").click()
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url("**/rate")
+    page.wait_for_load_state("load")
+
+
+def asked(page: Any) -> int | None:
+    check = page.locator(".check strong")
+    return int(check.inner_text()) if check.count() else None
+
+
+def choose(page: Any, score: int) -> None:
+    page.locator(f"input[name=score][value='{asked(page) or score}']").check(force=True)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Next").click()
+
+
+def ratings_of(database: Path, rater: str) -> Any:
+    store = open_store(database)
+    table = export_ratings(store, practice=True)
+    store.close()
+    return table[table["rater"] == rater]
+
+
+def pseudonym(page: Any, url: str) -> str:
+    page.goto(f"{url}/mine")
+    return str(page.locator("main p strong").first.inner_text())
+
+
+def faults(page: Any) -> list[str]:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page)
+    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found.response["violations"]]
+
+
+def test_keyboard_alone_leads_from_consent_to_the_code(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    page.goto(f"{url}/?PROLIFIC_PID=abc123&STUDY_ID=s1&SESSION_ID=t1")
+    press(page, "Tab", "Space", "Tab", "Enter")
+    page.wait_for_url("**/instructions")
+    press(page, "Tab", "Tab", "Enter")
+    page.wait_for_url("**/rate")
+    shown = 0
+    while page.url.endswith("/rate"):
+        shown += 1
+        before = page.locator("input[name=slot]").input_value()
+        page.keyboard.type(str(asked(page) or 10))
+        page.keyboard.press("Enter")
+        page.wait_for_function(
+            "slot => { const f = document.querySelector('input[name=slot]'); return !f || f.value !== slot; }",
+            arg=before,
+        )
+    assert shown == 9  # 1 practice, 6 pictures, 1 repeat, 1 check
+    press(page, "Tab", "4", "2", "Tab", "Space", "Tab", "Tab", "Enter")
+    page.wait_for_url("**/end")
+    code = page.locator("code").inner_text()
+    assert page.get_by_role("link", name="Return").get_attribute("href") == (
+        f"https://example.org/back?code={code}&who=abc123"
+    )
+    mine = ratings_of(database, pseudonym(page, url))
+    assert set(mine["score"][mine["kind"] != "check"]) == {10}
+    assert (mine["entered"] == "keys").all()
+    assert (mine["time_ms"] > 0).all()
+    assert mine["viewport_w"].tolist() == [1280] * 9
+    context.close()
+
+
+def press(page: Any, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script-on", "script-off"])
+def test_a_phone_shows_picture_scale_and_button_at_once(browser: Any, server: tuple[str, Path], script: bool) -> None:
+    url, database = server
+    context = browser.new_context(**PHONE, java_script_enabled=script)
+    page = context.new_page()
+    agree(page, url)
+    for part in ("#picture", "input[value='1']", "input[value='10']", "button[type=submit]"):
+        box = page.locator(part).first.bounding_box()
+        assert box is not None, part
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= 844
+        assert box["x"] + box["width"] <= 390
+    while page.url.endswith("/rate"):
+        score = asked(page) or 7
+        page.locator(f"label:has(input[value='{score}'])").tap()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Next").tap()
+    page.locator("#q_age").fill("33")
+    page.get_by_role("button", name="Finish").tap()
+    assert len(page.locator("code").inner_text()) == 10
+    mine = ratings_of(database, pseudonym(page, url))
+    assert len(mine) == 9
+    assert mine["time_ms"].notna().all()
+    assert mine["entered"].isna().all() == (not script)
+    context.close()
+
+
+def test_back_and_a_second_tab_do_no_harm(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    agree(page, url)
+    other = context.new_page()
+    other.goto(f"{url}/rate")
+    choose(page, 3)
+    second = page.locator("input[name=slot]").input_value()
+    choose(other, 9)  # the same picture once more
+    assert other.locator("input[name=slot]").input_value() == second
+    page.go_back()
+    page.wait_for_load_state()
+    if page.url.endswith("/rate"):
+        assert page.locator("input[name=slot]").input_value() == second
+    page.goto(f"{url}/rate")
+    choose(page, 4)
+    mine = ratings_of(database, pseudonym(page, url))
+    assert [s for s, kind in zip(mine["score"], mine["kind"], strict=True) if kind != "check"] == [3, 4]
+    context.close()
+
+
+def test_a_double_click_counts_once(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    agree(page, url)
+    page.locator("label:has(input[value='6'])").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Next").dblclick()
+    assert len(ratings_of(database, pseudonym(page, url))) == 1
+    context.close()
+
+
+def test_closed_and_resumed_by_the_link_in_another_browser(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    first = browser.new_context(**DESKTOP)
+    page = first.new_page()
+    page.goto(url)
+    page.get_by_label("I have read this").check()
+    page.get_by_role("button", name="Begin").click()
+    link = page.locator(".link a").get_attribute("href")
+    page.get_by_role("button", name="Start").click()
+    choose(page, 2)
+    due = page.locator("input[name=slot]").input_value()
+    first.close()
+    second = browser.new_context(**PHONE)
+    page = second.new_page()
+    page.goto(link)
+    assert page.url.endswith("/rate")
+    assert page.locator("input[name=slot]").input_value() == due
+    assert len(ratings_of(database, pseudonym(page, url))) == 1
+    second.close()
+
+
+def test_the_next_picture_is_loaded_ahead(browser: Any, server: tuple[str, Path]) -> None:
+    url, _ = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    asked_for: list[str] = []
+    page.on("requestfinished", lambda request: asked_for.append(request.url) if "/picture/" in request.url else None)
+    agree(page, url)
+    page.wait_for_load_state("networkidle")
+    assert len(asked_for) == 2
+    shown = page.locator("#picture").get_attribute("src")
+    assert asked_for[0].endswith(shown) or asked_for[1].endswith(shown)
+    context.close()
+
+
+def test_every_page_passes_axe(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP, bypass_csp=True)
+    page = context.new_page()
+    found: dict[str, list[str]] = {}
+
+    def look(name: str) -> None:
+        found[name] = faults(page)
+
+    page.goto(url)
+    look("consent")
+    page.get_by_label("I have read this").check()
+    page.get_by_role("button", name="Begin").click()
+    look("instructions")
+    page.get_by_role("button", name="Start").click()
+    look("practice")
+    while page.url.endswith("/rate"):
+        look("check" if asked(page) else "rating")
+        choose(page, 8)
+    look("questions")
+    page.locator("form").evaluate("form => { form.noValidate = true; }")
+    page.get_by_role("button", name="Finish").click()
+    look("questions with a fault")
+    page.locator("#q_age").fill("40")
+    page.locator("#q_comment").fill("<script>alert(1)</script>")
+    page.get_by_role("button", name="Finish").click()
+    look("end")
+    page.goto(f"{url}/mine")
+    look("mine")
+    page.goto(f"{url}/nowhere")
+    look("problem")
+    page.goto(f"{url}/operator/login")
+    look("login")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Enter").click()
+    look("operator")
+    assert {name: fault for name, fault in found.items() if fault} == {}
+    assert len(found) == 12
+    store = open_store(database)
+    assert "<script>alert(1)</script>" in export_answers(store)["value"].tolist()
+    store.close()
+    context.close()

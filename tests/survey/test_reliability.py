@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from survey.aggregate import count
+from survey.ratings import from_table
+from survey.reliability import icc_oneway, krippendorff_alpha, reliability, repeats, split_half
+from tests.survey.test_joint import from_matrix
+
+
+def sparse(rng: np.random.Generator, noise: float = 1.0, pictures: int = 60, raters: int = 25) -> np.ndarray:
+    truth = rng.uniform(2.5, 8.5, pictures)
+    scores = np.clip(np.rint(truth[:, None] + rng.normal(0, noise, (pictures, raters))), 1, 10)
+    for row in scores:  # unequal numbers, one picture with a single rating
+        row[rng.permutation(raters)[rng.integers(4, 12) :]] = np.nan
+    scores[0] = np.nan
+    scores[0, 3] = 5
+    return scores
+
+
+@pytest.mark.parametrize("level", ["interval", "ordinal"])
+@pytest.mark.parametrize("noise", [0.3, 1.5, 6.0])
+def test_alpha_equals_the_krippendorff_package(rng: np.random.Generator, level: str, noise: float) -> None:
+    peer = pytest.importorskip("krippendorff")
+    scores = sparse(rng, noise)
+    counts = count(from_table(from_matrix(scores)), 10)
+    expected = peer.alpha(
+        reliability_data=scores.T, level_of_measurement=level, value_domain=list(np.arange(1.0, 11.0))
+    )
+    assert krippendorff_alpha(counts, level) == pytest.approx(expected, abs=1e-10)  # type: ignore[arg-type]
+
+
+def test_alpha_is_one_for_full_agreement_and_absent_without_any_spread() -> None:
+    assert krippendorff_alpha(np.array([[3, 0, 0], [0, 0, 4]])) == pytest.approx(1.0)
+    assert np.isnan(krippendorff_alpha(np.array([[0, 3, 0], [0, 4, 0]])))
+    assert np.isnan(krippendorff_alpha(np.array([[0, 1, 0], [1, 0, 0]])))
+
+
+def test_icc_of_the_classic_example() -> None:
+    # Shrout & Fleiss (1979), table 2: 6 targets, 4 judges; table 4 gives ICC(1,1) = .17 and ICC(1,4) = .44
+    scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    single, average, k = icc_oneway(from_table(from_matrix(np.array(scores, float))))
+    assert (round(single, 2), round(average, 2), k) == (0.17, 0.44, 4)
+
+
+def test_icc_with_unequal_numbers_finds_the_planted_reliability(rng: np.random.Generator) -> None:
+    truth = rng.normal(0, 1, 3000)
+    votes = rng.integers(2, 19, 3000)
+    image = np.repeat(np.arange(3000), votes)
+    score = truth[image] + rng.normal(0, 2, len(image))
+    table = pd.DataFrame({"rater": np.arange(len(image)), "image": image, "score": score})
+    single, average, k = icc_oneway(from_table(table))
+    assert single == pytest.approx(1 / 5, abs=0.02)
+    assert k == pytest.approx(votes.mean() - votes.var() / votes.sum(), rel=0.01)
+    assert average == pytest.approx(k * 0.2 / (1 + (k - 1) * 0.2), abs=0.02)
+
+
+def test_split_half_agrees_with_icc_where_designs_are_complete(rng: np.random.Generator) -> None:
+    scores = rng.normal(0, 1, (400, 1)) + rng.normal(0, 1.5, (400, 10))
+    ratings = from_table(from_matrix(scores))
+    assert split_half(ratings, rng) == pytest.approx(icc_oneway(ratings)[1], abs=0.02)
+
+
+def test_repeats_compare_a_rater_with_the_same_rater() -> None:
+    rows = [("a", "x", 3, "main"), ("a", "x", 4, "repeat"), ("a", "y", 8, "main"), ("a", "y", 8, "repeat")]
+    rows += [("b", "x", 1, "main"), ("b", "x", 2, "repeat"), ("b", "y", 9, "main")]
+    found = repeats(pd.DataFrame(rows, columns=["rater", "image", "score", "kind"]))
+    assert found["pairs"] == 3
+    assert found["difference"] == pytest.approx(2 / 3)
+    assert found["correlation"] == pytest.approx(np.corrcoef([3, 8, 1], [4, 8, 2])[0, 1])
+
+
+def test_the_table_has_every_measure_within_its_interval(rng: np.random.Generator) -> None:
+    found = reliability(from_matrix(sparse(rng)), bootstrap=60).set_index("measure")
+    assert list(found.index[:3]) == ["Krippendorff's alpha (interval)", "Krippendorff's alpha (ordinal)", "ICC(1)"]
+    with_interval = found.dropna()
+    assert len(with_interval) == 5
+    assert (with_interval["low"] <= with_interval["high"]).all()
+    assert found.loc["noise ceiling", "value"] == pytest.approx(
+        np.sqrt(found.filter(like="ICC(1,k)", axis=0)["value"].iloc[0])
+    )
