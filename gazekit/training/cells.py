@@ -122,9 +122,11 @@ def prepare(job: Job, dataset: Dataset, team: Team) -> tuple[Run, Saver]:
     identity = job.identity(dataset.scale)
     folder = cell.folder(job.out)
     if team.leads:
+        for left_by_a_kill in folder.glob(".*.part"):
+            left_by_a_kill.unlink(missing_ok=True)
         write_text(folder / "config.json", json.dumps(identity, indent=1, sort_keys=True) + "\n")
     run = make_run(task, recipe, network, team)
-    return run, Saver(folder, identity, leads=team.leads)
+    return run, Saver(folder, identity, recipe.checkpoint_seconds, team.leads)
 
 
 def build_network(job: Job, buckets: int) -> torch.nn.Module:

@@ -44,6 +44,7 @@ class Recipe(BaseModel):
     buckets: int = Field(1, ge=1, le=16, description="aspect-ratio buckets; 1 makes every picture square")
     workers: int = Field(0, ge=0, description="loader processes, where the pictures do not fit in memory")
     memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
+    checkpoint_seconds: float = Field(20.0, ge=0, description="time between checkpoints")
     device: str = "auto"
 
     @model_validator(mode="after")
@@ -53,8 +54,8 @@ class Recipe(BaseModel):
         return self
 
     def result_options(self) -> dict[str, Any]:
-        """The options that results depend on; the rest (workers, memory) only changes the speed."""
-        return self.model_dump(exclude={"workers", "memory_gb"})
+        """The options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
+        return self.model_dump(exclude={"workers", "memory_gb", "checkpoint_seconds"})
 
 
 def make_recipe(**options: Any) -> Recipe:
