@@ -72,7 +72,9 @@ class Demo:
     participants: int = 12
     raters_per_picture: int = 12
     seeds: int = 3
-    epochs: int = 16
+    epochs: int = 12
+    batch: int = 16
+    lr: float = 3e-3
     size: int = 64
     rate_hz: int = 120
     duration_ms: int = 1500
@@ -134,7 +136,7 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
         return {name: settings[name] for name in names}
 
     pictures = chosen("pictures", "seed", "null", "rate_hz", "duration_ms", "share")
-    training = chosen("models", "conditions", "seeds", "epochs", "size")
+    training = chosen("models", "conditions", "seeds", "epochs", "batch", "lr", "size")
     trained = out / "config.json"
     results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
     return [
@@ -324,6 +326,8 @@ def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
         seeds=demo.seeds,
         size=demo.size,
         epochs=demo.epochs,
+        batch=demo.batch,
+        lr=demo.lr,
         jobs=jobs,
         threads=1,
     )

@@ -13,7 +13,7 @@ import click
 @click.option("--pictures", type=int, default=480, show_default=True, help="How many; 48 or more.")
 @click.option("--participants", type=int, default=12, show_default=True, help="Simulated viewers.")
 @click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of every model and condition.")
-@click.option("--epochs", type=int, default=16, show_default=True)
+@click.option("--epochs", type=int, default=12, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random.")
 @click.option("--null", is_flag=True, help="Deal the ratings at random: there is nothing to find.")
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Processes side by side.")
