@@ -10,9 +10,10 @@ import pandas as pd
 
 from gazekit.dataset.controls import CONDITIONS, HUMAN
 from gazekit.dataset.duplicates import DISTANCE
-from gazekit.dataset.join import Plan, publish
+from gazekit.dataset.join import publish
 from gazekit.dataset.partitions import PARTITIONS
 from gazekit.dataset.parts import PartJob, PartOptions
+from gazekit.dataset.plan import Plan
 from gazekit.dataset.seen import by_picture, digest
 from gazekit.dataset.splits import checked_shares
 from gazekit.dataset.work import make_parts
@@ -130,7 +131,7 @@ def build_dataset(
     )
     out = Path(out)
     parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=strict)
-    return publish(parts, plan, out)
+    return publish(parts, out, plan.attributes(), plan.write, sharded=plan.sharded)
 
 
 def _conditions(wanted: Sequence[str], fixated: bool) -> tuple[str, ...]:

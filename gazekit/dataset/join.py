@@ -1,11 +1,10 @@
-"""Joining the parts of a dataset: ratings, splits and controls, in one file or as an index over shards."""
+"""Joining the parts of a dataset, in one file or as an index over shards."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,54 +12,13 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from gazekit.dataset.controls import condition_boxes
-from gazekit.dataset.duplicates import components, near_pairs
-from gazekit.dataset.layout import SCHEMA, read_remarks, read_text, write_columns, write_remarks
-from gazekit.dataset.partitions import partition
+from gazekit.dataset.layout import SCHEMA, read_remarks, read_text, write_columns
 from gazekit.dataset.parts import check_part
 from gazekit.dataset.seal import check_seal, read_seal, sealed_file
-from gazekit.dataset.splits import fixed, folds, split
-from gazekit.files import provenance
-from gazekit.histograms import moments
 
 Remarks = list[tuple[str, str, str]]
 _COPY = 1 << 23  # bytes at a time
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the joined dataset holds beside its parts; see `build_dataset`."""
-
-    columns: list[str]
-    histograms: pd.DataFrame
-    participants: list[str]
-    conditions: tuple[str, ...]
-    shares: tuple[float, ...]
-    folds: int
-    schemes: dict[str, dict[str, list[str]]]
-    partitions: tuple[str, ...]
-    categories: dict[str, list[str]]
-    groups: dict[str, str]
-    near_duplicates: int | None
-    seed: int
-    min_ratings: int
-    min_viewers: int
-    include_marked: bool
-    remarks: Remarks
-    sharded: bool
-    parameters: dict[str, Any]
-    inputs: dict[str, str]
-
-    def provenance(self) -> str:
-        """As JSON: parameters, and SHA-256 of the tables (each picture's own stands in ``/image/sha256``)."""
-        left_out = {"histograms", "participants", "remarks", "parameters", "inputs", "schemes", "groups", "columns"} | {
-            "categories"
-        }
-        chosen = {name: value for name, value in vars(self).items() if name not in left_out}
-        record = provenance(SCHEMA, self.parameters | chosen | {"schemes": sorted(self.schemes)})
-        return json.dumps(record | {"inputs": self.inputs}, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -79,23 +37,34 @@ _IMAGE = ("sha256", "width", "height", "phash")
 _ATTENTION = ("shape", "rectangle", "viewers")
 
 
-def publish(parts: Sequence[Path], plan: Plan, out: Path) -> Path:
-    """Write the dataset from its parts, and remove the work folder."""
+def publish(
+    parts: Sequence[Path],
+    out: Path,
+    attributes: Mapping[str, Any],
+    tables: Callable[[h5py.File, Small], None],
+    *,
+    sharded: bool,
+) -> Path:
+    """Write a dataset from its parts, and remove the work folder.
+
+    Parameters
+    ----------
+    attributes : of the file: scale, conditions, participants, provenance.
+    tables : writes ratings, splits, rectangles and remarks into the file.
+    sharded : keep the parts as shards in ``<out>.shards``, with an index at ``out``; else copy them into one file.
+    """
     small = read_small(parts)
-    shards = _place_shards(parts, out) if plan.sharded else []
-    with sealed_file(out, check=_check_index if plan.sharded else check_part) as file:
-        file.attrs.update({"schema": SCHEMA, "scale": len(plan.columns), "provenance": plan.provenance()})
-        file.attrs["conditions"] = json.dumps(plan.conditions)
-        file.attrs["participants"] = json.dumps(plan.participants)
+    shards = _place_shards(parts, out) if sharded else []
+    with sealed_file(out, check=_check_index if sharded else check_part) as file:
+        file.attrs.update({"schema": SCHEMA, **attributes})
         _write_images(file, small)
-        if plan.sharded:
+        if sharded:
             digests = np.array([read_seal(part) for part in parts], dtype="S64")
             write_columns(file.create_group("shard"), name=shards, sha256=digests, first=small.first)
         else:
             _copy_large(file, parts, small)
-        write_tables(file, small, plan)
-    if plan.sharded:
-        _remove_other_shards(out, shards)
+        tables(file, small)
+    _remove_other_shards(out, shards)
     shutil.rmtree(parts[0].parent, ignore_errors=True)
     return out
 
@@ -124,62 +93,6 @@ def read_small(parts: Sequence[Path]) -> Small:
         first.append(len(ids))
     columns = {name: np.concatenate(arrays) for name, arrays in gathered.items()}
     return Small(ids, notes, columns, columns.pop("bytes"), np.array(first, dtype=np.int64), remarks)
-
-
-def write_tables(file: h5py.File, small: Small, plan: Plan) -> None:
-    """Ratings, splits, rectangles of every condition, and remarks."""
-    counts = _counts(small.ids, plan)
-    n = counts.sum(axis=1)
-    mean, std = moments(counts)
-    pairs = [] if plan.near_duplicates is None else near_pairs(small.columns["phash"], plan.near_duplicates)
-    group = components(small.ids, plan.groups, pairs)
-    flags, marks = _flags(small, n, plan)
-    write_columns(file.create_group("rating"), counts=counts, n=n, mean=mean, std=std, flags=flags)
-    usable = (n > 0) & np.array([not words for words in marks])
-    if plan.include_marked:
-        usable = (n > 0) & ((small.columns["viewers"] > 0) | (plan.min_viewers == 0))
-    schemes = {"default": split(mean, group, usable, plan.shares, plan.seed)}
-    schemes |= folds(mean, group, usable, plan.folds, plan.seed) if plan.folds else {}
-    schemes |= {name: partition(name, mean, group, usable, plan.seed) for name in plan.partitions}
-    schemes |= {
-        name: fixed(name, lists, small.ids, mean, group, usable, plan.seed) for name, lists in plan.schemes.items()
-    }
-    write_columns(file.create_group("split"), **schemes)
-    members = {name: np.isin(small.ids, list(ids)) for name, ids in sorted(plan.categories.items())}
-    write_columns(file.create_group("category"), **members)
-    file.create_dataset("image/group", data=group, dtype=np.int64)
-    sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
-    masks = file.create_group("mask")
-    for condition in plan.conditions:
-        if condition != "original":
-            boxes = condition_boxes(condition, small.columns["rectangle"], sizes, small.ids, group, plan.seed)
-            masks.create_dataset(condition, data=boxes, dtype=np.int32)
-    twins = [(small.ids[b], "near-duplicate", f"looks almost as {small.ids[a]}") for a, b in pairs]
-    few = [(small.ids[i], word, text) for i, words in enumerate(marks) for word, text in words]
-    write_remarks(file, [*plan.remarks, *small.remarks, *few, *twins])
-
-
-def _counts(ids: Sequence[str], plan: Plan) -> npt.NDArray[np.int64]:
-    table = plan.histograms.set_index(plan.histograms["image"].astype(str))[plan.columns]
-    return np.asarray(table.reindex(list(ids), fill_value=0).to_numpy(np.int64))
-
-
-def _flags(small: Small, n: npt.NDArray[np.int64], plan: Plan) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """The ratings' own flags, and for each picture why it is marked."""
-    given: dict[str, str] = {}
-    if "flags" in plan.histograms:
-        given = dict(
-            zip(plan.histograms["image"].astype(str), plan.histograms["flags"].fillna("").astype(str), strict=True)
-        )
-    marks: list[list[tuple[str, str]]] = []
-    for ratings, viewers in zip(n.tolist(), small.columns["viewers"].tolist(), strict=True):
-        words = []
-        if ratings < plan.min_ratings or ratings == 0:
-            words.append(("few ratings", f"{ratings} ratings; {plan.min_ratings} were asked for"))
-        if viewers < plan.min_viewers:
-            words.append(("few viewers", f"{viewers} viewers; {plan.min_viewers} were asked for"))
-        marks.append(words)
-    return [given.get(image, "") for image in small.ids], marks
 
 
 def _write_images(file: h5py.File, small: Small) -> None:
@@ -263,5 +176,9 @@ def _place_shards(parts: Sequence[Path], out: Path) -> list[str]:
 
 
 def _remove_other_shards(out: Path, names: Sequence[str]) -> None:
+    if not shard_folder(out).is_dir():
+        return
     for stale in set(shard_folder(out).iterdir()) - {shard_folder(out) / name for name in names}:
         stale.unlink()
+    if not names:
+        shard_folder(out).rmdir()
