@@ -5,19 +5,20 @@ pytest -m benchmark tests/benchmarks/test_training_kills.py
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.training.conftest import dataset as dataset  # the fixture
-from tests.training.killing import leftovers, run_to_the_end
+from tests.training.killing import after, leftovers, run_to_the_end
 from tests.training.test_grid import tables
 
 GRID = {
     "--seeds": "2",
     "--size": "32",
-    "--epochs": "8",
+    "--epochs": "40",
     "--batch": "8",
     "--jobs": "2",
     "--threads": "1",
@@ -36,11 +37,13 @@ def grid(dataset: Path, out: Path) -> list[str]:
 @pytest.mark.timeout(1800)
 def test_thirty_kills(dataset: Path, tmp_path: Path, rng: np.random.Generator) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run_to_the_end(grid(dataset, whole), rng, kills=0, seconds=(0, 0))
-    run_to_the_end(["compare", str(whole)], rng, kills=0, seconds=(0, 0))
-    in_training = run_to_the_end(grid(dataset, killed), rng, kills=24, seconds=(1.0, 9.0))
-    comparing = run_to_the_end(["compare", str(killed)], rng, kills=6, seconds=(0.5, 3.5))
-    in_training += run_to_the_end(grid(dataset, killed), rng, kills=0, seconds=(0, 0))
+    run_to_the_end(grid(dataset, whole))
+    start = time.monotonic()
+    run_to_the_end(["compare", str(whole)])
+    seconds = time.monotonic() - start
+    in_training = run_to_the_end(grid(dataset, killed), map(after, rng.uniform(2.0, 6.0, 24)))
+    comparing = run_to_the_end(["compare", str(killed)], map(after, rng.uniform(0.3, 0.9, 6) * seconds))
     print(f"\nkilled {in_training} times in training, {comparing} times in the comparison")
     assert tables(killed) == tables(whole)
     assert leftovers(killed / "runs") == []
+    assert (in_training, comparing) == (24, 6)
