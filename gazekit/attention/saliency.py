@@ -31,15 +31,16 @@ def nss(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     InputError : not a map, or no fixation on it.
     """
     array, rows, columns = _at_fixations(smap, x, y)
-    spread = array.std()
-    return float((array[rows, columns].mean() - array.mean()) / spread) if spread else 0.0
+    if array.min() == array.max():
+        return 0.0
+    return float((array[rows, columns].mean() - array.mean()) / array.std())
 
 
 def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """Area under the ROC of fixations against all pixels without one, thresholds at the fixated values.
 
-    Where fixated and other pixels share a value, the result is what tiny random jitter gives on average, so that it
-    is exact and repeats. NaN where every pixel is fixated.
+    Fixated and other pixels that share a value share the step of the curve: exact and repeatable where tiny random
+    jitter, customary against such ties, would differ from run to run. NaN where every pixel is fixated.
 
     Raises
     ------
@@ -52,14 +53,9 @@ def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     negatives = array.size - len(fixated)
     if not negatives:
         return float("nan")
-    above = _above(everything, positive) - _above(fixated, positive)
-    equal = _equal(everything, positive) - _equal(fixated, positive)
-    first = np.searchsorted(-positive, -positive, side="left")
-    alike = np.searchsorted(-positive, -positive, side="right") - first
-    order = np.arange(len(positive)) - first + 1
-    # k-th of g fixations that share a value with m other pixels: k m / (g + 1) of them lie above it on average
-    false = np.concatenate([[0.0], (above + equal * order / (alike + 1)) / negatives, [1.0]])
-    hit = np.concatenate([[0.0], np.arange(1, len(positive) + 1) / len(positive), [1.0]])
+    alarms = _at_least(everything, positive) - _at_least(fixated, positive)
+    false = np.concatenate([[0.0], alarms / negatives, [1.0]])
+    hit = np.concatenate([[0.0], _at_least(positive[::-1], positive) / len(positive), [1.0]])
     return float((np.diff(false) * (hit[1:] + hit[:-1])).sum() / 2)
 
 
@@ -87,9 +83,10 @@ def auc_shuffled(
 def cc(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
     """Pearson's correlation of two maps over pixels; 0 where either is constant."""
     a, b = _pair(first, second)
+    if a.min() == a.max() or b.min() == b.max():
+        return 0.0
     a, b = a - a.mean(), b - b.mean()
-    norm = np.sqrt((a * a).sum() * (b * b).sum())
-    return float((a * b).sum() / norm) if norm else 0.0
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
 
 
 def sim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -159,8 +156,9 @@ def _density(array: Floats, minimum: float = 0.0) -> Floats:
     return np.asarray(shifted / total) if total else np.full(array.shape, 1 / array.size)
 
 
-def _above(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    return np.asarray(len(ascending) - np.searchsorted(ascending, values, side="right"))
+def _at_least(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
+    """How many are as high as each of the values, or higher."""
+    return np.asarray(len(ascending) - np.searchsorted(ascending, values, side="left"))
 
 
 def _equal(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:

@@ -34,8 +34,10 @@ def pysaliency(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 @pytest.fixture
 def pictures(rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """A map and the fixations of each picture."""
-    return [(rng.gamma(2, 1, size), rng.uniform(0, size[1], 30), rng.uniform(0, size[0], 30)) for size in SIZES]
+    """A map and the fixations of each picture; the second map is full of ties."""
+    maps = [rng.gamma(2, 1, size) for size in SIZES]
+    maps[1] = np.ceil(maps[1])
+    return [(m, rng.uniform(0, m.shape[1], 30), rng.uniform(0, m.shape[0], 30)) for m in maps]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,0 +1,156 @@
+"""``gazekit attention``: files that appear whole, and one clear message for wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import skimage.data
+from click.testing import CliRunner
+
+from gazekit.attention import attended_rectangle, attention_map
+from gazekit.cli.attention_ import command
+from gazekit.errors import GazekitError
+
+
+@pytest.fixture
+def study(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """Two real photographs, one file that is not a picture, and the fixations of three people."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("astronaut", "coffee"):
+        small = cv2.resize(getattr(skimage.data, name)(), (160, 120), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(folder / f"{name}.png"), small[..., ::-1])
+    (folder / "broken.png").write_bytes(b"no picture")
+    cv2.imwrite(str(folder / "unseen.png"), np.zeros((8, 8, 3), np.uint8))
+    rows = [
+        (who, image, rng.normal(70, 15), rng.normal(50, 12), rng.gamma(3, 80))
+        for image in ("astronaut.png", "coffee.png", "broken.png")
+        for who in ("p1", "p2", "p3")
+        for _ in range(6)
+    ]
+    table = pd.DataFrame(rows, columns=["participant", "image", "x_picture", "y_picture", "duration_ms"])
+    table.to_csv(tmp_path / "fixations.csv", index=False)
+    return tmp_path
+
+
+def run(study: Path, *arguments: str) -> str:
+    result = CliRunner().invoke(
+        command,
+        [str(study / "fixations.csv"), "--pictures", str(study / "pictures"), "--out", str(study / "out"), *arguments],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_it_writes_maps_overlays_masks_sheets_and_agreement(study: Path) -> None:
+    output = run(study, "--sigma-px", "6")
+    out = study / "out"
+    assert output.startswith("2 maps of 2 pictures")
+    table = pd.read_csv(out / "attention.csv").set_index("image")
+    own = pd.read_csv(study / "fixations.csv").query("image == 'coffee.png'")
+    amap = attention_map(own["x_picture"], own["y_picture"], own["duration_ms"], size=(120, 160), sigma_px=6)
+    row = table.loc["coffee.png"]
+    assert tuple(row[["top", "left", "bottom", "right"]]) == attended_rectangle(amap)
+    assert 0.7 <= row["mass"] < 0.8
+    assert (row["fixations"], row["viewers"]) == (18, 3)
+    stored = cv2.imread(str(out / "maps" / "coffee.png.png"), cv2.IMREAD_UNCHANGED)
+    assert stored.dtype == np.uint16
+    np.testing.assert_allclose(stored / 65535, amap / amap.max(), atol=1e-5)
+    masked = cv2.imread(str(out / "masked" / "coffee.png.png"))
+    assert (masked[: row["top"]] == 0).all()
+    assert masked[row["top"] : row["bottom"], row["left"] : row["right"]].mean() > 20
+    for name in ("contact-sheet.png", "pairs.png", "heatmaps/coffee.png.jpg", "scanpaths/astronaut.png.jpg"):
+        assert cv2.imread(str(out / name)).std() > 10
+    left_out = dict(pd.read_csv(out / "left-out.csv").to_numpy())
+    assert set(left_out) == {"broken.png", "unseen.png"}
+    assert "not a picture" in left_out["broken.png"]
+    assert set(pd.read_csv(out / "agreement.csv")["metric"]) >= {"nss", "auc_shuffled", "ig"}
+    origin = json.loads((out / "attention.csv.json").read_text())
+    assert origin["parameters"]["share"] == 0.7
+    assert len(origin["inputs"]["fixations"]) == 64
+
+
+@pytest.mark.parametrize(
+    ("options", "boxes", "kept"),
+    [
+        (["--keep", "patches", "--patches", "2", "--patch-share", "0.25"], 2, (0.1, 0.1251)),
+        (["--keep", "region", "--share", "0.5"], None, (0.01, 0.5)),
+        (["--remove", "--fill", "mean", "--soft-px", "5"], 1, (0.01, 0.9)),
+    ],
+    ids=["patches", "region", "remove"],
+)
+def test_what_a_mask_keeps_is_chosen(
+    study: Path, options: list[str], boxes: int | None, kept: tuple[float, float]
+) -> None:
+    lines = run(study, "--sigma-px", "6", "--no-agreement", "--json", *options).splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert len(rows) == 2
+    for row in rows:
+        assert boxes is None or len(json.loads(row["boxes"])) == boxes
+        assert kept[0] <= row["kept_area"] <= kept[1]
+    assert not (study / "out" / "agreement.csv").exists()
+
+
+def test_maps_of_people_and_groups(study: Path) -> None:
+    run(study, "--sigma-px", "6", "--by", "participant", "--tables-only")
+    table = pd.read_csv(study / "out" / "attention.csv")
+    assert sorted(table["who"].unique()) == ["p1", "p2", "p3"]
+    assert not (study / "out" / "maps").exists()
+    groups = study / "groups.csv"
+    groups.write_text("participant,group\np1,young\np2,old\np3,old\n")
+    run(study, "--sigma-px", "6", "--groups", str(groups), "--tables-only", "--no-agreement")
+    table = pd.read_csv(study / "out" / "attention.csv").query("image == 'coffee.png'").set_index("who")
+    assert table["viewers"].to_dict() == {"old": 2, "young": 1}
+
+
+def test_a_study_file_gives_pictures_and_settings(study: Path) -> None:
+    (study / "study.toml").write_text(
+        '[study]\nname = "two"\n[screen]\nwidth_px = 1920\nheight_px = 1080\nwidth_mm = 527\nheight_mm = 296\n'
+        'distance_mm = 630\n[pictures]\nfolder = "pictures"\n[attention]\nshare = 0.4\nweight = "count"\n'
+    )
+    arguments = [str(study / "fixations.csv"), "--study", str(study / "study.toml"), "--out", str(study / "out")]
+    result = CliRunner().invoke(command, [*arguments, "--sigma-px", "6", "--tables-only"], catch_exceptions=False)
+    assert result.exit_code == 0
+    origin = json.loads((study / "out" / "attention.csv.json").read_text())
+    assert (origin["parameters"]["share"], origin["parameters"]["weight"]) == (0.4, "count")
+    assert set(origin["inputs"]) == {"fixations", "study"}
+
+
+def test_other_peoples_tables_are_renamed_and_shifted(study: Path) -> None:
+    path = study / "fixations.csv"
+    table = pd.read_csv(path)
+    run(study, "--sigma-px", "6", "--tables-only")
+    plain = pd.read_csv(study / "out" / "attention.csv")
+    table[["x_picture", "y_picture"]] += 0.5
+    table.rename(columns={"x_picture": "x", "y_picture": "y", "participant": "viewer"}).to_csv(path, index=False)
+    renames = [
+        f"--rename={old}={new}" for old, new in (("x", "x_picture"), ("y", "y_picture"), ("viewer", "participant"))
+    ]
+    run(study, "--sigma-px", "6", "--tables-only", "--one-based", *renames)
+    pd.testing.assert_frame_equal(pd.read_csv(study / "out" / "attention.csv"), plain)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda s: (s / "fixations.csv").unlink(), [], "no such fixation table"),
+        (lambda s: (s / "fixations.csv").write_text(""), [], "is empty"),
+        (lambda s: (s / "fixations.csv").write_text("image,x\na,1\n"), [], "lacks the columns x_picture, y_picture"),
+        (lambda s: (s / "fixations.csv").write_text("image,x_picture,y_picture\nz,1,1\n"), [], "none of the pictures"),
+        (lambda s: None, [], "no x_deg"),
+        (lambda s: None, ["--rename", "x"], "OLD=NEW"),
+        (lambda s: None, ["--sigma-px", "6", "--groups", "nowhere.csv"], "no such table of groups"),
+    ],
+    ids=["absent", "empty", "columns", "pictures", "degrees", "rename", "groups"],
+)
+def test_wrong_input_gives_one_message_and_no_output(study: Path, change, arguments: list[str], message: str) -> None:
+    change(study)
+    with pytest.raises(GazekitError, match=message):
+        run(study, *arguments)
+    assert not (study / "out").exists()
