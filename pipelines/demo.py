@@ -86,8 +86,8 @@ class Demo:
 
     def __post_init__(self) -> None:
         faults = []
-        if self.pictures < 48:
-            faults.append(f"pictures is {self.pictures}; a comparison needs 48 or more")
+        if self.pictures < 80:
+            faults.append(f"pictures is {self.pictures}; a comparison needs 80 or more, so that 8 are left to test on")
         if self.participants < 2:
             faults.append(f"participants is {self.participants}; 2 or more are needed")
         if self.raters_per_picture < 10:

@@ -10,7 +10,7 @@ import click
 
 @click.command("demo")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
-@click.option("--pictures", type=int, default=480, show_default=True, help="How many; 48 or more.")
+@click.option("--pictures", type=int, default=480, show_default=True, help="How many; 80 or more.")
 @click.option("--participants", type=int, default=12, show_default=True, help="Simulated viewers.")
 @click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of every model and condition.")
 @click.option("--epochs", type=int, default=12, show_default=True)

@@ -1,0 +1,115 @@
+"""The demo on a small scale: whole, resumable after a kill, and honest about its people."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gazekit import open_dataset, open_session
+from gazekit.errors import ConfigError
+from pipelines.demo import Demo, run_demo
+from pipelines.planted import make_picture, make_study
+
+SMALL = {
+    "pictures": 80,
+    "participants": 2,
+    "seeds": 1,
+    "epochs": 2,
+    "size": 32,
+    "duration_ms": 700,
+    "models": ("nima-narrow",),
+    "conditions": ("original", "human", "synthetic"),
+}
+RESULTS = ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json", "fixations.csv", "histograms.csv")
+torch = pytest.importorskip("torch", reason="the demo trains: pip install 'gazekit[train]'")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("demo")
+    run_demo(out, Demo(**SMALL), jobs=1)
+    return out
+
+
+def test_the_demo_leaves_every_stage_behind(small: Path) -> None:
+    session = open_session(small / "sessions" / "P01.gaze.h5")
+    assert len(session.stimuli) == 80
+    dataset = open_dataset(small / "demo.dataset.h5")
+    assert [len(dataset.indices(s)) for s in ("train", "validation", "test")] == [64, 8, 8]
+    assert (dataset.counts.sum(axis=1) >= 10).all()
+    table = pd.read_csv(small / "comparison.csv")
+    assert set(table["level"]) >= {"seed", "condition", "floor"}
+    assert set(table.loc[table["level"] == "condition", "condition"]) == {"original", "human", "synthetic"}
+
+
+def test_the_report_says_first_that_the_people_are_simulated(small: Path) -> None:
+    report = (small / "report.html").read_text()
+    assert "simulated" in report[report.index("<body") :][:3000]
+    assert 'src="http' not in report
+
+
+def test_a_second_run_does_nothing_and_a_change_runs_what_depends_on_it(small: Path) -> None:
+    states = {o.stage: o.state for o in run_demo(small, Demo(**SMALL), jobs=1, dry_run=True)}
+    assert set(states.values()) == {"unchanged"}
+    other = {o.stage: o.state for o in run_demo(small, Demo(**{**SMALL, "epochs": 3}), jobs=1, dry_run=True)}
+    assert [name for name, state in other.items() if state == "would run"] == ["train", "compare", "report"]
+
+
+def test_killed_at_any_stage_the_demo_ends_in_the_same_files(
+    small: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    code = f"from pipelines.demo import Demo, run_demo; run_demo({str(tmp_path)!r}, Demo(**{SMALL!r}), jobs=1)"
+    kills = 0
+    for _ in range(60):
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+        try:
+            _, errors = process.communicate(timeout=rng.uniform(1.0, 6.0) if kills < 8 else 120)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            continue
+        assert process.returncode == 0, errors
+        break
+    assert kills >= 2
+    for name in RESULTS:
+        assert (tmp_path / name).read_bytes() == (small / name).read_bytes(), name
+
+
+def test_options_that_make_no_sense_are_named_together() -> None:
+    with pytest.raises(ConfigError, match=r"pictures is 4;.*participants is 1;.*raters_per_picture is 3"):
+        Demo(pictures=4, participants=1, raters_per_picture=3)
+
+
+def test_a_null_study_deals_the_same_opinions_at_random(tmp_path: Path) -> None:
+    planted = make_study(tmp_path / "a", 60, 3)
+    null = make_study(tmp_path / "b", 60, 3, null=True)
+    assert sorted(planted["opinion"]) == sorted(null["opinion"])
+    assert np.corrcoef(planted["warmth"], planted["opinion"])[0, 1] > 0.99
+    assert abs(np.corrcoef(null["warmth"], null["opinion"])[0, 1]) < 0.35
+    assert list(planted["sha256"]) == list(null["sha256"])
+
+
+def test_the_planted_warmth_is_in_the_pixels() -> None:
+    warmer = []
+    for seed in range(30):
+        made = make_picture(np.random.default_rng(seed))
+        y, x = round(made.y), round(made.x)
+        patch = made.pixels[y - 15 : y + 15, x - 15 : x + 15].astype(float)
+        warmer.append((made.warmth, (patch[..., 0] - patch[..., 2]).mean()))
+    assert np.corrcoef(np.transpose(warmer))[0, 1] > 0.98
+
+
+def test_the_command_prints_its_plan(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gazekit", "demo", "--out", str(tmp_path / "d"), "--dry-run", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    stages = json.loads(done.stdout)["stages"]
+    assert [stage["state"] for stage in stages] == ["would run"] * 9
+    assert not (tmp_path / "d" / "pictures.csv").exists()
