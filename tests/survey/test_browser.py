@@ -123,7 +123,7 @@ def test_a_phone_shows_picture_scale_and_button_at_once(browser: Any, server: tu
     context = browser.new_context(**PHONE, java_script_enabled=script)
     page = context.new_page()
     agree(page, url)
-    for part in ("#picture", "input[value='1']", "input[value='10']", "button[type=submit]"):
+    for part in ("#picture", "input[name=score][value='1']", "input[name=score][value='10']", "button[type=submit]"):
         box = page.locator(part).first.bounding_box()
         assert box is not None, part
         assert box["y"] >= 0
@@ -131,7 +131,7 @@ def test_a_phone_shows_picture_scale_and_button_at_once(browser: Any, server: tu
         assert box["x"] + box["width"] <= 390
     while page.url.endswith("/rate"):
         score = asked(page) or 7
-        page.locator(f"label:has(input[value='{score}'])").tap()
+        page.locator(f"label:has(input[name=score][value='{score}'])").tap()
         with page.expect_navigation():
             page.get_by_role("button", name="Next").tap()
     page.locator("#q_age").fill("33")
@@ -171,7 +171,7 @@ def test_a_double_click_counts_once(browser: Any, server: tuple[str, Path]) -> N
     context = browser.new_context(**DESKTOP)
     page = context.new_page()
     agree(page, url)
-    page.locator("label:has(input[value='6'])").click()
+    page.locator("label:has(input[name=score][value='6'])").click()
     with page.expect_navigation():
         page.get_by_role("button", name="Next").dblclick()
     assert len(ratings_of(database, pseudonym(page, url))) == 1
