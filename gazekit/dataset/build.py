@@ -100,7 +100,7 @@ def build_dataset(
     _check(columns, partitions, pictures, scale, share, split, cache)
     seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
     said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
-    options = PartOptions(share, weight, map_size, cache)
+    options = PartOptions(share, weight, map_size if fixations is not None else 0, cache)
     size = shard if shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
     step = size or PART
     jobs = [

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from gazekit.dataset.layout import SCHEMA, read_remarks, read_text, write_columns
 from gazekit.dataset.parts import check_part
 from gazekit.dataset.seal import check_seal, read_seal, sealed_file
+from gazekit.errors import InputError
+from gazekit.files import whole_file
 
 Remarks = list[tuple[str, str, str]]
 _COPY = 1 << 23  # bytes at a time
@@ -163,16 +165,28 @@ def _place_shards(parts: Sequence[Path], out: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     for n, part in enumerate(parts):
-        name = f"{n:05d}-{read_seal(part)[:16]}.h5"
-        if not (folder / name).exists():
-            try:
-                os.link(part, folder / name)
-            except OSError:
-                temporary = folder / f".{name}.part"
-                shutil.copyfile(part, temporary)
-                os.replace(temporary, folder / name)
+        digest = read_seal(part)
+        name = f"{n:05d}-{digest[:16]}.h5"
+        if not _has_seal(folder / name, digest):
+            _link_or_copy(part, folder / name)
         names.append(name)
     return names
+
+
+def _has_seal(path: Path, digest: str) -> bool:
+    try:
+        return check_seal(path) == digest
+    except InputError:
+        return False
+
+
+def _link_or_copy(part: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        os.link(part, target)
+    except OSError:  # the disk has no links
+        with whole_file(target) as temporary:
+            shutil.copyfile(part, temporary)
 
 
 def _remove_other_shards(out: Path, names: Sequence[str]) -> None:

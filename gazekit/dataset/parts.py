@@ -40,7 +40,7 @@ class PartOptions:
 
     share: float = 0.7
     weight: str = "duration"
-    map_size: int = 96  # pixels of the longer side of the human map
+    map_size: int = 96  # pixels of the longer side of the human map; 0: no maps
     cache: int | None = None  # also keep the pixels, resized to a square of this side
 
 
@@ -197,7 +197,7 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
     if cache:
         shape = (count, cache, cache, 3)
         pixels = file.create_dataset(f"pixels/{cache}", shape, dtype=np.uint8, chunks=(1, *shape[1:]), maxshape=shape)
-    if job.fixations:
+    if grid:
         square = (count, grid, grid)
         maps = file.create_dataset(
             "attention/map",

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.masks import Fill, apply_mask, rectangles_to_mask
+from gazekit.dataset.columns import Tables, read_tables, shard_files
 from gazekit.dataset.controls import REMOVED
 from gazekit.dataset.layout import SCHEMA, SPLITS, Boxes, read_remarks, read_text
 from gazekit.dataset.resize import decode_resized, resized
@@ -48,7 +48,7 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
             schema = file.attrs.get("schema", "none")
             if schema != SCHEMA:
                 raise FormatError(f"{path} is not a dataset of schema {SCHEMA}; its schema is {schema}")
-            shards = _shards(file, path)
+            shards = shard_files(file, path)
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise FormatError(f"{path} is damaged: {error}") from error
     missing = [str(shard) for shard, _ in shards if not shard.is_file()]
@@ -62,25 +62,11 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
     return Dataset(path, digest, verified=verify)
 
 
-@dataclass(frozen=True)
-class _Tables:
-    """The small columns, read once a process."""
-
-    ids: list[str]
-    notes: list[str]
-    image: dict[str, npt.NDArray[Any]]
-    rating: dict[str, npt.NDArray[Any]]
-    split: dict[str, npt.NDArray[np.uint8]]
-    mask: dict[str, Boxes]
-    first: npt.NDArray[np.int64]
-    shards: list[Path]
-
-
 class Dataset:
     """An opened dataset of N pictures with ratings in K buckets.
 
-    Pictures are numbered 0 .. N-1 in the order of their ids. Files are opened when first needed, anew in each
-    process; the object pickles, and one and the same can be used by many workers.
+    Pictures are numbered 0 .. N-1 in the order of their ids, in a merged set dataset by dataset. Files are opened
+    when first needed, anew in each process; the object pickles, and one and the same can be used by many workers.
     """
 
     def __init__(self, path: Path, digest: str, verified: bool) -> None:
@@ -109,7 +95,7 @@ class Dataset:
 
     @property
     def ids(self) -> list[str]:
-        """The pictures' ids, N of them, ascending."""
+        """The pictures' ids, N of them."""
         return self._tables.ids
 
     @property
@@ -163,6 +149,18 @@ class Dataset:
         return len(self._tables.shards)
 
     @cached_property
+    def participants(self) -> list[str]:
+        """Pseudonyms of the people who looked."""
+        names: list[str] = json.loads(str(self._file(self.path).attrs["participants"]))
+        return names
+
+    @cached_property
+    def map_size(self) -> int:
+        """Side of the grid that the human maps lie in; 0 where there are none."""
+        group = self._source(0)[0]["attention"]
+        return int(group["map"].shape[1]) if "map" in group else 0
+
+    @cached_property
     def remarks(self) -> pd.DataFrame:
         """What was said of single pictures while building: columns image, remark, text."""
         return read_remarks(self._file(self.path))
@@ -173,13 +171,18 @@ class Dataset:
         record: dict[str, Any] = json.loads(str(self._file(self.path).attrs["provenance"]))
         return record
 
-    def indices(self, split: Split, scheme: str = "default") -> npt.NDArray[np.int64]:
-        """The numbers of the pictures in ``train``, ``validation`` or ``test`` of a scheme, ascending."""
+    def codes(self, scheme: str = "default") -> npt.NDArray[np.uint8]:
+        """For each picture 1 (train), 2 (validation), 3 (test) or 0 (none of them), (N,)."""
         if scheme not in self._tables.split:
             raise unknown_name("split scheme", scheme, self._tables.split)
+        return self._tables.split[scheme]
+
+    def indices(self, split: Split, scheme: str = "default") -> npt.NDArray[np.int64]:
+        """The numbers of the pictures in ``train``, ``validation`` or ``test`` of a scheme, ascending."""
+        codes = self.codes(scheme)
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
-        return np.flatnonzero(self._tables.split[scheme] == SPLITS.index(split) + 1).astype(np.int64)
+        return np.flatnonzero(codes == SPLITS.index(split) + 1).astype(np.int64)
 
     @cached_property
     def categories(self) -> tuple[str, ...]:
@@ -231,7 +234,7 @@ class Dataset:
         """The fixations on a picture: participant, x_picture, y_picture (its own pixels), duration_ms."""
         file, row = self._source(i)
         start, end = file["fixation/offset"][row : row + 2]
-        names = np.array(json.loads(str(self._file(self.path).attrs["participants"])), dtype=object)
+        names = np.array(self.participants, dtype=object)
         columns = {name: file[f"fixation/{name}"][start:end] for name in ("x", "y", "duration_ms", "viewer")}
         return pd.DataFrame(
             {
@@ -258,7 +261,7 @@ class Dataset:
         """
         if condition == "original":
             return np.array([[0, 0, *self.sizes[i]]], dtype=np.int64)
-        boxes: npt.NDArray[np.int64] = self._boxes(condition)[i].astype(np.int64)
+        boxes: npt.NDArray[np.int64] = self.boxes(condition)[i].astype(np.int64)
         return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
 
     def mask(self, i: int, condition: str) -> Mask:
@@ -308,11 +311,33 @@ class Dataset:
         chosen = [self.read(int(i), condition, size, fill) for i in np.asarray(indices)]
         return np.stack(chosen) if chosen else np.empty((0, size, size, 3), dtype=np.uint8)
 
+    # -- for making datasets of datasets -------------------------------------------------------------------------
+
+    def image_table(self, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """The small columns of some pictures, as a part file holds them."""
+        image = self._tables.image
+        names = ("sha256", "width", "height", "phash", "shape", "viewers", "rectangle")
+        return {name: image[name][rows] for name in names} | {
+            "id": [self.ids[i] for i in rows],
+            "notes": [self._tables.notes[i] for i in rows],
+        }
+
+    def rating_table(self, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
+        """The ratings of some pictures: counts, n, mean, std, flags."""
+        flags = read_text(self._file(self.path)["rating/flags"])
+        columns = {name: column[rows] for name, column in self._tables.rating.items()}
+        return columns | {"flags": [flags[i] for i in rows]}
+
+    def stored(self, i: int, name: str) -> npt.NDArray[Any]:
+        """A picture's row of a large column, as ``pixels/256``, as it is stored."""
+        file, row = self._source(i)
+        return np.asarray(file[name][row])
+
     # -- inside ------------------------------------------------------------------------------------------------
 
     @cached_property
-    def _tables(self) -> _Tables:
-        return _read_tables(self._file(self.path), self.path)
+    def _tables(self) -> Tables:
+        return read_tables(self._file(self.path), self.path)
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -333,7 +358,8 @@ class Dataset:
         height, width = self.sizes[i].tolist()
         return decode_resized(self.encoded(i), self.ids[i], (height, width), wanted)
 
-    def _boxes(self, condition: str) -> Boxes:
+    def boxes(self, condition: str) -> Boxes:
+        """The rectangles of a mask condition for all pictures, (N, k, 4); unused ones are zero."""
         if condition in self._extra:
             return self._extra[condition]
         if condition not in self._tables.mask:
@@ -373,27 +399,3 @@ class Dataset:
         if path not in opened:
             opened[path] = h5py.File(path, "r")
         return opened[path]
-
-
-def _shards(file: h5py.File, path: Path) -> list[tuple[Path, str]]:
-    if "shard" not in file:
-        return []
-    folder = path.with_name(f"{path.name}.shards")
-    digests = [digest.decode() for digest in file["shard/sha256"][()]]
-    return [(folder / name, digest) for name, digest in zip(read_text(file["shard/name"]), digests, strict=True)]
-
-
-def _read_tables(file: h5py.File, path: Path) -> _Tables:
-    image = {name: file[f"image/{name}"][()] for name in ("sha256", "width", "height", "phash", "group")}
-    image |= {name: file[f"attention/{name}"][()] for name in ("shape", "viewers")}
-    conditions = json.loads(str(file.attrs["conditions"]))
-    return _Tables(
-        ids=read_text(file["image/id"]),
-        notes=read_text(file["image/notes"]),
-        image=image,
-        rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
-        split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
-        mask={name: file[f"mask/{name}"][()] for name in conditions if name != "original"},
-        first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
-        shards=[shard for shard, _ in _shards(file, path)],
-    )

@@ -1,0 +1,178 @@
+"""``gazekit dataset``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
+HERE = click.Path(path_type=Path)
+
+
+@click.group("dataset")
+def command() -> None:
+    """Look into, verify, merge, subset, plot or export a dataset.
+
+    \b
+    Example:  gazekit dataset info photos.dataset.h5
+              gazekit dataset plot photos.dataset.h5 --out figures
+    """
+
+
+def _selection(function: Any) -> Any:
+    for option in (
+        click.option("--images", type=HERE, help="CSV with a column image: only these."),
+        click.option("--split", "split_name", help="Only train, validation or test ..."),
+        click.option("--scheme", default="default", show_default=True, help="... of this split scheme."),
+        click.option("--category", help="Only pictures of this category."),
+        click.option("--min-ratings", type=click.IntRange(0), default=0, help="Only with so many ratings or more."),
+    ):
+        function = option(function)
+    return function
+
+
+def _chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:
+    from gazekit.dataset.compose import chosen
+    from gazekit.tables import read_table
+
+    names = None if images is None else read_table(images, ["image"], "list of pictures")["image"].tolist()
+    return chosen(dataset, images=names, **asked)
+
+
+@command.command()
+@click.argument("path", type=HERE)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def info(path: Path, as_json: bool) -> None:
+    """What is in a dataset: pictures, ratings, conditions, splits, remarks.
+
+    \b
+    Example:  gazekit dataset info photos.dataset.h5 --json
+    """
+    import json
+
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.summary import summary, summary_lines
+
+    facts = summary(open_dataset(path, verify=False))
+    click.echo(json.dumps(facts) if as_json else "\n".join(summary_lines(facts)))
+
+
+@command.command()
+@click.argument("path", type=HERE)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def verify(path: Path, as_json: bool) -> None:
+    """Compare every byte of a dataset and its shards with what was built, and decode every picture.
+
+    \b
+    Example:  gazekit dataset verify photos.dataset.h5
+    """
+    import json
+
+    from gazekit.dataset import open_dataset
+    from gazekit.progress import track
+
+    dataset = open_dataset(path)
+    size = 0
+    for i in track(range(len(dataset)), "decoding", len(dataset)):
+        size += dataset.picture(i).shape[0] * dataset.sizes[i][1]
+    facts = {"file": str(path), "sha256": dataset.sha256, "pictures": len(dataset), "shards": dataset.shards}
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        where = f" in {dataset.shards} shards" if dataset.shards else ""
+        click.echo(f"{path}: whole; {len(dataset)} pictures{where}, {size / 1e6:.1f} million pixels decoded")
+
+
+@command.command()
+@click.argument("paths", type=HERE, nargs=-1, required=True)
+@click.option("--out", type=HERE, required=True, help="The joined dataset.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the new default split.")
+@click.option("--shard", type=click.IntRange(0), help="Pictures a shard; 0: one file.")
+def merge(paths: tuple[Path, ...], out: Path, seed: int, shard: int | None) -> None:
+    """Join datasets of one scale to one; the default split is drawn anew over all of them.
+
+    \b
+    Example:  gazekit dataset merge reef.dataset.h5 birds.dataset.h5 --out both.dataset.h5
+    """
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.compose import merge as merge_datasets
+
+    merge_datasets([open_dataset(path) for path in paths], out, seed=seed, shard=shard)
+    _say(out)
+
+
+@command.command()
+@click.argument("path", type=HERE)
+@click.option("--out", type=HERE, required=True, help="The smaller dataset.")
+@click.option("--shard", type=click.IntRange(0), help="Pictures a shard; 0: one file.")
+@_selection
+def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
+    """Take some pictures of a dataset, with their masks, ratings and places in every split.
+
+    \b
+    Example:  gazekit dataset subset ava.dataset.h5 --category landscape --out landscape.dataset.h5
+    """
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.compose import subset as subset_dataset
+
+    dataset = open_dataset(path)
+    subset_dataset(dataset, _chosen(dataset, **asked), out, shard=shard)
+    _say(out)
+
+
+@command.command()
+@click.argument("path", type=HERE)
+@click.option("--out", type=HERE, required=True, help="A folder, or name.tar for name-000000.tar, ...")
+@click.option("--condition", "conditions", multiple=True, help="In a tar: these masked pictures too.")
+@click.option("--fill", default="black", show_default=True, help="black, mean, blur or foveated.")
+@click.option("--per-tar", type=click.IntRange(1), default=1000, show_default=True, help="Samples an archive.")
+@_selection
+def export(path: Path, out: Path, conditions: tuple[str, ...], fill: Any, per_tar: int, **asked: Any) -> None:
+    """Write a dataset as WebDataset archives, or as a folder of pictures with tables.
+
+    \b
+    Example:  gazekit dataset export photos.dataset.h5 --out photos.tar --condition human
+              gazekit dataset export photos.dataset.h5 --out photos
+    """
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.export import export_folder, export_webdataset
+
+    dataset = open_dataset(path)
+    rows = _chosen(dataset, **asked)
+    if out.suffix != ".tar":
+        if conditions:
+            raise click.UsageError("a folder holds the originals; masked pictures: gazekit export-images")
+        click.echo(f"{len(rows)} pictures and their tables: {export_folder(dataset, out, rows)}")
+        return
+    shown = tuple(dict.fromkeys(("original", *conditions)))
+    files = export_webdataset(dataset, out, rows, conditions=shown, fill=fill, per_tar=per_tar)
+    click.echo(f"{len(rows)} samples in {len(files)} archives: {files[0]}" + (" ..." if len(files) > 1 else ""))
+
+
+@command.command()
+@click.argument("path", type=HERE)
+@click.option("--out", type=HERE, required=True, help="Folder for scores.png and samples.png.")
+@click.option("--scheme", default="default", show_default=True, help="Split scheme that is shown.")
+def plot(path: Path, out: Path, scheme: str) -> None:
+    """Plot the distribution of scores and samples with mean and standard deviation.
+
+    \b
+    Example:  gazekit dataset plot photos.dataset.h5 --out figures
+    """
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.plots import plot_samples, plot_scores
+
+    dataset = open_dataset(path)
+    click.echo(plot_scores(dataset, out / "scores.png", scheme))
+    click.echo(plot_samples(dataset, out / "samples.png"))
+
+
+def _say(path: Path) -> None:
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.summary import summary, summary_lines
+
+    click.echo("\n".join(summary_lines(summary(open_dataset(path, verify=False)))))

@@ -1,0 +1,54 @@
+"""The small columns of a dataset, as they come from its file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.dataset.layout import Boxes, read_text
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The small columns, read once a process."""
+
+    ids: list[str]
+    notes: list[str]
+    image: dict[str, npt.NDArray[Any]]
+    rating: dict[str, npt.NDArray[Any]]
+    split: dict[str, npt.NDArray[np.uint8]]
+    mask: dict[str, Boxes]
+    first: npt.NDArray[np.int64]
+    shards: list[Path]
+
+
+def shard_files(file: h5py.File, path: Path) -> list[tuple[Path, str]]:
+    """The shards of an index, and the digest that each must have; none for a dataset in one file."""
+    if "shard" not in file:
+        return []
+    folder = path.with_name(f"{path.name}.shards")
+    digests = [digest.decode() for digest in file["shard/sha256"][()]]
+    return [(folder / name, digest) for name, digest in zip(read_text(file["shard/name"]), digests, strict=True)]
+
+
+def read_tables(file: h5py.File, path: Path) -> Tables:
+    """Read the small columns of an opened dataset file."""
+    image = {name: file[f"image/{name}"][()] for name in ("sha256", "width", "height", "phash", "group")}
+    image |= {name: file[f"attention/{name}"][()] for name in ("shape", "viewers", "rectangle")}
+    conditions = json.loads(str(file.attrs["conditions"]))
+    return Tables(
+        ids=read_text(file["image/id"]),
+        notes=read_text(file["image/notes"]),
+        image=image,
+        rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
+        split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
+        mask={name: file[f"mask/{name}"][()] for name in conditions if name != "original"},
+        first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
+        shards=[shard for shard, _ in shard_files(file, path)],
+    )

@@ -1,0 +1,228 @@
+"""Datasets for other tools: a folder of pictures with tables, or WebDataset archives; masked pictures as files."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.attention.drawing import sheet
+from gazekit.attention.masks import Fill, apply_mask
+from gazekit.dataset.layout import SPLITS
+from gazekit.dataset.reader import Dataset
+from gazekit.dataset.sources import histogram_table
+from gazekit.errors import ConfigError, InputError, OutputError, unknown_name
+from gazekit.files import whole_file
+from gazekit.pictures import Pixels
+from gazekit.progress import track
+from gazekit.tables import write_table
+
+KINDS = {
+    b"\xff\xd8\xff": "jpg",
+    b"\x89PNG": "png",
+    b"GIF8": "gif",
+    b"BM": "bmp",
+    b"II*\0": "tif",
+    b"MM\0*": "tif",
+    b"RIFF": "webp",
+}
+_JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
+Index = npt.NDArray[np.int64]
+
+
+def export_folder(dataset: Dataset, out: str | Path, indices: npt.ArrayLike | None = None) -> Path:
+    """``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``rectangles.csv``, ``fixations.csv``.
+
+    The tables are ones that `gazekit build-dataset` reads. Files that are there already with the same bytes are kept.
+
+    Raises
+    ------
+    InputError : a picture's id cannot be a file name.
+    """
+    out, rows = Path(out), _rows(dataset, indices)
+    for i in track(rows, "writing", len(rows)):
+        target = out / "pictures" / _file_name(dataset.ids[i])
+        encoded = dataset.encoded(i)
+        if not (target.is_file() and target.read_bytes() == encoded):
+            with whole_file(target) as temporary:
+                temporary.write_bytes(encoded)
+    images = [dataset.ids[i] for i in rows]
+    write_table(histogram_table(images, dataset.counts[rows]), out / "ratings.csv", dataset.provenance)
+    write_table(pd.DataFrame({"image": images} | _split_names(dataset, rows)), out / "splits.csv")
+    write_table(_rectangles(dataset, rows), out / "rectangles.csv")
+    if dataset.map_size:
+        tables = [dataset.fixations_of(i).assign(image=dataset.ids[i]) for i in rows]
+        write_table(pd.concat(tables, ignore_index=True), out / "fixations.csv")
+    return out
+
+
+def export_webdataset(
+    dataset: Dataset,
+    out: str | Path,
+    indices: npt.ArrayLike | None = None,
+    *,
+    conditions: Sequence[str] = ("original",),
+    fill: Fill = "black",
+    per_tar: int = 1000,
+) -> list[Path]:
+    """Tar archives in WebDataset's layout: files of one sample share their name up to the first dot.
+
+    A sample is the original bytes (``000007.jpg``), a masked picture for each other condition
+    (``000007.human.png``) and ``000007.json``: image, counts, mean, std, size, split, rectangles.
+
+    Parameters
+    ----------
+    out : ``name.tar`` gives ``name-000000.tar``, ``name-000001.tar``, ... of ``per_tar`` samples.
+    """
+    out, rows = Path(out), _rows(dataset, indices)
+    _check_conditions(dataset, conditions)
+    if per_tar < 1:
+        raise ConfigError(f"per_tar must be 1 or more; found {per_tar}")
+    written = []
+    chunks = [rows[n : n + per_tar] for n in range(0, len(rows), per_tar)]
+    for n, chunk in enumerate(chunks):
+        target = out.with_name(f"{out.stem}-{n:06d}.tar")
+        with whole_file(target) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
+            for i in track(chunk, target.name, len(chunk)):
+                for name, content in _sample(dataset, i, conditions, fill):
+                    entry = tarfile.TarInfo(f"{i:06d}.{name}")
+                    entry.size = len(content)
+                    archive.addfile(entry, io.BytesIO(content))
+        written.append(target)
+    return written
+
+
+def export_images(
+    dataset: Dataset,
+    out: str | Path,
+    indices: npt.ArrayLike | None = None,
+    *,
+    conditions: Sequence[str] = ("human",),
+    fill: Fill = "black",
+    soft_px: float = 0.0,
+    kind: str = "png",
+    size: int | None = None,
+    workers: int = 1,
+) -> list[Path]:
+    """Masked pictures as files, ``<out>/<condition>/<picture>.png`` (or .jpg), in the pictures' own size.
+
+    Parameters
+    ----------
+    size : write squares of so many pixels instead, as a network sees them.
+    workers : threads.
+
+    Raises
+    ------
+    InputError : an unknown condition, an id that cannot be a file name, two pictures that would get one name.
+    """
+    out, rows = Path(out), _rows(dataset, indices)
+    _check_conditions(dataset, conditions)
+    if kind not in ("png", "jpg"):
+        raise unknown_name("picture format", kind, ("png", "jpg"))
+    names = [Path(_file_name(dataset.ids[i])).with_suffix("").name for i in rows]
+    if len(set(names)) < len(names):
+        names = [_file_name(dataset.ids[i]) for i in rows]  # a.jpg and a.png stay apart
+
+    def write(job: tuple[str, int, str]) -> Path:
+        condition, i, name = job
+        target = out / condition / f"{name}.{kind}"
+        with whole_file(target) as temporary:
+            temporary.write_bytes(encode(masked(dataset, i, condition, fill, soft_px, size), kind))
+        return target
+
+    jobs = [(condition, i, name) for condition in conditions for i, name in zip(rows, names, strict=True)]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(track(pool.map(write, jobs), "writing", len(jobs)))
+
+
+def masked(
+    dataset: Dataset, i: int, condition: str, fill: Fill = "black", soft_px: float = 0.0, size: int | None = None
+) -> Pixels:
+    """A picture of a condition, in its own size or as a square."""
+    if size is not None:
+        return dataset.read(i, condition, size, fill)
+    pixels = dataset.picture(i)
+    return pixels if condition == "original" else apply_mask(pixels, dataset.mask(i, condition), fill, soft_px)
+
+
+def pairs_sheet(
+    dataset: Dataset, indices: Sequence[int], conditions: Sequence[str] = ("human",), *, tile: int = 240
+) -> Pixels:
+    """Originals beside their masked versions on one sheet, as Figure 2 of paper 1: a row a picture."""
+    shown = ["original", *(c for c in conditions if c != "original")]
+    rows = [[masked(dataset, i, condition) for condition in shown] for i in indices]
+    return sheet(rows, names=[dataset.ids[i] for i in indices], columns=shown, tile=tile)
+
+
+def encode(pixels: Pixels, kind: str) -> bytes:
+    """A picture as PNG or JPEG."""
+    done, data = cv2.imencode(f".{kind}", np.ascontiguousarray(pixels[..., ::-1]), _JPEG if kind == "jpg" else [])
+    if not done:
+        raise OutputError(f"a picture of {pixels.shape} could not be written as {kind}")
+    return bytes(data)
+
+
+def _sample(dataset: Dataset, i: int, conditions: Sequence[str], fill: Fill) -> Iterator[tuple[str, bytes]]:
+    encoded = dataset.encoded(i)
+    if "original" in conditions:
+        yield next((kind for start, kind in KINDS.items() if encoded.startswith(start)), "img"), encoded
+    for condition in conditions:
+        if condition != "original":
+            yield f"{condition}.png", encode(masked(dataset, i, condition, fill), "png")
+    height, width = dataset.sizes[i].tolist()
+    facts: dict[str, Any] = {
+        "image": dataset.ids[i],
+        "counts": dataset.counts[i].tolist(),
+        "mean": float(dataset.mean[i]) if dataset.counts[i].any() else None,
+        "std": float(dataset.std[i]) if dataset.counts[i].any() else None,
+        "width": width,
+        "height": height,
+        "split": {name: ["", *SPLITS][int(dataset.codes(name)[i])] for name in dataset.schemes},
+        "rectangles": {c: dataset.rectangles(i, c).tolist() for c in dataset.conditions if c != "original"},
+    }
+    yield "json", json.dumps(facts, sort_keys=True).encode()
+
+
+def _rows(dataset: Dataset, indices: npt.ArrayLike | None) -> list[int]:
+    return list(range(len(dataset))) if indices is None else [int(i) for i in np.asarray(indices)]
+
+
+def _check_conditions(dataset: Dataset, conditions: Sequence[str]) -> None:
+    if not conditions:
+        raise ConfigError("name at least one condition")
+    for condition in conditions:
+        if condition not in dataset.conditions:
+            raise unknown_name("condition", condition, dataset.conditions)
+
+
+def _file_name(image: str) -> str:
+    """The id as a file name: ids with folders in them are made flat; one that leads elsewhere is refused."""
+    flat = image.replace("/", "__").replace("\\", "__")
+    if flat in ("", ".", "..") or any(sign in flat for sign in '<>:"|?*\0'):
+        raise InputError(f"the picture id {image!r} cannot be a file name")
+    return flat
+
+
+def _split_names(dataset: Dataset, rows: Sequence[int]) -> dict[str, list[str]]:
+    words = ["", *SPLITS]
+    return {name: [words[int(dataset.codes(name)[i])] for i in rows] for name in dataset.schemes}
+
+
+def _rectangles(dataset: Dataset, rows: Sequence[int]) -> pd.DataFrame:
+    found = [
+        (dataset.ids[i], condition, *box)
+        for condition in dataset.conditions
+        if condition != "original"
+        for i in rows
+        for box in dataset.rectangles(i, condition).tolist()
+    ]
+    return pd.DataFrame(found, columns=["image", "condition", "top", "left", "bottom", "right"])
