@@ -22,12 +22,15 @@ QUALITY_COLUMNS = (
     "samples",
     "valid_samples",
     "accuracy_deg",  # mean angle between gaze and target
+    "median_error_deg",
+    "median_error_px",  # on the screen
     "rms_s2s_deg",
     "std_deg",
     "bcea_deg2",  # 68 %
     "loss_percent",
-    "rate_hz",  # samples that have gaze, a second
-    "nominal_rate_hz",
+    "rate_hz",  # effective: samples that have gaze, a second
+    "nominal_rate_hz",  # 1 over the median interval
+    "delivered_percent",  # samples, with gaze or without, of those that the nominal rate promises
     "longest_gap_ms",
 )
 _BCEA_SHARE = 0.68
@@ -45,7 +48,8 @@ def data_quality(recording: GazeRecording, screen: Screen, targets: pd.DataFrame
 
     Returns
     -------
-    DataFrame with `QUALITY_COLUMNS`. Accuracy is the mean angle between gaze and target; RMS-S2S the root mean square
+    DataFrame with `QUALITY_COLUMNS`. Accuracy is the mean angle between gaze and target, and of all targets together
+    the mean over targets (the median errors are over all samples); RMS-S2S the root mean square
     of the angle between successive samples; STD sqrt(var x + var y) of position in degrees; BCEA the area of the
     ellipse that holds 68 % of the samples, deg^2. Precision of all targets together is the mean over targets, since
     the eye moves between them. An eye that was never seen has a row of NaN with 100 % loss.
@@ -96,15 +100,18 @@ def longest_gap_ms(time_us: npt.NDArray[np.int64], lost: npt.NDArray[np.bool_]) 
 
 
 def _eye_rows(samples: Samples, targets: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
-    overall = _figures(samples, np.ones(len(samples), dtype=bool), None)
+    overall = _figures(samples, np.ones(len(samples), dtype=bool))
     if targets is None or not len(targets):
         yield {"target": "", **overall}
         return
-    rows = []
+    rows, errors = [], []
     for target in targets.itertuples():
         inside = (samples.time_us >= target.onset_us) & (samples.time_us < target.offset_us)
-        rows.append({"target": str(target.target), **_figures(samples, inside, (target.x_px, target.y_px))})
-    yield {"target": "", **overall, **_mean_over_targets(rows)}
+        error = _errors(samples, inside, float(target.x_px), float(target.y_px))
+        errors.append(error)
+        rows.append({"target": str(target.target), **_figures(samples, inside), **_accuracy(*error)})
+    together = _accuracy(*(np.concatenate(part) for part in zip(*errors, strict=True)))
+    yield {"target": "", **overall, **together, **_mean_over_targets(rows)}
     yield from rows
 
 
@@ -114,7 +121,7 @@ def _mean_over_targets(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {name: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else np.nan for name, v in columns.items()}
 
 
-def _figures(samples: Samples, inside: npt.NDArray[np.bool_], target: tuple[float, float] | None) -> dict[str, Any]:
+def _figures(samples: Samples, inside: npt.NDArray[np.bool_]) -> dict[str, Any]:
     time, lost = samples.time_us[inside], samples.lost[inside]
     x, y = (c[inside] for c in samples.degrees)
     n, valid = len(time), int((~lost).sum())
@@ -123,19 +130,34 @@ def _figures(samples: Samples, inside: npt.NDArray[np.bool_], target: tuple[floa
         "eye": samples.choice,
         "samples": n,
         "valid_samples": valid,
-        "accuracy_deg": np.nan if target is None else _accuracy(samples.screen, x, y, target),
+        "accuracy_deg": np.nan,
+        "median_error_deg": np.nan,
+        "median_error_px": np.nan,
         "rms_s2s_deg": rms_s2s_deg(x, y),
         "std_deg": std_deg(x, y),
         "bcea_deg2": bcea_deg2(x, y),
         "loss_percent": 100.0 * (n - valid) / n if n else np.nan,
         "rate_hz": max(valid - 1, 0) / span_s if n > 1 else np.nan,
         "nominal_rate_hz": 1e6 / samples.interval_us if n > 1 else np.nan,
+        "delivered_percent": 100.0 * (n - 1) / (span_s * 1e6 / samples.interval_us) if n > 1 else np.nan,
         "longest_gap_ms": longest_gap_ms(time, lost),
     }
 
 
-def _accuracy(screen: Screen, x: Floats, y: Floats, target: tuple[float, float]) -> float:
-    tx, ty = screen.to_degrees(*target)
-    error = angle_between_fick(x, y, np.broadcast_to(tx, x.shape), np.broadcast_to(ty, y.shape))
-    error = error[np.isfinite(error)]
-    return float(error.mean()) if len(error) else float("nan")
+def _errors(samples: Samples, inside: npt.NDArray[np.bool_], x_px: float, y_px: float) -> tuple[Floats, Floats]:
+    """Distances between gaze and a target, degrees and pixels, of the samples that have gaze."""
+    inside = inside & ~samples.lost
+    x, y = (c[inside] for c in samples.degrees)
+    px, py = (c[inside] for c in samples.pixels)
+    tx, ty = (np.full(x.shape, float(c)) for c in samples.screen.to_degrees(x_px, y_px))
+    return angle_between_fick(x, y, tx, ty), np.hypot(px - x_px, py - y_px)
+
+
+def _accuracy(degrees: Floats, pixels: Floats) -> dict[str, float]:
+    if not len(degrees):
+        return dict.fromkeys(("accuracy_deg", "median_error_deg", "median_error_px"), np.nan)
+    return {
+        "accuracy_deg": float(degrees.mean()),
+        "median_error_deg": float(np.median(degrees)),
+        "median_error_px": float(np.median(pixels)),
+    }

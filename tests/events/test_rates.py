@@ -73,10 +73,10 @@ def test_exact_zeros_and_gaze_far_off_the_screen_are_lost(detector: str, rng: np
 
 
 def test_one_eye_the_other_or_both(rng: np.random.Generator) -> None:
-    time, x, y, rest = rests(300, rng)
+    time, x, y, _ = rests(300, rng)
     gaze = SCREEN.px_to_display(*SCREEN.to_pixels(x, y))
     n = len(time)
-    shifted = Eye.from_gaze(gaze + [0.01, 0])
+    shifted = Eye.from_gaze(gaze + np.array([0.01, 0]))
     both = GazeRecording(time, time, Eye.from_gaze(gaze), shifted)
     x_px = {
         eye: detect_fixations(both, SCREEN, "ivt", eye=eye)["x_px"].to_numpy()
