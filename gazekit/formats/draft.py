@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,7 @@ class Draft:
 
     A file that holds several recordings has a draft for each. ``stimuli`` and ``messages`` are rows by the
     columns of `STIMULUS_COLUMNS` and `MESSAGE_COLUMNS`; what a row leaves out is filled with the neutral value.
+    ``many`` says that the file names its recordings, since it may hold several.
     """
 
     screen: Screen
@@ -102,6 +103,14 @@ class Draft:
     clock: Clock = field(default_factory=Clock)
     notes: list[str] = field(default_factory=list)
     inputs: list[Path] = field(default_factory=list)
+    whole: Session | None = None
+    many: bool = False
+
+    @classmethod
+    def of(cls, session: Session, request: Request) -> Draft:
+        """The draft of a session that comes whole: all of it is kept, its provenance too."""
+        participant = request.participant or session.participant
+        return cls(session.screen, participant, session.name, whole=session)
 
     def session(
         self,
@@ -109,7 +118,14 @@ class Draft:
         streams: Mapping[str, pd.DataFrame] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> Session:
-        """The session, with its samples or without."""
+        """The session, with its samples or without; one that came whole keeps its own provenance."""
+        if self.whole is not None:
+            made = {
+                **self.whole.provenance,
+                **({"import": dict(provenance)} if recording is None and provenance else {}),
+            }
+            kept = GazeRecording.empty() if recording is None else recording
+            return replace(self.whole, participant=self.participant, recording=kept, provenance=made)
         return Session(
             participant=self.participant,
             screen=self.screen,

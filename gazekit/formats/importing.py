@@ -49,14 +49,22 @@ class Source:
 
     def provenance(self, draft: Draft) -> dict[str, Any]:
         """What a session file says of its import."""
-        inputs = {path.name: self._sum(path) for path in draft.inputs}
+        inputs = {self._name(path): self._sum(path) for path in draft.inputs}
         return provenance(SCHEMA, self.parameters()) | {"inputs": inputs}
 
     def same_inputs(self, made: Mapping[str, Any]) -> bool:
         """Whether a provenance names the same bytes as this source has now."""
         sums = made.get("inputs", {})
-        files = {path.name: path for path in (self.head.path, *(self.head.path / name for name in self.head.names))}
+        known = [self.head.path, *(self.head.path / name for name in self.head.names), *self._extra()]
+        files = {self._name(path): path for path in known if path.is_file()}
         return bool(sums) and all(name in files and self._sum(files[name]) == value for name, value in sums.items())
+
+    def _extra(self) -> list[Path]:
+        return [Path(value) for value in self.options.values() if isinstance(value, (str, Path))]
+
+    def _name(self, path: Path) -> str:
+        inside = path.is_relative_to(self.head.path) and path != self.head.path
+        return path.relative_to(self.head.path).as_posix() if inside else path.name
 
     def _sum(self, path: Path) -> str:
         if path not in self.sums:

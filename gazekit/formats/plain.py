@@ -191,7 +191,7 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
         for name, rows in _by_person(batch, plan):
             if name not in people:
                 draft = Draft(screen, request.pseudonym(name, head.path), inputs=[head.path, Path(mapping)])
-                draft.name = "all" if name else ""
+                draft.many = plan.participant is not None
                 people[name] = _Person(draft, plan, Shown(screen), Shown(screen))
             yield people[name].part(batch, rows)
     for person in people.values():

@@ -114,6 +114,7 @@ class Recording:
             started_utc=" ".join(filter(None, (batch.texts(name, first)[0] for name in layout.started))),
             display={"software": f"{layout.program} {software}"} if software else {},
             inputs=[head.path],
+            many=bool(layout.participant or layout.recording),
         )
         return cls(draft, layout, Shown(screen))
 

@@ -96,7 +96,8 @@ def import_to(source: Source, out: str | Path, stem: str, *, done: Collection[Pa
 
 def session_name(stem: str, draft: Draft) -> str:
     """The name of the session file of a recording."""
-    return safe_name("_".join([stem, *([draft.participant, draft.name] if draft.name else [])])) + SUFFIX
+    names = [draft.participant, draft.name] if draft.many else []
+    return safe_name("_".join(filter(None, [stem, *names]))) + SUFFIX
 
 
 def safe_name(text: str) -> str:
@@ -111,6 +112,7 @@ def written_before(source: Source, out: str | Path, stem: str) -> tuple[list[Pat
         try:
             with h5py.File(path, "r") as file:
                 made = json.loads(str(file.attrs["provenance"]))
+            made = made.get("import", made)
         except (OSError, KeyError, ValueError):
             continue
         if made.get("parameters") == json.loads(json.dumps(source.parameters())) and source.same_inputs(made):

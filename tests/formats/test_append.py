@@ -46,9 +46,13 @@ def test_what_is_read_is_what_was_appended(
 
 
 def test_nothing_appears_when_it_breaks_off(rng: np.random.Generator, tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), session_writer(tmp_path / "a.gaze.h5") as writer:
-        writer.append(some_recording(rng, 10))
-        raise ZeroDivisionError
+    def break_off() -> None:
+        with session_writer(tmp_path / "a.gaze.h5") as writer:
+            writer.append(some_recording(rng, 10))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        break_off()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,281 @@
+"""BIDS eye tracking (Brain Imaging Data Structure 1.11): one's own exports to the last digit, and others' datasets.
+
+Of others' datasets are read: physio files of ``PhysioType`` eyetrack, per eye, with gaze on the screen in pixels or
+lengths, ``physioevents`` messages, and the screen from ``StimulusPresentation`` of ``events.json``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.errors import FormatError
+from gazekit.formats.archive import SIDES, read_document, read_frame, rebuild
+from gazekit.formats.bids_out import EYES, PHYSIO_COLUMNS, SOURCE, from_text
+from gazekit.formats.columns import UNITS_US, diameter, point
+from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.text import Head
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.screen import Screen
+from gazekit.session.model import STIMULUS_COLUMNS, Session, TrackerInfo
+
+TITLE = "BIDS eye tracking (a dataset folder)"
+_FILE = re.compile(r"(?P<stem>.*?)(?:_recording-(?P<label>[A-Za-z0-9]+))?_physio\.tsv\.gz")
+_WHOLE = ("timestamp", "system_timestamp", "onset")
+_LENGTHS_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+_TIMES = {**UNITS_US, "second": 1e6, "seconds": 1e6, "millisecond": 1e3, "milliseconds": 1e3, "microseconds": 1.0}
+
+
+def looks_like(head: Head) -> bool:
+    """Whether a folder is a BIDS dataset with physiological recordings."""
+    return "dataset_description.json" in head.names and any(_physio(name) for name in head.names)
+
+
+def read(head: Head, request: Request) -> Iterator[Part]:
+    """Every session of the dataset."""
+    stems: dict[str, list[str]] = {}
+    for name in sorted(filter(_physio, head.names)):
+        found = _FILE.fullmatch(name)
+        if found is not None:
+            stems.setdefault(found["stem"], []).append(name)
+    for stem, names in stems.items():
+        recording = _Recording(head, stem, names)
+        if not recording.eyes:
+            continue
+        source = head.path / SOURCE / Path(stem).name / "session.json"
+        part = _ours(recording, source, request) if source.is_file() else _others(recording, request)
+        part.draft.inputs, part.draft.many = recording.files(), len(stems) > 1
+        yield part
+
+
+def _physio(name: str) -> bool:
+    return name.endswith("_physio.tsv.gz") and not name.startswith(("sourcedata/", "derivatives/"))
+
+
+@dataclass
+class _Recording:
+    """The files of one session, with their sidecars."""
+
+    head: Head
+    stem: str
+    names: list[str]
+
+    def __post_init__(self) -> None:
+        self.eyes: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
+        for name in self.names:
+            sidecar = _sidecar(self.head, name.replace(".tsv.gz", ".json"))
+            if sidecar.get("PhysioType") != "eyetrack":
+                continue
+            side = {"left": "left", "right": "right", "cyclopean": "left"}.get(str(sidecar.get("RecordedEye")))
+            if side is None:
+                raise FormatError(f"{self.head.path / name}: RecordedEye is {sidecar.get('RecordedEye')!r}")
+            self.eyes[side] = (_columns(self.head.path / name, sidecar), sidecar)
+
+    def files(self) -> list[Path]:
+        """All that belongs to it."""
+        stem = Path(self.stem).name
+        mine = (name for name in self.head.names if name.startswith(self.stem) or f"{SOURCE}/{stem}/" in name)
+        return sorted(self.head.path / name for name in mine)
+
+    def events_sidecar(self) -> dict[str, Any]:
+        """The sidecar of the table of events."""
+        return _sidecar(self.head, f"{self.stem}_events.json")
+
+    def messages(self) -> pd.DataFrame | None:
+        """The messages beside the first eye that has some."""
+        for name in self.names:
+            path = self.head.path / name.replace("_physio.", "_physioevents.")
+            if path.is_file():
+                sidecar = _sidecar(self.head, name.replace("_physio.tsv.gz", "_physioevents.json"))
+                return _columns(path, sidecar, texts=("trial_type", "message"))
+        return None
+
+
+def _sidecar(head: Head, name: str) -> dict[str, Any]:
+    """A file's own JSON over those of the folders above it with the same suffix (BIDS inheritance)."""
+    suffix = Path(name).name.rsplit("_", 1)[-1]
+    entities = set(Path(name).stem.split("_")[:-1])
+    merged: dict[str, Any] = {}
+    folders = ["", *("/".join(Path(name).parts[:n]) for n in range(1, len(Path(name).parts)))]
+    for folder in folders:
+        for other in sorted(head.names):
+            path = Path(other)
+            inherited = path.parent.as_posix() in (folder or ".",) and path.name.rsplit("_", 1)[-1] == suffix
+            if inherited and set(path.stem.split("_")[:-1]) <= entities:
+                merged |= read_document(head.path / other)
+    return merged
+
+
+def _columns(path: Path, sidecar: dict[str, Any], texts: tuple[str, ...] = ()) -> pd.DataFrame:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(name) for name in sidecar.get("Columns") or []]
+    if not names:
+        raise FormatError(f"{path}: its JSON sidecar lacks Columns")
+    kinds = {name: pa.string() if name in texts else pa.float64() for name in names}
+    kinds |= {name: pa.int64() for name in names if name in _WHOLE and _looks_whole(path)}
+    options = {
+        "read_options": csv.ReadOptions(column_names=names),
+        "parse_options": csv.ParseOptions(delimiter="\t", quote_char=False),
+        "convert_options": csv.ConvertOptions(column_types=kinds, null_values=["n/a"], strings_can_be_null=False),
+    }
+    try:
+        with pa.input_stream(str(path), compression="gzip") as stream:
+            content = stream.read()
+        if not content:
+            return pd.DataFrame({name: pd.Series(dtype="int64" if name in _WHOLE else "float64") for name in names})
+        return csv.read_csv(pa.BufferReader(content), **options).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise FormatError(f"{path} cannot be read as a BIDS table: {error}") from error
+
+
+def _looks_whole(path: Path) -> bool:
+    """Whether the first time stamp has no fraction."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return "." not in file.readline().split("\t")[0]
+    except (OSError, EOFError) as error:
+        raise FormatError(f"{path} cannot be read as a BIDS table: {error}") from error
+
+
+def _ours(recording: _Recording, source: Path, request: Request) -> Part:
+    document = read_document(source)
+    kinds = document.get("tables", {})
+    tables = {
+        name: read_frame(source.parent / f"{name}.csv", kinds[name])
+        for name in kinds
+        if name not in ("stimuli", "messages")
+    }
+    events = recording.head.path / f"{recording.stem}_events.tsv"
+    if not events.is_file():
+        raise FormatError(f"{recording.head.path} lacks {events.name}")
+    tables["stimuli"] = _stimuli(events)
+    tables["messages"] = _messages(recording.messages())
+    first, _ = next(iter(recording.eyes.values()))
+    eyes = {side: _eye(recording, side, len(first)) for side in SIDES}
+    device, system = (first[name].to_numpy(np.int64) for name in ("timestamp", "system_timestamp"))
+    gaze = GazeRecording(device, system, **eyes)
+    session: Session = rebuild(document, gaze, tables)
+    return Part(Draft.of(session, request), gaze)
+
+
+def _eye(recording: _Recording, side: str, n: int) -> Eye:
+    if side not in recording.eyes:
+        return Eye.missing(n)
+    table, _ = recording.eyes[side]
+    missing = [name for name in PHYSIO_COLUMNS if name not in table.columns]
+    if missing or len(table) != n:
+        raise FormatError(
+            f"{recording.stem} {EYES[side]}: lacks {', '.join(missing) or 'nothing'}, {len(table)} rows of {n}"
+        )
+    parts = {"gaze": ["x_display", "y_display"], "gaze_mm": ["x_gaze", "y_gaze", "z_gaze"]}
+    parts |= {"origin_mm": ["x_eye", "y_eye", "z_eye"]}
+    return Eye(
+        **{name: table[columns].to_numpy(np.float64) for name, columns in parts.items()},
+        pupil_mm=table["pupil_size"].to_numpy(np.float64),
+        valid=table["valid"].to_numpy(bool),
+        pupil_valid=table["pupil_valid"].to_numpy(bool),
+        origin_valid=table["eye_valid"].to_numpy(bool),
+    )
+
+
+def _stimuli(path: Path) -> pd.DataFrame:
+    table = read_frame(path, STIMULUS_COLUMNS, "\t")
+    for name in (name for name, kind in STIMULUS_COLUMNS.items() if kind == "str"):
+        table[name] = np.array([from_text(cell) for cell in table[name]], dtype=object)
+    return table
+
+
+def _messages(table: pd.DataFrame | None) -> pd.DataFrame:
+    if table is None:
+        return pd.DataFrame({"time_us": np.empty(0, np.int64), "text": np.empty(0, object)})
+    words = np.array([from_text(cell) for cell in table["message"]], dtype=object)
+    return pd.DataFrame({"time_us": table["system_timestamp"].to_numpy(np.int64), "text": words})
+
+
+def _others(recording: _Recording, request: Request) -> Part:
+    """A session of somebody else's dataset."""
+    sizes = _screen_sizes(recording.events_sidecar().get("StimulusPresentation", {}))
+    screen = request.resolve_screen(sizes, recording.head.path / recording.stem)
+    first, sidecar = next(iter(recording.eyes.values()))
+    entities = dict(part.split("-", 1) for part in Path(recording.stem).name.split("_") if "-" in part)
+    draft = Draft(
+        screen,
+        request.pseudonym(entities.get("sub", ""), recording.head.path),
+        name="_".join(filter(None, (entities.get("ses"), entities.get("task"), entities.get("run")))),
+        task=entities.get("task", ""),
+        tracker=TrackerInfo(
+            kind=str(sidecar.get("Manufacturer", "")),
+            model=str(sidecar.get("ManufacturersModelName", "")),
+            serial=str(sidecar.get("DeviceSerialNumber", "")),
+            rate_hz=float(sidecar.get("SamplingFrequency", float("nan"))),
+        ),
+    )
+    time = _time(first["timestamp"].to_numpy(np.float64), sidecar, recording)
+    eyes = {side: _others_eye(recording, side, len(first), screen) for side in SIDES}
+    table = recording.messages()
+    if table is not None and "message" in table:
+        stamps = _time(table["onset"].to_numpy(np.float64), sidecar, recording)
+        draft.messages = [(int(t), from_text(str(word))) for t, word in zip(stamps, table["message"], strict=True)]
+    return Part(draft, GazeRecording(time, time.copy(), **eyes))
+
+
+def _others_eye(recording: _Recording, side: str, n: int, screen: Screen) -> Eye:
+    if side not in recording.eyes:
+        return Eye.missing(n)
+    table, sidecar = recording.eyes[side]
+    lacking = [name for name in ("timestamp", "x_coordinate", "y_coordinate") if name not in table]
+    if lacking or len(table) != n:
+        raise FormatError(
+            f"{recording.stem}, {side} eye: lacks {', '.join(lacking) or 'nothing'}; {len(table)} rows of {n}"
+        )
+    unit = str((sidecar.get("x_coordinate") or {}).get("Units", "")).lower()
+    if unit in ("pixel", "pixels", "px"):
+        size = (float(screen.width_px), float(screen.height_px))
+    elif unit in _LENGTHS_MM:
+        size = (screen.width_mm / _LENGTHS_MM[unit], screen.height_mm / _LENGTHS_MM[unit])
+    else:
+        known = ", ".join(["pixel", *_LENGTHS_MM])
+        raise FormatError(f"{recording.stem}: gaze is in {unit or 'no unit'}; known are {known}")
+    gaze = point(table["x_coordinate"].to_numpy(np.float64), table["y_coordinate"].to_numpy(np.float64)) / size
+    pupil = sidecar.get("pupil_size") or {}
+    is_mm = str(pupil.get("Units", "")).lower() in ("mm", "millimeter", "millimetre") and "pupil_size" in table
+    return Eye.from_gaze(gaze, pupil_mm=diameter(table["pupil_size"].to_numpy(np.float64)) if is_mm else None)
+
+
+def _screen_sizes(shown: dict[str, Any]) -> dict[str, float]:
+    sizes: dict[str, float] = {}
+    for key, names, scale in (
+        ("ScreenResolution", ("width_px", "height_px"), 1.0),
+        ("ScreenSize", ("width_mm", "height_mm"), 1000.0),
+    ):
+        if isinstance(shown.get(key), list) and len(shown[key]) == 2:
+            sizes |= {name: float(value) * scale for name, value in zip(names, shown[key], strict=True)}
+    distance = shown.get("ScreenDistance")
+    if isinstance(distance, list) and len(distance) == 3:
+        distance = distance[2]
+    return sizes | ({"distance_mm": float(distance) * 1000} if isinstance(distance, (int, float)) else {})
+
+
+def _time(stamps: npt.NDArray[np.float64], sidecar: dict[str, Any], recording: _Recording) -> npt.NDArray[np.int64]:
+    unit = str((sidecar.get("timestamp") or {}).get("Units", "")).lower()
+    scale = _TIMES.get(unit)
+    if scale is None:  # by the rate: the median step is one over it
+        steps = np.diff(stamps)
+        steps = steps[np.isfinite(steps) & (steps > 0)]
+        rate = float(sidecar.get("SamplingFrequency", 0) or 0)
+        if not len(steps) or rate <= 0:
+            raise FormatError(f"{recording.stem}: neither the unit of timestamp nor SamplingFrequency is known")
+        scale = 10.0 ** round(float(np.log10(1e6 / rate / np.median(steps))))
+    if not np.isfinite(stamps).all():
+        raise FormatError(f"{recording.stem}: {int((~np.isfinite(stamps)).sum())} time stamps are missing")
+    return np.round(stamps * scale).astype(np.int64)

@@ -1,0 +1,326 @@
+"""Sessions as a BIDS dataset (Brain Imaging Data Structure 1.11, eye tracking in physiological recordings).
+
+One ``_recording-eye1_physio.tsv.gz`` for the left eye and ``eye2`` for the right, ``_physioevents`` for messages,
+``_events.tsv`` for the pictures shown. What BIDS has no place for (calibrations, other streams, provenance) stands
+under ``sourcedata/gazekit``, so that the import gives the same sessions back.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.errors import InputError
+from gazekit.formats.archive import SIDES, describe, tables_of, whole_folder
+from gazekit.gaze import Eye
+from gazekit.session.model import STIMULUS_COLUMNS, Session
+
+BIDS_VERSION = "1.11.1"
+SOURCE = "sourcedata/gazekit"
+EYES = {"left": "eye1", "right": "eye2"}
+PHYSIO_COLUMNS = {
+    "timestamp": ("us", "Time stamp of the eye tracker"),
+    "x_coordinate": ("pixel", "Gaze on the screen, to the right"),
+    "y_coordinate": ("pixel", "Gaze on the screen, downward"),
+    "pupil_size": ("mm", "Pupil diameter"),
+    "system_timestamp": ("us", "Time stamp of the recording computer"),
+    "x_display": ("arbitrary", "Gaze on the display area, 0 at the left edge to 1 at the right"),
+    "y_display": ("arbitrary", "Gaze on the display area, 0 at the upper edge to 1 at the lower"),
+    "x_gaze": ("mm", "Gaze point in the tracker's user coordinates, to the right"),
+    "y_gaze": ("mm", "Gaze point in the tracker's user coordinates, upward"),
+    "z_gaze": ("mm", "Gaze point in the tracker's user coordinates, toward the user"),
+    "x_eye": ("mm", "Eye in the tracker's user coordinates, to the right"),
+    "y_eye": ("mm", "Eye in the tracker's user coordinates, upward"),
+    "z_eye": ("mm", "Eye in the tracker's user coordinates, toward the user"),
+    "valid": ("arbitrary", "1 where the tracker holds the gaze for valid"),
+    "pupil_valid": ("arbitrary", "1 where the tracker holds the pupil for valid"),
+    "eye_valid": ("arbitrary", "1 where the tracker holds the eye's position for valid"),
+}
+_README = """Eye tracking, exported by gazekit.
+
+Each recording of an eye is a physio file (eye1 left, eye2 right); events.tsv says which picture was on the screen.
+"""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The entities in the names of one session's files."""
+
+    subject: str
+    session: str
+    task: str
+
+    @property
+    def stem(self) -> str:
+        """Such as ``sub-01_ses-01_task-viewing``."""
+        return "_".join(
+            [f"sub-{self.subject}", *([f"ses-{self.session}"] if self.session else []), f"task-{self.task}"]
+        )
+
+    @property
+    def folder(self) -> str:
+        """Such as ``sub-01/ses-01/beh``."""
+        return "/".join([f"sub-{self.subject}", *([f"ses-{self.session}"] if self.session else []), "beh"])
+
+
+def export_bids(sessions: Iterable[Session], folder: str | Path, *, name: str = "") -> Path:
+    """Write sessions as a new BIDS dataset.
+
+    Parameters
+    ----------
+    sessions : read one at a time, so that many need not fit in memory.
+    name : the dataset's name; the folder's where it is empty.
+
+    Raises
+    ------
+    OutputError : the folder exists already, or cannot be written.
+    InputError : no sessions.
+    """
+    folder = Path(folder)
+    with whole_folder(folder) as root:
+        people: dict[str, str] = {}
+        taken: set[str] = set()
+        for session in sessions:
+            names = _names(session, people, taken)
+            _write_session(session, names, root)
+        if not people:
+            raise InputError("no sessions to export")
+        _write_dataset(root, name or folder.name, people)
+    return folder
+
+
+def to_text(value: str) -> str:
+    """A text as one cell of a BIDS table, which knows no quotes; `from_text` is the inverse."""
+    if value == "":
+        return "n/a"
+    escaped = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return "n\\/a" if escaped == "n/a" else escaped
+
+
+def from_text(cell: str) -> str:
+    """The text of a cell."""
+    if cell == "n/a":
+        return ""
+    known = {"t": "\t", "n": "\n", "r": "\r"}
+    return re.sub(r"\\(.)", lambda found: known.get(found[1], found[1]), cell)
+
+
+def physio_table(eye: Eye, session: Session) -> pd.DataFrame:
+    """The samples of one eye by the columns of a physio file."""
+    x_px, y_px = session.screen.display_to_px(eye.gaze)
+    recording = session.recording
+    columns = [recording.device_time_us, x_px, y_px, eye.pupil_mm, recording.system_time_us, *eye.gaze.T]
+    columns += [*eye.gaze_mm.T, *eye.origin_mm.T]
+    columns += [verdict.astype(np.uint8) for verdict in (eye.valid, eye.pupil_valid, eye.origin_valid)]
+    return pd.DataFrame(dict(zip(PHYSIO_COLUMNS, columns, strict=True)))
+
+
+def _names(session: Session, people: dict[str, str], taken: set[str]) -> Names:
+    """Labels of letters and digits alone, each participant's and each session's own."""
+    wanted = _label(session.participant) or "unknown"
+    subject, n = wanted, 1
+    while people.get(subject, session.participant) != session.participant:
+        n += 1
+        subject = f"{wanted}x{n}"
+    people[subject] = session.participant
+    task = _label(session.task) or "viewing"
+    wanted, n = _label(session.name), 1
+    names = Names(subject, wanted, task)
+    while names.stem in taken:
+        n += 1
+        names = Names(subject, f"{wanted}{n:02d}", task)
+    taken.add(names.stem)
+    return names
+
+
+def _label(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]", "", text)
+
+
+def _write_session(session: Session, names: Names, root: Path) -> None:
+    stem = root / names.folder / names.stem
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    eyes = [side for side in SIDES if _recorded(getattr(session.recording, side))] or ["left"]
+    for side in eyes:
+        table = physio_table(getattr(session.recording, side), session)
+        path = f"{stem}_recording-{EYES[side]}_physio"
+        _write_gzip(table, Path(f"{path}.tsv.gz"))
+        _write_json(_physio_sidecar(session, side, list(table.columns)), Path(f"{path}.json"))
+        if len(session.messages):
+            _write_messages(session, Path(f"{stem}_recording-{EYES[side]}_physioevents.tsv.gz"))
+    _write_events(session, stem)
+    source = root / SOURCE / names.stem
+    source.mkdir(parents=True, exist_ok=True)
+    _write_json({**describe(session), "eyes": eyes}, source / "session.json")
+    for name, frame in tables_of(session).items():
+        if name not in ("stimuli", "messages"):
+            frame.to_csv(source / f"{name}.csv", index=False, lineterminator="\n", encoding="utf-8")
+
+
+def _recorded(eye: Eye) -> bool:
+    values = (eye.gaze, eye.gaze_mm, eye.origin_mm, eye.pupil_mm)
+    return any(np.isfinite(v).any() for v in values) or bool((eye.valid | eye.pupil_valid | eye.origin_valid).any())
+
+
+def _physio_sidecar(session: Session, side: str, columns: list[str]) -> dict[str, Any]:
+    tracker, rate = session.tracker, session.recording.rate_hz
+    nominal = tracker.rate_hz if np.isfinite(tracker.rate_hz) else rate
+    document = {
+        "PhysioType": "eyetrack",
+        "SamplingFrequency": float(nominal) if np.isfinite(nominal) else 0.0,
+        "StartTime": 0.0,
+        "Columns": columns,
+        "RecordedEye": side,
+        "SampleCoordinateSystem": "gaze-on-screen",
+        "Manufacturer": tracker.kind or "n/a",
+        "ManufacturersModelName": tracker.model or "n/a",
+        "DeviceSerialNumber": tracker.serial or "n/a",
+        "SoftwareVersions": tracker.firmware or "n/a",
+        "CalibrationCount": len(session.calibrations),
+        **_calibration_points(session),
+        **_calibration_error(session, side),
+    }
+    return document | {name: {"Description": d, "Units": u} for name, (u, d) in PHYSIO_COLUMNS.items()}
+
+
+def _calibration_points(session: Session) -> dict[str, Any]:
+    """Where the targets of the last calibration with targets stood."""
+    points = next((c.points for c in reversed(session.calibrations) if c.points), ())
+    if not points:
+        return {}
+    width, height = session.screen.width_px, session.screen.height_px
+    positions = [[float(p.target[0]) * width, float(p.target[1]) * height] for p in points]
+    return {"CalibrationUnit": "pixel", "CalibrationPosition": positions}
+
+
+def _calibration_error(session: Session, side: str) -> dict[str, Any]:
+    """Mean and largest error of the last validation."""
+    if not session.validations:
+        return {}
+    table = session.validations[-1].table
+    if not {"eye", "accuracy_deg"} <= set(table.columns):
+        return {}
+    errors = table.loc[table["eye"] == side, "accuracy_deg"].dropna()
+    if errors.empty:
+        return {}
+    return {"AverageCalibrationError": float(errors.mean()), "MaximalCalibrationError": float(errors.max())}
+
+
+def _write_messages(session: Session, path: Path) -> None:
+    """Messages on the tracker's clock; their own stamps stand beside."""
+    recording, stamps = session.recording, session.messages["time_us"].to_numpy()
+    if len(recording):
+        order = np.argsort(recording.system_time_us, kind="stable")
+        near = np.clip(np.searchsorted(recording.system_time_us[order], stamps), 0, len(recording) - 1)
+        shift = (recording.device_time_us - recording.system_time_us)[order][near]
+    else:
+        shift = np.zeros(len(stamps), dtype=np.int64)
+    table = pd.DataFrame(
+        {
+            "onset": stamps + shift,
+            "duration": 0,
+            "trial_type": "message",
+            "message": [to_text(text) for text in session.messages["text"]],
+            "system_timestamp": stamps,
+        }
+    )
+    _write_gzip(table, path)
+    _write_json(
+        {
+            "Columns": list(table.columns),
+            "OnsetSource": "timestamp",
+            "Description": "Messages of the recording",
+            "onset": {"Description": "When, by the eye tracker's clock", "Units": "us"},
+            "duration": {"Description": "Messages last no time", "Units": "us"},
+            "trial_type": {"Description": "Kind of the row"},
+            "message": {"Description": "The message; tab, line feed and backslash stand behind a backslash"},
+            "system_timestamp": {"Description": "When, by the recording computer's clock", "Units": "us"},
+        },
+        path.with_name(path.name.replace(".tsv.gz", ".json")),
+    )
+
+
+def _write_events(session: Session, stem: Path) -> None:
+    shown, recording, screen = session.stimuli, session.recording, session.screen
+    start = int(recording.system_time_us[0]) if len(recording) else 0
+    table = pd.DataFrame(
+        {
+            "onset": (shown["onset_us"].to_numpy(np.int64) - start) / 1e6,
+            "duration": (shown["offset_us"] - shown["onset_us"]).to_numpy(np.int64) / 1e6,
+        }
+    )
+    for name, kind in STIMULUS_COLUMNS.items():
+        table[name] = [to_text(str(v)) for v in shown[name]] if kind == "str" else shown[name].to_numpy()
+    Path(f"{stem}_events.tsv").write_bytes(_tsv(table, header=True).encode())
+    presentation = {
+        "ScreenDistance": screen.distance_mm / 1000,
+        "ScreenOrigin": ["top", "left"],
+        "ScreenResolution": [screen.width_px, screen.height_px],
+        "ScreenSize": [screen.width_mm / 1000, screen.height_mm / 1000],
+        "SoftwareName": "gazekit",
+        "SoftwareVersion": version("gazekit"),
+    }
+    columns = {
+        "onset": {"Description": "From the first sample to when the picture came up", "Units": "s"},
+        "duration": {"Description": "How long it stayed", "Units": "s"},
+        "image": {"Description": "Id of the picture"},
+        "sha256": {"Description": "SHA-256 of the picture's file"},
+        "picture_width": {"Description": "Width in the picture's own pixels", "Units": "pixel"},
+        "picture_height": {"Description": "Height in the picture's own pixels", "Units": "pixel"},
+        "onset_us": {"Description": "When it came up, by the recording computer's clock", "Units": "us"},
+        "offset_us": {"Description": "When it went, by the recording computer's clock", "Units": "us"},
+        "x": {"Description": "Its left edge on the screen", "Units": "pixel"},
+        "y": {"Description": "Its upper edge on the screen", "Units": "pixel"},
+        "width": {"Description": "Its width on the screen", "Units": "pixel"},
+        "height": {"Description": "Its height on the screen", "Units": "pixel"},
+        "order": {"Description": "Its place in the session, from 0"},
+        "response": {"Description": "The answer after it"},
+    }
+    _write_json(
+        {"TaskName": session.task or "viewing", "StimulusPresentation": presentation, **columns}, stem, "_events.json"
+    )
+
+
+def _write_dataset(root: Path, name: str, people: Mapping[str, str]) -> None:
+    made = {"Name": "gazekit", "Version": version("gazekit")}
+    _write_json(
+        {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": [made]},
+        root / "dataset_description.json",
+    )
+    table = pd.DataFrame({"participant_id": [f"sub-{p}" for p in people], "participant": map(to_text, people.values())})
+    (root / "participants.tsv").write_bytes(_tsv(table.sort_values("participant_id"), header=True).encode())
+    _write_json(
+        {"participant": {"Description": "The participant's pseudonym in the session file"}}, root / "participants.json"
+    )
+    (root / "README").write_bytes(_README.encode())
+
+
+def _tsv(table: pd.DataFrame, *, header: bool) -> str:
+    """Tab-separated text without quotes (`to_text` leaves nothing that would need them)."""
+    out = io.StringIO()
+    table.to_csv(
+        out, sep="\t", header=header, index=False, na_rep="n/a", lineterminator="\n", quoting=3, quotechar="\0"
+    )
+    return out.getvalue()
+
+
+def _write_gzip(table: pd.DataFrame, path: Path) -> None:
+    """Compressed without a clock in it, so that the same samples give the same bytes."""
+    with open(path, "wb") as file, gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+        for start in range(0, len(table), 1 << 16):
+            packed.write(_tsv(table.iloc[start : start + (1 << 16)], header=False).encode())
+
+
+def _write_json(document: Mapping[str, Any], path: Path, suffix: str = "") -> None:
+    text = json.dumps(document, indent=1, allow_nan=False, ensure_ascii=False)
+    Path(f"{path}{suffix}").write_bytes((text + "\n").encode())

@@ -1,0 +1,45 @@
+"""Many session files to one folder for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from gazekit.errors import InputError
+from gazekit.formats.archive import whole_folder
+from gazekit.formats.batch import unique_stems
+from gazekit.formats.bids_out import export_bids
+from gazekit.formats.session_tables import export_tables
+from gazekit.formats.writing import SUFFIX
+from gazekit.progress import track
+from gazekit.session.store import open_session
+
+
+def export_sessions(paths: Iterable[str | Path], out: str | Path, kind: str, *, name: str = "") -> list[Path]:
+    """Write session files, or folders of them, as one BIDS dataset or a folder of tables each.
+
+    Raises
+    ------
+    InputError : a path holds no session file.
+    OutputError : the folder exists already, or cannot be written.
+    """
+    files = list(dict.fromkeys(_expand(paths)))
+    out = Path(out)
+    if kind == "bids":
+        return [export_bids((open_session(file) for file in track(files, "exporting")), out, name=name)]
+    stems = {file: stem.removesuffix(".gaze") for file, stem in unique_stems(files).items()}
+    with whole_folder(out) as temporary:
+        for file in track(files, "exporting"):
+            export_tables(open_session(file), temporary / stems[file], "csv" if kind == "csv" else "parquet")
+    return [out / stem for stem in stems.values()]
+
+
+def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
+    for path in map(Path, paths):
+        if not path.is_dir():
+            yield path
+            continue
+        found = sorted(path.rglob(f"*{SUFFIX}"))
+        if not found:
+            raise InputError(f"the folder {path} holds no session file (*{SUFFIX})")
+        yield from found
