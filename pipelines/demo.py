@@ -26,7 +26,7 @@ _SIGMA_PX = 8.0  # one degree: 36 screen pixels, pictures shown 4.5 times their 
 _STUDY = """\
 # Written by `gazekit demo`. Participants and raters are simulated.
 [study]
-name = "{name}"
+name = "demo"
 seed = {seed}
 
 [screen]
@@ -124,7 +124,7 @@ def run_demo(
 
 def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     """The demonstration as stages."""
-    table, study = out / "pictures.csv", out / "study.toml"
+    table, opinions, study = out / "pictures.csv", out / "opinions.csv", out / "study.toml"
     sessions = [out / "sessions" / f"{person}.gaze.h5" for person in demo.people]
     fixations, quality = out / "fixations.csv", out / "quality.csv"
     ratings, histograms = out / "ratings.csv", out / "histograms.csv"
@@ -140,7 +140,7 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     trained = out / "config.json"
     results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
     return [
-        Stage("pictures", lambda: _pictures(out, demo), [], [table, study], pictures, ["pipelines.planted"]),
+        Stage("pictures", lambda: _pictures(out, demo), [], [table, opinions, study], pictures, ["pipelines.planted"]),
         Stage(
             "record",
             lambda: _record(study, demo.people, out / "sessions", jobs),
@@ -166,8 +166,8 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
         ),
         Stage(
             "ratings",
-            lambda: _ratings(table, ratings, histograms, demo),
-            [table],
+            lambda: _ratings(opinions, ratings, histograms, demo),
+            [opinions],
             [ratings, histograms],
             chosen("raters_per_picture", "seed"),
             ["survey"],
@@ -205,8 +205,7 @@ def _pictures(out: Path, demo: Demo) -> None:
     from pipelines.planted import make_study
 
     make_study(out, demo.pictures, demo.seed, null=demo.null)
-    name = "demo (null study)" if demo.null else "demo"
-    write_text(out / "study.toml", _STUDY.format(name=name, **asdict(demo)))
+    write_text(out / "study.toml", _STUDY.format(**asdict(demo)))
 
 
 def _record(study: Path, people: list[str], folder: Path, jobs: int) -> None:
@@ -275,7 +274,7 @@ def _attention(table: Path, fixations: Path, sheet: Path) -> None:
     write_text(sheet.parent / "captions.json", json.dumps({sheet.name: caption}, indent=1) + "\n")
 
 
-def _ratings(table: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
+def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
     from gazekit.histograms import write_histograms
     from gazekit.tables import read_table, write_table
     from survey.aggregate import aggregate
@@ -283,14 +282,14 @@ def _ratings(table: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
     from survey.simulate import fill
     from survey.store import open_store
 
-    truth = read_table(table, ["image", "opinion"])
+    truth = read_table(opinions, ["image", "opinion"])
     database = ratings.with_name("survey.sqlite3")
     for leftover in database.parent.glob(f"{database.name}*"):
         leftover.unlink()
     store = open_store(f"sqlite:///{database}", durable=False)
     try:
-        opinions = dict(zip(truth["image"], truth["opinion"], strict=True))
-        fill(store, opinions, per_picture=demo.raters_per_picture, seed=demo.seed)
+        means = dict(zip(truth["image"], truth["opinion"], strict=True))
+        fill(store, means, per_picture=demo.raters_per_picture, seed=demo.seed)
         table_of_ratings = export_ratings(store)
     finally:
         store.close()

@@ -77,11 +77,11 @@ def make_picture(rng: np.random.Generator) -> Planted:
 
 
 def make_study(folder: str | Path, count: int, seed: int, *, null: bool = False) -> pd.DataFrame:
-    """Write ``stimuli/*.png`` and ``pictures.csv`` with what is true of each.
+    """Write ``stimuli/*.png``, ``pictures.csv`` with what is true of each, and ``opinions.csv``.
 
-    Columns: image, file, sha256, photograph, interest_x, interest_y, interest_radius (picture pixels), warmth, and
-    ``opinion``: the mean rating, 1 to 10, that the simulated raters scatter about. With ``null``, the opinions are
-    dealt to the pictures at random.
+    Columns: image, file, sha256, photograph, interest_x, interest_y, interest_radius (picture pixels), warmth.
+    ``opinions.csv`` holds the mean rating of each, 1 to 10, that the simulated raters scatter about. With ``null``,
+    the opinions are dealt to the pictures at random.
     """
     folder = Path(folder)
     streams = np.random.default_rng(seed).spawn(count + 1)
@@ -93,9 +93,10 @@ def make_study(folder: str | Path, count: int, seed: int, *, null: bool = False)
         rows.append((image, f"stimuli/{image}", sha256(path), made.photograph, made.x, made.y, RADIUS, made.warmth))
     columns = ["image", "file", "sha256", "photograph", "interest_x", "interest_y", "interest_radius", "warmth"]
     table = pd.DataFrame(rows, columns=columns)
-    opinion = (5.5 + 3.2 * table["warmth"]).round(4).to_numpy()
-    table["opinion"] = streams[count].permutation(opinion) if null else opinion
     write_table(table, folder / "pictures.csv")
+    opinion = (5.5 + 3.2 * table["warmth"]).round(4).to_numpy()
+    dealt = streams[count].permutation(opinion) if null else opinion
+    write_table(pd.DataFrame({"image": table["image"], "opinion": dealt}), folder / "opinions.csv")
     return table
 
 

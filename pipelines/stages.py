@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,7 +138,7 @@ def _clear_other_work(stage: Stage, folder: Path) -> None:
     if not stage.work:
         return
     mark = folder / f".{stage.name}.begun"
-    inputs = {str(path): sha256(path) for path in stage.inputs}
+    inputs = {os.path.relpath(path, folder): sha256(path) for path in stage.inputs}
     origin = json.dumps({"inputs": inputs, **_settings(stage)}, sort_keys=True)
     if not mark.exists() or mark.read_text(encoding="utf-8") != origin:
         for path in stage.work:
