@@ -1,45 +1,23 @@
-"""Pictures side by side: as they are, where people looked, and what each condition leaves of them."""
+"""Pictures side by side: as they are, where people and networks looked, and what each condition leaves of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import heatmap, scanpath
-from gazekit.attention.masks import apply_mask
-from gazekit.report.pictures import Pixels, Shown, shown
+from gazekit.attention.masks import apply_mask, rectangles_to_mask
+from gazekit.report.pictures import Shown, shown
 from gazekit.report.words import CONDITIONS, condition
 
-
-class Pictures(Protocol):
-    """What the report needs of a dataset."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The pictures' ids."""
-        ...
-
-    @property
-    def conditions(self) -> Sequence[str]:
-        """The conditions that have masks."""
-        ...
-
-    def picture(self, i: int) -> Pixels:
-        """The pixels of a picture."""
-        ...
-
-    def mask(self, i: int, condition: str) -> npt.NDArray[np.bool_]:
-        """What a condition keeps of it."""
-        ...
-
-    def human_map(self, i: int) -> npt.NDArray[np.float32]:
-        """Where people looked, on a small grid."""
-        ...
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -51,35 +29,72 @@ class Example:
     views: tuple[Shown, ...]
 
 
-def example(data: Pictures, i: int, score: str, fixations: pd.DataFrame | None, conditions: Iterable[str]) -> Example:
-    """A picture with its scanpaths, its heatmap and every condition's version."""
+@dataclass(frozen=True)
+class OwnAttention:
+    """A network's own attention to the N pictures of a dataset."""
+
+    model: str
+    rectangles: npt.NDArray[Any]  # (N, k, 4)
+    maps: npt.NDArray[Any]  # (N, h, w)
+
+
+def own_attention(folder: Path, count: int) -> list[OwnAttention]:
+    """What each network attended to, of its first seed, where the folder keeps it for as many pictures."""
+    found = []
+    for path in sorted(folder.glob("synthetic/*/seed0*.npz")):
+        with np.load(path) as content:
+            if {"rectangles", "maps"} <= set(content) and len(content["rectangles"]) == len(content["maps"]) == count:
+                method = path.stem.partition("-")[2]
+                name = f"{path.parent.name} ({method})" if method else path.parent.name
+                found.append(OwnAttention(name, content["rectangles"], content["maps"]))
+    return found
+
+
+def example(
+    data: Dataset,
+    i: int,
+    score: str,
+    fixations: pd.DataFrame | None = None,
+    networks: Sequence[OwnAttention] = (),
+) -> Example:
+    """A picture with its scanpaths, the heatmaps of people and networks, and every condition's version.
+
+    Parameters
+    ----------
+    i : number of the picture in the dataset.
+    score : what is said of it beside its name.
+    fixations : a fixation table to take the scanpaths from; by default the dataset's own.
+    """
     image, rgb = str(data.ids[i]), data.picture(i)
     views = [shown(rgb, f"Picture {image}", "Picture")]
-    if fixations is not None and (own := fixations[fixations["image"] == image].dropna(subset=["x_picture"])).size:
-        path = scanpath(
-            rgb, own["x_picture"], own["y_picture"], own["duration_ms"], viewer=_viewers(own), numbers=_alone(own)
+    if data.viewers[i]:
+        own = data.fixations_of(i) if fixations is None else fixations[fixations["image"] == image]
+        views += [shown(_scanpath(rgb, own), f"Scanpaths over {image}", "Scanpaths")] if len(own) else []
+        views.append(shown(heatmap(rgb, data.human_map(i)), f"Human attention to {image}", "Human heatmap"))
+        for name in data.conditions:
+            if name != "original":
+                meaning = CONDITIONS.get(name, (name, name))[1]
+                views.append(shown(apply_mask(rgb, data.mask(i, name)), f"{image}: {meaning}", condition(name)))
+    for network in networks:
+        amap = np.maximum(network.maps[i], 0)
+        views.append(
+            shown(heatmap(rgb, amap), f"Attention of {network.model} to {image}", f"Heatmap of {network.model}")
         )
-        views.append(shown(path, f"Scanpaths over picture {image}", "Scanpaths"))
-    amap = data.human_map(i)
-    if np.isfinite(amap).all() and amap.any():
-        views.append(shown(heatmap(rgb, amap), f"Heatmap of human attention over picture {image}", "Heatmap"))
-    for name in conditions:
-        if name != "original" and name in data.conditions:
-            masked = apply_mask(rgb, data.mask(i, name))
-            views.append(shown(masked, f"Picture {image}, {CONDITIONS.get(name, (name, name))[1]}", condition(name)))
+        boxes = network.rectangles[i]
+        mask = rectangles_to_mask(boxes[boxes[:, 2] > boxes[:, 0]], (rgb.shape[0], rgb.shape[1]))
+        kept = f"{image}: the part that {network.model} attends to is kept, same area"
+        views.append(shown(apply_mask(rgb, mask), kept, f"Attention of {network.model}"))
     return Example(image, score, tuple(views))
 
 
-def spread(values: pd.Series, count: int) -> list[str]:
+def spread(values: Mapping[str, float], count: int) -> list[str]:
     """The pictures at evenly spread ranks of a score, from the highest to the lowest."""
-    order = values.sort_values(ascending=False, kind="stable").index
+    order = sorted(values, key=lambda image: -values[image])
     at = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
-    return [str(order[k]) for k in at]
+    return [order[k] for k in at]
 
 
-def _viewers(fixations: pd.DataFrame) -> list[object] | None:
-    return fixations["participant"].tolist() if "participant" in fixations else None
-
-
-def _alone(fixations: pd.DataFrame) -> bool:
-    return "participant" not in fixations or fixations["participant"].nunique() <= 2
+def _scanpath(rgb: npt.NDArray[np.uint8], own: pd.DataFrame) -> npt.NDArray[np.uint8]:
+    people = own["participant"].tolist() if "participant" in own else None
+    few = people is None or len(set(people)) < 3
+    return scanpath(rgb, own["x_picture"], own["y_picture"], own["duration_ms"], viewer=people, numbers=few)

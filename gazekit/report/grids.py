@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -169,3 +170,14 @@ def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, object]:
 
 def _sortable(value: object) -> float | str:
     return float(value) if isinstance(value, (int, float)) and value == value else ""
+
+
+def latex(grid: Grid) -> str:
+    """The table as a LaTeX float (packages booktabs and inputenc with UTF-8)."""
+    frame = grid.frame().replace("−", "-", regex=True)
+    frame = frame.rename(columns=lambda head: head.replace("↑", "").replace("↓", "").strip())
+    layout = "l" * grid.row_heads + "r" * (len(frame.columns) - grid.row_heads)
+    caption = re.sub(r"([%&#_$])", r"\\\1", grid.caption)
+    return str(
+        frame.to_latex(index=False, escape=True, column_format=layout, caption=caption, label=f"tab:{grid.name}")
+    )

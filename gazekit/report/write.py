@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
@@ -17,15 +17,20 @@ from gazekit.files import write_text
 from gazekit.histograms import moments
 from gazekit.pictures import SUFFIXES, read_picture
 from gazekit.report import charts, grids, method
-from gazekit.report.examples import Example, Pictures, example, spread
+from gazekit.report.examples import Example, example, own_attention, spread
 from gazekit.report.folder import Comparison, distributions, read_comparison
 from gazekit.report.judged import Judged, judge, shown_model
 from gazekit.report.pictures import Shown, shown
 from gazekit.report.words import condition, metric
 from gazekit.tables import read_table
 
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
 FIGURES = ("srcc", "lcc", "accuracy", "emd2")
 TABLES = "report-tables"
+_FIXATIONS = ("image", "x_picture", "y_picture", "duration_ms")
+EXTRAS = 24  # pictures of the folder that a report takes in
 
 
 def write_report(
@@ -46,7 +51,7 @@ def write_report(
     title : the report's heading.
     notes : sentences for the first lines, such as that the participants are simulated.
     dataset : the dataset file; by default the one that the folder's ``config.json`` names.
-    fixations : a fixation table, for scanpaths; by default ``fixations.csv`` in the folder, if it is there.
+    fixations : a fixation table, for scanpaths; by default those that the dataset keeps.
     pictures : how many test pictures are shown side by side, and how many in each row of histograms (2/3 of it).
 
     Returns
@@ -60,7 +65,7 @@ def write_report(
     """
     comparison = read_comparison(folder)
     data, provenance, picture_note = _dataset(comparison, dataset)
-    seen = _fixations(comparison, fixations)
+    seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
     tables = [grids.results_grid(comparison), grids.paired_grid(comparison)]
     tables += [grids.agreement_grid(comparison), grids.seeds_grid(comparison)]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
@@ -96,7 +101,7 @@ def write_report(
     return path
 
 
-def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Pictures | None, dict[str, Any], str]:
+def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Dataset | None, dict[str, Any], str]:
     """The dataset, its provenance, and what to say where it is not there."""
     from gazekit.dataset import open_dataset
 
@@ -113,15 +118,7 @@ def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Pictures
         if given is not None:
             raise
         return None, {}, f"The pictures are not shown, since the dataset cannot be opened ({error})."
-    provenance = getattr(data, "provenance", {})
-    return data, dict(provenance) if isinstance(provenance, dict) else {}, ""
-
-
-def _fixations(comparison: Comparison, given: str | Path | None) -> pd.DataFrame | None:
-    path = Path(given) if given is not None else comparison.folder / "fixations.csv"
-    if given is None and not path.exists():
-        return None
-    return read_table(path, ["image", "x_picture", "y_picture", "duration_ms"], "fixation table")
+    return data, dict(data.provenance), ""
 
 
 def _summary(comparison: Comparison) -> str:
@@ -158,23 +155,21 @@ def _curves(comparison: Comparison) -> list[tuple[str, str]]:
     return [(label, svg) for label, svg in drawn if svg]
 
 
-def _examples(comparison: Comparison, data: Pictures | None, seen: pd.DataFrame | None, count: int) -> list[Example]:
+def _examples(comparison: Comparison, data: Dataset | None, seen: pd.DataFrame | None, count: int) -> list[Example]:
     if data is None or count < 1:
         return []
     place = {str(image): i for i, image in enumerate(data.ids)}
     truth = comparison.truth[comparison.truth["split"] == "test"] if len(comparison.truth) else comparison.truth
+    networks = own_attention(comparison.folder, len(data.ids))
     if not len(truth):
-        return [example(data, i, "", seen, data.conditions) for i in range(min(count, len(data.ids)))]
+        return [example(data, i, "", seen, networks) for i in range(min(count, len(data.ids)))]
     share = distributions(truth, "c")
-    mean = pd.Series(moments(share.to_numpy())[0], index=share.index)
-    mean = mean[[image in place for image in mean.index]]
-    return [
-        example(data, place[image], f"mean score {mean[image]:.2f}", seen, data.conditions)
-        for image in spread(mean, count)
-    ]
+    mean = dict(zip(map(str, share.index), moments(share.to_numpy())[0].tolist(), strict=True))
+    chosen = spread({image: value for image, value in mean.items() if image in place}, count)
+    return [example(data, place[image], f"mean score {mean[image]:.2f}", seen, networks) for image in chosen]
 
 
-def _judged(comparison: Comparison, data: Pictures | None, count: int) -> dict[str, Any] | None:
+def _judged(comparison: Comparison, data: Dataset | None, count: int) -> dict[str, Any] | None:
     model, name = shown_model(comparison)
     found = judge(comparison, model, name) if model else []
     if not found:
@@ -223,7 +218,7 @@ def _extras(folder: Path) -> list[Shown]:
             raise InputError(
                 f"{folder / 'captions.json'} should hold an object of file name and text: {error}"
             ) from error
-    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES]
+    files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES][:EXTRAS]
     texts = [str(captions.get(path.name, path.stem.replace("-", " ").replace("_", " "))) for path in files]
     return [shown(read_picture(path), text, text, longest=1400) for path, text in zip(files, texts, strict=True)]
 
@@ -244,16 +239,8 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
 def _write_tables(folder: Path, tables: Sequence[grids.Grid]) -> None:
     for grid in tables:
         if grid.rows:
-            frame = grid.frame()
-            write_text(folder / f"{grid.name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-            latex = frame.replace("−", "-", regex=True).rename(
-                columns=lambda c: c.replace("↑", "").replace("↓", "").strip()
-            )
-            layout = "l" * grid.row_heads + "r" * (len(frame.columns) - grid.row_heads)
-            text = latex.to_latex(
-                index=False, escape=True, column_format=layout, caption=grid.caption, label=f"tab:{grid.name}"
-            )
-            write_text(folder / f"{grid.name}.tex", text)
+            write_text(folder / f"{grid.name}.csv", grid.frame().to_csv(index=False, lineterminator="\n"))
+            write_text(folder / f"{grid.name}.tex", grids.latex(grid))
 
 
 def _resource(name: str) -> str:
