@@ -45,6 +45,9 @@ class PicturesSection(Section):
     list: Path | None = None
 
 
+Corner = tuple[float, float, float]
+
+
 class TrackerSection(Section):
     """``[tracker]``: which eye tracker, and how it is set."""
 
@@ -54,6 +57,7 @@ class TrackerSection(Section):
     rate_hz: PositiveFloat | None = None
     mode: str = ""
     license: Path | None = None
+    display_area: tuple[Corner, Corner, Corner] | None = None  # top left, top right, bottom left, mm, user coordinates
     file: Path | None = None
     speed: PositiveFloat = 1.0
     eye_openness: bool = True
@@ -131,8 +135,8 @@ class RatingSection(Section):
     """``[rating]``: a score after each picture, by keys or mouse."""
 
     question: str = Field(default="How beautiful is this picture?", min_length=1)
-    low: int = 1
-    high: int = 10
+    low: int = Field(default=1, ge=0)
+    high: int = Field(default=10, le=10)
     low_label: str = "not at all"
     high_label: str = "very"
 
@@ -153,10 +157,20 @@ class QuestionSection(Section):
 
 
 class FixationSection(Section):
-    """``[fixations]``: the detector and its parameters."""
+    """``[fixations]``: the detector and its parameters; the default is the one that agrees best with experts."""
 
-    detector: str = "ivt"
+    detector: str = "adaptive"
     parameters: dict[str, Any] = {}
+
+
+class QualitySection(Section):
+    """``[quality]``: thresholds of the verdict on a recording; one that is not set passes everything."""
+
+    max_accuracy_deg: PositiveFloat | None = 1.0
+    max_rms_s2s_deg: PositiveFloat | None = 0.5
+    max_std_deg: PositiveFloat | None = None
+    max_loss_percent: float | None = Field(default=25.0, ge=0, le=100)
+    min_delivered_percent: float | None = Field(default=95.0, ge=0, le=100)
 
 
 class AttentionSection(Section):
@@ -204,6 +218,7 @@ class Study(Section):
     presentation: PresentationSection = PresentationSection()
     rating: RatingSection | None = None
     questions: list[QuestionSection] = []
+    quality: QualitySection = QualitySection()
     fixations: FixationSection = FixationSection()
     attention: AttentionSection = AttentionSection()
     dataset: DatasetSection = DatasetSection()

@@ -10,7 +10,7 @@ import click
 @click.command("fixations")
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table to write: .csv, .tsv or .parquet.")
-@click.option("--detector", help="ivt, idt, adaptive, i2mc or a plug-in's; default: the study file's, else ivt.")
+@click.option("--detector", help="ivt, idt, adaptive, i2mc or a plug-in's; default: the study file's, else adaptive.")
 @click.option("--eye", type=click.Choice(["left", "right", "average", "strict"]), help="Which eye; default average.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A detector's parameter.")
 @click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] section is used.")

@@ -6,31 +6,64 @@ from pathlib import Path
 
 import click
 
+_SHOWN = ["participant", "eye", "accuracy_deg", "rms_s2s_deg", "std_deg", "loss_percent", "rate_hz", "longest_gap_ms"]
+
 
 @click.command("quality")
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="CSV over all participants.")
+@click.option("--out", type=click.Path(path_type=Path), help="Table over all participants: .csv, .tsv or .parquet.")
+@click.option("--picture", type=click.Path(path_type=Path), help="One page with all figures: .png, .pdf or .svg.")
+@click.option(
+    "--study", type=click.Path(path_type=Path), help="Study file whose [quality] thresholds give the verdict."
+)
+@click.option("--fail", is_flag=True, help="Exit with 1 when a recording fails the thresholds.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
-def command(sessions: tuple[Path, ...], out: Path | None, strict: bool, as_json: bool) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context,
+    sessions: tuple[Path, ...],
+    out: Path | None,
+    picture: Path | None,
+    study: Path | None,
+    fail: bool,
+    strict: bool,
+    as_json: bool,
+) -> int:
     """Accuracy, precision, loss and rate of sessions: files, other tools' files, or folders.
 
+    The table has a row for each eye of each recording, trial and validation target; the verdict is of the average eye.
+
     \b
-    Example:  gazekit quality recordings --out quality.csv
+    Example:  gazekit quality recordings --out quality.csv --picture quality.png
+              gazekit quality p01.gaze.h5 --study study.toml --fail
     """
     import pandas as pd
 
     from gazekit.cli._recordings import each_session
-    from gazekit.events import data_quality
+    from gazekit.events.quality_picture import draw_quality, loss_over_time
+    from gazekit.events.session_quality import session_quality
+    from gazekit.files import provenance
+    from gazekit.study import QualitySection, read_study
     from gazekit.tables import write_table
 
-    tables = []
+    thresholds = read_study(study).quality if study else QualitySection()
+    tables, losses, files = [], [], {}
     for path, session in each_session(sessions, "quality", strict=strict):
-        table = data_quality(session.recording, session.screen)
-        table.insert(0, "participant", session.participant)
-        table.insert(1, "file", str(path))
-        tables.append(table)
+        tables.append(session_quality(session, thresholds))
+        losses.append(loss_over_time(session))
+        files[str(path)] = path
     table = pd.concat(tables, ignore_index=True)
     if out is not None:
-        write_table(table, out)
-    click.echo(table.to_json(orient="records") if as_json else table.to_string(index=False))
+        write_table(table, out, provenance("gazekit.quality/1", thresholds.model_dump(), files))
+    if picture is not None:
+        draw_quality(table, losses, thresholds, picture)
+    whole = table[table["part"] == "whole"]
+    if as_json:
+        click.echo(table.to_json(orient="records"))
+    else:
+        click.echo(whole[_SHOWN].round(3).to_string(index=False))
+    verdicts = whole[whole["eye"] == "average"]
+    for row in verdicts.itertuples():
+        click.echo(f"{row.participant}: {row.verdict}{': ' + row.reasons if row.reasons else ''}", err=True)
+    return int(fail and (verdicts["verdict"] == "fail").any())

@@ -6,6 +6,7 @@ from gazekit.events.fixations import detect_fixations, label_samples
 from gazekit.events.microsaccades import microsaccades
 from gazekit.events.quality import data_quality
 from gazekit.events.saccades import detect_saccades, main_sequence
+from gazekit.events.session_quality import session_quality
 from gazekit.events.sessions import session_fixations
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "microsaccades",
     "read_areas",
     "session_fixations",
+    "session_quality",
     "transitions",
 ]

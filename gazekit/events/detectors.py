@@ -16,6 +16,7 @@ from gazekit.events.labels import Events
 from gazekit.events.microsaccades import microsaccade_events
 
 GROUP = "gazekit.detectors"
+PICTURE_DETECTOR = "adaptive"  # the default for people who look at pictures: it agrees best with experts
 
 
 # A function of `Samples` that gives `Events`. Its keyword-only parameters are what a user may set, each with a default.

@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 
 from gazekit.events.angles import angle_deg
-from gazekit.events.detectors import complete, detector
+from gazekit.events.detectors import PICTURE_DETECTOR, complete, detector
 from gazekit.events.labels import LOST, Events, Index, Labels
 from gazekit.events.samples import OFF_SCREEN_DEG, Samples, prepare
 from gazekit.gaze import EyeChoice, Floats, GazeRecording
 from gazekit.screen import Screen
-
-DEFAULT_DETECTOR = "ivt"
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Detection:
 def detect(
     recording: GazeRecording,
     screen: Screen,
-    detector_name: str = DEFAULT_DETECTOR,
+    detector_name: str = PICTURE_DETECTOR,
     *,
     eye: EyeChoice = "average",
     off_screen_deg: float = OFF_SCREEN_DEG,
@@ -54,7 +52,7 @@ def detect(
 def detect_fixations(
     recording: GazeRecording,
     screen: Screen,
-    detector: str = DEFAULT_DETECTOR,
+    detector: str = "ivt",
     *,
     eye: EyeChoice = "average",
     off_screen_deg: float = OFF_SCREEN_DEG,
@@ -64,7 +62,8 @@ def detect_fixations(
 
     Parameters
     ----------
-    detector : ivt, idt, adaptive, i2mc, or one that a plug-in brings (`gazekit.events.detectors.detectors`).
+    detector : ivt, idt, adaptive (the default for pictures, see `gazekit.events.detectors.PICTURE_DETECTOR`), i2mc,
+        microsaccades, or one that a plug-in brings (`gazekit.events.detectors`).
     eye : left, right, average of any valid eye, or strict (both must be valid).
     off_screen_deg : gaze further outside the screen than this is an artefact.
     parameters : the detector's own; they travel with the table, as JSON.
@@ -85,7 +84,7 @@ def detect_fixations(
 def label_samples(
     recording: GazeRecording,
     screen: Screen,
-    detector: str = "adaptive",
+    detector: str = PICTURE_DETECTOR,
     *,
     eye: EyeChoice = "average",
     off_screen_deg: float = OFF_SCREEN_DEG,

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gazekit.errors import InputError
 from gazekit.events.angles import angle_between_fick
+from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect
 from gazekit.events.labels import SACCADE, runs
 from gazekit.events.velocity import smoothed_velocity, window_half
@@ -46,7 +47,7 @@ class MainSequence(NamedTuple):
 def detect_saccades(
     recording: GazeRecording,
     screen: Screen,
-    detector: str = "adaptive",
+    detector: str = PICTURE_DETECTOR,
     *,
     eye: EyeChoice = "average",
     **parameters: Any,

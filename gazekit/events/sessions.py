@@ -6,12 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from gazekit.events.fixations import DEFAULT_DETECTOR, detect_fixations
+from gazekit.events.detectors import PICTURE_DETECTOR
+from gazekit.events.fixations import detect_fixations
 from gazekit.session.model import Session, Trial
 from gazekit.tables import FIXATION_COLUMNS
 
 
-def session_fixations(session: Session, detector: str = DEFAULT_DETECTOR, **parameters: Any) -> pd.DataFrame:
+def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
     """Fixations on every picture of a session, with all `gazekit.tables.FIXATION_COLUMNS`.
 
     Each trial is detected by itself, so that no fixation reaches from one picture into the next, and mapped to the

@@ -1,0 +1,43 @@
+"""``gazekit aoi``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("aoi")
+@click.argument("fixations", type=click.Path(path_type=Path))
+@click.argument("areas", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Table of areas: .csv, .tsv or .parquet.")
+@click.option("--transitions", "steps", type=click.Path(path_type=Path), help="Table of transitions between areas.")
+@click.option("--json", "as_json", is_flag=True, help="Print the table of areas as JSON.")
+def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, as_json: bool) -> None:
+    """Dwell time, first fixation, revisits and transitions of areas of interest.
+
+    FIXATIONS is a table of `gazekit fixations`. AREAS is a JSON file: for each picture the areas by name, each a list
+    of corners in picture pixels or the name of a mask picture beside the file (white is inside).
+
+    \b
+    Example:  gazekit aoi fixations.csv areas.json --out aoi.csv --transitions steps.csv
+              areas.json:  {"a.jpg": {"face": [[10, 10], [90, 10], [50, 80]], "hand": "hand.png"}}
+    """
+    from gazekit.events.aoi import aoi_table, read_areas, transitions
+    from gazekit.files import provenance
+    from gazekit.tables import FIXATION_COLUMNS, read_table, write_table
+
+    table = read_table(fixations, FIXATION_COLUMNS, "fixation table")
+    known = read_areas(areas)
+    found = aoi_table(table, known)
+    made = provenance("gazekit.aoi/1", {}, {"fixations": fixations, "areas": areas})
+    if out is not None:
+        write_table(found, out, made)
+    if steps is not None:
+        write_table(transitions(table, known), steps, made)
+    if as_json:
+        click.echo(found.to_json(orient="records"))
+    elif out is None:
+        click.echo(found.round(3).to_string(index=False) if len(found) else "no fixation lies on a picture with areas")
+    else:
+        click.echo(f"{len(found)} rows on {len(known)} pictures: {out}")
