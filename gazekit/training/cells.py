@@ -16,7 +16,6 @@ import torch
 
 from gazekit.files import machine, write_text
 from gazekit.tables import write_table
-from gazekit.training.checkpoints import load_weights
 from gazekit.training.examples import Index, open_examples
 from gazekit.training.loop import Part, Run, Saver, Task, emd_criterion, fit, make_run, predict, use_weights
 from gazekit.training.recipe import Recipe
@@ -135,16 +134,6 @@ def build_network(job: Job, buckets: int) -> torch.nn.Module:
 
     torch.manual_seed(job.cell.seed)
     return models.create(job.cell.model, buckets, weights=job.recipe.weights, **job.recipe.model_options)
-
-
-def trained_network(job: Job, buckets: int) -> torch.nn.Module:
-    """The network of a finished cell with its best weights, in evaluation mode."""
-    from gazekit.training.checkpoints import load_checkpoint
-
-    network = build_network(job, buckets)
-    path = job.cell.folder(job.out) / "best.pt"
-    load_weights(network, load_checkpoint(path)["weights"], str(path))
-    return network.eval()
 
 
 def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:

@@ -105,7 +105,8 @@ class Saver:
         """Save now: the best weights first, so that ``last.pt`` never knows of a best that is not there."""
         if self.leads:
             if run.best is not None:
-                state = {"identity": self.identity, "weights": run.best, "history": run.history}
+                state: dict[str, Any] = {"identity": self.identity, "state_dict": run.best, "history": run.history}
+                state |= {"mean": [*run.task.mean], "std": [*run.task.std]}
                 save_checkpoint(self.folder / "best.pt", state)
             save_checkpoint(self.folder / "last.pt", {"identity": self.identity, **_state(run)})
         self.saved = time.monotonic()
@@ -117,12 +118,12 @@ class Saver:
             return False
         content = load_checkpoint(path)
         check_identity(content["identity"], self.identity, path)
-        run.model.load_state_dict(content["weights"])
+        run.model.load_state_dict(content["state_dict"])
         run.optimizer.load_state_dict(content["optimizer"])
         run.average, run.history = content["average"], content["history"]
         run.position, run.loss_sum = content["position"], content["loss_sum"]
         if run.history:
-            run.best = load_checkpoint(self.folder / "best.pt")["weights"]
+            run.best = load_checkpoint(self.folder / "best.pt")["state_dict"]
         return True
 
 
@@ -319,7 +320,7 @@ def _move_average(average: Weights, state: dict[str, Tensor], decay: float) -> N
 
 def _state(run: Run) -> dict[str, Any]:
     return {
-        "weights": run.model.state_dict(),
+        "state_dict": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "average": run.average,
         "history": run.history,

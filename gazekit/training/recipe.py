@@ -41,7 +41,7 @@ class Recipe(BaseModel):
     accumulate: int = Field(1, ge=1, description="parts that a batch is computed in")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of an exponential moving average of the weights")
-    buckets: int = Field(1, ge=1, le=16, description="aspect-ratio buckets; 1 makes every picture square")
+    aspect_buckets: int = Field(1, ge=1, le=16, description="aspect-ratio buckets; 1 makes every picture square")
     workers: int = Field(0, ge=0, description="loader processes, where the pictures do not fit in memory")
     memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
     checkpoint_seconds: float = Field(20.0, ge=0, description="time between checkpoints")

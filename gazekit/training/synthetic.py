@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,9 @@ import torch
 
 from gazekit.errors import FormatError
 from gazekit.files import whole_file
-from gazekit.training.cells import Cell, Job, trained_network
+from gazekit.training.cells import Cell, Job
 from gazekit.training.examples import in_order, read_pictures
+from gazekit.training.trained import load_trained
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -59,8 +59,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     from gazekit.models.attention import synthetic_attention
 
     recipe = job.recipe
-    original = dataclasses.replace(job, cell=dataclasses.replace(job.cell, condition="original"))
-    network = trained_network(original, dataset.scale)
+    network = load_trained(Cell(job.cell.model, "original", job.cell.seed).folder(job.out)).network
     mean = torch.tensor(network.mean)[:, None, None]
     std = torch.tensor(network.std)[:, None, None]
     rows = []

@@ -1,0 +1,36 @@
+"""``gazekit serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("serve")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8500, show_default=True, type=click.IntRange(0, 65535))
+def command(model: Path, host: str, port: int) -> None:
+    """Score pictures over HTTP with a trained MODEL (best.pt, or the folder of a run).
+
+    POST /score takes an encoded picture, or a form with several files, and answers with JSON; GET / says which
+    model it is. There is no access control: keep it behind a server that has one.
+
+    \b
+    Example:  gazekit serve runs/reef/runs/nima-mobilenet/original/seed0 --port 8500
+              curl --data-binary @reef.jpg http://127.0.0.1:8500/score
+    """
+    from waitress import create_server
+
+    from gazekit.errors import InputError
+    from gazekit.training.server import LARGEST, make_app
+    from gazekit.training.trained import load_trained
+
+    app = make_app(load_trained(model))
+    try:
+        server = create_server(app, host=host, port=port, threads=4, max_request_body_size=LARGEST)
+    except OSError as error:
+        raise InputError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from error
+    click.echo(f"http://{server.effective_host}:{server.effective_port}", err=True)
+    server.run()

@@ -1,0 +1,235 @@
+"""Scoring pictures by the million: streamed, resumed, every input named once."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import ConfigError, GazekitError, InputError
+from gazekit.files import existing_file, sha256
+from gazekit.histograms import moments
+from gazekit.pictures import SUFFIXES
+from gazekit.training.rows import RowFile, open_rows
+from gazekit.training.trained import Trained, load_trained
+
+if TYPE_CHECKING:
+    from gazekit.models.scoring import Precision, Scorer
+
+BLOCK = 256  # pictures between two places at which a run can go on
+Result = npt.NDArray[np.float32] | GazekitError
+
+
+@dataclass
+class Summary:
+    """What was scored."""
+
+    scored: int = 0
+    skipped: int = 0  # done by an earlier run
+    unreadable: list[str] = field(default_factory=list)  # the first hundred
+    unreadable_count: int = 0
+
+
+def score(
+    model: str | Path,
+    source: str | Path | Iterable[str],
+    out: str | Path | None = None,
+    *,
+    format: str | None = None,
+    batch: int = 32,
+    precision: Precision = "auto",
+    explain: str | Path | None = None,
+    resume: bool = True,
+    scheduler: str | None = None,
+    workers: int | None = None,
+) -> Summary:
+    """Score pictures with a trained network, a row a picture in the order given.
+
+    Columns: image, mean, std (score units 1..K), p1..pK, error. A picture that cannot be read has a row with the reason
+    in ``error`` and nothing else. Memory does not grow with the number of pictures.
+
+    Parameters
+    ----------
+    model : a checkpoint, or the folder of a run.
+    source : a folder of pictures (with all below it), a text file with a path a line, or paths.
+    out : the table, by its suffix .csv, .jsonl or .parquet; None writes to standard output and cannot be resumed.
+    format : csv, jsonl or parquet, where the suffix does not say.
+    precision : auto, float32 or bfloat16; see `gazekit.models.scoring.Scorer`.
+    explain : a folder for the pictures with the network's attention over them.
+    resume : go on where a run with the same arguments was stopped. Rows are neither doubled nor lost.
+    scheduler : address of a Dask scheduler whose workers score; they must see the same files.
+
+    Raises
+    ------
+    InputError, FormatError : no such model or source, no pictures; what an earlier run left is of other pictures.
+    OutputError : the disk is full; the same call goes on from there.
+    """
+    checkpoint = existing_file(checkpoint_of(model), "checkpoint")
+    trained = load_trained(checkpoint)
+    settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size}
+    summary = Summary()
+    with open_rows(out, format, trained.buckets, settings, resume=resume) as rows:
+        names = rows.skip_done(list_pictures(source))
+        summary.skipped = rows.count
+        scored = _scored(trained, checkpoint, names, rows, batch, precision, workers, scheduler)
+        for name, result in scored:
+            rows.write(_row(name, result))
+            if isinstance(result, GazekitError):
+                summary.unreadable_count += 1
+                summary.unreadable += [name] if len(summary.unreadable) < 100 else []
+            else:
+                summary.scored += 1
+                if explain is not None:
+                    write_overlay(trained, Path(name), Path(explain), result)
+        if rows.count == 0:
+            raise InputError(f"no picture to score in {source}; pictures end in {', '.join(sorted(SUFFIXES))}")
+    return summary
+
+
+def checkpoint_of(model: str | Path) -> Path:
+    """The checkpoint file that a path means."""
+    path = Path(model)
+    return path / "best.pt" if path.is_dir() else path
+
+
+def list_pictures(source: str | Path | Iterable[str]) -> Iterator[str]:
+    """Paths of pictures, one by one: of a folder in the order of their names, of a list, or as given.
+
+    Raises
+    ------
+    InputError : no such folder or list.
+    """
+    if not isinstance(source, str | Path):
+        yield from source
+        return
+    path = Path(source)
+    if path.is_dir():
+        yield from (str(p) for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
+        return
+    path = existing_file(path, "list of pictures or folder")
+    if path.suffix.lower() in SUFFIXES:
+        yield str(path)
+        return
+    try:
+        with open(path, encoding="utf-8") as lines:
+            yield from _lines(lines)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not a text file with a path a line: {error}") from error
+
+
+def lines_of_stdin() -> Iterator[str]:
+    """Paths from standard input, a line each."""
+    return _lines(sys.stdin)
+
+
+def make_scorer(trained: Trained, batch: int, precision: Precision, workers: int | None = None) -> Scorer:
+    """The models' fast scorer for a trained network."""
+    from gazekit.models.scoring import Scorer
+
+    return Scorer(trained.network, size=trained.size, batch=batch, precision=precision, workers=workers)
+
+
+def write_overlay(trained: Trained, picture: Path, folder: Path, result: npt.NDArray[np.float32]) -> Path:
+    """The picture with the network's attention over it, as a JPEG named after it and its score."""
+    import cv2
+    import torch
+
+    from gazekit.attention.drawing import heatmap
+    from gazekit.files import whole_file
+    from gazekit.models.attention import synthetic_attention
+    from gazekit.models.pixels import normalised, resize
+    from gazekit.pictures import read_picture
+
+    rgb = read_picture(picture)
+    view = resize(rgb, (trained.size, trained.size))[None]
+    device = next(trained.network.parameters()).device
+    inputs = normalised(view, trained.network.mean, trained.network.std).to(device)  # type: ignore[arg-type]
+    with torch.enable_grad():
+        amap = synthetic_attention(trained.network, inputs)[0].detach().cpu().numpy()
+    mean = float(moments(result)[0])
+    target = folder / f"{picture.stem}.{picture.suffix[1:]}.{mean:.2f}.jpg"
+    done, encoded = cv2.imencode(".jpg", heatmap(rgb, amap)[..., ::-1])
+    assert done
+    with whole_file(target) as temporary:
+        temporary.write_bytes(encoded.tobytes())
+    return target
+
+
+def _lines(lines: Iterable[str]) -> Iterator[str]:
+    return (line.rstrip("\r\n") for line in lines if line.strip())
+
+
+def _row(name: str, result: Result) -> dict[str, Any]:
+    if isinstance(result, GazekitError):
+        return {"image": name, "error": str(result)}
+    mean, std = moments(result)
+    return {"image": name, "mean": float(mean), "std": float(std), "histogram": [float(p) for p in result]}
+
+
+def _scored(
+    trained: Trained,
+    checkpoint: Path,
+    names: Iterator[str],
+    rows: RowFile,
+    batch: int,
+    precision: Precision,
+    workers: int | None,
+    scheduler: str | None,
+) -> Iterator[tuple[str, Result]]:
+    if scheduler is not None:
+        if precision == "auto":
+            raise ConfigError("on a cluster every worker must compute alike: give --precision float32 or bfloat16")
+        yield from _on_cluster(str(checkpoint.resolve()), names, batch, precision, scheduler)
+        return
+    # what was chosen for the first pictures holds for a run that goes on
+    scorer = make_scorer(trained, batch, rows.remember("precision chosen", precision), workers)
+    for block in _blocks(names):
+        for name, (_, result) in zip(block, scorer.files(block), strict=True):
+            yield name, result
+        rows.remembered["precision chosen"] = scorer.precision
+
+
+def _on_cluster(
+    checkpoint: str, names: Iterator[str], batch: int, precision: Precision, scheduler: str
+) -> Iterator[tuple[str, Result]]:
+    """Blocks side by side, results in order; only as many are under way as keep the workers busy."""
+    from gazekit.training.cluster import dask_executor
+
+    with dask_executor(scheduler) as executor:
+        waiting: deque[Future[list[tuple[str, Result]]]] = deque()
+        for block in _blocks(names):
+            waiting.append(executor.submit(score_block, checkpoint, block, batch, precision))
+            if len(waiting) > 16:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def score_block(checkpoint: str, names: list[str], batch: int, precision: Precision) -> list[tuple[str, Result]]:
+    """Some pictures, on a worker that keeps the network for the next ones."""
+    scorer = _kept_scorer(checkpoint, batch, precision)
+    return [(name, result) for name, (_, result) in zip(names, scorer.files(names), strict=True)]
+
+
+_KEPT: dict[tuple[str, int, str], Scorer] = {}
+
+
+def _kept_scorer(checkpoint: str, batch: int, precision: Precision) -> Scorer:
+    key = (checkpoint, batch, precision)
+    if key not in _KEPT:
+        _KEPT.clear()
+        _KEPT[key] = make_scorer(load_trained(checkpoint), batch, precision, workers=2)
+    return _KEPT[key]
+
+
+def _blocks(names: Iterator[str]) -> Iterator[list[str]]:
+    while block := list(itertools.islice(names, BLOCK)):
+        yield block

@@ -1,0 +1,71 @@
+"""A small HTTP endpoint with the same function as ``gazekit score``."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from gazekit.errors import GazekitError
+from gazekit.histograms import moments
+from gazekit.pictures import decode_picture
+from gazekit.training.scoring import make_scorer
+from gazekit.training.trained import Trained
+
+LARGEST = 64 * 2**20  # bytes of a request
+MOST = 64  # pictures of a request
+
+
+def make_app(trained: Trained) -> Flask:
+    """The application: ``GET /`` says which model it is, ``POST /score`` scores a picture or several.
+
+    The body of ``POST /score`` is one encoded picture, or a form with any number of files (at most 64). The answer is
+    JSON: ``{"results": [{"image", "mean", "std", "histogram"} or {"image", "error"}]}``.
+    """
+    app = Flask("gazekit")
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST
+    scorer, lock = make_scorer(trained, batch=MOST, precision="float32"), threading.Lock()
+
+    @app.get("/")
+    def about() -> Response:
+        names = ("model", "condition", "seed", "buckets", "size")
+        return jsonify({name: trained.identity.get(name) for name in names})
+
+    @app.post("/score")
+    def score_pictures() -> tuple[Response, int]:
+        files = [file for name in request.files for file in request.files.getlist(name)]
+        sent = [(file.filename or "picture", file.read()) for file in files]
+        sent = sent or [("picture", request.get_data())]
+        if len(sent) > MOST:
+            return jsonify({"error": f"{len(sent)} pictures in one request; at most {MOST} are taken"}), 413
+        with lock:
+            results = _results(scorer, sent)
+        return jsonify({"results": results}), 200 if any("mean" in result for result in results) else 400
+
+    @app.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> tuple[Response, int]:
+        return jsonify({"error": f"{error.name}: {error.description}"}), error.code or 500
+
+    return app
+
+
+def _results(scorer: Any, sent: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = []
+    pictures = []
+    for name, encoded in sent:
+        try:
+            if not encoded:
+                raise GazekitError(f"{name} is empty; the body of the request should be a picture")
+            pictures.append(decode_picture(encoded, name))
+            results.append({"image": name})
+        except GazekitError as error:
+            results.append({"image": name, "error": str(error)})
+    scores = iter(scorer.pictures(pictures)) if pictures else iter(())
+    for result in results:
+        if "error" not in result:
+            histogram = next(scores)
+            mean, std = moments(histogram)
+            result |= {"mean": float(mean), "std": float(std), "histogram": [float(p) for p in histogram]}
+    return results

@@ -1,0 +1,54 @@
+"""A trained network from its checkpoint, ready to score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from gazekit.errors import FormatError, InputError
+from gazekit.training.checkpoints import load_checkpoint, load_weights
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network with its weights, in evaluation mode, and what it was trained on."""
+
+    network: nn.Module
+    identity: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Side of its input in pixels."""
+        return int(self.identity["size"])
+
+    @property
+    def buckets(self) -> int:
+        """K, the number of rating buckets."""
+        return int(self.identity["buckets"])
+
+
+def load_trained(path: str | Path) -> Trained:
+    """The network of a checkpoint (``best.pt``), or of a run's folder.
+
+    Raises
+    ------
+    InputError, FormatError : no such file, damaged, not a checkpoint of gazekit, or weights of another network.
+    """
+    from gazekit import models
+
+    path = Path(path)
+    if path.is_dir():
+        if not (path / "best.pt").exists():
+            raise InputError(f"{path} has no best.pt; give a checkpoint, or the folder of one run (runs/MODEL/...)")
+        path = path / "best.pt"
+    content = load_checkpoint(path)
+    identity = content.get("identity")
+    if not isinstance(identity, dict) or not {"model", "buckets", "size", "model_options"} <= identity.keys():
+        raise FormatError(f"{path} does not say which model it is of; a best.pt of gazekit train was expected")
+    network = models.create(identity["model"], identity["buckets"], **identity["model_options"])
+    load_weights(network, content["state_dict"], str(path))
+    network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
+    return Trained(network.eval(), identity)

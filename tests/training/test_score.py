@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import io
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from waitress import create_server
+
+from gazekit.cli import gazekit
+from gazekit.dataset import open_dataset
+from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.training import evaluate, train
+from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
+from gazekit.training.scoring import score
+from gazekit.training.server import make_app
+from gazekit.training.trained import load_trained
+
+
+@pytest.fixture(scope="module")
+def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run's folder."""
+    out = tmp_path_factory.mktemp("score") / "comparison"
+    train(dataset, out, models=["nima-narrow"], conditions=["original"], seeds=1, size=32, epochs=2, threads=1)
+    return out / "runs" / "nima-narrow" / "original" / "seed0"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, rng: np.random.Generator) -> Path:
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(20):
+        place = folder / "deep" if number % 3 == 0 else folder
+        cv2.imwrite(str(place / f"{number:02d}, a.png"), rng.integers(0, 255, (40, 50, 3), dtype=np.uint8))
+    (folder / "99.jpg").write_bytes(b"not a picture")
+    (folder / "notes.txt").write_text("not to be scored")
+    return folder
+
+
+def test_a_row_a_picture_and_the_unreadable_named(run: Path, pictures: Path, tmp_path: Path) -> None:
+    summary = score(run, pictures, tmp_path / "scores.csv", precision="float32")
+    table = pd.read_csv(tmp_path / "scores.csv")
+    assert (summary.scored, summary.unreadable_count) == (20, 1)
+    assert summary.unreadable == [str(pictures / "99.jpg")]
+    expected = sorted(str(p) for p in [*pictures.rglob("*.png"), *pictures.rglob("*.jpg")])
+    assert sorted(table["image"]) == expected
+    bad = table[table["error"].notna()]
+    assert list(bad["image"]) == [str(pictures / "99.jpg")]
+    good = table[table["error"].isna()]
+    shares = good[[f"p{k}" for k in range(1, 8)]].to_numpy()
+    assert shares.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert good["mean"].to_numpy() == pytest.approx(shares @ np.arange(1, 8), abs=1e-5)
+    assert not list(tmp_path.glob("*.part*"))
+
+
+def test_scores_are_the_predictions_of_the_training(run: Path, dataset: Path, tmp_path: Path) -> None:
+    """The same pictures through training's test and through score: the same mean scores."""
+    data = open_dataset(dataset)
+    test = data.indices("test")
+    for i in test:
+        (tmp_path / data.ids[i]).write_bytes(data.encoded(int(i)))
+    score(run, [str(tmp_path / data.ids[i]) for i in test], tmp_path / "s.csv", precision="float32")
+    scored = pd.read_csv(tmp_path / "s.csv").filter(regex="^p").to_numpy()
+    predicted = pd.read_csv(run / "predictions.csv").filter(regex="^p").to_numpy()
+    means = [evaluate(p, data.counts[test])["mae"] for p in (scored, predicted)]
+    assert means[0] == pytest.approx(means[1], abs=0.02)  # resized by different, both antialiased, filters
+    assert np.abs(scored - predicted).max() < 0.02
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
+def test_stopped_and_gone_on_with_there_is_no_row_twice_or_missing(
+    suffix: str, run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gazekit.training.scoring.BLOCK", 4)
+    monkeypatch.setattr("gazekit.training.rows._SECONDS", 0.0)
+    names = [str(path) for path in sorted(pictures.rglob("*")) if path.suffix in (".png", ".jpg")]
+    whole, killed = tmp_path / f"whole.{suffix}", tmp_path / f"killed.{suffix}"
+    score(run, names, whole, precision="float32")
+
+    class Killed(BaseException):
+        pass
+
+    def stopping(limit: int) -> Iterator[str]:
+        for number, name in enumerate(names):
+            if number >= limit:
+                raise Killed
+            yield name
+
+    for limit in (6, 9, 17):
+        with pytest.raises(Killed):
+            score(run, stopping(limit), killed, precision="float32")
+        with open(killed.with_name(f"{killed.name}.part"), "ab") as part:
+            part.write(b"half a ro")  # what a kill in the middle of a write leaves
+    summary = score(run, names, killed, precision="float32")
+    assert summary.skipped == 16
+    if suffix == "parquet":
+        pd.testing.assert_frame_equal(pd.read_parquet(killed), pd.read_parquet(whole))
+        assert pd.read_parquet(whole)["mean"].isna().sum() == 1
+    else:
+        assert killed.read_bytes() == whole.read_bytes()
+    assert len(list(tmp_path.glob("*.part*"))) == 0
+
+
+def test_what_was_begun_with_other_pictures_is_not_gone_on_with(
+    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gazekit.training.rows._SECONDS", 0.0)
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))]
+    out = tmp_path / "scores.csv"
+
+    def broken() -> Iterator[str]:
+        yield from names[:5]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gazekit.training.scoring.BLOCK", 2)
+    with pytest.raises(KeyboardInterrupt):
+        score(run, broken(), out, precision="float32")
+    with pytest.raises(InputError, match="4 rows of other pictures"):
+        score(run, names[::-1], out, precision="float32")
+    with pytest.raises(InputError, match="begun with another precision"):
+        score(run, names, out, precision="bfloat16")
+    score(run, names[::-1], out, precision="float32", resume=False)
+    assert list(pd.read_csv(out)["image"]) == names[::-1]
+
+
+def test_a_list_and_standard_input(run: Path, pictures: Path, tmp_path: Path) -> None:
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))][:3]
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join([*names, "", "no-such.jpg"]))
+    from_list = CliRunner().invoke(gazekit, ["score", str(run), str(listed), "--precision", "float32"])
+    assert from_list.exit_code == 0, from_list.output
+    from_stdin = CliRunner().invoke(
+        gazekit, ["score", str(run), "-", "--precision", "float32", "--format", "jsonl"], input=listed.read_text()
+    )
+    table = pd.read_csv(io.StringIO(from_list.stdout))
+    rows = [json.loads(line) for line in from_stdin.stdout.splitlines()]
+    assert list(table["image"]) == [row["image"] for row in rows] == [*names, "no-such.jpg"]
+    assert table["mean"].to_numpy()[:3] == pytest.approx([row["mean"] for row in rows[:3]])
+    assert "no such picture" in rows[3]["error"]
+    assert "1 could not be read: no-such.jpg" in from_list.stderr
+
+
+def test_explained_pictures_can_be_looked_at(run: Path, pictures: Path, tmp_path: Path) -> None:
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))][:2]
+    score(run, names, tmp_path / "s.csv", explain=tmp_path / "why")
+    overlays = sorted((tmp_path / "why").glob("*.jpg"))
+    assert len(overlays) == 2
+    assert cv2.imread(str(overlays[0])).shape == (40, 50, 3)
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        pytest.param("s.txt", {}, "format 'txt'", id="unknown-suffix"),
+        pytest.param(None, {"format": "parquet"}, "standard output", id="parquet-to-stdout"),
+        pytest.param("s.csv", {"scheduler": "tcp://127.0.0.1:1"}, "every worker must compute alike", id="cluster-auto"),
+    ],
+)
+def test_wrong_options(out: str | None, options: dict[str, str], message: str, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        score(run, ["a.jpg"], None if out is None else tmp_path / out, **options)  # type: ignore[arg-type]
+
+
+def test_nothing_to_score(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no picture to score"):
+        score(run, tmp_path / "empty", tmp_path / "s.csv")
+    assert not (tmp_path / "s.csv").exists()
+    with pytest.raises(InputError, match="no such list of pictures or folder"):
+        score(run, tmp_path / "nothing-here", tmp_path / "s.csv")
+
+
+def test_a_checkpoint_of_another_model(run: Path, tmp_path: Path) -> None:
+    content = load_checkpoint(run / "best.pt")
+    content["identity"]["model"] = "residual-attention-narrow"
+    save_checkpoint(tmp_path / "best.pt", content)
+    with pytest.raises(InputError, match="weights of another model"):
+        load_trained(tmp_path)
+
+
+def test_a_checkpoint_of_another_number_of_buckets(run: Path, tmp_path: Path) -> None:
+    content = load_checkpoint(run / "best.pt")
+    content["identity"]["buckets"] = 10
+    save_checkpoint(tmp_path / "best.pt", content)
+    with pytest.raises(InputError, match=r"head\.\w+ is \(7.*expected \(10"):
+        load_trained(tmp_path)
+
+
+def test_something_that_is_not_a_trained_model(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no best\.pt"):
+        load_trained(tmp_path)
+    save_checkpoint(tmp_path / "last.pt", {"state_dict": {}})
+    with pytest.raises(FormatError, match="does not say which model"):
+        load_trained(tmp_path / "last.pt")
+    with pytest.raises(FormatError, match="not a checkpoint"):
+        load_trained(run / "predictions.csv")
+
+
+# -- over HTTP -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def address(run: Path) -> Iterator[str]:
+    """A real server on a free port."""
+    server = create_server(make_app(load_trained(run)), host="127.0.0.1", port=0, threads=2)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}"
+    server.close()
+    thread.join(5)
+
+
+def post(address: str, body: bytes, kind: str = "application/octet-stream") -> tuple[int, dict[str, object]]:
+    request = urllib.request.Request(f"{address}/score", body, {"Content-Type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_the_endpoint_gives_the_same_scores(address: str, run: Path, pictures: Path, tmp_path: Path) -> None:
+    path = sorted(pictures.glob("*.png"))[0]
+    score(run, [str(path)], tmp_path / "s.jsonl", precision="float32")
+    expected = json.loads((tmp_path / "s.jsonl").read_text())
+    status, answer = post(address, path.read_bytes())
+    result = answer["results"][0]  # type: ignore[index]
+    assert status == 200
+    assert (result["mean"], result["std"]) == pytest.approx((expected["mean"], expected["std"]), abs=1e-5)
+    assert result["histogram"] == pytest.approx(expected["histogram"], abs=1e-5)
+
+
+def test_the_endpoint_takes_several_and_names_the_bad(run: Path, pictures: Path) -> None:
+    client = make_app(load_trained(run)).test_client()
+    good = sorted(pictures.glob("*.png"))[0].read_bytes()
+    files = [(io.BytesIO(good), "a.png"), (io.BytesIO(b"rubbish"), "b.png"), (io.BytesIO(good), "c.png")]
+    answer = client.post("/score", data={"pictures": files})
+    results = answer.get_json()["results"]
+    assert [row["image"] for row in results] == ["a.png", "b.png", "c.png"]
+    assert "b.png is not a picture" in results[1]["error"]
+    assert results[0]["mean"] == pytest.approx(results[2]["mean"], abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        pytest.param(b"", 400, "empty", id="empty"),
+        pytest.param(b"rubbish", 400, "not a picture", id="not-a-picture"),
+    ],
+)
+def test_the_endpoint_refuses(address: str, body: bytes, status: int, message: str) -> None:
+    found, answer = post(address, body)
+    assert found == status
+    assert message in json.dumps(answer)
+
+
+def test_the_endpoint_says_which_model_it_is(run: Path) -> None:
+    client = make_app(load_trained(run)).test_client()
+    about = client.get("/").get_json()
+    assert (about["model"], about["buckets"]) == ("nima-narrow", 7)
+    assert client.get("/score").status_code == 405
+    assert "error" in client.get("/nothing").get_json()
+
+
+def test_a_narrow_network_keeps_its_weights(run: Path) -> None:
+    trained = load_trained(run)
+    stored = load_checkpoint(run / "best.pt")["state_dict"]
+    assert all(torch.equal(value, stored[name]) for name, value in trained.network.state_dict().items())
