@@ -25,9 +25,9 @@ def declare_operators() -> None:
     global _library
     if _library is not None or _has_operator() or _load_compiled():
         return
-    _library = torch.library.Library("torchvision", "DEF")
+    _library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for schema in _SCHEMAS:
-        _library.define(schema)
+        _library.define(schema)  # type: ignore[no-untyped-call]
 
 
 def _has_operator() -> bool:
@@ -47,7 +47,7 @@ def _load_compiled() -> bool:
     for file in (folder / f"_C{suffix}" for suffix in suffixes):
         if file.exists():
             try:
-                torch.ops.load_library(str(file))
+                torch.ops.load_library(str(file))  # type: ignore[no-untyped-call]
             except OSError:
                 return False
             return _has_operator()

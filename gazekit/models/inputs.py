@@ -30,7 +30,8 @@ def example_inputs(model: nn.Module, size: int | tuple[int, int], count: int = 1
     height, width = (size, size) if isinstance(size, int) else size
     device = next(model.parameters()).device
     numbers = None if device.type == "meta" else torch.Generator(device).manual_seed(0)
-    inputs = [torch.randn(count, 3, height, width, device=device, generator=numbers)]
+    patches = (model.patches,) if isinstance(model, MultiPatch) else ()
+    inputs = [torch.randn(count, *patches, 3, height, width, device=device, generator=numbers)]
     if second_input(model) is not None:
         side = int(getattr(model, "size", height))
         inputs.append(torch.randn(count, 3, side, side, device=device, generator=numbers))

@@ -2,7 +2,8 @@
 
 Keras differs from timm in three ways: batch normalisation adds 1e-3 (not 1e-5) to the variance; a convolution of stride
 2 pads one row below and one column to the right (not all around); kernels are laid out (height, width, in, out).
-A model that took Keras's weights carries a mark in its state dict, so that a checkpoint of it is read back the same way.
+A model that took Keras's weights carries a mark in its state dict, so that a checkpoint of it is read back the same
+way.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def follow_mark(model: nn.Module) -> None:
         if MARK in state:
             as_keras(module.get_submodule("trunk"))
 
-    model.register_load_state_dict_pre_hook(hook)
+    model.register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
 
 
 def load_mobilenet(model: nn.Module, path: str | Path) -> None:
@@ -119,7 +120,9 @@ def _by_class_order(found: Layers) -> Layers:
         if not number.isdigit():
             group, number = name, "0"
         if group in kinds:
-            layers[_original_name(group, int(number))] = {kind: weights[str(i)] for i, kind in enumerate(kinds[group]) if str(i) in weights}
+            layers[_original_name(group, int(number))] = {
+                kind: weights[str(i)] for i, kind in enumerate(kinds[group]) if str(i) in weights
+            }
     return layers
 
 

@@ -123,5 +123,5 @@ def same_size_batches(
             rng.shuffle(order)
         batches += [order[i : i + batch] for i in range(0, len(order), batch)]
     if rng is not None:
-        rng.shuffle(batches)  # type: ignore[arg-type]
+        rng.shuffle(batches)
     return batches

@@ -33,8 +33,8 @@ class RandomCrop(nn.Module):
         Parameters
         ----------
         view : (N, 3, h, w), the whole picture.
-        crop : (N, 3, s, s), a part of the original (`gazekit.models.pixels.random_crop`). Without it the part is half of
-            the view's sides: a random one in training, the middle in evaluation.
+        crop : (N, 3, s, s), a part of the original (`gazekit.models.pixels.random_crop`). Without it the part is half
+            of the view's sides: a random one in training, the middle in evaluation.
         """
         if crop is None:
             crop = part_of(view, self.training)

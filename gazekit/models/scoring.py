@@ -1,8 +1,8 @@
 """Scoring many pictures fast: the engine behind ``gazekit score`` and ``gazekit serve``.
 
-Pictures are decoded on other threads while the network computes; it computes in batches, channels last, in bfloat16 where
-the machine has it and the scores of the first pictures move by less than 0.01, and on Linux the allocator keeps the
-memory of a batch for the next one.
+Pictures are decoded on other threads while the network computes; it computes in batches, channels last, in bfloat16
+where the machine has it and the scores of the first pictures move by less than 0.01, and on Linux the allocator keeps
+the memory of a batch for the next one.
 
 >>> scorer = Scorer(gazekit.models.create("nima-mobilenet", weights="nima.hdf5"))
 >>> for name, result in scorer.files(paths):     # in order; result is probabilities (K,) or the error
@@ -99,8 +99,8 @@ class Scorer:
         return np.stack([p for _, p in self._scored(pictures, self._look) if not isinstance(p, GazekitError)])
 
     def _scored(
-        self, sources: Sequence[object], load: Callable[..., Item | GazekitError]
-    ) -> Iterator[tuple[object, Probabilities | GazekitError]]:
+        self, sources: Sequence[T], load: Callable[[T], Item | GazekitError]
+    ) -> Iterator[tuple[T, Probabilities | GazekitError]]:
         with ThreadPoolExecutor(self.workers, initializer=_one_thread) as pool:
             loaded = _ahead(pool, load, sources, 2 * self.batch + self.workers)
             for chunk in _chunks(zip(sources, loaded, strict=True), self.batch):
@@ -145,7 +145,7 @@ class Scorer:
 def computes_in_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 faster than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
@@ -179,7 +179,7 @@ def _one_thread() -> None:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, load: Callable[..., Item | GazekitError], sources: Sequence[object], window: int
+    pool: ThreadPoolExecutor, load: Callable[[T], Item | GazekitError], sources: Sequence[T], window: int
 ) -> Iterator[Item | GazekitError]:
     waiting: deque[Future[Item | GazekitError]] = deque()
     for source in sources:

@@ -3,8 +3,8 @@
 What a file may hold:
 
 * a whole model of gazekit (a state dict, or a checkpoint with ``model`` or ``state_dict`` in it);
-* a backbone as timm (``.safetensors``, ``.pth``, ``.bin``) or torchvision (``.pth``) publishes it; every backbone of the
-  model gets it, both subnets of a double one, and the new layers stay as they are;
+* a backbone as timm (``.safetensors``, ``.pth``, ``.bin``) or torchvision (``.pth``) publishes it; every backbone of
+  the model gets it, both subnets of a double one, and the new layers stay as they are;
 * MobileNet as Keras saves it (``.h5``, ``.hdf5``), ImageNet's or the published NIMA's with its head.
 
 The model's ``mean`` and ``std`` become those that the weights were trained with: Keras's own, those of a timm

@@ -75,12 +75,11 @@ def excitation(
     path -> Tensor of the layer's shape: non-negative. In a layer that all paths from the class to the picture go
     through, each picture's sum is 1.
     """
-    with held_still(model), capture(model, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
-        scores = model(pictures)
-        with torch.enable_grad():
-            classes = chosen_classes(scores.detach(), target)
-        seed = F.one_hot(classes, scores.shape[1]).to(scores.dtype)
-    found = torch.autograd.grad(scores, [kept[path] for path in layers], seed)
+    with held_still(model):
+        with capture(model, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
+            scores = model(pictures)
+        seed = F.one_hot(chosen_classes(scores.detach(), target), scores.shape[1]).to(scores.dtype)
+        found = torch.autograd.grad(scores, [kept[path] for path in layers], seed)
     return dict(zip(layers, found, strict=True))
 
 
@@ -124,12 +123,11 @@ def _answer(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tens
 
 
 def _run(rule: type[torch.autograd.Function], *inputs: Any) -> Tensor:
-    with torch.enable_grad():
-        return rule.apply(*inputs)  # type: ignore[no-any-return, no-untyped-call]
+    return rule.apply(*inputs)  # type: ignore[no-any-return, no-untyped-call]
 
 
 def _rest(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-    return lambda x: func(x, *args[1:], **kwargs)  # type: ignore[no-any-return]
+    return lambda x: func(x, *args[1:], **kwargs)
 
 
 def _weighted(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
@@ -159,7 +157,7 @@ def _is_dense(func: Function, x: Tensor, weight: Tensor, given: dict[str, Any]) 
 def _sum(a: Any, b: Any) -> Tensor:
     responses = [isinstance(t, Tensor) and not isinstance(t, nn.Parameter) for t in (a, b)]
     if all(responses):
-        return _run(Split, *torch.broadcast_tensors(a, b))
+        return _run(Split, *torch.broadcast_tensors(a, b))  # type: ignore[no-untyped-call]
     kept, other = (a, b) if responses[0] else (b, a)
     return _run(Through, kept, lambda x: x + other)
 

@@ -25,12 +25,12 @@ def gradcam(
     Tensor, float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is positive).
     """
     path = readout_layer(model, layer)
-    with held_still(model), capture(model, path, detach=True) as kept, torch.no_grad(), Logits():
-        scores = model(pictures)
+    with held_still(model):
+        with capture(model, path, detach=True) as kept, torch.no_grad(), Logits():
+            scores = model(pictures)
         with torch.enable_grad():
-            classes = chosen_classes(scores, target)
-            score = scores.gather(1, classes[:, None]).sum()
-            (gradient,) = torch.autograd.grad(score, kept[path])
+            score = scores.gather(1, chosen_classes(scores.detach(), target)[:, None]).sum()
+        (gradient,) = torch.autograd.grad(score, kept[path])
     features = kept[path].detach()
     weights = gradient.mean((2, 3), keepdim=True)
     return summing_to_one((weights * features).sum(1).clamp_min(0))

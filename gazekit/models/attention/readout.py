@@ -14,12 +14,12 @@ from gazekit.errors import InputError, unknown_name
 
 @contextlib.contextmanager
 def held_still(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode, without autocast; afterwards each module is as it was."""
+    """The model in evaluation mode, without autocast or inference mode; afterwards each module is as it was."""
     was = [(module, module.training) for module in model.modules()]
     model.eval()
     device = next(model.parameters()).device.type
     try:
-        with torch.autocast(device, enabled=False):
+        with torch.inference_mode(False), torch.autocast(device, enabled=False):
             yield
     finally:
         for module, training in was:

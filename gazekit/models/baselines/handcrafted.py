@@ -85,7 +85,8 @@ class HandcraftedModel:
         found = [d for d in (sift(p, self.keypoints) for p in pictures) if len(d)]
         if sum(map(len, found)) < self.modes:
             raise InputError(f"{sum(map(len, found))} keypoints in all pictures; {self.modes} or more are needed")
-        self._mixture = learn_gmm(found, n_modes=self.modes, gm_args={"random_state": self.seed, "reg_covar": 1e-4})
+        gaussians = {"random_state": self.seed, "reg_covar": 1e-4}
+        self._mixture = learn_gmm(found, n_modes=self.modes, gm_args=gaussians)  # type: ignore[no-untyped-call]
 
     def _fisher_vector(self, picture: Picture) -> Vectors:
         from skimage.feature import fisher_vector
@@ -93,7 +94,8 @@ class HandcraftedModel:
         descriptors = sift(picture, self.keypoints)
         if not len(descriptors):
             return np.zeros(self.modes * (1 + 2 * 128))
-        return np.asarray(fisher_vector(descriptors, self._mixture, improved=True), dtype=np.float64)
+        vector = fisher_vector(descriptors, self._mixture, improved=True)  # type: ignore[no-untyped-call]
+        return np.asarray(vector, dtype=np.float64)
 
 
 def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 4, side: int = 128) -> Vectors:
@@ -117,7 +119,7 @@ def sift(picture: Picture, keypoints: int = 200, side: int = 256) -> Vectors:
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     small = resize(picture, (max(32, round(height * scale)), max(32, round(width * scale))))
-    detector = SIFT(upsampling=1)
+    detector: Any = SIFT(upsampling=1)  # type: ignore[no-untyped-call]
     try:
         detector.detect_and_extract(small.astype(np.float64) @ [0.299, 0.587, 0.114] / 255)
     except RuntimeError:  # what scikit-image raises where a picture has no keypoint

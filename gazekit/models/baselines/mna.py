@@ -10,7 +10,7 @@ from gazekit.models.distribution import softmax
 
 
 class MnaCnn(nn.Module):
-    """VGG16's convolutions without the last pooling; pooled to several grids, one subnet a grid; the mean of their outputs.
+    """VGG16's convolutions without the last pooling; a subnet for each of several grids; the mean of their outputs.
 
     The published subnets have convolutions of their own and 4096 features; here they share the convolutions.
 

@@ -34,8 +34,9 @@ def adaptive_patches(
 ) -> Picture:
     """Patches that stand out, differ from each other and hardly overlap (A-Lamp, Ma et al. 2017).
 
-    From a grid of candidates they are taken one after another: the next is the one with the largest sum of its salience,
-    its distance in edges and colour to those taken, and its distance in the picture to them, each scaled to 0-1.
+    From a grid of candidates they are taken one after another: the next is the one with the largest sum of its
+    salience, its distance in edges and colour to those taken, and its distance in the picture to them, each scaled to
+    0-1.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ def _grid(shape: Sequence[int], side: int, steps: int = 6) -> list[tuple[int, in
 
 def _contrast(picture: Picture) -> npt.NDArray[np.float64]:
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float64)
-    return np.sqrt(((lab - cv2.GaussianBlur(lab, (0, 0), max(picture.shape[:2]) / 8)) ** 2).sum(2))
+    return np.asarray(np.sqrt(((lab - cv2.GaussianBlur(lab, (0, 0), max(picture.shape[:2]) / 8)) ** 2).sum(2)))
 
 
 def _pattern(patch: Picture) -> npt.NDArray[np.float64]:
@@ -80,7 +81,7 @@ def _pattern(patch: Picture) -> npt.NDArray[np.float64]:
 
 
 def _nearest(points: npt.NDArray[np.float64], to: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.linalg.norm(points[:, None] - to[None], axis=2).min(1)  # type: ignore[no-any-return]
+    return np.asarray(np.linalg.norm(points[:, None] - to[None], axis=2).min(1))
 
 
 def _scaled(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,0 +1,91 @@
+"""Attended boxes of many pictures, computed once between the two stages of PF- and GPF-CNN, and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from gazekit.errors import FormatError
+from gazekit.files import whole_file
+from gazekit.models.foveal import SHARE, PeripheralFoveal
+from gazekit.models.pixels import Picture, box_in_picture, normalised, peripheral_view, same_size_batches, view_size
+from gazekit.progress import track
+
+Boxes = npt.NDArray[np.int64]
+
+
+def attended_boxes(
+    model: PeripheralFoveal,
+    ids: Sequence[str],
+    read: Callable[[int], Picture],
+    *,
+    size: int = 224,
+    share: float = SHARE,
+    batch: int = 32,
+    cache: str | Path | None = None,
+) -> Boxes:
+    """Where the periphery of a model looks, in pixels of the originals.
+
+    Parameters
+    ----------
+    model : trained in stage 1.
+    ids : the pictures' ids; ``read(i)`` gives the i-th one, uint8 RGB.
+    size : longer side of the view; ``share`` : of the attention that a box holds.
+    cache : an ``.npz`` file: read where it was made for these pictures and settings by a periphery with these weights,
+        else written.
+
+    Returns
+    -------
+    int64, (N, 4): (top, left, bottom, right), half open.
+
+    Raises
+    ------
+    FormatError : the cache is damaged.
+    """
+    key = _fingerprint(model, ids, size, share)
+    if cache is not None and Path(cache).is_file():
+        found = _cached(Path(cache), key)
+        if found is not None:
+            return found
+    boxes = np.zeros((len(ids), 4), dtype=np.int64)
+    chunks = [range(start, min(start + batch, len(ids))) for start in range(0, len(ids), batch)]
+    for chunk in track(chunks, "attention boxes", len(chunks)):
+        boxes[chunk.start : chunk.stop] = _chunk_boxes(model, [read(i) for i in chunk], size, share)
+    if cache is not None:
+        with whole_file(cache) as path, open(path, "wb") as file:
+            np.savez(file, key=np.array(key), boxes=boxes)
+    return boxes
+
+
+def _chunk_boxes(model: PeripheralFoveal, pictures: Sequence[Picture], size: int, share: float) -> Boxes:
+    boxes = np.zeros((len(pictures), 4), dtype=np.int64)
+    shapes = [(p.shape[0], p.shape[1]) for p in pictures]
+    views = [view_size(shape, size) for shape in shapes]
+    device = next(model.parameters()).device
+    for index in same_size_batches(views, len(pictures)):
+        view = np.stack([peripheral_view(pictures[i], size) for i in index])
+        found = model.boxes(normalised(view, model.mean, model.std).to(device), share)  # type: ignore[arg-type]
+        boxes[index] = [box_in_picture(box, views[i], shapes[i]) for i, box in zip(index, found, strict=True)]
+    return boxes
+
+
+def _fingerprint(model: PeripheralFoveal, ids: Sequence[str], size: int, share: float) -> str:
+    digest = hashlib.sha256(repr((list(ids), size, share, model.mean, model.std)).encode())
+    for name, tensor in model.periphery.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _cached(path: Path, key: str) -> Boxes | None:
+    try:
+        with np.load(path) as content:
+            return np.asarray(content["boxes"], dtype=np.int64) if str(content["key"]) == key else None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path} is not a cache of attended boxes, or is damaged; delete it: {error}") from error

@@ -1,0 +1,108 @@
+"""Models as ONNX files, checked against torch."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from gazekit.errors import GazekitError, InputError, MissingExtraError
+from gazekit.files import whole_file
+from gazekit.models.attention.readout import held_still
+from gazekit.models.inputs import Inputs, example_inputs, second_input
+
+OPSET = 17
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Exported:
+    """``file``; its ``inputs`` by name, with their shapes (N is free); ``difference``: the largest from torch's."""
+
+    file: Path
+    inputs: dict[str, tuple[str | int, ...]]
+    difference: float
+
+
+def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, overwrite: bool = False) -> Exported:
+    """Write a model as ONNX: normalised pictures in, probabilities out, any number of pictures at once.
+
+    Models with two inputs keep them: PF- and GPF-CNN take the view and the foveal crop. The file's metadata holds
+    ``mean``, ``std`` and ``input_size``.
+
+    Parameters
+    ----------
+    model : of `gazekit.models.create`; computed in float32, on the CPU.
+    size : side of the square input; else the model's own.
+
+    Raises
+    ------
+    MissingExtraError : onnx or onnxruntime is not installed.
+    OutputError : the file exists and ``overwrite`` is false.
+    GazekitError : the file's output differs from torch's by more than 1e-4; nothing is written then.
+    """
+    if find_spec("onnx") is None or find_spec("onnxruntime") is None:
+        raise MissingExtraError("onnx or onnxruntime", "onnx")
+    if any(p.device.type != "cpu" or p.dtype != torch.float32 for p in model.parameters()):
+        raise InputError("ONNX is written from a float32 model on the CPU: model.float().cpu()")
+    size = size or int(getattr(model, "input_size", 224))
+    names = ["pictures"] + [name for name in (second_input(model),) if name is not None]
+    inputs = example_inputs(model, size, count=2)
+    with whole_file(out, overwrite=overwrite) as path, held_still(model):
+        _write(model, inputs, names, path)
+        _describe(model, size, path)
+        difference = _difference(model, inputs, names, path)
+        if not difference <= TOLERANCE:
+            raise GazekitError(f"the ONNX file gives other scores than torch (by {difference:.2g}); it was not written")
+    shapes: dict[str, tuple[str | int, ...]] = {
+        name: ("N", *map(int, x.shape[1:])) for name, x in zip(names, inputs, strict=True)
+    }
+    return Exported(Path(out), shapes, difference)
+
+
+def _write(model: nn.Module, inputs: Inputs, names: list[str], path: Path) -> None:
+    free = {name: {0: "n"} for name in [*names, "probabilities"]}
+    with warnings.catch_warnings(), torch.no_grad():
+        # the exporter through TorchScript needs no further package; what it warns of is checked by its output
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            inputs,
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=names,
+            output_names=["probabilities"],
+            dynamic_axes=free,
+        )
+
+
+def _describe(model: nn.Module, size: int, path: Path) -> None:
+    import onnx
+
+    graph = onnx.load(path)
+    facts = {"mean": getattr(model, "mean", None), "std": getattr(model, "std", None), "input_size": size}
+    onnx.helper.set_model_props(graph, {f"gazekit.{key}": json.dumps(value) for key, value in facts.items()})
+    onnx.save(graph, path)
+
+
+def _difference(model: nn.Module, inputs: Inputs, names: list[str], path: Path) -> float:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    worst = 0.0
+    for some in (slice(None), slice(1)):
+        part = tuple(x[some] for x in inputs)
+        with torch.no_grad():
+            expected = model(*part).numpy()
+        (found,) = session.run(None, {name: x.numpy() for name, x in zip(names, part, strict=True)})
+        worst = max(worst, float(np.abs(found - expected).max()))
+    return worst

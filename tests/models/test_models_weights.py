@@ -1,0 +1,159 @@
+"""Weights from files: gazekit's own, timm's, torchvision's; files that do not fit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gazekit import models
+from gazekit.errors import FormatError, InputError
+from gazekit.models.foveal import PeripheralFoveal
+from gazekit.models.weights import load_weights, read_state
+
+
+def shaken(model: nn.Module) -> nn.Module:
+    """Every tensor of a model away from where it starts, so that one that is not copied shows."""
+    torch.manual_seed(5)
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.add_(torch.rand_like(tensor) * 0.05)
+    return model.eval()
+
+
+def features(model: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return model.trunk(x)  # type: ignore[no-any-return, operator]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18",
+        pytest.param("alexnet", marks=pytest.mark.benchmark),
+        pytest.param("vgg16", marks=pytest.mark.benchmark),
+        pytest.param("inception", marks=pytest.mark.benchmark),
+        pytest.param("resnet50", marks=pytest.mark.benchmark),
+    ],
+)
+def test_torchvisions_weights_compute_what_torchvision_computes(name: str, tmp_path: Path) -> None:
+    import torchvision
+
+    options = {"init_weights": False, "transform_input": False} if name == "inception" else {}
+    builder = getattr(torchvision.models, "inception_v3" if name == "inception" else name)
+    theirs = shaken(builder(weights=None, **options))
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    ours = models.create(name, weights=tmp_path / "weights.pth").eval()
+    x = torch.randn(2, 3, 224, 224)
+    last = theirs.classifier[-1] if name in ("alexnet", "vgg16") else theirs.fc
+    with torch.no_grad():
+        expected = theirs(x)
+        found = last(features(ours, x))
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    assert float(expected.std()) > 0
+
+
+@pytest.mark.parametrize(("name", "theirs"), [("nima-mobilenet", "mobilenetv1_100"), ("resnet18", "resnet18")])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_timms_weights_compute_what_timm_computes(name: str, theirs: str, suffix: str, tmp_path: Path) -> None:
+    import timm
+    from safetensors.torch import save_file
+
+    original = shaken(timm.create_model(theirs))
+    path = tmp_path / f"model{suffix}"
+    if suffix == ".safetensors":
+        save_file(original.state_dict(), path)
+    else:
+        torch.save({"state_dict": {f"module.{k}": v for k, v in original.state_dict().items()}}, path)
+    ours = models.create(name, weights=path).eval()
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        expected = original.forward_head(original.forward_features(x), pre_logits=True)
+    torch.testing.assert_close(features(ours, x), expected)
+    assert ours.mean == models.info(name).mean
+
+
+def test_the_normalisation_beside_the_weights_is_taken(tmp_path: Path) -> None:
+    import timm
+
+    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "model.pth")
+    (tmp_path / "config.json").write_text(json.dumps({"pretrained_cfg": {"mean": [0.1, 0.2, 0.3], "std": [0.4] * 3}}))
+    model = models.create("resnet18", weights=tmp_path / "model.pth")
+    assert (model.mean, model.std) == ((0.1, 0.2, 0.3), (0.4, 0.4, 0.4))
+    (tmp_path / "config.json").write_text("no json")
+    with pytest.raises(FormatError, match=r"config\.json"):
+        models.create("resnet18", weights=tmp_path / "model.pth")
+
+
+def test_both_subnets_get_the_backbone_and_the_rest_stays(tmp_path: Path) -> None:
+    import timm
+
+    original = shaken(timm.create_model("resnet18"))
+    torch.save(original.state_dict(), tmp_path / "model.pth")
+    torch.manual_seed(3)
+    plain = models.create("gpf-resnet18")
+    torch.manual_seed(3)
+    model = models.create("gpf-resnet18", weights=tmp_path / "model.pth")
+    assert isinstance(model, PeripheralFoveal)
+    for trunk in (model.periphery.trunk, model.fovea):
+        for key, tensor in trunk.net.state_dict().items():
+            assert torch.equal(tensor, original.state_dict()[key]), key
+    assert torch.equal(model.head.weight, plain.head.weight)  # type: ignore[arg-type, union-attr]
+
+
+def test_another_number_of_buckets_needs_a_new_head(tmp_path: Path) -> None:
+    model = shaken(models.create("residual-attention-narrow", 10))
+    torch.save(model.state_dict(), tmp_path / "ten.pt")
+    with pytest.raises(InputError, match=r"head\.weight has shape \(10, 64\), this model needs \(7, 64\); new_head=True"):
+        models.create("residual-attention-narrow", 7, weights=tmp_path / "ten.pt")
+    other = models.create("residual-attention-narrow", 7, weights=tmp_path / "ten.pt", new_head=True)
+    assert torch.equal(other.stem[0].weight, model.stem[0].weight)  # type: ignore[index, union-attr]
+    assert other.head.weight.shape == (7, 64)  # type: ignore[union-attr]
+
+
+def test_files_that_do_not_fit_leave_the_model_as_it_was(tmp_path: Path) -> None:
+    import timm
+
+    files = {
+        "text.pth": b"not weights at all",
+        "cut.pth": b"PK\x03\x04 cut off",
+        "text.safetensors": b"not weights at all",
+    }
+    for file, content in files.items():
+        (tmp_path / file).write_bytes(content)
+    state = timm.create_model("resnet18").state_dict()
+    torch.save({k: v for k, v in state.items() if not k.startswith("layer4.1")}, tmp_path / "part.pth")
+    torch.save({k: v[:1] if v.ndim == 4 else v for k, v in state.items()}, tmp_path / "shape.pth")
+    torch.save([1, 2], tmp_path / "list.pth")
+    model = models.create("resnet18")
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    cases = [
+        ("text.pth", FormatError, "not a file of weights"),
+        ("cut.pth", FormatError, "not a file of weights"),
+        ("text.safetensors", FormatError, "safetensors"),
+        ("list.pth", FormatError, "holds list"),
+        ("part.pth", InputError, r"does not fit resnet18: 10 of 120 tensors are missing.*layer4\.1"),
+        ("shape.pth", InputError, r"conv1\.weight has shape \(1, 3, 7, 7\)"),
+        ("absent.pth", InputError, "no such weights file"),
+    ]
+    for file, error, message in cases:
+        with pytest.raises(error, match=message):
+            load_weights(model, tmp_path / file)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    with pytest.raises(InputError, match="holds other layers than this model"):
+        load_weights(models.create("nima-narrow"), tmp_path / "part.pth")
+
+
+def test_nothing_in_a_file_is_executed(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (tmp_path / "sprung",)  # type: ignore[return-value]
+
+    torch.save({"weight": Trap()}, tmp_path / "trap.pth")
+    with pytest.raises(FormatError, match="read safely"):
+        read_state(tmp_path / "trap.pth")
+    assert not (tmp_path / "sprung").exists()
