@@ -1,0 +1,113 @@
+"""The TOML file of ``gazekit run``: which study, from which files, trained how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt, model_validator
+
+from gazekit.errors import ConfigError
+from pipelines.papers import TABLES
+from survey.errors import SettingsError
+from survey.settings import Section, read_toml, validated
+
+Kind = Literal["gbr", "ava", "photonet"]
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "gbr": ("study",),
+    "ava": ("folder", "pictures"),
+    "photonet": ("counts", "pictures"),
+}
+_TABLES: dict[str, list[str]] = {
+    "gbr": ["paper1-1"],
+    "ava": ["paper2-I", "paper2-III", "paper2-IV", "paper2-VI"],
+    "photonet": ["paper2-VII"],
+}
+_SCHEMES = {"gbr": "default", "ava": "ava", "photonet": "photonet"}
+
+
+class PipelineSection(Section):
+    """``[pipeline]``: the kind of study, and where its files lie.
+
+    ``gbr`` takes a lab's study file, whose ``[dataset]`` names sessions and ratings; ``ava`` the folder with AVA.txt
+    and the folder of pictures; ``photonet`` the list of counts and the folder of pictures.
+    """
+
+    kind: Kind
+    out: Path = Path("results")
+    title: str = ""
+    note: str = ""
+    study: Path | None = None
+    folder: Path | None = None
+    counts: Path | None = None
+    pictures: Path | None = None
+    tables: list[str] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> PipelineSection:
+        needed = _NEEDS[self.kind]
+        missing = [name for name in needed if getattr(self, name) is None]
+        extra = [
+            n for n in ("study", "folder", "counts", "pictures") if n not in needed and getattr(self, n) is not None
+        ]
+        unknown = [name for name in self.tables or [] if name not in TABLES]
+        faults = [f"kind = '{self.kind}' needs {name}" for name in missing]
+        faults += [f"kind = '{self.kind}' has no use for {name}" for name in extra]
+        faults += [f"no table {name!r}; known: {', '.join(TABLES)}" for name in unknown]
+        if faults:
+            raise ValueError("; ".join(faults))
+        return self
+
+    @property
+    def paper_tables(self) -> list[str]:
+        """Which of the papers' tables to write."""
+        return _TABLES[self.kind] if self.tables is None else self.tables
+
+
+class DatasetOptions(Section):
+    """``[dataset]`` of ``ava`` and ``photonet`` (a lab's study file has its own)."""
+
+    cache: int | None = Field(default=None, ge=16, le=4096)
+    workers: PositiveInt = 1
+    scheduler: str | None = None
+    min_ratings: int = Field(default=10, ge=0)
+    seed: int = 0
+
+
+class TrainingSection(Section):
+    """``[training]``: the grid; ``[training.options]``: the recipe (size, epochs, batch, lr, ...)."""
+
+    models: list[str] = Field(min_length=1)
+    conditions: list[str] = Field(default=["original"], min_length=1)
+    seeds: PositiveInt | list[int] = 3
+    jobs: PositiveInt = 1
+    threads: PositiveInt | None = None
+    scheme: str | None = None
+    scheduler: str | None = None
+    options: dict[str, Any] = {}
+
+
+class Pipeline(Section):
+    """A whole file."""
+
+    pipeline: PipelineSection
+    training: TrainingSection
+    dataset: DatasetOptions = DatasetOptions()
+
+    @property
+    def scheme(self) -> str:
+        """The split that is trained and tested on."""
+        return self.training.scheme or _SCHEMES[self.pipeline.kind]
+
+
+def read_pipeline(path: str | Path) -> Pipeline:
+    """Read and validate the file of a whole study.
+
+    Raises
+    ------
+    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
+    """
+    try:
+        return validated(Pipeline, read_toml(path), path)
+    except SettingsError as error:
+        raise ConfigError(str(error)) from None
