@@ -45,14 +45,14 @@ def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65) -> Pixels:
     ----------
     rgb : uint8 (height, width, 3).
     amap : a map of any size and scale, stretched over the picture.
-    strength : opacity from a quarter of the map's maximum on, 0 to 1.
+    strength : opacity from two fifths of the map's maximum on, 0 to 1.
     """
     array = np.asarray(amap, dtype=np.float32)
     peak = float(array.max())
     level = cv2.resize(array / peak if peak > 0 else array, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     level = np.clip(level, 0, 1)
     colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    alpha = (strength * np.minimum(1, 4 * level))[..., None]
+    alpha = (strength * np.minimum(1, 2.5 * level))[..., None]
     return np.rint((1 - alpha) * rgb + alpha * colours).astype(np.uint8)
 
 

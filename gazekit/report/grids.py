@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from numbers import Real
 
 import pandas as pd
 
@@ -46,28 +48,41 @@ def results_grid(comparison: Comparison) -> Grid:
     order = table["level"].map({"condition": 0, "floor": 1, "ceiling": 2})
     table = table.assign(_order=order).sort_values("_order", kind="stable")
     best = _best(table[table["level"] == "condition"], names)
+    one_size = table["n"].nunique() == 1
     rows, kinds = [], []
     for key, row in table.iterrows():
-        rows.append(
-            [*_row_names(row), Cell(str(int(row["n"])) if pd.notna(row["n"]) else "–", sort=_sortable(row["n"]))]
-        )
-        rows[-1] += [
+        cells = [*_row_names(row), *([] if one_size else [Cell(number(row["n"], 0), sort=_sortable(row["n"]))])]
+        cells += [
             value_cell(row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name, strong=best.get(name) == key)
             for name in names
         ]
+        rows.append(cells)
         kinds.append(str(row["level"]))
-    heads = [("Model", ""), ("Sees", "what the model sees of a picture"), ("n", "pictures of the test split")]
+    heads = [("Model", ""), ("Sees", "what the model sees of a picture")]
+    heads += [] if one_size else [("n", "pictures of the test split")]
     caption = (
-        "Test split. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. "
+        f"Test split{', ' + number(table['n'].iloc[0], 0) + ' pictures' if one_size else ''}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. "
         "The best value of a column is bold, which says nothing of whether the difference is real: see the next table."
     )
     return Grid("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
 
 
-def paired_grid(comparison: Comparison) -> Grid:
-    """Differences between two conditions on the same pictures."""
+def paired_grids(comparison: Comparison) -> tuple[Grid, Grid]:
+    """Differences between two conditions on the same pictures: of the metric that is concluded from, and of all."""
+    there = list(dict.fromkeys(comparison.paired["metric"]))
+    primary = next((m for m in (comparison.conclusion.get("primary"), "srcc", *there) if m in there), "")
+    first = comparison.paired[comparison.paired["metric"] == primary]
+    caption = (
+        f"Paired differences in {metric(str(primary)).label}: the same pictures, the same seeds, first condition minus "
+        "second. Bold where the interval leaves out 0."
+    )
+    every = "Paired differences in every metric. Bold where the interval leaves out 0."
+    return _paired_grid("paired", caption, first), _paired_grid("paired-all", every, comparison.paired)
+
+
+def _paired_grid(name: str, caption: str, table: pd.DataFrame) -> Grid:
     rows = []
-    for row in comparison.paired.to_dict("records"):
+    for row in table.to_dict("records"):
         digits = metric(str(row["metric"])).digits
         cells = [
             Cell(str(row["model"]), sort=str(row["model"])),
@@ -80,10 +95,11 @@ def paired_grid(comparison: Comparison) -> Grid:
                 strong=excludes_zero(row["low"], row["high"]),
             ),
         ]
-        for name, write in (("p", p_value), ("p_holm", p_value), ("effect_size", number)):
-            cells.append(Cell(write(row.get(name)), sort=_sortable(row.get(name))))
-        needed = row.get("pictures_needed")
+        for key, write in (("p", p_value), ("p_holm", p_value), ("effect_size", number)):
+            cells.append(Cell(write(row.get(key)), sort=_sortable(row.get(key))))
+        needed, seen = row.get("pictures_needed"), row.get("detectable")
         cells.append(Cell(number(needed, 0), sort=_sortable(needed)))
+        cells.append(Cell(number(seen, digits), sort=_sortable(seen)))
         rows.append(cells)
     heads = [
         ("Model", ""),
@@ -94,9 +110,9 @@ def paired_grid(comparison: Comparison) -> Grid:
         ("p (Holm)", "corrected for the number of tests"),
         ("Effect size", "difference over its standard deviation between pictures"),
         ("Pictures needed", "test pictures with which a difference of this size would be seen"),
+        ("Detectable", "the least true difference that would be seen 8 times in 10 with this many pictures"),
     ]
-    caption = "Paired differences between conditions: the same pictures, the same seeds. Bold intervals leave out 0."
-    return Grid("paired", caption, heads, rows, row_heads=2)
+    return Grid(name, caption, heads, rows, row_heads=2)
 
 
 def agreement_grid(comparison: Comparison) -> Grid:
@@ -148,7 +164,7 @@ def value_cell(value: object, low: object, high: object, name: str, *, strong: b
 
 def excludes_zero(low: object, high: object) -> bool:
     """Whether an interval lies wholly on one side of 0."""
-    return isinstance(low, (int, float)) and isinstance(high, (int, float)) and (low > 0 or high < 0)
+    return isinstance(low, Real) and isinstance(high, Real) and (low > 0 or high < 0)
 
 
 def _row_names(row: pd.Series) -> list[Cell]:
@@ -169,7 +185,7 @@ def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, object]:
 
 
 def _sortable(value: object) -> float | str:
-    return float(value) if isinstance(value, (int, float)) and value == value else ""
+    return float(value) if isinstance(value, Real) and math.isfinite(value) else ""
 
 
 def latex(grid: Grid) -> str:

@@ -26,4 +26,4 @@ for (const button of document.querySelectorAll("button.picture")) {
   });
 }
 dialog.addEventListener("click", () => dialog.close());
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+addEventListener("beforeprint", () => document.querySelectorAll("details:not(.long)").forEach((d) => { d.open = true; }));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ METRICS = {
     "lcc_std": Metric("LCC of sd", 3, True, "Pearson's correlation of predicted and true standard deviation"),
     "mae": Metric("MAE", 3, False, "mean absolute error of the mean score"),
     "rmse": Metric("RMSE", 3, False, "root mean square error of the mean score"),
-    "emd1": Metric("EMD r=1", 4, False, "earth mover's distance of the histograms, r = 1"),
-    "emd2": Metric("EMD r=2", 4, False, "earth mover's distance of the histograms, r = 2"),
+    "emd1": Metric("EMD r=1", 3, False, "earth mover's distance of the histograms, r = 1"),
+    "emd2": Metric("EMD r=2", 3, False, "earth mover's distance of the histograms, r = 2"),
     "nss": Metric("NSS", 2, True, "normalised scanpath saliency: mean z-score of the map at the fixations"),
     "auc_judd": Metric("AUC-Judd", 3, True, "area under the ROC of fixated against other pixels"),
     "auc_shuffled": Metric("AUC shuffled", 3, True, "area under the ROC against the fixations of other pictures"),
@@ -56,20 +57,20 @@ def condition(name: str) -> str:
 
 def number(value: object, digits: int = 3, *, signed: bool = False) -> str:
     """A number with fixed digits and a true minus sign; an en dash where there is none."""
-    if not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not isinstance(value, Real) or not math.isfinite(value):
         return "–"
-    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    return f"{float(value):{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def interval(low: object, high: object, digits: int = 3, *, signed: bool = False) -> str:
     """A confidence interval in brackets, or nothing where there is none."""
-    if not all(isinstance(v, (int, float)) and math.isfinite(v) for v in (low, high)):
+    if not all(isinstance(v, Real) and math.isfinite(v) for v in (low, high)):
         return ""
     return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
 
 
 def p_value(value: object) -> str:
     """A p value with three digits, or as smaller than 0.001."""
-    if isinstance(value, (int, float)) and 0 <= value < 0.001:
+    if isinstance(value, Real) and 0 <= value < 0.001:
         return "< 0.001"
     return number(value, 3)

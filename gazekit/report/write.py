@@ -66,7 +66,7 @@ def write_report(
     comparison = read_comparison(folder)
     data, provenance, picture_note = _dataset(comparison, dataset)
     seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
-    tables = [grids.results_grid(comparison), grids.paired_grid(comparison)]
+    tables = [grids.results_grid(comparison), *grids.paired_grids(comparison)]
     tables += [grids.agreement_grid(comparison), grids.seeds_grid(comparison)]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
     extras = _extras(comparison.folder / "pictures")
@@ -76,7 +76,7 @@ def write_report(
         "summary": _summary(comparison),
         "sentences": list(comparison.conclusion.get("sentences", [])),
         "model_key": list(dict.fromkeys(comparison.rows.loc[comparison.rows["level"] == "condition", "model"])),
-        **{grid.name: grid for grid in tables},
+        **{grid.name.replace("-", "_"): grid for grid in tables},
         "tables": TABLES,
         "result_figures": _result_figures(comparison),
         "paired_figures": _paired_figures(comparison),
@@ -105,19 +105,21 @@ def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Dataset 
     """The dataset, its provenance, and what to say where it is not there."""
     from gazekit.dataset import open_dataset
 
-    named = comparison.config.get("dataset", "")
-    named = named.get("path", "") if isinstance(named, dict) else named
+    entry = comparison.config.get("dataset", "")
+    named = entry.get("path", "") if isinstance(entry, dict) else entry
     if given is None and not named:
         return None, {}, ""
-    path = Path(given) if given is not None else Path(str(named))
-    if given is None and not path.is_absolute() and not path.exists():
-        path = comparison.folder / path
+    path = Path(given) if given is not None else comparison.folder / str(named)
+    path = path if given is not None or path.exists() else Path(str(named))
     try:
         data = open_dataset(path)
     except GazekitError as error:
         if given is not None:
             raise
         return None, {}, f"The pictures are not shown, since the dataset cannot be opened ({error})."
+    stated = entry.get("sha256") if isinstance(entry, dict) else None
+    if stated and stated != data.sha256:
+        return data, dict(data.provenance), f"{path.name} is not the dataset that the models were trained on."
     return data, dict(data.provenance), ""
 
 
@@ -145,7 +147,8 @@ def _result_figures(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _paired_figures(comparison: Comparison) -> list[tuple[str, str]]:
     there = list(dict.fromkeys(comparison.paired["metric"]))
-    names = [name for name in FIGURES if name in there][:2] or there[:2]
+    primary = str(comparison.conclusion.get("primary", ""))
+    names = [name for name in dict.fromkeys([primary, "srcc", "emd2", *there]) if name in there][:2]
     return [(metric(name).label, charts.paired_figure(comparison, name)) for name in names]
 
 

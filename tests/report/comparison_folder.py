@@ -14,7 +14,14 @@ MODELS = ("residual-attention-narrow", "nima-narrow")
 
 
 def make_comparison(
-    folder: Path, images: list[str], counts: np.ndarray, *, seeds: int = 3, dataset: str = "", seed: int = 0
+    folder: Path,
+    images: list[str],
+    counts: np.ndarray,
+    *,
+    seeds: int = 3,
+    dataset: str = "",
+    digest: str = "0" * 64,
+    seed: int = 0,
 ) -> Path:
     """Write a whole comparison folder about these pictures; their true histograms are ``counts``, shape (n, K)."""
     rng = np.random.default_rng(seed)
@@ -38,7 +45,7 @@ def make_comparison(
     _csv(folder / "truth.csv", truth)
     config = {
         "schema": "gazekit.comparison/1",
-        "dataset": {"path": dataset, "sha256": "0" * 64},
+        "dataset": {"path": dataset, "sha256": digest},
         "recipe": {"epochs": 5, "size": 64, "lr": 0.003},
         "versions": {"gazekit": "0.1.0"},
     }

@@ -51,7 +51,7 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A comparison folder about the dataset's test split, with own attention of the networks and its report."""
     data = open_dataset(dataset)
     test, folder = data.indices("test"), tmp_path_factory.mktemp("whole")
-    make_comparison(folder, [data.ids[i] for i in test], data.counts[test], dataset=str(dataset))
+    make_comparison(folder, [data.ids[i] for i in test], data.counts[test], dataset=str(dataset), digest=data.sha256)
     for model in MODELS:
         boxes = np.tile(np.array([[[10, 10, 60, 70]]]), (len(data), 1, 1))
         path = folder / "synthetic" / model / "seed0.npz"

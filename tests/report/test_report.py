@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli.report_ import command
+from gazekit.dataset import open_dataset
 from gazekit.errors import FormatError, GazekitError, InputError
 from gazekit.report import write_report
 from gazekit.report.grids import excludes_zero
@@ -74,8 +75,7 @@ def test_every_number_of_the_table_stands_there_with_its_interval(page: Page, wh
     table = pd.read_csv(whole / "comparison.csv")
     for _, row in table[table["level"] == "condition"].iterrows():
         for name in METRICS:
-            digits = 4 if name.startswith("emd") else 3
-            cell = f"{number(row[name], digits)} {interval(row[f'{name}_low'], row[f'{name}_high'], digits)}"
+            cell = f"{number(row[name])} {interval(row[f'{name}_low'], row[f'{name}_high'])}"
             assert cell in page.text
     for level in ("floor", "ceiling"):
         assert f" {level} " in page.text
@@ -119,13 +119,13 @@ def test_pictures_stand_side_by_side_in_all_their_forms(page: Page) -> None:
     assert "by the shape of the true histogram" in page.text
 
 
-def test_method_and_provenance_carry_parameters_and_hashes(page: Page) -> None:
+def test_method_and_provenance_carry_parameters_and_hashes(page: Page, dataset: Path) -> None:
     for text in (
         "epochs 5",
         "lr 0.003",
         "share 0.7",
         "sigma_px 6",
-        "0" * 64,
+        open_dataset(dataset).sha256,
         "comparison.csv",
         "4 conditions with 3 seeds",
     ):
@@ -137,7 +137,9 @@ def test_every_table_lies_beside_it_as_csv_and_latex(page: Page, whole: Path) ->
     folder = whole / "report-tables"
     names = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("report-tables/")}
     assert names == {
-        f"report-tables/{n}.{k}" for n in ("results", "paired", "agreement", "seeds") for k in ("csv", "tex")
+        f"report-tables/{n}.{k}"
+        for n in ("results", "paired", "paired-all", "agreement", "seeds")
+        for k in ("csv", "tex")
     }
     results = pd.read_csv(folder / "results.csv")
     assert len(results) == len(MODELS) * len(CONDITIONS) + 2
@@ -168,6 +170,14 @@ def test_it_reports_what_is_there_and_says_what_is_not(comparison: Path) -> None
     for heading in ("Paired differences", "Agreement of maps", "Failure cases"):
         assert heading not in page.text
     assert "Training" in page.text
+
+
+def test_it_says_when_the_dataset_is_another(comparison: Path) -> None:
+    config = json.loads((comparison / "config.json").read_text())
+    config["dataset"]["sha256"] = "0" * 64
+    (comparison / "config.json").write_text(json.dumps(config))
+    page = Page(write_report(comparison).read_text(encoding="utf-8"))
+    assert "is not the dataset that the models were trained on" in page.text
 
 
 def test_pictures_of_the_folder_are_shown_with_their_captions(comparison: Path, dataset: Path) -> None:
