@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from gazekit.errors import ConfigError
 from gazekit.screen import Screen
+from survey.config import SurveySection
 from survey.errors import SettingsError
 from survey.settings import Section, read_toml, validated
 
@@ -222,7 +223,7 @@ class Study(Section):
     fixations: FixationSection = FixationSection()
     attention: AttentionSection = AttentionSection()
     dataset: DatasetSection = DatasetSection()
-    survey: dict[str, Any] = {}
+    survey: SurveySection | None = None
 
 
 def read_study(path: str | Path) -> Study:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from survey.joint import joint_estimate
 from survey.ratings import Duplicates, Floats, Ratings, from_table, settle_duplicates
 
 Counts = npt.NDArray[np.int64]
@@ -19,6 +20,7 @@ def aggregate(
     duplicates: Duplicates = "first",
     min_ratings: int = 10,
     confidence: float = 0.95,
+    joint: bool = False,
 ) -> pd.DataFrame:
     """The histogram table of a set of ratings, a row a picture, sorted by picture.
 
@@ -30,19 +32,26 @@ def aggregate(
         rounded to the nearest whole score, halves to the even one).
     min_ratings : pictures with fewer are flagged ``few``, never dropped.
     confidence : of the intervals.
+    joint : add ``joint`` and ``joint_se``, the score of ITU-T P.910's joint estimate and its standard error.
 
     Returns
     -------
     DataFrame with image, n, c1..cK, mean, std (population SD of the histogram), sd_sample (n - 1), mean_low and
-    mean_high (t interval), dirichlet_low and dirichlet_high, p1..pK (smoothed), flags.
+    mean_high (t interval), dirichlet_low and dirichlet_high, p1..pK (smoothed), flags: ``few`` ratings,
+        ``converted`` from another scale.
     """
+    converted = isinstance(ratings, pd.DataFrame) and "original" in ratings.columns
     if isinstance(ratings, pd.DataFrame):
         ratings = from_table(ratings, scale=scale)
     ratings, several = settle_duplicates(ratings, duplicates)
     counts = count(ratings, scale)
     table = pd.DataFrame({"image": ratings.images, "n": counts.sum(axis=1)})
     table = pd.concat([table, describe(counts, confidence)], axis=1)
-    table["flags"] = np.where(table["n"] < min_ratings, "few", "")
+    if joint:
+        estimate = joint_estimate(ratings)
+        table["joint"], table["joint_se"] = estimate.score, estimate.error
+    few = np.where(table["n"] < min_ratings, "few", "")
+    table["flags"] = [" ".join(filter(None, (flag, "converted" if converted else ""))) for flag in few]
     table.attrs["duplicates"] = {"policy": duplicates, "pairs": several}
     return table[table["n"] > 0].reset_index(drop=True) if duplicates == "drop" else table
 

@@ -150,9 +150,128 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     click.echo(f"{len(table)} ratings by {table['rater'].nunique()} raters: {out}")
 
 
+RATINGS = click.argument("ratings", type=FILE)
+SCALE = click.option(
+    "--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this."
+)
+RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency")
+
+
+@survey.command("import")
+@click.argument("source", type=FILE)
+@click.option("--out", type=OUT, default="ratings.csv", show_default=True)
+@click.option(
+    "--layout",
+    type=click.Choice(["auto", "long", "wide", "qualtrics", "google-forms", "limesurvey", "mturk"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("--rater", default="", help="The raters' column.")
+@click.option("--image", default="", help="The pictures' column (long, MTurk).")
+@click.option("--score", default="", help="The scores' column (long, MTurk).")
+@click.option("--columns", default="", help="Regular expression for the rating columns of a wide table.")
+@click.option("--map", "map_", type=FILE, help="Table column,image: which picture a column stands for.")
+@click.option("--prolific", type=FILE, help="A Prolific export: keep raters whose submission counts.")
+@SCALE
+@click.option("--from-scale", type=(float, float), help="Convert scores from this range, for example 0 100.")
+@click.option("--strict", is_flag=True, help="Stop at scores that cannot be used, instead of leaving them out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def import_(
+    source: Path,
+    out: Path,
+    layout: str,
+    rater: str,
+    image: str,
+    score: str,
+    columns: str,
+    map_: Path | None,
+    prolific: Path | None,
+    scale: int,
+    from_scale: tuple[float, float] | None,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Take ratings that were collected elsewhere (CSV or XLSX).
+
+    \b
+    Example:  gazekit survey import qualtrics.csv --map columns.csv --scale 7 --out ratings.csv
+    """
+    from survey.imports import ColumnMap, import_ratings, prolific_approved, read_names
+    from survey.outputs import write_csv
+
+    mapping = ColumnMap(rater, image, score, columns, read_names(map_) if map_ else None)
+    table, faults = import_ratings(
+        source, layout=layout, mapping=mapping, scale=scale, from_scale=from_scale, strict=strict
+    )
+    dropped = set(table["rater"]) - prolific_approved(prolific) if prolific else set()
+    table = table[~table["rater"].isin(dropped)]
+    write_csv(table, out)
+    summary = {
+        "ratings": len(table),
+        "raters": int(table["rater"].nunique()),
+        "pictures": int(table["image"].nunique()),
+        "faults": len(faults),
+        "not approved": sorted(dropped),
+        "out": str(out),
+    }
+    if len(faults):
+        summary["faults in"] = str(write_csv(faults, out.with_suffix(".faults.csv")))
+    _say(summary, as_json)
+
+
 @survey.command()
-@click.argument("ratings", type=FILE)
-@click.option("--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this.")
+@RATINGS
+@SCALE
+@click.option("--out", type=OUT, default="screening.csv", show_default=True)
+@click.option(
+    "--exclude-by",
+    multiple=True,
+    type=click.Choice(RULES),
+    help="Rules that exclude  [default: all but bt500, which only reports]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def screen(ratings: Path, scale: int, out: Path, exclude_by: tuple[str, ...], as_json: bool) -> None:
+    """Find raters who cannot be relied on: who, by which rule, with what effect.
+
+    \b
+    Example:  gazekit survey screen ratings.csv --out screening.csv
+    """
+    from survey.outputs import write_csv
+    from survey.screening import EXCLUDING
+    from survey.screening import screen as judge
+    from survey.tabular import read_ratings
+
+    found = judge(read_ratings(ratings), scale=scale, exclude_by=exclude_by or EXCLUDING)
+    write_csv(found, out)
+    gone = sorted(set(found.loc[found["action"] == "excluded", "rater"]))
+    _say({"excluded": gone, "findings": len(found), "out": str(out)}, as_json)
+
+
+@survey.command()
+@RATINGS
+@SCALE
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the halves and the groups of raters.")
+@click.option("--json", "as_json", is_flag=True)
+def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
+    """How far the raters agree: alpha, ICC, split half, repeats, noise ceiling.
+
+    \b
+    Example:  gazekit survey reliability ratings.csv
+    """
+    from survey.reliability import reliability as measures
+    from survey.tabular import read_ratings
+
+    table = measures(read_ratings(ratings), scale=scale, seed=seed)
+    if as_json:
+        click.echo(table.to_json(orient="records"))
+        return
+    for name, value, low, high in table.itertuples(index=False):
+        click.echo(f"{name:34} {value:8.3f}" + ("" if low != low else f"   95 %: {low:.3f} to {high:.3f}"))
+
+
+@survey.command()
+@RATINGS
+@SCALE
 @click.option("--out", type=OUT, default="histograms.csv", show_default=True, help="The histogram table.")
 @click.option(
     "--duplicates",
@@ -162,8 +281,21 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     help="What becomes of a rater who scored a picture twice.",
 )
 @click.option("--min-ratings", type=click.IntRange(1), default=10, show_default=True, help="Fewer are flagged.")
+@click.option("--screen", "screened", is_flag=True, help="Leave out raters by `survey screen`; the table says who.")
+@click.option("--joint", is_flag=True, help="Add the joint estimate of ITU-T P.910: joint, joint_se.")
+@click.option("--report", type=OUT, help="A picture of it all (.png, .svg or .pdf).")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
-def aggregate(ratings: Path, scale: int, out: Path, duplicates: Any, min_ratings: int, as_json: bool) -> None:
+def aggregate(
+    ratings: Path,
+    scale: int,
+    out: Path,
+    duplicates: Any,
+    min_ratings: int,
+    screened: bool,
+    joint: bool,
+    report: Path | None,
+    as_json: bool,
+) -> None:
     """Make the histogram table from a table of ratings (rater, image, score).
 
     \b
@@ -171,16 +303,36 @@ def aggregate(ratings: Path, scale: int, out: Path, duplicates: Any, min_ratings
     """
     from survey.aggregate import aggregate as histograms
     from survey.outputs import provenance, write_csv
+    from survey.screening import screen as judge
+    from survey.screening import without
     from survey.tabular import read_ratings
 
-    table = histograms(read_ratings(ratings), scale=scale, duplicates=duplicates, min_ratings=min_ratings)
-    parameters = {"scale": scale, "duplicates": duplicates, "min_ratings": min_ratings}
-    write_csv(table, out, provenance(parameters, ratings))
+    everything = read_ratings(ratings)
+    found = judge(everything, scale=scale) if screened or report else None
+    kept = without(everything, found) if screened and found is not None else everything
+    table = histograms(kept, scale=scale, duplicates=duplicates, min_ratings=min_ratings, joint=joint)
+    parameters = {"scale": scale, "duplicates": duplicates, "min_ratings": min_ratings, "screened": screened}
+    write_csv(table, out, provenance(parameters | {"joint": joint}, ratings))
     few = int((table["flags"].str.contains("few")).sum())
-    summary = {"pictures": len(table), "ratings": int(table["n"].sum()), "few": few, "out": str(out)}
+    summary: dict[str, Any] = {"pictures": len(table), "ratings": int(table["n"].sum()), "few": few, "out": str(out)}
+    if screened and found is not None:
+        summary["excluded"] = sorted(set(found.loc[found["action"] == "excluded", "rater"]))
+        summary["screening"] = str(write_csv(found, out.with_suffix(".screening.csv")))
+    if report and found is not None:
+        from survey.figures import draw_report
+        from survey.reliability import reliability as measures
+
+        shown = found if screened else found.iloc[:0]
+        draw_report(everything, table, measures(kept, scale=scale), shown, report, scale=scale)
+        summary["report"] = str(report)
+    _say(summary, as_json)
+
+
+def _say(summary: dict[str, Any], as_json: bool) -> None:
+    """Print what was done, for a person or a program."""
     if as_json:
         click.echo(json.dumps(summary))
         return
-    click.echo(f"{summary['ratings']} ratings of {summary['pictures']} pictures: {out}")
-    if few:
-        click.echo(f"{few} pictures have fewer than {min_ratings} ratings; they are flagged, not dropped")
+    for name, value in summary.items():
+        shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value
+        click.echo(f"{name + ':':14} {shown}")

@@ -24,7 +24,7 @@ class Limits:
     failed_checks: float = 1 / 3  # share of the attention checks
     same_answer: float = 0.9  # share of the commonest score
     seconds: float = 0.5  # median time a picture
-    correlation: float = 0.2  # with the mean of the others
+    correlation: float = 0.5  # with the mean of the others, as a share of the median rater's
     inconsistency: float = 3.5  # robust z of the joint estimate's inconsistency
 
 
@@ -47,9 +47,9 @@ def screen(
     """Screen the raters of a set of ratings.
 
     Rules: ``attention`` (share of attention checks failed), ``straight-lining`` (share of the commonest score),
-    ``too fast`` (median time a picture), ``correlation`` (Pearson's r with the mean of the other raters on the same
-    pictures), ``bt500`` (ITU-R BT.500-15: ratings far off, to both sides), ``inconsistency`` (robust z of the rater's
-    inconsistency in the joint estimate of ITU-T P.910).
+    ``too fast`` (median time a picture), ``correlation`` (upper 95 % bound of Pearson's r with the mean of the other
+    raters on the same pictures, against half of the median rater's r), ``bt500`` (ITU-R BT.500-15: ratings far off,
+    to both sides), ``inconsistency`` (robust z of the rater's inconsistency in the joint estimate of ITU-T P.910).
 
     Parameters
     ----------
@@ -136,7 +136,10 @@ def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Find
         rest = others - (np.bincount(group, others, minlength=raters) / n)[group]
         spread = np.sqrt(np.bincount(group, own**2, minlength=raters) * np.bincount(group, rest**2, minlength=raters))
         value = np.bincount(group, own * rest, minlength=raters) / spread
-    return _below(np.where((n >= MIN_RATINGS) & (spread > 0), value, np.nan), limits.correlation)
+        value = np.where((n >= MIN_RATINGS) & (spread > 0), np.clip(value, -0.999, 0.999), np.nan)
+        upper = np.tanh(np.arctanh(value) + 1.645 / np.sqrt(np.maximum(n - 3, 1)))  # few ratings say little
+    typical = float(np.median(value[np.isfinite(value)])) if np.isfinite(value).any() else 0.0
+    return _below(upper, limits.correlation * typical)
 
 
 def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Finding:

@@ -1,0 +1,136 @@
+"""The store on a real PostgreSQL server, and databases of older versions."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, select, text
+
+from survey import schema
+from survey.config import read_study
+from survey.export import export_ratings
+from survey.simulate import fill
+from survey.store import open_store
+from survey.web import create_app
+from tests.needs import need
+from tests.survey.conftest import PASSWORD, begin, write_study
+from tests.survey.postgres import binaries, postgres
+from tests.survey.test_hostile import attack, unlimited
+from tests.survey.test_store import counters_agree, newcomer, rate, section
+from tests.survey.test_web import finish
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    need(binaries(), "PostgreSQL (Debian: postgresql)")
+    with postgres(tmp_path_factory.mktemp("pg")) as url:
+        yield url
+
+
+@pytest.fixture
+def url(server: str, request: pytest.FixtureRequest) -> str:
+    """An empty database of its own."""
+    name = request.node.name[:30].replace("[", "_").replace("]", "").lower()
+    admin = open_store(server)
+    with admin.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    admin.close()
+    return server.replace("/postgres", f"/{name}")
+
+
+def test_raters_at_once_fill_every_picture_exactly_on_postgresql(url: str) -> None:
+    store = open_store(url)
+    settings = section(raters_per_picture=10, pictures_per_rater=20)
+    store.add_images([f"p{k:02d}" for k in range(20)], 10)
+    tokens = [newcomer(store, settings) for _ in range(16)]
+
+    def work(token: str) -> None:
+        while rate(store, token, settings):
+            pass
+
+    threads = [threading.Thread(target=work, args=(token,)) for token in tokens]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ratings = export_ratings(store)
+    assert ratings.groupby("image").size().tolist() == [10] * 20
+    assert not ratings.duplicated(["rater", "image"]).any()
+    counters_agree(store)
+    store.close()
+
+
+def test_the_pages_work_on_postgresql(url: str, tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    store = open_store(url)
+    app = create_app(read_study(study), tmp_path, store, password=PASSWORD)
+    begin(client := app.test_client(), "?PROLIFIC_PID=p1")
+    finish(client)
+    enemy = app.test_client()
+    unlimited(enemy)
+    begin(enemy)
+    attack(enemy, 150, seed=5)
+    assert len(export_ratings(store, practice=True).query("rater == 'r00001'")) == 9
+    store.close()
+
+
+def test_both_databases_give_the_same_simulated_ratings(url: str, tmp_path: Path) -> None:
+    truth = {f"p{k}": 2.0 + k / 2 for k in range(12)}
+    tables = []
+    for where in (url, str(tmp_path / "s.db")):
+        fill(where, truth, raters=6, per_picture=3, seed=2)
+        store = open_store(where)
+        tables.append(export_ratings(store))
+        store.close()
+    assert tables[0].equals(tables[1])
+
+
+def first_version(path: Path) -> None:
+    """A database as schema version 1 left it, with a rating in it."""
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        """
+        CREATE TABLE meta ("key" VARCHAR(40) NOT NULL PRIMARY KEY, value TEXT NOT NULL);
+        INSERT INTO meta VALUES ('schema', '1'), ('secret', 'abc');
+        CREATE TABLE image (id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(400) NOT NULL UNIQUE, target INTEGER NOT NULL,
+            taken INTEGER NOT NULL, done INTEGER NOT NULL);
+        INSERT INTO image VALUES (1, 'x.jpg', 10, 1, 1);
+        CREATE TABLE rater (id INTEGER NOT NULL PRIMARY KEY, token_hash VARCHAR(64) NOT NULL UNIQUE,
+            name VARCHAR(20) NOT NULL UNIQUE, code VARCHAR(40) NOT NULL, consent_version VARCHAR(40) NOT NULL,
+            consent_at FLOAT NOT NULL, seen_at FLOAT NOT NULL, ready_at FLOAT, finished_at FLOAT, deleted_at FLOAT,
+            plan TEXT NOT NULL, place INTEGER NOT NULL);
+        INSERT INTO rater VALUES (1, 'h', 'r00001', 'CODE', '1', 1.0, 2.0, 1.5, 2.0, NULL, 'M', 1);
+        CREATE TABLE platform (rater_id INTEGER NOT NULL PRIMARY KEY REFERENCES rater (id), source VARCHAR(20) NOT NULL,
+            participant VARCHAR(200) NOT NULL, study VARCHAR(200) NOT NULL, session VARCHAR(200) NOT NULL);
+        CREATE TABLE slot (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+            rater_id INTEGER NOT NULL REFERENCES rater (id), place INTEGER NOT NULL,
+            kind VARCHAR(1) NOT NULL, image_id INTEGER REFERENCES image (id),
+            occasion INTEGER NOT NULL, state VARCHAR(8) NOT NULL, expires FLOAT NOT NULL, expected INTEGER,
+            score INTEGER, rated_at FLOAT, time_ms INTEGER, viewport_w INTEGER, viewport_h INTEGER, blurs INTEGER,
+            UNIQUE (rater_id, place), UNIQUE (image_id, rater_id, occasion));
+        INSERT INTO slot VALUES (7, 1, 0, 'M', 1, 0, 'done', 9.0, NULL, 8, 2.0, 1500, 800, 600, 0);
+        CREATE INDEX image_taken ON image (taken);
+        CREATE INDEX slot_expiry ON slot (state, expires);
+        CREATE TABLE answer (rater_id INTEGER NOT NULL REFERENCES rater (id), question VARCHAR(40) NOT NULL,
+            value TEXT NOT NULL, PRIMARY KEY (rater_id, question));
+        """
+    )
+    connection.close()
+
+
+def test_an_older_database_is_migrated_and_keeps_its_ratings(tmp_path: Path) -> None:
+    first_version(tmp_path / "old.db")
+    store = open_store(tmp_path / "old.db")
+    row = export_ratings(store).iloc[0]
+    assert (row["rater"], row["image"], row["score"], row["time_ms"]) == ("r00001", "x.jpg", 8, 1500)
+    with store.read() as connection:
+        version = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "schema")).scalar_one()
+        found = {column["name"] for column in inspect(connection).get_columns("slot")}
+    assert version == str(schema.VERSION)
+    assert found == {column.name for column in schema.slot.columns}
+    assert store.secret() == "abc"
+    store.close()
