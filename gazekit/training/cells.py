@@ -58,6 +58,7 @@ class Job:
     recipe: Recipe
     threads: int
     scheme: str = "default"
+    processes: int = 1
 
     def identity(self, buckets: int) -> dict[str, Any]:
         """What results depend on: it is kept in every checkpoint and must agree when a run goes on."""
@@ -69,6 +70,7 @@ class Job:
             "dataset": self.dataset_sha256,
             "scheme": self.scheme,
             "threads": self.threads,
+            "processes": self.processes,
             **self.recipe.result_options(),
         }
 
@@ -87,7 +89,7 @@ def train_cell(job: Job, team: Team | None = None) -> Path:
     if not job.cell.done(job.out):
         torch.set_num_threads(job.threads)
         started = time.monotonic()
-        dataset = with_own_attention(open_dataset(job.dataset, verify=False), job)
+        dataset = with_own_attention(open_dataset(job.dataset, verify=False), job, team)
         run, saver = prepare(job, dataset, team)
         fit(run, saver, lambda run: _epoch_done(job, run))
         _finish(job, dataset, run, time.monotonic() - started)
@@ -95,13 +97,18 @@ def train_cell(job: Job, team: Team | None = None) -> Path:
     return folder
 
 
-def with_own_attention(dataset: Dataset, job: Job) -> Dataset:
+def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     """The dataset with the condition ``synthetic`` of the job's model and seed, where the cell needs it."""
     if job.cell.condition != SYNTHETIC:
         return dataset
     from gazekit.training.synthetic import own_rectangles
 
-    return dataset.with_rectangles(SYNTHETIC, own_rectangles(dataset, job))
+    if not team.leads:
+        team.wait()  # for the first process, which makes them
+    boxes = own_rectangles(dataset, job)
+    if team.leads:
+        team.wait()
+    return dataset.with_rectangles(SYNTHETIC, boxes)
 
 
 def prepare(job: Job, dataset: Dataset, team: Team) -> tuple[Run, Saver]:

@@ -24,7 +24,7 @@ from gazekit.files import existing_file, write_text
 from gazekit.tables import write_table
 from gazekit.training.cells import SYNTHETIC, Cell, Job, train_cell
 from gazekit.training.recipe import Recipe, make_recipe
-from gazekit.training.team import Team, join_team
+from gazekit.training.team import Team, join_team, processes
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -92,6 +92,7 @@ def train(
         write_text(grid.out / "config.json", json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
         write_truth(grid.dataset, scheme, grid.out / "truth.csv")
     _run([job for job in grid.jobs if not job.cell.done(grid.out)], jobs, scheduler, team)
+    team.leave()
     return grid.out
 
 
@@ -129,7 +130,8 @@ def plan(
     cells = list_cells(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
     check_grid(data, dataset, cells, scheme, recipe)
     config = _config(dataset, out, data, recipe, cells, scheme, threads or _threads(out, jobs))
-    made = [Job(cell, dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme) for cell in cells]
+    common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"])
+    made = [Job(cell, *common) for cell in cells]
     return Grid(data, out, config, made)
 
 
@@ -160,6 +162,8 @@ def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, re
             smallest = models.info(name).smallest
             if recipe.size < smallest:
                 faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
+            if recipe.weights is not None or recipe.model_options:
+                models.create(name, data.scale, weights=recipe.weights, **recipe.model_options)
         except InputError as error:
             faults.append(str(error))
     known = [*data.conditions, *([SYNTHETIC] if "human" in data.conditions else [])]
@@ -218,6 +222,7 @@ def _config(
         "buckets": data.scale,
         "recipe": recipe.result_options(),
         "threads": threads,
+        "processes": processes(),
         "versions": {name: version(name) for name in ("gazekit", "torch", "numpy")},
     }
     if before:
@@ -233,7 +238,8 @@ def _before(out: Path) -> dict[str, Any]:
 
 def _threads(out: Path, jobs: int) -> int:
     """What the folder was begun with, else the cores over the jobs."""
-    return int(_before(out).get("threads") or max(1, (os.cpu_count() or 1) // max(1, jobs)))
+    beside = max(1, jobs) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return int(_before(out).get("threads") or max(1, (os.cpu_count() or 1) // beside))
 
 
 def _path_from(dataset: Path, out: Path) -> str:
@@ -255,7 +261,7 @@ def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None
     faults = [
         f"{k}: {then.get(k)!r} there, {here.get(k)!r} here" for k in sorted(then | here) if then.get(k) != here.get(k)
     ]
-    for key in ("scheme", "buckets", "threads"):
+    for key in ("scheme", "buckets", "threads", "processes"):
         if before.get(key) != now[key]:
             faults.append(f"{key}: {before.get(key)!r} there, {now[key]!r} here")
     if before.get("dataset", {}).get("sha256") != now["dataset"]["sha256"]:

@@ -25,6 +25,7 @@ from gazekit.training.examples import Examples, Index, epoch_plan, in_order, mir
 from gazekit.training.loss import emd_loss
 from gazekit.training.recipe import Recipe
 from gazekit.training.schedule import best_epoch, finished, rate_factor
+from gazekit.training.synchronise import place, prepare
 from gazekit.training.team import Team, shares
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # probabilities (n, K) and truth (n, K) -> loss a picture (n,)
@@ -143,6 +144,7 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], path: Path) 
 def fit(run: Run, saver: Saver, on_epoch: Callable[[Run], None] = lambda run: None) -> None:
     """Train until the recipe ends; afterwards ``run.best`` holds the weights of the best epoch."""
     saver.restore(run)
+    run.team.wait()  # or another process could read what the first one writes next
     while not finished(run.recipe, run.losses):
         _train_epoch(run, saver)
         _close_epoch(run)
@@ -159,7 +161,7 @@ def make_run(task: Task, recipe: Recipe, network: nn.Module, team: Team) -> Run:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(recipe, network)
     average = _copy(network.state_dict()) if recipe.ema else None
-    return Run(task, recipe, network, optimizer, team, average)
+    return Run(task, recipe, prepare(network, team), optimizer, team, average)
 
 
 def device_of(recipe: Recipe) -> torch.device:
@@ -181,9 +183,11 @@ def normalised(images: Tensor, task: Task, recipe: Recipe) -> Tensor:
 @torch.no_grad()
 def predict(run: Run, part: Part) -> npt.NDArray[np.float32]:
     """Predicted distributions (n, K) of a part's pictures in their order; each is computed once over the team."""
-    run.network.eval()
+    run.model.eval()
     mine = run.team.share(part.indices)
-    rows = [_forward(run, images).float().cpu().numpy() for images in part.examples.stream(in_order(mine, 64))]
+    rows = [
+        _forward(run, run.model, images).float().cpu().numpy() for images in part.examples.stream(in_order(mine, 64))
+    ]
     buckets = run.task.truth.shape[1]
     local = np.concatenate(rows) if rows else np.empty((0, buckets), np.float32)
     return run.team.together(local, len(part.indices))
@@ -216,12 +220,15 @@ def _train_epoch(run: Run, saver: Saver) -> None:
 def _step(run: Run, images: Tensor, share: Index, batch: int) -> float:
     """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures."""
     recipe, task = run.recipe, run.task
-    torch.manual_seed(_step_seed(task.seed, run.epoch, run.position, run.team.rank))
+    seed = _step_seed(task.seed, run.epoch, run.position)
+    torch.manual_seed(seed + run.team.rank)
+    places = np.arange(run.team.rank, batch, run.team.world)
     run.optimizer.zero_grad(set_to_none=True)
     total = 0.0
     for rows in np.array_split(np.arange(len(share)), min(recipe.accumulate, len(share))):
+        place(run.model, seed, places[rows], batch)
         truth = task.truth[share[rows]].to(device_of(recipe))
-        loss = task.criterion(_forward(run, images[rows]).float(), truth).sum()
+        loss = task.criterion(_forward(run, run.network, images[rows]).float(), truth).sum()
         total += float(loss.detach())
         (loss * (run.team.world / batch)).backward()  # type: ignore[no-untyped-call]
     if recipe.clip is not None:
@@ -232,10 +239,10 @@ def _step(run: Run, images: Tensor, share: Index, batch: int) -> float:
     return total
 
 
-def _forward(run: Run, images: Tensor) -> Tensor:
+def _forward(run: Run, network: nn.Module, images: Tensor) -> Tensor:
     inputs = normalised(images, run.task, run.recipe)
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=run.recipe.precision == "bf16"):
-        output: Tensor = run.network(inputs)
+        output: Tensor = network(inputs)
     return output
 
 
@@ -302,7 +309,7 @@ def head_parameters(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _step_seed(*parts: int) -> int:
-    return int(np.random.SeedSequence([*parts, 13]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence([*parts, 13]).generate_state(1, np.uint64)[0] >> 2)
 
 
 def _copy(state: dict[str, Tensor]) -> Weights:

@@ -48,15 +48,26 @@ class Team:
             whole[rank :: self.world] = part
         return whole
 
+    def leave(self) -> None:
+        """End the group, when all is done."""
+        if self.world > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
     def wait(self) -> None:
         """Go on when all processes are here."""
         if self.world > 1:
             dist.barrier()
 
 
+def processes() -> int:
+    """How many processes torchrun started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def join_team() -> Team:
     """The group that torchrun started this process in (nccl on GPUs, gloo on CPUs), or a team of one."""
-    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+    if processes() == 1:
         return Team()
     if not dist.is_initialized():
         if torch.cuda.is_available():

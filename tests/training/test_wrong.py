@@ -1,0 +1,243 @@
+"""Wrong input to train and compare: one clear message each, exit code 1, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from gazekit.cli import main
+from gazekit.dataset import build_dataset
+from gazekit.pictures import Picture
+from gazekit.training import train
+
+COMMON = ["--model", "nima-narrow", "--size", "32", "--epochs", "1", "--seeds", "1", "--threads", "1", "--no-compare"]
+
+
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command; its exit code and what it printed on standard error."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(a) for a in arguments])
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 20 pictures without gaze, 3 of them in the test split, on a scale of 5."""
+    folder = tmp_path_factory.mktemp("few")
+    rng = np.random.default_rng(1)
+    pictures = []
+    for number in range(20):
+        path = folder / f"{number:02d}.png"
+        cv2.imwrite(str(path), rng.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+        pictures.append(Picture(path.name, path))
+    ratings = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 20), columns=[f"c{k}" for k in range(1, 6)])
+    ratings.insert(0, "image", [p.image for p in pictures])
+    return build_dataset(
+        pictures, None, ratings, folder / "few.dataset.h5", split=(0.7, 0.15, 0.15), near_duplicates=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(None, "no such dataset", id="absent"),
+        pytest.param(b"", "empty", id="empty"),
+        pytest.param(b"c1,c2\n1,2\n", "", id="not-hdf5"),
+    ],
+)
+def test_a_dataset_that_is_none(content: bytes | None, message: str, call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "x.dataset.h5"
+    if content is not None:
+        path.write_bytes(content)
+    code, error = call("train", path, "--out", tmp_path / "out", *COMMON)
+    assert (code, "Traceback" in error) == (1, False)
+    assert message in error
+    assert str(path) in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_of_another_schema(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "session.gaze.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["schema"] = "gazekit.session/1"
+    code, error = call("train", path, "--out", tmp_path / "out", *COMMON)
+    assert code == 1
+    assert str(path) in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_everything_that_is_wrong_with_a_grid_at_once(few: Path, call: Call, tmp_path: Path) -> None:
+    code, error = call(
+        "train", few, "--out", tmp_path / "out", *COMMON, "--model", "nima-narow", "--condition", "human",
+        "--condition", "sinthetic",
+    )  # fmt: skip
+    assert code == 1
+    assert "did you mean nima-narrow" in error
+    assert "lacks the condition 'human'" in error
+    assert "'sinthetic'" in error
+    assert "the test split" in error
+    assert "has 3 pictures; 8 or more are needed" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_own_attention_needs_people_to_compare_with(few: Path, call: Call, tmp_path: Path) -> None:
+    code, error = call("train", few, "--out", tmp_path / "out", *COMMON, "--condition", "synthetic")
+    assert code == 1
+    assert "lacks the condition 'synthetic'" in error
+
+
+def test_wrong_options_are_named_together(dataset: Path, call: Call, tmp_path: Path) -> None:
+    code, error = call("train", dataset, "--out", tmp_path / "out", *COMMON, "--lr", "-1", "--batch", "0")
+    assert code == 1
+    assert "lr" in error
+    assert "batch" in error
+    code, error = call("train", dataset, "--out", tmp_path / "out", *COMMON, "--seeds", "three")
+    assert code == 2
+    assert "neither a number" in error
+
+
+def test_pictures_that_are_too_small_for_the_model(dataset: Path, call: Call, tmp_path: Path) -> None:
+    code, error = call("train", dataset, "--out", tmp_path / "out", "--model", "nima-vgg16", "--size", "16")
+    assert code == 1
+    assert "nima-vgg16 needs pictures of" in error
+
+
+@pytest.fixture(scope="module")
+def grid(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wrong") / "comparison"
+    return train(
+        dataset, out, models=["nima-narrow"], conditions=["human"], seeds=1, size=32, epochs=1, batch=16, threads=1
+    )
+
+
+def test_a_folder_of_another_grid(grid: Path, dataset: Path, few: Path, call: Call) -> None:
+    before = (grid / "config.json").read_bytes()
+    code, error = call("train", dataset, "--out", grid, *COMMON, "--condition", "human", "--batch", "8")
+    assert code == 1
+    assert "batch: 16 there, 8 here" in error
+    assert (grid / "config.json").read_bytes() == before
+
+
+def test_weights_of_another_number_of_buckets(grid: Path, call: Call, tmp_path: Path, dataset: Path) -> None:
+    from gazekit import models
+    from gazekit.training.checkpoints import save_checkpoint
+
+    path = tmp_path / "ten.pt"
+    save_checkpoint(path, {"state_dict": models.create("nima-narrow", 10).state_dict()})
+    code, error = call("train", dataset, "--out", tmp_path / "out", *COMMON, "--weights", path)
+    assert (code, "Traceback" in error) == (1, False)
+    assert "ten.pt" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_another_model(call: Call, tmp_path: Path, dataset: Path) -> None:
+    from gazekit import models
+    from gazekit.training.checkpoints import save_checkpoint
+
+    path = tmp_path / "attention.pt"
+    save_checkpoint(path, {"state_dict": models.create("residual-attention-narrow", 7).state_dict()})
+    code, error = call("train", dataset, "--out", tmp_path / "out", *COMMON, "--weights", path)
+    assert (code, "Traceback" in error) == (1, False)
+    assert "attention.pt" in error
+
+
+def test_a_run_of_gazekit_can_be_fine_tuned(grid: Path, dataset: Path, tmp_path: Path) -> None:
+    weights = grid / "runs/nima-narrow/human/seed0/best.pt"
+    out = train(
+        dataset, tmp_path / "tuned", models=["nima-narrow"], conditions=["human"], seeds=1, size=32, epochs=1,
+        threads=1, weights=str(weights), lr=1e-7,
+    )  # fmt: skip
+    first, tuned = (
+        pd.read_csv(folder / "runs/nima-narrow/human/seed0/predictions.csv").filter(regex="^p")
+        for folder in (grid, out)
+    )
+    assert np.abs(first.to_numpy() - tuned.to_numpy()).max() < 0.1
+
+
+# -- compare -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(grid: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    return Path(shutil.copytree(grid, tmp_path / "copy"))
+
+
+def test_compare_a_folder_of_something_else(call: Call, tmp_path: Path) -> None:
+    code, error = call("compare", tmp_path)
+    assert code == 1
+    assert "is not a comparison folder" in error
+
+
+def test_compare_before_anything_is_done(folder: Path, call: Call) -> None:
+    shutil.rmtree(folder / "runs")
+    code, error = call("compare", folder)
+    assert code == 1
+    assert "no finished run yet" in error
+
+
+def test_predictions_of_another_number_of_buckets(folder: Path, call: Call) -> None:
+    path = folder / "runs/nima-narrow/human/seed0/predictions.csv"
+    pd.read_csv(path).assign(p8=0.0).to_csv(path, index=False)
+    code, error = call("compare", folder)
+    assert code == 1
+    assert "of 7 buckets expected" in error
+    pd.read_csv(path).drop(columns=["p7", "p8"]).to_csv(path, index=False)
+    code, error = call("compare", folder)
+    assert code == 1
+    assert "lacks the column p7" in error
+
+
+def test_predictions_of_other_pictures(folder: Path, call: Call) -> None:
+    path = folder / "runs/nima-narrow/human/seed0/predictions.csv"
+    pd.read_csv(path).iloc[:-2].to_csv(path, index=False)
+    code, error = call("compare", folder)
+    assert code == 1
+    assert "another dataset or split" in error
+    assert not (folder / "comparison.csv").exists()
+
+
+def test_conditions_and_metrics_that_are_not_there(folder: Path, call: Call) -> None:
+    assert "did you mean srcc" in call("compare", folder, "--primary", "srrc")[1]
+    assert "unknown condition 'humna'; did you mean human" in call("compare", folder, "--pair", "humna", "human")[1]
+
+
+def test_another_dataset_than_the_one_trained_on(folder: Path, few: Path, call: Call) -> None:
+    code, error = call("compare", folder, "--dataset", few)
+    assert code == 1
+    assert "is not the dataset" in error
+
+
+def test_categories_without_test_pictures(folder: Path, call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "categories.csv"
+    path.write_text("image,category\nx.png,animal\n")
+    code, error = call("compare", folder, "--categories", path)
+    assert code == 1
+    assert "none of 1 categories" in error
+
+
+def test_a_grid_of_one_condition_says_that_nothing_was_compared(folder: Path, call: Call, dataset: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["dataset"]["path"] = str(dataset)
+    (folder / "config.json").write_text(json.dumps(config))
+    code, _ = call("compare", folder, "--resamples", "100")
+    assert code == 0
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert "one condition only" in words["sentences"][0]
+    assert words["claims"] == []
