@@ -53,7 +53,7 @@ def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65) -> Pixels:
     level = np.clip(level, 0, 1)
     colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
     alpha = (strength * np.minimum(1, 2.5 * level))[..., None]
-    return np.rint((1 - alpha) * rgb + alpha * colours).astype(np.uint8)
+    return np.asarray(np.rint((1 - alpha) * rgb + alpha * colours), dtype=np.uint8)
 
 
 def scanpath(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from numbers import Real
 
 import pandas as pd
 
 from gazekit.report.folder import Comparison
-from gazekit.report.words import condition, interval, metric, number, p_value
+from gazekit.report.words import condition, finite, interval, metric, number, p_value
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,10 @@ def results_grid(comparison: Comparison) -> Grid:
         kinds.append(str(row["level"]))
     heads = [("Model", ""), ("Sees", "what the model sees of a picture")]
     heads += [] if one_size else [("n", "pictures of the test split")]
+    size = f", {number(table['n'].iloc[0], 0)} pictures" if one_size else ""
     caption = (
-        f"Test split{', ' + number(table['n'].iloc[0], 0) + ' pictures' if one_size else ''}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. "
-        "The best value of a column is bold, which says nothing of whether the difference is real: see the next table."
+        f"Test split{size}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. The best "
+        "value of a column is bold, which says nothing of whether the difference is real: see the next table."
     )
     return Grid("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
 
@@ -164,7 +163,8 @@ def value_cell(value: object, low: object, high: object, name: str, *, strong: b
 
 def excludes_zero(low: object, high: object) -> bool:
     """Whether an interval lies wholly on one side of 0."""
-    return isinstance(low, Real) and isinstance(high, Real) and (low > 0 or high < 0)
+    bottom, top = finite(low), finite(high)
+    return bottom is not None and top is not None and (bottom > 0 or top < 0)
 
 
 def _row_names(row: pd.Series) -> list[Cell]:
@@ -185,7 +185,8 @@ def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, object]:
 
 
 def _sortable(value: object) -> float | str:
-    return float(value) if isinstance(value, Real) and math.isfinite(value) else ""
+    found = finite(value)
+    return "" if found is None else found
 
 
 def latex(grid: Grid) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from numbers import Real
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,25 @@ def condition(name: str) -> str:
     return CONDITIONS.get(name, (name.replace("-", " ").capitalize(), ""))[0]
 
 
+def finite(value: object) -> float | None:
+    """The value as a number, where it is one and finite."""
+    return float(value) if isinstance(value, (int, float, np.number)) and np.isfinite(value) else None
+
+
 def number(value: object, digits: int = 3, *, signed: bool = False) -> str:
     """A number with fixed digits and a true minus sign; an en dash where there is none."""
-    if not isinstance(value, Real) or not math.isfinite(value):
-        return "–"
-    return f"{float(value):{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    found = finite(value)
+    return "–" if found is None else f"{found:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def interval(low: object, high: object, digits: int = 3, *, signed: bool = False) -> str:
     """A confidence interval in brackets, or nothing where there is none."""
-    if not all(isinstance(v, Real) and math.isfinite(v) for v in (low, high)):
+    if finite(low) is None or finite(high) is None:
         return ""
     return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
 
 
 def p_value(value: object) -> str:
     """A p value with three digits, or as smaller than 0.001."""
-    if isinstance(value, Real) and 0 <= value < 0.001:
-        return "< 0.001"
-    return number(value, 3)
+    found = finite(value)
+    return "< 0.001" if found is not None and 0 <= found < 0.001 else number(found)

@@ -206,7 +206,7 @@ def _failure_text(found: Sequence[Judged]) -> str:
     """The mean error by shape of the true histogram, in words."""
     table = pd.DataFrame({"shape": [j.shape or "of one peak" for j in found], "emd": [j.emd for j in found]})
     by_shape = table.groupby("shape")["emd"].agg(["mean", "size"]).sort_values("mean", ascending=False)
-    parts = [f"{shape} {row['mean']:.3f} ({int(row['size'])} pictures)" for shape, row in by_shape.iterrows()]
+    parts = [f"{shape} {row['mean']:.3f} (of {int(row['size'])})" for shape, row in by_shape.iterrows()]
     return "Mean EMD (r = 2) by the shape of the true histogram: " + "; ".join(parts) + "."
 
 
