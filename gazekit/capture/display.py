@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,13 @@ from gazekit.screen import Placement
 from gazekit.study import QuestionSection, RatingSection
 
 
+class EndSession(Exception):
+    """The session is to end in order: Escape, a signal, or the experimenter's word."""
+
+
+Answer = TypeVar("Answer")
+
+
 class Display(Protocol):
     """Shows things and waits. Every `show` gives the moment of its flip (host's clock, microseconds)."""
 
@@ -21,6 +28,9 @@ class Display(Protocol):
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
         """Make ready; gives what was measured of the display (refresh, flip intervals)."""
+
+    def load(self, trial: PlannedTrial, placement: Placement) -> None:
+        """Make a picture ready, before its time."""
 
     def show_cross(self) -> int:
         """The fixation cross."""
@@ -49,6 +59,9 @@ class Display(Protocol):
     def ask(self, section: QuestionSection) -> str:
         """Ask a question with choices."""
 
+    def while_busy(self, work: Callable[[], Answer]) -> Answer:
+        """Do something that blocks, while the screen goes on."""
+
     def close(self) -> dict[str, Any]:
         """Close; gives the flip intervals of the session."""
 
@@ -59,11 +72,14 @@ class NoDisplay:
     def __init__(self, tracker: SimulatedTracker, rng: np.random.Generator) -> None:
         self._tracker = tracker
         self._rng = rng
-        self.tick: Callable[[], None] = _nothing
+        self.tick: Callable[[], None] = nothing
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
         """Nothing to make ready."""
         return {"kind": "none"}
+
+    def load(self, trial: PlannedTrial, placement: Placement) -> None:
+        """Nothing to make ready."""
 
     def show_cross(self) -> int:
         """Now."""
@@ -110,10 +126,14 @@ class NoDisplay:
         self.pause(section.text)
         return section.choices[int(self._rng.integers(len(section.choices)))]
 
+    def while_busy(self, work: Callable[[], Answer]) -> Answer:
+        """Do it."""
+        return work()
+
     def close(self) -> dict[str, Any]:
         """Nothing to close."""
         return {}
 
 
-def _nothing() -> None:
-    return None
+def nothing() -> None:
+    """The tick of a display that nobody watches yet."""

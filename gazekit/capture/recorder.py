@@ -48,6 +48,7 @@ class Recorder:
         self.counts = Counts()
         self.failure: OSError | None = None
         self.writer_cpu_s = 0.0
+        self.notices: deque[str] = deque(maxlen=50)
         self._converters = converters
         self._gap_us = 1.5e6 / rate_hz if rate_hz > 0 else float("inf")
         self._rate = rate_hz
@@ -152,6 +153,7 @@ class Recorder:
                     self._tap.append(rows)
         else:
             for row in rows:
+                self.notices.append(f"{row['kind']} {row['text']}".strip())
                 self.journal.event({"event": stream, **row})
 
     def _count(self, rows: Block) -> None:

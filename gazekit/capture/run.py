@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gazekit.capture.display import Display
+from gazekit.capture.display import Display, EndSession
 from gazekit.capture.interest import drawn_by
 from gazekit.capture.plan import PlannedTrial, facts_of, placement_of
 from gazekit.capture.recorder import Recorder
@@ -17,10 +17,6 @@ from gazekit.capture.tracker import Tracker
 from gazekit.errors import TrackerError
 from gazekit.screen import Placement
 from gazekit.study import Study
-
-
-class EndSession(Exception):
-    """The session is to end in order: Escape, a signal, or the experimenter's word."""
 
 
 class ConnectionLost(Exception):
@@ -90,6 +86,8 @@ class SessionRun:
             raise EndSession
         if not self.tracker.alive():
             raise ConnectionLost
+        while self.recorder.notices:
+            self.state.say(self.recorder.notices.popleft())
         counts = self.recorder.counts
         if counts.gaps != self._seen_gaps:
             self._seen_gaps = counts.gaps
@@ -143,6 +141,7 @@ class SessionRun:
         facts = facts_of(trial.picture)
         placement = placement_of(facts, self._screen, section)
         self.tracker.watch(None)
+        self.display.load(trial, placement)
         cross = self.display.show_cross()
         self.display.wait_until(cross + 1000 * section.cross_ms)
         onset = self.display.show_picture(trial, placement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,10 @@ class SimulatedTracker:
     def info(self) -> TrackerInfo:
         """What it is: no device."""
         return TrackerInfo("simulated", "gazekit simulated person", "SIM-0", "1", self._rate, "human")
+
+    def facts(self) -> dict[str, Any]:
+        """Whose eyes these are."""
+        return {"simulated_habits": asdict(self.person.habits)}
 
     def now_us(self) -> int:
         """The host's monotonic clock, or the clock that `advance` moves."""

@@ -79,8 +79,8 @@ class Sitting:
             f"{screen.distance_mm:g} mm away ({screen.screen().pixels_per_degree:.1f} px a degree)",
             f"calibration with {len(points[0])} points, validation with {len(points[1])}"
             + (f", gate {gate:g} deg" if gate else ", no gate"),
-            f"{len(self.trials)} pictures in {study.presentation.order} order, {study.presentation.duration_ms} ms each "
-            f"after {study.presentation.cross_ms} ms of cross: {self.seconds / 60:.1f} min"
+            f"{len(self.trials)} pictures in {study.presentation.order} order, {study.presentation.duration_ms} ms "
+            f"each after {study.presentation.cross_ms} ms of cross: {self.seconds / 60:.1f} min"
             + (f", each rated {study.rating.low} to {study.rating.high}" if study.rating else ""),
             f"session file {self.session}",
         ]
@@ -196,7 +196,7 @@ def run_sitting(
     state.participant = sitting.participant
     try:
         display = _open_display(sitting, tracker, headless=headless)
-        journal = JournalWriter(sitting.journal, _header(sitting, tracker))
+        journal = JournalWriter(sitting.journal, _header(sitting, tracker, realtime=realtime))
         recorder = Recorder(journal, tracker.converters, tracker.info.rate_hz)
         run = SessionRun(sitting.study, tracker, display, recorder, state, stop)
         display.tick = run.tick
@@ -214,7 +214,7 @@ def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
     """The tracker runs, the session runs; however it ends, all that came is in the journal."""
     complete: bool | None = None
     try:
-        run.recorder.event("display", **run.display.prepare(trials))
+        run.recorder.event("display", **run.display.prepare(trials), **run.tracker.facts())
         run.tracker.start(run.recorder.put)
         complete = run.run(trials)
     finally:
@@ -227,16 +227,18 @@ def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
 
 
 def _open_display(sitting: Sitting, tracker: Tracker, *, headless: bool) -> Display:
+    simulated = isinstance(tracker, SimulatedTracker)
+    answers = random_stream(sitting.seed, sitting.participant, f"answers {sitting.part}")
     if headless:
         if not isinstance(tracker, SimulatedTracker):
             raise InputError("a session without a window needs the simulated tracker; nobody would see the pictures")
-        return NoDisplay(tracker, random_stream(sitting.seed, sitting.participant, f"answers {sitting.part}"))
+        return NoDisplay(tracker, answers)
     from gazekit.capture.window import Window
 
-    return Window(sitting.study, tracker)
+    return Window(sitting.study, tracker, answers=answers if simulated else None)
 
 
-def _header(sitting: Sitting, tracker: Tracker) -> dict[str, Any]:
+def _header(sitting: Sitting, tracker: Tracker, *, realtime: bool) -> dict[str, Any]:
     study = sitting.study
     parameters = {
         "study": study.model_dump(mode="json", exclude={"survey"}),
@@ -248,7 +250,8 @@ def _header(sitting: Sitting, tracker: Tracker) -> dict[str, Any]:
         "participant": sitting.participant,
         "name": study.study.name,
         "task": "free viewing" if study.rating is None else "free viewing and rating",
-        "started_utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        # a session that no time passes in has no date, so that it repeats byte for byte
+        "started_utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds") if realtime else "",
         "screen": asdict(study.screen.screen()),
         "tracker": asdict(tracker.info),
         "provenance": provenance("gazekit.session/1", parameters, {"study": sitting.study_path}),

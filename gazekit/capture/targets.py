@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,11 +85,11 @@ def _attempt(
         for x, y in points:
             tracker.watch(TargetScene(x * screen.width_px, y * screen.height_px))
             display.show_target(x, y, section.dwell_ms)
-            if not calibrator.collect(x, y):
+            if not display.while_busy(partial(calibrator.collect, x, y)):
                 calibrator.discard(x, y)
-                calibrator.collect(x, y)
+                display.while_busy(partial(calibrator.collect, x, y))
             display.wait_until(tracker.now_us() + 1000 * section.dwell_ms // 3)
-        return calibrator.compute()
+        return display.while_busy(calibrator.compute)
     finally:
         calibrator.leave()
 

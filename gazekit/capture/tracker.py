@@ -54,6 +54,9 @@ class Tracker(Protocol):
     def info(self) -> TrackerInfo:
         """Model, serial, firmware, rate and mode as they are now."""
 
+    def facts(self) -> dict[str, Any]:
+        """What is stored of it beside `info`."""
+
     def now_us(self) -> int:
         """The host's clock."""
 

@@ -1,0 +1,97 @@
+"""What is drawn on the participant's screen."""
+
+from __future__ import annotations
+
+import pygame
+
+from gazekit.study import QuestionSection, RatingSection
+
+_INK = (25, 25, 25)
+_PALE = (205, 205, 205)
+_ACCENT = (200, 60, 40)
+
+
+def cross(surface: pygame.Surface) -> None:
+    """A fixation cross in the middle."""
+    x, y = surface.get_width() // 2, surface.get_height() // 2
+    arm = max(8, surface.get_height() // 60)
+    pygame.draw.line(surface, _INK, (x - arm, y), (x + arm, y), 3)
+    pygame.draw.line(surface, _INK, (x, y - arm), (x, y + arm), 3)
+
+
+def target(surface: pygame.Surface, x: float, y: float, size: float) -> None:
+    """A calibration target on the display area; ``size`` runs from 1 (large) to 0 (a point with a dark ring)."""
+    centre = (round(x * surface.get_width()), round(y * surface.get_height()))
+    least, most = surface.get_height() / 75, surface.get_height() / 22
+    pygame.draw.circle(surface, _INK, centre, round(least + size * (most - least)))
+    pygame.draw.circle(surface, _ACCENT, centre, max(2, round(least / 3.5)))
+
+
+def patch(surface: pygame.Surface) -> None:
+    """A white square in the lower right corner, for a photodiode."""
+    side = surface.get_height() // 20
+    surface.fill((255, 255, 255), (surface.get_width() - side, surface.get_height() - side, side, side))
+
+
+def text(surface: pygame.Surface, words: str) -> None:
+    """Lines of text about the middle."""
+    font = _font(surface, 26)
+    lines = words.split("\n")
+    step = round(font.get_linesize() * 1.25)
+    top = (surface.get_height() - step * len(lines)) // 2
+    for n, line in enumerate(lines):
+        _centred(surface, font, line, surface.get_width() // 2, top + n * step)
+
+
+def scale_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
+    """Where the scores of a scale are."""
+    side = surface.get_height() // 14
+    step = round(side * 1.35)
+    left = (surface.get_width() - step * (n - 1) - side) // 2
+    return [pygame.Rect(left + k * step, surface.get_height() // 2, side, side) for k in range(n)]
+
+
+def scale(surface: pygame.Surface, section: RatingSection, boxes: list[pygame.Rect]) -> None:
+    """The question, the scores, the words at both ends."""
+    font = _font(surface, 22)
+    _centred(surface, font, section.question, surface.get_width() // 2, surface.get_height() // 3)
+    for n, box in enumerate(boxes):
+        _button(surface, font, str(section.low + n), box)
+    below = boxes[0].bottom + font.get_linesize() // 2
+    _centred(surface, font, section.low_label, boxes[0].centerx, below)
+    _centred(surface, font, section.high_label, boxes[-1].centerx, below)
+
+
+def choice_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
+    """Where the choices of a question are."""
+    height = surface.get_height() // 16
+    step = round(height * 1.3)
+    top = surface.get_height() // 2 - step * n // 2 + step
+    width = surface.get_width() // 3
+    return [pygame.Rect((surface.get_width() - width) // 2, top + k * step, width, height) for k in range(n)]
+
+
+def choices(surface: pygame.Surface, section: QuestionSection, boxes: list[pygame.Rect]) -> None:
+    """The question and its choices."""
+    font = _font(surface, 26)
+    _centred(surface, font, section.text, surface.get_width() // 2, boxes[0].top - 3 * font.get_linesize())
+    for n, (box, choice) in enumerate(zip(boxes, section.choices, strict=True)):
+        _button(surface, font, f"{n + 1}   {choice}", box)
+
+
+def _button(surface: pygame.Surface, font: pygame.font.Font, words: str, box: pygame.Rect) -> None:
+    inside = box.collidepoint(pygame.mouse.get_pos())
+    pygame.draw.rect(surface, (255, 255, 255) if inside else _PALE, box, border_radius=box.height // 5)
+    pygame.draw.rect(surface, _INK, box, width=2, border_radius=box.height // 5)
+    _centred(surface, font, words, box.centerx, box.centery - font.get_height() // 2)
+
+
+def _centred(surface: pygame.Surface, font: pygame.font.Font, words: str, x: int, top: int) -> None:
+    if words:
+        image = font.render(words, True, _INK)
+        surface.blit(image, (x - image.get_width() // 2, top))
+
+
+def _font(surface: pygame.Surface, share: int) -> pygame.font.Font:
+    """A font whose height is one part in ``share`` of the screen's."""
+    return pygame.font.Font(None, max(18, surface.get_height() // share))

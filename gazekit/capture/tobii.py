@@ -1,0 +1,298 @@
+"""Tobii eye trackers, by the vendor's SDK (``tobii-research`` 2.x).
+
+What is known of the SDK and heeded here: its callbacks may do nothing but append to a queue (its buffers hold 64
+samples); an exception in a callback is lost; ``compute_and_apply`` without points raises a ValueError that speaks of
+something else; the system clock is the SDK's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import platform
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gazekit.capture.scanpath import Scene
+from gazekit.capture.tobii_calibration import TobiiCalibrator
+from gazekit.capture.tobii_streams import CONVERTERS
+from gazekit.capture.tracker import Calibrator, Converter, Found, Put
+from gazekit.errors import TrackerError
+from gazekit.screen import Screen
+from gazekit.session import TrackerInfo
+from gazekit.study import TrackerSection
+
+_NOTIFICATIONS = (
+    "CONNECTION_LOST",
+    "CONNECTION_RESTORED",
+    "CALIBRATION_MODE_ENTERED",
+    "CALIBRATION_MODE_LEFT",
+    "CALIBRATION_CHANGED",
+    "DISPLAY_AREA_CHANGED",
+    "GAZE_OUTPUT_FREQUENCY_CHANGED",
+    "EYE_TRACKING_MODE_CHANGED",
+    "DEVICE_FAULTS",
+    "DEVICE_WARNINGS",
+    "STREAM_BUFFER_OVERFLOW",
+)
+_SIZE_TOLERANCE = 0.05
+
+
+def sdk() -> Any:
+    """The vendor's module.
+
+    Raises
+    ------
+    TrackerError : it is not installed, or its native library does not load.
+    """
+    try:
+        return importlib.import_module("tobii_research")
+    except ImportError as error:
+        if sys.version_info[:2] == (3, 10):
+            advice = "install it: pip install tobii-research"
+        else:
+            advice = (
+                f"it has wheels for CPython 3.10 only and this is {platform.python_version()}. Make an environment for "
+                "the lab computer: py -3.10 -m venv lab (Windows) or python3.10 -m venv lab, then pip install gazekit "
+                "in it. Session files are the same everywhere"
+            )
+        raise TrackerError(f"the Tobii SDK (tobii-research) cannot be used: {error}; {advice}") from error
+
+
+def find_tobii() -> list[Found]:
+    """The Tobii trackers that the SDK finds (about two seconds)."""
+    module = sdk()
+    with speaking_of("looking for eye trackers"):
+        return [
+            Found("tobii", t.model, t.serial_number, t.address, t.device_name) for t in module.find_all_eyetrackers()
+        ]
+
+
+@contextlib.contextmanager
+def speaking_of(what: str) -> Iterator[None]:
+    """Turn the SDK's exceptions into a `TrackerError` that says what was tried."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, TrackerError) or not type(error).__module__.startswith("tobiiresearch"):
+            raise
+        name = type(error).__name__.removeprefix("EyeTracker").removesuffix("Error")
+        raise TrackerError(f"{what}: the eye tracker answers {name}: {error}") from error
+
+
+class TobiiTracker:
+    """One tracker, chosen by serial number or address (or the only one), with its frequency and mode set.
+
+    Raises
+    ------
+    TrackerError : none found, not the one asked for, several and none named, or it refuses what is asked of it.
+    """
+
+    converters: Mapping[str, Converter] = CONVERTERS
+
+    def __init__(self, section: TrackerSection, screen: Screen, base: Path) -> None:
+        self._sdk = sdk()
+        self._section = section
+        self._device = self._choose(section)
+        self._lost = threading.Event()
+        self._put: Put | None = None
+        self._subscribed: list[tuple[str, Any]] = []
+        if section.license is not None:
+            self._apply_license(base / section.license)
+        self._set("mode", section.mode, "get_all_eye_tracking_modes", "get_eye_tracking_mode", "set_eye_tracking_mode")
+        self._set(
+            "rate_hz",
+            section.rate_hz,
+            "get_all_gaze_output_frequencies",
+            "get_gaze_output_frequency",
+            "set_gaze_output_frequency",
+        )
+        self.display_area = self._check_display_area(screen)
+        self._info = self._read_info()
+        self._offset_us = self.now_us() - time.monotonic_ns() // 1000
+
+    @property
+    def info(self) -> TrackerInfo:
+        """What the device says of itself."""
+        return self._info
+
+    def now_us(self) -> int:
+        """The SDK's system clock, the one of ``system_time_stamp``."""
+        return int(self._sdk.get_system_time_stamp())
+
+    def facts(self) -> dict[str, Any]:
+        """What is stored beside `info`: the display area and the SDK."""
+        return {"display_area_mm": self.display_area, "sdk": str(self._sdk.__version__)}
+
+    def start(self, put: Put) -> None:
+        """Subscribe to every stream that the device has."""
+        self._put = put
+        self._lost.clear()
+        module, subscribe = self._sdk, self._subscribe
+        capabilities = self._device.device_capabilities
+        subscribe(module.EYETRACKER_STREAM_ERRORS, partial(put, "stream_errors"))
+        for name in _NOTIFICATIONS:
+            subscribe(getattr(module, f"EYETRACKER_NOTIFICATION_{name}"), self._notified(name, put))
+        subscribe(module.EYETRACKER_TIME_SYNCHRONIZATION_DATA, partial(put, "time_sync"))
+        subscribe(module.EYETRACKER_USER_POSITION_GUIDE, self._stamped(put))
+        if module.CAPABILITY_HAS_EXTERNAL_SIGNAL in capabilities:
+            subscribe(module.EYETRACKER_EXTERNAL_SIGNAL, partial(put, "external_signal"))
+        if self._section.eye_openness and module.CAPABILITY_HAS_EYE_OPENNESS_DATA in capabilities:
+            subscribe(module.EYETRACKER_EYE_OPENNESS_DATA, partial(put, "eye_openness"))
+        subscribe(module.EYETRACKER_GAZE_DATA, partial(put, "gaze"))
+
+    def stop(self) -> None:
+        """Unsubscribe from everything; a device that has gone is no error here."""
+        subscribed, self._subscribed = self._subscribed, []
+        for stream, callback in subscribed:
+            with contextlib.suppress(Exception):  # whatever it raises, there is nothing left to unsubscribe from
+                self._device.unsubscribe_from(stream, callback)
+        self._put = None
+
+    def close(self) -> None:
+        """Let the device go."""
+        self.stop()
+
+    def watch(self, scene: Scene) -> None:
+        """A real person sees for themselves."""
+
+    def calibrator(self, eyes: str) -> Calibrator | None:
+        """Enter calibration mode."""
+        with speaking_of("entering calibration mode"):
+            return TobiiCalibrator(self._sdk, self._device, eyes, self.now_us)
+
+    def apply(self, blob: bytes) -> None:
+        """Apply a calibration that was saved."""
+        with speaking_of("applying the saved calibration"):
+            self._device.apply_calibration_data(blob)
+
+    def alive(self) -> bool:
+        """False from the notice of a lost connection on, until it stands again."""
+        return not self._lost.is_set()
+
+    def reconnect(self) -> bool:
+        """Whether the connection is back, by itself or after looking for the device again."""
+        if self.alive():
+            return True
+        put = self._put
+        address = self._device.address
+        try:
+            device = self._sdk.EyeTracker(address)
+        except Exception:
+            return False
+        self.stop()
+        self._device = device
+        if put is not None:
+            with speaking_of("subscribing again"):
+                self.start(put)
+        return True
+
+    def _choose(self, section: TrackerSection) -> Any:
+        with speaking_of("looking for eye trackers"):
+            if section.address:
+                return self._sdk.EyeTracker(section.address)
+            found = list(self._sdk.find_all_eyetrackers())
+        if section.serial:
+            named = [t for t in found if t.serial_number == section.serial]
+            if not named:
+                raise TrackerError(f"no eye tracker with the serial number {section.serial}; found {_listed(found)}")
+            return named[0]
+        if len(found) != 1:
+            raise TrackerError(
+                f"{'no' if not found else len(found)} eye trackers found"
+                + (
+                    f" ({_listed(found)}); choose with [tracker] serial"
+                    if found
+                    else "; is it switched on and plugged in?"
+                )
+            )
+        return found[0]
+
+    def _apply_license(self, path: Path) -> None:
+        try:
+            key = path.read_bytes()
+        except OSError as error:
+            raise TrackerError(f"[tracker] license {path} cannot be read: {error.strerror}") from error
+        with speaking_of(f"applying the licence {path.name}"):
+            failed = self._device.apply_licenses(key)
+        if failed:
+            raise TrackerError(f"the licence {path.name} is refused: {failed[0].validation_result}")
+
+    def _set(self, key: str, wanted: Any, list_all: str, get: str, put: str) -> None:
+        """Set what the study asks for, and look whether it took."""
+        if not wanted:
+            return
+        with speaking_of(f"setting [tracker] {key}"):
+            known = list(getattr(self._device, list_all)())
+            if wanted not in known:
+                raise TrackerError(f"[tracker] {key} = {wanted!r} is not among what this tracker offers: {known}")
+            getattr(self._device, put)(wanted)
+            now = getattr(self._device, get)()
+        if now != wanted:
+            raise TrackerError(f"[tracker] {key} was set to {wanted!r}, but the tracker reports {now!r}")
+
+    def _check_display_area(self, screen: Screen) -> dict[str, list[float]]:
+        with speaking_of("reading the display area"):
+            area = self._device.get_display_area()
+            if self._section.display_area is not None:
+                top_left, top_right, bottom_left = self._section.display_area
+                wanted = {"top_left": top_left, "top_right": top_right, "bottom_left": bottom_left}
+                self._device.set_display_area(self._sdk.DisplayArea(wanted))
+                area = self._device.get_display_area()
+        if any(
+            abs(actual - expected) > _SIZE_TOLERANCE * expected
+            for actual, expected in ((area.width, screen.width_mm), (area.height, screen.height_mm))
+        ):
+            raise TrackerError(
+                f"the tracker's display area is {area.width:.0f} x {area.height:.0f} mm, the study's screen "
+                f"{screen.width_mm:g} x {screen.height_mm:g} mm: gaze would be off. Set up the screen in Tobii's "
+                "Eye Tracker Manager, or correct [screen]"
+            )
+        return {name: list(getattr(area, name)) for name in ("top_left", "top_right", "bottom_left", "bottom_right")}
+
+    def _read_info(self) -> TrackerInfo:
+        device = self._device
+        with speaking_of("reading frequency and mode"):
+            return TrackerInfo(
+                "tobii",
+                device.model,
+                device.serial_number,
+                device.firmware_version,
+                float(device.get_gaze_output_frequency()),
+                device.get_eye_tracking_mode(),
+            )
+
+    def _subscribe(self, stream: str, callback: Any) -> None:
+        with speaking_of(f"subscribing to {stream}"):
+            self._device.subscribe_to(stream, callback, as_dictionary=True)
+        self._subscribed.append((stream, callback))
+
+    def _notified(self, name: str, put: Put) -> Any:
+        lost = self._lost
+
+        def callback(data: dict[str, Any]) -> None:
+            put("notifications", data)
+            if name == "CONNECTION_LOST":
+                lost.set()
+            elif name == "CONNECTION_RESTORED":
+                lost.clear()
+
+        return callback
+
+    def _stamped(self, put: Put) -> Any:
+        """The user position guide carries no time: it gets the moment it arrived."""
+        offset = self._offset_us
+
+        def callback(data: dict[str, Any]) -> None:
+            put("user_position", (time.monotonic_ns() // 1000 + offset, data))
+
+        return callback
+
+
+def _listed(found: list[Any]) -> str:
+    return ", ".join(f"{t.model} {t.serial_number} at {t.address}" for t in found) or "none"

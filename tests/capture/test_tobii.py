@@ -1,0 +1,272 @@
+"""The Tobii tracker: the vendor's real Python layer over a fake native module (CPython 3.10 only)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gazekit.capture.recorder import Recorder
+from gazekit.errors import TrackerError
+from gazekit.screen import Screen
+from gazekit.session import open_session
+from gazekit.session.assembly import recover
+from gazekit.session.journal import JournalWriter
+from gazekit.study import TrackerSection
+from tests.capture import fake_tobii
+from tests.capture.fake_tobii import FakeDevice, Stream, gaze_dictionary
+
+
+@pytest.fixture
+def vendor() -> tuple[Any, FakeDevice]:
+    return fake_tobii.install()
+
+
+def open_tobii(screen: Screen, base: Path = Path("."), **settings: Any) -> Any:
+    from gazekit.capture.tobii import TobiiTracker
+
+    return TobiiTracker(TrackerSection(kind="tobii", **settings), screen, base)
+
+
+def recorder_for(tracker: Any, path: Path, screen: Screen) -> Recorder:
+    header = {
+        "participant": "P01",
+        "name": "n",
+        "task": "t",
+        "started_utc": "",
+        "screen": vars(screen),
+        "tracker": vars(tracker.info),
+    }
+    return Recorder(JournalWriter(path, header), tracker.converters, tracker.info.rate_hz)
+
+
+def test_without_the_sdk_the_advice_is_an_environment_of_310(screen: Screen) -> None:
+    if sys.version_info[:2] == (3, 10):
+        pytest.skip("on CPython 3.10 the SDK is there")
+    with pytest.raises(TrackerError, match=r"CPython 3\.10 only.*-m venv lab"):
+        open_tobii(screen)
+
+
+def test_the_only_tracker_is_taken_and_its_settings_are_read(vendor: tuple[Any, FakeDevice], screen: Screen) -> None:
+    tracker = open_tobii(screen, rate_hz=1200, mode="human")
+    assert vendor[1].frequency == 1200.0
+    assert tracker.info.serial == "TPS-1"
+    assert (tracker.info.rate_hz, tracker.info.mode, tracker.info.firmware) == (1200.0, "human", "2.6")
+    assert tracker.facts()["display_area_mm"]["bottom_right"] == [263.5, 14.0, 20.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate_hz": 250}, r"rate_hz = 250.0 is not among .*1200"),
+        ({"mode": "cat"}, r"mode = 'cat' is not among .*human"),
+        ({"serial": "X"}, "no eye tracker with the serial number X; found Tobii Pro Spectrum TPS-1"),
+        ({"address": "tet-tcp://nowhere"}, "looking for eye trackers: the eye tracker answers ConnectionFailed"),
+    ],
+    ids=["rate", "mode", "serial", "address"],
+)
+def test_what_the_tracker_does_not_offer_is_named(
+    vendor: tuple[Any, FakeDevice], screen: Screen, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TrackerError, match=message):
+        open_tobii(screen, **settings)
+
+
+def test_of_two_trackers_one_must_be_named(vendor: tuple[Any, FakeDevice], screen: Screen) -> None:
+    vendor[1].trackers.append(FakeDevice.facts("TPS-2", "tet-tcp://10.0.0.2"))
+    with pytest.raises(TrackerError, match=r"2 eye trackers found .*TPS-2.*choose with"):
+        open_tobii(screen)
+    assert open_tobii(screen, serial="TPS-2").info.serial == "TPS-2"
+    assert open_tobii(screen, address="tet-tcp://10.0.0.2").info.serial == "TPS-2"
+
+
+def test_no_tracker_is_said(vendor: tuple[Any, FakeDevice], screen: Screen) -> None:
+    vendor[1].unreachable = True
+    with pytest.raises(TrackerError, match="no eye trackers found; is it switched on"):
+        open_tobii(screen)
+
+
+def test_a_display_area_of_another_size_is_refused_or_set(vendor: tuple[Any, FakeDevice], screen: Screen) -> None:
+    vendor[1].area = {"top_left": (0.0, 300.0, 0.0), "top_right": (400.0, 300.0, 0.0), "bottom_left": (0.0, 0.0, 0.0)}
+    with pytest.raises(TrackerError, match=r"400 x 300 mm, the study's screen 527 x 296"):
+        open_tobii(screen)
+    corners = ((-263.5, 310.0, 20.0), (263.5, 310.0, 20.0), (-263.5, 14.0, 20.0))
+    open_tobii(screen, display_area=corners)
+    assert vendor[1].area["top_right"] == corners[1]
+
+
+def test_a_refused_licence_says_why(vendor: tuple[Any, FakeDevice], screen: Screen, tmp_path: Path) -> None:
+    (tmp_path / "lab.lic").write_bytes(b"key")
+    open_tobii(screen, tmp_path, license="lab.lic")
+    vendor[1].license_answers = [4]
+    with pytest.raises(TrackerError, match=r"lab\.lic is refused: license_expired"):
+        open_tobii(screen, tmp_path, license="lab.lic")
+    with pytest.raises(TrackerError, match=r"none\.lic cannot be read"):
+        open_tobii(screen, tmp_path, license="none.lic")
+
+
+def test_every_sample_of_every_stream_comes_through(
+    vendor: tuple[Any, FakeDevice], screen: Screen, tmp_path: Path
+) -> None:
+    device = vendor[1]
+    tracker = open_tobii(screen)
+    recorder = recorder_for(tracker, tmp_path / "P01.gaze.journal", screen)
+    tracker.start(recorder.put)
+    assert set(device.subscribers) == {1, 2, 3, 4, 5, 7, 8}
+    sent = [gaze_dictionary(n, 600.0, 5_000_000) for n in range(700)]
+    for sample in sent:
+        device.deliver(fake_tobii.GAZE, sample)
+    stamps = {"device_time_stamp": 9, "system_time_stamp": 10}
+    device.deliver(fake_tobii.OPENNESS, stamps | _openness())
+    device.deliver(
+        fake_tobii.EXTERNAL, stamps | {"value": 3, "change_type": "external_signal_change_type_initial_value"}
+    )
+    device.deliver(
+        fake_tobii.SYNC,
+        {"system_request_time_stamp": 5, "device_time_stamp": 9, "system_response_time_stamp": 15},
+    )
+    device.deliver(fake_tobii.POSITION, _position())
+    device.notify("stream_buffer_overflow")
+    device.deliver(
+        fake_tobii.ERRORS,
+        {"system_time_stamp": 1, "error": "stream_error_internal_error", "source": "s", "message": "m"},
+    )
+    tracker.stop()
+    assert not device.subscribers
+    recorder.close({})
+    session = open_session(recover(tmp_path / "P01.gaze.journal").session)
+    assert len(session.recording) == 700
+    left = session.recording.left
+    np.testing.assert_array_equal(session.recording.device_time_us, [s["device_time_stamp"] for s in sent])
+    np.testing.assert_array_equal(left.gaze, [s["left_gaze_point_on_display_area"] for s in sent])
+    np.testing.assert_array_equal(left.origin_mm, [s["left_gaze_origin_in_user_coordinate_system"] for s in sent])
+    np.testing.assert_array_equal(session.recording.right.valid, [bool(s["right_gaze_point_validity"]) for s in sent])
+    streams = session.streams
+    assert streams["eye_openness"]["left_openness_mm"].tolist() == [9.5]
+    assert streams["external_signal"][["value", "change"]].to_numpy().tolist() == [[3, 1]]
+    assert streams["time_sync"].to_numpy().tolist() == [[5, 9, 15]]
+    assert streams["user_position"]["right_z"].tolist() == [0.6]
+    assert streams["notifications"]["kind"].tolist() == ["stream_buffer_overflow"]
+    assert streams["stream_errors"]["text"].tolist() == ["source: s; message: m"]
+
+
+def _openness() -> dict[str, Any]:
+    return {
+        "left_eye_validity": 1,
+        "left_eye_openness_value": 9.5,
+        "right_eye_validity": 0,
+        "right_eye_openness_value": 0.0,
+    }
+
+
+def _position() -> dict[str, Any]:
+    return {
+        "left_user_position": (0.4, 0.5, 0.6),
+        "left_user_position_validity": 1,
+        "right_user_position": (0.5, 0.5, 0.6),
+        "right_user_position_validity": 1,
+    }
+
+
+@pytest.mark.parametrize("answer", ["failure", "no points"])
+def test_a_failed_calibration_is_a_failure_not_a_crash(
+    vendor: tuple[Any, FakeDevice], screen: Screen, answer: str
+) -> None:
+    vendor[1].calibration_answer = answer
+    calibrator = open_tobii(screen).calibrator("both")
+    calibrator.collect(0.5, 0.5)
+    assert calibrator.compute().status.startswith("failure")
+    calibrator.leave()
+    assert not vendor[1].calibrating
+
+
+def test_a_calibration_keeps_samples_and_blob_and_can_be_put_back(
+    vendor: tuple[Any, FakeDevice], screen: Screen
+) -> None:
+    tracker = open_tobii(screen)
+    calibrator = tracker.calibrator("both")
+    vendor[1].refuse_collect = 1
+    assert calibrator.collect(0.1, 0.1) is False
+    for point in ((0.1, 0.1), (0.5, 0.5), (0.9, 0.9)):
+        assert calibrator.collect(*point) is True
+    calibrator.discard(0.5, 0.5)
+    result = calibrator.compute()
+    calibrator.leave()
+    assert result.status == "success"
+    assert [p.target for p in result.points] == [(0.1, 0.1), (0.9, 0.9)]
+    np.testing.assert_allclose(result.points[0].left, [(0.11, 0.1)] * 3)
+    assert result.points[0].left_used.all()
+    assert not result.points[0].right_used.any()
+    tracker.apply(result.blob)
+    assert vendor[1].applied == b"calibration of the fake"
+
+
+def test_one_eye_alone(vendor: tuple[Any, FakeDevice], screen: Screen) -> None:
+    calibrator = open_tobii(screen).calibrator("left")
+    assert calibrator.collect(0.5, 0.5) is True
+    assert calibrator.compute().status == "success"
+    capabilities = vendor[1].trackers[0]["device_capabilities"]
+    vendor[1].trackers[0]["device_capabilities"] = capabilities[:-1]
+    with pytest.raises(TrackerError, match="cannot calibrate one eye alone"):
+        open_tobii(screen).calibrator("left")
+
+
+def test_starting_twice_does_not_subscribe_twice(vendor: tuple[Any, FakeDevice], screen: Screen) -> None:
+    tracker = open_tobii(screen)
+    got: list[str] = []
+    for _ in range(2):
+        tracker.start(lambda stream, item: got.append(stream))
+        vendor[1].deliver(fake_tobii.GAZE, gaze_dictionary(0, 600, 0))
+        tracker.stop()
+    assert got == ["gaze", "gaze"]
+
+
+def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
+    vendor: tuple[Any, FakeDevice], make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A whole session: the device vanishes in a trial, comes back, and that trial is shown again."""
+    from gazekit.capture import record
+
+    device = vendor[1]
+    study = make_study(kind="tobii", rate=600, tracker="", duration=300, pictures=3)
+    with Stream(device, 600.0) as stream:
+        breaker = _break_once(device, stream)
+        path = record(study, "P01", tmp_path / "out")
+        breaker.join()
+    session = open_session(path)
+    assert session.stimuli["image"].is_unique
+    assert len(session.stimuli) == 3
+    texts = "\n".join(session.messages["text"])
+    assert "connection to the tracker lost" in texts
+    assert "connection to the tracker restored" in texts
+    assert session.streams["gaps"]["missing"].max() >= 60
+    assert "connection_lost" in session.streams["notifications"]["kind"].tolist()
+    steps = np.diff(session.recording.device_time_us)
+    assert (steps > 0).all()
+    assert session.calibrations[0].status == "success"
+    assert session.display["sdk"] == "2.1.0-fake"
+
+
+def _break_once(device: FakeDevice, stream: Stream) -> Any:
+    """Lose the connection once pictures are shown (the calibration has been left), for a third of a second."""
+    import threading
+
+    def work() -> None:
+        while "calibration_leave_calibration_mode" not in device.calls:
+            time.sleep(0.02)
+        time.sleep(2.4)
+        stream.skip = 10_000_000
+        device.unreachable = True
+        device.notify("connection_lost")
+        time.sleep(0.3)
+        device.unreachable = False
+        stream.skip = 0
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
