@@ -69,11 +69,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=list(Demo().models))
+    parser.add_argument("--conditions", nargs="*", default=list(Demo().conditions))
+    parser.add_argument("--participants", type=int, default=Demo().participants)
     arguments = parser.parse_args()
+    options = {name: tuple(getattr(arguments, name)) for name in ("models", "conditions")}
     hits: list[dict[str, bool]] = []
     false: list[list[str]] = []
     for seed in range(1, arguments.seeds + 1):
-        hit, claimed = run_pair(arguments.folder, seed, arguments.jobs, models=tuple(arguments.models))
+        hit, claimed = run_pair(arguments.folder, seed, arguments.jobs, participants=arguments.participants, **options)
         hits.append(hit)
         false.append(claimed)
         print(f"seed {seed}: planted {hit}; null {claimed or 'claims nothing'}", flush=True)
