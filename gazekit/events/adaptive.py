@@ -62,7 +62,7 @@ def adaptive(
     gone = samples.lost | blinks(
         samples.time_us, samples.lost, movement.speed, movement.offset, min_blink_ms, _BLINK_REACH_MS
     )
-    gone |= _impossible(movement, max_velocity_deg_s)
+    gone |= _impossible(samples.time_us, movement, max_velocity_deg_s, min_fixation_ms)
     labels = np.where(gone, LOST, FIXATION).astype(np.int8)
     _mark_saccades(samples, movement, labels, min_saccade_ms, pso_pause_ms, max_pso_ms)
     first, last = runs(labels == FIXATION)
@@ -100,14 +100,18 @@ def _measure(
         window_ms = min(2 * window_ms, max_window_ms)
 
 
-def _impossible(movement: _Movement, max_velocity: float) -> Bools:
-    """Movements that reach a speed that no eye has."""
-    gone = np.zeros(len(movement.speed), dtype=bool)
+def _impossible(
+    time_us: npt.NDArray[np.int64], movement: _Movement, max_velocity: float, min_fixation_ms: float
+) -> Bools:
+    """Movements that reach a speed that no eye has, and what lies between two too near for a fixation."""
+    n = len(movement.speed)
     if movement.speed.max() <= max_velocity:
-        return gone
-    for start, end in zip(*runs(movement.speed > movement.onset), strict=True):
-        gone[start : end + 1] = movement.speed[start : end + 1].max() > max_velocity
-    return gone
+        return np.zeros(n, dtype=bool)
+    first, last = runs(movement.speed > movement.onset)
+    peak = np.array([movement.speed[a : b + 1].max() for a, b in zip(first, last, strict=True)])
+    first, last = first[peak > max_velocity], last[peak > max_velocity]
+    near = time_us[first[1:]] - time_us[last[:-1]] < min_fixation_ms * 1000
+    return cover(n, first, np.where(np.append(near, False), np.append(first[1:], n) - 1, last))
 
 
 def _mark_saccades(

@@ -11,6 +11,8 @@ from gazekit.gaze import Floats
 
 _AT_ONCE = 1 << 20  # points clustered together: bounds the memory
 _MOST_ROUNDS = 100
+_ROUNDING = 1e-9
+_STILL_PX = 1e-6  # a window that moves less holds nothing but the rounding of a filter
 
 
 def switch_weights(
@@ -64,7 +66,9 @@ def two_means(x: Floats, y: Floats, rng: np.random.Generator) -> npt.NDArray[np.
     for _ in range(_MOST_ROUNDS):
         px, py = (x, y) if len(active) == windows else (x[active], y[active])
         ax, ay, bx, by = (c[:, None] for c in centres[:, active])
-        nearer = (bx - ax) * px + (by - ay) * py > ((bx**2 - ax**2) + (by**2 - ay**2)) / 2
+        apart = (bx - ax) ** 2 + (by - ay) ** 2
+        middle = ((bx**2 - ax**2) + (by**2 - ay**2)) / 2 + _ROUNDING * apart  # a tie stays with the first
+        nearer = (bx - ax) * px + (by - ay) * py > middle
         moved = (nearer != member[active]).any(axis=1)
         member[active] = nearer
         if not moved.any():
@@ -108,6 +112,7 @@ def _add_switches(
     x, y = (c[starts[:, None] + inside] for c in columns)
     member = two_means(x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True), rng)
     switch = member[:, 1:] != member[:, :-1]
+    switch &= (np.maximum(np.ptp(x, axis=1), np.ptp(y, axis=1)) > _STILL_PX)[:, None]
     count = switch.sum(axis=1)
     window, place = np.nonzero(switch)
     weight = 1 / count[window]

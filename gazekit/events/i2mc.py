@@ -15,6 +15,7 @@ from gazekit.gaze import Floats
 _COPIES = (2, 5, 10)
 _FEWEST = 4  # samples that a window of a downsampled copy must have; slower copies are left out
 _LONGEST_SACCADE_MS = 150.0
+_ROUNDING = 1e-9
 
 
 def i2mc(
@@ -51,7 +52,8 @@ def i2mc(
     x, y = fill_gaps(samples.time_us, samples.pixels, max_gap_ms, edge_samples=int(edge_samples))
     known &= np.isfinite(x)
     calm = known.copy()
-    calm[known] = weights[known] <= weights[known].mean() + cutoff_sd * weights[known].std() if known.any() else False
+    if known.any():
+        calm[known] = weights[known] <= weights[known].mean() + cutoff_sd * weights[known].std() + _ROUNDING
     onset, offset = runs(calm)
     onset, offset = _trim(x, y, onset, offset, onset_offset_mad)
     onset, offset = _merge(samples.time_us, x, y, onset, offset, merge_distance_px, merge_time_ms)
@@ -137,7 +139,7 @@ def _trim(x: Floats, y: Floats, onset: Index, offset: Index, mad: float) -> tupl
         part = slice(start, end + 1)
         far = np.hypot(x[part] - np.median(x[part]), y[part] - np.median(y[part]))
         middle = np.median(far)
-        near = np.flatnonzero(far <= middle + mad * np.median(np.abs(far - middle)))
+        near = np.flatnonzero(far <= middle + mad * np.median(np.abs(far - middle)) + _ROUNDING)
         first[k], last[k] = start + near[0], start + near[-1]
     return first, last
 

@@ -111,10 +111,12 @@ def _dots(axes: Axes, whole: pd.DataFrame, name: str, limit: float | None, title
 
 def _strips(axes: Axes, losses: Sequence[npt.NDArray[np.float64]], names: Sequence[str]) -> None:
     image = axes.imshow(
-        100 * np.stack(losses), aspect="auto", vmin=0, vmax=100, cmap="magma_r", interpolation="nearest", extent=None
+        100 * np.stack(losses), aspect="auto", vmin=0, vmax=100, cmap="magma_r", interpolation="nearest"
     )
     axes.set_yticks(range(len(names)), [name.rsplit("  ", 1)[0] for name in names])
     axes.set_xticks(np.linspace(-0.5, LOSS_BINS - 0.5, 5), ["0", "25", "50", "75", "100"])
+    for row in range(len(names) - 1):
+        axes.axhline(row + 0.5, color="white", linewidth=2)
     axes.set_xlabel("part of the recording (%)")
     axes.set_title("gaze lost over time (%)", fontsize=10)
     axes.figure.colorbar(image, ax=axes, pad=0.01, shrink=0.9)
