@@ -36,12 +36,13 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--distance-mm", type=click.FloatRange(min=0, min_open=True), help="From the eyes to the screen.")
 @click.option("--format", "format_name", help="Name of the format; else it is found by the file's beginning.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="TOML file that says what the columns are.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the format, such as onset=....")
 @click.option("--participant", help="Pseudonym to use in place of the file's own.")
 @click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the session files.")
 @click.option("--strict", is_flag=True, help="Stop at the first file or row that cannot be read.")
 @click.option("--dry-run", is_flag=True, help="Say what each file is and where it would go; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(files: tuple[Path, ...], out: Path, as_json: bool, strict: bool, dry_run: bool, **options: Any) -> int:
+def command(files: tuple[Path, ...], out: Path, as_json: bool, settings: tuple[str, ...], **options: Any) -> int:
     """Turn gaze files of other tools into session files.
 
     A folder stands for the files in it. What is imported already is not read again.
@@ -57,8 +58,7 @@ def command(files: tuple[Path, ...], out: Path, as_json: bool, strict: bool, dry
         out,
         screen=_screen(options.pop("pixels"), options.pop("screen_mm"), options.pop("distance_mm")),
         format=options.pop("format_name"),
-        strict=strict,
-        dry_run=dry_run,
+        **_settings(settings),
         **{name: value for name, value in options.items() if value is not None},
     )
     if as_json:
@@ -69,6 +69,13 @@ def command(files: tuple[Path, ...], out: Path, as_json: bool, strict: bool, dry
         for path, fault in batch.faults.items():
             click.echo(f"gazekit: {path} was left out: {fault}", err=True)
     return 1 if batch.faults else 0
+
+
+def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE", param_hint="--set")
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 def _screen(

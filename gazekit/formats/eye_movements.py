@@ -10,6 +10,7 @@ from gazekit.errors import InputError
 from gazekit.session.model import Session
 
 STREAM = "eye_movements"
+Frame = pd.DataFrame
 # as `label_samples` codes them; whatever is not known here is unclassified
 LABELS = {"fixation": 1, "saccade": 2, "glissade": 3, "pursuit": 4, "blink": 5, "eyesnotfound": 5}
 CLASSES = {"fixation": 1, "saccade": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.errors import InputError
 from gazekit.screen import Screen
 
 
@@ -69,3 +71,41 @@ class Shown:
             row |= {"image": name, "onset_us": onset, "offset_us": offset}
             rows.append(row)
         return rows
+
+
+def from_messages(
+    messages: Sequence[tuple[int, str]], screen: Screen, onset: str, offset: str, last_us: int
+) -> list[dict[str, Any]]:
+    """Rows of a stimulus table from messages that match two regular expressions.
+
+    Parameters
+    ----------
+    onset, offset : with the picture's name as the group ``image``; no pictures where ``onset`` is empty, and without
+        ``offset`` a picture stays until the next comes.
+
+    Raises
+    ------
+    InputError : one is not a regular expression, or has no group ``image``.
+    """
+    if not onset:
+        return []
+    comes, goes = _pattern("onset", onset), _pattern("offset", offset) if offset else None
+    shown = Shown(screen, last_us=last_us)
+    for time_us, text in messages:
+        if found := comes.search(text):
+            if goes is None and shown.intervals:
+                shown.intervals[-1][2] = time_us
+            shown.start(found["image"], time_us)
+        elif goes is not None and (found := goes.search(text)):
+            shown.end(found["image"], time_us)
+    return shown.rows()
+
+
+def _pattern(name: str, text: str) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise InputError(f"{name}: {text!r} is not a regular expression: {error}") from None
+    if "image" not in pattern.groupindex:
+        raise InputError(f"{name}: {text!r} has no group (?P<image>...) for the picture's name")
+    return pattern

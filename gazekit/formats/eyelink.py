@@ -1,0 +1,187 @@
+"""EyeLink ASC, which SR Research's ``edf2asc`` makes of an EDF file (EyeLink user manual, "The ASC file format").
+
+Sample lines begin with a time stamp in milliseconds, then x, y (pixels) and pupil for each recorded eye; a lone dot is
+missing. ``SAMPLES`` names the eyes and the rate, ``GAZE_COORDS`` or ``DISPLAY_COORDS`` the screen's pixels, ``MSG``
+lines are messages, and ``SFIX .. EFIX``, ``SSACC .. ESACC``, ``SBLINK .. EBLINK`` enclose EyeLink's own events.
+Pupils are in the tracker's own unit, not millimetres, and are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import FormatError
+from gazekit.formats import eye_movements
+from gazekit.formats.columns import eye, point, recording
+from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.stimuli import from_messages
+from gazekit.formats.text import Head
+from gazekit.gaze import Eye
+from gazekit.screen import Screen
+from gazekit.session.model import TrackerInfo
+
+TITLE = "EyeLink ASC (edf2asc)"
+_LINES = 1 << 16
+_COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
+_EVENTS = {"SBLINK": 5, "SSACC": 2, "SFIX": 1}  # the innermost first
+
+
+def looks_like(head: Head) -> bool:
+    """Whether a file has this layout."""
+    lines = head.lines[:200]
+    return any(line.startswith("** CONVERTED FROM") for line in lines[:5]) or (
+        any(line.startswith("SAMPLES\t") for line in head.lines[:2000])
+        and any(line.startswith("START\t") for line in head.lines[:2000])
+    )
+
+
+def read(head: Head, request: Request, onset: str = "", offset: str = "") -> Iterator[Part]:
+    """The samples of a file.
+
+    Parameters
+    ----------
+    onset, offset : regular expressions of the messages when a picture comes and goes, with its name as the group
+        ``image``; without ``offset`` a picture stays until the next.
+    """
+    found = _COORDS.search(head.text)
+    corner, sizes = (0.0, 0.0), {}
+    if found is not None:
+        left, top, right, bottom = map(float, found.groups())
+        corner, sizes = (left, top), {"width_px": round(right - left) + 1.0, "height_px": round(bottom - top) + 1.0}
+    screen = request.resolve_screen(sizes, head.path)
+    lines = _Lines(screen, corner)
+    draft = Draft(screen, request.pseudonym("", head.path), started_utc=_started(head), inputs=[head.path])
+    with open(head.path, "rb") as file:
+        for line in file:
+            if line[:1].isdigit():
+                lines.samples.append(line)
+                if len(lines.samples) >= _LINES:
+                    yield from lines.flush(draft)
+            elif line[:1].isalpha():
+                yield from lines.event(line, draft)
+    yield from lines.flush(draft)
+    draft.tracker = TrackerInfo(kind="eyelink", model=_model(head), rate_hz=lines.rate_hz)
+    draft.stimuli = from_messages(draft.messages, screen, onset, offset, lines.last_us)
+    if lines.bad:
+        draft.notes.append(f"{lines.bad} sample lines of another length were left out")
+        if request.strict:
+            raise FormatError(f"{head.path}: {lines.bad} sample lines are of another length than the others")
+    draft.notes.append("pupil sizes are in the tracker's own unit and were left out")
+
+
+@dataclass
+class _Lines:
+    """Sample lines that wait to become a part, and what the lines between them said."""
+
+    screen: Screen
+    corner: tuple[float, float]
+    samples: list[bytes] = field(default_factory=list)
+    eyes: tuple[str, ...] = ()
+    rate_hz: float = float("nan")
+    bad: int = 0
+    last_us: int = 0
+    open_events: dict[str, int] = field(default_factory=dict)
+    marks: list[tuple[int, int, int]] = field(default_factory=list)  # from which waiting line, label, number
+
+    def event(self, line: bytes, draft: Draft) -> Iterator[Part]:
+        """A line that is no sample."""
+        words = line.decode("utf-8", "replace").split()
+        kind = words[0]
+        if kind == "MSG" and len(words) > 1:
+            text = line.decode("utf-8", "replace").split(None, 2)
+            draft.messages.append((_us(words[1]), text[2].rstrip("\r\n") if len(text) > 2 else ""))
+        elif kind == "SAMPLES":
+            yield from self.flush(draft)
+            self.eyes = tuple(side for side in ("LEFT", "RIGHT") if side in words)
+            if "RATE" in words:
+                self.rate_hz = float(words[words.index("RATE") + 1])
+            if len(words) > 1 and words[1] != "GAZE":
+                raise FormatError(f"the samples are {words[1]}, not GAZE; convert the EDF file with gaze coordinates")
+        elif kind in _EVENTS or (kind[:1] == "E" and f"S{kind[1:]}" in _EVENTS):
+            self._mark(kind, words[1:2] == ["R"])
+
+    def flush(self, draft: Draft) -> Iterator[Part]:
+        """The lines that wait, as a part."""
+        lines, marks = self.samples, self.marks
+        self.samples, self.marks = [], [(0, *marks[-1][1:])] if marks else []
+        if not lines:
+            return
+        if not self.eyes:
+            raise FormatError("samples come before a SAMPLES line, so which eye they are of is not known")
+        columns, kept = self._numbers(lines)
+        time = np.round(columns[0] * 1000).astype(np.int64)
+        if self.rate_hz == 2000:  # without -ftime two samples bear the same millisecond
+            time[1:][np.diff(time) == 0] += 500
+        self.last_us = int(time[-1])
+        sides = {side: columns[1 + 3 * n : 3 + 3 * n] for n, side in enumerate(self.eyes)}
+        eyes = [self._eye(sides.get(side), len(time)) for side in ("LEFT", "RIGHT")]
+        yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, len(lines), kept)})
+
+    def _numbers(self, lines: list[bytes]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        need = 1 + 3 * len(self.eyes)
+        rows = [line.replace(b" ", b"").split(b"\t", need)[:need] for line in lines]
+        kept = np.array([len(row) == need for row in rows])
+        self.bad += int((~kept).sum())
+        if not kept.any():
+            raise FormatError(f"no sample line has the {need} columns of {' and '.join(self.eyes)}")
+        text = b"\n".join(b"\t".join(row).rstrip() for row, keep in zip(rows, kept, strict=True) if keep)
+        names = [str(n) for n in range(need)]
+        convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()), null_values=["."])
+        options: dict[str, Any] = {"read_options": csv.ReadOptions(column_names=names), "convert_options": convert}
+        try:
+            table = csv.read_csv(pa.BufferReader(text), parse_options=csv.ParseOptions(delimiter="\t"), **options)
+        except pa.ArrowInvalid as error:
+            raise FormatError(f"a sample line cannot be read: {error}") from error
+        return np.stack([np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names]), kept
+
+    def _eye(self, columns: npt.NDArray[np.float64] | None, n: int) -> Eye:
+        if columns is None:
+            return Eye.missing(n)
+        x, y = columns[0] - self.corner[0], columns[1] - self.corner[1]
+        return eye(point(x, y) / (self.screen.width_px, self.screen.height_px))
+
+    def _mark(self, kind: str, right: bool) -> None:
+        """The events of the first recorded eye label the samples from here on."""
+        if right and self.eyes != ("RIGHT",):
+            return
+        if kind in _EVENTS:
+            self.open_events[kind] = self.open_events.get(kind, 0) + 1
+            self.open_events["count"] = self.open_events.get("count", 0) + 1
+        else:
+            self.open_events.pop(f"S{kind[1:]}", None)
+        label = next((code for name, code in _EVENTS.items() if name in self.open_events), 0)
+        self.marks.append((len(self.samples), label, self.open_events.get("count", 0) if label else -1))
+
+
+def _labels(marks: list[tuple[int, int, int]], n: int, kept: npt.NDArray[np.bool_]) -> eye_movements.Frame:
+    label, index = np.zeros(n, dtype=np.int8), np.full(n, -1.0)
+    for start, code, number in marks:
+        label[start:], index[start:] = code, number
+    missing = np.full(int(kept.sum()), np.nan)
+    return eye_movements.stream(label[kept], index[kept], missing, missing)
+
+
+def _us(word: str) -> int:
+    try:
+        return round(float(word) * 1000)
+    except ValueError:
+        raise FormatError(f"a MSG line has {word!r} where its time stamp should be") from None
+
+
+def _started(head: Head) -> str:
+    found = re.search(r"^\*\* DATE:\s*(.+)$", head.text, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def _model(head: Head) -> str:
+    found = re.search(r"^\*\*\s*(EYELINK.+)$", head.text, re.MULTILINE)
+    return found[1].strip() if found else ""

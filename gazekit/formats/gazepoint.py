@@ -1,0 +1,96 @@
+"""Gazepoint Analysis, ``<user>_all_gaze.csv`` (Gazepoint Analysis user manual and Open Gaze API by Gazepoint).
+
+Points of gaze are shares of the screen from its top left: ``LPOG`` left, ``RPOG`` right, ``BPOG`` the best of both,
+each with a verdict ``..V``; ``FPOG`` is Gazepoint's own fixation. ``TIME(...)`` starts anew with each medium, so the
+time is ``TIMETICK(f=...)`` divided by its frequency where the file has it. Pupil diameters (``LPMM``) are mm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.errors import FormatError
+from gazekit.formats import eye_movements
+from gazekit.formats.columns import diameter, eye, point, recording, whole_us
+from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.stimuli import Shown
+from gazekit.formats.text import Batch, Head, Table
+from gazekit.gaze import Eye
+from gazekit.session.model import TrackerInfo
+
+TITLE = "Gazepoint Analysis all-gaze export (CSV)"
+_TICK = re.compile(r"TIMETICK\(f=(\d+)\)")
+_TIME = re.compile(r"TIME(?:\((.*)\))?")
+_POINTS = {"left": "LPOG", "right": "RPOG", "best": "BPOG"}
+
+
+def looks_like(head: Head) -> bool:
+    """Whether a file has this layout."""
+    if "fixation" in head.path.stem.lower():  # the same columns, but a row a fixation
+        return False
+    timed = any(_TICK.fullmatch(name) or _TIME.fullmatch(name) for name in head.columns)
+    return timed and any(head.has(f"{name}X", f"{name}Y") for name in _POINTS.values())
+
+
+def read(head: Head, request: Request) -> Iterator[Part]:
+    """The samples of one user; the screen must be given."""
+    table = Table(head, strict=request.strict)
+    tick = next((m for m in map(_TICK.fullmatch, table.names) if m), None)
+    time = next((m for m in map(_TIME.fullmatch, table.names) if m), None)
+    clock = tick or time
+    if clock is None:
+        raise FormatError(f"{head.path} has neither TIMETICK nor TIME")
+    per_second = float(tick[1]) if tick else 1.0
+    screen = request.resolve_screen({}, head.path)
+    stem = re.sub(r"[_ ]all[_ ]gaze$", "", head.path.stem)
+    draft = Draft(
+        screen,
+        request.pseudonym("" if request.stem else stem, head.path),
+        tracker=TrackerInfo(kind="gazepoint"),
+        started_utc=(time[1] or "") if time else "",
+        inputs=[head.path],
+    )
+    shown, said = Shown(screen), Shown(screen)
+    for batch in table.batches(_types(clock[0])):
+        stamps = whole_us(batch.numbers(clock[0]) / per_second, "s")
+        shown.runs(*batch.codes("MEDIA_NAME"), stamps)
+        said.runs(*batch.codes("USER"), stamps)
+        eyes = {side: _eye(batch, side) for side in _POINTS}
+        left = eyes["left"] if "LPOGX" in batch or "RPOGX" in batch else _with_pupil(eyes["best"], eyes["left"])
+        yield Part(draft, recording(stamps, left, eyes["right"]), {eye_movements.STREAM: _fixations(batch, draft)})
+    draft.stimuli = shown.rows()
+    draft.messages = [(onset, text) for text, onset, _ in said.ended()]
+    draft.notes += table.notes()
+
+
+def _types(clock: str) -> dict[str, str]:
+    numbers = [clock, "FPOGX", "FPOGY", "FPOGID", "FPOGV", "LPMM", "RPMM", "LPMMV", "RPMMV"]
+    numbers += [f"{name}{part}" for name in _POINTS.values() for part in "XYV"]
+    return dict.fromkeys(numbers, "number") | {"MEDIA_NAME": "text", "USER": "text"}
+
+
+def _eye(batch: Batch, side: str) -> Eye:
+    name = _POINTS[side]
+    verdict = batch.numbers(f"{name}V") == 1 if f"{name}V" in batch else None
+    pupil: npt.NDArray[np.float64] | None = None
+    if side != "best":
+        pupil = diameter(batch.numbers(f"{name[0]}PMM"))
+        if f"{name[0]}PMMV" in batch:
+            pupil = np.where(batch.numbers(f"{name[0]}PMMV") == 1, pupil, np.nan)
+    gaze = point(batch.numbers(f"{name}X"), batch.numbers(f"{name}Y"), missing=[(0.0, 0.0)])
+    return eye(gaze, valid=verdict, pupil_mm=pupil)
+
+
+def _with_pupil(gaze: Eye, pupil: Eye) -> Eye:
+    """The best of both eyes, which stands for the left one where a file has no eyes apart."""
+    return eye(gaze.gaze, valid=gaze.valid, pupil_mm=pupil.pupil_mm)
+
+
+def _fixations(batch: Batch, draft: Draft) -> eye_movements.Frame:
+    label = np.where(batch.numbers("FPOGV") == 1, 1, 0).astype(np.int8)
+    x, y = batch.numbers("FPOGX") * draft.screen.width_px, batch.numbers("FPOGY") * draft.screen.height_px
+    return eye_movements.stream(label, batch.numbers("FPOGID"), x, y)

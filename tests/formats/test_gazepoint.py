@@ -1,0 +1,74 @@
+"""Gazepoint Analysis exports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazekit.formats import import_recording
+from gazekit.formats.registry import detect
+from gazekit.formats.text import Head
+from gazekit.screen import Screen
+
+SCREEN = Screen(1920, 1080, 527.0, 296.0, 630.0)
+HEADER = (
+    "MEDIA_ID,MEDIA_NAME,CNT,TIME(2026/01/27 09:39:32.995),TIMETICK(f=10000000),FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,"
+    "LPOGX,LPOGY,LPOGV,RPOGX,RPOGY,RPOGV,BPOGX,BPOGY,BPOGV,LPMM,LPMMV,RPMM,RPMMV,USER,"
+)
+
+
+def row(media: str, media_s: float, tick: int, fixation: int, valid: int, user: str = "") -> str:
+    gaze = f"0.25,0.5,{valid},0.75,0.5,1,0.5,0.5,{valid}"
+    return f"0,{media},0,{media_s},{tick},0.5,0.5,0,0.2,7,{fixation},{gaze},3.5,{valid},3.6,1,{user},"
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    rows = [
+        row("NewMedia0", 0.0, 100_000_000, 1, 1),
+        row("NewMedia0", 0.01667, 100_166_700, 1, 0, "START"),
+        row("NewMedia1", 0.0, 100_333_400, 0, 1),
+        row("NewMedia1", 0.01667, 100_500_100, 0, 1),
+    ]
+    path = tmp_path / "User 3_all_gaze.csv"
+    path.write_text("\n".join([HEADER, *rows]) + "\n")
+    return path
+
+
+def test_samples_on_the_clock_that_does_not_start_anew(export: Path) -> None:
+    assert detect(Head.of(export)) == "gazepoint"
+    session = import_recording(export, screen=SCREEN)
+    gaze = session.recording
+    assert (session.participant, session.started_utc) == ("User 3", "2026/01/27 09:39:32.995")
+    assert gaze.device_time_us.tolist() == [10_000_000, 10_016_670, 10_033_340, 10_050_010]
+    np.testing.assert_array_equal(gaze.left.gaze, [[0.25, 0.5]] * 4)
+    np.testing.assert_array_equal(gaze.right.gaze, [[0.75, 0.5]] * 4)
+    assert gaze.left.valid.tolist() == [True, False, True, True]
+    np.testing.assert_array_equal(gaze.left.pupil_mm, [3.5, np.nan, 3.5, 3.5])
+
+
+def test_media_fixations_and_user_data(export: Path) -> None:
+    session = import_recording(export, screen=SCREEN)
+    assert session.stimuli[["image", "onset_us", "offset_us"]].to_numpy().tolist() == [
+        ["NewMedia0", 10_000_000, 10_033_340],
+        ["NewMedia1", 10_033_340, 10_050_011],
+    ]
+    assert session.streams["eye_movements"]["label"].tolist() == [1, 1, 0, 0]
+    assert session.messages.to_numpy().tolist() == [[10_016_670, "START"]]
+
+
+def test_best_gaze_where_the_eyes_are_not_apart(export: Path) -> None:
+    lines = export.read_text().replace("LPOG", "XPOG").replace("RPOG", "YPOG")
+    export.write_text(lines)
+    gaze = import_recording(export, screen=SCREEN).recording
+    np.testing.assert_array_equal(gaze.left.gaze, [[0.5, 0.5]] * 4)
+    assert not gaze.right.valid.any()
+    assert gaze.left.pupil_mm[0] == 3.5
+
+
+def test_a_row_a_fixation_is_another_file(export: Path) -> None:
+    fixations = export.rename(export.with_name("User 3_fixations.csv"))
+    with pytest.raises(Exception, match="of no known format"):
+        import_recording(fixations, screen=SCREEN)
