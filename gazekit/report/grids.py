@@ -60,8 +60,8 @@ def results_grid(comparison: Comparison) -> Grid:
     heads += [] if one_size else [("n", "pictures of the test split")]
     size = f", {number(table['n'].iloc[0], 0)} pictures" if one_size else ""
     caption = (
-        f"Test split{size}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. The best "
-        "value of a column is bold, which says nothing of whether the difference is real: see the next table."
+        f"Test split{size}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. The "
+        "best value of a column is bold, which says nothing of whether the difference is real: see the next table."
     )
     return Grid("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
 
