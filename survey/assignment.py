@@ -13,13 +13,13 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, cast, delete, insert, select, true, update
+from sqlalchemy import Connection, Row, delete, update
 
+from survey import statements as do
 from survey.config import SurveySection
-from survey.schema import image, rater, slot
+from survey.schema import rater, slot
 
 REPEAT_GAP = 3  # showings at least between a picture and its repeat
-PRIME = 1_000_003  # above the number of pictures of any study: multiples of it shuffle them
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,11 @@ def make_plan(section: SurveySection, rng: random.Random) -> str:
 
 def release_expired(connection: Connection, now: float) -> int:
     """Give back the pictures that are held past their time; how many were."""
-    late = connection.execute(
-        select(slot.c.id, slot.c.image_id, slot.c.kind).where(slot.c.state == "held", slot.c.expires < now)
-    ).all()
+    late = connection.execute(do.EXPIRED, {"b_now": now}).all()
     for row in late:
-        connection.execute(update(slot).where(slot.c.id == row.id).values(state="released"))
+        connection.execute(do.RELEASE, {"b_slot": row.id})
         if row.kind == "M":
-            _count(connection, row.image_id, taken=-1)
+            connection.execute(do.GIVE_BACK, {"b_image": row.image_id})
     return len(late)
 
 
@@ -70,11 +68,8 @@ def hold(connection: Connection, person: Row[Any], place: int, section: SurveySe
     expires = now + 60 * section.hold_minutes
     found = slot_at(connection, person.id, place)
     if found is not None:
-        if found.state == "held":
-            connection.execute(update(slot).where(slot.c.id == found.id).values(expires=expires))
-            return True
-        if kind != "M" or _count(connection, found.image_id, taken=+1):
-            connection.execute(update(slot).where(slot.c.id == found.id).values(state="held", expires=expires))
+        if found.state == "held" or kind != "M" or _take(connection, found.image_id):
+            connection.execute(do.RETAKE, {"b_slot": found.id, "b_expires": expires})
             return True
         connection.execute(delete(slot).where(slot.c.id == found.id))
     values: dict[str, Any] = {"kind": kind, "occasion": int(kind == "R")}
@@ -85,14 +80,15 @@ def hold(connection: Connection, person: Row[Any], place: int, section: SurveySe
         if values["image_id"] is None:
             return False
         if kind == "M":
-            _count(connection, values["image_id"], taken=+1)
-    connection.execute(insert(slot).values(rater_id=person.id, place=place, state="held", expires=expires, **values))
+            _take(connection, values["image_id"])
+    held = {"rater_id": person.id, "place": place, "state": "held", "expires": expires}
+    connection.execute(do.HAND_OUT, held | values)
     return True
 
 
 def slot_at(connection: Connection, rater_id: int, place: int) -> Row[Any] | None:
     """The slot of a rater at a place of the plan, if it was handed out."""
-    return connection.execute(select(slot).where(slot.c.rater_id == rater_id, slot.c.place == place)).one_or_none()
+    return connection.execute(do.SLOT_AT, {"b_rater": rater_id, "b_place": place}).one_or_none()
 
 
 def advance(connection: Connection, person: Row[Any], section: SurveySection, now: float | None = None) -> Row[Any]:
@@ -130,7 +126,7 @@ def _skip(connection: Connection, person: Row[Any]) -> Row[Any]:
     elif person.plan[person.place] == "M":
         rest = "".join(letter for letter in rest if letter != "M")  # no picture is open to this rater any more
     connection.execute(update(rater).where(rater.c.id == person.id).values(plan=before + rest))
-    return connection.execute(select(rater).where(rater.c.id == person.id)).one()
+    return connection.execute(do.READ_RATER, {"b_rater": person.id}).one()
 
 
 def submit(
@@ -152,51 +148,29 @@ def submit(
     if found is None or found.id != slot_id or found.state == "done" or not 1 <= score <= section.scale:
         return False
     if found.kind == "M":
-        if found.state == "released" and not _count(connection, found.image_id, taken=+1):
+        if found.state == "released" and not _take(connection, found.image_id):
             return False
-        _count(connection, found.image_id, done=+1)
-    connection.execute(
-        update(slot)
-        .where(slot.c.id == found.id)
-        .values(
-            state="done",
-            score=score,
-            rated_at=now,
-            time_ms=behaviour.time_ms,
-            viewport_w=behaviour.viewport_w,
-            viewport_h=behaviour.viewport_h,
-            blurs=behaviour.blurs,
-            entered=behaviour.entered,
-        )
-    )
-    connection.execute(update(rater).where(rater.c.id == person.id).values(place=person.place + 1, seen_at=now))
+        connection.execute(do.COUNT_DONE, {"b_image": found.image_id})
+    connection.execute(do.RATE, {"b_slot": found.id, "score": score, "rated_at": now} | vars(behaviour))
+    connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now})
     return True
 
 
 def _choose(connection: Connection, rater_id: int, place: int, kind: str) -> int | None:
     """The picture for a place: the open one with the fewest slots, one to repeat, or any for practice."""
-    mine = select(slot.c.image_id).where(slot.c.rater_id == rater_id, slot.c.image_id.is_not(None))
-    shuffle = (cast(image.c.id, BigInteger) * _chance(rater_id, place)) % PRIME
-    query = select(image.c.id)
+    given = {"b_rater": rater_id, "b_chance": _chance(rater_id, place)}
     if kind == "R":
-        seen = mine.where(slot.c.kind == "M", slot.c.state == "done", slot.c.place <= place - REPEAT_GAP)
-        query = query.where(image.c.id.in_(seen), image.c.id.not_in(mine.where(slot.c.kind == "R")))
-    elif kind == "P":
-        query = query.where(image.c.id.not_in(mine))
+        found = connection.execute(do.CHOOSE_REPEAT, given | {"b_before": place - REPEAT_GAP})
     else:
-        query = query.where(image.c.taken < image.c.target, image.c.id.not_in(mine)).order_by(image.c.taken)
-    return connection.execute(query.order_by(shuffle).limit(1)).scalar_one_or_none()
+        found = connection.execute(do.CHOOSE_PRACTICE if kind == "P" else do.CHOOSE_MAIN, given)
+    return found.scalar_one_or_none()
 
 
 def _chance(rater_id: int, place: int) -> int:
     """A number in 1 .. PRIME - 1 that looks random, the same for the same rater and place: an order of the pictures."""
-    return zlib.crc32(f"{rater_id}/{place}".encode()) % (PRIME - 1) + 1
+    return zlib.crc32(f"{rater_id}/{place}".encode()) % (do.PRIME - 1) + 1
 
 
-def _count(connection: Connection, image_id: int, taken: int = 0, done: int = 0) -> bool:
-    """Change a picture's counters; false where it has no open slot left to take."""
-    room = image.c.taken < image.c.target if taken > 0 else true()
-    changed = connection.execute(
-        update(image).where(image.c.id == image_id, room).values(taken=image.c.taken + taken, done=image.c.done + done)
-    )
-    return changed.rowcount == 1
+def _take(connection: Connection, image_id: int) -> bool:
+    """Count one slot more of a picture; false where none is open."""
+    return connection.execute(do.TAKE, {"b_image": image_id}).rowcount == 1

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from survey.assignment import make_plan
 from survey.config import SurveySection
 from survey.schema import answer, image, platform, rater, slot
+from survey.statements import FIND_RATER
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read like digits
 
@@ -69,9 +70,7 @@ def hashed(token: str) -> str:
 
 def find(connection: Connection, token: str) -> Row[Any] | None:
     """The rater of a token; none for a wrong token or one whose data were deleted."""
-    return connection.execute(
-        select(rater).where(rater.c.token_hash == hashed(token), rater.c.deleted_at.is_(None))
-    ).one_or_none()
+    return connection.execute(FIND_RATER, {"b_hash": hashed(token)}).one_or_none()
 
 
 def forget(connection: Connection, person: Row[Any], now: float | None = None) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from survey.config import read_study
 from survey.errors import SettingsError
-from survey.store import open_store
+from survey.store import Store, open_store
 
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 
@@ -72,11 +75,18 @@ def serve(
             port=port,
             threads=threads,
             connection_limit=2000,
-            asyncore_use_poll=hasattr(__import__("select"), "poll"),
+            asyncore_use_poll=hasattr(select, "poll"),
             max_request_body_size=1 << 20,
             ident=None,
         )
+        threading.Thread(target=_sync_every_second, args=(store,), daemon=True).start()
         ready(f"http://{server.effective_host}:{server.effective_port}/")
         server.run()
     finally:
         store.close()
+
+
+def _sync_every_second(store: Store) -> None:
+    while True:
+        time.sleep(1.0)
+        store.sync()

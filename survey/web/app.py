@@ -19,7 +19,8 @@ from survey.pictures import picture_files
 from survey.schema import image
 from survey.store import Store
 from survey.web import operator, participant, security
-from survey.web.context import Context, limiter
+from survey.web.context import Context
+from survey.web.limits import Limiter
 
 SHORTEST_PASSWORD = 10
 MESSAGES = {
@@ -82,7 +83,7 @@ def create_app(
         pictures=pictures,
         password_hash=generate_password_hash(password),
         public_url=public_url.rstrip("/"),
-        limiter=limiter(),
+        limiter=Limiter(),
         salt=secrets.token_bytes(32),
     )
     CSRFProtect(app)

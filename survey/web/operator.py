@@ -18,7 +18,7 @@ from survey.web.security import address
 
 pages = Blueprint("operator", __name__, url_prefix="/operator")
 HOURS = 8
-TRIES = "10/minute"
+TRIES = 10  # passwords a minute
 PER_PAGE = 100
 
 DOWNLOADS: dict[str, Callable[[Any], Any]] = {
@@ -48,7 +48,7 @@ def login() -> Any:
     if request.method == "GET":
         return render_template("login.html", wrong=False)
     here = context()
-    if not here.allowed(TRIES, "login", address()):
+    if not here.limiter.hit(TRIES, 60, "login", address()):
         abort(429)
     if not check_password_hash(here.password_hash, request.form.get("password", "")[:200]):
         return render_template("login.html", wrong=True), 403

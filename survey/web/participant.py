@@ -18,14 +18,15 @@ from flask import (
     session,
     url_for,
 )
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, select
 from sqlalchemy import update as sql_update
 
 from survey import people
 from survey.assignment import Behaviour, advance, finish, submit
 from survey.export import own_copy
 from survey.pictures import SHOWN
-from survey.schema import image, platform, rater, slot
+from survey.schema import image, platform, rater
+from survey.statements import HELD, OWN_PICTURE, READ_RATER
 from survey.web.answers import read_answers, store_answers
 from survey.web.context import context
 from survey.web.security import address, clean, number
@@ -65,7 +66,7 @@ def consent() -> Page:
         known = _person(connection)
     if known is not None:
         return _to(_stage(known))
-    if not here.allowed(f"{here.study.survey.starts_per_hour}/hour", "start", address()):
+    if not here.limiter.hit(here.study.survey.starts_per_hour, 3600, "start", address()):
         abort(429)
     ids = session.pop("platform", None)
     with here.store.write() as connection:
@@ -130,18 +131,9 @@ def rated() -> Page:
 @pages.get("/picture/<int(max=2147483647):slot_id>")
 def picture(slot_id: int) -> Page:
     """The file of a slot that this rater holds: the current one or the next."""
+    token = session.get("token", "")
     with context().store.read() as connection:
-        person = _person(connection)
-        if person is None:
-            abort(404)
-        held = connection.execute(
-            select(slot.c.image_id).where(
-                slot.c.id == slot_id,
-                slot.c.rater_id == person.id,
-                slot.c.place.between(person.place, person.place + 1),
-                slot.c.image_id.is_not(None),
-            )
-        ).scalar_one_or_none()
+        held = connection.execute(OWN_PICTURE, {"b_slot": slot_id, "b_hash": people.hashed(token)}).scalar_one_or_none()
     if held is None:
         abort(404)
     file = context().pictures[held]
@@ -243,11 +235,8 @@ def _rating_page(missing: bool = False) -> Page:
 
 def _held(connection: Connection, person: Row[Any]) -> list[Row[Any]]:
     """The slots of the current place and the next, as far as they are held."""
-    near = and_(slot.c.rater_id == person.id, slot.c.place.between(person.place, person.place + 1))
-    alive = or_(slot.c.kind != "M", slot.c.expires > time.time())
-    return list(
-        connection.execute(select(slot).where(near, slot.c.state == "held", alive).order_by(slot.c.place)).all()
-    )
+    given = {"b_rater": person.id, "b_place": person.place, "b_now": time.time()}
+    return list(connection.execute(HELD, given).all())
 
 
 def _person(connection: Connection) -> Row[Any] | None:
@@ -256,7 +245,7 @@ def _person(connection: Connection) -> Row[Any] | None:
 
 
 def _again(connection: Connection, person: Row[Any]) -> Row[Any]:
-    return connection.execute(select(rater).where(rater.c.id == person.id)).one()
+    return connection.execute(READ_RATER, {"b_rater": person.id}).one()
 
 
 def _reread() -> Row[Any]:

@@ -1,0 +1,72 @@
+"""The statements of every rating, made once: building them anew costs more than running them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, bindparam, cast, insert, or_, select, update
+
+from survey.schema import image, rater, slot
+
+PRIME = 1_000_003  # above the number of pictures of any study: multiples of it shuffle them
+
+_rater = slot.c.rater_id == bindparam("b_rater")
+_image = image.c.id == bindparam("b_image")
+_slot = slot.c.id == bindparam("b_slot")
+_mine = select(slot.c.image_id).where(_rater, slot.c.image_id.is_not(None))
+_shuffle = (cast(image.c.id, BigInteger) * bindparam("b_chance", type_=BigInteger)) % PRIME
+
+FIND_RATER = select(rater).where(rater.c.token_hash == bindparam("b_hash"), rater.c.deleted_at.is_(None))
+READ_RATER = select(rater).where(rater.c.id == bindparam("b_rater"))
+STEP_RATER = (
+    update(rater).where(rater.c.id == bindparam("b_rater")).values(place=rater.c.place + 1, seen_at=bindparam("b_now"))
+)
+
+SLOT_AT = select(slot).where(_rater, slot.c.place == bindparam("b_place"))
+HELD = (
+    select(slot)
+    .where(
+        _rater,
+        slot.c.state == "held",
+        slot.c.place.between(bindparam("b_place"), bindparam("b_place") + 1),
+        or_(slot.c.kind != "M", slot.c.expires > bindparam("b_now")),
+    )
+    .order_by(slot.c.place)
+)
+OWN_PICTURE = (
+    select(slot.c.image_id)
+    .join(rater, rater.c.id == slot.c.rater_id)
+    .where(
+        _slot,
+        rater.c.token_hash == bindparam("b_hash"),
+        rater.c.deleted_at.is_(None),
+        slot.c.place.between(rater.c.place, rater.c.place + 1),
+        slot.c.image_id.is_not(None),
+    )
+)
+EXPIRED = select(slot.c.id, slot.c.image_id, slot.c.kind).where(
+    slot.c.state == "held", slot.c.expires < bindparam("b_now")
+)
+RELEASE = update(slot).where(_slot).values(state="released")
+RETAKE = update(slot).where(_slot).values(state="held", expires=bindparam("b_expires"))
+RATE = update(slot).where(_slot).values(state="done")
+HAND_OUT = insert(slot)
+
+TAKE = update(image).where(_image, image.c.taken < image.c.target).values(taken=image.c.taken + 1)
+GIVE_BACK = update(image).where(_image).values(taken=image.c.taken - 1)
+COUNT_DONE = update(image).where(_image).values(done=image.c.done + 1)
+
+CHOOSE_MAIN = (
+    select(image.c.id)
+    .where(image.c.taken < image.c.target, image.c.id.not_in(_mine))
+    .order_by(image.c.taken, _shuffle)
+    .limit(1)
+)
+CHOOSE_PRACTICE = select(image.c.id).where(image.c.id.not_in(_mine)).order_by(_shuffle).limit(1)
+CHOOSE_REPEAT = (
+    select(image.c.id)
+    .where(
+        image.c.id.in_(_mine.where(slot.c.kind == "M", slot.c.state == "done", slot.c.place <= bindparam("b_before"))),
+        image.c.id.not_in(_mine.where(slot.c.kind == "R")),
+    )
+    .order_by(_shuffle)
+    .limit(1)
+)
