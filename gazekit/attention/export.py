@@ -16,7 +16,7 @@ import pandas as pd
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
 from gazekit.attention.maps import Map
-from gazekit.attention.masks import Fill, Mask, apply_mask, rectangles_to_mask
+from gazekit.attention.masks import Fill, Mask, apply_mask, fixations_to_mask, rectangles_to_mask
 from gazekit.attention.patches import best_patches, connected_regions, threshold_mask
 from gazekit.attention.rectangles import Box, attended_rectangle
 from gazekit.attention.viewings import Viewing, Weight, maps_by_picture, viewings
@@ -28,7 +28,7 @@ from gazekit.tables import write_table
 
 SCHEMA = "gazekit.attention/1"
 SHEET_ROWS = 12
-Kept = Literal["rectangle", "region", "patches"]
+Kept = Literal["rectangle", "region", "patches", "fixations"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Options:
     share : of the map's mass in the rectangle, or in the region.
     sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
     by : maps of ``everyone``, of each ``participant``, or of groups (participant -> group).
-    keep : what a mask keeps: the smallest ``rectangle``, the ``region`` of the highest pixels, or the best ``patches``.
+    keep : what a mask keeps: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or
+        what lies within sigma of the ``fixations``.
     patches : how many, each of ``patch_share`` of the picture's height and width.
     fill, soft_px, remove : see `gazekit.attention.masks.apply_mask`; ``remove`` takes the attended part away.
     """
@@ -159,17 +160,19 @@ def _sizes(
 
 def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
     """The row of a map in the table, and the mask of what is attended to."""
+    own = viewing if who == "everyone" else viewing.of(*_members(viewing, who, options))
     box = attended_rectangle(amap, options.share)
     boxes: list[Box] = [box]
     if options.keep == "region":
         mask = threshold_mask(amap, mass=options.share)
         boxes = [region.box for region in connected_regions(mask, amap)]
+    elif options.keep == "fixations":
+        mask, boxes = fixations_to_mask(own.x, own.y, viewing.size, viewing.sigma_px), []
     else:
         if options.keep == "patches":
             h, w = (max(1, round(options.patch_share * side)) for side in viewing.size)
             boxes = best_patches(amap, options.patches, (h, w))
         mask = rectangles_to_mask(boxes, viewing.size)
-    own = viewing if who == "everyone" else viewing.of(*_members(viewing, who, options))
     row = {
         "image": viewing.image,
         "who": who,

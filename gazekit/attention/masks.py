@@ -8,10 +8,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gazekit.attention.fills import FILLS, filled, soft_edge
+from gazekit.attention.maps import on_picture
 from gazekit.attention.rectangles import Box, rectangle_of_area
 from gazekit.errors import InputError, unknown_name
 
@@ -21,6 +23,7 @@ Fill = Literal["black", "mean", "blur", "foveated"]
 __all__ = [
     "apply_mask",
     "centre_rectangle",
+    "fixations_to_mask",
     "random_rectangle",
     "rectangle_of_area",
     "rectangles_to_mask",
@@ -51,6 +54,23 @@ def rectangles_to_mask(boxes: npt.ArrayLike, size: tuple[int, int]) -> Mask:
     for top, left, bottom, right in array:
         mask[top:bottom, left:right] = True
     return mask
+
+
+def fixations_to_mask(x: npt.ArrayLike, y: npt.ArrayLike, size: tuple[int, int], radius_px: float) -> Mask:
+    """True within a radius of any fixation, shape (height, width): what fell on the fovea, where it is 1 degree.
+
+    With the fill ``foveated``, sharpness falls with the distance from the fixations.
+
+    Raises
+    ------
+    InputError : no fixation on the picture, or a radius that is not positive.
+    """
+    if not (math.isfinite(radius_px) and radius_px > 0):
+        raise InputError(f"a radius must be a positive number of pixels; found {radius_px}")
+    column, row, _ = on_picture(x, y, None, size)
+    elsewhere = np.ones(size, dtype=np.uint8)
+    elsewhere[row, column] = 0
+    return np.asarray(cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius_px)
 
 
 def apply_mask(

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
 @click.option("--by", type=click.Choice(["everyone", "participant"]), default="everyone", show_default=True)
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
 @click.option(
-    "--keep", type=click.Choice(["rectangle", "region", "patches"]), default="rectangle", show_default=True,
+    "--keep",
+    type=click.Choice(["rectangle", "region", "patches", "fixations"]),
+    default="rectangle",
+    show_default=True,
     help="What the mask keeps.",
-)  # fmt: skip
+)
 @click.option("--patches", default=3, show_default=True, type=click.IntRange(1), help="How many patches.")
 @click.option("--patch-share", default=0.2, show_default=True, type=click.FloatRange(0, 1, min_open=True),
               help="Height and width of a patch, as a share of the picture's.")  # fmt: skip

@@ -29,6 +29,7 @@ _PAGE = {
 }
 _INK, _MUTED, _LINE, *_SERIES = _PAGE
 _MARKERS = ("o", "s", "D", "^")
+_GLYPHS = "●■◆▲"
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gazekit",
@@ -104,6 +105,16 @@ def training_figure(comparison: Comparison, model: str, name: str) -> str:
         return _svg(figure, f"Loss by epoch of {model} on {condition(name)}")
 
 
+def model_key(models: Sequence[str]) -> list[tuple[str, str, str]]:
+    """What stands for each model in the figures: its name, its colour, its glyph."""
+    return [(name, f"var(--series-{m % 4 + 1})", _GLYPHS[_marker(m)]) for m, name in enumerate(models)]
+
+
+def _marker(m: int) -> int:
+    """Four colours by four markers tell sixteen models apart."""
+    return (m + m // 4) % 4
+
+
 def _canvas(rows: float, margin: float = 0.38) -> tuple[Figure, Axes]:
     height = 0.42 * rows + 0.8
     figure = Figure(figsize=(5.4, height))
@@ -113,7 +124,7 @@ def _canvas(rows: float, margin: float = 0.38) -> tuple[Figure, Axes]:
 def _intervals(axes: Axes, table: pd.DataFrame, name: str, place: np.ndarray, m: int) -> None:
     low, high = (table.get(f"{name}_{side}", table[name]) for side in ("low", "high"))
     axes.hlines(place, low, high, color=_SERIES[m % 4], lw=2)
-    axes.plot(table[name], place, _MARKERS[m % 4], color=_SERIES[m % 4], ms=7, ls="none")
+    axes.plot(table[name], place, _MARKERS[_marker(m)], color=_SERIES[m % 4], ms=7, ls="none")
 
 
 def _dots(

@@ -68,6 +68,7 @@ def write_report(
     seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
     tables = [grids.results_grid(comparison), *grids.paired_grids(comparison)]
     tables += [grids.agreement_grid(comparison), grids.seeds_grid(comparison)]
+    cells = comparison.rows[comparison.rows["level"] == "condition"]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
     extras = _extras(comparison.folder / "pictures")
     context: dict[str, Any] = {
@@ -75,7 +76,7 @@ def write_report(
         "notes": list(notes),
         "summary": _summary(comparison),
         "sentences": list(comparison.conclusion.get("sentences", [])),
-        "model_key": list(dict.fromkeys(comparison.rows.loc[comparison.rows["level"] == "condition", "model"])),
+        "model_key": charts.model_key(list(dict.fromkeys(cells["model"]))),
         **{grid.name.replace("-", "_"): grid for grid in tables},
         "tables": TABLES,
         "result_figures": _result_figures(comparison),

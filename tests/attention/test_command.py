@@ -81,9 +81,10 @@ def test_it_writes_maps_overlays_masks_sheets_and_agreement(study: Path) -> None
     [
         (["--keep", "patches", "--patches", "2", "--patch-share", "0.25"], 2, (0.1, 0.1251)),
         (["--keep", "region", "--share", "0.5"], None, (0.01, 0.5)),
+        (["--keep", "fixations", "--fill", "foveated"], 0, (0.01, 0.3)),
         (["--remove", "--fill", "mean", "--soft-px", "5"], 1, (0.01, 0.9)),
     ],
-    ids=["patches", "region", "remove"],
+    ids=["patches", "region", "fixations", "remove"],
 )
 def test_what_a_mask_keeps_is_chosen(
     study: Path, options: list[str], boxes: int | None, kept: tuple[float, float]

@@ -60,6 +60,15 @@ def test_sharpness_falls_with_the_distance_from_the_kept_part(rng: np.random.Gen
     assert contrast[1] > 2 * contrast[3]
 
 
+def test_a_mask_of_fixations_is_discs_about_them() -> None:
+    mask = masks.fixations_to_mask([10.5, 40.2, np.nan], [10.5, 5.9, 3], (30, 60), 4)
+    y, x = np.mgrid[:30, :60]
+    expected = (np.hypot(x - 10, y - 10) <= 4) | (np.hypot(x - 40, y - 5) <= 4)
+    assert (mask == expected).all()
+    with pytest.raises(InputError, match="positive number of pixels"):
+        masks.fixations_to_mask([1], [1], (3, 3), 0)
+
+
 def test_a_soft_edge_fades_over_its_width_and_no_further() -> None:
     picture = np.full((40, 60, 3), 200, dtype=np.uint8)
     mask = masks.rectangles_to_mask([(0, 0, 40, 20)], (40, 60))
