@@ -16,9 +16,10 @@ import torch
 
 from gazekit.files import machine, write_text
 from gazekit.tables import write_table
-from gazekit.training.examples import Index, open_examples
-from gazekit.training.loop import Part, Run, Saver, Task, emd_criterion, fit, make_run, predict, use_weights
+from gazekit.training.examples import Reader
+from gazekit.training.loop import Run, Saver, predict, use_weights
 from gazekit.training.recipe import Recipe
+from gazekit.training.stages import Ground, train_network
 from gazekit.training.team import Team
 
 if TYPE_CHECKING:
@@ -90,9 +91,10 @@ def train_cell(job: Job, team: Team | None = None) -> Path:
         torch.set_num_threads(job.threads)
         started = time.monotonic()
         dataset = with_own_attention(open_dataset(job.dataset, verify=False), job, team)
-        run, saver = prepare(job, dataset, team)
-        fit(run, saver, lambda run: _epoch_done(job, run))
-        _finish(job, dataset, run, time.monotonic() - started)
+        _open_folder(job, dataset.scale, team)
+        ground = Ground(job, dataset, distributions(dataset.counts), team)
+        run, reader = train_network(ground, build_network(job, dataset.scale), lambda run, saver: _log(job, run, saver))
+        _finish(ground, run, reader, time.monotonic() - started)
         team.wait()
     return folder
 
@@ -111,30 +113,6 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     return dataset.with_rectangles(SYNTHETIC, boxes)
 
 
-def prepare(job: Job, dataset: Dataset, team: Team) -> tuple[Run, Saver]:
-    """A run of a cell from its beginning, and what saves it."""
-    recipe, cell = job.recipe, job.cell
-    network = build_network(job, dataset.scale)
-    task = Task(
-        train=_part(job, dataset, "train"),
-        validation=_part(job, dataset, "validation"),
-        truth=distributions(dataset.counts),
-        names=dataset.ids,
-        mean=tuple(network.mean),  # type: ignore[arg-type]
-        std=tuple(network.std),  # type: ignore[arg-type]
-        seed=cell.seed,
-        criterion=emd_criterion(recipe.r),
-    )
-    identity = job.identity(dataset.scale)
-    folder = cell.folder(job.out)
-    if team.leads:
-        for left_by_a_kill in folder.glob(".*.part"):
-            left_by_a_kill.unlink(missing_ok=True)
-        write_text(folder / "config.json", json.dumps(identity, indent=1, sort_keys=True) + "\n")
-    run = make_run(task, recipe, network, team)
-    return run, Saver(folder, identity, recipe.checkpoint_seconds, team.leads)
-
-
 def build_network(job: Job, buckets: int) -> torch.nn.Module:
     """The cell's network: the same first weights for a seed, whatever the condition."""
     from gazekit import models
@@ -149,26 +127,20 @@ def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:
     return torch.from_numpy((array / array.sum(axis=1, keepdims=True)).astype(np.float32))
 
 
-def _part(job: Job, dataset: Dataset, split: str) -> Part:
-    indices: Index = np.asarray(dataset.indices(split, job.scheme), dtype=np.int64)  # type: ignore[arg-type]
-    recipe = job.recipe
-    examples = open_examples(
-        dataset,
-        indices,
-        job.cell.condition,
-        size=recipe.size,
-        fill=recipe.fill,
-        memory_gb=recipe.memory_gb,
-        workers=recipe.workers,
-    )
-    return Part(examples, indices)
+def _open_folder(job: Job, buckets: int, team: Team) -> None:
+    if not team.leads:
+        return
+    folder = job.cell.folder(job.out)
+    for left_by_a_kill in folder.rglob(".*.part"):
+        left_by_a_kill.unlink(missing_ok=True)
+    write_text(folder / "config.json", json.dumps(job.identity(buckets), indent=1, sort_keys=True) + "\n")
 
 
-def _epoch_done(job: Job, run: Run) -> None:
+def _log(job: Job, run: Run, saver: Saver) -> None:
     if not run.team.leads:
         return
     rows = "".join(json.dumps(row) + "\n" for row in run.history)
-    write_text(job.cell.folder(job.out) / "metrics.jsonl", rows)
+    write_text(saver.folder / "metrics.jsonl", rows)
     if sys.stderr.isatty():
         last = run.history[-1]
         print(
@@ -180,16 +152,16 @@ def _epoch_done(job: Job, run: Run) -> None:
         )
 
 
-def _finish(job: Job, dataset: Dataset, run: Run, seconds: float) -> None:
+def _finish(ground: Ground, run: Run, reader: Reader, seconds: float) -> None:
     assert run.best is not None
     use_weights(run, run.best)
-    test = _part(job, dataset, "test")
+    test = ground.part("test", reader)
     predicted = predict(run, test)
     if not run.team.leads:
         return
-    folder = job.cell.folder(job.out)
+    folder = ground.job.cell.folder(ground.job.out)
     table = pd.DataFrame(predicted.astype(np.float64), columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
-    table.insert(0, "image", [dataset.ids[i] for i in test.indices])
+    table.insert(0, "image", [run.task.names[i] for i in test.indices])
     write_table(table, folder / "predictions.csv")
     write_text(folder / "machine.json", json.dumps({**machine(), "seconds": round(seconds, 3)}, indent=1) + "\n")
     best = min(run.history, key=lambda row: row["validation_loss"])

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gazekit.errors import InputError, TrainingError
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
-from gazekit.training.examples import Examples, Index, epoch_plan, in_order, mirrored
+from gazekit.training.examples import Examples, Images, Index, epoch_plan, in_order, mirrored
 from gazekit.training.loss import emd_loss
 from gazekit.training.recipe import Recipe
 from gazekit.training.schedule import best_epoch, finished, rate_factor
@@ -52,6 +52,7 @@ class Task:
     std: tuple[float, ...]
     seed: int
     criterion: Criterion
+    shapes: npt.NDArray[np.int64] | None = None  # of all pictures' views, where they differ
 
 
 @dataclass
@@ -171,26 +172,29 @@ def device_of(recipe: Recipe) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def normalised(images: Tensor, task: Task, recipe: Recipe) -> Tensor:
+def normalised(images: Images, task: Task, recipe: Recipe) -> Images:
     """What a network takes: floats of the weights' own mean and standard deviation, from uint8 (n, 3, h, w)."""
     device = device_of(recipe)
     mean = torch.tensor(task.mean, device=device)[:, None, None]
     std = torch.tensor(task.std, device=device)[:, None, None]
-    scaled = (images.to(device).float() / 255 - mean) / std
-    return scaled.contiguous(memory_format=torch.channels_last) if recipe.channels_last else scaled
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    return tuple(((one.to(device).float() / 255 - mean) / std).contiguous(memory_format=layout) for one in images)
 
 
 @torch.no_grad()
 def predict(run: Run, part: Part) -> npt.NDArray[np.float32]:
     """Predicted distributions (n, K) of a part's pictures in their order; each is computed once over the team."""
     run.model.eval()
-    mine = run.team.share(part.indices)
-    rows = [
-        _forward(run, run.model, images).float().cpu().numpy() for images in part.examples.stream(in_order(mine, 64))
-    ]
-    buckets = run.task.truth.shape[1]
-    local = np.concatenate(rows) if rows else np.empty((0, buckets), np.float32)
-    return run.team.together(local, len(part.indices))
+    mine = run.team.share(np.arange(len(part.indices)))
+    shapes = run.task.shapes
+    plan = in_order(mine, 64, None if shapes is None else shapes[part.indices])
+    local: npt.NDArray[np.float32] | None = None
+    for rows, images in zip(plan, part.examples.stream([part.indices[rows] for rows in plan]), strict=True):
+        found = _forward(run, run.model, images).float().cpu().numpy()
+        local = np.empty((len(mine), found.shape[1]), np.float32) if local is None else local
+        local[np.searchsorted(mine, rows)] = found
+    empty = np.empty((0, run.task.truth.shape[1]), np.float32)
+    return run.team.together(empty if local is None else local, len(part.indices))
 
 
 def use_weights(run: Run, weights: Weights) -> None:
@@ -203,7 +207,7 @@ def _train_epoch(run: Run, saver: Saver) -> None:
     factor = rate_factor(recipe, run.epoch, run.losses)
     for group in run.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
-    plan = epoch_plan(task.train.indices, recipe.batch, task.seed, run.epoch)[run.position :]
+    plan = epoch_plan(task.train.indices, recipe.batch, task.seed, run.epoch, task.shapes)[run.position :]
     mine = shares(plan, run.team)
     run.network.train()
     for batch, share, images in zip(plan, mine, task.train.examples.stream(mine), strict=True):
@@ -217,7 +221,7 @@ def _train_epoch(run: Run, saver: Saver) -> None:
         saver.offer(run)
 
 
-def _step(run: Run, images: Tensor, share: Index, batch: int) -> float:
+def _step(run: Run, images: Images, share: Index, batch: int) -> float:
     """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures."""
     recipe, task = run.recipe, run.task
     seed = _step_seed(task.seed, run.epoch, run.position)
@@ -228,7 +232,7 @@ def _step(run: Run, images: Tensor, share: Index, batch: int) -> float:
     for rows in np.array_split(np.arange(len(share)), min(recipe.accumulate, len(share))):
         place(run.model, seed, places[rows], batch)
         truth = task.truth[share[rows]].to(device_of(recipe))
-        loss = task.criterion(_forward(run, run.network, images[rows]).float(), truth).sum()
+        loss = task.criterion(_forward(run, run.network, tuple(one[rows] for one in images)).float(), truth).sum()
         total += float(loss.detach())
         (loss * (run.team.world / batch)).backward()  # type: ignore[no-untyped-call]
     if recipe.clip is not None:
@@ -239,10 +243,10 @@ def _step(run: Run, images: Tensor, share: Index, batch: int) -> float:
     return total
 
 
-def _forward(run: Run, network: nn.Module, images: Tensor) -> Tensor:
+def _forward(run: Run, network: nn.Module, images: Images) -> Tensor:
     inputs = normalised(images, run.task, run.recipe)
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=run.recipe.precision == "bf16"):
-        output: Tensor = network(inputs)
+    with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=run.recipe.precision == "bf16"):
+        output: Tensor = network(*inputs)
     return output
 
 

@@ -13,7 +13,7 @@ import torch
 from gazekit.errors import FormatError
 from gazekit.files import whole_file
 from gazekit.training.cells import Cell, Job
-from gazekit.training.examples import in_order, read_pictures
+from gazekit.training.examples import in_order
 from gazekit.training.trained import load_trained
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     std = torch.tensor(network.std)[:, None, None]
     rows = []
     for batch in in_order(np.arange(len(dataset.ids)), 32):
-        images = read_pictures(dataset, batch, "original", recipe.size, recipe.fill).float() / 255
+        pixels = dataset.batch(batch, "original", size=recipe.size)
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
         rows.append(synthetic_attention(network, (images - mean) / std, size=(GRID, GRID)).detach().numpy())
     return np.concatenate(rows).astype(np.float32)
 

@@ -49,8 +49,8 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
         torch.manual_seed(seed)
         network = models.create(model, 10, **recipe.model_options)
         task = Task(
-            Part(InMemory(pixels[train], train), train),
-            Part(InMemory(pixels[validation], validation), validation),
+            Part(InMemory({int(i): (pixels[i],) for i in train}), train),
+            Part(InMemory({int(i): (pixels[i],) for i in validation}), validation),
             distributions(counts),
             [f"picture{i}" for i in range(60)],
             network.mean,

@@ -1,0 +1,113 @@
+"""Networks that are trained in one stage, and PF- and GPF-CNN, which are trained in two (paper 2, IV B).
+
+In stage 1 the peripheral subnet learns to tell high from low quality with cross entropy. Then the rectangle that it
+attends to is found once for every picture, and in stage 2 the periphery is frozen and the rest learns the histograms
+from the view and the attended part of the original.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gazekit.training.examples import Reader, open_examples, view_shapes
+from gazekit.training.loop import Criterion, Part, Run, Saver, Task, emd_criterion, fit, make_run, use_weights
+from gazekit.training.metrics import default_threshold
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+    from gazekit.models.foveal import PeripheralFoveal
+    from gazekit.training.cells import Job
+    from gazekit.training.team import Team
+
+OnEpoch = Callable[[Run, Saver], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """What a cell is trained on, before it is known how its network looks at it."""
+
+    job: Job
+    dataset: Dataset
+    truth: Tensor  # (N, K)
+    team: Team
+
+    def reader(self, boxes: np.ndarray | None = None, crop: int = 224) -> Reader:
+        """How the network takes a picture."""
+        recipe = self.job.recipe
+        shapes = view_shapes(self.dataset.sizes, recipe.size, recipe.aspect_buckets)
+        return Reader(self.dataset, self.job.cell.condition, recipe.fill, shapes, boxes, crop)
+
+    def part(self, split: str, reader: Reader) -> Part:
+        """A split of the dataset."""
+        recipe = self.job.recipe
+        indices = np.asarray(self.dataset.indices(split, self.job.scheme), dtype=np.int64)  # type: ignore[arg-type]
+        return Part(open_examples(reader, indices, memory_gb=recipe.memory_gb, workers=recipe.workers), indices)
+
+    def task(self, network: nn.Module, reader: Reader, criterion: Criterion) -> Task:
+        """Training and validation with a criterion."""
+        return Task(
+            train=self.part("train", reader),
+            validation=self.part("validation", reader),
+            truth=self.truth,
+            names=self.dataset.ids,
+            mean=tuple(network.mean),  # type: ignore[arg-type]
+            std=tuple(network.std),  # type: ignore[arg-type]
+            seed=self.job.cell.seed,
+            criterion=criterion,
+            shapes=reader.shapes if self.job.recipe.aspect_buckets > 1 else None,
+        )
+
+    def saver(self, stage: str = "") -> Saver:
+        """What keeps the checkpoints, of a stage in a folder of its own."""
+        folder = self.job.cell.folder(self.job.out) / stage
+        identity = self.job.identity(int(self.truth.shape[1]))
+        return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads)
+
+
+def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tuple[Run, Reader]:
+    """Train a network in its stages; gives the last one's run, and how pictures were read for it."""
+    reader = ground.reader()
+    if hasattr(network, "set_stage"):
+        reader = _attended(ground, network, reader, on_epoch)
+    task = ground.task(network, reader, emd_criterion(ground.job.recipe.r))
+    saver = ground.saver()
+    run = make_run(task, ground.job.recipe, network, ground.team)
+    fit(run, saver, lambda run: on_epoch(run, saver))
+    return run, reader
+
+
+def two_classes(threshold: float) -> Criterion:
+    """Cross entropy of (low, high), where the truth is high when its mean is above the threshold."""
+
+    def criterion(p: Tensor, truth: Tensor) -> Tensor:
+        mean = truth @ torch.arange(1, truth.shape[1] + 1, dtype=truth.dtype, device=truth.device)
+        chosen = p.gather(1, (mean > threshold).long()[:, None])[:, 0]
+        return -torch.log(chosen.clamp_min(1e-12))
+
+    return criterion
+
+
+def _attended(ground: Ground, network: nn.Module, reader: Reader, on_epoch: OnEpoch) -> Reader:
+    """Stage 1, and a reader that brings what its periphery attends to."""
+    from gazekit.models.boxes import attended_boxes
+
+    foveal: PeripheralFoveal = network  # type: ignore[assignment]
+    foveal.set_stage(1)
+    criterion = two_classes(default_threshold(int(ground.truth.shape[1])))
+    saver = ground.saver("stage1")
+    run = make_run(ground.task(foveal, reader, criterion), ground.job.recipe, foveal, ground.team)
+    fit(run, saver, lambda run: on_epoch(run, saver))
+    assert run.best is not None
+    use_weights(run, run.best)
+    foveal.eval()
+    ground.team.wait()
+    cache = saver.folder / "boxes.npz"
+    boxes = attended_boxes(foveal, ground.dataset.ids, reader.original, size=ground.job.recipe.size, cache=cache)
+    foveal.set_stage(2)
+    return dataclasses.replace(reader, boxes=boxes, crop=foveal.size)
