@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gazekit.capture.lsl import Outlet
 from gazekit.capture.tracker import Converter
 from gazekit.errors import OutputError
 from gazekit.session.journal import JournalWriter
@@ -43,8 +44,15 @@ class Recorder:
     neither the tracker nor the writing. An error of the disk is kept in `failure` and raised by `check`.
     """
 
-    def __init__(self, journal: JournalWriter, converters: Mapping[str, Converter], rate_hz: float) -> None:
+    def __init__(
+        self,
+        journal: JournalWriter,
+        converters: Mapping[str, Converter],
+        rate_hz: float,
+        outlet: Outlet | None = None,
+    ) -> None:
         self.journal = journal
+        self._outlet = outlet
         self.counts = Counts()
         self.failure: OSError | None = None
         self.writer_cpu_s = 0.0
@@ -136,6 +144,8 @@ class Recorder:
                 self._write(stream, items)
             for event in events:
                 self.journal.event(event)
+                if self._outlet is not None and "time_us" in event:
+                    self._outlet.mark(event["time_us"], f"{event['event']} {event.get('image', event.get('text', ''))}")
             self._written += len(streams) + len(events)
         except OSError as error:
             self.failure = error
@@ -151,6 +161,8 @@ class Recorder:
                 self._count(rows)
                 if self._tap is not None:
                     self._tap.append(rows)
+                if self._outlet is not None:
+                    self._outlet.push(rows)
         else:
             for row in rows:
                 self.notices.append(f"{row['kind']} {row['text']}".strip())

@@ -13,6 +13,7 @@ from typing import Any
 
 from gazekit.capture.discovery import open_tracker
 from gazekit.capture.display import Display, NoDisplay
+from gazekit.capture.lsl import Outlet
 from gazekit.capture.plan import PlannedTrial, plan_session, random_stream
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.run import SessionRun, State
@@ -196,8 +197,9 @@ def run_sitting(
     state.participant = sitting.participant
     try:
         display = _open_display(sitting, tracker, headless=headless)
+        outlet = Outlet(tracker.info, sitting.participant) if sitting.study.tracker.lsl_outlet else None
         journal = JournalWriter(sitting.journal, _header(sitting, tracker, realtime=realtime))
-        recorder = Recorder(journal, tracker.converters, tracker.info.rate_hz)
+        recorder = Recorder(journal, tracker.converters, tracker.info.rate_hz, outlet)
         run = SessionRun(sitting.study, tracker, display, recorder, state, stop)
         display.tick = run.tick
         if watch is not None:

@@ -32,7 +32,7 @@ class TobiiCalibrator:
 
     def collect(self, x: float, y: float) -> bool:
         """Collect at a target; blocks for about a second on a real device."""
-        return str(self._calibration.collect_data(x, y, *self._eye)) != self._sdk.CALIBRATION_STATUS_FAILURE
+        return bool(self._calibration.collect_data(x, y, *self._eye) != self._sdk.CALIBRATION_STATUS_FAILURE)
 
     def discard(self, x: float, y: float) -> None:
         """Forget a point."""
@@ -62,7 +62,7 @@ class TobiiCalibrator:
 
 def _point(point: Any) -> CalibrationPoint:
     samples = point.calibration_samples
-    columns = {}
+    columns: dict[str, Any] = {}
     for side in ("left", "right"):
         eyes = [getattr(sample, f"{side}_eye") for sample in samples]
         columns[side] = np.array([e.position_on_display_area for e in eyes], dtype=np.float64).reshape(-1, 2)

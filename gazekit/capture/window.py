@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+
+os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")  # SIGINT and SIGTERM are ours
 import pygame
 
 from gazekit.capture import drawing
@@ -192,10 +197,13 @@ class Window:
                 "[presentation] fullscreen = false to try things out in a window"
             )
         flags = pygame.SCALED | (pygame.FULLSCREEN if self._section.fullscreen else 0)
-        try:
-            surface = pygame.display.set_mode(self._size, flags, display=number, vsync=1)
-        except pygame.error:  # no renderer that can wait for the vertical blank
-            surface = pygame.display.set_mode(self._size, flags & ~pygame.SCALED, display=number)
+        with warnings.catch_warnings():
+            # pygame warns of a slow renderer; the flips are measured instead, and what was measured is stored
+            warnings.simplefilter("ignore")
+            try:
+                surface = pygame.display.set_mode(self._size, flags, display=number, vsync=1)
+            except pygame.error:  # no renderer that can wait for the vertical blank
+                surface = pygame.display.set_mode(self._size, flags & ~pygame.SCALED, display=number)
         pygame.display.set_caption("gazekit")
         pygame.mouse.set_visible(self._study.rating is not None)
         return surface

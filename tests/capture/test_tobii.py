@@ -267,6 +267,6 @@ def _break_once(device: FakeDevice, stream: Stream) -> Any:
         device.unreachable = False
         stream.skip = 0
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread

@@ -1,0 +1,51 @@
+"""``gazekit study``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Write a commented example of a study file, or check one.
+
+    \b
+    Example:  gazekit study new STUDY.toml
+              gazekit study check STUDY.toml
+    """
+
+
+@command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+def new(path: Path) -> None:
+    """Write a commented example; an existing file is never overwritten.
+
+    \b
+    Example:  gazekit study new STUDY.toml
+    """
+    from gazekit.capture.example import EXAMPLE
+    from gazekit.files import write_text
+
+    write_text(path, EXAMPLE, overwrite=False)
+    click.echo(f"{path}: put your pictures in {path.parent / 'pictures'}, then: gazekit study check {path}")
+
+
+@command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def check(path: Path, as_json: bool) -> None:
+    """Check a study file and its pictures; every fault is said.
+
+    \b
+    Example:  gazekit study check STUDY.toml
+    """
+    from gazekit.capture.plan import plan_session
+    from gazekit.study import read_study
+
+    study = read_study(path)
+    trials = plan_session(study, path.parent, "P01", study.study.seed)
+    facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
+    click.echo(json.dumps(facts) if as_json else f"{path} is in order: {len(trials)} pictures, {study.tracker.kind}")
