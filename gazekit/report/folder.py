@@ -17,6 +17,7 @@ from gazekit.tables import read_table
 LEVELS = ("condition", "floor", "ceiling", "seed")
 _ROW_COLUMNS = ("level", "model", "condition", "seed", "n")
 _PAIRED_COLUMNS = ("model", "condition_a", "condition_b", "metric", "difference", "low", "high")
+_CATEGORY_COLUMNS = ("category", "model", "condition", "n")
 _AGREEMENT_COLUMNS = ("metric", "value", "low", "high")
 
 
@@ -40,6 +41,7 @@ class Comparison:
     rows: pd.DataFrame  # comparison.csv
     paired: pd.DataFrame
     agreement: pd.DataFrame
+    categories: pd.DataFrame  # category, model, condition, n, and the metrics with their intervals
     conclusion: Mapping[str, Any]
     truth: pd.DataFrame  # image, split, c1 .. cK
     runs: tuple[Run, ...]
@@ -84,6 +86,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         rows=rows,
         paired=_table(folder / "paired.csv", _PAIRED_COLUMNS),
         agreement=_table(folder / "agreement.csv", _AGREEMENT_COLUMNS),
+        categories=_table(folder / "categories.csv", _CATEGORY_COLUMNS),
         conclusion=_json(folder / "conclusion.json"),
         truth=_table(folder / "truth.csv", ("image", "split")),
         runs=tuple(_run(path, folder) for path in sorted(folder.glob("runs/*/*/seed*")) if path.is_dir()),

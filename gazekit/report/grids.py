@@ -134,6 +134,30 @@ def agreement_grid(comparison: Comparison) -> Grid:
     return Grid("agreement", caption, [("Map", ""), *metric_heads(names)], rows)
 
 
+def categories_grid(comparison: Comparison) -> Grid:
+    """Every category of picture by itself, as in paper 2's Table IV."""
+    table = comparison.categories
+    names = [name for name in comparison.metrics if name in table]
+    rows = [
+        [
+            Cell(str(row["category"]), sort=str(row["category"])),
+            *_row_names(row),
+            Cell(number(row["n"], 0), sort=_sortable(row["n"])),
+            *(value_cell(row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name) for name in names),
+        ]
+        for _, row in table.assign(level="condition").iterrows()
+    ]
+    heads = [
+        ("Category", ""),
+        ("Model", ""),
+        ("Sees", ""),
+        ("n", "test pictures of the category"),
+        *metric_heads(names),
+    ]
+    caption = "The same metrics on the test pictures of one category, with 95 % intervals."
+    return Grid("categories", caption, heads, rows, row_heads=3)
+
+
 def seeds_grid(comparison: Comparison) -> Grid:
     """Every single run."""
     names = comparison.metrics

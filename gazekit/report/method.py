@@ -78,7 +78,7 @@ def documents(comparison: Comparison, dataset: Mapping[str, Any]) -> list[tuple[
         ("Provenance of the dataset", dataset),
     ]
     result = [(name, json.dumps(value, indent=1, sort_keys=True, default=str)) for name, value in found if value]
-    names = ["comparison.csv", "paired.csv", "agreement.csv", "conclusion.json", "truth.csv"]
+    names = ["comparison.csv", "paired.csv", "agreement.csv", "categories.csv", "conclusion.json", "truth.csv"]
     paths = [comparison.folder / name for name in names] + sorted(
         comparison.folder.glob("runs/*/*/seed*/predictions.csv")
     )

@@ -67,7 +67,7 @@ def write_report(
     data, provenance, picture_note = _dataset(comparison, dataset)
     seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
     tables = [grids.results_grid(comparison), *grids.paired_grids(comparison)]
-    tables += [grids.agreement_grid(comparison), grids.seeds_grid(comparison)]
+    tables += [grids.agreement_grid(comparison), grids.categories_grid(comparison), grids.seeds_grid(comparison)]
     cells = comparison.rows[comparison.rows["level"] == "condition"]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
     extras = _extras(comparison.folder / "pictures")
@@ -230,6 +230,7 @@ def _extras(folder: Path) -> list[Shown]:
 def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     parts = [("conclusion", "Conclusion", True), ("results", "Results", True)]
     parts.append(("paired", "Paired differences", bool(context["paired"].rows)))
+    parts.append(("categories", "By category", bool(context["categories"].rows)))
     parts.append(("agreement", "Agreement of maps", bool(context["agreement"].rows)))
     shown_pictures = bool(context["examples"] or context["picture_note"] or context["extras"])
     parts.append(("pictures", "Pictures and masks", shown_pictures))

@@ -39,6 +39,12 @@ def make_comparison(
     _csv(folder / "comparison.csv", pd.DataFrame(rows))
     _csv(folder / "paired.csv", pd.DataFrame(_paired(rng)))
     _csv(folder / "agreement.csv", pd.DataFrame(_agreement(rng)))
+    kinds = [
+        {"category": kind} | _row("condition", model, "human", None, 5, rng.uniform(0.3, 0.7, len(METRICS)), 0.1)
+        for kind in ("animal", "landscape")
+        for model in MODELS
+    ]
+    _csv(folder / "categories.csv", pd.DataFrame(kinds).drop(columns=["level", "seed"]))
     truth = pd.DataFrame(counts, columns=[f"c{k + 1}" for k in range(scale)])
     truth.insert(0, "split", "test")
     truth.insert(0, "image", images)

@@ -79,7 +79,7 @@ def test_every_number_of_the_table_stands_there_with_its_interval(page: Page, wh
             assert cell in page.text
     for level in ("floor", "ceiling"):
         assert f" {level} " in page.text
-    for word in (*MODELS, "Human attention − Centre", "floor: centre", "Pictures needed"):
+    for word in (*MODELS, "Human attention − Centre", "floor: centre", "Pictures needed", "landscape", "By category"):
         assert word in page.text
 
 
@@ -138,7 +138,7 @@ def test_every_table_lies_beside_it_as_csv_and_latex(page: Page, whole: Path) ->
     names = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("report-tables/")}
     assert names == {
         f"report-tables/{n}.{k}"
-        for n in ("results", "paired", "paired-all", "agreement", "seeds")
+        for n in ("results", "paired", "paired-all", "agreement", "categories", "seeds")
         for k in ("csv", "tex")
     }
     results = pd.read_csv(folder / "results.csv")
@@ -158,7 +158,7 @@ def test_the_same_folder_gives_the_same_bytes(comparison: Path, whole: Path) -> 
 
 
 def test_it_reports_what_is_there_and_says_what_is_not(comparison: Path) -> None:
-    for name in ("paired.csv", "agreement.csv", "conclusion.json", "truth.csv"):
+    for name in ("paired.csv", "agreement.csv", "categories.csv", "conclusion.json", "truth.csv"):
         (comparison / name).unlink()
     config = json.loads((comparison / "config.json").read_text())
     config["dataset"]["path"] = "moved-away.h5"
@@ -167,7 +167,7 @@ def test_it_reports_what_is_there_and_says_what_is_not(comparison: Path) -> None
     assert "The pictures are not shown" in page.text
     assert "moved-away.h5" in page.text
     assert "No conclusion has been drawn yet" in page.text
-    for heading in ("Paired differences", "Agreement of maps", "Failure cases"):
+    for heading in ("Paired differences", "Agreement of maps", "By category", "Failure cases"):
         assert heading not in page.text
     assert "Training" in page.text
 
