@@ -93,5 +93,5 @@ def _alexnet() -> nn.Module:
     from torchvision.models import alexnet
 
     trunk: nn.Module = alexnet(weights=None)
-    trunk.classifier = nn.Sequential(*list(trunk.classifier.children())[:-1])  # type: ignore[operator, union-attr]
+    trunk.classifier = nn.Sequential(*list(trunk.classifier.children())[:-1])  # type: ignore[union-attr]
     return trunk

@@ -85,7 +85,7 @@ def _fingerprint(model: PeripheralFoveal, ids: Sequence[str], size: int, share: 
 
 def _cached(path: Path, key: str) -> Boxes | None:
     try:
-        with np.load(path) as content:
+        with open(path, "rb") as file, np.load(file) as content:
             return np.asarray(content["boxes"], dtype=np.int64) if str(content["key"]) == key else None
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(f"{path} is not a cache of attended boxes, or is damaged; delete it: {error}") from error

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from gazekit.models.inputs import example_inputs
+
+_SAME_SHAPE = {F.batch_norm, F.relu, F.relu6, F.dropout}
+
+
+class ShapesOnly(TorchFunctionMode):
+    """On the ``meta`` device: leave out what changes no shape and costs no product, as filling in random numbers."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """The first argument in place of such a function's result; anything else as it is."""
+        name = getattr(func, "__name__", "")
+        first = next((t for t in (*args, *(kwargs or {}).values()) if isinstance(t, Tensor)), None)
+        if first is not None and (func in _SAME_SHAPE or (name.endswith("_") and not name.startswith("_"))):
+            return first
+        return func(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)

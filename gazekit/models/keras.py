@@ -1,7 +1,8 @@
 """MobileNet's weights from Keras HDF5 files, and MobileNet as Keras computes it.
 
 Keras differs from timm in three ways: batch normalisation adds 1e-3 (not 1e-5) to the variance; a convolution of stride
-2 pads one row below and one column to the right (not all around); kernels are laid out (height, width, in, out).
+2 pads one row below and one column to the right (not all around; the first one does where the side is odd); kernels are
+laid out (height, width, in, out).
 A model that took Keras's weights carries a mark in its state dict, so that a checkpoint of it is read back the same
 way.
 """
@@ -27,11 +28,18 @@ Layers = dict[str, dict[str, Tensor]]
 
 
 class KerasStrideConv(nn.Conv2d):
-    """A convolution of stride 2 that pads below and to the right, as Keras's MobileNet does."""
+    """A convolution of stride 2 that pads below and to the right, as Keras's MobileNet does.
+
+    With ``same`` it pads all around where the side is odd, which Keras's "same" means for a kernel of 3.
+    """
+
+    same = False
 
     def forward(self, input: Tensor) -> Tensor:
         """The convolution of (N, C, h, w)."""
-        return super().forward(F.pad(input, (0, 1, 0, 1)))
+        height, width = input.shape[2:]
+        top, left = (height % 2, width % 2) if self.same else (0, 0)
+        return super().forward(F.pad(input, (left, 1, top, 1)))
 
 
 def as_keras(trunk: nn.Module) -> None:
@@ -43,7 +51,7 @@ def as_keras(trunk: nn.Module) -> None:
             module.eps = EPSILON
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
-                setattr(module, name, _repadded(child))
+                setattr(module, name, _repadded(child, same=name == "conv_stem"))
     trunk.register_buffer("as_keras", torch.ones((), dtype=torch.bool))
 
 
@@ -135,12 +143,12 @@ def _original_name(group: str, number: int) -> str:
     return f"conv_dw_{number + 1}" if group == "depthwise_conv2d" else "dense"
 
 
-def _repadded(conv: nn.Conv2d) -> KerasStrideConv:
+def _repadded(conv: nn.Conv2d, same: bool) -> KerasStrideConv:
     with torch.device("meta"):
         other = KerasStrideConv(
             conv.in_channels, conv.out_channels, 3, stride=2, padding=0, groups=conv.groups, bias=conv.bias is not None
         )
-    other.weight = conv.weight
+    other.weight, other.same = conv.weight, same
     other.training = conv.training
     return other
 

@@ -15,7 +15,7 @@ from torch import nn
 from gazekit.errors import ConfigError, unknown_name
 from gazekit.models import baselines, keras
 from gazekit.models.backbones import BACKBONES, IMAGENET, vector_trunk
-from gazekit.models.cost import Cost, count
+from gazekit.models.cost import Cost, ShapesOnly, count
 from gazekit.models.distribution import Distribution
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
@@ -125,9 +125,8 @@ def _entry(name: str) -> _Entry:
 
 @functools.lru_cache(maxsize=256)
 def _cost(name: str, buckets: int, size: int) -> Cost:
-    with torch.device("meta"):
-        model = create(name, buckets).eval()
-        return count(model, size)
+    with torch.device("meta"), ShapesOnly():
+        return count(create(name, buckets).eval(), size)
 
 
 def _nima(backbone: str) -> Callable[..., nn.Module]:

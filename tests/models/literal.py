@@ -107,7 +107,7 @@ def _links(layer: nn.Module, shape: tuple[int, ...], j: tuple[int, ...]) -> list
     if isinstance(layer, nn.AdaptiveAvgPool2d):
         return [((j[0], a, b), 1.0) for a in range(shape[1]) for b in range(shape[2])]
     if isinstance(layer, nn.AvgPool2d):
-        k, s, pad = int(layer.kernel_size), int(layer.stride), int(layer.padding)  # type: ignore[arg-type]
+        k, s, pad = int(layer.kernel_size), int(layer.stride), int(layer.padding)
         cells = [(j[1] * s + a - pad, j[2] * s + b - pad) for a in range(k) for b in range(k)]
         return [((j[0], a, b), 1.0) for a, b in cells if 0 <= a < shape[1] and 0 <= b < shape[2]]
     assert isinstance(layer, nn.Conv2d)

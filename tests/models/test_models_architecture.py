@@ -93,7 +93,7 @@ def test_attention_residual_learning_and_its_ablation() -> None:
         torch.testing.assert_close(module(x), module.after((1 + m) * t))
         module.naive = True
         torch.testing.assert_close(module(x), module.after(m * t))
-    assert created("residual-attention-narrow", naive=True).stages[0][1].naive  # type: ignore[index]
+    assert created("residual-attention-narrow", naive=True).stages[0][1].naive
 
 
 def test_the_last_upsampling_of_a_mask_adds_nothing() -> None:
@@ -122,13 +122,13 @@ def test_residual_attention_takes_any_size() -> None:
 def test_gates_have_table_two_sizes(name: str, sizes: object) -> None:
     with torch.device("meta"):
         fusion = models.create(f"gpf-{name}").fusion
-    channels = fusion.branches[0].in_features  # type: ignore[union-attr, index]
-    for gate in fusion.gates:  # type: ignore[union-attr]
-        assert gate.w1.weight.shape == (TABLE_II[name].w1, 2 * channels)  # type: ignore[union-attr]
-        assert gate.w2.weight.shape == (TABLE_II[name].w2, TABLE_II[name].w1)  # type: ignore[union-attr]
-        assert gate.w2.out_features == channels  # type: ignore[union-attr]
-    assert [fc.out_features for fc in fusion.branches] == [2048, 2048]  # type: ignore[union-attr]
-    assert (fusion.joint.in_features, fusion.joint.out_features) == (4096, 4096)  # type: ignore[union-attr]
+    channels = fusion.branches[0].in_features
+    for gate in fusion.gates:
+        assert gate.w1.weight.shape == (TABLE_II[name].w1, 2 * channels)
+        assert gate.w2.weight.shape == (TABLE_II[name].w2, TABLE_II[name].w1)
+        assert gate.w2.out_features == channels
+    assert [fc.out_features for fc in fusion.branches] == [2048, 2048]
+    assert (fusion.joint.in_features, fusion.joint.out_features) == (4096, 4096)
 
 
 def test_gated_fusion_by_hand() -> None:
@@ -137,18 +137,16 @@ def test_gated_fusion_by_hand() -> None:
     first, second = torch.rand(2, 256, 5, 4), torch.rand(2, 256, 3, 3)
     u, v = first.mean((2, 3)), second.mean((2, 3))
     z = torch.cat([u, v], 1)
-    gates = [torch.sigmoid(g.w2(F.relu(g.w1(z)))) for g in fusion.gates]  # type: ignore[operator, union-attr]
+    gates = [torch.sigmoid(g.w2(F.relu(g.w1(z)))) for g in fusion.gates]
     branches = [F.relu(fc(o * x)) for fc, o, x in zip(fusion.branches, gates, (u, v), strict=True)]
     torch.testing.assert_close(fusion(first, second), F.relu(fusion.joint(torch.cat(branches, 1))))
     torch.testing.assert_close(fusion.weights(first, second), tuple(gates))
 
 
 def test_every_published_name_is_there() -> None:
-    published = (
-        "nima-mobilenet nima-vgg16 nima-inception-resnet nima-xception nima-inception resnet50 residual-attention-56 "
-        "residual-attention-92 vgg16 alexnet resnet18 inception"
-    ).split()
-    backbones = ("vgg16", "alexnet", "resnet18", "inception")
+    backbones = ["vgg16", "alexnet", "resnet18", "inception"]
+    published = ["resnet50", "residual-attention-56", "residual-attention-92", *backbones]
+    published += [f"nima-{b}" for b in ("mobilenet", "vgg16", "inception-resnet", "xception", "inception")]
     published += [f"{kind}-{b}" for kind in ("random-crop", "pf", "gpf") for b in backbones]
     assert set(published) <= set(models.names())
     assert len(set(models.names())) == len(models.names())
@@ -175,7 +173,12 @@ def test_normalisation_is_that_of_the_weights() -> None:
 
 
 def test_smallest_sizes_are_true() -> None:
-    for name in (*(n for n in models.names() if n.startswith("nima")), "residual-attention-narrow", "mna-cnn", "dma-net"):
+    for name in (
+        *(n for n in models.names() if n.startswith("nima")),
+        "residual-attention-narrow",
+        "mna-cnn",
+        "dma-net",
+    ):
         with torch.device("meta"), torch.no_grad():
             assert count(models.create(name).eval(), models.info(name).smallest).macs > 0
 
@@ -190,7 +193,7 @@ def test_smallest_sizes_are_true() -> None:
 )
 def test_wrong_names_are_answered(call: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        call()  # type: ignore[operator]
+        call()
 
 
 def test_operators_are_declared_once() -> None:

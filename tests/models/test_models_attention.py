@@ -26,9 +26,9 @@ def norm(channels: int) -> nn.BatchNorm2d:
     layer = nn.BatchNorm2d(channels)
     with torch.no_grad():
         for tensor in (layer.weight, layer.running_var):
-            tensor.uniform_(0.5, 2)  # type: ignore[union-attr]
+            tensor.uniform_(0.5, 2)
         for tensor in (layer.bias, layer.running_mean):
-            tensor.normal_()  # type: ignore[union-attr]
+            tensor.normal_()
     return layer
 
 
@@ -111,9 +111,7 @@ CUTS = {
 HEAVY = {"inception", "alexnet", "nima-xception", "nima-inception-resnet"}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.benchmark) if n in HEAVY else n for n in CUTS]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.benchmark) if n in HEAVY else n for n in CUTS])
 def test_mass_is_conserved_at_every_layer_and_never_negative(name: str) -> None:
     model = created(name)
     pictures = real_batch(name)[:4]
@@ -146,7 +144,9 @@ def test_gradcam_by_hand() -> None:
     pictures = torch.randn(2, 3, 6, 6, dtype=torch.float64)
     found = gradcam(model, pictures, target=1, layer="4")
     features = model[:5](pictures).detach()
-    weights = model[7].weight[1] / 1.0  # the mean over the layer, then a linear score: its gradient is the same everywhere
+    weights = (
+        model[7].weight[1] / 1.0
+    )  # the mean over the layer, then a linear score: its gradient is the same everywhere
     expected = torch.einsum("c,ncij->nij", weights, features).clamp_min(0).detach()
     expected = expected / expected.sum((1, 2), keepdim=True)
     torch.testing.assert_close(found.double(), expected, atol=1e-6, rtol=0)
@@ -156,7 +156,7 @@ def test_gradcam_by_hand() -> None:
 def test_synthetic_attention_is_a_map_of_the_pictures(method: str) -> None:
     model, pictures = created("residual-attention-narrow"), real_batch("residual-attention-narrow")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    maps = synthetic_attention(model, pictures, method)  # type: ignore[arg-type]
+    maps = synthetic_attention(model, pictures, method)
     assert maps.shape == (8, 64, 64)
     assert maps.dtype == torch.float32
     assert maps.min() >= 0
@@ -165,7 +165,7 @@ def test_synthetic_attention_is_a_map_of_the_pictures(method: str) -> None:
     assert model.training
     assert not any(m._forward_hooks for m in model.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert synthetic_attention(model, pictures[:2], method, size=(20, 30)).shape == (2, 20, 30)  # type: ignore[arg-type]
+    assert synthetic_attention(model, pictures[:2], method, size=(20, 30)).shape == (2, 20, 30)
 
 
 def test_auto_is_masks_where_there_are_some() -> None:
@@ -191,8 +191,8 @@ def test_soft_masks_are_what_the_branches_give() -> None:
     assert [tuple(m.shape) for m in masks] == [(2, 16, 16, 16), (2, 32, 8, 8)]
     assert all(0 <= float(m.min()) < float(m.max()) <= 1 for m in masks)
     with torch.no_grad():
-        first = model.stages[0]  # type: ignore[index]
-        expected = first[1].mask(first[1].before(first[0](model.stem(pictures))))  # type: ignore[operator, index]
+        first = model.stages[0]
+        expected = first[1].mask(first[1].before(first[0](model.stem(pictures))))
     torch.testing.assert_close(masks[0], expected)
     assert soft_mask_maps(model, pictures).shape == (2, 16, 16)
 

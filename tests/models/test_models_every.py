@@ -49,10 +49,10 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
     reached = set()
     for stage in model.stages if isinstance(model, PeripheralFoveal) else (0,):
         if stage:
-            model.set_stage(stage)  # type: ignore[operator]
+            model.set_stage(stage)
         outputs = model.tasks(*inputs) if isinstance(model, MtrlCnn) else (model(*inputs),)
         model.zero_grad()
-        sum((p * torch.randn_like(p)).sum() for p in outputs).backward()  # type: ignore[union-attr]
+        sum((p * torch.randn_like(p)).sum() for p in outputs).backward()
         reached |= {n for n, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
     assert reached == {n for n, _ in model.named_parameters()}
 
@@ -95,7 +95,7 @@ def test_eight_real_pictures_can_be_learnt_by_heart(name: str) -> None:
         target = {1: torch.eye(2)[(torch.arange(8) > 3).long()], 2: q}
     for stage, wanted in target.items():
         if stage:
-            model.set_stage(stage)  # type: ignore[operator]
+            model.set_stage(stage)
         fovea = (pictures.flip(3),) if stage == 2 or name.startswith(("rapid", "random-crop")) else ()
         losses = fit(model, (pictures, *fovea), wanted, steps)
         assert min(losses) < 0.02, losses
@@ -127,6 +127,6 @@ def test_onnx_gives_what_torch_gives(name: str, tmp_path: Path) -> None:
         size = model.size = max(size, 64)
     done = export_onnx(model, tmp_path / "model.onnx", size=size)
     assert done.difference <= 1e-4
-    assert list(done.inputs)[0] == "pictures"
+    assert next(iter(done.inputs)) == "pictures"
     if name.startswith(("pf-", "gpf-")):
         assert list(done.inputs) == ["pictures", "fovea"]

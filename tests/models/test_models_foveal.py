@@ -33,7 +33,8 @@ def foveal(seed: int = 0, **options: object) -> PeripheralFoveal:
 
 
 @pytest.mark.parametrize(
-    ("size", "expected"), [((600, 800), (168, 224)), ((800, 600), (224, 168)), ((50, 50), (224, 224)), ((2, 900), (1, 224))]
+    ("size", "expected"),
+    [((600, 800), (168, 224)), ((800, 600), (224, 168)), ((50, 50), (224, 224)), ((2, 900), (1, 224))],
 )
 def test_the_view_keeps_the_aspect_ratio(size: tuple[int, int], expected: tuple[int, int]) -> None:
     assert view_size(size) == expected
@@ -159,7 +160,7 @@ def test_boxes_are_computed_once(tmp_path: Path) -> None:
     assert reads == [0, 1, 2, 3]
     for box, picture in zip(found, pictures, strict=True):
         view = peripheral_view(picture, 64)
-        (one,) = model.boxes(normalised(view, model.mean, model.std))  # type: ignore[arg-type]
+        (one,) = model.boxes(normalised(view, model.mean, model.std))
         assert tuple(box) == box_in_picture(one, view.shape[:2], picture.shape[:2])
     np.testing.assert_array_equal(attended_boxes(model, ids, read, size=64, cache=cache), found)
     assert reads == [0, 1, 2, 3]

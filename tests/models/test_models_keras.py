@@ -25,9 +25,14 @@ base = keras.applications.MobileNet((None, None, 3), weights=None, include_top=F
 top = keras.layers.Dense(10, activation="softmax")(keras.layers.Dropout(0.75)(base.output))
 model = keras.Model(base.input, top)
 rng = np.random.default_rng(0)
-kind = lambda name, v: rng.uniform(.5, 1.5, v.shape) if ("variance" in name or "gamma" in name) else rng.normal(0, .1, v.shape)
-model.set_weights([np.where(np.zeros(w.shape), 0, kind(w.path, w) * (6 if "kernel" in w.path else 1)) / (
-    np.sqrt(np.prod(w.shape[:-1])) if "kernel" in w.path else 1) * (10 if "kernel" in w.path else 1) for w in model.weights])
+def values(weight):
+    path, shape = weight.path, weight.shape
+    if "variance" in path or "gamma" in path:
+        return rng.uniform(0.5, 1.5, shape)
+    if "kernel" in path:
+        return rng.normal(0, 1.5 / np.sqrt(9 if "_dw_" in path else np.prod(shape[:-1])), shape)
+    return rng.normal(0, 0.1, shape)
+model.set_weights([values(weight) for weight in model.weights])
 model.save_weights(f"{out}/new.weights.h5")
 model.save(f"{out}/whole.h5")
 pictures = {f"x{s}": rng.uniform(-1, 1, (2, s, s, 3)).astype("float32") for s in (64, 97, 128)}

@@ -36,7 +36,7 @@ def created(name: str, **options: object) -> nn.Module:
     torch.manual_seed(0)
     if name.startswith(("pf-", "gpf-")):
         options.setdefault("fovea", small_size(name))
-    return models.create(name, **options)  # type: ignore[arg-type]
+    return models.create(name, **options)
 
 
 def inputs_for(name: str, model: nn.Module, count: int) -> tuple[Tensor, ...]:

@@ -33,7 +33,8 @@ def synthetic_attention(
     method : ``masks``, the soft masks of a Residual Attention Network; ``excitation``, excitation backprop;
         ``gradcam``; ``auto``, masks where the model has them, else excitation backprop.
     target : class whose evidence is asked for (not for masks), of each picture or one for all; else the predicted one.
-    layer : path of the layer that is read (not for masks); else the model's ``readout``.
+    layer : path of the layer that is read (not for masks); else the model's ``readout``. Of PF- and GPF-CNN the
+        peripheral subnet is asked, and paths are its own.
     size : (height, width) of the maps; else that of the pictures.
 
     Returns
@@ -49,6 +50,7 @@ def synthetic_attention(
         raise unknown_name("attention method", method, get_args(Method))
     if batch.ndim != 4:
         raise InputError(f"a batch of pictures (N, 3, H, W) was expected, not a tensor of shape {tuple(batch.shape)}")
+    model = getattr(model, "attention_part", model)
     size = size or (int(batch.shape[2]), int(batch.shape[3]))
     masked = any(isinstance(module, MaskBranch) for module in model.modules())
     if method == "masks" or (method == "auto" and masked):

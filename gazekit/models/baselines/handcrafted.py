@@ -85,7 +85,7 @@ class HandcraftedModel:
         found = [d for d in (sift(p, self.keypoints) for p in pictures) if len(d)]
         if sum(map(len, found)) < self.modes:
             raise InputError(f"{sum(map(len, found))} keypoints in all pictures; {self.modes} or more are needed")
-        gaussians = {"random_state": self.seed, "reg_covar": 1e-4}
+        gaussians = {"covariance_type": "diag", "random_state": self.seed, "reg_covar": 1e-4}
         self._mixture = learn_gmm(found, n_modes=self.modes, gm_args=gaussians)  # type: ignore[no-untyped-call]
 
     def _fisher_vector(self, picture: Picture) -> Vectors:

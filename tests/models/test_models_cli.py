@@ -1,0 +1,75 @@
+"""`gazekit models` and `gazekit models export`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gazekit import models
+from gazekit.cli import main
+from gazekit.cli.models_ import command
+from tests.needs import need
+
+
+def test_the_list_has_every_model_and_its_facts() -> None:
+    result = CliRunner().invoke(command, ["--json", "--buckets", "5"], catch_exceptions=False)
+    rows = {row["name"]: row for row in json.loads(result.output)}
+    assert list(rows) == models.names()
+    row = rows["residual-attention-56"]
+    assert row["parameters"] == 31_810_728 - 995 * 2049
+    assert row["gmacs"] == 6.269
+    assert (row["input"], row["mean"]) == (224, [0.485, 0.456, 0.406])
+    text = CliRunner().invoke(command, [], catch_exceptions=False).output
+    assert all(name in text for name in models.names())
+    assert "0.500 0.500 0.500" in text
+
+
+def test_export_writes_a_file_that_onnxruntime_reads(tmp_path: Path) -> None:
+    need(importlib.util.find_spec("onnxruntime"), "onnxruntime")
+    import onnx
+
+    out = tmp_path / "ran.onnx"
+    arguments = ["export", "residual-attention-narrow", "--out", str(out), "--buckets", "7", "--size", "48", "--json"]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    facts = json.loads(result.output.splitlines()[0])
+    assert facts["inputs"] == {"pictures": ["N", 3, 48, 48]}
+    assert facts["difference"] <= 1e-4
+    properties = {p.key: json.loads(p.value) for p in onnx.load(out).metadata_props}
+    assert properties["gazekit.mean"] == [0.485, 0.456, 0.406]
+    assert properties["gazekit.input_size"] == 48
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["models", "export", "nima-narow"], "did you mean nima-narrow"),
+        (["models", "export", "nima-narrow", "--weights", "absent.pt"], "no such weights file"),
+        (["models", "export", "nima-narrow", "--buckets", "1"], "buckets is 1"),
+    ],
+)
+def test_mistakes_end_with_one_line(
+    arguments: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 1
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    need(importlib.util.find_spec("onnxruntime"), "onnxruntime")
+    (tmp_path / "x.onnx").write_text("mine")
+    with pytest.raises(SystemExit):
+        main(["models", "export", "nima-narrow", "--out", str(tmp_path / "x.onnx")])
+    assert "exists already" in capsys.readouterr().err
+    assert (tmp_path / "x.onnx").read_text() == "mine"

@@ -1,0 +1,120 @@
+"""The scoring engine: the same scores as a plain loop, in order, whatever the files are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gazekit import models
+from gazekit.errors import FormatError, InputError
+from gazekit.models.baselines.patches import fixed_patches
+from gazekit.models.foveal import PeripheralFoveal
+from gazekit.models.pixels import foveal_crop, normalised, peripheral_view, resize
+from gazekit.models.scoring import Scorer, computes_in_bfloat16, keep_memory
+from tests.models.zoo import created, real_pictures
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i, picture in enumerate(real_pictures()):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), picture[: 300 - 10 * i, :, ::-1])
+    return tmp_path
+
+
+def plain_loop(model: nn.Module, paths: list[Path], size: int) -> np.ndarray:
+    model.eval()
+    found = []
+    for path in paths:
+        picture = resize(np.ascontiguousarray(cv2.imread(str(path))[..., ::-1]), (size, size))
+        with torch.no_grad():
+            found.append(model(normalised(picture, model.mean, model.std))[0].numpy())
+    return np.stack(found)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "auto"])
+@pytest.mark.parametrize("name", ["nima-narrow", "nima-mobilenet", "residual-attention-narrow"])
+def test_scores_are_those_of_a_plain_loop(name: str, precision: str, folder: Path) -> None:
+    model = created(name)
+    paths = sorted(folder.iterdir())
+    expected = plain_loop(model, paths, 64)
+    model.train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    scorer = Scorer(model, size=64, batch=3, precision=precision)
+    found = dict(scorer.files(paths))
+    assert list(found) == paths
+    scores = np.stack([found[path] for path in paths])
+    moved = np.abs((scores - expected) @ np.arange(1, 11)).max()
+    assert moved < (1e-4 if scorer.precision == "float32" else 0.1 if precision == "bfloat16" else 0.01)
+    assert model.training
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+    np.testing.assert_allclose(scorer.pictures([cv2.imread(str(paths[0]))[..., ::-1]]), scores[:1], atol=5e-3)
+
+
+def test_a_bad_file_is_reported_and_the_rest_goes_on(folder: Path) -> None:
+    (folder / "2b.png").write_bytes(b"no picture")
+    paths = [*sorted(folder.iterdir()), folder / "absent.png"]
+    found = list(Scorer(created("nima-narrow"), batch=4).files(paths))
+    assert [path for path, _ in found] == paths
+    errors = {path.name: result for path, result in found if isinstance(result, Exception)}
+    assert set(errors) == {"2b.png", "absent.png"}
+    assert isinstance(errors["2b.png"], FormatError)
+    assert all(abs(float(r.sum()) - 1) < 1e-3 for _, r in found if isinstance(r, np.ndarray))
+
+
+def test_bfloat16_is_not_used_where_scores_move(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr("gazekit.models.scoring.computes_in_bfloat16", lambda device: True)
+    model = created("nima-narrow")
+    with torch.no_grad():
+        model.head.weight.mul_(40)
+    scorer = Scorer(model, batch=8)
+    paths = sorted(folder.iterdir())
+    scores = np.stack([r for _, r in scorer.files(paths) if isinstance(r, np.ndarray)])
+    assert scorer.precision == "float32"
+    np.testing.assert_allclose(scores, plain_loop(model, paths, 64), atol=1e-4)
+
+
+def test_gpf_sees_the_original_pixels(folder: Path) -> None:
+    model = created("gpf-resnet18").eval()
+    assert isinstance(model, PeripheralFoveal)
+    pictures = [p[: 200 + 40 * i] for i, p in enumerate(real_pictures()[:4])]
+    found = Scorer(model, size=96, batch=4, precision="float32").pictures(pictures)
+    for one, picture in zip(found, pictures, strict=True):
+        small = peripheral_view(picture, 96)
+        view = normalised(small, model.mean, model.std)
+        crop = foveal_crop(picture, model.boxes(view)[0], small.shape[:2], 64)
+        with torch.no_grad():
+            expected = model(view, normalised(crop, model.mean, model.std))[0]
+        np.testing.assert_allclose(one, expected, atol=1e-5)
+    half = Scorer(model, size=96, batch=4, precision="bfloat16").pictures(pictures)
+    np.testing.assert_allclose(half, found, atol=2e-2)
+
+
+def test_patches_and_parts_are_the_same_each_time() -> None:
+    pictures = real_pictures()[:2]
+    for name in ("dma-net", "rapid"):
+        scorer = Scorer(created(name), size=64, precision="float32")
+        np.testing.assert_array_equal(scorer.pictures(pictures), scorer.pictures(pictures))
+    patches = fixed_patches(pictures[0], 64)
+    np.testing.assert_array_equal(patches[0], pictures[0][:64, :64])
+    np.testing.assert_array_equal(patches[3], pictures[0][-64:, -64:])
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(InputError, match=r"unknown precision.*float32"):
+        Scorer(created("nima-narrow"), precision="float3")
+    with pytest.raises(InputError, match="batch is 0"):
+        Scorer(created("nima-narrow"), batch=0)
+    with pytest.raises(InputError, match="no picture"):
+        Scorer(created("nima-narrow")).pictures([])
+
+
+def test_the_machine_is_asked_what_it_can() -> None:
+    assert isinstance(computes_in_bfloat16(torch.device("cpu")), bool)
+    assert not computes_in_bfloat16(torch.device("meta"))
+    assert keep_memory() in (True, False)
+    assert models.Scorer is Scorer
