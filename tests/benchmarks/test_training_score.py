@@ -1,0 +1,113 @@
+"""``gazekit score`` on 5,000 pictures: memory flat, three times a plain loop, killed and gone on with.
+
+pytest -m benchmark -s tests/benchmarks/test_training_score.py
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import torch
+from PIL import Image
+from skimage import data as photographs
+from torchvision import transforms
+
+from gazekit import models
+from gazekit.training.checkpoints import save_checkpoint
+from gazekit.training.scoring import load_trained
+from tests.training.killing import after, run_to_the_end
+
+COUNT, UNREADABLE = 5000, 7
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """NIMA(MobileNet) at 224 px; its weights do not matter for the speed."""
+    path = tmp_path_factory.mktemp("model") / "best.pt"
+    torch.manual_seed(0)
+    network = models.create("nima-mobilenet", 10)
+    identity = {"model": "nima-mobilenet", "buckets": 10, "size": 224, "model_options": {}}
+    content = {"identity": identity, "state_dict": network.state_dict()}
+    save_checkpoint(path, {**content, "mean": list(network.mean), "std": list(network.std)})
+    return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """5,000 JPEG cuts of 480x360 pixels from real photographs; every 700th file is damaged."""
+    folder = tmp_path_factory.mktemp("pictures")
+    sources = [photographs.astronaut(), photographs.coffee(), photographs.chelsea()]
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        source = sources[number % 3]
+        size = int(rng.integers(200, min(source.shape[:2])))
+        top, left = (int(rng.integers(n - size)) for n in source.shape[:2])
+        cut = cv2.resize(source[top : top + size, left : left + size], (480, 360))
+        encoded = cv2.imencode(".jpg", cut[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
+        broken = number % 700 == 699
+        (folder / f"{number:05d}.jpg").write_bytes(encoded[:20] if broken else encoded)
+    return folder
+
+
+def plain_loop(model: Path, files: list[Path]) -> float:
+    """Pictures a second of the loop that everybody writes: open, resize, normalise, forward, one by one."""
+    trained = load_trained(model)
+    mean, std = trained.network.mean, trained.network.std
+    look = transforms.Compose([transforms.Resize((224, 224)), transforms.ToTensor(), transforms.Normalize(mean, std)])
+    torch.set_num_threads(2)
+    start = time.perf_counter()
+    with torch.no_grad():
+        for file in files:
+            trained.network(look(Image.open(file).convert("RGB"))[None])
+    return len(files) / (time.perf_counter() - start)
+
+
+@pytest.mark.benchmark
+@pytest.mark.timeout(900)
+def test_memory_is_flat_and_it_is_three_times_the_loop(model: Path, pictures: Path, tmp_path: Path) -> None:
+    files = [p for n, p in enumerate(sorted(pictures.iterdir())) if n % 700 != 699]
+    plain_loop(model, files[:20])
+    loop = plain_loop(model, files[:300])
+    out = tmp_path / "scores.csv"
+    command = [sys.executable, "-m", "gazekit", "score", str(model), str(pictures), "--out", str(out), "--json"]
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    watched, memory = psutil.Process(process.pid), []
+    while process.poll() is None:
+        memory.append(watched.memory_info().rss / 1e6)
+        time.sleep(0.2)
+    seconds = time.perf_counter() - start
+    table = pd.read_csv(out)
+    third = len(memory) // 3
+    middle, end = np.median(memory[third : 2 * third]), np.median(memory[2 * third :])
+    rate = COUNT / seconds
+    print(f"\nloop {loop:.0f}/s, score {rate:.0f}/s with its start of the program: {rate / loop:.1f} times")
+    print(f"memory: {middle:.0f} MB in the second third, {end:.0f} MB in the last, at most {max(memory):.0f} MB")
+    assert table["error"].notna().sum() == UNREADABLE
+    assert end < 1.05 * middle
+    assert rate >= 3 * loop
+
+
+@pytest.mark.benchmark
+@pytest.mark.timeout(900)
+def test_killed_and_gone_on_with(model: Path, pictures: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    tables = []
+    for name, moments in (("whole", []), ("killed", list(map(after, rng.uniform(4, 9, 5))))):
+        out = tmp_path / f"{name}.csv"
+        killed = run_to_the_end(["score", str(model), str(pictures), "--out", str(out)], moments)
+        tables.append(pd.read_csv(out))
+    print(f"\nkilled {killed} times")
+    whole, gone_on = tables
+    assert killed >= 2
+    assert list(gone_on["image"]) == list(whole["image"]) == [str(p) for p in sorted(pictures.iterdir())]
+    difference = (gone_on.filter(regex="^(mean|p)") - whole.filter(regex="^(mean|p)")).abs().max().max()
+    assert difference < 0.01  # batches are cut elsewhere after a kill, which moves the last digits
