@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from survey.joint import joint_estimate
+from survey.joint import MODERATE, joint_estimate
 from survey.ratings import Duplicates, Floats, Ratings, from_table, settle_duplicates
 
 Counts = npt.NDArray[np.int64]
@@ -32,7 +32,8 @@ def aggregate(
         rounded to the nearest whole score, halves to the even one).
     min_ratings : pictures with fewer are flagged ``few``, never dropped.
     confidence : of the intervals.
-    joint : add ``joint`` and ``joint_se``, the score of ITU-T P.910's joint estimate and its standard error.
+    joint : add ``joint`` and ``joint_se``, the score of ITU-T P.910's joint estimate and its standard error,
+        moderated for sparse ratings (`survey.joint.MODERATE`).
 
     Returns
     -------
@@ -48,7 +49,7 @@ def aggregate(
     table = pd.DataFrame({"image": ratings.images, "n": counts.sum(axis=1)})
     table = pd.concat([table, describe(counts, confidence)], axis=1)
     if joint:
-        estimate = joint_estimate(ratings)
+        estimate = joint_estimate(ratings, prior=MODERATE)
         table["joint"], table["joint_se"] = estimate.score, estimate.error
     few = np.where(table["n"] < min_ratings, "few", "")
     table["flags"] = [" ".join(filter(None, (flag, "converted" if converted else ""))) for flag in few]
@@ -66,9 +67,8 @@ def count(ratings: Ratings, scale: int) -> Counts:
 def describe(counts: Counts, confidence: float = 0.95) -> pd.DataFrame:
     """Counts, moments, intervals and smoothed distribution of histograms (N, K), as columns.
 
-    The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval holds the mean of a distribution whose
-    posterior is Dirichlet(counts + 1/2): a beta distribution on [1, K] of the posterior's mean and variance. The
-    smoothed distribution is that posterior's mean.
+    The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval is of the mean under `posterior`: a beta
+    distribution on [1, K] of that mean's own mean and variance. The smoothed distribution is the posterior's mean.
     """
     scale = counts.shape[1]
     score = np.arange(1, scale + 1)
@@ -82,15 +82,25 @@ def describe(counts: Counts, confidence: float = 0.95) -> pd.DataFrame:
     columns: dict[str, Floats | Counts] = {f"c{k}": counts[:, k - 1] for k in score}
     columns |= {"mean": mean, "std": np.sqrt(squares / np.where(n > 0, n, np.nan)), "sd_sample": sample}
     columns |= {"mean_low": mean - half, "mean_high": mean + half, "dirichlet_low": low, "dirichlet_high": high}
-    smooth = (counts + 0.5) / (n + scale / 2)[:, None]
+    weight = posterior(counts)
+    smooth = weight / weight.sum(axis=1, keepdims=True)
     return pd.DataFrame(columns | {f"p{k}": smooth[:, k - 1] for k in score})
 
 
+def posterior(counts: Counts) -> Floats:
+    """Dirichlet weights (N, K): each picture's counts, and the study's own distribution with the weight of one rating.
+
+    Dirichlet(1/2) would draw ten ratings on ten scores a third of the way to the middle of the scale.
+    """
+    whole = counts.sum(axis=0) + 0.5
+    return np.asarray(counts + whole / whole.sum())
+
+
 def dirichlet_interval(counts: Counts, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of the mean score under a Dirichlet(counts + 1/2) posterior, (N,) and (N,)."""
+    """Interval of the mean score under `posterior`, (N,) and (N,)."""
     scale = counts.shape[1]
     score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives
-    weight = counts + 0.5
+    weight = posterior(counts)
     total = weight.sum(axis=1)
     mean = weight @ score / total
     variance = (weight @ score**2 / total - mean**2) / (total + 1)

@@ -14,6 +14,12 @@ import numpy.typing as npt
 from survey.ratings import Floats, Ratings
 
 TINY = 1e-8
+MODERATE = 20.0
+"""Ratings' worth of the common inconsistency for each rater, where raters see few pictures.
+
+The plain method lets scores lean on whoever agrees with them by chance: with 32 ratings a rater, errors grow past those
+of the plain mean.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Joint:
     inconsistency: Floats
 
 
-def joint_estimate(ratings: Ratings, *, tolerance: float = 1e-8, most: int = 1000) -> Joint:
+def joint_estimate(ratings: Ratings, *, prior: float = 0.0, tolerance: float = 1e-8, most: int = 1000) -> Joint:
     """Estimate picture scores, rater biases and rater inconsistencies together.
 
     Alternates until the scores move less than ``tolerance`` (Euclidean norm): each rater's inconsistency is the SD of
@@ -37,16 +43,19 @@ def joint_estimate(ratings: Ratings, *, tolerance: float = 1e-8, most: int = 100
     Parameters
     ----------
     ratings : each pair of rater and picture once, complete or sparse.
+    prior : 0 is the Recommendation; else each rater's variance is drawn to the common one, which counts as this many
+        ratings.
     """
     image, rater, values = ratings.image, ratings.rater, ratings.score
     score = _mean(image, values, len(ratings.images))
     bias = _mean(rater, values - score[image], len(ratings.raters))
+    given = np.bincount(rater, minlength=len(ratings.raters))
     for _ in range(most):
         left = values - score[image] - bias[rater]
         spread = _sd(rater, left, len(ratings.raters))
         of_picture = _sd(image, left, len(ratings.images))
         before = score
-        weight = 1.0 / (spread[rater] ** 2 + TINY)
+        weight = 1.0 / (_moderated(spread**2, given, prior)[rater] + TINY)
         score = _mean(image, values - bias[rater], len(ratings.images), weight)
         bias = _mean(rater, values - score[image], len(ratings.raters))
         if np.linalg.norm(np.nan_to_num(before - score)) < tolerance:
@@ -56,6 +65,13 @@ def joint_estimate(ratings: Ratings, *, tolerance: float = 1e-8, most: int = 100
     with np.errstate(divide="ignore", invalid="ignore"):
         error = of_picture / np.sqrt(votes)
     return Joint(score + shift, error, bias - shift, spread)
+
+
+def _moderated(variance: Floats, given: npt.NDArray[np.int64], prior: float) -> Floats:
+    if prior == 0:
+        return variance
+    common = float(np.nansum(variance * given) / given.sum())
+    return np.asarray((given * variance + prior * common) / (given + prior))
 
 
 def _mean(group: npt.NDArray[np.int32], values: Floats, groups: int, weight: Floats | None = None) -> Floats:

@@ -38,7 +38,8 @@ def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.
     counts = np.array([0, 0, 1, 2, 4, 2, 1, 0, 0, 0])
     scores = np.repeat(np.arange(1, 11), counts)
     found = aggregate(pd.DataFrame({"rater": range(10), "image": "x", "score": scores}))
-    draws = rng.dirichlet(counts + 0.5, 100_000) @ np.arange(1, 11)
+    prior = (counts + 0.5) / (counts + 0.5).sum()
+    draws = rng.dirichlet(counts + prior, 100_000) @ np.arange(1, 11)
     assert found.loc[0, ["dirichlet_low", "dirichlet_high"]].tolist() == pytest.approx(
         np.quantile(draws, [0.025, 0.975]), abs=0.05
     )

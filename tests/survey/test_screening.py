@@ -7,6 +7,7 @@ import pytest
 from survey.aggregate import aggregate
 from survey.errors import SurveyError
 from survey.screening import screen, without
+from tests.survey.simulated import simulated_study
 
 
 @pytest.fixture
@@ -89,3 +90,16 @@ def test_an_unknown_rule_is_refused(honest: pd.DataFrame) -> None:
 def test_a_table_of_three_columns_is_enough(honest: pd.DataFrame) -> None:
     main = honest.loc[honest["kind"] == "main", ["rater", "image", "score"]]
     assert screen(main).query("action == 'excluded'").empty
+
+
+def test_random_raters_are_found_without_checks_and_the_truth_is_recovered() -> None:
+    """A sample of the full simulation, which runs as a benchmark."""
+    found_both, errors = 0, []
+    for run in range(5):
+        table, truth, liars = simulated_study(np.random.default_rng(100 + run))
+        found = screen(table)
+        found_both += liars <= set(found.loc[found["action"] == "excluded", "rater"])
+        kept = aggregate(without(table, found), joint=True).set_index("image")
+        errors.append(np.sqrt(np.mean((kept["joint"] - truth[kept.index]) ** 2)))
+    assert found_both >= 4
+    assert np.mean(errors) < 0.28
