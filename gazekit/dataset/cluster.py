@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gazekit.dataset.parts import PartJob, make_part
-from gazekit.errors import ConfigError, MissingExtraError
+from gazekit.errors import ConfigError, MissingExtraError, OutputError
 
+PATIENCE = "10s"
 RETRIES = 3  # a part whose worker died so often is given up
 
 
@@ -20,11 +21,11 @@ def made_on_cluster(todo: Sequence[tuple[PartJob, Path]], scheduler: str) -> Ite
     ConfigError : nothing answers at the address, or it has no workers.
     """
     try:
-        from distributed import Client, as_completed
+        from distributed import Client, KilledWorker, as_completed
     except ImportError:
         raise MissingExtraError("Dask's distributed scheduler", "cluster") from None
     try:
-        client = Client(scheduler, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
@@ -36,5 +37,8 @@ def made_on_cluster(todo: Sequence[tuple[PartJob, Path]], scheduler: str) -> Ite
             client.submit(make_part, job, target.resolve(), key=f"gazekit-{target.stem}", pure=False, retries=RETRIES)
             for job, target in todo
         ]
-        for future in as_completed(futures):  # type: ignore[no-untyped-call]
-            yield future.result()
+        try:
+            for future in as_completed(futures, loop=client.loop):  # type: ignore[no-untyped-call]
+                yield future.result()
+        except KilledWorker as error:
+            raise OutputError(f"{error}; the parts that are done are kept: start the build again") from None

@@ -177,7 +177,7 @@ def _make_room(file: h5py.File, dataset: Dataset, count: int, caches: set[int]) 
         large[f"pixels/{size}"] = file.create_dataset(f"pixels/{size}", shape, np.uint8, chunks=(1, *shape[1:]))
     if dataset.map_size:
         square = (count, dataset.map_size, dataset.map_size)
-        options = {"chunks": (1, *square[1:]), "compression": "lzf", "shuffle": True}
+        options = {"chunks": (1, *square[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
         large["attention/map"] = file.create_dataset("attention/map", square, np.float32, **options)
     return large
 

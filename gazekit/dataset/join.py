@@ -139,6 +139,7 @@ def _copy_rows(file: h5py.File, source: h5py.Dataset, name: str, rows: slice, to
             dtype=source.dtype,
             chunks=(1, *source.shape[1:]),
             compression=source.compression,
+            compression_opts=source.compression_opts,
             shuffle=source.shuffle,
         )
     for n in range(len(source)):

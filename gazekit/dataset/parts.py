@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import h5py
 import numpy as np
 import numpy.typing as npt
@@ -94,7 +93,6 @@ class _Gathered:
 
 def make_part(job: PartJob, target: Path) -> Path:
     """Make a part file: beside its target, sealed, read back and compared, renamed."""
-    cv2.setNumThreads(1)
     with sealed_file(target, check=check_part) as file:
         file.attrs["schema"] = PART
         gathered = _write_pictures(file, job)
@@ -205,7 +203,8 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             dtype=np.float32,
             chunks=(1, grid, grid),
             maxshape=square,
-            compression="lzf",
+            compression="gzip",
+            compression_opts=1,  # LZF is faster, but its output depends on what was in memory before
             shuffle=True,
         )
     gathered = _Gathered()

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+
+import cv2
+import h5py
 
 from gazekit.dataset.layout import read_remarks
 from gazekit.dataset.parts import PartJob, check_part, make_part
-from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.errors import ConfigError, FormatError, InputError, OutputError
 from gazekit.progress import track
 
 UNUSABLE = ("missing", "unreadable", "broken")
@@ -59,7 +67,7 @@ def _made(todo: list[tuple[PartJob, Path]], workers: int, scheduler: str | None)
 def _made_in_processes(todo: list[tuple[PartJob, Path]], workers: int) -> Iterator[Path]:
     """Parts as they become ready; at most two a process wait in line, so that memory stays flat."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context, initializer=_settle) as pool:
         waiting = iter(todo)
         running: set[Future[Path]] = set()
         try:
@@ -71,9 +79,27 @@ def _made_in_processes(todo: list[tuple[PartJob, Path]], workers: int) -> Iterat
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
+        except BrokenProcessPool:
+            raise OutputError(
+                "a process of the build died (killed, or out of memory); "
+                "the parts that are done are kept: start it again"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _settle() -> None:
+    """One thread a process, and no life without the process that started it."""
+    cv2.setNumThreads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: BaseProcess) -> None:
+    wait_for([parent.sentinel])
+    os._exit(1)
 
 
 def _is_whole(target: Path) -> bool:
@@ -85,15 +111,11 @@ def _is_whole(target: Path) -> bool:
 
 
 def _pictures_in(target: Path) -> int:
-    import h5py
-
     with h5py.File(target, "r") as file:
         return len(file["image/id"])
 
 
 def _refuse_unusable(targets: Iterable[Path]) -> None:
-    import h5py
-
     faults = []
     for target in targets:
         with h5py.File(target, "r") as file:

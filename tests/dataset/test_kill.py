@@ -1,0 +1,223 @@
+"""Builds that are killed and started again, here and on a cluster."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gazekit.dataset import open_dataset
+from gazekit.dataset.work import work_folder
+from gazekit.errors import ConfigError, FormatError
+from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
+from tests.needs import need
+
+SCRIPT = textwrap.dedent(
+    """
+    import pickle, sys
+    from pathlib import Path
+    if __name__ == "__main__":
+        collection, options = pickle.loads(Path(sys.argv[1]).read_bytes())
+        from gazekit.dataset import build_dataset
+        print("go", flush=True)
+        build_dataset(*collection, Path(sys.argv[2]), **options)
+    """
+)
+
+
+def build_and_kill(folder: Path, out: Path, after_s: float) -> bool:
+    """Start a build in a process group of its own and kill all of it; true if it was still at work."""
+    command = [sys.executable, str(folder / "build.py"), str(folder / "job.pickle"), str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    with process, process.stdout as pipe:
+        assert pipe.readline() == b"go\n"
+        time.sleep(after_s)
+        alive = process.poll() is None
+        if alive:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return alive
+
+
+def write_job(folder: Path, collection: Collection, **options: object) -> None:
+    import pickle
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "build.py").write_text(SCRIPT)
+    data = (collection.pictures, collection.fixations, collection.histograms)
+    (folder / "job.pickle").write_bytes(pickle.dumps((data, {"sigma_px": 12.0, **options})))
+
+
+def run_kills(collection: Collection, folder: Path, kills: int, seed: int, **options: object) -> int:
+    """Kill builds at random moments, finish each, compare with an undisturbed one; how many were cut off."""
+    write_job(folder, collection, **options)
+    started = time.perf_counter()
+    whole = collection.build(folder / "whole" / "d.dataset.h5", **options)
+    lasts = time.perf_counter() - started
+    chance, cut_off = random.Random(seed), 0
+    for _ in range(kills):
+        out = folder / "killed" / "d.dataset.h5"
+        cut_off += build_and_kill(folder, out, chance.uniform(0, 1.1 * lasts))
+        if out.exists():
+            assert len(open_dataset(out)) == len(collection.pictures), "what stands under the name is whole"
+        collection.build(out, **options)
+        assert content(out) == content(whole)
+        assert not work_folder(out).exists()
+        shutil.rmtree(out.parent)
+    return cut_off
+
+
+def content(path: Path) -> dict[str, bytes]:
+    shards = path.with_name(f"{path.name}.shards")
+    files = [path, *(sorted(shards.iterdir()) if shards.is_dir() else [])]
+    return {file.name: file.read_bytes() for file in files}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Collection:
+    pictures = cut_photographs(tmp_path_factory.mktemp("many"), 240, side=224)
+    return Collection(pictures, made_up_fixations(pictures), made_up_ratings([p.image for p in pictures]))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are killed as POSIX does")
+def test_a_killed_build_goes_on_to_the_same_file(many: Collection, tmp_path: Path) -> None:
+    assert run_kills(many, tmp_path / "one", 2, seed=1) >= 1
+    assert run_kills(many, tmp_path / "shards", 2, seed=2, shard=24) >= 1
+
+
+def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gazekit.dataset.work as work
+
+    made: list[Path] = []
+    make_part = work.make_part
+
+    def counted(job: work.PartJob, target: Path) -> Path:
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        made.append(target)
+        return make_part(job, target)
+
+    monkeypatch.setattr(work, "make_part", counted)
+    out = tmp_path / "d.dataset.h5"
+    with pytest.raises(KeyboardInterrupt):
+        many.build(out, shard=24)
+    first = made.copy()
+    made.clear()
+    damaged = first[2]
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(KeyboardInterrupt):
+        many.build(out, shard=24)
+    assert len(first) == 5
+    assert made[0] == damaged, "a damaged part is made again, whole ones are kept"
+    assert len(set(first + made)) == 9
+
+
+def test_changed_input_is_noticed_after_a_kill(collection: Collection, tmp_path: Path) -> None:
+    from gazekit.dataset.parts import PartJob, PartOptions
+    from gazekit.pictures import Picture
+
+    file = tmp_path / "a.jpg"
+    shutil.copyfile(collection.pictures[0].file, file)
+    job = PartJob((Picture("a", file),), {}, PartOptions())
+    before = job.key()
+    assert PartJob((Picture("a", file),), {}, PartOptions()).key() == before
+    assert PartJob((Picture("a", file),), {}, PartOptions(share=0.5)).key() != before
+    shutil.copyfile(collection.pictures[1].file, file)
+    assert job.key() != before
+
+
+def test_an_older_dataset_stays_until_the_new_one_is_whole(many: Collection, tmp_path: Path) -> None:
+    folder = tmp_path
+    write_job(folder, many, seed=5, shard=24)
+    out = folder / "d.dataset.h5"
+    many.build(out, shard=24)
+    old = open_dataset(out).sha256
+    build_and_kill(folder, out, 0.3)
+    found = open_dataset(out)
+    assert found.sha256 == old or found.provenance["parameters"]["seed"] == 5
+    many.build(out, shard=24, seed=5)
+    assert open_dataset(out).provenance["parameters"]["seed"] == 5
+    many.build(out, seed=5)
+    assert not out.with_name(f"{out.name}.shards").exists(), "one file needs no shards"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A Dask scheduler and two workers, each a process of its own."""
+    try:
+        import distributed
+    except ImportError:
+        need(None, "Dask's distributed scheduler (pip install 'gazekit[cluster]')")
+    folder = tmp_path_factory.mktemp("cluster")
+    log = (folder / "log").open("wb")
+    place = folder / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    plain = {"stdout": log, "stderr": log, "cwd": folder}
+    listen = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(place)]
+    processes = [subprocess.Popen([*dask, "scheduler", *listen], **plain)]
+    serve = ["--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+    processes += [subprocess.Popen([*dask, "worker", *serve], **plain) for _ in range(2)]
+    client = distributed.Client(scheduler_file=str(place), timeout=60)
+    with client:
+        client.wait_for_workers(2, timeout=60)
+        address = client.scheduler.address
+    yield address, processes
+    for process in processes:
+        process.kill()
+        process.wait()
+    log.close()
+
+
+def test_a_cluster_builds_the_same_file_though_a_worker_is_killed(
+    many: Collection, cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
+) -> None:
+    address, processes = cluster
+    alone = many.build(tmp_path / "alone" / "d.dataset.h5", shard=12)
+    out = tmp_path / "together" / "d.dataset.h5"
+    seen: list[int] = []
+
+    def kill_one_on_the_way() -> None:
+        while not (parts := list(work_folder(out).glob("[0-9]*.h5"))) and not out.exists():
+            time.sleep(0.005)
+        processes[1].kill()
+        seen.append(len(parts))
+
+    killer = threading.Thread(target=kill_one_on_the_way)
+    killer.start()
+    many.build(out, shard=12, scheduler=address)
+    killer.join()
+    assert 0 < seen[0] < 20, "a worker died while there was work to do"
+    assert processes[1].poll() is not None
+    assert content(out) == content(alone)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(
+    collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("gazekit.dataset.cluster.PATIENCE", "1s")
+    with pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
+        collection.build(tmp_path / "d.h5", scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_part_that_did_not_reach_the_disk_is_noticed(collection: Collection, tmp_path: Path) -> None:
+    from gazekit.dataset.parts import check_part
+
+    path = collection.build(tmp_path / "d.dataset.h5")
+    check_part(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 255
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="altered"):
+        check_part(path)
