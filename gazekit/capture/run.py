@@ -134,7 +134,9 @@ class SessionRun:
             rating = self.study.rating
             self.state.phase = "rating"
             self.tracker.watch(None)
-            self._steadily(lambda: self.recorder.event("response", response=self.display.rate(rating)))
+            self._steadily(
+                lambda: self.recorder.event("response", order=trial.order, response=self.display.rate(rating))
+            )
 
     def _show(self, trial: PlannedTrial) -> None:
         section = self.study.presentation

@@ -133,7 +133,8 @@ def deflate(chunk: Values) -> bytes:
     data = np.ascontiguousarray(full).reshape(-1).view(np.uint8)
     if chunk.dtype.itemsize > 1:
         data = np.ascontiguousarray(data.reshape(-1, chunk.dtype.itemsize).T)
-    return zlib.compress(data.data, _LEVEL)
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS, 9, zlib.Z_RLE)
+    return packer.compress(data.data) + packer.flush()
 
 
 @contextlib.contextmanager

@@ -119,7 +119,7 @@ def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal:
     try:
         content = _collect(source)
         session, device = _session(source, content)
-    except (KeyError, TypeError, ValueError, InputError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise FormatError(f"{journal} is not a journal that this gazekit wrote: {error}") from error
     n = len(device)
     if target.exists():
@@ -164,7 +164,10 @@ def _take_event(content: _Content, event: dict[str, Any]) -> None:
         content.stimuli.append(event)
         content.showing = ""
     elif kind == "response":
-        content.stimuli[-1]["response"] = str(event["response"])
+        # by number: the stimulus itself may have been in a damaged stretch
+        for row in content.stimuli:
+            if row["order"] == event["order"]:
+                row["response"] = str(event["response"])
     elif kind == "message":
         content.messages.append(event)
     elif kind == "calibration":

@@ -124,7 +124,10 @@ class Record:
 
     def json(self) -> dict[str, Any]:
         """The content of a header, an event or an end."""
-        value = json.loads(self.payload)
+        try:
+            value = json.loads(self.payload)
+        except ValueError as error:
+            raise FormatError(f"record {self.sequence} of the journal is no JSON: {error}") from error
         if not isinstance(value, dict):
             raise FormatError(f"record {self.sequence} of the journal should hold an object, found {value!r:.80}")
         return value
@@ -169,7 +172,10 @@ class Journal:
         first = next(self.records(), None)
         if first is None or first.kind != HEADER:
             raise FormatError(f"{self.path} has lost its header (its first record is damaged); it cannot be recovered")
-        self.header = first.json()
+        try:
+            self.header = first.json()
+        except FormatError as error:
+            raise FormatError(f"{self.path} is not a journal that this gazekit wrote: {error}") from error
         if self.header.get("schema") != SCHEMA:
             raise FormatError(f"{self.path} is of schema {self.header.get('schema')!r}; this gazekit reads {SCHEMA}")
 
