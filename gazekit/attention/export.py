@@ -19,7 +19,7 @@ from gazekit.attention.maps import Map
 from gazekit.attention.masks import Fill, Mask, apply_mask, fixations_to_mask, rectangles_to_mask
 from gazekit.attention.patches import best_patches, connected_regions, threshold_mask
 from gazekit.attention.rectangles import Box, attended_rectangle
-from gazekit.attention.viewings import Viewing, Weight, maps_by_picture, viewings
+from gazekit.attention.viewings import EVERYONE, Viewing, Weight, maps_by_picture, viewings
 from gazekit.errors import FormatError, InputError
 from gazekit.files import provenance, whole_file
 from gazekit.pictures import Picture, Pixels, read_picture
@@ -106,7 +106,7 @@ def write_attention(
             rows.append(row)
             if rgb is not None:
                 view = _draw(out, rgb, amap, viewing, who, row, mask, options)
-                views += [(f"{image} {who}", view)] if len(views) < SHEET_ROWS else []
+                views += [(image if who == EVERYONE else f"{image} {who}", view)] if len(views) < SHEET_ROWS else []
     table = pd.DataFrame(rows)
     if views:
         _sheets(out, views)
@@ -160,7 +160,7 @@ def _sizes(
 
 def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
     """The row of a map in the table, and the mask of what is attended to."""
-    own = viewing if who == "everyone" else viewing.of(*_members(viewing, who, options))
+    own = viewing if who == EVERYONE else viewing.of(*_members(viewing, who, options))
     box = attended_rectangle(amap, options.share)
     boxes: list[Box] = [box]
     if options.keep == "region":
@@ -199,8 +199,8 @@ def _draw(
     out: Path, rgb: Pixels, amap: Map, viewing: Viewing, who: str, row: Mapping[str, Any], mask: Mask, options: Options
 ) -> list[Pixels]:
     """Write the pictures of one map; what a sheet shows of them: picture, scanpath, heatmap, masked."""
-    name = file_name(viewing.image, "" if who == "everyone" else who)
-    own = viewing if who == "everyone" else viewing.of(*_members(viewing, who, options))
+    name = file_name(viewing.image, "" if who == EVERYONE else who)
+    own = viewing if who == EVERYONE else viewing.of(*_members(viewing, who, options))
     weight = own.weight if options.weight == "duration" else None
     path = scanpath(rgb, own.x, own.y, weight, viewer=own.participant.tolist(), numbers=len(own.participants) < 3)
     heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])

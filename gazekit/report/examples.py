@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import heatmap, scanpath
 from gazekit.attention.masks import apply_mask, rectangles_to_mask
-from gazekit.report.pictures import Shown, shown
+from gazekit.report.pictures import LONGEST, Shown, shown
 from gazekit.report.words import CONDITIONS, condition
 
 if TYPE_CHECKING:
@@ -95,6 +96,9 @@ def spread(values: Mapping[str, float], count: int) -> list[str]:
 
 
 def _scanpath(rgb: npt.NDArray[np.uint8], own: pd.DataFrame) -> npt.NDArray[np.uint8]:
+    scale = max(1.0, LONGEST / max(rgb.shape[:2]))  # thin lines on a small picture could not be seen
+    large = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else rgb
+    x, y = own["x_picture"] * scale, own["y_picture"] * scale
     people = own["participant"].tolist() if "participant" in own else None
     few = people is None or len(set(people)) < 3
-    return scanpath(rgb, own["x_picture"], own["y_picture"], own["duration_ms"], viewer=people, numbers=few)
+    return scanpath(large, x, y, own["duration_ms"], viewer=people, numbers=few)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gazekit.attention.drawing import fit_picture
 
 Pixels = npt.NDArray[np.uint8]
+LONGEST = 460  # longer side of a picture on the page
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Shown:
     caption: str
 
 
-def shown(rgb: Pixels, alt: str, caption: str = "", longest: int = 460) -> Shown:
+def shown(rgb: Pixels, alt: str, caption: str = "", longest: int = LONGEST) -> Shown:
     """A picture of at most ``longest`` pixels, as a JPEG inside a data address."""
     small = fit_picture(np.asarray(rgb, dtype=np.uint8), longest)
     _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 84])
