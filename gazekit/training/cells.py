@@ -25,7 +25,12 @@ from gazekit.training.team import Team
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
-SYNTHETIC = "synthetic"
+SYNTHETIC = {
+    "synthetic": "auto",
+    "synthetic-masks": "masks",
+    "synthetic-excitation": "excitation",
+    "synthetic-gradcam": "gradcam",
+}  # conditions of a network's own attention, and how it is read
 
 
 @dataclass(frozen=True)
@@ -100,8 +105,8 @@ def train_cell(job: Job, team: Team | None = None) -> Path:
 
 
 def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
-    """The dataset with the condition ``synthetic`` of the job's model and seed, where the cell needs it."""
-    if job.cell.condition != SYNTHETIC:
+    """The dataset with the network's own attention as a condition, where the cell needs it."""
+    if job.cell.condition not in SYNTHETIC:
         return dataset
     from gazekit.training.synthetic import own_rectangles
 
@@ -110,7 +115,7 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     boxes = own_rectangles(dataset, job)
     if team.leads:
         team.wait()
-    return dataset.with_rectangles(SYNTHETIC, boxes)
+    return dataset.with_rectangles(job.cell.condition, boxes)
 
 
 def build_network(job: Job, buckets: int) -> torch.nn.Module:

@@ -56,7 +56,8 @@ def train(
     out : the comparison folder.
     models : names of `gazekit.models.names`.
     conditions : of the dataset; ``synthetic`` is the attention of the same network, trained on whole pictures
-        (condition ``original``, which is added where it is absent).
+        (condition ``original``, which is added where it is absent): its masks where it has them, else excitation
+        backprop; ``synthetic-masks``, ``synthetic-excitation`` and ``synthetic-gradcam`` say which.
     seeds : how many (0, 1, ...), or which.
     jobs : cells that are trained side by side, each in a process of its own.
     threads : of each process; else the cores over the jobs. A folder keeps the number it was begun with, since
@@ -138,9 +139,9 @@ def plan(
 def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Cell]:
     """The cells of a grid: ``original`` first, ``synthetic``, which needs it, last."""
     wanted = list(dict.fromkeys(conditions))
-    if SYNTHETIC in wanted and "original" not in wanted:
+    if "original" not in wanted and any(name in SYNTHETIC for name in wanted):
         wanted.insert(0, "original")
-    wanted.sort(key=lambda name: (name == SYNTHETIC, name != "original"))
+    wanted.sort(key=lambda name: (name in SYNTHETIC, name != "original"))
     names, numbers = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
     faults = [
         f"no {what} given"
@@ -166,10 +167,15 @@ def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, re
                 models.create(name, data.scale, weights=recipe.weights, **recipe.model_options)
         except InputError as error:
             faults.append(str(error))
-    known = [*data.conditions, *([SYNTHETIC] if "human" in data.conditions else [])]
+    known = [*data.conditions, *(SYNTHETIC if "human" in data.conditions else [])]
     for condition in dict.fromkeys(cell.condition for cell in cells):
         if condition not in known:
             faults.append(f"{path} lacks the condition {condition!r}: {unknown_name('condition', condition, known)}")
+    masked = [c.model for c in cells if c.condition == "synthetic-masks" and "residual-attention" not in c.model]
+    if masked:
+        faults.append(
+            f"synthetic-masks needs Residual Attention Networks; {', '.join(dict.fromkeys(masked))} has no masks"
+        )
     smallest_splits = {"train": 2, "validation": 1, "test": FEWEST_TEST_PICTURES}
     for split, fewest in smallest_splits.items():
         count = len(data.indices(split, scheme))  # type: ignore[arg-type]
@@ -295,7 +301,7 @@ def _run_beside(executor: Executor, waiting: list[Job]) -> None:
 
 def _ready(job: Job) -> bool:
     needed = Cell(job.cell.model, "original", job.cell.seed)
-    return job.cell.condition != SYNTHETIC or needed.done(job.out)
+    return job.cell.condition not in SYNTHETIC or needed.done(job.out)
 
 
 @contextmanager

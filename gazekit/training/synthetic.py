@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 
 from gazekit.errors import FormatError
 from gazekit.files import whole_file
-from gazekit.training.cells import Cell, Job
+from gazekit.training.cells import SYNTHETIC, Cell, Job
 from gazekit.training.examples import in_order
 from gazekit.training.trained import load_trained
 
@@ -25,7 +25,7 @@ Maps = npt.NDArray[np.float32]
 
 
 def own_rectangles(dataset: Dataset, job: Job) -> Boxes:
-    """Rectangles (N, 1, 4) of a network's own attention, kept in ``synthetic/<model>/seed<k>.npz``.
+    """Rectangles (N, 1, 4) of a network's own attention, kept in ``synthetic/<model>/seed<k>[-<method>].npz``.
 
     The network is the one of the same name and seed that was trained on whole pictures. Its rectangle is the one of
     the human mask's area, to a pixel row, that holds most of its attention.
@@ -42,7 +42,8 @@ def own_rectangles(dataset: Dataset, job: Job) -> Boxes:
 
 def attention_file(out: Path, cell: Cell) -> Path:
     """Where a network's own attention is kept."""
-    return out / "synthetic" / cell.model / f"seed{cell.seed}.npz"
+    method = cell.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
+    return out / "synthetic" / cell.model / f"seed{cell.seed}{method}.npz"
 
 
 def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
@@ -59,6 +60,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     from gazekit.models.attention import synthetic_attention
 
     recipe = job.recipe
+    method: Any = SYNTHETIC[job.cell.condition]
     network = load_trained(Cell(job.cell.model, "original", job.cell.seed).folder(job.out)).network
     mean = torch.tensor(network.mean)[:, None, None]
     std = torch.tensor(network.std)[:, None, None]
@@ -66,7 +68,8 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     for batch in in_order(np.arange(len(dataset.ids)), 32):
         pixels = dataset.batch(batch, "original", size=recipe.size)
         images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-        rows.append(synthetic_attention(network, (images - mean) / std, size=(GRID, GRID)).detach().numpy())
+        maps = synthetic_attention(network, (images - mean) / std, method, size=(GRID, GRID))
+        rows.append(maps.detach().numpy())
     return np.concatenate(rows).astype(np.float32)
 
 

@@ -18,6 +18,9 @@ CONDITIONS = {
     "shuffled": "what people looked at in another picture",
     "random": "a random part",
     "synthetic": "what the network itself looks at",
+    "synthetic-masks": "what the network itself looks at, by its masks",
+    "synthetic-excitation": "what the network itself looks at, by excitation backprop",
+    "synthetic-gradcam": "what the network itself looks at, by Grad-CAM",
 }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from gazekit.attention import saliency
 from gazekit.dataset import open_dataset
+from gazekit.errors import ConfigError
 from gazekit.training import compare, train
 from gazekit.training.agreement import CEILING, FLOORS
 from gazekit.training.metrics import METRICS
@@ -113,3 +114,24 @@ def test_a_finished_cell_is_not_trained_again(folder: Path, dataset: Path) -> No
     before = weights.stat().st_mtime_ns
     train(dataset, folder, conditions=["human", "shuffled", "synthetic"], seeds=2, **SMALL)
     assert weights.stat().st_mtime_ns == before
+
+
+def test_each_way_to_read_attention_is_a_condition(dataset: Path, tmp_path: Path) -> None:
+    ways = ["synthetic-masks", "synthetic-excitation", "synthetic-gradcam"]
+    options = {**SMALL, "models": ["residual-attention-narrow"], "epochs": 1}
+    train(dataset, tmp_path, conditions=ways, seeds=1, **options)
+    boxes = []
+    for way in ways:
+        with np.load(
+            tmp_path / f"synthetic/residual-attention-narrow/seed0{way.removeprefix('synthetic')}.npz"
+        ) as kept:
+            boxes.append(kept["rectangles"])
+        assert (tmp_path / f"runs/residual-attention-narrow/{way}/seed0/done.json").exists()
+    assert not np.array_equal(boxes[0], boxes[1])
+    assert not np.array_equal(boxes[1], boxes[2])
+    compare(tmp_path, resamples=100, permutations=99)
+    assert {f"residual-attention-narrow ({way[10:]})" for way in ways} <= set(
+        pd.read_csv(tmp_path / "agreement.csv")["map"]
+    )
+    with pytest.raises(ConfigError, match="nima-narrow has no masks"):
+        train(dataset, tmp_path / "other", conditions=["synthetic-masks"], seeds=1, **SMALL)
