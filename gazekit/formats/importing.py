@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Source:
     format: str
     request: Request
     options: Mapping[str, Any]
-    sums: dict[Path, str] = field(default_factory=dict)
+    sums: dict[Path, Future[str]] = field(default_factory=dict)
 
     def parts(self) -> Iterator[Part]:
         """The samples in parts.
@@ -66,10 +67,18 @@ class Source:
         inside = path.is_relative_to(self.head.path) and path != self.head.path
         return path.relative_to(self.head.path).as_posix() if inside else path.name
 
+    def hash_ahead(self) -> None:
+        """Begin to take the file's SHA-256, which the provenance wants at the end, while it is read."""
+        if self.head.path.is_file() and self.head.path not in self.sums:
+            pool = ThreadPoolExecutor(1)
+            self.sums[self.head.path] = pool.submit(sha256, self.head.path)
+            pool.shutdown(wait=False)
+
     def _sum(self, path: Path) -> str:
         if path not in self.sums:
-            self.sums[path] = sha256(path)
-        return self.sums[path]
+            self.sums[path] = Future()
+            self.sums[path].set_result(sha256(path))
+        return self.sums[path].result()
 
     def parameters(self) -> dict[str, Any]:
         """How the file was read."""

@@ -169,6 +169,8 @@ class Table:
         columns = [n for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
         with open(self.head.path, encoding=self.head.encoding, errors="replace", newline=None) as file:
             for line in file:
+                if _MAYBE_DECIMAL.search(line) is None:
+                    continue
                 cells = split_line(line, str(self.separator))
                 found = {m[1] for n in columns if n < len(cells) and (m := _DECIMAL.fullmatch(cells[n]))}
                 if found:
@@ -192,7 +194,15 @@ class Table:
         ) + " text"
 
 
+_MAYBE_DECIMAL = re.compile(r"[.,]\d")
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
+
+
+def pa_array(values: npt.NDArray[Any]) -> pa.Array:
+    """An array for pyarrow, which is loaded when it is first wanted."""
+    import pyarrow as pa
+
+    return pa.array(values)
 
 
 class Batch:
@@ -207,6 +217,10 @@ class Batch:
 
     def __contains__(self, name: str) -> bool:
         return name in self._index
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Batch:
+        """The rows where ``keep`` is true; the batch itself where it is throughout."""
+        return self if keep.all() else Batch(self._batch.filter(pa_array(keep)))
 
     def numbers(self, name: str) -> npt.NDArray[np.float64]:
         """A column of numbers, shape (n,); NaN where a cell is empty, infinite, or the table lacks the column."""

@@ -79,8 +79,8 @@ def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Ite
         unit = unit or _guess_unit(batch, layout)
         for key, rows in _by_recording(batch, layout):
             if key not in sessions:
-                sessions[key] = Recording.begin(head, request, layout, batch, key, rows[0])
-            part = sessions[key].part(batch, rows, unit or "us")
+                sessions[key] = Recording.begin(head, request, layout, rows, key)
+            part = sessions[key].part(rows, unit or "us")
             if part is not None:
                 yield part
     for one in sessions.values():
@@ -99,11 +99,9 @@ class Recording:
     media: set[str] = field(default_factory=set)
 
     @classmethod
-    def begin(
-        cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str], row: np.int64
-    ) -> Recording:
-        """The recording that begins with a row."""
-        first = np.array([row])
+    def begin(cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str]) -> Recording:
+        """The recording that begins with a batch."""
+        first = np.array([0])
         screen = request.resolve_screen(_resolution(batch, first, layout), head.path)
         software = batch.texts(layout.version, first)[0]
         draft = Draft(
@@ -118,27 +116,25 @@ class Recording:
         )
         return cls(draft, layout, Shown(screen))
 
-    def part(self, batch: Batch, rows: npt.NDArray[np.int64], unit: str) -> Part | None:
-        """Take some rows of a batch: events and pictures are noted, samples are handed on."""
+    def part(self, batch: Batch, unit: str) -> Part | None:
+        """Take rows of a batch: events and pictures are noted, samples are handed on."""
         layout = self.layout
-        time = batch.numbers(layout.time)[rows]
+        time = batch.numbers(layout.time)
         for what, value in layout.events:
-            self._note_events(batch, rows, time, unit, what, value)
-        codes, words = batch.codes(layout.stimulus)
-        sample, calibrating = _is_sample(batch, layout)[rows], _is_calibration(batch, layout)[rows]
+            self._note_events(batch, time, unit, what, value)
+        sample, calibrating = _is_sample(batch, layout), _is_calibration(batch, layout)
         self.calibration_rows += int((sample & calibrating).sum())
         keep = sample & ~calibrating
         if not keep.any():
             return None
-        picked = rows[keep]
-        system = whole_us(time[keep], unit)
+        seen, system = batch.where(keep), whole_us(time[keep], unit)
+        codes, words = seen.codes(layout.stimulus)
         if not self.events:
-            self.shown.runs(codes[picked], words, system)
+            self.shown.runs(codes, words, system)
         self.shown.last_us = int(system[-1])
-        self._note_media(batch, picked, codes[picked], words)
-        device = self._device(batch, picked, system)
-        recording = GazeRecording(device, system, *(self._eye(batch, picked, side) for side in SIDES))
-        return Part(self.draft, recording, self._movements(batch, picked))
+        self._note_media(seen, codes, words)
+        recording = GazeRecording(self._device(seen, system), system, *(self._eye(seen, side) for side in SIDES))
+        return Part(self.draft, recording, self._movements(seen))
 
     def finish(self, table: Table) -> None:
         """No more rows come."""
@@ -147,13 +143,11 @@ class Recording:
         if self.calibration_rows:
             self.draft.notes.append(f"{self.calibration_rows} samples of the calibration were left out")
 
-    def _device(
-        self, batch: Batch, rows: npt.NDArray[np.int64], system: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.int64]:
-        stamps = batch.numbers(self.layout.device)[rows]
+    def _device(self, batch: Batch, system: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        stamps = batch.numbers(self.layout.device)
         return whole_us(stamps, self.layout.device_unit) if np.isfinite(stamps).all() else system.copy()
 
-    def _eye(self, batch: Batch, rows: npt.NDArray[np.int64], side: str) -> Eye:
+    def _eye(self, batch: Batch, side: str) -> Eye:
         layout, screen = self.layout, self.draft.screen
         names, size = layout.gaze[side], (float(screen.width_px), float(screen.height_px))
         if not names and layout.gaze_mm[side]:
@@ -161,42 +155,40 @@ class Recording:
         elif not names and side == "left":
             names = layout.mean_gaze
         if not names:
-            return Eye.missing(len(rows))
-        x, y = (batch.numbers(name)[rows] for name in names)
+            return Eye.missing(len(batch))
+        x, y = (batch.numbers(name) for name in names)
         validity = layout.validity.get(side, "")
         return eye(
             point(x, y, missing=MISSING) / size,
-            valid=batch.equal(validity, "Valid", "0", "1")[rows] if validity in batch else None,
-            pupil_mm=diameter(batch.numbers(layout.pupil.get(side, ""))[rows]),
-            origin_mm=self._position(batch, rows, layout.origin[side]),
-            gaze_mm=self._position(batch, rows, layout.gaze_mm[side]),
+            valid=batch.equal(validity, "Valid", "0", "1") if validity in batch else None,
+            pupil_mm=diameter(batch.numbers(layout.pupil.get(side, ""))),
+            origin_mm=self._position(batch, layout.origin[side]),
+            gaze_mm=self._position(batch, layout.gaze_mm[side]),
         )
 
-    def _position(self, batch: Batch, rows: npt.NDArray[np.int64], names: list[str]) -> npt.NDArray[np.float64] | None:
+    def _position(self, batch: Batch, names: list[str]) -> npt.NDArray[np.float64] | None:
         """Millimetres of the display area as x to the right, y up, z toward the user from the screen's centre."""
         if not names:
             return None
         screen = self.draft.screen
-        x, y, *z = vector(*(batch.numbers(name)[rows] for name in names), missing=(-1.0, -9999.0)).T
+        x, y, *z = vector(*(batch.numbers(name) for name in names), missing=(-1.0, -9999.0)).T
         depth = z[0] if z else np.where(np.isnan(x), np.nan, 0.0)
         return np.stack([x - screen.width_mm / 2, screen.height_mm / 2 - y, depth], axis=1)
 
-    def _movements(self, batch: Batch, rows: npt.NDArray[np.int64]) -> dict[str, pd.DataFrame]:
+    def _movements(self, batch: Batch) -> dict[str, pd.DataFrame]:
         if self.layout.movement not in batch:
             return {}
         codes, words = batch.codes(self.layout.movement)
-        label = np.append(eye_movements.codes_of(words), np.int8(0))[codes[rows]]
-        index = np.full(len(rows), np.nan)
+        label = np.append(eye_movements.codes_of(words), np.int8(0))[codes]
+        index = np.full(len(batch), np.nan)
         for name in self.layout.movement_index:
-            index = np.where(np.isnan(index), batch.numbers(name)[rows], index)
-        x, y = (batch.numbers(name)[rows] for name in self.layout.fixation or ["", ""])
+            index = np.where(np.isnan(index), batch.numbers(name), index)
+        x, y = (batch.numbers(name) for name in self.layout.fixation or ["", ""])
         return {eye_movements.STREAM: eye_movements.stream(label, index, x, y)}
 
-    def _note_events(
-        self, batch: Batch, rows: npt.NDArray[np.int64], time: npt.NDArray[np.float64], unit: str, what: str, of: str
-    ) -> None:
-        at = (batch.codes(what)[0][rows] >= 0) & np.isfinite(time)
-        for stamp, event, value in zip(time[at], batch.texts(what, rows[at]), batch.texts(of, rows[at]), strict=True):
+    def _note_events(self, batch: Batch, time: npt.NDArray[np.float64], unit: str, what: str, of: str) -> None:
+        at = np.flatnonzero((batch.codes(what)[0] >= 0) & np.isfinite(time))
+        for stamp, event, value in zip(time[at], batch.texts(what, at), batch.texts(of, at), strict=True):
             moment = round(stamp * UNITS_US[unit])
             self.draft.messages.append((moment, f"{event}: {value}" if value else event))
             kind = next((kind for kind in self.layout.shown if event in (f"{kind}Start", f"{kind}End")), None)
@@ -206,16 +198,14 @@ class Recording:
                 self.events, self.shown.intervals = True, []
             (self.shown.start if event.endswith("Start") else self.shown.end)(value, moment)
 
-    def _note_media(
-        self, batch: Batch, rows: npt.NDArray[np.int64], codes: npt.NDArray[np.int32], words: list[str]
-    ) -> None:
+    def _note_media(self, batch: Batch, codes: npt.NDArray[np.int32], words: list[str]) -> None:
         if len(self.layout.media) != 4:
             return
         for code in np.unique(codes[codes >= 0]):
             if words[code] in self.media:
                 continue
             self.media.add(words[code])
-            row = rows[np.flatnonzero(codes == code)[0]]
+            row = np.flatnonzero(codes == code)[0]
             x, y, width, height = (float(batch.numbers(name)[row]) for name in self.layout.media)
             own = [float(batch.numbers(name)[row]) for name in self.layout.original] or [width, height]
             if np.isfinite([x, y, width, height, *own]).all() and min(width, height, *own) > 0:
@@ -252,15 +242,16 @@ def _resolution(batch: Batch, row: npt.NDArray[np.int64], layout: Layout) -> dic
     return {"width_px": sizes[0], "height_px": sizes[1]}
 
 
-def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], npt.NDArray[np.int64]]]:
-    """Rows of a batch by participant and recording, in the order of the file."""
+def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], Batch]]:
+    """The rows of a batch by participant and recording, in the order of the file."""
     who, people = batch.codes(layout.participant)
     which, recordings = batch.codes(layout.recording)
     both = who.astype(np.int64) * (len(recordings) + 1) + which
     for value in pd.unique(both):
-        rows = np.flatnonzero(both == value)
-        w, r = who[rows[0]], which[rows[0]]
-        yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), rows
+        mine = both == value
+        first = int(mine.argmax())
+        w, r = who[first], which[first]
+        yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), batch.where(mine)
 
 
 def _guess_unit(batch: Batch, layout: Layout) -> str:

@@ -63,6 +63,7 @@ def import_to(source: Source, out: str | Path, stem: str, *, done: Collection[Pa
     FormatError : the source is damaged or holds no samples.
     """
     outputs: dict[int, _Output] = {}
+    source.hash_ahead()
     with contextlib.ExitStack() as stack:
         for part in source.parts():
             if id(part.draft) not in outputs:
