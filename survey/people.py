@@ -80,7 +80,7 @@ def forget(connection: Connection, person: Row[Any], now: float | None = None) -
         select(slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)
     ):
         if kind == "M" and state in ("held", "done"):
-            change = {"taken": image.c.taken - 1, "done": image.c.done - (state == "done")}
+            change = {"taken": image.c.taken - 1, "done": image.c.done - int(state == "done")}
             connection.execute(update(image).where(image.c.id == image_id).values(**change))
     for table in (slot, answer, platform):
         connection.execute(delete(table).where(table.c.rater_id == person.id))

@@ -52,6 +52,14 @@ def start(study: Path, database: str, port: int) -> subprocess.Popen[str]:
     return server
 
 
+def stop(server: subprocess.Popen[str]) -> None:
+    """kill -9."""
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    assert server.stdout is not None
+    server.stdout.close()
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -79,15 +87,17 @@ def run(study: Path, database: str, kills: int = 3) -> None:
         for _ in range(kills):
             time.sleep(14)
             before = time.time()
-            os.kill(server.pid, signal.SIGKILL)
-            server.wait()
+            stop(server)
             server = start(study, database, port)
             down.append((before, time.time() + 2.0))
         outcomes = [json.loads(person.communicate(timeout=600)[0]) for person in people]
     finally:
-        server.kill()
+        stop(server)
         for person in people:
             person.kill()
+            person.wait()
+            assert person.stdout is not None
+            person.stdout.close()
     judge(database, outcomes, down)
 
 

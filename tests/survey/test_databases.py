@@ -17,11 +17,11 @@ from survey.simulate import fill
 from survey.store import open_store
 from survey.web import create_app
 from tests.needs import need
-from tests.survey.conftest import PASSWORD, begin, write_study
+from tests.survey.conftest import PASSWORD, begin, send, write_study
 from tests.survey.postgres import binaries, postgres
 from tests.survey.test_hostile import attack, unlimited
 from tests.survey.test_store import counters_agree, newcomer, rate, section
-from tests.survey.test_web import finish
+from tests.survey.test_web import finish, operator
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,11 @@ def test_the_pages_work_on_postgresql(url: str, tmp_path: Path) -> None:
     begin(enemy)
     attack(enemy, 150, seed=5)
     assert len(export_ratings(store, practice=True).query("rater == 'r00001'")) == 9
+    boss = operator(app.test_client())
+    assert "1 finished" in boss.get("/operator/").get_data(as_text=True)
+    assert boss.get("/operator/download/ratings.csv").get_data(as_text=True).count("r00001") == 9
+    assert send(client, "/mine/delete", sure="yes").status_code == 200
+    assert export_ratings(store, practice=True).query("rater == 'r00001'").empty
     store.close()
 
 

@@ -44,7 +44,7 @@ def attack(client: FlaskClient, count: int, seed: int) -> dict[int, int]:
         headers = {"X-Forwarded-For": rng.choice(NASTY[:8]), "Accept-Language": "xx"}
         headers = {k: v for k, v in headers.items() if "\x00" not in v and v.isascii()}
         answer = client.open(path, method=method, data=data if method != "GET" else None, headers=headers)
-        body = answer.get_data(as_text=True)
+        body = answer.get_data().decode("latin-1")
         assert answer.status_code < 500, (method, path, data)
         assert not any(secret in body for secret in SECRETS), (method, path, data)
         answer.close()

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from gazekit.cli import gazekit, main
+from survey.cli import survey
+from tests.survey.conftest import STUDY, write_study
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(gazekit, ["survey", *arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    """Twelve raters of nine pictures through the store, as a table."""
+    study = write_study(tmp_path, STUDY.replace("raters_per_picture = 3", "raters_per_picture = 6"))
+    assert run("simulate", str(study), "--raters", "12", "--json").exit_code == 0
+    out = tmp_path / "ratings.csv"
+    assert run("export", str(study), "--out", str(out)).exit_code == 0
+    return out
+
+
+def test_every_command_has_help_with_an_example() -> None:
+    for name, command in survey.commands.items():
+        text = run(name, "--help").output
+        assert f"gazekit survey {name}" in text, name
+        assert command.help
+
+
+def test_from_simulated_raters_to_the_histogram_table(ratings: Path) -> None:
+    out = ratings.with_name("histograms.csv")
+    answer = run("aggregate", str(ratings), "--out", str(out), "--min-ratings", "6", "--joint", "--json")
+    assert json.loads(answer.output) == {"pictures": 9, "ratings": 54, "few": 0, "out": str(out)}
+    table = pd.read_csv(out)
+    assert table["n"].tolist() == [6] * 9
+    assert table["joint"].notna().all()
+    kept = json.loads(Path(f"{out}.json").read_text())
+    assert kept["parameters"]["scale"] == 10
+    assert len(kept["inputs"]["ratings"]) == 64
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg"])
+def test_the_report_is_a_picture_and_repeats(ratings: Path, suffix: str) -> None:
+    pictures = [ratings.with_name(f"{name}{suffix}") for name in ("one", "two")]
+    for picture in pictures:
+        options = ["--out", str(ratings.with_name("h.csv")), "--screen", "--report", str(picture)]
+        assert run("aggregate", str(ratings), *options).exit_code == 0
+    start = pictures[0].read_bytes()[:300]
+    assert start.startswith(b"\x89PNG") if suffix == ".png" else b"<svg" in start or b"<?xml" in start
+    if suffix == ".png":
+        assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert ratings.with_name("h.screening.csv").exists()
+
+
+def test_screening_writes_who_and_why(ratings: Path) -> None:
+    table = pd.read_csv(ratings)
+    table.loc[table["rater"] == "sim00003", "time_ms"] = 100
+    table.to_csv(ratings, index=False)
+    out = ratings.with_name("screening.csv")
+    answer = json.loads(run("screen", str(ratings), "--out", str(out), "--exclude-by", "too fast", "--json").output)
+    assert "sim00003" in answer["excluded"]
+    assert "too fast" in set(pd.read_csv(out)["rule"])
+
+
+def test_reliability_for_people_and_programs(ratings: Path) -> None:
+    assert "Krippendorff's alpha (interval)" in run("reliability", str(ratings)).output
+    rows = json.loads(run("reliability", str(ratings), "--json").output)
+    assert {row["measure"] for row in rows} >= {"ICC(1)", "noise ceiling"}
+
+
+def test_import_reports_faults_beside_the_ratings(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("rater,image,score\na,x,3\na,y,12\nb,x,4\n")
+    (tmp_path / "prolific.csv").write_text("Participant id,Status\na,APPROVED\nb,RETURNED\n")
+    out = tmp_path / "out.csv"
+    options = ["--out", str(out), "--prolific", str(tmp_path / "prolific.csv"), "--json"]
+    answer = json.loads(run("import", str(tmp_path / "in.csv"), *options).output)
+    assert (answer["ratings"], answer["faults"], answer["not approved"]) == (1, 1, ["b"])
+    assert pd.read_csv(tmp_path / "out.faults.csv")["row"].tolist() == [3]
+    assert pd.read_csv(out)["score"].tolist() == [3]
+
+
+def test_serve_checks_the_study_first(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    assert "9 pictures, 3 ratings each: at least 5 raters" in run("serve", str(study), "--check").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "{study}"], "the operator's page needs a password: set GAZEKIT_SURVEY_PASSWORD"),
+        (["aggregate", "{table}"], "ratings need the columns rater, image, score; missing: rater"),
+        (["import", "{table}"], "no column looks like the rater"),
+        (["export", "{study}", "--database-url", "nonsense://"], "is not a database that can be opened"),
+    ],
+    ids=["serve", "aggregate", "import", "export"],
+)
+def test_failures_print_what_to_do_and_end_with_one(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.delenv("GAZEKIT_SURVEY_PASSWORD", raising=False)
+    table = tmp_path / "table.csv"
+    table.write_text("image,score\nx,3\n")
+    places = {"study": str(write_study(tmp_path)), "table": str(table)}
+    with pytest.raises(SystemExit) as end:
+        main(["survey", *(argument.format(**places) for argument in arguments)])
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
