@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,8 @@ import torch
 from gazekit.files import machine, write_text
 from gazekit.tables import write_table
 from gazekit.training.examples import Reader
-from gazekit.training.loop import Run, Saver, predict, use_weights
+from gazekit.training.logs import EpochLog
+from gazekit.training.loop import Run, predict, use_weights
 from gazekit.training.recipe import Recipe
 from gazekit.training.stages import Ground, train_network
 from gazekit.training.team import Team
@@ -98,7 +99,7 @@ def train_cell(job: Job, team: Team | None = None) -> Path:
         dataset = with_own_attention(open_dataset(job.dataset, verify=False), job, team)
         _open_folder(job, dataset.scale, team)
         ground = Ground(job, dataset, distributions(dataset.counts), team)
-        run, reader = train_network(ground, build_network(job, dataset.scale), lambda run, saver: _log(job, run, saver))
+        run, reader = train_network(ground, build_network(job, dataset.scale), EpochLog(str(job.cell)))
         _finish(ground, run, reader, time.monotonic() - started)
         team.wait()
     return folder
@@ -141,22 +142,6 @@ def _open_folder(job: Job, buckets: int, team: Team) -> None:
     write_text(folder / "config.json", json.dumps(job.identity(buckets), indent=1, sort_keys=True) + "\n")
 
 
-def _log(job: Job, run: Run, saver: Saver) -> None:
-    if not run.team.leads:
-        return
-    rows = "".join(json.dumps(row) + "\n" for row in run.history)
-    write_text(saver.folder / "metrics.jsonl", rows)
-    if sys.stderr.isatty():
-        last = run.history[-1]
-        print(
-            f"\r\x1b[2K{job.cell}: epoch {len(run.history)} of {run.recipe.epochs}, training loss "
-            f"{last['train_loss']:.4f}, validation loss {last['validation_loss']:.4f}",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
-
-
 def _finish(ground: Ground, run: Run, reader: Reader, seconds: float) -> None:
     assert run.best is not None
     use_weights(run, run.best)
@@ -168,6 +153,12 @@ def _finish(ground: Ground, run: Run, reader: Reader, seconds: float) -> None:
     table = pd.DataFrame(predicted.astype(np.float64), columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
     table.insert(0, "image", [run.task.names[i] for i in test.indices])
     write_table(table, folder / "predictions.csv")
-    write_text(folder / "machine.json", json.dumps({**machine(), "seconds": round(seconds, 3)}, indent=1) + "\n")
+    write_text(folder / "machine.json", json.dumps(_machine(ground.job, seconds), indent=1) + "\n")
     best = min(run.history, key=lambda row: row["validation_loss"])
     write_text(folder / "done.json", json.dumps({"epochs": len(run.history), "best": best}, indent=1) + "\n")
+
+
+def _machine(job: Job, seconds: float) -> dict[str, Any]:
+    """What the run was made with; `config.json` has what its results depend on."""
+    versions = {name: version(name) for name in ("gazekit", "torch", "torchvision", "timm", "numpy")}
+    return {**machine(), "seconds": round(seconds, 3), "threads": job.threads, "versions": versions}

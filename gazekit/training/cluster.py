@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from gazekit.errors import ConfigError, MissingExtraError
 
+TIMEOUT = "20s"  # for the scheduler to answer
 RETRIES = 3  # work whose worker died so often is given up
 
 
@@ -25,7 +26,7 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
     except ImportError:
         raise MissingExtraError("Dask's distributed scheduler", "cluster") from None
     try:
-        client = Client(scheduler, timeout="20s", set_as_default=False)  # type: ignore[no-untyped-call]
+        client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:

@@ -23,6 +23,7 @@ from gazekit.errors import ConfigError, InputError, unknown_name
 from gazekit.files import existing_file, write_text
 from gazekit.tables import write_table
 from gazekit.training.cells import SYNTHETIC, Cell, Job, train_cell
+from gazekit.training.logs import check_tensorboard
 from gazekit.training.recipe import Recipe, make_recipe
 from gazekit.training.team import Team, join_team, processes
 
@@ -130,6 +131,8 @@ def plan(
     data = open_dataset(dataset)
     cells = list_cells(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
     check_grid(data, dataset, cells, scheme, recipe)
+    if recipe.tensorboard:
+        check_tensorboard()
     config = _config(dataset, out, data, recipe, cells, scheme, threads or _threads(out, jobs))
     common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"])
     made = [Job(cell, *common) for cell in cells]

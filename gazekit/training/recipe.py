@@ -45,6 +45,7 @@ class Recipe(BaseModel):
     workers: int = Field(0, ge=0, description="loader processes, where the pictures do not fit in memory")
     memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
     checkpoint_seconds: float = Field(20.0, ge=0, description="time between checkpoints")
+    tensorboard: bool = Field(False, description="also write TensorBoard's event files beside each run")
     device: str = "auto"
 
     @model_validator(mode="after")
@@ -55,7 +56,7 @@ class Recipe(BaseModel):
 
     def result_options(self) -> dict[str, Any]:
         """The options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
-        return self.model_dump(exclude={"workers", "memory_gb", "checkpoint_seconds"})
+        return self.model_dump(exclude={"workers", "memory_gb", "checkpoint_seconds", "tensorboard"})
 
 
 def make_recipe(**options: Any) -> Recipe:

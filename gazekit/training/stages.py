@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gazekit.training.cells import Job
     from gazekit.training.team import Team
 
-OnEpoch = Callable[[Run, Saver], None]
+OnEpoch = Callable[[Run, Path], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +79,7 @@ def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tupl
     task = ground.task(network, reader, emd_criterion(ground.job.recipe.r))
     saver = ground.saver()
     run = make_run(task, ground.job.recipe, network, ground.team)
-    fit(run, saver, lambda run: on_epoch(run, saver))
+    fit(run, saver, lambda run: on_epoch(run, saver.folder))
     return run, reader
 
 
@@ -102,7 +103,7 @@ def _attended(ground: Ground, network: nn.Module, reader: Reader, on_epoch: OnEp
     criterion = two_classes(default_threshold(int(ground.truth.shape[1])))
     saver = ground.saver("stage1")
     run = make_run(ground.task(foveal, reader, criterion), ground.job.recipe, foveal, ground.team)
-    fit(run, saver, lambda run: on_epoch(run, saver))
+    fit(run, saver, lambda run: on_epoch(run, saver.folder))
     assert run.best is not None
     use_weights(run, run.best)
     foveal.eval()

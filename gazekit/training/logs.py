@@ -1,0 +1,73 @@
+"""What a run says while it goes: JSON lines, a line on the terminal, TensorBoard."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gazekit.errors import MissingExtraError
+from gazekit.files import write_text
+from gazekit.training.loop import Run
+
+
+class EpochLog:
+    """Called after every epoch of a cell; does nothing but in the process that leads."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.last = time.monotonic()
+
+    def __call__(self, run: Run, folder: Path) -> None:
+        """Write ``metrics.jsonl`` (a row an epoch), and show where the run is."""
+        if not run.team.leads:
+            return
+        write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in run.history))
+        if run.recipe.tensorboard:
+            to_tensorboard(folder / "tensorboard", run.history[-1])
+        seconds, self.last = time.monotonic() - self.last, time.monotonic()
+        if sys.stderr.isatty():
+            print(f"\r\x1b[2K{self.line(run, seconds)}", end="", file=sys.stderr, flush=True)
+
+    def line(self, run: Run, seconds: float) -> str:
+        """Where the run is, in one line."""
+        row, left = run.history[-1], run.recipe.epochs - len(run.history)
+        speed = len(run.task.train.indices) / max(seconds, 1e-9)
+        return (
+            f"{self.name}: epoch {len(run.history)} of {run.recipe.epochs}, training loss {row['train_loss']:.4f}, "
+            f"validation loss {row['validation_loss']:.4f}, {speed:.0f} pictures/s, {left * seconds:.0f} s left at most"
+        )
+
+
+def to_tensorboard(folder: Path, row: dict[str, float]) -> None:
+    """Add a row of the history; what an earlier run wrote of later epochs is dropped."""
+    writer = _writer(folder, int(row["epoch"]))
+    for name, value in row.items():
+        if name != "epoch":
+            writer.add_scalar(name, value, int(row["epoch"]))
+    writer.flush()
+
+
+def check_tensorboard() -> None:
+    """Raise a `MissingExtraError` where TensorBoard is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("tensorboard") is None:
+        raise MissingExtraError("tensorboard", "tensorboard")
+
+
+@lru_cache(maxsize=2)
+def _writer_of(folder: Path) -> list[Any]:
+    return []
+
+
+def _writer(folder: Path, epoch: int) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    kept = _writer_of(folder)
+    if not kept:
+        kept.append(SummaryWriter(str(folder), purge_step=epoch))
+    return kept[0]

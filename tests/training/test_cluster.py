@@ -1,0 +1,68 @@
+"""Training and scoring on a real Dask cluster on this machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gazekit.errors import ConfigError
+from gazekit.training import train
+from gazekit.training.scoring import score
+from tests.needs import need
+from tests.training.test_grid import SMALL
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A scheduler and a worker, as processes of their own; the scheduler's address."""
+    need(find_spec("distributed"), "dask[distributed]")
+    folder = tmp_path_factory.mktemp("dask")
+    file = folder / "scheduler.json"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+    module = [sys.executable, "-m", "distributed.cli"]
+    first = [*module[:2], "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
+    second = [*module[:2], "distributed.cli.dask_worker", "--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
+    processes = [
+        subprocess.Popen([*command, "--scheduler-file", str(file)], **quiet)  # type: ignore[call-overload]
+        for command in (first, second)
+    ]
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    from distributed import Client
+
+    address = json.loads(file.read_text())["address"]
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=60)
+    yield address
+    for process in processes[::-1]:
+        process.terminate()
+        process.wait(20)
+
+
+def test_cells_and_pictures_on_a_cluster(scheduler: str, dataset: Path, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for out, address in ((here, None), (there, scheduler)):
+        train(dataset, out, conditions=["human", "synthetic"], seeds=1, scheduler=address, **SMALL)  # type: ignore[arg-type]
+    cell = Path("runs/nima-narrow/synthetic/seed0")
+    assert (here / cell / "predictions.csv").read_bytes() == (there / cell / "predictions.csv").read_bytes()
+    pictures = [str(path) for path in sorted(dataset.parent.glob("*.png"))[:12]] + ["no-such.png"]
+    for out, address in ((tmp_path / "a.csv", None), (tmp_path / "b.csv", scheduler)):
+        score(here / cell, pictures, out, precision="float32", scheduler=address)
+    a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_csv(tmp_path / "b.csv")
+    pd.testing.assert_frame_equal(a, b, atol=1e-5)
+    assert "no such picture" in b["error"].iloc[-1]
+
+
+def test_a_cluster_that_is_not_there(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gazekit.training.cluster.TIMEOUT", "2s")
+    with pytest.raises(ConfigError, match="no Dask scheduler answers at tcp://127"):
+        train(dataset, tmp_path, conditions=["human"], seeds=1, scheduler="tcp://127.0.0.1:9", **SMALL)  # type: ignore[arg-type]
