@@ -42,16 +42,18 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
     eye that was never seen fails.
     """
     thresholds = thresholds or QualitySection()
+    validations = [validation.table for validation in session.validations]
+    if "targets" in session.streams:  # an imported recording of a validation, with where it asked to look
+        validations.append(data_quality(session.recording, session.screen, session.streams["targets"]))
     whole = _free(session.recording, session.screen).assign(part="whole", image="", order=-1)
-    if session.validations:
-        last = session.validations[-1].table
-        whole["accuracy_deg"] = [_validated(last, eye, "accuracy_deg") for eye in whole["eye"]]
+    if validations:
+        whole["accuracy_deg"] = [_validated(validations[-1], eye, "accuracy_deg") for eye in whole["eye"]]
     tables = [whole]
     for trial in session.trials():
         tables.append(_free(trial.recording, session.screen).assign(part="trial", image=trial.image, order=trial.order))
-    for order, validation in enumerate(session.validations):
-        known = [c for c in QUALITY_COLUMNS if c in validation.table.columns]
-        tables.append(validation.table[known].assign(part="validation", image="", order=order))
+    for order, validation in enumerate(validations):
+        known = [c for c in QUALITY_COLUMNS if c in validation.columns]
+        tables.append(validation[known].assign(part="validation", image="", order=order))
     # a column that is missing throughout one table must not decide the type of the whole
     table = pd.DataFrame([row for part in tables for row in part.to_dict("records")])
     table = table.assign(participant=session.participant, session=session.name)
