@@ -31,6 +31,7 @@ MARKER = b"\xa5gz\x1a"
 HEADER, BLOCK, EVENT, END = 1, 2, 3, 4
 LARGEST = 4 << 20  # bytes of a payload; a longer one can only be damage
 
+_BLOCK_BYTES = 1 << 16
 _HEAD = struct.Struct("<4sIIHHI")
 _CHECKED = struct.Struct("<IIHH")
 
@@ -75,9 +76,9 @@ class JournalWriter:
         self._sequence += 1
 
     def block(self, stream: str, rows: Block) -> None:
-        """Append rows of a numeric stream, split into records where they are many."""
+        """Append rows of a numeric stream, in records of at most 64 kB: what fits on a disk is kept."""
         name = stream.encode() + b"\0"
-        step = (LARGEST - len(name)) // rows.dtype.itemsize
+        step = _BLOCK_BYTES // rows.dtype.itemsize
         for start in range(0, len(rows), step):
             self.write(BLOCK, name + rows[start : start + step].tobytes())
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -68,12 +70,67 @@ def write_session(
     return path
 
 
+class _Disk(io.RawIOBase):
+    """A file under the HDF5 library that never fails: the library crashes where a disk is full (seen with 1.14).
+
+    The first error is kept and later writes are dropped; `check` raises it.
+    """
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the error that was kept."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: Any) -> int:
+        """Write all, or keep the error."""
+        view = memoryview(data)
+        try:
+            while view and self._failure is None:
+                view = view[self._raw.write(view) :]
+        except OSError as error:
+            self._failure = error
+        return memoryview(data).nbytes
+
+    def readinto(self, buffer: Any) -> int:
+        """Read; zeros where nothing could be written."""
+        got = self._raw.readinto(buffer)
+        memoryview(buffer)[got:] = bytes(memoryview(buffer).nbytes - got)
+        return memoryview(buffer).nbytes
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._raw.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length, or keep the error."""
+        try:
+            return self._raw.truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+
 @contextlib.contextmanager
 def sealed_file(path: str | Path, *, check: Callable[[Path], None] | None = None) -> Iterator[h5py.File]:
     """A new HDF5 file with its seal in the user block; it takes its name only when the block ends well."""
     with whole_file(path, overwrite=False) as temporary:
-        with h5py.File(temporary, "w", userblock_size=_USER_BLOCK) as file:
-            yield file
+        with open(temporary, "w+b", buffering=0) as raw:
+            disk = _Disk(raw)
+            with h5py.File(disk, "w", userblock_size=_USER_BLOCK) as file:
+                yield file
+                disk.check()
+            disk.check()
         _seal(temporary)
         if check is not None:
             check(temporary)
