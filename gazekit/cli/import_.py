@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,13 @@ class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the format, such as onset=....")
 @click.option("--participant", help="Pseudonym to use in place of the file's own.")
 @click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the session files.")
+@click.option("--compare", metavar="DETECTOR", help="Compare the maker's own fixations with this detector's (kappa).")
 @click.option("--strict", is_flag=True, help="Stop at the first file or row that cannot be read.")
 @click.option("--dry-run", is_flag=True, help="Say what each file is and where it would go; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(files: tuple[Path, ...], out: Path, as_json: bool, settings: tuple[str, ...], **options: Any) -> int:
+def command(
+    files: tuple[Path, ...], out: Path, as_json: bool, settings: tuple[str, ...], compare: str | None, **options: Any
+) -> int:
     """Turn gaze files of other tools into session files.
 
     A folder stands for the files in it. What is imported already is not read again.
@@ -61,14 +64,43 @@ def command(files: tuple[Path, ...], out: Path, as_json: bool, settings: tuple[s
         **_settings(settings),
         **{name: value for name, value in options.items() if value is not None},
     )
+    agreement = _agreement(batch.sessions, compare) if compare else []
     if as_json:
-        click.echo(json.dumps(asdict(batch), default=str, indent=1))
+        click.echo(json.dumps({**asdict(batch), "agreement": agreement}, default=str, indent=1))
     else:
-        for line in batch.lines():
+        for line in [*batch.lines(), *map(_agreement_line, agreement)]:
             click.echo(line)
-        for path, fault in batch.faults.items():
-            click.echo(f"gazekit: {path} was left out: {fault}", err=True)
+        _print_faults(batch.faults)
     return 1 if batch.faults else 0
+
+
+def _agreement(sessions: Sequence[Path], detector: str) -> list[dict[str, Any]]:
+    """Kappa of the maker's own labels with a detector's, for every session that has some."""
+    from gazekit.events import label_samples
+    from gazekit.formats.eye_movements import STREAM, agreement
+    from gazekit.session import open_session
+
+    rows = []
+    for path in sessions:
+        session = open_session(path)
+        if STREAM in session.streams:
+            labels = label_samples(session.recording, session.screen, detector=detector)
+            rows += [{"session": str(path), **row} for row in agreement(session, labels).to_dict("records")]
+    return rows
+
+
+def _agreement_line(row: Mapping[str, Any]) -> str:
+    return f"{row['session']}: {row['class']}: kappa {row['kappa']:.3f}, {row['equal_percent']:.1f} % of samples equal"
+
+
+def _print_faults(faults: Mapping[str, str]) -> None:
+    """A line each; what is supported is said once."""
+    from gazekit.formats.registry import supported
+
+    for path, fault in faults.items():
+        click.echo(f"gazekit: {path} was left out: {fault.splitlines()[0]}", err=True)
+    if any("Supported:" in fault for fault in faults.values()):
+        click.echo(supported(), err=True)
 
 
 def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:

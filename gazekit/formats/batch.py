@@ -19,17 +19,22 @@ class Batch:
     """What came of every file of a batch."""
 
     imported: list[Imported] = field(default_factory=list)
-    done_before: list[Path] = field(default_factory=list)
+    done_before: dict[str, list[Path]] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sessions(self) -> list[Path]:
+        """The session files of the sources, new and old."""
+        return [item.session for item in self.imported] + [path for old in self.done_before.values() for path in old]
 
     def lines(self) -> Iterator[str]:
         """One line a file, for people."""
         for item in self.imported:
             notes = "".join(f"; {note}" for note in item.notes)
             yield f"{item.source} ({item.format}) -> {item.session}: {item.samples} samples{notes}"
-        for path in self.done_before:
-            yield f"{path} was imported before"
+        for path, sessions in self.done_before.items():
+            yield f"{path} was imported before -> {', '.join(map(str, sessions))}"
         for source, plan in self.planned.items():
             yield f"{source} -> {plan}"
 
@@ -55,7 +60,7 @@ def import_files(
     format, options : as for `import_recording`.
     """
     batch = Batch()
-    sources = list(_expand(paths, format))
+    sources = list(_expand(paths))
     stems = unique_stems(sources)
     for path in track(sources, "importing"):
         try:
@@ -64,7 +69,7 @@ def import_files(
             if dry_run:
                 batch.planned[str(path)] = f"{Path(out) / stems[path]}{SUFFIX} as {source.format}"
             elif done and complete:
-                batch.done_before.append(path)
+                batch.done_before[str(path)] = done
             else:
                 batch.imported += import_to(source, out, stems[path], done=done)
         except GazekitError as error:
@@ -88,12 +93,12 @@ def unique_stems(paths: Iterable[Path]) -> dict[Path, str]:
             depth[path] += 1
 
 
-def _expand(paths: Iterable[str | Path], format: str | None) -> Iterator[Path]:
+def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
     from gazekit.formats.registry import formats
     from gazekit.formats.text import Head
 
     for path in dict.fromkeys(map(Path, paths)):
-        if not path.is_dir() or format is not None:
+        if not path.is_dir():
             yield path
             continue
         head = Head.of(path)

@@ -7,6 +7,7 @@ A format is a module (or an object) with ``TITLE``, ``looks_like(head) -> bool``
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
@@ -34,8 +35,14 @@ class Format(Protocol):
 
 @functools.cache
 def formats() -> dict[str, Format]:
-    """Every installed format by name."""
-    return {point.name: cast(Format, point.load()) for point in sorted(entry_points(group=GROUP))}
+    """Every installed format by name; a plug-in that cannot be loaded is left out with a warning."""
+    found = {}
+    for plugin in sorted(entry_points(group=GROUP), key=lambda plugin: plugin.name):
+        try:
+            found[plugin.name] = cast(Format, plugin.load())
+        except Exception as error:  # whatever a stranger's module raises must not stop the others
+            warnings.warn(f"the format {plugin.name} ({plugin.value}) cannot be loaded: {error}", stacklevel=2)
+    return found
 
 
 def named(name: str) -> Format:
@@ -62,8 +69,12 @@ def detect(head: Head) -> str:
         return found[0]
     if found:
         raise FormatError(f"{head.path} looks like {' and '.join(found)}; choose one with --format")
-    supported = "\n".join(f"  {name:<10} {known.TITLE}" for name, known in formats().items())
-    raise FormatError(f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported}")
+    raise FormatError(f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported()}")
+
+
+def supported() -> str:
+    """The formats that are supported, a line each."""
+    return "\n".join(f"  {name:<10} {known.TITLE}" for name, known in formats().items())
 
 
 def appearance(head: Head) -> str:
@@ -76,7 +87,8 @@ def appearance(head: Head) -> str:
             return what
     if not head.text:
         return f"a binary file that begins with {head.start[:8].hex(' ')}"
-    if len(head.columns) < 2:
+    widths = {line.count(head.separator) for line in head.lines[:3]}
+    if len(head.columns) < 2 or len(widths) > 1:
         return f"text that begins with {head.lines[0][:80]!r}" if head.lines else "text without a line"
     kind = {"\t": "tab-separated", ";": "semicolon-separated", ",": "comma-separated"}[head.separator]
     names = ", ".join(head.columns[:12]) + (", ..." if len(head.columns) > 12 else "")

@@ -83,7 +83,8 @@ def test_one_gigabyte(tmp_path: Path) -> None:
     took, large_mb, samples, cpu = timed_import(large, tmp_path / "large")
     size = os.path.getsize(large) / 1e6
     print(
-        f"\n{size:.0f} MB, {samples} samples: {size / took:.0f} MB/s ({took:.1f} s, {cpu:.1f} s of processor: {size / cpu:.0f} MB a second of one); "
+        f"\n{size:.0f} MB, {samples} samples: {size / took:.0f} MB/s ({took:.1f} s, "
+        f"{cpu:.1f} s of processor: {size / cpu:.0f} MB a second of one core); "
         f"bare parse of all cells {size / floor:.0f} MB/s, ratio {took / floor:.2f}; "
         f"peak memory {large_mb:.0f} MB, of a tenth of the file {small_mb:.0f} MB; load {os.getloadavg()[0]:.1f}"
     )
