@@ -12,7 +12,8 @@ from scipy.stats import norm
 from gazekit.training.metrics import METRICS, Array, Features, metrics
 
 _CELLS = 400_000  # values a block of resamples may hold: what keeps memory flat on large test splits
-_MOST_WORK = 400_000_000  # values over all resamples: beyond it, fewer resamples
+_MOST_WORK = 100_000_000  # values over all resamples: beyond it, fewer resamples
+_ONE_BY_ONE, _GROUPS = 1000, 200  # of the jackknife
 
 
 @dataclass(frozen=True)
@@ -102,19 +103,17 @@ def picture_spread(a: Features, b: Features, threshold: float) -> dict[str, floa
     """Standard deviation over pictures of the jackknife pseudo-values of the difference, per metric.
 
     A metric of N pictures behaves like a mean of N such values, correlations included (Efron 1982), so that its
-    standard error is this over sqrt(N).
+    standard error is this over sqrt(N). Beyond 1,000 pictures they are left out in 200 groups.
     """
     n = a.n
+    groups = n if n <= _ONE_BY_ONE else _GROUPS
     parts: dict[str, list[Array]] = {name: [] for name in METRICS}
-    rows = np.arange(n)
-    step = max(1, _CELLS // (n * max(1, a.mean.shape[0])))
-    for start in range(0, n, step):
-        left_out = np.arange(start, min(n, start + step))
-        kept = np.broadcast_to(rows[: n - 1], (len(left_out), n - 1))
-        index = kept + (kept >= left_out[:, None])
+    for index in _left_out(n, groups, max(1, _CELLS // (n * max(1, a.mean.shape[0])))):
         for name, value in difference(a.take(index), b.take(index), threshold).items():
             parts[name].append(value)
-    return {name: float((n - 1) * np.concatenate(values).std(ddof=1)) for name, values in parts.items()}
+    return {
+        name: float(np.sqrt(n * (groups - 1)) * np.concatenate(values).std(ddof=0)) for name, values in parts.items()
+    }
 
 
 def pictures_needed(spread: float, size: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
@@ -160,6 +159,18 @@ def _blocks(found: Features, resamples: int) -> Iterator[int]:
     while left > 0:
         yield min(step, left)
         left -= step
+
+
+def _left_out(n: int, groups: int, step: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Blocks of rows (B, n - left out): every row leaves out one group, of every ``groups``-th picture."""
+    rows = np.arange(n)
+    if groups < n:
+        for group in range(groups):
+            yield rows[rows % groups != group][None]
+        return
+    for start in range(0, n, step):
+        gap = np.arange(start, min(n, start + step))[:, None]
+        yield rows[: n - 1] + (rows[: n - 1] >= gap)
 
 
 def _swaps(a: Features, permutations: int, seed: int) -> Iterator[npt.NDArray[np.bool_]]:

@@ -81,6 +81,13 @@ def test_the_spread_of_a_correlation_gives_its_standard_error() -> None:
     assert estimated == pytest.approx(np.std(found), rel=0.15)
 
 
+def test_the_spread_in_groups_is_about_that_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = simulated(np.random.default_rng(5), 900, 1, noise=(1.0, 2.0))
+    one_by_one = picture_spread(a, b, 5.0)
+    monkeypatch.setattr("gazekit.training.resampling._ONE_BY_ONE", 100)
+    assert picture_spread(a, b, 5.0) == pytest.approx(one_by_one, rel=0.2)
+
+
 def test_pictures_needed_and_detectable_are_inverse() -> None:
     size = detectable(0.7, 200)
     assert pictures_needed(0.7, size) in (200, 201)
