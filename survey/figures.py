@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from survey.joint import joint_estimate
+from survey.joint import MODERATE, joint_estimate
 from survey.outputs import write_bytes
 from survey.ratings import from_table, settle_duplicates
 
@@ -77,7 +77,7 @@ def _spread(axis: Any, histograms: pd.DataFrame, scale: int) -> None:
 
 def _raters(axis: Any, ratings: pd.DataFrame, screening: pd.DataFrame, scale: int) -> None:
     kept, _ = settle_duplicates(from_table(ratings, scale=scale))
-    joint = joint_estimate(kept, tolerance=1e-6)
+    joint = joint_estimate(kept, prior=MODERATE, tolerance=1e-6)
     votes = np.bincount(kept.rater, minlength=len(kept.raters))
     gone = np.isin(kept.raters.astype(str), screening.loc[screening["action"] == "excluded", "rater"].astype(str))
     several = votes > 1
@@ -95,7 +95,7 @@ def _raters(axis: Any, ratings: pd.DataFrame, screening: pd.DataFrame, scale: in
                 lw=0,
             )
     axis.axvline(0, color=GRID, zorder=0)
-    axis.set(title="Raters (joint estimate, P.910)", xlabel="bias (points)", ylabel="inconsistency (points)")
+    axis.set(title="Raters (joint estimate)", xlabel="bias (points)", ylabel="inconsistency (points)")
     axis.set_ylim(0, 1.25 * axis.get_ylim()[1])
     axis.legend(frameon=False, fontsize=9, ncols=2, loc="upper center")
 

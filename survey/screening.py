@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import SettingsError
-from survey.joint import joint_estimate
+from survey.joint import MODERATE, joint_estimate
 from survey.ratings import Floats, Ratings, from_table, settle_duplicates
 
 MIN_RATINGS = 8  # a rater with fewer is not judged by the scores
@@ -165,7 +165,7 @@ def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Finding:
 
 def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
     n = np.bincount(ratings.rater, minlength=len(ratings.raters))
-    spread = np.where(n >= MIN_RATINGS, joint_estimate(ratings, tolerance=1e-6).inconsistency, np.nan)
+    spread = np.where(n >= MIN_RATINGS, joint_estimate(ratings, prior=MODERATE, tolerance=1e-6).inconsistency, np.nan)
     middle = float(np.nanmedian(spread)) if np.isfinite(spread).any() else 0.0
     robust = 1.4826 * float(np.nanmedian(np.abs(spread - middle))) if np.isfinite(spread).any() else 0.0
     return _above((spread - middle) / max(robust, 1e-6), limits.inconsistency)
