@@ -121,15 +121,16 @@ def test_ten_minutes_at_1200_hz(make_study: Callable[..., Path], tmp_path: Path)
 
 _CONSUMER = """
 import pylsl
+from pylsl.util import LostError
 stream = pylsl.StreamInlet(pylsl.resolve_byprop("name", "gazekit", timeout=60)[0], recover=False)
 count = 0
 try:
     while True:
-        values, stamps = stream.pull_chunk(timeout=5.0, max_samples=4096)
+        values, stamps = stream.pull_chunk(timeout=5.0, max_samples=120)
         count += len(stamps)
         if not stamps and count:
             break
-except pylsl.LostError:
+except LostError:
     pass
 print(count)
 """
