@@ -22,6 +22,9 @@ from gazekit.screen import Screen
 from gazekit.session.model import Session
 from gazekit.session.store import SCHEMA
 
+# what readers and the libraries under them raise at bytes that make no sense
+_DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError, OSError, EOFError)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -46,7 +49,12 @@ class Source:
         for name in self.options:
             if name not in known:
                 raise unknown_name(f"option of the format {self.format}", name, known or ["none"])
-        yield from read(self.head, self.request, **self.options)
+        try:
+            yield from read(self.head, self.request, **self.options)
+        except _DAMAGE as error:
+            raise FormatError(
+                f"{self.head.path} is damaged, or is not {named(self.format).TITLE}: {type(error).__name__}: {error}"
+            ) from error
 
     def provenance(self, draft: Draft) -> dict[str, Any]:
         """What a session file says of its import."""

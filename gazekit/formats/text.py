@@ -81,7 +81,8 @@ class Head:
     def lines(self) -> list[str]:
         """The whole lines of the beginning."""
         lines = self.text.splitlines()
-        return lines[:-1] if len(lines) > 1 and not self.text.endswith(("\n", "\r")) else lines
+        cut = len(self.start) == HEAD_BYTES and len(lines) > 1 and not self.text.endswith(("\n", "\r"))
+        return lines[:-1] if cut else lines
 
     @functools.cached_property
     def separator(self) -> str:
@@ -145,7 +146,12 @@ class Table:
                 skip_rows=self.skip_rows + 1,
                 encoding="utf-8" if self.head.encoding.startswith("utf-8") else self.head.encoding,
             ),
-            "parse_options": csv.ParseOptions(delimiter=self.separator, invalid_row_handler=self._bad_row),
+            "parse_options": csv.ParseOptions(
+                delimiter=self.separator,
+                invalid_row_handler=self._bad_row,
+                # a tab-separated table has quotes around its names too, or a quote in it is a letter
+                quote_char='"' if self.separator != "\t" or '"' in self.head.lines[self.skip_rows] else False,
+            ),
             "convert_options": csv.ConvertOptions(
                 column_types={name: kinds[types[name]] for name in wanted},
                 include_columns=wanted,

@@ -102,7 +102,7 @@ class Recording:
     def begin(cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str]) -> Recording:
         """The recording that begins with a batch."""
         first = np.array([0])
-        screen = request.resolve_screen(_resolution(batch, first, layout), head.path)
+        screen = request.resolve_screen(_resolution(batch, layout), head.path)
         software = batch.texts(layout.version, first)[0]
         draft = Draft(
             screen=screen,
@@ -232,14 +232,15 @@ def _is_calibration(batch: Batch, layout: Layout) -> npt.NDArray[np.bool_]:
     return calibrating
 
 
-def _resolution(batch: Batch, row: npt.NDArray[np.int64], layout: Layout) -> dict[str, float]:
+def _resolution(batch: Batch, layout: Layout) -> dict[str, float]:
+    """The screen's pixels, from the first row that has them."""
     if len(layout.resolution) == 1:
-        sizes = [float(part) for part in re.findall(r"\d+", batch.texts(layout.resolution[0], row)[0])]
+        rows = np.flatnonzero(batch.codes(layout.resolution[0])[0] >= 0)[:1]
+        sizes = [float(size) for text in batch.texts(layout.resolution[0], rows) for size in re.findall(r"\d+", text)]
     else:
-        sizes = [float(batch.numbers(name)[row][0]) for name in layout.resolution]
-    if len(sizes) != 2 or not all(np.isfinite(size) and size > 0 for size in sizes):
-        return {}
-    return {"width_px": sizes[0], "height_px": sizes[1]}
+        columns = [batch.numbers(name) for name in layout.resolution]
+        sizes = [float(values[values > 0][0]) for values in columns if (values > 0).any()]
+    return dict(zip(("width_px", "height_px"), sizes, strict=True)) if len(sizes) == 2 and min(sizes) > 0 else {}
 
 
 def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], Batch]]:
