@@ -10,8 +10,9 @@ import pandas as pd
 
 from gazekit.errors import InputError
 from gazekit.tables import read_table
-from gazekit.training.metrics import METRICS, Features, metrics
-from gazekit.training.resampling import bootstrap, defined, interval
+from gazekit.training.measured import measure
+from gazekit.training.metrics import Features
+from gazekit.training.spread import defined
 
 FEWEST = 5  # pictures of a category; correlations of fewer say nothing
 
@@ -49,10 +50,9 @@ def category_table(
 
 
 def _row(category: str, model: str, condition: str, some: Features, threshold: float, seed: int) -> dict[str, Any]:
-    values = defined(metrics(some, threshold))
-    replicates = bootstrap(some, threshold, seed=seed)
+    found = measure(some, range(len(some.mean)), threshold, 2000, seed)
     row: dict[str, Any] = {"category": category, "model": model, "condition": condition, "n": some.n}
-    row |= {metric: float(values[metric].mean()) for metric in METRICS}
-    for metric in METRICS:
-        row[f"{metric}_low"], row[f"{metric}_high"] = interval(replicates[metric])
+    row |= {metric: float(value.mean()) for metric, value in defined(found.values).items()}
+    for metric, (low, high) in found.intervals().items():
+        row[f"{metric}_low"], row[f"{metric}_high"] = low, high
     return row

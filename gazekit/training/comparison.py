@@ -21,19 +21,10 @@ from gazekit.tables import read_table, write_table
 from gazekit.training.agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
 from gazekit.training.categories import category_table
+from gazekit.training.measured import Measured, measure
 from gazekit.training.metrics import METRICS, Array, Features, default_threshold, features, metrics
-from gazekit.training.resampling import (
-    Difference,
-    bootstrap,
-    defined,
-    detectable,
-    difference,
-    holm,
-    interval,
-    permutation_p,
-    picture_spread,
-    pictures_needed,
-)
+from gazekit.training.resampling import bootstrap, holm, interval, permutation_p
+from gazekit.training.spread import defined, error_of
 from gazekit.training.wording import conclusion
 
 REFERENCES = ("human", "original")
@@ -95,17 +86,17 @@ def compare(
     if primary not in METRICS:
         raise unknown_name("metric", primary, METRICS)
     results = read_results(folder, threshold)
-    found = {key: results.features(*key) for key in results.predicted}
-    replicates = {
-        key: bootstrap(value, results.threshold, resamples=resamples, seed=seed) for key, value in found.items()
+    measured = {
+        key: measure(results.features(*key), sorted(seeds), results.threshold, resamples, seed)
+        for key, seeds in results.predicted.items()
     }
-    table = comparison_table(results, replicates, seed)
-    chosen = pairs_of(results, pairs)
-    paired = paired_table(results, chosen, replicates, permutations, seed)
+    table = comparison_table(results, measured, seed)
+    paired = paired_table(measured, pairs_of(results, pairs), results.threshold, permutations, seed)
     write_table(table, results.folder / "comparison.csv")
     write_table(paired, results.folder / "paired.csv")
     write_table(_agreement(results, dataset), results.folder / "agreement.csv")
     if categories is not None:
+        found = {key: value.features for key, value in measured.items()}
         by_category = category_table(found, results.images, categories, results.threshold, seed)
         write_table(by_category, results.folder / "categories.csv")
     words = conclusion(table, paired, primary=primary, alpha=alpha, config=results.config)
@@ -166,48 +157,44 @@ def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
     return pairs
 
 
-def comparison_table(
-    results: Results, replicates: Mapping[tuple[str, str], Mapping[str, Array]], seed: int
-) -> pd.DataFrame:
+def comparison_table(results: Results, measured: Mapping[tuple[str, str], Measured], seed: int) -> pd.DataFrame:
     """A row a seed, a row a model and condition with intervals, and the floors and ceilings."""
     rows: list[dict[str, Any]] = []
-    for (model, condition), seeds in results.predicted.items():
-        found = results.features(model, condition)
-        each = metrics(found, results.threshold)
-        for row, number in enumerate(sorted(seeds)):
-            rows.append(_row("seed", model, condition, number, found.n, {m: v[row] for m, v in each.items()}))
-        means = {m: v.mean() for m, v in defined(each).items()}
-        bounds = {m: interval(v) for m, v in replicates[model, condition].items()}
-        rows.append(_row("condition", model, condition, "", found.n, means, bounds))
+    for (model, condition), found in measured.items():
+        for row, number in enumerate(found.seeds):
+            values = {m: v[row] for m, v in found.values.items()}
+            rows.append(_row("seed", model, condition, number, found.features.n, values))
+        each = defined(found.values)
+        means = {m: v.mean() for m, v in each.items()}
+        rows.append(_row("condition", model, condition, "", found.features.n, means, found.intervals()))
     rows += _floor_rows(results, seed) + _ceiling_rows(results, seed)
     order = {"seed": 0, "condition": 1, "floor": 2, "ceiling": 3}
     return pd.DataFrame(rows).sort_values("level", key=lambda level: level.map(order), kind="stable")
 
 
 def paired_table(
-    results: Results,
+    measured: Mapping[tuple[str, str], Measured],
     pairs: Sequence[tuple[str, str, str]],
-    replicates: Mapping[tuple[str, str], Mapping[str, Array]],
+    threshold: float,
     permutations: int,
     seed: int,
 ) -> pd.DataFrame:
-    """A row a model, pair and metric: difference, interval, p, Holm's p within the metric, effect size, power."""
+    """A row a model, pair and metric: difference, interval, p, Holm's p within the metric, effect size, power.
+
+    ``p`` is the larger one of the permutation test over pictures (``p_pictures``: are these networks alike?) and of the
+    t test that counts the luck of training as well (``p_seeds``: would networks of other seeds be?).
+    """
     rows = []
     for model, a, b in pairs:
-        found = paired_differences(
-            results.features(model, a), results.features(model, b), results.threshold, permutations, seed,
-            {m: replicates[model, a][m] - replicates[model, b][m] for m in METRICS},
-        )  # fmt: skip
+        if not set(measured[model, a].seeds) & set(measured[model, b].seeds):
+            continue
+        differences = paired_differences(measured[model, a], measured[model, b], threshold, permutations, seed)
         rows += [
-            {
-                "model": model, "condition_a": a, "condition_b": b, "metric": metric,
-                "difference": d.value, "low": d.low, "high": d.high, "p": d.p, "p_holm": np.nan,
-                "effect_size": d.effect_size, "pictures_needed": d.pictures_needed, "detectable": d.detectable,
-            }
-            for metric, d in found.items()
-        ]  # fmt: skip
+            {"model": model, "condition_a": a, "condition_b": b, "metric": metric, **found}
+            for metric, found in differences.items()
+        ]
     columns = "model condition_a condition_b metric difference low high p p_holm effect_size pictures_needed detectable"
-    table = pd.DataFrame(rows, columns=columns.split())
+    table = pd.DataFrame(rows, columns=[*columns.split(), "p_pictures", "p_seeds"])
     for metric in METRICS:
         family = table["metric"] == metric
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
@@ -215,29 +202,32 @@ def paired_table(
 
 
 def paired_differences(
-    a: Features, b: Features, threshold: float, permutations: int, seed: int, replicates: Mapping[str, Array]
-) -> dict[str, Difference]:
-    """Everything about the difference of two conditions, a metric each."""
-    count = min(a.mean.shape[0], b.mean.shape[0])
-    a, b = _first_seeds(a, count), _first_seeds(b, count)
-    value = {m: float(v) for m, v in difference(a, b, threshold).items()}
-    p = permutation_p(a, b, threshold, permutations=permutations, seed=seed)
-    spread = picture_spread(a, b, threshold)
-    return {
-        m: Difference(
-            value[m],
-            *interval(replicates[m]),
-            p[m],
-            value[m] / spread[m] if spread[m] > 0 else float("nan"),
-            pictures_needed(spread[m], value[m]),
-            detectable(spread[m], a.n),
-        )
-        for m in METRICS
-    }
-
-
-def _first_seeds(found: Features, count: int) -> Features:
-    return Features(*(value[:count] for value in found.arrays()))
+    a: Measured, b: Measured, threshold: float, permutations: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Everything about the difference of two conditions over the seeds that both have, a metric each."""
+    common = sorted(set(a.seeds) & set(b.seeds))
+    a, b = (side.some([side.seeds.index(number) for number in common]) for side in (a, b))
+    by_pictures = permutation_p(a.features, b.features, threshold, permutations=permutations, seed=seed)
+    rows = {}
+    for metric in METRICS:
+        values = defined(a.values)[metric] - defined(b.values)[metric]
+        value, n = float(values.mean()), a.features.n
+        error = error_of(values, a.without[metric] - b.without[metric], n)
+        low, high = error.widened(value, a.replicates[metric] - b.replicates[metric], (-np.inf, np.inf))
+        by_seeds = error.p(value)
+        rows[metric] = {
+            "difference": value,
+            "low": low,
+            "high": high,
+            "p": max(by_pictures[metric], by_seeds),
+            "p_holm": float("nan"),
+            "effect_size": value / error.pictures if error.pictures > 0 else float("nan"),
+            "pictures_needed": error.pictures_needed(value),
+            "detectable": error.detectable(),
+            "p_pictures": by_pictures[metric],
+            "p_seeds": by_seeds,
+        }
+    return rows
 
 
 def _predictions(cell: Path, images: Sequence[str], buckets: int) -> Array:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from gazekit.training.comparison import Results, default_pairs, paired_table
-from gazekit.training.resampling import bootstrap
+from gazekit.training.comparison import Results, comparison_table, default_pairs, paired_table
+from gazekit.training.measured import measure
 from gazekit.training.wording import conclusion
 
 MODELS, CONDITIONS, SEEDS, PICTURES = ("a", "b"), ("original", "human", "shuffled", "synthetic"), 3, 48
@@ -47,12 +47,11 @@ def study(seed: int, skill: dict[str, float], luck: float) -> Results:
 
 def claims(results: Results) -> list[dict[str, object]]:
     """What the comparison would claim, through its own functions."""
-    replicates = {key: bootstrap(results.features(*key), 5.0, resamples=500) for key in results.predicted}
+    measured = {key: measure(results.features(*key), range(SEEDS), 5.0, 500, 0) for key in results.predicted}
     pairs = [(model, a, b) for model in MODELS for a, b in default_pairs(CONDITIONS)]
-    paired = paired_table(results, pairs, replicates, permutations=499, seed=0)
-    from gazekit.training.comparison import comparison_table
+    paired = paired_table(measured, pairs, 5.0, permutations=499, seed=0)
 
-    table = comparison_table(results, replicates, 0)
+    table = comparison_table(results, measured, 0)
     words = conclusion(table, paired, primary="srcc", alpha=0.05, config=results.config)
     return [claim for claim in words["claims"] if claim["claimed"]]
 

@@ -7,16 +7,8 @@ import pytest
 from scipy.stats import permutation_test
 
 from gazekit.training.metrics import METRICS, Features, features
-from gazekit.training.resampling import (
-    bootstrap,
-    detectable,
-    difference,
-    holm,
-    interval,
-    permutation_p,
-    picture_spread,
-    pictures_needed,
-)
+from gazekit.training.resampling import bootstrap, difference, holm, interval, permutation_p
+from gazekit.training.spread import left_out
 
 
 def simulated(
@@ -66,55 +58,6 @@ def test_p_is_never_zero_and_one_for_the_same() -> None:
     assert permutation_p(a, a, 5.0, permutations=199)["srcc"] == 1.0
 
 
-def test_the_spread_of_a_mean_is_the_standard_deviation(rng: np.random.Generator) -> None:
-    a, b = simulated(rng, 40, 3, noise=(0.5, 1.0))
-    each = (np.abs(a.mean - a.true_mean) - np.abs(b.mean - b.true_mean)).mean(0)
-    assert picture_spread(a, b, 5.0)["mae"] == pytest.approx(each.std(ddof=1))
-
-
-def test_the_spread_of_a_correlation_gives_its_standard_error() -> None:
-    """Over many test splits, the jackknife's standard error is the standard deviation of the difference."""
-    rng = np.random.default_rng(8)
-    pairs = [simulated(rng, 80, 1, noise=(1.0, 2.0)) for _ in range(300)]
-    found = [float(difference(a, b, 5.0)["lcc"]) for a, b in pairs]
-    estimated = np.mean([picture_spread(a, b, 5.0)["lcc"] / np.sqrt(80) for a, b in pairs])
-    assert estimated == pytest.approx(np.std(found), rel=0.15)
-
-
-def test_the_spread_in_groups_is_about_that_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    a, b = simulated(np.random.default_rng(5), 900, 1, noise=(1.0, 2.0))
-    one_by_one = picture_spread(a, b, 5.0)
-    monkeypatch.setattr("gazekit.training.resampling._ONE_BY_ONE", 100)
-    assert picture_spread(a, b, 5.0) == pytest.approx(one_by_one, rel=0.2)
-
-
-def test_pictures_needed_and_detectable_are_inverse() -> None:
-    size = detectable(0.7, 200)
-    assert pictures_needed(0.7, size) in (200, 201)
-    assert pictures_needed(1.0, 0.0) == np.inf
-    assert pictures_needed(1.0, 0.5) == 32  # (1.95996 + 0.84162)^2 / 0.25, rounded up
-
-
-def test_pictures_needed_gives_the_power_that_it_promises() -> None:
-    rng = np.random.default_rng(3)
-    n = int(pictures_needed(1.0, 0.4))
-    seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > 1.96 for x in rng.normal(0.4, 1.0, (4000, n))]
-    assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
-
-
-def test_the_interval_covers_the_truth_over_pictures_and_seeds() -> None:
-    """A nominal 95 % interval of a mean over 5 lucky or unlucky seeds and 40 pictures covers about as often."""
-    rng = np.random.default_rng(4)
-    hits = 0
-    for draw in range(150):
-        luck = rng.normal(0, 0.3, (5, 1))
-        error = 1.0 + luck + rng.normal(0, 0.5, (5, 40)) + rng.normal(0, 0.5, (1, 40))
-        found = Features(error, *[np.zeros((5, 40))] * 3, error, error)
-        low, high = interval(bootstrap(found, 5.0, resamples=400, seed=draw)["emd1"])
-        hits += low <= 1.0 <= high
-    assert 0.86 <= hits / 150 <= 1.0  # five seeds: somewhat below nominal, never half
-
-
 def test_one_seed_has_an_interval_of_pictures_only(rng: np.random.Generator) -> None:
     a, _ = simulated(rng, 50, 1, noise=(1.0, 1.0))
     values = np.abs(a.mean - a.true_mean)[0]
@@ -135,14 +78,15 @@ def test_replicates_repeat_and_pair(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("n", [5, 40])
 def test_large_splits_are_worked_through_in_blocks(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    a, b = simulated(np.random.default_rng(1), n, 2, noise=(0.5, 1.0))
-    whole = bootstrap(a, 5.0, resamples=300), picture_spread(a, b, 5.0)
+    a, _ = simulated(np.random.default_rng(1), n, 2, noise=(0.5, 1.0))
+    whole = bootstrap(a, 5.0, resamples=300), left_out(a, 5.0)
     monkeypatch.setattr("gazekit.training.resampling._CELLS", 100)
-    blocks = bootstrap(a, 5.0, resamples=300), picture_spread(a, b, 5.0)
-    assert blocks[1] == pytest.approx(whole[1])
+    monkeypatch.setattr("gazekit.training.spread._CELLS", 100)
+    blocks = bootstrap(a, 5.0, resamples=300), left_out(a, 5.0)
     for metric, replicates in blocks[0].items():
         assert len(replicates) == 300
         assert replicates.mean() == pytest.approx(whole[0][metric].mean(), abs=0.15)
+        assert blocks[1][metric] == pytest.approx(whole[1][metric])
 
 
 def test_swaps_are_all_there_where_they_are_few() -> None:

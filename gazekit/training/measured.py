@@ -1,0 +1,53 @@
+"""A model on a condition, measured on the test split with all its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gazekit.training.metrics import Array, Features, metrics
+from gazekit.training.resampling import bootstrap
+from gazekit.training.spread import defined, error_of, left_out
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Features (S, N), and per metric its values (S,), bootstrap replicates of their mean (B,) and the values without
+    each picture (S, G).
+    """
+
+    seeds: tuple[int, ...]
+    features: Features
+    values: dict[str, Array]
+    replicates: dict[str, Array]
+    without: dict[str, Array]
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 95 % interval of each metric's mean over seeds."""
+        return {
+            m: error_of(v, self.without[m], self.features.n).widened(float(v.mean()), self.replicates[m], limits_of(m))
+            for m, v in defined(self.values).items()
+        }
+
+    def some(self, rows: Sequence[int]) -> Measured:
+        """Only some of the seeds (their replicates are left as they are)."""
+        index = list(rows)
+        kept = Features(*(value[index] for value in self.features.arrays()))
+        values, without = ({m: v[index] for m, v in part.items()} for part in (self.values, self.without))
+        return Measured(tuple(self.seeds[row] for row in index), kept, values, self.replicates, without)
+
+
+def measure(found: Features, seeds: Sequence[int], threshold: float, resamples: int, seed: int) -> Measured:
+    """Measure a model on a condition, from features (S, N) of some seeds."""
+    values = {m: np.asarray(v) for m, v in metrics(found, threshold).items()}
+    replicates = bootstrap(found, threshold, resamples=resamples, seed=seed)
+    return Measured(tuple(seeds), found, values, replicates, left_out(found, threshold))
+
+
+def limits_of(metric: str) -> tuple[float, float]:
+    """The least and the largest value that a metric can have."""
+    if metric in ("lcc", "srcc", "lcc_std"):
+        return -1.0, 1.0
+    return 0.0, 1.0 if metric == "accuracy" else float("inf")

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+
+from gazekit.training.metrics import Features
+from gazekit.training.resampling import bootstrap, difference
+from gazekit.training.spread import Error, error_of, left_out
+from tests.training.test_resampling import simulated
+
+
+def of_difference(a: Features, b: Features, metric: str) -> Error:
+    values = left_out(a, 5.0)[metric] - left_out(b, 5.0)[metric]
+    return error_of(values.mean(axis=1), values, a.n)
+
+
+def test_of_a_mean_over_pictures_it_is_the_standard_error(rng: np.random.Generator) -> None:
+    a, b = simulated(rng, 40, 1, noise=(0.5, 1.0))
+    each = (np.abs(a.mean - a.true_mean) - np.abs(b.mean - b.true_mean))[0]
+    found = of_difference(a, b, "mae")
+    assert found.pictures == pytest.approx(each.std(ddof=1))
+    assert found.se == pytest.approx(each.std(ddof=1) / np.sqrt(40))
+    assert found.df == np.inf
+
+
+def test_without_pictures_in_common_it_is_the_t_test_over_seeds() -> None:
+    """Where pictures make no difference, what is left is Student's t over the seeds."""
+    values = np.array([0.1, 0.25, 0.16, 0.3])
+    found = error_of(values, np.repeat(values[:, None], 30, axis=1), 30)
+    expected = ttest_1samp(values, 0.0)
+    assert found.df == pytest.approx(3)
+    assert found.p(float(values.mean())) == pytest.approx(expected.pvalue)
+
+
+def test_of_a_correlation_it_is_what_many_test_splits_show() -> None:
+    rng = np.random.default_rng(8)
+    pairs = [simulated(rng, 80, 1, noise=(1.0, 2.0)) for _ in range(300)]
+    found = [float(difference(a, b, 5.0)["lcc"]) for a, b in pairs]
+    assert np.mean([of_difference(a, b, "lcc").se for a, b in pairs]) == pytest.approx(np.std(found), rel=0.15)
+
+
+def test_in_groups_it_is_about_that_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = simulated(np.random.default_rng(5), 900, 1, noise=(1.0, 2.0))
+    one_by_one = of_difference(a, b, "srcc")
+    monkeypatch.setattr("gazekit.training.spread._ONE_BY_ONE", 100)
+    assert of_difference(a, b, "srcc").se == pytest.approx(one_by_one.se, rel=0.2)
+
+
+@pytest.mark.parametrize("seeds", [3, 10])
+@pytest.mark.parametrize(
+    ("luck", "shared", "own"),
+    [
+        pytest.param(0.5, 0.3, 0.3, id="mostly-luck"),
+        pytest.param(0.0, 0.8, 0.3, id="mostly-pictures"),
+        pytest.param(0.1, 0.5, 1.0, id="mostly-own-errors"),
+    ],
+)
+def test_the_interval_covers_over_pictures_and_seeds(seeds: int, luck: float, shared: float, own: float) -> None:
+    """A nominal 95 % interval of a mean over few seeds, lucky or not, on 40 pictures covers about as often."""
+    rng = np.random.default_rng(4)
+    hits = 0
+    for draw in range(120):
+        noise = rng.normal(0, own, (seeds, 40)) + rng.normal(0, shared, (1, 40)) + rng.normal(0, luck, (seeds, 1))
+        found = Features(*[np.zeros((seeds, 40))] * 4, 5.0 + noise, 5.0 + noise)
+        values = left_out(found, 5.0)["emd1"]
+        replicates = bootstrap(found, 5.0, resamples=300, seed=draw)["emd1"]
+        mean = float(found.emd1.mean())
+        low, high = error_of(found.emd1.mean(axis=1), values, 40).widened(mean, replicates, (-np.inf, np.inf))
+        hits += low <= 5.0 <= high
+    assert hits / 120 >= 0.89
+
+
+def test_the_interval_keeps_within_what_is_possible() -> None:
+    error = Error(0.4, 2.0, 1.0)
+    low, high = error.widened(0.9, np.random.default_rng(0).normal(0.9, 0.1, 500), (-1.0, 1.0))
+    assert low > -1.0
+    assert high == 1.0
+
+
+def test_pictures_needed_and_detectable_are_inverse() -> None:
+    error = Error(1.0 / np.sqrt(200), np.inf, 1.0)
+    assert error.pictures_needed(error.detectable()) in (200, 201)
+    assert error.pictures_needed(0.0) == np.inf
+    assert Error(0.1, np.inf, 1.0).pictures_needed(0.5) == 32  # (1.95996 + 0.84162)^2 / 0.25, rounded up
+    assert Error(0.1, np.inf, 1.0, luck=1.0).pictures_needed(0.5) == np.inf  # it takes more seeds
+
+
+def test_pictures_needed_gives_the_power_that_it_promises() -> None:
+    rng = np.random.default_rng(3)
+    n = int(Error(0.1, np.inf, 1.0).pictures_needed(0.4))
+    seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > 1.96 for x in rng.normal(0.4, 1.0, (4000, n))]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
