@@ -1,0 +1,166 @@
+"""Speed of the models, as ratios within one run.
+
+    pytest -m benchmark tests/benchmarks/test_models_speed.py -s
+
+Both sides of a ratio are timed by turns, so that other work on the machine meets both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+import torch
+from torch import Tensor, nn
+
+from gazekit import models
+from gazekit.models.attention import excitation_backprop
+from gazekit.models.inputs import example_inputs
+from gazekit.models.scoring import Scorer
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def by_turns(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Median seconds of both, after one round that does not count."""
+    times = [(seconds(first), seconds(second)) for _ in range(rounds + 1)][1:]
+    return statistics.median(a for a, _ in times), statistics.median(b for _, b in times)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nima-mobilenet",
+        "nima-vgg16",
+        "nima-inception-resnet",
+        "nima-xception",
+        "nima-inception",
+        "alexnet",
+        "resnet18",
+        "resnet50",
+        "residual-attention-56",
+    ],
+)
+def test_excitation_backprop_takes_at_most_twice_a_forward_pass(name: str) -> None:
+    torch.manual_seed(0)
+    model = models.create(name).eval()
+    (pictures,) = example_inputs(model, models.info(name).size, 8)
+
+    def forward() -> None:
+        with torch.no_grad():
+            model(pictures)
+
+    plain, attention = by_turns(forward, lambda: excitation_backprop(model, pictures), 5)
+    print(f"\n{name}: forward {plain:.3f} s, with excitation backprop {attention:.3f} s: {attention / plain:.2f} times")
+    assert attention <= 2.0 * plain
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Sixty-four JPEG files of 1224 x 816."""
+    folder = tmp_path_factory.mktemp("photographs")
+    names = ("astronaut", "coffee", "chelsea", "rocket")
+    for i in range(64):
+        picture = getattr(skimage.data, names[i % 4])()
+        top, left = 3 * (i // 4), 5 * (i // 4)
+        part = np.ascontiguousarray(picture[top : top + 230, left : left + 345, ::-1])
+        cv2.imwrite(str(folder / f"{i:02d}.jpg"), cv2.resize(part, (1224, 816), interpolation=cv2.INTER_CUBIC))
+    return sorted(folder.iterdir())
+
+
+def pillow_loop(model: nn.Module, paths: list[Path], size: int) -> np.ndarray:
+    """What people write: open, resize, normalise, one picture a forward pass."""
+    from PIL import Image
+
+    mean, std = torch.tensor(model.mean).reshape(3, 1, 1), torch.tensor(model.std).reshape(3, 1, 1)
+    found = []
+    for path in paths:
+        picture = Image.open(path).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        x = (torch.from_numpy(np.array(picture)).permute(2, 0, 1) / 255 - mean) / std
+        with torch.no_grad():
+            found.append(model(x[None])[0].numpy())
+    return np.stack(found)
+
+
+@pytest.mark.parametrize("name", ["nima-mobilenet", "nima-inception-resnet", "nima-vgg16"])
+def test_scoring_a_folder_beats_a_plain_loop_three_times(name: str, photographs: list[Path]) -> None:
+    torch.manual_seed(0)
+    model = models.create(name).eval()
+    size = models.info(name).size
+    scorer = Scorer(model)
+    loop, ours = [], []
+    moved = 0.0
+
+    def engine(paths: list[Path]) -> np.ndarray:
+        return np.stack([p for _, p in scorer.files(paths) if isinstance(p, np.ndarray)])
+
+    pillow_loop(model, photographs[:2], size)
+    engine(photographs[:32])
+    for _ in range(2):
+        start = time.perf_counter()
+        expected = pillow_loop(model, photographs[:16], size)
+        middle = time.perf_counter()
+        found = engine(photographs)
+        loop.append((middle - start) / 16)
+        ours.append((time.perf_counter() - middle) / 64)
+        moved = max(moved, float(np.abs((found[:16] - expected) @ np.arange(1, 11)).max()))
+    ratio = sum(loop) / sum(ours)
+    rates = f"{2 / sum(loop):.1f} images/s in a loop, {2 / sum(ours):.1f} by Scorer"
+    print(f"\n{name}: {rates}: {ratio:.2f} times; {scorer.precision}, scores move by {moved:.4f}")
+    assert moved < 0.01
+    assert ratio >= 3.0
+
+
+def train_steps(model: nn.Module, inputs: tuple[Tensor, ...], batches: list[Tensor] | None, half: bool) -> None:
+    """Ten optimiser steps; `batches` are uint8 pictures on the host, else the inputs are used as they are."""
+    optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-4, momentum=0.9)
+    for step in range(10):
+        views = inputs
+        if batches is not None:
+            moved = batches[step % len(batches)].to("cuda", non_blocking=True).permute(0, 3, 1, 2)
+            views = (moved.float() / 255 - 0.5, *inputs[1:])
+            views = tuple(x.contiguous(memory_format=torch.channels_last) for x in views)
+        with torch.autocast("cuda", torch.bfloat16, enabled=half):
+            loss = (model(*views) - 0.1).square().sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+
+@pytest.mark.parametrize("name", ["nima-vgg16", "residual-attention-56", "gpf-vgg16"])
+def test_training_on_a_gpu(name: str) -> None:
+    """bfloat16 and channels last against float32, and against tensors that are already there (90 % or more)."""
+    if not torch.cuda.is_available():
+        pytest.skip("there is no GPU on this machine")
+    torch.manual_seed(0)
+    model = models.create(name).cuda().train()
+    inputs = example_inputs(model, 224, 64)
+    plain = seconds(lambda: train_steps(model, inputs, None, False)) and seconds(
+        lambda: train_steps(model, inputs, None, False)
+    )
+    model = model.to(memory_format=torch.channels_last)
+    laid_out = tuple(x.contiguous(memory_format=torch.channels_last) for x in inputs)
+    pictures = [torch.randint(0, 256, (64, 224, 224, 3), dtype=torch.uint8).pin_memory() for _ in range(4)]
+    bare, fed = by_turns(
+        lambda: train_steps(model, laid_out, None, True), lambda: train_steps(model, laid_out, pictures, True), 3
+    )
+    rates = [640 / t for t in (plain, bare, fed)]
+    print(f"\n{name}: float32 {rates[0]:.0f}, bfloat16 {rates[1]:.0f} on tensors there, {rates[2]:.0f} fed, images/s")
+    assert rates[2] > rates[0]
+    assert rates[2] >= 0.9 * rates[1]
