@@ -50,7 +50,7 @@ class SurveySection(Section):
     attention_checks: int = Field(default=2, ge=0)
     hold_minutes: float = Field(default=15.0, gt=0)
     consent: str = CONSENT
-    consent_version: str = "1"
+    consent_version: str = Field(default="1", min_length=1, max_length=30)
     instructions: str = INSTRUCTIONS
     contact: str = ""
     questions: list[Question] = []

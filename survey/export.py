@@ -38,7 +38,7 @@ def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
     table["image"] = table["image"].fillna("")
     for name in ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs"):
         table[name] = table[name].astype("Int64")
-    table["rated_utc"] = pd.to_datetime(table["rated_utc"].astype(float), unit="s", utc=True).dt.floor("ms")
+    table["rated_utc"] = _moments(table["rated_utc"])
     return table
 
 
@@ -49,6 +49,8 @@ def export_raters(store: Store) -> pd.DataFrame:
         rows = connection.execute(select(*columns, rater.c.deleted_at, rater.c.place, rater.c.plan)).all()
     table = pd.DataFrame([tuple(r)[:-1] for r in rows], columns=[*_RATER[:-1]])
     table["planned"] = [len(row.plan) for row in rows]
+    for name in ("consent_at", "seen_at", "finished_at", "deleted_at"):
+        table[name] = _moments(table[name])
     return table
 
 
@@ -88,6 +90,10 @@ def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
 
 
 _RATER = ("rater", "consent_version", "consent_at", "seen_at", "finished_at", "deleted_at", "shown", "planned")
+
+
+def _moments(seconds: pd.Series[Any]) -> pd.Series[Any]:
+    return pd.to_datetime(seconds.astype(float), unit="s", utc=True).dt.floor("ms")
 
 
 def _ratings() -> Any:

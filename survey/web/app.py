@@ -17,7 +17,7 @@ from survey.config import SurveyStudy
 from survey.errors import SettingsError
 from survey.pictures import picture_files
 from survey.schema import image
-from survey.store import Store
+from survey.store import Store, remembered
 from survey.web import operator, participant, security
 from survey.web.context import Context
 from survey.web.limits import Limiter
@@ -76,6 +76,7 @@ def create_app(
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=https,
     )
+    _agree_with_earlier(study, store)
     pictures = _register(study, base, store)
     app.extensions["survey"] = Context(
         study=study,
@@ -97,6 +98,23 @@ def create_app(
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     return app
+
+
+def _agree_with_earlier(study: SurveyStudy, store: Store) -> None:
+    """Keep the consent's text under its version, and the scale; refuse what would mix two studies in one database."""
+    section = study.survey
+    with store.write() as connection:
+        consent = remembered(connection, f"consent {section.consent_version}", section.consent)
+        scale = remembered(connection, "scale", str(section.scale))
+    if consent != section.consent:
+        raise SettingsError(
+            f"the consent's text is not the one that raters agreed to as version {section.consent_version!r}; give the "
+            f"new text a new consent_version"
+        )
+    if scale != str(section.scale):
+        raise SettingsError(
+            f"this database has ratings on 1 to {scale}, the study says 1 to {section.scale}; start with a new database"
+        )
 
 
 def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, Path]:

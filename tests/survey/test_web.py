@@ -295,6 +295,38 @@ def test_a_short_password_is_refused(study: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('consent = "Another text."', "give the new text a new consent_version"),
+        ("scale = 7\n", "start with a new database"),
+    ],
+    ids=["consent", "scale"],
+)
+def test_a_database_keeps_to_one_consent_text_a_version_and_one_scale(study: Path, change: str, words: str) -> None:
+    store = open_store(study.with_suffix(".db"))
+    create_app(read_study(study), study.parent, store, password=PASSWORD)
+    text = STUDY.replace("practice = 1", f"practice = 1\n{change}").replace(
+        '10 = "very beautiful"', '7 = "very beautiful"'
+    )
+    study.write_text(text)
+    with pytest.raises(SurveyError, match=words):
+        create_app(read_study(study), study.parent, store, password=PASSWORD)
+    store.close()
+
+
+def test_names_and_comments_are_never_run(tmp_path: Path) -> None:
+    study = write_study(tmp_path, pictures=3)
+    place = tmp_path / "pictures"
+    (place / "p000.jpg").rename(place / "<img src=x onerror=alert(1)>.jpg")
+    store = open_store(tmp_path / "s.db")
+    client = create_app(read_study(study), tmp_path, store, password=PASSWORD).test_client()
+    page = operator(client).get("/operator/").get_data(as_text=True)
+    assert "&lt;img src=x onerror=alert(1)&gt;.jpg" in page
+    assert "<img src=x" not in page
+    store.close()
+
+
 def test_pictures_that_went_away_are_noticed(study: Path) -> None:
     store = open_store(study.with_suffix(".db"))
     create_app(read_study(study), study.parent, store, password=PASSWORD)
