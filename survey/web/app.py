@@ -68,6 +68,7 @@ def create_app(
         MAX_CONTENT_LENGTH=256 * 1024,
         MAX_FORM_MEMORY_SIZE=256 * 1024,
         PERMANENT_SESSION_LIFETIME=datetime.timedelta(days=60),
+        SESSION_REFRESH_EACH_REQUEST=False,
         SESSION_COOKIE_NAME="survey",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
