@@ -11,6 +11,7 @@ import numpy as np
 from gazekit.capture.plan import PlannedTrial
 from gazekit.capture.simulated import SimulatedTracker
 from gazekit.screen import Placement
+from gazekit.session import Calibration
 from gazekit.study import QuestionSection, RatingSection
 
 
@@ -52,6 +53,9 @@ class Display(Protocol):
 
     def confirm(self, text: str, keys: dict[str, str]) -> str:
         """Show a text until one of the keys is pressed; gives the key."""
+
+    def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
+        """Show the error vectors of a calibration; gives the points that are to be done again."""
 
     def rate(self, section: RatingSection) -> str:
         """Ask for a score."""
@@ -115,6 +119,10 @@ class NoDisplay:
     def confirm(self, text: str, keys: dict[str, str]) -> str:
         """The first key."""
         return next(iter(keys))
+
+    def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
+        """Nobody looks; none."""
+        return []
 
     def rate(self, section: RatingSection) -> str:
         """A simulated score after a second."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pygame
 
 from gazekit.study import QuestionSection, RatingSection
@@ -9,6 +10,8 @@ from gazekit.study import QuestionSection, RatingSection
 _INK = (25, 25, 25)
 _PALE = (205, 205, 205)
 _ACCENT = (200, 60, 40)
+_LEFT = (20, 70, 140)
+_LONGER = 5.0
 
 
 def cross(surface: pygame.Surface) -> None:
@@ -77,6 +80,39 @@ def choices(surface: pygame.Surface, section: QuestionSection, boxes: list[pygam
     _centred(surface, font, section.text, surface.get_width() // 2, boxes[0].top - 3 * font.get_linesize())
     for n, (box, choice) in enumerate(zip(boxes, section.choices, strict=True)):
         _button(surface, font, f"{n + 1}   {choice}", box)
+
+
+def target_boxes(surface: pygame.Surface, targets: list[tuple[float, float]]) -> list[pygame.Rect]:
+    """Where the targets of a calibration are, for the mouse."""
+    side = surface.get_height() // 12
+    width, height = surface.get_size()
+    return [pygame.Rect(x * width - side / 2, y * height - side / 2, side, side) for x, y in targets]
+
+
+def review(
+    surface: pygame.Surface, errors: pd.DataFrame, targets: list[tuple[float, float]], chosen: set[int], title: str
+) -> None:
+    """Error vectors of a calibration: blue the left eye, red the right; chosen points are framed.
+
+    The vectors are five times as long as the errors; the numbers are degrees.
+    """
+    font, (width, height) = _font(surface, 30), surface.get_size()
+    for row in errors.itertuples():
+        if row.samples:
+            colour = _LEFT if row.eye == "left" else _ACCENT
+            start = row.x * width, row.y * height
+            end = start[0] + _LONGER * row.dx * width, start[1] + _LONGER * row.dy * height
+            pygame.draw.line(surface, colour, start, end, 3)
+            side = -1 if row.eye == "left" else 1
+            words = font.render(f"{row.error_deg:.2f}", True, colour)
+            below = start[0] + side * words.get_width() * 0.7 - words.get_width() / 2, start[1] + font.get_height()
+            surface.blit(words, below)
+    for n, (box, point) in enumerate(zip(target_boxes(surface, targets), targets, strict=True)):
+        pygame.draw.circle(surface, _INK, (point[0] * width, point[1] * height), 5)
+        _centred(surface, font, str(n + 1), box.centerx, box.top - font.get_height() // 2)
+        if n in chosen:
+            pygame.draw.rect(surface, _INK, box, width=3)
+    _centred(surface, font, title, width // 2, round(0.3 * height))
 
 
 def _button(surface: pygame.Surface, font: pygame.font.Font, words: str, box: pygame.Rect) -> None:

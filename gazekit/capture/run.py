@@ -12,7 +12,7 @@ from gazekit.capture.interest import drawn_by
 from gazekit.capture.plan import PlannedTrial, facts_of, placement_of
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.scanpath import PictureScene
-from gazekit.capture.targets import calibrate, validate
+from gazekit.capture.targets import calibrate, error_vectors, in_words, validate
 from gazekit.capture.tracker import Tracker
 from gazekit.errors import TrackerError
 from gazekit.screen import Placement
@@ -100,12 +100,17 @@ class SessionRun:
         self._steadily(self._validate)
 
     def _calibrate(self) -> None:
-        calibrate(self.tracker, self.display, self.recorder, self.study.calibration, self._screen)
+        made = calibrate(self.tracker, self.display, self.recorder, self.study.calibration, self._screen)
+        if made is not None:
+            errors = error_vectors(made, self._screen).groupby("eye")["error_deg"].mean()
+            self.state.say("calibration: " + ", ".join(f"{eye} {error:.2f} deg" for eye, error in errors.items()))
 
     def _validate(self) -> None:
         section = self.study.validation
         for attempt in range(self.study.calibration.attempts):
             result = validate(self.tracker, self.display, self.recorder, section, self._screen)
+            if result is not None:
+                self.state.say(f"validation: {in_words(result.table)}")
             if result is None or result.passed is not False:
                 return
             self.state.say(f"validation {attempt + 1} did not pass the gate of {section.gate_deg:g} deg")

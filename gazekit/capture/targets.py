@@ -11,7 +11,7 @@ import pandas as pd
 from gazekit.capture.display import Display
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.scanpath import TargetScene
-from gazekit.capture.tracker import Tracker
+from gazekit.capture.tracker import Calibrator, Tracker
 from gazekit.errors import TrackerError
 from gazekit.events import data_quality
 from gazekit.screen import Screen
@@ -60,38 +60,77 @@ def calibrate(
         tracker.apply(section.reuse.read_bytes())
         recorder.message(tracker.now_us(), f"calibration applied from {section.reuse.name}")
         return None
-    for _ in range(section.attempts if points else 0):
-        calibration = _attempt(tracker, display, section, points, screen)
-        if calibration is None:
-            return None
-        recorder.event("calibration", **calibration_to_json(calibration))
-        if calibration.status == "success":
-            return calibration
-    if points:
-        raise TrackerError(
-            f"the calibration failed {section.attempts} times. Check the position of the head and reflections in "
-            "glasses, then start again with --resume"
-        )
-    return None
-
-
-def _attempt(
-    tracker: Tracker, display: Display, section: CalibrationSection, points: list[Point], screen: Screen
-) -> Calibration | None:
-    calibrator = tracker.calibrator(section.eyes)
+    calibrator = tracker.calibrator(section.eyes) if points else None
     if calibrator is None:
         return None
     try:
-        for x, y in points:
-            tracker.watch(TargetScene(x * screen.width_px, y * screen.height_px))
-            display.show_target(x, y, section.dwell_ms)
-            if not display.while_busy(partial(calibrator.collect, x, y)):
-                calibrator.discard(x, y)
-                display.while_busy(partial(calibrator.collect, x, y))
-            display.wait_until(tracker.now_us() + 1000 * section.dwell_ms // 3)
-        return display.while_busy(calibrator.compute)
+        return _attempts(calibrator, tracker, display, recorder, section, screen, points)
     finally:
         calibrator.leave()
+
+
+def _attempts(
+    calibrator: Calibrator,
+    tracker: Tracker,
+    display: Display,
+    recorder: Recorder,
+    section: CalibrationSection,
+    screen: Screen,
+    points: list[Point],
+) -> Calibration:
+    """Collect, compute, look; then the points that are to be done again, until all are content."""
+    todo = points
+    for attempt in range(1, section.attempts + 1):
+        for x, y in todo:
+            _collect(calibrator, tracker, display, section, screen, (x, y))
+        calibration = display.while_busy(calibrator.compute)
+        recorder.event("calibration", **calibration_to_json(calibration))
+        if calibration.status != "success":
+            todo = points
+        else:
+            todo = display.review(calibration, attempt, section.attempts) if attempt < section.attempts else []
+            if not todo:
+                return calibration
+        for x, y in todo:
+            calibrator.discard(x, y)
+    raise TrackerError(
+        f"the calibration failed {section.attempts} times. Check the position of the head and reflections in "
+        "glasses, then start again with --resume"
+    )
+
+
+def _collect(
+    calibrator: Calibrator,
+    tracker: Tracker,
+    display: Display,
+    section: CalibrationSection,
+    screen: Screen,
+    point: Point,
+) -> None:
+    """Show a target and collect; once more where the tracker did not get enough."""
+    x, y = point
+    tracker.watch(TargetScene(x * screen.width_px, y * screen.height_px))
+    display.show_target(x, y, section.dwell_ms)
+    if not display.while_busy(partial(calibrator.collect, x, y)):
+        calibrator.discard(x, y)
+        display.while_busy(partial(calibrator.collect, x, y))
+    display.wait_until(tracker.now_us() + 1000 * section.dwell_ms // 3)
+
+
+def error_vectors(calibration: Calibration, screen: Screen) -> pd.DataFrame:
+    """Mean error of the samples that a calibration used, a row a point and eye.
+
+    Columns: x, y (the target on the display area), eye, dx, dy (display area), error_deg, samples; NaN where an eye
+    has no sample at a point.
+    """
+    rows = []
+    for point in calibration.points:
+        for eye in ("left", "right"):
+            used = getattr(point, eye)[getattr(point, f"{eye}_used")]
+            dx, dy = used.mean(axis=0) - point.target if len(used) else (np.nan, np.nan)
+            error = np.hypot(dx * screen.width_px, dy * screen.height_px) / screen.pixels_per_degree
+            rows.append((*point.target, eye, dx, dy, float(error), len(used)))
+    return pd.DataFrame(rows, columns=["x", "y", "eye", "dx", "dy", "error_deg", "samples"])
 
 
 def validate(
@@ -133,6 +172,16 @@ def _passed(table: pd.DataFrame, gate_deg: float | None) -> bool | None:
         return None
     overall = table[(table["target"] == "") & table["eye"].isin(["left", "right"])]["accuracy_deg"].dropna()
     return bool(len(overall) and (overall <= gate_deg).all())
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """Accuracy, precision and loss of both eyes over all targets, for the operator."""
+    overall = table[(table["target"] == "") & table["eye"].isin(["left", "right"])]
+    return "; ".join(
+        f"{row.eye} {row.accuracy_deg:.2f} deg, RMS {row.rms_s2s_deg:.2f}, STD {row.std_deg:.2f}, "
+        f"{row.loss_percent:.0f} % lost"
+        for row in overall.itertuples()
+    )
 
 
 def table_event(table: pd.DataFrame, time_us: int, passed: bool | None) -> dict[str, Any]:

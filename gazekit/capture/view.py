@@ -86,7 +86,7 @@ def _draw_scanpath(axes: Any, session: Session, trial: Trial, pixels: npt.NDArra
     shown = table[(table["image"] == trial.image) & table["x_picture"].notna()]
     axes.plot(shown["x_picture"], shown["y_picture"], color="white", linewidth=1.2)
     axes.scatter(
-        shown["x_picture"], shown["y_picture"], s=shown["duration_ms"], c=_RIGHT, alpha=0.65, edgecolors="white"
+        shown["x_picture"], shown["y_picture"], s=100 + shown["duration_ms"], c=_RIGHT, alpha=0.65, edgecolors="white"
     )
     for n, (x, y) in enumerate(zip(shown["x_picture"], shown["y_picture"], strict=True)):
         axes.annotate(str(n + 1), (x, y), color="white", ha="center", va="center", fontsize=8)

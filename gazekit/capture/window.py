@@ -18,10 +18,12 @@ import pygame
 from gazekit.capture import drawing
 from gazekit.capture.display import EndSession, nothing
 from gazekit.capture.plan import PlannedTrial
+from gazekit.capture.targets import error_vectors
 from gazekit.capture.tracker import Tracker
 from gazekit.errors import ConfigError
 from gazekit.pictures import read_picture
 from gazekit.screen import Placement
+from gazekit.session import Calibration
 from gazekit.study import QuestionSection, RatingSection, Study
 
 _PROBE_FLIPS = 120
@@ -122,6 +124,27 @@ class Window:
         lines = "\n".join([text, "", *(f"{key.upper()}   {what}" for key, what in keys.items())])
         first = next(iter(keys))
         return self._until(lambda: drawing.text(self._surface, lines), lambda event: _key_of(event, keys), first)
+
+    def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
+        """The error vectors; points are chosen by digit or mouse, R chooses all, the space bar goes on."""
+        targets = [point.target for point in calibration.points]
+        boxes = drawing.target_boxes(self._surface, targets)
+        errors = error_vectors(calibration, self._study.screen.screen())
+        chosen: set[int] = set()
+
+        def answer(event: pygame.event.Event) -> bool | None:
+            hit = _box_at(event, boxes)
+            key = _key_of(event, {str(n + 1): "" for n in range(min(9, len(targets)))})
+            if hit is not None or key is not None:
+                chosen.symmetric_difference_update({hit if hit is not None else int(str(key)) - 1})
+            elif _is_key(event, "r"):
+                chosen.update(range(len(targets)))
+                return True
+            return True if _is_key(event, " ") else None
+
+        title = f"Calibration {attempt} of {attempts}.  Space: go on   R: all again   digit or click: that point again"
+        self._until(lambda: drawing.review(self._surface, errors, targets, chosen, title), answer, True)
+        return [targets[n] for n in sorted(chosen)]
 
     def rate(self, section: RatingSection) -> str:
         """A score by digit key (0 for 10) or mouse."""
