@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from gazekit.histograms import moments, read_histograms
@@ -84,3 +86,17 @@ def test_the_table_is_what_gazekit_reads(tmp_path) -> None:  # type: ignore[no-u
     assert read["image"].tolist() == ["p0", "p1", "p2", "p3"]
     np.testing.assert_allclose(read["std"], moments(read[["c1", "c2", "c3", "c4", "c5"]])[1])
     assert not list(tmp_path.glob(".*part"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz"), st.integers(1, 5)), min_size=1, max_size=40),
+    st.sampled_from(["first", "last"]),
+)
+def test_counts_are_those_of_a_plain_group_by(rows: list[tuple[str, str, int]], policy: str) -> None:
+    ratings = table(*rows)
+    found = aggregate(ratings, scale=5, duplicates=policy).set_index("image")  # type: ignore[arg-type]
+    kept = ratings.drop_duplicates(["rater", "image"], keep=policy)  # type: ignore[arg-type]
+    expected = kept.groupby("image")["score"].agg(["size", "mean", lambda x: x.std(ddof=0)])
+    np.testing.assert_allclose(found[["n", "mean", "std"]].to_numpy(), expected.to_numpy(), atol=1e-12)
+    assert (found[[f"c{k}" for k in range(1, 6)]].sum(axis=1) == found["n"]).all()

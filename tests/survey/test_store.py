@@ -235,3 +235,13 @@ def test_a_database_that_cannot_be_opened_says_so_without_the_password(url: str)
     with pytest.raises(SurveyError) as caught:
         open_store(url)
     assert "secret" not in str(caught.value)
+
+
+def test_sync_puts_the_log_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(tmp_path / "s.db")
+    store.add_images(["p"], 1)
+    synced: list[int] = []
+    monkeypatch.setattr("survey.store.os.fsync", synced.append)
+    store.sync()
+    assert len(synced) == 1
+    store.close()
