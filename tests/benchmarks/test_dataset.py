@@ -1,0 +1,246 @@
+"""Datasets at scale: ratios against a peer or a floor that is measured in the same run.
+
+Pictures are cut from the 99 real photographs; fixations and ratings are made up.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from gazekit.dataset import build_dataset, open_dataset
+from gazekit.errors import FormatError
+from gazekit.pictures import Picture
+from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
+from tests.dataset.test_kill import SCRIPT, run_kills
+from tests.needs import need
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
+PROCESSES = 2
+STEP = 64
+
+
+def cut(job: tuple[str, Path, int, int]) -> None:
+    """Some pieces of one photograph, 640 x 480, as JPEG."""
+    file, folder, first, count = job
+    cv2.setNumThreads(1)
+    photograph, rng = cv2.imread(file), np.random.default_rng(first)
+    for n in range(first, first + count):
+        top, left = int(rng.integers(photograph.shape[0] - 479)), int(rng.integers(photograph.shape[1] - 639))
+        piece = photograph[top : top + 480, left : left + 640]
+        assert cv2.imwrite(str(folder / f"{n:05d}.jpg"), piece, [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
+def pieces(photographs: Path, folder: Path, count: int) -> list[Picture]:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = sorted(map(str, photographs.glob("*.jpg")))
+    each = -(-count // len(files))
+    jobs = [(file, folder, n * each, min(each, count - n * each)) for n, file in enumerate(files) if n * each < count]
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        list(pool.map(cut, jobs, chunksize=4))
+    return [Picture(f"{n:05d}.jpg", folder / f"{n:05d}.jpg") for n in range(count)]
+
+
+def looks(pictures: Sequence[Picture], viewers: int = 10, each: int = 8) -> pd.DataFrame:
+    """Made-up fixations on pictures of 640 x 480: a cloud about one place in each."""
+    rng, n = np.random.default_rng(1), len(pictures)
+    centre = np.repeat(rng.uniform((200, 150), (440, 330), (n, 2)), viewers * each, axis=0)
+    place = np.clip(rng.normal(centre, 60), 0, (639, 479)).astype(np.float32)
+    return pd.DataFrame(
+        {
+            "image": pd.Categorical.from_codes(
+                np.repeat(np.arange(n), viewers * each), categories=[p.image for p in pictures]
+            ),
+            "participant": pd.Categorical.from_codes(
+                np.tile(np.repeat(np.arange(viewers), each), n), categories=[f"v{k}" for k in range(viewers)]
+            ),
+            "x_picture": place[:, 0],
+            "y_picture": place[:, 1],
+            "duration_ms": rng.uniform(100, 500, len(place)).astype(np.float32),
+        }
+    )
+
+
+def settle() -> None:
+    cv2.setNumThreads(1)
+
+
+def decode_and_resize(files: Sequence[Path]) -> int:
+    """The floor of a build: read, decode, resize to 224, and nothing else."""
+    total = 0
+    for file in files:
+        pixels = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)
+        total += int(cv2.resize(pixels, (224, 224), interpolation=cv2.INTER_AREA)[0, 0, 0])
+    return total
+
+
+def decode(files: Sequence[Path]) -> int:
+    """The floor of reading: read and decode, and nothing else."""
+    pixels = [cv2.imdecode(np.frombuffer(f.read_bytes(), np.uint8), cv2.IMREAD_COLOR_RGB)[0, 0, 0] for f in files]
+    return int(np.sum(pixels))
+
+
+def in_processes(work: Callable[[Sequence[Path]], int], files: Sequence[Path]) -> float:
+    """Seconds that two processes need for the work, with what starting them costs."""
+    context = multiprocessing.get_context("spawn")
+    started = time.perf_counter()
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=settle) as pool:
+        list(pool.map(work, [files[n : n + STEP] for n in range(0, len(files), STEP)]))
+    return time.perf_counter() - started
+
+
+def test_building_costs_at_most_1_4_times_decoding_and_resizing(
+    real_data: Path, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    pictures = pieces(real_data / "osie" / "stimuli", tmp_path / "p", 2000)
+    fixations, histograms = looks(pictures), made_up_ratings([p.image for p in pictures])
+    floor, built = [], []
+    for n in range(3):
+        floor.append(in_processes(decode_and_resize, [p.file for p in pictures]))
+        started = time.perf_counter()
+        build_dataset(pictures, fixations, histograms, tmp_path / f"{n}.h5", sigma_px=24, workers=PROCESSES)
+        built.append(time.perf_counter() - started)
+    ratio = min(built) / min(floor)
+    print(f"\nbuild {min(built):.2f} s, decode and resize {min(floor):.2f} s, ratio {ratio:.2f} (2,000 pictures)")
+    record_property("ratio", ratio)
+    assert ratio <= 1.4
+
+
+def tree_memory(process: object) -> int:
+    """Memory of a process and its children, bytes."""
+    import psutil
+
+    assert isinstance(process, psutil.Process)
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += one.memory_info().rss
+        except psutil.Error:
+            continue
+    return total
+
+
+def measured_build(folder: Path, pictures: Sequence[Picture]) -> tuple[float, int]:
+    """Seconds and peak memory (of all processes together) of a build in a process of its own."""
+    import psutil
+
+    folder.mkdir()
+    data = (list(pictures), looks(pictures, viewers=5, each=6), made_up_ratings([p.image for p in pictures]))
+    options = {"sigma_px": 24.0, "workers": PROCESSES, "shard": 1000}
+    (folder / "build.py").write_text(SCRIPT)
+    (folder / "job.pickle").write_bytes(pickle.dumps((data, options)))
+    command = [sys.executable, str(folder / "build.py"), str(folder / "job.pickle"), str(folder / "d.dataset.h5")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"go\n"
+        started, peak, watched = time.perf_counter(), 0, psutil.Process(process.pid)
+        while process.poll() is None:
+            peak = max(peak, tree_memory(watched))
+            time.sleep(0.05)
+        seconds = time.perf_counter() - started
+    assert process.returncode == 0
+    return seconds, peak
+
+
+def test_twenty_thousand_pictures_in_flat_memory_and_linear_time(real_data: Path, tmp_path: Path) -> None:
+    need(_has("psutil"), "psutil")
+    pictures = pieces(real_data / "osie" / "stimuli", tmp_path / "p", 20_000)
+    _, small = measured_build(tmp_path / "small", pictures[:2000])
+    half, _ = measured_build(tmp_path / "half", pictures[:10_000])
+    whole, large = measured_build(tmp_path / "whole", pictures)
+    growth = (large - small) / 1e6
+    print(
+        f"\n20,000 pictures {whole:.1f} s, 10,000 {half:.1f} s, ratio {whole / half:.2f}; "
+        f"peak {large / 1e6:.0f} MB, of 2,000 pictures {small / 1e6:.0f} MB, growth {growth:.0f} MB"
+    )
+    assert len(open_dataset(tmp_path / "whole" / "d.dataset.h5")) == 20_000
+    assert growth <= 200
+    assert whole / half <= 2.1
+
+
+def _has(module: str) -> bool:
+    import importlib.util
+
+    return importlib.util.find_spec(module) is not None
+
+
+@pytest.mark.parametrize("cache", [None, 256], ids=["decoded", "cached"])
+def test_a_training_loader_keeps_up_with_decoding(real_data: Path, tmp_path: Path, cache: int | None) -> None:
+    need(_has("torch"), "PyTorch")
+    from gazekit.training.examples import FromDataset
+
+    pictures = [Picture(f.name, f) for f in sorted((real_data / "osie" / "stimuli").glob("*.jpg"))]
+    path = build_dataset(
+        pictures,
+        looks(pictures),
+        made_up_ratings([p.image for p in pictures]),
+        tmp_path / "d.h5",
+        sigma_px=24,
+        cache=cache,
+    )
+    rounds, context = 10, multiprocessing.get_context("spawn")
+    files = [p.file for p in pictures] * rounds
+    plan = [np.arange(n, n + 33, dtype=np.int64) for n in range(0, 99, 33)] * rounds
+    chunks = [files[n : n + 33] for n in range(0, len(files), 33)]
+    loader = FromDataset(open_dataset(path), "human", 224, "black", PROCESSES)
+    assert sum(len(batch) for batch in loader.stream(plan[:6])) == 198, "the workers are warm"
+    reading, floor = [], []
+    with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=settle) as pool:
+        list(pool.map(decode, chunks[:6]))
+        for _ in range(3):
+            started = time.perf_counter()
+            list(pool.map(decode, chunks))
+            floor.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            assert sum(len(batch) for batch in loader.stream(plan)) == len(files)
+            reading.append(time.perf_counter() - started)
+    speed = min(floor) / min(reading)
+    rate = len(files) / min(reading)
+    print(f"\nmasked 224 px by 2 workers: {rate:.0f} pictures/s, {speed:.2f} of the speed of decoding alone")
+    assert speed >= 0.8
+
+
+@pytest.mark.skipif(os.name == "nt", reason="process groups are killed as POSIX does")
+def test_fifty_killed_builds_end_in_the_same_content(tmp_path: Path) -> None:
+    pictures = cut_photographs(tmp_path / "p", 240, side=224)
+    collection = Collection(pictures, made_up_fixations(pictures), made_up_ratings([p.image for p in pictures]))
+    cut_off = run_kills(collection, tmp_path / "shards", 25, seed=11, shard=24, workers=PROCESSES)
+    cut_off += run_kills(collection, tmp_path / "one", 25, seed=12)
+    print(f"\n{cut_off} of 50 builds were cut off at work; all ended in the same bytes")
+    assert cut_off >= 30
+
+
+def test_two_hundred_flipped_bytes_are_refused_by_name(tmp_path: Path) -> None:
+    pictures = cut_photographs(tmp_path / "p", 60)
+    collection = Collection(pictures, made_up_fixations(pictures), made_up_ratings([p.image for p in pictures]))
+    path = collection.build(tmp_path / "d.dataset.h5", shard=20)
+    rng = np.random.default_rng(0)
+    files = [path, *sorted(path.with_name(f"{path.name}.shards").iterdir())]
+    for n in range(200):
+        file = files[n % len(files)]
+        at = int(rng.integers(file.stat().st_size))
+        flip(file, at, bit := 1 << int(rng.integers(8)))
+        with pytest.raises(FormatError, match=file.name):
+            open_dataset(path)
+        flip(file, at, bit)
+    assert len(open_dataset(path)) == 60
+
+
+def flip(file: Path, at: int, bit: int) -> None:
+    with file.open("rb+") as raw:
+        raw.seek(at)
+        (byte,) = raw.read(1)
+        raw.seek(at)
+        raw.write(bytes([byte ^ bit]))
