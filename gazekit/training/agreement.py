@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,30 +12,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
-from gazekit.attention.maps import attention_map
+from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, centre_prior, other_fixations
+from gazekit.attention.maps import Map
+from gazekit.attention.viewings import Viewing
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
 COLUMNS = ["map", "metric", "value", "low", "high", "n"]
-CEILING = "other viewers (ceiling)"
-FLOORS = ("centre of the picture (floor)", "people's map of another picture (floor)")
+CEILING = f"{REST} (ceiling)"
+FLOORS = (f"{CENTRE} (floor)", f"{SHUFFLED} (floor)")
+_LONGEST = 96  # maps are compared at this size (longer side, pixels)
 _OTHERS = 100  # pictures whose fixations are the negatives of the shuffled AUC
-Map = npt.NDArray[np.float32]
 Scores = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Viewed:
-    """A picture's human map and fixations, all in the pixels of the map's small grid."""
-
-    index: int
-    human: Map
-    x: npt.NDArray[np.float64]
-    y: npt.NDArray[np.float64]
-    duration_ms: npt.NDArray[np.float64]
-    viewer: npt.NDArray[np.str_]
-    sigma: float
 
 
 def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mapping[str, list[Map]]) -> pd.DataFrame:
@@ -44,20 +32,21 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
 
     Parameters
     ----------
-    indices : the test split; pictures that nobody looked at are left out.
+    indices : the test split; pictures that nobody looked at are left out, and nothing is made of fewer than two.
     own : name -> maps of every picture of the dataset (N, g, g), one array a seed.
     """
-    viewed = [found for i in indices if (found := _viewed(dataset, int(i))) is not None]
-    if not viewed:
+    seen = {i: viewing for i in indices.tolist() if (viewing := _viewing(dataset, i)) is not None}
+    if len(seen) < 2:
         return pd.DataFrame(columns=COLUMNS)
     rows: dict[str, list[Scores]] = {name: [] for name in (*own, CEILING, *FLOORS)}
-    for place, picture in enumerate(viewed):
-        others = _others(viewed, place)
-        for name, maps in own.items():
-            rows[name].append(_mean([_scores(_fit(seed[picture.index], picture), picture, others) for seed in maps]))
-        rows[CEILING].append(_mean(list(_other_viewers(picture, others))))
-        rows[FLOORS[0]].append(_scores(_centre(picture), picture, others))
-        rows[FLOORS[1]].append(_scores(_fit(viewed[place - 1].human, picture), picture, others))
+    places = list(seen)
+    for place, i in enumerate(places):
+        viewing, others = seen[i], _others(seen, places, place)
+        for name, seeds in own.items():
+            rows[name].append(_mean([agreement(_fit(maps[i], viewing), viewing, others) for maps in seeds]))
+        rows[CEILING].append(_mean([agreement(rest.map(), one, others) for one, rest in viewing.leave_one_out()]))
+        rows[FLOORS[0]].append(agreement(centre_prior(viewing.size), viewing, others))
+        rows[FLOORS[1]].append(agreement(_fit(seen[places[place - 1]].map(), viewing), viewing, others))
     table = [row for name, scores in rows.items() for row in _summary(name, scores)]
     return pd.DataFrame(table, columns=COLUMNS)
 
@@ -74,76 +63,27 @@ def own_maps_of(folder: Path, models: list[str], count: int) -> dict[str, list[M
     return found
 
 
-def _viewed(dataset: Dataset, i: int) -> Viewed | None:
-    if not dataset.viewers[i]:
+def _viewing(dataset: Dataset, i: int) -> Viewing | None:
+    table = dataset.fixations_of(i) if dataset.viewers[i] else None
+    if table is None:
         return None
-    human, table = dataset.human_map(i), dataset.fixations_of(i)
-    scale = human.shape[0] / float(dataset.sizes[i][0])
-    x, y = (table[name].to_numpy(np.float64) * scale for name in ("x_picture", "y_picture"))
-    on = (x >= 0) & (y >= 0) & (x < human.shape[1]) & (y < human.shape[0])
+    height, width = dataset.sizes[i].tolist()
+    x, y = (table[name].to_numpy(np.float64) for name in ("x_picture", "y_picture"))
+    on = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     if not on.any():
         return None
-    parameters = dataset.provenance["parameters"]
-    sigma = parameters["sigma_px"] * scale if parameters.get("sigma_px") else max(human.shape) / 32
-    duration, viewer = table["duration_ms"].to_numpy(np.float64), table["participant"].to_numpy(str)
-    return Viewed(i, human, x[on], y[on], duration[on], viewer[on], sigma)
+    sigma = dataset.provenance["parameters"].get("sigma_px") or max(height, width) / 32  # 24 px of 800 are a degree
+    weight, viewer = table["duration_ms"].to_numpy(np.float64)[on], table["participant"].to_numpy(object)[on]
+    return Viewing(dataset.ids[i], (height, width), x[on], y[on], weight, viewer, sigma).scaled(_LONGEST)
 
 
-def _others(viewed: list[Viewed], place: int) -> npt.NDArray[np.float64]:
-    """Fixations of the next pictures, as shares of their size, (2, m)."""
-    chosen = [viewed[(place + step) % len(viewed)] for step in range(1, min(len(viewed), _OTHERS + 1))]
-    points = [np.stack([v.x / v.human.shape[1], v.y / v.human.shape[0]]) for v in chosen]
-    return np.concatenate(points, axis=1) if points else np.empty((2, 0))
+def _others(seen: Mapping[int, Viewing], places: list[int], place: int) -> tuple[Any, Any]:
+    near = [places[(place + step) % len(places)] for step in range(min(len(places), _OTHERS + 1))]
+    return other_fixations({str(i): seen[i] for i in near}, str(places[place]))
 
 
-def _scores(amap: Map, picture: Viewed, others: npt.NDArray[np.float64]) -> Scores:
-    human, x, y = picture.human, picture.x, picture.y
-    scores = {
-        "nss": saliency.nss(amap, x, y),
-        "auc_judd": saliency.auc_judd(amap, x, y),
-        "cc": saliency.cc(amap, human),
-        "sim": saliency.sim(amap, human),
-        "kl": saliency.kl(amap, human),
-        "ig": saliency.information_gain(amap, x, y, _centre(picture)),
-    }
-    if others.size:
-        scores["auc_shuffled"] = saliency.auc_shuffled(
-            amap, x, y, others[0] * human.shape[1], others[1] * human.shape[0]
-        )
-    return scores
-
-
-def _other_viewers(picture: Viewed, others: npt.NDArray[np.float64]) -> Iterator[Scores]:
-    """Each viewer against a map of all the others."""
-    for name in np.unique(picture.viewer):
-        mine = picture.viewer == name
-        if mine.all():
-            return
-        size = (picture.human.shape[0], picture.human.shape[1])
-        maps = [
-            attention_map(picture.x[who], picture.y[who], picture.duration_ms[who], size=size, sigma_px=picture.sigma)
-            for who in (mine, ~mine)
-        ]
-        one = Viewed(
-            picture.index, maps[0], picture.x[mine], picture.y[mine], picture.duration_ms[mine],
-            picture.viewer[mine], picture.sigma,
-        )  # fmt: skip
-        yield _scores(maps[1], one, others)
-
-
-def _centre(picture: Viewed) -> Map:
-    """A Gaussian of a quarter of each side about the middle: the centre bias."""
-    height, width = picture.human.shape
-    amap = np.outer(_bell(height), _bell(width))
-    return np.asarray(amap / amap.sum(), dtype=np.float32)
-
-
-def _bell(n: int) -> npt.NDArray[np.float64]:
-    return np.asarray(np.exp(-0.5 * ((np.arange(n) + 0.5 - n / 2) / (n / 4)) ** 2))
-
-
-def _fit(amap: Map, picture: Viewed) -> Map:
-    height, width = picture.human.shape
+def _fit(amap: Map, viewing: Viewing) -> Map:
+    height, width = viewing.size
     return np.maximum(cv2.resize(amap, (width, height), interpolation=cv2.INTER_LINEAR), 0)
 
 
