@@ -125,7 +125,7 @@ def fixation_table(found: Detection) -> pd.DataFrame:
             "y_deg": y_deg,
             "samples": _total(used.astype(np.int64), onset, offset),
             "rms_s2s_deg": _rms_s2s(samples, used, onset, offset),
-            "dispersion_deg": sum(_extent(c, used, onset, offset) for c in samples.degrees),
+            "dispersion_deg": _dispersion(samples, used, onset, offset),
             "detector": found.detector,
             "parameters": json.dumps(found.parameters, sort_keys=True),
         }
@@ -152,14 +152,22 @@ def _mean(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: Inde
 
 
 def _extent(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    """Largest minus smallest over each range."""
+    """Largest minus smallest angle over each range of tangents, degrees."""
     if not len(onset):
         return np.empty(0)
     edges = _edges(onset, offset)
     high = np.maximum.reduceat(np.append(np.where(used, column, -np.inf), 0.0), edges)[::2]
     low = np.minimum.reduceat(np.append(np.where(used, column, np.inf), 0.0), edges)[::2]
-    extent: Floats = np.where(np.isfinite(high), high, np.nan) - np.where(np.isfinite(low), low, np.nan)
-    return extent
+    extent: Floats = np.degrees(np.arctan(high) - np.arctan(low))
+    return np.where(np.isfinite(high), extent, np.nan)
+
+
+def _dispersion(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
+    """(max - min azimuth) + (max - min elevation): the extremes of their tangents, since the arc tangent rises."""
+    x, y = samples.screen.to_mm(*samples.pixels)
+    distance = samples.screen.distance_mm
+    azimuth = _extent(x / distance, used, onset, offset)
+    return azimuth + _extent(y / np.sqrt(x * x + distance**2), used, onset, offset)
 
 
 def _rms_s2s(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
