@@ -62,7 +62,8 @@ def import_files(
     batch = Batch()
     sources = list(_expand(paths))
     stems = unique_stems(sources)
-    for path in track(sources, "importing"):
+    alone = len(sources) == 1  # then the bar is of its parts
+    for path in sources if alone else track(sources, "importing", len(sources)):
         try:
             source = open_source(path, format=format, strict=strict, stem=stems[path], **options)
             done, complete = written_before(source, out, stems[path])
@@ -71,7 +72,7 @@ def import_files(
             elif done and complete:
                 batch.done_before[str(path)] = done
             else:
-                batch.imported += import_to(source, out, stems[path], done=done)
+                batch.imported += import_to(source, out, stems[path], done=done, progress=alone)
         except GazekitError as error:
             if strict:
                 raise

@@ -19,7 +19,7 @@ import pandas as pd
 
 from gazekit.errors import FormatError
 from gazekit.formats.archive import SIDES, read_document, read_frame, rebuild
-from gazekit.formats.bids_out import EYES, PHYSIO_COLUMNS, SOURCE, from_text
+from gazekit.formats.bids_out import PHYSIO_COLUMNS, SOURCE, from_text
 from gazekit.formats.columns import UNITS_US, diameter, point
 from gazekit.formats.draft import Draft, Part, Request
 from gazekit.formats.text import Head
@@ -175,7 +175,7 @@ def _eye(recording: _Recording, side: str, n: int) -> Eye:
     missing = [name for name in PHYSIO_COLUMNS if name not in table.columns]
     if missing or len(table) != n:
         raise FormatError(
-            f"{recording.stem} {EYES[side]}: lacks {', '.join(missing) or 'nothing'}, {len(table)} rows of {n}"
+            f"{recording.stem}, {side} eye: lacks {', '.join(missing) or 'nothing'}, {len(table)} rows of {n}"
         )
     parts = {"gaze": ["x_display", "y_display"], "gaze_mm": ["x_gaze", "y_gaze", "z_gaze"]}
     parts |= {"origin_mm": ["x_eye", "y_eye", "z_eye"]}
@@ -198,6 +198,7 @@ def _stimuli(path: Path) -> pd.DataFrame:
 def _messages(table: pd.DataFrame | None) -> pd.DataFrame:
     if table is None:
         return pd.DataFrame({"time_us": np.empty(0, np.int64), "text": np.empty(0, object)})
+    table = table[table["trial_type"] == "message"]
     words = np.array([from_text(cell) for cell in table["message"]], dtype=object)
     return pd.DataFrame({"time_us": table["system_timestamp"].to_numpy(np.int64), "text": words})
 

@@ -11,23 +11,25 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from gazekit.errors import InputError
-from gazekit.formats.archive import SIDES, describe, tables_of, whole_folder
+from gazekit.formats.archive import describe, tables_of, whole_folder
 from gazekit.gaze import Eye
 from gazekit.session.model import STIMULUS_COLUMNS, Session
 
 BIDS_VERSION = "1.11.1"
 SOURCE = "sourcedata/gazekit"
-EYES = {"left": "eye1", "right": "eye2"}
+EYES: dict[Side, str] = {"left": "eye1", "right": "eye2"}
+Side = Literal["left", "right"]
+Detector = Callable[[Session, Side], pd.DataFrame]
 PHYSIO_COLUMNS = {
     "timestamp": ("us", "Time stamp of the eye tracker"),
     "x_coordinate": ("pixel", "Gaze on the screen, to the right"),
@@ -73,13 +75,17 @@ class Names:
         return "/".join([f"sub-{self.subject}", *([f"ses-{self.session}"] if self.session else []), "beh"])
 
 
-def export_bids(sessions: Iterable[Session], folder: str | Path, *, name: str = "") -> Path:
+def export_bids(
+    sessions: Iterable[Session], folder: str | Path, *, name: str = "", fixations: Detector | None = None
+) -> Path:
     """Write sessions as a new BIDS dataset.
 
     Parameters
     ----------
     sessions : read one at a time, so that many need not fit in memory.
     name : the dataset's name; the folder's where it is empty.
+    fixations : gives the fixations of an eye (``onset_us``, ``offset_us``, ``x_px``, ``y_px``), to stand among the
+        events of that eye.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def export_bids(sessions: Iterable[Session], folder: str | Path, *, name: str = 
         taken: set[str] = set()
         for session in sessions:
             names = _names(session, people, taken)
-            _write_session(session, names, root)
+            _write_session(session, names, root, fixations)
         if not people:
             raise InputError("no sessions to export")
         _write_dataset(root, name or folder.name, people)
@@ -147,17 +153,20 @@ def _label(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", text)
 
 
-def _write_session(session: Session, names: Names, root: Path) -> None:
+def _write_session(session: Session, names: Names, root: Path, fixations: Detector | None) -> None:
     stem = root / names.folder / names.stem
     stem.parent.mkdir(parents=True, exist_ok=True)
-    eyes = [side for side in SIDES if _recorded(getattr(session.recording, side))] or ["left"]
+    eyes: list[Side] = [side for side in EYES if _recorded(getattr(session.recording, side))] or ["left"]
     for side in eyes:
         table = physio_table(getattr(session.recording, side), session)
         path = f"{stem}_recording-{EYES[side]}_physio"
         _write_gzip(table, Path(f"{path}.tsv.gz"))
         _write_json(_physio_sidecar(session, side, list(table.columns)), Path(f"{path}.json"))
-        if len(session.messages):
-            _write_messages(session, Path(f"{stem}_recording-{EYES[side]}_physioevents.tsv.gz"))
+        rows = _message_rows(session)
+        if fixations is not None:
+            rows = pd.concat([rows, _fixation_rows(fixations(session, side))]).sort_values("onset", kind="stable")
+        if len(rows):
+            _write_physioevents(rows, Path(f"{stem}_recording-{EYES[side]}_physioevents.tsv.gz"))
     _write_events(session, stem)
     source = root / SOURCE / names.stem
     source.mkdir(parents=True, exist_ok=True)
@@ -216,7 +225,7 @@ def _calibration_error(session: Session, side: str) -> dict[str, Any]:
     return {"AverageCalibrationError": float(errors.mean()), "MaximalCalibrationError": float(errors.max())}
 
 
-def _write_messages(session: Session, path: Path) -> None:
+def _message_rows(session: Session) -> pd.DataFrame:
     """Messages on the tracker's clock; their own stamps stand beside."""
     recording, stamps = session.recording, session.messages["time_us"].to_numpy()
     if len(recording):
@@ -225,26 +234,36 @@ def _write_messages(session: Session, path: Path) -> None:
         shift = (recording.device_time_us - recording.system_time_us)[order][near]
     else:
         shift = np.zeros(len(stamps), dtype=np.int64)
-    table = pd.DataFrame(
-        {
-            "onset": stamps + shift,
-            "duration": 0,
-            "trial_type": "message",
-            "message": [to_text(text) for text in session.messages["text"]],
-            "system_timestamp": stamps,
-        }
-    )
+    words = [to_text(text) for text in session.messages["text"]]
+    return _event_rows("message", stamps + shift, np.zeros(len(stamps), np.int64), message=words, system=stamps)
+
+
+def _fixation_rows(found: pd.DataFrame) -> pd.DataFrame:
+    onset, duration = found["onset_us"].to_numpy(), (found["offset_us"] - found["onset_us"]).to_numpy()
+    return _event_rows("fixation", onset, duration, x=found["x_px"], y=found["y_px"])
+
+
+def _event_rows(
+    kind: str, onset: Any, duration: Any, *, message: Any = "n/a", system: Any = "n/a", x: Any = "n/a", y: Any = "n/a"
+) -> pd.DataFrame:
+    columns = {"onset": onset, "duration": duration, "trial_type": kind, "message": message}
+    return pd.DataFrame({**columns, "system_timestamp": system, "x_coordinate": x, "y_coordinate": y}, dtype=object)
+
+
+def _write_physioevents(table: pd.DataFrame, path: Path) -> None:
     _write_gzip(table, path)
     _write_json(
         {
             "Columns": list(table.columns),
             "OnsetSource": "timestamp",
-            "Description": "Messages of the recording",
+            "Description": "Messages of the recording, and fixations where they were asked for",
             "onset": {"Description": "When, by the eye tracker's clock", "Units": "us"},
-            "duration": {"Description": "Messages last no time", "Units": "us"},
-            "trial_type": {"Description": "Kind of the row"},
+            "duration": {"Description": "How long it lasts; messages last no time", "Units": "us"},
+            "trial_type": {"Description": "message or fixation"},
             "message": {"Description": "The message; tab, line feed and backslash stand behind a backslash"},
             "system_timestamp": {"Description": "When, by the recording computer's clock", "Units": "us"},
+            "x_coordinate": {"Description": "Centre of a fixation, to the right", "Units": "pixel"},
+            "y_coordinate": {"Description": "Centre of a fixation, downward", "Units": "pixel"},
         },
         path.with_name(path.name.replace(".tsv.gz", ".json")),
     )

@@ -8,14 +8,16 @@ from pathlib import Path
 from gazekit.errors import InputError
 from gazekit.formats.archive import whole_folder
 from gazekit.formats.batch import unique_stems
-from gazekit.formats.bids_out import export_bids
+from gazekit.formats.bids_out import Detector, export_bids
 from gazekit.formats.session_tables import export_tables
 from gazekit.formats.writing import SUFFIX
 from gazekit.progress import track
 from gazekit.session.store import open_session
 
 
-def export_sessions(paths: Iterable[str | Path], out: str | Path, kind: str, *, name: str = "") -> list[Path]:
+def export_sessions(
+    paths: Iterable[str | Path], out: str | Path, kind: str, *, name: str = "", fixations: Detector | None = None
+) -> list[Path]:
     """Write session files, or folders of them, as one BIDS dataset or a folder of tables each.
 
     Raises
@@ -26,7 +28,8 @@ def export_sessions(paths: Iterable[str | Path], out: str | Path, kind: str, *, 
     files = list(dict.fromkeys(_expand(paths)))
     out = Path(out)
     if kind == "bids":
-        return [export_bids((open_session(file) for file in track(files, "exporting")), out, name=name)]
+        sessions = (open_session(file) for file in track(files, "exporting"))
+        return [export_bids(sessions, out, name=name, fixations=fixations)]
     stems = {file: stem.removesuffix(".gaze") for file, stem in unique_stems(files).items()}
     with whole_folder(out) as temporary:
         for file in track(files, "exporting"):

@@ -16,7 +16,7 @@ from gazekit.errors import FormatError, InputError, unknown_name
 from gazekit.files import provenance, sha256
 from gazekit.formats.draft import Draft, Part, Request
 from gazekit.formats.registry import detect, named
-from gazekit.formats.text import Head
+from gazekit.formats.text import BLOCK_BYTES, Head
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import Session
@@ -55,6 +55,10 @@ class Source:
             raise FormatError(
                 f"{self.head.path} is damaged, or is not {named(self.format).TITLE}: {type(error).__name__}: {error}"
             ) from error
+
+    def parts_expected(self) -> int:
+        """About how many parts there will be: text is read in blocks."""
+        return max(1, self.head.path.stat().st_size // BLOCK_BYTES) if self.head.path.is_file() else 1
 
     def provenance(self, draft: Draft) -> dict[str, Any]:
         """What a session file says of its import."""

@@ -14,6 +14,7 @@ import h5py
 from gazekit.errors import FormatError, OutputError
 from gazekit.formats.draft import Draft, Part
 from gazekit.formats.importing import Source
+from gazekit.progress import track
 from gazekit.session.append import SessionWriter, session_writer
 
 SUFFIX = ".gaze.h5"
@@ -44,7 +45,9 @@ class _Output:
             self.writer.append(part.recording, part.streams)
 
 
-def import_to(source: Source, out: str | Path, stem: str, *, done: Collection[Path] = ()) -> list[Imported]:
+def import_to(
+    source: Source, out: str | Path, stem: str, *, done: Collection[Path] = (), progress: bool = False
+) -> list[Imported]:
     """Read a source part by part into session files in a folder, one a recording.
 
     Parameters
@@ -52,6 +55,7 @@ def import_to(source: Source, out: str | Path, stem: str, *, done: Collection[Pa
     stem : a session file's name without ``.gaze.h5``; the names of participant and recording follow it where the
         source says them itself, since it may hold several.
     done : session files of this source that are there already and are not written again.
+    progress : show a bar of the parts on a terminal.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def import_to(source: Source, out: str | Path, stem: str, *, done: Collection[Pa
     outputs: dict[int, _Output] = {}
     source.hash_ahead()
     with contextlib.ExitStack() as stack:
-        for part in source.parts():
+        for part in track(source.parts(), "importing", source.parts_expected()) if progress else source.parts():
             if id(part.draft) not in outputs:
                 path = Path(out) / session_name(stem, part.draft)
                 if any(path == other.path for other in outputs.values()):

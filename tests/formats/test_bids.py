@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from gazekit.errors import FormatError, InputError, OutputError
+from gazekit.events import detect_fixations
 from gazekit.formats import export_bids, import_recording
 from gazekit.formats.bids_out import from_text, to_text
 from gazekit.gaze import Eye, GazeRecording
@@ -161,3 +162,21 @@ def test_truncated_physio_file(full_session: Session, tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:2000])
     with pytest.raises(FormatError, match="cannot be read as a BIDS table"):
         import_recording(folder)
+
+
+def test_fixations_among_the_events(full_session: Session, tmp_path: Path, run) -> None:
+    still = Eye.from_gaze(np.repeat([[0.2, 0.3], [0.6, 0.7], [0.4, 0.4]], 200, axis=0))
+    moving = replace(full_session, recording=replace(full_session.recording, right=still))
+    full_session = open_session(write_session(moving, tmp_path / "p01.gaze.h5"))
+    result = run("export", tmp_path / "p01.gaze.h5", "--fixations", "ivt", "--out", tmp_path / "bids")
+    assert result.exit_code == 0, result.output
+    assert errors(tmp_path / "bids") == []
+    file = next((tmp_path / "bids").rglob("*eye2_physioevents.tsv.gz"))
+    columns = json.loads(file.with_name(file.name.replace(".tsv.gz", ".json")).read_text("utf-8"))["Columns"]
+    events = pd.read_csv(file, sep="\t", names=columns, quoting=3)
+    found = detect_fixations(full_session.recording, full_session.screen, detector="ivt", eye="right")
+    fixations = events[events["trial_type"] == "fixation"]
+    assert len(found) == 3
+    assert fixations["onset"].tolist() == found["onset_us"].tolist()
+    assert (events["trial_type"] == "message").sum() == 3
+    assert_same_session(import_recording(tmp_path / "bids"), full_session)
