@@ -1,0 +1,167 @@
+"""Replay, the Lab Streaming Layer over loopback, and the commands about trackers, studies and trials."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gazekit.capture import record
+from gazekit.capture.lsl import channels
+from gazekit.capture.replay import ReplayTracker
+from gazekit.cli import gazekit
+from gazekit.errors import ConfigError, GazekitError
+from gazekit.session import open_session
+from gazekit.session.samples import from_recording
+from gazekit.study import TrackerSection
+from tests.needs import need
+
+MakeStudy = Callable[..., Path]
+
+
+@pytest.mark.parametrize("speed", [4.0, 50.0])
+def test_a_replayed_session_gives_the_same_samples(make_study: MakeStudy, tmp_path: Path, speed: float) -> None:
+    path = record(make_study(), "P01", tmp_path / "out", realtime=False)
+    original = open_session(path).recording
+    tracker = ReplayTracker(TrackerSection(kind="replay", file=path, speed=speed), tmp_path)
+    got: list[Any] = []
+    ended: list[Any] = []
+    tracker.start(lambda stream, item: (got if stream == "gaze" else ended).append(item))
+    until = time.monotonic() + 20
+    while not ended and time.monotonic() < until:
+        time.sleep(0.01)
+    tracker.stop()
+    rows = np.concatenate(got)
+    expected = from_recording(original)
+    np.testing.assert_array_equal(rows["device_time_us"], expected["device_time_us"])
+    np.testing.assert_array_equal(rows["left_gaze"], expected["left_gaze"])
+    span = np.ptp(expected["system_time_us"]) / speed
+    assert np.ptp(rows["system_time_us"]) == pytest.approx(span, abs=2)
+
+
+def test_a_replay_is_recorded_like_a_live_tracker(make_study: MakeStudy, tmp_path: Path) -> None:
+    path = record(make_study(duration=3000), "P01", tmp_path / "first", realtime=False)
+    study = make_study(kind="replay", tracker=f"file = '{path.as_posix()}'\nspeed = 2.0", pictures=2, duration=200)
+    session = open_session(record(study, "P01", tmp_path / "second", tracker=None))
+    first = from_recording(open_session(path).recording)
+    again = from_recording(session.recording)
+    assert len(again) > 50
+    np.testing.assert_array_equal(again["left_gaze"], first["left_gaze"][: len(again)])
+    assert session.display["replay_speed"] == 2.0
+    assert len(session.stimuli) == 4
+
+
+def test_a_replay_needs_a_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs file"):
+        ReplayTracker(TrackerSection(kind="replay"), tmp_path)
+
+
+def test_every_column_of_a_sample_is_a_named_channel_with_a_unit() -> None:
+    made = channels()
+    labels = [label for label, *_ in made]
+    assert len(labels) == len(set(labels)) == 25
+    assert {"left_gaze_x", "right_origin_mm_z", "left_pupil_mm", "right_valid"} <= set(labels)
+    assert {label: unit for label, _, _, unit in made}["left_origin_mm_x"] == "mm"
+
+
+_LOOPBACK = """
+import sys, time, threading, json
+import numpy as np
+from gazekit.capture.lsl import LslTracker, Outlet, pylsl
+from gazekit.capture.simulate import Person
+from gazekit.screen import Screen
+from gazekit.session import TrackerInfo
+from gazekit.study import TrackerSection
+
+outlet = Outlet(TrackerInfo("simulated", "m", "SIM-9", "1", 300.0, ""), "P01")
+tracker = LslTracker(TrackerSection(kind="lsl", address="gazekit"))
+lsl = pylsl()
+markers = lsl.StreamInlet(lsl.resolve_byprop("name", "gazekit markers", timeout=5)[0])
+markers.open_stream(timeout=5)
+got, sync = [], []
+tracker.start(lambda stream, item: (got if stream == "gaze" else sync).append(item))
+time.sleep(1.0)
+person = Person(Screen(1920, 1080, 527, 296, 630), 300.0, 1)
+times = time.monotonic_ns() // 1000 + np.arange(600) * 3333
+rows, _ = person.sample(times)
+rows["device_time_us"], rows["system_time_us"] = times - 77, times
+for start in range(0, 600, 30):
+    outlet.push(rows[start : start + 30])
+outlet.mark(int(times[5]), "onset p1")
+mark, stamp = markers.pull_sample(timeout=5)
+until = time.monotonic() + 10
+while sum(map(len, got)) < 600 and time.monotonic() < until:
+    time.sleep(0.02)
+tracker.close()
+back = np.concatenate(got)
+print(json.dumps({
+    "samples": len(back),
+    "same": all(np.array_equal(back[n], rows[n], equal_nan=back[n].dtype.kind == "f")
+                for n in rows.dtype.names if not n.endswith("time_us")),
+    "stamp_error_us": int(np.abs(back["system_time_us"] - rows["system_time_us"]).max()),
+    "serial": tracker.info.serial, "rate": tracker.info.rate_hz, "mark": mark[0], "sync": len(sync),
+}))
+"""
+
+
+def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
+    need(importlib.util.find_spec("pylsl"), "pylsl (the extra lsl)")
+    settings = tmp_path / "lsl.cfg"
+    settings.write_text("[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {127.0.0.1}\n")
+    environment = {**os.environ, "LSLAPICFG": str(settings)}
+    run = subprocess.run(
+        [sys.executable, "-c", _LOOPBACK], capture_output=True, text=True, timeout=90, env=environment, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    facts = json.loads(run.stdout.splitlines()[-1])
+    assert facts["samples"] == 600
+    assert facts["same"]
+    assert facts["stamp_error_us"] < 2000
+    assert (facts["serial"], facts["rate"], facts["mark"]) == ("SIM-9", 300.0, "onset p1")
+    assert facts["sync"] >= 1
+
+
+def test_the_example_study_is_in_order_and_never_overwrites(tmp_path: Path) -> None:
+    from tests.capture.conftest import write_pictures
+
+    path = tmp_path / "STUDY.toml"
+    run = CliRunner()
+    assert run.invoke(gazekit, ["study", "new", str(path)]).exit_code == 0
+    write_pictures(tmp_path / "pictures")
+    result = run.invoke(gazekit, ["study", "check", str(path), "--json"])
+    assert json.loads(result.output) == {"study": "my study", "pictures": 4, "tracker": "simulated"}
+    before = path.read_bytes()
+    assert isinstance(run.invoke(gazekit, ["study", "new", str(path)]).exception, GazekitError)
+    assert path.read_bytes() == before
+
+
+def test_a_trial_is_drawn_and_played(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(duration=1500)
+    session = record(study, "P01", tmp_path, realtime=False)
+    pictures = str(study.parent / "pictures")
+    run = CliRunner()
+    result = run.invoke(gazekit, ["view", str(session), "-t", "2", "--pictures", pictures])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "P01-trial2.png").read_bytes().startswith(b"\x89PNG")
+    played = run.invoke(gazekit, ["view", str(session), "--replay", "--speed", "20", "--pictures", pictures])
+    assert played.exit_code == 0, played.output
+    assert "there is no trial 9" in str(run.invoke(gazekit, ["view", str(session), "-t", "9"]).exception)
+    missing = run.invoke(gazekit, ["view", str(session), "--pictures", str(tmp_path)])
+    assert "does not hold the picture" in str(missing.exception)
+
+
+def test_trackers_are_listed_as_json() -> None:
+    result = CliRunner().invoke(gazekit, ["trackers", "--json"])
+    assert result.exit_code == 0
+    listed = json.loads(result.stdout.splitlines()[-1])
+    assert listed["trackers"][-1]["kind"] == "simulated"

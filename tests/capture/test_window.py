@@ -1,0 +1,151 @@
+"""The participant's window under the dummy driver, with real pygame events; the operator's view."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pygame
+import pytest
+from rich.console import Console
+
+from gazekit.capture import record
+from gazekit.capture.display import EndSession
+from gazekit.capture.operator import Operator
+from gazekit.capture.recorder import Recorder
+from gazekit.capture.run import State
+from gazekit.capture.simulated import SimulatedTracker
+from gazekit.capture.targets import error_vectors
+from gazekit.capture.window import Window
+from gazekit.errors import ConfigError
+from gazekit.screen import Screen
+from gazekit.session import Calibration, CalibrationPoint, open_session
+from gazekit.study import QuestionSection, RatingSection, Study, read_study
+
+MakeStudy = Callable[..., Path]
+
+
+@pytest.fixture
+def window(make_study: MakeStudy) -> Iterator[Window]:
+    study = read_study(make_study())
+    opened = Window(study, SimulatedTracker(study.screen.screen(), 1))
+    yield opened
+    opened.close()
+
+
+def press(character: str) -> None:
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=ord(character), unicode=character))
+
+
+def click(x: float, y: float) -> None:
+    pygame.event.post(pygame.event.Event(pygame.MOUSEBUTTONDOWN, button=1, pos=(int(x), int(y))))
+
+
+@pytest.mark.parametrize(("key", "score"), [("1", "1"), ("7", "7"), ("0", "10")])
+def test_a_score_is_given_by_key(window: Window, key: str, score: str) -> None:
+    press("x")
+    press(key)
+    assert window.rate(RatingSection()) == score
+
+
+def test_a_score_is_given_by_mouse(window: Window) -> None:
+    from gazekit.capture import drawing
+
+    boxes = drawing.scale_boxes(pygame.display.get_surface(), 10)
+    click(5, 5)
+    click(*boxes[3].center)
+    assert window.rate(RatingSection()) == "4"
+
+
+def test_a_question_is_answered(window: Window) -> None:
+    press("9")
+    press("2")
+    assert window.ask(QuestionSection(name="q", text="Lenses?", choices=["no", "soft", "hard"])) == "soft"
+
+
+def test_points_of_a_calibration_are_chosen_to_be_done_again(window: Window) -> None:
+    press("2")
+    press("1")
+    press("1")
+    click(0.9 * 1920, 0.9 * 1080)
+    press(" ")
+    assert window.review(a_calibration(), 1, 3) == [(0.1, 0.1), (0.9, 0.9)]
+
+
+def a_calibration() -> Calibration:
+    def point(x: float, y: float) -> CalibrationPoint:
+        left = np.array([[x + 0.01, y], [x + 0.03, y], [5.0, 5.0]])
+        return CalibrationPoint((x, y), left, left, np.array([True, True, False]), np.zeros(3, bool))
+
+    return Calibration(0, "success", (point(0.5, 0.5), point(0.1, 0.1), point(0.9, 0.9)))
+
+
+def test_error_vectors_are_means_over_the_samples_used(screen: Screen) -> None:
+    table = error_vectors(a_calibration(), screen)
+    left = table[table["eye"] == "left"]
+    np.testing.assert_allclose(left["dx"], 0.02)
+    np.testing.assert_allclose(left["error_deg"], 0.02 * 1920 / screen.pixels_per_degree)
+    assert table[table["eye"] == "right"]["error_deg"].isna().all()
+
+
+def test_escape_ends_whatever_is_on_the_screen(window: Window) -> None:
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE, unicode="\x1b"))
+    with pytest.raises(EndSession):
+        window.pause("A break.")
+
+
+def test_what_blocks_is_done_beside_the_screen_and_its_error_comes_back(window: Window) -> None:
+    def fail() -> None:
+        raise OSError("the tracker coughs")
+
+    assert window.while_busy(lambda: threading.current_thread().name) == "tracker at work"
+    with pytest.raises(OSError, match="coughs"):
+        window.while_busy(fail)
+
+
+def test_a_display_of_another_size_is_refused_in_full_screen(make_study: MakeStudy) -> None:
+    study = read_study(make_study())
+    full = study.presentation.model_copy(update={"fullscreen": True})
+    other = study.screen.model_copy(update={"width_px": 111})
+    wrong: Study = study.model_copy(update={"presentation": full, "screen": other})
+    with pytest.raises(ConfigError, match=r"pixels, \[screen\] says 111 x 1080"):
+        Window(wrong, SimulatedTracker(other.screen(), 1))
+
+
+def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy, tmp_path: Path) -> None:
+    state = State()
+    operator = Operator(state, quiet=True)
+    seen: list[str] = []
+
+    def watch(recorder: Recorder, st: State) -> None:
+        operator.watch(recorder, st)
+
+        def look() -> None:
+            while st.phase != "writing the session file":
+                if st.phase == "picture":
+                    console = Console(width=110, record=True, file=io.StringIO())
+                    console.print(operator.panel())
+                    seen.append(console.export_text())
+                stop.wait(0.1)
+
+        stop = threading.Event()
+        threading.Thread(target=look, daemon=True).start()
+
+    record(make_study(pictures=3, duration=600), "P07", tmp_path, headless=True, state=state, watch=watch)
+    text = seen[-1]
+    for part in ("P07 · picture", "of 3", " Hz", "data loss", "mm away", "validation: left", "Escape or Ctrl+C"):
+        assert part in text
+    assert any("●" in view or "l" in view.split("gaze")[1][:1500] for view in seen)
+
+
+def test_measured_flips_are_kept(make_study: MakeStudy, tmp_path: Path) -> None:
+    session = open_session(record(make_study(pictures=1), "P01", tmp_path))
+    display: Any = session.display
+    assert display["driver"] == "dummy"
+    assert 5 < display["flip_median_ms"] < 40
+    assert display["flips_missed"] >= 0
+    assert "probe_median_ms" in display
