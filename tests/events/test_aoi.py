@@ -59,9 +59,7 @@ def test_a_mask_holds_the_points_of_its_pixels() -> None:
 
 def test_dwell_first_fixation_and_revisits() -> None:
     path = scanpath((50, 50), (5, 5), (6, 6), (50, 50), (5, 5), (15, 5))
-    areas = {
-        "a.jpg": {"one": polygon(SQUARE), "two": polygon(BESIDE), "no": polygon(AWAY)}
-    }
+    areas = {"a.jpg": {"one": polygon(SQUARE), "two": polygon(BESIDE), "no": polygon(AWAY)}}
     table = aoi_table(path, areas).set_index("aoi")
     assert table.loc["one", ["fixations", "dwell_ms", "visits", "revisits"]].tolist() == [3, 300.0, 2, 1]
     assert table.loc["one", "dwell_share"] == pytest.approx(0.5)

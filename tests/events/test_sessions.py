@@ -1,0 +1,118 @@
+"""Fixations of sessions on their pictures, the command, and detectors that a plug-in brings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from gazekit.cli.fixations_ import command
+from gazekit.errors import InputError
+from gazekit.events import detect_fixations, detectors, label_samples, session_fixations
+from gazekit.gaze import GazeRecording
+from gazekit.session import Session, write_session
+from gazekit.tables import FIXATION_COLUMNS, read_table
+from tests.events.gazes import SCREEN, at_degrees
+from tests.events.test_quality import a_session
+
+
+def on_two_pictures() -> Session:
+    """Two rests: at pixel (1000, 512) while a.jpg is shown, at (100, 100), off the picture, while b.jpg is."""
+    time = np.arange(2000) * 1000
+    x = np.repeat([1000.0, 100.0], 1000)
+    y = np.repeat([512.0, 100.0], 1000)
+    stimuli = pd.DataFrame(
+        {
+            "image": ["a.jpg", "b.jpg"],
+            "sha256": "",
+            "picture_width": 400,
+            "picture_height": 200,
+            "onset_us": [0, 1_000_000],
+            "offset_us": [1_000_000, 2_000_000],
+            "x": 800.0,
+            "y": 412.0,
+            "width": 800.0,
+            "height": 400.0,
+            "order": [0, 1],
+            "response": "",
+        }
+    )
+    return Session("007", SCREEN, GazeRecording.from_pixels(time, x, y, SCREEN), stimuli=stimuli)
+
+
+def test_fixations_lie_in_picture_pixels_or_off_the_picture() -> None:
+    table = session_fixations(on_two_pictures())
+    assert list(table.columns) == list(FIXATION_COLUMNS)
+    assert table["image"].tolist() == ["a.jpg", "b.jpg"]
+    np.testing.assert_allclose(table["x_picture"], [100, np.nan], atol=1e-6)
+    np.testing.assert_allclose(table["y_picture"], [50, np.nan], atol=1e-6)
+    assert set(table["participant"]) == {"007"}
+    assert set(table["detector"]) == {"adaptive"}
+
+
+def test_no_fixation_reaches_into_the_next_picture() -> None:
+    session = on_two_pictures()
+    still = GazeRecording.from_pixels(np.arange(2000) * 1000, np.full(2000, 1000.0), np.full(2000, 512.0), SCREEN)
+    table = session_fixations(Session("P", SCREEN, still, stimuli=session.stimuli), "idt")
+    assert table["onset_us"].tolist() == [0, 1_000_000]
+
+
+def test_a_session_without_pictures_is_detected_whole() -> None:
+    table = session_fixations(Session("P", SCREEN, at_degrees(np.arange(1000), np.zeros(1000))))
+    assert table["image"].tolist() == [""]
+    assert table["x_picture"].isna().all()
+
+
+def test_the_command_writes_one_table(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_session(a_session(rng, "007"), tmp_path / "in" / "one.gaze.h5")
+    write_session(a_session(rng, "P2"), tmp_path / "in" / "two.gaze.h5")
+    (tmp_path / "in" / "bad.gaze.h5").write_bytes(b"")
+    out = tmp_path / "f.csv"
+    arguments = [str(tmp_path / "in"), "--out", str(out)]
+    result = CliRunner().invoke(
+        command, [*arguments, "--detector", "idt", "-p", "max_dispersion_deg=0.8", "--json"], standalone_mode=False
+    )
+    assert result.exception is None
+    assert "left out" in result.stderr
+    summary = json.loads(result.stdout)
+    table = read_table(out, FIXATION_COLUMNS)
+    assert summary == {"out": str(out), "sessions": 2, "fixations": len(table), "detector": "idt"}
+    assert sorted(set(table["participant"])) == ["007", "P2"]
+    assert set(table["image"]) == {"a.jpg", "b.jpg"}
+    assert json.loads(table["parameters"].iloc[0])["max_dispersion_deg"] == 0.8
+    made = json.loads((tmp_path / "f.csv.json").read_text())
+    assert made["parameters"] == {"detector": "idt", "max_dispersion_deg": 0.8}
+    assert len(made["inputs"]) == 2
+    strict = CliRunner().invoke(command, [*arguments, "--strict"], standalone_mode=False)
+    assert isinstance(strict.exception, InputError)
+
+
+PLUGIN = """
+import numpy as np
+from gazekit.events.labels import Events
+
+
+def all_fixation(samples, *, label=1):
+    return Events.from_labels(np.full(len(samples), label, dtype=np.int8))
+"""
+
+
+def test_a_plug_in_brings_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "gazekit_plugin_for_test.py").write_text(PLUGIN)
+    info = tmp_path / "gazekit_plugin_for_test-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gazekit-plugin-for-test\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[gazekit.detectors]\nwhole = gazekit_plugin_for_test:all_fixation\nbroken = gazekit_plugin_for_test:no_such\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert detectors()[-2:] == ["broken", "whole"]
+    recording = at_degrees(np.arange(10), np.zeros(10))
+    assert detect_fixations(recording, SCREEN, "whole")["duration_ms"].tolist() == [9.0]
+    assert (label_samples(recording, SCREEN, "whole", label=4) == 4).all()
+    with pytest.raises(InputError, match="'broken' of the plug-in gazekit_plugin_for_test:no_such cannot be loaded"):
+        detect_fixations(recording, SCREEN, "broken")
