@@ -18,7 +18,7 @@ from gazekit.capture.plan import PlannedTrial, plan_session, random_stream
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.run import SessionRun, State
 from gazekit.capture.simulated import SimulatedTracker
-from gazekit.capture.targets import calibration_points, validation_points
+from gazekit.capture.targets import calibration_points, saved_calibration, validation_points
 from gazekit.capture.tracker import Tracker
 from gazekit.errors import InputError, OutputError
 from gazekit.files import provenance
@@ -120,6 +120,10 @@ def prepare(
     study = read_study(study_path)
     if kind is not None:
         study = study.model_copy(update={"tracker": study.tracker.model_copy(update={"kind": kind})})
+    if study.calibration.reuse is not None:
+        reuse = Path(study_path).parent / study.calibration.reuse
+        saved_calibration(reuse)  # said now, not when the participant sits there
+        study = study.model_copy(update={"calibration": study.calibration.model_copy(update={"reuse": reuse})})
     seed = study.study.seed if seed is None else seed
     folder = Path(out_dir)
     trials = plan_session(study, Path(study_path).parent, participant, seed)
@@ -216,7 +220,13 @@ def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
     """The tracker runs, the session runs; however it ends, all that came is in the journal."""
     complete: bool | None = None
     try:
-        run.recorder.event("display", **run.display.prepare(trials), **run.tracker.facts())
+        measured = run.display.prepare(trials)
+        if measured.get("flips_follow_refresh") is False:
+            run.state.say(
+                f"the flips do not follow the display's refresh: {measured['probe_median_ms']:.1f} ms each where "
+                f"{measured['refresh_reported_hz']} Hz are reported"
+            )
+        run.recorder.event("display", **measured, **run.tracker.facts())
         run.tracker.start(run.recorder.put)
         complete = run.run(trials)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from gazekit.capture.display import Display
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.scanpath import TargetScene
 from gazekit.capture.tracker import Calibrator, Tracker
-from gazekit.errors import TrackerError
+from gazekit.errors import InputError, TrackerError
 from gazekit.events import data_quality
+from gazekit.files import existing_file
 from gazekit.screen import Screen
-from gazekit.session import Calibration, Validation
+from gazekit.session import Calibration, Validation, open_session
 from gazekit.session.assembly import calibration_to_json
 from gazekit.session.samples import SAMPLE, Block, to_recording
 from gazekit.study import CalibrationSection, ValidationSection
@@ -57,7 +59,7 @@ def calibrate(
     """
     points = calibration_points(section.points)
     if section.reuse is not None:
-        tracker.apply(section.reuse.read_bytes())
+        tracker.apply(saved_calibration(section.reuse))
         recorder.message(tracker.now_us(), f"calibration applied from {section.reuse.name}")
         return None
     calibrator = tracker.calibrator(section.eyes) if points else None
@@ -131,6 +133,22 @@ def error_vectors(calibration: Calibration, screen: Screen) -> pd.DataFrame:
             error = np.hypot(dx * screen.width_px, dy * screen.height_px) / screen.pixels_per_degree
             rows.append((*point.target, eye, dx, dy, float(error), len(used)))
     return pd.DataFrame(rows, columns=["x", "y", "eye", "dx", "dy", "error_deg", "samples"])
+
+
+def saved_calibration(path: Path) -> bytes:
+    """The tracker's calibration from a session file (its last success), or from a file that holds nothing else.
+
+    Raises
+    ------
+    InputError : no such file, or a session without a calibration.
+    """
+    existing_file(path, "saved calibration")
+    if not path.name.endswith(".gaze.h5"):
+        return path.read_bytes()
+    blobs = [c.blob for c in open_session(path).calibrations if c.status == "success" and c.blob]
+    if not blobs:
+        raise InputError(f"{path} holds no calibration that the tracker could take again")
+    return blobs[-1]
 
 
 def validate(

@@ -49,6 +49,7 @@ class Recovered:
     missing_records: int
     missing_samples: int
     interrupted: str
+    flips_missed: int
 
     def sentences(self) -> list[str]:
         """The same in words, a line each."""
@@ -65,6 +66,8 @@ class Recovered:
             )
         if self.missing_samples:
             lines.append(f"{self.missing_samples} samples are missing by the tracker's stamps (table gaps)")
+        if self.flips_missed:
+            lines.append(f"{self.flips_missed} flips of the display took over one and a half frames")
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -125,6 +128,8 @@ def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal:
     if target.exists():
         _same_as(source, target, n)
     else:
+        for stale in target.parent.glob(f".{target.name}.*.part"):  # of a session that was killed while it wrote
+            stale.unlink()
         write_session(
             session, target, blocks=(n, _blocks(source)), check=lambda beside: _verify(source, beside, session, n)
         )
@@ -311,6 +316,7 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         missing_records=source.missing_records,
         missing_samples=int(session.streams["gaps"]["missing"].sum()),
         interrupted=content.showing,
+        flips_missed=int(content.display.get("flips_missed", 0)),
     )
 
 

@@ -159,6 +159,24 @@ def test_a_gate_that_is_not_passed_ends_the_session_with_what_was_measured(
     assert len(session.calibrations) == 4
 
 
+def test_a_saved_calibration_is_put_back(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study()
+    first = record(study, "P01", tmp_path, realtime=False)
+    study.write_text(study.read_text().replace("points = 5", f"reuse = '{first.as_posix()}'"))
+    second = open_session(record(study, "P02", tmp_path, realtime=False))
+    assert second.calibrations == ()
+    assert "calibration applied from P01.gaze.h5" in second.messages["text"].tolist()
+    study.write_text(study.read_text().replace("P01.gaze.h5", "P99.gaze.h5"))
+    with pytest.raises(InputError, match=r"no such saved calibration.*P99"):
+        record(study, "P03", tmp_path, realtime=False)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_first_trial(make_study: MakeStudy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match="cannot be written"):
+        record(make_study(), "P01", tmp_path / "file" / "out", realtime=False)
+
+
 def test_a_dry_run_shows_the_plan_and_writes_nothing(make_study: MakeStudy, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = CliRunner().invoke(gazekit, ["record", str(make_study()), "-p", "P01", "-o", str(out), "--dry-run"])
