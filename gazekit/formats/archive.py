@@ -117,6 +117,19 @@ def sample_kinds() -> dict[str, str]:
     return kinds | {part.format(side): "number" for side in SIDES for parts in _SPLIT.values() for part in parts}
 
 
+def numbers_text(table: pd.DataFrame, *, separator: str, missing: str, header: bool) -> bytes:
+    """A table of numbers as text, every number in as few digits as give it back exactly."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    columns = {name: pa.array(table[name].to_numpy(), from_pandas=True) for name in table.columns}
+    texts = {str(name): column.cast(pa.string()).fill_null(missing) for name, column in columns.items()}
+    sink = pa.BufferOutputStream()
+    options = csv.WriteOptions(include_header=header, delimiter=separator, quoting_style="none")
+    csv.write_csv(pa.table(texts), sink, options)
+    return bytes(sink.getvalue())
+
+
 def recording_of(columns: Mapping[str, npt.NDArray[Any]]) -> GazeRecording:
     """The recording that `samples_table` laid out as columns."""
     eyes = {side: _eye_of(columns, side) for side in SIDES}

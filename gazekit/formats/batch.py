@@ -10,6 +10,8 @@ from typing import Any
 
 from gazekit.errors import GazekitError, InputError
 from gazekit.formats.importing import open_source
+from gazekit.formats.registry import formats
+from gazekit.formats.text import Head
 from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name, written_before
 from gazekit.progress import track
 
@@ -95,17 +97,23 @@ def unique_stems(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
-    from gazekit.formats.registry import formats
-    from gazekit.formats.text import Head
-
     for path in dict.fromkeys(map(Path, paths)):
         if not path.is_dir():
             yield path
             continue
-        head = Head.of(path)
-        if not head.names:
+        found = list(_inside(path))
+        if not found:
             raise InputError(f"the folder {path} holds no files")
-        if any(known.looks_like(head) for known in formats().values()):
-            yield path
-        else:
-            yield from (path / name for name in sorted(head.names) if not Path(name).name.startswith("."))
+        yield from found
+
+
+def _inside(folder: Path) -> Iterator[Path]:
+    """The folder itself where it is of a format; else the files in it, and its folders in turn."""
+    head = Head.of(folder)
+    if any(known.looks_like(head) for known in formats().values()):
+        yield folder
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        yield from _inside(path) if path.is_dir() else [path]

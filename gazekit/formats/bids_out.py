@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.errors import InputError
-from gazekit.formats.archive import describe, tables_of, whole_folder
+from gazekit.formats.archive import describe, numbers_text, tables_of, whole_folder
 from gazekit.gaze import Eye
 from gazekit.session.model import STIMULUS_COLUMNS, Session
 
@@ -335,9 +335,14 @@ def _tsv(table: pd.DataFrame, *, header: bool) -> str:
 
 def _write_gzip(table: pd.DataFrame, path: Path) -> None:
     """Compressed without a clock in it, so that the same samples give the same bytes."""
-    with open(path, "wb") as file, gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+    numbers = all(dtype.kind in "iuf" for dtype in table.dtypes)
+    with open(path, "wb") as file, gzip.GzipFile("", "wb", compresslevel=4, fileobj=file, mtime=0) as packed:
         for start in range(0, len(table), 1 << 16):
-            packed.write(_tsv(table.iloc[start : start + (1 << 16)], header=False).encode())
+            rows = table.iloc[start : start + (1 << 16)]
+            if numbers:
+                packed.write(numbers_text(rows, separator="\t", missing="n/a", header=False))
+            else:
+                packed.write(_tsv(rows, header=False).encode())
 
 
 def _write_json(document: Mapping[str, Any], path: Path, suffix: str = "") -> None:

@@ -14,6 +14,7 @@ import pandas as pd
 from gazekit.errors import FormatError, unknown_name
 from gazekit.formats.archive import (
     describe,
+    numbers_text,
     read_document,
     read_frame,
     rebuild,
@@ -78,6 +79,11 @@ def read(head: Head, request: Request) -> Iterator[Part]:
 def _write(table: pd.DataFrame, path: Path) -> None:
     if path.suffix == ".parquet":
         table.to_parquet(path, index=False)
+    elif all(dtype.kind in "iuf" for dtype in table.dtypes):
+        with open(path, "wb") as file:
+            for start in range(0, max(len(table), 1), 1 << 16):
+                rows = table.iloc[start : start + (1 << 16)]
+                file.write(numbers_text(rows, separator=",", missing="", header=start == 0))
     else:
         table.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gazekit.errors import FormatError, InputError, OutputError
 from gazekit.formats import export_tables, import_recording
+from gazekit.formats.archive import numbers_text
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, open_session, write_session
 from tests.formats.conftest import assert_same_session
@@ -31,7 +35,7 @@ def test_session_without_samples(full_session: Session, tmp_path: Path, kind: st
 def test_commands_there_and_back(full_session: Session, tmp_path: Path, kind: str, run) -> None:
     write_session(full_session, tmp_path / "p01.gaze.h5")
     assert run("export", tmp_path / "p01.gaze.h5", "--format", kind, "--out", tmp_path / "out").exit_code == 0
-    result = run("import", tmp_path / "out" / "p01", "--out", tmp_path / "back")
+    result = run("import", tmp_path / "out", "--out", tmp_path / "back")
     assert result.exit_code == 0, result.output
     back = open_session(tmp_path / "back" / "p01.gaze.h5")
     made = dict(back.provenance)
@@ -69,3 +73,10 @@ def test_damaged_export(full_session: Session, tmp_path: Path) -> None:
     (folder / "session.json").write_text("nonsense")
     with pytest.raises(FormatError, match="not a JSON document"):
         import_recording(folder)
+
+
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=False), min_size=1, max_size=30))
+def test_numbers_come_back_to_the_last_digit(values: list[float]) -> None:
+    text = numbers_text(pd.DataFrame({"a": values}), separator=",", missing="n/a", header=False).decode()
+    back = [float("nan") if cell == "n/a" else float(cell) for cell in text.split()]
+    np.testing.assert_array_equal(back, values)
