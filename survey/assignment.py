@@ -79,8 +79,6 @@ def hold(connection: Connection, person: Row[Any], place: int, section: SurveySe
         values["image_id"] = _choose(connection, person.id, place, kind)
         if values["image_id"] is None:
             return False
-        if kind == "M":
-            _take(connection, values["image_id"])
     held = {"rater_id": person.id, "place": place, "state": "held", "expires": expires}
     connection.execute(do.HAND_OUT, held | values)
     return True
@@ -137,8 +135,8 @@ def submit(
     section: SurveySection,
     behaviour: Behaviour = Behaviour(),
     now: float | None = None,
-) -> bool:
-    """Store a rating of the rater's current slot; false where there was nothing to store.
+) -> Row[Any] | None:
+    """Store a rating of the rater's current slot; the rater as then is, or nothing where nothing was stored.
 
     A slot that is behind the rater (double click, Back, a second tab) keeps its first rating; a slot of somebody
     else is not touched. A slot that expired is taken up again if its picture is still open; else nothing is stored.
@@ -146,23 +144,22 @@ def submit(
     now = time.time() if now is None else now
     found = slot_at(connection, person.id, person.place)
     if found is None or found.id != slot_id or found.state == "done" or not 1 <= score <= section.scale:
-        return False
+        return None
     if found.kind == "M":
         if found.state == "released" and not _take(connection, found.image_id):
-            return False
+            return None
         connection.execute(do.COUNT_DONE, {"b_image": found.image_id})
     connection.execute(do.RATE, {"b_slot": found.id, "score": score, "rated_at": now} | vars(behaviour))
-    connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now})
-    return True
+    return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
 
 
 def _choose(connection: Connection, rater_id: int, place: int, kind: str) -> int | None:
-    """The picture for a place: the open one with the fewest slots, one to repeat, or any for practice."""
+    """The picture for a place: the open one with the fewest slots (now counted), one to repeat, any for practice."""
     given = {"b_rater": rater_id, "b_chance": _chance(rater_id, place)}
     if kind == "R":
         found = connection.execute(do.CHOOSE_REPEAT, given | {"b_before": place - REPEAT_GAP})
     else:
-        found = connection.execute(do.CHOOSE_PRACTICE if kind == "P" else do.CHOOSE_MAIN, given)
+        found = connection.execute(do.CHOOSE_PRACTICE if kind == "P" else do.TAKE_MAIN, given)
     return found.scalar_one_or_none()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import sys
@@ -57,6 +58,7 @@ def serve(
 
     from survey.web import create_app
 
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue for a moment is no news
     study = read_study(study_path)
     store = open_store(database, pool_size=threads + 2)
     try:

@@ -17,7 +17,10 @@ _shuffle = (cast(image.c.id, BigInteger) * bindparam("b_chance", type_=BigIntege
 FIND_RATER = select(rater).where(rater.c.token_hash == bindparam("b_hash"), rater.c.deleted_at.is_(None))
 READ_RATER = select(rater).where(rater.c.id == bindparam("b_rater"))
 STEP_RATER = (
-    update(rater).where(rater.c.id == bindparam("b_rater")).values(place=rater.c.place + 1, seen_at=bindparam("b_now"))
+    update(rater)
+    .where(rater.c.id == bindparam("b_rater"))
+    .values(place=rater.c.place + 1, seen_at=bindparam("b_now"))
+    .returning(rater)
 )
 
 SLOT_AT = select(slot).where(_rater, slot.c.place == bindparam("b_place"))
@@ -54,11 +57,14 @@ TAKE = update(image).where(_image, image.c.taken < image.c.target).values(taken=
 GIVE_BACK = update(image).where(_image).values(taken=image.c.taken - 1)
 COUNT_DONE = update(image).where(_image).values(done=image.c.done + 1)
 
-CHOOSE_MAIN = (
+_fewest = (
     select(image.c.id)
     .where(image.c.taken < image.c.target, image.c.id.not_in(_mine))
     .order_by(image.c.taken, _shuffle)
     .limit(1)
+)
+TAKE_MAIN = (
+    update(image).where(image.c.id == _fewest.scalar_subquery()).values(taken=image.c.taken + 1).returning(image.c.id)
 )
 CHOOSE_PRACTICE = select(image.c.id).where(image.c.id.not_in(_mine)).order_by(_shuffle).limit(1)
 CHOOSE_REPEAT = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,19 +29,23 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.sqlite = engine.dialect.name == "sqlite"
+        # SQLite waits in growing sleeps, PostgreSQL with a connection each: threads of one process queue here instead
+        self._turn = threading.Lock()
+        # on PostgreSQL BEGIN and COMMIT are journeys to the server that a look-up does not need
+        self._reading = {} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is the only writer; committed when the block ends well."""
-        with self.engine.connect().execution_options(writer=True) as connection, connection.begin():
+        with self._turn, self.engine.connect().execution_options(writer=True) as connection, connection.begin():
             if not self.sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
             yield connection
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that reads."""
-        with self.engine.connect() as connection, connection.begin():
+        """A connection to read with."""
+        with self.engine.connect().execution_options(**self._reading) as connection, connection.begin():
             yield connection
 
     def sync(self) -> None:

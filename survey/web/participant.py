@@ -123,8 +123,9 @@ def rated() -> Page:
         person = _person(connection)
         if person is None or person.ready_at is None:
             return _to("welcome")
-        if submit(connection, person, slot_id, score, section, _behaviour()):
-            advance(connection, _again(connection, person), section)
+        after = submit(connection, person, slot_id, score, section, _behaviour())
+        if after is not None:
+            advance(connection, after, section)
     return _to("rate")
 
 

@@ -139,5 +139,5 @@ def test_two_hundred_raters_at_once(tmp_path_factory: pytest.TempPathFactory, ki
         run(study, str(folder / "survey.db"))
         return
     need(binaries(), "PostgreSQL (Debian: postgresql)")
-    with postgres(folder / "server") as url:
+    with postgres() as url:
         run(study, url)

@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,37 +20,26 @@ def binaries() -> Path | None:
 
 
 @contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Start a server on a free port of the loopback; the URL of an empty database."""
     place = binaries()
     assert place is not None
-    data = folder / "data"
-    data.mkdir(parents=True)
-    who = _owner(folder)
+    who = getpass.getuser() if os.geteuid() else "postgres"  # PostgreSQL refuses to run as root
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     run = _runner(who)
-    run(str(place / "initdb"), "-D", str(data), "-U", "survey", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    run(str(place / "pg_ctl"), "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-    try:
-        yield f"postgresql://survey@127.0.0.1:{port}/postgres"
-    finally:
-        run(str(place / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
-
-
-def _owner(folder: Path) -> str:
-    """PostgreSQL refuses to run as root: then the package's own user owns the folder."""
-    if os.geteuid() != 0:
-        return getpass.getuser()
-    for path in (folder, *folder.rglob("*")):
-        shutil.chown(path, "postgres", "postgres")
-    for parent in folder.parents:  # the tests' folders are closed to other users
-        if parent in (Path("/"), Path("/tmp")):
-            break
-        parent.chmod(parent.stat().st_mode | 0o011)
-    return "postgres"
+    with tempfile.TemporaryDirectory(prefix="survey-postgres-") as folder:  # pytest's own are closed to other users
+        if os.geteuid() == 0:
+            shutil.chown(folder, who, who)
+        data = f"{folder}/data"
+        run(str(place / "initdb"), "-D", data, "-U", "survey", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+        run(str(place / "pg_ctl"), "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        try:
+            yield f"postgresql://survey@127.0.0.1:{port}/postgres"
+        finally:
+            run(str(place / "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
 
 
 def _runner(who: str):  # type: ignore[no-untyped-def]

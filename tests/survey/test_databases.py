@@ -25,9 +25,9 @@ from tests.survey.test_web import finish, operator
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     need(binaries(), "PostgreSQL (Debian: postgresql)")
-    with postgres(tmp_path_factory.mktemp("pg")) as url:
+    with postgres() as url:
         yield url
 
 
