@@ -77,7 +77,7 @@ def timed_import(path: Path, out: Path) -> tuple[float, float, int, float]:
 
 def test_one_gigabyte(tmp_path: Path) -> None:
     """At least 80 MB/s, in memory that does not grow with the file."""
-    small, large = pro_lab_export(tmp_path / "small.tsv", 100), pro_lab_export(tmp_path / "large.tsv", 1000)
+    small, large = pro_lab_export(tmp_path / "small.tsv", 200), pro_lab_export(tmp_path / "large.tsv", 1000)
     _, small_mb, _, _ = timed_import(small, tmp_path / "small")
     floor = bare_parse(large)
     took, large_mb, samples, cpu = timed_import(large, tmp_path / "large")
@@ -86,7 +86,7 @@ def test_one_gigabyte(tmp_path: Path) -> None:
         f"\n{size:.0f} MB, {samples} samples: {size / took:.0f} MB/s ({took:.1f} s, "
         f"{cpu:.1f} s of processor: {size / cpu:.0f} MB a second of one core); "
         f"bare parse of all cells {size / floor:.0f} MB/s, ratio {took / floor:.2f}; "
-        f"peak memory {large_mb:.0f} MB, of a tenth of the file {small_mb:.0f} MB; load {os.getloadavg()[0]:.1f}"
+        f"peak memory {large_mb:.0f} MB, of a fifth of the file {small_mb:.0f} MB; load {os.getloadavg()[0]:.1f}"
     )
-    assert large_mb < 1.25 * small_mb
+    assert large_mb < 1.2 * small_mb
     assert took < 2.4 * floor  # the floor is 190 MB/s on a quiet machine: 80 MB/s
