@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.events.blinks import blinks, cover
-from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, Labels, runs
+from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
 from gazekit.events.samples import Samples
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.gaze import Floats
@@ -32,6 +32,8 @@ def adaptive(
     pso_pause_ms: float = 12.0,
     max_pso_ms: float = 50.0,
     min_fixation_ms: float = 40.0,
+    max_gap_ms: float = 75.0,
+    max_gap_shift_deg: float = 1.0,
     min_blink_ms: float = 20.0,
     max_velocity_deg_s: float = 1000.0,
 ) -> Events:
@@ -53,50 +55,57 @@ def adaptive(
     pso_pause_ms : an oscillation's speed is back above the offset threshold within this time.
     max_pso_ms : the longest oscillation.
     min_fixation_ms : a shorter rest is unclassified.
+    max_gap_ms, max_gap_shift_deg : a fixation goes on over a shorter loss, if it is no further away after it; the
+        samples themselves stay lost.
     min_blink_ms : a loss as long as this takes the movement that touches it, up to 150 ms, into the blink.
     max_velocity_deg_s : faster movement is an artefact.
     """
     if len(samples) < 3 or samples.lost.all():
         return Events.from_labels(np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8))
-    movement = _measure(samples, velocity_window_ms, max_window_ms, min_onset_deg_s, onset_sd, offset_sd)
-    gone = samples.lost | blinks(
+    movement = _measure(samples, velocity_window_ms, max_window_ms, min_onset_deg_s, onset_sd, offset_sd, min_blink_ms)
+    gone = ~movement.known | blinks(
         samples.time_us, samples.lost, movement.speed, movement.offset, min_blink_ms, _BLINK_REACH_MS
     )
     gone |= _impossible(samples.time_us, movement, max_velocity_deg_s, min_fixation_ms)
     labels = np.where(gone, LOST, FIXATION).astype(np.int8)
     _mark_saccades(samples, movement, labels, min_saccade_ms, pso_pause_ms, max_pso_ms)
-    first, last = runs(labels == FIXATION)
-    short = samples.time_us[last] - samples.time_us[first] < min_fixation_ms * 1000
-    labels[cover(len(samples), first[short], last[short])] = UNCLASSIFIED
-    return Events.from_labels(labels)
+    labels[samples.lost] = LOST
+    return _settle(samples, labels, min_fixation_ms, max_gap_ms, max_gap_shift_deg)
 
 
 @dataclass(frozen=True)
 class _Movement:
-    """Velocity of n samples, degrees per second (0 where lost), and the thresholds that its noise sets."""
+    """Velocity of n samples, degrees per second (0 where not known), and the thresholds that its noise sets."""
 
     x: Floats
     y: Floats
     speed: Floats
+    known: Bools
     onset: float
     offset: float
 
 
 def _measure(
-    samples: Samples, window_ms: float, max_window_ms: float, min_onset: float, onset_sd: float, offset_sd: float
+    samples: Samples,
+    window_ms: float,
+    max_window_ms: float,
+    min_onset: float,
+    onset_sd: float,
+    offset_sd: float,
+    min_blink_ms: float,
 ) -> _Movement:
     """Velocity over the shortest window whose noise leaves small saccades visible."""
-    seen = ~samples.lost
     while True:
         half = window_half(samples.interval_us, window_ms)
-        vx, vy = smoothed_velocity(samples.time_us, *samples.degrees, half, window_ms)
+        vx, vy = smoothed_velocity(samples.time_us, *samples.degrees, half, max(window_ms, min_blink_ms))
         speed = np.hypot(vx, vy)
-        known = speed[seen]
+        known = speed[~samples.lost]
         middle = float(np.median(known))
         sd = _MAD_TO_SD * float(np.median(np.abs(known - middle)))
         onset = max(min_onset, middle + onset_sd * sd)
         if middle + onset_sd * sd <= _READABLE_ONSET_DEG_S or window_ms >= max_window_ms:
-            return _Movement(vx, vy, np.where(seen, speed, 0.0), onset, min(onset, middle + offset_sd * sd))
+            there = np.isfinite(speed)
+            return _Movement(vx, vy, np.where(there, speed, 0.0), there, onset, min(onset, middle + offset_sd * sd))
         window_ms = min(2 * window_ms, max_window_ms)
 
 
@@ -139,6 +148,33 @@ def _mark_saccades(
         labels[first : last + 1] = SACCADE
         done = _oscillation_end(time, speed, last, movement.offset, pso_pause_ms, max_pso_ms)
         labels[last + 1 : done + 1][there[last + 1 : done + 1]] = PSO
+
+
+def _settle(
+    samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms: float, max_shift_deg: float
+) -> Events:
+    """Fixations joined over short losses at one place; those that are too short then are unclassified."""
+    time = samples.time_us
+    first, last = runs(labels == FIXATION)
+    if not len(first):
+        return Events(labels, first, last)
+    lost = np.concatenate([[0], np.cumsum(labels == LOST)])
+    only_lost = lost[first[1:]] - lost[last[:-1] + 1] == first[1:] - last[:-1] - 1
+    x, y = (_means(c, first, last) for c in samples.degrees)
+    joined = only_lost & (time[first[1:]] - time[last[:-1]] < max_gap_ms * 1000)
+    joined &= np.hypot(np.diff(x), np.diff(y)) <= max_shift_deg
+    onset, offset = first[np.append(True, ~joined)], last[np.append(~joined, True)]
+    short = time[offset] - time[onset] < min_fixation_ms * 1000
+    dropped = cover(len(samples), onset[short], offset[short])
+    labels[dropped & (labels == FIXATION)] = UNCLASSIFIED
+    return Events(labels, onset[~short], offset[~short])
+
+
+def _means(column: Floats, first: Index, last: Index) -> Floats:
+    """Mean over each range; none of its samples is lost."""
+    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(column))])
+    mean: Floats = (total[last + 1] - total[first]) / (last + 1 - first)
+    return mean
 
 
 def _saccade_end(movement: _Movement, speed: Floats, peak: int, reach: int) -> int:

@@ -6,13 +6,14 @@ import json
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gazekit.errors import InputError
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect
-from gazekit.events.labels import SACCADE, runs
+from gazekit.events.labels import LOST, SACCADE, Index, Labels, runs
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
@@ -33,6 +34,7 @@ SACCADE_COLUMNS = (
     "parameters",
 )
 _WINDOW_MS = 10.0
+_FLICKER_MS = 20.0
 
 
 class MainSequence(NamedTuple):
@@ -67,8 +69,8 @@ def detect_saccades(
 def saccade_table(found: Detection) -> pd.DataFrame:
     """The saccades of a detection as a table."""
     samples = found.samples
-    onset, offset = runs(found.events.labels == SACCADE)
     time = samples.time_us
+    onset, offset = _over_flicker(time, *runs(found.events.labels == SACCADE), found.events.labels)
     x, y = samples.degrees
     half = window_half(samples.interval_us, _WINDOW_MS)
     speed = np.hypot(*smoothed_velocity(time, x, y, half, _WINDOW_MS))
@@ -93,6 +95,16 @@ def saccade_table(found: Detection) -> pd.DataFrame:
         },
         columns=list(SACCADE_COLUMNS),
     ).astype({"peak_velocity_deg_s": float, "mean_velocity_deg_s": float, "detector": str, "parameters": str})
+
+
+def _over_flicker(time_us: npt.NDArray[np.int64], onset: Index, offset: Index, labels: Labels) -> tuple[Index, Index]:
+    """Parts of a saccade joined where only a loss too short to be a blink lies between them."""
+    if not len(onset):
+        return onset, offset
+    lost = np.concatenate([[0], np.cumsum(labels == LOST)])
+    one = lost[onset[1:]] - lost[offset[:-1] + 1] == onset[1:] - offset[:-1] - 1
+    one &= time_us[onset[1:]] - time_us[offset[:-1]] <= _FLICKER_MS * 1000
+    return onset[np.append(True, ~one)], offset[np.append(~one, True)]
 
 
 def main_sequence(saccades: pd.DataFrame) -> MainSequence:

@@ -21,37 +21,42 @@ def smoothed_velocity(
     """Velocity along x and y by a Savitzky-Golay filter of order 2 over ``2 * half + 1`` samples, units per second.
 
     The same filter on the time stamps gives the time that passed, so that jitter and dropped samples do no harm.
-    Gaps up to ``max_gap_ms`` are bridged on a line and longer ones by holding the nearest sample; NaN where lost.
+    Gaps up to ``max_gap_ms`` are bridged on a line and have the velocity of that; longer ones are NaN, and the
+    samples beside them see the nearest one held.
     """
     lost = np.isnan(x)
     if len(x) < 2 or lost.all():
         return np.full(len(x), np.nan), np.full(len(x), np.nan)
     half = min(half, (len(x) - 1) // 2) or 1
     seconds = (time_us - time_us[0]) * 1e-6
-    if lost.any():
-        x, y = bridge(time_us, (x, y), lost, max_gap_ms)
     elapsed = _slope(seconds, half)
-    vx, vy = (np.where(lost, np.nan, _slope(c, half) / elapsed) for c in (x, y))
+    if not lost.any():
+        return _slope(x, half) / elapsed, _slope(y, half) / elapsed
+    (x, y), open_ = _bridge(time_us, (x, y), lost, max_gap_ms)
+    vx, vy = (np.where(open_, np.nan, _slope(c, half) / elapsed) for c in (x, y))
     return vx, vy
 
 
-def bridge(
+def _bridge(
     time_us: npt.NDArray[np.int64], columns: tuple[Floats, ...], lost: Bools, max_gap_ms: float
-) -> tuple[Floats, ...]:
-    """Columns without NaN, for filters that cannot meet it: a line over short gaps, the nearest sample in long ones."""
+) -> tuple[list[Floats], Bools]:
+    """Columns without NaN, and where they hold the nearest sample of a long gap or of an edge."""
     known = np.flatnonzero(~lost)
     where = np.flatnonzero(lost)
     after = np.searchsorted(known, where)
     before, after = known[(after - 1).clip(0)], known[after.clip(max=len(known) - 1)]
     gap = time_us[after] - time_us[before]
     weight = np.divide(time_us[where] - time_us[before], gap, out=np.zeros(len(gap)), where=gap > 0)
-    weight = np.where(gap > max_gap_ms * 1000, np.round(weight), weight)
+    long = (gap > max_gap_ms * 1000) | (gap <= 0)  # no gap: an edge, where one side is missing
+    weight = np.where(long, np.round(weight), weight)
+    held = np.zeros(len(lost), dtype=bool)
+    held[where[long]] = True
     filled = []
     for column in columns:
         whole = column.copy()
         whole[where] = column[before] + (column[after] - column[before]) * weight
         filled.append(whole)
-    return tuple(filled)
+    return filled, held
 
 
 def _slope(column: Floats, half: int) -> Floats:

@@ -120,3 +120,22 @@ def test_microsaccades_of_nothing_are_an_empty_table() -> None:
     still = at_degrees(np.arange(100), np.zeros(100))
     assert len(microsaccades(still, SCREEN)) == 0
     assert len(detect_fixations(still, SCREEN, "microsaccades")) == 1
+
+
+def test_a_fixation_goes_on_over_a_flicker_but_not_over_a_blink() -> None:
+    azimuth = np.zeros(2000)
+    azimuth[200:1000:20] = np.nan
+    azimuth[1400:1480] = np.nan
+    recording = at_degrees(np.arange(2000), azimuth)
+    table = detect_fixations(recording, SCREEN, "adaptive")
+    assert table["onset_us"].tolist() == [0, 1_480_000]
+    assert table["offset_us"].tolist() == [1_399_000, 1_999_000]
+    assert table["samples"].tolist() == [1400 - 40, 520]
+    assert (label_samples(recording, SCREEN)[200:1000:20] == 5).all()
+    assert len(detect_fixations(recording, SCREEN, "adaptive", max_gap_ms=0.0, min_fixation_ms=10.0)) == 42
+
+
+def test_a_fixation_ends_where_the_eye_is_elsewhere_after_a_short_loss() -> None:
+    azimuth = np.concatenate([np.zeros(500), np.full(30, np.nan), np.full(500, 3.0)])
+    table = detect_fixations(at_degrees(np.arange(1030), azimuth), SCREEN, "adaptive")
+    assert len(table) == 2
