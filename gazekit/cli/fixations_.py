@@ -10,6 +10,7 @@ import click
 @click.command("fixations")
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table to write: .csv, .tsv or .parquet.")
+@click.option("--saccades", type=click.Path(path_type=Path), help="Table of the saccades to write as well.")
 @click.option("--detector", help="ivt, idt, adaptive, i2mc or a plug-in's; default: the study file's, else adaptive.")
 @click.option("--eye", type=click.Choice(["left", "right", "average", "strict"]), help="Which eye; default average.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A detector's parameter.")
@@ -19,6 +20,7 @@ import click
 def command(
     sessions: tuple[Path, ...],
     out: Path,
+    saccades: Path | None,
     detector: str | None,
     eye: str | None,
     parameters: tuple[str, ...],
@@ -30,6 +32,7 @@ def command(
 
     \b
     Example:  gazekit fixations recordings --out fixations.csv
+              gazekit fixations recordings --out fixations.csv --saccades saccades.csv
               gazekit fixations p01.gaze.h5 --out f.csv --detector idt -p max_dispersion_deg=0.8
     """
     import json
@@ -37,7 +40,7 @@ def command(
     import pandas as pd
 
     from gazekit.cli._recordings import each_session, parameter
-    from gazekit.events import session_fixations
+    from gazekit.events import session_fixations, session_saccades
     from gazekit.files import provenance
     from gazekit.study import FixationSection, read_study
     from gazekit.tables import write_table
@@ -46,12 +49,17 @@ def command(
     name = detector or section.detector
     values = dict(section.parameters) if name == section.detector else {}
     values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
-    tables, files = [], {}
+    tables, jumps, files = [], [], {}
     for path, session in each_session(sessions, "fixations", strict=strict):
         tables.append(session_fixations(session, name, **values))
+        if saccades is not None:
+            jumps.append(session_saccades(session, name, **values))
         files[str(path)] = path
     table = pd.concat(tables, ignore_index=True)
-    write_table(table, out, provenance("gazekit.fixations/1", {"detector": name, **values}, files))
+    made = {"detector": name, **values}
+    write_table(table, out, provenance("gazekit.fixations/1", made, files))
+    if saccades is not None:
+        write_table(pd.concat(jumps, ignore_index=True), saccades, provenance("gazekit.saccades/1", made, files))
     summary = {"out": str(out), "sessions": len(files), "fixations": len(table), "detector": name}
     if as_json:
         click.echo(json.dumps(summary))

@@ -7,7 +7,7 @@ from gazekit.events.microsaccades import microsaccades
 from gazekit.events.quality import data_quality
 from gazekit.events.saccades import detect_saccades, main_sequence
 from gazekit.events.session_quality import session_quality
-from gazekit.events.sessions import session_fixations
+from gazekit.events.sessions import session_fixations, session_saccades
 
 __all__ = [
     "aoi_table",
@@ -21,5 +21,6 @@ __all__ = [
     "read_areas",
     "session_fixations",
     "session_quality",
+    "session_saccades",
     "transitions",
 ]

@@ -1,4 +1,4 @@
-"""Fixations of whole sessions, picture by picture."""
+"""Fixations and saccades of whole sessions, picture by picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import detect_fixations
+from gazekit.events.saccades import SACCADE_COLUMNS, detect_saccades
 from gazekit.session.model import Session, Trial
 from gazekit.tables import FIXATION_COLUMNS
 
@@ -28,6 +29,20 @@ def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **para
         tables = [whole.assign(image="", x_picture=float("nan"), y_picture=float("nan"))]
     table = pd.concat(tables, ignore_index=True).assign(participant=session.participant)
     return table[list(FIXATION_COLUMNS)]
+
+
+def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
+    """Saccades on every picture of a session: participant, image, then `gazekit.events.saccades.SACCADE_COLUMNS`.
+
+    Detected as the fixations are, trial by trial; a session without pictures whole, with an empty ``image``.
+    """
+    parts = [(trial.image, trial.recording) for trial in session.trials()] or [("", session.recording)]
+    tables = [
+        detect_saccades(recording, session.screen, detector, **parameters).assign(image=image)
+        for image, recording in parts
+    ]
+    table = pd.concat(tables, ignore_index=True).assign(participant=session.participant)
+    return table[["participant", "image", *SACCADE_COLUMNS]]
 
 
 def _on_picture(table: pd.DataFrame, trial: Trial) -> pd.DataFrame:

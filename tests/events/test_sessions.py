@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from gazekit.cli.fixations_ import command
 from gazekit.errors import InputError
 from gazekit.events import detect_fixations, detectors, label_samples, session_fixations
+from gazekit.events.saccades import SACCADE_COLUMNS
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, write_session
 from gazekit.tables import FIXATION_COLUMNS, read_table
@@ -87,6 +88,12 @@ def test_the_command_writes_one_table(tmp_path: Path, rng: np.random.Generator) 
     made = json.loads((tmp_path / "f.csv.json").read_text())
     assert made["parameters"] == {"detector": "idt", "max_dispersion_deg": 0.8}
     assert len(made["inputs"]) == 2
+    jumps = tmp_path / "s.csv"
+    again = CliRunner().invoke(command, [*arguments, "--saccades", str(jumps)], standalone_mode=False)
+    assert again.exception is None
+    found = read_table(jumps, ["participant", "image", *SACCADE_COLUMNS])
+    assert 12 <= len(found) <= 20
+    assert found["amplitude_deg"].between(2, 15).all()
     strict = CliRunner().invoke(command, [*arguments, "--strict"], standalone_mode=False)
     assert isinstance(strict.exception, InputError)
 
