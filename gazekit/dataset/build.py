@@ -21,7 +21,7 @@ from gazekit.errors import ConfigError, InputError, unknown_name
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture
 
-ONE_FILE, SHARD, PART = 10_000, 1_000, 64  # pictures: up to here one file; beyond, a shard; a step of the work
+ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
 
 
 def build_dataset(
@@ -34,7 +34,7 @@ def build_dataset(
     sigma_deg: float = 1.0,
     sigma_px: float | None = None,
     weight: str = "duration",
-    map_size: int = 96,
+    map_size: int = 64,
     conditions: Sequence[str] = CONDITIONS,
     cache: int | None = None,
     split: Sequence[float] = (0.8, 0.1, 0.1),
@@ -85,7 +85,7 @@ def build_dataset(
     strict : stop at the first picture that cannot be used, instead of naming it and going on.
     unknown : ratings of pictures that are not there: ``raise``, or ``remark`` and go on.
     remarks : (picture, remark, text), kept with those of the build.
-    shard : pictures a shard; 0 for one file; by default one file up to 10,000 pictures, beyond that shards of 1,000.
+    shard : pictures a shard; 0 for one file; by default one file up to 1,000 pictures, beyond that shards of 500.
     workers : processes on this machine.
     scheduler : address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
 

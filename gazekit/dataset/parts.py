@@ -21,6 +21,8 @@ from gazekit.dataset.seal import check_seal, sealed_file
 from gazekit.errors import FormatError, InputError
 from gazekit.pictures import Picture, Pixels, examine_picture
 
+_WRITE = 1 << 22  # bytes that are gathered before they are written
+
 
 @dataclass(frozen=True)
 class PictureFixations:
@@ -39,7 +41,7 @@ class PartOptions:
 
     share: float = 0.7
     weight: str = "duration"
-    map_size: int = 96  # pixels of the longer side of the human map; 0: no maps
+    map_size: int = 64  # pixels of the longer side of the human map; 0: no maps
     cache: int | None = None  # also keep the pixels, resized to a square of this side
 
 
@@ -100,9 +102,17 @@ def make_part(job: PartJob, target: Path) -> Path:
     return target
 
 
+def whole_part(path: Path) -> bool:
+    """Whether a part is there, as it was sealed."""
+    try:
+        check_seal(path)
+    except (InputError, OSError):
+        return False
+    return True
+
+
 def check_part(path: Path) -> None:
-    """Compare a part with its seal, and every picture in it with its own SHA-256."""
-    check_seal(path)
+    """Compare every picture in a part with its own SHA-256, as it comes back from the file."""
     with h5py.File(path, "r") as file:
         offset, digests, encoded = file["image/offset"][()], file["image/sha256"][()], file["image/encoded"]
         for i, digest in enumerate(digests):
@@ -207,21 +217,34 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             compression_opts=1,  # LZF is faster, but its output depends on what was in memory before
             shuffle=True,
         )
-    gathered = _Gathered()
+    gathered, waiting = _Gathered(), bytearray()
+    grids = np.zeros((count, grid, grid), dtype=np.float32)
     for n, row in enumerate(_rows(job, gathered.remarks)):
         end = gathered.ends[-1] + len(row.encoded)
         if end > room:
             raise InputError(f"{row.image} has grown while the dataset was being built; start again")
-        encoded[gathered.ends[-1] : end] = np.frombuffer(row.encoded, dtype=np.uint8)
+        waiting += row.encoded
+        if len(waiting) > _WRITE:
+            _append(encoded, waiting, end)
         if pixels is not None:
             pixels[n] = row.pixels
-        if maps is not None and row.map is not None:
-            maps[n, : row.map.shape[0], : row.map.shape[1]] = row.map
+        if row.map is not None:
+            grids[n, : row.map.shape[0], : row.map.shape[1]] = row.map
         _gather(gathered, row, end)
-    for large in (pixels, maps):
-        if large is not None:
-            large.resize(len(gathered.rows), axis=0)
+    _append(encoded, waiting, gathered.ends[-1])
+    if pixels is not None:
+        pixels.resize(len(gathered.rows), axis=0)
+    if maps is not None:
+        maps.resize(len(gathered.rows), axis=0)
+        maps[...] = grids[: len(gathered.rows)]
     return gathered
+
+
+def _append(encoded: h5py.Dataset, waiting: bytearray, end: int) -> None:
+    """Write the bytes that have been gathered, up to ``end``, and forget them."""
+    if waiting:
+        encoded[end - len(waiting) : end] = np.frombuffer(bytes(waiting), dtype=np.uint8)
+        waiting.clear()
 
 
 def _gather(gathered: _Gathered, row: Row, end: int) -> None:

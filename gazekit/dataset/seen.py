@@ -58,8 +58,17 @@ def by_picture(
 
 
 def digest(table: pd.DataFrame) -> str:
-    """SHA-256 of a table's content (as CSV), for the provenance."""
-    return hashlib.sha256(table.to_csv(index=False, lineterminator="\n").encode()).hexdigest()
+    """SHA-256 of a table's content, for the provenance: column by column, name and values."""
+    result = hashlib.sha256()
+    for name in table.columns:
+        column = table[name]
+        result.update(f"{name}\n".encode())
+        if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != object:
+            result.update(np.ascontiguousarray(column.to_numpy(np.float64)).astype("<f8").tobytes())
+        else:
+            codes, values = pd.factorize(column.astype(str), sort=True)
+            result.update("\n".join(values).encode() + codes.astype("<i8").tobytes())
+    return result.hexdigest()
 
 
 def _sigmas(table: pd.DataFrame, which: npt.NDArray[np.intp], sigma_deg: float) -> npt.NDArray[np.float64]:

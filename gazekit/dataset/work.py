@@ -16,8 +16,8 @@ import cv2
 import h5py
 
 from gazekit.dataset.layout import read_remarks
-from gazekit.dataset.parts import PartJob, check_part, make_part
-from gazekit.errors import ConfigError, FormatError, InputError, OutputError
+from gazekit.dataset.parts import PartJob, make_part, whole_part
+from gazekit.errors import ConfigError, FormatError, OutputError
 from gazekit.progress import track
 
 UNUSABLE = ("missing", "unreadable", "broken")
@@ -41,7 +41,7 @@ def make_parts(
         raise ConfigError(f"workers must be 1 or more; found {workers}")
     folder = work_folder(out)
     targets = [folder / f"{n:05d}-{job.key()[:32]}.h5" for n, job in enumerate(jobs)]
-    todo = [(job, target) for job, target in zip(jobs, targets, strict=True) if not _is_whole(target)]
+    todo = [(job, target) for job, target in zip(jobs, targets, strict=True) if not whole_part(target)]
     if todo:
         folder.mkdir(parents=True, exist_ok=True)
     for target in track(_made(todo, workers, scheduler), "building", total=len(todo)):
@@ -100,14 +100,6 @@ def _settle() -> None:
 def _leave_with(parent: BaseProcess) -> None:
     wait_for([parent.sentinel])
     os._exit(1)
-
-
-def _is_whole(target: Path) -> bool:
-    try:
-        check_part(target)
-    except (InputError, OSError, KeyError):
-        return False
-    return True
 
 
 def _pictures_in(target: Path) -> int:

@@ -13,6 +13,7 @@ import pytest
 from gazekit.attention import attended_rectangle
 from gazekit.dataset import Dataset, build_dataset, open_dataset
 from gazekit.dataset.controls import HUMAN
+from gazekit.dataset.seen import digest
 from gazekit.dataset.work import work_folder
 from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.pictures import Picture, read_picture
@@ -90,8 +91,14 @@ def test_provenance_names_parameters_and_inputs(dataset: Dataset, collection: Co
     assert record["schema"] == "gazekit.dataset/1"
     assert record["parameters"]["share"] == 0.7
     assert record["parameters"]["seed"] == 0
-    csv = collection.histograms.to_csv(index=False, lineterminator="\n")
-    assert record["inputs"]["ratings"] == hashlib.sha256(csv.encode()).hexdigest()
+    assert record["inputs"] == {
+        "ratings": digest(collection.histograms),
+        "fixations": digest(collection.fixations),
+    }
+    changed = collection.histograms.copy()
+    changed.loc[5, "c3"] += 1
+    assert digest(changed) != digest(collection.histograms)
+    assert digest(changed.assign(image=changed["image"].str.upper())) != digest(changed)
     with h5py.File(dataset.path) as file:
         stored = [digest.decode() for digest in file["image/sha256"]]
     assert stored == [hashlib.sha256(p.file.read_bytes()).hexdigest() for p in collection.pictures]

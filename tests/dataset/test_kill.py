@@ -212,12 +212,15 @@ def test_a_scheduler_that_does_not_answer_is_named(
 
 
 def test_a_part_that_did_not_reach_the_disk_is_noticed(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.dataset.parts import check_part
+    from gazekit.dataset.parts import check_part, whole_part
 
     path = collection.build(tmp_path / "d.dataset.h5")
     check_part(path)
+    assert whole_part(path)
     data = bytearray(path.read_bytes())
-    data[-1] ^= 255
+    jpeg = collection.pictures[4].file.read_bytes()
+    data[data.index(jpeg) + 99] ^= 255
     path.write_bytes(data)
-    with pytest.raises(FormatError, match="altered"):
+    assert not whole_part(path)
+    with pytest.raises(FormatError, match="picture 4 did not come back"):
         check_part(path)

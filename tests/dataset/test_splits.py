@@ -172,7 +172,7 @@ def test_near_pairs_are_those_of_brute_force(values: list[int], distance: int, c
 
 
 def test_equal_pictures_are_joined_though_they_are_many() -> None:
-    hashes = np.concatenate([np.full(5000, 7, dtype=np.uint64), [6, 2**64 - 1]]).astype(np.uint64)
+    hashes = np.array([7] * 5000 + [6, 2**64 - 1], dtype=np.uint64)
     group = components([str(n) for n in range(5002)], {}, near_pairs(hashes))
     assert (group[:5001] == 0).all()
     assert group[5001] == 5001
