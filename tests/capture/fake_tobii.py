@@ -255,7 +255,10 @@ def install() -> tuple[Any, FakeDevice]:
     need(importlib.util.find_spec("tobii_research"), "tobii-research on Python 3.10")
     name = "tobiiresearch.interop.python3.tobii_research_interop"
     module = sys.modules.get(name)
-    if module is None:
+    if not hasattr(module, "device"):
+        # another test may have loaded the vendor's own native module
+        for loaded in [n for n in sys.modules if n.startswith(("tobii_research", "tobiiresearch"))]:
+            del sys.modules[loaded]
         import tobiiresearch.interop.python3 as package
 
         module = types.ModuleType(name)

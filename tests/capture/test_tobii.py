@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -234,10 +235,13 @@ def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
 
     device = vendor[1]
     study = make_study(kind="tobii", rate=600, tracker="", duration=300, pictures=3)
+    done = threading.Event()
+    threading.Thread(target=_press_space, args=(done,), daemon=True).start()
     with Stream(device, 600.0) as stream:
         breaker = _break_once(device, stream)
         path = record(study, "P01", tmp_path / "out")
         breaker.join()
+    done.set()
     session = open_session(path)
     assert session.stimuli["image"].is_unique
     assert len(session.stimuli) == 3
@@ -252,9 +256,17 @@ def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
     assert session.display["sdk"] == "2.1.0-fake"
 
 
+def _press_space(done: threading.Event) -> None:
+    """An experimenter who is content with every calibration."""
+    import pygame
+
+    while not done.wait(0.2):
+        if pygame.display.get_init():
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE, unicode=" "))
+
+
 def _break_once(device: FakeDevice, stream: Stream) -> Any:
     """Lose the connection once pictures are shown (the calibration has been left), for a third of a second."""
-    import threading
 
     def work() -> None:
         while "calibration_leave_calibration_mode" not in device.calls:
