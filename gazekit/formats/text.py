@@ -114,6 +114,7 @@ class Table:
     separator: str | None = None
     strict: bool = False
     bad_rows: int = 0
+    first_fault: str = ""
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,17 +129,46 @@ class Table:
     def batches(self, types: Mapping[str, str]) -> Iterator[Batch]:
         """Read these columns, each as ``number``, ``integer`` or ``text``; columns the file lacks are left out.
 
+        A row with too few or too many cells, or with a word where a number should be, is left out and counted.
+
         Raises
         ------
-        FormatError : a cell is not what its column holds; or a row has too few or too many cells (``strict``).
+        FormatError : a row had to be left out (``strict``), or all of them.
+        """
+        import pyarrow as pa
+
+        if not any(name in self.names for name in types):
+            raise FormatError(f"{self.head.path} has none of the columns {', '.join(types)}")
+        decimal = "," if self.decimal_comma(types) else "."
+        given = rows = 0
+        for lenient in (False, True):
+            try:
+                for number, batch in enumerate(self._read(types, decimal, lenient)):
+                    if number >= given and batch.num_rows:
+                        yield Batch(batch)
+                    rows += batch.num_rows if number >= given else 0
+                    given = max(given, number + 1)
+                break
+            except (pa.ArrowInvalid, UnicodeError) as error:
+                if "Empty CSV" in str(error):
+                    break
+                if self.strict or lenient or "CSV conversion error" not in str(error):
+                    raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
+                self.bad_rows, self.first_fault = 0, str(error)
+        if self.bad_rows and (self.strict or not rows):
+            raise FormatError(f"{self.head.path}: {'; '.join(self.notes())}")
+
+    def _read(self, types: Mapping[str, str], decimal: str, lenient: bool) -> Iterator[pa.RecordBatch]:
+        """Batches of the file as it is; ``lenient`` reads numbers as words first and leaves rows out that hold others.
+
+        Both ways cut the file into the same batches, so that one can go on where the other stopped.
         """
         import pyarrow as pa
         from pyarrow import csv
 
         kinds = {"number": pa.float64(), "integer": pa.int64(), "text": pa.dictionary(pa.int32(), pa.string())}
-        wanted = [name for name in types if name in self.names]
-        if not wanted:
-            raise FormatError(f"{self.head.path} has none of the columns {', '.join(types)}")
+        wanted = {name: kinds[kind] for name, kind in types.items() if name in self.names}
+        as_words = {name: pa.string() for name, kind in types.items() if name in wanted and kind != "text"}
         options = {
             "read_options": csv.ReadOptions(
                 block_size=BLOCK_BYTES,
@@ -153,20 +183,31 @@ class Table:
                 quote_char='"' if self.separator != "\t" or '"' in self.head.lines[self.skip_rows] else False,
             ),
             "convert_options": csv.ConvertOptions(
-                column_types={name: kinds[types[name]] for name in wanted},
-                include_columns=wanted,
+                column_types={**wanted, **(as_words if lenient else {})},
+                include_columns=list(wanted),
                 null_values=NULLS,
                 strings_can_be_null=True,
-                decimal_point="," if self.decimal_comma(types) else ".",
+                decimal_point=decimal,
             ),
         }
-        try:
-            for batch in csv.open_csv(str(self.head.path), **options):
-                yield Batch(batch)
-        except (pa.ArrowInvalid, UnicodeError) as error:
-            raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
-        if self.strict and self.bad_rows:
-            raise FormatError(f"{self.head.path}: {self.bad_rows} rows have not {len(self.names)} cells each")
+        for batch in csv.open_csv(str(self.head.path), **options):
+            yield self._without_words(batch, {name: wanted[name] for name in as_words}, decimal) if lenient else batch
+
+    def _without_words(self, batch: pa.RecordBatch, kinds: Mapping[str, pa.DataType], decimal: str) -> pa.RecordBatch:
+        """A batch whose numbers are words still, as numbers; rows in which a word is no number are left out."""
+        import pyarrow as pa
+        from pyarrow import compute
+
+        columns = {name: batch.column(n) for n, name in enumerate(batch.schema.names)}
+        good = np.ones(batch.num_rows, dtype=bool)
+        for name, kind in kinds.items():
+            words = compute.utf8_trim_whitespace(compute.replace_substring(columns[name], decimal, "."))
+            pattern = _WHOLE if kind == pa.int64() else _NUMBER
+            fits = compute.fill_null(compute.match_substring_regex(words, pattern), True)
+            columns[name] = compute.if_else(fits, words, pa.scalar(None, pa.string())).cast(kind)
+            good &= np.asarray(fits.to_numpy(zero_copy_only=False), dtype=bool)
+        self.bad_rows += int((~good).sum())
+        return pa.RecordBatch.from_pydict(columns).filter(pa.array(good))
 
     def decimal_comma(self, types: Mapping[str, str]) -> bool:
         """Whether the numbers have decimal commas: found by the first number in the file that has a decimal sign."""
@@ -185,7 +226,12 @@ class Table:
 
     def notes(self) -> list[str]:
         """What had to be left out, in words."""
-        return [f"{self.bad_rows} rows without {len(self.names)} cells were left out"] if self.bad_rows else []
+        if not self.bad_rows:
+            return []
+        why = f"not {len(self.names)} cells each" + (
+            f", or words for numbers ({self.first_fault})" if self.first_fault else ""
+        )
+        return [f"{self.bad_rows} rows were left out: {why}"]
 
     def _unique_names(self) -> Iterable[str]:
         return (name or f"unnamed {n}" for n, name in enumerate(self.names))
@@ -200,6 +246,8 @@ class Table:
         ) + " text"
 
 
+_NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+_WHOLE = r"^[-+]?\d+$"
 _MAYBE_DECIMAL = re.compile(r"[.,]\d")
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 

@@ -82,6 +82,21 @@ def test_command_writes_session_files_once(trial: Path, tmp_path: Path, run) -> 
 
 
 def test_cell_that_is_no_number_is_named(trial: Path) -> None:
-    trial.write_text(trial.read_text().replace("0.4735", "abc"))
-    with pytest.raises(FormatError, match="abc"):
+    lines = trial.read_text().splitlines()
+    trial.write_text("\n".join([*lines[:2], lines[2].replace("0.4735", "abc"), *lines[3:]]) + "\n")
+    with pytest.raises(FormatError, match="invalid value 'abc'"):
+        import_recording(trial, screen=SCREEN, strict=True)
+    session = import_recording(trial, screen=SCREEN)
+    assert session.recording.device_time_us.tolist() == [2640808332, 2640815018, 2640818351]
+    assert "1 rows were left out" in session.provenance["notes"][0]
+    assert "'abc'" in session.provenance["notes"][0]
+
+
+def test_file_in_which_no_row_is_sound(trial: Path) -> None:
+    trial.write_text(trial.read_text().replace("616.5", "abc"))
+    trial.write_text("\n".join(trial.read_text().splitlines()[:4]) + "\n")
+    with pytest.raises(FormatError, match=r"3 rows were left out: .*'abc'"):
+        import_recording(trial, screen=SCREEN)
+    trial.write_text(HEADER + "\n")
+    with pytest.raises(FormatError, match="no samples"):
         import_recording(trial, screen=SCREEN)

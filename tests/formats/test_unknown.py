@@ -92,7 +92,7 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(tmp_path: Path, run) -> None:
     assert result.exit_code == 1
     document = json.loads(result.output)
     assert [Path(path).name for path in document["faults"]] == ["b.tsv", "c.tsv"]
-    assert "invalid value 'x'" in document["faults"][str(files / "c.tsv")]
+    assert "holds no samples" in document["faults"][str(files / "c.tsv")]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_P01_Recording1.gaze.h5"]
     strict = run("import", files, *sizes, "--out", tmp_path / "strict", "--strict")
     assert strict.exit_code == 1
