@@ -34,12 +34,6 @@ class Ratings:
         """Some of the scores (a mask or an order); the lists of raters and pictures stay."""
         return Ratings(self.rater[chosen], self.image[chosen], self.score[chosen], self.raters, self.images)
 
-    def matrix(self) -> Floats:
-        """Pictures x raters, NaN where nobody rated; each pair must stand once."""
-        table = np.full((len(self.images), len(self.raters)), np.nan)
-        table[self.image, self.rater] = self.score
-        return table
-
 
 def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = True) -> Ratings:
     """Ratings from a table with the columns rater, image, score.

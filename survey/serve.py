@@ -79,6 +79,7 @@ def serve(
             connection_limit=2000,
             asyncore_use_poll=hasattr(select, "poll"),
             max_request_body_size=1 << 20,
+            clear_untrusted_proxy_headers=not proxies,  # ProxyFix reads as many of them as there are proxies
             ident=None,
         )
         threading.Thread(target=_sync_every_second, args=(store,), daemon=True).start()

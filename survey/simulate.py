@@ -16,7 +16,6 @@ from survey.schema import image
 from survey.store import Store, open_store
 
 Kind = Literal["careful", "biased", "random", "straight-lining"]
-KINDS: tuple[Kind, ...] = ("careful", "biased", "random", "straight-lining")
 
 
 class SimulatedRater:

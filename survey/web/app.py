@@ -63,20 +63,7 @@ def create_app(
             f"the operator's password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed"
         )
     app = Flask(__name__)
-    app.config.update(
-        SECRET_KEY=store.secret(),
-        MAX_CONTENT_LENGTH=256 * 1024,
-        MAX_FORM_MEMORY_SIZE=256 * 1024,
-        PERMANENT_SESSION_LIFETIME=datetime.timedelta(days=60),
-        SESSION_REFRESH_EACH_REQUEST=False,
-        SESSION_COOKIE_NAME="survey",
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=https,
-        SEND_FILE_MAX_AGE_DEFAULT=3600,
-        WTF_CSRF_TIME_LIMIT=None,
-        WTF_CSRF_SSL_STRICT=https,
-    )
+    app.config.update(_settings(store, https))
     _agree_with_earlier(study, store)
     pictures = _register(study, base, store)
     app.extensions["survey"] = Context(
@@ -99,6 +86,23 @@ def create_app(
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     return app
+
+
+def _settings(store: Store, https: bool) -> dict[str, object]:
+    return {
+        "SECRET_KEY": store.secret(),
+        "MAX_CONTENT_LENGTH": 256 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 256 * 1024,
+        "PERMANENT_SESSION_LIFETIME": datetime.timedelta(days=60),
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "SESSION_COOKIE_NAME": "survey",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": https,
+        "SEND_FILE_MAX_AGE_DEFAULT": 3600,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "WTF_CSRF_SSL_STRICT": https,
+    }
 
 
 def _agree_with_earlier(study: SurveyStudy, store: Store) -> None:

@@ -1,0 +1,77 @@
+"""The real server in a process of its own."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+
+import pytest
+
+from survey.errors import SurveyError
+from survey.export import export_ratings
+from survey.serve import operator_password
+from survey.store import open_store
+from tests.survey.conftest import field, serving, write_study
+
+
+class Browser:
+    """A client with cookies."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[str, dict[str, str]]:
+        with self.opener.open(urllib.request.Request(self.url + path, headers=headers or {})) as answer:
+            return answer.read().decode(), dict(answer.headers)
+
+    def post(self, path: str, **form: str) -> str:
+        with self.opener.open(self.url + path, urllib.parse.urlencode(form).encode()) as answer:
+            return str(answer.read().decode())
+
+
+def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    with serving(study) as (url, process):
+        someone = Browser(url)
+        page, _ = someone.get("/")
+        someone.post("/consent", csrf_token=field(page, "csrf_token"), agree="yes", version="1")
+        page, _ = someone.get("/instructions")
+        page = someone.post("/instructions", csrf_token=field(page, "csrf_token"))
+        page = someone.post("/rate", csrf_token=field(page, "csrf_token"), slot=field(page, "slot"), score="7")
+        due = field(page, "slot")
+        process.kill()
+    with serving(study) as (url, _):
+        someone.url = url
+        page, _ = someone.get("/rate")
+        assert field(page, "slot") == due
+    store = open_store(study.with_suffix(".survey.db"))
+    assert export_ratings(store, practice=True)["score"].tolist() == [7]
+    store.close()
+
+
+@pytest.mark.parametrize("proxies", [0, 1])
+def test_only_announced_proxies_are_believed(tmp_path: Path, proxies: int) -> None:
+    with serving(write_study(tmp_path), "--proxies", str(proxies)) as (url, _):
+        _, headers = Browser(url).get("/", {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"})
+    assert ("Strict-Transport-Security" in headers) == bool(proxies)
+    assert not re.search("waitress|werkzeug|python", headers.get("Server", ""), re.IGNORECASE)
+
+
+def test_the_password_comes_from_a_file_the_environment_or_a_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "password").write_text("from a file\n")
+    assert operator_password(tmp_path / "password", lambda: "asked") == "from a file"
+    monkeypatch.setenv("GAZEKIT_SURVEY_PASSWORD", "from outside")
+    assert operator_password(None, lambda: "asked") == "from outside"
+    monkeypatch.delenv("GAZEKIT_SURVEY_PASSWORD")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    assert operator_password(None, lambda: "asked") == "asked"
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    with pytest.raises(SurveyError, match="needs a password"):
+        operator_password(None, lambda: "asked")
