@@ -32,6 +32,11 @@ A mapping file::
     y = "tar_y"
     none = ["-1"]
 
+    [labels]                        # what someone else made of each sample: words that stand for each class
+    column = "label"
+    fixation = ["1"]                # and saccade, oscillation (post-saccadic), pursuit, lost
+    saccade = ["2"]
+
     [message]
     column = "event"
 
@@ -55,6 +60,7 @@ import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.draft import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
@@ -107,6 +113,22 @@ class TargetSection(ColumnSection):
     y: str
 
 
+class LabelSection(Section):
+    """``[labels]``."""
+
+    column: str
+    fixation: list[str] = []
+    saccade: list[str] = []
+    oscillation: list[str] = []
+    pursuit: list[str] = []
+    lost: list[str] = []
+
+    def code(self, word: str) -> int:
+        """The label code of a word; 0 where it stands for no class."""
+        classes = (self.fixation, self.saccade, self.oscillation, self.pursuit, self.lost)
+        return next((code for code, words in enumerate(classes, start=1) if word in words), 0)
+
+
 class SizesSection(Section):
     """``[screen]``."""
 
@@ -133,6 +155,7 @@ class ColumnMapping(Section):
     right: EyeSection | None = None
     stimulus: ColumnSection | None = None
     target: TargetSection | None = None
+    labels: LabelSection | None = None
     message: ColumnSection | None = None
     participant: ColumnSection | None = None
     screen: SizesSection = SizesSection()
@@ -146,8 +169,8 @@ class ColumnMapping(Section):
             kinds |= {side.valid: "text"} if side.valid else {}
         if self.target:
             kinds |= {self.target.x: "number", self.target.y: "number"}
-        for named in filter(None, (self.stimulus, self.target, self.message, self.participant)):
-            kinds[named.column] = "text"
+        for named in (self.stimulus, self.target, self.labels, self.message, self.participant):
+            kinds |= {named.column: "text"} if named else {}
         return kinds
 
 
@@ -223,7 +246,7 @@ class _Person:
         if plan.target:
             self._note_targets(batch, rows, time)
         eyes = [self._eye(batch, rows, side) for side in (plan.left, plan.right)]
-        return Part(self.draft, recording(time, eyes[0], eyes[1]))
+        return Part(self.draft, recording(time, eyes[0], eyes[1]), self._labels(batch, rows))
 
     def finish(self, table: Table) -> None:
         self.draft.stimuli = self.shown.rows()
@@ -232,6 +255,14 @@ class _Person:
             rows = [(*shown, *place) for shown, place in zip(self.targets.ended(), self.places, strict=True)]
             kinds = {"onset_us": "int64", "offset_us": "int64", "x_px": "float64", "y_px": "float64"}
             self.draft.streams[TARGETS] = pd.DataFrame(rows, columns=["target", *kinds]).astype(kinds)
+
+    def _labels(self, batch: Batch, rows: npt.NDArray[np.int64]) -> dict[str, pd.DataFrame]:
+        if self.plan.labels is None:
+            return {}
+        codes, words = batch.codes(self.plan.labels.column)
+        label = np.array([*(self.plan.labels.code(word) for word in words), 0], dtype=np.int8)[codes[rows]]
+        missing = np.full(len(rows), np.nan)
+        return {eye_movements.STREAM: eye_movements.stream(label, missing, missing, missing)}
 
     def _eye(self, batch: Batch, rows: npt.NDArray[np.int64], side: EyeSection | None) -> Eye:
         if side is None:
