@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.cli._recordings import screen_options
+
 
 @click.command("fixations")
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -14,7 +16,8 @@ import click
 @click.option("--detector", help="ivt, idt, adaptive, i2mc or a plug-in's; default: the study file's, else adaptive.")
 @click.option("--eye", type=click.Choice(["left", "right", "average", "strict"]), help="Which eye; default average.")
 @click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A detector's parameter.")
-@click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] section is used.")
+@click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
+@screen_options
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(
@@ -25,6 +28,9 @@ def command(
     eye: str | None,
     parameters: tuple[str, ...],
     study: Path | None,
+    pixels: tuple[float, float] | None,
+    screen_mm: tuple[float, float] | None,
+    distance_mm: float | None,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -39,18 +45,20 @@ def command(
 
     import pandas as pd
 
-    from gazekit.cli._recordings import each_session, parameter
+    from gazekit.cli._recordings import each_session, parameter, screen_sizes
     from gazekit.events import session_fixations, session_saccades
     from gazekit.files import provenance
     from gazekit.study import FixationSection, read_study
     from gazekit.tables import write_table
 
-    section = read_study(study).fixations if study else FixationSection()
+    plan = read_study(study) if study else None
+    section = plan.fixations if plan else FixationSection()
+    screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)
     name = detector or section.detector
     values = dict(section.parameters) if name == section.detector else {}
     values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
     tables, jumps, files = [], [], {}
-    for path, session in each_session(sessions, "fixations", strict=strict):
+    for path, session in each_session(sessions, "fixations", strict=strict, screen=screen):
         tables.append(session_fixations(session, name, **values))
         if saccades is not None:
             jumps.append(session_saccades(session, name, **values))

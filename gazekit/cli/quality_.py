@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.cli._recordings import screen_options
+
 _SHOWN = ["participant", "eye", "accuracy_deg", "rms_s2s_deg", "std_deg", "loss_percent", "rate_hz", "longest_gap_ms"]
 
 
@@ -16,6 +18,7 @@ _SHOWN = ["participant", "eye", "accuracy_deg", "rms_s2s_deg", "std_deg", "loss_
 @click.option(
     "--study", type=click.Path(path_type=Path), help="Study file whose [quality] thresholds give the verdict."
 )
+@screen_options
 @click.option("--fail", is_flag=True, help="Exit with 1 when a recording fails the thresholds.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
@@ -26,6 +29,9 @@ def command(
     out: Path | None,
     picture: Path | None,
     study: Path | None,
+    pixels: tuple[float, float] | None,
+    screen_mm: tuple[float, float] | None,
+    distance_mm: float | None,
     fail: bool,
     strict: bool,
     as_json: bool,
@@ -37,19 +43,22 @@ def command(
     \b
     Example:  gazekit quality recordings --out quality.csv --picture quality.png
               gazekit quality p01.gaze.h5 --study study.toml --fail
+              gazekit quality 1.tsv --screen 1920x1080 --screen-mm 509x286 --distance-mm 650
     """
     import pandas as pd
 
-    from gazekit.cli._recordings import each_session
+    from gazekit.cli._recordings import each_session, screen_sizes
     from gazekit.events.quality_picture import draw_quality, loss_over_time
     from gazekit.events.session_quality import session_quality
     from gazekit.files import provenance
     from gazekit.study import QualitySection, read_study
     from gazekit.tables import write_table
 
-    thresholds = read_study(study).quality if study else QualitySection()
+    plan = read_study(study) if study else None
+    thresholds = plan.quality if plan else QualitySection()
+    screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)
     tables, losses, files = [], [], {}
-    for path, session in each_session(sessions, "quality", strict=strict):
+    for path, session in each_session(sessions, "quality", strict=strict, screen=screen):
         tables.append(session_quality(session, thresholds))
         losses.append(loss_over_time(session))
         files[str(path)] = path

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from gazekit.cli import fixations_, quality_
 from gazekit.events import data_quality, detect_fixations, detect_saccades, detectors, label_samples, main_sequence
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
@@ -149,3 +152,16 @@ def test_raw_recordings_with_much_loss(real_data: Path, detector: str) -> None:
         assert found["duration_ms"].sum() < (time[-1] - time[0]) / 1000
         total += len(found)
     assert total >= 30
+
+
+def test_the_commands_take_another_tools_file(real_data: Path, tmp_path: Path) -> None:
+    screen = ["--screen", "1920x1080", "--screen-mm", "509x286", "--distance-mm", "650"]
+    file = str(real_data / "tx300" / "participant1" / "1.tsv")
+    quality = CliRunner().invoke(quality_.command, [file, *screen, "--json"], standalone_mode=False)
+    assert quality.exception is None
+    rows = json.loads(quality.stdout)
+    assert 290 < next(r for r in rows if r["eye"] == "left" and r["part"] == "whole")["nominal_rate_hz"] < 310
+    out = tmp_path / "f.csv"
+    fixations = CliRunner().invoke(fixations_.command, [file, *screen, "--out", str(out)], standalone_mode=False)
+    assert fixations.exception is None
+    assert len(pd.read_csv(out)) >= 2
