@@ -97,7 +97,7 @@ def spread(values: Mapping[str, float], count: int) -> list[str]:
 
 def _scanpath(rgb: npt.NDArray[np.uint8], own: pd.DataFrame) -> npt.NDArray[np.uint8]:
     scale = max(1.0, LONGEST / max(rgb.shape[:2]))  # thin lines on a small picture could not be seen
-    large = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) if scale > 1 else rgb
+    large = np.asarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
     x, y = own["x_picture"] * scale, own["y_picture"] * scale
     people = own["participant"].tolist() if "participant" in own else None
     few = people is None or len(set(people)) < 3
