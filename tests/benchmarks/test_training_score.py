@@ -18,7 +18,6 @@ import pytest
 import torch
 from PIL import Image
 from skimage import data as photographs
-from torchvision import transforms
 
 from gazekit import models
 from gazekit.training.checkpoints import save_checkpoint
@@ -59,6 +58,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def plain_loop(model: Path, files: list[Path]) -> float:
     """Pictures a second of the loop that everybody writes: open, resize, normalise, forward, one by one."""
+    from torchvision import transforms  # after gazekit.models, which mends its operators
+
     trained = load_trained(model)
     mean, std = trained.network.mean, trained.network.std
     look = transforms.Compose([transforms.Resize((224, 224)), transforms.ToTensor(), transforms.Normalize(mean, std)])

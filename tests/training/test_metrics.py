@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr, wasserstein_distance
-from sklearn.metrics import mean_absolute_error, root_mean_squared_error
 
 from gazekit.errors import InputError
 from gazekit.training import evaluate
@@ -21,7 +20,7 @@ def actual(rng: np.random.Generator) -> np.ndarray:
     return np.stack([rng.multinomial(11, row) for row in rng.dirichlet(np.ones(10), 80)])
 
 
-def test_equal_to_scipy_and_scikit_learn(predicted: np.ndarray, actual: np.ndarray) -> None:
+def test_equal_to_scipy(predicted: np.ndarray, actual: np.ndarray) -> None:
     score = np.arange(1, 11)
     q = actual / actual.sum(1, keepdims=True)
     mean = predicted @ score / predicted.sum(1)
@@ -33,8 +32,8 @@ def test_equal_to_scipy_and_scikit_learn(predicted: np.ndarray, actual: np.ndarr
         "lcc": pearsonr(mean, true).statistic,
         "srcc": spearmanr(mean, true).statistic,
         "lcc_std": pearsonr(sd, true_sd).statistic,
-        "mae": mean_absolute_error(true, mean),
-        "rmse": root_mean_squared_error(true, mean),
+        "mae": np.abs(true - mean).mean(),
+        "rmse": np.sqrt(((true - mean) ** 2).mean()),
         "emd1": np.mean([wasserstein_distance(score, score, p, t) for p, t in zip(predicted, q, strict=True)]) / 10,
     }
     found = evaluate(predicted, actual)
