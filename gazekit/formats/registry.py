@@ -97,6 +97,7 @@ def appearance(head: Head) -> str:
 
 
 _MAGIC = {
+    b"gazekit session file": "a session file of gazekit: there is nothing to import",
     b"\x89HDF": "an HDF5 file without the groups that are known",
     b"PK\x03\x04": "a ZIP archive (or an Excel workbook): unpack it, or export text",
     b"\x1f\x8b": "a gzip archive: unpack it first",

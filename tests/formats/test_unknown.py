@@ -36,6 +36,7 @@ def test_formats_that_are_installed() -> None:
         (b"Dear reader,\nhello", "text that begins with 'Dear reader,'"),
         (b"SR_RESEARCH_COMB_FILE\0\0", "an EyeLink EDF file: convert it to ASC with SR Research's edf2asc"),
         (b"PK\x03\x04rest", "a ZIP archive"),
+        (b"gazekit session file, sha256 0", "a session file of gazekit: there is nothing to import"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
         (b"\xff\xd8\xff\xe0", "a JPEG picture"),
         (bytes(range(256)), "a binary file that begins with 00 01 02 03"),
