@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.errors import FormatError, OutputError
+from gazekit.errors import FormatError, InputError, OutputError
 from gazekit.files import existing_file
+from gazekit.session.lock import take_lock
 from gazekit.session.samples import NUMERIC, Block
 
 SUFFIX = ".gaze.journal"
@@ -56,6 +57,7 @@ class JournalWriter:
             ) from None
         except OSError as error:
             raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+        take_lock(self._file)
         self._sequence = 0
         self._end = 0
         try:
@@ -157,13 +159,15 @@ class Journal:
 
     Raises
     ------
-    InputError : no such file, or an empty one.
+    InputError : no such file, an empty one, or one of a session that is still running.
     FormatError : not a journal, of another version, or without a header.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = existing_file(path, "journal")
-        with open(self.path, "rb") as file:
+        with open(self.path, "r+b") as file:
+            if not take_lock(file):
+                raise InputError(f"{self.path} is being written: its session is still running. End it (Escape) first")
             if file.read(len(MAGIC)) != MAGIC:
                 raise FormatError(f"{self.path} is not a journal of gazekit: it does not begin as one")
         self.damage: list[Damage] = []

@@ -25,13 +25,16 @@ from gazekit.capture import record
 import gazekit.session.assembly, cv2, h5py, pandas
 study, out = sys.argv[1:3]
 print("ready", flush=True)
+pid = 0
 for line in sys.stdin:
+    if pid:
+        os.waitpid(pid, 0)
     pid = os.fork()
     if not pid:
         record(study, line.strip(), out, realtime=True, headless=True)
         os._exit(0)
     print(pid, flush=True)
-    os.waitpid(pid, 0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # its number stays taken until the next line
     print("gone", flush=True)
 """
 RATE_HZ = 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -184,6 +185,20 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(make_study: MakeStudy, tmp_
     assert "4 pictures in random order" in result.output
     assert result.output.count(".png") == 4
     assert not out.exists()
+
+
+def test_a_program_reads_what_was_recorded_and_recovered(make_study: MakeStudy, tmp_path: Path) -> None:
+    run, out = CliRunner(), tmp_path / "out"
+    arguments = ["record", str(make_study()), "-o", str(out), "--fast", "--keep-journal", "--json", "-p"]
+    made = [json.loads(run.invoke(gazekit, [*arguments, name]).stdout) for name in ("P01", "P02")]
+    assert [m["stimuli"] for m in made] == [4, 4]
+    assert made[0]["ended_in_order"] is True
+    (out / "P02.gaze.journal").write_bytes(b"spoilt")
+    journals = [str(out / f"{name}.gaze.journal") for name in ("P01", "P02")]
+    result = run.invoke(gazekit, ["recover", "--json", *journals])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["samples"] == made[0]["samples"]
+    assert "P02.gaze.journal is not a journal of gazekit" in result.stderr
 
 
 def test_a_disk_that_is_too_full_is_said_before_the_first_trial(make_study: MakeStudy, tmp_path: Path) -> None:

@@ -206,6 +206,15 @@ def test_a_running_session_is_not_written_over(tmp_path: Path) -> None:
         JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
 
 
+def test_the_journal_of_a_running_session_is_left_alone(tmp_path: Path, rng: np.random.Generator) -> None:
+    journal = JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
+    journal.block("gaze", some_rows(5, rng))
+    with pytest.raises(InputError, match="still running"):
+        recover(tmp_path / "P01.gaze.journal")
+    journal.close()
+    assert recover(tmp_path / "P01.gaze.journal").samples == 5
+
+
 def harm_many(folder: Path, rng: np.random.Generator, cases: int) -> dict[str, int]:
     """The property of the issue over harmed journals and session files: what came of each."""
     journal = folder / "P01.gaze.journal"
