@@ -106,6 +106,12 @@ def deal(
         missing = shares * (filled.sum() + sizes[g]) - filled
         part[g] = int(np.argmax(missing))
         filled[part[g]] += sizes[g]
+    for empty in np.flatnonzero((filled == 0) & (shares > 0)):  # few pictures: one group is better than none
+        fullest = np.flatnonzero(part == np.argmax(filled))
+        if len(fullest) > 1:
+            g = fullest[np.argmin(sizes[fullest])]
+            filled[[part[g], empty]] += (-sizes[g], sizes[g])
+            part[g] = empty
     return np.asarray(part[which])
 
 

@@ -28,7 +28,10 @@ def everyone(n: int) -> np.ndarray:
     return np.ones(n, dtype=bool)
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(10, [8, 1, 1]), (99, [79, 10, 10]), (1000, [800, 100, 100])])
+@pytest.mark.parametrize(
+    ("n", "sizes"),
+    [(2, [1, 1, 0]), (3, [1, 1, 1]), (6, [4, 1, 1]), (10, [8, 1, 1]), (99, [79, 10, 10]), (1000, [800, 100, 100])],
+)
 def test_shares_are_kept(n: int, sizes: list[int], rng: np.random.Generator) -> None:
     codes = split(rng.normal(5, 1, n), alone(n), everyone(n))
     assert np.bincount(codes, minlength=4)[1:].tolist() == sizes
