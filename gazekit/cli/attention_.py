@@ -64,7 +64,9 @@ def command(
     gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based \\
         --rename x=x_picture --rename y=y_picture --rename viewer=participant
     """
+    from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import write_attention
+    from gazekit.tables import read_table
 
     pictures, options, inputs = _inputs(choices)
     table = _table(fixations, rename, one_based)
@@ -82,6 +84,8 @@ def command(
         return
     click.echo(f"{len(found)} maps of {found['image'].nunique()} pictures in {out}")
     click.echo(f"the rectangles hold {found['mass'].mean():.0%} of attention on {found['area'].mean():.0%} of the area")
+    if not no_agreement and found["viewers"].max() > 1 and (out / "agreement.csv").exists():
+        click.echo("\n" + as_markdown(read_table(out / "agreement.csv", ["map", "metric", "value", "low", "high"])))
 
 
 def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[str, Path]]:

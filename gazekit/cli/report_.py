@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -14,8 +15,15 @@ import click
 @click.option("--dataset", type=click.Path(path_type=Path), help="The dataset, if it is not where config.json says.")
 @click.option("--fixations", type=click.Path(path_type=Path), help="A fixation table, for scanpaths.")
 @click.option("--pictures", default=6, show_default=True, help="How many test pictures are shown side by side.")
+@click.option("--json", "as_json", is_flag=True, help="Print the paths of the report and its tables as JSON.")
 def command(
-    folder: Path, title: str | None, notes: tuple[str, ...], dataset: Path | None, fixations: Path | None, pictures: int
+    folder: Path,
+    title: str | None,
+    notes: tuple[str, ...],
+    dataset: Path | None,
+    fixations: Path | None,
+    pictures: int,
+    as_json: bool,
 ) -> None:
     """Write the report of a comparison as one HTML file.
 
@@ -26,6 +34,8 @@ def command(
     gazekit report runs/gbr --title "Reef pictures" --fixations fixations.csv
     """
     from gazekit.report import write_report
+    from gazekit.report.write import TABLES
 
     path = write_report(folder, title=title, notes=notes, dataset=dataset, fixations=fixations, pictures=pictures)
-    click.echo(str(path))
+    tables = sorted(str(table) for table in (folder / TABLES).iterdir())
+    click.echo(json.dumps({"report": str(path), "tables": tables}) if as_json else str(path))

@@ -52,6 +52,7 @@ def test_it_writes_maps_overlays_masks_sheets_and_agreement(study: Path) -> None
     output = run(study, "--sigma-px", "6")
     out = study / "out"
     assert output.startswith("2 maps of 2 pictures")
+    assert "| half of the viewers | " in output
     table = pd.read_csv(out / "attention.csv").set_index("image")
     own = pd.read_csv(study / "fixations.csv").query("image == 'coffee.png'")
     amap = attention_map(own["x_picture"], own["y_picture"], own["duration_ms"], size=(120, 160), sigma_px=6)

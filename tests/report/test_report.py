@@ -231,6 +231,10 @@ def test_the_command_writes_the_report_and_refuses_another_dataset(comparison: P
     assert result.exit_code == 0
     assert result.output.strip() == str(comparison / "report.html")
     assert "<h1>Reef</h1>" in (comparison / "report.html").read_text()
+    result = CliRunner().invoke(command, [str(comparison), "--json"], catch_exceptions=False)
+    written = json.loads(result.output)
+    assert Path(written["report"]).is_file()
+    assert {Path(t).suffix for t in written["tables"]} == {".csv", ".tex"}
     with pytest.raises(InputError, match="no such"):
         CliRunner().invoke(command, [str(comparison), "--dataset", str(tmp_path / "no.h5")], catch_exceptions=False)
 
