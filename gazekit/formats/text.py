@@ -285,8 +285,17 @@ class Batch:
         return values
 
     def integers(self, name: str) -> npt.NDArray[np.int64]:
-        """A column of whole numbers, shape (n,); the smallest int64 where a cell is empty."""
-        column = self._batch.column(self._index[name]).fill_null(np.iinfo(np.int64).min)
+        """A column of whole numbers, shape (n,).
+
+        Raises
+        ------
+        FormatError : a cell is empty, or the table lacks the column.
+        """
+        if name not in self._index:
+            raise FormatError(f"the table lacks the column {name}")
+        column = self._batch.column(self._index[name])
+        if column.null_count:
+            raise FormatError(f"the column {name} has {column.null_count} empty cells where whole numbers should be")
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:

@@ -123,6 +123,9 @@ def test_mapping_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_time_that_is_missing(tmp_path: Path) -> None:
+    table, mapping = write(tmp_path, ["0,5,5,,", ",6,6,,"], unit="ns")
+    with pytest.raises(FormatError, match="the column t has 1 empty cells"):
+        import_recording(table, screen=SCREEN, mapping=mapping)
     table, mapping = write(tmp_path, ["0,5,5,,", ",6,6,,"])
     with pytest.raises(FormatError, match="1 samples have no time stamp, the first in row 2"):
         import_recording(table, screen=SCREEN, mapping=mapping)
