@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from functools import lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class EpochLog:
         if run.recipe.tensorboard:
             to_tensorboard(folder / "tensorboard", run.history[-1])
         seconds, self.last = time.monotonic() - self.last, time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and parent_process() is None:  # side by side, the bar of all cells is shown instead
             print(f"\r\x1b[2K{self.line(run, seconds)}", end="", file=sys.stderr, flush=True)
 
     def line(self, run: Run, seconds: float) -> str:

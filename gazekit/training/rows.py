@@ -110,6 +110,9 @@ class RowFile:
             self._writer.writerow(values)
         self._add(row["image"])
         self.count += 1
+
+    def offer_sync(self) -> None:
+        """Sync, if the last time is long enough ago."""
         if time.monotonic() - self._synced > _SECONDS:
             self.sync()
 

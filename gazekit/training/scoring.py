@@ -82,6 +82,8 @@ def score(
         scored = _scored(trained, checkpoint, names, rows, batch, precision, workers, scheduler)
         for name, result in scored:
             rows.write(_row(name, result))
+            if rows.count % BLOCK == 0:  # a run that goes on cuts its batches as this one does: the same scores
+                rows.offer_sync()
             if isinstance(result, GazekitError):
                 summary.unreadable_count += 1
                 summary.unreadable += [name] if len(summary.unreadable) < 100 else []

@@ -23,7 +23,7 @@ from gazekit.training.loop import Part, Run, Task, _step, emd_criterion, make_ru
 from gazekit.training.recipe import make_recipe
 from gazekit.training.team import Team
 
-BATCH, STEPS, ROUNDS = 8, 7, 3
+BATCH, STEPS, ROUNDS = 8, 4, 3
 SIZE = 224
 
 
