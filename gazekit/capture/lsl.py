@@ -74,6 +74,11 @@ class Outlet:
         values = np.stack(columns, axis=1).astype(np.float64)
         self._gaze.push_chunk(values.tolist(), [t / 1e6 + self._offset_s for t in rows["system_time_us"].tolist()])
 
+    def mark_event(self, event: Mapping[str, Any]) -> None:
+        """An event of the session as a marker, where it has a moment."""
+        if "time_us" in event:
+            self.mark(event["time_us"], f"{event['event']} {event.get('image', event.get('text', ''))}".strip())
+
     def mark(self, time_us: int, text: str) -> None:
         """A marker."""
         self._markers.push_sample([text], time_us / 1e6 + self._offset_s)

@@ -6,8 +6,9 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class Recorder:
         self.journal = journal
         self._outlet = outlet
         self.counts = Counts()
-        self.failure: OSError | None = None
+        self.failure: Exception | None = None
         self.writer_cpu_s = 0.0
         self.notices: deque[str] = deque(maxlen=50)
         self._converters = converters
@@ -103,8 +104,9 @@ class Recorder:
     def check(self) -> None:
         """Raise an `OutputError` where the journal cannot be written any more."""
         if self.failure is not None:
+            reason = getattr(self.failure, "strerror", None) or repr(self.failure)
             raise OutputError(
-                f"{self.journal.path} cannot be written any more: {self.failure.strerror or self.failure}. "
+                f"{self.journal.path} cannot be written any more: {reason}. "
                 f"Everything up to then is in it; make room, then: gazekit recover {self.journal.path}"
             )
 
@@ -144,29 +146,52 @@ class Recorder:
                 self._write(stream, items)
             for event in events:
                 self.journal.event(event)
-                if self._outlet is not None and "time_us" in event:
-                    self._outlet.mark(event["time_us"], f"{event['event']} {event.get('image', event.get('text', ''))}")
+                self._send(partial(_mark, event))
             self._written += len(streams) + len(events)
-        except OSError as error:
+        except Exception as error:  # whatever it is: `check` raises it where the session can be ended
             self.failure = error
         for done in flushed:
             done.set()
         self.writer_cpu_s = time.thread_time()
 
     def _write(self, stream: str, items: Sequence[Any]) -> None:
-        rows = self._converters[stream](items)
+        try:
+            rows = self._converters[stream](items)
+        except (KeyError, TypeError, ValueError, OverflowError, IndexError) as error:
+            self._write_apart(stream, items, error)
+            return
         if stream in NUMERIC:
             self.journal.block(stream, rows)
             if stream == "gaze":
                 self._count(rows)
                 if self._tap is not None:
                     self._tap.append(rows)
-                if self._outlet is not None:
-                    self._outlet.push(rows)
+                self._send(lambda outlet: outlet.push(rows))
         else:
             for row in rows:
                 self.notices.append(f"{row['kind']} {row['text']}".strip())
                 self.journal.event({"event": stream, **row})
+
+    def _write_apart(self, stream: str, items: Sequence[Any], error: Exception) -> None:
+        """Deliveries of which one cannot be understood: each by itself, that one as it is, among the stream errors."""
+        if len(items) > 1:
+            for item in items:
+                self._write(stream, [item])
+            return
+        text = f"{stream}: {type(error).__name__} {error}: {items[0]!r:.2000}"
+        self.notices.append(f"a delivery that cannot be understood: {text:.80}")
+        moment = self.counts.last_system_us or 0
+        self.journal.event({"event": "stream_errors", "system_time_us": moment, "kind": "not_understood", "text": text})
+
+    def _send(self, send: Callable[[Outlet], None]) -> None:
+        """Pass something to the outlet; one that fails is said and left, the recording goes on."""
+        if self._outlet is None:
+            return
+        try:
+            send(self._outlet)
+        except Exception as error:  # of the network library: nothing of it may end the recording
+            self._outlet = None
+            self.notices.append(f"LSL outlet stopped: {error}")
 
     def _count(self, rows: Block) -> None:
         counts = self.counts
@@ -192,4 +217,8 @@ class Recorder:
                 try:
                     self.journal.sync()
                 except OSError as error:
-                    self.failure = error
+                    self.failure = self.failure or error
+
+
+def _mark(event: Mapping[str, Any], outlet: Outlet) -> None:
+    outlet.mark_event(event)
