@@ -33,8 +33,9 @@ HERE = click.Path(path_type=Path)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
 @click.option("--scheduler", metavar="TCP", help="Address of a Dask scheduler, as tcp://host:8786.")
 @click.option("--strict", is_flag=True, help="Stop at the first picture that cannot be used.")
+@click.option("--dry-run", is_flag=True, help="Check the input and build nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
-def command(study: Path | None, out: Path | None, strict: bool, as_json: bool, **options: Any) -> None:
+def command(study: Path | None, out: Path | None, strict: bool, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Join pictures, gaze and ratings to one HDF5 dataset, by a study file or by options.
 
     A build that was stopped goes on where it was when it is started again.
@@ -50,7 +51,10 @@ def command(study: Path | None, out: Path | None, strict: bool, as_json: bool, *
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     if "split" in given:
         given["split"] = _shares(given["split"])
-    path = _build(study, out, given | {"strict": strict})
+    path = _build(study, out, given | {"strict": strict, "dry_run": dry_run})
+    if dry_run:
+        click.echo(f"the input is in order; nothing was built ({path})")
+        return
     facts = summary(open_dataset(path, verify=False))
     if as_json:
         import json

@@ -55,6 +55,7 @@ def build_dataset(
     shard: int | None = None,
     workers: int = 1,
     scheduler: str | None = None,
+    dry_run: bool = False,
 ) -> Path:
     """Join pictures, fixations and rating histograms to one dataset.
 
@@ -88,6 +89,7 @@ def build_dataset(
     shard : pictures a shard; 0 for one file; by default one file up to 1,000 pictures, beyond that shards of 500.
     workers : processes on this machine.
     scheduler : address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
+    dry_run : check the input and build nothing.
 
     Raises
     ------
@@ -130,6 +132,8 @@ def build_dataset(
         inputs=inputs,
     )
     out = Path(out)
+    if dry_run:
+        return out
     parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=strict)
     return publish(parts, out, plan.attributes(), plan.write, sharded=plan.sharded)
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gazekit.dataset import open_dataset
@@ -94,6 +95,24 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 def test_a_killed_build_goes_on_to_the_same_file(many: Collection, tmp_path: Path) -> None:
     assert run_kills(many, tmp_path / "one", 2, seed=1) >= 1
     assert run_kills(many, tmp_path / "shards", 2, seed=2, shard=24) >= 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_processes_of_a_killed_build_do_not_outlive_it(many: Collection, tmp_path: Path) -> None:
+    write_job(tmp_path, many, workers=2)
+    command = [sys.executable, str(tmp_path / "build.py"), str(tmp_path / "job.pickle"), str(tmp_path / "d.h5")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"go\n"
+        parent = psutil.Process(process.pid)
+        deadline = time.monotonic() + 60
+        while len(children := parent.children()) < 3 and time.monotonic() < deadline:  # two, and a resource tracker
+            time.sleep(0.01)
+        while not list(work_folder(tmp_path / "d.h5").glob("*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+    assert len(children) == 3
+    assert not psutil.wait_procs(children, timeout=20)[1]
 
 
 def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
