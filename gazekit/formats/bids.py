@@ -10,7 +10,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -46,8 +46,9 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         found = _FILE.fullmatch(name)
         if found is not None:
             stems.setdefault(found["stem"], []).append(name)
+    sidecars = _Sidecars(head)
     for stem, names in stems.items():
-        recording = _Recording(head, stem, names)
+        recording = _Recording(head, sidecars, stem, names)
         if not recording.eyes:
             continue
         source = head.path / SOURCE / Path(stem).name / "session.json"
@@ -65,13 +66,14 @@ class _Recording:
     """The files of one session, with their sidecars."""
 
     head: Head
+    sidecars: _Sidecars
     stem: str
     names: list[str]
 
     def __post_init__(self) -> None:
         self.eyes: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {}
         for name in self.names:
-            sidecar = _sidecar(self.head, name.replace(".tsv.gz", ".json"))
+            sidecar = self.sidecars.of(name.replace(".tsv.gz", ".json"))
             if sidecar.get("PhysioType") != "eyetrack":
                 continue
             side = {"left": "left", "right": "right", "cyclopean": "left"}.get(str(sidecar.get("RecordedEye")))
@@ -87,31 +89,39 @@ class _Recording:
 
     def events_sidecar(self) -> dict[str, Any]:
         """The sidecar of the table of events."""
-        return _sidecar(self.head, f"{self.stem}_events.json")
+        return self.sidecars.of(f"{self.stem}_events.json")
 
     def messages(self) -> pd.DataFrame | None:
         """The messages beside the first eye that has some."""
         for name in self.names:
             path = self.head.path / name.replace("_physio.", "_physioevents.")
             if path.is_file():
-                sidecar = _sidecar(self.head, name.replace("_physio.tsv.gz", "_physioevents.json"))
+                sidecar = self.sidecars.of(name.replace("_physio.tsv.gz", "_physioevents.json"))
                 return _columns(path, sidecar, texts=("trial_type", "message"))
         return None
 
 
-def _sidecar(head: Head, name: str) -> dict[str, Any]:
-    """A file's own JSON over those of the folders above it with the same suffix (BIDS inheritance)."""
-    suffix = Path(name).name.rsplit("_", 1)[-1]
-    entities = set(Path(name).stem.split("_")[:-1])
-    merged: dict[str, Any] = {}
-    folders = ["", *("/".join(Path(name).parts[:n]) for n in range(1, len(Path(name).parts)))]
-    for folder in folders:
-        for other in sorted(head.names):
-            path = Path(other)
-            inherited = path.parent.as_posix() in (folder or ".",) and path.name.rsplit("_", 1)[-1] == suffix
-            if inherited and set(path.stem.split("_")[:-1]) <= entities:
-                merged |= read_document(head.path / other)
-    return merged
+class _Sidecars:
+    """The JSON files of a dataset, by folder and suffix."""
+
+    def __init__(self, head: Head) -> None:
+        self._root = head.path
+        self._names: dict[tuple[str, str], list[str]] = {}
+        for name in sorted(head.names):
+            path = PurePosixPath(name)
+            if path.suffix == ".json":
+                self._names.setdefault((path.parent.as_posix(), path.name.rsplit("_", 1)[-1]), []).append(name)
+
+    def of(self, name: str) -> dict[str, Any]:
+        """A file's own JSON over those of the folders above it with the same suffix (BIDS inheritance)."""
+        path = PurePosixPath(name)
+        entities = set(path.stem.split("_")[:-1])
+        merged: dict[str, Any] = {}
+        for folder in reversed(path.parents):
+            for other in self._names.get((folder.as_posix(), path.name.rsplit("_", 1)[-1]), []):
+                if set(PurePosixPath(other).stem.split("_")[:-1]) <= entities:
+                    merged |= read_document(self._root / other)
+        return merged
 
 
 def _columns(path: Path, sidecar: dict[str, Any], texts: tuple[str, ...] = ()) -> pd.DataFrame:
