@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from gazekit.capture.display import Display, EndSession
@@ -16,7 +17,8 @@ from gazekit.capture.targets import calibrate, error_vectors, in_words, validate
 from gazekit.capture.tracker import Tracker
 from gazekit.errors import TrackerError
 from gazekit.screen import Placement
-from gazekit.study import Study
+from gazekit.session import Validation
+from gazekit.study import QuestionSection, Study
 
 
 class ConnectionLost(Exception):
@@ -165,8 +167,11 @@ class SessionRun:
             return
         self.state.phase = "drift check"
         section = self.study.validation.model_copy(update={"points": [(0.5, 0.5)], "gate_deg": limit})
-        result = validate(self.tracker, self.display, self.recorder, section, self._screen)
-        if result is not None and result.passed is False:
+        results: list[Validation | None] = []
+        self._steadily(
+            lambda: results.append(validate(self.tracker, self.display, self.recorder, section, self._screen))
+        )
+        if results[-1] is not None and results[-1].passed is False:
             self._message(f"drift check: worse than {limit:g} deg; calibrating again")
             self._prepare()
 
@@ -174,25 +179,34 @@ class SessionRun:
         self.state.phase = "questions"
         for question in self.study.questions:
             if question.when == when:
-                answer = self.display.ask(question)
-                self.recorder.message(self.tracker.now_us(), f"answer {question.name}: {answer}")
+                self._steadily(partial(self._ask, question))
 
-    def _steadily(self, step: Any) -> None:
+    def _ask(self, question: QuestionSection) -> None:
+        answer = self.display.ask(question)
+        self.recorder.message(self.tracker.now_us(), f"answer {question.name}: {answer}")
+
+    def _steadily(self, step: Callable[[], Any]) -> None:
         """Do a step, and again from its start where the tracker was lost in it."""
         while True:
             try:
                 step()
                 return
-            except ConnectionLost:
+            except (ConnectionLost, TrackerError):
+                if self.tracker.alive():  # it is there, and refuses
+                    raise
                 self._wait_for_tracker()
 
     def _wait_for_tracker(self) -> None:
         self._message("connection to the tracker lost; waiting for it")
         self.state.phase = "tracker lost"
-        while not self.tracker.reconnect():
-            if self.stop.wait(1.0):
-                raise EndSession
+        while not self.display.while_busy(self._reconnect):  # Escape is heeded meanwhile
+            pass
+        if self.stop.is_set():
+            raise EndSession
         self._message("connection to the tracker restored")
+
+    def _reconnect(self) -> bool:
+        return self.tracker.reconnect() or self.stop.wait(1.0)
 
     def _message(self, text: str) -> None:
         self.state.say(text)

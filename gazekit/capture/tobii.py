@@ -13,13 +13,14 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gazekit.capture.scanpath import Scene
 from gazekit.capture.tobii_calibration import TobiiCalibrator
+from gazekit.capture.tobii_errors import speaking_of
 from gazekit.capture.tobii_streams import CONVERTERS
 from gazekit.capture.tracker import Calibrator, Converter, Found, Put
 from gazekit.errors import TrackerError
@@ -71,18 +72,6 @@ def find_tobii() -> list[Found]:
         return [
             Found("tobii", t.model, t.serial_number, t.address, t.device_name) for t in module.find_all_eyetrackers()
         ]
-
-
-@contextlib.contextmanager
-def speaking_of(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into a `TrackerError` that says what was tried."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, TrackerError) or not type(error).__module__.startswith("tobiiresearch"):
-            raise
-        name = type(error).__name__.removeprefix("EyeTracker").removesuffix("Error")
-        raise TrackerError(f"{what}: the eye tracker answers {name}: {error}") from error
 
 
 class TobiiTracker:

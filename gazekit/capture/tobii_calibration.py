@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gazekit.capture.tobii_errors import speaking_of
 from gazekit.errors import TrackerError
 from gazekit.session import Calibration, CalibrationPoint
 
@@ -32,16 +33,20 @@ class TobiiCalibrator:
 
     def collect(self, x: float, y: float) -> bool:
         """Collect at a target; blocks for about a second on a real device."""
-        return bool(self._calibration.collect_data(x, y, *self._eye) != self._sdk.CALIBRATION_STATUS_FAILURE)
+        with speaking_of("collecting at a calibration target"):
+            status = self._calibration.collect_data(x, y, *self._eye)
+        return bool(status != self._sdk.CALIBRATION_STATUS_FAILURE)
 
     def discard(self, x: float, y: float) -> None:
         """Forget a point."""
-        self._calibration.discard_data(x, y, *self._eye)
+        with speaking_of("discarding a calibration target"):
+            self._calibration.discard_data(x, y, *self._eye)
 
     def compute(self) -> Calibration:
         """Compute and apply; a success without points, which the SDK cannot express, is a failure."""
         try:
-            result = self._calibration.compute_and_apply()
+            with speaking_of("computing the calibration"):
+                result = self._calibration.compute_and_apply()
         except ValueError as error:
             return Calibration(self._now_us(), f"failure: {error}")
         status = str(result.status).removeprefix("calibration_status_")
@@ -53,11 +58,15 @@ class TobiiCalibrator:
         return Calibration(self._now_us(), "success" if success else status, points, self._blob())
 
     def leave(self) -> None:
-        """Leave calibration mode."""
-        self._calibration.leave_calibration_mode()
+        """Leave calibration mode; a device that has gone has left it already."""
+        try:
+            self._calibration.leave_calibration_mode()
+        except self._sdk.EyeTrackerConnectionFailedError:
+            return
 
     def _blob(self) -> bytes:
-        return bytes(self._device.retrieve_calibration_data() or b"")
+        with speaking_of("reading the calibration"):
+            return bytes(self._device.retrieve_calibration_data() or b"")
 
 
 def _point(point: Any) -> CalibrationPoint:

@@ -145,9 +145,11 @@ class FakeDevice:
 
     def on_calibration_leave_calibration_mode(self, core: int) -> tuple[Any, ...]:
         self.calibrating = False
-        return (0,)
+        return (CONNECTION_FAILED,) if self.unreachable else (0,)
 
     def on_screen_based_calibration_collect_data(self, core: int, x: float, y: float) -> tuple[Any, ...]:
+        if self.unreachable:
+            return (CONNECTION_FAILED,)
         if self.refuse_collect:
             self.refuse_collect -= 1
             return (OPERATION_FAILED,)

@@ -256,6 +256,32 @@ def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
     assert session.display["sdk"] == "2.1.0-fake"
 
 
+def test_a_connection_lost_in_the_calibration_starts_it_again(
+    vendor: tuple[Any, FakeDevice], make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    from gazekit.capture import record
+
+    device, done = vendor[1], threading.Event()
+    study = make_study(kind="tobii", rate=600, tracker="", duration=200, pictures=1)
+    threading.Thread(target=_press_space, args=(done,), daemon=True).start()
+    threading.Thread(target=_vanish_in_calibration, args=(device,), daemon=True).start()
+    with Stream(device, 600.0):
+        session = open_session(record(study, "P01", tmp_path / "out"))
+    done.set()
+    assert [c.status for c in session.calibrations] == ["success"]
+    assert device.calls.count("calibration_enter_calibration_mode") == 2
+    assert "connection to the tracker restored" in session.messages["text"].tolist()
+
+
+def _vanish_in_calibration(device: FakeDevice) -> None:
+    while len(device.collected) < 2:
+        time.sleep(0.01)
+    device.unreachable = True
+    device.notify("connection_lost")
+    time.sleep(0.8)
+    device.unreachable = False
+
+
 def _press_space(done: threading.Event) -> None:
     """An experimenter who is content with every calibration."""
     import pygame
