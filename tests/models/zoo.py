@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from gazekit import models
 from gazekit.models.attention.interception import Logits
-from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.inputs import example_inputs
 from gazekit.models.pixels import normalised, resize
 
