@@ -9,6 +9,7 @@ import numpy as np
 from gazekit.events.samples import Bools, Samples, masked_axes
 from gazekit.gaze import Eye, Floats
 
+_AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
 Point = tuple[Floats, Floats, Floats]  # x, y, z in millimetres; a coordinate that never changes has shape (1,)
 
 
@@ -22,11 +23,21 @@ class View:
 
 def angle_deg(eye: Point, a: Point, b: Point) -> Floats:
     """Angle between the lines from the eye to two points, degrees (accurate for the smallest angles too)."""
-    ax, ay, az = a[0] - eye[0], a[1] - eye[1], a[2] - eye[2]
-    bx, by, bz = b[0] - eye[0], b[1] - eye[1], b[2] - eye[2]
-    cross = (ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2
-    angle: Floats = np.degrees(np.arctan2(np.sqrt(cross), ax * bx + ay * by + az * bz))
-    return angle
+    n = max(len(c) for c in (*eye, *a, *b))
+    angle = np.empty(n)
+    for start in range(0, n, _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        (ex, ey, ez), (ax, ay, az), (bx, by, bz) = (cut(point, part) for point in (eye, a, b))
+        ax, ay, az, bx, by, bz = ax - ex, ay - ey, az - ez, bx - ex, by - ey, bz - ez
+        cross = (ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2
+        angle[part] = np.arctan2(np.sqrt(cross), ax * bx + ay * by + az * bz)
+    return np.degrees(angle, out=angle)
+
+
+def cut(point: Point, part: slice) -> Point:
+    """A part of the samples; coordinates that never change stay as they are."""
+    x, y, z = (c if len(c) == 1 else c[part] for c in point)
+    return x, y, z
 
 
 def angle_between_fick(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> Floats:

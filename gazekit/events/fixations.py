@@ -172,14 +172,15 @@ def _dispersion(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offs
 
 def _rms_s2s(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
     """Root mean square of the angle between successive samples within each range; NaN below two."""
-    if not len(onset):
-        return np.empty(0)
+    if not len(onset) or len(samples) < 2:
+        return np.full(len(onset), np.nan)
     x, y = samples.screen.to_mm(*samples.pixels)
     zero = np.zeros(1)
     eye = (zero, zero, np.full(1, samples.screen.distance_mm))
     pair = used[1:] & used[:-1]
     square = np.zeros(len(samples))
-    square[1:] = np.where(pair, angle_deg(eye, (x[:-1], y[:-1], zero), (x[1:], y[1:], zero)) ** 2, 0.0)
+    square[1:] = angle_deg(eye, (x[:-1], y[:-1], zero), (x[1:], y[1:], zero)) ** 2
+    square[1:][~pair] = 0.0
     counted = np.append(False, pair)
     square[onset], counted[onset] = 0.0, False
     total, count = _total(square, onset, offset), _total(counted.astype(np.float64), onset, offset)

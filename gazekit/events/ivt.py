@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.errors import unknown_name
-from gazekit.events.angles import Point, View, angle_deg, views
+from gazekit.events.angles import Point, View, angle_deg, cut, views
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
 from gazekit.events.samples import Samples, blend
@@ -100,7 +100,7 @@ def velocity(
         return speed
     first, middle, last = (_part(k, n, half) for k in (-1, 0, 1))
     elapsed = time_us[last] - time_us[first]
-    angle = angle_deg(_slice(eye, middle), _slice(point, first), _slice(point, last))
+    angle = angle_deg(cut(eye, middle), cut(point, first), cut(point, last))
     speed[middle] = angle / (elapsed * 1e-6)
     longest = 2 * half * interval_us + max(max_gap_ms * 1000, 2 * interval_us)
     torn = np.flatnonzero(elapsed > longest)
@@ -187,11 +187,6 @@ def _moving(column: Floats, half: int, method: NoiseReduction) -> Floats:
 
 def _part(k: int, n: int, half: int) -> slice:
     return slice(half + k * half, n - half + k * half)
-
-
-def _slice(point: Point, part: slice) -> Point:
-    x, y, z = (c if len(c) == 1 else c[part] for c in point)
-    return x, y, z
 
 
 def _classify(speed: Floats, lost: npt.NDArray[np.bool_], threshold_deg_s: float) -> Labels:

@@ -46,6 +46,9 @@ def test_few_samples_or_none(detector: str, n: int) -> None:
     table = detect_fixations(recording, SCREEN, detector)
     assert set(table.columns) == set(FIXATION_COLUMNS) - NOT_OF_A_RECORDING
     assert len(label_samples(recording, SCREEN, detector)) == n
+    limits = {"ivt": "min_duration_ms", "idt": "min_duration_ms", "i2mc": "min_duration_ms"}
+    every = {limits.get(detector, "min_fixation_ms"): 0.0}
+    assert detect_fixations(recording, SCREEN, detector, **every)["duration_ms"].sum() <= 2 * max(n - 1, 0)
     assert table["onset_us"].dtype == np.int64
 
 
