@@ -102,22 +102,22 @@ def test_raters_that_agree_have_a_ceiling_of_one() -> None:
 
 
 def test_raters_that_rate_at_random_have_none(rng: np.random.Generator) -> None:
-    counts = rng.multinomial(12, np.full(10, 0.1), 2000)
-    low, high = split_half(counts)["lcc"][1:]
+    counts = rng.multinomial(12, np.full(10, 0.1), 800)
+    low, high = split_half(counts, splits=40)["lcc"][1:]
     assert low < 0 < high
 
 
 def test_the_split_half_ceiling_is_the_reliability(rng: np.random.Generator) -> None:
     """Half against half of 2m raters correlates as theory says: s^2 / (s^2 + e^2 / m)."""
     score = np.arange(1, 11)
-    p = np.exp(-((score - rng.uniform(3, 8, (3000, 1))) ** 2) / 4)
+    p = np.exp(-((score - rng.uniform(3, 8, (2000, 1))) ** 2) / 4)
     p /= p.sum(1, keepdims=True)
     counts = np.stack([rng.multinomial(20, row) for row in p])
     mean = p @ score
     noise = (p @ score**2 - mean**2).mean() / 10
     expected = mean.var() / (mean.var() + noise)
-    found = split_half(counts, splits=20)["lcc"][0]
-    assert found == pytest.approx(expected, abs=0.01)
+    found = split_half(counts, splits=10)["lcc"][0]
+    assert found == pytest.approx(expected, abs=0.015)
     assert full_length(found) == pytest.approx(mean.var() / (mean.var() + noise / 2), abs=0.01)
 
 
