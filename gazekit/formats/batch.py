@@ -74,7 +74,10 @@ def import_files(
             elif done and complete:
                 batch.done_before[str(path)] = done
             else:
-                batch.imported += import_to(source, out, stems[path], done=done, progress=alone)
+                new = import_to(source, out, stems[path], done=done, progress=alone)
+                batch.imported += new
+                if not new:
+                    batch.done_before[str(path)] = done
         except GazekitError as error:
             if strict:
                 raise

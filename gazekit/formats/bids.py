@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,7 +54,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         source = head.path / SOURCE / Path(stem).name / "session.json"
         part = _ours(recording, source, request) if source.is_file() else _others(recording, request)
         part.draft.inputs, part.draft.many = recording.files(), len(stems) > 1
-        yield part
+        yield replace(part, last=len(stems) > 1)
 
 
 def _physio(name: str) -> bool:

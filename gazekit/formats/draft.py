@@ -147,11 +147,15 @@ class Draft:
 
 @dataclass(frozen=True)
 class Part:
-    """Some samples of one session, in the order of the file, and rows of per-sample streams beside them."""
+    """Some samples of one session, in the order of the file, and rows of per-sample streams beside them.
+
+    ``last`` says that no more of this session come, so that its file need not stay open.
+    """
 
     draft: Draft
     recording: GazeRecording
     streams: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    last: bool = False
 
 
 def stimulus_table(rows: list[dict[str, Any]]) -> pd.DataFrame:

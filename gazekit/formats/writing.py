@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -15,7 +16,7 @@ from gazekit.errors import FormatError, OutputError
 from gazekit.formats.draft import Draft, Part
 from gazekit.formats.importing import Source
 from gazekit.progress import track
-from gazekit.session.append import SessionWriter, session_writer
+from gazekit.session.append import session_writer
 
 SUFFIX = ".gaze.h5"
 
@@ -36,13 +37,25 @@ class Imported:
 class _Output:
     """One session file while its parts come; without a writer where it is there already."""
 
-    def __init__(self, path: Path, draft: Draft, writer: SessionWriter | None) -> None:
-        self.path, self.draft, self.writer, self.samples = path, draft, writer, 0
+    def __init__(self, path: Path, draft: Draft, files: contextlib.ExitStack | None) -> None:
+        self.path, self.draft, self.samples, self._files = path, draft, 0, files
+        self._writer = files.enter_context(session_writer(path)) if files is not None else None
+
+    @property
+    def is_new(self) -> bool:
+        return self._files is not None
 
     def append(self, part: Part) -> None:
         self.samples += len(part.recording)
-        if self.writer is not None:
-            self.writer.append(part.recording, part.streams)
+        if self._writer is not None:
+            self._writer.append(part.recording, part.streams)
+
+    def finish(self, provenance: Mapping[str, Any]) -> None:
+        """The file takes its name."""
+        if self._writer is not None and self._files is not None:
+            self._writer.finish(self.draft.session(provenance=provenance))
+            self._writer = None
+            self._files.close()
 
 
 def import_to(
@@ -59,31 +72,33 @@ def import_to(
 
     Returns
     -------
-    What was written; nothing is where the source turns out to be damaged.
+    What was written; of a source that turns out to be damaged, only what came whole before (`Part.last`).
 
     Raises
     ------
     OutputError : a session file exists already, or cannot be written.
     FormatError : the source is damaged or holds no samples.
     """
-    outputs: dict[int, _Output] = {}
+    open_ones: dict[int, _Output] = {}
+    outputs: list[_Output] = []
     source.hash_ahead()
     with contextlib.ExitStack() as stack:
         for part in track(source.parts(), "importing", source.parts_expected()) if progress else source.parts():
-            if id(part.draft) not in outputs:
+            if id(part.draft) not in open_ones:
                 path = Path(out) / session_name(stem, part.draft)
-                if any(path == other.path for other in outputs.values()):
+                if any(path == other.path for other in outputs):
                     raise OutputError(f"{source.head.path}: two of its recordings would be named {path.name}")
-                writer = None if path in done else stack.enter_context(session_writer(path))
-                outputs[id(part.draft)] = _Output(path, part.draft, writer)
-            outputs[id(part.draft)].append(part)
+                files = None if path in done else stack.enter_context(contextlib.ExitStack())
+                open_ones[id(part.draft)] = _Output(path, part.draft, files)
+                outputs.append(open_ones[id(part.draft)])
+            open_ones[id(part.draft)].append(part)
+            if part.last:
+                open_ones.pop(id(part.draft)).finish(source.provenance(part.draft))
         if not outputs:
             raise FormatError(f"{source.head.path} holds no samples")
-        names = [output.path.name for output in outputs.values()]
-        for output in outputs.values():
-            if output.writer is not None:
-                provenance = source.provenance(output.draft) | {"recordings": names}
-                output.writer.finish(output.draft.session(provenance=provenance))
+        names = [output.path.name for output in outputs]
+        for output in open_ones.values():
+            output.finish(source.provenance(output.draft) | {"recordings": names})
     return [
         Imported(
             source.head.path,
@@ -94,8 +109,8 @@ def import_to(
             output.samples,
             tuple(output.draft.notes),
         )
-        for output in outputs.values()
-        if output.writer is not None
+        for output in outputs
+        if output.is_new
     ]
 
 
@@ -122,5 +137,5 @@ def written_before(source: Source, out: str | Path, stem: str) -> tuple[list[Pat
             continue
         if made.get("parameters") == json.loads(json.dumps(source.parameters())) and source.same_inputs(made):
             found.append(path)
-            expected = len(made.get("recordings", [path.name]))
+            expected = len(made["recordings"]) if "recordings" in made else len(found) + 1
     return found, len(found) >= expected

@@ -90,6 +90,9 @@ def test_commands_there_and_back(full_session: Session, tmp_path: Path, run) -> 
     result = run("export", tmp_path, "--out", tmp_path / "bids", "--json")
     assert json.loads(result.output)["written"] == [str(tmp_path / "bids")]
     assert run("import", tmp_path / "bids", "--out", tmp_path / "back").exit_code == 0
+    again = json.loads(run("import", tmp_path / "bids", "--out", tmp_path / "back", "--json").output)
+    assert (again["imported"], again["faults"]) == ([], {})
+    assert len(again["done_before"][str(tmp_path / "bids")]) == 2
     for n in (1, 2):
         back = open_session(tmp_path / "back" / f"bids_p{n}.gaze.h5")
         made = {name: value for name, value in back.provenance.items() if name != "import"}
