@@ -18,6 +18,7 @@ from gazekit.screen import Screen
 
 SCREEN = Screen(1024, 768, 380.0, 300.0, 670.0)
 FIXATION, SACCADE, PSO, PURSUIT = 1, 2, 3, 4
+UNKNOWN = -1  # not compared
 Labels = npt.NDArray[np.int64]
 Labelled = dict[str, tuple[GazeRecording, Labels, Labels]]
 
@@ -48,6 +49,7 @@ def agreement(labelled: Labelled, **detector: object) -> dict[int, float]:
         ours += [np.where(labels == PURSUIT, FIXATION, labels)] * 2
         theirs += [one, other]
     found, expected = np.concatenate(ours), np.concatenate(theirs)
+    found, expected = found[expected != UNKNOWN], expected[expected != UNKNOWN]
     return {c: kappa(found == c, expected == c) for c in (FIXATION, SACCADE, PSO)}
 
 
