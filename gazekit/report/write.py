@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,7 @@ def write_report(
     seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
     tables = [grids.results_grid(comparison), *grids.paired_grids(comparison)]
     tables += [grids.agreement_grid(comparison), grids.categories_grid(comparison), grids.seeds_grid(comparison)]
+    lead, rest = _sentences(comparison.conclusion)
     cells = comparison.rows[comparison.rows["level"] == "condition"]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
     extras = _extras(comparison.folder / "pictures")
@@ -75,7 +76,8 @@ def write_report(
         "title": title or "Does human attention help a model judge a picture?",
         "notes": list(notes),
         "summary": _summary(comparison),
-        "sentences": list(comparison.conclusion.get("sentences", [])),
+        "sentences": lead,
+        "comparisons": rest,
         "model_key": charts.model_key(list(dict.fromkeys(cells["model"]))),
         **{grid.name.replace("-", "_"): grid for grid in tables},
         "tables": TABLES,
@@ -122,6 +124,21 @@ def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Dataset 
     if stated and stated != data.sha256:
         return data, dict(data.provenance), f"{path.name} is not the dataset that the models were trained on."
     return data, dict(data.provenance), ""
+
+
+def _sentences(conclusion: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The conclusion's sentences: what the study asked (people's attention against whole pictures), and the rest.
+
+    The last sentences are those of the claims, one each; what stands before them sums up.
+    """
+    sentences, claims = list(conclusion.get("sentences", [])), list(conclusion.get("claims", []))
+    if not claims or len(claims) > len(sentences):
+        return sentences[:3], sentences[3:]
+    before = len(sentences) - len(claims)
+    asked = [{claim.get("a"), claim.get("b")} == {"human", "original"} for claim in claims]
+    lead = [s for s, first in zip(sentences[before:], asked, strict=True) if first]
+    rest = [s for s, first in zip(sentences[before:], asked, strict=True) if not first]
+    return sentences[:before] + lead, rest
 
 
 def _summary(comparison: Comparison) -> str:

@@ -71,6 +71,21 @@ def test_it_says_first_who_is_simulated_and_then_what_follows(page: Page) -> Non
     assert "<b> is escaped & kept" in start
 
 
+def test_the_question_of_the_study_is_answered_before_all_others(comparison: Path) -> None:
+    pairs = [("human", "centre"), ("human", "original"), ("random", "original")]
+    claims = [{"model": "m", "a": a, "b": b} for a, b in pairs]
+    sentences = ["Sum of all.", *(f"Between {a} and {b}." for a, b in pairs)]
+    (comparison / "conclusion.json").write_text(json.dumps({"sentences": sentences, "claims": claims}))
+    text = Page(write_report(comparison).read_text(encoding="utf-8")).text
+    order = [
+        "Sum of all.",
+        "Between human and original.",
+        "Every other comparison in words (2)",
+        "Between human and centre.",
+    ]
+    assert [text.index(words) for words in order] == sorted(text.index(words) for words in order)
+
+
 def test_every_number_of_the_table_stands_there_with_its_interval(page: Page, whole: Path) -> None:
     table = pd.read_csv(whole / "comparison.csv")
     for _, row in table[table["level"] == "condition"].iterrows():
