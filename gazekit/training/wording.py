@@ -98,6 +98,8 @@ def _sentence(claim: Mapping[str, Any], row: pd.Series, levels: pd.DataFrame, pr
         better = a if (claim["difference"] > 0) == METRICS[primary].higher_is_better else b
         return f"{claim['model']}: between {between}, {better} gives the better {label}: {shown}."
     seen = f"a true difference of {row['detectable']:.3f} would be seen 8 times in 10"
+    if claim["low"] > 0 or claim["high"] < 0:
+        seen += "; by itself the interval leaves out 0, but among so many comparisons chance does that too"
     return (
         f"{claim['model']}: between {between}, no difference in {label} can be seen with {n} pictures: {shown}; {seen}."
     )
