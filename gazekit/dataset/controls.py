@@ -39,7 +39,7 @@ def condition_boxes(
     result = np.zeros_like(human)
     for i in np.flatnonzero(_seen(human)).tolist():
         size = (int(sizes[i, 0]), int(sizes[i, 1]))
-        rng = np.random.default_rng(_number(condition, ids[i], seed))
+        rng = np.random.default_rng(_number(condition, ids[i], seed)) if condition == "random" else None
         for n, box in enumerate(human[i]):
             whole = (int(box[0]), int(box[1]), int(box[2]), int(box[3]))
             area = (whole[2] - whole[0]) * (whole[3] - whole[1])
@@ -47,7 +47,7 @@ def condition_boxes(
                 continue
             if condition == "centre":
                 result[i, n] = centre_rectangle(size, area)
-            elif condition == "random":
+            elif rng is not None:
                 result[i, n] = random_rectangle(size, whole, rng)
             else:
                 j = int(lender[i])

@@ -19,7 +19,7 @@ from gazekit.errors import FormatError, InputError
 from gazekit.files import whole_file
 
 Remarks = list[tuple[str, str, str]]
-_COPY, _ROWS = 1 << 23, 64  # bytes, and rows, at a time
+_COPY = 1 << 23  # bytes at a time
 
 
 @dataclass(frozen=True)
@@ -154,9 +154,11 @@ def _copy_rows(file: h5py.File, source: h5py.Dataset, name: str, rows: slice, to
             compression_opts=source.compression_opts,
             shuffle=source.shuffle,
         )
-    column = file[name]
-    for n in range(0, len(source), _ROWS):
-        column[rows.start + n : min(rows.start + n + _ROWS, rows.stop)] = source[n : n + _ROWS]
+    column, rest = file[name], (0,) * (len(source.shape) - 1)
+    for n in range(len(source)):  # a row is a chunk: copied as it is, compressed or not
+        if source.id.get_chunk_info_by_coord((n, *rest)).byte_offset is not None:
+            skipped, chunk = source.id.read_direct_chunk((n, *rest))
+            column.id.write_direct_chunk((rows.start + n, *rest), chunk, skipped)
 
 
 def _append(file: h5py.File, name: str, values: npt.NDArray[Any]) -> None:
