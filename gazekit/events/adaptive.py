@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.events.blinks import blinks, cover
-from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
+from gazekit.events.joining import settle
+from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, Labels, runs
 from gazekit.events.samples import Samples
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.gaze import Floats
@@ -70,7 +71,7 @@ def adaptive(
     labels = np.where(gone, LOST, FIXATION).astype(np.int8)
     _mark_saccades(samples, movement, labels, min_saccade_ms, pso_pause_ms, max_pso_ms)
     labels[samples.lost] = LOST
-    return _settle(samples, labels, min_fixation_ms, max_gap_ms, max_gap_shift_deg)
+    return settle(samples, labels, min_fixation_ms, max_gap_ms, max_gap_shift_deg)
 
 
 @dataclass(frozen=True)
@@ -148,33 +149,6 @@ def _mark_saccades(
         labels[first : last + 1] = SACCADE
         done = _oscillation_end(time, speed, last, movement.offset, pso_pause_ms, max_pso_ms)
         labels[last + 1 : done + 1][there[last + 1 : done + 1]] = PSO
-
-
-def _settle(
-    samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms: float, max_shift_deg: float
-) -> Events:
-    """Fixations joined over short losses at one place; those that are too short then are unclassified."""
-    time = samples.time_us
-    first, last = runs(labels == FIXATION)
-    if not len(first):
-        return Events(labels, first, last)
-    lost = np.concatenate([[0], np.cumsum(labels == LOST)])
-    only_lost = lost[first[1:]] - lost[last[:-1] + 1] == first[1:] - last[:-1] - 1
-    x, y = (_means(c, first, last) for c in samples.degrees)
-    joined = only_lost & (time[first[1:]] - time[last[:-1]] < max_gap_ms * 1000)
-    joined &= np.hypot(np.diff(x), np.diff(y)) <= max_shift_deg
-    onset, offset = first[np.append(True, ~joined)], last[np.append(~joined, True)]
-    short = time[offset] - time[onset] < min_fixation_ms * 1000
-    dropped = cover(len(samples), onset[short], offset[short])
-    labels[dropped & (labels == FIXATION)] = UNCLASSIFIED
-    return Events(labels, onset[~short], offset[~short])
-
-
-def _means(column: Floats, first: Index, last: Index) -> Floats:
-    """Mean over each range; none of its samples is lost."""
-    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(column))])
-    mean: Floats = (total[last + 1] - total[first]) / (last + 1 - first)
-    return mean
 
 
 def _saccade_end(movement: _Movement, speed: Floats, peak: int, reach: int) -> int:

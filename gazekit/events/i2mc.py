@@ -8,7 +8,8 @@ from scipy.signal import cheby1, sosfiltfilt
 
 from gazekit.events.clustering import switch_weights
 from gazekit.events.gaps import fill_gaps
-from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, Index, mark_between, runs
+from gazekit.events.joining import mark_between
+from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, Index, runs
 from gazekit.events.samples import Samples, masked_axes
 from gazekit.gaze import Floats
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, Index, mark_between
+from gazekit.events.joining import mark_between
+from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, Index
 from gazekit.events.samples import Samples
 from gazekit.gaze import Floats
 

@@ -41,14 +41,3 @@ def runs(mask: npt.NDArray[np.bool_]) -> tuple[Index, Index]:
     edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
     edges = np.concatenate([[0] if mask[0] else [], edges, [len(mask)] if mask[-1] else []]).astype(np.int64)
     return edges[::2], edges[1::2] - 1
-
-
-def mark_between(labels: Labels, time_us: npt.NDArray[np.int64], longest_ms: float) -> None:
-    """Call what lies between two fixations without loss a saccade, where it is short enough to be one."""
-    first, last = runs(labels == UNCLASSIFIED)
-    inner = (first > 0) & (last < len(labels) - 1)
-    first, last = first[inner], last[inner]
-    short = (labels[first - 1] == FIXATION) & (labels[last + 1] == FIXATION)
-    short &= time_us[last + 1] - time_us[first - 1] <= longest_ms * 1000
-    for start, end in zip(first[short], last[short], strict=True):
-        labels[start : end + 1] = SACCADE

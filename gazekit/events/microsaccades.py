@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.events.blinks import cover
-from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, runs
+from gazekit.events.joining import settle
+from gazekit.events.labels import FIXATION, LOST, SACCADE, Events, Index, runs
 from gazekit.events.samples import Samples, prepare
 from gazekit.gaze import Eye, EyeChoice, Floats, GazeRecording
 from gazekit.screen import Screen
@@ -64,11 +65,18 @@ def microsaccades(
 
 
 def microsaccade_events(
-    samples: Samples, *, threshold_lambda: float = 6.0, min_samples: int = 3, min_fixation_ms: float = 40.0
+    samples: Samples,
+    *,
+    threshold_lambda: float = 6.0,
+    min_samples: int = 3,
+    min_fixation_ms: float = 40.0,
+    max_gap_ms: float = 75.0,
+    max_gap_shift_deg: float = 1.0,
 ) -> Events:
     """A detector from the same threshold: every run outside the ellipse, of any size, is a saccade, the rest fixation.
 
-    With an average eye of two, both must agree. What is shorter than ``min_fixation_ms`` between two is unclassified.
+    With an average eye of two, both must agree. What is shorter than ``min_fixation_ms`` between two is unclassified;
+    a fixation goes on over a loss shorter than ``max_gap_ms`` if it is at most ``max_gap_shift_deg`` away after it.
     """
     one_eyed = samples.choice in ("left", "right")
     table = microsaccades(
@@ -82,10 +90,7 @@ def microsaccade_events(
     time = samples.time_us
     start, end = (np.searchsorted(time, table[c].to_numpy(np.int64)) for c in ("onset_us", "offset_us"))
     labels[cover(len(samples), start, end) & ~samples.lost] = SACCADE
-    first, last = runs(labels == FIXATION)
-    short = time[last] - time[first] < min_fixation_ms * 1000
-    labels[cover(len(samples), first[short], last[short])] = UNCLASSIFIED
-    return Events.from_labels(labels)
+    return settle(samples, labels, min_fixation_ms, max_gap_ms, max_gap_shift_deg)
 
 
 def _only(recording: GazeRecording, eye: EyeChoice) -> GazeRecording:

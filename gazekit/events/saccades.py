@@ -13,6 +13,7 @@ from gazekit.errors import InputError
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect
+from gazekit.events.joining import FLICKER_MS
 from gazekit.events.labels import LOST, SACCADE, Index, Labels, runs
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.gaze import EyeChoice, GazeRecording
@@ -34,7 +35,6 @@ SACCADE_COLUMNS = (
     "parameters",
 )
 _WINDOW_MS = 10.0
-_FLICKER_MS = 20.0
 
 
 class MainSequence(NamedTuple):
@@ -103,7 +103,7 @@ def _over_flicker(time_us: npt.NDArray[np.int64], onset: Index, offset: Index, l
         return onset, offset
     lost = np.concatenate([[0], np.cumsum(labels == LOST)])
     one = lost[onset[1:]] - lost[offset[:-1] + 1] == onset[1:] - offset[:-1] - 1
-    one &= time_us[onset[1:]] - time_us[offset[:-1]] <= _FLICKER_MS * 1000
+    one &= time_us[onset[1:]] - time_us[offset[:-1]] <= FLICKER_MS * 1000
     return onset[np.append(True, ~one)], offset[np.append(~one, True)]
 
 

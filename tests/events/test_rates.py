@@ -39,6 +39,18 @@ def test_rests_are_found(detector: str, rate: int, rng: np.random.Generator) -> 
     assert hits(detect_fixations(recording, SCREEN, detector), time[keep], rest[keep], x[keep]) >= 0.9
 
 
+@pytest.mark.parametrize("share", [0.1, 0.4])
+@pytest.mark.parametrize("detector", DETECTORS[:4])
+def test_a_flicker_of_loss_does_no_harm(detector: str, share: float, rng: np.random.Generator) -> None:
+    time, x, y, rest = rests(500, rng)
+    px, py = SCREEN.to_pixels(x, y)
+    px[rng.random(len(px)) < share] = np.nan
+    recording = GazeRecording.from_pixels(time, px, py, SCREEN)
+    assert hits(detect_fixations(recording, SCREEN, detector), time, rest, x) >= 0.9
+    jumps = label_samples(recording, SCREEN, detector)[(rest < 0) & np.isfinite(px)]
+    assert (jumps == 2).mean() > 0.5
+
+
 @pytest.mark.parametrize("detector", DETECTORS)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 10])
 def test_few_samples_or_none(detector: str, n: int) -> None:

@@ -1,0 +1,54 @@
+"""Fixations that go on over short losses, and the saccades between fixations."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.events.blinks import cover
+from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
+from gazekit.events.samples import Samples
+from gazekit.gaze import Floats
+
+FLICKER_MS = 20.0  # a loss shorter than this is no blink
+
+
+def settle(samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms: float, max_shift_deg: float) -> Events:
+    """Fixations joined over short losses at one place; those that are too short then are unclassified."""
+    time = samples.time_us
+    first, last = runs(labels == FIXATION)
+    if not len(first):
+        return Events(labels, first, last)
+    lost = np.concatenate([[0], np.cumsum(labels == LOST)])
+    only_lost = lost[first[1:]] - lost[last[:-1] + 1] == first[1:] - last[:-1] - 1
+    x, y = (_means(c, first, last) for c in samples.degrees)
+    joined = only_lost & (time[first[1:]] - time[last[:-1]] < max_gap_ms * 1000)
+    joined &= np.hypot(np.diff(x), np.diff(y)) <= max_shift_deg
+    onset, offset = first[np.append(True, ~joined)], last[np.append(~joined, True)]
+    short = time[offset] - time[onset] < min_fixation_ms * 1000
+    dropped = cover(len(samples), onset[short], offset[short])
+    labels[dropped & (labels == FIXATION)] = UNCLASSIFIED
+    return Events(labels, onset[~short], offset[~short])
+
+
+def _means(column: Floats, first: Index, last: Index) -> Floats:
+    """Mean over each range; none of its samples is lost."""
+    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(column))])
+    mean: Floats = (total[last + 1] - total[first]) / (last + 1 - first)
+    return mean
+
+
+def mark_between(labels: Labels, time_us: npt.NDArray[np.int64], longest_ms: float) -> None:
+    """Call what lies between two fixations a saccade, where it is short enough to be one and no blink is in it."""
+    first, last = runs(labels == LOST)
+    flicker = np.zeros(len(labels), dtype=bool)
+    if len(first) and len(labels) > 1:
+        interval = float(np.median(np.diff(time_us)))
+        brief = time_us[last] - time_us[first] + interval < FLICKER_MS * 1000
+        flicker = cover(len(labels), first[brief], last[brief])
+    first, last = runs((labels == UNCLASSIFIED) | flicker)
+    inner = (first > 0) & (last < len(labels) - 1)
+    first, last = first[inner], last[inner]
+    short = (labels[first - 1] == FIXATION) & (labels[last + 1] == FIXATION)
+    short &= time_us[last + 1] - time_us[first - 1] <= longest_ms * 1000
+    labels[cover(len(labels), first[short], last[short]) & (labels == UNCLASSIFIED)] = SACCADE
