@@ -74,13 +74,11 @@ class Layout:
 def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Iterator[Part]:
     """The samples of every recording in the table, each with a draft of its own."""
     sessions: dict[tuple[str, str], Recording] = {}
-    unit = layout.time_unit
-    for batch in table.batches(layout.types()):
-        unit = unit or _guess_unit(batch, layout)
+    for batch, unit in _with_unit(table.batches(layout.types()), layout):
         for key, rows in _by_recording(batch, layout):
             if key not in sessions:
                 sessions[key] = Recording.begin(head, request, layout, rows, key)
-            part = sessions[key].part(rows, unit or "us")
+            part = sessions[key].part(rows, unit)
             if part is not None:
                 yield part
     for one in sessions.values():
@@ -253,6 +251,18 @@ def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str
         first = int(mine.argmax())
         w, r = who[first], which[first]
         yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), batch.where(mine)
+
+
+def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch, str]]:
+    """Batches with the unit of their stamps; where the file does not say it, they wait for the first that tells."""
+    unit, waiting = layout.time_unit, []
+    for batch in batches:
+        waiting.append(batch)
+        unit = unit or _guess_unit(batch, layout)
+        while unit and waiting:
+            yield waiting.pop(0), unit
+    for batch in waiting:
+        yield batch, "us"
 
 
 def _guess_unit(batch: Batch, layout: Layout) -> str:

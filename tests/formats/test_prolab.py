@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gazekit.errors import FormatError, InputError
-from gazekit.formats import import_recording
+from gazekit.formats import import_recording, text
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
 from tests.formats import prolab_file
@@ -129,3 +129,14 @@ def test_cut_off_row_is_left_out_or_refused(tmp_path: Path) -> None:
     assert any("were left out" in note for note in import_recording(path, screen=SIZES).provenance["notes"])
     with pytest.raises(FormatError, match="cells each"):
         import_recording(path, screen=SIZES, strict=True)
+
+
+def test_unit_that_shows_only_after_many_rows_of_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 12)
+    path = prolab_file.write(tmp_path / "export.tsv", names=prolab_file.OLD, unit_us=1000.0)
+    header, *rows = path.read_text("utf-8").splitlines()
+    event = rows[0].replace("RecordingStart", "MouseEvent")
+    path.write_text("\n".join([header, *([event] * 500), *rows]) + "\n", "utf-8")
+    session = import_recording(path, screen=SIZES)
+    assert session.stimuli["onset_us"].tolist() == [19_000]
+    assert len(session.messages) == 500 + 7
