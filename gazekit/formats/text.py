@@ -138,7 +138,8 @@ class Table:
         import pyarrow as pa
 
         if not any(name in self.names for name in types):
-            raise FormatError(f"{self.head.path} has none of the columns {', '.join(types)}")
+            wanted = ", ".join(list(types)[:12]) or "of this format"
+            raise FormatError(f"{self.head.path} has none of the columns {wanted}; it has {', '.join(self.names[:12])}")
         decimal = "," if self.decimal_comma(types) else "."
         given = rows = 0
         for lenient in (False, True):

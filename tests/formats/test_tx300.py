@@ -92,6 +92,11 @@ def test_cell_that_is_no_number_is_named(trial: Path) -> None:
     assert "'abc'" in session.provenance["notes"][0]
 
 
+def test_read_as_another_format(trial: Path) -> None:
+    with pytest.raises(FormatError, match="has none of the columns of this format; it has Time, LEyePos3dx"):
+        import_recording(trial, screen=SCREEN, format="prolab")
+
+
 def test_file_in_which_no_row_is_sound(trial: Path) -> None:
     trial.write_text(trial.read_text().replace("616.5", "abc"))
     trial.write_text("\n".join(trial.read_text().splitlines()[:4]) + "\n")
