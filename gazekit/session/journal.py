@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -165,11 +165,15 @@ class Journal:
 
     def __init__(self, path: str | Path) -> None:
         self.path = existing_file(path, "journal")
-        with open(self.path, "r+b") as file:
-            if not take_lock(file):
-                raise InputError(f"{self.path} is being written: its session is still running. End it (Escape) first")
-            if file.read(len(MAGIC)) != MAGIC:
-                raise FormatError(f"{self.path} is not a journal of gazekit: it does not begin as one")
+        try:
+            with open(self.path, "rb") as file:
+                free, magic = take_lock(file), file.read(len(MAGIC))
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be read: {error.strerror or error}") from error
+        if not free:
+            raise InputError(f"{self.path} is being written: its session is still running. End it (Escape) first")
+        if magic != MAGIC:
+            raise FormatError(f"{self.path} is not a journal of gazekit: it does not begin as one")
         self.damage: list[Damage] = []
         self.missing_records = 0
         self._places: list[tuple[int, int]] = []
@@ -193,12 +197,12 @@ class Journal:
                 yield Record(sequence, kind, file.read(min(size, length)))
 
     def _scan(self) -> None:
-        with open(self.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            position, expected = len(MAGIC), 0
-            while position < len(data):
-                found = _record_at(data, position)
+        size, position, expected = self.path.stat().st_size, len(MAGIC), 0
+        with open(self.path, "rb") as file:
+            while position < size:
+                found = _record_at(file, position, size)
                 if found is None:
-                    position = self._skip(data, position)
+                    position = self._skip(file, position, size)
                     continue
                 sequence, length = found
                 if sequence < expected:
@@ -210,24 +214,24 @@ class Journal:
                 self._places.append((position, length))
                 position += _HEAD.size + length
 
-    def _skip(self, data: mmap.mmap, start: int) -> int:
+    def _skip(self, file: BinaryIO, start: int, size: int) -> int:
         """The start of the next whole record, or the end; what lies between is damage."""
-        position = data.find(MARKER, start + 1)
-        while position >= 0 and _record_at(data, position) is None:
-            position = data.find(MARKER, position + 1)
-        stop = position if position >= 0 else len(data)
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            position = data.find(MARKER, start + 1)
+            while position >= 0 and _record_at(file, position, size) is None:
+                position = data.find(MARKER, position + 1)
+        stop = position if position >= 0 else size
         self.damage.append(Damage(start, stop - start, at_end=position < 0))
         return stop
 
 
-def _record_at(data: mmap.mmap, position: int) -> tuple[int, int] | None:
+def _record_at(file: BinaryIO, position: int, size: int) -> tuple[int, int] | None:
     """Sequence number and payload length of the record at a position; None where there is no whole one."""
-    if position + _HEAD.size > len(data):
+    if position + _HEAD.size > size:
         return None
-    marker, sequence, length, kind, zero, crc = _HEAD.unpack_from(data, position)
-    start = position + _HEAD.size
-    if marker != MARKER or length > LARGEST or start + length > len(data):
+    file.seek(position)
+    marker, sequence, length, kind, zero, crc = _HEAD.unpack(file.read(_HEAD.size))
+    if marker != MARKER or length > LARGEST or position + _HEAD.size + length > size:
         return None
-    with memoryview(data) as view, view[start : start + length] as payload:
-        actual = zlib.crc32(payload, zlib.crc32(_CHECKED.pack(sequence, length, kind, zero)))
+    actual = zlib.crc32(file.read(length), zlib.crc32(_CHECKED.pack(sequence, length, kind, zero)))
     return (sequence, length) if actual == crc else None

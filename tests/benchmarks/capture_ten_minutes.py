@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import threading
 import time
@@ -46,6 +47,8 @@ class Watch:
         process = psutil.Process()
         while state.phase != "writing the session file":
             time.sleep(1.0)
+            if state.phase == "writing the session file":
+                return
             if time.monotonic() - self.start > _WARM_S and self.recorder is not None:
                 self.rss_mb.append(process.memory_info().rss / 1e6)
                 self.cpu.append((time.monotonic(), self.recorder.writer_cpu_s))
@@ -76,6 +79,8 @@ def main(study: str, out: str) -> None:
                 "callback_p99_us": watch.percentile_us(0.99),
                 "writer_percent_of_core": 100 * (c1 - c0) / (t1 - t0),
                 "memory_spread_mb": max(watch.rss_mb) - min(watch.rss_mb),
+                "memory_mb": [round(v) for v in watch.rss_mb[:: max(1, len(watch.rss_mb) // 20)]],
+                "memory_peak_with_file_making_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 "session_mb": Path(path).stat().st_size / 1e6,
                 "display": dict(session.display),
             }
