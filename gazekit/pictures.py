@@ -6,6 +6,7 @@ import importlib.util
 import io
 import struct
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,8 @@ def list_pictures(section: PicturesSection, base: str | Path) -> list[Picture]:
     if not found:
         raise ConfigError(f"[pictures] has no picture in it: {section.folder or section.list}")
     faults = [f"{p.image}: no such file {p.file}" for p in found if not p.file.is_file()]
-    names = [p.image for p in found]
-    faults += [f"{name} stands {names.count(name)} times" for name in sorted({n for n in names if names.count(n) > 1})]
+    times = Counter(p.image for p in found)
+    faults += [f"{name} stands {count} times" for name, count in sorted(times.items()) if count > 1]
     if faults:
         raise ConfigError("[pictures] " + "; ".join(faults[:20]))
     return sorted(found, key=lambda p: p.image)
