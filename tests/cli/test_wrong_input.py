@@ -27,7 +27,9 @@ def failing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Failing:
         errors = capsys.readouterr().err.strip()
         assert ended.value.code == 1, errors
         lines = [line for line in errors.splitlines() if line.startswith("gazekit: ")]
-        assert len([line for line in lines if "left out" not in line]) == 1  # a batch names each bad file, then gives up
+        assert (
+            len([line for line in lines if "left out" not in line]) == 1
+        )  # a batch names each bad file, then gives up
         assert "Traceback" not in errors
         assert _outputs(tmp_path) == before
         return errors
