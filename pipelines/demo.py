@@ -277,8 +277,8 @@ def _attention(table: Path, fixations: Path, sheet: Path) -> None:
 def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
     from gazekit.histograms import write_histograms
     from gazekit.tables import read_table, write_table
-    from survey.aggregate import aggregate
     from survey.export import export_ratings
+    from survey.histograms import aggregate
     from survey.simulate import fill
     from survey.store import open_store
 

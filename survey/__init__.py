@@ -10,7 +10,7 @@ _PLACES = {
     "SurveySection": "survey.config",
     "SurveyStudy": "survey.config",
     "Store": "survey.store",
-    "aggregate": "survey.aggregate",
+    "aggregate": "survey.histograms",
     "export_ratings": "survey.export",
     "open_store": "survey.store",
     "read_study": "survey.config",

@@ -301,7 +301,7 @@ def aggregate(
     \b
     Example:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
     """
-    from survey.aggregate import aggregate as histograms
+    from survey.histograms import aggregate as histograms
     from survey.outputs import provenance, write_csv
     from survey.screening import screen as judge
     from survey.screening import without

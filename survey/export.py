@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
-from survey.aggregate import aggregate
+from survey.histograms import aggregate
 from survey.schema import answer, image, platform, rater, slot
 from survey.store import Store
 

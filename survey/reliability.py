@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from survey.aggregate import count
+from survey.histograms import count
 from survey.ratings import Floats, Ratings, from_table, settle_duplicates
 
 Level = Literal["interval", "ordinal"]

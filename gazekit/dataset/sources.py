@@ -176,7 +176,7 @@ def read_fixations(path: str | Path, *, one_based: bool = False) -> pd.DataFrame
 
 
 def _aggregated(path: Path, scale: int | None, min_ratings: int) -> pd.DataFrame:
-    from survey.aggregate import aggregate
+    from survey.histograms import aggregate
     from survey.tabular import read_ratings as read_single
 
     if scale is None:

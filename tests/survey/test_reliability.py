@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survey.aggregate import count
+from survey.histograms import count
 from survey.ratings import from_table
 from survey.reliability import icc_oneway, krippendorff_alpha, reliability, repeats, split_half
 from tests.survey.test_joint import from_matrix

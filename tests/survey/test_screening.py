@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survey.aggregate import aggregate
 from survey.errors import SurveyError
+from survey.histograms import aggregate
 from survey.screening import screen, without
 from tests.survey.simulated import simulated_study
 

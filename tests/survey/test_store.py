@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from survey import people
-from survey.aggregate import aggregate
 from survey.assignment import advance, slot_at, submit
 from survey.config import SurveySection
 from survey.errors import SurveyError
 from survey.export import export_ratings, own_copy
+from survey.histograms import aggregate
 from survey.schema import image, meta, rater, slot
 from survey.simulate import fill
 from survey.store import Store, open_store

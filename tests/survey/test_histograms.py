@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gazekit.histograms import moments, read_histograms
-from survey.aggregate import aggregate
 from survey.errors import SurveyError
+from survey.histograms import aggregate
 from survey.outputs import write_csv
 
 
@@ -100,3 +100,10 @@ def test_counts_are_those_of_a_plain_group_by(rows: list[tuple[str, str, int]], 
     expected = kept.groupby("image")["score"].agg(["size", "mean", lambda x: x.std(ddof=0)])
     np.testing.assert_allclose(found[["n", "mean", "std"]].to_numpy(), expected.to_numpy(), atol=1e-12)
     assert (found[[f"c{k}" for k in range(1, 6)]].sum(axis=1) == found["n"]).all()
+
+
+def test_the_function_is_what_the_package_gives() -> None:
+    import survey
+
+    assert survey.aggregate is aggregate
+    assert callable(survey.aggregate)
