@@ -18,6 +18,7 @@ Bools = npt.NDArray[np.bool_]
 _MAD_TO_SD = 1.4826
 _LONGEST_SACCADE_MS = 150.0
 _BLINK_REACH_MS = 150.0
+_SLOWEST_DEG_S = 2.0  # a resting eye drifts as fast: in data without noise, less would be the rounding of numbers
 _READABLE_ONSET_DEG_S = 60.0  # about the peak of a saccade of one degree: below it, such saccades are seen
 
 
@@ -106,7 +107,14 @@ def _measure(
         onset = max(min_onset, middle + onset_sd * sd)
         if middle + onset_sd * sd <= _READABLE_ONSET_DEG_S or window_ms >= max_window_ms:
             there = np.isfinite(speed)
-            return _Movement(vx, vy, np.where(there, speed, 0.0), there, onset, min(onset, middle + offset_sd * sd))
+            return _Movement(
+                vx,
+                vy,
+                np.where(there, speed, 0.0),
+                there,
+                onset,
+                min(onset, max(_SLOWEST_DEG_S, middle + offset_sd * sd)),
+            )
         window_ms = min(2 * window_ms, max_window_ms)
 
 
