@@ -136,8 +136,8 @@ def sealed_file(path: str | Path, *, check: Callable[[Path], None] | None = None
             check(temporary)
 
 
-def open_session(path: str | Path) -> Session:
-    """Open a session file.
+def open_session(path: str | Path, *, gaze: bool = True) -> Session:
+    """Open a session file; without ``gaze`` its recording is left out and stays empty.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def open_session(path: str | Path) -> Session:
             schema = file.attrs.get("schema", "none")
             if schema != SCHEMA:
                 raise FormatError(f"{path} is not a session file of schema {SCHEMA}; its schema is {schema}")
-            return _read(file)
+            return _read(file, gaze=gaze)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, InputError, RuntimeError) as error:
         if isinstance(error, FormatError):
             raise
@@ -254,7 +254,7 @@ def _write_calibration(group: h5py.Group, calibration: Calibration) -> None:
             part.create_dataset(name, data=values, dtype=values.dtype)
 
 
-def _read(file: h5py.File) -> Session:
+def _read(file: h5py.File, *, gaze: bool) -> Session:
     streams = {name: _read_table(file[name]) for name in STREAMS if name in file}
     return Session(
         participant=str(file.attrs["participant"]),
@@ -267,7 +267,7 @@ def _read(file: h5py.File) -> Session:
         clock=Clock(**_json(file, "clock")),
         display=_json(file, "display"),
         provenance=_json(file, "provenance"),
-        recording=_read_recording(file["gaze"]),
+        recording=_read_recording(file["gaze"]) if gaze else GazeRecording.empty(),
         stimuli=_read_table(file["stimuli"], STIMULUS_COLUMNS),
         messages=_read_table(file["messages"], MESSAGE_COLUMNS),
         calibrations=tuple(_read_calibration(group) for group in _numbered(file, "calibrations")),
