@@ -24,7 +24,7 @@ from gazekit.training.categories import category_table
 from gazekit.training.measured import Measured, measure
 from gazekit.training.metrics import METRICS, Array, Features, default_threshold, features, metrics
 from gazekit.training.resampling import bootstrap, holm, interval, permutation_p
-from gazekit.training.spread import defined, error_of
+from gazekit.training.spread import defined, error_of, pooled_luck
 from gazekit.training.wording import conclusion
 
 REFERENCES = ("human", "original")
@@ -188,7 +188,8 @@ def paired_table(
     for model, a, b in pairs:
         if not set(measured[model, a].seeds) & set(measured[model, b].seeds):
             continue
-        differences = paired_differences(measured[model, a], measured[model, b], threshold, permutations, seed)
+        sides = measured[model, a], measured[model, b]
+        differences = paired_differences(*sides, threshold, permutations, seed, luck_of(measured, model))
         rows += [
             {"model": model, "condition_a": a, "condition_b": b, "metric": metric, **found}
             for metric, found in differences.items()
@@ -201,10 +202,23 @@ def paired_table(
     return table
 
 
+def luck_of(measured: Mapping[tuple[str, str], Measured], model: str) -> dict[str, tuple[float, int]]:
+    """How much differences of a model's conditions vary from seed to seed, per metric: variance and its freedom."""
+    sides = [found for (name, _), found in measured.items() if name == model]
+    common = sorted(set.intersection(*(set(side.seeds) for side in sides)))
+    rows = [defined(side.some([side.seeds.index(number) for number in common]).values) for side in sides]
+    if len(common) < 2:
+        return dict.fromkeys(METRICS, (0.0, 0))
+    return {metric: pooled_luck(np.stack([row[metric] for row in rows])) for metric in METRICS}
+
+
 def paired_differences(
-    a: Measured, b: Measured, threshold: float, permutations: int, seed: int
+    a: Measured, b: Measured, threshold: float, permutations: int, seed: int, luck: Mapping[str, tuple[float, int]]
 ) -> dict[str, dict[str, float]]:
-    """Everything about the difference of two conditions over the seeds that both have, a metric each."""
+    """Everything about the difference of two conditions over the seeds that both have, a metric each.
+
+    ``luck`` : as `luck_of` gives it.
+    """
     common = sorted(set(a.seeds) & set(b.seeds))
     a, b = (side.some([side.seeds.index(number) for number in common]) for side in (a, b))
     by_pictures = permutation_p(a.features, b.features, threshold, permutations=permutations, seed=seed)
@@ -212,7 +226,7 @@ def paired_differences(
     for metric in METRICS:
         values = defined(a.values)[metric] - defined(b.values)[metric]
         value, n = float(values.mean()), a.features.n
-        error = error_of(values, a.without[metric] - b.without[metric], n)
+        error = error_of(values, a.without[metric] - b.without[metric], n, luck[metric])
         low, high = error.widened(value, a.replicates[metric] - b.replicates[metric], (-np.inf, np.inf))
         by_seeds = error.p(value)
         rows[metric] = {

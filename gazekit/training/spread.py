@@ -74,8 +74,22 @@ def left_out(found: Features, threshold: float) -> dict[str, Array]:
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
-def error_of(values: Array, without: Array, pictures: int) -> Error:
-    """The error of the mean of values (S,) from the same ones without each picture or group (S, G)."""
+def pooled_luck(values: Array) -> tuple[float, int]:
+    """Variance of a difference of two conditions from seed to seed, from all conditions (T, S), and its freedom.
+
+    Twice the mean square of condition by seed, as Obuchowski and Rockette have it: with three seeds, two conditions by
+    themselves know next to nothing of it.
+    """
+    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
+    return (2 * float((rest**2).sum()) / freedom if freedom else 0.0), freedom
+
+
+def error_of(values: Array, without: Array, pictures: int, luck: tuple[float, int] | None = None) -> Error:
+    """The error of the mean of values (S,) from the same ones without each picture or group (S, G).
+
+    ``luck`` : their variance from seed to seed and its degrees of freedom, if more is known of it than they tell.
+    """
     seeds, groups = without.shape
     centred = without - without.mean(axis=1, keepdims=True)
     covariance = (groups - 1) / groups * centred @ centred.T  # of the seeds' values, over test pictures
@@ -84,11 +98,12 @@ def error_of(values: Array, without: Array, pictures: int) -> Error:
     if seeds == 1:
         return Error(float(np.sqrt(of_mean)), float("inf"), spread)
     common = max(0.0, float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1)))
-    between = float(np.var(values, ddof=1)) / seeds
+    one, freedom = luck if luck is not None and luck[1] > 0 else (float(np.var(values, ddof=1)), seeds - 1)
+    between = one / seeds
     variance = between + common
-    df = (seeds - 1) * (variance / between) ** 2 if between > 0 else float("inf")
-    luck = max(0.0, between - (of_mean - common))  # less what each network errs by itself on single pictures
-    return Error(float(np.sqrt(variance)), float(df), spread, luck)
+    df = freedom * (variance / between) ** 2 if between > 0 else float("inf")
+    lasting = max(0.0, between - (of_mean - common))  # less what each network errs by itself on single pictures
+    return Error(float(np.sqrt(variance)), float(df), spread, lasting)
 
 
 def defined(found: Mapping[str, Array]) -> dict[str, Array]:

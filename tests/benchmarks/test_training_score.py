@@ -67,7 +67,8 @@ def plain_loop(model: Path, files: list[Path]) -> float:
     start = time.perf_counter()
     with torch.no_grad():
         for file in files:
-            trained.network(look(Image.open(file).convert("RGB"))[None])
+            with Image.open(file) as picture:
+                trained.network(look(picture.convert("RGB"))[None])
     return len(files) / (time.perf_counter() - start)
 
 

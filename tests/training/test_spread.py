@@ -6,7 +6,7 @@ from scipy.stats import ttest_1samp
 
 from gazekit.training.metrics import Features
 from gazekit.training.resampling import bootstrap, difference
-from gazekit.training.spread import Error, error_of, left_out
+from gazekit.training.spread import Error, error_of, left_out, pooled_luck
 from tests.training.test_resampling import simulated
 
 
@@ -31,6 +31,16 @@ def test_without_pictures_in_common_it_is_the_t_test_over_seeds() -> None:
     expected = ttest_1samp(values, 0.0)
     assert found.df == pytest.approx(3)
     assert found.p(float(values.mean())) == pytest.approx(expected.pvalue)
+
+
+def test_pooled_luck_of_two_conditions_is_their_own_and_of_many_the_true_one(rng: np.random.Generator) -> None:
+    two = rng.normal(0, 1, (2, 5))
+    assert pooled_luck(two) == (pytest.approx(np.var(two[0] - two[1], ddof=1)), 4)
+    many = rng.normal(0, 0.3, (60, 40)) + rng.normal(0, 1, 40) + rng.normal(0, 2, (60, 1))
+    variance, freedom = pooled_luck(many)
+    assert variance == pytest.approx(2 * 0.3**2, rel=0.1)
+    assert freedom == 59 * 39
+    assert pooled_luck(rng.normal(size=(3, 1)))[1] == 0
 
 
 def test_of_a_correlation_it_is_what_many_test_splits_show() -> None:
