@@ -285,7 +285,13 @@ def _compare_gaze(path: Path, blocks: Iterable[Block], n: int) -> None:
 def _equal(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     if list(one.columns) != list(other.columns) or len(one) != len(other):
         return False
-    return all(list(map(_key, one[name])) == list(map(_key, other[name])) for name in one.columns)
+    return all(_equal_columns(one[name].to_numpy(), other[name].to_numpy()) for name in one.columns)
+
+
+def _equal_columns(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    if one.dtype == other.dtype and one.dtype.kind in "iufb":
+        return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+    return list(map(_key, one)) == list(map(_key, other))
 
 
 def _key(value: Any) -> Any:
