@@ -125,7 +125,11 @@ def fit(model: nn.Module, inputs: tuple[Tensor, ...], q: Tensor, steps: int, rat
 def test_onnx_gives_what_torch_gives(name: str, tmp_path: Path) -> None:
     need(importlib.util.find_spec("onnxruntime"), "onnxruntime")
     model = created(name)
-    size = models.info(name).size if "alexnet" in name or name in ("rapid", "dma-net") else small_size(name)
+    size = (
+        models.info(name).size
+        if "alexnet" in name or name in ("rapid", "dma-net", "vgg16", "nima-vgg16")
+        else small_size(name)
+    )
     if isinstance(model, PeripheralFoveal):
         size = model.size = max(size, 64)
     done = export_onnx(model, tmp_path / "model.onnx", size=size)
