@@ -81,7 +81,7 @@ def test_memory_is_flat_and_it_is_three_times_the_loop(model: Path, pictures: Pa
     out = tmp_path / "scores.csv"
     command = [sys.executable, "-m", "gazekit", "score", str(model), str(pictures), "--out", str(out), "--json"]
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     watched, memory = psutil.Process(process.pid), []
     while process.poll() is None:
         memory.append(watched.memory_info().rss / 1e6)
