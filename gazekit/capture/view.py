@@ -13,6 +13,7 @@ from gazekit.errors import InputError
 from gazekit.events import session_fixations
 from gazekit.files import whole_file
 from gazekit.pictures import SUFFIXES, read_picture
+from gazekit.screen import Placement
 from gazekit.session import Session
 from gazekit.session.model import Trial
 
@@ -20,16 +21,33 @@ _LEFT, _RIGHT, _PATH = "#1b6ca8", "#c8553d", "#f2c14e"
 
 
 def find_trial(session: Session, number: int) -> Trial:
-    """The n-th trial of a session, from 1.
+    """The n-th trial of a session, from 1; a session without pictures is one trial, the whole recording on the screen.
 
     Raises
     ------
     InputError : the session has no such trial.
     """
-    trials = session.trials()
+    trials = session.trials() or [_whole_recording(session)]
     if not 1 <= number <= len(trials):
         raise InputError(f"the session has {len(trials)} trials; there is no trial {number}")
     return trials[number - 1]
+
+
+def _whole_recording(session: Session) -> Trial:
+    screen, time = session.screen, session.recording.system_time_us
+    if not len(time):
+        raise InputError(
+            f"the session of {session.participant} has no pictures and no samples; there is nothing to show"
+        )
+    return Trial(
+        image="",
+        picture=(screen.width_px, screen.height_px),
+        placement=Placement(0, 0, screen.width_px, screen.height_px),
+        onset_us=int(time.min()),
+        offset_us=int(time.max()) + 1,
+        order=0,
+        recording=session.recording,
+    )
 
 
 def picture_of(trial: Trial, folder: Path | None) -> npt.NDArray[np.uint8]:
@@ -40,7 +58,7 @@ def picture_of(trial: Trial, folder: Path | None) -> npt.NDArray[np.uint8]:
     InputError : the folder does not hold it, or the file is of another size than the one that was shown.
     """
     width, height = trial.picture
-    if folder is None:
+    if folder is None or not trial.image:
         return np.full((height, width, 3), 205, dtype=np.uint8)
     names = [trial.image, *(trial.image + suffix for suffix in sorted(SUFFIXES))]
     file = next((folder / name for name in names if (folder / name).is_file()), None)
@@ -70,7 +88,10 @@ def draw_trial(session: Session, number: int, out: str | Path, *, pictures: Path
     above, below = figure.subplots(2, 1, height_ratios=[4, 1])
     _draw_scanpath(above, session, trial, pixels)
     _draw_pupils(below, trial)
-    above.set_title(f"{session.participant} · trial {number} · {trial.image}", loc="left")
+    above.set_title(
+        f"{session.participant} · {f'trial {number} · {trial.image}' if trial.image else 'the whole recording'}",
+        loc="left",
+    )
     out = Path(out)
     with whole_file(out) as beside:
         figure.savefig(beside, format=out.suffix.removeprefix(".") or "png")
@@ -83,12 +104,11 @@ def _draw_scanpath(axes: Any, session: Session, trial: Trial, pixels: npt.NDArra
     gaze = session.screen.display_to_px(trial.recording.point("average"))
     axes.plot(*trial.placement.to_picture(*gaze, trial.picture), color=_PATH, linewidth=0.6, alpha=0.8)
     table = session_fixations(session)
-    shown = table[(table["image"] == trial.image) & table["x_picture"].notna()]
-    axes.plot(shown["x_picture"], shown["y_picture"], color="white", linewidth=1.2)
-    axes.scatter(
-        shown["x_picture"], shown["y_picture"], s=100 + shown["duration_ms"], c=_RIGHT, alpha=0.65, edgecolors="white"
-    )
-    for n, (x, y) in enumerate(zip(shown["x_picture"], shown["y_picture"], strict=True)):
+    across, down = ("x_picture", "y_picture") if trial.image else ("x_px", "y_px")
+    shown = table[(table["image"] == trial.image) & table[across].notna()]
+    axes.plot(shown[across], shown[down], color="white", linewidth=1.2)
+    axes.scatter(shown[across], shown[down], s=100 + shown["duration_ms"], c=_RIGHT, alpha=0.65, edgecolors="white")
+    for n, (x, y) in enumerate(zip(shown[across], shown[down], strict=True)):
         axes.annotate(str(n + 1), (x, y), color="white", ha="center", va="center", fontsize=8)
 
 
@@ -120,7 +140,9 @@ def play_trial(session: Session, number: int, *, pictures: Path | None = None, s
     pygame.display.init()
     try:
         surface = pygame.display.set_mode(size)
-        pygame.display.set_caption(f"{session.participant} · trial {number} · {trial.image}")
+        pygame.display.set_caption(
+            f"{session.participant} · {f'trial {number} · {trial.image}' if trial.image else 'the whole recording'}"
+        )
         picture = pygame.image.frombuffer(pixels.tobytes(), (pixels.shape[1], pixels.shape[0]), "RGB")
         place = trial.placement
         picture = pygame.transform.smoothscale(picture, (round(place.width * scale), round(place.height * scale)))

@@ -31,13 +31,15 @@ def test_all_ten_raw_recordings_go_through(real_data: Path, tmp_path: Path) -> N
     assert len(sessions) == 10
     run("fixations", *sessions, "--detector", "ivt", "--out", tmp_path / "fixations.csv")
     run("quality", *sessions, "--out", tmp_path / "quality.csv", "--picture", tmp_path / "quality.png")
-    run("view", sessions[0], "--out", tmp_path / "scanpath.png")
+    for n, session in enumerate(sessions):
+        run("view", session, "--out", tmp_path / f"scanpath{n}.png")
     fixations = pd.read_csv(tmp_path / "fixations.csv")
     assert set(fixations["participant"]) == {"participant1", "participant2"}
     assert fixations["duration_ms"].between(60, 4000).all()
     quality = pd.read_csv(tmp_path / "quality.csv")
     assert quality["loss_percent"].between(0, 100).all()
-    assert min(read_picture(tmp_path / name).std() for name in ("quality.png", "scanpath.png")) > 5
+    assert min(read_picture(path).std() for path in tmp_path.glob("*.png")) > 5
+    assert len(list(tmp_path.glob("scanpath*.png"))) == 10
 
 
 @pytest.fixture(scope="module")
