@@ -117,7 +117,9 @@ print(json.dumps({
 def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
     need(importlib.util.find_spec("pylsl"), "pylsl (the extra lsl)")
     settings = tmp_path / "lsl.cfg"
-    settings.write_text("[multicast]\nResolveScope = machine\n[lab]\nKnownPeers = {127.0.0.1}\n")
+    session = f"gazekit-test-{os.getpid()}"  # apart from every other stream on this machine
+    lab = f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n"
+    settings.write_text(f"[multicast]\nResolveScope = machine\n{lab}")
     environment = {**os.environ, "LSLAPICFG": str(settings)}
     run = subprocess.run(
         [sys.executable, "-c", _LOOPBACK], capture_output=True, text=True, timeout=90, env=environment, check=False
