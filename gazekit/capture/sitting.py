@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from gazekit.capture.discovery import open_tracker
@@ -304,9 +305,8 @@ def _check_room(folder: Path, sitting: Sitting) -> None:
     """Say before the first trial that the disk will not do."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".gazekit-probe"
-        probe.write_bytes(b"")
-        probe.unlink()
+        with TemporaryFile(dir=folder):  # of no name: others may be starting in this folder now
+            pass
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error

@@ -66,7 +66,8 @@ def test_what_is_planted_is_found_and_nothing_else(tmp_path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--seeds", type=int, default=20, help="the last seed")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=list(Demo().models))
     parser.add_argument("--conditions", nargs="*", default=list(Demo().conditions))
@@ -75,7 +76,7 @@ def main() -> None:
     options = {name: tuple(getattr(arguments, name)) for name in ("models", "conditions")}
     hits: list[dict[str, bool]] = []
     false: list[list[str]] = []
-    for seed in range(1, arguments.seeds + 1):
+    for seed in range(arguments.first, arguments.seeds + 1):
         hit, claimed = run_pair(arguments.folder, seed, arguments.jobs, participants=arguments.participants, **options)
         hits.append(hit)
         false.append(claimed)

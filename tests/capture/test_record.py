@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from click.testing import CliRunner
 from gazekit.capture import record
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.run import State
+from gazekit.capture.sitting import prepare
 from gazekit.cli import gazekit
 from gazekit.errors import ConfigError, InputError, OutputError
 from gazekit.events import session_fixations
@@ -59,6 +61,14 @@ def test_participants_differ_and_repeat(make_study: MakeStudy, tmp_path: Path) -
     mine, theirs = (from_recording(open_session(path).recording) for path in (first, other))
     assert mine[:100].tobytes() != theirs[:100].tobytes()
     assert open_session(record(study, "P01", tmp_path / "c", realtime=False, seed=12)).clock is not None
+
+
+def test_sessions_may_start_side_by_side_in_one_folder(make_study: MakeStudy, tmp_path: Path) -> None:
+    study, out = make_study(), tmp_path / "out"
+    with ThreadPoolExecutor(16) as pool:
+        begun = list(pool.map(lambda n: prepare(study, f"P{n}", out), range(160)))
+    assert len(begun) == 160
+    assert not list(out.iterdir())
 
 
 def test_an_existing_session_is_never_overwritten(make_study: MakeStudy, tmp_path: Path) -> None:
