@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.process import BaseProcess
@@ -15,12 +15,14 @@ from pathlib import Path
 import cv2
 import h5py
 
+from gazekit.cluster import dask_executor
 from gazekit.dataset.layout import read_remarks
 from gazekit.dataset.parts import PartJob, make_part, whole_part
 from gazekit.errors import ConfigError, FormatError, OutputError
 from gazekit.progress import track
 
 UNUSABLE = ("missing", "unreadable", "broken")
+CLUSTER_AHEAD = 256  # parts that a cluster is given at a time
 
 
 def work_folder(out: Path) -> Path:
@@ -56,29 +58,36 @@ def make_parts(
 
 def _made(todo: list[tuple[PartJob, Path]], workers: int, scheduler: str | None) -> Iterable[Path]:
     if scheduler is not None:
-        from gazekit.dataset.cluster import made_on_cluster
-
-        return made_on_cluster(todo, scheduler)
+        return _made_on_cluster(todo, scheduler)
     if workers == 1 or len(todo) <= 1:
         return (make_part(job, target) for job, target in todo)
     return _made_in_processes(todo, workers)
 
 
+def _made_on_cluster(todo: list[tuple[PartJob, Path]], scheduler: str) -> Iterator[Path]:
+    with dask_executor(scheduler) as cluster:
+        yield from _as_ready([(job, target.resolve()) for job, target in todo], cluster, CLUSTER_AHEAD)
+
+
+def _as_ready(todo: list[tuple[PartJob, Path]], executor: Executor, ahead: int) -> Iterator[Path]:
+    """Parts as they become ready; at most so many are given out at a time, so that memory stays flat."""
+    waiting = iter(todo)
+    running: set[Future[Path]] = set()
+    while True:
+        while len(running) < ahead and (item := next(waiting, None)) is not None:
+            running.add(executor.submit(make_part, *item))
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+
+
 def _made_in_processes(todo: list[tuple[PartJob, Path]], workers: int) -> Iterator[Path]:
-    """Parts as they become ready; at most two a process wait in line, so that memory stays flat."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(todo)), mp_context=context, initializer=_settle) as pool:
-        waiting = iter(todo)
-        running: set[Future[Path]] = set()
         try:
-            while True:
-                while len(running) < 2 * workers and (item := next(waiting, None)) is not None:
-                    running.add(pool.submit(make_part, *item))
-                if not running:
-                    return
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+            yield from _as_ready(todo, pool, 2 * workers)
         except BrokenProcessPool:
             raise OutputError(
                 "a process of the build died (killed, or out of memory); "

@@ -310,7 +310,7 @@ def _ready(job: Job) -> bool:
 @contextmanager
 def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
     if scheduler is not None:
-        from gazekit.training.cluster import dask_executor
+        from gazekit.cluster import dask_executor
 
         with dask_executor(scheduler) as executor:
             yield executor

@@ -203,7 +203,7 @@ def _on_cluster(
     checkpoint: str, names: Iterator[str], batch: int, precision: Precision, scheduler: str
 ) -> Iterator[tuple[str, Result]]:
     """Blocks side by side, results in order; only as many are under way as keep the workers busy."""
-    from gazekit.training.cluster import dask_executor
+    from gazekit.cluster import dask_executor
 
     with dask_executor(scheduler) as executor:
         waiting: deque[Future[list[tuple[str, Result]]]] = deque()

@@ -234,7 +234,7 @@ def test_a_scheduler_that_does_not_answer_is_named(
     collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("gazekit.dataset.cluster.PATIENCE", "1s")
+    monkeypatch.setattr("gazekit.cluster.TIMEOUT", "1s")
     with pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         collection.build(tmp_path / "d.h5", scheduler="tcp://127.0.0.1:9")
 

@@ -1,4 +1,4 @@
-"""Training cells and scoring on a Dask cluster, whose workers see the same files."""
+"""A Dask cluster as an executor. Its workers see the same files and have the same gazekit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 
-from gazekit.errors import ConfigError, MissingExtraError
+from gazekit.errors import ConfigError, MissingExtraError, OutputError
 
 TIMEOUT = "20s"  # for the scheduler to answer
 RETRIES = 3  # work whose worker died so often is given up
@@ -20,9 +20,10 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
     ------
     MissingExtraError : Dask's distributed scheduler is not installed.
     ConfigError : nothing answers at the address, or it has no workers.
+    OutputError : workers died again and again over the same work.
     """
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError:
         raise MissingExtraError("Dask's distributed scheduler", "cluster") from None
     try:
@@ -32,10 +33,12 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
     with client:
         if not client.scheduler_info()["workers"]:
             raise ConfigError(
-                f"the Dask scheduler at {scheduler} has no workers: start some with dask worker {scheduler}"
+                f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker {scheduler}`"
             )
         executor: Executor = client.get_executor(pure=False, retries=RETRIES)  # type: ignore[no-untyped-call]
         try:
             yield executor
+        except KilledWorker as error:
+            raise OutputError(f"{error}; what is done is kept: start it again") from None
         finally:
             executor.shutdown(wait=False)
