@@ -14,7 +14,8 @@ import torch
 from gazekit.errors import FormatError
 from gazekit.files import whole_file
 from gazekit.models.foveal import SHARE, PeripheralFoveal
-from gazekit.models.pixels import Picture, box_in_picture, normalised, peripheral_view, same_size_batches, view_size
+from gazekit.models.looks import Look
+from gazekit.models.pixels import Picture, box_in_picture, normalised, same_size_batches
 from gazekit.progress import track
 
 Boxes = npt.NDArray[np.int64]
@@ -25,7 +26,7 @@ def attended_boxes(
     ids: Sequence[str],
     read: Callable[[int], Picture],
     *,
-    size: int = 224,
+    look: Look,
     share: float = SHARE,
     batch: int = 32,
     cache: str | Path | None = None,
@@ -36,7 +37,7 @@ def attended_boxes(
     ----------
     model : trained in stage 1.
     ids : the pictures' ids; ``read(i)`` gives the i-th one, uint8 RGB.
-    size : longer side of the view; ``share`` : of the attention that a box holds.
+    look : how the model looks at pictures; ``share`` : of the attention that a box holds.
     cache : an ``.npz`` file: read where it was made for these pictures and settings by a periphery with these weights,
         else written.
 
@@ -48,7 +49,7 @@ def attended_boxes(
     ------
     FormatError : the cache is damaged.
     """
-    key = _fingerprint(model, ids, size, share)
+    key = _fingerprint(model, ids, look, share)
     if cache is not None and Path(cache).is_file():
         found = _cached(Path(cache), key)
         if found is not None:
@@ -56,27 +57,27 @@ def attended_boxes(
     boxes = np.zeros((len(ids), 4), dtype=np.int64)
     chunks = [range(start, min(start + batch, len(ids))) for start in range(0, len(ids), batch)]
     for chunk in track(chunks, "attention boxes", len(chunks)):
-        boxes[chunk.start : chunk.stop] = _chunk_boxes(model, [read(i) for i in chunk], size, share)
+        boxes[chunk.start : chunk.stop] = _chunk_boxes(model, [read(i) for i in chunk], look, share)
     if cache is not None:
         with whole_file(cache) as path, open(path, "wb") as file:
             np.savez(file, key=np.array(key), boxes=boxes)
     return boxes
 
 
-def _chunk_boxes(model: PeripheralFoveal, pictures: Sequence[Picture], size: int, share: float) -> Boxes:
+def _chunk_boxes(model: PeripheralFoveal, pictures: Sequence[Picture], look: Look, share: float) -> Boxes:
     boxes = np.zeros((len(pictures), 4), dtype=np.int64)
     shapes = [(p.shape[0], p.shape[1]) for p in pictures]
-    views = [view_size(shape, size) for shape in shapes]
+    views = [look.shape(shape) for shape in shapes]
     device = next(model.parameters()).device
     for index in same_size_batches(views, len(pictures)):
-        view = np.stack([peripheral_view(pictures[i], size) for i in index])
+        view = np.stack([look.view(pictures[i]) for i in index])
         found = model.boxes(normalised(view, model.mean, model.std).to(device), share)  # type: ignore[arg-type]
         boxes[index] = [box_in_picture(box, views[i], shapes[i]) for i, box in zip(index, found, strict=True)]
     return boxes
 
 
-def _fingerprint(model: PeripheralFoveal, ids: Sequence[str], size: int, share: float) -> str:
-    digest = hashlib.sha256(repr((list(ids), size, share, model.mean, model.std)).encode())
+def _fingerprint(model: PeripheralFoveal, ids: Sequence[str], look: Look, share: float) -> str:
+    digest = hashlib.sha256(repr((list(ids), look, share, model.mean, model.std)).encode())
     for name, tensor in model.periphery.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())

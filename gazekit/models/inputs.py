@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.models.baselines.multipatch import MultiPatch
-from gazekit.models.baselines.patches import adaptive_patches, fixed_patches
 from gazekit.models.foveal import PeripheralFoveal
-from gazekit.models.pixels import Picture, foveal_crop, normalised, peripheral_view, resize, same_size_batches
+from gazekit.models.looks import SQUARE, Item, Kind, Look
+from gazekit.models.pixels import Picture, foveal_crop, normalised, same_size_batches
 
-Item = tuple[Picture, ...]
 Inputs = tuple[Tensor, ...]
 
 
@@ -38,21 +37,13 @@ def example_inputs(model: nn.Module, size: int | tuple[int, int], count: int = 1
     return tuple(inputs)
 
 
-def looker(model: nn.Module, size: int) -> Callable[[Picture], Item]:
-    """A function from a picture (uint8 RGB, any size) to the small pictures that the model needs of it.
+def look_of(model: nn.Module, size: int, aspects: tuple[float, ...] | None = None) -> Look:
+    """How a model looks at pictures, with views of a longer side of ``size`` pixels.
 
-    Plain models get the picture at ``size`` x ``size``; the double columns also the middle ``size`` pixels of the
-    original, the multi-patch ones patches of it; PF- and GPF-CNN a view that keeps its aspect ratio, and the original.
-    Everything is the same each time: random places are for training.
+    ``aspects`` : of its views; else squares, and for PF- and GPF-CNN each picture's own.
     """
-    if isinstance(model, PeripheralFoveal):
-        return lambda picture: (peripheral_view(picture, size), picture)
-    if isinstance(model, MultiPatch):
-        cut = adaptive_patches if model.aggregate == "statistics" else fixed_patches
-        return lambda picture: (cut(picture, size=size),)
-    if second_input(model) is not None:
-        return lambda picture: (resize(picture, (size, size)), _middle(picture, size))
-    return lambda picture: (resize(picture, (size, size)),)
+    own = () if isinstance(model, PeripheralFoveal) else SQUARE
+    return Look(_kind(model), size, own if aspects is None else aspects)
 
 
 def batches(
@@ -60,37 +51,35 @@ def batches(
 ) -> Iterator[tuple[npt.NDArray[np.int64], Inputs]]:
     """The inputs of a model for some pictures, and which pictures they are.
 
-    One batch for most models; PF- and GPF-CNN get one a size of view, with their foveal crops from the originals.
+    One batch a size of view; PF- and GPF-CNN get their foveal crops from the originals.
 
     Parameters
     ----------
     model : with ``mean`` and ``std``, as `gazekit.models.create` gives it.
-    items : of `looker`.
+    items : of the model's `look_of`.
     """
-    mean, std = model.mean, model.std
+    sizes = [(item[0].shape[-3], item[0].shape[-2]) for item in items]
+    for index in same_size_batches(sizes, len(items)):
+        chosen = [items[i] for i in index]
+        views = _normalised([item[0] for item in chosen], model).to(device)
+        if isinstance(model, PeripheralFoveal):
+            boxes, shape = model.boxes(views), sizes[index[0]]
+            crops = [foveal_crop(item[1], box, shape, model.size) for item, box in zip(chosen, boxes, strict=True)]
+            yield index, (views, _normalised(crops, model).to(device))
+        else:
+            others = [_normalised(column, model).to(device) for column in list(zip(*chosen, strict=True))[1:]]
+            yield index, (views, *others)
+
+
+def _normalised(pictures: Sequence[Picture], model: nn.Module) -> Tensor:
+    pixels = np.stack(pictures)
+    flat = normalised(pixels.reshape(-1, *pixels.shape[-3:]), model.mean, model.std)  # type: ignore[arg-type]
+    return flat.reshape(*pixels.shape[:-3], *flat.shape[1:]) if pixels.ndim > 4 else flat
+
+
+def _kind(model: nn.Module) -> Kind:
     if isinstance(model, PeripheralFoveal):
-        views = [item[0] for item in items]
-        for index in same_size_batches([(v.shape[0], v.shape[1]) for v in views], len(views)):
-            view = normalised(np.stack([views[i] for i in index]), mean, std).to(device)  # type: ignore[arg-type]
-            boxes = model.boxes(view)
-            shape = (int(view.shape[2]), int(view.shape[3]))
-            crops = [foveal_crop(items[i][1], box, shape, model.size) for i, box in zip(index, boxes, strict=True)]
-            yield index, (view, normalised(np.stack(crops), mean, std).to(device))  # type: ignore[arg-type]
-        return
-    columns = [np.stack(column) for column in zip(*items, strict=True)]
-    everything = np.arange(len(items), dtype=np.int64)
-    yield everything, tuple(_normalised(column, model).to(device) for column in columns)
-
-
-def _normalised(pixels: Picture, model: nn.Module) -> Tensor:
-    if pixels.ndim == 4:
-        return normalised(pixels, model.mean, model.std)  # type: ignore[arg-type]
-    flat = normalised(pixels.reshape(-1, *pixels.shape[2:]), model.mean, model.std)  # type: ignore[arg-type]
-    return flat.reshape(*pixels.shape[:2], *flat.shape[1:])
-
-
-def _middle(picture: Picture, size: int) -> Picture:
-    height, width = picture.shape[:2]
-    side = min(size, height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return resize(picture[top : top + side, left : left + side], (size, size))
+        return "attended"
+    if isinstance(model, MultiPatch):
+        return "adaptive patches" if model.aggregate == "statistics" else "patches"
+    return "view" if second_input(model) is None else "crop"

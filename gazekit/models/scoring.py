@@ -29,7 +29,8 @@ from torch import Tensor, nn
 
 from gazekit.errors import GazekitError, InputError, unknown_name
 from gazekit.models.foveal import PeripheralFoveal
-from gazekit.models.inputs import Item, batches, looker
+from gazekit.models.inputs import batches, look_of
+from gazekit.models.looks import Item
 from gazekit.models.pixels import Picture
 from gazekit.pictures import read_picture
 
@@ -46,6 +47,7 @@ class Scorer:
     ----------
     model : of `gazekit.models.create`; a copy of it is used, so it stays as it is.
     size : side of the input in pixels; else the model's own.
+    aspects : of its views, as it was trained; see `gazekit.models.inputs.look_of`.
     batch : pictures a forward pass.
     precision : ``auto``: bfloat16 where the mean scores of the first batch move by less than 0.01 and the machine
         computes in it, else float32.
@@ -58,6 +60,7 @@ class Scorer:
         model: nn.Module,
         *,
         size: int | None = None,
+        aspects: tuple[float, ...] | None = None,
         batch: int = 32,
         precision: Precision = "auto",
         device: str | torch.device | None = None,
@@ -78,7 +81,7 @@ class Scorer:
             self._fast = _ready(model, torch.bfloat16, self.device)
         elif precision == "auto":
             self.precision = "float32"
-        self._look = looker(self._exact, self.size)
+        self._look = look_of(self._exact, self.size, aspects)
         keep_memory()
 
     def files(self, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Probabilities | GazekitError]]:

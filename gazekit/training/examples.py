@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,17 +14,30 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
+    from gazekit.models.looks import Look
 
 Index = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
-Images = tuple[Tensor, ...]  # what a network takes of pictures: uint8 (b, 3, h, w), for some networks two of them
+Images = tuple[Tensor, ...]  # what a network takes of pictures: uint8 (b, 3, h, w), or two of them, or (b, 5, 3, h, w)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What decides the random parts of pictures in an epoch, with a picture's index."""
+
+    seed: int
+    epoch: int
+
+    def of(self, i: int) -> np.random.Generator:
+        """The generator of a picture: the same wherever and whenever it is read."""
+        return np.random.default_rng(np.random.SeedSequence([self.seed, self.epoch, i, 14]))
 
 
 class Examples(Protocol):
     """Pictures that can be streamed in any order."""
 
-    def stream(self, plan: Sequence[Index]) -> Iterator[Images]:
-        """The images of each index array of the plan, in its order."""
+    def stream(self, plan: Sequence[Index], draw: Draw | None = None) -> Iterator[Images]:
+        """The images of each index array of the plan, in its order; ``draw`` decides random parts."""
 
 
 @dataclass(frozen=True)
@@ -33,22 +46,31 @@ class Reader:
 
     Attributes
     ----------
-    shapes : (N, 2) height and width of each picture's view.
+    look : how the network looks at pictures.
     boxes : (N, 4) what the fovea sees, in pixels of the originals; then a crop of ``crop`` pixels comes second.
+    margin : how much longer the sides of views are, for crops to be cut from them.
     """
 
     dataset: Dataset
     condition: str
     fill: str
-    shapes: npt.NDArray[np.int64]
+    look: Look
     boxes: npt.NDArray[np.int64] | None = None
     crop: int = 224
+    margin: float = 1.0
 
-    def __call__(self, i: int) -> Images:
-        """The view of picture ``i``, and what the fovea sees where there are boxes: uint8 (3, h, w)."""
-        height, width = (int(n) for n in self.shapes[i])
-        view = self.dataset.read(i, self.condition, size=(height, width), fill=self.fill)  # type: ignore[arg-type]
-        return (_tensor(view),) if self.boxes is None else (_tensor(view), _tensor(self._fovea(i)))
+    @cached_property
+    def shapes(self) -> npt.NDArray[np.int64]:
+        """Height and width of every picture's view, (N, 2)."""
+        return np.array([self.look.shape((int(h), int(w))) for h, w in self.dataset.sizes], dtype=np.int64)
+
+    def __call__(self, i: int, draw: Draw | None = None) -> Images:
+        """What the network takes of picture ``i``: uint8 (3, h, w), or (5, 3, h, w) of patches."""
+        if "patches" in self.look.kind:
+            return (_tensor(self.look.part(self.original(i), _generator(draw, i))),)
+        if self.look.kind == "crop":
+            return self._view(i), _tensor(self.look.part(self.original(i), _generator(draw, i)))
+        return (self._view(i),) if self.boxes is None else (self._view(i), _tensor(self._fovea(i)))
 
     def original(self, i: int) -> Pixels:
         """The picture at its own size, masked as the condition has it."""
@@ -58,6 +80,16 @@ class Reader:
         if self.condition == "original":
             return picture
         return apply_mask(picture, self.dataset.mask(i, self.condition), self.fill)  # type: ignore[arg-type]
+
+    def values(self, i: int) -> int:
+        """How many bytes the picture takes in memory."""
+        second = self.crop**2 if self.boxes is not None else self.look.size**2 if self.look.kind == "crop" else 0
+        first = 5 * self.look.size**2 if "patches" in self.look.kind else self.shapes[i].prod() * self.margin**2
+        return 3 * int(first + second)
+
+    def _view(self, i: int) -> Tensor:
+        height, width = (round(int(n) * self.margin) for n in self.shapes[i])
+        return _tensor(self.dataset.read(i, self.condition, size=(height, width), fill=self.fill))  # type: ignore[arg-type]
 
     def _fovea(self, i: int) -> Pixels:
         from gazekit.models.pixels import resize
@@ -73,8 +105,8 @@ class InMemory:
     def __init__(self, pictures: Mapping[int, Images]) -> None:
         self.pictures = pictures
 
-    def stream(self, plan: Sequence[Index]) -> Iterator[Images]:
-        """The images of each index array of the plan, in its order."""
+    def stream(self, plan: Sequence[Index], draw: Draw | None = None) -> Iterator[Images]:
+        """The images of each index array of the plan, in its order; they are the same in every epoch."""
         for batch in plan:
             yield _stacked([self.pictures[int(i)] for i in batch])
 
@@ -94,51 +126,40 @@ class FromDataset:
             persistent_workers=workers > 0,
         )
 
-    def stream(self, plan: Sequence[Index]) -> Iterator[Images]:
+    def stream(self, plan: Sequence[Index], draw: Draw | None = None) -> Iterator[Images]:
         """The images of each index array of the plan, in its order."""
-        self.plan.batches = plan
+        self.plan.batches, self.plan.draw = plan, draw
         for images in self.loader:
             yield tuple(images)
 
 
-class _Plan(torch.utils.data.Sampler[Index]):
+class _Plan(torch.utils.data.Sampler[tuple[Index, Draw | None]]):
     """The batches that the loader is to bring next."""
 
     batches: Sequence[Index] = ()
+    draw: Draw | None = None
 
-    def __iter__(self) -> Iterator[Index]:
-        return iter(self.batches)
+    def __iter__(self) -> Iterator[tuple[Index, Draw | None]]:
+        return ((batch, self.draw) for batch in self.batches)
 
 
 class _Batches(torch.utils.data.Dataset[Images]):
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
 
-    def __getitem__(self, batch: Index) -> Images:
-        return _stacked([self.reader(int(i)) for i in batch])
+    def __getitem__(self, asked: tuple[Index, Draw | None]) -> Images:
+        batch, draw = asked
+        return _stacked([self.reader(int(i), draw) for i in batch])
 
 
-def open_examples(reader: Reader, indices: Index, *, memory_gb: float, workers: int) -> Examples:
-    """The pictures in memory where they fit, else read by loader processes as they are needed."""
-    sides = reader.shapes[indices].prod(axis=1).sum() + (0 if reader.boxes is None else len(indices) * reader.crop**2)
-    if 3 * sides <= memory_gb * 1e9:
+def open_examples(reader: Reader, indices: Index, *, memory_gb: float, workers: int, changing: bool) -> Examples:
+    """The pictures in memory where they fit, else read by loader processes as they are needed.
+
+    ``changing`` : other parts of them are needed in every epoch, so that they are always read.
+    """
+    if not changing and sum(map(reader.values, indices)) <= memory_gb * 1e9:
         return InMemory({int(i): reader(int(i)) for i in indices})
     return FromDataset(reader, workers)
-
-
-def view_shapes(sizes: npt.NDArray[np.integer], side: int, buckets: int) -> npt.NDArray[np.int64]:
-    """Height and width (N, 2) of pictures' views: squares, or the aspect ratio of the nearest bucket.
-
-    With buckets the longer side is ``side``; their aspect ratios are quantiles of the pictures' own, so that few
-    batches are small.
-    """
-    if buckets == 1:
-        return np.full((len(sizes), 2), side, dtype=np.int64)
-    aspect = np.log(sizes[:, 0] / sizes[:, 1])
-    centres = np.unique(np.quantile(aspect, (np.arange(buckets) + 0.5) / buckets))
-    ratio = np.exp(centres[np.abs(aspect[:, None] - centres).argmin(axis=1)])
-    shape = np.stack([np.minimum(ratio, 1), np.minimum(1 / ratio, 1)], axis=1)
-    return np.asarray(np.maximum(1, np.rint(shape * side)), dtype=np.int64)
 
 
 def epoch_plan(
@@ -163,13 +184,25 @@ def in_order(indices: Index, batch: int, shapes: npt.NDArray[np.int64] | None = 
     return [group[start : start + batch] for group in groups for start in range(0, len(group), batch)]
 
 
-def mirrored(images: Images, batch: Index, seed: int, epoch: int, total: int) -> Images:
+def mirrored(images: Images, batch: Index, draw: Draw, total: int) -> Images:
     """Mirror the pictures that are to be in this epoch: a pure function of (seed, epoch, index).
 
     ``total`` is the number of pictures in the dataset.
     """
-    flip = torch.from_numpy(_mirror_table(seed, epoch, total)[batch])[:, None, None, None]
-    return tuple(torch.where(flip, one.flip(-1), one) for one in images)
+    flip = torch.from_numpy(_mirror_table(draw.seed, draw.epoch, total)[batch])
+    return tuple(torch.where(flip.reshape(-1, *(1,) * (one.ndim - 1)), one.flip(-1), one) for one in images)
+
+
+def cropped(images: Images, batch: Index, draw: Draw, shape: Sequence[int]) -> Images:
+    """A crop of (height, width) of each picture, at a place that is a pure function of (seed, epoch, index)."""
+    (whole,) = images
+    height, width = (int(n) for n in shape)
+    crops = []
+    for one, i in zip(whole, batch, strict=True):
+        rng = draw.of(int(i))
+        top, left = (int(rng.integers(n - m + 1)) for n, m in zip(one.shape[1:], (height, width), strict=True))
+        crops.append(one[:, top : top + height, left : left + width])
+    return (torch.stack(crops),)
 
 
 @lru_cache(maxsize=4)
@@ -187,4 +220,8 @@ def _stacked(pictures: Sequence[Images]) -> Images:
 
 
 def _tensor(picture: Pixels) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture, -1, -3)))
+
+
+def _generator(draw: Draw | None, i: int) -> np.random.Generator | None:
+    return None if draw is None else draw.of(i)

@@ -159,6 +159,7 @@ def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable
 def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, recipe: Recipe) -> None:
     """Raise a `ConfigError` with everything that is wrong, before anything is trained."""
     from gazekit import models
+    from gazekit.models.inputs import look_of
 
     faults = []
     for name in dict.fromkeys(cell.model for cell in cells):
@@ -166,8 +167,10 @@ def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, re
             smallest = models.info(name).smallest
             if recipe.size < smallest:
                 faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
-            if recipe.weights is not None or recipe.model_options:
-                models.create(name, data.scale, weights=recipe.weights, **recipe.model_options)
+            if recipe.weights is not None or recipe.model_options or recipe.crop is not None:
+                model = models.create(name, data.scale, weights=recipe.weights, **recipe.model_options)
+                if recipe.crop is not None and look_of(model, recipe.size).kind != "view":
+                    faults.append(f"{name} chooses its own parts of pictures; leave crop out")
         except InputError as error:
             faults.append(str(error))
     known = [*data.conditions, *(SYNTHETIC if "human" in data.conditions else [])]

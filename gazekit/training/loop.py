@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from gazekit.errors import InputError, TrainingError
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
-from gazekit.training.examples import Examples, Images, Index, epoch_plan, in_order, mirrored
+from gazekit.training.examples import Draw, Examples, Images, Index, cropped, epoch_plan, in_order, mirrored
 from gazekit.training.loss import emd_loss
 from gazekit.training.recipe import Recipe
 from gazekit.training.schedule import best_epoch, finished, rate_factor
@@ -52,7 +52,8 @@ class Task:
     std: tuple[float, ...]
     seed: int
     criterion: Criterion
-    shapes: npt.NDArray[np.int64] | None = None  # of all pictures' views, where they differ
+    shapes: npt.NDArray[np.int64]  # (N, 2) of all pictures' views
+    aspects: tuple[float, ...]  # of them
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Saver:
         if self.leads:
             if run.best is not None:
                 state: dict[str, Any] = {"identity": self.identity, "state_dict": run.best, "history": run.history}
-                state |= {"mean": [*run.task.mean], "std": [*run.task.std]}
+                state |= {"mean": [*run.task.mean], "std": [*run.task.std], "aspects": [*run.task.aspects]}
                 save_checkpoint(self.folder / "best.pt", state)
             save_checkpoint(self.folder / "last.pt", {"identity": self.identity, **_state(run)})
         self.saved = time.monotonic()
@@ -177,8 +178,10 @@ def normalised(images: Images, task: Task, recipe: Recipe) -> Images:
     device = device_of(recipe)
     mean = torch.tensor(task.mean, device=device)[:, None, None]
     std = torch.tensor(task.std, device=device)[:, None, None]
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    return tuple(((one.to(device).float() / 255 - mean) / std).contiguous(memory_format=layout) for one in images)
+    scaled = ((one.to(device).float() / 255 - mean) / std for one in images)
+    if not recipe.channels_last:
+        return tuple(scaled)
+    return tuple(one.contiguous(memory_format=torch.channels_last) if one.ndim == 4 else one for one in scaled)
 
 
 @torch.no_grad()
@@ -186,8 +189,7 @@ def predict(run: Run, part: Part) -> npt.NDArray[np.float32]:
     """Predicted distributions (n, K) of a part's pictures in their order; each is computed once over the team."""
     run.model.eval()
     mine = run.team.share(np.arange(len(part.indices)))
-    shapes = run.task.shapes
-    plan = in_order(mine, 64, None if shapes is None else shapes[part.indices])
+    plan = in_order(mine, 64, run.task.shapes[part.indices])
     local: npt.NDArray[np.float32] | None = None
     for rows, images in zip(plan, part.examples.stream([part.indices[rows] for rows in plan]), strict=True):
         found = _forward(run, run.model, images).float().cpu().numpy()
@@ -210,9 +212,12 @@ def _train_epoch(run: Run, saver: Saver) -> None:
     plan = epoch_plan(task.train.indices, recipe.batch, task.seed, run.epoch, task.shapes)[run.position :]
     mine = shares(plan, run.team)
     run.network.train()
-    for batch, share, images in zip(plan, mine, task.train.examples.stream(mine), strict=True):
+    draw = Draw(task.seed, run.epoch)
+    for batch, share, images in zip(plan, mine, task.train.examples.stream(mine, draw), strict=True):
+        if recipe.crop is not None:
+            images = cropped(images, share, draw, task.shapes[batch[0]])
         if recipe.flip:
-            images = mirrored(images, share, task.seed, run.epoch, len(task.names))
+            images = mirrored(images, share, draw, len(task.names))
         loss = run.team.sum(_step(run, images, share, len(batch)))
         if not np.isfinite(loss):
             raise _not_finite(run, batch, loss)

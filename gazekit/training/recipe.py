@@ -17,7 +17,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    size: int = Field(224, ge=16, le=2048, description="side of the square input, or the long side with buckets; px")
+    size: int = Field(224, ge=16, le=2048, description="side of the square input, or the longer one; px")
     epochs: int = Field(30, ge=1)
     batch: int = Field(32, ge=1, description="pictures an optimiser step, over all processes")
     lr: float = Field(1e-3, gt=0, description="learning rate")
@@ -33,6 +33,9 @@ class Recipe(BaseModel):
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better validation loss")
     r: float = Field(2.0, ge=1, description="order of the EMD loss")
     flip: bool = Field(True, description="mirror half of the training pictures")
+    crop: float | None = Field(
+        None, ge=0.3, lt=1, description="train on random crops with so large a share of the sides; NIMA's is 0.875"
+    )
     fill: str = Field("black", description="what a mask hides pictures with: black, mean or blur")
     weights: str | None = Field(None, description="file of weights to start from")
     model_options: dict[str, Any] = Field(default_factory=dict)
@@ -41,7 +44,9 @@ class Recipe(BaseModel):
     accumulate: int = Field(1, ge=1, description="parts that a batch is computed in")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of an exponential moving average of the weights")
-    aspect_buckets: int = Field(1, ge=1, le=16, description="aspect-ratio buckets; 1 makes every picture square")
+    aspect_buckets: int | None = Field(
+        None, ge=1, le=16, description="aspect ratios of views; 1, else 4 for PF- and GPF-CNN; 1 is square"
+    )
     workers: int = Field(0, ge=0, description="loader processes, where the pictures do not fit in memory")
     memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
     checkpoint_seconds: float = Field(20.0, ge=0, description="time between checkpoints")

@@ -136,7 +136,10 @@ def make_scorer(trained: Trained, batch: int, precision: Precision, workers: int
     """The models' fast scorer for a trained network."""
     from gazekit.models.scoring import Scorer
 
-    return Scorer(trained.network, size=trained.size, batch=batch, precision=precision, workers=workers)
+    look = trained.look
+    return Scorer(
+        trained.network, size=look.size, aspects=look.aspects, batch=batch, precision=precision, workers=workers
+    )
 
 
 def write_overlay(trained: Trained, picture: Path, folder: Path, result: npt.NDArray[np.float32]) -> Path:
@@ -147,15 +150,14 @@ def write_overlay(trained: Trained, picture: Path, folder: Path, result: npt.NDA
     from gazekit.attention.drawing import heatmap
     from gazekit.files import whole_file
     from gazekit.models.attention import synthetic_attention
-    from gazekit.models.pixels import normalised, resize
+    from gazekit.models.pixels import normalised
     from gazekit.pictures import read_picture
 
     rgb = read_picture(picture)
-    view = resize(rgb, (trained.size, trained.size))[None]
     device = next(trained.network.parameters()).device
-    inputs = normalised(view, trained.network.mean, trained.network.std).to(device)  # type: ignore[arg-type]
+    view = normalised(trained.look.view(rgb), trained.network.mean, trained.network.std)  # type: ignore[arg-type]
     with torch.enable_grad():
-        amap = synthetic_attention(trained.network, inputs)[0].detach().cpu().numpy()
+        amap = synthetic_attention(trained.network, view.to(device))[0].detach().cpu().numpy()
     mean = float(moments(result)[0])
     target = folder / f"{picture.stem}.{picture.suffix[1:]}.{mean:.2f}.jpg"
     done, encoded = cv2.imencode(".jpg", heatmap(rgb, amap)[..., ::-1])

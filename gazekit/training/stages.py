@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gazekit.training.examples import Reader, open_examples, view_shapes
+from gazekit.training.examples import Reader, open_examples
 from gazekit.training.loop import Criterion, Part, Run, Saver, Task, emd_criterion, fit, make_run, use_weights
 from gazekit.training.metrics import default_threshold
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gazekit.training.team import Team
 
 OnEpoch = Callable[[Run, Path], None]
+FOVEAL_BUCKETS = 4  # aspect ratios of the peripheral view, which keeps the picture's as well as it can
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,17 +39,26 @@ class Ground:
     truth: Tensor  # (N, K)
     team: Team
 
-    def reader(self, boxes: np.ndarray | None = None, crop: int = 224) -> Reader:
+    def reader(self, network: nn.Module) -> Reader:
         """How the network takes a picture."""
+        from gazekit.models.inputs import look_of
+        from gazekit.models.looks import aspects_of
+
         recipe = self.job.recipe
-        shapes = view_shapes(self.dataset.sizes, recipe.size, recipe.aspect_buckets)
-        return Reader(self.dataset, self.job.cell.condition, recipe.fill, shapes, boxes, crop)
+        buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if hasattr(network, "set_stage") else 1)
+        look = look_of(network, recipe.size, aspects_of(self.dataset.sizes, buckets))
+        return Reader(self.dataset, self.job.cell.condition, recipe.fill, look)
 
     def part(self, split: str, reader: Reader) -> Part:
         """A split of the dataset."""
         recipe = self.job.recipe
+        training = split == "train"
         indices = np.asarray(self.dataset.indices(split, self.job.scheme), dtype=np.int64)  # type: ignore[arg-type]
-        return Part(open_examples(reader, indices, memory_gb=recipe.memory_gb, workers=recipe.workers), indices)
+        if training and recipe.crop is not None:
+            reader = dataclasses.replace(reader, margin=1 / recipe.crop)
+        changing = training and reader.look.random
+        examples = open_examples(reader, indices, memory_gb=recipe.memory_gb, workers=recipe.workers, changing=changing)
+        return Part(examples, indices)
 
     def task(self, network: nn.Module, reader: Reader, criterion: Criterion) -> Task:
         """Training and validation with a criterion."""
@@ -61,7 +71,8 @@ class Ground:
             std=tuple(network.std),  # type: ignore[arg-type]
             seed=self.job.cell.seed,
             criterion=criterion,
-            shapes=reader.shapes if self.job.recipe.aspect_buckets > 1 else None,
+            shapes=reader.shapes,
+            aspects=reader.look.aspects,
         )
 
     def saver(self, stage: str = "") -> Saver:
@@ -73,7 +84,7 @@ class Ground:
 
 def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tuple[Run, Reader]:
     """Train a network in its stages; gives the last one's run, and how pictures were read for it."""
-    reader = ground.reader()
+    reader = ground.reader(network)
     if hasattr(network, "set_stage"):
         reader = _attended(ground, network, reader, on_epoch)
     task = ground.task(network, reader, emd_criterion(ground.job.recipe.r))
@@ -109,6 +120,6 @@ def _attended(ground: Ground, network: nn.Module, reader: Reader, on_epoch: OnEp
     foveal.eval()
     ground.team.wait()
     cache = saver.folder / "boxes.npz"
-    boxes = attended_boxes(foveal, ground.dataset.ids, reader.original, size=ground.job.recipe.size, cache=cache)
+    boxes = attended_boxes(foveal, ground.dataset.ids, reader.original, look=reader.look, cache=cache)
     foveal.set_stage(2)
     return dataclasses.replace(reader, boxes=boxes, crop=foveal.size)

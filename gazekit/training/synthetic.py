@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from gazekit.errors import FormatError
 from gazekit.files import whole_file
 from gazekit.training.cells import SYNTHETIC, Cell, Job
-from gazekit.training.examples import in_order
+from gazekit.training.examples import Reader, in_order
 from gazekit.training.trained import load_trained
 
 if TYPE_CHECKING:
@@ -58,19 +57,18 @@ def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
 def own_maps(dataset: Dataset, job: Job) -> Maps:
     """The attention of the job's network, trained on whole pictures, for every picture: (N, GRID, GRID), sum 1."""
     from gazekit.models.attention import synthetic_attention
+    from gazekit.models.pixels import normalised
 
-    recipe = job.recipe
     method: Any = SYNTHETIC[job.cell.condition]
-    network = load_trained(Cell(job.cell.model, "original", job.cell.seed).folder(job.out)).network
-    mean = torch.tensor(network.mean)[:, None, None]
-    std = torch.tensor(network.std)[:, None, None]
-    rows = []
-    for batch in in_order(np.arange(len(dataset.ids)), 32):
-        pixels = dataset.batch(batch, "original", size=recipe.size)
-        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
-        maps = synthetic_attention(network, (images - mean) / std, method, size=(GRID, GRID))
-        rows.append(maps.detach().numpy())
-    return np.concatenate(rows).astype(np.float32)
+    trained = load_trained(Cell(job.cell.model, "original", job.cell.seed).folder(job.out))
+    reader = Reader(dataset, "original", job.recipe.fill, trained.look)
+    maps = np.zeros((len(dataset.ids), GRID, GRID), dtype=np.float32)
+    for batch in in_order(np.arange(len(maps)), 32, reader.shapes):
+        views = np.stack([dataset.read(int(i), size=tuple(reader.shapes[i].tolist())) for i in batch])
+        inputs = normalised(views, trained.network.mean, trained.network.std)  # type: ignore[arg-type]
+        found = synthetic_attention(trained.network, inputs, method, size=(GRID, GRID))
+        maps[batch] = found.detach().numpy()
+    return maps
 
 
 def _box(dataset: Dataset, i: int, small: Maps) -> tuple[int, int, int, int]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from gazekit.errors import FormatError, InputError
 from gazekit.training.checkpoints import load_checkpoint, load_weights
 
+if TYPE_CHECKING:
+    from gazekit.models.looks import Look
+
 
 @dataclass(frozen=True)
 class Trained:
-    """A network with its weights, in evaluation mode, and what it was trained on."""
+    """A network with its weights, in evaluation mode, what it was trained on and how it looks at pictures."""
 
     network: nn.Module
     identity: dict[str, Any]
+    look: Look
 
     @property
     def size(self) -> int:
@@ -38,6 +42,7 @@ def load_trained(path: str | Path) -> Trained:
     InputError, FormatError : no such file, damaged, not a checkpoint of gazekit, or weights of another network.
     """
     from gazekit import models
+    from gazekit.models.inputs import look_of
 
     path = Path(path)
     if path.is_dir():
@@ -46,9 +51,11 @@ def load_trained(path: str | Path) -> Trained:
         path = path / "best.pt"
     content = load_checkpoint(path)
     identity = content.get("identity")
-    if not isinstance(identity, dict) or not {"model", "buckets", "size", "model_options"} <= identity.keys():
+    wanted = {"model", "buckets", "size", "model_options"}
+    if not isinstance(identity, dict) or not wanted <= identity.keys() or "aspects" not in content:
         raise FormatError(f"{path} does not say which model it is of; a best.pt of gazekit train was expected")
     network = models.create(identity["model"], identity["buckets"], **identity["model_options"])
     load_weights(network, content["state_dict"], str(path))
     network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
-    return Trained(network.eval(), identity)
+    look = look_of(network, int(identity["size"]), tuple(content["aspects"]))
+    return Trained(network.eval(), identity, look)

@@ -16,9 +16,10 @@ import torch
 
 from gazekit import models
 from gazekit.dataset import build_dataset, open_dataset
+from gazekit.models.looks import SQUARE, Look
 from gazekit.pictures import Picture
 from gazekit.training.cells import distributions
-from gazekit.training.examples import FromDataset, Images, InMemory, Reader, view_shapes
+from gazekit.training.examples import FromDataset, Images, InMemory, Reader
 from gazekit.training.loop import Part, Run, Task, _step, emd_criterion, make_run
 from gazekit.training.recipe import make_recipe
 from gazekit.training.team import Team
@@ -45,11 +46,13 @@ def photographs(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def ready(model: str, path: Path) -> tuple[Run, Reader]:
     data = open_dataset(path)
-    reader = Reader(data, "human", "black", view_shapes(data.sizes, SIZE, 1))
+    reader = Reader(data, "human", "black", Look("view", SIZE))
     network = models.create(model, 10)
     nothing = Part(InMemory({}), np.arange(0))
     truth = distributions(data.counts)
-    task = Task(nothing, nothing, truth, data.ids, network.mean, network.std, 0, emd_criterion(2))
+    task = Task(
+        nothing, nothing, truth, data.ids, network.mean, network.std, 0, emd_criterion(2), reader.shapes, SQUARE
+    )
     network.train()
     return make_run(task, make_recipe(size=SIZE, batch=BATCH), network, Team()), reader
 

@@ -13,6 +13,7 @@ from gazekit.errors import FormatError, InputError
 from gazekit.models.attention import synthetic_attention
 from gazekit.models.boxes import attended_boxes
 from gazekit.models.foveal import PeripheralFoveal, crop_boxes
+from gazekit.models.inputs import look_of
 from gazekit.models.pixels import (
     box_in_picture,
     foveal_crop,
@@ -149,25 +150,25 @@ def test_stages_train_what_they_should() -> None:
 
 def test_boxes_are_computed_once(tmp_path: Path) -> None:
     model, pictures = foveal(), real_pictures()[:4]
-    ids, reads = [f"p{i}" for i in range(4)], []
+    ids, reads, look = [f"p{i}" for i in range(4)], [], look_of(model, 64)
 
     def read(i: int) -> np.ndarray:
         reads.append(i)
         return pictures[i]
 
     cache = tmp_path / "boxes.npz"
-    found = attended_boxes(model, ids, read, size=64, batch=3, cache=cache)
+    found = attended_boxes(model, ids, read, look=look, batch=3, cache=cache)
     assert reads == [0, 1, 2, 3]
     for box, picture in zip(found, pictures, strict=True):
         view = peripheral_view(picture, 64)
         (one,) = model.boxes(normalised(view, model.mean, model.std))
         assert tuple(box) == box_in_picture(one, view.shape[:2], picture.shape[:2])
-    np.testing.assert_array_equal(attended_boxes(model, ids, read, size=64, cache=cache), found)
+    np.testing.assert_array_equal(attended_boxes(model, ids, read, look=look, cache=cache), found)
     assert reads == [0, 1, 2, 3]
     with torch.no_grad():
         next(model.periphery.parameters()).mul_(-1)
-    attended_boxes(model, ids, read, size=64, cache=cache)
+    attended_boxes(model, ids, read, look=look, cache=cache)
     assert len(reads) == 8
     cache.write_bytes(cache.read_bytes()[:100])
     with pytest.raises(FormatError, match="delete it"):
-        attended_boxes(model, ids, read, size=64, cache=cache)
+        attended_boxes(model, ids, read, look=look, cache=cache)

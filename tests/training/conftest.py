@@ -49,6 +49,7 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
     import torch
 
     from gazekit import models
+    from gazekit.models.looks import SQUARE
     from gazekit.training.cells import distributions
     from gazekit.training.examples import InMemory
     from gazekit.training.loop import Part, Saver, Task, emd_criterion, make_run
@@ -70,6 +71,8 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
             network.std,
             seed,
             emd_criterion(2),
+            np.full((60, 2), SIZE),
+            SQUARE,
         )
         return make_run(task, recipe, network, Team()), Saver(tmp_path, {"cell": model}, seconds=seconds)
 

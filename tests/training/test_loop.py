@@ -14,8 +14,9 @@ import torch
 
 from gazekit.dataset import open_dataset
 from gazekit.errors import ConfigError, FormatError, InputError, TrainingError
+from gazekit.models.looks import Look, aspects_of
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
-from gazekit.training.examples import Reader, epoch_plan, in_order, mirrored, open_examples, view_shapes
+from gazekit.training.examples import Draw, Reader, epoch_plan, in_order, mirrored, open_examples
 from gazekit.training.loop import Run, Saver, fit, predict, use_weights
 from gazekit.training.recipe import make_recipe
 from gazekit.training.schedule import finished, plateaus, rate_factor
@@ -102,7 +103,8 @@ def test_an_epoch_holds_every_picture_once() -> None:
 
 def test_pictures_of_all_shapes_go_in_batches_of_one(rng: np.random.Generator) -> None:
     sizes = np.stack([rng.integers(200, 900, 200), rng.integers(200, 900, 200)], axis=1)
-    shapes = view_shapes(sizes, 224, 4)
+    look = Look("view", 224, aspects_of(sizes, 4))
+    shapes = np.array([look.shape((h, w)) for h, w in sizes.tolist()])
     assert (shapes.max(axis=1) == 224).all()
     assert len(np.unique(shapes, axis=0)) == 4
     stretched = np.log(shapes[:, 0] / shapes[:, 1]) - np.log(sizes[:, 0] / sizes[:, 1])
@@ -117,8 +119,8 @@ def test_pictures_of_all_shapes_go_in_batches_of_one(rng: np.random.Generator) -
 
 def test_mirroring_depends_on_the_picture_and_not_on_its_batch(rng: np.random.Generator) -> None:
     images = torch.from_numpy(rng.integers(0, 255, (60, 3, 4, 4), dtype=np.uint8))
-    (whole,) = mirrored((images,), np.arange(60), 0, 3, 60)
-    assert torch.equal(mirrored((images[40:],), np.arange(40, 60), 0, 3, 60)[0], whole[40:])
+    (whole,) = mirrored((images,), np.arange(60), Draw(0, 3), 60)
+    assert torch.equal(mirrored((images[40:],), np.arange(40, 60), Draw(0, 3), 60)[0], whole[40:])
     flipped = (whole != images).flatten(1).any(1)
     assert 15 < int(flipped.sum()) < 45
     assert torch.equal(whole[flipped], images[flipped].flip(-1))
@@ -129,10 +131,8 @@ def test_loader_processes_bring_what_memory_holds(dataset: Path, workers: int) -
     data = open_dataset(dataset)
     indices = data.indices("train")
     plan = epoch_plan(indices, 16, 0, 0)
-    shapes = view_shapes(data.sizes, 32, 1)
-    memory, loader = (
-        open_examples(Reader(data, "human", "black", shapes), indices, memory_gb=gb, workers=workers) for gb in (1, 0)
-    )
+    reader = Reader(data, "human", "black", Look("view", 32))
+    memory, loader = (open_examples(reader, indices, memory_gb=gb, workers=workers, changing=False) for gb in (1, 0))
     assert type(memory) is not type(loader)
     for _ in range(2):  # two epochs of one loader
         for (held,), (brought,) in zip(memory.stream(plan), loader.stream(plan), strict=True):

@@ -1,0 +1,89 @@
+"""How a model looks at a picture: the small pictures that it takes of one, in training and afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.models.baselines.patches import adaptive_patches, fixed_patches, random_patches
+from gazekit.models.pixels import Picture, random_crop, resize, view_size
+
+Kind = Literal["view", "attended", "crop", "patches", "adaptive patches"]
+Item = tuple[Picture, ...]
+SQUARE = (1.0,)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a kind of model sees of a picture.
+
+    Attributes
+    ----------
+    kind : ``view``, the whole picture; ``attended``, the view, and the original from which PF- and GPF-CNN cut what
+        they attend to; ``crop``, the view and a square of the original pixels; ``patches`` and ``adaptive patches``,
+        five squares of the original pixels and no view.
+    size : longer side of the view, side of the squares; pixels.
+    aspects : heights over widths that a view may have, each picture taking the nearest; with none it keeps its own.
+    """
+
+    kind: Kind
+    size: int
+    aspects: tuple[float, ...] = SQUARE
+
+    @property
+    def random(self) -> bool:
+        """Whether training sees other parts of a picture every time."""
+        return self.kind in ("crop", "patches")
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the view of a picture of (height, width)."""
+        if not self.aspects:
+            return view_size(size, self.size)
+        ratio = min(self.aspects, key=lambda aspect: abs(np.log(aspect * size[1] / size[0])))
+        return max(1, round(min(ratio, 1.0) * self.size)), max(1, round(min(1 / ratio, 1.0) * self.size))
+
+    def view(self, picture: Picture) -> Picture:
+        """The whole picture, small."""
+        return resize(picture, self.shape((picture.shape[0], picture.shape[1])))
+
+    def part(self, picture: Picture, rng: np.random.Generator | None = None) -> Picture:
+        """What is seen of the original pixels: a square (size, size, 3), or five (5, size, size, 3).
+
+        At random places with a generator, as in training; else always in the same ones.
+        """
+        if self.kind == "crop":
+            return middle_crop(picture, self.size) if rng is None else random_crop(picture, self.size, rng)
+        if self.kind == "adaptive patches":
+            return adaptive_patches(picture, size=self.size)
+        return fixed_patches(picture, self.size) if rng is None else random_patches(picture, rng, size=self.size)
+
+    def __call__(self, picture: Picture) -> Item:
+        """What the model takes of a picture (uint8 RGB, any size) outside training."""
+        if self.kind == "view":
+            return (self.view(picture),)
+        if self.kind == "attended":
+            return self.view(picture), picture
+        return (self.view(picture), self.part(picture)) if self.kind == "crop" else (self.part(picture),)
+
+
+def aspects_of(sizes: npt.ArrayLike, count: int) -> tuple[float, ...]:
+    """At most ``count`` heights over widths for pictures of sizes (N, 2): quantiles of their own; one is the square.
+
+    Pictures in batches of one shape each are then hardly distorted, and few batches are small.
+    """
+    if count == 1:
+        return SQUARE
+    height, width = np.asarray(sizes, dtype=np.float64).T
+    quantiles = np.quantile(np.log(height / width), (np.arange(count) + 0.5) / count)
+    return tuple(float(ratio) for ratio in np.unique(np.exp(quantiles).round(6)))
+
+
+def middle_crop(picture: Picture, size: int) -> Picture:
+    """The middle square of the original pixels (the whole shorter side where the picture is smaller than ``size``)."""
+    height, width = picture.shape[:2]
+    side = min(size, height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize(picture[top : top + side, left : left + side], (size, size))
