@@ -7,13 +7,17 @@ V/VI and VII. Paper 1's NIMA rows are NIMA's numbers on AVA, not on the reef pic
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from gazekit.errors import unknown_name
 from gazekit.files import write_text
+from gazekit.report import words
+from gazekit.report.grids import Cell, Grid, metric_heads, value_cell
 from gazekit.tables import read_table, write_table
 
 PAPER1 = {"accuracy": "Accuracy", "lcc": "LCC-Mean", "lcc_std": "LCC-std.dev", "emd1": "EMD"}
@@ -68,18 +72,17 @@ def paper_table(table: str, measured: pd.DataFrame) -> pd.DataFrame:
 
 def write_paper_tables(folder: str | Path, tables: list[str]) -> list[Path]:
     """Write ``tables/<table>.csv`` and ``.tex`` into a comparison folder."""
-    folder = Path(folder)
-    rows = read_table(folder / "comparison.csv", ["level", "model", "condition"], "comparison table")
-    overall = rows[rows["level"] == "condition"]
     written = []
     for table in tables:
-        measured = overall
-        if table == "paper2-IV" and (folder / "categories.csv").exists():
-            measured = read_table(folder / "categories.csv", ["category", "model", "condition"], "category table")
-        frame = paper_table(table, measured)
-        written.append(write_table(frame, folder / "tables" / f"{table}.csv"))
-        write_text(folder / "tables" / f"{table}.tex", latex(table, frame))
+        frame = paper_table(table, _measured(Path(folder), table))
+        written.append(write_table(frame, Path(folder) / "tables" / f"{table}.csv"))
+        write_text(Path(folder) / "tables" / f"{table}.tex", latex(table, frame))
     return written
+
+
+def paper_grids(folder: str | Path, tables: list[str]) -> list[Grid]:
+    """The tables for the report: our number with its interval, and the published one under it."""
+    return [_grid(table, paper_table(table, _measured(Path(folder), table))) for table in tables]
 
 
 def latex(table: str, frame: pd.DataFrame) -> str:
@@ -96,6 +99,39 @@ def latex(table: str, frame: pd.DataFrame) -> str:
         cells = [_escaped(row[name]) for name in lead] + [_cell(row, metric) for metric in metrics]
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+
+
+def _measured(folder: Path, table: str) -> pd.DataFrame:
+    if table == "paper2-IV" and (folder / "categories.csv").exists():
+        return read_table(folder / "categories.csv", ["category", "model", "condition"], "category table")
+    rows = read_table(folder / "comparison.csv", ["level", "model", "condition"], "comparison table")
+    return rows[rows["level"] == "condition"]
+
+
+def _grid(table: str, frame: pd.DataFrame) -> Grid:
+    title, metrics = TABLES[table]
+    lead = {"category": "Category", "network": "Network", "condition": "Sees"}
+    there = [name for name in lead if frame[name].fillna("").ne("").any()]
+    rows = [
+        [*(_name_cell(name, row[name]) for name in there), *(_value_cell(row, m) for m in metrics)]
+        for row in frame.to_dict("records")
+    ]
+    heads = [*((lead[name], "") for name in there), *metric_heads(metrics)]
+    return Grid(table, f"{title}.", heads, rows, row_heads=len(there))
+
+
+def _name_cell(column: str, value: object) -> Cell:
+    text = "" if pd.isna(value) else str(value)
+    shown = words.condition(text) if column == "condition" and text else text
+    return Cell(shown, sort=shown)
+
+
+def _value_cell(row: dict[str, Any], metric: str) -> Cell:
+    ours = value_cell(row[metric], row[f"{metric}_low"], row[f"{metric}_high"], metric)
+    if pd.isna(row[f"{metric}_published"]):
+        return ours
+    theirs = f"published {words.number(row[f'{metric}_published'], words.metric(metric).digits)}"
+    return replace(ours, interval=f"{ours.interval} {theirs}".strip())
 
 
 def _cell(row: dict[str, float], metric: str) -> str:

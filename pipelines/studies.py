@@ -103,10 +103,10 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
         Stage(
             "report",
             lambda: _report(config, out, dataset),
-            results,
+            [*results, *tables],
             [out / "report.html"],
             {"title": section.title, "note": section.note},
-            ["gazekit.report"],
+            ["gazekit.report", "pipelines.papers"],
         ),
     ]
 
@@ -222,7 +222,9 @@ def _tables(out: Path, names: list[str]) -> None:
 
 def _report(config: Pipeline, out: Path, dataset: Path) -> None:
     from gazekit.report import write_report
+    from pipelines.papers import paper_grids
 
     section = config.pipeline
     notes = [section.note] if section.note else []
-    write_report(out, title=section.title or None, notes=notes, dataset=dataset)
+    papers = paper_grids(out, section.paper_tables)
+    write_report(out, title=section.title or None, notes=notes, dataset=dataset, papers=papers)

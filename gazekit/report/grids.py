@@ -105,7 +105,7 @@ def _paired_grid(name: str, caption: str, table: pd.DataFrame) -> Grid:
         ("Difference", "first condition minus second, on the same pictures"),
         ("Metric", ""),
         ("Value", "with its 95 % interval; bold where the interval leaves out 0"),
-        ("p", "permutation test on paired pictures"),
+        ("p", "the larger of a permutation test on paired pictures and a t test that counts the luck of training"),
         ("p (Holm)", "corrected for the number of tests"),
         ("Effect size", "difference over its standard deviation between pictures"),
         ("Pictures needed", "test pictures with which a difference of this size would be seen"),

@@ -41,6 +41,7 @@ def write_report(
     dataset: str | Path | None = None,
     fixations: str | Path | None = None,
     pictures: int = 6,
+    papers: Sequence[grids.Grid] = (),
 ) -> Path:
     """Write ``report.html`` of a comparison folder: one file that opens anywhere.
 
@@ -53,6 +54,7 @@ def write_report(
     dataset : the dataset file; by default the one that the folder's ``config.json`` names.
     fixations : a fixation table, for scanpaths; by default those that the dataset keeps.
     pictures : how many test pictures are shown side by side, and how many in each row of histograms (2/3 of it).
+    papers : tables of published numbers with ours beside them.
 
     Returns
     -------
@@ -80,6 +82,7 @@ def write_report(
         "comparisons": rest,
         "model_key": charts.model_key(list(dict.fromkeys(cells["model"]))),
         **{grid.name.replace("-", "_"): grid for grid in tables},
+        "papers": papers,
         "tables": TABLES,
         "result_figures": _result_figures(comparison),
         "paired_figures": _paired_figures(comparison),
@@ -97,7 +100,7 @@ def write_report(
         "script": Markup(_resource("script.js")),
     }
     context["contents"] = _contents(context)
-    _write_tables(comparison.folder / TABLES, tables)
+    _write_tables(comparison.folder / TABLES, [*tables, *papers])
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     path = comparison.folder / "report.html"
     write_text(path, environment.from_string(_resource("template.html")).render(context).lstrip())
@@ -248,6 +251,7 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     parts = [("conclusion", "Conclusion", True), ("results", "Results", True)]
     parts.append(("paired", "Paired differences", bool(context["paired"].rows)))
     parts.append(("categories", "By category", bool(context["categories"].rows)))
+    parts.append(("papers", "Published numbers", bool(context["papers"])))
     parts.append(("agreement", "Agreement of maps", bool(context["agreement"].rows)))
     shown_pictures = bool(context["examples"] or context["picture_note"] or context["extras"])
     parts.append(("pictures", "Pictures and masks", shown_pictures))

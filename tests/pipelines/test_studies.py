@@ -68,7 +68,9 @@ def test_ava_gives_the_papers_tables(ava: Path) -> None:
     categories = pd.read_csv(out / "tables" / "paper2-IV.csv")
     ours = categories[categories["network"] == "nima-narrow"]
     assert set(ours["category"]) == {"animal", "landscape"}
-    assert (out / "report.html").exists()
+    report = (out / "report.html").read_text()
+    assert "State of the art on AVA" in report
+    assert "published 0.592" in report
     assert {o.state for o in run_study(ava)[1]} == {"unchanged"}
     file = ava.read_text()
     ava.write_text(file.replace("epochs = 2", "epochs = 3"))
