@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,69 +16,15 @@ import torch
 from gazekit.files import machine, write_text
 from gazekit.tables import write_table
 from gazekit.training.examples import Reader
+from gazekit.training.jobs import SYNTHETIC, Job
 from gazekit.training.logs import EpochLog
 from gazekit.training.loop import Run, predict, use_weights
-from gazekit.training.recipe import Recipe
 from gazekit.training.stages import Ground, train_network
+from gazekit.training.synthetic import own_rectangles
 from gazekit.training.team import Team
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
-
-SYNTHETIC = {
-    "synthetic": "auto",
-    "synthetic-masks": "masks",
-    "synthetic-excitation": "excitation",
-    "synthetic-gradcam": "gradcam",
-}  # conditions of a network's own attention, and how it is read
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A model, a condition and a seed."""
-
-    model: str
-    condition: str
-    seed: int
-
-    def folder(self, out: Path) -> Path:
-        """Where the cell's files are."""
-        return out / "runs" / self.model / self.condition / f"seed{self.seed}"
-
-    def done(self, out: Path) -> bool:
-        """Whether it is trained and tested."""
-        return (self.folder(out) / "done.json").exists()
-
-    def __str__(self) -> str:
-        return f"{self.model} / {self.condition} / seed {self.seed}"
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a process needs to train a cell."""
-
-    cell: Cell
-    dataset: Path
-    dataset_sha256: str
-    out: Path
-    recipe: Recipe
-    threads: int
-    scheme: str = "default"
-    processes: int = 1
-
-    def identity(self, buckets: int) -> dict[str, Any]:
-        """What results depend on: it is kept in every checkpoint and must agree when a run goes on."""
-        return {
-            "model": self.cell.model,
-            "condition": self.cell.condition,
-            "seed": self.cell.seed,
-            "buckets": buckets,
-            "dataset": self.dataset_sha256,
-            "scheme": self.scheme,
-            "threads": self.threads,
-            "processes": self.processes,
-            **self.recipe.result_options(),
-        }
 
 
 def train_cell(job: Job, team: Team | None = None) -> Path:
@@ -109,8 +54,6 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     """The dataset with the network's own attention as a condition, where the cell needs it."""
     if job.cell.condition not in SYNTHETIC:
         return dataset
-    from gazekit.training.synthetic import own_rectangles
-
     if not team.leads:
         team.wait()  # for the first process, which makes them
     boxes = own_rectangles(dataset, job)

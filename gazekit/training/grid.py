@@ -22,7 +22,8 @@ import pandas as pd
 from gazekit.errors import ConfigError, InputError, unknown_name
 from gazekit.files import existing_file, write_text
 from gazekit.tables import write_table
-from gazekit.training.cells import SYNTHETIC, Cell, Job, train_cell
+from gazekit.training.cells import train_cell
+from gazekit.training.jobs import SYNTHETIC, Cell, Job
 from gazekit.training.logs import check_tensorboard
 from gazekit.training.recipe import Recipe, make_recipe
 from gazekit.training.team import Team, join_team, processes

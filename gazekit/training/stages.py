@@ -23,7 +23,7 @@ from gazekit.training.metrics import default_threshold
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
     from gazekit.models.foveal import PeripheralFoveal
-    from gazekit.training.cells import Job
+    from gazekit.training.jobs import Job
     from gazekit.training.team import Team
 
 OnEpoch = Callable[[Run, Path], None]

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from gazekit.errors import FormatError
 from gazekit.files import whole_file
-from gazekit.training.cells import SYNTHETIC, Cell, Job
 from gazekit.training.examples import Reader, in_order
+from gazekit.training.jobs import SYNTHETIC, Cell, Job
 from gazekit.training.trained import load_trained
 
 if TYPE_CHECKING:
