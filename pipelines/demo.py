@@ -22,6 +22,7 @@ from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
 MODELS = ("residual-attention-narrow", "nima-narrow")
+_SHEET = "pictures/attention.png"
 _SIGMA_PX = 8.0  # one degree: 36 screen pixels, pictures shown 4.5 times their size
 _STUDY = """\
 # Written by `gazekit demo`. Participants and raters are simulated.
@@ -124,21 +125,15 @@ def run_demo(
 
 def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     """The demonstration as stages."""
+    return [*people_stages(out, demo, jobs), *network_stages(out, demo, jobs)]
+
+
+def people_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
+    """From pictures to where people looked and what they thought: all of it simulated."""
     table, opinions, study = out / "pictures.csv", out / "opinions.csv", out / "study.toml"
     sessions = [out / "sessions" / f"{person}.gaze.h5" for person in demo.people]
-    fixations, quality = out / "fixations.csv", out / "quality.csv"
-    ratings, histograms = out / "ratings.csv", out / "histograms.csv"
-    dataset = out / "demo.dataset.h5"
-    sheet = out / "pictures" / "attention.png"
-    settings = asdict(demo)
-
-    def chosen(*names: str) -> dict[str, Any]:
-        return {name: settings[name] for name in names}
-
-    pictures = chosen("pictures", "seed", "null", "rate_hz", "duration_ms", "share")
-    training = chosen("models", "conditions", "seeds", "epochs", "batch", "lr", "size")
-    trained = out / "config.json"
-    results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
+    fixations, quality, sheet = out / "fixations.csv", out / "quality.csv", out / _SHEET
+    pictures = _chosen(demo, "pictures", "seed", "null", "rate_hz", "duration_ms", "share")
     return [
         Stage("pictures", lambda: _pictures(out, demo), [], [table, opinions, study], pictures, ["pipelines.planted"]),
         Stage(
@@ -146,7 +141,7 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
             lambda: _record(study, demo.people, out / "sessions", jobs),
             [table, study],
             sessions,
-            chosen("participants"),
+            _chosen(demo, "participants"),
             ["gazekit.capture", "gazekit.session"],
             work=[out / "sessions"],
         ),
@@ -166,18 +161,29 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
         ),
         Stage(
             "ratings",
-            lambda: _ratings(opinions, ratings, histograms, demo),
+            lambda: _ratings(opinions, out / "ratings.csv", out / "histograms.csv", demo),
             [opinions],
-            [ratings, histograms],
-            chosen("raters_per_picture", "seed"),
+            [out / "ratings.csv", out / "histograms.csv"],
+            _chosen(demo, "raters_per_picture", "seed"),
             ["survey"],
         ),
+    ]
+
+
+def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
+    """From what people did to networks, their comparison and the report."""
+    made = [out / name for name in ("pictures.csv", "fixations.csv", "histograms.csv")]
+    table, fixations, histograms = made
+    dataset, trained = out / "demo.dataset.h5", out / "config.json"
+    training = _chosen(demo, "models", "conditions", "seeds", "epochs", "batch", "lr", "size")
+    results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
+    return [
         Stage(
             "dataset",
             lambda: _dataset(table, fixations, histograms, dataset, demo),
-            [table, fixations, histograms],
+            made,
             [dataset],
-            chosen("share", "seed", "size"),
+            _chosen(demo, "share", "seed", "size"),
             ["gazekit.dataset", "gazekit.attention"],
             work=[dataset],
         ),
@@ -194,11 +200,15 @@ def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
         Stage(
             "report",
             lambda: _report(out, demo),
-            [*results, sheet],
+            [*results, out / _SHEET],
             [out / "report.html"],
             modules=["gazekit.report"],
         ),
     ]
+
+
+def _chosen(demo: Demo, *names: str) -> dict[str, Any]:
+    return {name: getattr(demo, name) for name in names}
 
 
 def _pictures(out: Path, demo: Demo) -> None:
