@@ -36,6 +36,13 @@ def end(channels: int) -> list[nn.Module]:
     return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 4), nn.Softmax(dim=1)]
 
 
+class Viewed(nn.Module):
+    """What many models do in place of flattening; it fails on channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], -1)
+
+
 NETWORKS: dict[str, Callable[[], list[nn.Module]]] = {
     "linear": lambda: [nn.Flatten(), nn.Linear(108, 7), nn.ReLU(), nn.Linear(7, 4)],
     "convolutions": lambda: [conv(3, 5, padding=1, stride=2), nn.ReLU(), conv(5, 4, 2), nn.ReLU(), *end(4)],
@@ -86,6 +93,26 @@ def test_excitation_backprop_is_the_literal_one(name: str, seed: int) -> None:
     for one, picture, wanted in zip(found, pictures, target.tolist(), strict=True):
         np.testing.assert_allclose(one, winning(model, picture, wanted), atol=1e-6)
     torch.testing.assert_close(found.sum((1, 2, 3)), torch.ones(3, dtype=torch.float64), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_excitation_backprop_in_single_precision(name: str) -> None:
+    model, pictures = network(name, 0), torch.randn(3, 3, 6, 6, dtype=torch.float64)
+    exact = excitation(model, pictures, ["0"], target=2)["0"]
+    single = excitation(model.float(), pictures.float(), ["0"], target=2)["0"]
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), exact, atol=1e-6, rtol=0)
+
+
+def test_a_model_that_views_its_features() -> None:
+    model = network("convolution to one cell", 0).float()
+    flat = seq(*[Viewed() if isinstance(layer, nn.Flatten) else layer for layer in model])
+    pictures = torch.randn(3, 3, 6, 6)
+    torch.testing.assert_close(
+        excitation(flat, pictures, ["0"], target=2)["0"], excitation(model, pictures, ["0"], target=2)["0"]
+    )
+    wide = seq(nn.Conv2d(3, 4, 3), Viewed(), nn.Linear(64, 4), nn.Softmax(dim=1))
+    assert excitation(wide, pictures, ["0"])["0"].sum() == pytest.approx(3)
 
 
 def test_a_layer_without_any_evidence_keeps_the_mass() -> None:
