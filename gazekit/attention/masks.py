@@ -27,6 +27,7 @@ __all__ = [
     "random_rectangle",
     "rectangle_of_area",
     "rectangles_to_mask",
+    "resized_mask",
     "transfer_rectangle",
 ]
 
@@ -54,6 +55,32 @@ def rectangles_to_mask(boxes: npt.ArrayLike, size: tuple[int, int]) -> Mask:
     for top, left, bottom, right in array:
         mask[top:bottom, left:right] = True
     return mask
+
+
+def resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    """A mask at another size, (height, width), with the same share of the area, to the pixel.
+
+    It is blended to the new size (where it grows with its stairs smoothed, by a Gaussian of one of its pixels), and the
+    pixels with the largest part of it are true; of those with the same part the first, row by row. Where any was, one
+    is left at least.
+    """
+    if mask.shape == size:
+        return mask
+    height, width = size
+    part = mask.astype(np.uint8) * np.uint8(255)
+    grows = height > mask.shape[0] or width > mask.shape[1]
+    if grows:
+        part = np.asarray(cv2.GaussianBlur(part, (5, 5), 1.0, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
+    how = cv2.INTER_LINEAR if grows else cv2.INTER_AREA
+    part = np.asarray(cv2.resize(part, (width, height), interpolation=how), dtype=np.uint8)
+    if not mask.any():
+        return np.zeros(size, dtype=bool)
+    count = max(1, round(int(mask.sum()) / mask.size * part.size))
+    at_least = np.cumsum(np.bincount(part.ravel(), minlength=256)[::-1])  # how many have 255, 254, ... or more
+    level = 255 - int(np.searchsorted(at_least, count))
+    result = part > level
+    result.flat[np.flatnonzero(part == level)[: count - int(result.sum())]] = True
+    return result
 
 
 def fixations_to_mask(x: npt.ArrayLike, y: npt.ArrayLike, size: tuple[int, int], radius_px: float) -> Mask:

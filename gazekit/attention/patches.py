@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,15 +75,18 @@ def threshold_mask(
     share = mass if area is None else area
     if (mass is None) == (area is None) or share is None or not 0 < share <= 1:
         raise InputError(f"one share above 0 and at most 1 was expected; found mass {mass} and area {area}")
-    order = np.argsort(-array, axis=None, kind="stable")
     if area is not None:
-        count = max(1, round(area * array.size))
-    else:
-        held = np.cumsum(array.ravel()[order])
-        count = int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1
-    mask = np.zeros(array.size, dtype=bool)
-    mask[order[:count]] = True
-    return mask.reshape(array.shape)
+        return highest_pixels(array, max(1, round(area * array.size)))
+    held = np.cumsum(np.sort(array, axis=None)[::-1])
+    return highest_pixels(array, int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1)
+
+
+def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArray[np.bool_]:
+    """The ``count`` (1 or more) highest pixels; of those with the same value the first, row by row."""
+    level = np.partition(array, array.size - count, axis=None)[array.size - count]
+    mask = np.asarray(array > level)
+    mask.flat[np.flatnonzero(array == level)[: count - int(mask.sum())]] = True
+    return mask
 
 
 def connected_regions(mask: npt.NDArray[np.bool_], amap: npt.ArrayLike, min_area: int = 1) -> list[Region]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +10,7 @@ import pandas as pd
 from gazekit.dataset.controls import CONDITIONS, HUMAN
 from gazekit.dataset.duplicates import DISTANCE
 from gazekit.dataset.join import publish
+from gazekit.dataset.masks import Kind, MaskRule, ShareOf
 from gazekit.dataset.partitions import PARTITIONS
 from gazekit.dataset.parts import PartJob, PartOptions
 from gazekit.dataset.plan import Plan
@@ -30,7 +30,11 @@ def build_dataset(
     histograms: pd.DataFrame,
     out: str | Path,
     *,
+    mask: Kind = "rectangle",
     share: float = 0.7,
+    share_of: ShareOf = "mass",
+    patches: int = 3,
+    patch_share: float = 0.2,
     sigma_deg: float = 1.0,
     sigma_px: float | None = None,
     weight: str = "duration",
@@ -69,7 +73,8 @@ def build_dataset(
         ``original``.
     histograms : a histogram table (`gazekit.histograms`).
     out : the dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
-    share : of the attention map's mass that the human rectangle holds.
+    mask, share, share_of, patches, patch_share : what of people's attention a mask keeps, and all controls keep
+        elsewhere; see `gazekit.dataset.masks.MaskRule`.
     sigma_deg, sigma_px, weight, map_size : of the human map; see `by_picture` and `PartOptions`.
     cache : also keep every picture as a square of so many pixels, for fast training.
     split, seed : shares of train, validation and test, drawn stratified by mean score.
@@ -99,10 +104,11 @@ def build_dataset(
     pictures = sorted(pictures, key=lambda p: p.image)
     conditions = _conditions(conditions, fixations is not None)
     columns = count_columns(histograms)
-    _check(columns, partitions, pictures, scale, share, split, cache)
+    rule = MaskRule(mask, share, share_of, patches, patch_share)
+    _check(columns, partitions, pictures, scale, split, cache)
     seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
     said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
-    options = PartOptions(share, weight, map_size if fixations is not None else 0, cache)
+    options = PartOptions(rule, weight, map_size if fixations is not None else 0, cache)
     size = shard if shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
     step = size or PART
     jobs = [
@@ -115,6 +121,7 @@ def build_dataset(
         histograms=histograms,
         participants=participants,
         conditions=conditions,
+        masks=rule.kind,
         shares=tuple(checked_shares(split).tolist()),
         folds=folds,
         schemes={name: {part: list(ids) for part, ids in lists.items()} for name, lists in (schemes or {}).items()},
@@ -128,7 +135,9 @@ def build_dataset(
         include_marked=include_marked,
         remarks=said,
         sharded=size > 0,
-        parameters=asdict(options) | {"sigma_deg": sigma_deg, "sigma_px": sigma_px},
+        parameters=rule.parameters()
+        | {"weight": weight, "map_size": options.map_size, "cache": cache}
+        | {"sigma_deg": sigma_deg, "sigma_px": sigma_px},
         inputs=inputs,
     )
     out = Path(out)
@@ -150,7 +159,6 @@ def _check(
     partitions: Sequence[str],
     pictures: Sequence[Picture],
     scale: int | None,
-    share: float,
     split: Sequence[float],
     cache: int | None,
 ) -> None:
@@ -164,8 +172,6 @@ def _check(
         )
     if not pictures:
         raise InputError("a dataset needs at least one picture; the list is empty")
-    if not 0 < share <= 1:
-        raise ConfigError(f"share must be above 0 and at most 1; found {share}")
     if cache is not None and not 16 <= cache <= 4096:
         raise ConfigError(f"the cache's side must be 16 to 4096 pixels; found {cache}")
 

@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.dataset.layout import Boxes, read_text
+from gazekit.dataset.layout import read_text
+from gazekit.dataset.masks import REMOVED, Kind, Rectangles
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Tables:
     image: dict[str, npt.NDArray[Any]]
     rating: dict[str, npt.NDArray[Any]]
     split: dict[str, npt.NDArray[np.uint8]]
-    mask: dict[str, Boxes]
+    masks: Kind
+    mask: dict[str, Rectangles | None]  # None: regions, which are read when they are needed
     first: npt.NDArray[np.int64]
     shards: list[Path]
 
@@ -41,14 +43,20 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
     """Read the small columns of an opened dataset file."""
     image = {name: file[f"image/{name}"][()] for name in ("sha256", "width", "height", "phash", "group")}
     image |= {name: file[f"attention/{name}"][()] for name in ("shape", "viewers", "rectangle")}
-    conditions = json.loads(str(file.attrs["conditions"]))
+    conditions = [name for name in json.loads(str(file.attrs["conditions"])) if name != "original"]
     return Tables(
         ids=read_text(file["image/id"]),
         notes=read_text(file["image/notes"]),
         image=image,
         rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
         split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
-        mask={name: file[f"mask/{name}"][()] for name in conditions if name != "original"},
+        masks=file["mask"].attrs.get("kind", "rectangle"),  # the first datasets had no other
+        mask={name: _rectangles(file, name) for name in conditions},
         first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
         shards=[shard for shard, _ in shard_files(file, path)],
     )
+
+
+def _rectangles(file: h5py.File, condition: str) -> Rectangles | None:
+    column = file[f"mask/{condition}"]
+    return None if column.dtype == np.uint8 else Rectangles(column[()], condition in REMOVED)

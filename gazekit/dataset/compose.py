@@ -16,9 +16,11 @@ import pandas as pd
 from gazekit.dataset.build import ONE_FILE, SHARD
 from gazekit.dataset.duplicates import DISTANCE, components, near_pairs
 from gazekit.dataset.join import Small, publish
-from gazekit.dataset.layout import PART, REMARKS, SCHEMA, write_columns, write_remarks
+from gazekit.dataset.layout import PART, REMARKS, SCHEMA, joined_boxes, row_column, write_columns, write_remarks
+from gazekit.dataset.masks import Kind, Rectangles
 from gazekit.dataset.parts import check_part
 from gazekit.dataset.reader import Dataset
+from gazekit.dataset.regions import region_column
 from gazekit.dataset.seal import sealed_file
 from gazekit.dataset.splits import split
 from gazekit.dataset.work import work_folder
@@ -72,7 +74,8 @@ def merge(
 
     Raises
     ------
-    InputError : fewer than two, scales that differ, a picture id in two of them, maps on different grids.
+    InputError : fewer than two, scales that differ, a picture id in two of them, maps on different grids, masks of
+        different kinds.
     """
     if len(datasets) < 2:
         raise InputError(f"merging needs two datasets or more; found {len(datasets)}")
@@ -99,6 +102,9 @@ def _check_compatible(datasets: Sequence[Dataset]) -> None:
     grids = {dataset.map_size for dataset in datasets if dataset.map_size}
     if len(grids) > 1:
         raise InputError(f"the datasets' human maps lie on grids of different size: {sorted(grids)} pixels")
+    kinds = _kinds(datasets)
+    if len(kinds) > 1:
+        raise InputError(f"the datasets' masks are made of different things: {', '.join(kinds)}; build them alike")
     seen: dict[str, str] = {}
     twice = []
     for dataset in datasets:
@@ -173,12 +179,10 @@ def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int
 def _make_room(file: h5py.File, dataset: Dataset, count: int, caches: set[int]) -> dict[str, h5py.Dataset]:
     large = {}
     for size in sorted(caches):
-        shape = (count, size, size, 3)
-        large[f"pixels/{size}"] = file.create_dataset(f"pixels/{size}", shape, np.uint8, chunks=(1, *shape[1:]))
+        large[f"pixels/{size}"] = row_column(file, f"pixels/{size}", (count, size, size, 3), np.uint8, packed=False)
     if dataset.map_size:
         square = (count, dataset.map_size, dataset.map_size)
-        options = {"chunks": (1, *square[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
-        large["attention/map"] = file.create_dataset("attention/map", square, np.float32, **options)
+        large["attention/map"] = row_column(file, "attention/map", square, np.float32, shuffle=True)
     return large
 
 
@@ -204,13 +208,32 @@ def _write_tables(file: h5py.File, sources: Sequence[_Source], schemes: Table, g
     write_columns(file.create_group("rating"), **columns, flags=flags)
     write_columns(file.create_group("split"), **schemes)
     file.create_dataset("image/group", data=group, dtype=np.int64)
-    masks = file.create_group("mask")
-    for condition in _conditions(sources)[1:]:
-        boxes = np.concatenate([source.dataset.boxes(condition)[source.rows] for source in sources])
-        masks.create_dataset(condition, data=boxes, dtype=np.int32)
+    _write_masks(file.create_group("mask"), sources)
     names = sorted({name for source in sources for name in source.dataset.categories})
     write_columns(file.create_group("category"), **{name: _members(sources, name) for name in names})
     write_remarks(file, [row for source in sources for row in _remarks(source)])
+
+
+def _write_masks(masks: h5py.Group, sources: Sequence[_Source]) -> None:
+    conditions = [name for name in _conditions(sources) if name != "original"]
+    masks.attrs["kind"] = _kinds([source.dataset for source in sources])[0]
+    for condition in conditions:
+        found = [source.dataset.masks(condition) for source in sources]
+        if isinstance(found[0], Rectangles):
+            boxes = joined_boxes([one.boxes[s.rows] for one, s in zip(found, sources, strict=True)])  # type: ignore[union-attr]
+            masks.create_dataset(condition, data=boxes, dtype=np.int32)
+        elif condition == "human-removed" and "human" in masks:
+            masks[condition] = masks["human"]
+        else:
+            rows = [(one, int(i)) for one, s in zip(found, sources, strict=True) for i in s.rows]
+            column = region_column(masks, condition, len(rows), found[0].bits.shape[1])
+            for n, (one, i) in enumerate(rows):
+                column[n] = one.bits[i]  # type: ignore[union-attr]
+
+
+def _kinds(datasets: Sequence[Dataset]) -> list[Kind]:
+    """What the masks are made of in those that have any."""
+    return sorted({d.mask_kind for d in datasets if len(d.conditions) > 1}) or [datasets[0].mask_kind]
 
 
 def _members(sources: Sequence[_Source], name: str) -> npt.NDArray[np.bool_]:

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.dataset.layout import SCHEMA, read_remarks, read_text, write_columns
+from gazekit.dataset.layout import SCHEMA, joined_boxes, read_remarks, read_text, row_column, write_columns
 from gazekit.dataset.seal import check_seal, read_seal, sealed_file
 from gazekit.errors import FormatError, InputError
 from gazekit.files import whole_file
@@ -30,8 +30,13 @@ class Small:
     notes: list[str]
     columns: dict[str, npt.NDArray[Any]]  # sha256 width height phash shape rectangle viewers
     bytes: npt.NDArray[np.int64]
+    parts: Sequence[Path]
     first: npt.NDArray[np.int64]  # the first picture of each part, and the number of pictures
     remarks: Remarks
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Height and width of a picture."""
+        return int(self.columns["height"][i]), int(self.columns["width"][i])
 
 
 _IMAGE = ("sha256", "width", "height", "phash")
@@ -92,8 +97,9 @@ def read_small(parts: Sequence[Path]) -> Small:
                 gathered[name].append(file[f"attention/{name}"][()])
             gathered["bytes"].append(np.diff(file["image/offset"][()]))
         first.append(len(ids))
-    columns = {name: np.concatenate(arrays) for name, arrays in gathered.items()}
-    return Small(ids, notes, columns, columns.pop("bytes"), np.array(first, dtype=np.int64), remarks)
+    columns: dict[str, npt.NDArray[Any]] = {"rectangle": joined_boxes(gathered.pop("rectangle"))}
+    columns |= {name: np.concatenate(arrays) for name, arrays in gathered.items()}
+    return Small(ids, notes, columns, columns.pop("bytes"), parts, np.array(first, dtype=np.int64), remarks)
 
 
 def _write_images(file: h5py.File, small: Small) -> None:
@@ -145,15 +151,8 @@ def _large(source: h5py.File) -> list[str]:
 
 def _copy_rows(file: h5py.File, source: h5py.Dataset, name: str, rows: slice, total: int) -> None:
     if name not in file:
-        file.create_dataset(
-            name,
-            (total, *source.shape[1:]),
-            dtype=source.dtype,
-            chunks=(1, *source.shape[1:]),
-            compression=source.compression,
-            compression_opts=source.compression_opts,
-            shuffle=source.shuffle,
-        )
+        shape = (total, *source.shape[1:])
+        row_column(file, name, shape, source.dtype, packed=source.compression is not None, shuffle=source.shuffle)
     column, rest = file[name], (0,) * (len(source.shape) - 1)
     for n in range(len(source)):  # a row is a chunk: copied as it is, compressed or not
         if source.id.get_chunk_info_by_coord((n, *rest)).byte_offset is not None:

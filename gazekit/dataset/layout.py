@@ -27,6 +27,33 @@ def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]
             group.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
 
 
+def joined_boxes(boxes: Sequence[Boxes]) -> Boxes:
+    """Rectangles of several sets: as many a picture as in the set that has most; unused ones are zero."""
+    most = max(one.shape[1] for one in boxes)
+    return np.concatenate([np.pad(one, ((0, 0), (0, most - one.shape[1]), (0, 0))) for one in boxes])
+
+
+def row_column(
+    group: h5py.Group,
+    name: str,
+    shape: tuple[int, ...],
+    kind: npt.DTypeLike,
+    *,
+    packed: bool = True,
+    shuffle: bool = False,
+    longest: bool = False,
+) -> h5py.Dataset:
+    """Room for a column of which a row is read at a time: a chunk a row.
+
+    ``packed`` by gzip: LZF is faster, but its output depends on what was in memory before. ``longest`` says that the
+    column may be cut later.
+    """
+    how = {"compression": "gzip", "compression_opts": 1, "shuffle": shuffle} if packed else {}
+    return group.create_dataset(
+        name, shape, dtype=kind, chunks=(1, *shape[1:]), maxshape=shape if longest else None, **how
+    )
+
+
 def read_text(dataset: h5py.Dataset) -> list[str]:
     """A column of text."""
     return [str(value) for value in dataset.asstr()[()]]

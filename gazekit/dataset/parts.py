@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.attention import attended_rectangle, attention_map
+from gazekit.attention import attention_map
+from gazekit.attention.masks import Mask
+from gazekit.attention.rectangles import Box
 from gazekit.dataset.duplicates import perceptual_hash
-from gazekit.dataset.layout import PART, write_columns, write_remarks
+from gazekit.dataset.layout import PART, Boxes, row_column, write_columns, write_remarks
+from gazekit.dataset.masks import FINER, MaskRule, Size, around, grid_shape, packed, scaled_box
 from gazekit.dataset.resize import resized
 from gazekit.dataset.seal import check_seal, sealed_file
 from gazekit.errors import FormatError, InputError
@@ -39,7 +43,7 @@ class PictureFixations:
 class PartOptions:
     """What decides a part's content beside its pictures and fixations."""
 
-    share: float = 0.7
+    rule: MaskRule = field(default_factory=MaskRule)
     weight: str = "duration"
     map_size: int = 64  # pixels of the longer side of the human map; 0: no maps
     cache: int | None = None  # also keep the pixels, resized to a square of this side
@@ -79,7 +83,8 @@ class Row:
     notes: str
     phash: int
     map: npt.NDArray[np.float32] | None
-    box: tuple[int, int, int, int]
+    region: Mask | None  # of the rule `region`, on its grid
+    boxes: list[Box]
     viewers: int
     pixels: Pixels | None
 
@@ -129,12 +134,12 @@ def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, opt
     """
     info, pixels = examine_picture(encoded, str(picture.file))
     height, width = pixels.shape[:2]
-    amap, box, viewers = None, (0, 0, 0, 0), 0
+    viewers, amap, region, boxes = 0, None, None, list[Box]()
     if seen is not None:
         on = (seen.x >= 0) & (seen.x < width) & (seen.y >= 0) & (seen.y < height) & (seen.duration_ms > 0)
         viewers = len(np.unique(seen.viewer[on]))
         if viewers:
-            amap, box = _attention(seen, (height, width), options)
+            amap, region, boxes = _attention(seen, (height, width), options)
     return Row(
         image=picture.image,
         encoded=encoded,
@@ -143,30 +148,27 @@ def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, opt
         notes=" ".join(info.notes),
         phash=perceptual_hash(pixels),
         map=amap,
-        box=box,
+        region=region,
+        boxes=boxes,
         viewers=viewers,
         pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
     )
 
 
 def _attention(
-    seen: PictureFixations, size: tuple[int, int], options: PartOptions
-) -> tuple[npt.NDArray[np.float32], tuple[int, int, int, int]]:
-    """The map on a grid of the picture's shape, and the grid's smallest rectangle in pixels of the picture."""
-    height, width = size
-    scale = min(1.0, options.map_size / max(size))
-    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    seen: PictureFixations, size: Size, options: PartOptions
+) -> tuple[npt.NDArray[np.float32], Mask | None, list[Box]]:
+    """The map on a grid of the picture's shape; what the rule keeps of it: a region, rectangles in picture pixels."""
+    rule, scale = options.rule, min(1.0, options.map_size / max(size))
+    h, w = grid = grid_shape(size, options.map_size)
     weight = seen.duration_ms if options.weight == "duration" else None
-    amap = attention_map(
-        seen.x * (w / width), seen.y * (h / height), weight, size=(h, w), sigma_px=seen.sigma_px * scale
-    )
-    top, left, bottom, right = attended_rectangle(amap, options.share)
-    return amap, (
-        round(top * height / h),
-        round(left * width / w),
-        round(bottom * height / h),
-        round(right * width / w),
-    )
+    x, y = seen.x * (w / size[1]), seen.y * (h / size[0])
+    amap = attention_map(x, y, weight, size=grid, sigma_px=seen.sigma_px * scale)
+    if rule.kind != "region":
+        return amap, None, [scaled_box(box, grid, size) for box in rule.boxes(amap)]
+    finer = grid_shape(size, FINER * options.map_size)
+    region = rule.region(np.asarray(cv2.resize(amap, finer[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32))
+    return amap, region, [scaled_box(around(region), finer, size)]
 
 
 def _rows(job: PartJob, remarks: list[tuple[str, str, str]]) -> Iterator[Row]:
@@ -199,24 +201,17 @@ _NOTES = {
 def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
     """Write what is large picture by picture, so that one picture at a time is in memory."""
     count, grid, cache = len(job.pictures), job.options.map_size, job.options.cache
+    side = FINER * grid if job.options.rule.kind == "region" else 0
     room = sum(p.file.stat().st_size for p in job.pictures if p.file.is_file())  # broken ones leave some unused
     encoded = file.create_dataset("image/encoded", (room,), dtype=np.uint8)
-    pixels, maps = None, None
+    pixels, maps, regions = None, None, None
     if cache:
-        shape = (count, cache, cache, 3)
-        pixels = file.create_dataset(f"pixels/{cache}", shape, dtype=np.uint8, chunks=(1, *shape[1:]), maxshape=shape)
+        square = (count, cache, cache, 3)
+        pixels = row_column(file, f"pixels/{cache}", square, np.uint8, packed=False, longest=True)
     if grid:
-        square = (count, grid, grid)
-        maps = file.create_dataset(
-            "attention/map",
-            square,
-            dtype=np.float32,
-            chunks=(1, grid, grid),
-            maxshape=square,
-            compression="gzip",
-            compression_opts=1,  # LZF is faster, but its output depends on what was in memory before
-            shuffle=True,
-        )
+        maps = row_column(file, "attention/map", (count, grid, grid), np.float32, shuffle=True, longest=True)
+    if side:
+        regions = row_column(file, "attention/region", (count, side, -(-side // 8)), np.uint8, longest=True)
     gathered, waiting = _Gathered(), bytearray()
     grids = np.zeros((count, grid, grid), dtype=np.float32)
     for n, row in enumerate(_rows(job, gathered.remarks)):
@@ -230,12 +225,14 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             pixels[n] = row.pixels
         if row.map is not None:
             grids[n, : row.map.shape[0], : row.map.shape[1]] = row.map
+        if regions is not None and row.region is not None:
+            regions[n] = packed(row.region, side)
         _gather(gathered, row, end)
     _append(encoded, waiting, gathered.ends[-1])
-    if pixels is not None:
-        pixels.resize(len(gathered.rows), axis=0)
+    for column in (pixels, maps, regions):
+        if column is not None:
+            column.resize(len(gathered.rows), axis=0)
     if maps is not None:
-        maps.resize(len(gathered.rows), axis=0)
         maps[...] = grids[: len(gathered.rows)]
     return gathered
 
@@ -251,8 +248,7 @@ def _gather(gathered: _Gathered, row: Row, end: int) -> None:
     gathered.ends.append(end)
     gathered.digests.append(hashlib.sha256(row.encoded).hexdigest())
     gathered.shapes.append((0, 0) if row.map is None else (row.map.shape[0], row.map.shape[1]))
-    small = Row(row.image, b"", row.width, row.height, row.notes, row.phash, None, row.box, row.viewers, None)
-    gathered.rows.append(small)
+    gathered.rows.append(replace(row, encoded=b"", map=None, region=None, pixels=None))
 
 
 def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
@@ -270,11 +266,18 @@ def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
     write_columns(
         file.require_group("attention"),
         shape=np.array(gathered.shapes, dtype=np.int32).reshape(-1, 2),
-        rectangle=np.array([row.box for row in rows], dtype=np.int32).reshape(-1, 1, 4),
+        rectangle=_padded([row.boxes for row in rows], job.options.rule.count),
         viewers=np.array([row.viewers for row in rows], dtype=np.int32),
     )
     _write_fixations(file.create_group("fixation"), [job.fixations.get(row.image) for row in rows])
     write_remarks(file, gathered.remarks)
+
+
+def _padded(found: list[list[Box]], count: int) -> Boxes:
+    boxes = np.zeros((len(found), count, 4), dtype=np.int32)
+    for row, own in zip(boxes, found, strict=True):
+        row[: len(own)] = np.array(own, dtype=np.int32).reshape(-1, 4)
+    return boxes
 
 
 def _write_fixations(group: h5py.Group, seen: list[PictureFixations | None]) -> None:

@@ -16,7 +16,9 @@ from gazekit.dataset.controls import condition_boxes
 from gazekit.dataset.duplicates import components, near_pairs
 from gazekit.dataset.join import Remarks, Small
 from gazekit.dataset.layout import SCHEMA, write_columns, write_remarks
+from gazekit.dataset.masks import Kind
 from gazekit.dataset.partitions import partition
+from gazekit.dataset.regions import write_regions
 from gazekit.dataset.splits import fixed, folds, split
 from gazekit.files import provenance
 from gazekit.histograms import moments
@@ -30,6 +32,7 @@ class Plan:
     histograms: pd.DataFrame
     participants: list[str]
     conditions: tuple[str, ...]
+    masks: Kind
     shares: tuple[float, ...]
     folds: int
     schemes: dict[str, dict[str, list[str]]]
@@ -49,7 +52,8 @@ class Plan:
     def attributes(self) -> dict[str, Any]:
         """Attributes of the file; parameters, and SHA-256 of the tables (a picture's own is in ``/image/sha256``)."""
         left_out = {"histograms", "participants", "remarks", "parameters", "inputs", "schemes", "groups", "columns"} | {
-            "categories"
+            "categories",
+            "masks",
         }
         chosen = {name: value for name, value in vars(self).items() if name not in left_out}
         record = provenance(SCHEMA, self.parameters | chosen | {"schemes": sorted(self.schemes)})
@@ -61,12 +65,12 @@ class Plan:
         }
 
     def write(self, file: h5py.File, small: Small) -> None:
-        """Ratings, splits, rectangles of every condition, and remarks."""
+        """Ratings, splits, masks of every condition, and remarks."""
         write_tables(file, small, self)
 
 
 def write_tables(file: h5py.File, small: Small, plan: Plan) -> None:
-    """Ratings, splits, rectangles of every condition, and remarks."""
+    """Ratings, splits, masks of every condition, and remarks."""
     counts = _counts(small.ids, plan)
     n = counts.sum(axis=1)
     mean, std = moments(counts)
@@ -87,15 +91,22 @@ def write_tables(file: h5py.File, small: Small, plan: Plan) -> None:
     members = {name: np.isin(small.ids, list(ids)) for name, ids in sorted(plan.categories.items())}
     write_columns(file.create_group("category"), **members)
     file.create_dataset("image/group", data=group, dtype=np.int64)
-    sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
-    masks = file.create_group("mask")
-    for condition in plan.conditions:
-        if condition != "original":
-            boxes = condition_boxes(condition, small.columns["rectangle"], sizes, small.ids, group, plan.seed)
-            masks.create_dataset(condition, data=boxes, dtype=np.int32)
+    _write_masks(file.create_group("mask"), small, plan, group)
     twins = [(small.ids[b], "near-duplicate", f"looks almost as {small.ids[a]}") for a, b in pairs]
     few = [(small.ids[i], word, text) for i, words in enumerate(marks) for word, text in words]
     write_remarks(file, [*plan.remarks, *small.remarks, *few, *twins])
+
+
+def _write_masks(masks: h5py.Group, small: Small, plan: Plan, group: npt.NDArray[np.int64]) -> None:
+    masks.attrs["kind"] = plan.masks
+    conditions = [name for name in plan.conditions if name != "original"]
+    if plan.masks == "region" and conditions:
+        write_regions(masks, conditions, small, group, plan.seed)
+        return
+    sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
+    for condition in conditions:
+        boxes = condition_boxes(condition, small.columns["rectangle"], sizes, small.ids, group, plan.seed)
+        masks.create_dataset(condition, data=boxes, dtype=np.int32)
 
 
 def _counts(ids: Sequence[str], plan: Plan) -> npt.NDArray[np.int64]:

@@ -16,16 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.attention.masks import Fill, apply_mask, rectangles_to_mask
+from gazekit.attention.masks import Fill, Mask, apply_mask
 from gazekit.dataset.columns import Tables, read_tables, shard_files
-from gazekit.dataset.controls import REMOVED
-from gazekit.dataset.layout import SCHEMA, SPLITS, Boxes, read_remarks, read_text
+from gazekit.dataset.layout import SCHEMA, SPLITS, read_remarks, read_text
+from gazekit.dataset.masks import REMOVED, Bits, Kind, Rectangles, Regions
 from gazekit.dataset.resize import decode_resized, resized
 from gazekit.dataset.seal import check_seal, read_seal
 from gazekit.errors import FormatError, InputError, unknown_name
 from gazekit.pictures import Pixels, decode_picture
 
-Mask = npt.NDArray[np.bool_]
 Split = Literal["train", "validation", "test"]
 
 
@@ -73,7 +72,7 @@ class Dataset:
         self.path = path
         self.sha256 = digest
         self._verified = verified
-        self._extra: dict[str, Boxes] = {}
+        self._extra: dict[str, Rectangles | Regions] = {}
         self._files: tuple[int, dict[Path, h5py.File]] = (os.getpid(), {})
         self._bytes: dict[int, tuple[npt.NDArray[np.int64], h5py.Dataset]] = {}
 
@@ -137,6 +136,11 @@ class Dataset:
     def conditions(self) -> tuple[str, ...]:
         """Names of the conditions: ``original`` first, then the masks."""
         return ("original", *self._tables.mask, *self._extra)
+
+    @property
+    def mask_kind(self) -> Kind:
+        """What masks are made of: one ``rectangle`` a picture, ``patches`` or a ``region``."""
+        return self._tables.masks
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -257,17 +261,25 @@ class Dataset:
         """The rectangles of a condition, (k, 4): top, left, bottom, right, half open, in the picture's pixels.
 
         For ``human-removed`` they are the ones that are taken away. ``original`` has one, the whole picture.
-        k is 0 where there is no rectangle (nobody looked).
+        k is 0 where there is no rectangle (nobody looked). Where masks are regions, they are the rectangles around the
+        connected parts, the largest part first.
         """
         if condition == "original":
             return np.array([[0, 0, *self.sizes[i]]], dtype=np.int64)
-        boxes: npt.NDArray[np.int64] = self.boxes(condition)[i].astype(np.int64)
-        return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+        return self.masks(condition).rectangles(self._row(i), self._size(i))
 
     def mask(self, i: int, condition: str) -> Mask:
         """True where the picture is kept, (height, width)."""
-        height, width = self.sizes[i].tolist()
-        return self._mask(i, condition, (height, width))
+        return self._mask(i, condition, self._size(i))
+
+    def masks(self, condition: str) -> Rectangles | Regions:
+        """The masks of a condition for all pictures, as they are kept."""
+        if condition in self._extra:
+            return self._extra[condition]
+        if condition not in self._tables.mask:
+            raise unknown_name("condition", condition, self.conditions)
+        rectangles = self._tables.mask[condition]
+        return rectangles or Regions(self._file(self.path)[f"mask/{condition}"], condition in REMOVED)
 
     def with_rectangles(self, name: str, boxes: npt.ArrayLike) -> Dataset:
         """A view with one more condition that keeps what lies in its rectangles, (N, k, 4) or (N, 4).
@@ -280,35 +292,63 @@ class Dataset:
         array = array[:, None] if array.ndim == 2 else array
         if array.ndim != 3 or array.shape[0] != len(self) or array.shape[2] != 4:
             raise InputError(f"rectangles must have the shape ({len(self)}, k, 4); found {np.shape(boxes)}")
-        if name in self.conditions:
-            raise InputError(f"the dataset has a condition {name!r} already")
         low, high, size = array[..., :2], array[..., 2:], self.sizes[:, None]
         wrong = ((low < 0) | (high > size) | (low > high)).any(axis=(1, 2))
         if wrong.any():
             names = ", ".join(self.ids[i] for i in np.flatnonzero(wrong)[:10])
             raise InputError(f"{name}: rectangles leave the picture, or are turned round: {names}")
+        return self._with(name, Rectangles(array.astype(np.int32)))
+
+    def with_regions(self, name: str, bits: Bits) -> Dataset:
+        """A view with one more condition that keeps regions, packed as `gazekit.dataset.masks.packed` does.
+
+        Raises
+        ------
+        InputError : a wrong shape, a name that is taken.
+        """
+        if bits.dtype != np.uint8 or bits.ndim != 3 or bits.shape[::2] != (len(self), -(-bits.shape[1] // 8)):
+            raise InputError(
+                f"regions must be uint8 of the shape ({len(self)}, side, side / 8); found {bits.dtype} {bits.shape}"
+            )
+        return self._with(name, Regions(bits))
+
+    def _with(self, name: str, masks: Rectangles | Regions) -> Dataset:
+        if name in self.conditions:
+            raise InputError(f"the dataset has a condition {name!r} already")
         view = copy.copy(self)
-        view._extra = {**self._extra, name: array.astype(np.int32)}
+        view._extra = {**self._extra, name: masks}
         return view
 
     def read(
-        self, i: int, condition: str = "original", size: int | tuple[int, int] = 224, fill: Fill = "black"
+        self,
+        i: int,
+        condition: str = "original",
+        size: int | tuple[int, int] = 224,
+        fill: Fill = "black",
+        soft_px: float = 0.0,
     ) -> Pixels:
         """A picture for a network: resized to a square (or height, width), then masked; uint8 RGB.
 
-        Decoded straight to about the size that is wanted; from the pixel cache where the dataset has one.
+        Decoded straight to about the size that is wanted; from the pixel cache where the dataset has one. What stands
+        outside the mask (``fill``), and the width of a soft edge (``soft_px``, in pixels of the result), are those of
+        `gazekit.attention.masks.apply_mask`.
         """
         wanted = (size, size) if isinstance(size, int) else size
         pixels = self._resized(i, wanted)
         if condition == "original":
             return pixels
-        return apply_mask(pixels, self._mask(i, condition, wanted), fill)
+        return apply_mask(pixels, self._mask(i, condition, wanted), fill, soft_px)
 
     def batch(
-        self, indices: npt.ArrayLike, condition: str = "original", size: int = 224, fill: Fill = "black"
+        self,
+        indices: npt.ArrayLike,
+        condition: str = "original",
+        size: int = 224,
+        fill: Fill = "black",
+        soft_px: float = 0.0,
     ) -> Pixels:
         """Several pictures as `read` gives them, (n, size, size, 3)."""
-        chosen = [self.read(int(i), condition, size, fill) for i in np.asarray(indices)]
+        chosen = [self.read(int(i), condition, size, fill, soft_px) for i in np.asarray(indices)]
         return np.stack(chosen) if chosen else np.empty((0, size, size, 3), dtype=np.uint8)
 
     # -- for making datasets of datasets -------------------------------------------------------------------------
@@ -355,30 +395,25 @@ class Dataset:
             return resized(file[f"pixels/{cache}"][row], *wanted)
         if {"alpha", "cmyk"} & set(self._tables.notes[i].split()):
             return resized(self.picture(i), *wanted)
-        height, width = self.sizes[i].tolist()
-        return decode_resized(self.encoded(i), self.ids[i], (height, width), wanted)
+        return decode_resized(self.encoded(i), self.ids[i], self._size(i), wanted)
 
-    def boxes(self, condition: str) -> Boxes:
-        """The rectangles of a mask condition for all pictures, (N, k, 4); unused ones are zero."""
-        if condition in self._extra:
-            return self._extra[condition]
-        if condition not in self._tables.mask:
-            raise unknown_name("condition", condition, self.conditions)
-        return self._tables.mask[condition]
+    def _mask(self, i: int, condition: str, wanted: tuple[int, int]) -> Mask:
+        if condition == "original":
+            return np.ones(wanted, dtype=bool)
+        return self.masks(condition).mask(self._row(i), self._size(i), wanted)
 
-    def _mask(self, i: int, condition: str, size: tuple[int, int]) -> Mask:
-        boxes = self.rectangles(i, condition)
-        scale = np.tile(np.array(size) / self.sizes[i], 2)
-        scaled = np.rint(boxes * scale).astype(np.int64)
-        scaled[:, :2] = np.minimum(scaled[:, :2], np.array(size) - 1)
-        scaled[:, 2:] = np.maximum(scaled[:, 2:], scaled[:, :2] + 1)
-        mask = rectangles_to_mask(scaled, size)
-        return ~mask if condition in REMOVED else mask
+    def _size(self, i: int) -> tuple[int, int]:
+        image = self._tables.image
+        return int(image["height"][i]), int(image["width"][i])
+
+    def _row(self, i: int) -> int:
+        if not 0 <= i < len(self):
+            raise InputError(f"pictures are numbered 0 to {len(self) - 1}; found {i}")
+        return int(i)
 
     def _source(self, i: int) -> tuple[h5py.File, int]:
         """The file that holds a picture, and its row in it."""
-        if not 0 <= i < len(self):
-            raise InputError(f"pictures are numbered 0 to {len(self) - 1}; found {i}")
+        self._row(i)
         tables = self._tables
         if not tables.shards:
             return self._file(self.path), int(i)

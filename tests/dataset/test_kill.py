@@ -152,6 +152,7 @@ def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, mon
 
 
 def test_changed_input_is_noticed_after_a_kill(collection: Collection, tmp_path: Path) -> None:
+    from gazekit.dataset.masks import MaskRule
     from gazekit.dataset.parts import PartJob, PartOptions
     from gazekit.pictures import Picture
 
@@ -160,7 +161,7 @@ def test_changed_input_is_noticed_after_a_kill(collection: Collection, tmp_path:
     job = PartJob((Picture("a", file),), {}, PartOptions())
     before = job.key()
     assert PartJob((Picture("a", file),), {}, PartOptions()).key() == before
-    assert PartJob((Picture("a", file),), {}, PartOptions(share=0.5)).key() != before
+    assert PartJob((Picture("a", file),), {}, PartOptions(MaskRule(share=0.5))).key() != before
     shutil.copyfile(collection.pictures[1].file, file)
     assert job.key() != before
 
