@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,9 +16,10 @@ import pandas as pd
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
 from gazekit.attention.maps import Map
-from gazekit.attention.masks import Fill, Mask, apply_mask, fixations_to_mask, rectangles_to_mask
-from gazekit.attention.patches import best_patches, connected_regions, threshold_mask
-from gazekit.attention.rectangles import Box, attended_rectangle
+from gazekit.attention.masks import Fill, Mask, apply_mask, check_look, fixations_to_mask, rectangles_to_mask
+from gazekit.attention.patches import connected_regions
+from gazekit.attention.rectangles import Box
+from gazekit.attention.rule import MaskRule, ShareOf
 from gazekit.attention.viewings import EVERYONE, Viewing, Weight, maps_by_picture, viewings
 from gazekit.errors import FormatError, InputError
 from gazekit.files import provenance, whole_file
@@ -37,26 +38,35 @@ class Options:
 
     Attributes
     ----------
-    share : of the map's mass in the rectangle, or in the region.
+    mask : what is kept: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or
+        what lies within sigma of the ``fixations``.
+    share, share_of, patches, patch_share : see `gazekit.attention.rule.MaskRule`; ``share`` is of the rectangle too.
     sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
     by : maps of ``everyone``, of each ``participant``, or of groups (participant -> group).
-    keep : what a mask keeps: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or
-        what lies within sigma of the ``fixations``.
-    patches : how many, each of ``patch_share`` of the picture's height and width.
     fill, soft_px, remove : see `gazekit.attention.masks.apply_mask`; ``remove`` takes the attended part away.
     """
 
+    mask: Kept = "rectangle"
     share: float = 0.7
+    share_of: ShareOf = "mass"
+    patches: int = 3
+    patch_share: float = 0.2
     sigma_deg: float = 1.0
     sigma_px: float | None = None
     weight: Weight = "duration"
     by: Literal["everyone", "participant"] | Mapping[str, str] = "everyone"
-    keep: Kept = "rectangle"
-    patches: int = 3
-    patch_share: float = 0.2
     fill: Fill = "black"
     soft_px: float = 0.0
     remove: bool = False
+
+    def __post_init__(self) -> None:
+        check_look(self.fill, self.soft_px)
+        self.rule()
+
+    def rule(self) -> MaskRule:
+        """What a mask keeps of a map; of fixations, what its rectangle is."""
+        kind = "rectangle" if self.mask == "fixations" else self.mask
+        return MaskRule(kind, self.share, self.share_of, self.patches, self.patch_share)
 
 
 def write_attention(
@@ -161,17 +171,16 @@ def _sizes(
 def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
     """The row of a map in the table, and the mask of what is attended to."""
     own = viewing if who == EVERYONE else viewing.of(*_members(viewing, who, options))
-    box = attended_rectangle(amap, options.share)
-    boxes: list[Box] = [box]
-    if options.keep == "region":
-        mask = threshold_mask(amap, mass=options.share)
+    rule = options.rule()
+    box = replace(rule, kind="rectangle").boxes(amap)[0]
+    boxes: list[Box] = [box] if options.mask == "rectangle" else []
+    if options.mask == "region":
+        mask = rule.region(amap)
         boxes = [region.box for region in connected_regions(mask, amap)]
-    elif options.keep == "fixations":
-        mask, boxes = fixations_to_mask(own.x, own.y, viewing.size, viewing.sigma_px), []
+    elif options.mask == "fixations":
+        mask = fixations_to_mask(own.x, own.y, viewing.size, viewing.sigma_px)
     else:
-        if options.keep == "patches":
-            h, w = (max(1, round(options.patch_share * side)) for side in viewing.size)
-            boxes = best_patches(amap, options.patches, (h, w))
+        boxes = boxes or rule.boxes(amap)
         mask = rectangles_to_mask(boxes, viewing.size)
     row = {
         "image": viewing.image,

@@ -121,10 +121,7 @@ def apply_mask(
         raise InputError(
             f"a uint8 picture (h, w, 3) and a mask (h, w) were expected; found {rgb.dtype} {rgb.shape} and {mask.shape}"
         )
-    if fill not in FILLS:
-        raise unknown_name("fill", fill, FILLS)
-    if not (math.isfinite(soft_px) and soft_px >= 0):
-        raise InputError(f"a soft edge must be 0 pixels or more; found {soft_px}")
+    check_look(fill, soft_px)
     keep = np.asarray(mask, dtype=bool)
     if fill == "black" and not soft_px:
         return np.where(keep[..., None], rgb, np.uint8(0))
@@ -133,6 +130,14 @@ def apply_mask(
         return np.where(keep[..., None], rgb, elsewhere)
     alpha = soft_edge(keep, soft_px)[..., None]
     return np.rint(alpha * rgb + (1 - alpha) * elsewhere).astype(np.uint8)
+
+
+def check_look(fill: str, soft_px: float) -> None:
+    """Refuse a fill that is not known, and an edge of no width (InputError)."""
+    if fill not in FILLS:
+        raise unknown_name("fill", fill, FILLS)
+    if not (math.isfinite(soft_px) and soft_px >= 0):
+        raise InputError(f"a soft edge must be 0 pixels or more; found {soft_px}")
 
 
 def centre_rectangle(size: tuple[int, int], area: int) -> Box:

@@ -116,7 +116,7 @@ def viewings(
     table = table[table.groupby("image")["x_picture"].transform("count") > 0]
     if not len(table):
         raise InputError(f"none of {len(fixations)} fixations lies on any of the {len(sizes)} pictures")
-    sigma = _sigma(table, sigma_deg, sigma_px)
+    sigma = picture_sigmas(table, sigma_deg, sigma_px)
     return {str(image): _viewing(str(image), own, sizes, sigma, weight) for image, own in table.groupby("image")}
 
 
@@ -153,14 +153,23 @@ def pixels_per_degree(fixations: pd.DataFrame) -> pd.Series:
     table = fixations.dropna(subset=["x_picture", "x_deg"])
     tangent = np.tan(np.radians(table["x_deg"].astype(float)))
     parts = pd.DataFrame({"image": table["image"], "x": table["x_picture"].astype(float), "t": tangent})
-    centred = parts[["x", "t"]] - parts.groupby("image")[["x", "t"]].transform("mean")
-    sums = pd.DataFrame({"xt": centred["x"] * centred["t"], "xx": centred["x"] ** 2}).groupby(parts["image"]).sum()
+    centred = parts[["x", "t"]] - parts.groupby("image", observed=True)[["x", "t"]].transform("mean")
+    sums = (
+        pd.DataFrame({"xt": centred["x"] * centred["t"], "xx": centred["x"] ** 2})
+        .groupby(parts["image"], observed=True)
+        .sum()
+    )
     slope = (sums["xt"] / sums["xx"]).where(sums["xx"] > 0.5)
     return pd.Series(2 * math.tan(math.radians(0.5)) / slope, name="pixels_per_degree")
 
 
-def _sigma(table: pd.DataFrame, sigma_deg: float, sigma_px: float | None) -> dict[str, float]:
-    """Sigma in pixels by image; pictures with a single fixation take the median of the others."""
+def picture_sigmas(table: pd.DataFrame, sigma_deg: float = 1.0, sigma_px: float | None = None) -> dict[str, float]:
+    """Sigma in picture pixels by image; pictures with a single fixation take the median of the others.
+
+    Raises
+    ------
+    ConfigError : sigma is in degrees, and the table does not tell how large a degree is.
+    """
     images = table["image"].unique()
     if sigma_px is not None:
         return dict.fromkeys(map(str, images), float(sigma_px))

@@ -19,27 +19,23 @@ if TYPE_CHECKING:
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder of pictures, or a CSV list (image, file).")
 @click.option("--study", type=click.Path(path_type=Path), help="Study file: its pictures and [attention] section.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
-@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Of the map's mass that is kept.  [0.7]")
+@click.option("--mask", type=click.Choice(["rectangle", "region", "patches", "fixations"]),
+              help="What a mask keeps.  [rectangle]")  # fmt: skip
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Of the map that is kept.  [0.7]")
+@click.option("--share-of", type=click.Choice(["mass", "area"]), help="The share is of this.  [mass]")
+@click.option("--patches", type=click.IntRange(1), help="How many patches.  [3]")
+@click.option("--patch-share", type=click.FloatRange(0, 1, min_open=True),
+              help="Height and width of a patch, as a share of the picture's.  [0.2]")  # fmt: skip
 @click.option("--sigma-deg", type=click.FloatRange(0, min_open=True), help="Sigma of the maps in degrees.  [1]")
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma in picture pixels instead.")
 @click.option("--weight", type=click.Choice(["duration", "count"]), help="What a fixation weighs.  [duration]")
 @click.option("--by", type=click.Choice(["everyone", "participant"]), default="everyone", show_default=True)
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
-@click.option(
-    "--keep",
-    type=click.Choice(["rectangle", "region", "patches", "fixations"]),
-    default="rectangle",
-    show_default=True,
-    help="What the mask keeps.",
-)
-@click.option("--patches", default=3, show_default=True, type=click.IntRange(1), help="How many patches.")
-@click.option("--patch-share", default=0.2, show_default=True, type=click.FloatRange(0, 1, min_open=True),
-              help="Height and width of a patch, as a share of the picture's.")  # fmt: skip
 @click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), help="Outside the mask.  [black]")
 @click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")
 @click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
 @click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")
-@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. viewer=participant.")
+@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
 @click.option("--tables-only", is_flag=True, help="No pictures.")
 @click.option("--no-agreement", is_flag=True, help="Do not judge the agreement of people.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
@@ -55,14 +51,14 @@ def command(
 ) -> None:
     """Attention maps, rectangles and masks from fixations.
 
-    FIXATIONS is a table as `gazekit fixations` writes it (image, x_picture, y_picture, duration_ms, participant).
+    FIXATIONS is a table as `gazekit fixations` writes it (image, x_picture, y_picture, duration_ms, participant), or
+    one with x, y, duration and viewer or subject.
     OUT gets attention.csv, maps, scanpaths, heatmaps, masked pictures, a contact sheet, pairs of original and masked
     pictures, and how well people agree.
 
     \b
     gazekit attention fixations.csv --study study.toml --out attention
-    gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based \\
-        --rename x=x_picture --rename y=y_picture --rename viewer=participant
+    gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based
     """
     from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import write_attention
@@ -116,16 +112,10 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
 
 
 def _table(path: Path, rename: tuple[str, ...], one_based: bool) -> pd.DataFrame:
+    from gazekit.attention.table import read_fixations
     from gazekit.errors import ConfigError
-    from gazekit.tables import read_table
 
     pairs = dict(text.split("=", 1) for text in rename if "=" in text)
     if len(pairs) != len(rename):
         raise ConfigError(f"--rename takes OLD=NEW; found {', '.join(t for t in rename if '=' not in t)}")
-    old = {new: name for name, new in pairs.items()}
-    needed = [old.get(name, name) for name in ("image", "x_picture", "y_picture")]
-    table = read_table(path, needed, "fixation table").rename(columns=pairs)
-    table["image"] = table["image"].astype(str).where(table["image"].notna())
-    if one_based:
-        table[["x_picture", "y_picture"]] -= 0.5  # the centre of the first pixel is 1 there and 0.5 here
-    return table
+    return read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture"))

@@ -22,7 +22,13 @@ HERE = click.Path(path_type=Path)
 @click.option("--out", type=HERE, help="The dataset, customarily *.dataset.h5.")
 @click.option("--scale", type=click.IntRange(2, 100), help="Number of scores; needed for ratings one by one.")
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="1 degree in pixels of the pictures.")
-@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Of the map in the rectangle; default 0.7.")
+@click.option("--mask", type=click.Choice(["rectangle", "patches", "region"]), help="What masks keep; default: the "
+              "smallest rectangle; or the best patches apart, or the highest pixels.")  # fmt: skip
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Of the map in a mask; default 0.7.")
+@click.option("--share-of", type=click.Choice(["mass", "area"]), help="The share is of this; default mass.")
+@click.option("--patches", type=click.IntRange(1), help="How many patches at most; default 3.")
+@click.option("--patch-share", type=click.FloatRange(0, 1, min_open=True),
+              help="Height and width of a patch, as a share of the picture's; default 0.2.")  # fmt: skip
 @click.option("--min-ratings", type=click.IntRange(0), help="Fewer are marked and left out of splits; default 10.")
 @click.option("--min-viewers", type=click.IntRange(0), help="Fewer are marked and left out of splits; default 1.")
 @click.option("--split", metavar="A,B,C", help="Shares of train, validation, test; default 0.8,0.1,0.1.")

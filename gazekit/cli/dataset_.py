@@ -127,29 +127,31 @@ def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
 @command.command()
 @click.argument("path", type=HERE)
 @click.option("--out", type=HERE, required=True, help="A folder, or name.tar for name-000000.tar, ...")
-@click.option("--condition", "conditions", multiple=True, help="In a tar: these masked pictures too.")
-@click.option("--fill", default="black", show_default=True, help="black, mean, blur or foveated.")
+@click.option("--condition", "conditions", multiple=True, help="Masked pictures of this condition too; repeat.")
+@click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), default="black", show_default=True)
+@click.option("--soft-px", type=click.FloatRange(0), default=0.0, show_default=True, help="Width of a soft edge.")
 @click.option("--per-tar", type=click.IntRange(1), default=1000, show_default=True, help="Samples an archive.")
 @_selection
-def export(path: Path, out: Path, conditions: tuple[str, ...], fill: Any, per_tar: int, **asked: Any) -> None:
+def export(
+    path: Path, out: Path, conditions: tuple[str, ...], fill: Any, soft_px: float, per_tar: int, **asked: Any
+) -> None:
     """Write a dataset as WebDataset archives, or as a folder of pictures with tables.
 
     \b
     Example:  gazekit dataset export photos.dataset.h5 --out photos.tar --condition human
-              gazekit dataset export photos.dataset.h5 --out photos
+              gazekit dataset export photos.dataset.h5 --out photos --condition human --fill blur --soft-px 12
     """
     from gazekit.dataset import open_dataset
-    from gazekit.dataset.export import export_folder, export_webdataset
+    from gazekit.dataset.export import Look, export_folder, export_webdataset
 
-    dataset = open_dataset(path)
+    dataset, look = open_dataset(path), Look(fill, soft_px)
     rows = _chosen(dataset, **asked)
     if out.suffix != ".tar":
-        if conditions:
-            raise click.UsageError("a folder holds the originals; masked pictures: gazekit export-images")
-        click.echo(f"{len(rows)} pictures and their tables: {export_folder(dataset, out, rows)}")
+        folder = export_folder(dataset, out, rows, conditions=conditions, look=look)
+        click.echo(f"{len(rows)} pictures and their tables: {folder}")
         return
     shown = tuple(dict.fromkeys(("original", *conditions)))
-    files = export_webdataset(dataset, out, rows, conditions=shown, fill=fill, per_tar=per_tar)
+    files = export_webdataset(dataset, out, rows, conditions=shown, look=look, per_tar=per_tar)
     click.echo(f"{len(rows)} samples in {len(files)} archives: {files[0]}" + (" ..." if len(files) > 1 else ""))
 
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
+SHEETS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg"}
 
 
 @click.command("export-images")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder; a folder in it a condition.")
 @click.option("--condition", "conditions", multiple=True, help="Repeat for several; default: all but the original.")
-@click.option("--fill", default="black", show_default=True, help="black, mean, blur or foveated.")
-@click.option("--soft-px", type=click.FloatRange(0), default=0.0, help="Width of a soft edge in pixels; 0: hard.")
-@click.option("--format", "kind", default="png", show_default=True, help="png or jpg.")
+@click.option("--run", type=click.Path(path_type=Path), help="Folder of gazekit train, for --condition synthetic.")
+@click.option("--model", help="Whose attention, where the run has several models.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the model's training.")
+@click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), default="black", show_default=True)
+@click.option("--soft-px", type=click.FloatRange(0), default=0.0, show_default=True, help="Width of a soft edge.")
+@click.option("--format", "kind", type=click.Choice(["png", "jpg"]), default="png", show_default=True)
 @click.option("--size", type=click.IntRange(8), help="Squares of so many pixels; default: the pictures' own size.")
-@click.option("--split", "split_name", help="Only train, validation or test.")
+@click.option("--split", "split_name", type=click.Choice(["train", "validation", "test"]), help="Only these.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many pictures.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Also one sheet (png, jpg): originals beside masked.")
 @click.option("--sheet-rows", type=click.IntRange(1), default=8, show_default=True, help="Pictures on the sheet.")
@@ -27,6 +35,11 @@ def command(
     dataset: Path,
     out: Path,
     conditions: tuple[str, ...],
+    run: Path | None,
+    model: str | None,
+    seed: int,
+    fill: Any,
+    soft_px: float,
     split_name: Any,
     limit: int | None,
     sheet: Path | None,
@@ -37,32 +50,58 @@ def command(
 ) -> None:
     """Write the masked pictures of a dataset as image files.
 
+    The condition synthetic is a network's own attention, by the same rule and of the same area as people's; the network
+    is one that `gazekit train` has trained with the condition synthetic in --run.
+
     \b
     Example:  gazekit export-images photos.dataset.h5 --out masked --condition human --condition centre
               gazekit export-images photos.dataset.h5 --out masked --limit 8 --sheet pairs.png
+              gazekit export-images photos.dataset.h5 --out masked --condition human --condition synthetic --run runs
     """
     import json
 
     from gazekit.dataset import open_dataset
-    from gazekit.dataset.export import encode, export_images, pairs_sheet
+    from gazekit.dataset.export import Look, encode, export_images, pairs_sheet
     from gazekit.errors import ConfigError
     from gazekit.files import whole_file
 
-    data = open_dataset(dataset)
+    if sheet is not None and sheet.suffix not in SHEETS:
+        raise click.BadParameter(f"--sheet {sheet} is not one of {', '.join(SHEETS)}")
+    data, look = _with_synthetic(open_dataset(dataset), conditions, run, model, seed), Look(fill, soft_px)
     rows = list(range(len(data))) if split_name is None else data.indices(split_name).tolist()
-    rows = rows[:limit]
+    unseen = int((data.viewers[rows] == 0).sum())
+    rows = [i for i in rows if data.viewers[i]][:limit]
     shown = conditions or tuple(c for c in data.conditions if c != "original")
     if not shown or not rows:
         raise ConfigError(f"{dataset} has nothing to write: {len(rows)} pictures, {len(shown)} masked conditions")
     if dry_run:
         click.echo(f"would write {len(rows)} pictures in {len(shown)} conditions ({', '.join(shown)}) into {out}")
         return
-    files = export_images(data, out, rows, conditions=shown, **options)
+    files = export_images(data, out, rows, conditions=shown, look=look, **options)
     if sheet is not None:
-        picture = pairs_sheet(data, rows[:sheet_rows], shown)
+        picture = pairs_sheet(data, rows[:sheet_rows], shown, look=look)
         with whole_file(sheet) as temporary:
-            temporary.write_bytes(encode(picture, "jpg" if sheet.suffix in (".jpg", ".jpeg") else "png"))
+            temporary.write_bytes(encode(picture, SHEETS[sheet.suffix]))
     if as_json:
-        click.echo(json.dumps({"out": str(out), "files": len(files), "pictures": len(rows), "conditions": list(shown)}))
-    else:
-        click.echo(f"{len(files)} pictures in {len(shown)} conditions: {out}")
+        facts = {"out": str(out), "files": len(files), "pictures": len(rows), "conditions": list(shown)}
+        click.echo(json.dumps(facts | {"nobody_looked_at": unseen}))
+        return
+    click.echo(f"{len(files)} pictures in {len(shown)} conditions: {out}")
+    if unseen:
+        click.echo(f"{unseen} pictures have no masks, since nobody looked at them; they were left out")
+
+
+def _with_synthetic(
+    data: Dataset, conditions: tuple[str, ...], run: Path | None, model: str | None, seed: int
+) -> Dataset:
+    """The dataset with the networks' own attention that the conditions name."""
+    from gazekit.dataset.synthetic import open_synthetic
+
+    wanted = [name for name in dict.fromkeys(conditions) if name.split("-")[0] == "synthetic"]
+    if wanted and run is None:
+        raise click.UsageError(f"--condition {wanted[0]} needs --run FOLDER, where gazekit train has trained networks")
+    if run is not None and not wanted:
+        raise click.UsageError("--run gives a network's own attention: name it with --condition synthetic")
+    for name in wanted:
+        data = open_synthetic(data, str(run), model=model, seed=seed, condition=name)
+    return data

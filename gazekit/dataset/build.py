@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from gazekit.attention.rule import Kind, MaskRule, ShareOf
 from gazekit.dataset.controls import CONDITIONS, HUMAN
 from gazekit.dataset.duplicates import DISTANCE
 from gazekit.dataset.join import publish
-from gazekit.dataset.masks import Kind, MaskRule, ShareOf
 from gazekit.dataset.partitions import PARTITIONS
 from gazekit.dataset.parts import PartJob, PartOptions
 from gazekit.dataset.plan import Plan
@@ -21,6 +21,7 @@ from gazekit.errors import ConfigError, InputError, unknown_name
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture
 
+MOST = 0.5  # of the picture that patches may cover
 ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
 
 
@@ -74,7 +75,7 @@ def build_dataset(
     histograms : a histogram table (`gazekit.histograms`).
     out : the dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
     mask, share, share_of, patches, patch_share : what of people's attention a mask keeps, and all controls keep
-        elsewhere; see `gazekit.dataset.masks.MaskRule`.
+        elsewhere; see `gazekit.attention.rule.MaskRule`. Patches cover at most half of a picture.
     sigma_deg, sigma_px, weight, map_size : of the human map; see `by_picture` and `PartOptions`.
     cache : also keep every picture as a square of so many pixels, for fast training.
     split, seed : shares of train, validation and test, drawn stratified by mean score.
@@ -104,7 +105,7 @@ def build_dataset(
     pictures = sorted(pictures, key=lambda p: p.image)
     conditions = _conditions(conditions, fixations is not None)
     columns = count_columns(histograms)
-    rule = MaskRule(mask, share, share_of, patches, patch_share)
+    rule = _rule(mask, share, share_of, patches, patch_share)
     _check(columns, partitions, pictures, scale, split, cache)
     seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
     said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
@@ -145,6 +146,17 @@ def build_dataset(
         return out
     parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=strict)
     return publish(parts, out, plan.attributes(), plan.write, sharded=plan.sharded)
+
+
+def _rule(mask: Kind, share: float, share_of: ShareOf, patches: int, patch_share: float) -> MaskRule:
+    rule = MaskRule(mask, share, share_of, patches, patch_share)
+    covered = patches * patch_share**2
+    if mask == "patches" and covered > MOST + 1e-9:
+        raise ConfigError(
+            f"{patches} patches of {patch_share:g} of height and width cover {covered:.0%} of a picture; "
+            f"at most {MOST:.0%} leaves room for controls elsewhere"
+        )
+    return rule
 
 
 def _conditions(wanted: Sequence[str], fixated: bool) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.attention.rule import Kind
 from gazekit.dataset.layout import read_text
-from gazekit.dataset.masks import REMOVED, Kind, Rectangles
+from gazekit.dataset.masks import REMOVED, Rectangles
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.attention.rule import Kind
 from gazekit.dataset.build import ONE_FILE, SHARD
 from gazekit.dataset.duplicates import DISTANCE, components, near_pairs
 from gazekit.dataset.join import Small, publish
 from gazekit.dataset.layout import PART, REMARKS, SCHEMA, joined_boxes, row_column, write_columns, write_remarks
-from gazekit.dataset.masks import Kind, Rectangles
+from gazekit.dataset.masks import Rectangles
 from gazekit.dataset.parts import check_part
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.regions import region_column

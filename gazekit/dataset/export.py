@@ -7,6 +7,7 @@ import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import sheet
-from gazekit.attention.masks import Fill, apply_mask
+from gazekit.attention.masks import Fill, Mask, apply_mask, check_look
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.sources import histogram_table
@@ -39,16 +40,43 @@ _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
 Index = npt.NDArray[np.int64]
 
 
-def export_folder(dataset: Dataset, out: str | Path, indices: npt.ArrayLike | None = None) -> Path:
-    """``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``rectangles.csv``, ``fixations.csv``.
-
-    The tables are ones that `gazekit build-dataset` reads. Files that are there already with the same bytes are kept.
+@dataclass(frozen=True)
+class Look:
+    """What a masked picture looks like; see `gazekit.attention.masks.apply_mask`.
 
     Raises
     ------
-    InputError : a picture's id cannot be a file name.
+    InputError : an unknown fill, a negative edge.
+    """
+
+    fill: Fill = "black"
+    soft_px: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_look(self.fill, self.soft_px)
+
+
+def export_folder(
+    dataset: Dataset,
+    out: str | Path,
+    indices: npt.ArrayLike | None = None,
+    *,
+    conditions: Sequence[str] = (),
+    look: Look = Look(),
+) -> Path:
+    """``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``fixations.csv``, and the masks.
+
+    Masks are ``rectangles.csv``; where they are regions, ``masks/<condition>/*.png``: white is kept. Masked pictures of
+    the ``conditions`` go to ``masked/<condition>``. The tables are ones that `gazekit build-dataset` reads. Pictures
+    that are there already with the same bytes are kept.
+
+    Raises
+    ------
+    InputError : a picture's id cannot be a file name, an unknown condition.
     """
     out, rows = Path(out), _rows(dataset, indices)
+    masked_ones = [name for name in conditions if name != "original"]
+    _check_conditions(dataset, masked_ones or ["original"])
     for i in track(rows, "writing", len(rows)):
         target = out / "pictures" / _file_name(dataset.ids[i])
         encoded = dataset.encoded(i)
@@ -58,7 +86,12 @@ def export_folder(dataset: Dataset, out: str | Path, indices: npt.ArrayLike | No
     images = [dataset.ids[i] for i in rows]
     write_table(histogram_table(images, dataset.counts[rows]), out / "ratings.csv", dataset.provenance)
     write_table(pd.DataFrame({"image": images} | _split_names(dataset, rows)), out / "splits.csv")
-    write_table(_rectangles(dataset, rows), out / "rectangles.csv")
+    if dataset.mask_kind == "region":
+        _write_masks(dataset, out / "masks", rows)
+    else:
+        write_table(_rectangles(dataset, rows), out / "rectangles.csv")
+    if masked_ones:
+        export_images(dataset, out / "masked", rows, conditions=masked_ones, look=look)
     if dataset.map_size:
         tables = [dataset.fixations_of(i).assign(image=dataset.ids[i]) for i in rows]
         write_table(pd.concat(tables, ignore_index=True), out / "fixations.csv")
@@ -71,13 +104,14 @@ def export_webdataset(
     indices: npt.ArrayLike | None = None,
     *,
     conditions: Sequence[str] = ("original",),
-    fill: Fill = "black",
+    look: Look = Look(),
     per_tar: int = 1000,
 ) -> list[Path]:
     """Tar archives in WebDataset's layout: files of one sample share their name up to the first dot.
 
     A sample is the original bytes (``000007.jpg``), a masked picture for each other condition
-    (``000007.human.png``) and ``000007.json``: image, counts, mean, std, size, split, rectangles.
+    (``000007.human.png``; where masks are regions, its mask too: ``000007.human.mask.png``) and ``000007.json``: image,
+    counts, mean, std, size, viewers, split, rectangles. A picture that nobody looked at has no masked pictures.
 
     Parameters
     ----------
@@ -93,7 +127,7 @@ def export_webdataset(
         target = out.with_name(f"{out.stem}-{n:06d}.tar")
         with whole_file(target) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as archive:
             for i in track(chunk, target.name, len(chunk)):
-                for name, content in _sample(dataset, i, conditions, fill):
+                for name, content in _sample(dataset, i, conditions, look):
                     entry = tarfile.TarInfo(f"{i:06d}.{name}")
                     entry.size = len(content)
                     archive.addfile(entry, io.BytesIO(content))
@@ -107,13 +141,14 @@ def export_images(
     indices: npt.ArrayLike | None = None,
     *,
     conditions: Sequence[str] = ("human",),
-    fill: Fill = "black",
-    soft_px: float = 0.0,
+    look: Look = Look(),
     kind: str = "png",
     size: int | None = None,
     workers: int = 1,
 ) -> list[Path]:
     """Masked pictures as files, ``<out>/<condition>/<picture>.png`` (or .jpg), in the pictures' own size.
+
+    Pictures that nobody looked at have no masks, and are left out.
 
     Parameters
     ----------
@@ -128,38 +163,47 @@ def export_images(
     _check_conditions(dataset, conditions)
     if kind not in ("png", "jpg"):
         raise unknown_name("picture format", kind, ("png", "jpg"))
-    names = [Path(_file_name(dataset.ids[i])).with_suffix("").name for i in rows]
-    if len(set(names)) < len(names):
-        names = [_file_name(dataset.ids[i]) for i in rows]  # a.jpg and a.png stay apart
+    names = _names(dataset, rows)
 
     def write(job: tuple[str, int, str]) -> Path:
         condition, i, name = job
         target = out / condition / f"{name}.{kind}"
         with whole_file(target) as temporary:
-            temporary.write_bytes(encode(masked(dataset, i, condition, fill, soft_px, size), kind))
+            temporary.write_bytes(encode(masked(dataset, i, condition, look, size), kind))
         return target
 
-    jobs = [(condition, i, name) for condition in conditions for i, name in zip(rows, names, strict=True)]
+    jobs = [
+        (condition, i, name)
+        for condition in conditions
+        for i, name in zip(rows, names, strict=True)
+        if condition == "original" or dataset.viewers[i]
+    ]
     with ThreadPoolExecutor(workers) as pool:
         return list(track(pool.map(write, jobs), "writing", len(jobs)))
 
 
-def masked(
-    dataset: Dataset, i: int, condition: str, fill: Fill = "black", soft_px: float = 0.0, size: int | None = None
-) -> Pixels:
+def masked(dataset: Dataset, i: int, condition: str, look: Look = Look(), size: int | None = None) -> Pixels:
     """A picture of a condition, in its own size or as a square."""
     if size is not None:
-        return dataset.read(i, condition, size, fill)
+        return dataset.read(i, condition, size, look.fill, look.soft_px)
     pixels = dataset.picture(i)
-    return pixels if condition == "original" else apply_mask(pixels, dataset.mask(i, condition), fill, soft_px)
+    if condition == "original":
+        return pixels
+    return apply_mask(pixels, dataset.mask(i, condition), look.fill, look.soft_px)
 
 
 def pairs_sheet(
-    dataset: Dataset, indices: Sequence[int], conditions: Sequence[str] = ("human",), *, tile: int = 240
+    dataset: Dataset,
+    indices: Sequence[int],
+    conditions: Sequence[str] = ("human",),
+    *,
+    look: Look = Look(),
+    tile: int = 240,
 ) -> Pixels:
     """Originals beside their masked versions on one sheet, as Figure 2 of paper 1: a row a picture."""
     shown = ["original", *(c for c in conditions if c != "original")]
-    rows = [[masked(dataset, i, condition) for condition in shown] for i in indices]
+    _check_conditions(dataset, shown)
+    rows = [[masked(dataset, i, condition, look) for condition in shown] for i in indices]
     return sheet(rows, names=[dataset.ids[i] for i in indices], columns=shown, tile=tile)
 
 
@@ -171,14 +215,17 @@ def encode(pixels: Pixels, kind: str) -> bytes:
     return bytes(data)
 
 
-def _sample(dataset: Dataset, i: int, conditions: Sequence[str], fill: Fill) -> Iterator[tuple[str, bytes]]:
+def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: Look) -> Iterator[tuple[str, bytes]]:
     encoded = dataset.encoded(i)
     if "original" in conditions:
         yield next((kind for start, kind in KINDS.items() if encoded.startswith(start)), "img"), encoded
-    for condition in conditions:
+    regions = dataset.mask_kind == "region"
+    for condition in conditions if dataset.viewers[i] else ():
         if condition != "original":
-            yield f"{condition}.png", encode(masked(dataset, i, condition, fill), "png")
-    height, width = dataset.sizes[i].tolist()
+            yield f"{condition}.png", encode(masked(dataset, i, condition, look), "png")
+            if regions:
+                yield f"{condition}.mask.png", _mask_file(dataset.mask(i, condition))
+    height, width = dataset.size(i)
     facts: dict[str, Any] = {
         "image": dataset.ids[i],
         "counts": dataset.counts[i].tolist(),
@@ -186,10 +233,33 @@ def _sample(dataset: Dataset, i: int, conditions: Sequence[str], fill: Fill) -> 
         "std": float(dataset.std[i]) if dataset.counts[i].any() else None,
         "width": width,
         "height": height,
+        "viewers": int(dataset.viewers[i]),
         "split": {name: ["", *SPLITS][int(dataset.codes(name)[i])] for name in dataset.schemes},
-        "rectangles": {c: dataset.rectangles(i, c).tolist() for c in dataset.conditions if c != "original"},
     }
+    if not regions:
+        facts["rectangles"] = {c: dataset.rectangles(i, c).tolist() for c in dataset.conditions if c != "original"}
     yield "json", json.dumps(facts, sort_keys=True).encode()
+
+
+def _write_masks(dataset: Dataset, out: Path, rows: Sequence[int]) -> None:
+    names = _names(dataset, rows)
+    seen = [(i, name) for i, name in zip(rows, names, strict=True) if dataset.viewers[i]]
+    for condition in dataset.conditions[1:]:
+        for i, name in track(seen, f"masks {condition}", len(seen)):
+            with whole_file(out / condition / f"{name}.png") as temporary:
+                temporary.write_bytes(_mask_file(dataset.mask(i, condition)))
+
+
+def _mask_file(mask: Mask) -> bytes:
+    """A mask as PNG of one bit a pixel: white is kept."""
+    _, data = cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])
+    return bytes(data)
+
+
+def _names(dataset: Dataset, rows: Sequence[int]) -> list[str]:
+    """File names without suffix; with it where a.jpg and a.png are to stay apart."""
+    names = [Path(_file_name(dataset.ids[i])).with_suffix("").name for i in rows]
+    return names if len(set(names)) == len(names) else [_file_name(dataset.ids[i]) for i in rows]
 
 
 def _rows(dataset: Dataset, indices: npt.ArrayLike | None) -> list[int]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.attention.table import read_fixations
 from gazekit.dataset.build import build_dataset
-from gazekit.dataset.sources import read_ava, read_fixations, read_mapping, read_photonet, read_ratings, read_scheme
+from gazekit.dataset.sources import read_ava, read_mapping, read_photonet, read_ratings, read_scheme
 from gazekit.errors import ConfigError, InputError
 from gazekit.pictures import list_pictures
 from gazekit.progress import track
@@ -33,9 +34,7 @@ def build_study(study: str | Path, out: str | Path | None = None, **options: Any
     base = study.parent
     histograms = read_ratings(base / section.ratings, section.scale, section.min_ratings)
     chosen: dict[str, Any] = {
-        "share": settings.attention.share,
-        "sigma_deg": settings.attention.sigma_deg,
-        "weight": settings.attention.weight,
+        **settings.attention.model_dump(exclude={"fill"}),
         "seed": settings.study.seed,
         "schemes": {name: read_scheme(base / path) for name, path in section.lists.items()},
         "groups": read_mapping(base / section.groups, "group") if section.groups else None,

@@ -3,96 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gazekit.attention.masks import Mask, rectangles_to_mask, resized_mask
-from gazekit.attention.patches import best_patches, connected_regions, threshold_mask
-from gazekit.attention.rectangles import Box, attended_rectangle, rectangle_of_area
+from gazekit.attention.patches import connected_regions
+from gazekit.attention.rectangles import Box
 from gazekit.dataset.layout import Boxes
-from gazekit.errors import ConfigError, unknown_name
 
-Kind = Literal["rectangle", "patches", "region"]
-ShareOf = Literal["mass", "area"]
 Size = tuple[int, int]
 Bits = npt.NDArray[np.uint8]  # (N, side, ceil(side / 8)): regions, a bit a pixel of the grid
-KINDS = ("rectangle", "patches", "region")
 REMOVED = ("human-removed",)  # conditions that keep what lies outside their mask
 FINER = 2  # the side of a region's grid, in sides of the map's
-_MOST = 0.5  # of the picture that patches may cover, so that there is an elsewhere
-
-
-@dataclass(frozen=True)
-class MaskRule:
-    """What of an attention map a mask keeps.
-
-    Attributes
-    ----------
-    kind : the smallest ``rectangle`` with a share of the map, the best ``patches`` of a size that do not overlap, or
-        the ``region`` of the highest pixels.
-    share, share_of : of the map's mass, or of the picture's area: then the rectangle of that area that holds most.
-        Not for patches.
-    patches, patch_share : how many at most, and their height and width as a share of the picture's.
-
-    Raises
-    ------
-    ConfigError : an unknown kind, a share that is none, patches that cover more than half of the picture.
-    """
-
-    kind: Kind = "rectangle"
-    share: float = 0.7
-    share_of: ShareOf = "mass"
-    patches: int = 3
-    patch_share: float = 0.2
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise unknown_name("mask", self.kind, KINDS)
-        if self.share_of not in ("mass", "area"):
-            raise unknown_name("share_of", self.share_of, ("mass", "area"))
-        if not 0 < self.share <= 1:
-            raise ConfigError(f"share must be above 0 and at most 1; found {self.share}")
-        if self.kind == "patches" and self.share_of == "area":
-            raise ConfigError("the area of patches is given by their number and size (patches, patch_share)")
-        if self.patches < 1 or not 0 < self.patch_share <= 1:
-            raise ConfigError(
-                f"1 or more patches of a share above 0 and at most 1 were expected; found {self.patches} "
-                f"of {self.patch_share}"
-            )
-        covered = self.patches * self.patch_share**2
-        if self.kind == "patches" and covered > _MOST + 1e-9:
-            raise ConfigError(
-                f"{self.patches} patches of {self.patch_share:g} of height and width cover {covered:.0%} of the "
-                f"picture; at most {_MOST:.0%} leaves room for controls"
-            )
-
-    @property
-    def count(self) -> int:
-        """How many rectangles a picture has at most."""
-        return self.patches if self.kind == "patches" else 1
-
-    def parameters(self) -> dict[str, Any]:
-        """What decides the masks, for the provenance."""
-        if self.kind == "patches":
-            return {"mask": self.kind, "patches": self.patches, "patch_share": self.patch_share}
-        return {"mask": self.kind, "share": self.share, "share_of": self.share_of}
-
-    def boxes(self, amap: npt.NDArray[np.floating[Any]]) -> list[Box]:
-        """The rectangles of a map, in its pixels (not for a region)."""
-        if self.kind == "patches":
-            height, width = (max(1, round(self.patch_share * side)) for side in amap.shape)
-            return best_patches(amap, self.patches, (height, width))
-        if self.share_of == "area":
-            return [rectangle_of_area(amap, max(1, round(self.share * amap.size)))]
-        return [attended_rectangle(amap, self.share)]
-
-    def region(self, amap: npt.NDArray[np.floating[Any]]) -> Mask:
-        """The region of a map, on its grid."""
-        if self.share_of == "area":
-            return threshold_mask(amap, area=self.share)
-        return threshold_mask(amap, mass=self.share)
 
 
 def around(mask: Mask) -> Box:

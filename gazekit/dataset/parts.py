@@ -17,9 +17,10 @@ import numpy.typing as npt
 from gazekit.attention import attention_map
 from gazekit.attention.masks import Mask
 from gazekit.attention.rectangles import Box
+from gazekit.attention.rule import MaskRule
 from gazekit.dataset.duplicates import perceptual_hash
 from gazekit.dataset.layout import PART, Boxes, row_column, write_columns, write_remarks
-from gazekit.dataset.masks import FINER, MaskRule, Size, around, grid_shape, packed, scaled_box
+from gazekit.dataset.masks import FINER, Size, around, grid_shape, packed, scaled_box
 from gazekit.dataset.resize import resized
 from gazekit.dataset.seal import check_seal, sealed_file
 from gazekit.errors import FormatError, InputError

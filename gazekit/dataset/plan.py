@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.attention.rule import Kind
 from gazekit.dataset.controls import condition_boxes
 from gazekit.dataset.duplicates import components, near_pairs
 from gazekit.dataset.join import Remarks, Small
 from gazekit.dataset.layout import SCHEMA, write_columns, write_remarks
-from gazekit.dataset.masks import Kind
 from gazekit.dataset.partitions import partition
 from gazekit.dataset.regions import write_regions
 from gazekit.dataset.splits import fixed, folds, split

@@ -17,9 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.masks import Fill, Mask, apply_mask
+from gazekit.attention.rule import Kind
 from gazekit.dataset.columns import Tables, read_tables, shard_files
 from gazekit.dataset.layout import SCHEMA, SPLITS, read_remarks, read_text
-from gazekit.dataset.masks import REMOVED, Bits, Kind, Rectangles, Regions
+from gazekit.dataset.masks import REMOVED, Bits, Rectangles, Regions
 from gazekit.dataset.resize import decode_resized, resized
 from gazekit.dataset.seal import check_seal, read_seal
 from gazekit.errors import FormatError, InputError, unknown_name
@@ -121,6 +122,11 @@ class Dataset:
     def sizes(self) -> npt.NDArray[np.int32]:
         """Height and width of the upright pictures, (N, 2)."""
         return np.stack([self._tables.image["height"], self._tables.image["width"]], axis=1)
+
+    def size(self, i: int) -> tuple[int, int]:
+        """Height and width of an upright picture."""
+        image = self._tables.image
+        return int(image["height"][i]), int(image["width"][i])
 
     @property
     def groups(self) -> npt.NDArray[np.int64]:
@@ -266,11 +272,11 @@ class Dataset:
         """
         if condition == "original":
             return np.array([[0, 0, *self.sizes[i]]], dtype=np.int64)
-        return self.masks(condition).rectangles(self._row(i), self._size(i))
+        return self.masks(condition).rectangles(self._row(i), self.size(i))
 
     def mask(self, i: int, condition: str) -> Mask:
         """True where the picture is kept, (height, width)."""
-        return self._mask(i, condition, self._size(i))
+        return self._mask(i, condition, self.size(i))
 
     def masks(self, condition: str) -> Rectangles | Regions:
         """The masks of a condition for all pictures, as they are kept."""
@@ -395,16 +401,12 @@ class Dataset:
             return resized(file[f"pixels/{cache}"][row], *wanted)
         if {"alpha", "cmyk"} & set(self._tables.notes[i].split()):
             return resized(self.picture(i), *wanted)
-        return decode_resized(self.encoded(i), self.ids[i], self._size(i), wanted)
+        return decode_resized(self.encoded(i), self.ids[i], self.size(i), wanted)
 
     def _mask(self, i: int, condition: str, wanted: tuple[int, int]) -> Mask:
         if condition == "original":
             return np.ones(wanted, dtype=bool)
-        return self.masks(condition).mask(self._row(i), self._size(i), wanted)
-
-    def _size(self, i: int) -> tuple[int, int]:
-        image = self._tables.image
-        return int(image["height"][i]), int(image["width"][i])
+        return self.masks(condition).mask(self._row(i), self.size(i), wanted)
 
     def _row(self, i: int) -> int:
         if not 0 <= i < len(self):

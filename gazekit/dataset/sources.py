@@ -151,30 +151,6 @@ def read_scheme(path: str | Path) -> dict[str, list[str]]:
     return lists
 
 
-def read_fixations(path: str | Path, *, one_based: bool = False) -> pd.DataFrame:
-    """A fixation table: gazekit's own, or a plain one with image, x, y, duration_ms and viewer or participant.
-
-    ``one_based`` says that x and y count pixels from 1, as MATLAB does; then 1 is subtracted.
-    """
-    table = read_table(path, ["image"], "fixation table")
-    names = {
-        "viewer": "participant",
-        "subject": "participant",
-        "x": "x_picture",
-        "y": "y_picture",
-        "duration": "duration_ms",
-    }
-    table = table.rename(columns={old: new for old, new in names.items() if new not in table.columns})
-    missing = [name for name in ("participant", "x_picture", "y_picture", "duration_ms") if name not in table.columns]
-    if missing:
-        raise FormatError(
-            f"{path}: this fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
-        )
-    if one_based:
-        table[["x_picture", "y_picture"]] -= 1
-    return table
-
-
 def _aggregated(path: Path, scale: int | None, min_ratings: int) -> pd.DataFrame:
     from survey.histograms import aggregate
     from survey.tabular import read_ratings as read_single

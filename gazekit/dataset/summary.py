@@ -10,6 +10,7 @@ from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 
 REMARKS_SHOWN = 20
+MASKS = {"rectangle": "one rectangle a picture", "patches": "patches", "region": "regions"}
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
@@ -27,6 +28,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "mean": float(rated.mean()) if len(rated) else None,
         "looked_at": int((dataset.viewers > 0).sum()),
         "conditions": list(dataset.conditions),
+        "masks": dataset.mask_kind if len(dataset.conditions) > 1 else None,
         "splits": {scheme: {s: len(dataset.indices(s, scheme)) for s in SPLITS} for scheme in dataset.schemes},  # type: ignore[arg-type]
         "categories": {name: len(dataset.category(name)) for name in dataset.categories},
         "groups_of_several": int((members > 1).sum()),
@@ -44,7 +46,8 @@ def summary_lines(facts: dict[str, Any]) -> list[str]:
         f"{facts['file']}: {facts['pictures']} pictures{where}",
         f"ratings: {facts['ratings']} on a scale of {facts['scale']}, "
         f"{facts['ratings_per_picture']:g} a picture (median){mean}",
-        f"looked at: {facts['looked_at']} pictures; conditions: {', '.join(facts['conditions'])}",
+        f"looked at: {facts['looked_at']} pictures; conditions: {', '.join(facts['conditions'])}"
+        + (f"; masks: {MASKS[facts['masks']]}" if facts["masks"] else ""),
     ]
     lines += [f"split {name}: " + " / ".join(str(parts[s]) for s in SPLITS) for name, parts in facts["splits"].items()]
     if facts["categories"]:

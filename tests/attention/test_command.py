@@ -80,9 +80,9 @@ def test_it_writes_maps_overlays_masks_sheets_and_agreement(study: Path) -> None
 @pytest.mark.parametrize(
     ("options", "boxes", "kept"),
     [
-        (["--keep", "patches", "--patches", "2", "--patch-share", "0.25"], 2, (0.1, 0.1251)),
-        (["--keep", "region", "--share", "0.5"], None, (0.01, 0.5)),
-        (["--keep", "fixations", "--fill", "foveated"], 0, (0.01, 0.3)),
+        (["--mask", "patches", "--patches", "2", "--patch-share", "0.25"], 2, (0.1, 0.1251)),
+        (["--mask", "region", "--share", "0.5"], None, (0.01, 0.5)),
+        (["--mask", "fixations", "--fill", "foveated"], 0, (0.01, 0.3)),
         (["--remove", "--fill", "mean", "--soft-px", "5"], 1, (0.01, 0.9)),
     ],
     ids=["patches", "region", "fixations", "remove"],
@@ -130,11 +130,10 @@ def test_other_peoples_tables_are_renamed_and_shifted(study: Path) -> None:
     run(study, "--sigma-px", "6", "--tables-only")
     plain = pd.read_csv(study / "out" / "attention.csv")
     table[["x_picture", "y_picture"]] += 0.5
-    table.rename(columns={"x_picture": "x", "y_picture": "y", "participant": "viewer"}).to_csv(path, index=False)
-    renames = [
-        f"--rename={old}={new}" for old, new in (("x", "x_picture"), ("y", "y_picture"), ("viewer", "participant"))
-    ]
-    run(study, "--sigma-px", "6", "--tables-only", "--one-based", *renames)
+    table.rename(columns={"x_picture": "x", "y_picture": "y", "participant": "who", "duration_ms": "duration"}).to_csv(
+        path, index=False
+    )
+    run(study, "--sigma-px", "6", "--tables-only", "--one-based", "--rename", "who=participant")
     pd.testing.assert_frame_equal(pd.read_csv(study / "out" / "attention.csv"), plain)
 
 
@@ -143,7 +142,7 @@ def test_other_peoples_tables_are_renamed_and_shifted(study: Path) -> None:
     [
         (lambda s: (s / "fixations.csv").unlink(), [], "no such fixation table"),
         (lambda s: (s / "fixations.csv").write_text(""), [], "is empty"),
-        (lambda s: (s / "fixations.csv").write_text("image,x\na,1\n"), [], "lacks the columns x_picture, y_picture"),
+        (lambda s: (s / "fixations.csv").write_text("image,x\na,1\n"), [], "lacks y_picture; it has image, x_picture"),
         (lambda s: (s / "fixations.csv").write_text("image,x_picture,y_picture\nz,1,1\n"), [], "none of the pictures"),
         (lambda s: None, [], "no x_deg"),
         (lambda s: None, ["--rename", "x"], "OLD=NEW"),

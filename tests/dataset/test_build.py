@@ -136,12 +136,13 @@ def test_without_fixations_the_only_condition_is_the_original(collection: Collec
 
 def test_sigma_comes_from_the_degrees_of_the_fixations(collection: Collection, tmp_path: Path) -> None:
     fixations = collection.fixations.copy()
-    fixations["x_deg"], fixations["y_deg"] = fixations["x_picture"] / 12, fixations["y_picture"] / 12
+    far = 12 / (2 * np.tan(np.radians(0.5)))  # so that a degree about the centre is 12 pixels
+    fixations["x_deg"] = np.degrees(np.arctan2(fixations["x_picture"] - 64, far))
     degrees = Collection(collection.pictures, fixations, collection.histograms)
     a = open_dataset(degrees.build(tmp_path / "a.h5", sigma_px=None))
     b = open_dataset(collection.build(tmp_path / "b.h5"))
     np.testing.assert_allclose(a.human_map(7), b.human_map(7), atol=1e-6)
-    with pytest.raises(ConfigError, match=r"no degrees.*sigma_px"):
+    with pytest.raises(ConfigError, match=r"no x_deg.*sigma_px"):
         collection.build(tmp_path / "c.h5", sigma_px=None)
 
 

@@ -152,7 +152,7 @@ def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, mon
 
 
 def test_changed_input_is_noticed_after_a_kill(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.dataset.masks import MaskRule
+    from gazekit.attention.rule import MaskRule
     from gazekit.dataset.parts import PartJob, PartOptions
     from gazekit.pictures import Picture
 

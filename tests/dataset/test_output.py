@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from gazekit.attention.masks import apply_mask
+from gazekit.attention.table import read_fixations
 from gazekit.cli import main
 from gazekit.dataset import Dataset, build_dataset, open_dataset
 from gazekit.dataset.compose import chosen, merge, subset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
 from gazekit.dataset.plots import plot_samples, plot_scores, sample_rows
-from gazekit.dataset.sources import read_fixations, read_ratings, read_scheme
+from gazekit.dataset.sources import read_ratings, read_scheme
 from gazekit.errors import InputError
 from gazekit.pictures import Picture, read_picture
 from tests.dataset.conftest import Collection, cut_photographs, made_up_ratings

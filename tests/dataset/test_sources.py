@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gazekit.attention.table import read_fixations
 from gazekit.dataset import build_dataset, open_dataset
-from gazekit.dataset.sources import LAYOUTS, read_ava, read_fixations, read_list, read_photonet, read_ratings
+from gazekit.dataset.sources import LAYOUTS, read_ava, read_list, read_photonet, read_ratings
 from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.pictures import Picture, examine_picture, read_picture
 from tests.dataset.conftest import cut_photographs, made_up_ratings
@@ -118,7 +119,7 @@ def test_proportions_with_a_total_become_counts(tmp_path: Path) -> None:
 def test_plain_fixation_tables_are_understood(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("image,viewer,index,x,y,duration_ms\n007,1,1,395.5,265.7,246\n")
     table = read_fixations(tmp_path / "f.csv", one_based=True)
-    assert table.loc[0, ["image", "participant", "x_picture", "y_picture"]].tolist() == ["007", 1, 394.5, 264.7]
+    assert table.loc[0, ["image", "participant", "x_picture", "y_picture"]].tolist() == ["007", 1, 395.0, 265.2]
     (tmp_path / "f.csv").write_text("image,x,y\na,1,1\n")
     with pytest.raises(FormatError, match="lacks participant, duration_ms"):
         read_fixations(tmp_path / "f.csv")

@@ -1,0 +1,124 @@
+"""Networks' own attention as a condition: masks by the rule that made people's, and as large."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.attention.controls import random_patches
+from gazekit.attention.patches import best_patches
+from gazekit.attention.rectangles import Box
+from gazekit.dataset.controls import number
+from gazekit.dataset.layout import Boxes
+from gazekit.dataset.masks import Bits, Regions, Size, grid_shape, packed, scaled_box, unpacked
+from gazekit.dataset.reader import Dataset
+from gazekit.dataset.regions import region_of_map
+from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.progress import track
+
+Maps = npt.NDArray[np.float32]
+_GRID = 64  # pixels of the longer side on which the best patches are looked for
+_TINY = 1e-6  # of a map's highest value: every patch holds something
+
+
+def open_synthetic(
+    dataset: Dataset, run: str | Path, *, model: str | None = None, seed: int = 0, condition: str = "synthetic"
+) -> Dataset:
+    """A view of a dataset with a network's own attention as one more condition, out of a folder of `gazekit train`.
+
+    Parameters
+    ----------
+    run : the folder; ``synthetic/<model>/seed<k>[-<method>].npz`` in it has the network's maps and rectangles.
+    model : its name; not needed where there is one.
+    seed : of the training.
+    condition : ``synthetic``, or with how attention was read: ``synthetic-gradcam``.
+
+    Raises
+    ------
+    InputError : no such file (what there is, is named), or the folder is of another dataset.
+    ConfigError : several models, and none chosen.
+    """
+    run = Path(run)
+    boxes, maps = _read(_find(run, model, seed, condition), len(dataset))
+    config = run / "config.json"
+    if config.is_file():
+        made_of = json.loads(config.read_text()).get("dataset", {})
+        if made_of.get("sha256") != dataset.sha256:
+            raise InputError(
+                f"{run} was trained on another dataset ({made_of.get('path', 'unknown')}) than {dataset.path}"
+            )
+    return with_attention(dataset, condition, boxes, maps)
+
+
+def with_attention(dataset: Dataset, name: str, boxes: npt.ArrayLike, maps: Maps) -> Dataset:
+    """A view with one more condition of a network's attention, by the rule that made people's masks, of their area.
+
+    Parameters
+    ----------
+    boxes : (N, 1, 4), its rectangles, of the human masks' area: what is kept where those are rectangles.
+    maps : (N, g, g), its maps, over the whole of each picture: where masks are patches, its best patches of their
+        size; where they are regions, its highest pixels, as many.
+    """
+    if dataset.mask_kind == "rectangle":
+        return dataset.with_rectangles(name, boxes)
+    rows = track(range(len(dataset)), "masks of attention", len(dataset))
+    human = dataset.masks("human")
+    if isinstance(human, Regions):
+        return dataset.with_regions(name, np.stack([_region(human.bits[i], dataset.size(i), maps[i]) for i in rows]))
+    found = np.zeros(human.boxes.shape, dtype=np.int32)
+    for i in rows:
+        own: list[Box] = [(t, le, b, r) for t, le, b, r in dataset.rectangles(i, "human").tolist()]
+        if own:
+            rng = np.random.default_rng(number(name, dataset.ids[i], 0))
+            found[i, : len(own)] = _patches(own, dataset.size(i), maps[i], rng)
+    return dataset.with_rectangles(name, found)
+
+
+def _region(human: Bits, size: Size, amap: Maps) -> Bits:
+    count = int(unpacked(human, size).sum())
+    return packed(region_of_map(amap, size, len(human), count), len(human)) if count else np.zeros_like(human)
+
+
+def _patches(own: list[Box], size: Size, amap: Maps, rng: np.random.Generator) -> list[Box]:
+    """The best patches of a map, as many and as large as people's; where they leave no room, the last lie at random."""
+    grid = grid_shape(size, _GRID)
+    large = cv2.resize(amap, grid[::-1], interpolation=cv2.INTER_LINEAR)
+    large = np.maximum(large, 0) + _TINY * float(amap.max())
+    top, left, bottom, right = own[0]
+    cells = (max(1, round((bottom - top) * grid[0] / size[0])), max(1, round((right - left) * grid[1] / size[1])))
+    best = [scaled_box(box, grid, size) for box in best_patches(large, len(own), cells)]
+    return best + (random_patches(size, own[len(best) :], rng, best) if len(best) < len(own) else [])
+
+
+def _find(run: Path, model: str | None, seed: int, condition: str) -> Path:
+    folder = run / "synthetic"
+    there = sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.glob("*/seed*.npz"))
+    if not there:
+        raise InputError(
+            f"{run} has no network's own attention (synthetic/<model>/seed<k>.npz): train with the condition synthetic"
+        )
+    models = sorted({name.split("/")[0] for name in there})
+    if model is None:
+        if len(models) > 1:
+            raise ConfigError(f"{run} has the attention of {', '.join(models)}: choose a model")
+        model = models[0]
+    path = folder / model / f"seed{seed}{condition.removeprefix('synthetic')}.npz"
+    if not path.is_file():
+        raise InputError(f"no such attention: {path}; there is {', '.join(there)}")
+    return path
+
+
+def _read(path: Path, count: int) -> tuple[Boxes, Maps]:
+    try:
+        with np.load(path) as content:
+            boxes, maps = content["rectangles"], content["maps"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path} does not hold a network's rectangles and maps: {error}") from error
+    if len(boxes) != count or len(maps) != count:
+        raise FormatError(f"{path} has the attention to {len(boxes)} pictures; the dataset has {count}")
+    return boxes, maps
