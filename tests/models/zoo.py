@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gazekit import models
 from gazekit.models.attention.interception import Logits
-from gazekit.models.inputs import example_inputs
+from gazekit.models.inputs import example_inputs, second_input
 from gazekit.models.pixels import normalised, resize
 
 LIGHT = [
@@ -26,8 +26,8 @@ EVERY = [
     name if name in LIGHT else pytest.param(name, marks=[pytest.mark.benchmark, pytest.mark.timeout(900)])
     for name in models.names()
 ]
-LIGHT_TO_TRAIN = [
-    name if name in LIGHT[:4] else pytest.param(name, marks=[pytest.mark.benchmark, pytest.mark.timeout(900)])
+EVERY_TO_TRAIN = [
+    name if name in LIGHT[:4] else pytest.param(name, marks=[pytest.mark.benchmark, pytest.mark.timeout(3600)])
     for name in models.names()
 ]
 
@@ -71,6 +71,29 @@ def real_pictures() -> list[npt.NDArray[np.uint8]]:
     return found
 
 
-def real_batch(name: str) -> Tensor:
-    size, facts = small_size(name), models.info(name)
-    return normalised(np.stack([resize(p, (size, size)) for p in real_pictures()]), facts.mean, facts.std)
+def real_batch(name: str, size: int | None = None) -> Tensor:
+    """Eight real pictures, normalised for the model, at a side that it computes fast or at another one."""
+    side, facts = size or small_size(name), models.info(name)
+    return normalised(np.stack([resize(p, (side, side)) for p in real_pictures()]), facts.mean, facts.std)
+
+
+def real_inputs(name: str, model: nn.Module, size: int | None = None) -> tuple[Tensor, ...]:
+    """The eight pictures, mirrored as the second input where the model has one."""
+    pictures = real_batch(name, size)
+    return (pictures, pictures.flip(3)) if second_input(model) is not None else (pictures,)
+
+
+def set_statistics(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
+    """Batch normalisation takes the statistics of these inputs; then evaluation mode."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    model.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        model(*inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model.eval()
