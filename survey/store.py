@@ -99,8 +99,7 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         else:
             _tune_postgresql(engine)
         store = Store(engine)
-        with store.write() as connection:
-            schema.bring_up_to_date(connection)
+        _bring_up_to_date(store)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SurveyError(
             f"{_shown(url)} is not a database that can be opened ({error}); give an SQLite file or "
@@ -109,6 +108,15 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
     except DBAPIError as error:
         raise SurveyError(f"the database {_shown(url)} cannot be opened: {error.orig}") from error
     return store
+
+
+def _bring_up_to_date(store: Store) -> None:
+    try:
+        with store.write() as connection:
+            schema.bring_up_to_date(connection)
+    except BaseException:
+        store.close()
+        raise
 
 
 def remembered(connection: Connection, key: str, value: str) -> str:

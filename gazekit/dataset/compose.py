@@ -170,6 +170,7 @@ def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int
             encoded[ends[n] : ends[n + 1]] = np.frombuffer(dataset.encoded(i), dtype=np.uint8)
             for name, column in large.items():
                 column[n] = dataset.stored(i, name)
+        file.flush()
         attention = {name: table.pop(name) for name in ("shape", "rectangle", "viewers")}
         write_columns(file["image"], offset=ends, **table)
         write_columns(file.require_group("attention"), **attention)

@@ -167,6 +167,7 @@ def _append(file: h5py.File, name: str, values: npt.NDArray[Any]) -> None:
     column.resize(len(column) + len(values), axis=0)
     if len(values):
         column[-len(values) :] = values
+    column.flush()  # its chunks get their places now, and not when the last who holds it lets it go
 
 
 def shard_folder(out: Path) -> Path:

@@ -235,6 +235,7 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             column.resize(len(gathered.rows), axis=0)
     if maps is not None:
         maps[...] = grids[: len(gathered.rows)]
+    file.flush()  # chunks get their places now, and not when the last who holds a column lets it go
     return gathered
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+import threading
 from pathlib import Path
 
 import h5py
@@ -72,6 +74,25 @@ def test_two_builds_are_byte_identical(collection: Collection, built: Path, tmp_
     again = collection.build(tmp_path / "again.dataset.h5", cache=96, workers=2)
     assert again.read_bytes() == built.read_bytes()
     assert not work_folder(again).exists()
+
+
+def test_nobody_who_looks_on_changes_the_bytes(collection: Collection, built: Path, tmp_path: Path) -> None:
+    """A profiler, as Dask's workers have one, holds on to frames, and with them to columns that are written."""
+    held, done = [], threading.Event()
+
+    def look_on() -> None:
+        while not done.wait(0.001):
+            held.append(list(sys._current_frames().values()))
+
+    onlooker = threading.Thread(target=look_on)
+    onlooker.start()
+    try:
+        out = collection.build(tmp_path / "d.h5", cache=96)
+    finally:
+        done.set()
+        onlooker.join()
+    assert len(held) > 20
+    assert out.read_bytes() == built.read_bytes()
 
 
 def test_the_order_of_the_inputs_does_not_matter(collection: Collection, built: Path, tmp_path: Path) -> None:
