@@ -45,6 +45,7 @@ def write_regions(masks: h5py.Group, conditions: Sequence[str], small: Small, gr
     if "shuffled" in columns:
         lender = lenders((counts > 0).astype(np.int64), small.ids, group, seed)
         _write_borrowed(columns["shuffled"], lender, counts, small)
+    masks.file.flush()  # chunks get their places now, whoever may still hold a column
 
 
 def region_column(masks: h5py.Group, name: str, count: int, side: int) -> h5py.Dataset:

@@ -115,9 +115,9 @@ def _find(run: Path, model: str | None, seed: int, condition: str) -> Path:
 
 def _read(path: Path, count: int) -> tuple[Boxes, Maps]:
     try:
-        with np.load(path) as content:
+        with open(path, "rb") as file, np.load(file) as content:
             boxes, maps = content["rectangles"], content["maps"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FormatError(f"{path} does not hold a network's rectangles and maps: {error}") from error
     if len(boxes) != count or len(maps) != count:
         raise FormatError(f"{path} has the attention to {len(boxes)} pictures; the dataset has {count}")

@@ -110,21 +110,21 @@ def spent(work: Callable[[], object]) -> tuple[float, float]:
     return seconds, float(np.sum(after[:4]) - np.sum(before[:4]))
 
 
-def test_building_costs_at_most_1_4_times_decoding_and_resizing(real_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", ["rectangle", "patches", "region"])
+def test_building_costs_at_most_1_4_times_decoding_and_resizing(real_data: Path, tmp_path: Path, mask: str) -> None:
     files = sorted((real_data / "osie" / "stimuli").glob("*.jpg"))
     pictures = [Picture(f"{n:02d}/{file.name}", file) for n in range(20) for file in files]
     fixations, histograms = looks(pictures), made_up_ratings([p.image for p in pictures])
     floor, built = [], []
     for n in range(3):
         floor.append(spent(lambda: in_processes(decode_and_resize, [p.file for p in pictures])))
-        work = partial(
-            build_dataset, pictures, fixations, histograms, tmp_path / f"{n}.h5", sigma_px=24, workers=PROCESSES
-        )
+        options = {"sigma_px": 24, "workers": PROCESSES, "mask": mask}
+        work = partial(build_dataset, pictures, fixations, histograms, tmp_path / f"{n}.h5", **options)  # type: ignore[arg-type]
         built.append(spent(work))
     (build, build_cpu), (peer, peer_cpu) = np.min(built, axis=0), np.min(floor, axis=0)
     ratio = build / peer
     print(
-        f"\n{len(pictures)} pictures: build {build:.2f} s, decode and resize {peer:.2f} s, ratio {ratio:.2f}; "
+        f"\n{len(pictures)} pictures, {mask}: build {build:.2f} s, decode and resize {peer:.2f} s, ratio {ratio:.2f}; "
         f"processor time {build_cpu:.2f} s and {peer_cpu:.2f} s, ratio {build_cpu / peer_cpu:.2f}"
     )
     assert ratio <= 1.4
@@ -188,9 +188,14 @@ def _has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-@pytest.mark.parametrize("cache", [None, 256], ids=["decoded", "cached"])
-def test_a_training_loader_keeps_up_with_decoding(real_data: Path, tmp_path: Path, cache: int | None) -> None:
+@pytest.mark.parametrize(
+    ("cache", "mask"), [(None, "rectangle"), (None, "region"), (256, "rectangle")], ids=["decoded", "region", "cached"]
+)
+def test_a_training_loader_keeps_up_with_decoding(
+    real_data: Path, tmp_path: Path, cache: int | None, mask: str
+) -> None:
     need(_has("torch"), "PyTorch")
+    from gazekit.models.looks import Look
     from gazekit.training.examples import FromDataset, Reader
 
     pictures = [Picture(f.name, f) for f in sorted((real_data / "osie" / "stimuli").glob("*.jpg"))]
@@ -201,13 +206,13 @@ def test_a_training_loader_keeps_up_with_decoding(real_data: Path, tmp_path: Pat
         tmp_path / "d.h5",
         sigma_px=24,
         cache=cache,
+        mask=mask,  # type: ignore[arg-type]
     )
     rounds, context = 10, multiprocessing.get_context("spawn")
     files = [p.file for p in pictures] * rounds
     plan = [np.arange(n, n + 33, dtype=np.int64) for n in range(0, 99, 33)] * rounds
     chunks = [files[n : n + 33] for n in range(0, len(files), 33)]
-    shapes = np.full((len(pictures), 2), 224, dtype=np.int64)
-    loader = FromDataset(Reader(open_dataset(path), "human", "black", shapes), PROCESSES)
+    loader = FromDataset(Reader(open_dataset(path), "human", "black", Look("view", 224)), PROCESSES)
     assert sum(len(images[0]) for images in loader.stream(plan[:6])) == 198, "the workers are warm"
     reading, floor = [], []
     with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=settle) as pool:
@@ -229,15 +234,18 @@ def test_a_training_loader_keeps_up_with_decoding(real_data: Path, tmp_path: Pat
 def test_fifty_killed_builds_end_in_the_same_content(tmp_path: Path) -> None:
     pictures = cut_photographs(tmp_path / "p", 240, side=224)
     collection = Collection(pictures, made_up_fixations(pictures), made_up_ratings([p.image for p in pictures]))
-    tries = run_kills(collection, tmp_path / "shards", 25, seed=11, shard=24, workers=PROCESSES)
-    tries += run_kills(collection, tmp_path / "one", 25, seed=12)
+    tries = run_kills(collection, tmp_path / "shards", 13, seed=11, shard=24, workers=PROCESSES)
+    tries += run_kills(collection, tmp_path / "regions", 13, seed=12, shard=24, workers=PROCESSES, mask="region")
+    tries += run_kills(collection, tmp_path / "one", 12, seed=13)
+    tries += run_kills(collection, tmp_path / "patches", 12, seed=14, mask="patches")
     print(f"\n50 builds were cut off at work ({tries} were started); all ended in the same bytes")
 
 
-def test_two_hundred_flipped_bytes_are_refused_by_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", ["rectangle", "region"])
+def test_two_hundred_flipped_bytes_are_refused_by_name(tmp_path: Path, mask: str) -> None:
     pictures = cut_photographs(tmp_path / "p", 60)
     collection = Collection(pictures, made_up_fixations(pictures), made_up_ratings([p.image for p in pictures]))
-    path = collection.build(tmp_path / "d.dataset.h5", shard=20)
+    path = collection.build(tmp_path / "d.dataset.h5", shard=20, mask=mask)
     rng = np.random.default_rng(0)
     files = [path, *sorted(path.with_name(f"{path.name}.shards").iterdir())]
     for n in range(200):

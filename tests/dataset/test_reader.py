@@ -162,9 +162,10 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(data)
 
 
-def test_one_flipped_byte_is_refused_by_name_wherever_it_is(built: Path, sharded: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", ["rectangle", "patches", "region"])
+def test_one_flipped_byte_is_refused_by_name_wherever_it_is(collection: Collection, tmp_path: Path, mask: str) -> None:
     rng = np.random.default_rng(3)
-    one, many = copied(built, tmp_path), copied(sharded, tmp_path)
+    one, many = (collection.build(tmp_path / f"{n}.dataset.h5", mask=mask, shard=n) for n in (0, 15))
     shards = sorted(many.with_name(f"{many.name}.shards").iterdir())
     for file in (one, many, *shards):
         where = [0, 100, 300, 511, 512, file.stat().st_size - 1, *rng.integers(512, file.stat().st_size, 6).tolist()]
