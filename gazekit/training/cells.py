@@ -20,7 +20,7 @@ from gazekit.training.jobs import SYNTHETIC, Job
 from gazekit.training.logs import EpochLog
 from gazekit.training.loop import Run, predict, use_weights
 from gazekit.training.stages import Ground, train_network
-from gazekit.training.synthetic import own_rectangles
+from gazekit.training.synthetic import own_attention
 from gazekit.training.team import Team
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     """The dataset with the network's own attention as a condition, where the cell needs it."""
     if job.cell.condition not in SYNTHETIC:
         return dataset
+    from gazekit.dataset.synthetic import with_attention
+
     if not team.leads:
         team.wait()  # for the first process, which makes them
-    boxes = own_rectangles(dataset, job)
+    boxes, maps = own_attention(dataset, job)
     if team.leads:
         team.wait()
-    return dataset.with_rectangles(job.cell.condition, boxes)
+    return with_attention(dataset, job.cell.condition, boxes, maps)
 
 
 def build_network(job: Job, buckets: int) -> torch.nn.Module:

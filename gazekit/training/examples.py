@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from gazekit.attention.masks import Fill
     from gazekit.dataset import Dataset
     from gazekit.models.looks import Look
 
@@ -47,14 +48,16 @@ class Reader:
     Attributes
     ----------
     look : how the network looks at pictures.
+    fill, soft_px : what stands outside a mask, and the width of its soft edge in pixels of the view.
     boxes : (N, 4) what the fovea sees, in pixels of the originals; then a crop of ``crop`` pixels comes second.
     margin : how much longer the sides of views are, for crops to be cut from them.
     """
 
     dataset: Dataset
     condition: str
-    fill: str
     look: Look
+    fill: Fill = "black"
+    soft_px: float = 0.0
     boxes: npt.NDArray[np.int64] | None = None
     crop: int = 224
     margin: float = 1.0
@@ -79,7 +82,8 @@ class Reader:
         picture = self.dataset.picture(i)
         if self.condition == "original":
             return picture
-        return apply_mask(picture, self.dataset.mask(i, self.condition), self.fill)  # type: ignore[arg-type]
+        scale = max(picture.shape[:2]) / self.look.size
+        return apply_mask(picture, self.dataset.mask(i, self.condition), self.fill, self.soft_px * scale)
 
     def values(self, i: int) -> int:
         """How many bytes the picture takes in memory."""
@@ -89,7 +93,7 @@ class Reader:
 
     def _view(self, i: int) -> Tensor:
         height, width = (round(int(n) * self.margin) for n in self.shapes[i])
-        return _tensor(self.dataset.read(i, self.condition, size=(height, width), fill=self.fill))  # type: ignore[arg-type]
+        return _tensor(self.dataset.read(i, self.condition, (height, width), self.fill, self.soft_px * self.margin))
 
     def _fovea(self, i: int) -> Pixels:
         from gazekit.models.pixels import resize

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gazekit.attention.masks import Fill
 from gazekit.errors import ConfigError
 
 
@@ -36,7 +37,8 @@ class Recipe(BaseModel):
     crop: float | None = Field(
         None, ge=0.3, lt=1, description="train on random crops with so large a share of the sides; NIMA's is 0.875"
     )
-    fill: str = Field("black", description="what a mask hides pictures with: black, mean or blur")
+    fill: Fill = Field("black", description="what stands outside a mask")
+    soft_px: float = Field(0.0, ge=0, description="width of a mask's soft edge, in pixels of what the network sees")
     weights: str | None = Field(None, description="file of weights to start from")
     model_options: dict[str, Any] = Field(default_factory=dict)
     precision: Literal["float32", "bf16"] = "float32"

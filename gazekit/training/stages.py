@@ -47,7 +47,7 @@ class Ground:
         recipe = self.job.recipe
         buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if hasattr(network, "set_stage") else 1)
         look = look_of(network, recipe.size, aspects_of(self.dataset.sizes, buckets))
-        return Reader(self.dataset, self.job.cell.condition, recipe.fill, look)
+        return Reader(self.dataset, self.job.cell.condition, look, recipe.fill, recipe.soft_px)
 
     def part(self, split: str, reader: Reader) -> Part:
         """A split of the dataset."""

@@ -23,20 +23,21 @@ Boxes = npt.NDArray[np.int64]
 Maps = npt.NDArray[np.float32]
 
 
-def own_rectangles(dataset: Dataset, job: Job) -> Boxes:
-    """Rectangles (N, 1, 4) of a network's own attention, kept in ``synthetic/<model>/seed<k>[-<method>].npz``.
+def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
+    """Rectangles (N, 1, 4) and small maps (N, g, g) of a network's own attention.
 
-    The network is the one of the same name and seed that was trained on whole pictures. Its rectangle is the one of
-    the human mask's area, to a pixel row, that holds most of its attention.
+    They are kept in ``synthetic/<model>/seed<k>[-<method>].npz``. The network is the one of the same name and seed that
+    was trained on whole pictures. Its rectangle is the one of the human mask's area, to a pixel row, that holds most
+    of its attention.
     """
     path = attention_file(job.out, job.cell)
     if path.exists():
-        return read_attention(path, len(dataset.ids))[0]
+        return read_attention(path, len(dataset.ids))
     maps = own_maps(dataset, job)
     boxes = np.array([[_box(dataset, i, maps[i])] for i in range(len(maps))], dtype=np.int64)
     with whole_file(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, rectangles=boxes, maps=maps)
-    return boxes
+    return boxes, maps
 
 
 def attention_file(out: Path, cell: Cell) -> Path:
@@ -61,7 +62,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
 
     method: Any = SYNTHETIC[job.cell.condition]
     trained = load_trained(Cell(job.cell.model, "original", job.cell.seed).folder(job.out))
-    reader = Reader(dataset, "original", job.recipe.fill, trained.look)
+    reader = Reader(dataset, "original", trained.look)
     maps = np.zeros((len(dataset.ids), GRID, GRID), dtype=np.float32)
     for batch in in_order(np.arange(len(maps)), 32, reader.shapes):
         views = np.stack([dataset.read(int(i), size=tuple(reader.shapes[i].tolist())) for i in batch])

@@ -46,7 +46,7 @@ def photographs(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 def ready(model: str, path: Path) -> tuple[Run, Reader]:
     data = open_dataset(path)
-    reader = Reader(data, "human", "black", Look("view", SIZE))
+    reader = Reader(data, "human", Look("view", SIZE))
     network = models.create(model, 10)
     nothing = Part(InMemory({}), np.arange(0))
     truth = distributions(data.counts)

@@ -15,9 +15,11 @@ from gazekit.dataset import build_dataset, open_dataset
 from gazekit.errors import ConfigError
 from gazekit.models.looks import Look
 from gazekit.pictures import Picture
-from gazekit.training import train
+from gazekit.training import plan, train
+from gazekit.training.cells import with_own_attention
 from gazekit.training.examples import Draw, Reader, cropped, epoch_plan, open_examples
 from gazekit.training.scoring import score
+from gazekit.training.team import Team
 
 SHAPES = [(80, 120), (120, 80), (96, 96), (64, 160)]
 OPTIONS: dict[str, Any] = {
@@ -73,7 +75,7 @@ def test_random_parts_change_from_epoch_to_epoch_and_come_again(shaped: Path) ->
     indices = data.indices("train")
     plan = epoch_plan(indices, 8, 0, 0)
     for kind, shape in (("crop", (3, 32, 32)), ("patches", (5, 3, 32, 32))):
-        reader = Reader(data, "original", "black", Look(kind, 32))  # type: ignore[arg-type]
+        reader = Reader(data, "original", Look(kind, 32))  # type: ignore[arg-type]
         here, there = (
             open_examples(reader, indices, memory_gb=1, workers=workers, changing=True) for workers in (0, 2)
         )
@@ -97,6 +99,34 @@ def test_crops_are_parts_of_the_view_and_depend_on_the_picture_alone(rng: np.ran
     same = (windows == whole[:, :, None, None]).all(dim=(1, 4, 5)).flatten(1)
     assert same.any(1).all()
     assert len(set(same.int().argmax(1).tolist())) > 6
+
+
+@pytest.mark.parametrize("kind", ["patches", "region"])
+def test_own_attention_is_masked_by_the_rule_and_area_of_peoples(kind: str, dataset: Path, tmp_path: Path) -> None:
+    spots, rng = open_dataset(dataset), np.random.default_rng(1)
+    pictures = [Picture(image, dataset.parent / image) for image in spots.ids[:60]]
+    seen = spots.fixations[spots.fixations["image"].isin(spots.ids[:60])]
+    table = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 60), columns=[f"c{k}" for k in range(1, 6)])
+    table.insert(0, "image", [picture.image for picture in pictures])
+    rule: dict[str, Any] = {"mask": kind, "sigma_px": 4.0, "split": (0.6, 0.2, 0.2), "near_duplicates": None}
+    masked = open_dataset(build_dataset(pictures, seen, table, tmp_path / "d.dataset.h5", **rule))
+    options = {**OPTIONS, "conditions": ["human", "synthetic"], "epochs": 1, "fill": "mean", "soft_px": 2.0}
+    out = train(masked.path, tmp_path / "out", models=["nima-narrow"], **options)
+    assert (out / "runs/nima-narrow/synthetic/seed0/done.json").exists()
+    jobs = plan(masked.path, out, models=["nima-narrow"], **options).jobs
+    view = with_own_attention(masked, next(job for job in jobs if job.cell.condition == "synthetic"), Team())
+    areas = np.array([[view.mask(i, name).sum() for name in ("human", "synthetic")] for i in range(60)])
+    assert np.abs(areas[:, 0] - areas[:, 1]).max() <= 0.1 * areas[:, 0].mean()
+    assert any((view.mask(i, "human") != view.mask(i, "synthetic")).any() for i in range(60))
+
+
+def test_what_stands_outside_a_mask_and_its_edge_are_options(dataset: Path) -> None:
+    data = open_dataset(dataset)
+    hard, soft, mean = (
+        Reader(data, "human", Look("view", 32), **how)(3)[0].numpy() for how in ({}, {"soft_px": 3.0}, {"fill": "mean"})
+    )
+    np.testing.assert_array_equal(soft, data.read(3, "human", 32, "black", 3.0).transpose(2, 0, 1))
+    assert (hard == 0).mean() > (soft == 0).mean() > (mean == 0).mean()
 
 
 def test_a_network_with_parts_of_its_own_is_not_cropped(shaped: Path, tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_loader_processes_bring_what_memory_holds(dataset: Path, workers: int) -
     data = open_dataset(dataset)
     indices = data.indices("train")
     plan = epoch_plan(indices, 16, 0, 0)
-    reader = Reader(data, "human", "black", Look("view", 32))
+    reader = Reader(data, "human", Look("view", 32))
     memory, loader = (open_examples(reader, indices, memory_gb=gb, workers=workers, changing=False) for gb in (1, 0))
     assert type(memory) is not type(loader)
     for _ in range(2):  # two epochs of one loader
