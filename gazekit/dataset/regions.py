@@ -14,7 +14,7 @@ from gazekit.attention.masks import Mask
 from gazekit.dataset.controls import lenders, number
 from gazekit.dataset.join import Small
 from gazekit.dataset.layout import row_column
-from gazekit.dataset.masks import Size, grid_shape, packed, unpacked
+from gazekit.dataset.masks import Bits, Size, grid_shape, packed, unpacked
 
 Index = npt.NDArray[np.int64]
 Columns = dict[str, h5py.Dataset]
@@ -29,19 +29,15 @@ def write_regions(masks: h5py.Group, conditions: Sequence[str], small: Small, gr
     with h5py.File(small.parts[0], "r") as file:
         side = int(file["attention/region"].shape[1])
     columns = {name: region_column(masks, name, len(small.ids), side) for name in conditions if name != "human-removed"}
-    if "human-removed" in conditions:  # the same region: what is taken away
-        masks["human-removed"] = columns.get("human") or region_column(masks, "human-removed", len(small.ids), side)
-    human = masks.get("human", masks.get("human-removed"))
+    if "human" in columns and "human-removed" in conditions:
+        masks["human-removed"] = columns["human"]  # the same region: what is taken away
+    elif "human-removed" in conditions:
+        columns["human"] = region_column(masks, "human-removed", len(small.ids), side)
     counts = np.zeros(len(small.ids), dtype=np.int64)
     for part, first in zip(small.parts, small.first.tolist(), strict=False):
         with h5py.File(part, "r") as file:
-            for i, bits in enumerate(file["attention/region"][()], start=first):
-                region = unpacked(bits, small.size(i))
-                counts[i] = int(region.sum())
-                if counts[i]:
-                    if human is not None:
-                        human[i] = bits
-                    _write_controls(columns, i, region, number("random", small.ids[i], seed))
+            human = file["attention/region"][()]
+        counts[first : first + len(human)] = _write_part(columns, human, first, small, seed)
     if "shuffled" in columns:
         lender = lenders((counts > 0).astype(np.int64), small.ids, group, seed)
         _write_borrowed(columns["shuffled"], lender, counts, small)
@@ -60,13 +56,25 @@ def region_of_map(amap: npt.NDArray[np.float32], size: Size, side: int, count: i
     return region_of_area(np.maximum(large, 0), count)
 
 
-def _write_controls(columns: Columns, i: int, region: Mask, seed: int) -> None:
-    """The controls that need no other picture."""
-    side = next(iter(columns.values())).shape[1] if columns else 0
-    if "centre" in columns:
-        columns["centre"][i] = packed(centre_region((region.shape[0], region.shape[1]), int(region.sum())), side)
-    if "random" in columns:
-        columns["random"][i] = packed(shifted_region(region, np.random.default_rng(seed)), side)
+def _write_part(columns: Columns, human: Bits, first: int, small: Small, seed: int) -> list[int]:
+    """Write the regions of a part's pictures and their controls that need no other picture; the regions' pixels."""
+    blocks = {name: np.zeros_like(human) for name in ("centre", "random") if name in columns}
+    counts = []
+    for n, bits in enumerate(human):
+        region = unpacked(bits, small.size(first + n))
+        counts.append(int(region.sum()))
+        for name in blocks if counts[-1] else ():
+            blocks[name][n] = packed(_control(name, region, number(name, small.ids[first + n], seed)), len(bits))
+    for name, block in (blocks | {"human": human}).items():
+        if name in columns and len(human):
+            columns[name][first : first + len(human)] = block
+    return counts
+
+
+def _control(name: str, region: Mask, seed: int) -> Mask:
+    if name == "centre":
+        return centre_region((region.shape[0], region.shape[1]), int(region.sum()))
+    return shifted_region(region, np.random.default_rng(seed))
 
 
 def _write_borrowed(column: h5py.Dataset, lender: Index, counts: Index, small: Small) -> None:

@@ -190,6 +190,20 @@ def test_pictures_that_nobody_looked_at_have_no_mask(collection: Collection, tmp
         assert made.rectangles(3, "shuffled").shape == (0, 4)
 
 
+def test_conditions_are_chosen_and_broken_parts_have_none(collection: Collection, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("no picture")  # a shard of its own, without a picture
+    pictures = [Picture("a.jpg", tmp_path / "a.jpg"), *collection.pictures]
+    ratings = made_up_ratings([p.image for p in pictures])
+    part = Collection(pictures, collection.fixations, ratings)
+    whole = open_dataset(part.build(tmp_path / "w.h5", mask="region", shard=1))
+    assert len(whole) == 40
+    for conditions in (("human-removed",), ("shuffled",), ("random", "human")):
+        made = open_dataset(part.build(tmp_path / "d.h5", mask="region", conditions=("original", *conditions)))
+        assert set(made.conditions[1:]) == set(conditions)
+        for condition in conditions:
+            np.testing.assert_array_equal(made.mask(5, condition), whole.mask(5, condition))
+
+
 def test_who_lends_to_whom() -> None:
     ids, group = [f"p{n}" for n in range(30)], np.arange(30) // 3
     counts = np.array([n % 4 for n in range(30)])
