@@ -65,9 +65,9 @@ def _write_part(columns: Columns, human: Bits, first: int, small: Small, seed: i
         counts.append(int(region.sum()))
         for name in blocks if counts[-1] else ():
             blocks[name][n] = packed(_control(name, region, number(name, small.ids[first + n], seed)), len(bits))
-    for name, block in (blocks | {"human": human}).items():
-        if name in columns and len(human):
-            columns[name][first : first + len(human)] = block
+    for condition, block in (blocks | {"human": human}).items():
+        if condition in columns and len(human):
+            columns[condition][first : first + len(human)] = block
     return counts
 
 
