@@ -51,10 +51,10 @@ def test_the_fovea_sees_the_attended_part_of_the_masked_original(run: Path, data
     with np.load(run / "stage1" / "boxes.npz") as content:
         boxes = content["boxes"]
     assert boxes.shape == (100, 4)
-    reader = Reader(data, "human", Look("attended", 48), boxes, crop=20)
+    reader = Reader(data, "human", Look("attended", 48), boxes=boxes, crop=20)
     view, fovea = reader(3)
     assert (view.shape, fovea.shape) == ((3, 48, 48), (3, 20, 20))
-    whole = Reader(data, "human", Look("attended", 48), np.array([[0, 0, 48, 48]] * 100), crop=48)
+    whole = Reader(data, "human", Look("attended", 48), boxes=np.array([[0, 0, 48, 48]] * 100), crop=48)
     assert torch.equal(whole(3)[1], torch.from_numpy(reader.original(3)).permute(2, 0, 1))
     assert (reader.original(3)[~data.mask(3, "human")] == 0).all()
 
