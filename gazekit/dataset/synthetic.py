@@ -44,7 +44,7 @@ def open_synthetic(
     ConfigError : several models, and none chosen.
     """
     run = Path(run)
-    boxes, maps = _read(_find(run, model, seed, condition), len(dataset))
+    boxes, maps = read_attention(_find(run, model, seed, condition), len(dataset))
     config = run / "config.json"
     if config.is_file():
         made_of = json.loads(config.read_text()).get("dataset", {})
@@ -79,6 +79,23 @@ def with_attention(dataset: Dataset, name: str, boxes: npt.ArrayLike, maps: Maps
     return dataset.with_rectangles(name, found)
 
 
+def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
+    """Rectangles (N, 1, 4) and maps (N, g, g) of a network's own attention to the N pictures of a dataset.
+
+    Raises
+    ------
+    FormatError : not such a file, or one of another number of pictures.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file) as content:
+            boxes, maps = content["rectangles"], content["maps"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise FormatError(f"{path} does not hold a network's rectangles and maps: {error}") from error
+    if len(boxes) != count or len(maps) != count:
+        raise FormatError(f"{path} has the attention to {len(boxes)} pictures; the dataset has {count}")
+    return boxes, maps
+
+
 def _region(human: Bits, size: Size, amap: Maps) -> Bits:
     count = int(unpacked(human, size).sum())
     return packed(region_of_map(amap, size, len(human), count), len(human)) if count else np.zeros_like(human)
@@ -111,14 +128,3 @@ def _find(run: Path, model: str | None, seed: int, condition: str) -> Path:
     if not path.is_file():
         raise InputError(f"no such attention: {path}; there is {', '.join(there)}")
     return path
-
-
-def _read(path: Path, count: int) -> tuple[Boxes, Maps]:
-    try:
-        with open(path, "rb") as file, np.load(file) as content:
-            boxes, maps = content["rectangles"], content["maps"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FormatError(f"{path} does not hold a network's rectangles and maps: {error}") from error
-    if len(boxes) != count or len(maps) != count:
-        raise FormatError(f"{path} has the attention to {len(boxes)} pictures; the dataset has {count}")
-    return boxes, maps

@@ -212,7 +212,7 @@ def test_a_training_loader_keeps_up_with_decoding(
     files = [p.file for p in pictures] * rounds
     plan = [np.arange(n, n + 33, dtype=np.int64) for n in range(0, 99, 33)] * rounds
     chunks = [files[n : n + 33] for n in range(0, len(files), 33)]
-    loader = FromDataset(Reader(open_dataset(path), "human", "black", Look("view", 224)), PROCESSES)
+    loader = FromDataset(Reader(open_dataset(path), "human", Look("view", 224)), PROCESSES)
     assert sum(len(images[0]) for images in loader.stream(plan[:6])) == 198, "the workers are warm"
     reading, floor = [], []
     with ProcessPoolExecutor(PROCESSES, mp_context=context, initializer=settle) as pool:
