@@ -62,7 +62,7 @@ def paper_table(table: str, measured: pd.DataFrame) -> pd.DataFrame:
     theirs = papers.drop(columns=["condition", *(m for m in ("srcc", "lcc_std", "mae", "rmse") if m not in metrics)])
     joined = theirs.merge(ours, on=["model", "category"], how="outer", suffixes=("_published", ""), sort=False)
     joined["network"] = joined["network"].fillna(joined["model"])
-    order = {name: place for place, name in enumerate(papers["network"])}
+    order = {name: place for place, name in enumerate(dict.fromkeys(papers["network"]))}
     joined["_place"] = joined["network"].map(order).fillna(len(order))
     joined = joined.sort_values(["_place", "network", "category", "condition"], kind="stable")
     kept = ["category", "network", "condition"]

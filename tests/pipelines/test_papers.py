@@ -56,6 +56,8 @@ def test_ours_stand_beside_the_published(tmp_path: Path) -> None:
     assert list(vgg["condition"]) == ["human", "original"]
     assert list(vgg["lcc_published"]) == [0.610, 0.610]
     assert vgg["lcc"].notna().all()
+    by_category = paper_table("paper2-IV", rows.assign(category="animal"))
+    assert list(dict.fromkeys(by_category["network"]))[-2:] == ["nima-vgg16", "own"]  # ours after the paper's own
     rows.to_csv(tmp_path / "comparison.csv", index=False)
     (path,) = write_paper_tables(tmp_path, ["paper1-1"])
     assert len(pd.read_csv(path)) == 6
