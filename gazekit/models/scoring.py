@@ -170,7 +170,11 @@ def _ready(model: nn.Module, dtype: torch.dtype, device: torch.device) -> nn.Mod
     ready = copy.deepcopy(model).eval().requires_grad_(False)
     if isinstance(model, PeripheralFoveal):  # its attention is computed in float32: bfloat16 comes by autocast
         dtype = torch.float32
-    return ready.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    ready.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for ours, exact in zip(ready.modules(), model.modules(), strict=True):
+        if isinstance(ours, nn.BatchNorm2d):  # in bfloat16 its statistics alone would move scores by half as much again
+            ours.float().load_state_dict(exact.state_dict())
+    return ready
 
 
 def _layout(x: Tensor) -> torch.memory_format:
