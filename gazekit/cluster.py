@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
         from distributed import Client, KilledWorker
     except ImportError:
         raise MissingExtraError("Dask's distributed scheduler", "cluster") from None
+    if not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", scheduler):
+        raise ConfigError(f"a scheduler's address is tcp://host:port, as tcp://10.0.0.1:8786; found {scheduler!r}")
     try:
         client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:

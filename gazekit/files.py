@@ -33,6 +33,9 @@ def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{target.parent} cannot be made a folder: {error.strerror or error}") from error
+    try:
         yield temporary
         _sync(temporary)
         os.replace(temporary, target)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from gazekit.dataset import Dataset
+from gazekit.cli._selection import chosen, masked_look, selection
 
 HERE = click.Path(path_type=Path)
 
@@ -21,26 +20,6 @@ def command() -> None:
     Example:  gazekit dataset info photos.dataset.h5
               gazekit dataset plot photos.dataset.h5 --out figures
     """
-
-
-def _selection(function: Any) -> Any:
-    for option in (
-        click.option("--images", type=HERE, help="CSV with a column image: only these."),
-        click.option("--split", "split_name", help="Only train, validation or test ..."),
-        click.option("--scheme", default="default", show_default=True, help="... of this split scheme."),
-        click.option("--category", help="Only pictures of this category."),
-        click.option("--min-ratings", type=click.IntRange(0), default=0, help="Only with so many ratings or more."),
-    ):
-        function = option(function)
-    return function
-
-
-def _chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:
-    from gazekit.dataset.compose import chosen
-    from gazekit.tables import read_table
-
-    names = None if images is None else read_table(images, ["image"], "list of pictures")["image"].tolist()
-    return chosen(dataset, images=names, **asked)
 
 
 @command.command()
@@ -109,7 +88,7 @@ def merge(paths: tuple[Path, ...], out: Path, seed: int, shard: int | None) -> N
 @click.argument("path", type=HERE)
 @click.option("--out", type=HERE, required=True, help="The smaller dataset.")
 @click.option("--shard", type=click.IntRange(0), help="Pictures a shard; 0: one file.")
-@_selection
+@selection
 def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
     """Take some pictures of a dataset, with their masks, ratings and places in every split.
 
@@ -120,7 +99,7 @@ def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
     from gazekit.dataset.compose import subset as subset_dataset
 
     dataset = open_dataset(path)
-    subset_dataset(dataset, _chosen(dataset, **asked), out, shard=shard)
+    subset_dataset(dataset, chosen(dataset, **asked), out, shard=shard)
     _say(out)
 
 
@@ -128,10 +107,9 @@ def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
 @click.argument("path", type=HERE)
 @click.option("--out", type=HERE, required=True, help="A folder, or name.tar for name-000000.tar, ...")
 @click.option("--condition", "conditions", multiple=True, help="Masked pictures of this condition too; repeat.")
-@click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), default="black", show_default=True)
-@click.option("--soft-px", type=click.FloatRange(0), default=0.0, show_default=True, help="Width of a soft edge.")
+@masked_look
 @click.option("--per-tar", type=click.IntRange(1), default=1000, show_default=True, help="Samples an archive.")
-@_selection
+@selection
 def export(
     path: Path, out: Path, conditions: tuple[str, ...], fill: Any, soft_px: float, per_tar: int, **asked: Any
 ) -> None:
@@ -145,7 +123,9 @@ def export(
     from gazekit.dataset.export import Look, export_folder, export_webdataset
 
     dataset, look = open_dataset(path), Look(fill, soft_px)
-    rows = _chosen(dataset, **asked)
+    rows = chosen(dataset, **asked)
+    if out.suffix in (".gz", ".tgz", ".zip", ".xz"):
+        raise click.BadParameter(f"--out {out} is neither a folder nor name.tar (pictures are compressed already)")
     if out.suffix != ".tar":
         folder = export_folder(dataset, out, rows, conditions=conditions, look=look)
         click.echo(f"{len(rows)} pictures and their tables: {folder}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gazekit.cli._selection import chosen, masked_look, selection
+
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
@@ -20,11 +22,10 @@ SHEETS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg"}
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of gazekit train, for --condition synthetic.")
 @click.option("--model", help="Whose attention, where the run has several models.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the model's training.")
-@click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), default="black", show_default=True)
-@click.option("--soft-px", type=click.FloatRange(0), default=0.0, show_default=True, help="Width of a soft edge.")
+@masked_look
 @click.option("--format", "kind", type=click.Choice(["png", "jpg"]), default="png", show_default=True)
 @click.option("--size", type=click.IntRange(8), help="Squares of so many pixels; default: the pictures' own size.")
-@click.option("--split", "split_name", type=click.Choice(["train", "validation", "test"]), help="Only these.")
+@selection
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many pictures.")
 @click.option("--sheet", type=click.Path(path_type=Path), help="Also one sheet (png, jpg): originals beside masked.")
 @click.option("--sheet-rows", type=click.IntRange(1), default=8, show_default=True, help="Pictures on the sheet.")
@@ -40,13 +41,15 @@ def command(
     seed: int,
     fill: Any,
     soft_px: float,
-    split_name: Any,
     limit: int | None,
+    kind: str,
+    size: int | None,
+    workers: int,
     sheet: Path | None,
     sheet_rows: int,
     dry_run: bool,
     as_json: bool,
-    **options: Any,
+    **asked: Any,
 ) -> None:
     """Write the masked pictures of a dataset as image files.
 
@@ -68,7 +71,7 @@ def command(
     if sheet is not None and sheet.suffix not in SHEETS:
         raise click.BadParameter(f"--sheet {sheet} is not one of {', '.join(SHEETS)}")
     data, look = _with_synthetic(open_dataset(dataset), conditions, run, model, seed), Look(fill, soft_px)
-    rows = list(range(len(data))) if split_name is None else data.indices(split_name).tolist()
+    rows = chosen(data, **asked).tolist()
     unseen = int((data.viewers[rows] == 0).sum())
     rows = [i for i in rows if data.viewers[i]][:limit]
     shown = conditions or tuple(c for c in data.conditions if c != "original")
@@ -77,7 +80,7 @@ def command(
     if dry_run:
         click.echo(f"would write {len(rows)} pictures in {len(shown)} conditions ({', '.join(shown)}) into {out}")
         return
-    files = export_images(data, out, rows, conditions=shown, look=look, **options)
+    files = export_images(data, out, rows, conditions=shown, look=look, kind=kind, size=size, workers=workers)
     if sheet is not None:
         picture = pairs_sheet(data, rows[:sheet_rows], shown, look=look)
         with whole_file(sheet) as temporary:

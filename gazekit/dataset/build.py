@@ -15,8 +15,8 @@ from gazekit.dataset.partitions import PARTITIONS
 from gazekit.dataset.parts import PartJob, PartOptions
 from gazekit.dataset.plan import Plan
 from gazekit.dataset.seen import by_picture, digest
-from gazekit.dataset.splits import checked_shares
-from gazekit.dataset.work import make_parts
+from gazekit.dataset.splits import check_folds, check_lists, checked_shares
+from gazekit.dataset.work import checked_target, make_parts
 from gazekit.errors import ConfigError, InputError, unknown_name
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture
@@ -102,11 +102,13 @@ def build_dataset(
     ConfigError : options that make no sense, K that is not ``scale``.
     InputError : ratings of unknown pictures, no picture that can be read, with ``strict`` any that cannot.
     """
-    pictures = sorted(pictures, key=lambda p: p.image)
+    out, pictures = checked_target(out), sorted(pictures, key=lambda p: p.image)
     conditions = _conditions(conditions, fixations is not None)
     columns = count_columns(histograms)
     rule = _rule(mask, share, share_of, patches, patch_share)
+    lists = {name: {part: list(ids) for part, ids in one.items()} for name, one in (schemes or {}).items()}
     _check(columns, partitions, pictures, scale, split, cache)
+    _check_schemes(lists, folds, [p.image for p in pictures])
     seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
     said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
     options = PartOptions(rule, weight, map_size if fixations is not None else 0, cache)
@@ -125,7 +127,7 @@ def build_dataset(
         masks=rule.kind,
         shares=tuple(checked_shares(split).tolist()),
         folds=folds,
-        schemes={name: {part: list(ids) for part, ids in lists.items()} for name, lists in (schemes or {}).items()},
+        schemes=lists,
         partitions=tuple(partitions),
         categories={name: list(ids) for name, ids in (categories or {}).items()},
         groups=dict(groups or {}),
@@ -141,7 +143,6 @@ def build_dataset(
         | {"sigma_deg": sigma_deg, "sigma_px": sigma_px},
         inputs=inputs,
     )
-    out = Path(out)
     if dry_run:
         return out
     parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=strict)
@@ -186,6 +187,14 @@ def _check(
         raise InputError("a dataset needs at least one picture; the list is empty")
     if cache is not None and not 16 <= cache <= 4096:
         raise ConfigError(f"the cache's side must be 16 to 4096 pixels; found {cache}")
+
+
+def _check_schemes(lists: Mapping[str, Mapping[str, Sequence[str]]], folds: int, ids: Sequence[str]) -> None:
+    """What can be known of split schemes before the pictures are read."""
+    if folds:
+        check_folds(folds, len(ids))
+    for name, one in lists.items():
+        check_lists(name, one, ids)
 
 
 def _strangers(

@@ -24,7 +24,7 @@ from gazekit.dataset.reader import Dataset
 from gazekit.dataset.regions import region_column
 from gazekit.dataset.seal import sealed_file
 from gazekit.dataset.splits import split
-from gazekit.dataset.work import work_folder
+from gazekit.dataset.work import checked_target, work_folder
 from gazekit.errors import ConfigError, InputError
 from gazekit.files import provenance
 from gazekit.progress import track
@@ -137,8 +137,7 @@ def _compose(
     step = size or SHARD
     people = sorted({name for source in sources for name in source.dataset.participants})
     chunks = [(s, s.rows[n : n + step]) for s in sources for n in range(0, len(s.rows), step)]
-    folder = work_folder(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = work_folder(checked_target(out))
     caches = set.intersection(*(set(source.dataset.caches) for source in sources))
     parts = []
     for n, (source, rows) in enumerate(track(chunks, "copying", len(chunks))):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def build_study(study: str | Path, out: str | Path | None = None, **options: Any
         "seed": settings.study.seed,
         "schemes": {name: read_scheme(base / path) for name, path in section.lists.items()},
         "groups": read_mapping(base / section.groups, "group") if section.groups else None,
-        "categories": categories(base / section.categories) if section.categories else None,
+        "categories": read_categories(base / section.categories) if section.categories else None,
         "near_duplicates": section.near_duplicates if section.near_duplicates >= 0 else None,
     }
     plain = ("sigma_px", "split", "folds", "partitions", "min_ratings", "min_viewers", "include_marked", "scale")
@@ -76,7 +76,7 @@ def session_table(paths: Sequence[Path], study: Study) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def categories(path: str | Path) -> dict[str, list[str]]:
+def read_categories(path: str | Path) -> dict[str, list[str]]:
     """A CSV with the columns image and category, as category -> pictures."""
     found: dict[str, list[str]] = {}
     for image, name in read_mapping(path, "category").items():
@@ -94,6 +94,8 @@ def build_tables(
     ava: Path | None = None,
     photonet: Path | None = None,
     groups: Path | None = None,
+    lists: Mapping[str, Path] | None = None,
+    categories: Path | None = None,
     **options: Any,
 ) -> Path:
     """Build a dataset from files named one by one; ``options`` are those of `build_dataset`.
@@ -106,10 +108,15 @@ def build_tables(
         raise ConfigError("give one of ratings, AVA and Photo.net")
     if groups is not None:
         options["groups"] = read_mapping(groups, "group")
+    schemes = {name: read_scheme(path) for name, path in (lists or {}).items()}
+    kinds = read_categories(categories) if categories is not None else {}
     table = read_fixations(fixations, one_based=one_based) if fixations else None
     if ratings is not None:
+        if not pictures.exists():
+            raise InputError(f"no such folder of pictures, and no such picture list: {pictures}")
         where = PicturesSection(folder=pictures) if pictures.is_dir() else PicturesSection(list=pictures)
         histograms = read_ratings(ratings, options.get("scale"), options.get("min_ratings", 10))
+        options |= {"schemes": schemes, "categories": kinds}
         return build_dataset(list_pictures(where, Path()), table, histograms, out, **options)
     found = read_ava(ava, pictures) if ava is not None else read_photonet(str(photonet), pictures)
     return build_dataset(
@@ -117,8 +124,8 @@ def build_tables(
         table,
         found.histograms,
         out,
-        schemes=found.schemes,
-        categories=found.categories,
+        schemes=found.schemes | schemes,
+        categories=found.categories | kinds,
         partitions=found.partitions,
         remarks=found.remarks,
         unknown="remark",

@@ -39,9 +39,8 @@ def folds(
     seed: int = 0,
 ) -> dict[str, Codes]:
     """Schemes ``fold1 .. foldk``: each part is the test of one, the validation of another, and trained on elsewhere."""
-    if k < 3:
-        raise ConfigError(f"folds must be 3 or more (one to train on, one for validation, one to test); found {k}")
     members = np.flatnonzero(usable)
+    check_folds(k, len(np.unique(group[members])))
     part = deal(mean[members], group[members], np.full(k, 1 / k), seed)
     schemes = {}
     for test in range(k):
@@ -49,6 +48,30 @@ def folds(
         codes[members] = np.where(part == test, 3, np.where(part == (test + 1) % k, 2, 1))
         schemes[f"fold{test + 1}"] = codes
     return schemes
+
+
+def check_folds(k: int, most: int) -> None:
+    """Refuse folds (ConfigError) where there are not as many groups of pictures."""
+    if k < 3:
+        raise ConfigError(f"folds must be 3 or more (one to train on, one for validation, one to test); found {k}")
+    if k > most:
+        raise ConfigError(f"{k} folds need as many usable pictures that are not of one group; there are {most}")
+
+
+def check_lists(name: str, lists: Mapping[str, Iterable[str]], ids: Sequence[str]) -> None:
+    """Refuse lists of other names, a picture in two of them, lists of unknown pictures (InputError, ConfigError)."""
+    seen: set[str] = set()
+    known = set(ids)
+    for part, images in lists.items():
+        if part not in SPLITS:
+            raise unknown_name(f"part of the split {name!r}", part, SPLITS)
+        here = known & set(images)
+        if here & seen:
+            twice = ", ".join(sorted(here & seen)[:10])
+            raise ConfigError(f"the split {name!r} has pictures in more than one list: {twice}")
+        seen |= here
+    if not seen:
+        raise ConfigError(f"none of the pictures that the split {name!r} lists is in this dataset")
 
 
 def fixed(
@@ -69,16 +92,10 @@ def fixed(
     ------
     ConfigError : a split of another name, a picture in two lists, or no listed picture that is here and usable.
     """
-    place = {image: i for i, image in enumerate(ids)}
+    check_lists(name, lists, ids)
     codes = np.zeros(len(ids), dtype=np.uint8)
     for part, images in lists.items():
-        if part not in SPLITS:
-            raise unknown_name(f"part of the split {name!r}", part, SPLITS)
-        rows = [place[image] for image in images if image in place]
-        twice = [ids[i] for i in rows if codes[i]]
-        if twice:
-            raise ConfigError(f"the split {name!r} has pictures in more than one list: {', '.join(twice[:10])}")
-        codes[rows] = SPLITS.index(part) + 1
+        codes[np.isin(ids, list(images))] = SPLITS.index(part) + 1
     codes[~usable] = 0
     if set(lists) == {"test"}:
         free = usable & ~np.isin(group, group[codes == 3]) & (codes == 0)
@@ -90,7 +107,7 @@ def fixed(
 
 def deal(
     mean: npt.NDArray[np.float64], group: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], seed: int
-) -> npt.NDArray[np.uint8]:
+) -> npt.NDArray[np.int64]:
     """Deal pictures into parts of given shares: stratified by mean, whole groups, seeded; part numbers from 0."""
     if not len(mean):
         return np.zeros(0, dtype=np.uint8)
@@ -100,7 +117,7 @@ def deal(
     rng = np.random.default_rng(seed)
     order = np.lexsort((rng.random(len(sizes)), level))
     order = np.concatenate([rng.permutation(order[n : n + STRATUM]) for n in range(0, len(order), STRATUM)])
-    part = np.zeros(len(sizes), dtype=np.uint8)
+    part = np.zeros(len(sizes), dtype=np.int64)
     filled = np.zeros(len(shares))
     for g in order:
         missing = shares * (filled.sum() + sizes[g]) - filled

@@ -25,6 +25,19 @@ UNUSABLE = ("missing", "unreadable", "broken")
 CLUSTER_AHEAD = 256  # parts that a cluster is given at a time
 
 
+def checked_target(out: str | Path) -> Path:
+    """Where a dataset goes.
+
+    Raises
+    ------
+    OutputError : there is a folder of that name.
+    """
+    out = Path(out)
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder; give a file for the dataset, as {out / 'photos.dataset.h5'}")
+    return out
+
+
 def work_folder(out: Path) -> Path:
     """Where the parts of a dataset lie until it is whole."""
     return out.with_name(f"{out.name}.build")
@@ -44,8 +57,6 @@ def make_parts(
     folder = work_folder(out)
     targets = [folder / f"{n:05d}-{job.key()[:32]}.h5" for n, job in enumerate(jobs)]
     todo = [(job, target) for job, target in zip(jobs, targets, strict=True) if not whole_part(target)]
-    if todo:
-        folder.mkdir(parents=True, exist_ok=True)
     for target in track(_made(todo, workers, scheduler), "building", total=len(todo)):
         if strict:
             _refuse_unusable([target])

@@ -268,6 +268,10 @@ def test_the_commands_walk_through_a_dataset(study: Path, capfd: pytest.CaptureF
         (["build-dataset", "nothing.toml"], 1, "no such study file"),
         (["build-dataset", "--pictures", ".", "--ratings", "nothing.csv", "--out", "x.h5"], 1, "nothing.csv"),
         (["build-dataset", "s.toml", "--ratings", "r.csv"], 2, "leave out --ratings"),
+        (["build-dataset", "s.toml", "--list", "a=b.csv"], 2, "leave out --list\n"),
+        (["build-dataset", "--pictures", "no", "--ratings", "r", "--out", "x", "--list", "a"], 2, "NAME=CSV; found a"),
+        (["build-dataset", "--pictures", "no", "--ratings", "r", "--out", "x", "--patches", 2], 2, "--mask rectangle"),
+        (["build-dataset", "--pictures", "no", "--mask", "patches", "--share", 0.5], 2, "--share means nothing"),
         (["dataset", "info", "nothing.h5"], 1, "no such dataset: nothing.h5"),
         (["dataset", "inf", "nothing.h5"], 2, "inf"),
         (["export-images", "nothing.h5", "--out", "x"], 1, "no such dataset"),
@@ -329,3 +333,72 @@ def test_a_study_that_says_too_little_is_refused(study: Path, capfd: pytest.Capt
     assert "did you mean 'folds'?" in gazekit(capfd, "build-dataset", study)[1]
     study.write_text(text.replace("folds = 3", 'folds = 3\n        sessions = ["x"]'))
     assert "both fixations and sessions" in gazekit(capfd, "build-dataset", study)[1]
+
+
+def test_what_options_say_is_taken(study: Path, collection: Collection, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = study.parent
+    path, lists = folder / "o.dataset.h5", folder / "fixed.csv"
+    parts = [(p.image, ("train", "validation", "test")[n % 3]) for n, p in enumerate(collection.pictures)]
+    pd.DataFrame(parts, columns=["image", "split"]).to_csv(lists, index=False)
+    few = collection.histograms.copy()
+    few.loc[0, "c1":"c10"] = [1] + [0] * 9
+    few.to_csv(folder / "few.csv", index=False)
+    given = ["--pictures", folder / "pictures.csv", "--ratings", folder / "few.csv", "--out", path, "--sigma-px", 12]
+    given += ["--fixations", folder / "fixations.csv", "--list", f"thirds={lists}", "--condition", "human"]
+    given += ["--categories", folder / "categories.csv", "--mask", "region", "--share", 0.1, "--share-of", "area"]
+    code, said = gazekit(capfd, "build-dataset", *given)
+    assert code == 0, said
+    assert "masks: regions" in said
+    dataset = open_dataset(path)
+    assert dataset.conditions == ("original", "human")
+    assert dataset.schemes == ("default", "thirds")
+    assert [len(dataset.indices(s, "thirds")) for s in ("train", "validation", "test")] == [13, 13, 13]
+    assert "reef" in dataset.categories
+    assert dataset.mask(1, "human").mean() == pytest.approx(0.1, abs=1e-3)
+    for option in (["--include-marked"], ["--min-ratings", 0, "--shard", 0]):
+        code, said = gazekit(capfd, "build-dataset", *given, *option)
+        assert code == 0, said
+        assert sum(len(open_dataset(path).indices(s)) for s in ("train", "validation", "test")) == 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dataset", "export", "{d}", "--out", "{d}"], "cannot be"),
+        (["dataset", "export", "{d}", "--out", "x.tar.gz"], "neither a folder nor name.tar"),
+        (["dataset", "plot", "{d}", "--out", "{d}"], "cannot be"),
+        (["export-images", "{d}", "--out", "{d}"], "cannot be"),
+        (["dataset", "subset", "{d}", "--out", "{f}"], "is a folder; give a file"),
+        (["dataset", "subset", "{d}", "--out", "{d}/x.h5"], "cannot be"),
+        (["dataset", "subset", "{d}", "--category", "fish", "--out", "x.h5"], "unknown category 'fish'; known: none"),
+    ],
+    ids=["export", "gz", "plot", "images", "folder", "under a file", "category"],
+)
+def test_places_that_cannot_be_written_are_named(
+    built: Path, tmp_path: Path, arguments: list[str], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    code, said = gazekit(capfd, *(text.format(d=built, f=tmp_path) for text in arguments))
+    assert code != 0
+    assert message in said
+    assert "Traceback" not in said
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not list(built.parent.glob("*.build"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 41}, "41 folds need as many usable pictures that are not of one group; there are 40"),
+        ({"schemes": {"a": {"tests": ["p001.jpg"]}}}, "unknown part of the split 'a' 'tests'; did you mean test"),
+        ({"schemes": {"a": {"test": ["p1"], "train": ["p2"]}}}, "none of the pictures that the split 'a' lists"),
+        ({"schemes": {"a": {"test": ["p001.jpg"], "train": ["p001.jpg"]}}}, r"more than one list: p001\.jpg"),
+        ({"scheduler": "nonsense"}, "address is tcp://host:port"),
+    ],
+)
+def test_splits_that_cannot_be_are_refused_before_any_work(
+    collection: Collection, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        collection.build(tmp_path / "d.h5", **options)
+    assert not list(tmp_path.iterdir())
