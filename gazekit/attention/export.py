@@ -20,7 +20,7 @@ from gazekit.attention.masks import Fill, Mask, apply_mask, check_look, fixation
 from gazekit.attention.patches import connected_regions
 from gazekit.attention.rectangles import Box
 from gazekit.attention.rule import MaskRule, ShareOf
-from gazekit.attention.viewings import EVERYONE, Viewing, Weight, maps_by_picture, viewings
+from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
 from gazekit.errors import FormatError, InputError
 from gazekit.files import provenance, whole_file
 from gazekit.pictures import Picture, Pixels, read_picture
@@ -42,7 +42,7 @@ class Options:
         what lies within sigma of the ``fixations``.
     share, share_of, patches, patch_share : see `gazekit.attention.rule.MaskRule`; ``share`` is of the rectangle too.
     sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
-    by : maps of ``everyone``, of each ``participant``, or of groups (participant -> group).
+    by : whose maps; see `gazekit.attention.viewings.members`.
     fill, soft_px, remove : see `gazekit.attention.masks.apply_mask`; ``remove`` takes the attended part away.
     """
 
@@ -54,7 +54,7 @@ class Options:
     sigma_deg: float = 1.0
     sigma_px: float | None = None
     weight: Weight = "duration"
-    by: Literal["everyone", "participant"] | Mapping[str, str] = "everyone"
+    by: By = "everyone"
     fill: Fill = "black"
     soft_px: float = 0.0
     remove: bool = False
@@ -111,11 +111,13 @@ def write_attention(
     views: list[tuple[str, list[Pixels]]] = []
     for image, viewing in track(seen.items(), "attention", len(seen)):
         rgb = read_picture(files[image]) if draw else None
-        for (_, who), amap in maps_by_picture({image: viewing}, options.by).items():
-            row, mask = _attended(amap, viewing, who, options)
+        for who, people in members(viewing, options.by).items():
+            own = viewing if who == EVERYONE else viewing.of(*people)
+            amap = own.map()
+            row, mask = _attended(amap, own, who, options)
             rows.append(row)
             if rgb is not None:
-                view = _draw(out, rgb, amap, viewing, who, row, mask, options)
+                view = _draw(out, rgb, amap, own, who, row, mask, options)
                 views += [(image if who == EVERYONE else f"{image} {who}", view)] if len(views) < SHEET_ROWS else []
     table = pd.DataFrame(rows)
     if views:
@@ -170,7 +172,6 @@ def _sizes(
 
 def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
     """The row of a map in the table, and the mask of what is attended to."""
-    own = viewing if who == EVERYONE else viewing.of(*_members(viewing, who, options))
     rule = options.rule()
     box = replace(rule, kind="rectangle").boxes(amap)[0]
     boxes: list[Box] = [box] if options.mask == "rectangle" else []
@@ -178,7 +179,7 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
         mask = rule.region(amap)
         boxes = [region.box for region in connected_regions(mask, amap)]
     elif options.mask == "fixations":
-        mask = fixations_to_mask(own.x, own.y, viewing.size, viewing.sigma_px)
+        mask = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px)
     else:
         boxes = boxes or rule.boxes(amap)
         mask = rectangles_to_mask(boxes, viewing.size)
@@ -191,17 +192,11 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
         "kept_mass": float(amap[mask].sum(dtype=np.float64)),
         "kept_area": float(mask.mean()),
         "boxes": str([list(b) for b in boxes]),
-        "fixations": int(np.isfinite(own.x).sum()),
-        "viewers": len(own.participants),
+        "fixations": int(np.isfinite(viewing.x).sum()),
+        "viewers": len(viewing.participants),
         "sigma_px": viewing.sigma_px,
     }
     return row, mask
-
-
-def _members(viewing: Viewing, who: str, options: Options) -> list[str]:
-    if isinstance(options.by, str):
-        return [who]
-    return [p for p in viewing.participants if options.by.get(p) == who]
 
 
 def _draw(
@@ -209,9 +204,9 @@ def _draw(
 ) -> list[Pixels]:
     """Write the pictures of one map; what a sheet shows of them: picture, scanpath, heatmap, masked."""
     name = file_name(viewing.image, "" if who == EVERYONE else who)
-    own = viewing if who == EVERYONE else viewing.of(*_members(viewing, who, options))
-    weight = own.weight if options.weight == "duration" else None
-    path = scanpath(rgb, own.x, own.y, weight, viewer=own.participant.tolist(), numbers=len(own.participants) < 3)
+    weight = viewing.weight if options.weight == "duration" else None
+    people = viewing.participant.tolist()
+    path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=people, numbers=len(viewing.participants) < 3)
     heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])
     masked = apply_mask(rgb, ~mask if options.remove else mask, options.fill, options.soft_px)
     write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))

@@ -15,6 +15,7 @@ from gazekit.attention.maps import Map, attention_map
 from gazekit.errors import ConfigError, InputError, unknown_name
 
 Weight = Literal["duration", "count"]
+By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]
 EVERYONE = "everyone"
 
 
@@ -120,28 +121,34 @@ def viewings(
     return {str(image): _viewing(str(image), own, sizes, sigma, weight) for image, own in table.groupby("image")}
 
 
-def maps_by_picture(
-    seen: Mapping[str, Viewing], by: Literal["everyone", "participant"] | Mapping[str, str] = "everyone"
-) -> dict[tuple[str, str], Map]:
-    """Attention maps by (image, who): of everyone, of each participant, or of groups of participants.
+def members(viewing: Viewing, by: By) -> dict[str, list[str]]:
+    """Whose fixations each map of a picture is made of: who -> participants.
 
     Parameters
     ----------
-    seen : as `viewings` gives them.
-    by : ``everyone``, ``participant``, or the group of each participant by name; participants without a group are
-        left out.
+    by : ``everyone`` together, each ``participant``, all but one (``leave-one-out``), or the group of each participant
+        by name; participants without a group are left out.
     """
-    maps = {}
-    for image, viewing in seen.items():
-        if by == "everyone":
-            groups = {EVERYONE: viewing.participants}
-        elif isinstance(by, str):
-            groups = {name: [name] for name in viewing.participants}
-        else:
-            names = sorted({by[p] for p in viewing.participants if p in by})
-            groups = {name: [p for p in viewing.participants if by.get(p) == name] for name in names}
-        maps.update({(image, name): viewing.of(*members).map() for name, members in groups.items()})
-    return maps
+    people = viewing.participants
+    if isinstance(by, str) and by not in ("everyone", "participant", "leave-one-out"):
+        raise unknown_name("kind of map", by, ("everyone", "participant", "leave-one-out"))
+    if by == "everyone":
+        return {EVERYONE: people}
+    if by == "participant":
+        return {name: [name] for name in people}
+    if by == "leave-one-out":
+        return {f"all but {name}": [p for p in people if p != name] for name in people if len(people) > 1}
+    groups = sorted({by[p] for p in people if p in by})
+    return {name: [p for p in people if by.get(p) == name] for name in groups}
+
+
+def maps_by_picture(seen: Mapping[str, Viewing], by: By = "everyone") -> dict[tuple[str, str], Map]:
+    """Attention maps by (image, who), where ``seen`` is what `viewings` gives and ``by`` is as for `members`."""
+    return {
+        (image, who): viewing.of(*people).map()
+        for image, viewing in seen.items()
+        for who, people in members(viewing, by).items()
+    }
 
 
 def pixels_per_degree(fixations: pd.DataFrame) -> pd.Series:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 @click.option("--sigma-deg", type=click.FloatRange(0, min_open=True), help="Sigma of the maps in degrees.  [1]")
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma in picture pixels instead.")
 @click.option("--weight", type=click.Choice(["duration", "count"]), help="What a fixation weighs.  [duration]")
-@click.option("--by", type=click.Choice(["everyone", "participant"]), default="everyone", show_default=True)
+@click.option("--by", type=click.Choice(["everyone", "participant", "leave-one-out"]), default="everyone",
+              show_default=True, help="Whose maps.")  # fmt: skip
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
 @click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), help="Outside the mask.  [black]")
 @click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")

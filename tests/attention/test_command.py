@@ -104,6 +104,10 @@ def test_maps_of_people_and_groups(study: Path) -> None:
     table = pd.read_csv(study / "out" / "attention.csv")
     assert sorted(table["who"].unique()) == ["p1", "p2", "p3"]
     assert not (study / "out" / "maps").exists()
+    run(study, "--sigma-px", "6", "--by", "leave-one-out", "--no-agreement")
+    table = pd.read_csv(study / "out" / "attention.csv").query("image == 'coffee.png'").set_index("who")
+    assert table["viewers"].to_dict() == {f"all but p{n}": 2 for n in (1, 2, 3)}
+    assert (study / "out" / "maps" / "coffee.png-all_but_p2.png").exists()
     groups = study / "groups.csv"
     groups.write_text("participant,group\np1,young\np2,old\np3,old\n")
     run(study, "--sigma-px", "6", "--groups", str(groups), "--tables-only", "--no-agreement")
