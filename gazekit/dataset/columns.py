@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.attention.rule import Kind
-from gazekit.dataset.layout import read_text
+from gazekit.dataset.layout import ATTENTION, read_text
 from gazekit.dataset.masks import REMOVED, Rectangles
 
 
@@ -43,7 +43,7 @@ def shard_files(file: h5py.File, path: Path) -> list[tuple[Path, str]]:
 def read_tables(file: h5py.File, path: Path) -> Tables:
     """Read the small columns of an opened dataset file."""
     image = {name: file[f"image/{name}"][()] for name in ("sha256", "width", "height", "phash", "group")}
-    image |= {name: file[f"attention/{name}"][()] for name in ("shape", "viewers", "rectangle")}
+    image |= {name: file[f"attention/{name}"][()] for name in ATTENTION}
     conditions = [name for name in json.loads(str(file.attrs["conditions"])) if name != "original"]
     return Tables(
         ids=read_text(file["image/id"]),

@@ -17,7 +17,16 @@ from gazekit.attention.rule import Kind
 from gazekit.dataset.build import ONE_FILE, SHARD
 from gazekit.dataset.duplicates import DISTANCE, components, near_pairs
 from gazekit.dataset.join import Small, publish
-from gazekit.dataset.layout import PART, REMARKS, SCHEMA, joined_boxes, row_column, write_columns, write_remarks
+from gazekit.dataset.layout import (
+    ATTENTION,
+    PART,
+    REMARKS,
+    SCHEMA,
+    joined_boxes,
+    row_column,
+    write_columns,
+    write_remarks,
+)
 from gazekit.dataset.masks import Rectangles
 from gazekit.dataset.parts import check_part
 from gazekit.dataset.reader import Dataset
@@ -170,7 +179,7 @@ def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int
             for name, column in large.items():
                 column[n] = dataset.stored(i, name)
         file.flush()
-        attention = {name: table.pop(name) for name in ("shape", "rectangle", "viewers")}
+        attention = {name: table.pop(name) for name in ATTENTION}
         write_columns(file["image"], offset=ends, **table)
         write_columns(file.require_group("attention"), **attention)
         _copy_fixations(file.create_group("fixation"), source, people)

@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.dataset.layout import SCHEMA, joined_boxes, read_remarks, read_text, row_column, write_columns
+from gazekit.dataset.layout import ATTENTION, SCHEMA, joined_boxes, read_remarks, read_text, row_column, write_columns
 from gazekit.dataset.seal import check_seal, read_seal, sealed_file
 from gazekit.errors import FormatError, InputError
 from gazekit.files import whole_file
@@ -28,7 +28,7 @@ class Small:
 
     ids: list[str]
     notes: list[str]
-    columns: dict[str, npt.NDArray[Any]]  # sha256 width height phash shape rectangle viewers
+    columns: dict[str, npt.NDArray[Any]]  # sha256 width height phash shape rectangle viewers sigma_px
     bytes: npt.NDArray[np.int64]
     parts: Sequence[Path]
     first: npt.NDArray[np.int64]  # the first picture of each part, and the number of pictures
@@ -40,7 +40,6 @@ class Small:
 
 
 _IMAGE = ("sha256", "width", "height", "phash")
-_ATTENTION = ("shape", "rectangle", "viewers")
 
 
 def publish(
@@ -84,7 +83,7 @@ def read_small(parts: Sequence[Path]) -> Small:
     ids: list[str] = []
     notes: list[str] = []
     remarks: Remarks = []
-    gathered: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*_IMAGE, *_ATTENTION, "bytes")}
+    gathered: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in (*_IMAGE, *ATTENTION, "bytes")}
     first = [0]
     for part in parts:
         with h5py.File(part, "r") as file:
@@ -93,7 +92,7 @@ def read_small(parts: Sequence[Path]) -> Small:
             remarks += [tuple(row) for row in read_remarks(file).itertuples(index=False, name=None)]
             for name in _IMAGE:
                 gathered[name].append(file[f"image/{name}"][()])
-            for name in _ATTENTION:
+            for name in ATTENTION:
                 gathered[name].append(file[f"attention/{name}"][()])
             gathered["bytes"].append(np.diff(file["image/offset"][()]))
         first.append(len(ids))
@@ -106,7 +105,7 @@ def _write_images(file: h5py.File, small: Small) -> None:
     write_columns(
         file.create_group("image"), id=small.ids, notes=small.notes, **{name: small.columns[name] for name in _IMAGE}
     )
-    write_columns(file.create_group("attention"), **{name: small.columns[name] for name in _ATTENTION})
+    write_columns(file.create_group("attention"), **{name: small.columns[name] for name in ATTENTION})
 
 
 def _copy_large(file: h5py.File, parts: Sequence[Path], small: Small) -> None:

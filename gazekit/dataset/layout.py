@@ -13,6 +13,7 @@ import pandas as pd
 SCHEMA = "gazekit.dataset/1"
 PART = "gazekit.dataset.shard/1"
 SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
+ATTENTION = ("shape", "rectangle", "viewers", "sigma_px")  # small columns of what people looked at
 REMARKS = ("image", "remark", "text")
 
 Boxes = npt.NDArray[np.int32]  # (N, k, 4): top, left, bottom, right, half open; unused ones are zero

@@ -87,6 +87,7 @@ class Row:
     region: Mask | None  # of the rule `region`, on its grid
     boxes: list[Box]
     viewers: int
+    sigma_px: float  # of the fovea, in pixels of the picture; 0 where nobody was shown it
     pixels: Pixels | None
 
 
@@ -152,6 +153,7 @@ def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, opt
         region=region,
         boxes=boxes,
         viewers=viewers,
+        sigma_px=0.0 if seen is None else seen.sigma_px,
         pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
     )
 
@@ -270,6 +272,7 @@ def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
         shape=np.array(gathered.shapes, dtype=np.int32).reshape(-1, 2),
         rectangle=_padded([row.boxes for row in rows], job.options.rule.count),
         viewers=np.array([row.viewers for row in rows], dtype=np.int32),
+        sigma_px=np.array([row.sigma_px for row in rows], dtype=np.float32),
     )
     _write_fixations(file.create_group("fixation"), [job.fixations.get(row.image) for row in rows])
     write_remarks(file, gathered.remarks)

@@ -19,7 +19,7 @@ import pandas as pd
 from gazekit.attention.masks import Fill, Mask, apply_mask
 from gazekit.attention.rule import Kind
 from gazekit.dataset.columns import Tables, read_tables, shard_files
-from gazekit.dataset.layout import SCHEMA, SPLITS, read_remarks, read_text
+from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
 from gazekit.dataset.masks import REMOVED, Bits, Rectangles, Regions
 from gazekit.dataset.resize import decode_resized, resized
 from gazekit.dataset.seal import check_seal, read_seal
@@ -137,6 +137,11 @@ class Dataset:
     def viewers(self) -> npt.NDArray[np.int32]:
         """How many people looked at each picture, (N,)."""
         return self._tables.image["viewers"]
+
+    @property
+    def sigma_px(self) -> npt.NDArray[np.float32]:
+        """Sigma of the fovea in pixels of each picture, (N,); 0 where nobody was shown it."""
+        return self._tables.image["sigma_px"]
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -362,7 +367,7 @@ class Dataset:
     def image_table(self, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
         """The small columns of some pictures, as a part file holds them."""
         image = self._tables.image
-        names = ("sha256", "width", "height", "phash", "shape", "viewers", "rectangle")
+        names = ("sha256", "width", "height", "phash", *ATTENTION)
         return {name: image[name][rows] for name in names} | {
             "id": [self.ids[i] for i in rows],
             "notes": [self._tables.notes[i] for i in rows],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,7 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import heatmap, scanpath
-from gazekit.attention.masks import apply_mask, rectangles_to_mask
+from gazekit.attention.masks import apply_mask
+from gazekit.errors import FormatError
 from gazekit.report.pictures import LONGEST, Shown, shown
 from gazekit.report.words import CONDITIONS, condition
 
@@ -35,19 +37,21 @@ class OwnAttention:
     """A network's own attention to the N pictures of a dataset."""
 
     model: str
-    rectangles: npt.NDArray[Any]  # (N, k, 4)
-    maps: npt.NDArray[Any]  # (N, h, w)
+    maps: npt.NDArray[np.float32]  # (N, h, w)
+    masked: Dataset  # with the condition "synthetic"
 
 
-def own_attention(folder: Path, count: int) -> list[OwnAttention]:
-    """What each network attended to, of its first seed, where the folder keeps it for as many pictures."""
+def own_attention(folder: Path, data: Dataset) -> list[OwnAttention]:
+    """What each network attended to, of its first seed, where the folder keeps it for the pictures of this dataset."""
+    from gazekit.dataset.synthetic import read_attention, with_attention
+
     found = []
     for path in sorted(folder.glob("synthetic/*/seed0*.npz")):
-        with np.load(path) as content:
-            if {"rectangles", "maps"} <= set(content) and len(content["rectangles"]) == len(content["maps"]) == count:
-                method = path.stem.partition("-")[2]
-                name = f"{path.parent.name} ({method})" if method else path.parent.name
-                found.append(OwnAttention(name, content["rectangles"], content["maps"]))
+        method = path.stem.partition("-")[2]
+        name = f"{path.parent.name} ({method})" if method else path.parent.name
+        with suppress(FormatError):  # it is of another dataset
+            boxes, maps = read_attention(path, len(data))
+            found.append(OwnAttention(name, maps, with_attention(data, "synthetic", boxes, maps)))
     return found
 
 
@@ -81,10 +85,8 @@ def example(
         views.append(
             shown(heatmap(rgb, amap), f"Attention of {network.model} to {image}", f"Heatmap of {network.model}")
         )
-        boxes = network.rectangles[i]
-        mask = rectangles_to_mask(boxes[boxes[:, 2] > boxes[:, 0]], (rgb.shape[0], rgb.shape[1]))
         kept = f"{image}: the part that {network.model} attends to is kept, same area"
-        views.append(shown(apply_mask(rgb, mask), kept, f"Attention of {network.model}"))
+        views.append(shown(apply_mask(rgb, network.masked.mask(i, "synthetic")), kept, f"Attention of {network.model}"))
     return Example(image, score, tuple(views))
 
 

@@ -184,7 +184,7 @@ def _examples(comparison: Comparison, data: Dataset | None, seen: pd.DataFrame |
         return []
     place = {str(image): i for i, image in enumerate(data.ids)}
     truth = comparison.truth[comparison.truth["split"] == "test"] if len(comparison.truth) else comparison.truth
-    networks = own_attention(comparison.folder, len(data.ids))
+    networks = own_attention(comparison.folder, data)
     if not len(truth):
         return [example(data, i, "", seen, networks) for i in range(min(count, len(data.ids)))]
     share = distributions(truth, "c")

@@ -53,13 +53,14 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
 
 def own_maps_of(folder: Path, models: list[str], count: int) -> dict[str, list[Map]]:
     """The kept maps of networks' own attention, by model and method."""
+    from gazekit.dataset.synthetic import read_attention
+
     found: dict[str, list[Map]] = {}
     for model in models:
         for path in sorted((folder / "synthetic" / model).glob("seed*.npz")):
             method = path.stem.partition("-")[2]
-            with np.load(path) as content:
-                if len(content["maps"]) == count:
-                    found.setdefault(f"{model} ({method})" if method else model, []).append(content["maps"])
+            _, maps = read_attention(path, count)
+            found.setdefault(f"{model} ({method})" if method else model, []).append(maps)
     return found
 
 
@@ -72,7 +73,7 @@ def _viewing(dataset: Dataset, i: int) -> Viewing | None:
     on = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     if not on.any():
         return None
-    sigma = dataset.provenance["parameters"].get("sigma_px") or max(height, width) / 32  # 24 px of 800 are a degree
+    sigma = float(dataset.sigma_px[i])
     weight, viewer = table["duration_ms"].to_numpy(np.float64)[on], table["participant"].to_numpy(object)[on]
     return Viewing(dataset.ids[i], (height, width), x[on], y[on], weight, viewer, sigma).scaled(_LONGEST)
 

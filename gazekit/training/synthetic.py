@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError
 from gazekit.files import whole_file
 from gazekit.training.examples import Reader, in_order
 from gazekit.training.jobs import SYNTHETIC, Cell, Job
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
 GRID = 32  # side of the maps that are kept
-Boxes = npt.NDArray[np.int64]
+Boxes = npt.NDArray[np.integer[Any]]
 Maps = npt.NDArray[np.float32]
 
 
@@ -30,6 +29,8 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
     was trained on whole pictures. Its rectangle is the one of the human mask's area, to a pixel row, that holds most
     of its attention.
     """
+    from gazekit.dataset.synthetic import read_attention
+
     path = attention_file(job.out, job.cell)
     if path.exists():
         return read_attention(path, len(dataset.ids))
@@ -44,15 +45,6 @@ def attention_file(out: Path, cell: Cell) -> Path:
     """Where a network's own attention is kept."""
     method = cell.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
     return out / "synthetic" / cell.model / f"seed{cell.seed}{method}.npz"
-
-
-def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
-    """Rectangles (N, 1, 4) and small maps (N, g, g) of a network's own attention."""
-    with np.load(path) as content:
-        boxes, maps = content["rectangles"], content["maps"]
-    if len(boxes) != count:
-        raise FormatError(f"{path} has rectangles of {len(boxes)} pictures; the dataset has {count}: delete the file")
-    return boxes, maps
 
 
 def own_maps(dataset: Dataset, job: Job) -> Maps:

@@ -163,6 +163,8 @@ def test_sigma_comes_from_the_degrees_of_the_fixations(collection: Collection, t
     a = open_dataset(degrees.build(tmp_path / "a.h5", sigma_px=None))
     b = open_dataset(collection.build(tmp_path / "b.h5"))
     np.testing.assert_allclose(a.human_map(7), b.human_map(7), atol=1e-6)
+    for one in (a, b):
+        np.testing.assert_allclose(one.sigma_px, 12.0, rtol=1e-4)
     with pytest.raises(ConfigError, match=r"no x_deg.*sigma_px"):
         collection.build(tmp_path / "c.h5", sigma_px=None)
 
