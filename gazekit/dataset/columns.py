@@ -43,7 +43,9 @@ def shard_files(file: h5py.File, path: Path) -> list[tuple[Path, str]]:
 def read_tables(file: h5py.File, path: Path) -> Tables:
     """Read the small columns of an opened dataset file."""
     image = {name: file[f"image/{name}"][()] for name in ("sha256", "width", "height", "phash", "group")}
-    image |= {name: file[f"attention/{name}"][()] for name in ATTENTION}
+    image |= {name: file[f"attention/{name}"][()] for name in ATTENTION if name in file["attention"]}
+    if "sigma_px" not in image:
+        image["sigma_px"] = _sigma_of_the_first(file, np.maximum(image["height"], image["width"]))
     conditions = [name for name in json.loads(str(file.attrs["conditions"])) if name != "original"]
     return Tables(
         ids=read_text(file["image/id"]),
@@ -56,6 +58,13 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
         first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
         shards=[shard for shard, _ in shard_files(file, path)],
     )
+
+
+def _sigma_of_the_first(file: h5py.File, longest: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """The first datasets kept sigma only where it was given; else it is taken for 24 pixels of 800, as in OSIE."""
+    given = json.loads(str(file.attrs["provenance"]))["parameters"].get("sigma_px")
+    sigma: npt.NDArray[np.float32] = np.where(given is None, longest / 32, given or 0.0).astype(np.float32)
+    return sigma
 
 
 def _rectangles(file: h5py.File, condition: str) -> Rectangles | None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 SCHEMA = "gazekit.dataset/1"
-PART = "gazekit.dataset.shard/1"
+PART = "gazekit.dataset.shard/2"
 SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
 ATTENTION = ("shape", "rectangle", "viewers", "sigma_px")  # small columns of what people looked at
 REMARKS = ("image", "remark", "text")

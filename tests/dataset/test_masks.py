@@ -230,16 +230,17 @@ def test_a_picture_with_more_patches_than_any_other_keeps_its_area(collection: C
 
 
 def test_the_first_datasets_still_open(built: Path, tmp_path: Path) -> None:
-    """Those were written before there was another kind than one rectangle a picture, and did not say so."""
+    """Those were written before there was another kind than one rectangle a picture, and did not keep the fovea."""
     old = tmp_path / "old.dataset.h5"
     with h5py.File(built, "r") as source, sealed_file(old) as target:
         for name in source:
             source.copy(name, target)
         target.attrs.update(dict(source.attrs))
         assert target["mask"].attrs["kind"] == "rectangle"
-        del target["mask"].attrs["kind"]
+        del target["mask"].attrs["kind"], target["attention/sigma_px"]
     now, then = open_dataset(built), open_dataset(old)
     assert then.mask_kind == "rectangle"
+    assert (then.sigma_px == now.sigma_px).all()
     same_rows(then, now, list(range(len(now))))
     kept = open_dataset(subset(then, range(8), tmp_path / "s.h5"))
     np.testing.assert_array_equal(kept.mask(5, "random"), now.mask(5, "random"))
