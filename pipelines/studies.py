@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gazekit.errors import InputError
+from gazekit.errors import ConfigError, InputError
 from pipelines.config import Pipeline, read_pipeline
 from pipelines.stages import Outcome, Stage, run_stages
 
@@ -40,12 +41,13 @@ def run_study(
 
     Raises
     ------
-    ConfigError : the file is wrong, all faults at once.
+    ConfigError : the file, a model or an option of training is wrong, all faults at once.
     InputError : files that are missing; the message says what goes where.
     """
     path = Path(path)
     config = read_pipeline(path)
     check_files(config, path.parent)
+    check_training(config)
     out = path.parent / config.pipeline.out
     stages = study_stages(config, path.parent)
     return out, run_stages(stages, out, dry_run=dry_run, tell=tell)
@@ -61,6 +63,23 @@ def check_files(config: Pipeline, base: Path) -> None:
     if missing:
         advice = _WHAT_GOES_WHERE[section.kind].format(**{n: str(p) for n, p in places.items()})
         raise InputError(f"not there: {', '.join(missing)}. {advice}")
+
+
+def check_training(config: Pipeline) -> None:
+    """Raise a `ConfigError` with everything that is wrong with models and training options, before anything runs."""
+    from gazekit.models import info
+    from gazekit.training.recipe import make_recipe
+
+    faults = []
+    checks: list[Callable[[], object]] = [partial(info, name) for name in config.training.models]
+    checks.append(partial(make_recipe, **config.training.options))
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def study_stages(config: Pipeline, base: Path) -> list[Stage]:

@@ -55,7 +55,7 @@ def _place(location: tuple[int | str, ...]) -> str:
 def _words(model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, fault["loc"][:-1])
-        close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.6)
         return "unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}")
     if fault["type"] == "missing":
         return "is missing"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gazekit.attention.masks import Fill
 from gazekit.errors import ConfigError
+from survey.errors import SettingsError
+from survey.settings import validated
 
 
 class Recipe(BaseModel):
@@ -69,7 +71,6 @@ class Recipe(BaseModel):
 def make_recipe(**options: Any) -> Recipe:
     """A recipe from keyword options; all faults in one `ConfigError`."""
     try:
-        return Recipe(**options)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc'])) or 'recipe'}: {fault['msg']}" for fault in error.errors()]
-        raise ConfigError("training options: " + "; ".join(faults)) from error
+        return validated(Recipe, options, "the recipe of training")
+    except SettingsError as error:
+        raise ConfigError(str(error)) from None

@@ -149,3 +149,13 @@ def test_the_command_plans_and_runs(ava: Path) -> None:
     wrong = subprocess.run([*command[:-1], "no.toml"], capture_output=True, text=True)
     assert wrong.returncode == 1
     assert "no such study file" in wrong.stderr
+
+
+def test_wrong_training_is_refused_before_anything_runs(ava: Path) -> None:
+    text = ava.read_text().replace("nima-narrow", "nima-narow").replace("epochs = 2", 'epohs = 2\nfill = "red"')
+    ava.write_text(text)
+    with pytest.raises(ConfigError) as found:
+        run_study(ava, dry_run=True)
+    for words in ("epohs: unknown key; did you mean 'epochs'", "fill", "found 'red'", "did you mean nima-narrow"):
+        assert words in str(found.value)
+    assert not (ava.parent / "out").exists()

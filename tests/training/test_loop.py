@@ -213,7 +213,7 @@ def test_it_stops_after_ten_epochs_without_progress() -> None:
 def test_all_wrong_options_are_named_at_once() -> None:
     with pytest.raises(ConfigError, match=r"(?s)epochs.*lr.*optimizer.*colour") as caught:
         make_recipe(epochs=0, lr=-1, optimizer="sdg", colour="red")
-    assert "training options" in str(caught.value)
+    assert "the recipe of training has 4 faults" in str(caught.value)
 
 
 # -- checkpoints ---------------------------------------------------------------------------------------------------
