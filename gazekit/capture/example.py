@@ -58,4 +58,14 @@ high = 10
 
 [fixations]
 detector = "ivt"
+
+[attention]
+sigma_deg = 1.0               # of the maps
+mask = "rectangle"            # what masks keep; or patches (patches = 3, patch_share = 0.2), or region
+share = 0.7                   # of the map's mass; with share_of = "area" of the picture
+
+# [dataset]                   # gazekit build-dataset STUDY.toml joins:
+# out = "study.dataset.h5"
+# sessions = ["sessions"]
+# ratings = "ratings.csv"     # image, c1 .. cK; or rater, image, score, with scale = 10
 """
