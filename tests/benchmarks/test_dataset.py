@@ -144,13 +144,13 @@ def tree_memory(process: object) -> int:
     return total
 
 
-def measured_build(folder: Path, pictures: Sequence[Picture]) -> tuple[float, int]:
+def measured_build(folder: Path, pictures: Sequence[Picture], mask: str) -> tuple[float, int]:
     """Seconds and peak memory (of all processes together) of a build in a process of its own."""
     import psutil
 
     folder.mkdir()
     data = (list(pictures), looks(pictures, viewers=5, each=6), made_up_ratings([p.image for p in pictures]))
-    options = {"sigma_px": 24.0, "workers": PROCESSES, "shard": 1000}
+    options = {"sigma_px": 24.0, "workers": PROCESSES, "shard": 1000, "mask": mask}
     (folder / "build.py").write_text(SCRIPT)
     (folder / "job.pickle").write_bytes(pickle.dumps((data, options)))
     command = [sys.executable, str(folder / "build.py"), str(folder / "job.pickle"), str(folder / "d.dataset.h5")]
@@ -166,15 +166,16 @@ def measured_build(folder: Path, pictures: Sequence[Picture]) -> tuple[float, in
     return seconds, peak
 
 
-def test_twenty_thousand_pictures_in_flat_memory_and_linear_time(real_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", ["rectangle", "region"])
+def test_twenty_thousand_pictures_in_flat_memory_and_linear_time(real_data: Path, tmp_path: Path, mask: str) -> None:
     need(_has("psutil"), "psutil")
     pictures = pieces(real_data / "osie" / "stimuli", tmp_path / "p", 20_000)
-    _, small = measured_build(tmp_path / "small", pictures[:2000])
-    half, _ = measured_build(tmp_path / "half", pictures[:10_000])
-    whole, large = measured_build(tmp_path / "whole", pictures)
+    _, small = measured_build(tmp_path / "small", pictures[:2000], mask)
+    half, _ = measured_build(tmp_path / "half", pictures[:10_000], mask)
+    whole, large = measured_build(tmp_path / "whole", pictures, mask)
     growth = (large - small) / 1e6
     print(
-        f"\n20,000 pictures {whole:.1f} s, 10,000 {half:.1f} s, ratio {whole / half:.2f}; "
+        f"\n20,000 pictures, {mask}: {whole:.1f} s, 10,000 {half:.1f} s, ratio {whole / half:.2f}; "
         f"peak {large / 1e6:.0f} MB, of 2,000 pictures {small / 1e6:.0f} MB, growth {growth:.0f} MB"
     )
     assert len(open_dataset(tmp_path / "whole" / "d.dataset.h5")) == 20_000
