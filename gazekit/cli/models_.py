@@ -43,7 +43,7 @@ def command(context: click.Context, as_json: bool, buckets: int) -> None:
 @click.option("--weights", type=click.Path(path_type=Path), help="File of weights; else random ones.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; else NAME.onnx.")
 @click.option("--buckets", default=10, show_default=True, help="Rating buckets of the last layer.")
-@click.option("--size", type=click.IntRange(16), help="Side of the square input; else the model's own.")
+@click.option("--size", type=click.IntRange(16, 4096), help="Side of the square input; else the model's own.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export(

@@ -44,6 +44,7 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
     Raises
     ------
     MissingExtraError : onnx or onnxruntime is not installed.
+    InputError : a size that the model does not take, or at which it has an operation that ONNX lacks.
     OutputError : the file exists and ``overwrite`` is false.
     GazekitError : the file's output differs from torch's by more than 1e-4; nothing is written then.
     """
@@ -52,10 +53,17 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
     if any(p.device.type != "cpu" or p.dtype != torch.float32 for p in model.parameters()):
         raise InputError("ONNX is written from a float32 model on the CPU: model.float().cpu()")
     size = size or int(getattr(model, "input_size", 224))
+    if size < (smallest := int(getattr(model, "smallest", 1))):
+        raise InputError(f"size is {size}; this model takes pictures of {smallest} x {smallest} pixels or more")
     names = ["pictures"] + [name for name in (second_input(model),) if name is not None]
     inputs = example_inputs(model, size, count=2)
     with whole_file(out, overwrite=overwrite) as path, held_still(model):
-        _write(model, inputs, names, path)
+        try:
+            _write(model, inputs, names, path)
+        except (RuntimeError, ValueError, torch.onnx.errors.OnnxExporterError) as error:
+            own = f"; its own size is {model.input_size}" if getattr(model, "input_size", size) != size else ""
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"torch cannot write this model as ONNX at a size of {size}{own}: {reason}") from error
         _describe(model, size, path)
         difference = _difference(model, inputs, names, path)
         if not difference <= TOLERANCE:

@@ -109,7 +109,7 @@ def create(
         raise ConfigError("; ".join(faults))
     model = entry.build(buckets, **options)
     model.mean, model.std = entry.info.mean, entry.info.std  # type: ignore[assignment]
-    model.input_size = entry.info.size  # type: ignore[assignment]
+    model.input_size, model.smallest = entry.info.size, entry.info.smallest  # type: ignore[assignment]
     if weights is not None:
         from gazekit.models.weights import load_weights
 

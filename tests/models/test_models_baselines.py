@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gazekit.errors import InputError
+from gazekit.models.attention import excitation_backprop
 from gazekit.models.baselines import FISHER, GIST, HandcraftedModel, MultiPatch, adaptive_patches
 from gazekit.models.baselines.handcrafted import gist, sift
 from gazekit.models.baselines.mna import adaptive_max
@@ -28,6 +29,20 @@ def test_patches_have_no_order() -> None:
             model(patches[:, :4])
     with pytest.raises(InputError, match=r"unknown aggregation.*sorting"):
         MultiPatch("resnet18", 5, aggregate="sort")
+
+
+def test_attention_of_patches_is_put_where_they_lie() -> None:
+    model = MultiPatch("resnet18", 5)
+    maps = torch.zeros(2, 5, 4, 4)
+    maps[0, 3] = 1 / 16
+    maps[1, 0, 0, 0], maps[1, 4] = 0.25, 0.75 / 16
+    whole = model.whole(maps.flatten(0, 1), (40, 61))
+    torch.testing.assert_close(whole.sum((1, 2)), torch.ones(2))
+    assert float(whole[0, 20:, 30:].sum()) == pytest.approx(1)
+    assert float(whole[1, :8, :12].sum()) == pytest.approx(0.25, abs=1e-6)
+    assert float(whole[1, 10:30, 15:46].sum()) == pytest.approx(0.75, abs=1e-6)
+    with pytest.raises(InputError, match="give whole pictures"):
+        excitation_backprop(created("dma-net"), torch.randn(2, 5, 3, 64, 64))
 
 
 @pytest.mark.parametrize("aggregate", ["statistics", "sorting"])

@@ -48,7 +48,12 @@ def test_export_writes_a_file_that_onnxruntime_reads(tmp_path: Path) -> None:
     [
         (["models", "export", "nima-narow"], "did you mean nima-narrow"),
         (["models", "export", "nima-narrow", "--weights", "absent.pt"], "no such weights file"),
+        (["models", "export", "nima-narrow", "--weights", "damaged.pt"], "damaged.pt is not a file of weights"),
+        (["models", "export", "nima-narrow", "--weights", "damaged.safetensors"], "is not a safetensors file"),
         (["models", "export", "nima-narrow", "--buckets", "1"], "buckets is 1"),
+        (["models", "--buckets", "0"], "buckets is 0"),
+        (["models", "export", "resnet18", "--size", "20"], "size is 20; this model takes pictures of 32 x 32"),
+        (["models", "export", "nima-alexnet", "--size", "100"], "at a size of 100; its own size is 224"),
     ],
 )
 def test_mistakes_end_with_one_line(
@@ -58,12 +63,15 @@ def test_mistakes_end_with_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    need(importlib.util.find_spec("onnxruntime"), "onnxruntime")
     monkeypatch.chdir(tmp_path)
+    for name in ("damaged.pt", "damaged.safetensors"):
+        (tmp_path / name).write_text("root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1:daemon:/usr/sbin\n")
     with pytest.raises(SystemExit) as stop:
         main(arguments)
     assert stop.value.code == 1
     assert message in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in tmp_path.iterdir()} == {"damaged.pt", "damaged.safetensors"}
 
 
 def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

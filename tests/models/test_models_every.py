@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit import models
+from gazekit.models.attention import synthetic_attention
 from gazekit.models.baselines import MtrlCnn
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.onnx_export import export_onnx
@@ -155,6 +156,17 @@ def fit(model: nn.Module, inputs: tuple[Tensor, ...], q: Tensor, rate: float) ->
         loss.backward()
         optimiser.step()
     return losses
+
+
+@every_model
+def test_synthetic_attention_is_a_map_a_picture(name: str) -> None:
+    model = created(name)
+    pictures = real_inputs(name, model)[0][:2]
+    for method in ("auto", "excitation", "gradcam"):
+        maps = synthetic_attention(model, pictures, method, target=torch.tensor([1, 0]))
+        assert maps.shape == (2, *pictures.shape[2:]), method
+        assert maps.min() >= 0, method
+        torch.testing.assert_close(maps.sum((1, 2)), torch.ones(2), atol=1e-5, rtol=0)
 
 
 @every_model

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from gazekit.errors import InputError
 from gazekit.models.attention.interception import SOFTMAX, capture
-from gazekit.models.attention.readout import chosen_classes, held_still, readout_layer, summing_to_one
+from gazekit.models.attention.readout import chosen_classes, held_still, of_pictures, readout_layer
 from gazekit.models.attention.rules import Dense, Gated, Split, Through, Weighted
 
 Function = Callable[..., Any]
@@ -107,7 +107,8 @@ def excitation_backprop(
     InputError : no such layer or class; the model has an operation that there is no rule for.
     """
     path = readout_layer(model, layer)
-    return summing_to_one(excitation(model, pictures, [path], target=target)[path].sum(1))
+    found = excitation(model, pictures, [path], target=target)[path]
+    return of_pictures(model, found.sum(1), pictures)
 
 
 def _laid_out(pictures: Tensor) -> Tensor:

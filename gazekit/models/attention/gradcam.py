@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.models.attention.interception import Logits, capture
-from gazekit.models.attention.readout import chosen_classes, held_still, readout_layer, summing_to_one
+from gazekit.models.attention.readout import chosen_classes, held_still, of_pictures, readout_layer
 
 
 def gradcam(
@@ -33,4 +33,4 @@ def gradcam(
         (gradient,) = torch.autograd.grad(score, kept[path])
     features = kept[path].detach()
     weights = gradient.mean((2, 3), keepdim=True)
-    return summing_to_one((weights * features).sum(1).clamp_min(0))
+    return of_pictures(model, (weights * features).sum(1).clamp_min(0), pictures)

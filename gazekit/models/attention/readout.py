@@ -60,6 +60,15 @@ def summing_to_one(maps: Tensor) -> Tensor:
     return torch.where(total > 0, maps / total.clamp_min(1e-300), uniform).float()
 
 
+def of_pictures(model: nn.Module, maps: Tensor, pictures: Tensor) -> Tensor:
+    """Maps of pictures, each summing to 1; those of patches are first put where the patches lie, by ``model.whole``."""
+    if len(maps) != len(pictures):
+        if pictures.ndim != 4:
+            raise InputError("where patches lie is known of those that the network takes itself: give whole pictures")
+        maps = model.whole(maps, (int(pictures.shape[2]), int(pictures.shape[3])))  # type: ignore[operator]
+    return summing_to_one(maps)
+
+
 def resized(maps: Tensor, size: tuple[int, int] | None) -> Tensor:
     """Maps (N, h, w) interpolated to a size (height, width), summing to 1 again; as they are where it is None."""
     if size is None or tuple(maps.shape[1:]) == tuple(size):

@@ -38,7 +38,7 @@ class MnaCnn(nn.Module):
             softmax(head(torch.relu(vector(adaptive_max(maps, grid).flatten(1)))))
             for grid, vector, head in zip(self.grids, self.vectors, self.heads, strict=True)
         ]
-        return torch.stack(outputs).mean(0)
+        return torch.stack(outputs, 1).mean(1)
 
 
 def adaptive_max(maps: Tensor, grid: int) -> Tensor:

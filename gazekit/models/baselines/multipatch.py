@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gazekit.errors import InputError, unknown_name
@@ -54,6 +55,16 @@ class MultiPatch(nn.Module):
         vectors = torch.relu(self.vector(features)).reshape(n, p, -1)
         return softmax(self.head(torch.relu(self.joint(self._aggregated(vectors)))))
 
+    def whole(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """Maps of the patches of pictures (N P, h, w) put where the patches lie: (N, H, W) with the same sums."""
+        parts = maps.reshape(-1, self.patches, *maps.shape[1:])
+        result = maps.new_zeros(len(parts), *size)
+        for k, (top, left, height, width) in enumerate(_places(*size)):
+            grown = F.interpolate(parts[:, k : k + 1], (height, width), mode="bilinear", align_corners=False)[:, 0]
+            scale = parts[:, k].sum((1, 2)) / grown.sum((1, 2)).clamp_min(torch.finfo(maps.dtype).tiny)
+            result[:, top : top + height, left : left + width] += grown * scale[:, None, None]
+        return result
+
     def _aggregated(self, vectors: Tensor) -> Tensor:
         ordered = vectors.sort(dim=1).values
         parts = []
@@ -76,14 +87,17 @@ def a_lamp(buckets: int) -> MultiPatch:
 
 
 def _corners_and_middle(pictures: Tensor) -> Tensor:
-    height, width = pictures.shape[2:]
-    h, w = -(-height // 2), -(-width // 2)
-    down, right = height - h, width - w
-    places = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    size = (int(pictures.shape[2]), int(pictures.shape[3]))
     patches = [
-        nn.functional.interpolate(
-            pictures[:, :, t : t + h, x : x + w], (height, width), mode="bilinear", align_corners=False
-        )
-        for t, x in places
+        F.interpolate(pictures[:, :, t : t + h, x : x + w], size, mode="bilinear", align_corners=False)
+        for t, x, h, w in _places(*size)
     ]
     return torch.stack(patches, 1)
+
+
+def _places(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Top, left, height and width of the corners and the middle."""
+    h, w = -(-height // 2), -(-width // 2)
+    down, right = height - h, width - w
+    corners = [(0, 0), (0, right), (down, 0), (down, right), (down // 2, right // 2)]
+    return [(top, left, h, w) for top, left in corners]
