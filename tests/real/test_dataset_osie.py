@@ -21,7 +21,10 @@ CONTROLS = ("centre", "shuffled", "random")
 
 @pytest.fixture(scope="module")
 def osie(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    folder = tmp_path_factory.mktemp("osie")
+    return build(real_data, tmp_path_factory.mktemp("osie"), "rectangle")
+
+
+def build(real_data: Path, folder: Path, mask: str) -> Dataset:
     images = [f.name for f in sorted((real_data / "osie" / "stimuli").glob("*.jpg"))]
     made_up_ratings(images, n=20).to_csv(folder / "simulated_ratings.csv", index=False)
     path = build_tables(
@@ -31,6 +34,7 @@ def osie(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         one_based=True,
         sigma_px=24.0,
         min_viewers=15,
+        mask=mask,
         out=folder / "osie.dataset.h5",
     )
     return open_dataset(path)
@@ -62,6 +66,23 @@ def test_masks_are_where_people_looked_and_controls_less_so(osie: Dataset) -> No
         np.testing.assert_allclose(areas[control], areas["human"], atol=0.002)
         assert shares[control].mean() < shares["human"].mean() - 0.2
     assert shares["random"].mean() < shares["shuffled"].mean() < shares["centre"].mean(), "people look to the centre"
+
+
+@pytest.mark.parametrize("mask", ["patches", "region"])
+def test_patches_and_regions_hold_more_than_controls_of_their_area(
+    real_data: Path, tmp_path: Path, mask: str, osie: Dataset
+) -> None:
+    made = build(real_data, tmp_path, mask)
+    shares = {c: np.mean([held(made, i, c) for i in range(99)]) for c in ("human", *CONTROLS)}
+    areas = {c: np.array([made.mask(i, c).mean() for i in range(99)]) for c in ("human", *CONTROLS)}
+    for control in CONTROLS:
+        np.testing.assert_allclose(areas[control], areas["human"], atol=0.001 if mask == "patches" else 1e-9)
+        assert shares[control] < shares["human"] - 0.4
+    rectangles = np.mean([osie.mask(i, "human").mean() for i in range(99)])
+    assert areas["human"].mean() < 0.7 * rectangles, "the same attention on less of the picture"
+    assert shares["human"] > 0.7
+    if mask == "region":
+        assert np.mean([len(made.rectangles(i, "human")) for i in range(0, 99, 9)]) > 2, "people look at several things"
 
 
 def test_no_other_rectangle_of_the_map_is_smaller(osie: Dataset) -> None:
