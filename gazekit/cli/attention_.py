@@ -80,9 +80,8 @@ def command(
         click.echo(found.to_json(orient="records", lines=True).strip())
         return
     click.echo(f"{len(found)} maps of {found['image'].nunique()} pictures in {out}")
-    click.echo(
-        f"the {options.mask} keeps {found['kept_mass'].mean():.0%} of attention on {found['kept_area'].mean():.0%} of the area"
-    )
+    mass, area = found["kept_mass"].mean(), found["kept_area"].mean()
+    click.echo(f"what masks keep ({options.mask}) holds {mass:.0%} of attention on {area:.0%} of the area")
     if not no_agreement and found["viewers"].max() > 1 and (out / "agreement.csv").exists():
         click.echo("\n" + as_markdown(read_table(out / "agreement.csv", ["map", "metric", "value", "low", "high"])))
 
