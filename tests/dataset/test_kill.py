@@ -213,7 +213,7 @@ def test_a_cluster_builds_the_same_file_though_a_worker_is_killed(
     many: Collection, cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:
     address, processes = cluster
-    alone = many.build(tmp_path / "alone" / "d.dataset.h5", shard=12)
+    alone = many.build(tmp_path / "alone" / "d.dataset.h5", shard=12, mask="region")
     out = tmp_path / "together" / "d.dataset.h5"
     seen: list[int] = []
 
@@ -225,7 +225,7 @@ def test_a_cluster_builds_the_same_file_though_a_worker_is_killed(
 
     killer = threading.Thread(target=kill_one_on_the_way)
     killer.start()
-    many.build(out, shard=12, scheduler=address)
+    many.build(out, shard=12, mask="region", scheduler=address)
     killer.join()
     assert 0 < seen[0] < 20, "a worker died while there was work to do"
     assert processes[1].poll() is not None
