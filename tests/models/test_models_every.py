@@ -93,6 +93,9 @@ class Learnt:
         return found
 
 
+RATES = {"nima-mobilenet": 1e-3} | dict.fromkeys(("pf-vgg16", "mna-cnn", "mtrlcnn", "a-lamp"), 1e-4)
+
+
 @pytest.fixture(scope="module", params=EVERY_TO_TRAIN)
 def learnt(request: pytest.FixtureRequest) -> Learnt:
     name = request.param
@@ -102,7 +105,7 @@ def learnt(request: pytest.FixtureRequest) -> Learnt:
             module.p = 0.0
     inputs = real_inputs(name, model)
     q = torch.softmax(-((torch.arange(10.0) - torch.linspace(1, 8, 8)[:, None]) ** 2) / 3, 1)
-    rate = 4e-3 if "narrow" in name else 1e-3 if name == "nima-mobilenet" else 3e-4
+    rate = RATES.get(name, 4e-3 if "narrow" in name else 3e-4)
     torch.manual_seed(2)
     losses = []
     if isinstance(model, PeripheralFoveal):
