@@ -53,7 +53,9 @@ def load_trained(path: str | Path) -> Trained:
     identity = content.get("identity")
     wanted = {"model", "buckets", "size", "model_options"}
     if not isinstance(identity, dict) or not wanted <= identity.keys() or "aspects" not in content:
-        raise FormatError(f"{path} does not say which model it is of; a best.pt of gazekit train was expected")
+        raise FormatError(
+            f"{path} does not say which model it is of and how it looks; a best.pt of gazekit train was expected"
+        )
     network = models.create(identity["model"], identity["buckets"], **identity["model_options"])
     load_weights(network, content["state_dict"], str(path))
     network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]

@@ -35,7 +35,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network = models.create("nima-mobilenet", 10)
     identity = {"model": "nima-mobilenet", "buckets": 10, "size": 224, "model_options": {}}
     content = {"identity": identity, "state_dict": network.state_dict()}
-    save_checkpoint(path, {**content, "mean": list(network.mean), "std": list(network.std)})
+    save_checkpoint(path, {**content, "mean": list(network.mean), "std": list(network.std), "aspects": [1.0]})
     return path
 
 
