@@ -74,12 +74,16 @@ def score(
     """
     checkpoint = existing_file(checkpoint_of(model), "checkpoint")
     trained = load_trained(checkpoint)
+    names = list_pictures(source)
+    first = next(names, None)  # what is wrong with the source is said before anything is written
+    if first is None:
+        raise InputError(f"no picture to score in {source}; pictures end in {', '.join(sorted(SUFFIXES))}")
     settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size}
     summary = Summary()
     with open_rows(out, format, trained.buckets, settings, resume=resume) as rows:
-        names = rows.skip_done(list_pictures(source))
+        left = rows.skip_done(itertools.chain([first], names))
         summary.skipped = rows.count
-        scored = _scored(trained, checkpoint, names, rows, batch, precision, workers, scheduler)
+        scored = _scored(trained, checkpoint, left, rows, batch, precision, workers, scheduler)
         for name, result in scored:
             rows.write(_row(name, result))
             if rows.count % BLOCK == 0:  # a run that goes on cuts its batches as this one does: the same scores
@@ -91,8 +95,6 @@ def score(
                 summary.scored += 1
                 if explain is not None:
                     write_overlay(trained, Path(name), Path(explain), result)
-        if rows.count == 0:
-            raise InputError(f"no picture to score in {source}; pictures end in {', '.join(sorted(SUFFIXES))}")
     return summary
 
 

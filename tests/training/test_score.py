@@ -195,6 +195,18 @@ def test_a_checkpoint_of_another_number_of_buckets(run: Path, tmp_path: Path) ->
         load_trained(tmp_path)
 
 
+@pytest.mark.parametrize("fault", ["empty list", "empty folder", "no such folder"])
+def test_a_wrong_source_leaves_nothing_behind(fault: str, run: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out" / "s.csv"
+    if fault == "empty list":
+        source.write_bytes(b"")
+    elif fault == "empty folder":
+        source.mkdir()
+    with pytest.raises(InputError, match=r"source"):
+        score(run, source, out)
+    assert not out.parent.exists() or not list(out.parent.iterdir())
+
+
 def test_something_that_is_not_a_trained_model(run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no best\.pt"):
         load_trained(tmp_path)
