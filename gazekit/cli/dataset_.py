@@ -14,7 +14,7 @@ HERE = click.Path(path_type=Path)
 
 @click.group("dataset")
 def command() -> None:
-    """Look into, verify, merge, subset, plot or export a dataset.
+    """MaskStyle into, verify, merge, subset, plot or export a dataset.
 
     \b
     Example:  gazekit dataset info photos.dataset.h5
@@ -120,9 +120,9 @@ def export(
               gazekit dataset export photos.dataset.h5 --out photos --condition human --fill blur --soft-px 12
     """
     from gazekit.dataset import open_dataset
-    from gazekit.dataset.export import Look, export_folder, export_webdataset
+    from gazekit.dataset.export import MaskStyle, export_folder, export_webdataset
 
-    dataset, look = open_dataset(path), Look(fill, soft_px)
+    dataset, look = open_dataset(path), MaskStyle(fill, soft_px)
     rows = chosen(dataset, **asked)
     if out.suffix in (".gz", ".tgz", ".zip", ".xz"):
         raise click.BadParameter(f"--out {out} is neither a folder nor name.tar (pictures are compressed already)")

@@ -64,13 +64,13 @@ def command(
     import json
 
     from gazekit.dataset import open_dataset
-    from gazekit.dataset.export import Look, encode, export_images, pairs_sheet
+    from gazekit.dataset.export import MaskStyle, encode, export_images, pairs_sheet
     from gazekit.errors import ConfigError
     from gazekit.files import whole_file
 
     if sheet is not None and sheet.suffix not in SHEETS:
         raise click.BadParameter(f"--sheet {sheet} is not one of {', '.join(SHEETS)}")
-    data, look = _with_synthetic(open_dataset(dataset), conditions, run, model, seed), Look(fill, soft_px)
+    data, look = _with_synthetic(open_dataset(dataset), conditions, run, model, seed), MaskStyle(fill, soft_px)
     rows = chosen(data, **asked).tolist()
     unseen = int((data.viewers[rows] == 0).sum())
     rows = [i for i in rows if data.viewers[i]][:limit]

@@ -41,7 +41,7 @@ Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Look:
+class MaskStyle:
     """What a masked picture looks like; see `gazekit.attention.masks.apply_mask`.
 
     Raises
@@ -62,7 +62,7 @@ def export_folder(
     indices: npt.ArrayLike | None = None,
     *,
     conditions: Sequence[str] = (),
-    look: Look = Look(),
+    look: MaskStyle = MaskStyle(),
 ) -> Path:
     """``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``fixations.csv``, and the masks.
 
@@ -104,7 +104,7 @@ def export_webdataset(
     indices: npt.ArrayLike | None = None,
     *,
     conditions: Sequence[str] = ("original",),
-    look: Look = Look(),
+    look: MaskStyle = MaskStyle(),
     per_tar: int = 1000,
 ) -> list[Path]:
     """Tar archives in WebDataset's layout: files of one sample share their name up to the first dot.
@@ -141,7 +141,7 @@ def export_images(
     indices: npt.ArrayLike | None = None,
     *,
     conditions: Sequence[str] = ("human",),
-    look: Look = Look(),
+    look: MaskStyle = MaskStyle(),
     kind: str = "png",
     size: int | None = None,
     workers: int = 1,
@@ -182,7 +182,7 @@ def export_images(
         return list(track(pool.map(write, jobs), "writing", len(jobs)))
 
 
-def masked(dataset: Dataset, i: int, condition: str, look: Look = Look(), size: int | None = None) -> Pixels:
+def masked(dataset: Dataset, i: int, condition: str, look: MaskStyle = MaskStyle(), size: int | None = None) -> Pixels:
     """A picture of a condition, in its own size or as a square."""
     if size is not None:
         return dataset.read(i, condition, size, look.fill, look.soft_px)
@@ -197,7 +197,7 @@ def pairs_sheet(
     indices: Sequence[int],
     conditions: Sequence[str] = ("human",),
     *,
-    look: Look = Look(),
+    look: MaskStyle = MaskStyle(),
     tile: int = 240,
 ) -> Pixels:
     """Originals beside their masked versions on one sheet, as Figure 2 of paper 1: a row a picture."""
@@ -215,7 +215,7 @@ def encode(pixels: Pixels, kind: str) -> bytes:
     return bytes(data)
 
 
-def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: Look) -> Iterator[tuple[str, bytes]]:
+def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: MaskStyle) -> Iterator[tuple[str, bytes]]:
     encoded = dataset.encoded(i)
     if "original" in conditions:
         yield next((kind for start, kind in KINDS.items() if encoded.startswith(start)), "img"), encoded

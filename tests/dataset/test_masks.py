@@ -313,9 +313,9 @@ def test_the_rule_in_a_study_file_and_as_options(collection: Collection, tmp_pat
 def test_region_masks_are_exported(regions: Dataset, tmp_path: Path) -> None:
     import tarfile
 
-    from gazekit.dataset.export import Look, export_folder, export_webdataset, masked
+    from gazekit.dataset.export import MaskStyle, export_folder, export_webdataset, masked
 
-    look = Look("blur", 4.0)
+    look = MaskStyle("blur", 4.0)
     out = export_folder(regions, tmp_path / "f", [2, 9], conditions=["human"], look=look)
     stored = cv2.imread(str(out / "masks" / "shuffled" / "p009.png"), cv2.IMREAD_GRAYSCALE)
     np.testing.assert_array_equal(stored == 255, regions.mask(9, "shuffled"))
