@@ -10,14 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from gazekit.errors import FormatError
 from gazekit.tables import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def count_columns(table: pd.DataFrame) -> list[str]:
@@ -50,6 +52,8 @@ def read_histograms(path: str | Path) -> pd.DataFrame:
     InputError, FormatError : no such file, a column missing, one bucket, a picture twice, negative or
         fractional counts (every row at fault is named).
     """
+    import pandas as pd
+
     table = read_table(path, ["image"], "histogram table")
     columns = count_columns(table)
     counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)

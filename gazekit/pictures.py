@@ -7,6 +7,7 @@ import io
 import struct
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from gazekit.tables import read_table
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Pixels = npt.NDArray[np.uint8]
+Size = tuple[int, int]  # height, width
+_ORIENTATION = 0x0112  # of EXIF; 5 to 8 are quarter turns
 _SHRUNK = {
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -81,6 +84,12 @@ class PictureInfo:
     height: int
     kind: str  # JPEG, PNG, ...
     notes: tuple[str, ...] = ()  # of: alpha, animated, cmyk, 16-bit, turned
+    sideways: bool = False  # turned upright by a quarter
+
+    @property
+    def upright(self) -> Size:
+        """Height and width of the picture as `decode_picture` gives it."""
+        return (self.width, self.height) if self.sideways else (self.height, self.width)
 
 
 def read_picture(path: str | Path) -> Pixels:
@@ -106,14 +115,26 @@ def decode_picture(encoded: bytes, name: str) -> Pixels:
     return examine_picture(encoded, name)[1]
 
 
-def examine_picture(encoded: bytes, name: str) -> tuple[PictureInfo, Pixels]:
-    """What a picture says of itself, and its pixels; errors as `decode_picture`."""
+def examine_picture(
+    encoded: bytes, name: str, wanted: Callable[[Size], Size] | None = None
+) -> tuple[PictureInfo, Pixels]:
+    """What a picture says of itself, and its pixels; errors as `decode_picture`.
+
+    ``wanted`` : the size at which a picture of some upright size is needed. A JPEG that is twice as large or more
+    comes at a half, a quarter or an eighth of its size, never smaller than wanted: much of the decoding is then saved.
+    """
     info = inspect_picture(encoded, name)
     if {"alpha", "cmyk"} & set(info.notes):
         return info, _decode_with_pillow(encoded, name)
     if not _ends_well(encoded, info.kind):
         _decode_with_pillow(encoded, name)  # says so if the file is cut off
-    return info, decode_plain(encoded, name)
+    return info, decode_plain(encoded, name, 1 if wanted is None else shrink_for(info.upright, wanted(info.upright)))
+
+
+def shrink_for(stored: Size, wanted: Size) -> int:
+    """By how much (1, 2, 4 or 8) a decoder may shrink a stored picture that is wanted at another size."""
+    room = min(stored[0] / wanted[0], stored[1] / wanted[1])
+    return 8 if room >= 8 else 4 if room >= 4 else 2 if room >= 2 else 1
 
 
 def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
@@ -125,7 +146,9 @@ def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded)) as image:
-                return PictureInfo(*image.size, str(image.format), _notes(image, encoded))
+                notes = _notes(image, encoded)
+                sideways = "turned" in notes and image.getexif()[_ORIENTATION] > 4
+                return PictureInfo(*image.size, str(image.format), notes, sideways)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise FormatError(f"{name} is too large to be decoded safely: {error}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error):
@@ -136,10 +159,11 @@ def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
 def decode_plain(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int = 1) -> Pixels:
     """Decode without looking at the header: right for all but alpha and CMYK.
 
-    ``shrink`` of 2, 4 or 8 gives the picture at that part of its size, each pixel the mean of those it stands for
-    (for JPEG much faster than decoding it whole).
+    ``shrink`` of 2, 4 or 8 gives a JPEG at that part of its size, which is much faster than decoding it whole. Other
+    kinds come whole: OpenCV would shrink them by leaving pixels out.
     """
     data = np.frombuffer(encoded, dtype=np.uint8)
+    shrink = shrink if bytes(data[:2]) == b"\xff\xd8" else 1
     try:
         pixels = cv2.imdecode(data, _SHRUNK[shrink])
         if pixels is not None and shrink > 1:
@@ -156,12 +180,13 @@ def _notes(image: Any, encoded: bytes) -> tuple[str, ...]:
     deep = (
         image.mode in ("I", "F") or image.mode.startswith("I;") or (image.format == "PNG" and encoded[24:25] == b"\x10")
     )
+    orientation = image.getexif().get(_ORIENTATION, 1) if image.format in ("JPEG", "MPO", "TIFF", "WEBP") else 1
     notes = {
         "alpha": image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
         "animated": image.format != "MPO" and getattr(image, "n_frames", 1) > 1,
         "cmyk": image.mode == "CMYK",
         "16-bit": deep,
-        "turned": image.format in ("JPEG", "MPO", "TIFF", "WEBP") and image.getexif().get(0x0112, 1) not in (0, 1),
+        "turned": orientation not in (0, 1),
     }
     return tuple(name for name, present in notes.items() if present)
 
@@ -186,7 +211,7 @@ def _decode_with_pillow(encoded: bytes, name: str) -> Pixels:
                     colour = upright.convert("RGBA")
                     white = Image.new("RGBA", colour.size, "white")
                     upright = Image.alpha_composite(white, colour)
-                return np.asarray(upright.convert("RGB"), dtype=np.uint8)
+                return np.array(upright.convert("RGB"), dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise FormatError(f"{name} is not a whole picture: {error}") from None
 

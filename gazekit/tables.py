@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from gazekit.errors import FormatError
 from gazekit.files import existing_file, whole_file, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FIXATION_COLUMNS = (
     "participant",  # pseudonym
@@ -40,6 +41,8 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
     InputError : no such file, or an empty one.
     FormatError : not a table, or columns are missing (all are named).
     """
+    import pandas as pd
+
     path = existing_file(path, what)
     try:
         if path.suffix == ".parquet":

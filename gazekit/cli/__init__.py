@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import importlib
 import sys
 from typing import Any
@@ -80,6 +82,9 @@ def gazekit() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 (failed) or 2 (bad usage); errors on purpose print no traceback."""
+    if arguments is None:  # a process of its own, whose imports live as long as it does
+        gc.set_threshold(50_000)
+        atexit.register(gc.freeze)  # the search for garbage among them would take a second at the end
     try:
         result: Any = gazekit.main(args=arguments, standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)

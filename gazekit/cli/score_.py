@@ -49,6 +49,9 @@ def command(
     import json
     from dataclasses import asdict
 
+    from gazekit.allocator import keep_memory
+
+    keep_memory()  # before torch starts threads
     from gazekit.training.scoring import lines_of_stdin, score
 
     pictures = lines_of_stdin() if source == "-" else source

@@ -57,12 +57,12 @@ def as_keras(trunk: nn.Module) -> None:
 
 def follow_mark(model: nn.Module) -> None:
     """Let a model become Keras's when a state dict with the mark is loaded into it."""
+    model.register_load_state_dict_pre_hook(_become_marked)  # type: ignore[no-untyped-call]
 
-    def hook(module: nn.Module, state: dict[str, Any], *rest: Any) -> None:
-        if MARK in state:
-            as_keras(module.get_submodule("trunk"))
 
-    model.register_load_state_dict_pre_hook(hook)  # type: ignore[no-untyped-call]
+def _become_marked(module: nn.Module, state: dict[str, Any], *rest: Any) -> None:
+    if MARK in state:
+        as_keras(module.get_submodule("trunk"))
 
 
 def load_mobilenet(model: nn.Module, path: str | Path) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gazekit.models.baselines.patches import adaptive_patches, fixed_patches, random_patches
 from gazekit.models.pixels import Picture, random_crop, resize, view_size
+from gazekit.pictures import decode_picture, examine_picture
 
 Kind = Literal["view", "attended", "crop", "patches", "adaptive patches"]
 Item = tuple[Picture, ...]
@@ -67,6 +68,18 @@ class Look:
         if self.kind == "attended":
             return self.view(picture), picture
         return (self.view(picture), self.part(picture)) if self.kind == "crop" else (self.part(picture),)
+
+    def decoded(self, encoded: bytes, name: str) -> Item:
+        """What the model takes of an encoded picture. A large JPEG is decoded small where original pixels do not count.
+
+        Raises
+        ------
+        FormatError : as `gazekit.pictures.decode_picture`.
+        """
+        if self.kind != "view":
+            return self(decode_picture(encoded, name))
+        info, pixels = examine_picture(encoded, name, self.shape)
+        return (resize(pixels, self.shape(info.upright)),)
 
 
 def aspects_of(sizes: npt.ArrayLike, count: int) -> tuple[float, ...]:

@@ -1,8 +1,9 @@
 """Scoring many pictures fast: the engine behind ``gazekit score`` and ``gazekit serve``.
 
-Pictures are decoded on other threads while the network computes; it computes in batches, channels last, with batch
-normalisation folded into the convolutions, in bfloat16 where the machine has it and the scores of the first pictures
-move by less than 0.01, and on Linux the allocator keeps the memory of a batch for the next one.
+Every core decodes pictures and computes batches of its own, so that none waits for another. The network computes
+channels last, with batch normalisation and activations folded into the convolutions, in bfloat16 where the machine has
+it and the scores of the first pictures move by less than 0.01, and on Linux the allocator keeps the memory of a batch
+for the next one.
 
 >>> scorer = Scorer(gazekit.models.create("nima-mobilenet", weights="nima.hdf5"))
 >>> for name, result in scorer.files(paths):     # in order; result is probabilities (K,) or the error
@@ -11,11 +12,11 @@ move by less than 0.01, and on Linux the allocator keeps the memory of a batch f
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import ctypes
 import itertools
 import os
-import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,18 +28,23 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from gazekit.allocator import keep_memory
 from gazekit.errors import GazekitError, InputError, unknown_name
+from gazekit.files import existing_file
 from gazekit.models.folding import fold_normalisation
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.inputs import batches, example_inputs, look_of
 from gazekit.models.looks import Item
+from gazekit.models.onednn import use_onednn
 from gazekit.models.pixels import Picture
-from gazekit.pictures import read_picture
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Probabilities = npt.NDArray[np.float32]
 TOLERANCE = 0.01
 T = TypeVar("T")
+R = TypeVar("R")
+Source = TypeVar("Source", str, Path)
+Outcome = Probabilities | GazekitError
 
 
 class Scorer:
@@ -49,11 +55,15 @@ class Scorer:
     model : of `gazekit.models.create`; a copy of it is used, so it stays as it is.
     size : side of the input in pixels; else the model's own.
     aspects : of its views, as it was trained; see `gazekit.models.inputs.look_of`.
-    batch : pictures a forward pass.
+    batch : pictures in the network at once. On a CPU the workers share them.
     precision : ``auto``: bfloat16 where the mean scores of the first batch move by less than 0.01 and the machine
         computes in it, else float32.
     device : else the model's.
-    workers : threads that decode; else one a core.
+    workers : threads that decode, and on a CPU compute; else one a core.
+
+    Attributes
+    ----------
+    step : pictures a forward pass; cut into other steps, scores differ in their last digits.
     """
 
     def __init__(
@@ -75,66 +85,83 @@ class Scorer:
         self.size = size or int(getattr(model, "input_size", 224))
         self.batch = batch
         self.workers = workers or os.cpu_count() or 1
+        on_cpu = self.device.type == "cpu"
+        self.step = max(1, self.batch // self.workers) if on_cpu else self.batch
         self.precision: Precision = precision
-        self._exact: nn.Module | None = _ready(model, self.size, self.device)
-        self._fast: nn.Module | None = None
-        if precision == "bfloat16" or (precision == "auto" and computes_in_bfloat16(self.device)):
-            self._fast = _halved(self._exact)
-        elif precision == "auto":
+        if precision == "auto" and not computes_in_bfloat16(self.device):
             self.precision = "float32"
-        self._look = look_of(self._exact, self.size, aspects)
+        self._networks = {"float32": _ready(model, self.size, self.device)}
+        if self.precision != "float32":
+            self._networks["bfloat16"] = _halved(self._networks["float32"])
+        self._shells = threading.local()
+        self._look = look_of(self._networks["float32"], self.size, aspects)
         keep_memory()
 
-    def files(self, paths: Iterable[str | Path]) -> Iterator[tuple[Path, Probabilities | GazekitError]]:
-        """Score picture files, in the order given: probabilities (K,), or the error of a file that cannot be read."""
+    def files(self, paths: Iterable[Source]) -> Iterator[tuple[Source, Outcome]]:
+        """Score picture files, in the order given: probabilities (K,), or the error of a file that cannot be read.
 
-        def load(path: Path) -> Item | GazekitError:
-            try:
-                return self._look(read_picture(path))
-            except GazekitError as error:
-                return error
-
-        yield from self._scored([Path(path) for path in paths], load)
+        Of the paths only as many are taken ahead as pictures are under way.
+        """
+        with _single_threads(self.workers) as pool:
+            read = _ahead(pool, self._read, paths, 2 * self.batch + self.workers)
+            first: list[tuple[Source, Item | GazekitError]] = []
+            while self.precision == "auto" and (more := list(itertools.islice(read, self.batch))):
+                self._choose([item for _, item in more if not isinstance(item, GazekitError)])
+                first += more
+            steps = _chunks(itertools.chain(first, read), self.step)
+            for scored in _ahead(pool, self._scored, steps, self.workers + 1):
+                yield from scored
 
     def pictures(self, pictures: Sequence[Picture]) -> Probabilities:
-        """Probabilities (N, K) of N > 0 pictures (uint8 RGB, any sizes)."""
+        """Probabilities (N, K) of N > 0 pictures (uint8 RGB, any sizes), on this thread."""
         if not len(pictures):
             raise InputError("no picture to score was given")
-        return np.stack([p for _, p in self._scored(pictures, self._look) if not isinstance(p, GazekitError)])
+        return self._in_turn(map(self._look, pictures))
 
-    def _scored(
-        self, sources: Sequence[T], load: Callable[[T], Item | GazekitError]
-    ) -> Iterator[tuple[T, Probabilities | GazekitError]]:
-        with ThreadPoolExecutor(self.workers, initializer=_one_thread) as pool:
-            loaded = _ahead(pool, load, sources, 2 * self.batch + self.workers)
-            for chunk in _chunks(zip(sources, loaded, strict=True), self.batch):
-                good = [item for _, item in chunk if not isinstance(item, GazekitError)]
-                scores = iter(self._forward(good))
-                for source, item in chunk:
-                    yield source, item if isinstance(item, GazekitError) else next(scores)
+    def encoded(self, pictures: Sequence[tuple[str, bytes]]) -> list[Outcome]:
+        """As `files`, of pictures by name and encoded bytes, on this thread."""
+        found = [self._decoded(name, encoded) for name, encoded in pictures]
+        good = [item for item in found if not isinstance(item, GazekitError)]
+        scores = iter(self._in_turn(good) if good else ())
+        return [item if isinstance(item, GazekitError) else next(scores) for item in found]
 
-    def _forward(self, items: Sequence[Item]) -> Probabilities:
+    def _read(self, path: Source) -> tuple[Source, Item | GazekitError]:
+        try:
+            return path, self._decoded(str(path), existing_file(path, "picture").read_bytes())
+        except GazekitError as error:
+            return path, error
+
+    def _decoded(self, name: str, encoded: bytes) -> Item | GazekitError:
+        try:
+            return self._look.decoded(encoded, name)
+        except GazekitError as error:
+            return error
+
+    def _in_turn(self, items: Iterable[Item]) -> Probabilities:
+        parts = []
+        for batch in _chunks(items, self.batch):
+            if self.precision == "auto":
+                self._choose(batch)
+            parts.append(self._run(batch, self.precision))
+        return np.concatenate(parts)
+
+    def _scored(self, step: Sequence[tuple[Source, Item | GazekitError]]) -> list[tuple[Source, Outcome]]:
+        good = [item for _, item in step if not isinstance(item, GazekitError)]
+        scores = iter(self._run(good, self.precision) if good else ())
+        return [(path, item if isinstance(item, GazekitError) else next(scores)) for path, item in step]
+
+    def _choose(self, items: Sequence[Item]) -> None:
+        """Choose the precision by some pictures, if there are any."""
         if not items:
-            return np.zeros((0, 0), dtype=np.float32)
-        if self.precision == "auto":
-            return self._choose(items)
-        return self._run(self._fast if self.precision == "bfloat16" else self._exact, items)
-
-    def _choose(self, items: Sequence[Item]) -> Probabilities:
-        exact, fast = self._run(self._exact, items), self._run(self._fast, items)
-        buckets = np.arange(exact.shape[1])
-        moved = float(np.abs((exact - fast) @ buckets).max())
+            return
+        exact, fast = self._run(items, "float32"), self._run(items, "bfloat16")
+        moved = float(np.abs((exact - fast) @ np.arange(exact.shape[1])).max())
         self.precision = "bfloat16" if moved < TOLERANCE else "float32"
-        if self.precision == "bfloat16":
-            self._exact = None
-        else:
-            self._fast = None
-        return fast if self.precision == "bfloat16" else exact
 
-    def _run(self, model: nn.Module | None, items: Sequence[Item]) -> Probabilities:
-        assert model is not None
+    def _run(self, items: Sequence[Item], precision: Precision) -> Probabilities:
+        model = self._network(precision)
         dtype = next(model.parameters()).dtype
-        mixed = model is self._fast and dtype == torch.float32
+        mixed = precision == "bfloat16" and dtype == torch.float32
         parts, order = [], []
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             for index, inputs in batches(model, items, self.device):
@@ -145,6 +172,16 @@ class Scorer:
         result[np.concatenate(order)] = result.copy()
         return result
 
+    def _network(self, precision: Precision) -> nn.Module:
+        """The network; where a pass sets hooks, a shell around the same weights that no other thread uses."""
+        model = self._networks[precision]
+        if not isinstance(model, PeripheralFoveal):
+            return model
+        own = self._shells.__dict__
+        if precision not in own:
+            own[precision] = copy.deepcopy(model, {id(t): t for t in (*model.parameters(), *model.buffers())})
+        return own[precision]  # type: ignore[no-any-return]
+
 
 def computes_in_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 faster than float32."""
@@ -153,24 +190,13 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def keep_memory() -> bool:
-    """Let glibc keep freed memory for the next batch in place of giving it back; true where that is possible.
-
-    It concerns the whole process, and is undone by its end.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    trim_threshold, mmap_max = -1, -4
-    return bool(mallopt(trim_threshold, 2**31 - 1)) and bool(mallopt(mmap_max, 0))
-
-
 def _ready(model: nn.Module, size: int, device: torch.device) -> nn.Module:
     ready = copy.deepcopy(model).eval().requires_grad_(False)
     if not isinstance(model, PeripheralFoveal):  # where it looks depends on the sign of what is folded
-        fold_normalisation(ready, *example_inputs(ready, size))
+        example = example_inputs(ready, size)
+        fold_normalisation(ready, *example)
+        if device.type == "cpu":
+            use_onednn(ready, *example)
     return ready.to(device=device, dtype=torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -189,16 +215,23 @@ def _layout(x: Tensor) -> torch.memory_format:
     return torch.channels_last if x.ndim == 4 else torch.contiguous_format
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+@contextlib.contextmanager
+def _single_threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads in each of which torch computes alone; afterwards new ones compute as they did before."""
+    threads = torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
 
 
-def _ahead(
-    pool: ThreadPoolExecutor, load: Callable[[T], Item | GazekitError], sources: Sequence[T], window: int
-) -> Iterator[Item | GazekitError]:
-    waiting: deque[Future[Item | GazekitError]] = deque()
+def _ahead(pool: ThreadPoolExecutor, work: Callable[[T], R], sources: Iterable[T], window: int) -> Iterator[R]:
+    """Results in the order of their sources; at most ``window`` are under way."""
+    waiting: deque[Future[R]] = deque()
     for source in sources:
-        waiting.append(pool.submit(load, source))
+        waiting.append(pool.submit(work, source))
         if len(waiting) >= window:
             yield waiting.popleft().result()
     while waiting:

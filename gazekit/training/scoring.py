@@ -83,10 +83,13 @@ def score(
     with open_rows(out, format, trained.buckets, settings, resume=resume) as rows:
         left = rows.skip_done(itertools.chain([first], names))
         summary.skipped = rows.count
-        scored = _scored(trained, checkpoint, left, rows, batch, precision, workers, scheduler)
+        if scheduler is not None:
+            block, scored = _on_cluster(checkpoint, left, batch, precision, scheduler)
+        else:
+            block, scored = _here(trained, left, rows, batch, precision, workers)
         for name, result in scored:
             rows.write(_row(name, result))
-            if rows.count % BLOCK == 0:  # a run that goes on cuts its batches as this one does: the same scores
+            if rows.count % block == 0:  # a run that goes on cuts its batches as this one does: the same scores
                 rows.offer_sync()
             if isinstance(result, GazekitError):
                 summary.unreadable_count += 1
@@ -180,49 +183,45 @@ def _row(name: str, result: Result) -> dict[str, Any]:
     return {"image": name, "mean": float(mean), "std": float(std), "histogram": [float(p) for p in result]}
 
 
-def _scored(
-    trained: Trained,
-    checkpoint: Path,
-    names: Iterator[str],
-    rows: RowFile,
-    batch: int,
-    precision: Precision,
-    workers: int | None,
-    scheduler: str | None,
-) -> Iterator[tuple[str, Result]]:
-    if scheduler is not None:
-        if precision == "auto":
-            raise ConfigError("on a cluster every worker must compute alike: give --precision float32 or bfloat16")
-        yield from _on_cluster(str(checkpoint.resolve()), names, batch, precision, scheduler)
-        return
+def _here(
+    trained: Trained, names: Iterator[str], rows: RowFile, batch: int, precision: Precision, workers: int | None
+) -> tuple[int, Iterator[tuple[str, Result]]]:
+    """How many rows lie between places to go on from, and the scores."""
     # what was chosen for the first pictures holds for a run that goes on
     scorer = make_scorer(trained, batch, rows.remember("precision chosen", precision), workers)
-    for block in _blocks(names):
-        for name, (_, result) in zip(block, scorer.files(block), strict=True):
-            yield name, result
-        rows.remembered["precision chosen"] = scorer.precision
+
+    def scores() -> Iterator[tuple[str, Result]]:
+        for scored in scorer.files(names):
+            rows.remembered["precision chosen"] = scorer.precision
+            yield scored
+
+    return scorer.step * -(-BLOCK // scorer.step), scores()
 
 
 def _on_cluster(
-    checkpoint: str, names: Iterator[str], batch: int, precision: Precision, scheduler: str
-) -> Iterator[tuple[str, Result]]:
-    """Blocks side by side, results in order; only as many are under way as keep the workers busy."""
+    checkpoint: Path, names: Iterator[str], batch: int, precision: Precision, scheduler: str
+) -> tuple[int, Iterator[tuple[str, Result]]]:
+    """The same from blocks side by side, in order; only as many are under way as keep the workers busy."""
+    if precision == "auto":
+        raise ConfigError("on a cluster every worker must compute alike: give --precision float32 or bfloat16")
     from gazekit.cluster import dask_executor
 
-    with dask_executor(scheduler) as executor:
-        waiting: deque[Future[list[tuple[str, Result]]]] = deque()
-        for block in _blocks(names):
-            waiting.append(executor.submit(score_block, checkpoint, block, batch, precision))
-            if len(waiting) > 16:
+    def scores() -> Iterator[tuple[str, Result]]:
+        with dask_executor(scheduler) as executor:
+            waiting: deque[Future[list[tuple[str, Result]]]] = deque()
+            while block := list(itertools.islice(names, BLOCK)):
+                waiting.append(executor.submit(score_block, str(checkpoint.resolve()), block, batch, precision))
+                if len(waiting) > 16:
+                    yield from waiting.popleft().result()
+            while waiting:
                 yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+
+    return BLOCK, scores()
 
 
 def score_block(checkpoint: str, names: list[str], batch: int, precision: Precision) -> list[tuple[str, Result]]:
     """Some pictures, on a worker that keeps the network for the next ones."""
-    scorer = _kept_scorer(checkpoint, batch, precision)
-    return [(name, result) for name, (_, result) in zip(names, scorer.files(names), strict=True)]
+    return list(_kept_scorer(checkpoint, batch, precision).files(names))
 
 
 _KEPT: dict[tuple[str, int, str], Scorer] = {}
@@ -234,8 +233,3 @@ def _kept_scorer(checkpoint: str, batch: int, precision: Precision) -> Scorer:
         _KEPT.clear()
         _KEPT[key] = make_scorer(load_trained(checkpoint), batch, precision, workers=2)
     return _KEPT[key]
-
-
-def _blocks(names: Iterator[str]) -> Iterator[list[str]]:
-    while block := list(itertools.islice(names, BLOCK)):
-        yield block

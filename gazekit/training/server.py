@@ -8,9 +8,9 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from gazekit.errors import GazekitError
+from gazekit.errors import GazekitError, InputError
 from gazekit.histograms import moments
-from gazekit.pictures import decode_picture
+from gazekit.models.scoring import Outcome, Scorer
 from gazekit.training.scoring import make_scorer
 from gazekit.training.trained import Trained
 
@@ -51,21 +51,15 @@ def make_app(trained: Trained) -> Flask:
     return app
 
 
-def _results(scorer: Any, sent: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
-    results: list[dict[str, Any]] = []
-    pictures = []
-    for name, encoded in sent:
-        try:
-            if not encoded:
-                raise GazekitError(f"{name} is empty; the body of the request should be a picture")
-            pictures.append(decode_picture(encoded, name))
-            results.append({"image": name})
-        except GazekitError as error:
-            results.append({"image": name, "error": str(error)})
-    scores = iter(scorer.pictures(pictures)) if pictures else iter(())
-    for result in results:
-        if "error" not in result:
-            histogram = next(scores)
-            mean, std = moments(histogram)
-            result |= {"mean": float(mean), "std": float(std), "histogram": [float(p) for p in histogram]}
-    return results
+def _results(scorer: Scorer, sent: list[tuple[str, bytes]]) -> list[dict[str, Any]]:
+    empty = "{} is empty; the body of the request should be a picture"
+    scored = iter(scorer.encoded([(name, encoded) for name, encoded in sent if encoded]))
+    outcomes = [(name, next(scored) if encoded else InputError(empty.format(name))) for name, encoded in sent]
+    return [{"image": name, **_answer(outcome)} for name, outcome in outcomes]
+
+
+def _answer(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, GazekitError):
+        return {"error": str(outcome)}
+    mean, std = moments(outcome)
+    return {"mean": float(mean), "std": float(std), "histogram": [float(p) for p in outcome]}

@@ -93,7 +93,7 @@ class Learnt:
         return found
 
 
-RATES = {"nima-mobilenet": 1e-3} | dict.fromkeys(("pf-vgg16", "mna-cnn", "mtrlcnn", "a-lamp"), 1e-4)
+RATES = {"nima-mobilenet": 2e-4} | dict.fromkeys(("pf-vgg16", "mna-cnn", "mtrlcnn", "a-lamp"), 1e-4)
 
 
 @pytest.fixture(scope="module", params=EVERY_TO_TRAIN)

@@ -36,19 +36,21 @@ def test_a_folded_model_says_the_same(name: str) -> None:
 
 
 class Shared(nn.Module):
-    """A convolution that two read, one that is used twice, a normalisation that is used twice, and one plain pair."""
+    """A convolution that two read, one that is used twice, a normalisation that is used twice, one with two
+    normalisations, and one plain pair."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.read, self.twice, self.plain, self.end = (nn.Conv2d(4, 4, 1) for _ in range(4))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(4) for _ in range(5))
+        self.read, self.twice, self.plain, self.end, self.both = (nn.Conv2d(4, 4, 1) for _ in range(5))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(4) for _ in range(7))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.read(x)
         x = x + self.norms[0](x)
         x = self.norms[1](self.twice(x)) + self.norms[2](self.twice(2 * x))
         x = self.norms[3](self.norms[3](self.end(x)))
-        return self.norms[4](self.plain(x))  # type: ignore[no-any-return]
+        both = self.both(x)
+        return self.norms[4](self.plain(x)) + self.norms[5](both) - 2 * self.norms[6](both)  # type: ignore[no-any-return]
 
 
 def test_only_a_normalisation_that_alone_reads_a_convolution_is_folded() -> None:
@@ -57,7 +59,7 @@ def test_only_a_normalisation_that_alone_reads_a_convolution_is_folded() -> None
     set_statistics(model, (x,))
     folded = copy.deepcopy(model)
     assert fold_normalisation(folded, x[:1]) == 1
-    assert [isinstance(norm, nn.BatchNorm2d) for norm in folded.norms] == [True, True, True, True, False]
+    assert [isinstance(norm, nn.BatchNorm2d) for norm in folded.norms] == [True, True, True, True, False, True, True]
     with torch.no_grad():
         torch.testing.assert_close(folded(x), model(x), atol=1e-5, rtol=1e-5)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in folded.modules())

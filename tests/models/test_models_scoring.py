@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,11 +14,13 @@ import torch
 from torch import nn
 
 from gazekit import models
+from gazekit.allocator import keep_memory
 from gazekit.errors import FormatError, InputError
 from gazekit.models.baselines.patches import fixed_patches
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.pixels import foveal_crop, normalised, peripheral_view, resize
-from gazekit.models.scoring import Scorer, computes_in_bfloat16, keep_memory
+from gazekit.models.scoring import Scorer, computes_in_bfloat16
+from gazekit.pictures import read_picture
 from tests.models.zoo import created, real_pictures
 
 
@@ -92,6 +97,50 @@ def test_gpf_sees_the_original_pixels(folder: Path) -> None:
         np.testing.assert_allclose(one, expected, atol=1e-5)
     half = Scorer(model, size=96, batch=4, precision="bfloat16").pictures(pictures)
     np.testing.assert_allclose(half, found, atol=2e-2)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_gpf_attends_to_is_its_own_on_every_thread(precision: str, folder: Path) -> None:
+    paths = sorted(folder.iterdir())
+    pictures = [read_picture(path) for path in paths]
+    model = created("gpf-resnet18")
+    alone = Scorer(model, size=96, batch=1, precision=precision).pictures(pictures)
+    for _ in range(3):
+        scorer = Scorer(model, size=96, batch=4, workers=4, precision=precision)
+        together = np.stack([result for _, result in scorer.files(paths)])
+        np.testing.assert_allclose(together, alone, atol=1e-5 if precision == "float32" else 1e-2)
+        assert not any(m._forward_hooks for m in scorer._networks[precision].modules())
+
+
+def test_paths_are_taken_as_they_are_needed(folder: Path) -> None:
+    paths = sorted(folder.iterdir())
+    taken: list[Path] = []
+
+    def endless() -> Iterator[Path]:
+        for path in itertools.cycle(paths):
+            taken.append(path)
+            yield path
+
+    threads = torch.get_num_threads()
+    scorer = Scorer(created("nima-narrow"), size=64, batch=4, workers=2)
+    found = list(itertools.islice(scorer.files(endless()), 40))
+    assert [path for path, _ in found] == taken[:40]
+    assert len(taken) < 40 + 30
+    for result, again in zip(found[8:16], found[:8], strict=True):
+        np.testing.assert_allclose(result[1], again[1], atol=1e-6)  # type: ignore[arg-type]
+    gc.collect()
+    assert torch.get_num_threads() == threads
+
+
+def test_encoded_pictures_are_scored_as_files(folder: Path) -> None:
+    scorer = Scorer(created("nima-narrow"), size=64, batch=3, precision="float32")
+    paths = [*sorted(folder.iterdir()), folder / "bad.png"]
+    paths[-1].write_bytes(b"no picture")
+    found = scorer.encoded([(path.name, path.read_bytes()) for path in paths])
+    for path, result in zip(paths[:-1], found[:-1], strict=True):
+        np.testing.assert_allclose(result, dict(scorer.files(paths))[path], atol=1e-6)  # type: ignore[arg-type]
+    assert isinstance(found[-1], FormatError)
+    assert "bad.png" in str(found[-1])
 
 
 def test_patches_and_parts_are_the_same_each_time() -> None:

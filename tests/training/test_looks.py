@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from skimage.data import astronaut
 
 from gazekit.dataset import build_dataset, open_dataset
 from gazekit.errors import ConfigError
@@ -68,6 +70,29 @@ def test_files_are_scored_as_the_test_split_was(
     scored = pd.read_csv(tmp_path / "s.csv").filter(regex="^p").to_numpy()
     assert np.abs(scored - predicted.to_numpy()).max() < 0.01
     assert predicted.to_numpy().std(axis=0).max() > 0.02  # or any pictures would give these
+
+
+def test_a_file_is_seen_as_the_dataset_shows_it(tmp_path: Path) -> None:
+    """Large pictures of every kind, of which a JPEG is decoded small: the same to a grey level, and nothing aliases."""
+    photograph = Image.fromarray(np.tile(astronaut(), (2, 3, 1))[:, :1400])
+    turned = photograph.getexif()
+    turned[0x0112] = 6
+    stripes = Image.fromarray(np.tile(np.uint8([[0, 0, 0, 255]]), (1024, 350))).convert("RGB")
+    for name, picture in {"a.jpg": photograph, "b.png": photograph, "c.webp": photograph, "e.png": stripes}.items():
+        picture.save(tmp_path / name)
+    photograph.save(tmp_path / "turned.jpg", exif=turned)
+    photograph.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    pictures = [Picture(path.name, path) for path in sorted(tmp_path.iterdir())]
+    table = pd.DataFrame([(p.image, 3, 4, 5) for p in pictures], columns=["image", "c1", "c2", "c3"])
+    data = open_dataset(build_dataset(pictures, None, table, tmp_path / "d.dataset.h5", near_duplicates=None))
+    for i, picture in enumerate(pictures):
+        encoded = picture.file.read_bytes()
+        (view,) = Look("view", 96).decoded(encoded, picture.image)
+        assert np.abs(view.astype(int) - data.read(i, size=96)).max() <= 1
+        (own,) = Look("view", 96, ()).decoded(encoded, picture.image)
+        assert own.shape[:2] == ((96, 70) if picture.image == "turned.jpg" else (70, 96))
+        if picture.image == "e.png":
+            assert np.abs(view.astype(int) - 64).max() < 8
 
 
 def test_random_parts_change_from_epoch_to_epoch_and_come_again(shaped: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from gazekit.errors import InputError, unknown_name
 from gazekit.models.pixels import Picture, resize
@@ -106,8 +105,8 @@ def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 
     float64, (scales * orientations * cells * cells,).
     """
     grey = resize(picture, (side, side)).astype(np.float64) @ [0.299, 0.587, 0.114] / 255
-    spectrum = scipy.fft.fft2(grey - grey.mean())
-    energy = np.abs(scipy.fft.ifft2(spectrum * _gabor_bank(side, scales, orientations)))
+    spectrum = np.fft.fft2(grey - grey.mean())
+    energy = np.abs(np.fft.ifft2(spectrum * _gabor_bank(side, scales, orientations)))
     n = side // cells
     return np.asarray(energy.reshape(-1, cells, n, cells, n).mean((2, 4)).ravel())
 
