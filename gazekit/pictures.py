@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -18,8 +18,10 @@ import numpy.typing as npt
 
 from gazekit.errors import ConfigError, FormatError
 from gazekit.files import existing_file
-from gazekit.study import PicturesSection
 from gazekit.tables import read_table
+
+if TYPE_CHECKING:
+    from gazekit.study import PicturesSection
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Pixels = npt.NDArray[np.uint8]

@@ -20,7 +20,8 @@ def use_onednn(model: nn.Module, *example: Tensor) -> int:
     Which activations belong to them is seen while the model computes ``example``; see `sole_readers`. The model must be
     in evaluation mode, and computes the same but for rounding.
     """
-    if not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not there or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return 0
     activations: dict[nn.Module, nn.Module] = dict(sole_readers(model, _ACTIVATIONS, *example))
     plain = [m for m in model.modules() if type(m) is nn.Conv2d and m.padding_mode == "zeros" and m.padding != "same"]

@@ -41,6 +41,7 @@ from gazekit.models.pixels import Picture
 Precision = Literal["auto", "float32", "bfloat16"]
 Probabilities = npt.NDArray[np.float32]
 TOLERANCE = 0.01
+FEWEST = 4  # pictures a forward pass: with fewer, weights are laid out anew too often
 T = TypeVar("T")
 R = TypeVar("R")
 Source = TypeVar("Source", str, Path)
@@ -55,7 +56,7 @@ class Scorer:
     model : of `gazekit.models.create`; a copy of it is used, so it stays as it is.
     size : side of the input in pixels; else the model's own.
     aspects : of its views, as it was trained; see `gazekit.models.inputs.look_of`.
-    batch : pictures in the network at once. On a CPU the workers share them.
+    batch : pictures in the network at once. On a CPU the workers share them, four each or more.
     precision : ``auto``: bfloat16 where the mean scores of the first batch move by less than 0.01 and the machine
         computes in it, else float32.
     device : else the model's.
@@ -86,15 +87,19 @@ class Scorer:
         self.batch = batch
         self.workers = workers or os.cpu_count() or 1
         on_cpu = self.device.type == "cpu"
-        self.step = max(1, self.batch // self.workers) if on_cpu else self.batch
+        self.step = min(batch, max(FEWEST, batch // self.workers)) if on_cpu else batch
         self.precision: Precision = precision
-        if precision == "auto" and not computes_in_bfloat16(self.device):
+        halves = computes_in_bfloat16(self.device)
+        if precision == "auto" and not halves:
             self.precision = "float32"
-        self._networks = {"float32": _ready(model, self.size, self.device)}
+        # oneDNN refuses bfloat16 where the processor has none; torch then computes it slowly
+        onednn = on_cpu and (halves or self.precision == "float32")
+        self._networks = {"float32": _ready(model, self.size, self.device, onednn)}
+        self._look = look_of(self._networks["float32"], self.size, aspects)
         if self.precision != "float32":
             self._networks["bfloat16"] = _halved(self._networks["float32"])
+        self._keep_chosen()
         self._shells = threading.local()
-        self._look = look_of(self._networks["float32"], self.size, aspects)
         keep_memory()
 
     def files(self, paths: Iterable[Source]) -> Iterator[tuple[Source, Outcome]]:
@@ -157,6 +162,11 @@ class Scorer:
         exact, fast = self._run(items, "float32"), self._run(items, "bfloat16")
         moved = float(np.abs((exact - fast) @ np.arange(exact.shape[1])).max())
         self.precision = "bfloat16" if moved < TOLERANCE else "float32"
+        self._keep_chosen()
+
+    def _keep_chosen(self) -> None:
+        if self.precision != "auto":
+            self._networks = {self.precision: self._networks[self.precision]}
 
     def _run(self, items: Sequence[Item], precision: Precision) -> Probabilities:
         model = self._network(precision)
@@ -190,12 +200,12 @@ def computes_in_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _ready(model: nn.Module, size: int, device: torch.device) -> nn.Module:
+def _ready(model: nn.Module, size: int, device: torch.device, onednn: bool) -> nn.Module:
     ready = copy.deepcopy(model).eval().requires_grad_(False)
     if not isinstance(model, PeripheralFoveal):  # where it looks depends on the sign of what is folded
         example = example_inputs(ready, size)
         fold_normalisation(ready, *example)
-        if device.type == "cpu":
+        if onednn:
             use_onednn(ready, *example)
     return ready.to(device=device, dtype=torch.float32, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 

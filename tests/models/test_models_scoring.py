@@ -18,6 +18,7 @@ from gazekit.allocator import keep_memory
 from gazekit.errors import FormatError, InputError
 from gazekit.models.baselines.patches import fixed_patches
 from gazekit.models.foveal import PeripheralFoveal
+from gazekit.models.onednn import Convolution
 from gazekit.models.pixels import foveal_crop, normalised, peripheral_view, resize
 from gazekit.models.scoring import Scorer, computes_in_bfloat16
 from gazekit.pictures import read_picture
@@ -81,6 +82,16 @@ def test_bfloat16_is_not_used_where_scores_move(monkeypatch: pytest.MonkeyPatch,
     scores = np.stack([r for _, r in scorer.files(paths) if isinstance(r, np.ndarray)])
     assert scorer.precision == "float32"
     np.testing.assert_allclose(scores, plain_loop(model, paths, 64), atol=1e-4)
+
+
+def test_a_processor_without_bfloat16_still_computes_it(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr("gazekit.models.scoring.computes_in_bfloat16", lambda device: False)
+    model, paths = created("nima-narrow"), sorted(folder.iterdir())
+    scorer = Scorer(model, size=64, precision="bfloat16")
+    assert not any(isinstance(module, Convolution) for module in scorer._networks["bfloat16"].modules())
+    scores = np.stack([r for _, r in scorer.files(paths) if isinstance(r, np.ndarray)])
+    np.testing.assert_allclose(scores, plain_loop(model, paths, 64), atol=2e-2)
+    assert Scorer(model, size=64).precision == "float32"
 
 
 def test_gpf_sees_the_original_pixels(folder: Path) -> None:
