@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import io
 import struct
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Pixels = npt.NDArray[np.uint8]
 Size = tuple[int, int]  # height, width
-_ORIENTATION = 0x0112  # of EXIF; 5 to 8 are quarter turns
+_QUARTER_TURNS = range(5, 9)  # of EXIF's orientation
+_SHRINKING = ("JPEG", "MPO")  # kinds that are decoded faster at a part of their size
+_FILTERS = threading.Lock()  # what is to be done of warnings holds for the whole process
 _SHRUNK = {
     1: cv2.IMREAD_COLOR_RGB,
     2: cv2.IMREAD_REDUCED_COLOR_2,
@@ -86,12 +90,7 @@ class PictureInfo:
     height: int
     kind: str  # JPEG, PNG, ...
     notes: tuple[str, ...] = ()  # of: alpha, animated, cmyk, 16-bit, turned
-    sideways: bool = False  # turned upright by a quarter
-
-    @property
-    def upright(self) -> Size:
-        """Height and width of the picture as `decode_picture` gives it."""
-        return (self.width, self.height) if self.sideways else (self.height, self.width)
+    upright: Size = (0, 0)  # height and width as `decode_picture` gives it
 
 
 def read_picture(path: str | Path) -> Pixels:
@@ -127,10 +126,16 @@ def examine_picture(
     """
     info = inspect_picture(encoded, name)
     if {"alpha", "cmyk"} & set(info.notes):
-        return info, _decode_with_pillow(encoded, name)
+        return _whole(info, _decode_with_pillow(encoded, name))
     if not _ends_well(encoded, info.kind):
         _decode_with_pillow(encoded, name)  # says so if the file is cut off
-    return info, decode_plain(encoded, name, 1 if wanted is None else shrink_for(info.upright, wanted(info.upright)))
+    if wanted is not None and info.kind in _SHRINKING:
+        return info, decode_plain(encoded, name, shrink_for(info.upright, wanted(info.upright)))
+    return _whole(info, decode_plain(encoded, name))
+
+
+def _whole(info: PictureInfo, pixels: Pixels) -> tuple[PictureInfo, Pixels]:
+    return dataclasses.replace(info, upright=(pixels.shape[0], pixels.shape[1])), pixels
 
 
 def shrink_for(stored: Size, wanted: Size) -> int:
@@ -144,18 +149,18 @@ def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
+        with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(encoded)) as image:
-                notes = _notes(image, encoded)
-                sideways = "turned" in notes and image.getexif()[_ORIENTATION] > 4
-                return PictureInfo(*image.size, str(image.format), notes, sideways)
+                turn = _orientation(image, encoded)
+                upright = image.size if turn in _QUARTER_TURNS else image.size[::-1]
+                return PictureInfo(*image.size, str(image.format), _notes(image, encoded, turn), upright)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise FormatError(f"{name} is too large to be decoded safely: {error}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, struct.error):
         pixels = decode_plain(encoded, name)  # some kinds only OpenCV knows
-        return PictureInfo(pixels.shape[1], pixels.shape[0], "other")
+        return PictureInfo(pixels.shape[1], pixels.shape[0], "other", (), (pixels.shape[0], pixels.shape[1]))
 
 
 def decode_plain(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int = 1) -> Pixels:
@@ -178,17 +183,23 @@ def decode_plain(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int 
     return np.asarray(pixels, dtype=np.uint8)
 
 
-def _notes(image: Any, encoded: bytes) -> tuple[str, ...]:
+def _orientation(image: Any, encoded: bytes) -> Any:
+    """What EXIF says of how a picture was held, for the kinds that OpenCV turns upright."""
+    if image.format in ("JPEG", "MPO", "TIFF", "WEBP") or (image.format == "PNG" and b"eXIf" in encoded):
+        return image.getexif().get(0x0112, 1)
+    return 1
+
+
+def _notes(image: Any, encoded: bytes, turn: Any) -> tuple[str, ...]:
     deep = (
         image.mode in ("I", "F") or image.mode.startswith("I;") or (image.format == "PNG" and encoded[24:25] == b"\x10")
     )
-    orientation = image.getexif().get(_ORIENTATION, 1) if image.format in ("JPEG", "MPO", "TIFF", "WEBP") else 1
     notes = {
         "alpha": image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,
         "animated": image.format != "MPO" and getattr(image, "n_frames", 1) > 1,
         "cmyk": image.mode == "CMYK",
         "16-bit": deep,
-        "turned": orientation not in (0, 1),
+        "turned": turn not in (0, 1),
     }
     return tuple(name for name, present in notes.items() if present)
 
@@ -205,15 +216,13 @@ def _decode_with_pillow(encoded: bytes, name: str) -> Pixels:
     from PIL import Image, ImageOps
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(encoded)) as image:
-                upright = ImageOps.exif_transpose(image)
-                if upright.mode in ("RGBA", "LA", "PA", "P", "La", "RGBa") or "transparency" in upright.info:
-                    colour = upright.convert("RGBA")
-                    white = Image.new("RGBA", colour.size, "white")
-                    upright = Image.alpha_composite(white, colour)
-                return np.array(upright.convert("RGB"), dtype=np.uint8)
+        with Image.open(io.BytesIO(encoded)) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode in ("RGBA", "LA", "PA", "P", "La", "RGBa") or "transparency" in upright.info:
+                colour = upright.convert("RGBA")
+                white = Image.new("RGBA", colour.size, "white")
+                upright = Image.alpha_composite(white, colour)
+            return np.array(upright.convert("RGB"), dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise FormatError(f"{name} is not a whole picture: {error}") from None
 

@@ -88,6 +88,7 @@ class Scorer:
         self.workers = workers or os.cpu_count() or 1
         on_cpu = self.device.type == "cpu"
         self.step = min(batch, max(FEWEST, batch // self.workers)) if on_cpu else batch
+        self._steps_at_once = self.workers + 1 if on_cpu else 2
         self.precision: Precision = precision
         halves = computes_in_bfloat16(self.device)
         if precision == "auto" and not halves:
@@ -114,7 +115,7 @@ class Scorer:
                 self._choose([item for _, item in more if not isinstance(item, GazekitError)])
                 first += more
             steps = _chunks(itertools.chain(first, read), self.step)
-            for scored in _ahead(pool, self._scored, steps, self.workers + 1):
+            for scored in _ahead(pool, self._scored, steps, self._steps_at_once):
                 yield from scored
 
     def pictures(self, pictures: Sequence[Picture]) -> Probabilities:
@@ -135,6 +136,8 @@ class Scorer:
             return path, self._decoded(str(path), existing_file(path, "picture").read_bytes())
         except GazekitError as error:
             return path, error
+        except OSError as error:
+            return path, InputError(f"{path} cannot be read: {error.strerror or error}")
 
     def _decoded(self, name: str, encoded: bytes) -> Item | GazekitError:
         try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -13,7 +16,7 @@ from gazekit.attention.table import read_fixations
 from gazekit.dataset import build_dataset, open_dataset
 from gazekit.dataset.sources import LAYOUTS, read_ava, read_list, read_photonet, read_ratings
 from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
-from gazekit.pictures import Picture, examine_picture, read_picture
+from gazekit.pictures import Picture, examine_picture, inspect_picture, read_picture
 from tests.dataset.conftest import cut_photographs, made_up_ratings
 
 
@@ -174,6 +177,16 @@ def test_awkward_pictures_are_handled_or_named(tmp_path: Path, photograph: Image
         else:
             assert np.abs(pixels - expected).mean() < (6 if name.endswith("gif") else 4)
         assert dataset.read(i, size=32).shape == (32, 32, 3)
+
+
+def test_threads_leave_the_filters_of_warnings_as_they_were(photograph: Image.Image) -> None:
+    encoded = io.BytesIO()
+    photograph.save(encoded, "jpeg")
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: inspect_picture(encoded.getvalue(), str(n)), range(5000)))
+    assert {info.upright for info in found} == {(photograph.height, photograph.width)}
+    assert list(warnings.filters) == before
 
 
 def test_a_picture_that_is_too_large_is_named_before_it_is_decoded(tmp_path: Path) -> None:

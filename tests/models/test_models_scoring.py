@@ -63,11 +63,12 @@ def test_scores_are_those_of_a_plain_loop(name: str, precision: str, folder: Pat
 
 def test_a_bad_file_is_reported_and_the_rest_goes_on(folder: Path) -> None:
     (folder / "2b.png").write_bytes(b"no picture")
-    paths = [*sorted(folder.iterdir()), folder / "absent.png"]
+    paths = [*sorted(folder.iterdir()), folder / "absent.png", folder / f"{'long' * 200}.png"]
     found = list(Scorer(created("nima-narrow"), batch=4).files(paths))
     assert [path for path, _ in found] == paths
     errors = {path.name: result for path, result in found if isinstance(result, Exception)}
-    assert set(errors) == {"2b.png", "absent.png"}
+    assert set(errors) == {"2b.png", "absent.png", paths[-1].name}
+    assert "File name too long" in str(errors[paths[-1].name])
     assert isinstance(errors["2b.png"], FormatError)
     assert all(abs(float(r.sum()) - 1) < 1e-3 for _, r in found if isinstance(r, np.ndarray))
 

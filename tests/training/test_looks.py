@@ -80,7 +80,8 @@ def test_a_file_is_seen_as_the_dataset_shows_it(tmp_path: Path) -> None:
     stripes = Image.fromarray(np.tile(np.uint8([[0, 0, 0, 255]]), (1024, 350))).convert("RGB")
     for name, picture in {"a.jpg": photograph, "b.png": photograph, "c.webp": photograph, "e.png": stripes}.items():
         picture.save(tmp_path / name)
-    photograph.save(tmp_path / "turned.jpg", exif=turned)
+    for kind in ("jpg", "png", "tif", "webp"):
+        photograph.save(tmp_path / f"turned.{kind}", exif=turned)
     photograph.convert("CMYK").save(tmp_path / "cmyk.jpg")
     pictures = [Picture(path.name, path) for path in sorted(tmp_path.iterdir())]
     table = pd.DataFrame([(p.image, 3, 4, 5) for p in pictures], columns=["image", "c1", "c2", "c3"])
@@ -90,7 +91,8 @@ def test_a_file_is_seen_as_the_dataset_shows_it(tmp_path: Path) -> None:
         (view,) = Look("view", 96).decoded(encoded, picture.image)
         assert np.abs(view.astype(int) - data.read(i, size=96)).max() <= 1
         (own,) = Look("view", 96, ()).decoded(encoded, picture.image)
-        assert own.shape[:2] == ((96, 70) if picture.image == "turned.jpg" else (70, 96))
+        assert own.shape[:2] == ((96, 70) if picture.image.startswith("turned") else (70, 96))
+        assert data.size(i) == ((1400, 1024) if picture.image.startswith("turned") else (1024, 1400))
         if picture.image == "e.png":
             assert np.abs(view.astype(int) - 64).max() < 8
 
