@@ -35,9 +35,8 @@ def make_app(trained: Trained) -> Flask:
 
     @app.post("/score")
     def score_pictures() -> tuple[Response, int]:
-        files = [file for name in request.files for file in request.files.getlist(name)]
-        sent = [(file.filename or "picture", file.read()) for file in files]
-        sent = sent or [("picture", request.get_data())]
+        sent = _sent_as_form() if request.mimetype == "multipart/form-data" else []
+        sent = sent or [("picture", request.get_data())]  # whatever its type: curl calls a body a form of its own
         if len(sent) > MOST:
             return jsonify({"error": f"{len(sent)} pictures in one request; at most {MOST} are taken"}), 413
         with lock:
@@ -49,6 +48,11 @@ def make_app(trained: Trained) -> Flask:
         return jsonify({"error": f"{error.name}: {error.description}"}), error.code or 500
 
     return app
+
+
+def _sent_as_form() -> list[tuple[str, bytes]]:
+    files = [file for name in request.files for file in request.files.getlist(name)]
+    return [(file.filename or "picture", file.read()) for file in files]
 
 
 def _results(scorer: Scorer, sent: list[tuple[str, bytes]]) -> list[dict[str, Any]]:

@@ -241,11 +241,12 @@ def post(address: str, body: bytes, kind: str = "application/octet-stream") -> t
             return error.code, json.loads(error.read())
 
 
-def test_the_endpoint_gives_the_same_scores(address: str, run: Path, pictures: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["application/octet-stream", "image/png", "application/x-www-form-urlencoded"])
+def test_the_endpoint_gives_the_same_scores(kind: str, address: str, run: Path, pictures: Path, tmp_path: Path) -> None:
     path = sorted(pictures.glob("*.png"))[0]
     score(run, [str(path)], tmp_path / "s.jsonl", precision="float32")
     expected = json.loads((tmp_path / "s.jsonl").read_text())
-    status, answer = post(address, path.read_bytes())
+    status, answer = post(address, path.read_bytes(), kind)  # the last is what curl --data-binary says of a body
     result = answer["results"][0]  # type: ignore[index]
     assert status == 200
     assert (result["mean"], result["std"]) == pytest.approx((expected["mean"], expected["std"]), abs=1e-5)
