@@ -6,6 +6,8 @@ and an activation of its own reads and writes every feature map once more.
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ def use_onednn(model: nn.Module, *example: Tensor) -> int:
     if not there or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return 0
     activations: dict[nn.Module, nn.Module] = dict(sole_readers(model, _ACTIVATIONS, *example))
-    plain = [m for m in model.modules() if type(m) is nn.Conv2d and m.padding_mode == "zeros" and m.padding != "same"]
+    plain = [module for module in model.modules() if _is_plain(module)]
     replaced(model, {activations[layer]: nn.Identity() for layer in plain if layer in activations})
     replaced(model, {layer: Convolution(layer, activations.get(layer)) for layer in plain})
     return len(plain)
@@ -44,3 +46,7 @@ class Convolution(nn.Module):
         """(N, C, H, W) to (N, K, h, w)."""
         layer = (*self.settings, self.activation, self.limits, "")
         return torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *layer)  # type: ignore[no-any-return]
+
+
+def _is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    return type(module) is nn.Conv2d and module.padding_mode == "zeros" and not isinstance(module.padding, str)

@@ -54,6 +54,10 @@ def open_rows(
             try:
                 yield rows
                 rows.sync()
+            except BaseException:
+                if not rows.count:  # nothing that a next run could go on from
+                    part.unlink(missing_ok=True)
+                raise
             finally:
                 with contextlib.suppress(OSError):
                     rows.file.detach()  # type: ignore[attr-defined]

@@ -49,6 +49,7 @@ class Mixed(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(6))
         self.reflecting = nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect")
+        self.named = nn.ModuleList(nn.Conv2d(4, 4, 1, padding=name) for name in ("valid", "same"))
         self.inplace, self.six, self.shared, self.beside = (
             nn.ReLU(inplace=True), nn.ReLU6(), nn.ReLU(), nn.ReLU(inplace=True)
         )  # fmt: skip
@@ -59,7 +60,7 @@ class Mixed(nn.Module):
         x = self.shared(self.layers[2](x)) - self.shared(self.layers[3](x))
         both = self.layers[4](x)
         x = both.mean() + self.beside(both)
-        return self.layers[5](x) + self.reflecting(x)  # type: ignore[no-any-return]
+        return self.layers[5](x) + self.reflecting(x) + sum(layer(x) for layer in self.named)  # type: ignore[no-any-return]
 
 
 def test_only_an_activation_that_alone_reads_a_convolution_is_fused() -> None:
@@ -72,7 +73,7 @@ def test_only_an_activation_that_alone_reads_a_convolution_is_fused() -> None:
     assert isinstance(other.six, nn.Identity)
     assert isinstance(other.shared, nn.ReLU)
     assert isinstance(other.beside, nn.ReLU)
-    assert type(other.reflecting) is nn.Conv2d
+    assert {type(layer) for layer in (other.reflecting, *other.named)} == {nn.Conv2d}
     with torch.no_grad():
         torch.testing.assert_close(other(x), model(x), atol=1e-5, rtol=1e-5)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in other.modules())

@@ -18,7 +18,7 @@ from waitress import create_server
 
 from gazekit.cli import gazekit
 from gazekit.dataset import open_dataset
-from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.training import evaluate, train
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
 from gazekit.training.scoring import score
@@ -124,7 +124,7 @@ def test_what_was_begun_with_other_pictures_is_not_gone_on_with(
     monkeypatch.setattr("gazekit.training.scoring.BLOCK", 2)
     with pytest.raises(KeyboardInterrupt):
         score(run, broken(), out, precision="float32", batch=1, workers=1)
-    with pytest.raises(InputError, match=r"[1-9] rows of other pictures"):
+    with pytest.raises(InputError, match="8 rows of other pictures"):
         score(run, names[::-1], out, precision="float32")
     with pytest.raises(InputError, match="begun with another precision"):
         score(run, names, out, precision="bfloat16")
@@ -177,6 +177,16 @@ def test_nothing_to_score(run: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "s.csv").exists()
     with pytest.raises(InputError, match="no such list of pictures or folder"):
         score(run, tmp_path / "nothing-here", tmp_path / "s.csv")
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_a_scheduler_that_is_not_there_leaves_nothing_behind(
+    precision: str, run: Path, pictures: Path, tmp_path: Path
+) -> None:
+    names = [str(path) for path in sorted(pictures.glob("*.png"))]
+    with pytest.raises(GazekitError, match="give --precision" if precision == "auto" else "scheduler"):
+        score(run, names, tmp_path / "s.csv", scheduler="no such address", precision=precision)  # type: ignore[arg-type]
+    assert not list(tmp_path.glob("s.csv*"))
 
 
 def test_a_checkpoint_of_another_model(run: Path, tmp_path: Path) -> None:
