@@ -237,8 +237,9 @@ def address(run: Path) -> Iterator[str]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
+    server.trigger.pull_trigger(server.close)  # on its own thread: nothing is closed under what waits for it
     thread.join(5)
+    assert not thread.is_alive()
 
 
 def post(address: str, body: bytes, kind: str = "application/octet-stream") -> tuple[int, dict[str, object]]:
