@@ -40,13 +40,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         yield url, study.with_suffix(".db")
 
 
+def go_on(page: Any, button: str) -> None:
+    """A click by itself does not wait for the page that it leads to."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).click()
+
+
 def agree(page: Any, url: str) -> None:
     page.goto(url)
     page.get_by_label("I have read this").check()
-    page.get_by_role("button", name="Begin").click()
-    page.get_by_role("button", name="Start").click()
-    page.wait_for_url("**/rate")
-    page.wait_for_load_state("load")
+    go_on(page, "Begin")
+    go_on(page, "Start")
+    assert page.url.endswith("/rate")
 
 
 def asked(page: Any) -> int | None:
@@ -56,8 +61,7 @@ def asked(page: Any) -> int | None:
 
 def choose(page: Any, score: int) -> None:
     page.locator(f"input[name=score][value='{asked(page) or score}']").check(force=True)
-    with page.expect_navigation():
-        page.get_by_role("button", name="Next").click()
+    go_on(page, "Next")
 
 
 def ratings_of(database: Path, rater: str) -> Any:
@@ -90,13 +94,9 @@ def test_keyboard_alone_leads_from_consent_to_the_code(browser: Any, server: tup
     shown = 0
     while page.url.endswith("/rate"):
         shown += 1
-        before = page.locator("input[name=slot]").input_value()
         page.keyboard.type(str(asked(page) or 10))
-        page.keyboard.press("Enter")
-        page.wait_for_function(
-            "slot => { const f = document.querySelector('input[name=slot]'); return !f || f.value !== slot; }",
-            arg=before,
-        )
+        with page.expect_navigation():
+            page.keyboard.press("Enter")
     assert shown == 9  # 1 practice, 6 pictures, 1 repeat, 1 check
     press(page, "Tab", "4", "2", "Tab", "Space", "Tab", "Tab", "Enter")
     page.wait_for_url("**/end")
@@ -135,7 +135,8 @@ def test_a_phone_shows_picture_scale_and_button_at_once(browser: Any, server: tu
         with page.expect_navigation():
             page.get_by_role("button", name="Next").tap()
     page.locator("#q_age").fill("33")
-    page.get_by_role("button", name="Finish").tap()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Finish").tap()
     assert len(page.locator("code").inner_text()) == 10
     mine = ratings_of(database, pseudonym(page, url))
     assert len(mine) == 9
@@ -184,9 +185,9 @@ def test_closed_and_resumed_by_the_link_in_another_browser(browser: Any, server:
     page = first.new_page()
     page.goto(url)
     page.get_by_label("I have read this").check()
-    page.get_by_role("button", name="Begin").click()
+    go_on(page, "Begin")
     link = page.locator(".link a").get_attribute("href")
-    page.get_by_role("button", name="Start").click()
+    go_on(page, "Start")
     choose(page, 2)
     due = page.locator("input[name=slot]").input_value()
     first.close()
@@ -225,20 +226,20 @@ def test_every_page_passes_axe(browser: Any, server: tuple[str, Path]) -> None:
     page.goto(url)
     look("consent")
     page.get_by_label("I have read this").check()
-    page.get_by_role("button", name="Begin").click()
+    go_on(page, "Begin")
     look("instructions")
-    page.get_by_role("button", name="Start").click()
+    go_on(page, "Start")
     look("practice")
     while page.url.endswith("/rate"):
         look("check" if asked(page) else "rating")
         choose(page, 8)
     look("questions")
     page.locator("form").evaluate("form => { form.noValidate = true; }")
-    page.get_by_role("button", name="Finish").click()
+    go_on(page, "Finish")
     look("questions with a fault")
     page.locator("#q_age").fill("40")
     page.locator("#q_comment").fill("<script>alert(1)</script>")
-    page.get_by_role("button", name="Finish").click()
+    go_on(page, "Finish")
     look("end")
     page.goto(f"{url}/mine")
     look("mine")
@@ -247,7 +248,7 @@ def test_every_page_passes_axe(browser: Any, server: tuple[str, Path]) -> None:
     page.goto(f"{url}/operator/login")
     look("login")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Enter").click()
+    go_on(page, "Enter")
     look("operator")
     assert {name: fault for name, fault in found.items() if fault} == {}
     assert len(found) == 12
