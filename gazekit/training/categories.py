@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gazekit.errors import InputError
-from gazekit.tables import read_table
 from gazekit.training.measured import measure
 from gazekit.training.metrics import Features
 from gazekit.training.spread import defined
@@ -18,20 +15,19 @@ FEWEST = 5  # pictures of a category; correlations of fewer say nothing
 
 
 def category_table(
-    found: dict[tuple[str, str], Features], images: list[str], path: str | Path, threshold: float, seed: int
-) -> pd.DataFrame:
+    found: dict[tuple[str, str], Features], images: list[str], table: pd.DataFrame, threshold: float, seed: int
+) -> pd.DataFrame | None:
     """A row a category, model and condition: n and every metric with its 95 % interval.
 
     Parameters
     ----------
     found : (model, condition) -> features (S, N) of the test pictures ``images``.
-    path : table of ``image,category``; a picture may stand in several categories, as in AVA.
+    table : ``image,category``; a picture may stand in several categories, as in AVA.
 
-    Raises
-    ------
-    InputError : no category has five test pictures or more.
+    Returns
+    -------
+    DataFrame, or None where no category has five test pictures or more.
     """
-    table = read_table(path, ["image", "category"], "table of categories")
     place = {image: row for row, image in enumerate(images)}
     rows = []
     for category, part in table.groupby("category", sort=True):
@@ -41,12 +37,7 @@ def category_table(
         for (model, condition), features in found.items():
             some = Features(*(value[:, index] for value in features.arrays()))
             rows.append(_row(str(category), model, condition, some, threshold, seed))
-    if not rows:
-        raise InputError(
-            f"{path}: none of {table['category'].nunique()} categories has {FEWEST} pictures of the test split or more "
-            f"({table['image'].isin(images).sum()} of its rows are of test pictures)"
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else None
 
 
 def _row(category: str, model: str, condition: str, some: Features, threshold: float, seed: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gazekit.training.spread import defined, error_of, left_out
 @dataclass(frozen=True)
 class Measured:
     """Features (S, N), and per metric its values (S,), bootstrap replicates of their mean (B,) and the values without
-    each picture (S, G).
+    each picture (S, G); and how they were measured.
     """
 
     seeds: tuple[int, ...]
@@ -23,6 +23,9 @@ class Measured:
     values: dict[str, Array]
     replicates: dict[str, Array]
     without: dict[str, Array]
+    threshold: float
+    resamples: int
+    seed: int
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """The 95 % interval of each metric's mean over seeds."""
@@ -31,19 +34,21 @@ class Measured:
             for m, v in defined(self.values).items()
         }
 
-    def some(self, rows: Sequence[int]) -> Measured:
-        """Only some of the seeds (their replicates are left as they are)."""
-        index = list(rows)
-        kept = Features(*(value[index] for value in self.features.arrays()))
-        values, without = ({m: v[index] for m, v in part.items()} for part in (self.values, self.without))
-        return Measured(tuple(self.seeds[row] for row in index), kept, values, self.replicates, without)
+    def only(self, seeds: Sequence[int]) -> Measured:
+        """The same of some of the seeds alone."""
+        if tuple(seeds) == self.seeds:
+            return self
+        rows = [self.seeds.index(number) for number in seeds]
+        kept = Features(*(value[rows] for value in self.features.arrays()))
+        return measure(kept, seeds, self.threshold, self.resamples, self.seed)
 
 
 def measure(found: Features, seeds: Sequence[int], threshold: float, resamples: int, seed: int) -> Measured:
     """Measure a model on a condition, from features (S, N) of some seeds."""
     values = {m: np.asarray(v) for m, v in metrics(found, threshold).items()}
     replicates = bootstrap(found, threshold, resamples=resamples, seed=seed)
-    return Measured(tuple(seeds), found, values, replicates, left_out(found, threshold))
+    without = left_out(found, threshold)
+    return Measured(tuple(seeds), found, values, replicates, without, threshold, resamples, seed)
 
 
 def limits_of(metric: str) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from gazekit.training.spread import defined
 
 _CELLS = 400_000  # values a block of resamples may hold: what keeps memory flat on large test splits
 _MOST_WORK = 100_000_000  # values over all resamples: beyond it, fewer resamples
+_FEWEST = 200
 
 
 def bootstrap(
@@ -34,7 +35,7 @@ def bootstrap(
     count = seeds.mean.shape[0]
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
     blocks: dict[str, list[Array]] = {name: [] for name in METRICS}
-    for size in _blocks(seeds, resamples):
+    for size in _blocks(seeds, affordable(seeds, resamples)):
         pictures = rng.integers(0, seeds.n, (size, seeds.n))
         chosen = rng.integers(0, count, (size, count))
         found = defined(metrics(seeds.take(pictures), threshold))
@@ -50,7 +51,7 @@ def interval(replicates: Array) -> tuple[float, float]:
 
 
 def permutation_p(
-    a: Features, b: Features, threshold: float, *, permutations: int = 9999, seed: int = 0
+    a: Features, b: Features, threshold: float, *, permutations: int = 9999, seed: int = 0, comparisons: int = 1
 ) -> dict[str, float]:
     """Two-sided p of the paired permutation test over pictures, per metric.
 
@@ -60,6 +61,7 @@ def permutation_p(
     observed counts among them (Phipson & Smyth 2010), so that p is never 0.
     """
     observed = difference(a, b, threshold)
+    permutations = swaps(a, permutations, comparisons)
     at_least = dict.fromkeys(METRICS, 0)
     total = 0
     for swap in _swaps(a, permutations, seed):
@@ -67,7 +69,7 @@ def permutation_p(
         total += len(swap)
         for name, value in found.items():
             at_least[name] += int((np.abs(value) >= np.abs(observed[name]) - 1e-12).sum())
-    exact = 2**a.n == total
+    exact = _all_swaps(a, total)
     return {name: count / total if exact else (count + 1) / (total + 1) for name, count in at_least.items()}
 
 
@@ -87,17 +89,33 @@ def holm(p: npt.ArrayLike) -> Array:
     return corrected
 
 
-def _blocks(found: Features, resamples: int) -> Iterator[int]:
-    a_resample = max(1, found.mean.size)
-    left = max(200, min(resamples, _MOST_WORK // a_resample))
-    step = max(1, _CELLS // a_resample)
+def affordable(found: Features, asked: int, fewest: int = _FEWEST) -> int:
+    """How many resamples of features (S, N) are made of those asked for: fewer on very large splits."""
+    return min(asked, max(fewest, _MOST_WORK // max(1, found.mean.size)))
+
+
+def swaps(found: Features, asked: int, comparisons: int = 1) -> int:
+    """How many swaps a permutation test makes of those asked for.
+
+    All 2^N where they are not more; on very large splits fewer, but enough for Holm's correction of so many comparisons
+    to leave room for a claim at 5 %.
+    """
+    return 2**found.n if _all_swaps(found, asked) else affordable(found, asked, max(_FEWEST, 40 * comparisons))
+
+
+def _all_swaps(found: Features, count: int) -> bool:
+    return found.n < 31 and 2**found.n <= count
+
+
+def _blocks(found: Features, left: int) -> Iterator[int]:
+    step = max(1, _CELLS // max(1, found.mean.size))
     while left > 0:
         yield min(step, left)
         left -= step
 
 
 def _swaps(a: Features, permutations: int, seed: int) -> Iterator[npt.NDArray[np.bool_]]:
-    if a.n < 31 and 2**a.n <= permutations:
+    if _all_swaps(a, permutations):
         codes = np.arange(2**a.n)[:, None]
         yield (codes >> np.arange(a.n)) & 1 == 1
         return

@@ -45,13 +45,13 @@ class Error:
             return 1.0 if value == 0 else 0.0
         return float(2 * student.sf(abs(value) / self.se, self.df))
 
-    def detectable(self, power: float = 0.8) -> float:
-        """The smallest true value that is seen with the given power, with these pictures and seeds."""
-        return float((student.ppf(0.975, self.df) + norm.ppf(power)) * self.se)
+    def detectable(self, alpha: float = 0.05, power: float = 0.8) -> float:
+        """The smallest true value whose p is at most ``alpha`` with the given power, with these pictures and seeds."""
+        return float((student.ppf(1 - alpha / 2, self.df) + norm.ppf(power)) * self.se)
 
-    def pictures_needed(self, value: float, power: float = 0.8) -> float:
+    def pictures_needed(self, value: float, alpha: float = 0.05, power: float = 0.8) -> float:
         """Test pictures with which a true value is seen; infinite where it takes more seeds (normal approximation)."""
-        aim = (value / (norm.ppf(0.975) + norm.ppf(power))) ** 2 - self.luck
+        aim = (value / (norm.ppf(1 - alpha / 2) + norm.ppf(power))) ** 2 - self.luck
         return float(np.ceil(self.pictures**2 / aim)) if aim > 0 else float("inf")
 
     def widened(self, value: float, replicates: Array, limits: tuple[float, float]) -> tuple[float, float]:

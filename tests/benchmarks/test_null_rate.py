@@ -23,8 +23,10 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from gazekit.training.comparison import Results, comparison_table, paired_table, pairs_of, read_results
+from gazekit.training.comparison import comparison_table
 from gazekit.training.measured import measure
+from gazekit.training.paired import paired_table, pairs_of
+from gazekit.training.results import Results, read_results
 from gazekit.training.wording import conclusion
 from pipelines.demo import Demo, run_demo
 
@@ -43,7 +45,7 @@ def claims_under(results: Results, deals: int, seed: int) -> Iterator[list[str]]
         }
         paired = paired_table(measured, pairs, dealt.threshold, PERMUTATIONS, 0)
         table = comparison_table(dealt, measured, 0)
-        words = conclusion(table, paired, primary="srcc", alpha=0.05, config=dealt.config)
+        words = conclusion(table, paired, primary="srcc", alpha=0.05)
         yield [f"{claim['a']}-{claim['b']}" for claim in words["claims"] if claim["claimed"]]
 
 

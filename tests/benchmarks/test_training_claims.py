@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from gazekit.training.comparison import Results, comparison_table, default_pairs, paired_table
+from gazekit.training.comparison import comparison_table
 from gazekit.training.measured import measure
+from gazekit.training.paired import default_pairs, paired_table
+from gazekit.training.results import Results
 from gazekit.training.wording import conclusion
 
 MODELS, CONDITIONS, SEEDS, PICTURES = ("a", "b"), ("original", "human", "shuffled", "synthetic"), 3, 48
@@ -52,7 +54,7 @@ def claims(results: Results) -> list[dict[str, object]]:
     paired = paired_table(measured, pairs, 5.0, permutations=499, seed=0)
 
     table = comparison_table(results, measured, 0)
-    words = conclusion(table, paired, primary="srcc", alpha=0.05, config=results.config)
+    words = conclusion(table, paired, primary="srcc", alpha=0.05)
     return [claim for claim in words["claims"] if claim["claimed"]]
 
 

@@ -70,5 +70,6 @@ def test_a_grid_on_real_fixations(real_data: Path, tmp_path: Path) -> None:
     for i, (top, left, bottom, right) in enumerate(boxes):
         assert abs((bottom - top) * (right - left) - int(data.mask(i, "human").sum())) <= max(data.sizes[i])
     values = pd.read_csv(out / "agreement.csv").pivot(index="map", columns="metric", values="value")
-    for metric in ("nss", "auc_judd", "auc_shuffled", "ig"):
+    for metric in ("nss", "auc_judd", "auc_shuffled", "ig", "cc", "sim"):
         assert values.loc[CEILING, metric] > max(values.loc[list(FLOORS), metric])
+    assert values.loc[CEILING, "kl"] < min(values.loc[list(FLOORS), "kl"])

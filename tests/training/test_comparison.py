@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import gazekit
+from gazekit.errors import FormatError, InputError
 from gazekit.training import compare
-from gazekit.training.comparison import default_pairs
+from gazekit.training.paired import default_pairs
 
 SCORE = np.arange(1, 11)
 SKILL = {"human": 1.0, "original": 0.9, "shuffled": 0.0}
@@ -78,11 +81,128 @@ def test_holm_is_taken_over_all_comparisons_of_a_metric(folder: Path) -> None:
     assert family["p_holm"].to_numpy() == pytest.approx(steps)
 
 
-def test_unfinished_cells_are_left_out(folder: Path) -> None:
+def test_unfinished_cells_are_left_out_and_the_conclusion_says_so(folder: Path) -> None:
     (folder / "runs/a/human/seed2/done.json").unlink()
     compare(folder, resamples=100, permutations=99)
     table = pd.read_csv(folder / "comparison.csv")
     assert len(table[(table["level"] == "seed") & (table["model"] == "a") & (table["condition"] == "human")]) == 2
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert words["unfinished"] == [["a", "human", 2]]
+    assert "60 test pictures, 2 to 3 seeds" in words["sentences"][0]
+    assert words["sentences"][1].startswith("Not finished and left out: a on human (seed 2).")
+
+
+def test_conditions_are_compared_over_the_seeds_that_both_have(folder: Path) -> None:
+    for seed in (0, 1):  # the same predictions there; the third seed, which only one has, is far off
+        copy = folder / f"runs/a/original/seed{seed}/predictions.csv"
+        copy.write_bytes((folder / f"runs/a/human/seed{seed}/predictions.csv").read_bytes())
+    shuffled = (folder / "runs/a/shuffled/seed2/predictions.csv").read_bytes()
+    (folder / "runs/a/original/seed2/predictions.csv").write_bytes(shuffled)
+    (folder / "runs/a/human/seed2/done.json").unlink()
+    compare(folder, pairs=[("human", "original")], resamples=200, permutations=99)
+    paired = pd.read_csv(folder / "paired.csv").set_index(["model", "metric"]).loc["a"]
+    assert (paired["seeds"] == 2).all()
+    assert (paired[["difference", "low", "high"]] == 0).all(axis=None)
+    assert (paired["value_a"] == paired["value_b"]).all()
+    table = pd.read_csv(folder / "comparison.csv")
+    row = table[(table["level"] == "condition") & (table["model"] == "a") & (table["condition"] == "original")].iloc[0]
+    assert row["srcc"] < paired.loc["srcc", "value_b"]  # of all three seeds
+    words = json.loads((folder / "conclusion.json").read_text())
+    said = f"{paired.loc['srcc', 'value_a']:.3f} against {paired.loc['srcc', 'value_b']:.3f}, difference +0.000"
+    assert any(said in text for text in words["sentences"])
+
+
+def test_with_one_seed_the_luck_of_training_is_said_not_to_be_counted(folder: Path) -> None:
+    compare(folder, resamples=100, permutations=99)
+    assert not any(
+        "the luck of training" in text for text in json.loads((folder / "conclusion.json").read_text())["sentences"]
+    )
+    for done in folder.glob("runs/*/*/seed[12]/done.json"):
+        done.unlink()
+    compare(folder, resamples=100, permutations=99)
+    sentences = json.loads((folder / "conclusion.json").read_text())["sentences"]
+    assert any(text.startswith("Where there is one seed, the luck of training is not counted") for text in sentences)
+
+
+def test_more_comparisons_take_larger_differences_and_more_pictures(folder: Path) -> None:
+    sizes = []
+    for pairs in ([("human", "original")], None):
+        compare(folder, pairs=pairs, difference=0.6, resamples=100, permutations=99)
+        paired = pd.read_csv(folder / "paired.csv").set_index(["model", "condition_a", "condition_b", "metric"])
+        sizes.append(paired.loc[("a", "human", "original", "srcc"), ["pictures_for_size", "detectable", "p"]])
+    two, six = sizes
+    assert six["p"] == two["p"]
+    assert six["detectable"] > 1.1 * two["detectable"]  # t at .05 / 6 against .05 / 2
+    assert six["pictures_for_size"] > 1.1 * two["pictures_for_size"]
+    words = json.loads((folder / "conclusion.json").read_text())
+    claim = next(c for c in words["claims"] if (c["model"], c["a"], c["b"]) == ("a", "human", "original"))
+    said = f"one of 0.6 with {claim['pictures_for_size']:,.0f} test pictures"
+    assert any(said in text for text in words["sentences"])
+
+
+def test_pairs_count_once_and_are_of_two_conditions(folder: Path) -> None:
+    pairs = [("human", "shuffled"), ("human", "shuffled"), ("shuffled", "human")]
+    compare(folder, pairs=pairs, resamples=100, permutations=99)
+    claims = json.loads((folder / "conclusion.json").read_text())["claims"]
+    assert [(c["model"], c["a"], c["b"]) for c in claims] == [("a", "human", "shuffled"), ("b", "human", "shuffled")]
+    with pytest.raises(InputError, match="two different conditions; found human and human"):
+        compare(folder, pairs=[("human", "human")])
+
+
+def test_nothing_compared_is_said_as_it_is(folder: Path) -> None:
+    for done in folder.glob("runs/*/human/*/done.json"):
+        done.unlink()
+    compare(folder, pairs=[("human", "original")], resamples=100, permutations=99)
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert words["claims"] == []
+    assert words["sentences"][0].startswith("Nothing was compared: no two conditions asked for have finished runs")
+
+
+def test_the_floor_is_compared_picture_by_picture(folder: Path) -> None:
+    compare(folder, resamples=200, permutations=99)
+    words = json.loads((folder / "conclusion.json").read_text())
+    floors = {(row["model"], row["condition"]): row for row in words["floors"]}
+    skilled, unskilled = floors["a", "human"], floors["a", "shuffled"]
+    assert skilled["difference"] < skilled["high"] < 0
+    assert not unskilled["high"] < 0
+    table = pd.read_csv(folder / "comparison.csv")
+    own = table[(table["level"] == "condition") & (table["model"] == "a") & (table["condition"] == "human")].iloc[0]
+    assert skilled["difference"] == pytest.approx(own["emd2"] - skilled["floor"])
+    assert skilled["high"] - skilled["low"] < own["emd2_high"] - own["emd2_low"] + 0.05
+    said = "a: against a constant histogram (EMD, r = 2, of "
+    text = next(text for text in words["sentences"] if text.startswith(said))
+    assert text.endswith("the histograms predicted from these conditions are better: human, original.")
+
+
+def test_the_conclusion_keeps_how_it_was_drawn(folder: Path) -> None:
+    compare(folder, threshold=6, resamples=150, permutations=120, seed=3)
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert words["method"] == {"threshold": 6, "resamples": 150, "permutations": 120, "seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"threshold": 99.0}, "the threshold is 99.0; the ratings go from 1 to 10"),
+        ({"threshold": float("nan")}, "the threshold is nan"),
+        ({"alpha": 1.5}, "alpha is 1.5"),
+        ({"resamples": 0}, "resamples is 0; 100 or more are needed"),
+        ({"permutations": -1}, "permutations is -1; 99 or more are needed"),
+        ({"difference": -0.1}, "the difference to be seen is -0.1"),
+        ({"dataset": "nothere.dataset.h5"}, "nothere.dataset.h5"),
+    ],
+)
+def test_numbers_and_files_that_make_no_sense(folder: Path, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        compare(folder, **options)
+    assert not (folder / "comparison.csv").exists()
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2]", '{"some": "thing"}', '{"grid": 3, "dataset": {}}'])
+def test_a_damaged_configuration(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(FormatError, match=r"config.json is not the configuration that gazekit train writes"):
+        compare(folder)
 
 
 def test_floors_and_ceilings_stand_beside(folder: Path) -> None:
@@ -93,7 +213,9 @@ def test_floors_and_ceilings_stand_beside(folder: Path) -> None:
     assert np.isnan(floor["srcc"])
     assert half["lcc_low"] <= half["lcc"] <= half["lcc_high"]
     assert half["lcc"] < table.loc["true means", "lcc"] <= 1
-    assert 0 < table.loc["always high", "accuracy"] < 1
+    high, true = table.loc["always high"], table.loc["true means"]
+    assert 0 < high["accuracy_low"] < high["accuracy"] < high["accuracy_high"] < 1
+    assert half["lcc_low"] < true["lcc_low"] <= true["lcc"] <= true["lcc_high"] <= 1
 
 
 def test_by_category(folder: Path) -> None:
@@ -121,6 +243,8 @@ def test_by_category(folder: Path) -> None:
     assert (table["srcc_low"] <= table["srcc"]).all()
     skilled = table[table["condition"] == "human"]["srcc"].min()
     assert skilled > table[table["condition"] == "shuffled"]["srcc"].max()
+    compare(folder, resamples=100, permutations=99)
+    assert not (folder / "categories.csv").exists()  # they were of that comparison
 
 
 def test_the_command_gives_json(folder: Path) -> None:

@@ -11,7 +11,7 @@ from gazekit.attention import saliency
 from gazekit.dataset import open_dataset
 from gazekit.errors import ConfigError
 from gazekit.training import compare, train
-from gazekit.training.agreement import CEILING, FLOORS
+from gazekit.training.agreement import CEILING, FLOORS, agreement_table
 from gazekit.training.metrics import METRICS
 
 SMALL = {"models": ["nima-narrow"], "size": 32, "epochs": 2, "batch": 16, "threads": 1}
@@ -92,6 +92,17 @@ def test_agreement_lies_between_floor_and_ceiling(folder: Path) -> None:
         floor = values.loc[FLOORS[1], metric]
         assert sign * values.loc[CEILING, metric] > sign * floor  # viewers of the fixture do look at the spot
     assert values.loc[FLOORS[0], "ig"] == pytest.approx(0, abs=1e-9)  # the centre bias is its own baseline
+
+
+def test_everybodys_map_is_no_better_than_the_ceiling(folder: Path) -> None:
+    """Judged by one viewer in turn, as the ceiling is, it gains what that viewer's own share of it is worth."""
+    data = open_dataset(folder / json.loads((folder / "config.json").read_text())["dataset"]["path"])
+    maps = [data.human_map(i) for i in range(len(data))]
+    table = agreement_table(data, data.indices("test"), {"everybody": [maps]})
+    values = table.pivot(index="map", columns="metric", values="value")
+    for metric in ("cc", "sim"):
+        assert values.loc[CEILING, metric] > 0.7 * values.loc["everybody", metric]
+    assert values.loc["everybody", "cc"] < 0.98  # against all viewers at once it would be 1
 
 
 def test_the_conclusion_follows_from_the_table(folder: Path) -> None:

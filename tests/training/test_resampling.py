@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from gazekit.training.metrics import METRICS, Features, features
-from gazekit.training.resampling import bootstrap, difference, holm, interval, permutation_p
+from gazekit.training.resampling import affordable, bootstrap, difference, holm, interval, permutation_p, swaps
 from gazekit.training.spread import left_out
 
 
@@ -98,3 +98,12 @@ def test_swaps_are_all_there_where_they_are_few() -> None:
     observed = by_hand[0]
     expected = np.mean(np.abs(by_hand) >= abs(observed) - 1e-12)
     assert permutation_p(a, b, 5.0)["emd2"] == pytest.approx(expected)
+
+
+def test_large_splits_leave_room_for_a_claim() -> None:
+    large = Features(*(np.zeros((5, 25_549)) for _ in range(6)))
+    assert affordable(large, 9999) == swaps(large, 9999) == 782
+    assert swaps(large, 9999, comparisons=40) == 1600  # Holm's first step of 40 at .05: p of .00125
+    assert swaps(large, 99, comparisons=40) == 99
+    few = Features(*(np.zeros((5, 10)) for _ in range(6)))
+    assert swaps(few, 9999) == 1024
