@@ -15,7 +15,8 @@ import click
 @click.option("--alpha", default=0.05, show_default=True, type=click.FloatRange(0, 1, min_open=True, max_open=True))
 @click.option("--resamples", default=2000, show_default=True, type=click.IntRange(100), help="Of the bootstrap.")
 @click.option("--permutations", default=9999, show_default=True, type=click.IntRange(99))
-@click.option("--categories", type=click.Path(path_type=Path), help="Table image,category: also a table by category.")
+@click.option("--difference", type=float, help="Say how many test pictures it takes to see one of this size.")
+@click.option("--categories", type=click.Path(path_type=Path), help="Table image,category; default: the dataset's own.")
 @click.option("--dataset", type=click.Path(path_type=Path), help="The dataset, if it was moved.")
 @click.option("--json", "as_json", is_flag=True, help="Print the conclusion as JSON.")
 def command(
@@ -26,6 +27,7 @@ def command(
     alpha: float,
     resamples: int,
     permutations: int,
+    difference: float | None,
     categories: Path | None,
     dataset: Path | None,
     as_json: bool,
@@ -48,6 +50,7 @@ def command(
         alpha=alpha,
         resamples=resamples,
         permutations=permutations,
+        difference=difference,
         categories=categories,
         dataset=dataset,
     )

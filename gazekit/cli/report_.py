@@ -14,7 +14,13 @@ import click
 @click.option("--note", "notes", multiple=True, help="A sentence for the first lines; may be given more than once.")
 @click.option("--dataset", type=click.Path(path_type=Path), help="The dataset, if it is not where config.json says.")
 @click.option("--fixations", type=click.Path(path_type=Path), help="A fixation table, for scanpaths.")
-@click.option("--pictures", default=6, show_default=True, help="How many test pictures are shown side by side.")
+@click.option(
+    "--pictures",
+    default=6,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Test pictures that are shown side by side.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the paths of the report and its tables as JSON.")
 def command(
     folder: Path,

@@ -23,7 +23,7 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73")  # Okabe-Ito: apart for colour-blind
 def plot_scores(dataset: Dataset, out: str | Path, scheme: str = "default") -> Path:
     """Paper 1's Figure 5: how many pictures have which mean score, and how many are high and low in each split.
 
-    High is a mean above the middle of the scale (5 of 10, as in the paper).
+    High is a mean above half the scale (5 of 10, as in the paper).
     """
     from matplotlib.figure import Figure
 

@@ -108,8 +108,8 @@ def _paired_grid(name: str, caption: str, table: pd.DataFrame) -> Grid:
         ("p", "the larger of a permutation test on paired pictures and a t test that counts the luck of training"),
         ("p (Holm)", "corrected for the number of tests"),
         ("Effect size", "difference over its standard deviation between pictures"),
-        ("Pictures needed", "test pictures with which a difference of this size would be seen"),
-        ("Detectable", "the least true difference that would be seen 8 times in 10 with this many pictures"),
+        ("Pictures needed", "test pictures with which a difference of this size would be seen 8 times in 10"),
+        ("Detectable", "the least true difference that would be seen 8 times in 10 with these pictures and seeds"),
     ]
     return Grid(name, caption, heads, rows, row_heads=2)
 

@@ -11,16 +11,25 @@ from gazekit.files import sha256
 from gazekit.report.folder import Comparison
 from gazekit.report.words import CONDITIONS, condition, metric
 
-_ATTENTION = (
-    "Human attention is the map of all fixations, weighted by duration and blurred with a Gaussian; the part that is "
-    "kept is the smallest rectangle that holds the given share of the map. Every control keeps the same area of the "
-    "same picture, so that a difference cannot come from how much is seen."
+_KEPT = {
+    ("rectangle", "mass"): "the smallest rectangle that holds {share:.0%} of the map",
+    ("rectangle", "area"): "the rectangle of {share:.0%} of the picture's area that holds most of the map",
+    ("region", "mass"): "the region of the highest values that holds {share:.0%} of the map",
+    ("region", "area"): "the region of the highest values that covers {share:.0%} of the picture's area",
+    ("patches", "mass"): "its {patches} best patches apart, each {patch_share:.0%} of the picture's height and width",
+}
+_SAME_AREA = (
+    "Every control and every network's own attention keeps the same area of the same picture, so that a difference "
+    "between them and human attention cannot come from how much is seen."
 )
-_INTERVALS = (
-    "Intervals are 95 % bootstrap intervals over test pictures and seeds; differences are paired by picture and tested "
-    "by permutation, with Holm's correction. Floors are what the same metric reaches without looking at a picture, the "
-    "ceiling what one half of the raters reaches as a prediction of the other half. Every conclusion follows from the "
-    "intervals."
+_REMOVED = (
+    "Human attention removed keeps all the rest of the picture, which is of another area: a difference between it and "
+    "human attention can come from that alone."
+)
+_BOUNDS = (
+    "Floors are what the same metric reaches without looking at a picture. Ceilings are half of the raters as a "
+    "prediction of the other half, and the correlation that the true means would have with the means of so few raters "
+    "(Spearman-Brown). Every conclusion follows from the intervals and from p."
 )
 
 
@@ -41,7 +50,46 @@ def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]
     recipe = {**_flat(comparison.config.get("recipe", {}))}
     if recipe:
         text.append("Training: " + _settings(recipe) + ".")
-    return [*text, _ATTENTION, _INTERVALS]
+    return [*text, *_attention(comparison, parameters), _tests(comparison.conclusion), _BOUNDS]
+
+
+def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[str]:
+    """What masks keep, as far as the dataset says, where there is a masked condition."""
+    names = set(comparison.rows.loc[comparison.rows["level"] == "condition", "condition"]) - {"original"}
+    if not names:
+        return []
+    weights = {"duration": "weighted by its duration", "count": "all of one weight"}
+    weight = weights.get(str(parameters.get("weight")), "weighted")
+    text = [f"The map of human attention is of all fixations, each {weight}, blurred with a Gaussian."]
+    form = _KEPT.get((str(parameters.get("mask")), str(parameters.get("share_of", "mass"))))
+    if form is not None:
+        text.append(f"Human attention keeps {form.format(**parameters)}.")
+    if names - {"human", "human-removed"}:
+        text.append(_SAME_AREA)
+    if "human-removed" in names:
+        text.append(_REMOVED)
+    return [" ".join(text)]
+
+
+def _tests(conclusion: Mapping[str, Any]) -> str:
+    """How intervals and p came about, with the parameters that the conclusion keeps."""
+    how = conclusion.get("method", {})
+    resamples = f" ({how['resamples']:,} resamples)" if "resamples" in how else ""
+    swaps = f" ({how['permutations']:,} swaps)" if "permutations" in how else ""
+    text = [
+        f"Intervals are 95 % bootstrap intervals over test pictures and seeds{resamples}, widened to what so few seeds "
+        "allow to say (seeds as readers, pictures as cases: Obuchowski & Rockette 1995, Hillis 2007).",
+        "Differences are between the same pictures and the same seeds.",
+        f"p is the larger one of a permutation test over pictures{swaps} and a t test that counts the luck of training "
+        "as well, corrected by Holm's method over all comparisons of a metric.",
+        f"A difference is claimed where that p is at most {conclusion.get('alpha', 0.05):g} and the interval leaves "
+        "out 0; pictures needed and detectable differences are those of its hardest step.",
+    ]
+    if "threshold" in how:
+        text.append(f"A picture is high where its mean score is above {how['threshold']:g}.")
+    if "seed" in how:
+        text.append(f"Everything random here was drawn with seed {how['seed']}.")
+    return " ".join(text)
 
 
 def used_conditions(comparison: Comparison) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ class Metric:
 
 
 METRICS = {
-    "accuracy": Metric("Accuracy", 3, True, "share of pictures put on the right side of the middle of the scale"),
+    "accuracy": Metric("Accuracy", 3, True, "share of pictures put on the right side of the threshold"),
     "lcc": Metric("LCC", 3, True, "Pearson's correlation of predicted and true mean score"),
     "srcc": Metric("SRCC", 3, True, "Spearman's rank correlation of predicted and true mean score"),
     "lcc_std": Metric("LCC of sd", 3, True, "Pearson's correlation of predicted and true standard deviation"),
@@ -39,6 +39,15 @@ CONDITIONS = {
     "human": ("Human attention", "only the part that people attended to is kept"),
     "human-removed": ("Human attention removed", "the part that people attended to is taken away"),
     "synthetic": ("Network's own attention", "the part that the network itself attends to is kept, same area"),
+    "synthetic-masks": ("Network's own soft masks", "the part that its soft masks attend to is kept, same area"),
+    "synthetic-excitation": (
+        "Network's own excitation",
+        "the part that the network attends to by excitation backprop is kept, same area",
+    ),
+    "synthetic-gradcam": (
+        "Network's own Grad-CAM",
+        "the part that the network attends to by Grad-CAM is kept, same area",
+    ),
     "centre": ("Centre", "the middle is kept, same area"),
     "shuffled": ("Another picture's mask", "the part attended to in another picture is kept, same area"),
     "random": ("Random patch", "a patch anywhere is kept, same area"),

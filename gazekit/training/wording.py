@@ -56,7 +56,8 @@ def conclusion(
     claims = [_claim(row, alpha) for _, row in rows.iterrows()]
     n = int(table.loc[table["level"] == "condition", "n"].iloc[0])
     trained = _seeds_of(table)
-    sentences = [_headline(claims, primary, n, trained)]
+    alone = table.loc[table["level"] == "condition", "condition"].nunique() == 1
+    sentences = [_headline(claims, primary, n, trained, alone)]
     sentences += _caveats(unfinished, trained)
     sentences += [_floor_sentence(model, floors) for model in dict.fromkeys(row["model"] for row in floors)]
     sentences += [_sentence(claim, primary, n, alpha, difference) for claim in claims]
@@ -92,12 +93,13 @@ def _seeds_of(table: pd.DataFrame) -> list[int]:
     return [int(count) for count in seeds.groupby(["model", "condition"]).size()]
 
 
-def _headline(claims: list[dict[str, Any]], primary: str, n: int, trained: list[int]) -> str:
+def _headline(claims: list[dict[str, Any]], primary: str, n: int, trained: list[int], alone: bool) -> str:
     counts = [claim["seeds"] for claim in claims] or trained
     seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
     what = f"{METRICS[primary].label} on {n} test pictures, {seeds} seed{'s' if max(counts) != 1 else ''}"
     if not claims:
-        return f"Nothing was compared: no two conditions asked for have finished runs of the same seeds ({what})."
+        no_two = "no two conditions that were asked for have finished runs of the same seeds"
+        return f"Nothing was compared: {'there is one condition only' if alone else no_two} ({what})."
     seen = [claim for claim in claims if claim["claimed"]]
     if not seen:
         many = f"{len(claims)} comparison{'s' if len(claims) != 1 else ''}"

@@ -60,7 +60,8 @@ def make_comparison(
         f"No difference between human and centre can be seen with {len(images)} pictures.",
         "<b> is escaped & kept",
     ]
-    (folder / "conclusion.json").write_text(json.dumps({"sentences": sentences}))
+    method = {"threshold": 4.5, "resamples": 1234, "permutations": 5678, "seed": 9}
+    (folder / "conclusion.json").write_text(json.dumps({"sentences": sentences, "alpha": 0.04, "method": method}))
     return folder
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ from gazekit.cli.report_ import command
 from gazekit.dataset import open_dataset
 from gazekit.errors import FormatError, GazekitError, InputError
 from gazekit.report import write_report
+from gazekit.report.folder import Comparison
 from gazekit.report.grids import excludes_zero
 from gazekit.report.judged import histogram_shape
+from gazekit.report.method import method_text
 from gazekit.report.words import interval, number, p_value
 from tests.report.comparison_folder import CONDITIONS, METRICS, MODELS
 
@@ -143,9 +146,41 @@ def test_method_and_provenance_carry_parameters_and_hashes(page: Page, dataset: 
         open_dataset(dataset).sha256,
         "comparison.csv",
         "4 conditions with 3 seeds",
+        "Human attention keeps the smallest rectangle that holds 70% of the map.",
+        "keeps the same area of the same picture",
+        "1,234 resamples",
+        "5,678 swaps",
+        "at most 0.04",
+        "above 4.5",
+        "with seed 9",
     ):
         assert text in page.text
+    assert "can come from that alone" not in page.text  # human attention removed was not compared
     assert len(set(re.findall(r"\b[0-9a-f]{64}\b", page.text))) > 24
+
+
+@pytest.mark.parametrize(
+    ("parameters", "conditions", "said", "unsaid"),
+    [
+        (
+            {"mask": "patches", "patches": 3, "patch_share": 0.2},
+            "human centre",
+            "keeps its 3 best patches",
+            "rectangle",
+        ),
+        ({"mask": "region", "share": 0.1, "share_of": "area"}, "human", "covers 10% of the picture", "same area of"),
+        ({}, "human human-removed", "can come from that alone", "same area of"),
+    ],
+)
+def test_the_method_says_what_this_dataset_kept(
+    parameters: dict[str, Any], conditions: str, said: str, unsaid: str
+) -> None:
+    rows = pd.DataFrame({"level": "condition", "model": "a", "condition": conditions.split(), "seed": "", "n": 9})
+    empty = pd.DataFrame()
+    comparison = Comparison(Path(), {}, rows, empty, empty, empty, {}, empty, ())
+    text = " ".join(method_text(comparison, {"parameters": parameters}))
+    assert said in text
+    assert unsaid not in text
 
 
 def test_every_table_lies_beside_it_as_csv_and_latex(page: Page, whole: Path) -> None:
