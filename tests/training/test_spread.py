@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from scipy.stats import ttest_1samp
 
 from gazekit.training.metrics import Features
@@ -95,8 +96,10 @@ def test_pictures_needed_and_detectable_are_inverse() -> None:
     assert Error(0.1, np.inf, 1.0, luck=1.0).pictures_needed(0.5) == np.inf  # it takes more seeds
 
 
-def test_pictures_needed_gives_the_power_that_it_promises() -> None:
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 11])
+def test_pictures_needed_gives_the_power_that_it_promises(alpha: float) -> None:
     rng = np.random.default_rng(3)
-    n = int(Error(0.1, np.inf, 1.0).pictures_needed(0.4))
-    seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > 1.96 for x in rng.normal(0.4, 1.0, (4000, n))]
+    n = int(Error(0.1, np.inf, 1.0).pictures_needed(0.4, alpha))
+    edge = norm.ppf(1 - alpha / 2)
+    seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > edge for x in rng.normal(0.4, 1.0, (4000, n))]
     assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
