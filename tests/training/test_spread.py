@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
-from scipy.stats import ttest_1samp
+from scipy.stats import norm, ttest_1samp
 
 from gazekit.training.metrics import Features
 from gazekit.training.resampling import bootstrap, difference
