@@ -15,6 +15,7 @@ from gazekit.attention import saliency
 from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, centre_prior, other_fixations
 from gazekit.attention.maps import Map
 from gazekit.attention.viewings import Viewing
+from gazekit.progress import track
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -44,7 +45,7 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
         return pd.DataFrame(columns=COLUMNS)
     rows: dict[str, list[Scores]] = {name: [] for name in (*own, CEILING, *FLOORS)}
     places = list(seen)
-    for place, i in enumerate(places):
+    for place, i in enumerate(track(places, "agreement of maps", len(places))):
         viewing, others = seen[i], _others(seen, places, place)
         viewers = [viewing.of(name) for name in viewing.participants]
         candidates = {name: [_fit(maps[i], viewing) for maps in seeds] for name, seeds in own.items()}

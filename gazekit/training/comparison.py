@@ -13,6 +13,7 @@ import pandas as pd
 from gazekit.dataset import open_dataset
 from gazekit.errors import InputError, unknown_name
 from gazekit.files import write_text
+from gazekit.progress import track
 from gazekit.tables import read_table, write_table
 from gazekit.training.agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
@@ -77,7 +78,7 @@ def compare(
     data = _dataset(results, dataset)
     measured = {
         key: measure(results.features(*key), sorted(seeds), results.threshold, resamples, seed)
-        for key, seeds in results.predicted.items()
+        for key, seeds in track(results.predicted.items(), "intervals", len(results.predicted))
     }
     table = comparison_table(results, measured, seed)
     paired = paired_table(measured, pairs_of(results, pairs), results.threshold, permutations, seed, alpha, difference)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.errors import InputError, unknown_name
+from gazekit.progress import track
 from gazekit.training.bounds import constant_histogram
 from gazekit.training.measured import Measured, measure
 from gazekit.training.metrics import METRICS, Features, features
@@ -86,7 +87,7 @@ def paired_table(
     """
     rows = []
     level = min(0.05, alpha / max(1, len(pairs)))
-    for model, a, b in pairs:
+    for model, a, b in track(pairs, "paired tests", len(pairs)):
         sides = measured[model, a], measured[model, b]
         test = partial(permutation_p, permutations=permutations, seed=seed, comparisons=len(pairs))
         differences = paired_differences(*sides, threshold, test, luck_of(measured, model), level, size)
