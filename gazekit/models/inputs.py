@@ -19,7 +19,9 @@ Inputs = tuple[Tensor, ...]
 
 
 def second_input(model: nn.Module) -> str | None:
-    """The name of a model's second input (``fovea``, ``crop``), or None where it has one."""
+    """The name of a model's second input (``fovea``, ``crop``), or None where it takes one, as in stage 1."""
+    if isinstance(model, PeripheralFoveal) and model.stage == 1:
+        return None
     names = list(inspect.signature(model.forward).parameters)
     return names[1] if len(names) > 1 else None
 

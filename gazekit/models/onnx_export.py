@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from gazekit.errors import GazekitError, InputError, MissingExtraError
+from gazekit.errors import GazekitError, InputError, MissingExtraError, OutputError
 from gazekit.files import whole_file
 from gazekit.models.attention.readout import held_still
+from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.inputs import Inputs, example_inputs, second_input
 
 OPSET = 17
 TOLERANCE = 1e-4
+Axes = dict[str, dict[int, str]]  # of each input: which are free, and what they are called
 
 
 @dataclass(frozen=True)
 class Exported:
-    """``file``; its ``inputs`` by name, with their shapes (N is free); ``difference``: the largest from torch's."""
+    """``file``; its ``inputs`` by name, with their shapes (letters: free); ``difference``: the largest from torch's."""
 
     file: Path
     inputs: dict[str, tuple[str | int, ...]]
@@ -33,8 +36,8 @@ class Exported:
 def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, overwrite: bool = False) -> Exported:
     """Write a model as ONNX: normalised pictures in, probabilities out, any number of pictures at once.
 
-    Models with two inputs keep them: PF- and GPF-CNN take the view and the foveal crop. The file's metadata holds
-    ``mean``, ``std`` and ``input_size``.
+    Models with two inputs keep them: PF- and GPF-CNN take the view, of any height and width, and the foveal crop; in
+    stage 1 the view alone. The file's metadata holds ``mean``, ``std`` and ``input_size``.
 
     Parameters
     ----------
@@ -44,38 +47,46 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
     Raises
     ------
     MissingExtraError : onnx or onnxruntime is not installed.
-    InputError : a size that the model does not take, or at which it has an operation that ONNX lacks.
+    InputError : a size that the model does not take, or at which it has an operation that ONNX lacks; weights that
+        give no numbers.
     OutputError : the file exists and ``overwrite`` is false.
-    GazekitError : the file's output differs from torch's by more than 1e-4; nothing is written then.
+    GazekitError : the file's output differs from torch's by more than 1e-4, or is not a number; nothing is written.
     """
     if find_spec("onnx") is None or find_spec("onnxruntime") is None:
         raise MissingExtraError("onnx or onnxruntime", "onnx")
     if any(p.device.type != "cpu" or p.dtype != torch.float32 for p in model.parameters()):
         raise InputError("ONNX is written from a float32 model on the CPU: model.float().cpu()")
-    size = size or int(getattr(model, "input_size", 224))
+    if Path(out).exists() and not overwrite:
+        raise OutputError(f"{out} exists already; choose another name, or replace it: overwrite=True (--overwrite)")
+    size = int(getattr(model, "input_size", 224)) if size is None else size
     if size < (smallest := int(getattr(model, "smallest", 1))):
         raise InputError(f"size is {size}; this model takes pictures of {smallest} x {smallest} pixels or more")
-    names = ["pictures"] + [name for name in (second_input(model),) if name is not None]
+    free: Axes = {name: {0: "N"} for name in ("pictures", second_input(model)) if name is not None}
     inputs = example_inputs(model, size, count=2)
+    checks = [inputs, tuple(x[:1] for x in inputs)]
+    if isinstance(model, PeripheralFoveal):
+        free["pictures"] |= {2: "H", 3: "W"}
+        checks.append(example_inputs(model, (size, size + size // 3)))
     with whole_file(out, overwrite=overwrite) as path, held_still(model):
         try:
-            _write(model, inputs, names, path)
+            _write(model, inputs, free, path)
         except (RuntimeError, ValueError, torch.onnx.errors.OnnxExporterError) as error:
             own = f"; its own size is {model.input_size}" if getattr(model, "input_size", size) != size else ""
             reason = str(error).strip().splitlines()[0]
             raise InputError(f"torch cannot write this model as ONNX at a size of {size}{own}: {reason}") from error
         _describe(model, size, path)
-        difference = _difference(model, inputs, names, path)
+        difference = _difference(model, checks, path)
         if not difference <= TOLERANCE:
             raise GazekitError(f"the ONNX file gives other scores than torch (by {difference:.2g}); it was not written")
-    shapes: dict[str, tuple[str | int, ...]] = {
-        name: ("N", *map(int, x.shape[1:])) for name, x in zip(names, inputs, strict=True)
-    }
+    shapes = {name: _shape(x, axes) for (name, axes), x in zip(free.items(), inputs, strict=True)}
     return Exported(Path(out), shapes, difference)
 
 
-def _write(model: nn.Module, inputs: Inputs, names: list[str], path: Path) -> None:
-    free = {name: {0: "n"} for name in [*names, "probabilities"]}
+def _shape(example: Tensor, axes: dict[int, str]) -> tuple[str | int, ...]:
+    return tuple(axes.get(i, int(length)) for i, length in enumerate(example.shape))
+
+
+def _write(model: nn.Module, inputs: Inputs, free: Axes, path: Path) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         # the exporter through TorchScript needs no further package; what it warns of is checked by its output
         warnings.simplefilter("ignore")
@@ -85,9 +96,9 @@ def _write(model: nn.Module, inputs: Inputs, names: list[str], path: Path) -> No
             str(path),
             dynamo=False,
             opset_version=OPSET,
-            input_names=names,
+            input_names=list(free),
             output_names=["probabilities"],
-            dynamic_axes=free,
+            dynamic_axes={**free, "probabilities": {0: "N"}},
         )
 
 
@@ -100,17 +111,20 @@ def _describe(model: nn.Module, size: int, path: Path) -> None:
     onnx.save(graph, path)
 
 
-def _difference(model: nn.Module, inputs: Inputs, names: list[str], path: Path) -> float:
+def _difference(model: nn.Module, checks: Sequence[Inputs], path: Path) -> float:
+    """The largest over all checks; NaN where the file gives NaN once."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    worst = 0.0
-    for some in (slice(None), slice(1)):
-        part = tuple(x[some] for x in inputs)
+    names = [node.name for node in session.get_inputs()]
+    differences = []
+    for inputs in checks:
         with torch.no_grad():
-            expected = model(*part).numpy()
-        (found,) = session.run(None, {name: x.numpy() for name, x in zip(names, part, strict=True)})
-        worst = max(worst, float(np.abs(found - expected).max()))
-    return worst
+            expected = model(*inputs).numpy()
+        if not np.isfinite(expected).all():
+            raise InputError("this model gives scores that are not numbers; its weights hold NaN or infinity")
+        (found,) = session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})
+        differences.append(np.abs(found - expected).max())
+    return float(np.max(differences))

@@ -79,5 +79,5 @@ def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "x.onnx").write_text("mine")
     with pytest.raises(SystemExit):
         main(["models", "export", "nima-narrow", "--out", str(tmp_path / "x.onnx")])
-    assert "exists already" in capsys.readouterr().err
+    assert "exists already; choose another name, or replace it: overwrite=True (--overwrite)" in capsys.readouterr().err
     assert (tmp_path / "x.onnx").read_text() == "mine"
