@@ -9,7 +9,7 @@ import torch
 
 from gazekit.errors import InputError
 from gazekit.models.attention import excitation_backprop
-from gazekit.models.baselines import FISHER, GIST, HandcraftedModel, MultiPatch, adaptive_patches
+from gazekit.models.baselines import FISHER, GIST, HandcraftedModel, MtrlCnn, MultiPatch, adaptive_patches
 from gazekit.models.baselines.handcrafted import gist, sift
 from gazekit.models.baselines.mna import adaptive_max
 from gazekit.models.baselines.patches import random_patches
@@ -86,6 +86,19 @@ def test_mtrlcnn_has_a_head_for_the_subject() -> None:
         torch.testing.assert_close(aesthetic, model(x))
     assert semantic.shape == (2, 29)
     torch.testing.assert_close(semantic.sum(1), torch.ones(2))
+
+
+def test_mtrlcnn_trains_its_subjects_only_where_they_are_given() -> None:
+    torch.manual_seed(0)
+    model, x = MtrlCnn(5, subjects=3), torch.randn(2, 3, 32, 32)
+    model(x)[:, 0].sum().backward()
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {name for name, p in model.named_parameters() if p.grad is not None} == trained
+    assert not any(name.startswith("semantic.") for name in trained)
+    model.learn_subjects()
+    aesthetic, semantic = model.tasks(x)
+    (aesthetic[:, 0] + semantic[:, 0]).sum().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in model.semantic.parameters())
 
 
 def textures(rng: np.random.Generator, count: int) -> tuple[list[np.ndarray], np.ndarray]:

@@ -12,6 +12,9 @@ from gazekit.models.distribution import softmax
 class MtrlCnn(nn.Module):
     """VGG16's convolutions and a shared layer, then one head for the ratings and one for the picture's subject.
 
+    ``forward`` gives the ratings alone, and training by them reaches everything but the subject's head, which is
+    frozen. Who has the subjects trains both heads: `learn_subjects`, and a loss of both results of `tasks`.
+
     Parameters
     ----------
     buckets : K.
@@ -25,6 +28,11 @@ class MtrlCnn(nn.Module):
         self.aesthetic = nn.Sequential(nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, buckets))
         self.semantic = nn.Sequential(nn.Linear(2048, 512), nn.ReLU(), nn.Linear(512, subjects))
         self.readout = f"trunk.net.{backbone('vgg16').readout}"
+        self.learn_subjects(False)
+
+    def learn_subjects(self, learn: bool = True) -> None:
+        """Choose whether the subject's head is trained; `forward` does not use it."""
+        self.semantic.requires_grad_(learn)
 
     def tasks(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities of the buckets (N, K) and of the subjects (N, ``subjects``): what both losses need."""
