@@ -21,10 +21,14 @@ from torch import Tensor, nn
 
 from gazekit.errors import FormatError, InputError
 from gazekit.models.backbones import HALF
+from gazekit.models.finite import check_finite
 
 EPSILON = 1e-3
 MARK = "trunk.as_keras"
 Layers = dict[str, dict[str, Tensor]]
+_NORMALISATION = {
+    "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var",
+}  # fmt: skip
 
 
 class KerasStrideConv(nn.Conv2d):
@@ -65,32 +69,28 @@ def _become_marked(module: nn.Module, state: dict[str, Any], *rest: Any) -> None
         as_keras(module.get_submodule("trunk"))
 
 
-def load_mobilenet(model: nn.Module, path: str | Path) -> None:
+def load_mobilenet(model: nn.Module, path: str | Path, *, new_head: bool = False) -> None:
     """Fill a ``nima-mobilenet`` from a Keras file: ImageNet's MobileNet, or NIMA with its dense layer.
+
+    With ``new_head`` a dense layer of another number of buckets is left out.
 
     Raises
     ------
     FormatError : not HDF5, or no weights in it.
-    InputError : not MobileNet's layers; a dense layer of another number of buckets; a model that is not MobileNet.
+    InputError : not MobileNet's layers, or arrays of them are missing or not numbers; a dense layer of another number
+        of buckets; a model that is not MobileNet.
     """
     trunk = getattr(model, "trunk", None)
     if getattr(trunk, "backbone_name", None) != "mobilenet" or not isinstance(trunk, nn.Module):
         raise InputError(f"{path} is a Keras file; Keras weights are read for nima-mobilenet alone")
     layers = read_layers(path)
     tensors = _trunk_tensors(trunk, layers, path)
-    dense = _dense(layers)
     head: nn.Linear = model.head  # type: ignore[assignment]
-    if dense is not None and dense["kernel"].shape[1] == 1000 and head.out_features != 1000:
-        dense = None
-    if dense is not None and dense["kernel"].shape != (head.in_features, head.out_features):
-        raise InputError(
-            f"{path}: its dense layer has {dense['kernel'].shape[1]} buckets, this model {head.out_features};"
-            f" create the model with buckets={dense['kernel'].shape[1]}"
-        )
+    dense = _head_tensors(head, layers, path, new_head)
+    check_finite({**tensors, **dense}, path)
     as_keras(trunk)
     trunk.load_state_dict({**trunk.state_dict(), **tensors})
-    if dense is not None:
-        head.load_state_dict({"weight": dense["kernel"].T, "bias": dense["bias"]})
+    head.load_state_dict({**head.state_dict(), **dense})
     model.mean, model.std = HALF  # type: ignore[assignment]
 
 
@@ -99,9 +99,11 @@ def read_layers(path: str | Path) -> Layers:
     layers: Layers = defaultdict(dict)
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and "optimizer" not in name:
-            *_, layer, kind = name.removeprefix("layers/").replace("/vars/", "-vars/").split("/")
-            layers[layer][kind.split(":")[0]] = torch.from_numpy(np.asarray(item, dtype=np.float32))
+        parts = name.removeprefix("layers/").replace("/vars/", "-vars/").split("/")
+        if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" and len(parts) > 1 and "optimizer" not in name:
+            layer, kind = parts[-2], parts[-1].split(":")[0]
+            kind = "depthwise_kernel" if layer.startswith("conv_dw") and kind == "kernel" else kind
+            layers[layer][kind] = torch.from_numpy(np.asarray(item, dtype=np.float32))
 
     try:
         with h5py.File(path) as file:
@@ -161,14 +163,22 @@ def _trunk_tensors(trunk: nn.Module, layers: Layers, path: str | Path) -> dict[s
             f"{path} is not MobileNet: {len(missing)} of {len(names)} layers are missing, e.g. {missing[0]};"
             f" it has e.g. {', '.join(list(layers)[:3])}"
         )
+    arrays = {
+        (layer, kind): f"{prefix}.{own}" for layer, prefix in names.items() for kind, own in _kinds(layer).items()
+    }
+    absent = [f"{layer}/{kind}" for layer, kind in arrays if kind not in layers[layer]]
+    if absent:
+        raise InputError(
+            f"{path} lacks {len(absent)} of {len(arrays)} arrays of MobileNet, e.g. {', '.join(absent[:3])};"
+            " it was cut off, or saved by other means than Keras"
+        )
     own, tensors = trunk.state_dict(), {}
-    for layer, prefix in names.items():
-        for key, tensor in _converted(layers[layer], prefix).items():
-            if tensor.shape != own[key].shape:
-                raise InputError(
-                    f"{path}: {layer} has shape {tuple(tensor.shape)}, {tuple(own[key].shape)} is needed (width 1.0)"
-                )
-            tensors[key] = tensor
+    for (layer, kind), key in arrays.items():
+        tensors[key] = _in_torchs_layout(layers[layer][kind], kind)
+        if tensors[key].shape != own[key].shape:
+            raise InputError(
+                f"{path}: {layer} has shape {tuple(tensors[key].shape)}, {tuple(own[key].shape)} is needed (width 1.0)"
+            )
     return tensors
 
 
@@ -183,18 +193,30 @@ def _layer_names(trunk: nn.Module) -> dict[str, str]:
     return names
 
 
-def _converted(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    kinds = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-    converted = {f"{prefix}.{new}": weights[old] for old, new in kinds.items() if old in weights}
-    if "depthwise_kernel" in weights:
-        converted[f"{prefix}.weight"] = weights["depthwise_kernel"].permute(2, 3, 0, 1)
-    elif "kernel" in weights and prefix.endswith("conv_dw"):
-        converted[f"{prefix}.weight"] = weights["kernel"].permute(2, 3, 0, 1)
-    elif "kernel" in weights:
-        converted[f"{prefix}.weight"] = weights["kernel"].permute(3, 2, 0, 1)
-    return converted
+def _kinds(layer: str) -> dict[str, str]:
+    """The arrays of one of MobileNet's layers, and what timm calls them."""
+    if layer.endswith("_bn"):
+        return _NORMALISATION
+    return {"depthwise_kernel" if "_dw_" in layer else "kernel": "weight"}
 
 
-def _dense(layers: Layers) -> dict[str, Tensor] | None:
+def _in_torchs_layout(array: Tensor, kind: str) -> Tensor:
+    if array.ndim != 4:
+        return array
+    return array.permute(2, 3, 0, 1) if kind == "depthwise_kernel" else array.permute(3, 2, 0, 1)
+
+
+def _head_tensors(head: nn.Linear, layers: Layers, path: str | Path, new_head: bool) -> dict[str, Tensor]:
+    """The last dense layer's weight and bias; none where there is none, or only ImageNet's."""
     found = [w for w in layers.values() if "kernel" in w and "bias" in w and w["kernel"].ndim == 2]
-    return found[-1] if found else None
+    if not found:
+        return {}
+    weight, bias = found[-1]["kernel"].T, found[-1]["bias"]
+    if weight.shape == head.weight.shape and bias.shape == head.bias.shape:
+        return {"weight": weight, "bias": bias}
+    if new_head or len(weight) == 1000:
+        return {}
+    raise InputError(
+        f"{path}: its dense layer has {len(weight)} buckets, this model {head.out_features};"
+        f" create the model with buckets={len(weight)}, or with new_head=True"
+    )

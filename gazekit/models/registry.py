@@ -20,6 +20,7 @@ from gazekit.models.distribution import Distribution
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
 from gazekit.models.narrow import NarrowTrunk
+from gazekit.models.options import option_faults
 from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, ResidualAttention
 
@@ -94,20 +95,22 @@ def create(
 
     Returns
     -------
-    nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them, ``input_size``, and ``readout``,
-    the path of the layer at which attention maps are read.
+    nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them, ``input_size``, ``options``, and
+    ``readout``, the path of the layer at which attention maps are read.
 
     Raises
     ------
-    InputError : an unknown name; fewer than two buckets; an unknown option; a file that does not fit.
+    InputError : an unknown name; fewer than two buckets; an unknown option, or a value that it cannot have; a file that
+        does not fit.
     """
     entry = _entry(name)
-    faults = [] if buckets >= 2 else [f"buckets is {buckets}; 2 or more are needed"]
-    known = [p for p in inspect.signature(entry.build).parameters if p != "buckets"]
-    faults += [str(unknown_name(f"option of {name}", option, known)) for option in options if option not in known]
+    defaults = default_options(name)
+    faults = option_faults({"buckets": buckets, **options})
+    faults += [str(unknown_name(f"option of {name}", option, defaults)) for option in options if option not in defaults]
     if faults:
         raise ConfigError("; ".join(faults))
     model = entry.build(buckets, **options)
+    model.options = {**defaults, **options}  # type: ignore[assignment]
     model.mean, model.std = entry.info.mean, entry.info.std  # type: ignore[assignment]
     model.input_size, model.smallest = entry.info.size, entry.info.smallest  # type: ignore[assignment]
     if weights is not None:
@@ -117,9 +120,15 @@ def create(
     return model
 
 
+def default_options(name: str) -> dict[str, Any]:
+    """The options of the model of this name, with their defaults."""
+    parameters = inspect.signature(_entry(name).build).parameters
+    return {option: parameter.default for option, parameter in parameters.items() if option != "buckets"}
+
+
 def _entry(name: str) -> _Entry:
     if name not in _ENTRIES:
-        raise unknown_name("model", name, _ENTRIES)
+        raise unknown_name("model", str(name), _ENTRIES)
     return _ENTRIES[name]
 
 
@@ -162,6 +171,8 @@ def _attention(layout: Layout) -> Callable[..., nn.Module]:
 
 def _foveal(backbone: str, gated: bool) -> Callable[..., nn.Module]:
     def build(buckets: int, fovea: int = 224) -> nn.Module:
+        if fovea < (smallest := BACKBONES[backbone].smallest):
+            raise ConfigError(f"fovea is {fovea}; {backbone} takes pictures of {smallest} x {smallest} pixels or more")
         return PeripheralFoveal(backbone, buckets, gated=gated, fovea=fovea)
 
     return build
@@ -172,6 +183,10 @@ def _random(backbone: str) -> Callable[..., nn.Module]:
         return RandomCrop(backbone, buckets)
 
     return build
+
+
+def _rapid(buckets: int) -> nn.Module:
+    return baselines.Rapid(buckets)
 
 
 def _entries() -> Iterator[_Entry]:
@@ -187,7 +202,7 @@ def _entries() -> Iterator[_Entry]:
         yield _published(f"random-crop-{b}", f"whole picture and random crop, {b}", _random(b), b, size=224)
         yield _published(f"pf-{b}", f"PF-CNN: whole picture and attended crop, {b}", _foveal(b, False), b, size=224)
         yield _published(f"gpf-{b}", f"GPF-CNN: PF-CNN with gates, {b}", _foveal(b, True), b, size=224)
-    yield _published("rapid", "RAPID: whole picture and random crop, joined late", baselines.Rapid, "alexnet")
+    yield _published("rapid", "RAPID: whole picture and random crop, joined late", _rapid, "alexnet")
     yield _published("dma-net", "DMA-Net: five patches, statistics and sorting", baselines.dma_net, "alexnet")
     yield _published("mna-cnn", "MNA-CNN: pooled to five grids", baselines.MnaCnn, "vgg16")
     yield _published("a-lamp", "A-Lamp without its object graph", baselines.a_lamp, "vgg16")

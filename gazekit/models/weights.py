@@ -2,18 +2,21 @@
 
 What a file may hold:
 
-* a whole model of gazekit (a state dict, or a checkpoint with ``model`` or ``state_dict`` in it);
+* a whole model of gazekit (a state dict, or a checkpoint with ``model`` or ``state_dict`` in it); a checkpoint of
+  ``gazekit train`` also says its normalisation and input side, which are taken, and its options, which must be the
+  model's own;
 * a backbone as timm (``.safetensors``, ``.pth``, ``.bin``) or torchvision (``.pth``) publishes it; every backbone of
   the model gets it, both subnets of a double one, and the new layers stay as they are;
 * MobileNet as Keras saves it (``.h5``, ``.hdf5``), ImageNet's or the published NIMA's with its head.
 
-The model's ``mean`` and ``std`` become those that the weights were trained with: Keras's own, those of a timm
-``config.json`` beside the file, else the backbone's.
+The model's ``mean`` and ``std`` become those that the weights were trained with: Keras's own, the checkpoint's, those
+of a timm ``config.json`` beside the file, else the backbone's.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,8 @@ from gazekit.errors import FormatError, InputError
 from gazekit.files import existing_file
 from gazekit.models import keras
 from gazekit.models.backbones import backbone
+from gazekit.models.finite import check_finite
+from gazekit.models.registry import Triple, default_options, names
 
 State = dict[str, Tensor]
 
@@ -41,25 +46,33 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
     Raises
     ------
     FormatError : not a file of weights, or a damaged one.
-    InputError : no such file; weights of another network (what is missing is named). The model is then unchanged.
+    InputError : no such file; weights of another network (what is missing is named), or of one with other options;
+        weights that are not numbers. The model is then unchanged.
     """
     path = existing_file(path, "weights file")
     if path.suffix.lower() in (".h5", ".hdf5"):
-        keras.load_mobilenet(model, path)
+        keras.load_mobilenet(model, path, new_head=new_head)
         return
-    state = read_state(path)
+    content = _read(path)
+    state = _state(content, path)
     own = model.state_dict()
+    if keras.MARK in own and keras.MARK not in state:
+        raise InputError(
+            f"{path} does not come from Keras, and this model computes as Keras does since it took weights of it;"
+            " create a new model for these"
+        )
     if set(state) == set(own) | ({keras.MARK} & set(state)):
-        _load_whole(model, state, path, new_head)
+        _load_whole(model, state, content, path, new_head)
         return
     trunks = [m for m in model.modules() if hasattr(m, "backbone_name")]
     if not trunks:
         raise InputError(f"{path} holds other layers than this model: {_difference(set(own), set(state))}")
     name = str(trunks[0].backbone_name)
     fitting = [_fitting(name, state, trunk.state_dict(), path) for trunk in trunks]
+    mean, std = _normalisation(path, name)
     for trunk, tensors in zip(trunks, fitting, strict=True):
         trunk.load_state_dict(tensors)
-    _take_normalisation(model, path, name)
+    model.mean, model.std = mean, std  # type: ignore[assignment]
 
 
 def read_state(path: str | Path) -> State:
@@ -70,19 +83,25 @@ def read_state(path: str | Path) -> State:
     FormatError : neither, or damaged. Nothing in the file is executed.
     """
     path = Path(path)
+    return _state(_read(path), path)
+
+
+def _read(path: Path) -> Any:
     try:
         if path.suffix.lower() == ".safetensors":
             from safetensors.torch import load_file
 
-            content: Any = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # what is no checkpoint makes an unpickler raise anything
         safe = path.suffix.lower() == ".safetensors"
         kind = "a safetensors file" if safe else "a file of weights that torch can read safely"
         raise FormatError(f"{path} is not {kind}: {_first(error)}") from error
+
+
+def _state(content: Any, path: Path) -> State:
     for key in ("state_dict", "model", "model_state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -91,7 +110,12 @@ def read_state(path: str | Path) -> State:
     return {str(k).removeprefix("module."): v for k, v in content.items()}
 
 
-def _load_whole(model: nn.Module, state: State, path: Path, new_head: bool) -> None:
+def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path: Path, new_head: bool) -> None:
+    stated = content if isinstance(content.get("identity"), Mapping) else {"identity": {}}
+    identity: Mapping[str, Any] = stated["identity"]
+    _check_options(model, identity, path)
+    facts = {key: _three(stated[key], key, path) for key in ("mean", "std") if key in stated}
+    check_finite(state, path)
     own = model.state_dict()
     other = [key for key in own if own[key].shape != state[key].shape]
     if new_head and other and all(_is_head(key) for key in other):
@@ -103,6 +127,22 @@ def _load_whole(model: nn.Module, state: State, path: Path, new_head: bool) -> N
             f"{path}: {key} has shape {tuple(state[key].shape)}, this model needs {tuple(own[key].shape)}{hint}"
         )
     model.load_state_dict(state)
+    if "size" in identity:
+        model.input_size = int(identity["size"])  # type: ignore[assignment]
+    for key, value in facts.items():
+        setattr(model, key, value)
+
+
+def _check_options(model: nn.Module, identity: Mapping[str, Any], path: Path) -> None:
+    """Refuse a checkpoint of a network that computes otherwise, though its weights would fit."""
+    here: Mapping[str, Any] = getattr(model, "options", {})
+    if identity.get("model") not in names():
+        return
+    there = {**default_options(identity["model"]), **identity.get("model_options", {})}
+    differ = [key for key in here if key in there and here[key] != there[key] and key != "dropout"]
+    if differ:
+        found, needed = (", ".join(f"{key}={values[key]}" for key in differ) for values in (here, there))
+        raise InputError(f"{path} is of a network with {needed}, this one has {found}; create it with {needed}")
 
 
 def _is_head(key: str) -> bool:
@@ -122,12 +162,19 @@ def _fitting(name: str, state: State, own: State, path: Path) -> State:
         )
     fitting = {key: state.get(key, tensor) for key, tensor in own.items()}
     for key, tensor in own.items():
-        if fitting[key].numel() != tensor.numel():
+        if not _same_layout(fitting[key], tensor):
             raise InputError(
                 f"{path} does not fit {library_name}: {key} has shape {tuple(fitting[key].shape)},"
                 f" {tuple(tensor.shape)} is needed"
             )
+    check_finite(fitting, path)
     return {key: value.reshape(own[key].shape) for key, value in fitting.items()}
+
+
+def _same_layout(given: Tensor, own: Tensor) -> bool:
+    """Whether shapes agree; a fully connected layer (out, in) may stand for a convolution (out, C, h, w)."""
+    connected = given.ndim == 2 and own.ndim == 4 and given.shape == own.flatten(1).shape
+    return connected or given.shape == own.shape
 
 
 def _vgg_name(key: str) -> str:
@@ -135,17 +182,28 @@ def _vgg_name(key: str) -> str:
     return key.replace("classifier.0.", "pre_logits.fc1.").replace("classifier.3.", "pre_logits.fc2.")
 
 
-def _take_normalisation(model: nn.Module, path: Path, name: str) -> None:
+def _normalisation(path: Path, name: str) -> tuple[Triple, Triple]:
+    """Of timm's ``config.json`` beside a file (older ones have no ``pretrained_cfg``), else the backbone's."""
     facts = backbone(name)
-    mean, std = facts.mean, facts.std
     config = path.with_name("config.json")
-    if config.is_file():
-        try:
-            stated = json.loads(config.read_text(encoding="utf-8")).get("pretrained_cfg", {})
-            mean, std = tuple(stated.get("mean", mean)), tuple(stated.get("std", std))
-        except (ValueError, AttributeError) as error:
-            raise FormatError(f"{config}, beside the weights, is not timm's config.json: {error}") from error
-    model.mean, model.std = mean, std  # type: ignore[assignment]
+    if not config.is_file():
+        return facts.mean, facts.std
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+        stated = content.get("pretrained_cfg", content)
+        mean, std = stated.get("mean", facts.mean), stated.get("std", facts.std)
+    except (ValueError, AttributeError) as error:
+        raise FormatError(f"{config}, beside the weights, is not timm's config.json: {error}") from error
+    return _three(mean, "mean", config), _three(std, "std", config)
+
+
+def _three(values: Any, what: str, path: Path) -> Triple:
+    """A mean or standard deviation a channel, as a file says it."""
+    numbers = list(values) if isinstance(values, list | tuple) else []
+    fit = all(isinstance(v, int | float) and math.isfinite(v) and (what == "mean" or v > 0) for v in numbers)
+    if len(numbers) != 3 or not fit:
+        raise FormatError(f"{path}: {what} is {values!r}; three numbers{' above 0' * (what == 'std')} were expected")
+    return float(numbers[0]), float(numbers[1]), float(numbers[2])
 
 
 def _difference(own: set[str], given: set[str]) -> str:

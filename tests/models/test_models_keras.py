@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ import torch
 
 from gazekit import models
 from gazekit.errors import FormatError, InputError
-from gazekit.models.keras import MARK, read_layers
+from gazekit.models.keras import MARK, _kinds, _layer_names, read_layers
+from gazekit.models.weights import load_weights
 from tests.needs import need
 
 KERAS = """
@@ -107,3 +109,76 @@ def test_keras_files_that_do_not_fit(keras_files: Path, tmp_path: Path) -> None:
         models.create("nima-narrow", weights=tmp_path / "other.h5")
     with pytest.raises(InputError, match="its dense layer has 10 buckets, this model 5"):
         models.create("nima-mobilenet", 5, weights=keras_files / "old.hdf5")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A NIMA of ten buckets as Keras 2 lays it out, made without Keras."""
+    trunk = models.create("nima-mobilenet").trunk
+    state, path = trunk.state_dict(), tmp_path_factory.mktemp("written") / "nima.h5"
+    with h5py.File(path, "w") as file:
+        for layer, prefix in _layer_names(trunk).items():
+            for kind, own in _kinds(layer).items():
+                order = (2, 3, 0, 1) if "depthwise" in kind else (2, 3, 1, 0)
+                values = state[f"{prefix}.{own}"].numpy()
+                file[f"{layer}/{layer}/{kind}:0"] = values.transpose(order) if values.ndim == 4 else values
+        file["dense_1/dense_1/kernel:0"] = np.full((1024, 10), 0.5, np.float32)
+        file["dense_1/dense_1/bias:0"] = np.zeros(10, np.float32)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "message"),
+    [
+        ("conv_pw_3/conv_pw_3/kernel:0", None, r"lacks 1 of 135 arrays of MobileNet, e\.g\. conv_pw_3/kernel"),
+        ("conv1_bn/conv1_bn/moving_mean:0", None, r"e\.g\. conv1_bn/moving_mean"),
+        ("conv_dw_2/conv_dw_2/depthwise_kernel:0", None, r"e\.g\. conv_dw_2/depthwise_kernel"),
+        ("conv1/conv1/kernel:0", np.zeros((3, 3, 32), np.float32), r"conv1 has shape \(3, 3, 32\)"),
+        ("conv1_bn/conv1_bn/gamma:0", np.full(32, np.nan, np.float32), r"NaN or infinity, e\.g\. bn1\.weight"),
+    ],
+    ids=["kernel", "mean", "depthwise", "shape", "nan"],
+)
+def test_every_array_of_the_trunk_is_needed(
+    array: str, values: np.ndarray | None, message: str, written: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "nima.h5"
+    shutil.copy(written, path)
+    with h5py.File(path, "a") as file:
+        del file[array]
+        if values is not None:
+            file[array] = values
+        else:
+            file[array.rpartition("/")[0] + "/other:0"] = np.zeros(3, np.float32)
+    model = models.create("nima-mobilenet")
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    with pytest.raises(InputError, match=message):
+        load_weights(model, path)
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def test_a_new_head_replaces_the_dense_layer(written: Path) -> None:
+    same = models.create("nima-mobilenet", 10, weights=written, new_head=True)
+    assert bool((same.head.weight == 0.5).all())
+    with pytest.raises(InputError, match=r"10 buckets, this model 7; .*new_head=True"):
+        models.create("nima-mobilenet", 7, weights=written)
+    other = models.create("nima-mobilenet", 7, weights=written, new_head=True)
+    assert other.head.weight.shape == (7, 1024)
+    assert torch.equal(other.trunk.conv_stem.weight, same.trunk.conv_stem.weight)
+
+
+def test_arrays_outside_of_layers_are_no_weights(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "root.h5", "w") as file:
+        file["features"] = np.zeros((3, 3), np.float32)
+    with pytest.raises(FormatError, match="holds no weights"):
+        models.create("nima-mobilenet", weights=tmp_path / "root.h5")
+
+
+def test_what_became_keras_takes_no_others_weights(written: Path, tmp_path: Path) -> None:
+    import timm
+
+    torch.save(models.create("nima-mobilenet").state_dict(), tmp_path / "unmarked.pt")
+    torch.save(timm.create_model("mobilenetv1_100").state_dict(), tmp_path / "timm.pth")
+    model = models.create("nima-mobilenet", weights=written)
+    for file in ("unmarked.pt", "timm.pth"):
+        with pytest.raises(InputError, match=r"does not come from Keras.* create a new model"):
+            load_weights(model, tmp_path / file)

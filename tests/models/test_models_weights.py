@@ -91,6 +91,90 @@ def test_the_normalisation_beside_the_weights_is_taken(tmp_path: Path) -> None:
         models.create("resnet18", weights=tmp_path / "model.pth")
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ({"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}, ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))),
+        ({"pretrained_cfg": {"mean": 0.5}}, "mean is 0.5; three numbers were expected"),
+        ({"pretrained_cfg": {"mean": [0.5]}}, "three numbers"),
+        ({"pretrained_cfg": {"mean": ["a", "b", "c"]}}, "three numbers"),
+        ({"pretrained_cfg": {"std": [0.5, 0, 0.5]}}, "std is .* above 0"),
+        ([1], "not timm's config.json"),
+    ],
+    ids=["flat", "number", "one", "words", "zero", "list"],
+)
+def test_normalisations_that_a_file_may_state(content: object, expected: object, tmp_path: Path) -> None:
+    import timm
+
+    torch.save(timm.create_model("resnet18").state_dict(), tmp_path / "model.pth")
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    if isinstance(expected, str):
+        model = models.create("resnet18")
+        before = model.trunk.conv1.weight.clone()
+        with pytest.raises(FormatError, match=expected):
+            load_weights(model, tmp_path / "model.pth")
+        assert torch.equal(model.trunk.conv1.weight, before)
+    else:
+        model = models.create("resnet18", weights=tmp_path / "model.pth")
+        assert (model.mean, model.std) == expected
+
+
+def checkpoint(path: Path, name: str, model: nn.Module, **options: object) -> Path:
+    """As ``gazekit train`` writes one, of a network that learnt at 48 px with a normalisation of its own."""
+    identity = {"model": name, "buckets": 10, "size": 48, "model_options": options}
+    stated = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "aspects": [1.0]}
+    torch.save(
+        {"schema": "gazekit.checkpoint/1", "identity": identity, "state_dict": model.state_dict(), **stated}, path
+    )
+    return path
+
+
+def test_a_checkpoint_brings_what_it_says_of_itself(tmp_path: Path) -> None:
+    path = checkpoint(tmp_path / "best.pt", "nima-narrow", models.create("nima-narrow", dropout=0.3), dropout=0.3)
+    model = models.create("nima-narrow", weights=path, dropout=0.5)  # it is free to learn on with another one
+    assert (model.mean, model.std, model.input_size) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), 48)
+    content = torch.load(path, weights_only=True)
+    torch.save(content | {"std": [1, 1, 0]}, path)
+    with pytest.raises(FormatError, match=r"best\.pt: std is \[1, 1, 0\]"):
+        models.create("nima-narrow", weights=path)
+
+
+def test_a_checkpoint_of_a_network_with_other_options_is_refused(tmp_path: Path) -> None:
+    trained = shaken(models.create("residual-attention-narrow", naive=True))
+    path = checkpoint(tmp_path / "naive.pt", "residual-attention-narrow", trained, naive=True)
+    for options in ({}, {"naive": False}):
+        with pytest.raises(InputError, match="naive=True, this one has naive=False; create it with naive=True"):
+            models.create("residual-attention-narrow", weights=path, **options)
+    back, x = models.create("residual-attention-narrow", weights=path, naive=True).eval(), torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(back(x), trained(x), atol=0, rtol=0)
+    plain = checkpoint(tmp_path / "plain.pt", "residual-attention-narrow", trained)
+    with pytest.raises(InputError, match="naive=False, this one has naive=True"):
+        models.create("residual-attention-narrow", weights=plain, naive=True)
+
+
+def test_layouts_and_values_that_are_not_the_networks_are_refused(tmp_path: Path) -> None:
+    import timm
+
+    state = timm.create_model("resnet18").state_dict()
+    kernel = "layer1.0.conv1.weight"
+    torch.save(state | {kernel: state[kernel].permute(2, 3, 1, 0).contiguous()}, tmp_path / "hwio.pth")
+    torch.save(state | {kernel: state[kernel] * torch.nan}, tmp_path / "nan.pth")
+    narrow = models.create("nima-narrow").state_dict()
+    torch.save(narrow | {"head.bias": torch.full((10,), torch.inf)}, tmp_path / "infinite.pth")
+    cases = [
+        ("resnet18", "hwio.pth", r"layer1\.0\.conv1\.weight has shape \(3, 3, 64, 64\)"),
+        ("resnet18", "nan.pth", r"1 of \d+ tensors hold NaN or infinity, e\.g\. layer1\.0\.conv1\.weight"),
+        ("nima-narrow", "infinite.pth", r"hold NaN or infinity, e\.g\. head\.bias"),
+    ]
+    for name, file, message in cases:
+        model = models.create(name)
+        before = {k: v.clone() for k, v in model.state_dict().items()}
+        with pytest.raises(InputError, match=message):
+            load_weights(model, tmp_path / file)
+        assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
 def test_both_subnets_get_the_backbone_and_the_rest_stays(tmp_path: Path) -> None:
     import timm
 
