@@ -131,6 +131,34 @@ def test_handcrafted_models_tell_two_kinds_of_pictures_apart(descriptor: str, rn
     np.testing.assert_array_equal(again.predict(pictures[20:]), p)
 
 
+def test_high_is_above_half_the_scale(rng: np.random.Generator) -> None:
+    pictures, _ = textures(rng, 8)
+    counts = np.zeros((8, 10))
+    counts[1::2, 4:6] = 2, 1  # squares: a mean of 5.33, which both papers call high
+    counts[::2, 1] = 3
+    p = HandcraftedModel(GIST).fit(pictures, counts).predict(pictures)
+    assert (p @ np.arange(1, 11))[1::2].min() > 3.5
+    counts[1::2] = 0
+    counts[1::2, 4] = 3  # exactly 5 is low
+    with pytest.raises(InputError, match="0 of 8 pictures are of high quality"):
+        HandcraftedModel(GIST).fit(pictures, counts)
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (np.eye(8, 5)[:5], r"counts of shape \(5, 5\) for 8 pictures"),
+        (np.ones(8), r"counts of shape \(8,\) for 8 pictures"),
+        (np.eye(8, 5), r"3 pictures have no votes.* rows \[5, 6, 7\]"),
+        (np.full((8, 5), np.nan), "8 pictures have no votes"),
+    ],
+    ids=["fewer", "flat", "no votes", "nan"],
+)
+def test_counts_that_are_not_the_pictures_own(counts: np.ndarray, message: str, rng: np.random.Generator) -> None:
+    with pytest.raises(InputError, match=message):
+        HandcraftedModel(GIST).fit(textures(rng, 8)[0], counts)
+
+
 def test_gist_sees_orientation() -> None:
     stripes = np.where(np.arange(128)[:, None] // 8 % 2, 255, 0).astype(np.uint8)
     picture = np.repeat(np.broadcast_to(stripes, (128, 128))[..., None], 3, 2)
@@ -152,6 +180,10 @@ def test_pictures_without_keypoints_and_wrong_use(rng: np.random.Generator) -> N
         HandcraftedModel(GIST).fit(pictures[::2], counts[::2])
     with pytest.raises(InputError, match="has not been fitted"):
         HandcraftedModel(GIST).predict(pictures)
+    with pytest.raises(InputError, match="has not been fitted"):
+        HandcraftedModel(FISHER).describe(pictures)
+    with pytest.raises(InputError, match="no picture to describe"):
+        HandcraftedModel(GIST).describe([])
     with pytest.raises(InputError, match=r"unknown descriptor.*gist"):
         HandcraftedModel("gis")
     with pytest.raises(InputError, match="0 keypoints in all pictures"):

@@ -20,8 +20,9 @@ Vectors = npt.NDArray[np.float64]
 class HandcraftedModel:
     """A descriptor and a support vector machine, from pictures to probabilities.
 
-    The machine tells low from high (mean above the middle of the scale). Its probability of high, by Platt scaling over
-    cross-validated margins, mixes the mean histograms of the two classes, so that all metrics can be computed.
+    The machine tells low from high (mean above K / 2, 5 of ten buckets, as in both papers). Its probability of high, by
+    Platt scaling over cross-validated margins, mixes the mean histograms of the two classes, so that all metrics can be
+    computed.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ class HandcraftedModel:
 
         Raises
         ------
-        InputError : fewer than two pictures of low or of high quality.
+        InputError : counts that are not of these pictures, or of a picture without votes; fewer than two pictures of
+            low or of high quality.
         """
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
@@ -51,9 +53,8 @@ class HandcraftedModel:
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import LinearSVC
 
-        q = np.asarray(counts, dtype=np.float64)
-        q = q / q.sum(1, keepdims=True)
-        high = q @ np.arange(1, q.shape[1] + 1) > (q.shape[1] + 1) / 2
+        q = _histograms(counts, len(pictures))
+        high = q @ np.arange(1, q.shape[1] + 1) > q.shape[1] / 2
         fewest = int(min(high.sum(), (~high).sum()))
         if fewest < 2:
             raise InputError(
@@ -74,7 +75,16 @@ class HandcraftedModel:
         return np.asarray(self._machine.predict_proba(self.describe(pictures)) @ self._histograms)
 
     def describe(self, pictures: Sequence[Picture]) -> Vectors:
-        """The descriptor of each picture, (N, D)."""
+        """The descriptor of each picture, (N, D); Fisher vectors are those of the fitted mixture.
+
+        Raises
+        ------
+        InputError : no pictures; Fisher vectors before `fit`.
+        """
+        if not len(pictures):
+            raise InputError("no picture to describe was given")
+        if self.descriptor == FISHER and self._mixture is None:
+            raise InputError("this model has not been fitted; call fit(pictures, counts) first")
         one: Callable[[Picture], Vectors] = gist if self.descriptor == GIST else self._fisher_vector
         return np.stack([one(picture) for picture in pictures])
 
@@ -95,6 +105,19 @@ class HandcraftedModel:
             return np.zeros(self.modes * (1 + 2 * 128))
         vector = fisher_vector(descriptors, self._mixture, improved=True)  # type: ignore[no-untyped-call]
         return np.asarray(vector, dtype=np.float64)
+
+
+def _histograms(counts: npt.ArrayLike, pictures: int) -> Vectors:
+    q = np.asarray(counts, dtype=np.float64)
+    if q.ndim != 2 or len(q) != pictures:
+        raise InputError(f"counts of shape {q.shape} for {pictures} pictures; (N, K), a row a picture, was expected")
+    total = q.sum(1, keepdims=True)
+    wrong = np.flatnonzero(~((q >= 0).all(1) & np.isfinite(q).all(1) & (total[:, 0] > 0)))
+    if len(wrong):
+        raise InputError(
+            f"{len(wrong)} pictures have no votes, or counts that are not numbers: rows {wrong[:5].tolist()}"
+        )
+    return np.asarray(q / total)
 
 
 def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 4, side: int = 128) -> Vectors:
