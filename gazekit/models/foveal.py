@@ -119,8 +119,9 @@ class PeripheralFoveal(nn.Module):
 
 def crop_boxes(pictures: Tensor, boxes: npt.NDArray[np.int64], size: int) -> Tensor:
     """The rectangle of each picture, resized to (N, 3, ``size``, ``size``), antialiased."""
+    wide = pictures.to(torch.promote_types(pictures.dtype, torch.float32))  # a CPU has no kernel for bfloat16
     crops = [
         F.interpolate(one[None, :, top:bottom, left:right], (size, size), mode="bilinear", antialias=True)
-        for one, (top, left, bottom, right) in zip(pictures, boxes.tolist(), strict=True)
+        for one, (top, left, bottom, right) in zip(wide, boxes.tolist(), strict=True)
     ]
-    return torch.cat(crops)
+    return torch.cat(crops).to(pictures.dtype)

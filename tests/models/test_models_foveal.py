@@ -123,6 +123,16 @@ def test_without_a_crop_it_is_taken_from_the_view() -> None:
         assert float((model(views) - model(views, views)).abs().max()) > 1e-6
 
 
+def test_bfloat16_without_a_crop() -> None:
+    model, views = foveal().eval().bfloat16(), real_batch("gpf-resnet18")[:2].bfloat16()
+    boxes = np.array([[3, 5, 40, 50], [0, 0, 64, 64]])
+    crop = crop_boxes(views, boxes, 48)
+    assert crop.dtype == torch.bfloat16
+    torch.testing.assert_close(crop, crop_boxes(views.float(), boxes, 48).bfloat16(), atol=0, rtol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(model(views), model(views, crop_boxes(views, model.boxes(views), model.size)))
+
+
 def test_stages_train_what_they_should() -> None:
     model = foveal().train()
     views, q = real_batch("gpf-resnet18")[:4], torch.full((4, 10), 0.1)
