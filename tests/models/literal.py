@@ -1,6 +1,7 @@
 """Excitation backprop written out neuron by neuron (paper 2, Eqs. 2 and 3), as slow as it is plain.
 
-Networks are lists of layers; `Residual` and `Joined` hold lists of their own. Everything is float64 and one picture.
+Networks are lists of layers; `Residual`, `Joined` and `Gated` hold lists of their own. Everything is float64 and one
+picture.
 """
 
 from __future__ import annotations
@@ -30,6 +31,35 @@ class Joined(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.first(x), self.second(x)], 1)
+
+
+class Gated(nn.Module):
+    """trunk(x) times 1 + a mask of x, as a Residual Attention Network joins them."""
+
+    def __init__(self, trunk: nn.Sequential, mask: nn.Sequential) -> None:
+        super().__init__()
+        self.trunk, self.mask = trunk, mask
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.trunk(x) * (1 + torch.sigmoid(self.mask(x)))
+
+
+class Enlarged(nn.Module):
+    """Bilinear interpolation to a height and width."""
+
+    def __init__(self, *size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.interpolate(x, size=self.size, mode="bilinear", align_corners=False)
+
+
+class Mean(nn.Module):
+    """The mean over the picture."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
 
 
 def winning(layers: nn.Sequential, picture: Tensor, target: int) -> np.ndarray:
@@ -74,6 +104,8 @@ def _through(layer: nn.Module, x: np.ndarray, p: np.ndarray) -> np.ndarray:
         a, b = _forward(list(layer.first), x), _forward(list(layer.second), x)
         cut = len(a[-1][2])
         return _down(a, p[:cut]) + _down(b, p[cut:])
+    if isinstance(layer, Gated):  # the mask weighs responses and sends nothing down itself
+        return _down(_forward(list(layer.trunk), x), p)
     return _conditional(layer, x, p)
 
 
@@ -104,7 +136,10 @@ def _links(layer: nn.Module, shape: tuple[int, ...], j: tuple[int, ...]) -> list
     if isinstance(layer, nn.Linear):
         row = layer.weight.detach().numpy()[j[0]]
         return [((i,), float(row[i])) for i in range(shape[0])]
-    if isinstance(layer, nn.AdaptiveAvgPool2d):
+    if isinstance(layer, Enlarged):
+        rows, columns = (_neighbours(j[k + 1], shape[k + 1], layer.size[k]) for k in (0, 1))
+        return [((j[0], a, b), u * v) for a, u in rows for b, v in columns]
+    if isinstance(layer, nn.AdaptiveAvgPool2d | Mean):
         return [((j[0], a, b), 1.0) for a in range(shape[1]) for b in range(shape[2])]
     if isinstance(layer, nn.AvgPool2d):
         k, s, pad = int(layer.kernel_size), int(layer.stride), int(layer.padding)
@@ -123,6 +158,13 @@ def _links(layer: nn.Module, shape: tuple[int, ...], j: tuple[int, ...]) -> list
                 if 0 <= a < shape[1] and 0 <= b < shape[2]:
                     links.append(((first + c, a, b), float(weight[j[0], c, u, v])))
     return links
+
+
+def _neighbours(at: int, cells: int, size: int) -> list[tuple[int, float]]:
+    """The two cells that an interpolated one lies between, and their weights."""
+    place = max(0.0, (at + 0.5) * cells / size - 0.5)
+    first, share = int(place), place - int(place)
+    return [(first, 1 - share), (min(first + 1, cells - 1), share)]
 
 
 def _winners(layer: nn.MaxPool2d, x: np.ndarray, p: np.ndarray) -> np.ndarray:

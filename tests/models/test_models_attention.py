@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gazekit.errors import InputError
 from gazekit.models.attention import excitation_backprop, gradcam, soft_mask_maps, soft_masks, synthetic_attention
 from gazekit.models.attention.excitation import excitation
-from tests.models.literal import Joined, Residual, winning
+from tests.models.literal import Enlarged, Gated, Joined, Mean, Residual, winning
 from tests.models.zoo import created, real_batch
 
 seq = nn.Sequential
@@ -75,6 +75,27 @@ NETWORKS: dict[str, Callable[[], list[nn.Module]]] = {
         nn.ReLU(),
         *end(4),
     ],
+    "gated": lambda: [
+        conv(3, 4, padding=1),
+        nn.ReLU(),
+        Gated(
+            seq(conv(4, 5, padding=1), norm(5), nn.ReLU()),
+            seq(nn.MaxPool2d(2), conv(4, 5, 1), norm(5), Enlarged(6, 6)),
+        ),
+        conv(5, 4, 2),
+        nn.ReLU(),
+        *end(4),
+    ],
+    "enlarged, mean": lambda: [
+        conv(3, 4, stride=2),
+        nn.ReLU(),
+        Enlarged(5, 3),
+        conv(4, 5, 2),
+        nn.ReLU(),
+        Mean(),
+        nn.Linear(5, 4),
+        nn.Softmax(dim=1),
+    ],
 }
 
 
@@ -134,6 +155,16 @@ CUTS = {
     "nima-xception": ["trunk.block1", "trunk.block6", "trunk.block11", "trunk.block12", "trunk.act4", "head"],
     "nima-inception-resnet": ["trunk.mixed_5b", "trunk.repeat", "trunk.repeat_1", "trunk.repeat_2", "head"],
     "residual-attention-narrow": ["stages.0", "stages.1", "last", "head"],
+    "vgg16": [
+        "trunk.features.4",
+        "trunk.features.16",
+        "trunk.features.23",
+        "trunk.features.30",
+        "trunk.pre_logits",
+        "head",
+    ],
+    "resnet50": ["trunk.maxpool", "trunk.layer1", "trunk.layer2", "trunk.layer3", "trunk.layer4", "head"],
+    "residual-attention-56": ["stem", "stages.0", "stages.1", "stages.2", "last", "head"],
 }
 HEAVY = {"inception", "alexnet", "nima-xception", "nima-inception-resnet"}
 
@@ -224,6 +255,35 @@ def test_soft_masks_are_what_the_branches_give() -> None:
     assert soft_mask_maps(model, pictures).shape == (2, 16, 16)
 
 
+class Pair(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.both, self.unused, self.head = nn.Identity(), nn.Identity(), nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(self.head(self.both((x, x))[0].mean((2, 3))), 1)
+
+
+@pytest.mark.parametrize("read", [excitation_backprop, gradcam])
+@pytest.mark.parametrize(("layer", "message"), [("both", "gives tuple"), ("unused", "scores without layer 'unused'")])
+def test_layers_that_cannot_be_read(read: Callable[..., Tensor], layer: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(Pair(), torch.randn(2, 3, 8, 8), layer=layer)
+
+
+@pytest.mark.parametrize("method", ["masks", "excitation", "gradcam"])
+@pytest.mark.parametrize("broken", ["pictures", "weights"])
+def test_what_is_not_a_number_has_no_attention(method: str, broken: str) -> None:
+    model, pictures = created("residual-attention-narrow"), real_batch("residual-attention-narrow")[:2].clone()
+    with torch.no_grad():
+        if broken == "weights":
+            model.stem[0].weight[0, 0, 0, 0] = torch.nan
+        else:
+            pictures[1, 0, 5, 5] = torch.nan
+    with pytest.raises(InputError, match="hold NaN"):
+        synthetic_attention(model, pictures, method)
+
+
 def test_a_planted_patch_draws_the_attention_of_a_network_that_counts_it() -> None:
     model = nn.Sequential(conv(1, 2, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
     with torch.no_grad():
@@ -252,10 +312,23 @@ class Cosine(nn.Module):
         (lambda m, x: synthetic_attention(m, x[0]), "batch of pictures"),
         (lambda m, x: synthetic_attention(m, x, layer="trunk.block.2"), "unknown layer.*trunk.blocks.2"),
         (lambda m, x: synthetic_attention(m, x, target=10), "classes of this model are 0 to 9"),
+        (lambda m, x: synthetic_attention(m, x[:, :1]), "batch of pictures"),
+        (lambda m, x: synthetic_attention(m, x[:0]), "batch of pictures"),
+        (lambda m, x: synthetic_attention(m, (x * 50).byte()), r"floats, were expected, not torch\.uint8"),
+        (lambda m, x: synthetic_attention(m, x.numpy()), "floats, were expected, not float32"),
+        (lambda m, x: synthetic_attention(m, x, size=(0, 9)), r"size is \(0, 9\)"),
+        (lambda m, x: synthetic_attention(m, x, layer=""), "unknown layer ''"),
+        (lambda m, x: synthetic_attention(m, x, layer="head"), r"\(2, 10\); .* as 'trunk\.blocks\.2' does"),
+        (lambda m, x: synthetic_attention(m, x, "gradcam", layer="head"), r"\(2, 10\); .* as 'trunk\.blocks\.2' does"),
+        (lambda m, x: synthetic_attention(m, x, target=torch.tensor([1, 2, 3])), "nor one for each of 2 pictures"),
+        (lambda m, x: synthetic_attention(m, x, target=2.7), r"target 2\.7 is neither a class, a whole number"),
         (lambda m, x: excitation_backprop(nn.Sequential(conv(3, 4)), x), "does not say which layer"),
         (lambda m, x: excitation_backprop(Cosine(), x, layer="conv"), "no rule for cos"),
     ],
-    ids=["method", "masks", "batch", "layer", "class", "readout", "operation"],
+    ids=[
+        *("method", "masks", "batch", "layer", "class", "grey", "empty", "bytes", "numpy", "size", "no layer"),
+        *("no map", "no map for gradcam", "classes", "fraction", "readout", "operation"),
+    ],
 )
 def test_what_cannot_be_asked_is_refused(call: Callable[..., object], message: str) -> None:
     model, pictures = created("nima-narrow"), real_batch("nima-narrow")[:2]

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from gazekit.errors import InputError
 from gazekit.models.attention.interception import SOFTMAX, capture
-from gazekit.models.attention.readout import chosen_classes, held_still, of_pictures, readout_layer
+from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 from gazekit.models.attention.rules import Dense, Gated, Split, Through, Weighted
 
 Function = Callable[..., Any]
@@ -104,10 +104,11 @@ def excitation_backprop(
 
     Raises
     ------
-    InputError : no such layer or class; the model has an operation that there is no rule for.
+    InputError : no such layer or class; a layer that gives no map; pictures or weights that are not numbers; the model
+        has an operation that there is no rule for.
     """
     path = readout_layer(model, layer)
-    found = excitation(model, pictures, [path], target=target)[path]
+    found = as_map(excitation(model, pictures, [path], target=target)[path], model, path)
     return of_pictures(model, found.sum(1), pictures)
 
 

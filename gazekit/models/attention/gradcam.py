@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.models.attention.interception import Logits, capture
-from gazekit.models.attention.readout import chosen_classes, held_still, of_pictures, readout_layer
+from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 
 
 def gradcam(
@@ -23,14 +23,18 @@ def gradcam(
     Returns
     -------
     Tensor, float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is positive).
+
+    Raises
+    ------
+    InputError : no such layer or class; a layer that gives no map; pictures or weights that are not numbers.
     """
     path = readout_layer(model, layer)
     with held_still(model):
         with capture(model, path, detach=True) as kept, torch.no_grad(), Logits():
             scores = model(pictures)
         with torch.enable_grad():
+            features = as_map(kept[path], model, path)
             score = scores.gather(1, chosen_classes(scores.detach(), target)[:, None]).sum()
-        (gradient,) = torch.autograd.grad(score, kept[path])
-    features = kept[path].detach()
+        (gradient,) = torch.autograd.grad(score, features)
     weights = gradient.mean((2, 3), keepdim=True)
-    return of_pictures(model, (weights * features).sum(1).clamp_min(0), pictures)
+    return of_pictures(model, (weights * features.detach()).sum(1).clamp_min(0), pictures)

@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from gazekit.errors import InputError
+
 SOFTMAX = {torch.softmax, Tensor.softmax, F.softmax}
 
 
@@ -36,17 +38,24 @@ def capture(model: nn.Module, *paths: str, detach: bool) -> Iterator[dict[str, T
 
     With ``detach`` the first of them starts a new graph: it is cut from what came before, requires a gradient, and
     gradients are recorded from there on. What comes before costs no more than a pass without gradients.
+
+    Raises
+    ------
+    InputError : a layer that the pass within the block did not reach, or that gives no tensor.
     """
     kept: dict[str, Tensor] = {}
     modules = dict(model.named_modules())
 
-    def hook(path: str, cut: bool) -> Callable[[nn.Module, Any, Tensor], Tensor]:
-        def keep(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
+    def hook(path: str, cut: bool) -> Callable[[nn.Module, Any, Any], Tensor]:
+        def keep(module: nn.Module, inputs: Any, output: Any) -> Tensor:
+            if not isinstance(output, Tensor):
+                raise InputError(f"layer {path!r} gives {type(output).__name__}; one that gives a tensor is needed")
             if cut:
                 output = output.detach().clone().requires_grad_()
                 torch.set_grad_enabled(True)
             kept[path] = output
-            return output.view_as(output) if cut else output
+            passed: Tensor = output.view_as(output) if cut else output
+            return passed
 
         return keep
 
@@ -56,3 +65,5 @@ def capture(model: nn.Module, *paths: str, detach: bool) -> Iterator[dict[str, T
     finally:
         for handle in handles:
             handle.remove()
+    if absent := [path for path in paths if path not in kept]:
+        raise InputError(f"the network computes its scores without layer {absent[0]!r}; choose one on the way to them")

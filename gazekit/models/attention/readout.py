@@ -33,27 +33,58 @@ def readout_layer(model: nn.Module, layer: str | None) -> str:
     ------
     InputError : the model names none and none is given; there is no such layer (the close ones are offered).
     """
-    path = layer or getattr(model, "readout", None)
+    path = getattr(model, "readout", None) if layer is None else layer
     if path is None:
         raise InputError(f"{type(model).__name__} does not say which layer to read; give layer=, a module's path")
     known = [name for name, _ in model.named_modules() if name]
     if path not in known:
-        raise unknown_name("layer", path, known)
+        raise unknown_name("layer", str(path), known)
     return str(path)
 
 
+def as_map(values: Tensor, model: nn.Module, path: str) -> Tensor:
+    """What a layer gave, if it is a map (N, C, h, w); else an `InputError` that names one which gives maps."""
+    if values.ndim != 4:
+        own = getattr(model, "readout", None)
+        usable = f"as {own!r} does" if own is not None else "as a convolution does"
+        raise InputError(
+            f"layer {path!r} gives values of shape {tuple(values.shape)}; one that gives maps (N, C, h, w) is needed,"
+            f" {usable}"
+        )
+    return values
+
+
 def chosen_classes(scores: Tensor, target: Tensor | int | None) -> Tensor:
-    """The class of each picture, int64 (N,): the given one, or the one with the highest score."""
+    """The class of each picture, int64 (N,): the given one, or the one with the highest score.
+
+    Raises
+    ------
+    InputError : not whole numbers, not as many as pictures, no such class; scores that are not numbers.
+    """
+    if not bool(torch.isfinite(scores).all()):
+        raise InputError("the scores are not numbers, so there is no attention: the pictures or the weights hold NaN")
     if target is None:
         return scores.argmax(1)
-    classes = torch.as_tensor(target, device=scores.device, dtype=torch.int64).expand(len(scores))
+    given = torch.as_tensor(target, device=scores.device)
+    if given.is_floating_point() or given.dtype == torch.bool or given.shape not in ((), (1,), scores.shape[:1]):
+        raise InputError(
+            f"target {target} is neither a class, a whole number, nor one for each of {len(scores)} pictures"
+        )
+    classes = given.to(torch.int64).expand(len(scores))
     if int(classes.min()) < 0 or int(classes.max()) >= scores.shape[1]:
         raise InputError(f"target {classes.tolist()}: the classes of this model are 0 to {scores.shape[1] - 1}")
     return classes
 
 
 def summing_to_one(maps: Tensor) -> Tensor:
-    """Non-negative maps (N, h, w), each divided by its sum; one that is zero everywhere becomes uniform."""
+    """Non-negative maps (N, h, w), each divided by its sum; one that is zero everywhere becomes uniform.
+
+    Raises
+    ------
+    InputError : a map that is not of numbers.
+    """
+    if not bool(torch.isfinite(maps).all()):
+        raise InputError("the attention is not a number: the pictures or the weights of the network hold NaN")
     maps = maps.double()
     total = maps.sum((1, 2), keepdim=True)
     uniform = 1.0 / (maps.shape[1] * maps.shape[2])
@@ -71,6 +102,8 @@ def of_pictures(model: nn.Module, maps: Tensor, pictures: Tensor) -> Tensor:
 
 def resized(maps: Tensor, size: tuple[int, int] | None) -> Tensor:
     """Maps (N, h, w) interpolated to a size (height, width), summing to 1 again; as they are where it is None."""
+    if size is not None and (len(size) != 2 or min(size) < 1):
+        raise InputError(f"size is {size}; (height, width) of 1 pixel or more was expected")
     if size is None or tuple(maps.shape[1:]) == tuple(size):
         return summing_to_one(maps)
     grown = F.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)

@@ -44,12 +44,12 @@ def synthetic_attention(
 
     Raises
     ------
-    InputError : an unknown method, layer or class; not a batch; masks of a model that has none.
+    InputError : an unknown method, layer or class; a layer that gives no map; not a batch of normalised pictures, or
+        pictures or weights that are not numbers; masks of a model that has none.
     """
     if method not in get_args(Method):
         raise unknown_name("attention method", method, get_args(Method))
-    if batch.ndim != 4:
-        raise InputError(f"a batch of pictures (N, 3, H, W) was expected, not a tensor of shape {tuple(batch.shape)}")
+    _check_batch(batch)
     model = getattr(model, "attention_part", model)
     size = size or (int(batch.shape[2]), int(batch.shape[3]))
     masked = any(isinstance(module, MaskBranch) for module in model.modules())
@@ -57,3 +57,11 @@ def synthetic_attention(
         return soft_mask_maps(model, batch, size)
     read = gradcam if method == "gradcam" else excitation_backprop
     return resized(read(model, batch, target=target, layer=layer), size)
+
+
+def _check_batch(batch: Tensor) -> None:
+    if not isinstance(batch, Tensor) or not batch.is_floating_point():
+        kind = getattr(batch, "dtype", type(batch).__name__)
+        raise InputError(f"normalised pictures, a tensor of floats, were expected, not {kind}")
+    if batch.ndim != 4 or batch.shape[1] != 3 or not len(batch):
+        raise InputError(f"a batch of pictures (N, 3, H, W) was expected, not a tensor of shape {tuple(batch.shape)}")
