@@ -8,8 +8,22 @@ from typing import Any
 
 import click
 
+from gazekit.errors import unknown_name
 
-@click.group("models", invoke_without_command=True)
+
+class Models(click.Group):
+    """Commands about models; what is none of them is answered with the close ones, each model's export among them."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but an unknown name is answered with what to type."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            ctx.fail(str(unknown_name("command", args[0], [*self.commands, *(f"export {name}" for name in _names())])))
+        return super().resolve_command(ctx, args)
+
+
+@click.group("models", cls=Models, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--buckets", default=10, show_default=True, help="Rating buckets of the last layer.")
 @click.pass_context
@@ -43,24 +57,37 @@ def command(context: click.Context, as_json: bool, buckets: int) -> None:
 @click.option("--weights", type=click.Path(path_type=Path), help="File of weights; else random ones.")
 @click.option("--out", type=click.Path(path_type=Path), help="The file to write; else NAME.onnx.")
 @click.option("--buckets", default=10, show_default=True, help="Rating buckets of the last layer.")
+@click.option("--new-head", is_flag=True, help="Of weights with another number of buckets take all but the last layer.")
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Of the model, as naive=true.")
 @click.option("--size", type=click.IntRange(16, 4096), help="Side of the square input; else the model's own.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def export(
-    name: str, weights: Path | None, out: Path | None, buckets: int, size: int | None, overwrite: bool, as_json: bool
+    name: str,
+    weights: Path | None,
+    out: Path | None,
+    buckets: int,
+    new_head: bool,
+    options: tuple[str, ...],
+    size: int | None,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write the model NAME as ONNX, checked against torch to 1e-4.
 
-    Normalised pictures in, probabilities out; PF- and GPF-CNN also take the foveal crop.
+    Normalised pictures in, probabilities out; PF- and GPF-CNN also take the foveal crop. Weights are of gazekit
+    (best.pt), timm, torchvision or Keras; a best.pt brings its normalisation and size.
 
     \b
-    Example:
+    Examples:
       gazekit models export nima-mobilenet --weights nima.hdf5 --out nima.onnx
+      gazekit models export residual-attention-56 --weights best.pt --option naive=true
     """
     from gazekit import models
     from gazekit.models.onnx_export import export_onnx
+    from gazekit.models.options import read_options
 
-    model = models.create(name, buckets, weights=weights)
+    model = models.create(name, buckets, weights=weights, new_head=new_head, **read_options(options))
     done = export_onnx(model, out or Path(f"{name}.onnx"), size=size, overwrite=overwrite)
     if as_json:
         click.echo(json.dumps({"file": str(done.file), "inputs": done.inputs, "difference": done.difference}))
@@ -79,6 +106,7 @@ def _names() -> list[str]:
 
 def _row(name: str, buckets: int) -> dict[str, Any]:
     from gazekit import models
+    from gazekit.models.registry import default_options
 
     info = models.info(name)
     cost = info.cost(buckets)
@@ -90,4 +118,5 @@ def _row(name: str, buckets: int) -> dict[str, Any]:
         "input": info.size,
         "mean": list(info.mean),
         "std": list(info.std),
+        "options": default_options(name),
     }

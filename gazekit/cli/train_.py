@@ -47,6 +47,7 @@ def seed_numbers(text: str) -> int | list[int]:
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The comparison folder.")
 @click.option("--model", "models", multiple=True, required=True, help="Name of a model; may be given more than once.")
+@click.option("--option", "model_options", multiple=True, metavar="NAME=VALUE", help="Of the models, as naive=true.")
 @click.option(
     "--condition",
     "conditions",
@@ -66,6 +67,7 @@ def command(
     dataset: Path,
     out: Path,
     models: tuple[str, ...],
+    model_options: tuple[str, ...],
     conditions: tuple[str, ...],
     seeds: str,
     dry_run: bool,
@@ -86,9 +88,11 @@ def command(
     """
     import json
 
+    from gazekit.models.options import read_options
     from gazekit.training import plan, train
 
     options |= {"models": models, "conditions": conditions or ("original", "human"), "seeds": seed_numbers(seeds)}
+    options["model_options"] = read_options(model_options)
     if dry_run:
         states = plan(dataset, out, **options).states()
         rows = [{"model": c.model, "condition": c.condition, "seed": c.seed, "state": state} for c, state in states]

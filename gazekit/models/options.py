@@ -68,14 +68,15 @@ def read_options(texts: Iterable[str]) -> dict[str, Any]:
     ------
     ConfigError : not NAME=VALUE, an unknown name (the close ones are offered), a value that it cannot have.
     """
+    known = [name for name in OPTIONS if name != "buckets"]
     values: dict[str, Any] = {}
     faults = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             faults.append(f"{text!r} is not NAME=VALUE, as in naive=true")
-        elif name not in OPTIONS or name == "buckets":
-            faults.append(str(unknown_name("option", name, [*OPTIONS][1:])))
+        elif name not in known:
+            faults.append(str(unknown_name("option", name, known)))
         else:
             try:
                 values[name] = OPTIONS[name].read(value)

@@ -142,7 +142,9 @@ def _check_options(model: nn.Module, identity: Mapping[str, Any], path: Path) ->
     differ = [key for key in here if key in there and here[key] != there[key] and key != "dropout"]
     if differ:
         found, needed = (", ".join(f"{key}={values[key]}" for key in differ) for values in (here, there))
-        raise InputError(f"{path} is of a network with {needed}, this one has {found}; create it with {needed}")
+        raise InputError(
+            f"{path} is of a network with {needed}, this one has {found}; create it with {needed} (--option NAME=VALUE)"
+        )
 
 
 def _is_head(key: str) -> bool:

@@ -69,7 +69,10 @@ def build_network(job: Job, buckets: int) -> torch.nn.Module:
     from gazekit import models
 
     torch.manual_seed(job.cell.seed)
-    return models.create(job.cell.model, buckets, weights=job.recipe.weights, **job.recipe.model_options)
+    recipe = job.recipe
+    return models.create(
+        job.cell.model, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
+    )
 
 
 def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:

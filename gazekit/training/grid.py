@@ -169,7 +169,9 @@ def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, re
             if recipe.size < smallest:
                 faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
             if recipe.weights is not None or recipe.model_options or recipe.crop is not None:
-                model = models.create(name, data.scale, weights=recipe.weights, **recipe.model_options)
+                model = models.create(
+                    name, data.scale, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
+                )
                 if recipe.crop is not None and look_of(model, recipe.size).kind != "view":
                     faults.append(f"{name} chooses its own parts of pictures; leave crop out")
         except InputError as error:

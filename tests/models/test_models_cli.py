@@ -6,7 +6,9 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 from gazekit import models
@@ -22,6 +24,7 @@ def test_the_list_has_every_model_and_its_facts() -> None:
     row = rows["residual-attention-56"]
     assert row["parameters"] == 31_810_728 - 995 * 2049
     assert row["gmacs"] == 6.269
+    assert row["options"] == {"naive": False}
     assert (row["input"], row["mean"]) == (224, [0.485, 0.456, 0.406])
     text = CliRunner().invoke(command, [], catch_exceptions=False).output
     assert all(name in text for name in models.names())
@@ -43,6 +46,43 @@ def test_export_writes_a_file_that_onnxruntime_reads(tmp_path: Path) -> None:
     assert properties["gazekit.input_size"] == 48
 
 
+def test_export_of_a_checkpoint_says_what_the_checkpoint_says(tmp_path: Path) -> None:
+    need(importlib.util.find_spec("onnxruntime"), "onnxruntime")
+    import onnx
+    import onnxruntime
+
+    model = models.create("residual-attention-narrow", 7, naive=True).eval()
+    identity = {"model": "residual-attention-narrow", "buckets": 7, "size": 48, "model_options": {"naive": True}}
+    stated = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "aspects": [1.0]}
+    torch.save({"identity": identity, "state_dict": model.state_dict(), **stated}, tmp_path / "best.pt")
+    arguments = ["export", "residual-attention-narrow", "--weights", str(tmp_path / "best.pt"), "--buckets", "7"]
+    out = tmp_path / "ran.onnx"
+    CliRunner().invoke(command, [*arguments, "--option", "naive=true", "--out", str(out)], catch_exceptions=False)
+    properties = {p.key.removeprefix("gazekit."): json.loads(p.value) for p in onnx.load(out).metadata_props}
+    assert properties == {"mean": stated["mean"], "std": stated["std"], "input_size": 48}
+    pictures = torch.randn(2, 3, 48, 48)
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"pictures": pictures.numpy()})
+    with torch.no_grad():
+        np.testing.assert_allclose(found, model(pictures), atol=1e-4)
+    renewed = tmp_path / "renewed.onnx"
+    arguments[-1] = "5"
+    options = ["--option", "naive=true", "--new-head", "--out", str(renewed)]
+    CliRunner().invoke(command, [*arguments, *options], catch_exceptions=False)
+    (found,) = onnxruntime.InferenceSession(str(renewed)).run(None, {"pictures": pictures.numpy()})
+    assert found.shape == (2, 5)
+
+
+@pytest.mark.parametrize(("typed", "close"), [("nima-vgg", "export nima-vgg16"), ("exprt", "export")])
+def test_an_unknown_command_is_answered_with_what_to_type(
+    typed: str, close: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["models", typed])
+    assert stop.value.code == 2
+    assert f"unknown command '{typed}'; did you mean {close}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -52,6 +92,9 @@ def test_export_writes_a_file_that_onnxruntime_reads(tmp_path: Path) -> None:
         (["models", "export", "nima-narrow", "--weights", "damaged.safetensors"], "is not a safetensors file"),
         (["models", "export", "nima-narrow", "--buckets", "1"], "buckets is 1"),
         (["models", "--buckets", "0"], "buckets is 0"),
+        (["models", "export", "residual-attention-narrow", "--option", "naive=0"], "naive is '0'; true or false"),
+        (["models", "export", "nima-narrow", "--option", "naif=true"], "unknown option 'naif'; did you mean naive"),
+        (["models", "export", "nima-narrow", "--option", "naive=true"], "unknown option of nima-narrow 'naive'"),
         (["models", "export", "resnet18", "--size", "20"], "size is 20; this model takes pictures of 32 x 32"),
         (["models", "export", "nima-alexnet", "--size", "100"], "at a size of 100; its own size is 224"),
     ],
