@@ -82,6 +82,10 @@ class Scorer:
             raise unknown_name("precision", precision, get_args(Precision))
         if batch < 1:
             raise InputError(f"batch is {batch}; 1 or more is needed")
+        if workers is not None and workers < 1:
+            raise InputError(f"workers is {workers}; 1 or more is needed, or None for one a core")
+        if size is not None and size < (smallest := int(getattr(model, "smallest", 1))):
+            raise InputError(f"size is {size}; this model takes pictures of {smallest} x {smallest} pixels or more")
         self.device = torch.device(device) if device is not None else next(model.parameters()).device
         self.size = size or int(getattr(model, "input_size", 224))
         self.batch = batch
@@ -119,9 +123,16 @@ class Scorer:
                 yield from scored
 
     def pictures(self, pictures: Sequence[Picture]) -> Probabilities:
-        """Probabilities (N, K) of N > 0 pictures (uint8 RGB, any sizes), on this thread."""
+        """Probabilities (N, K) of N > 0 pictures (uint8 RGB, any sizes), on this thread.
+
+        Raises
+        ------
+        InputError : no pictures; one that is grey, empty or not of bytes.
+        """
         if not len(pictures):
             raise InputError("no picture to score was given")
+        for number, picture in enumerate(pictures, 1):
+            _check_picture(picture, number)
         return self._in_turn(map(self._look, pictures))
 
     def encoded(self, pictures: Sequence[tuple[str, bytes]]) -> list[Outcome]:
@@ -222,6 +233,14 @@ def _halved(exact: nn.Module) -> nn.Module:
         if isinstance(ours, nn.BatchNorm2d):  # in bfloat16 its statistics alone would move scores by half as much again
             ours.float().load_state_dict(theirs.state_dict())
     return half
+
+
+def _check_picture(picture: Picture, number: int) -> None:
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise InputError(
+            f"picture {number}: uint8 pixels of shape (height, width, 3) were expected, not {picture.dtype}"
+            f" {picture.shape}"
+        )
 
 
 def _layout(x: Tensor) -> torch.memory_format:

@@ -172,6 +172,21 @@ def test_wrong_settings_are_refused() -> None:
         Scorer(created("nima-narrow"), batch=0)
     with pytest.raises(InputError, match="no picture"):
         Scorer(created("nima-narrow")).pictures([])
+    with pytest.raises(InputError, match="workers is -1"):
+        Scorer(created("nima-narrow"), workers=-1)
+    for size in (-5, 0, 15):
+        with pytest.raises(InputError, match=f"size is {size}; this model takes pictures of 16 x 16"):
+            Scorer(created("nima-narrow"), size=size)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [np.zeros((9, 9), np.uint8), np.zeros((0, 9, 3), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3))],
+    ids=["grey", "empty", "four channels", "floats"],
+)
+def test_pictures_that_are_none_are_refused(picture: np.ndarray) -> None:
+    with pytest.raises(InputError, match=r"picture 2: uint8 pixels of shape \(height, width, 3\)"):
+        Scorer(created("nima-narrow")).pictures([real_pictures()[0], picture])
 
 
 def test_the_machine_is_asked_what_it_can() -> None:
