@@ -218,5 +218,5 @@ def _head_tensors(head: nn.Linear, layers: Layers, path: str | Path, new_head: b
         return {}
     raise InputError(
         f"{path}: its dense layer has {len(weight)} buckets, this model {head.out_features};"
-        f" create the model with buckets={len(weight)}, or with new_head=True"
+        f" create the model with buckets={len(weight)}, or with new_head=True (--new-head)"
     )

@@ -122,7 +122,7 @@ def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path
         state = {key: own[key] if key in other else value for key, value in state.items()}
     elif other:
         key = other[0]
-        hint = "; new_head=True keeps a new last layer" if all(_is_head(k) for k in other) else ""
+        hint = "; new_head=True (--new-head) keeps a new last layer" if all(_is_head(k) for k in other) else ""
         raise InputError(
             f"{path}: {key} has shape {tuple(state[key].shape)}, this model needs {tuple(own[key].shape)}{hint}"
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -30,22 +33,12 @@ def seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_dataset(pictures, None, ratings, target, split=(0.6, 0.2, 0.2), near_duplicates=None)
 
 
+COMMON = ["--seeds", "1", "--condition", "original", "--size", "32", "--epochs", "1", "--threads", "1", "--no-compare"]
+
+
 def train(dataset: Path, out: Path, model: str, *arguments: str | Path) -> int:
-    common = [
-        "--seeds",
-        "1",
-        "--condition",
-        "original",
-        "--size",
-        "32",
-        "--epochs",
-        "1",
-        "--threads",
-        "1",
-        "--no-compare",
-    ]
     with pytest.raises(SystemExit) as ended:
-        main(["train", str(dataset), "--out", str(out), "--model", model, *common, *map(str, arguments)])
+        main(["train", str(dataset), "--out", str(out), "--model", model, *COMMON, *map(str, arguments)])
     return int(ended.value.code or 0)
 
 
@@ -54,11 +47,20 @@ def test_ten_buckets_start_seven(seven: Path, tmp_path: Path, capsys: pytest.Cap
     torch.save(ten.state_dict(), tmp_path / "ten.pt")
     start = ("--weights", tmp_path / "ten.pt", "--lr", "1e-9")
     assert train(seven, tmp_path / "out", "nima-narrow", *start) == 1
-    assert "new_head=True" in capsys.readouterr().err
+    assert "new_head=True (--new-head)" in capsys.readouterr().err
     assert train(seven, tmp_path / "out", "nima-narrow", *start, "--new-head") == 0
     learnt = load_trained(tmp_path / "out/runs/nima-narrow/original/seed0").network
     assert learnt.head.weight.shape == (7, 64)
     torch.testing.assert_close(learnt.trunk.blocks[0][0].weight, ten.trunk.blocks[0][0].weight, atol=1e-6, rtol=0)
+
+
+def test_mtrlcnn_is_trained_by_two_processes(seven: Path, tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "gazekit"]
+    arguments = ["train", seven, "--out", tmp_path / "out", "--model", "mtrlcnn", *COMMON, "--batch", "16"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*torchrun, *map(str, arguments)], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/runs/mtrlcnn/original/seed0/done.json").exists()
 
 
 def test_options_reach_the_network_and_its_checkpoint(
