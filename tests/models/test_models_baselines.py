@@ -149,8 +149,8 @@ def test_high_is_above_half_the_scale(rng: np.random.Generator) -> None:
     [
         (np.eye(8, 5)[:5], r"counts of shape \(5, 5\) for 8 pictures"),
         (np.ones(8), r"counts of shape \(8,\) for 8 pictures"),
-        (np.eye(8, 5), r"3 pictures have no votes.* rows \[5, 6, 7\]"),
-        (np.full((8, 5), np.nan), "8 pictures have no votes"),
+        (np.eye(8, 5), r"3 of 8 pictures have no votes.* rows \[5, 6, 7\]"),
+        (np.full((8, 5), np.nan), "8 of 8 pictures have no votes"),
     ],
     ids=["fewer", "flat", "no votes", "nan"],
 )

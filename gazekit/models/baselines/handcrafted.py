@@ -114,9 +114,7 @@ def _histograms(counts: npt.ArrayLike, pictures: int) -> Vectors:
     total = q.sum(1, keepdims=True)
     wrong = np.flatnonzero(~((q >= 0).all(1) & np.isfinite(q).all(1) & (total[:, 0] > 0)))
     if len(wrong):
-        raise InputError(
-            f"{len(wrong)} pictures have no votes, or counts that are not numbers: rows {wrong[:5].tolist()}"
-        )
+        raise InputError(f"{len(wrong)} of {len(q)} pictures have no votes, or not numbers: rows {wrong[:5].tolist()}")
     return np.asarray(q / total)
 
 
