@@ -211,13 +211,14 @@ def _train_epoch(run: Run, saver: Saver) -> None:
         group["lr"] = group["base_lr"] * factor
     plan = epoch_plan(task.train.indices, recipe.batch, task.seed, run.epoch, task.shapes)[run.position :]
     mine = shares(plan, run.team)
+    read = [share if len(share) else batch[:1] for batch, share in zip(plan, mine, strict=True)]
     run.network.train()
     draw = Draw(task.seed, run.epoch)
-    for batch, share, images in zip(plan, mine, task.train.examples.stream(mine, draw), strict=True):
+    for batch, share, seen, images in zip(plan, mine, read, task.train.examples.stream(read, draw), strict=True):
         if recipe.crop is not None:
-            images = cropped(images, share, draw, task.shapes[batch[0]])
+            images = cropped(images, seen, draw, task.shapes[batch[0]])
         if recipe.flip:
-            images = mirrored(images, share, draw, len(task.names))
+            images = mirrored(images, seen, draw, len(task.names))
         loss = run.team.sum(_step(run, images, share, len(batch)))
         if not np.isfinite(loss):
             raise _not_finite(run, batch, loss)
@@ -227,14 +228,20 @@ def _train_epoch(run: Run, saver: Saver) -> None:
 
 
 def _step(run: Run, images: Images, share: Index, batch: int) -> float:
-    """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures."""
+    """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures.
+
+    Every process computes as many parts as the others, since all wait for each other in each of them. A part without
+    pictures, of a batch smaller than the team, is a tensor of no rows: it adds nothing to losses, gradients and the
+    statistics of batch normalisation.
+    """
     recipe, task = run.recipe, run.task
     seed = _step_seed(task.seed, run.epoch, run.position)
     torch.manual_seed(seed + run.team.rank)
     places = np.arange(run.team.rank, batch, run.team.world)
     run.optimizer.zero_grad(set_to_none=True)
     total = 0.0
-    for rows in np.array_split(np.arange(len(share)), min(recipe.accumulate, len(share))):
+    largest = -(-batch // run.team.world)
+    for rows in np.array_split(np.arange(len(share)), min(recipe.accumulate, largest)):
         place(run.model, seed, places[rows], batch)
         truth = task.truth[share[rows]].to(device_of(recipe))
         loss = task.criterion(_forward(run, run.network, tuple(one[rows] for one in images)).float(), truth).sum()

@@ -30,7 +30,8 @@ def prepare(network: nn.Module, team: Team) -> nn.Module:
             if type(module) is nn.BatchNorm2d:
                 module.__class__ = SharedBatchNorm
     devices = [torch.cuda.current_device()] if on_gpu else None
-    return nn.parallel.DistributedDataParallel(network, device_ids=devices)
+    # the graph of a network is the same in every step, and may leave parameters out: MTRL-CNN's second task has none
+    return nn.parallel.DistributedDataParallel(network, device_ids=devices, static_graph=True)
 
 
 def place(network: nn.Module, seed: int, rows: npt.NDArray[np.int64], total: int) -> None:
