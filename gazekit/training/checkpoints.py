@@ -12,6 +12,9 @@ from gazekit.errors import FormatError, InputError, OutputError
 from gazekit.files import existing_file, whole_file
 
 SCHEMA = "gazekit.checkpoint/1"
+_DAMAGED = (
+    RuntimeError, pickle.UnpicklingError, EOFError, ValueError, LookupError, AttributeError, TypeError, AssertionError,
+)  # fmt: skip  # what torch raises of a file with wrong bytes
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -27,7 +30,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     except (OutputError, RuntimeError) as error:
         kept = "; the one before it stays" if path.exists() else ""
         raise OutputError(
-            f"the checkpoint {path} cannot be written: {error.__cause__ or error}{kept}. Make room and "
+            f"the checkpoint {path} cannot be written: {_reason(error)}{kept}. Make room and "
             "start the same command again: it goes on from there"
         ) from error
 
@@ -42,13 +45,24 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     path = existing_file(path, "checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise FormatError(f"{path} is not a checkpoint of gazekit, or is damaged: {reason}") from error
+    except _DAMAGED as error:
+        # what the unpickler says is advice to run whatever code the file holds
+        reason = "" if isinstance(error, pickle.UnpicklingError) else f": {str(error).partition(chr(10))[0][:160]}"
+        raise FormatError(f"{path} is not a checkpoint of gazekit, or is damaged{reason}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__
         raise FormatError(f"{path} is not a checkpoint of gazekit: schema {found!r}, expected {SCHEMA!r}")
     return content
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said; torch hides it behind an error of its own."""
+    said: BaseException | None = error
+    while said is not None:
+        if isinstance(said, OSError):
+            return said.strerror or str(said)
+        said = said.__cause__ or said.__context__
+    return str(error)
 
 
 def load_weights(model: torch.nn.Module, state: dict[str, Any], where: str) -> None:
