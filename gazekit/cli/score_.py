@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import click
+
+from gazekit.errors import OutputError
 
 
 @click.command("score")
@@ -19,7 +23,7 @@ import click
     "--precision", default="auto", show_default=True, type=click.Choice(["auto", "float32", "bfloat16"]),
     help="auto: bfloat16 where scores move by less than 0.01.",
 )  # fmt: skip
-@click.option("--workers", type=click.IntRange(1), help="Threads that decode; default: one a core.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads that decode; default: one a core.")
 @click.option("--explain", type=click.Path(path_type=Path), help="Folder for pictures with the network's attention.")
 @click.option("--resume/--no-resume", default=True, help="Go on where a run was stopped (default), or begin anew.")
 @click.option("--scheduler", help="Address of a Dask scheduler whose workers score.")
@@ -55,18 +59,23 @@ def command(
     from gazekit.training.scoring import lines_of_stdin, score
 
     pictures = lines_of_stdin() if source == "-" else source
-    summary = score(
-        model,
-        pictures,
-        out,
-        format=kind,
-        batch=batch,
-        precision=precision,  # type: ignore[arg-type]
-        explain=explain,
-        resume=resume,
-        scheduler=scheduler,
-        workers=workers,
-    )
+    try:
+        summary = score(
+            model,
+            pictures,
+            out,
+            format=kind,
+            batch=batch,
+            precision=precision,  # type: ignore[arg-type]
+            explain=explain,
+            resume=resume,
+            scheduler=scheduler,
+            workers=workers,
+        )
+    except OutputError:
+        if out is None:
+            _give_up_stdout()
+        raise
     if as_json:
         click.echo(json.dumps(asdict(summary)), err=out is None)
         return
@@ -75,3 +84,8 @@ def command(
         names = ", ".join(summary.unreadable[:10]) + (", ..." if summary.unreadable_count > 10 else "")
         text += f"; {summary.unreadable_count} could not be read: {names}"
     click.echo(text + (f": {out}" if out is not None else ""), err=True)
+
+
+def _give_up_stdout() -> None:
+    """Let what could not be written go: Python would try once more at its end, and complain by itself."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from gazekit.errors import ConfigError, InputError, OutputError
+from gazekit.errors import ConfigError, FormatError, InputError, OutputError
 from gazekit.files import whole_file, write_text
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -39,11 +39,15 @@ def open_rows(
     if out is None:
         if kind == "parquet":
             raise ConfigError("Parquet cannot be written to standard output; give --out")
-        yield RowFile(sys.stdout, kind, buckets)
+        with _standard_output() as file:
+            yield RowFile(file, kind, buckets)
         return
     target = Path(out)
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target} is a folder or a device; the name of a table was expected")
     part = target.with_name(f"{target.name}.part")
-    state = _kept_state(part, dict(settings), resume)
+    settings = {**settings, "format": kind}
+    state = _kept_state(part, settings, resume)
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         with open(part, "r+b" if part.exists() and state else "w+b") as raw:
@@ -64,6 +68,17 @@ def open_rows(
         _publish(part, target, kind, buckets)
     except OSError as error:
         raise OutputError(f"{part} cannot be written: {error.strerror or error}; the same command goes on") from error
+
+
+@contextlib.contextmanager
+def _standard_output() -> Iterator[IO[str]]:
+    try:
+        yield sys.stdout
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has enough
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
 
 
 class RowFile:
@@ -106,13 +121,15 @@ class RowFile:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Append a row: image with mean, std and histogram, or with an error."""
+        texts = {key: _utf8(row[key]) for key in ("image", "error") if key in row}
+        self._add(row["image"])
+        row = {**row, **texts}
         if self.kind == "jsonl":
             self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
         else:
             shares = row.get("histogram", [""] * (len(self.columns) - 4))
             values = [row["image"], row.get("mean", ""), row.get("std", ""), *shares, row.get("error", "")]
             self._writer.writerow(values)
-        self._add(row["image"])
         self.count += 1
 
     def offer_sync(self) -> None:
@@ -138,16 +155,33 @@ def _state_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _kept_state(part: Path, settings: dict[str, Any], resume: bool) -> dict[str, Any]:
+def _utf8(text: str) -> str:
+    """The text, with what no UTF-8 can say spelt out: names of files may hold any bytes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _kept_state(part: Path, settings: Mapping[str, Any], resume: bool) -> dict[str, Any]:
     path = _state_file(part)
     if not resume or not part.exists() or not path.exists():
         return {}
-    state: dict[str, Any] = json.loads(path.read_text())
+    state = _read_state(path, part.stat().st_size)
     differ = [key for key, value in settings.items() if state.get(key) != value]
     if differ:
         raise InputError(
             f"{part} was begun with another {', '.join(differ)}; delete it, or choose --no-resume to begin anew"
         )
+    return state
+
+
+def _read_state(path: Path, size: int) -> dict[str, Any]:
+    """What was synced of a part of ``size`` bytes."""
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+        whole = 0 <= state["bytes"] <= size and state["rows"] >= 0 and isinstance(state["digest"], str)
+    except (ValueError, TypeError, KeyError):
+        whole = False
+    if not whole:
+        raise FormatError(f"{path} is damaged, or of another file; delete it, or choose --no-resume to begin anew")
     return state
 
 

@@ -19,7 +19,7 @@ from gazekit.files import existing_file, sha256
 from gazekit.histograms import moments
 from gazekit.pictures import SUFFIXES
 from gazekit.training.rows import RowFile, open_rows
-from gazekit.training.trained import Trained, load_trained
+from gazekit.training.trained import Trained, checkpoint_of, load_trained
 
 if TYPE_CHECKING:
     from gazekit.models.scoring import Precision, Scorer
@@ -63,7 +63,8 @@ def score(
     out : the table, by its suffix .csv, .jsonl or .parquet; None writes to standard output and cannot be resumed.
     format : csv, jsonl or parquet, where the suffix does not say.
     precision : auto, float32 or bfloat16; see `gazekit.models.scoring.Scorer`.
-    explain : a folder for the pictures with the network's attention over them.
+    explain : a folder for the pictures with the network's attention over them: named after the picture and its score,
+        in folders as the source's, or for a list after the number of the row as well.
     resume : go on where a run with the same arguments was stopped. Rows are neither doubled nor lost.
     scheduler : address of a Dask scheduler whose workers score; they must see the same files.
 
@@ -74,11 +75,15 @@ def score(
     """
     checkpoint = existing_file(checkpoint_of(model), "checkpoint")
     trained = load_trained(checkpoint)
+    root = Path(source) if isinstance(source, str | Path) and Path(source).is_dir() else None
+    if explain is not None and root is not None and Path(explain).resolve().is_relative_to(root.resolve()):
+        raise ConfigError(f"{explain} lies in {root}, whose pictures are scored; choose a folder elsewhere")
     names = list_pictures(source)
     first = next(names, None)  # what is wrong with the source is said before anything is written
     if first is None:
-        raise InputError(f"no picture to score in {source}; pictures end in {', '.join(sorted(SUFFIXES))}")
-    settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size}
+        where = source if isinstance(source, str | Path) else "the paths given"
+        raise InputError(f"no picture to score in {where}; pictures end in {', '.join(sorted(SUFFIXES))}")
+    settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size, "batch": batch}
     summary = Summary()
     with open_rows(out, format, trained.buckets, settings, resume=resume) as rows:
         left = rows.skip_done(itertools.chain([first], names))
@@ -88,6 +93,8 @@ def score(
         else:
             block, scored = _here(trained, left, rows, batch, precision, workers)
         for name, result in scored:
+            if explain is not None and not isinstance(result, GazekitError):  # before its row: a run goes on after it
+                write_overlay(trained, Path(name), Path(explain) / _place(name, root, rows.count + 1), result)
             rows.write(_row(name, result))
             if rows.count % block == 0:  # a run that goes on cuts its batches as this one does: the same scores
                 rows.offer_sync()
@@ -96,15 +103,7 @@ def score(
                 summary.unreadable += [name] if len(summary.unreadable) < 100 else []
             else:
                 summary.scored += 1
-                if explain is not None:
-                    write_overlay(trained, Path(name), Path(explain), result)
     return summary
-
-
-def checkpoint_of(model: str | Path) -> Path:
-    """The checkpoint file that a path means."""
-    path = Path(model)
-    return path / "best.pt" if path.is_dir() else path
 
 
 def list_pictures(source: str | Path | Iterable[str]) -> Iterator[str]:
@@ -125,16 +124,18 @@ def list_pictures(source: str | Path | Iterable[str]) -> Iterator[str]:
     if path.suffix.lower() in SUFFIXES:
         yield str(path)
         return
-    try:
-        with open(path, encoding="utf-8") as lines:
-            yield from _lines(lines)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a text file with a path a line: {error}") from error
+    with open(path, encoding="utf-8") as lines:
+        yield from _lines(lines, str(path))
 
 
 def lines_of_stdin() -> Iterator[str]:
-    """Paths from standard input, a line each."""
-    return _lines(sys.stdin)
+    """Paths from standard input, a line each.
+
+    Raises
+    ------
+    InputError : none comes, or something else than text.
+    """
+    return _lines(sys.stdin, "standard input")
 
 
 def make_scorer(trained: Trained, batch: int, precision: Precision, workers: int | None = None) -> Scorer:
@@ -147,8 +148,8 @@ def make_scorer(trained: Trained, batch: int, precision: Precision, workers: int
     )
 
 
-def write_overlay(trained: Trained, picture: Path, folder: Path, result: npt.NDArray[np.float32]) -> Path:
-    """The picture with the network's attention over it, as a JPEG named after it and its score."""
+def write_overlay(trained: Trained, picture: Path, place: Path, result: npt.NDArray[np.float32]) -> None:
+    """The picture with the network's attention over it, as a JPEG named after a place and its score."""
     import cv2
     import torch
 
@@ -164,16 +165,31 @@ def write_overlay(trained: Trained, picture: Path, folder: Path, result: npt.NDA
     with torch.enable_grad():
         amap = synthetic_attention(trained.network, view.to(device))[0].detach().cpu().numpy()
     mean = float(moments(result)[0])
-    target = folder / f"{picture.stem}.{picture.suffix[1:]}.{mean:.2f}.jpg"
     done, encoded = cv2.imencode(".jpg", heatmap(rgb, amap)[..., ::-1])
     assert done
-    with whole_file(target) as temporary:
+    with whole_file(place.with_name(f"{place.name}.{mean:.2f}.jpg")) as temporary:
         temporary.write_bytes(encoded.tobytes())
-    return target
 
 
-def _lines(lines: Iterable[str]) -> Iterator[str]:
-    return (line.rstrip("\r\n") for line in lines if line.strip())
+def _lines(lines: Iterable[str], where: str) -> Iterator[str]:
+    """Paths of a list, without the mark that editors put before the first one."""
+    paths = (line.rstrip("\r\n").removeprefix("\ufeff") for line in lines)
+    empty = True
+    try:
+        for path in paths:
+            if path.strip():
+                empty = False
+                yield path
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not text with the path of a picture a line: {error}") from error
+    if empty:
+        raise InputError(f"{where} holds no path of a picture; a path a line was expected")
+
+
+def _place(name: str, root: Path | None, number: int) -> Path:
+    """Where the overlay of a picture belongs: as the picture in its source's folder, or by the number of its row."""
+    path = Path(name)
+    return Path(f"{number:06d}.{path.name}") if root is None else path.relative_to(root)
 
 
 def _row(name: str, result: Result) -> dict[str, Any]:
@@ -189,6 +205,12 @@ def _here(
     """How many rows lie between places to go on from, and the scores."""
     # what was chosen for the first pictures holds for a run that goes on
     scorer = make_scorer(trained, batch, rows.remember("precision chosen", precision), workers)
+    step = rows.remember("step", scorer.step)
+    if step != scorer.step:
+        raise InputError(
+            f"{rows.part} was begun with {step} pictures a forward pass, and here they are {scorer.step}; give as many "
+            "--workers as then (by default one a core), or choose --no-resume to begin anew"
+        )
 
     def scores() -> Iterator[tuple[str, Result]]:
         for scored in scorer.files(names):

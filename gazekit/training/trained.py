@@ -34,6 +34,21 @@ class Trained:
         return int(self.identity["buckets"])
 
 
+def checkpoint_of(path: str | Path) -> Path:
+    """The checkpoint that a path means: itself, or the ``best.pt`` of a run's folder.
+
+    Raises
+    ------
+    InputError : a folder without one, such as a whole comparison's.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    if not (path / "best.pt").exists():
+        raise InputError(f"{path} has no best.pt; give a checkpoint, or the folder of one run (runs/MODEL/...)")
+    return path / "best.pt"
+
+
 def load_trained(path: str | Path) -> Trained:
     """The network of a checkpoint (``best.pt``), or of a run's folder.
 
@@ -44,15 +59,12 @@ def load_trained(path: str | Path) -> Trained:
     from gazekit import models
     from gazekit.models.inputs import look_of
 
-    path = Path(path)
-    if path.is_dir():
-        if not (path / "best.pt").exists():
-            raise InputError(f"{path} has no best.pt; give a checkpoint, or the folder of one run (runs/MODEL/...)")
-        path = path / "best.pt"
+    path = checkpoint_of(path)
     content = load_checkpoint(path)
     identity = content.get("identity")
     wanted = {"model", "buckets", "size", "model_options"}
-    if not isinstance(identity, dict) or not wanted <= identity.keys() or "aspects" not in content:
+    complete = {"state_dict", "mean", "std", "aspects"} <= content.keys()
+    if not isinstance(identity, dict) or not wanted <= identity.keys() or not complete:
         raise FormatError(
             f"{path} does not say which model it is of and how it looks; a best.pt of gazekit train was expected"
         )

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -18,12 +21,12 @@ from waitress import create_server
 
 from gazekit.cli import gazekit
 from gazekit.dataset import open_dataset
-from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
+from gazekit.errors import ConfigError, FormatError, GazekitError, InputError, OutputError
 from gazekit.training import evaluate, train
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
-from gazekit.training.scoring import score
+from gazekit.training.scoring import list_pictures, score
 from gazekit.training.server import make_app
-from gazekit.training.trained import load_trained
+from gazekit.training.trained import Trained, load_trained
 
 
 @pytest.fixture(scope="module")
@@ -125,11 +128,60 @@ def test_what_was_begun_with_other_pictures_is_not_gone_on_with(
     with pytest.raises(KeyboardInterrupt):
         score(run, broken(), out, precision="float32", batch=1, workers=1)
     with pytest.raises(InputError, match="8 rows of other pictures"):
-        score(run, names[::-1], out, precision="float32")
+        score(run, names[::-1], out, precision="float32", batch=1)
     with pytest.raises(InputError, match="begun with another precision"):
-        score(run, names, out, precision="bfloat16")
+        score(run, names, out, precision="bfloat16", batch=1)
+    with pytest.raises(InputError, match="begun with another batch, format"):
+        score(run, names, out, precision="float32", batch=8, format="jsonl")
     score(run, names[::-1], out, precision="float32", resume=False)
     assert list(pd.read_csv(out)["image"]) == names[::-1]
+
+
+def test_what_was_begun_with_other_passes_is_not_gone_on_with(
+    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With more threads a pass has fewer pictures, and scores other last digits."""
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))] * 3
+    out = begun(run, names, tmp_path, monkeypatch, batch=8, workers=1)
+    with pytest.raises(InputError, match=r"begun with 8 pictures a forward pass, and here they are 4;.*--workers"):
+        score(run, names, out, precision="float32", batch=8, workers=2)
+    assert score(run, names, out, precision="float32", batch=8, workers=1).skipped >= 8
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param("{", id="not JSON"),
+        pytest.param("[]", id="not a state"),
+        pytest.param('{"bytes": 9000000, "rows": 4, "digest": ""}', id="more bytes than there are"),
+    ],
+)
+def test_a_damaged_state_is_named(
+    state: str, run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))] * 3
+    out = begun(run, names, tmp_path, monkeypatch, batch=4, workers=1)
+    out.with_name("s.csv.part.json").write_text(state)
+    with pytest.raises(FormatError, match=r"s\.csv\.part\.json is damaged.*--no-resume"):
+        score(run, names, out, precision="float32", batch=4, workers=1)
+
+
+def begun(
+    run: Path, names: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, *, batch: int, workers: int
+) -> Path:
+    """A table that was interrupted when 50 names were taken of it."""
+
+    def stopping() -> Iterator[str]:
+        yield from names[:50]
+        raise KeyboardInterrupt
+
+    out = folder / "s.csv"
+    with monkeypatch.context() as patch:
+        patch.setattr("gazekit.training.rows._SECONDS", 0.0)
+        patch.setattr("gazekit.training.scoring.BLOCK", batch)
+        with pytest.raises(KeyboardInterrupt):
+            score(run, stopping(), out, precision="float32", batch=batch, workers=workers)
+    return out
 
 
 def test_a_list_and_standard_input(run: Path, pictures: Path, tmp_path: Path) -> None:
@@ -149,12 +201,87 @@ def test_a_list_and_standard_input(run: Path, pictures: Path, tmp_path: Path) ->
     assert "1 could not be read: no-such.jpg" in from_list.stderr
 
 
+def test_the_mark_before_a_list_is_no_part_of_a_path(run: Path, pictures: Path, tmp_path: Path) -> None:
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))][:2]
+    listed = tmp_path / "list.txt"
+    listed.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(names).encode())
+    assert list(list_pictures(listed)) == names
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"], ids=["empty", "blank lines"])
+def test_nothing_on_standard_input(text: str, run: Path) -> None:
+    done = CliRunner().invoke(gazekit, ["score", str(run), "-"], input=text)
+    assert "standard input holds no path of a picture" in str(done.exception)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes there")
+def test_a_name_that_is_no_text_is_spelt_out(run: Path, pictures: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "odd" / os.fsdecode(b"\xff.png")
+    odd.parent.mkdir()
+    odd.write_bytes(sorted(pictures.glob("*.png"))[0].read_bytes())
+    assert score(run, odd.parent, tmp_path / "s.csv", precision="float32").scored == 1
+    assert list(pd.read_csv(tmp_path / "s.csv")["image"]) == [f"{odd.parent}/\\udcff.png"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no device that is always full")
+def test_a_full_standard_output_is_said_once(run: Path, pictures: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gazekit", "score", str(run), str(pictures)],
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "gazekit: standard output cannot be written: No space left on device\n"
+
+
 def test_explained_pictures_can_be_looked_at(run: Path, pictures: Path, tmp_path: Path) -> None:
     names = [str(path) for path in sorted(pictures.rglob("*.png"))][:2]
     score(run, names, tmp_path / "s.csv", explain=tmp_path / "why")
     overlays = sorted((tmp_path / "why").glob("*.jpg"))
     assert len(overlays) == 2
     assert cv2.imread(str(overlays[0])).shape == (40, 50, 3)
+
+
+def test_pictures_of_one_name_are_explained_side_by_side(run: Path, pictures: Path, tmp_path: Path) -> None:
+    """Twins score alike, so that neither name nor score tells them apart."""
+    twins = [tmp_path / "twins" / folder / "x.png" for folder in ("a", "b")]
+    for twin in twins:
+        twin.parent.mkdir(parents=True)
+        twin.write_bytes(sorted(pictures.glob("*.png"))[0].read_bytes())
+    score(run, tmp_path / "twins", tmp_path / "s.csv", precision="float32", explain=tmp_path / "why")
+    found = sorted(path.relative_to(tmp_path / "why") for path in (tmp_path / "why").rglob("*.jpg"))
+    assert [path.parent.name for path in found] == ["a", "b"]
+    assert len({path.name for path in found}) == 1
+    score(run, map(str, twins), tmp_path / "s.csv", precision="float32", explain=tmp_path / "listed")
+    assert [path.name[:12] for path in sorted((tmp_path / "listed").iterdir())] == ["000001.x.png", "000002.x.png"]
+
+
+def test_what_is_kept_of_a_killed_run_is_explained(
+    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while an overlay is written, at a place to go on from."""
+    drawn: list[Path] = []
+
+    def write(trained: Trained, picture: Path, place: Path, result: object) -> None:
+        if len(drawn) == 8:
+            raise KeyboardInterrupt
+        drawn.append(picture)
+
+    monkeypatch.setattr("gazekit.training.rows._SECONDS", 0.0)
+    monkeypatch.setattr("gazekit.training.scoring.BLOCK", 1)
+    names = [str(path) for path in sorted(pictures.rglob("*.png"))]
+    options = {"precision": "float32", "batch": 1, "workers": 1, "explain": tmp_path / "why"}
+    monkeypatch.setattr("gazekit.training.scoring.write_overlay", write)
+    with pytest.raises(KeyboardInterrupt):
+        score(run, names, tmp_path / "s.csv", **options)  # type: ignore[arg-type]
+    monkeypatch.setattr("gazekit.training.scoring.write_overlay", lambda _, picture, *__: drawn.append(picture))
+    assert score(run, names, tmp_path / "s.csv", **options).skipped == 8  # type: ignore[arg-type]
+    assert list(map(str, drawn)) == names
+
+
+def test_explanations_do_not_go_among_the_pictures(run: Path, pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="whose pictures are scored"):
+        score(run, pictures, tmp_path / "s.csv", explain=pictures / "why")
 
 
 @pytest.mark.parametrize(
@@ -168,6 +295,12 @@ def test_explained_pictures_can_be_looked_at(run: Path, pictures: Path, tmp_path
 def test_wrong_options(out: str | None, options: dict[str, str], message: str, run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         score(run, ["a.jpg"], None if out is None else tmp_path / out, **options)  # type: ignore[arg-type]
+
+
+def test_a_table_takes_the_place_of_files_only(run: Path, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").mkdir()
+    with pytest.raises(OutputError, match=r"s\.csv is a folder"):
+        score(run, pictures, tmp_path / "s.csv")
 
 
 def test_nothing_to_score(run: Path, tmp_path: Path) -> None:
@@ -223,6 +356,12 @@ def test_something_that_is_not_a_trained_model(run: Path, tmp_path: Path) -> Non
     save_checkpoint(tmp_path / "last.pt", {"state_dict": {}})
     with pytest.raises(FormatError, match="does not say which model"):
         load_trained(tmp_path / "last.pt")
+    with pytest.raises(InputError, match="give a checkpoint, or the folder of one run"):
+        score(run.parents[3], ["a.png"])
+    whole = load_checkpoint(run / "best.pt")
+    save_checkpoint(tmp_path / "part.pt", {k: v for k, v in whole.items() if k != "state_dict"})
+    with pytest.raises(FormatError, match="does not say which model"):
+        load_trained(tmp_path / "part.pt")
     with pytest.raises(FormatError, match="not a checkpoint"):
         load_trained(run / "predictions.csv")
 
