@@ -93,12 +93,13 @@ def command(
 
     options |= {"models": models, "conditions": conditions or ("original", "human"), "seeds": seed_numbers(seeds)}
     options["model_options"] = read_options(model_options)
+    options["scheduler"] = scheduler
     if dry_run:
         states = plan(dataset, out, **options).states()
         rows = [{"model": c.model, "condition": c.condition, "seed": c.seed, "state": state} for c, state in states]
         click.echo(json.dumps(rows) if as_json else "\n".join(f"{state:>5}  {cell}" for cell, state in states))
         return
-    train(dataset, out, scheduler=scheduler, **options)
+    train(dataset, out, **options)
     outcome = {"out": str(out)}
     if compares and leads():
         outcome |= compare_and_report(out)

@@ -18,20 +18,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import torch
 
-from gazekit.errors import ConfigError, InputError, unknown_name
+from gazekit.errors import ConfigError, FormatError, InputError, unknown_name
 from gazekit.files import existing_file, write_text
 from gazekit.tables import write_table
 from gazekit.training.cells import train_cell
 from gazekit.training.jobs import SYNTHETIC, Cell, Job
 from gazekit.training.logs import check_tensorboard
 from gazekit.training.recipe import Recipe, make_recipe
+from gazekit.training.stages import look_for
 from gazekit.training.team import Team, join_team, processes
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
+SCHEMA = "gazekit.comparison/1"
 FEWEST_TEST_PICTURES = 8
+LARGEST_SEED = 2**32 - 1
+MOST_THREADS = 1024
 
 
 def train(
@@ -88,6 +93,7 @@ def train(
         jobs=jobs,
         threads=threads,
         scheme=scheme,
+        scheduler=scheduler,
         **options,
     )
     team = join_team()
@@ -123,6 +129,7 @@ def plan(
     jobs: int = 1,
     threads: int | None = None,
     scheme: str = "default",
+    scheduler: str | None = None,
     **options: Any,
 ) -> Grid:
     """Check everything that `train` would, with the same options; a dry run."""
@@ -132,6 +139,7 @@ def plan(
     data = open_dataset(dataset)
     cells = list_cells(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
     check_grid(data, dataset, cells, scheme, recipe)
+    check_machine(recipe, threads, here=scheduler is None)
     if recipe.tensorboard:
         check_tensorboard()
     config = _config(dataset, out, data, recipe, cells, scheme, threads or _threads(out, jobs))
@@ -152,6 +160,9 @@ def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable
         for what, given in (("models", names), ("conditions", wanted), ("seeds", numbers))
         if not given
     ]
+    faults += [
+        f"the seed {seed} is not one of 0 to {LARGEST_SEED}" for seed in numbers if not 0 <= seed <= LARGEST_SEED
+    ]
     if faults:
         raise ConfigError("; ".join(faults))
     return [Cell(model, condition, seed) for condition, model, seed in itertools.product(wanted, names, numbers)]
@@ -159,21 +170,10 @@ def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable
 
 def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, recipe: Recipe) -> None:
     """Raise a `ConfigError` with everything that is wrong, before anything is trained."""
-    from gazekit import models
-    from gazekit.models.inputs import look_of
-
     faults = []
     for name in dict.fromkeys(cell.model for cell in cells):
         try:
-            smallest = models.info(name).smallest
-            if recipe.size < smallest:
-                faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
-            if recipe.weights is not None or recipe.model_options or recipe.crop is not None:
-                model = models.create(
-                    name, data.scale, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
-                )
-                if recipe.crop is not None and look_of(model, recipe.size).kind != "view":
-                    faults.append(f"{name} chooses its own parts of pictures; leave crop out")
+            faults += _model_faults(name, data, recipe)
         except InputError as error:
             faults.append(str(error))
     known = [*data.conditions, *(SYNTHETIC if "human" in data.conditions else [])]
@@ -198,6 +198,63 @@ def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, re
         faults.append(f"{len(empty)} pictures have no ratings: {', '.join(empty[:5])}")
     if faults:
         raise ConfigError("; ".join(faults))
+
+
+def check_machine(recipe: Recipe, threads: int | None, *, here: bool) -> None:
+    """Raise a `ConfigError` where the device or the threads cannot be had; devices of another machine are not asked."""
+    faults = []
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        faults.append(f"threads is {threads}; 1 to {MOST_THREADS} can be had")
+    if recipe.device != "auto" and not _has_device(recipe.device, here):
+        faults.append(f"there is no device {recipe.device!r}; auto takes a GPU if there is one, else the CPU")
+    if faults:
+        raise ConfigError("; ".join(faults))
+
+
+def _has_device(name: str, here: bool) -> bool:
+    """Whether a name is one of torch's devices, and where ``here`` is meant the machine has it."""
+    try:
+        device = torch.device(name)
+        return not here or (device.index or 0) < int(torch.get_device_module(device).device_count())
+    except (RuntimeError, AttributeError):
+        return False
+
+
+def _model_faults(name: str, data: Dataset, recipe: Recipe) -> list[str]:
+    """What keeps a model from being trained on these pictures."""
+    from gazekit import models
+    from gazekit.models.cost import ShapesOnly
+
+    smallest = models.info(name).smallest
+    if recipe.weights is not None:
+        models.create(name, data.scale, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options)
+    with torch.device("meta"), ShapesOnly():  # shapes are all that is asked of it
+        model = models.create(name, data.scale, **recipe.model_options).eval()
+        look = look_for(model, data, recipe)
+        shapes = {look.shape((h, w)) for h, w in np.unique(data.sizes, axis=0).tolist()}
+        narrow = [shape for shape in shapes if min(shape) < smallest and not _takes(model, shape)]
+    faults = []
+    if recipe.size < smallest:
+        faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
+    elif narrow and "patches" not in look.kind:
+        height, width = min(narrow, key=min)
+        faults.append(
+            f"{name} needs larger views than {height} x {width}, which size {recipe.size} gives some pictures"
+        )
+    if recipe.crop is not None and look.kind != "view":
+        faults.append(f"{name} chooses its own parts of pictures; leave crop out")
+    return faults
+
+
+def _takes(model: torch.nn.Module, shape: tuple[int, int]) -> bool:
+    """Whether a model without numbers gets through with a view of (height, width)."""
+    from gazekit.models.inputs import example_inputs
+
+    try:
+        model(*example_inputs(model, shape))
+    except RuntimeError:
+        return False
+    return True
 
 
 def write_truth(data: Dataset, scheme: str, path: Path) -> None:
@@ -230,7 +287,7 @@ def _config(
     }
     earlier = before.get("grid", {})
     config = {
-        "schema": "gazekit.comparison/1",
+        "schema": SCHEMA,
         "grid": {key: list(dict.fromkeys(earlier.get(key, []) + values)) for key, values in grid.items()},
         "dataset": {"path": _path_from(dataset, out), "sha256": data.sha256},
         "scheme": scheme,
@@ -247,7 +304,14 @@ def _config(
 
 def _before(out: Path) -> dict[str, Any]:
     path = out / "config.json"
-    before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        before = json.loads(path.read_text())
+    except ValueError:
+        before = None
+    if not isinstance(before, dict) or before.get("schema") != SCHEMA:
+        raise FormatError(f"{path} is damaged, or of something else than gazekit train; choose another folder")
     return before
 
 

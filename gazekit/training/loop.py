@@ -221,7 +221,7 @@ def _train_epoch(run: Run, saver: Saver) -> None:
             images = mirrored(images, seen, draw, len(task.names))
         loss = run.team.sum(_step(run, images, share, len(batch)))
         if not np.isfinite(loss):
-            raise _not_finite(run, batch, loss)
+            raise _not_finite(run, f"the loss is {loss} in epoch {run.epoch + 1}, step {run.position + 1}", batch)
         run.loss_sum += loss
         run.position += 1
         saver.offer(run)
@@ -270,8 +270,6 @@ def _close_epoch(run: Run) -> None:
     seen = run.loss_sum / len(run.task.train.indices)
     lr = run.optimizer.param_groups[0]["lr"]
     run.history.append({"epoch": run.epoch + 1, "lr": lr, "train_loss": seen, "validation_loss": validation})
-    if not np.isfinite(validation):
-        raise TrainingError(f"the validation loss is {validation} after epoch {run.epoch}; a lower --lr may help")
     if best_epoch(run.losses) == len(run.history) - 1:
         run.best = _copy(run.model.state_dict())
     if own is not None:
@@ -283,15 +281,19 @@ def _validation_loss(run: Run) -> float:
     part = run.task.validation
     predicted = torch.from_numpy(predict(run, part))
     with torch.no_grad():
-        return float(run.task.criterion(predicted, run.task.truth[part.indices]).mean())
+        losses = run.task.criterion(predicted, run.task.truth[part.indices])
+    bad = ~torch.isfinite(losses).numpy()
+    if bad.any():
+        raise _not_finite(run, f"the validation loss is not finite after epoch {run.epoch + 1}", part.indices[bad])
+    return float(losses.mean())
 
 
-def _not_finite(run: Run, batch: Index, loss: float) -> TrainingError:
-    names = [run.task.names[i] for i in batch]
+def _not_finite(run: Run, what: str, indices: Index) -> TrainingError:
+    names = [run.task.names[i] for i in indices]
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return TrainingError(
-        f"the loss is {loss} in epoch {run.epoch + 1}, step {run.position + 1}, on the pictures {shown}. "
-        "A lower --lr or --clip 1 may help; the last good checkpoint stays"
+        f"{what}, on the pictures {shown}. A lower --lr or --clip 1 may help, with another --out: "
+        "a folder keeps the options it was begun with. The last checkpoint stays"
     )
 
 

@@ -23,7 +23,9 @@ from gazekit.training.metrics import default_threshold
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
     from gazekit.models.foveal import PeripheralFoveal
+    from gazekit.models.looks import Look
     from gazekit.training.jobs import Job
+    from gazekit.training.recipe import Recipe
     from gazekit.training.team import Team
 
 OnEpoch = Callable[[Run, Path], None]
@@ -41,12 +43,8 @@ class Ground:
 
     def reader(self, network: nn.Module) -> Reader:
         """How the network takes a picture."""
-        from gazekit.models.inputs import look_of
-        from gazekit.models.looks import aspects_of
-
         recipe = self.job.recipe
-        buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if hasattr(network, "set_stage") else 1)
-        look = look_of(network, recipe.size, aspects_of(self.dataset.sizes, buckets))
+        look = look_for(network, self.dataset, recipe)
         return Reader(self.dataset, self.job.cell.condition, look, recipe.fill, recipe.soft_px)
 
     def part(self, split: str, reader: Reader) -> Part:
@@ -80,6 +78,15 @@ class Ground:
         folder = self.job.cell.folder(self.job.out) / stage
         identity = self.job.identity(int(self.truth.shape[1]))
         return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads)
+
+
+def look_for(network: nn.Module, dataset: Dataset, recipe: Recipe) -> Look:
+    """How a network looks at a dataset's pictures under a recipe."""
+    from gazekit.models.inputs import look_of
+    from gazekit.models.looks import aspects_of
+
+    buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if hasattr(network, "set_stage") else 1)
+    return look_of(network, recipe.size, aspects_of(dataset.sizes, buckets))
 
 
 def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tuple[Run, Reader]:

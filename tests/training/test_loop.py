@@ -143,7 +143,16 @@ def test_loader_processes_bring_what_memory_holds(dataset: Path, workers: int) -
 def test_a_loss_that_is_not_a_number_names_the_pictures(make: Make) -> None:
     run, saver = make()
     run.task.truth[int(run.task.train.indices[5])] = float("nan")
-    with pytest.raises(TrainingError, match=rf"nan in epoch 1, step \d.*picture{run.task.train.indices[5]}\b"):
+    with pytest.raises(TrainingError, match=rf"nan in epoch 1, step \d.*picture{run.task.train.indices[5]}\b") as told:
+        fit(run, saver)
+    assert "another --out" in str(told.value)  # the folder would refuse another --lr
+
+
+def test_a_validation_loss_that_is_not_a_number_names_the_pictures(make: Make) -> None:
+    run, saver = make()
+    bad = int(run.task.validation.indices[2])
+    run.task.truth[bad] = float("nan")
+    with pytest.raises(TrainingError, match=rf"validation loss .* after epoch 1, on the pictures picture{bad}\. "):
         fit(run, saver)
 
 

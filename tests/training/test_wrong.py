@@ -16,7 +16,7 @@ import pytest
 from gazekit.cli import main
 from gazekit.dataset import build_dataset
 from gazekit.pictures import Picture
-from gazekit.training import train
+from gazekit.training import plan, train
 
 COMMON = ["--model", "nima-narrow", "--size", "32", "--epochs", "1", "--seeds", "1", "--threads", "1", "--no-compare"]
 
@@ -50,6 +50,21 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ratings.insert(0, "image", [p.image for p in pictures])
     return build_dataset(
         pictures, None, ratings, folder / "few.dataset.h5", split=(0.7, 0.15, 0.15), near_duplicates=None
+    )
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of 60 pictures twice as wide as high, rated and not looked at."""
+    folder = tmp_path_factory.mktemp("wide")
+    rng = np.random.default_rng(2)
+    pictures = [Picture(f"{number:02d}.png", folder / f"{number:02d}.png") for number in range(60)]
+    for picture in pictures:
+        cv2.imwrite(str(picture.file), rng.integers(0, 255, (40, 80, 3), dtype=np.uint8))
+    ratings = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 60), columns=[f"c{k}" for k in range(1, 6)])
+    ratings.insert(0, "image", [p.image for p in pictures])
+    return build_dataset(
+        pictures, None, ratings, folder / "wide.dataset.h5", split=(0.6, 0.2, 0.2), near_duplicates=None
     )
 
 
@@ -118,6 +133,42 @@ def test_pictures_that_are_too_small_for_the_model(dataset: Path, call: Call, tm
     assert "nima-vgg16 needs pictures of" in error
 
 
+@pytest.mark.parametrize("options", [["--dry-run"], []], ids=["dry run", "run"])
+def test_views_that_are_too_narrow_for_the_model(options: list[str], wide: Path, call: Call, tmp_path: Path) -> None:
+    """Squares of that size would do; PF-CNN keeps the pictures' aspect ratio of 1 : 2."""
+    arguments = ["--condition", "original", "--seeds", 1, "--size", 64, "--no-compare", *options]
+    code, error = call("train", wide, "--out", tmp_path / "out", "--model", "pf-alexnet", *arguments)
+    assert code == 1
+    assert "pf-alexnet needs larger views than 32 x 64, which size 64 gives some pictures" in error
+    assert not (tmp_path / "out").exists()
+    for model in ("alexnet", "pf-resnet18"):
+        assert call("train", wide, "--out", tmp_path / "out", "--model", model, *arguments, "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        pytest.param("--device", "foo", "no device 'foo'", id="no such kind of device"),
+        pytest.param("--device", "cuda:99", "no device 'cuda:99'", id="no such device here"),
+        pytest.param("--device", "meta", "no device 'meta'", id="a device that computes nothing"),
+        pytest.param("--seeds", "-1,-2", "the seed -1 is not one of 0 to 4294967295; the seed -2", id="negative seeds"),
+        pytest.param("--seeds", f"{2**64},1", f"the seed {2**64} is not", id="a seed beyond all"),
+        pytest.param("--threads", "100000", "threads is 100000; 1 to 1024", id="threads beyond all"),
+        pytest.param("--workers", "100000", "workers: should be less than or equal to 1024", id="workers beyond all"),
+    ],
+)
+def test_what_no_machine_has(option: str, value: str, message: str, dataset: Path, call: Call, tmp_path: Path) -> None:
+    code, error = call("train", dataset, "--out", tmp_path / "out", *COMMON, f"{option}={value}")
+    assert (code, "Traceback" in error) == (1, False)
+    assert message in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_devices_of_a_cluster_are_not_looked_for_here(dataset: Path, tmp_path: Path) -> None:
+    options = {"models": ["nima-narrow"], "conditions": ["original"], "seeds": 1, "size": 32, "device": "cuda:99"}
+    assert len(plan(dataset, tmp_path, scheduler="tcp://10.0.0.1:8786", **options).jobs) == 1  # type: ignore[arg-type]
+
+
 @pytest.fixture(scope="module")
 def grid(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wrong") / "comparison"
@@ -132,6 +183,15 @@ def test_a_folder_of_another_grid(grid: Path, dataset: Path, few: Path, call: Ca
     assert code == 1
     assert "batch: 16 there, 8 here" in error
     assert (grid / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ['{"schema": "gazekit.compar', "[]", "{}"], ids=["cut off", "list", "no schema"])
+def test_a_folder_whose_description_is_damaged(content: str, dataset: Path, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(content)
+    code, error = call("train", dataset, "--out", tmp_path, *COMMON, "--condition", "human")
+    assert (code, "Traceback" in error) == (1, False)
+    assert f"{tmp_path / 'config.json'} is damaged" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_weights_of_another_number_of_buckets(grid: Path, call: Call, tmp_path: Path, dataset: Path) -> None:
