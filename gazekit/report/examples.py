@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,17 +43,25 @@ class OwnAttention:
 
 
 def own_attention(folder: Path, data: Dataset) -> list[OwnAttention]:
-    """What each network attended to, of its first seed, where the folder keeps it for the pictures of this dataset."""
+    """What each network attended to, of the first seed whose maps of this dataset's pictures the folder keeps."""
     from gazekit.dataset.synthetic import read_attention, with_attention
 
-    found = []
-    for path in sorted(folder.glob("synthetic/*/seed0*.npz")):
-        method = path.stem.partition("-")[2]
-        name = f"{path.parent.name} ({method})" if method else path.parent.name
+    found: dict[str, OwnAttention] = {}
+    for name, _, path in sorted(_kept(folder)):
+        if name in found:
+            continue
         with suppress(FormatError):  # it is of another dataset
             boxes, maps = read_attention(path, len(data))
-            found.append(OwnAttention(name, maps, with_attention(data, "synthetic", boxes, maps)))
-    return found
+            found[name] = OwnAttention(name, maps, with_attention(data, "synthetic", boxes, maps))
+    return list(found.values())
+
+
+def _kept(folder: Path) -> Iterator[tuple[str, int, Path]]:
+    """Every network whose attention is kept, with how it was read, its seed and the file."""
+    for path in folder.glob("synthetic/*/seed*.npz"):
+        if named := re.fullmatch(r"seed(\d+)(?:-(.+))?", path.stem):
+            seed, method = named.groups()
+            yield path.parent.name + (f" ({method})" if method else ""), int(seed), path
 
 
 def example(

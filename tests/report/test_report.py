@@ -17,6 +17,7 @@ from gazekit.cli.report_ import command
 from gazekit.dataset import open_dataset
 from gazekit.errors import FormatError, GazekitError, InputError
 from gazekit.report import write_report
+from gazekit.report.examples import own_attention
 from gazekit.report.folder import Comparison
 from gazekit.report.grids import excludes_zero
 from gazekit.report.judged import histogram_shape
@@ -123,6 +124,22 @@ def test_it_can_be_read_by_ear_and_by_keyboard(page: Page) -> None:
     assert page.all("html")[0]["lang"] == "en"
     assert len(page.all("h1")) == 1
     assert all(cell.get("data-sort") is not None for cell in page.all("td"))
+
+
+def test_attention_is_of_the_first_seed_that_is_kept(comparison: Path, dataset: Path) -> None:
+    """Trained with --seeds 5,10,9: the first is 5; what is of another dataset is passed over."""
+    data = open_dataset(dataset)
+    kept = comparison / "synthetic" / MODELS[0]
+    maps = np.load(kept / "seed0.npz")["maps"]
+    boxes = np.load(kept / "seed0.npz")["rectangles"]
+    (kept / "seed0.npz").unlink()
+    np.savez(kept / "seed2.npz", rectangles=boxes[:3], maps=maps[:3])
+    for seed in (10, 9, 5):
+        np.savez(kept / f"seed{seed}.npz", rectangles=boxes, maps=maps + seed)
+    np.savez(kept / "seed10-gradcam.npz", rectangles=boxes, maps=maps)
+    found = {one.model: one.maps for one in own_attention(comparison, data)}
+    assert found.keys() == {*MODELS, f"{MODELS[0]} (gradcam)"}
+    assert found[MODELS[0]] == pytest.approx(maps + 5)
 
 
 def test_pictures_stand_side_by_side_in_all_their_forms(page: Page) -> None:
