@@ -33,7 +33,8 @@ def command(model: Path, host: str, port: int) -> None:
     app = make_app(load_trained(model))
     try:
         server = create_server(app, host=host, port=port, threads=4, max_request_body_size=LARGEST)
-    except OSError as error:
-        raise InputError(f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --port") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot listen on {host}:{port}: {reason}; choose another --port or --host") from error
     click.echo(f"http://{server.effective_host}:{server.effective_port}", err=True)
     server.run()

@@ -46,8 +46,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
-        # what the unpickler says is advice to run whatever code the file holds
-        reason = "" if isinstance(error, pickle.UnpicklingError) else f": {str(error).partition(chr(10))[0][:160]}"
+        # what the unpickler says is of no use, or advice to run whatever code the file holds
+        reason = f": {str(error).splitlines()[0][:160]}" if type(error) is RuntimeError else ""
         raise FormatError(f"{path} is not a checkpoint of gazekit, or is damaged{reason}") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         found = content.get("schema") if isinstance(content, dict) else type(content).__name__

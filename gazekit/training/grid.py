@@ -308,7 +308,7 @@ def _before(out: Path) -> dict[str, Any]:
         return {}
     try:
         before = json.loads(path.read_text())
-    except ValueError:
+    except (ValueError, OSError):
         before = None
     if not isinstance(before, dict) or before.get("schema") != SCHEMA:
         raise FormatError(f"{path} is damaged, or of something else than gazekit train; choose another folder")

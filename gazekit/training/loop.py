@@ -25,7 +25,7 @@ from gazekit.training.examples import Draw, Examples, Images, Index, cropped, ep
 from gazekit.training.loss import emd_loss
 from gazekit.training.recipe import Recipe
 from gazekit.training.schedule import best_epoch, finished, rate_factor
-from gazekit.training.synchronise import place, prepare
+from gazekit.training.synchronise import ONE_VALUE, place, prepare
 from gazekit.training.team import Team, shares
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # probabilities (n, K) and truth (n, K) -> loss a picture (n,)
@@ -219,9 +219,18 @@ def _train_epoch(run: Run, saver: Saver) -> None:
             images = cropped(images, seen, draw, task.shapes[batch[0]])
         if recipe.flip:
             images = mirrored(images, seen, draw, len(task.names))
-        loss = run.team.sum(_step(run, images, share, len(batch)))
+        where = f"in epoch {run.epoch + 1}, step {run.position + 1}"
+        try:
+            loss = run.team.sum(_step(run, images, share, len(batch)))
+        except ValueError as error:
+            if ONE_VALUE not in str(error):
+                raise
+            raise TrainingError(
+                f"batch normalisation needs more than one value {where}, on the pictures {_shown(run, batch)}. "
+                "A larger --size or --batch, or --aspect-buckets 1 helps, with another --out"
+            ) from error
         if not np.isfinite(loss):
-            raise _not_finite(run, f"the loss is {loss} in epoch {run.epoch + 1}, step {run.position + 1}", batch)
+            raise _not_finite(run, f"the loss is {loss} {where}", batch)
         run.loss_sum += loss
         run.position += 1
         saver.offer(run)
@@ -289,12 +298,15 @@ def _validation_loss(run: Run) -> float:
 
 
 def _not_finite(run: Run, what: str, indices: Index) -> TrainingError:
-    names = [run.task.names[i] for i in indices]
-    shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return TrainingError(
-        f"{what}, on the pictures {shown}. A lower --lr or --clip 1 may help, with another --out: "
+        f"{what}, on the pictures {_shown(run, indices)}. A lower --lr or --clip 1 may help, with another --out: "
         "a folder keeps the options it was begun with. The last checkpoint stays"
     )
+
+
+def _shown(run: Run, indices: Index) -> str:
+    names = [run.task.names[i] for i in indices]
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _optimizer(recipe: Recipe, network: nn.Module) -> torch.optim.Optimizer:

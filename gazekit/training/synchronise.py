@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from gazekit.training.team import Team
 
+ONE_VALUE = "Expected more than 1 value per channel when training"  # as torch's batch normalisation says it
+
 
 def prepare(network: nn.Module, team: Team) -> nn.Module:
     """The network with its dropout drawn by place in the batch, and wrapped for a team where there is one."""
@@ -73,6 +75,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
         own = torch.tensor([x.numel() / x.shape[1]], dtype=x.dtype)
         summed = _Sum.apply(torch.cat([x.sum((0, 2, 3)), own]))  # type: ignore[no-untyped-call]
         count = summed[-1].detach()
+        if count < 2:
+            raise ValueError(ONE_VALUE)
         mean = (summed[:-1] / count)[:, None, None]
         variance = _Sum.apply(((x - mean) ** 2).sum((0, 2, 3))) / count  # type: ignore[no-untyped-call]
         self._remember(mean.detach().flatten(), variance.detach() * count / (count - 1))

@@ -156,6 +156,14 @@ def test_a_validation_loss_that_is_not_a_number_names_the_pictures(make: Make) -
         fit(run, saver)
 
 
+def test_batch_normalisation_of_one_value_names_the_picture(make: Make) -> None:
+    run, saver = make(model="nima-mobilenet", batch=1)
+    with pytest.raises(
+        TrainingError, match=r"more than one value in epoch 1, step 1, on the pictures picture\d+\. .*--size"
+    ):
+        fit(run, saver)
+
+
 def test_two_learning_rates(make: Make) -> None:
     run, saver = make(lr=1e-3, lr_backbone=0.0, epochs=1)
     before = {name: value.clone() for name, value in run.model.named_parameters()}

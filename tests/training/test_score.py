@@ -427,6 +427,12 @@ def test_the_endpoint_refuses(address: str, body: bytes, status: int, message: s
     assert message in json.dumps(answer)
 
 
+def test_a_host_that_is_none(run: Path) -> None:
+    done = CliRunner().invoke(gazekit, ["serve", str(run), "--host", "no such host"])
+    assert isinstance(done.exception, InputError)
+    assert "cannot listen on no such host:8500" in str(done.exception)
+
+
 def test_the_endpoint_says_which_model_it_is(run: Path) -> None:
     client = make_app(load_trained(run)).test_client()
     about = client.get("/").get_json()
