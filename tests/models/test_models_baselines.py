@@ -31,6 +31,15 @@ def test_patches_have_no_order() -> None:
         MultiPatch("resnet18", 5, aggregate="sort")
 
 
+def test_no_pictures_are_no_rows() -> None:
+    """The share of a process in a batch smaller than the team; gradients go through it all the same."""
+    model = MultiPatch("resnet18", 5).eval()
+    found = model(torch.zeros(0, 5, 3, 64, 64))
+    assert found.shape == (0, 5)
+    found.sum().backward()
+    assert all(float(p.grad.abs().max()) == 0 for p in model.parameters() if p.grad is not None)
+
+
 def test_attention_of_patches_is_put_where_they_lie() -> None:
     model = MultiPatch("resnet18", 5)
     maps = torch.zeros(2, 5, 4, 4)

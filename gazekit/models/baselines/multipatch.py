@@ -52,7 +52,7 @@ class MultiPatch(nn.Module):
         if p != self.patches:
             raise InputError(f"{p} patches a picture; this network was built for {self.patches}")
         features = self.column(patches.flatten(0, 1)).mean((2, 3))
-        vectors = torch.relu(self.vector(features)).reshape(n, p, -1)
+        vectors = torch.relu(self.vector(features)).reshape(n, p, self.vector.out_features)
         return softmax(self.head(torch.relu(self.joint(self._aggregated(vectors)))))
 
     def whole(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
