@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from gazekit.errors import ConfigError
+from gazekit.study import Study, read_study
 from pipelines.papers import TABLES
 from survey.errors import SettingsError
 from survey.settings import Section, read_toml, validated
@@ -79,12 +80,19 @@ class TrainingSection(Section):
 
     models: list[str] = Field(min_length=1)
     conditions: list[str] = Field(default=["original"], min_length=1)
-    seeds: PositiveInt | list[int] = 3
+    seeds: int | list[int] = 3
     jobs: PositiveInt = 1
     threads: PositiveInt | None = None
     scheme: str | None = None
     scheduler: str | None = None
     options: dict[str, Any] = {}
+
+    @field_validator("seeds")
+    @classmethod
+    def _usable(cls, value: int | list[int]) -> int | list[int]:
+        if value == [] or (value < 1 if isinstance(value, int) else min(value) < 0):
+            raise ValueError("give the number of seeds, 1 or more, or a list of seeds, each 0 or more")
+        return value
 
 
 class Pipeline(Section):
@@ -99,6 +107,17 @@ class Pipeline(Section):
         """The split that is trained and tested on."""
         return self.training.scheme or _SCHEMES[self.pipeline.kind]
 
+    def study(self, base: Path) -> Study | None:
+        """The lab's own study file; None for AVA and Photo.net."""
+        return None if self.pipeline.study is None else read_study(base / self.pipeline.study)
+
+    def recipe_options(self, base: Path) -> dict[str, Any]:
+        """The recipe of training; a file of weights is looked for from the folder of the TOML file."""
+        options = dict(self.training.options)
+        if isinstance(options.get("weights"), str):
+            options["weights"] = str((base / options["weights"]).resolve())
+        return options
+
 
 def read_pipeline(path: str | Path) -> Pipeline:
     """Read and validate the file of a whole study.
@@ -111,3 +130,24 @@ def read_pipeline(path: str | Path) -> Pipeline:
         return validated(Pipeline, read_toml(path), path)
     except SettingsError as error:
         raise ConfigError(str(error)) from None
+
+
+def dataset_files(config: Pipeline, base: Path) -> list[Path]:
+    """The files, apart from the pictures, that the dataset is made of."""
+    section = config.pipeline
+    if section.kind == "photonet":
+        return [base / str(section.counts)]
+    if section.kind == "ava":
+        folder = base / str(section.folder)
+        lists = sorted((folder / "aesthetics_image_lists").glob("*.jpgl"))
+        return [folder / "AVA.txt", *(p for p in [folder / "tags.txt"] if p.exists()), *lists]
+    file = base / str(section.study)
+    study = read_study(file)
+    named = study.dataset
+    places = [study.pictures.list, named.fixations, named.ratings, named.groups, named.categories]
+    found = [file]
+    for place in [*places, *named.lists.values(), *named.sessions]:
+        if place is not None:
+            full = file.parent / place
+            found += sorted(full.rglob("*.gaze.h5")) if full.is_dir() else [full]
+    return found

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pandas as pd
 
 from gazekit.errors import ConfigError, GazekitError
 from gazekit.files import whole_file, write_text
+from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK
 from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
@@ -135,37 +137,23 @@ def people_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     fixations, quality, sheet = out / "fixations.csv", out / "quality.csv", out / _SHEET
     pictures = _chosen(demo, "pictures", "seed", "null", "rate_hz", "duration_ms", "share")
     return [
-        Stage("pictures", lambda: _pictures(out, demo), [], [table, opinions, study], pictures, ["pipelines.planted"]),
+        Stage("pictures", partial(_pictures, out, demo), [], [table, opinions, study], pictures),
         Stage(
             "record",
-            lambda: _record(study, demo.people, out / "sessions", jobs),
+            partial(_record, study, demo.people, out / "sessions", jobs),
             [table, study],
             sessions,
             _chosen(demo, "participants"),
-            ["gazekit.capture", "gazekit.session"],
             work=[out / "sessions"],
         ),
-        Stage(
-            "fixations",
-            lambda: _fixations(sessions, fixations, quality, jobs),
-            sessions,
-            [fixations, quality],
-            modules=["gazekit.events"],
-        ),
-        Stage(
-            "attention",
-            lambda: _attention(table, fixations, sheet),
-            [fixations, table],
-            [sheet],
-            modules=["gazekit.attention"],
-        ),
+        Stage("fixations", partial(_fixations, sessions, fixations, quality, jobs), sessions, [fixations, quality]),
+        Stage("attention", partial(_attention, table, fixations, sheet), [fixations, table], [sheet]),
         Stage(
             "ratings",
-            lambda: _ratings(opinions, out / "ratings.csv", out / "histograms.csv", demo),
+            partial(_ratings, opinions, out / "ratings.csv", out / "histograms.csv", demo),
             [opinions],
             [out / "ratings.csv", out / "histograms.csv"],
             _chosen(demo, "raters_per_picture", "seed"),
-            ["survey"],
         ),
     ]
 
@@ -176,33 +164,32 @@ def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     table, fixations, histograms = made
     dataset, trained = out / "demo.dataset.h5", out / "config.json"
     training = _chosen(demo, "models", "conditions", "seeds", "epochs", "batch", "lr", "size")
-    results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
+    results = [out / name for name in RESULTS]
     return [
         Stage(
             "dataset",
-            lambda: _dataset(table, fixations, histograms, dataset, demo),
+            partial(_dataset, table, fixations, histograms, dataset, demo),
             made,
             [dataset],
             _chosen(demo, "share", "seed", "size"),
-            ["gazekit.dataset", "gazekit.attention"],
             work=[dataset],
         ),
         Stage(
             "train",
-            lambda: _train(dataset, out, demo, jobs),
+            partial(_train, dataset, out, demo, jobs),
             [dataset],
             [trained],
             training,
-            ["gazekit.training", "gazekit.models"],
-            work=[trained, out / "runs", out / "synthetic"],
+            work=[out / name for name in WORK],
         ),
-        Stage("compare", lambda: _compare(out), [trained], results, training, ["gazekit.training"]),
+        Stage("compare", partial(_compare, out), [dataset, trained], results, training, also=COMPARED),
         Stage(
             "report",
-            lambda: _report(out, demo),
-            [*results, out / _SHEET],
+            partial(_report, out, demo),
+            [*results, out / _SHEET, dataset, trained],
             [out / "report.html"],
-            modules=["gazekit.report"],
+            {"notes": notes(demo)},
+            also=REPORTED,
         ),
     ]
 

@@ -1,13 +1,11 @@
 """Stages of a study as doit tasks: a stage runs when its inputs, parameters or code changed, and is skipped otherwise.
 
-doit compares inputs by content. It does not hash code, so a stage carries the hash of the modules that do its work.
-The state of each stage is saved as soon as it is done: a study that was killed goes on with the stage it was in.
+doit compares inputs by content. It does not hash code, so `pipelines.code` does. The state of each stage is saved as
+soon as it is done, and forgotten as soon as it begins: a study that was killed goes on with the stage it was in.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -15,15 +13,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from doit.dependency import Dependency, SqliteDB
+from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.task import Task, dict_to_task
 from doit.tools import config_changed
 
-from gazekit.errors import GazekitError, InputError
+from gazekit.errors import GazekitError, InputError, OutputError
 from gazekit.files import sha256, write_text
+from pipelines.code import code_hash
+
+_STATE = ".stages.sqlite3"
 
 
 @dataclass(frozen=True)
@@ -33,21 +35,30 @@ class Stage:
     Attributes
     ----------
     name : what it is called on the command line.
-    action : does the work; called without arguments.
+    action : does the work: a function with all its arguments, whose code is part of the stage.
     inputs, outputs : files that it reads and writes.
     parameters : whatever else its result depends on (JSON).
-    modules : importable modules or packages whose code does the work.
     work : files and folders in which the action goes on after it was stopped. They are removed before it starts
         where they stem from other inputs, parameters or code.
+    also : patterns, from the study's folder, of files that it reads where they are there.
     """
 
     name: str
-    action: Callable[[], object]
+    action: partial[Any]
     inputs: Sequence[Path]
     outputs: Sequence[Path]
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    modules: Sequence[str] = ()
     work: Sequence[Path] = ()
+    also: Sequence[str] = ()
+
+    def reads(self, folder: Path) -> list[Path]:
+        """All files that it reads."""
+        return [*self.inputs, *sorted(path for pattern in self.also for path in folder.glob(pattern))]
+
+    def settings(self) -> dict[str, str]:
+        """What its result depends on beside files."""
+        parameters = json.dumps(self.parameters, sort_keys=True, default=str)
+        return {"parameters": parameters, "code": code_hash(self.action.func)}
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,10 @@ def run_stages(
     Raises
     ------
     InputError : an input is missing that no stage makes.
+    OutputError : the folder holds files of somebody else where the stages would write.
     """
+    folder = Path(folder)
+    _check_folder(stages, folder)
     outcomes: list[Outcome] = []
     remade: set[Path] = set()
     for number, stage in enumerate(stages, 1):
@@ -89,11 +103,11 @@ def run_stages(
         elif dry_run:
             remade |= set(stage.outputs)
             outcomes.append(Outcome(stage.name, "would run"))
-            tell(f"{label}: would run")
+            tell(f"{label}: would run{_anew(stage, folder)}")
         else:
-            tell(f"{label} ...")
+            tell(f"{label}{_anew(stage, folder)} ...")
             start = time.monotonic()
-            _clear_other_work(stage, Path(folder))
+            _begin(stage, folder)
             stage.action()
             _check_outputs(stage)
             _save(stage, folder)
@@ -102,66 +116,86 @@ def run_stages(
     return outcomes
 
 
-def code_hash(modules: Sequence[str]) -> str:
-    """SHA-256 of the source of modules and of all that packages among them hold."""
-    digest = hashlib.sha256()
-    for name in sorted(modules):
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise InputError(f"a stage names the module {name}, which is not installed")
-        root = Path(spec.origin)
-        files = sorted(root.parent.rglob("*.py")) if root.name == "__init__.py" else [root]
-        for file in files:
-            digest.update(f"{name}/{file.name}".encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _check_folder(stages: Sequence[Stage], folder: Path) -> None:
+    """Raise an `OutputError` where files lie that the stages would replace and have not made."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; the results need a folder")
+    places = {path for stage in stages for path in (*stage.outputs, *stage.work)}
+    there = sorted(os.path.relpath(path, folder) for path in places if path.exists())
+    if there and not (folder / _STATE).exists():
+        more = f" and {len(there) - 5} more" if len(there) > 5 else ""
+        raise OutputError(
+            f"{folder} holds {', '.join(there[:5])}{more}, which no earlier run of the same command has made and this "
+            "one would replace; choose another folder, or move them away"
+        )
 
 
-def _up_to_date(stage: Stage, folder: str | Path, known: set[Path]) -> bool:
+def _up_to_date(stage: Stage, folder: Path, known: set[Path]) -> bool:
     missing = [str(path) for path in stage.inputs if not path.exists() and path not in known]
     if missing:
         raise InputError(f"the stage {stage.name} needs {', '.join(missing)}, which no stage has made")
+    if not (folder / _STATE).exists():
+        return False
     with _state(folder) as state:
-        return bool(state.get_status(_task(stage), {}).status == "up-to-date")
+        return bool(state.get_status(_task(stage, folder), {}).status == "up-to-date")
 
 
-def _save(stage: Stage, folder: str | Path) -> None:
-    task = _task(stage)
+def _begin(stage: Stage, folder: Path) -> None:
+    """Forget that the stage was ever done, and remove unfinished work of other inputs, parameters or code."""
+    with _state(folder) as state:
+        state.remove(stage.name)
+    if not stage.work:
+        return
+    if _other_origin(stage, folder) or not _mark(stage, folder).exists():
+        for path in stage.work:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        write_text(_mark(stage, folder), json.dumps(_origin(stage, folder), sort_keys=True))
+
+
+def _save(stage: Stage, folder: Path) -> None:
+    task = _task(stage, folder)
     with _state(folder) as state:
         state.get_status(task, {})  # computes the digest of the parameters
         task.save_extra_values()
         state.save_success(task)
 
 
-def _clear_other_work(stage: Stage, folder: Path) -> None:
-    """Remove unfinished work of other inputs, parameters or code, and note what the work that begins stems from."""
-    if not stage.work:
-        return
-    mark = folder / f".{stage.name}.begun"
-    inputs = {os.path.relpath(path, folder): sha256(path) for path in stage.inputs}
-    origin = json.dumps({"inputs": inputs, **_settings(stage)}, sort_keys=True)
-    if not mark.exists() or mark.read_text(encoding="utf-8") != origin:
-        for path in stage.work:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        write_text(mark, origin)
+def _anew(stage: Stage, folder: Path) -> str:
+    """What to say where work was begun that cannot be gone on with."""
+    other = _other_origin(stage, folder)
+    return f" from the start (other {' and '.join(other)})" if other else ""
 
 
-def _settings(stage: Stage) -> dict[str, str]:
-    parameters = json.dumps(stage.parameters, sort_keys=True, default=str)
-    return {"parameters": parameters, "code": code_hash(stage.modules)}
+def _other_origin(stage: Stage, folder: Path) -> list[str]:
+    """In what the work that was begun differs from what it would be now: inputs, parameters, code."""
+    mark = _mark(stage, folder)
+    if not stage.work or not mark.exists():
+        return []
+    begun, now = json.loads(mark.read_text(encoding="utf-8")), _origin(stage, folder)
+    return [name for name in now if now[name] != begun.get(name)]
 
 
-def _task(stage: Stage) -> Task:
+def _mark(stage: Stage, folder: Path) -> Path:
+    """The file that says what the work of a stage stems from."""
+    return folder / f".{stage.name}.begun"
+
+
+def _origin(stage: Stage, folder: Path) -> dict[str, Any]:
+    inputs = {Path(os.path.relpath(p, folder)).as_posix(): sha256(p) if p.exists() else "" for p in stage.inputs}
+    return {"inputs": inputs, **stage.settings()}
+
+
+def _task(stage: Stage, folder: Path) -> Task:
     return dict_to_task(
         {
             "name": stage.name,
             "actions": None,
-            "file_dep": [str(path) for path in stage.inputs],
-            "targets": [str(path) for path in stage.outputs],
-            "uptodate": [config_changed(_settings(stage))],
+            "file_dep": [os.path.abspath(path) for path in stage.reads(folder)],
+            "targets": [os.path.abspath(path) for path in stage.outputs],
+            "uptodate": [config_changed(stage.settings())],
         }
     )
 
@@ -173,9 +207,12 @@ def _check_outputs(stage: Stage) -> None:
 
 
 @contextmanager
-def _state(folder: str | Path) -> Iterator[Dependency]:
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    state = Dependency(SqliteDB, str(Path(folder) / ".stages.sqlite3"))
+def _state(folder: Path) -> Iterator[Dependency]:
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        state = Dependency(SqliteDB, str(folder / _STATE))
+    except DatabaseException:
+        raise InputError(f"{folder / _STATE} is damaged; choose another folder, or move this one away") from None
     try:
         yield state
     finally:

@@ -8,21 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gazekit.errors import ConfigError, InputError
-from pipelines.config import Pipeline, read_pipeline
+from gazekit.training.recipe import make_recipe
+from pipelines.checks import check_config, check_files
+from pipelines.config import Pipeline, dataset_files, read_pipeline
+from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK
 from pipelines.stages import Outcome, Stage, run_stages
-
-_WHAT_GOES_WHERE = {
-    "ava": (
-        "AVA is not ours to ship. Put its list into {folder} (AVA.txt; tags.txt and aesthetics_image_lists/ where you "
-        "have them) and its pictures (<image id>.jpg) into {pictures}"
-    ),
-    "photonet": (
-        "Photo.net's pictures are not ours to ship. Put the list of counts at {counts} (index, image, number of "
-        "ratings, mean, deviation, counts of 1 to 7) and the pictures (<image id>.jpg) into {pictures}"
-    ),
-    "gbr": "Put the lab's study file at {study}; its [pictures] and [dataset] name pictures, sessions and ratings",
-}
 
 
 def run_study(
@@ -47,39 +37,10 @@ def run_study(
     path = Path(path)
     config = read_pipeline(path)
     check_files(config, path.parent)
-    check_training(config)
+    check_config(config, path.parent)
     out = path.parent / config.pipeline.out
     stages = study_stages(config, path.parent)
     return out, run_stages(stages, out, dry_run=dry_run, tell=tell)
-
-
-def check_files(config: Pipeline, base: Path) -> None:
-    """Raise an `InputError` with everything that is not where the file says."""
-    section = config.pipeline
-    places = {n: base / p for n in ("study", "folder", "counts", "pictures") if (p := getattr(section, n)) is not None}
-    if section.kind == "ava":
-        places["AVA.txt"] = places["folder"] / "AVA.txt"
-    missing = [f"{name} ({place})" for name, place in places.items() if not place.exists()]
-    if missing:
-        advice = _WHAT_GOES_WHERE[section.kind].format(**{n: str(p) for n, p in places.items()})
-        raise InputError(f"not there: {', '.join(missing)}. {advice}")
-
-
-def check_training(config: Pipeline) -> None:
-    """Raise a `ConfigError` with everything that is wrong with models and training options, before anything runs."""
-    from gazekit.models import info
-    from gazekit.training.recipe import make_recipe
-
-    faults = []
-    checks: list[Callable[[], object]] = [partial(info, name) for name in config.training.models]
-    checks.append(partial(make_recipe, **config.training.options))
-    for check in checks:
-        try:
-            check()
-        except InputError as error:
-            faults.append(str(error))
-    if faults:
-        raise ConfigError("\n".join(faults))
 
 
 def study_stages(config: Pipeline, base: Path) -> list[Stage]:
@@ -87,92 +48,62 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
     section, training = config.pipeline, config.training
     out = base / section.out
     dataset, trained = out / f"{section.kind}.dataset.h5", out / "config.json"
-    results = [out / name for name in ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")]
+    results = [out / name for name in RESULTS]
     tables = [out / "tables" / f"{name}.csv" for name in section.paper_tables]
-    inputs = _inputs(config, base)
-    grid = training.model_dump(exclude={"jobs", "threads", "scheduler"}) | {"scheme": config.scheme}
+    options = config.recipe_options(base)
+    grid = training.model_dump(include={"models", "conditions", "seeds"}) | {"scheme": config.scheme}
+    grid |= make_recipe(**options).result_options()
     settings = config.dataset.model_dump(exclude={"workers", "scheduler"})
     return [
         Stage(
             "dataset",
-            lambda: _dataset(config, base, dataset),
-            inputs,
+            partial(_dataset, config, base, dataset),
+            dataset_files(config, base),
             [dataset],
             settings | {"pictures": _listing(config, base)},
-            ["gazekit.dataset", "gazekit.attention", "gazekit.events"],
         ),
         Stage(
             "train",
-            lambda: _train(config, dataset, out),
-            [dataset],
+            partial(_train, config, options, dataset, out),
+            [dataset, *([Path(options["weights"])] if options.get("weights") else [])],
             [trained],
             grid,
-            ["gazekit.training", "gazekit.models"],
-            work=[trained, out / "runs", out / "synthetic"],
+            work=[out / name for name in WORK],
         ),
-        Stage("compare", lambda: _compare(dataset, out), [dataset, trained], results, grid, ["gazekit.training"]),
+        Stage("compare", partial(_compare, dataset, out), [dataset, trained], results, grid, also=COMPARED),
         Stage(
             "tables",
-            lambda: _tables(out, section.paper_tables),
+            partial(_tables, out, section.paper_tables),
             results,
             tables,
             {"tables": section.paper_tables},
-            ["pipelines.papers"],
+            also=["categories.csv"],
         ),
         Stage(
             "report",
-            lambda: _report(config, out, dataset),
-            [*results, *tables],
+            partial(_report, config, out, dataset),
+            [*results, *tables, dataset, trained],
             [out / "report.html"],
-            {"title": section.title, "note": section.note},
-            ["gazekit.report", "pipelines.papers"],
+            {"title": section.title, "note": section.note, "tables": section.paper_tables},
+            also=REPORTED,
         ),
     ]
 
 
-def _inputs(config: Pipeline, base: Path) -> list[Path]:
-    """The files, apart from the pictures, that the dataset is made of."""
-    section = config.pipeline
-    if section.kind == "photonet":
-        return [base / str(section.counts)]
-    if section.kind == "ava":
-        folder = base / str(section.folder)
-        lists = sorted((folder / "aesthetics_image_lists").glob("*.jpgl"))
-        return [folder / "AVA.txt", *(p for p in [folder / "tags.txt"] if p.exists()), *lists]
-    from gazekit.study import read_study
-
-    study = base / str(section.study)
-    named = read_study(study).dataset
-    found = [study]
-    for place in [
-        *named.sessions,
-        named.fixations,
-        named.ratings,
-        named.groups,
-        named.categories,
-        *named.lists.values(),
-    ]:
-        if place is not None:
-            full = study.parent / place
-            found += sorted(full.rglob("*.gaze.h5")) if full.is_dir() else [full]
-    return found
-
-
 def _listing(config: Pipeline, base: Path) -> str:
     """A digest of the pictures' names, sizes and times: 255,000 files are not read to see that nothing changed."""
-    section = config.pipeline
-    if section.kind == "gbr":
+    section, study = config.pipeline, config.study(base)
+    if study is not None:
         from gazekit.pictures import list_pictures
-        from gazekit.study import read_study
 
-        study = base / str(section.study)
-        files = [picture.file for picture in list_pictures(read_study(study).pictures, study.parent)]
+        listed = list_pictures(study.pictures, (base / str(section.study)).parent)
+        files = [(picture.image, picture.file) for picture in listed]
     else:
-        files = sorted(p for p in (base / str(section.pictures)).iterdir() if p.is_file())
+        files = [(p.name, p) for p in sorted((base / str(section.pictures)).iterdir()) if p.is_file()]
     digest = hashlib.sha256()
-    for file in files:
+    for name, file in files:
         stat = file.stat()
-        digest.update(f"{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        digest.update(f"{name}\0{file.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
@@ -200,7 +131,7 @@ def _dataset(config: Pipeline, base: Path, dataset: Path) -> None:
     )
 
 
-def _train(config: Pipeline, dataset: Path, out: Path) -> None:
+def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) -> None:
     from gazekit.training import train
 
     training = config.training
@@ -214,7 +145,7 @@ def _train(config: Pipeline, dataset: Path, out: Path) -> None:
         threads=training.threads,
         scheme=config.scheme,
         scheduler=training.scheduler,
-        **training.options,
+        **options,
     )
 
 
@@ -225,6 +156,7 @@ def _compare(dataset: Path, out: Path) -> None:
 
     data = open_dataset(dataset)
     categories = None
+    (out / "categories.csv").unlink(missing_ok=True)
     if data.categories:
         import pandas as pd
 

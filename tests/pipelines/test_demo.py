@@ -16,6 +16,7 @@ from gazekit import open_dataset, open_session
 from gazekit.errors import ConfigError
 from pipelines.demo import Demo, run_demo
 from pipelines.planted import make_picture, make_study
+from tests.pipelines.conftest import OTHER_NETWORK, Copy
 
 SMALL = {
     "pictures": 80,
@@ -60,6 +61,22 @@ def test_a_second_run_does_nothing_and_a_change_runs_what_depends_on_it(small: P
     assert set(states.values()) == {"unchanged"}
     other = {o.stage: o.state for o in run_demo(small, Demo(**{**SMALL, "epochs": 3}), jobs=1, dry_run=True)}
     assert [name for name, state in other.items() if state == "would run"] == ["train", "compare", "report"]
+
+
+def test_changed_code_of_a_network_reaches_the_report(own_copy: Copy) -> None:
+    options = SMALL | {"epochs": 1, "conditions": ("original", "human"), "duration_ms": 300}
+    code = f"""if __name__ == '__main__':
+    import json
+    from pipelines.demo import Demo, run_demo
+    print(json.dumps({{o.stage: o.state for o in run_demo('out', Demo(**{options!r}), jobs=1)}}))"""
+    out = own_copy.folder / "out"
+    assert set(json.loads(own_copy.run("-c", code)).values()) == {"done"}
+    before = (out / "comparison.csv").read_text(), (out / "report.html").read_text()
+    own_copy.change("gazekit/models/distribution.py", *OTHER_NETWORK)
+    states = json.loads(own_copy.run("-c", code))
+    assert [name for name, state in states.items() if state == "done"] == ["train", "compare", "report"]
+    assert (out / "comparison.csv").read_text() != before[0]
+    assert (out / "report.html").read_text() != before[1]
 
 
 def test_killed_at_any_stage_the_demo_ends_in_the_same_files(

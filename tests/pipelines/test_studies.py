@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from gazekit.errors import ConfigError, InputError
 from pipelines.config import read_pipeline
 from pipelines.planted import make_picture
-from pipelines.studies import run_study
+from pipelines.studies import run_study, study_stages
+from tests.pipelines.conftest import OTHER_NETWORK, Copy
 
 pytest.importorskip("torch", reason="a study trains: pip install 'gazekit[train]'")
 
@@ -79,6 +81,34 @@ def test_ava_gives_the_papers_tables(ava: Path) -> None:
     assert again["train"] == again["report"] == "would run"
 
 
+def test_changed_code_of_a_network_reaches_tables_and_report(ava: Path, own_copy: Copy) -> None:
+    def states() -> dict[str, str]:
+        stages = json.loads(own_copy.run("-m", "gazekit", "run", str(ava), "--json"))["stages"]
+        return {stage["stage"]: stage["state"] for stage in stages}
+
+    results = ("comparison.csv", "categories.csv", "tables/paper2-VI.csv", "tables/paper2-IV.csv", "report.html")
+    out = ava.parent / "out"
+    assert set(states().values()) == {"done"}
+    before = {name: (out / name).read_text() for name in results}
+    own_copy.change("gazekit/models/distribution.py", *OTHER_NETWORK)
+    assert [name for name, state in states().items() if state == "done"] == ["train", "compare", "tables", "report"]
+    after = {name: (out / name).read_text() for name in results}
+    assert [name for name in results if before[name] == after[name]] == []
+    own_copy.change("gazekit/models/distribution.py", "", "# said otherwise")
+    again = states()
+    assert (again["train"], again["compare"], again["tables"]) == ("done", "unchanged", "unchanged")
+    assert {name: (out / name).read_text() for name in results[:-1]} == {name: after[name] for name in results[:-1]}
+
+
+def test_categories_that_are_gone_leave_the_tables(ava: Path) -> None:
+    out, _ = run_study(ava)
+    assert (out / "categories.csv").exists()
+    (ava.parent / "AVA_dataset" / "tags.txt").unlink()
+    run_study(ava)
+    assert not (out / "categories.csv").exists()
+    assert "landscape" not in (out / "tables" / "paper2-IV.csv").read_text().split("nima-narrow")[-1]
+
+
 def test_photonet_runs_on_its_layout(tmp_path: Path, rng: np.random.Generator) -> None:
     names = pictures(tmp_path / "images", 150)
     rows = []
@@ -93,7 +123,9 @@ def test_photonet_runs_on_its_layout(tmp_path: Path, rng: np.random.Generator) -
     assert table.loc[table["network"] == "GPF-CNN(VGG16)", "lcc_published"].iloc[0] == 0.5464
 
 
-def test_a_lab_study_runs_from_sessions_to_report(sample_data: Path, tmp_path: Path, rng: np.random.Generator) -> None:
+@pytest.fixture
+def lab(sample_data: Path, tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A lab's study: sessions of the sample data, 96 pictures, ratings one by one, a fixation table."""
     study = tmp_path / "study"
     shutil.copytree(sample_data / "sessions", study / "sessions")
     names = pictures(study / "pictures", 96, "png")
@@ -115,7 +147,11 @@ def test_a_lab_study_runs_from_sessions_to_report(sample_data: Path, tmp_path: P
     file = tmp_path / "gbr.toml"
     head = '[pipeline]\nkind = "gbr"\nstudy = "study/study.toml"\nout = "out"\nnote = "simulated"\n'
     file.write_text(head + TRAINING.format(conditions='"original", "human", "shuffled"'))
-    out, _ = run_study(file)
+    return file
+
+
+def test_a_lab_study_runs_from_ratings_to_report(lab: Path) -> None:
+    out, _ = run_study(lab)
     table = pd.read_csv(out / "tables" / "paper1-1.csv")
     ours = table[table["network"] == "nima-narrow"]
     assert set(ours["condition"]) == {"original", "human", "shuffled"}
@@ -151,11 +187,129 @@ def test_the_command_plans_and_runs(ava: Path) -> None:
     assert "no such study file" in wrong.stderr
 
 
+def refusal(file: Path, error: type[Exception] = ConfigError) -> str:
+    """What a study that cannot run says; nothing of it must have run."""
+    with pytest.raises(error) as found:
+        run_study(file)
+    assert not (file.parent / "out").exists()
+    return str(found.value)
+
+
 def test_wrong_training_is_refused_before_anything_runs(ava: Path) -> None:
-    text = ava.read_text().replace("nima-narrow", "nima-narow").replace("epochs = 2", 'epohs = 2\nfill = "red"')
-    ava.write_text(text)
-    with pytest.raises(ConfigError) as found:
-        run_study(ava, dry_run=True)
+    ava.write_text(
+        ava.read_text().replace("nima-narrow", "nima-narow").replace("epochs = 2", 'epohs = 2\nfill = "red"')
+    )
+    message = refusal(ava)
     for words in ("epohs: unknown key; did you mean 'epochs'", "fill", "found 'red'", "did you mean nima-narrow"):
-        assert words in str(found.value)
-    assert not (ava.parent / "out").exists()
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"original"', '"orignal"', "unknown condition 'orignal'; did you mean original?"),
+        ('"original"', '"human"', "the study has no gaze"),
+        ("seeds = 1", "seeds = 0", "1 or more"),
+        ("seeds = 1", "seeds = [-1]", "each 0 or more"),
+        ("seeds = 1", "seeds = []", "each 0 or more"),
+        ("seeds = 1", 'scheme = "nope"', "unknown split scheme 'nope'; known: ava, ava1, ava2, default"),
+        ('"nima-narrow"', '"nima-narrow", "nima-inception"', "nima-inception needs pictures of 75 px or more"),
+        ("size = 32", 'weights = "best.pt"', "no such file of weights: "),
+        ("size = 32", 'device = "cuda:77"', "the device 'cuda:77' is not there"),
+        (
+            "size = 32",
+            "model_options = {dropuot = 0.5}",
+            "'dropuot'; did you mean dropout?",
+        ),
+        ("seeds = 1", "job = 2", "training.job: unknown key; did you mean 'jobs'?"),
+        ('"ava"', '"avva"', "'gbr', 'ava' or 'photonet', found 'avva'"),
+        ('out = "out"', 'out = "out"\ntables = ["paper2-V"]', "no table 'paper2-V'"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_runs(ava: Path, old: str, new: str, words: str) -> None:
+    text = ava.read_text()
+    assert old in text
+    ava.write_text(text.replace(old, new))
+    assert words in refusal(ava)
+
+
+def test_the_published_split_is_asked_for_only_where_it_is(ava: Path) -> None:
+    (ava.parent / "AVA_dataset" / "aesthetics_image_lists" / "generic_test.jpgl").unlink()
+    message = refusal(ava)
+    assert "unknown split scheme 'ava'" in message
+    assert "generic_test.jpgl, which is not there" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("", "", ""),
+        ('"human"', '"humna"', "unknown condition 'humna'; did you mean human"),
+        ('fixations = "fixations.csv"', "", "the study has no gaze"),
+        ('ratings = "ratings.csv"', "", "[dataset] needs ratings"),
+        ('ratings = "ratings.csv"', 'ratings = "rating.csv"', "no such file: "),
+        ('"fixations.csv"', '"fixations.csv"\nsessions = ["sessions"]', "has both fixations and sessions"),
+        ('fixations = "fixations.csv"', 'sessions = ["pictures"]', "no session file"),
+        ("scale = 10", 'scale = 10\npartitions = ["ava3"]', "unknown partition 'ava3'; did you mean ava"),
+        ("scale = 10", 'scale = 10\nconditions = ["center"]', "unknown condition 'center'; did you mean centre?"),
+        ("seeds = 1", 'seeds = 1\nscheme = "fold2"', "unknown split scheme 'fold2'; known: default"),
+        ('"human"', '"synthetic-masks"', "synthetic-masks needs Residual Attention Networks; nima-narrow is none"),
+    ],
+)
+def test_what_is_wrong_with_a_lab_study_is_refused_before_anything_runs(
+    lab: Path, old: str, new: str, words: str
+) -> None:
+    for file in (lab, lab.parent / "study" / "study.toml"):
+        file.write_text(file.read_text().replace(old, new) if old else file.read_text())
+    if words:
+        error = InputError if words.startswith("no such file") else ConfigError
+        assert words in refusal(lab, error)
+    else:
+        assert len(run_study(lab, dry_run=True)[1]) == 5
+
+
+@pytest.mark.parametrize("kind", ["gbr", "ava", "photonet"])
+def test_a_folder_for_a_file_is_named(tmp_path: Path, kind: str) -> None:
+    places = {"gbr": ["study"], "ava": ["folder", "pictures"], "photonet": ["counts", "pictures"]}[kind]
+    lines = [f'{name} = "{name}"' for name in places]
+    for name in places:
+        if name in ("study", "counts"):
+            (tmp_path / name).mkdir()
+        else:
+            (tmp_path / name).touch()
+    file = tmp_path / "x.toml"
+    file.write_text("\n".join(["[pipeline]", f'kind = "{kind}"', *lines]) + TRAINING.format(conditions='"original"'))
+    message = refusal(file, InputError)
+    assert all(f"{name} ({tmp_path / name}) is a" in message for name in places)
+
+
+def test_the_picture_list_is_part_of_the_dataset(lab: Path) -> None:
+    study = lab.parent / "study"
+    names = sorted(file.name for file in (study / "pictures").iterdir())
+    pd.DataFrame({"image": names, "file": [f"pictures/{name}" for name in names]}).to_csv(
+        study / "list.csv", index=False
+    )
+    text = (study / "study.toml").read_text().replace('folder = "pictures"', 'list = "list.csv"')
+    (study / "study.toml").write_text(text)
+    lab.write_text(lab.read_text().replace('"original", "human", "shuffled"', '"original"'))
+    run_study(lab)
+    table = pd.read_csv(study / "list.csv")
+    table.assign(file=list(table["file"][::-1])).to_csv(
+        study / "list.csv", index=False
+    )  # other pictures by these names
+    assert run_study(lab, dry_run=True)[1][0].state == "would run"
+
+
+def test_weights_lie_beside_the_file_and_are_part_of_the_training(ava: Path) -> None:
+    ava.write_text(ava.read_text() + 'weights = "best.pt"\n')
+    config = read_pipeline(ava)
+    assert config.recipe_options(ava.parent)["weights"] == str(ava.parent / "best.pt")
+    train = study_stages(config, ava.parent)[1]
+    assert ava.parent / "best.pt" in train.inputs
+
+
+def test_what_only_changes_the_speed_trains_nothing_again(ava: Path) -> None:
+    run_study(ava)
+    text = ava.read_text().replace("seeds = 1", "seeds = 1\njobs = 2")
+    ava.write_text(text + "checkpoint_seconds = 5\nworkers = 1\n")
+    assert {o.state for o in run_study(ava)[1]} == {"unchanged"}

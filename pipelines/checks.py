@@ -1,0 +1,173 @@
+"""All that can be known to be wrong with a study before anything of it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gazekit.errors import ConfigError, InputError, unknown_name
+from pipelines.config import Pipeline, dataset_files
+
+if TYPE_CHECKING:
+    from gazekit.training.recipe import Recipe
+
+_PUBLISHED = Path("aesthetics_image_lists", "generic_test.jpgl")  # AVA's list of test pictures
+_WHAT_GOES_WHERE = {
+    "ava": (
+        "AVA is not ours to ship. Put its list into {folder} (AVA.txt; tags.txt and aesthetics_image_lists/ where you "
+        "have them) and its pictures (<image id>.jpg) into {pictures}"
+    ),
+    "photonet": (
+        "Photo.net's pictures are not ours to ship. Put the list of counts at {counts} (index, image, number of "
+        "ratings, mean, deviation, counts of 1 to 7) and the pictures (<image id>.jpg) into {pictures}"
+    ),
+    "gbr": "Put the lab's study file at {study}; its [pictures] and [dataset] name pictures, sessions and ratings",
+}
+
+
+def check_files(config: Pipeline, base: Path) -> None:
+    """Raise an `InputError` with everything that is not where the file says."""
+    section = config.pipeline
+    places = {n: base / p for n in ("study", "folder", "counts", "pictures") if (p := getattr(section, n)) is not None}
+    wanted = places | ({"AVA.txt": places["folder"] / "AVA.txt"} if section.kind == "ava" else {})
+    faults = [fault for name, place in wanted.items() if (fault := _misplaced(name, place))]
+    if not faults:
+        faults = [f"no such file: {place}" for place in dataset_files(config, base) if not place.exists()]
+    if faults:
+        advice = _WHAT_GOES_WHERE[section.kind].format(**{n: str(p) for n, p in places.items()})
+        raise InputError(f"not there: {'; '.join(faults)}. {advice}")
+
+
+def _misplaced(name: str, place: Path) -> str:
+    """What is wrong with a place that the file names; nothing where all is well."""
+    if not place.exists():
+        return f"{name} ({place})"
+    if place.is_dir() == (name in ("folder", "pictures")):
+        return ""
+    return (
+        f"{name} ({place}) is a folder, not a file" if place.is_dir() else f"{name} ({place}) is a file, not a folder"
+    )
+
+
+def check_config(config: Pipeline, base: Path) -> None:
+    """Raise a `ConfigError` with everything that is wrong with the study, before anything of it runs."""
+    checks = (_study_faults, _condition_faults, _scheme_faults, _model_faults)
+    faults = [fault for check in checks for fault in check(config, base)]
+    if faults:
+        raise ConfigError("\n  ".join(["the study cannot run:", *faults]))
+
+
+def known_conditions(config: Pipeline, base: Path) -> list[str]:
+    """The conditions that the dataset will have, and those of networks' own attention where it has people's."""
+    from gazekit.dataset.controls import CONDITIONS, HUMAN
+    from gazekit.training.jobs import SYNTHETIC
+
+    study = config.study(base)
+    if study is None or not (study.dataset.sessions or study.dataset.fixations):
+        return ["original"]
+    chosen = CONDITIONS if study.dataset.conditions is None else study.dataset.conditions
+    there = ["original", *(name for name in HUMAN if name in chosen)]
+    return there + (list(SYNTHETIC) if "human" in there else [])
+
+
+def known_schemes(config: Pipeline, base: Path) -> list[str]:
+    """The split schemes that the dataset will have."""
+    section, study = config.pipeline, config.study(base)
+    if study is not None:
+        folds = [f"fold{number}" for number in range(1, study.dataset.folds + 1)]
+        return ["default", *folds, *study.dataset.partitions, *study.dataset.lists]
+    if section.kind == "photonet":
+        return ["default", "photonet"]
+    return ["default", "ava1", "ava2", *(["ava"] if (base / str(section.folder) / _PUBLISHED).is_file() else [])]
+
+
+def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
+    """What a lab's study file lacks for a dataset."""
+    study = config.study(base)
+    if study is None:
+        return
+    from gazekit.dataset.controls import CONDITIONS
+    from gazekit.dataset.partitions import PARTITIONS
+    from gazekit.events import detectors
+
+    section, file = study.dataset, config.pipeline.study
+    if section.sessions and not any(path.name.endswith(".gaze.h5") for path in dataset_files(config, base)):
+        yield f"{file}: dataset.sessions: no session file (*.gaze.h5) in {', '.join(map(str, section.sessions))}"
+    if section.ratings is None:
+        yield f"{file}: [dataset] needs ratings = '...', a table of counts or of ratings one by one"
+    if section.sessions and section.fixations:
+        yield f"{file}: [dataset] has both fixations and sessions; keep one"
+    yield from _said(f"{file}: dataset.conditions", section.conditions or [], CONDITIONS, "condition")
+    yield from _said(f"{file}: dataset.partitions", section.partitions, PARTITIONS, "partition")
+    yield from _said(f"{file}: fixations.detector", [study.fixations.detector], detectors(), "detector")
+
+
+def _condition_faults(config: Pipeline, base: Path) -> Iterator[str]:
+    known = known_conditions(config, base)
+    found = list(_said("training.conditions", config.training.conditions, known, "condition"))
+    yield from found
+    if found and len(known) == 1:
+        yield "training.conditions: the study has no gaze (fixations or sessions), so that it has whole pictures only"
+    if "synthetic-masks" in config.training.conditions:
+        plain = [name for name in config.training.models if "residual-attention" not in name]
+        if plain:
+            yield f"training.conditions: synthetic-masks needs Residual Attention Networks; {', '.join(plain)} is none"
+
+
+def _scheme_faults(config: Pipeline, base: Path) -> Iterator[str]:
+    found = list(_said("training.scheme", [config.scheme], known_schemes(config, base), "split scheme"))
+    yield from found
+    if found and config.pipeline.kind == config.scheme == "ava":
+        yield f"training.scheme: 'ava' is AVA's published split, by {_PUBLISHED}, which is not there"
+
+
+def _model_faults(config: Pipeline, base: Path) -> Iterator[str]:
+    """What is wrong with models, with the recipe, and with both together."""
+    from gazekit import models
+    from gazekit.training.recipe import make_recipe
+
+    options = config.recipe_options(base)
+    names = list(dict.fromkeys(config.training.models))
+    unknown = list(_refusals("training.models", (partial(models.info, name) for name in names)))
+    wrong = list(_refusals("training.options", [partial(make_recipe, **options)]))
+    yield from [*unknown, *wrong]
+    if unknown or wrong:
+        return
+    recipe = make_recipe(**options)
+    yield from _recipe_faults(recipe)
+    for name in names:
+        smallest = models.info(name).smallest
+        if recipe.size < smallest:
+            yield f"training.options: {name} needs pictures of {smallest} px or more; size is {recipe.size}"
+        if recipe.model_options:
+            yield from _refusals("training.options", [partial(models.create, name, 10, **recipe.model_options)])
+
+
+def _recipe_faults(recipe: Recipe) -> Iterator[str]:
+    import torch
+
+    if recipe.weights is not None and not Path(recipe.weights).is_file():
+        yield f"training.options: no such file of weights: {recipe.weights}"
+    if recipe.device != "auto":
+        try:
+            torch.empty(0, device=recipe.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            yield f"training.options: the device {recipe.device!r} is not there ({reason}); 'auto' takes the best one"
+
+
+def _said(where: str, names: Iterable[str], known: Iterable[str], kind: str) -> Iterator[str]:
+    """A fault for every name that is not known."""
+    there = list(known)
+    return (f"{where}: {unknown_name(kind, name, there)}" for name in dict.fromkeys(names) if name not in there)
+
+
+def _refusals(where: str, calls: Iterable[Callable[[], object]]) -> Iterator[str]:
+    """A fault for every call that refuses its arguments."""
+    for call in calls:
+        try:
+            call()
+        except (InputError, TypeError, ValueError) as error:
+            yield f"{where}: {error}"

@@ -1,0 +1,146 @@
+"""What code a stage consists of: its function, the modules that this imports, and the data files beside them.
+
+All of it is found in the source, so that nothing has to be listed and nothing heavy is imported to find it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.util
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOTS = ("gazekit", "pipelines", "survey")
+
+
+@functools.cache
+def code_hash(function: Callable[..., object]) -> str:
+    """SHA-256 of all that a function consists of, as it was when this process first asked.
+
+    These are the function itself, the functions, classes and constants of its own module that it names, the modules
+    that any of them imports, with those that these import in turn, and the data files of their packages.
+    """
+    digest = hashlib.sha256()
+    parts = list(_parts(function))
+    for text in sorted(text for text, _ in parts):
+        digest.update(text.encode())
+    for name in sorted(modules_of(function)):
+        for file in _files(name):
+            digest.update(f"{name}/{file.name}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def modules_of(function: Callable[..., object]) -> set[str]:
+    """The modules of `ROOTS` that a function's work is done by."""
+    found: set[str] = set()
+    waiting = [name for _, named in _parts(function) for name in named]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and _source(name) is not None:
+            found.add(name)
+            waiting += [name.rpartition(".")[0], *_imports(name)]
+    return found
+
+
+def _parts(function: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
+    """The text of a function and of what it names in its own module, each with the names of modules that it uses."""
+    done: set[int] = set()
+    waiting: list[Any] = [function]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in done:
+            continue
+        done.add(id(part))
+        text = textwrap.dedent(inspect.getsource(part))
+        tree = ast.parse(text)
+        modules = list(_imported(tree))
+        for name, value in _named(tree, vars(sys.modules[part.__module__])):
+            home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
+            if home == part.__module__:
+                waiting.append(value)
+            elif home is not None:
+                modules.append(home)
+            else:
+                yield f"{name} = {value!r}", []
+        yield text, modules
+
+
+def _named(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the code of a function (annotations left out) names of its module."""
+    names = {node.id for node in _walk(tree) if isinstance(node, ast.Name)}
+    return ((name, known[name]) for name in sorted(names) if name in known)
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """All that runs: neither annotations nor what is there for type checkers only."""
+    for field, value in ast.iter_fields(tree):
+        if field in ("annotation", "returns"):
+            continue
+        for node in value if isinstance(value, list) else [value]:
+            if isinstance(node, ast.AST) and not _for_type_checkers(node):
+                yield node
+                yield from _walk(node)
+
+
+def _for_type_checkers(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    """Names that may be modules which the code imports."""
+    for node in _walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                yield from (node.module, f"{node.module}.{alias.name}", *_homes(node.module, alias.name))
+
+
+@functools.cache
+def _imports(module: str) -> tuple[str, ...]:
+    return tuple(_imported(_tree(module)))
+
+
+@functools.cache
+def _homes(package: str, name: str) -> tuple[str, ...]:
+    """Where a package has a name from that it loads when it is first touched: it tells type checkers."""
+    if _source(package) is None:
+        return ()
+    nodes = [node for node in ast.walk(_tree(package)) if isinstance(node, ast.ImportFrom) and node.module]
+    homes = [node.module for node in nodes if node.module and name in [alias.name for alias in node.names]]
+    return tuple(place for home in homes for place in (home, f"{home}.{name}"))
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    source = _source(module)
+    assert source is not None
+    return ast.parse(source.read_bytes())
+
+
+@functools.cache
+def _source(module: str) -> Path | None:
+    """The source file of a module of `ROOTS`; None for other modules and for what is none."""
+    root, *rest = module.split(".")
+    spec = importlib.util.find_spec(root) if root in ROOTS else None
+    if spec is None or spec.origin is None:
+        return None
+    place = Path(spec.origin).parent.joinpath(*rest)
+    return next((file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()), None)
+
+
+def _files(module: str) -> Iterable[Path]:
+    """A module's source, and the data files beside it where it is a package."""
+    source = _source(module)
+    assert source is not None
+    if source.name != "__init__.py":
+        return [source]
+    beside = (file for file in source.parent.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [source, *sorted(file for file in beside if file.suffix not in (".py", ".pyc"))]

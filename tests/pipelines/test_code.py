@@ -1,0 +1,91 @@
+"""The code of a stage: all that it imports, and the data files beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.code import modules_of
+from tests.pipelines.conftest import Copy
+
+HASHES = """
+import json
+from pathlib import Path
+from pipelines.demo import Demo, stages
+print(json.dumps({stage.name: stage.settings()["code"] for stage in stages(Path("demo"), Demo(), 1)}))
+"""
+RUN = """
+import json, sys
+from pathlib import Path
+from pipelines.code import modules_of
+from pipelines.demo import Demo, stages
+small = Demo(pictures=80, participants=2, seeds=1, epochs=1, size=32, duration_ms=300, models=("nima-narrow",),
+             conditions=("original", "human"))
+left_out = {}
+for stage in stages(Path(sys.argv[1]), small, 1):
+    before = set(sys.modules)
+    stage.action()
+    loaded = {name for name in set(sys.modules) - before if name.split(".")[0] in ("gazekit", "survey", "pipelines")}
+    left_out[stage.name] = sorted(loaded - modules_of(stage.action.func))
+print(json.dumps(left_out))
+"""
+
+
+@pytest.fixture(scope="module")
+def before(copy: Copy) -> dict[str, str]:
+    """The hash of every stage's code."""
+    return hashes(copy)
+
+
+def hashes(copy: Copy) -> dict[str, str]:
+    found: dict[str, str] = json.loads(copy.run("-c", HASHES))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "changed"),
+    [
+        ("gazekit/report/style.css", "", "body {}", {"report"}),
+        ("gazekit/report/template.html", "", "<p>", {"report"}),
+        ("gazekit/dataset/reader.py", "", "# read", {"dataset", "train", "compare", "report"}),
+        ("gazekit/attention/maps.py", "", "# map", {"attention", "dataset", "train", "compare", "report"}),
+        ("gazekit/training/wording.py", "", "# words", {"compare"}),
+        ("gazekit/models/distribution.py", "", "# nima", {"train"}),
+        ("gazekit/events/ivt.py", "", "# detector", {"record", "fixations"}),
+        ("survey/simulate.py", "", "# rater", {"ratings"}),
+        ("survey/web/templates/rate.html", "", "<p>", set()),
+        ("gazekit/training/server.py", "", "# served", set()),
+        ("pipelines/demo.py", "_SIGMA_PX = 8.0", "_SIGMA_PX = 9.0", {"attention"}),
+        ("pipelines/demo.py", 'detector="ivt")', 'detector="idt")', {"fixations"}),
+        ("pipelines/demo.py", "# Written by", "# Made by", {"pictures"}),
+    ],
+)
+def test_a_change_is_of_the_stages_that_it_concerns(
+    copy: Copy, before: dict[str, str], file: str, old: str, new: str, changed: set[str]
+) -> None:
+    text = copy.change(file, old, new)
+    after = hashes(copy)
+    (copy.folder / file).write_text(text)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_all_that_a_stage_loads_is_of_its_code(copy: Copy, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the demo trains: pip install 'gazekit[train]'")
+    left_out = json.loads(copy.run("-c", RUN, str(tmp_path)))
+    assert len(left_out) == 9
+    assert {name: modules for name, modules in left_out.items() if modules} == {}
+
+
+def plain() -> object:
+    from gazekit import attended_rectangle, open_dataset
+    from gazekit.training import compare
+
+    return attended_rectangle, open_dataset, compare
+
+
+def test_names_that_a_package_loads_late_are_followed_to_their_modules() -> None:
+    found = modules_of(plain)
+    assert {"gazekit.attention.rectangles", "gazekit.dataset.reader", "gazekit.training.comparison"} <= found
+    assert not {name for name in found if name.startswith(("gazekit.models", "gazekit.capture", "tests"))}
