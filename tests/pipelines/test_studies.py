@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from gazekit.errors import ConfigError, InputError
 from pipelines.config import read_pipeline
 from pipelines.planted import make_picture
 from pipelines.studies import run_study, study_stages
+from tests.conftest import ROOT
 from tests.pipelines.conftest import OTHER_NETWORK, Copy
 
 pytest.importorskip("torch", reason="a study trains: pip install 'gazekit[train]'")
@@ -109,16 +111,22 @@ def test_categories_that_are_gone_leave_the_tables(ava: Path) -> None:
     assert "landscape" not in (out / "tables" / "paper2-IV.csv").read_text().split("nima-narrow")[-1]
 
 
-def test_photonet_runs_on_its_layout(tmp_path: Path, rng: np.random.Generator) -> None:
-    names = pictures(tmp_path / "images", 150)
+@pytest.fixture
+def photonet(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A stand-in of Photo.net's layout: list of counts, pictures."""
     rows = []
-    for i, name in enumerate(names, 1):
+    for i, name in enumerate(pictures(tmp_path / "images", 150), 1):
         given = counts(rng, 7)
         rows.append(f"{i} {name} {given.sum()} 4.0 1.0 {' '.join(map(str, given))}")
-    (tmp_path / "photonet.txt").write_text("\n".join(rows) + "\n")
-    head = '[pipeline]\nkind = "photonet"\ncounts = "photonet.txt"\npictures = "images"\nout = "out"\n'
-    (tmp_path / "photonet.toml").write_text(head + TRAINING.format(conditions='"original"'))
-    out, _ = run_study(tmp_path / "photonet.toml")
+    (tmp_path / "photonet_dataset.txt").write_text("\n".join(rows) + "\n")
+    file = tmp_path / "photonet.toml"
+    head = '[pipeline]\nkind = "photonet"\ncounts = "photonet_dataset.txt"\npictures = "images"\nout = "out"\n'
+    file.write_text(head + TRAINING.format(conditions='"original"'))
+    return file
+
+
+def test_photonet_runs_on_its_layout(photonet: Path) -> None:
+    out, _ = run_study(photonet)
     table = pd.read_csv(out / "tables" / "paper2-VII.csv")
     assert table.loc[table["network"] == "GPF-CNN(VGG16)", "lcc_published"].iloc[0] == 0.5464
 
@@ -313,3 +321,29 @@ def test_what_only_changes_the_speed_trains_nothing_again(ava: Path) -> None:
     text = ava.read_text().replace("seeds = 1", "seeds = 1\njobs = 2")
     ava.write_text(text + "checkpoint_seconds = 5\nworkers = 1\n")
     assert {o.state for o in run_study(ava)[1]} == {"unchanged"}
+
+
+@pytest.mark.parametrize("kind", ["gbr", "ava", "photonet"])
+def test_the_example_of_a_study_runs_on_its_layout(kind: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue("lab" if kind == "gbr" else kind).parent
+    file = (folder / "study" if kind == "gbr" else folder) / "example.toml"
+    command = [sys.executable, "-m", "gazekit", "run", str(file)]
+    subprocess.run([*command, "--new", kind], check=True)
+    again = subprocess.run([*command, "--new", kind], capture_output=True, text=True)
+    assert (again.returncode, "never overwritten" in again.stderr) == (1, True)
+    assert [o.state for o in run_study(file, dry_run=True)[1]] == ["would run"] * 5  # as it stands
+    text = re.sub(r"models = \[.*\]", 'models = ["nima-narrow"]', file.read_text())
+    text = re.sub(r"conditions = \[.*\]", 'conditions = ["original"]', text)
+    text = text.replace("# size = 224", "size = 32").replace("epochs = 30", "epochs = 1").replace("workers = 4", "")
+    file.write_text(text)
+    out, _ = run_study(file)
+    assert "nima-narrow" in (out / "report.html").read_text()
+    assert (out / "tables").is_dir()
+
+
+def test_the_examples_of_the_readme_run_on_their_layout(ava: Path, lab: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    files = {kind: block for block in blocks for kind in ("gbr", "ava") if f'kind = "{kind}"' in block}
+    for folder, kind in ((ava.parent, "ava"), (lab.parent / "study", "gbr")):
+        (folder / "readme.toml").write_text(files[kind])
+        assert [o.state for o in run_study(folder / "readme.toml", dry_run=True)[1]] == ["would run"] * 5
