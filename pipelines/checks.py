@@ -95,6 +95,8 @@ def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
     section, file = study.dataset, config.pipeline.study
     if section.sessions and not any(path.name.endswith(".gaze.h5") for path in dataset_files(config, base)):
         yield f"{file}: dataset.sessions: no session file (*.gaze.h5) in {', '.join(map(str, section.sessions))}"
+    if study.study.seed < 0:
+        yield f"{file}: study.seed is {study.study.seed}; it must be 0 or more"
     if section.ratings is None:
         yield f"{file}: [dataset] needs ratings = '...', a table of counts or of ratings one by one"
     if section.sessions and section.fixations:
@@ -136,13 +138,26 @@ def _model_faults(config: Pipeline, base: Path) -> Iterator[str]:
     if unknown or wrong:
         return
     recipe = make_recipe(**options)
-    yield from _recipe_faults(recipe)
-    for name in names:
-        smallest = models.info(name).smallest
-        if recipe.size < smallest:
-            yield f"training.options: {name} needs pictures of {smallest} px or more; size is {recipe.size}"
-        if recipe.model_options:
-            yield from _refusals("training.options", [partial(models.create, name, 10, **recipe.model_options)])
+    faults = list(_recipe_faults(recipe))
+    yield from faults
+    if not faults:
+        for name in names:
+            yield from _refusals(f"training.options: {name}", [partial(_fit, name, config.scale(base), recipe)])
+
+
+def _fit(name: str, scale: int | None, recipe: Recipe) -> None:
+    """Raise a `ConfigError` where a model cannot be trained by a recipe; one that is asked for no more is not made."""
+    from gazekit import models
+    from gazekit.models.inputs import look_of
+
+    smallest = models.info(name).smallest
+    if recipe.size < smallest:
+        raise ConfigError(f"needs pictures of {smallest} px or more; size is {recipe.size}")
+    if recipe.model_options or recipe.weights is not None or recipe.crop is not None:
+        weights = recipe.weights if scale is not None else None
+        model = models.create(name, scale or 10, weights=weights, **recipe.model_options)
+        if recipe.crop is not None and look_of(model, recipe.size).kind != "view":
+            raise ConfigError("chooses its own parts of pictures; leave crop out")
 
 
 def _recipe_faults(recipe: Recipe) -> Iterator[str]:

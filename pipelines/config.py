@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
 from gazekit.errors import ConfigError
 from gazekit.study import Study, read_study
@@ -25,6 +26,16 @@ _TABLES: dict[str, list[str]] = {
     "photonet": ["paper2-VII"],
 }
 _SCHEMES = {"gbr": "default", "ava": "ava", "photonet": "photonet"}
+_SCALES = {"ava": 10, "photonet": 7}
+
+
+def _address(value: str) -> str:
+    if not re.fullmatch(r"(\w+://)?[^\s/]+:\d+", value):
+        raise ValueError("a scheduler's address is tcp://host:port, as tcp://10.0.0.1:8786")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 class PipelineSection(Section):
@@ -70,9 +81,9 @@ class DatasetOptions(Section):
 
     cache: int | None = Field(default=None, ge=16, le=4096)
     workers: PositiveInt = 1
-    scheduler: str | None = None
+    scheduler: Address | None = None
     min_ratings: int = Field(default=10, ge=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class TrainingSection(Section):
@@ -84,14 +95,14 @@ class TrainingSection(Section):
     jobs: PositiveInt = 1
     threads: PositiveInt | None = None
     scheme: str | None = None
-    scheduler: str | None = None
+    scheduler: Address | None = None
     options: dict[str, Any] = {}
 
     @field_validator("seeds")
     @classmethod
     def _usable(cls, value: int | list[int]) -> int | list[int]:
-        if value == [] or (value < 1 if isinstance(value, int) else min(value) < 0):
-            raise ValueError("give the number of seeds, 1 or more, or a list of seeds, each 0 or more")
+        if value == [] or (value < 1 if isinstance(value, int) else not 0 <= min(value) <= max(value) < 2**32):
+            raise ValueError(f"give the number of seeds, 1 or more, or a list of seeds, each 0 to {2**32 - 1}")
         return value
 
 
@@ -110,6 +121,11 @@ class Pipeline(Section):
     def study(self, base: Path) -> Study | None:
         """The lab's own study file; None for AVA and Photo.net."""
         return None if self.pipeline.study is None else read_study(base / self.pipeline.study)
+
+    def scale(self, base: Path) -> int | None:
+        """The number of scores of the ratings; None where only the lab's table of counts says it."""
+        study = self.study(base)
+        return _SCALES[self.pipeline.kind] if study is None else study.dataset.scale
 
     def recipe_options(self, base: Path) -> dict[str, Any]:
         """The recipe of training; a file of weights is looked for from the folder of the TOML file."""

@@ -19,6 +19,7 @@ import pandas as pd
 
 from gazekit.errors import ConfigError, GazekitError
 from gazekit.files import whole_file, write_text
+from gazekit.training.recipe import make_recipe
 from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK
 from pipelines.stages import Outcome, Stage, run_stages
 
@@ -97,6 +98,12 @@ class Demo:
             faults.append(f"raters_per_picture is {self.raters_per_picture}; 10 or more are needed")
         if self.seeds < 1:
             faults.append(f"seeds is {self.seeds}; 1 or more is needed")
+        if not 0 <= self.seed < 2**32:
+            faults.append(f"seed is {self.seed}; 0 to {2**32 - 1} is possible")
+        try:
+            make_recipe(size=self.size, epochs=self.epochs, batch=self.batch, lr=self.lr)
+        except ConfigError as error:
+            faults.append(str(error))
         if faults:
             raise ConfigError("; ".join(faults))
 

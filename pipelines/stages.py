@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -208,9 +209,11 @@ def _check_outputs(stage: Stage) -> None:
 
 @contextmanager
 def _state(folder: Path) -> Iterator[Dependency]:
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         state = Dependency(SqliteDB, str(folder / _STATE))
+    except (OSError, sqlite3.OperationalError) as error:
+        raise OutputError(f"{folder} cannot be written: {error}") from error
     except DatabaseException:
         raise InputError(f"{folder / _STATE} is damaged; choose another folder, or move this one away") from None
     try:

@@ -103,6 +103,8 @@ def test_killed_at_any_stage_the_demo_ends_in_the_same_files(
 def test_options_that_make_no_sense_are_named_together() -> None:
     with pytest.raises(ConfigError, match=r"pictures is 4;.*participants is 1;.*raters_per_picture is 3"):
         Demo(pictures=4, participants=1, raters_per_picture=3)
+    with pytest.raises(ConfigError, match=r"seed is -1; 0 to(.|\n)*epochs: should be greater(.|\n)*found 0"):
+        Demo(seed=-1, epochs=0)
 
 
 def test_a_null_study_deals_the_same_opinions_at_random(tmp_path: Path) -> None:

@@ -146,6 +146,13 @@ def test_files_of_somebody_else_are_not_replaced(tmp_path: Path, dry_run: bool) 
     assert (tmp_path / "end.txt").read_text() == "a thesis"
 
 
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder, words in ((tmp_path / "file", "is a file"), (tmp_path / "file" / "results", "cannot be written")):
+        with pytest.raises(OutputError, match=words):
+            run_stages([Stage("idle", partial(idle), [], [])], folder)
+
+
 def test_a_damaged_state_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "source.txt").write_text("3")
     (tmp_path / ".stages.sqlite3").write_text("not a database, whatever its name says\n" * 40)

@@ -218,10 +218,15 @@ def test_wrong_training_is_refused_before_anything_runs(ava: Path) -> None:
         ('"original"', '"orignal"', "unknown condition 'orignal'; did you mean original?"),
         ('"original"', '"human"', "the study has no gaze"),
         ("seeds = 1", "seeds = 0", "1 or more"),
-        ("seeds = 1", "seeds = [-1]", "each 0 or more"),
-        ("seeds = 1", "seeds = []", "each 0 or more"),
+        ("seeds = 1", "seeds = [-1]", "each 0 to 4294967295"),
+        ("seeds = 1", "seeds = []", "each 0 to 4294967295"),
+        (
+            "[training]",
+            "[dataset]\nseed = -1\n[training]",
+            "dataset.seed: should be greater than or equal to 0, found -1",
+        ),
         ("seeds = 1", 'scheme = "nope"', "unknown split scheme 'nope'; known: ava, ava1, ava2, default"),
-        ('"nima-narrow"', '"nima-narrow", "nima-inception"', "nima-inception needs pictures of 75 px or more"),
+        ('"nima-narrow"', '"nima-narrow", "nima-inception"', "nima-inception: needs pictures of 75 px or more"),
         ("size = 32", 'weights = "best.pt"', "no such file of weights: "),
         ("size = 32", 'device = "cuda:77"', "the device 'cuda:77' is not there"),
         (
@@ -237,6 +242,7 @@ def test_wrong_training_is_refused_before_anything_runs(ava: Path) -> None:
 def test_what_is_wrong_is_refused_before_anything_runs(ava: Path, old: str, new: str, words: str) -> None:
     text = ava.read_text()
     assert old in text
+    text = text.replace("nima-narrow", "gpf-resnet18") if "crop" in new else text
     ava.write_text(text.replace(old, new))
     assert words in refusal(ava)
 
@@ -258,6 +264,7 @@ def test_the_published_split_is_asked_for_only_where_it_is(ava: Path) -> None:
         ('ratings = "ratings.csv"', 'ratings = "rating.csv"', "no such file: "),
         ('"fixations.csv"', '"fixations.csv"\nsessions = ["sessions"]', "has both fixations and sessions"),
         ('fixations = "fixations.csv"', 'sessions = ["pictures"]', "no session file"),
+        ("seed = 7", "seed = -7", "study.seed is -7; it must be 0 or more"),
         ("scale = 10", 'scale = 10\npartitions = ["ava3"]', "unknown partition 'ava3'; did you mean ava"),
         ("scale = 10", 'scale = 10\nconditions = ["center"]', "unknown condition 'center'; did you mean centre?"),
         ("seeds = 1", 'seeds = 1\nscheme = "fold2"', "unknown split scheme 'fold2'; known: default"),
