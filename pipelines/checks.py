@@ -138,7 +138,7 @@ def _model_faults(config: Pipeline, base: Path) -> Iterator[str]:
     if unknown or wrong:
         return
     recipe = make_recipe(**options)
-    faults = list(_recipe_faults(recipe))
+    faults = list(_recipe_faults(recipe, config))
     yield from faults
     if not faults:
         for name in names:
@@ -155,22 +155,18 @@ def _fit(name: str, scale: int | None, recipe: Recipe) -> None:
         raise ConfigError(f"needs pictures of {smallest} px or more; size is {recipe.size}")
     if recipe.model_options or recipe.weights is not None or recipe.crop is not None:
         weights = recipe.weights if scale is not None else None
-        model = models.create(name, scale or 10, weights=weights, **recipe.model_options)
+        model = models.create(name, scale or 10, weights=weights, new_head=recipe.new_head, **recipe.model_options)
         if recipe.crop is not None and look_of(model, recipe.size).kind != "view":
             raise ConfigError("chooses its own parts of pictures; leave crop out")
 
 
-def _recipe_faults(recipe: Recipe) -> Iterator[str]:
-    import torch
+def _recipe_faults(recipe: Recipe, config: Pipeline) -> Iterator[str]:
+    from gazekit.training.grid import check_machine
 
     if recipe.weights is not None and not Path(recipe.weights).is_file():
         yield f"training.options: no such file of weights: {recipe.weights}"
-    if recipe.device != "auto":
-        try:
-            torch.empty(0, device=recipe.device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            yield f"training.options: the device {recipe.device!r} is not there ({reason}); 'auto' takes the best one"
+    here = config.training.scheduler is None
+    yield from _refusals("training", [partial(check_machine, recipe, config.training.threads, here=here)])
 
 
 def _said(where: str, names: Iterable[str], known: Iterable[str], kind: str) -> Iterator[str]:

@@ -150,19 +150,9 @@ def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) 
 
 
 def _compare(dataset: Path, out: Path) -> None:
-    from gazekit.dataset import open_dataset
-    from gazekit.tables import write_table
     from gazekit.training import compare
 
-    data = open_dataset(dataset)
-    categories = None
-    (out / "categories.csv").unlink(missing_ok=True)
-    if data.categories:
-        import pandas as pd
-
-        rows = [(data.ids[i], name) for name in data.categories for i in data.category(name)]
-        categories = write_table(pd.DataFrame(rows, columns=["image", "category"]), out / "category-of-pictures.csv")
-    compare(out, dataset=dataset, categories=categories)
+    compare(out, dataset=dataset)
 
 
 def _tables(out: Path, names: list[str]) -> None:
