@@ -170,7 +170,12 @@ def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     made = [out / name for name in ("pictures.csv", "fixations.csv", "histograms.csv")]
     table, fixations, histograms = made
     dataset, trained = out / "demo.dataset.h5", out / "config.json"
-    training = _chosen(demo, "models", "conditions", "seeds", "epochs", "batch", "lr", "size")
+    training = _chosen(demo, "epochs", "batch", "lr", "size")
+    grid: dict[str, Sequence[Any]] = {
+        "models": demo.models,
+        "conditions": demo.conditions,
+        "seeds": list(range(demo.seeds)),
+    }
     results = [out / name for name in RESULTS]
     return [
         Stage(
@@ -188,8 +193,9 @@ def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
             [trained],
             training,
             work=[out / name for name in WORK],
+            grid=grid,
         ),
-        Stage("compare", partial(_compare, out), [dataset, trained], results, training, also=COMPARED),
+        Stage("compare", partial(_compare, out), [dataset, trained], results, training, also=COMPARED, grid=grid),
         Stage(
             "report",
             partial(_report, out, demo),

@@ -51,8 +51,9 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
     results = [out / name for name in RESULTS]
     tables = [out / "tables" / f"{name}.csv" for name in section.paper_tables]
     options = config.recipe_options(base)
-    grid = training.model_dump(include={"models", "conditions", "seeds"}) | {"scheme": config.scheme}
-    grid |= make_recipe(**options).result_options()
+    seeds = list(range(training.seeds)) if isinstance(training.seeds, int) else training.seeds
+    grid: dict[str, list[Any]] = {"models": training.models, "conditions": training.conditions, "seeds": seeds}
+    recipe = make_recipe(**options).result_options() | {"scheme": config.scheme}
     settings = config.dataset.model_dump(exclude={"workers", "scheduler"})
     return [
         Stage(
@@ -67,10 +68,13 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
             partial(_train, config, options, dataset, out),
             [dataset, *([Path(options["weights"])] if options.get("weights") else [])],
             [trained],
-            grid,
+            recipe,
             work=[out / name for name in WORK],
+            grid=grid,
         ),
-        Stage("compare", partial(_compare, dataset, out), [dataset, trained], results, grid, also=COMPARED),
+        Stage(
+            "compare", partial(_compare, dataset, out), [dataset, trained], results, recipe, also=COMPARED, grid=grid
+        ),
         Stage(
             "tables",
             partial(_tables, out, section.paper_tables),

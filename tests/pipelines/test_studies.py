@@ -203,6 +203,25 @@ def refusal(file: Path, error: type[Exception] = ConfigError) -> str:
     return str(found.value)
 
 
+def test_further_seeds_are_trained_beside_those_that_are_done(ava: Path) -> None:
+    said: list[str] = []
+    out, _ = run_study(ava)
+    done = out / "runs/nima-narrow/original/seed0/done.json"
+    first = done.stat().st_mtime_ns
+    ava.write_text(ava.read_text().replace("seeds = 1", "seeds = 2"))
+    _, outcomes = run_study(ava, tell=said.append)
+    assert [o.state for o in outcomes] == ["unchanged", "done", "done", "done", "done"]
+    assert "[2/5] train ..." in said
+    assert done.stat().st_mtime_ns == first
+    assert (out / "runs/nima-narrow/original/seed1/done.json").exists()
+    ava.write_text(ava.read_text().replace("seeds = 2", "seeds = [1]"))  # what is no longer asked for is not kept
+    said.clear()
+    run_study(ava, tell=said.append)
+    assert "[2/5] train from the start (other grid) ..." in said
+    assert not done.exists()
+    assert json.loads((out / "config.json").read_text())["grid"]["seeds"] == [1]
+
+
 def test_wrong_training_is_refused_before_anything_runs(ava: Path) -> None:
     text = ava.read_text().replace("nima-narrow", "nima-narow")
     ava.write_text(text.replace("epochs = 2", 'epohs = 2\nfill = "red"'))
