@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -236,6 +237,13 @@ def test_the_survey_is_full_when_every_picture_is_taken(make_client: Clients) ->
     assert ratings[ratings["kind"] == "main"].groupby("image").size().tolist() == [3] * 9
 
 
+@pytest.fixture
+def same_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still for the limits: no minute begins between one request and the next."""
+    monkeypatch.setattr("survey.web.limits.time", SimpleNamespace(time=lambda: 0.0))
+
+
+@pytest.mark.usefixtures("same_minute")
 def test_too_many_requests_are_refused(tmp_path: Path) -> None:
     study = write_study(tmp_path, STUDY.replace("practice = 1", "practice = 1\nrequests_per_minute = 20"))
     client = create_app(read_study(study), tmp_path, open_store(tmp_path / "s.db"), password=PASSWORD).test_client()
@@ -251,6 +259,7 @@ def operator(client: FlaskClient) -> FlaskClient:
     return client
 
 
+@pytest.mark.usefixtures("same_minute")
 def test_the_operators_page_wants_the_password(make_client: Clients) -> None:
     client = make_client()
     for path in ("/operator/", "/operator/live", "/operator/download/ratings.csv"):
