@@ -98,6 +98,11 @@ class TrainingSection(Section):
     scheduler: Address | None = None
     options: dict[str, Any] = {}
 
+    @property
+    def seed_list(self) -> list[int]:
+        """Every seed."""
+        return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
     @field_validator("seeds")
     @classmethod
     def _usable(cls, value: int | list[int]) -> int | list[int]:

@@ -20,7 +20,7 @@ import pandas as pd
 from gazekit.errors import ConfigError, GazekitError
 from gazekit.files import whole_file, write_text
 from gazekit.training.recipe import make_recipe
-from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK
+from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
@@ -171,7 +171,7 @@ def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     table, fixations, histograms = made
     dataset, trained = out / "demo.dataset.h5", out / "config.json"
     training = _chosen(demo, "epochs", "batch", "lr", "size")
-    grid: dict[str, Sequence[Any]] = {
+    grid = {
         "models": demo.models,
         "conditions": demo.conditions,
         "seeds": list(range(demo.seeds)),
@@ -327,6 +327,7 @@ def _dataset(table: Path, fixations: Path, histograms: Path, dataset: Path, demo
 def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
     from gazekit.training import train
 
+    keep_to_grid(folder, demo.models, demo.conditions, range(demo.seeds))
     train(
         dataset,
         folder,

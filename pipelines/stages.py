@@ -40,9 +40,9 @@ class Stage:
     inputs, outputs : files that it reads and writes.
     parameters : whatever else its result depends on (JSON).
     work : files and folders in which the action goes on after it was stopped. They are removed before it starts
-        where they stem from other inputs, parameters or code, or hold what the grid no longer has.
+        where they stem from other inputs, parameters or code.
     also : patterns, from the study's folder, of files that it reads where they are there.
-    grid : lists of what its work consists of. They may grow: work that was done before stays.
+    grid : parameters to which the action itself fits its work: where they change it runs, and its work stays.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Stage:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     work: Sequence[Path] = ()
     also: Sequence[str] = ()
-    grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    grid: Mapping[str, Any] = field(default_factory=dict)
 
     def reads(self, folder: Path) -> list[Path]:
         """All files that it reads."""
@@ -154,7 +154,7 @@ def _begin(stage: Stage, folder: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    write_text(_mark(stage, folder), _json(_origin(stage, folder)))
+        write_text(_mark(stage, folder), _json(_origin(stage, folder)))
 
 
 def _save(stage: Stage, folder: Path) -> None:
@@ -172,14 +172,12 @@ def _anew(stage: Stage, folder: Path) -> str:
 
 
 def _other_origin(stage: Stage, folder: Path) -> list[str]:
-    """In what the work that was begun differs from what it would be now: inputs, parameters, code, a smaller grid."""
+    """In what the work that was begun differs from what it would be now: inputs, parameters, code."""
     mark = _mark(stage, folder)
     if not stage.work or not mark.exists():
         return []
-    begun, now = json.loads(mark.read_text(encoding="utf-8")), json.loads(_json(_origin(stage, folder)))
-    other = [name for name in ("inputs", "parameters", "code") if now[name] != begun.get(name)]
-    gone = any(item not in now["grid"].get(name, []) for name, items in begun.get("grid", {}).items() for item in items)
-    return [*other, "grid"] if gone else other
+    begun, now = json.loads(mark.read_text(encoding="utf-8")), _origin(stage, folder)
+    return [name for name in now if now[name] != begun.get(name)]
 
 
 def _mark(stage: Stage, folder: Path) -> Path:
@@ -189,7 +187,7 @@ def _mark(stage: Stage, folder: Path) -> Path:
 
 def _origin(stage: Stage, folder: Path) -> dict[str, Any]:
     inputs = {Path(os.path.relpath(p, folder)).as_posix(): sha256(p) if p.exists() else "" for p in stage.inputs}
-    return {"inputs": inputs, **stage.settings(), "parameters": _json(stage.parameters), "grid": stage.grid}
+    return {"inputs": inputs, **stage.settings(), "parameters": _json(stage.parameters)}
 
 
 def _json(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from gazekit.training.recipe import make_recipe
 from pipelines.checks import check_config, check_files
 from pipelines.config import Pipeline, dataset_files, read_pipeline
-from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK
+from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from pipelines.stages import Outcome, Stage, run_stages
 
 
@@ -51,8 +51,7 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
     results = [out / name for name in RESULTS]
     tables = [out / "tables" / f"{name}.csv" for name in section.paper_tables]
     options = config.recipe_options(base)
-    seeds = list(range(training.seeds)) if isinstance(training.seeds, int) else training.seeds
-    grid: dict[str, list[Any]] = {"models": training.models, "conditions": training.conditions, "seeds": seeds}
+    grid = {"models": training.models, "conditions": training.conditions, "seeds": training.seed_list}
     recipe = make_recipe(**options).result_options() | {"scheme": config.scheme}
     settings = config.dataset.model_dump(exclude={"workers", "scheduler"})
     return [
@@ -138,13 +137,14 @@ def _dataset(config: Pipeline, base: Path, dataset: Path) -> None:
 def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) -> None:
     from gazekit.training import train
 
-    training = config.training
+    training, seeds = config.training, config.training.seed_list
+    keep_to_grid(out, training.models, training.conditions, seeds)
     train(
         dataset,
         out,
         models=training.models,
         conditions=training.conditions,
-        seeds=training.seeds,
+        seeds=seeds,
         jobs=training.jobs,
         threads=training.threads,
         scheme=config.scheme,

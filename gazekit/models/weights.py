@@ -139,12 +139,17 @@ def _check_options(model: nn.Module, identity: Mapping[str, Any], path: Path) ->
     if identity.get("model") not in names():
         return
     there = {**default_options(identity["model"]), **identity.get("model_options", {})}
-    differ = [key for key in here if key in there and here[key] != there[key] and key != "dropout"]
+    differ = [key for key in here if key in there and _plain(here[key]) != _plain(there[key]) and key != "dropout"]
     if differ:
         found, needed = (", ".join(f"{key}={values[key]}" for key in differ) for values in (here, there))
         raise InputError(
             f"{path} is of a network with {needed}, this one has {found}; create it with {needed} (--option NAME=VALUE)"
         )
+
+
+def _plain(value: Any) -> Any:
+    """As JSON keeps it: tuples are lists."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _is_head(key: str) -> bool:

@@ -37,10 +37,14 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
 
     Parameters
     ----------
-    indices : the test split; pictures that nobody looked at are left out, and nothing is made of fewer than two.
+    indices : the test split; pictures that nobody or only one looked at are left out (with one viewer each there is
+        no ceiling), and nothing is made of fewer than two.
     own : name -> maps of every picture of the dataset (N, g, g), one array a seed.
     """
     seen = {i: viewing for i in indices.tolist() if (viewing := _viewing(dataset, i)) is not None}
+    several = {i: viewing for i, viewing in seen.items() if len(viewing.participants) > 1}
+    if len(several) > 1:  # the same pictures for the ceiling and what stands under it
+        seen = several
     if len(seen) < 2:
         return pd.DataFrame(columns=COLUMNS)
     rows: dict[str, list[Scores]] = {name: [] for name in (*own, CEILING, *FLOORS)}

@@ -26,7 +26,9 @@ def always_high(actual: Counts, threshold: float | None = None) -> float:
 def split_half(
     counts: Counts, *, splits: int = 100, threshold: float | None = None, seed: int = 0
 ) -> dict[str, tuple[float, float, float]]:
-    """How well one random half of the raters predicts the other half: mean, and the 95 % range over the splits.
+    """How well one random half of the raters predicts the other half: mean over splits, and its 95 % interval.
+
+    The interval is a bootstrap's over pictures, ten draws of them a split.
 
     Each picture's raters are dealt to two halves without replacement (multivariate hypergeometric). Pictures with
     fewer than two ratings are left out. A network is tested against all raters, so that it may pass this a little.
@@ -36,11 +38,15 @@ def split_half(
     if len(usable) == 0:
         return dict.fromkeys(METRICS, (np.nan, np.nan, np.nan))
     limit = default_threshold(usable.shape[1]) if threshold is None else threshold
+    pictures = np.random.default_rng(np.random.SeedSequence([seed, 5]))
     rows: list[dict[str, Array]] = []
+    drawn: list[dict[str, Array]] = []
     for _ in range(splits):
         half = np.stack([rng.multivariate_hypergeometric(row, int(row.sum()) // 2) for row in usable])
-        rows.append(metrics(features(half, usable - half), limit))
-    return {name: _mean_and_range(np.array([row[name] for row in rows])) for name in METRICS}
+        found = features(half, usable - half)
+        rows.append(metrics(found, limit))
+        drawn.append(metrics(found.take(pictures.integers(0, found.n, (10, found.n))), limit))
+    return {m: _interval(np.array([r[m] for r in rows]), np.concatenate([d[m] for d in drawn])) for m in METRICS}
 
 
 def full_length(half: float) -> float:
@@ -48,6 +54,6 @@ def full_length(half: float) -> float:
     return 2 * half / (1 + half) if half > -1 else float("nan")
 
 
-def _mean_and_range(values: Array) -> tuple[float, float, float]:
-    low, high = np.quantile(values, [0.025, 0.975])
+def _interval(values: Array, replicates: Array) -> tuple[float, float, float]:
+    low, high = np.quantile(replicates, [0.025, 0.975])
     return float(values.mean()), float(low), float(high)

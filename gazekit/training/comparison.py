@@ -98,7 +98,7 @@ def compare(
     write_table(paired, results.folder / "paired.csv")
     write_table(_agreement(results, data), results.folder / "agreement.csv")
     if by_category is None:
-        (results.folder / "categories.csv").unlink(missing_ok=True)  # of another comparison
+        _remove_categories(results.folder / "categories.csv")
     else:
         write_table(by_category, results.folder / "categories.csv")
     write_text(results.folder / "conclusion.json", json.dumps(words, indent=1) + "\n")
@@ -150,6 +150,8 @@ def _by_category(
 ) -> pd.DataFrame | None:
     """By the categories of a table, else by the dataset's own, where there are any."""
     if given is not None:
+        if Path(given).resolve() == (results.folder / "categories.csv").resolve():
+            raise InputError(f"{given} would be replaced by the metrics by category; give the table another name")
         asked = read_table(given, ["image", "category"], "table of categories")
         table = category_table(found, results.images, asked, results.threshold, seed)
         if table is None:
@@ -163,6 +165,12 @@ def _by_category(
     rows = [(data.ids[i], name) for name in data.categories for i in data.category(name)]
     own = pd.DataFrame(rows, columns=["image", "category"])
     return category_table(found, results.images, own, results.threshold, seed)
+
+
+def _remove_categories(path: Path) -> None:
+    """Remove the table by category of another comparison; a table of somebody else's stays."""
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith("category,model,condition,"):
+        path.unlink()
 
 
 def _method(

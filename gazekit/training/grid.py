@@ -26,7 +26,8 @@ from gazekit.tables import write_table
 from gazekit.training.cells import train_cell
 from gazekit.training.jobs import SYNTHETIC, Cell, Job
 from gazekit.training.logs import check_tensorboard
-from gazekit.training.recipe import Recipe, make_recipe
+from gazekit.training.recipe import Recipe, completed, make_recipe
+from gazekit.training.results import cells_of
 from gazekit.training.stages import look_for
 from gazekit.training.team import Team, join_team, processes
 
@@ -289,6 +290,7 @@ def _config(
     config = {
         "schema": SCHEMA,
         "grid": {key: list(dict.fromkeys(earlier.get(key, []) + values)) for key, values in grid.items()},
+        "cells": list(dict.fromkeys([*cells_of(before), *((c.model, c.condition, c.seed) for c in cells)])),
         "dataset": {"path": _path_from(dataset, out), "sha256": data.sha256},
         "scheme": scheme,
         "buckets": data.scale,
@@ -336,7 +338,7 @@ def _state(cell: Cell, out: Path) -> str:
 
 
 def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
-    then, here = before.get("recipe", {}), now["recipe"]
+    then, here = completed(before.get("recipe", {})), now["recipe"]
     faults = [
         f"{k}: {then.get(k)!r} there, {here.get(k)!r} here" for k in sorted(then | here) if then.get(k) != here.get(k)
     ]

@@ -23,7 +23,7 @@ from gazekit.errors import InputError, TrainingError
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
 from gazekit.training.examples import Draw, Examples, Images, Index, cropped, epoch_plan, in_order, mirrored
 from gazekit.training.loss import emd_loss
-from gazekit.training.recipe import Recipe
+from gazekit.training.recipe import Recipe, completed
 from gazekit.training.schedule import best_epoch, finished, rate_factor
 from gazekit.training.synchronise import ONE_VALUE, place, prepare
 from gazekit.training.team import Team, shares
@@ -132,6 +132,7 @@ class Saver:
 
 def check_identity(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:
     """Raise an `InputError` naming what differs between a checkpoint and the run that wants it."""
+    found, expected = completed(found), completed(expected)
     differ = [
         f"{key}: {found.get(key)!r} there, {expected.get(key)!r} here"
         for key in sorted(found.keys() | expected.keys())
@@ -239,18 +240,18 @@ def _train_epoch(run: Run, saver: Saver) -> None:
 def _step(run: Run, images: Images, share: Index, batch: int) -> float:
     """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures.
 
-    Every process computes as many parts as the others, since all wait for each other in each of them. A part without
-    pictures, of a batch smaller than the team, is a tensor of no rows: it adds nothing to losses, gradients and the
-    statistics of batch normalisation.
+    Every process computes as many parts as the others, and its pictures of the same parts, since all wait for each
+    other in each of them. A part without pictures, of a batch smaller than the team, is a tensor of no rows: it adds
+    nothing to losses, gradients and the statistics of batch normalisation.
     """
     recipe, task = run.recipe, run.task
     seed = _step_seed(task.seed, run.epoch, run.position)
     torch.manual_seed(seed + run.team.rank)
-    places = np.arange(run.team.rank, batch, run.team.world)
+    places = np.arange(run.team.rank, batch, run.team.world)  # of this process's pictures in the batch
     run.optimizer.zero_grad(set_to_none=True)
     total = 0.0
-    largest = -(-batch // run.team.world)
-    for rows in np.array_split(np.arange(len(share)), min(recipe.accumulate, largest)):
+    for part in np.array_split(np.arange(batch), recipe.accumulate):
+        rows = np.flatnonzero(np.isin(places, part))
         place(run.model, seed, places[rows], batch)
         truth = task.truth[share[rows]].to(device_of(recipe))
         loss = task.criterion(_forward(run, run.network, tuple(one[rows] for one in images)).float(), truth).sum()

@@ -166,10 +166,14 @@ def floor_differences(results: Results, measured: Mapping[tuple[str, str], Measu
     list of dicts: model, condition, floor (the constant histogram's EMD), difference, low, high.
     """
     constant = np.broadcast_to(constant_histogram(results.training), results.actual.shape)
+    floors: dict[int, Measured] = {}  # by the number of seeds, which the pictures drawn depend on
     rows = []
-    for (model, condition), found in measured.items():
-        alike = features(np.broadcast_to(constant, (len(found.seeds), *constant.shape)), results.actual)
-        floor = measure(alike, found.seeds, found.threshold, found.resamples, found.seed)
+    for (model, condition), found in track(measured.items(), "against the floor", len(measured)):
+        count = len(found.seeds)
+        if count not in floors:
+            alike = features(np.broadcast_to(constant, (count, *constant.shape)), results.actual)
+            floors[count] = measure(alike, found.seeds, found.threshold, found.resamples, found.seed)
+        floor = floors[count]
         value, there = float(found.values["emd2"].mean()), float(floor.values["emd2"].mean())
         _, low, high = _error(found, floor, "emd2", None)
         figures = {"floor": there, "difference": value - there, "low": low, "high": high}

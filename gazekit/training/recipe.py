@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -66,7 +67,12 @@ class Recipe(BaseModel):
 
     def result_options(self) -> dict[str, Any]:
         """The options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
-        return self.model_dump(exclude={"workers", "memory_gb", "checkpoint_seconds", "tensorboard"})
+        return self.model_dump(mode="json", exclude={"workers", "memory_gb", "checkpoint_seconds", "tensorboard"})
+
+
+def completed(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Stored options that results depend on, with those that came later at the defaults that they then had."""
+    return {**make_recipe().result_options(), **options}
 
 
 def make_recipe(**options: Any) -> Recipe:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,7 @@ def read_results(folder: str | Path, threshold: float | None = None) -> Results:
     images = list(test["image"])
     predicted: dict[tuple[str, str], dict[int, Array]] = {}
     unfinished: list[tuple[str, str, int]] = []
-    grid = config["grid"]
-    for model, condition, seed in itertools.product(grid["models"], grid["conditions"], grid["seeds"]):
+    for model, condition, seed in cells_of(config):
         cell = folder / "runs" / model / condition / f"seed{seed}"
         if (cell / "done.json").exists():
             predicted.setdefault((model, condition), {})[seed] = _predictions(cell, images, len(columns))
@@ -70,11 +69,20 @@ def read_results(folder: str | Path, threshold: float | None = None) -> Results:
     )
 
 
+def cells_of(config: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Every (model, condition, seed) that was asked for in a comparison folder, in the order of its grid."""
+    grid = config.get("grid", {})
+    whole = list(itertools.product(*(grid.get(key, []) for key in ("models", "conditions", "seeds"))))
+    asked = {(str(model), str(condition), int(seed)) for model, condition, seed in config.get("cells", whole)}
+    return [cell for cell in whole if cell in asked]
+
+
 def _config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         grid, dataset = config["grid"], config["dataset"]
         _ = grid["models"], grid["conditions"], grid["seeds"], dataset["path"], dataset["sha256"], config["scheme"]
+        cells_of(config)
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} is not the configuration that gazekit train writes: {error!r}") from error
     return dict(config)

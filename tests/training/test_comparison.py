@@ -112,6 +112,20 @@ def test_conditions_are_compared_over_the_seeds_that_both_have(folder: Path) -> 
     assert any(said in text for text in words["sentences"])
 
 
+def test_what_nobody_asked_for_is_not_unfinished(folder: Path) -> None:
+    """Conditions may have been trained with different seeds, one command after the other."""
+    config = json.loads((folder / "config.json").read_text())
+    cells = [[m, c, s] for m in "ab" for c in SKILL for s in (range(3) if c == "human" else range(2))]
+    (folder / "config.json").write_text(json.dumps(config | {"cells": cells}))
+    for condition in ("original", "shuffled"):
+        for done in folder.glob(f"runs/*/{condition}/seed2/done.json"):
+            done.unlink()
+    (folder / "runs/b/human/seed1/done.json").unlink()
+    compare(folder, resamples=100, permutations=99)
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert words["unfinished"] == [["b", "human", 1]]
+
+
 def test_with_one_seed_the_luck_of_training_is_said_not_to_be_counted(folder: Path) -> None:
     compare(folder, resamples=100, permutations=99)
     assert not any(
@@ -245,6 +259,11 @@ def test_by_category(folder: Path) -> None:
     assert skilled > table[table["condition"] == "shuffled"]["srcc"].max()
     compare(folder, resamples=100, permutations=99)
     assert not (folder / "categories.csv").exists()  # they were of that comparison
+    own = (folder / "list.csv").rename(folder / "categories.csv")
+    with pytest.raises(InputError, match="give the table another name"):
+        compare(folder, categories=own)
+    compare(folder, resamples=100, permutations=99)
+    assert own.read_text().startswith("image,category")  # somebody's own stays
 
 
 def test_the_command_gives_json(folder: Path) -> None:

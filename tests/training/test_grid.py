@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from gazekit.attention import saliency
+from gazekit.attention.viewings import Viewing
 from gazekit.dataset import open_dataset
 from gazekit.errors import ConfigError
 from gazekit.training import compare, train
@@ -92,6 +94,31 @@ def test_agreement_lies_between_floor_and_ceiling(folder: Path) -> None:
         floor = values.loc[FLOORS[1], metric]
         assert sign * values.loc[CEILING, metric] > sign * floor  # viewers of the fixture do look at the spot
     assert values.loc[FLOORS[0], "ig"] == pytest.approx(0, abs=1e-9)  # the centre bias is its own baseline
+
+
+def test_a_folder_begun_before_an_option_existed_goes_on(folder: Path, dataset: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(folder, tmp_path / "older")
+    config = json.loads((out / "config.json").read_text())
+    del config["recipe"]["new_head"]
+    config["dataset"]["path"] = str(dataset)
+    (out / "config.json").write_text(json.dumps(config))
+    train(dataset, out, conditions=["human", "shuffled", "synthetic"], seeds=2, **SMALL)
+    with pytest.raises(ConfigError, match="new_head: False there, True here"):
+        train(dataset, out, conditions=["human"], seeds=2, new_head=True, **SMALL)
+
+
+def test_the_ceiling_is_over_the_pictures_of_what_stands_under_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+
+    def viewing(dataset: None, i: int) -> Viewing:
+        viewers = np.repeat(["P1", "P2"], 4) if i % 2 else np.repeat(["P1"], 8)
+        x, y = rng.uniform(0, 40, 8), rng.uniform(0, 30, 8)
+        return Viewing(str(i), (30, 40), x, y, np.full(8, 200.0), viewers.astype(object), 3.0)
+
+    monkeypatch.setattr("gazekit.training.agreement._viewing", viewing)
+    table = agreement_table(None, np.arange(10), {"net": [list(rng.random((10, 6, 8), dtype=np.float32))]})
+    assert set(table["map"]) == {"net", CEILING, *FLOORS}
+    assert set(table["n"]) == {5}
 
 
 def test_everybodys_map_is_no_better_than_the_ceiling(folder: Path) -> None:

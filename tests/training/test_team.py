@@ -49,6 +49,7 @@ def predictions(out: Path, model: str) -> pd.DataFrame:
     [
         pytest.param({}, id="batches of 16"),
         pytest.param({"batch": 1, "epochs": 1, "optimizer": "sgd"}, id="batches smaller than the team"),
+        pytest.param({"batch": 7, "epochs": 1, "accumulate": 2}, id="parts of unequal shares"),
     ],
 )
 def test_two_processes_train_as_one_does(options: dict[str, Any], dataset: Path, tmp_path: Path) -> None:
@@ -69,7 +70,7 @@ def test_two_processes_train_as_one_does(options: dict[str, Any], dataset: Path,
 @pytest.mark.parametrize(
     ("model", "options"),
     [
-        pytest.param("nima-narrow", {"batch": 3, "accumulate": 2}, id="parts of unequal shares"),
+        pytest.param("nima-narrow", {"batch": 3, "accumulate": 2}, id="parts without pictures"),
         pytest.param("mtrlcnn", {"batch": 35}, id="parameters that no loss depends on"),
     ],
 )
