@@ -102,14 +102,17 @@ def run_stages(
         if not stale:
             outcomes.append(Outcome(stage.name, "unchanged"))
             tell(f"{label}: unchanged")
-        elif dry_run:
+            continue
+        other = _other_origin(stage, folder)
+        anew = f" from the start (other {' and '.join(other)})" if other else ""
+        if dry_run:
             remade |= set(stage.outputs)
             outcomes.append(Outcome(stage.name, "would run"))
-            tell(f"{label}: would run{_anew(stage, folder)}")
+            tell(f"{label}: would run{anew}")
         else:
-            tell(f"{label}{_anew(stage, folder)} ...")
+            tell(f"{label}{anew} ...")
             start = time.monotonic()
-            _begin(stage, folder)
+            _begin(stage, folder, anew=bool(other))
             stage.action()
             _check_outputs(stage)
             _save(stage, folder)
@@ -142,13 +145,13 @@ def _up_to_date(stage: Stage, folder: Path, known: set[Path]) -> bool:
         return bool(state.get_status(_task(stage, folder), {}).status == "up-to-date")
 
 
-def _begin(stage: Stage, folder: Path) -> None:
+def _begin(stage: Stage, folder: Path, *, anew: bool) -> None:
     """Forget that the stage was ever done, and remove unfinished work of other inputs, parameters or code."""
     with _state(folder) as state:
         state.remove(stage.name)
     if not stage.work:
         return
-    if _other_origin(stage, folder) or not _mark(stage, folder).exists():
+    if anew or not _mark(stage, folder).exists():
         for path in stage.work:
             if path.is_dir():
                 shutil.rmtree(path)
@@ -163,12 +166,6 @@ def _save(stage: Stage, folder: Path) -> None:
         state.get_status(task, {})  # computes the digest of the parameters
         task.save_extra_values()
         state.save_success(task)
-
-
-def _anew(stage: Stage, folder: Path) -> str:
-    """What to say where work was begun that cannot be gone on with."""
-    other = _other_origin(stage, folder)
-    return f" from the start (other {' and '.join(other)})" if other else ""
 
 
 def _other_origin(stage: Stage, folder: Path) -> list[str]:
