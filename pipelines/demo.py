@@ -154,7 +154,13 @@ def people_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
             work=[out / "sessions"],
         ),
         Stage("fixations", partial(_fixations, sessions, fixations, quality, jobs), sessions, [fixations, quality]),
-        Stage("attention", partial(_attention, table, fixations, sheet), [fixations, table], [sheet]),
+        Stage(
+            "attention",
+            partial(_attention, table, fixations, sheet, demo.share),
+            [fixations, table],
+            [sheet],
+            _chosen(demo, "share"),
+        ),
         Stage(
             "ratings",
             partial(_ratings, opinions, out / "ratings.csv", out / "histograms.csv", demo),
@@ -254,7 +260,7 @@ def _fixations_one(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return session_fixations(session, detector="ivt"), quality
 
 
-def _attention(table: Path, fixations: Path, sheet: Path) -> None:
+def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
     """Six pictures with scanpath, heatmap, rectangle and what the mask leaves, as one sheet for the report."""
     from gazekit import attended_rectangle, attention_map
     from gazekit.attention import drawing
@@ -270,7 +276,7 @@ def _attention(table: Path, fixations: Path, sheet: Path) -> None:
         here = seen[seen["image"] == image]
         x, y, duration = (here[name].to_numpy() for name in ("x_picture", "y_picture", "duration_ms"))
         amap = attention_map(x, y, duration, size=rgb.shape[:2], sigma_px=_SIGMA_PX)
-        box = attended_rectangle(amap, share=0.7)
+        box = attended_rectangle(amap, share=share)
         first = here["participant"] == here["participant"].iloc[0]
         path = drawing.scanpath(rgb, x[first], y[first], duration[first])
         masked = apply_mask(rgb, rectangles_to_mask([box], rgb.shape[:2]), fill="black")
@@ -280,7 +286,10 @@ def _attention(table: Path, fixations: Path, sheet: Path) -> None:
     _, encoded = cv2.imencode(".png", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
     with whole_file(sheet) as temporary:
         temporary.write_bytes(encoded.tobytes())
-    caption = "Simulated viewers: scanpath, heatmap, attended rectangle (0.7 of the map) and the masked picture."
+    caption = (
+        "The first six pictures of the dataset, with simulated viewers: scanpath, heatmap, attended rectangle "
+        f"({share:g} of the map) and the masked picture."
+    )
     write_text(sheet.parent / "captions.json", json.dumps({sheet.name: caption}, indent=1) + "\n")
 
 

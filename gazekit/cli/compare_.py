@@ -54,5 +54,7 @@ def command(
         categories=categories,
         dataset=dataset,
     )
+    if (folder / "report.html").exists():
+        click.echo(f"report.html is of an earlier comparison; gazekit report {folder} writes it anew", err=True)
     words = json.loads((folder / "conclusion.json").read_text())
     click.echo(json.dumps(words) if as_json else "\n".join(words["sentences"]))

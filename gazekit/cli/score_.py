@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gazekit.errors import OutputError
+
+if TYPE_CHECKING:
+    from gazekit.training.scoring import Summary
 
 
 @click.command("score")
@@ -50,9 +54,6 @@ def command(
     Example:  gazekit score runs/reef/runs/nima-mobilenet/original/seed0 photos --out scores.csv
               find /archive -name '*.jpg' | gazekit score best.pt - --out scores.parquet
     """
-    import json
-    from dataclasses import asdict
-
     from gazekit.allocator import keep_memory
 
     keep_memory()  # before torch starts threads
@@ -76,12 +77,25 @@ def command(
         if out is None:
             _give_up_stdout()
         raise
+    _tell(summary, out, as_json)
+    if summary.unreadable_count and not summary.scored + summary.skipped:
+        sys.exit(1)
+
+
+def _tell(summary: Summary, out: Path | None, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
     if as_json:
         click.echo(json.dumps(asdict(summary)), err=out is None)
         return
+    if summary.condition not in ("", "original"):
+        click.echo(f"this network was trained on masked pictures ({summary.condition}), and these are whole", err=True)
     text = f"{summary.scored} pictures scored" + (f", {summary.skipped} before" if summary.skipped else "")
     if summary.unreadable_count:
-        names = ", ".join(summary.unreadable[:10]) + (", ..." if summary.unreadable_count > 10 else "")
+        names = ", ".join(name[:100] for name in summary.unreadable[:10]) + (
+            ", ..." if summary.unreadable_count > 10 else ""
+        )
         text += f"; {summary.unreadable_count} could not be read: {names}"
     click.echo(text + (f": {out}" if out is not None else ""), err=True)
 

@@ -156,7 +156,10 @@ def _aggregated(path: Path, scale: int | None, min_ratings: int) -> pd.DataFrame
     from survey.tabular import read_ratings as read_single
 
     if scale is None:
-        raise ConfigError(f"{path} holds ratings one by one: say how many scores the scale has (scale)")
+        raise ConfigError(
+            f"{path} holds ratings one by one: say how many scores the scale has "
+            "(--scale 10, or scale = 10 in the study file)"
+        )
     try:
         return aggregate(read_single(path), scale=scale, min_ratings=min_ratings)
     except SurveyError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -51,7 +51,9 @@ def results_grid(comparison: Comparison) -> Grid:
     for key, row in table.iterrows():
         cells = [*_row_names(row), *([] if one_size else [Cell(number(row["n"], 0), sort=_sortable(row["n"]))])]
         cells += [
-            value_cell(row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name, strong=best.get(name) == key)
+            value_cell(
+                row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name, strong=key in best.get(name, ())
+            )
             for name in names
         ]
         rows.append(cells)
@@ -199,12 +201,13 @@ def _row_names(row: pd.Series) -> list[Cell]:
     return [Cell(model, sort=model), Cell(condition(name), sort=condition(name))]
 
 
-def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, object]:
+def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, list[Hashable]]:
+    """The rows with the best value of each metric, where there is a worse one."""
     best = {}
     for name in names:
         values = table[name].dropna()
-        if len(values) > 1:
-            best[name] = values.idxmax() if metric(name).higher else values.idxmin()
+        if values.nunique() > 1:
+            best[name] = list(values.index[values == (values.max() if metric(name).higher else values.min())])
     return best
 
 

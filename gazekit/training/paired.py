@@ -12,7 +12,7 @@ import pandas as pd
 from gazekit.errors import InputError, unknown_name
 from gazekit.progress import track
 from gazekit.training.bounds import constant_histogram
-from gazekit.training.measured import Measured, measure
+from gazekit.training.measured import Measured, limits_of, measure
 from gazekit.training.metrics import METRICS, Features, features
 from gazekit.training.resampling import holm, permutation_p
 from gazekit.training.results import Results
@@ -150,8 +150,10 @@ def paired_differences(
             "p_holm": float("nan"),
             "effect_size": value / error.pictures if error.pictures > 0 else float("nan"),
             "pictures_needed": error.pictures_needed(value, level),
-            "pictures_for_size": error.pictures_needed(size, level) if size is not None else float("nan"),
-            "detectable": error.detectable(level),
+            "pictures_for_size": error.pictures_needed(size, level)
+            if size is not None and error.se > 0
+            else float("nan"),
+            "detectable": error.detectable(level) if error.se > 0 else float("nan"),
             "p_pictures": by_pictures[metric],
             "p_seeds": by_seeds,
         }
@@ -186,7 +188,8 @@ def _error(a: Measured, b: Measured, metric: str, luck: tuple[float, int] | None
     values = defined(a.values)[metric] - defined(b.values)[metric]
     error = error_of(values, a.without[metric] - b.without[metric], a.features.n, luck)
     replicates = a.replicates[metric] - b.replicates[metric]
-    return error, *error.widened(float(values.mean()), replicates, (-np.inf, np.inf))
+    least, most = limits_of(metric)
+    return error, *error.widened(float(values.mean()), replicates, (least - most, most - least))
 
 
 def _different(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -30,8 +30,9 @@ Result = npt.NDArray[np.float32] | GazekitError
 
 @dataclass
 class Summary:
-    """What was scored."""
+    """What was scored, by a network trained on which condition."""
 
+    condition: str = ""
     scored: int = 0
     skipped: int = 0  # done by an earlier run
     unreadable: list[str] = field(default_factory=list)  # the first hundred
@@ -84,7 +85,7 @@ def score(
         where = source if isinstance(source, str | Path) else "the paths given"
         raise InputError(f"no picture to score in {where}; pictures end in {', '.join(sorted(SUFFIXES))}")
     settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size, "batch": batch}
-    summary = Summary()
+    summary = Summary(condition=str(trained.identity.get("condition", "")))
     with open_rows(out, format, trained.buckets, settings, resume=resume) as rows:
         left = rows.skip_done(itertools.chain([first], names))
         summary.skipped = rows.count

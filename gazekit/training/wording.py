@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.training.measured import limits_of
 from gazekit.training.metrics import METRICS
 
 CONDITIONS = {
@@ -142,7 +143,7 @@ def _sentence(claim: Mapping[str, Any], primary: str, n: int, alpha: float, size
     if claim["claimed"]:
         better = a if (claim["difference"] > 0) == METRICS[primary].higher_is_better else b
         return f"{claim['model']}: between {between}, {better} gives the better {label}: {shown}."
-    seen = f"a true difference of {claim['detectable']:.3f} would be seen 8 times in 10"
+    seen = _detectable(claim["detectable"], primary)
     if size is not None:
         seen += f", and one of {size:g} {_needed(claim['pictures_for_size'])}"
     if claim["low"] > 0 or claim["high"] < 0:
@@ -150,6 +151,15 @@ def _sentence(claim: Mapping[str, Any], primary: str, n: int, alpha: float, size
     return (
         f"{claim['model']}: between {between}, no difference in {label} can be seen with {n} pictures: {shown}; {seen}."
     )
+
+
+def _detectable(size: float | None, metric: str) -> str:
+    least, most = limits_of(metric)
+    if size is None:
+        return "how large a true difference would be seen cannot be said, since these two do not vary"
+    if size > most - least:
+        return "with so few pictures and seeds not even the largest true difference would be seen 8 times in 10"
+    return f"a true difference of {size:.3f} would be seen 8 times in 10"
 
 
 def _needed(pictures: float | None) -> str:

@@ -154,6 +154,35 @@ def test_more_comparisons_take_larger_differences_and_more_pictures(folder: Path
     assert any(said in text for text in words["sentences"])
 
 
+def test_differences_stay_within_what_is_possible(folder: Path) -> None:
+    """Two seeds and four pictures say next to nothing; the intervals and the words do not go beyond all there is."""
+    truth = pd.read_csv(folder / "truth.csv", dtype={"image": str})
+    kept = set(truth.query("split == 'test'")["image"][:4])
+    truth[(truth["split"] != "test") | truth["image"].isin(kept)].to_csv(folder / "truth.csv", index=False)
+    for file in folder.glob("runs/*/*/seed*/predictions.csv"):
+        table = pd.read_csv(file, dtype={"image": str})
+        table[table["image"].isin(kept)].to_csv(file, index=False)
+    for done in folder.glob("runs/*/*/seed2/done.json"):
+        done.unlink()
+    compare(folder, resamples=100, permutations=99)
+    paired = pd.read_csv(folder / "paired.csv")
+    most = paired["metric"].map({"srcc": 2, "lcc": 2, "lcc_std": 2, "accuracy": 1}).fillna(np.inf)
+    assert (paired["low"] >= -most).all()
+    assert (paired["high"] <= most).all()
+    assert (paired["detectable"] > most).any()
+    sentences = json.loads((folder / "conclusion.json").read_text())["sentences"]
+    impossible = paired[(paired["metric"] == "srcc") & (paired["detectable"] > 2)]
+    said = "with so few pictures and seeds not even the largest true difference would be seen"
+    assert sum(said in text for text in sentences) == len(impossible)
+
+
+def test_the_command_says_that_a_report_is_older(folder: Path) -> None:
+    arguments = ["compare", str(folder), "--resamples", "100", "--permutations", "99"]
+    assert "report.html" not in CliRunner().invoke(gazekit, arguments).stderr
+    (folder / "report.html").write_text("")
+    assert "report.html is of an earlier comparison" in CliRunner().invoke(gazekit, arguments).stderr
+
+
 def test_pairs_count_once_and_are_of_two_conditions(folder: Path) -> None:
     pairs = [("human", "shuffled"), ("human", "shuffled"), ("shuffled", "human")]
     compare(folder, pairs=pairs, resamples=100, permutations=99)

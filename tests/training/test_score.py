@@ -49,6 +49,24 @@ def pictures(tmp_path: Path, rng: np.random.Generator) -> Path:
     return folder
 
 
+def test_nothing_scored_is_a_failure(run: Path, tmp_path: Path) -> None:
+    """A table given for a list of paths, say."""
+    table = tmp_path / "ratings.csv"
+    table.write_text("rater,image,score\n" + "a,b,5\n" * 3)
+    done = CliRunner().invoke(gazekit, ["score", str(run), str(table), "--out", str(tmp_path / "scores.csv")])
+    assert done.exit_code == 1
+    assert "0 pictures scored; 4 could not be read: rater,image,score" in done.stderr
+
+
+def test_a_network_of_masked_pictures_is_said_to_be_one(run: Path, pictures: Path, tmp_path: Path) -> None:
+    content = load_checkpoint(run / "best.pt")
+    content["identity"]["condition"] = "human"
+    save_checkpoint(tmp_path / "best.pt", content)
+    arguments = ["score", str(tmp_path / "best.pt"), str(pictures), "--out", str(tmp_path / "scores.csv")]
+    assert "trained on masked pictures (human), and these are whole" in CliRunner().invoke(gazekit, arguments).stderr
+    assert score(tmp_path / "best.pt", pictures, tmp_path / "again.csv").condition == "human"
+
+
 def test_a_row_a_picture_and_the_unreadable_named(run: Path, pictures: Path, tmp_path: Path) -> None:
     summary = score(run, pictures, tmp_path / "scores.csv", precision="float32")
     table = pd.read_csv(tmp_path / "scores.csv")
