@@ -130,7 +130,8 @@ def agreement_grid(comparison: Comparison) -> Grid:
             cells.append(value_cell(row.get("value"), row.get("low"), row.get("high"), m))
         rows.append(cells)
     caption = (
-        "How well each map tells where people looked on the test pictures, with 95 % intervals. "
+        "How well each map tells where people looked on the test pictures, with 95 % intervals; all maps are judged by "
+        "one viewer after the other. "
         "The ceiling is what other people's maps reach, the floor what the centre of the picture reaches."
     )
     return Grid("agreement", caption, [("Map", ""), *metric_heads(names)], rows)

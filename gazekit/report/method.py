@@ -114,7 +114,7 @@ def provenance_rows(comparison: Comparison) -> list[tuple[str, str]]:
     elif dataset:
         rows.append(("dataset", str(dataset)))
     for key, value in config.items():
-        if key not in ("dataset", "recipe", "grid"):
+        if key not in ("dataset", "recipe", "grid", "cells"):
             rows.append((key, _settings(value) if isinstance(value, Mapping) else str(value)))
     return rows
 
