@@ -84,7 +84,7 @@ def _config(path: Path) -> dict[str, Any]:
         _ = grid["models"], grid["conditions"], grid["seeds"], dataset["path"], dataset["sha256"], config["scheme"]
         cells_of(config)
     except (ValueError, KeyError, TypeError) as error:
-        raise FormatError(f"{path} is not the configuration that gazekit train writes: {error!r}") from error
+        raise FormatError(f"{path} is not the configuration that gazekit train writes: {error}") from error
     return dict(config)
 
 
@@ -104,4 +104,12 @@ def _predictions(cell: Path, images: Sequence[str], buckets: int) -> Array:
             f"{cell / 'predictions.csv'} does not fit the ratings in truth.csv: {len(table)} pictures there, "
             f"{len(images)} of {buckets} buckets expected; it comes from another dataset or split"
         )
-    return np.asarray(table[columns], dtype=np.float64)
+    shares = np.asarray(table[columns], dtype=np.float64)
+    wrong = ~(np.isfinite(shares).all(axis=1) & (shares >= 0).all(axis=1) & (shares.sum(axis=1) > 0))
+    if wrong.any():
+        named = ", ".join(table["image"][wrong][:5])
+        raise FormatError(
+            f"{cell / 'predictions.csv'}: {wrong.sum()} of {len(shares)} rows are no distributions (finite, 0 or more, "
+            f"not all 0): {named}; remove {cell} and start the same gazekit train again"
+        )
+    return shares

@@ -20,7 +20,7 @@ def square(source: Path, target: Path) -> None:
 
 
 def idle() -> None:
-    pass
+    """Work that makes nothing."""
 
 
 def chain(folder: Path, factor: int = 2) -> list[Stage]:

@@ -43,6 +43,14 @@ def pictures(folder: Path, count: int, suffix: str = "jpg") -> list[str]:
     return names
 
 
+def study_file(folder: Path, kind: str, source: str) -> Path:
+    """The study of a published dataset whose pictures lie in ``images``."""
+    file = folder / f"{kind}.toml"
+    head = f'[pipeline]\nkind = "{kind}"\n{source}\npictures = "images"\nout = "out"\n'
+    file.write_text(head + TRAINING.format(conditions='"original"'))
+    return file
+
+
 def counts(rng: np.random.Generator, scale: int) -> np.ndarray:
     return rng.multinomial(200, rng.dirichlet(np.full(scale, 2.0)))
 
@@ -57,10 +65,7 @@ def ava(tmp_path: Path, rng: np.random.Generator) -> Path:
     (folder / "AVA.txt").write_text("\n".join(rows) + "\n")
     (folder / "tags.txt").write_text("1 Animals\n2 Landscape\n")
     (folder / "aesthetics_image_lists" / "generic_test.jpgl").write_text("\n".join(names[:20]) + "\n")
-    file = tmp_path / "ava.toml"
-    head = '[pipeline]\nkind = "ava"\nfolder = "AVA_dataset"\npictures = "images"\nout = "out"\n'
-    file.write_text(head + TRAINING.format(conditions='"original"'))
-    return file
+    return study_file(tmp_path, "ava", 'folder = "AVA_dataset"')
 
 
 def test_ava_gives_the_papers_tables(ava: Path) -> None:
@@ -119,10 +124,7 @@ def photonet(tmp_path: Path, rng: np.random.Generator) -> Path:
         given = counts(rng, 7)
         rows.append(f"{i} {name} {given.sum()} 4.0 1.0 {' '.join(map(str, given))}")
     (tmp_path / "photonet_dataset.txt").write_text("\n".join(rows) + "\n")
-    file = tmp_path / "photonet.toml"
-    head = '[pipeline]\nkind = "photonet"\ncounts = "photonet_dataset.txt"\npictures = "images"\nout = "out"\n'
-    file.write_text(head + TRAINING.format(conditions='"original"'))
-    return file
+    return study_file(tmp_path, "photonet", 'counts = "photonet_dataset.txt"')
 
 
 def test_photonet_runs_on_its_layout(photonet: Path) -> None:

@@ -107,3 +107,26 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         split=(0.7, 0.1, 0.2),
         near_duplicates=None,
     )
+
+
+@pytest.fixture(scope="session")
+def run(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run's folder."""
+    from gazekit.training import train
+
+    out = tmp_path_factory.mktemp("score") / "comparison"
+    train(dataset, out, models=["nima-narrow"], conditions=["original"], seeds=1, size=32, epochs=2, threads=1)
+    return out / "runs" / "nima-narrow" / "original" / "seed0"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A folder of twenty pictures, some of them deeper, a broken one and something else."""
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    for number in range(20):
+        place = folder / "deep" if number % 3 == 0 else folder
+        cv2.imwrite(str(place / f"{number:02d}, a.png"), rng.integers(0, 255, (40, 50, 3), dtype=np.uint8))
+    (folder / "99.jpg").write_bytes(b"not a picture")
+    (folder / "notes.txt").write_text("not to be scored")
+    return folder

@@ -241,6 +241,15 @@ def test_numbers_and_files_that_make_no_sense(folder: Path, options: dict[str, A
     assert not (folder / "comparison.csv").exists()
 
 
+def test_predictions_that_are_no_numbers_are_named(folder: Path) -> None:
+    file = folder / "runs/b/human/seed1/predictions.csv"
+    table = pd.read_csv(file, dtype={"image": str})
+    table.loc[[3, 7], "p4"] = np.nan
+    table.to_csv(file, index=False)
+    with pytest.raises(FormatError, match=r"seed1/predictions.csv: 2 of 60 rows are no distributions.*: 043, 047; "):
+        compare(folder)
+
+
 @pytest.mark.parametrize("text", ["{", "[1, 2]", '{"some": "thing"}', '{"grid": 3, "dataset": {}}'])
 def test_a_damaged_configuration(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
