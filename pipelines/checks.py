@@ -146,18 +146,13 @@ def _model_faults(config: Pipeline, base: Path) -> Iterator[str]:
 
 
 def _fit(name: str, scale: int | None, recipe: Recipe) -> None:
-    """Raise a `ConfigError` where a model cannot be trained by a recipe; one that is asked for no more is not made."""
-    from gazekit import models
-    from gazekit.models.inputs import look_of
+    """Raise a `ConfigError` where a model cannot be trained by a recipe, as far as can be known without pictures."""
+    from gazekit.training.grid import model_faults
 
-    smallest = models.info(name).smallest
-    if recipe.size < smallest:
-        raise ConfigError(f"needs pictures of {smallest} px or more; size is {recipe.size}")
-    if recipe.model_options or recipe.weights is not None or recipe.crop is not None:
-        weights = recipe.weights if scale is not None else None
-        model = models.create(name, scale or 10, weights=weights, new_head=recipe.new_head, **recipe.model_options)
-        if recipe.crop is not None and look_of(model, recipe.size).kind != "view":
-            raise ConfigError("chooses its own parts of pictures; leave crop out")
+    if scale is None:  # whether weights fit depends on it
+        recipe = recipe.model_copy(update={"weights": None})
+    if faults := model_faults(name, scale or 10, recipe, [(recipe.size, recipe.size)]):
+        raise ConfigError("; ".join(faults))
 
 
 def _recipe_faults(recipe: Recipe, config: Pipeline) -> Iterator[str]:

@@ -17,6 +17,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -174,7 +175,7 @@ def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, re
     faults = []
     for name in dict.fromkeys(cell.model for cell in cells):
         try:
-            faults += _model_faults(name, data, recipe)
+            faults += [f"{name} {fault}" for fault in model_faults(name, data.scale, recipe, data.sizes)]
         except InputError as error:
             faults.append(str(error))
     known = [*data.conditions, *(SYNTHETIC if "human" in data.conditions else [])]
@@ -221,29 +222,32 @@ def _has_device(name: str, here: bool) -> bool:
         return False
 
 
-def _model_faults(name: str, data: Dataset, recipe: Recipe) -> list[str]:
-    """What keeps a model from being trained on these pictures."""
+def model_faults(name: str, buckets: int, recipe: Recipe, sizes: npt.ArrayLike) -> list[str]:
+    """What keeps a model, which the texts do not name, from being trained on pictures of these sizes (N, 2).
+
+    Raises
+    ------
+    InputError : an unknown name; options or weights that are not the model's.
+    """
     from gazekit import models
     from gazekit.models.cost import ShapesOnly
 
     smallest = models.info(name).smallest
     if recipe.weights is not None:
-        models.create(name, data.scale, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options)
+        models.create(name, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options)
     with torch.device("meta"), ShapesOnly():  # shapes are all that is asked of it
-        model = models.create(name, data.scale, **recipe.model_options).eval()
-        look = look_for(model, data, recipe)
-        shapes = {look.shape((h, w)) for h, w in np.unique(data.sizes, axis=0).tolist()}
+        model = models.create(name, buckets, **recipe.model_options).eval()
+        look = look_for(model, sizes, recipe)
+        shapes = {look.shape((h, w)) for h, w in np.unique(sizes, axis=0).tolist()}
         narrow = [shape for shape in shapes if min(shape) < smallest and not _takes(model, shape)]
     faults = []
     if recipe.size < smallest:
-        faults.append(f"{name} needs pictures of {smallest} px or more; size is {recipe.size}")
+        faults.append(f"needs pictures of {smallest} px or more; size is {recipe.size}")
     elif narrow and "patches" not in look.kind:
         height, width = min(narrow, key=min)
-        faults.append(
-            f"{name} needs larger views than {height} x {width}, which size {recipe.size} gives some pictures"
-        )
+        faults.append(f"needs larger views than {height} x {width}, which size {recipe.size} gives some pictures")
     if recipe.crop is not None and look.kind != "view":
-        faults.append(f"{name} chooses its own parts of pictures; leave crop out")
+        faults.append("chooses its own parts of pictures; leave crop out")
     return faults
 
 

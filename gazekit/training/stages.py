@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -44,7 +45,7 @@ class Ground:
     def reader(self, network: nn.Module) -> Reader:
         """How the network takes a picture."""
         recipe = self.job.recipe
-        look = look_for(network, self.dataset, recipe)
+        look = look_for(network, self.dataset.sizes, recipe)
         return Reader(self.dataset, self.job.cell.condition, look, recipe.fill, recipe.soft_px)
 
     def part(self, split: str, reader: Reader) -> Part:
@@ -80,13 +81,13 @@ class Ground:
         return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads)
 
 
-def look_for(network: nn.Module, dataset: Dataset, recipe: Recipe) -> Look:
-    """How a network looks at a dataset's pictures under a recipe."""
+def look_for(network: nn.Module, sizes: npt.ArrayLike, recipe: Recipe) -> Look:
+    """How a network looks at pictures of these sizes (N, 2) under a recipe."""
     from gazekit.models.inputs import look_of
     from gazekit.models.looks import aspects_of
 
     buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if hasattr(network, "set_stage") else 1)
-    return look_of(network, recipe.size, aspects_of(dataset.sizes, buckets))
+    return look_of(network, recipe.size, aspects_of(sizes, buckets))
 
 
 def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tuple[Run, Reader]:
