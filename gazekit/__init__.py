@@ -9,8 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gazekit import errors, models, training
+    from gazekit import models, training
     from gazekit.attention import attended_rectangle, attention_map, saliency
+    from gazekit.core import errors
     from gazekit.dataset import open_dataset
     from gazekit.events import data_quality, detect_fixations, label_samples
     from gazekit.gaze import GazeRecording
@@ -33,7 +34,7 @@ _HOME = {
     "read_histograms": "gazekit.histograms",
 }
 _MODULES = {
-    "errors": "gazekit.errors",
+    "errors": "gazekit.core.errors",
     "models": "gazekit.models",
     "saliency": "gazekit.attention.saliency",
     "training": "gazekit.training",

@@ -1,59 +1,25 @@
-"""Every error that gazekit raises on purpose.
-
-GazekitError                what was found, what was expected, what to do next
-|-- InputError              a file, folder or value that the user gave is not usable
-|   |-- FormatError         a file is not of the format it was taken for, or is damaged
-|   `-- ConfigError         a study file or an option is wrong (all faults in one message)
-|-- OutputError             an output exists already, or cannot be written
-|-- TrackerError            an eye tracker cannot be found, or refuses
-|-- TrainingError           training cannot go on: a loss that is not a number
-`-- MissingExtraError       an optional dependency is not installed
-"""
+"""The errors of gazekit under their public name; the tree is drawn in `gazekit.core.errors`."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from gazekit.core.errors import (
+    ConfigError,
+    FormatError,
+    GazekitError,
+    InputError,
+    MissingExtraError,
+    OutputError,
+    TrackerError,
+    TrainingError,
+)
 
-
-class GazekitError(Exception):
-    """Anything that gazekit raises on purpose; the command line prints it without a traceback."""
-
-
-class InputError(GazekitError):
-    """A file, folder or value that the user gave is not usable."""
-
-
-class FormatError(InputError):
-    """A file is not of the format it was taken for, or is damaged."""
-
-
-class ConfigError(InputError):
-    """A study file or an option is wrong; the message lists all faults at once."""
-
-
-class OutputError(GazekitError):
-    """An output exists already, or cannot be written."""
-
-
-class TrackerError(GazekitError):
-    """An eye tracker cannot be found, is lost, or refuses."""
-
-
-class TrainingError(GazekitError):
-    """Training cannot go on: a loss that is not a number."""
-
-
-class MissingExtraError(GazekitError):
-    """An optional dependency is not installed; the message names the ``pip install`` that brings it."""
-
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} is not installed, and this needs it: pip install 'gazekit[{extra}]'")
-
-
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """An error for a name that is not known, which offers the close ones."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names) or 'none'}"
-    return InputError(f"unknown {kind} {name!r}; {hint}")
+__all__ = [
+    "ConfigError",
+    "FormatError",
+    "GazekitError",
+    "InputError",
+    "MissingExtraError",
+    "OutputError",
+    "TrackerError",
+    "TrainingError",
+]

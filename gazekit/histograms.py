@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError
-from gazekit.tables import read_table, write_table
+from gazekit.core.errors import FormatError
+from gazekit.core.tables import read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,18 +12,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import ConfigError, FormatError
-from gazekit.files import existing_file
-from gazekit.tables import read_table
-
-if TYPE_CHECKING:
-    from gazekit.study import PicturesSection
+from gazekit.core.config import Section
+from gazekit.core.errors import ConfigError, FormatError
+from gazekit.core.files import existing_file
+from gazekit.core.tables import read_table
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Pixels = npt.NDArray[np.uint8]
@@ -37,6 +35,13 @@ _SHRUNK = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
+
+
+class PicturesSection(Section):
+    """``[pictures]``: a folder, or a CSV list with the columns image (id) and file."""
+
+    folder: Path | None = None
+    list: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import PositiveFloat, PositiveInt
 
-from gazekit.errors import InputError
+from gazekit.core.config import Section
+from gazekit.core.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
@@ -120,3 +122,17 @@ class Placement:
         u = np.asarray(x, dtype=np.float64) / picture[0]
         v = np.asarray(y, dtype=np.float64) / picture[1]
         return self.x + u * self.width, self.y + v * self.height
+
+
+class ScreenSection(Section):
+    """``[screen]``: every degree comes from these."""
+
+    width_px: PositiveInt
+    height_px: PositiveInt
+    width_mm: PositiveFloat
+    height_mm: PositiveFloat
+    distance_mm: PositiveFloat
+
+    def screen(self) -> Screen:
+        """The screen that this section describes."""
+        return Screen(**self.model_dump())

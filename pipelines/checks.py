@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazekit.errors import ConfigError, InputError, unknown_name
+from gazekit.core.errors import ConfigError, InputError, unknown_name
 from pipelines.config import Pipeline, dataset_files
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def check_config(config: Pipeline, base: Path) -> None:
 
 def known_conditions(config: Pipeline, base: Path) -> list[str]:
     """The conditions that the dataset will have, and those of networks' own attention where it has people's."""
-    from gazekit.dataset.controls import CONDITIONS, HUMAN
-    from gazekit.training.jobs import SYNTHETIC
+    from gazekit.conditions.controls import CONDITIONS, HUMAN
+    from gazekit.training.runs import SYNTHETIC
 
     study = config.study(base)
     if study is None or not (study.dataset.sessions or study.dataset.fixations):
@@ -88,7 +88,7 @@ def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
     study = config.study(base)
     if study is None:
         return
-    from gazekit.dataset.controls import CONDITIONS
+    from gazekit.conditions.controls import CONDITIONS
     from gazekit.dataset.partitions import PARTITIONS
     from gazekit.events import detectors
 

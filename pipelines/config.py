@@ -8,11 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
-from gazekit.errors import ConfigError
+from gazekit.core.config import Section, read_toml, validated
 from gazekit.study import Study, read_study
 from pipelines.papers import TABLES
-from survey.errors import SettingsError
-from survey.settings import Section, read_toml, validated
 
 Kind = Literal["gbr", "ava", "photonet"]
 _NEEDS: dict[str, tuple[str, ...]] = {
@@ -147,10 +145,7 @@ def read_pipeline(path: str | Path) -> Pipeline:
     ------
     ConfigError : no such file, not TOML, or wrong; the message lists every fault.
     """
-    try:
-        return validated(Pipeline, read_toml(path), path)
-    except SettingsError as error:
-        raise ConfigError(str(error)) from None
+    return validated(Pipeline, read_toml(path), path)
 
 
 def dataset_files(config: Pipeline, base: Path) -> list[Path]:

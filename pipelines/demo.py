@@ -17,8 +17,8 @@ from typing import Any
 import cv2
 import pandas as pd
 
-from gazekit.errors import ConfigError, GazekitError
-from gazekit.files import whole_file, write_text
+from gazekit.core.errors import ConfigError, GazekitError
+from gazekit.core.files import whole_file, write_text
 from gazekit.training.recipe import make_recipe
 from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from pipelines.stages import Outcome, Stage, run_stages
@@ -240,8 +240,8 @@ def _record_one(task: tuple[Path, str, Path]) -> None:
 
 
 def _fixations(sessions: list[Path], fixations: Path, quality: Path, jobs: int) -> None:
-    from gazekit.files import provenance
-    from gazekit.tables import write_table
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import write_table
 
     pairs = _side_by_side(_fixations_one, sessions, jobs)
     inputs = {path.name: path for path in sessions}
@@ -264,9 +264,9 @@ def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
     """Six pictures with scanpath, heatmap, rectangle and what the mask leaves, as one sheet for the report."""
     from gazekit import attended_rectangle, attention_map
     from gazekit.attention import drawing
-    from gazekit.attention.masks import apply_mask, rectangles_to_mask
+    from gazekit.core.tables import FIXATION_COLUMNS, read_table
     from gazekit.pictures import read_picture
-    from gazekit.tables import FIXATION_COLUMNS, read_table
+    from gazekit.shapes.masks import apply_mask, rectangles_to_mask
 
     pictures = read_table(table, ["image", "file"], "picture list")
     seen = read_table(fixations, FIXATION_COLUMNS, "fixation table").dropna(subset=["x_picture"])
@@ -294,8 +294,8 @@ def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
 
 
 def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
+    from gazekit.core.tables import read_table, write_table
     from gazekit.histograms import write_histograms
-    from gazekit.tables import read_table, write_table
     from survey.export import export_ratings
     from survey.histograms import aggregate
     from survey.simulate import fill
@@ -317,11 +317,10 @@ def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> Non
 
 
 def _dataset(table: Path, fixations: Path, histograms: Path, dataset: Path, demo: Demo) -> None:
+    from gazekit.core.tables import FIXATION_COLUMNS, read_table
     from gazekit.dataset import build_dataset
     from gazekit.histograms import read_histograms
-    from gazekit.pictures import list_pictures
-    from gazekit.study import PicturesSection
-    from gazekit.tables import FIXATION_COLUMNS, read_table
+    from gazekit.pictures import PicturesSection, list_pictures
 
     build_dataset(
         list_pictures(PicturesSection(list=Path(table.name)), table.parent),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gazekit.files import write_text
+from gazekit.core.files import write_text
 from pipelines.config import Kind
 
 _HEAD = """\

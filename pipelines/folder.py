@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gazekit.files import write_text
+from gazekit.core.files import write_text
 
 RESULTS = ("comparison.csv", "paired.csv", "agreement.csv", "conclusion.json")
 WORK = ("config.json", "runs", "synthetic")

@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from gazekit.errors import unknown_name
-from gazekit.files import write_text
-from gazekit.report import words
-from gazekit.report.grids import Cell, Grid, metric_heads, value_cell
-from gazekit.tables import read_table, write_table
+from gazekit.core.errors import unknown_name
+from gazekit.core.files import write_text
+from gazekit.core.tables import read_table, write_table
+from gazekit.report import wording_of_metrics as words
+from gazekit.report.comparison_tables import Cell, Grid, metric_heads, value_cell
 
 PAPER1 = {"accuracy": "Accuracy", "lcc": "LCC-Mean", "lcc_std": "LCC-std.dev", "emd1": "EMD"}
 PAPER2 = {"accuracy": "Accuracy", "srcc": "SRCC(mean)", "lcc": "LCC(mean)", "mae": "MAE", "rmse": "RMSE", "emd1": "EMD"}

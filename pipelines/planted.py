@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pandas as pd
 import skimage
 
-from gazekit.files import sha256, whole_file
+from gazekit.core.files import sha256, whole_file
+from gazekit.core.tables import write_table
 from gazekit.pictures import Pixels, read_picture
-from gazekit.tables import write_table
 
 PHOTOGRAPHS = (
     "astronaut.png",

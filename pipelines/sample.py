@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from gazekit.capture import record
-from gazekit.files import write_text
-from gazekit.tables import write_table
+from gazekit.core.files import write_text
+from gazekit.core.tables import write_table
 from survey.export import export_ratings
 from survey.simulate import fill
 from survey.store import open_store

@@ -22,8 +22,8 @@ from doit.dependency import DatabaseException, Dependency, SqliteDB
 from doit.task import Task, dict_to_task
 from doit.tools import config_changed
 
-from gazekit.errors import GazekitError, InputError, OutputError
-from gazekit.files import sha256, write_text
+from gazekit.core.errors import GazekitError, InputError, OutputError
+from gazekit.core.files import sha256, write_text
 from pipelines.code import code_hash
 
 _STATE = ".stages.sqlite3"

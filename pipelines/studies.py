@@ -111,7 +111,7 @@ def _listing(config: Pipeline, base: Path) -> str:
 
 
 def _dataset(config: Pipeline, base: Path, dataset: Path) -> None:
-    from gazekit.dataset.inputs import build_study, build_tables
+    from gazekit.dataset.from_study import build_study, build_tables
 
     section, options = config.pipeline, config.dataset
     work: dict[str, Any] = {"workers": options.workers, "scheduler": options.scheduler}

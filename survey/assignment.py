@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, update
 
-from survey import statements as do
+from survey import queries as do
 from survey.config import SurveySection
 from survey.schema import rater, slot
 

@@ -239,7 +239,7 @@ def screen(ratings: Path, scale: int, out: Path, exclude_by: tuple[str, ...], as
     from survey.outputs import write_csv
     from survey.screening import EXCLUDING
     from survey.screening import screen as judge
-    from survey.tabular import read_ratings
+    from survey.table_io import read_ratings
 
     found = judge(read_ratings(ratings), scale=scale, exclude_by=exclude_by or EXCLUDING)
     write_csv(found, out)
@@ -259,7 +259,7 @@ def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
     Example:  gazekit survey reliability ratings.csv
     """
     from survey.reliability import reliability as measures
-    from survey.tabular import read_ratings
+    from survey.table_io import read_ratings
 
     table = measures(read_ratings(ratings), scale=scale, seed=seed)
     if as_json:
@@ -305,7 +305,7 @@ def aggregate(
     from survey.outputs import provenance, write_csv
     from survey.screening import screen as judge
     from survey.screening import without
-    from survey.tabular import read_ratings
+    from survey.table_io import read_ratings
 
     everything = read_ratings(ratings)
     found = judge(everything, scale=scale) if screened or report else None

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-from survey.settings import Section, read_toml, validated
+from gazekit.core.config import Section, read_toml, validated
 
 CONSENT = (
     "You will be shown pictures and asked how beautiful you find each of them. Taking part is voluntary: you may "
@@ -117,6 +117,6 @@ def read_study(path: str | Path) -> SurveyStudy:
 
     Raises
     ------
-    SettingsError : no such file, not TOML, or wrong; the message lists every fault.
+    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
     """
     return validated(SurveyStudy, read_toml(path), path)

@@ -1,19 +1,18 @@
 """Every error that the survey raises on purpose.
 
-SurveyError           what was found, what was expected, what to do next
-|-- SettingsError     a study file or an option is wrong (all faults in one message)
-`-- ImportFault       ratings that cannot be read
+GazekitError              what was found, what was expected, what to do next (`gazekit.core.errors`)
+|-- ConfigError           a study file or an option is wrong (all faults in one message)
+`-- SurveyError           the survey cannot go on
+    `-- ImportFault       ratings that cannot be read
 """
 
 from __future__ import annotations
 
+from gazekit.core.errors import GazekitError
 
-class SurveyError(Exception):
+
+class SurveyError(GazekitError):
     """Anything that the survey raises on purpose; the command line prints it without a traceback."""
-
-
-class SettingsError(SurveyError):
-    """A study file or an option is wrong; the message lists all faults at once."""
 
 
 class ImportFault(SurveyError):

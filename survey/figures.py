@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from survey.joint import MODERATE, joint_estimate
 from survey.outputs import write_bytes
+from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import from_table, settle_duplicates
 
 INK, ACCENT, WARN, GRID = "#1d2326", "#0b5563", "#c2410c", "#d8dbd9"

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from survey.joint import MODERATE, joint_estimate
+from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import Duplicates, Floats, Ratings, from_table, settle_duplicates
 
 Counts = npt.NDArray[np.int64]
@@ -33,7 +33,7 @@ def aggregate(
     min_ratings : pictures with fewer are flagged ``few``, never dropped.
     confidence : of the intervals.
     joint : add ``joint`` and ``joint_se``, the score of ITU-T P.910's joint estimate and its standard error,
-        moderated for sparse ratings (`survey.joint.MODERATE`).
+        moderated for sparse ratings (`survey.p910.MODERATE`).
 
     Returns
     -------

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import ImportFault
-from survey.tabular import read_sheet
+from survey.table_io import read_sheet
 
 KNOWN = {
     "rater": ("rater", "participant", "participant_id", "subject", "user", "user_id", "worker", "workerid", "viewer"),

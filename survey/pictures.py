@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from gazekit.core.errors import ConfigError
 from survey.config import PicturePlace
-from survey.errors import SettingsError
 
 SHOWN = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"}
 
@@ -21,13 +21,13 @@ def picture_files(place: PicturePlace, base: str | Path) -> dict[str, Path]:
 
     Raises
     ------
-    SettingsError : neither or both given, nothing there, an id twice, or files that browsers do not show (all named).
+    ConfigError : neither or both given, nothing there, an id twice, or files that browsers do not show (all named).
     """
     if (place.folder is None) == (place.list is None):
-        raise SettingsError("[pictures] needs either folder or list")
+        raise ConfigError("[pictures] needs either folder or list")
     found = _in_folder(Path(base) / place.folder) if place.folder else _in_list(Path(base) / str(place.list))
     if not found:
-        raise SettingsError(f"[pictures] has no picture in it: {place.folder or place.list}")
+        raise ConfigError(f"[pictures] has no picture in it: {place.folder or place.list}")
     names = [name for name, _ in found]
     faults = [f"{name}: no such file {file}" for name, file in found if not file.is_file()]
     faults += [
@@ -37,13 +37,13 @@ def picture_files(place: PicturePlace, base: str | Path) -> dict[str, Path]:
     ]
     faults += [f"{name} stands {names.count(name)} times" for name in sorted({n for n in names if names.count(n) > 1})]
     if faults:
-        raise SettingsError("[pictures] " + "; ".join(faults[:20]))
+        raise ConfigError("[pictures] " + "; ".join(faults[:20]))
     return dict(sorted(found))
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
-        raise SettingsError(f"[pictures] folder: no such folder: {folder}")
+        raise ConfigError(f"[pictures] folder: no such folder: {folder}")
     inside = folder.resolve()
     files = [file for file in folder.iterdir() if file.suffix.lower() in SHOWN]
     return [(file.name, file.resolve()) for file in files if file.resolve().is_relative_to(inside)]
@@ -57,7 +57,7 @@ def _in_list(path: Path) -> list[tuple[str, Path]]:
             for name, file in zip(table["image"], table["file"], strict=True)
         ]
     except (OSError, ValueError, KeyError) as error:
-        raise SettingsError(
+        raise ConfigError(
             f"[pictures] list: {path} is not a CSV table with the columns image and file: {error}"
         ) from error
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from survey.errors import SettingsError
-from survey.joint import MODERATE, joint_estimate
+from gazekit.core.errors import ConfigError
+from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import Floats, Ratings, from_table, settle_duplicates
 
 MIN_RATINGS = 8  # a rater with fewer is not judged by the scores
@@ -63,7 +63,7 @@ def screen(
     """
     unknown = sorted(set(exclude_by) - set(RULES))
     if unknown:
-        raise SettingsError(f"unknown rules {', '.join(unknown)}; known: {', '.join(RULES)}")
+        raise ConfigError(f"unknown rules {', '.join(unknown)}; known: {', '.join(RULES)}")
     ratings, _ = settle_duplicates(from_table(table, scale=scale))
     votes = np.bincount(ratings.rater, minlength=len(ratings.raters))
     change = effect(ratings)

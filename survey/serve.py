@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gazekit.core.errors import ConfigError
 from survey.config import read_study
-from survey.errors import SettingsError
 from survey.store import Store, open_store
 
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
@@ -23,7 +23,7 @@ def operator_password(file: Path | None, ask: Callable[[], str]) -> str:
 
     Raises
     ------
-    SettingsError : none was given and nobody can be asked.
+    ConfigError : none was given and nobody can be asked.
     """
     if file is not None:
         return file.read_text(encoding="utf-8").strip()
@@ -31,7 +31,7 @@ def operator_password(file: Path | None, ask: Callable[[], str]) -> str:
         return os.environ[PASSWORD]
     if sys.stdin.isatty():
         return ask()
-    raise SettingsError(f"the operator's page needs a password: set {PASSWORD}, or give --password-file")
+    raise ConfigError(f"the operator's page needs a password: set {PASSWORD}, or give --password-file")
 
 
 def serve(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy import Row, select
 
-from survey import people
+from survey import raters as people
 from survey.assignment import Behaviour, advance, finish, slot_at, submit
 from survey.config import SurveySection
 from survey.schema import image

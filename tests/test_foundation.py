@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import FormatError, InputError, OutputError
-from gazekit.files import whole_file, write_text
+from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.core.files import whole_file, write_text
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.histograms import moments, read_histograms
 from gazekit.screen import Placement, Screen

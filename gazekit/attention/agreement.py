@@ -12,8 +12,8 @@ import pandas as pd
 from gazekit.attention import saliency
 from gazekit.attention.maps import Map
 from gazekit.attention.viewings import Viewing
-from gazekit.errors import InputError
-from gazekit.progress import track
+from gazekit.core.errors import InputError
+from gazekit.core.progress import track
 
 Others = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 HALF = "half of the viewers"

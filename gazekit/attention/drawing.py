@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.attention.rectangles import Box
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.shapes.rectangles import Box
 
 Pixels = npt.NDArray[np.uint8]
 Point = npt.NDArray[np.float64]

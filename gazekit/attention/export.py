@@ -16,16 +16,16 @@ import pandas as pd
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
 from gazekit.attention.maps import Map
-from gazekit.attention.masks import Fill, Mask, apply_mask, check_look, fixations_to_mask, rectangles_to_mask
-from gazekit.attention.patches import connected_regions
-from gazekit.attention.rectangles import Box
-from gazekit.attention.rule import MaskRule, ShareOf
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
-from gazekit.errors import FormatError, InputError
-from gazekit.files import provenance, whole_file
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import provenance, whole_file
+from gazekit.core.progress import track
+from gazekit.core.tables import write_table
 from gazekit.pictures import Picture, Pixels, read_picture
-from gazekit.progress import track
-from gazekit.tables import write_table
+from gazekit.shapes.mask_spec import MaskRule, ShareOf
+from gazekit.shapes.masks import Fill, Mask, apply_mask, check_look, fixations_to_mask, rectangles_to_mask
+from gazekit.shapes.patches import connected_regions
+from gazekit.shapes.rectangles import Box
 
 SCHEMA = "gazekit.attention/1"
 SHEET_ROWS = 12
@@ -40,10 +40,10 @@ class Options:
     ----------
     mask : what is kept: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or
         what lies within sigma of the ``fixations``.
-    share, share_of, patches, patch_share : see `gazekit.attention.rule.MaskRule`; ``share`` is of the rectangle too.
+    share, share_of, patches, patch_share : see `gazekit.shapes.mask_spec.MaskRule`; ``share`` is of the rectangle too.
     sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
     by : whose maps; see `gazekit.attention.viewings.members`.
-    fill, soft_px, remove : see `gazekit.attention.masks.apply_mask`; ``remove`` takes the attended part away.
+    fill, soft_px, remove : see `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
     """
 
     mask: Kept = "rectangle"

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 Map = npt.NDArray[np.float32]
 TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter

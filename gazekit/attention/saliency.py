@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.attention.maps import on_picture
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 METRICS = ("nss", "auc_judd", "auc_shuffled", "cc", "sim", "kl", "ig")

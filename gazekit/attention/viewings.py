@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.maps import Map, attention_map
-from gazekit.errors import ConfigError, InputError, unknown_name
+from gazekit.core.errors import ConfigError, InputError, unknown_name
 
 Weight = Literal["duration", "count"]
 By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]

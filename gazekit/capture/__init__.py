@@ -1,5 +1,5 @@
 """A lab session: trackers, calibration, pictures on the screen, recording without loss."""
 
-from gazekit.capture.sitting import record
+from gazekit.capture.session_setup import record
 
 __all__ = ["record"]

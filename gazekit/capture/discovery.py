@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gazekit.capture.simulated import SimulatedTracker
+from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.tracker import Found, Tracker
-from gazekit.errors import GazekitError
+from gazekit.core.errors import GazekitError
 from gazekit.study import Study
 
 

@@ -9,10 +9,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from gazekit.capture.plan import PlannedTrial
-from gazekit.capture.simulated import SimulatedTracker
+from gazekit.capture.settings import QuestionSection, RatingSection
+from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.screen import Placement
 from gazekit.session import Calibration
-from gazekit.study import QuestionSection, RatingSection
 
 
 class EndSession(Exception):

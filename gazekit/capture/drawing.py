@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pygame
 
-from gazekit.study import QuestionSection, RatingSection
+from gazekit.capture.settings import QuestionSection, RatingSection
 
 _INK = (25, 25, 25)
 _PALE = (205, 205, 205)

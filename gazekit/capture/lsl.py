@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.capture.scanpath import Scene
+from gazekit.capture.settings import TrackerSection
+from gazekit.capture.simulation.scanpath import Scene
 from gazekit.capture.tracker import Calibrator, Converter, Found, Put, joined
-from gazekit.errors import MissingExtraError, TrackerError
+from gazekit.core.errors import MissingExtraError, TrackerError
 from gazekit.session import TrackerInfo
 from gazekit.session.samples import SAMPLE, TIME_SYNC, Block, empty_samples
-from gazekit.study import TrackerSection
 
 _AXES = {2: ("x", "y"), 3: ("x", "y", "z")}
 _UNITS = {"gaze": "normalised", "gaze_mm": "mm", "origin_mm": "mm", "pupil_mm": "mm"}

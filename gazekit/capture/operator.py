@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.run import State
+from gazekit.capture.session_loop import State
 
 _COLUMNS, _ROWS = 48, 12
 _WINDOW_S = 2.0

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.capture.interest import Interest, read_interests
-from gazekit.capture.simulate import coarse_salience
-from gazekit.errors import ConfigError, InputError
+from gazekit.capture.settings import PresentationSection
+from gazekit.capture.simulation.gaze import coarse_salience
+from gazekit.capture.simulation.interest import Interest, read_interests
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.pictures import Picture, list_pictures, read_picture
 from gazekit.screen import Placement, Screen
-from gazekit.study import PresentationSection, Study
+from gazekit.study import Study
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from gazekit.capture.lsl import Outlet
 from gazekit.capture.tracker import Converter
-from gazekit.errors import OutputError
+from gazekit.core.errors import OutputError
 from gazekit.session.journal import JournalWriter
 from gazekit.session.samples import NUMERIC, Block
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.capture.scanpath import Scene
+from gazekit.capture.settings import TrackerSection
+from gazekit.capture.simulation.scanpath import Scene
 from gazekit.capture.tracker import Calibrator, Converter, Put, joined, listed
-from gazekit.errors import ConfigError, InputError, TrackerError
+from gazekit.core.errors import ConfigError, InputError, TrackerError
 from gazekit.session import TrackerInfo, open_session
 from gazekit.session.samples import from_recording
-from gazekit.study import TrackerSection
 
 
 class ReplayTracker:

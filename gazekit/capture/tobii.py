@@ -18,15 +18,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gazekit.capture.scanpath import Scene
+from gazekit.capture.settings import TrackerSection
+from gazekit.capture.simulation.scanpath import Scene
 from gazekit.capture.tobii_calibration import TobiiCalibrator
 from gazekit.capture.tobii_errors import speaking_of
 from gazekit.capture.tobii_streams import CONVERTERS
 from gazekit.capture.tracker import Calibrator, Converter, Found, Put
-from gazekit.errors import TrackerError
+from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import TrackerInfo
-from gazekit.study import TrackerSection
 
 _NOTIFICATIONS = (
     "CONNECTION_LOST",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.capture.tobii_errors import speaking_of
-from gazekit.errors import TrackerError
+from gazekit.core.errors import TrackerError
 from gazekit.session import Calibration, CalibrationPoint
 
 _SELECTED = {"left": "SELECTED_EYE_LEFT", "right": "SELECTED_EYE_RIGHT"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from gazekit.errors import TrackerError
+from gazekit.core.errors import TrackerError
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gazekit.capture.scanpath import Scene
+from gazekit.capture.simulation.scanpath import Scene
 from gazekit.session import Calibration, TrackerInfo
 from gazekit.session.samples import Block
 

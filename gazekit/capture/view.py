@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.core.files import whole_file
 from gazekit.events import session_fixations
-from gazekit.files import whole_file
 from gazekit.pictures import SUFFIXES, read_picture
 from gazekit.screen import Placement
 from gazekit.session import Session

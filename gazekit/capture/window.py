@@ -16,15 +16,16 @@ os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")  # SIGINT and SIGTERM are o
 import pygame
 
 from gazekit.capture import drawing
+from gazekit.capture.calibration import error_vectors
 from gazekit.capture.display import EndSession, nothing
 from gazekit.capture.plan import PlannedTrial
-from gazekit.capture.targets import error_vectors
+from gazekit.capture.settings import QuestionSection, RatingSection
 from gazekit.capture.tracker import Tracker
-from gazekit.errors import ConfigError
+from gazekit.core.errors import ConfigError
 from gazekit.pictures import read_picture
 from gazekit.screen import Placement
 from gazekit.session import Calibration
-from gazekit.study import QuestionSection, RatingSection, Study
+from gazekit.study import Study
 
 _PROBE_FLIPS = 120
 _ANSWER_US = 700_000  # how long a simulated person thinks

@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from gazekit.errors import GazekitError, unknown_name
-from survey.errors import SurveyError
+from gazekit.core.errors import GazekitError, unknown_name
 
 COMMANDS = {
     "record": "Run a lab session: calibration, pictures, loss-free recording.",
@@ -88,7 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         result: Any = gazekit.main(args=arguments, standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
-    except (GazekitError, SurveyError) as error:
+    except GazekitError as error:
         click.echo(f"gazekit: {error}", err=True)
         sys.exit(1)
     except click.exceptions.Abort:

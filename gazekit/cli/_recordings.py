@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from gazekit.cli.import_ import Size
-from gazekit.errors import GazekitError, InputError
-from gazekit.progress import track
+from gazekit.core.errors import GazekitError, InputError
+from gazekit.core.progress import track
 
 if TYPE_CHECKING:
     from gazekit.screen import Screen

@@ -45,8 +45,8 @@ def masked_look(function: Any) -> Any:
 
 def chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:
     """The numbers of the pictures that the options choose."""
-    from gazekit.dataset.compose import chosen as chosen_rows
-    from gazekit.tables import read_table
+    from gazekit.core.tables import read_table
+    from gazekit.dataset.subset_merge import chosen as chosen_rows
 
     names = None if images is None else read_table(images, ["image"], "list of pictures")["image"].tolist()
     return chosen_rows(dataset, images=names, **asked)

@@ -23,9 +23,9 @@ def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, 
     Example:  gazekit aoi fixations.csv areas.json --out aoi.csv --transitions steps.csv
               areas.json:  {"a.jpg": {"face": [[10, 10], [90, 10], [50, 80]], "hand": "hand.png"}}
     """
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import FIXATION_COLUMNS, read_table, write_table
     from gazekit.events.aoi import aoi_table, read_areas, transitions
-    from gazekit.files import provenance
-    from gazekit.tables import FIXATION_COLUMNS, read_table, write_table
 
     table = read_table(fixations, FIXATION_COLUMNS, "fixation table")
     known = read_areas(areas)

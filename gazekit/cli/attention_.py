@@ -63,7 +63,7 @@ def command(
     """
     from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import write_attention
-    from gazekit.tables import read_table
+    from gazekit.core.tables import read_table
 
     pictures, options, inputs = _inputs(choices)
     table = _table(fixations, rename, one_based)
@@ -89,10 +89,10 @@ def command(
 def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[str, Path]]:
     """The pictures, the options and the files that they came from; options on the command line go first."""
     from gazekit.attention.export import Options
-    from gazekit.errors import ConfigError
-    from gazekit.pictures import list_pictures
-    from gazekit.study import PicturesSection, read_study
-    from gazekit.tables import read_table
+    from gazekit.core.errors import ConfigError
+    from gazekit.core.tables import read_table
+    from gazekit.pictures import PicturesSection, list_pictures
+    from gazekit.study import read_study
 
     given, study, groups = choices.pop("pictures"), choices.pop("study"), choices.pop("groups")
     settings: dict[str, object] = {}
@@ -114,8 +114,8 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
 
 
 def _table(path: Path, rename: tuple[str, ...], one_based: bool) -> pd.DataFrame:
-    from gazekit.attention.table import read_fixations
-    from gazekit.errors import ConfigError
+    from gazekit.attention.fixation_io import read_fixations
+    from gazekit.core.errors import ConfigError
 
     pairs = dict(text.split("=", 1) for text in rename if "=" in text)
     if len(pairs) != len(rename):

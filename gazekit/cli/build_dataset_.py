@@ -78,7 +78,7 @@ def command(study: Path | None, out: Path | None, strict: bool, dry_run: bool, a
 
 
 def _build(study: Path | None, out: Path | None, given: dict[str, Any]) -> Path:
-    from gazekit.dataset.inputs import build_study, build_tables
+    from gazekit.dataset.from_study import build_study, build_tables
 
     _check_mask(study, given)
     if study is not None:

@@ -51,8 +51,8 @@ def verify(path: Path, as_json: bool) -> None:
     """
     import json
 
+    from gazekit.core.progress import track
     from gazekit.dataset import open_dataset
-    from gazekit.progress import track
 
     dataset = open_dataset(path)
     size = 0
@@ -78,7 +78,7 @@ def merge(paths: tuple[Path, ...], out: Path, seed: int, shard: int | None) -> N
     Example:  gazekit dataset merge reef.dataset.h5 birds.dataset.h5 --out both.dataset.h5
     """
     from gazekit.dataset import open_dataset
-    from gazekit.dataset.compose import merge as merge_datasets
+    from gazekit.dataset.subset_merge import merge as merge_datasets
 
     merge_datasets([open_dataset(path) for path in paths], out, seed=seed, shard=shard)
     _say(out)
@@ -96,7 +96,7 @@ def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
     Example:  gazekit dataset subset ava.dataset.h5 --category landscape --out landscape.dataset.h5
     """
     from gazekit.dataset import open_dataset
-    from gazekit.dataset.compose import subset as subset_dataset
+    from gazekit.dataset.subset_merge import subset as subset_dataset
 
     dataset = open_dataset(path)
     subset_dataset(dataset, chosen(dataset, **asked), out, shard=shard)

@@ -63,10 +63,10 @@ def command(
     """
     import json
 
+    from gazekit.core.errors import ConfigError
+    from gazekit.core.files import whole_file
     from gazekit.dataset import open_dataset
     from gazekit.dataset.export import MaskStyle, encode, export_images, pairs_sheet
-    from gazekit.errors import ConfigError
-    from gazekit.files import whole_file
 
     if sheet is not None and sheet.suffix not in SHEETS:
         raise click.BadParameter(f"--sheet {sheet} is not one of {', '.join(SHEETS)}")

@@ -46,10 +46,11 @@ def command(
     import pandas as pd
 
     from gazekit.cli._recordings import each_session, parameter, screen_sizes
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import write_table
     from gazekit.events import session_fixations, session_saccades
-    from gazekit.files import provenance
-    from gazekit.study import FixationSection, read_study
-    from gazekit.tables import write_table
+    from gazekit.events.settings import FixationSection
+    from gazekit.study import read_study
 
     plan = read_study(study) if study else None
     section = plan.fixations if plan else FixationSection()

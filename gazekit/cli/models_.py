@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gazekit.errors import unknown_name
+from gazekit.core.errors import unknown_name
 
 
 class Models(click.Group):

@@ -48,11 +48,12 @@ def command(
     import pandas as pd
 
     from gazekit.cli._recordings import each_session, screen_sizes
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import write_table
     from gazekit.events.quality_picture import draw_quality, loss_over_time
     from gazekit.events.session_quality import session_quality
-    from gazekit.files import provenance
-    from gazekit.study import QualitySection, read_study
-    from gazekit.tables import write_table
+    from gazekit.events.settings import QualitySection
+    from gazekit.study import read_study
 
     plan = read_study(study) if study else None
     thresholds = plan.quality if plan else QualitySection()

@@ -33,7 +33,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
               gazekit record STUDY.toml --participant P07 --dry-run
     Keys:     Escape ends the session in order; Ctrl+C as well, and twice at once (the journal is whole).
     """
-    from gazekit.capture.sitting import prepare, run_sitting
+    from gazekit.capture.session_setup import prepare, run_sitting
 
     sitting = prepare(
         study,
@@ -48,7 +48,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
         _show_plan(sitting, options["as_json"])
         return
     from gazekit.capture.operator import Operator
-    from gazekit.capture.run import State
+    from gazekit.capture.session_loop import State
 
     state, stop = State(), threading.Event()
     end_in_order(stop)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gazekit.errors import GazekitError
+from gazekit.core.errors import GazekitError
 
 
 @click.command()
@@ -24,7 +24,7 @@ def command(journals: tuple[Path, ...], out: Path | None, remove_journal: bool, 
     \b
     Example:  gazekit recover sessions/P07.gaze.journal
     """
-    from gazekit.session.assembly import recover
+    from gazekit.session.finalise import recover
 
     if out is not None and len(journals) > 1:
         raise click.UsageError("--out names one session file; give one journal with it")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gazekit.errors import OutputError
+from gazekit.core.errors import OutputError
 
 if TYPE_CHECKING:
     from gazekit.training.scoring import Summary
@@ -54,7 +54,7 @@ def command(
     Example:  gazekit score runs/reef/runs/nima-mobilenet/original/seed0 photos --out scores.csv
               find /archive -name '*.jpg' | gazekit score best.pt - --out scores.parquet
     """
-    from gazekit.allocator import keep_memory
+    from gazekit.core.allocator import keep_memory
 
     keep_memory()  # before torch starts threads
     from gazekit.training.scoring import lines_of_stdin, score

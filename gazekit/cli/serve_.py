@@ -21,14 +21,14 @@ def command(model: Path, host: str, port: int) -> None:
     Example:  gazekit serve runs/reef/runs/nima-mobilenet/original/seed0 --port 8500
               curl --data-binary @reef.jpg http://127.0.0.1:8500/score
     """
-    from gazekit.allocator import keep_memory
+    from gazekit.core.allocator import keep_memory
 
     keep_memory()  # before torch starts threads
     from waitress import create_server
 
-    from gazekit.errors import InputError
+    from gazekit.core.errors import InputError
+    from gazekit.training.load_model import load_trained
     from gazekit.training.server import LARGEST, make_app
-    from gazekit.training.trained import load_trained
 
     app = make_app(load_trained(model))
     try:

@@ -27,7 +27,7 @@ def new(path: Path) -> None:
     Example:  gazekit study new STUDY.toml
     """
     from gazekit.capture.example import EXAMPLE
-    from gazekit.files import write_text
+    from gazekit.core.files import write_text
 
     write_text(path, EXAMPLE, overwrite=False)
     click.echo(f"{path}: put your pictures in {path.parent / 'pictures'}, then: gazekit study check {path}")

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from gazekit.attention.rule import Kind, MaskRule, ShareOf
-from gazekit.dataset.controls import CONDITIONS, HUMAN
+from gazekit.conditions.controls import CONDITIONS, HUMAN
+from gazekit.core.errors import ConfigError, InputError, unknown_name
+from gazekit.dataset.annotations import Plan
+from gazekit.dataset.assemble import publish
 from gazekit.dataset.duplicates import DISTANCE
-from gazekit.dataset.join import publish
 from gazekit.dataset.partitions import PARTITIONS
-from gazekit.dataset.parts import PartJob, PartOptions
-from gazekit.dataset.plan import Plan
 from gazekit.dataset.seen import by_picture, digest
+from gazekit.dataset.shard_jobs import checked_target, make_parts
+from gazekit.dataset.shards import PartJob, PartOptions
 from gazekit.dataset.splits import check_folds, check_lists, checked_shares
-from gazekit.dataset.work import checked_target, make_parts
-from gazekit.errors import ConfigError, InputError, unknown_name
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture
+from gazekit.shapes.mask_spec import Kind, MaskRule, ShareOf
 
 MOST = 0.5  # of the picture that patches may cover
 ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
@@ -75,7 +75,7 @@ def build_dataset(
     histograms : a histogram table (`gazekit.histograms`).
     out : the dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
     mask, share, share_of, patches, patch_share : what of people's attention a mask keeps, and all controls keep
-        elsewhere; see `gazekit.attention.rule.MaskRule`. Patches cover at most half of a picture.
+        elsewhere; see `gazekit.shapes.mask_spec.MaskRule`. Patches cover at most half of a picture.
     sigma_deg, sigma_px, weight, map_size : of the human map; see `by_picture` and `PartOptions`.
     cache : also keep every picture as a square of so many pixels, for fast training.
     split, seed : shares of train, validation and test, drawn stratified by mean score.

@@ -17,15 +17,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import sheet
-from gazekit.attention.masks import Fill, Mask, apply_mask, check_look
+from gazekit.core.errors import ConfigError, InputError, OutputError, unknown_name
+from gazekit.core.files import whole_file
+from gazekit.core.progress import track
+from gazekit.core.tables import write_table
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.sources import histogram_table
-from gazekit.errors import ConfigError, InputError, OutputError, unknown_name
-from gazekit.files import whole_file
 from gazekit.pictures import Pixels
-from gazekit.progress import track
-from gazekit.tables import write_table
+from gazekit.shapes.masks import Fill, Mask, apply_mask, check_look
 
 KINDS = {
     b"\xff\xd8\xff": "jpg",
@@ -42,7 +42,7 @@ Index = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class MaskStyle:
-    """What a masked picture looks like; see `gazekit.attention.masks.apply_mask`.
+    """What a masked picture looks like; see `gazekit.shapes.masks.apply_mask`.
 
     Raises
     ------

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.errors import unknown_name
 from gazekit.dataset.splits import Codes, split
-from gazekit.errors import unknown_name
 
 PARTITIONS = ("ava1", "ava2", "photonet")
 TAIL = 0.1

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gazekit.attention.drawing import fit_picture
+from gazekit.core.errors import InputError
+from gazekit.core.files import whole_file
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
-from gazekit.errors import InputError
-from gazekit.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

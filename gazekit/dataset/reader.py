@@ -16,15 +16,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.attention.masks import Fill, Mask, apply_mask
-from gazekit.attention.rule import Kind
-from gazekit.dataset.columns import Tables, read_tables, shard_files
+from gazekit.core.checksum import check_seal, read_seal
+from gazekit.core.errors import FormatError, InputError, unknown_name
+from gazekit.dataset.index import Tables, read_tables, shard_files
 from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
-from gazekit.dataset.masks import REMOVED, Bits, Rectangles, Regions
 from gazekit.dataset.resize import decode_resized, resized
-from gazekit.dataset.seal import check_seal, read_seal
-from gazekit.errors import FormatError, InputError, unknown_name
 from gazekit.pictures import Pixels, decode_picture
+from gazekit.shapes.mask_spec import Kind
+from gazekit.shapes.masks import Fill, Mask, apply_mask
+from gazekit.shapes.packed import REMOVED, Bits, Rectangles, Regions
 
 Split = Literal["train", "validation", "test"]
 
@@ -311,7 +311,7 @@ class Dataset:
         return self._with(name, Rectangles(array.astype(np.int32)))
 
     def with_regions(self, name: str, bits: Bits) -> Dataset:
-        """A view with one more condition that keeps regions, packed as `gazekit.dataset.masks.packed` does.
+        """A view with one more condition that keeps regions, packed as `gazekit.shapes.packed.packed` does.
 
         Raises
         ------
@@ -342,7 +342,7 @@ class Dataset:
 
         Decoded straight to about the size that is wanted; from the pixel cache where the dataset has one. What stands
         outside the mask (``fill``), and the width of a soft edge (``soft_px``, in pixels of the result), are those of
-        `gazekit.attention.masks.apply_mask`.
+        `gazekit.shapes.masks.apply_mask`.
         """
         wanted = (size, size) if isinstance(size, int) else size
         pixels = self._resized(i, wanted)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.viewings import picture_sigmas
-from gazekit.dataset.parts import PictureFixations
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.dataset.shards import PictureFixations
 
 
 def by_picture(

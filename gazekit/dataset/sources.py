@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gazekit.errors import ConfigError, FormatError, InputError
-from gazekit.files import existing_file
+from gazekit.core.errors import ConfigError, FormatError, InputError
+from gazekit.core.files import existing_file
+from gazekit.core.tables import read_table
 from gazekit.histograms import moments, read_histograms
 from gazekit.pictures import Picture
-from gazekit.tables import read_table
 from survey.errors import SurveyError
 
 CATEGORIES = {  # paper 2: name of AVA's list -> AVA's tag
@@ -153,7 +153,7 @@ def read_scheme(path: str | Path) -> dict[str, list[str]]:
 
 def _aggregated(path: Path, scale: int | None, min_ratings: int) -> pd.DataFrame:
     from survey.histograms import aggregate
-    from survey.tabular import read_ratings as read_single
+    from survey.table_io import read_ratings as read_single
 
     if scale is None:
         raise ConfigError(

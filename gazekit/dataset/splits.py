@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.errors import ConfigError, unknown_name
 from gazekit.dataset.layout import SPLITS
-from gazekit.errors import ConfigError, unknown_name
 
 Codes = npt.NDArray[np.uint8]  # 0 left out, 1 train, 2 validation, 3 test
 STRATUM = 10  # neighbours in mean score among which chance decides

@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.attention.controls import random_patches
-from gazekit.attention.patches import best_patches
-from gazekit.attention.rectangles import Box
-from gazekit.dataset.controls import number
+from gazekit.conditions.controls import number
+from gazekit.conditions.regions import region_of_map
+from gazekit.core.errors import ConfigError, FormatError, InputError
+from gazekit.core.progress import track
 from gazekit.dataset.layout import Boxes
-from gazekit.dataset.masks import Bits, Regions, Size, grid_shape, packed, scaled_box, unpacked
 from gazekit.dataset.reader import Dataset
-from gazekit.dataset.regions import region_of_map
-from gazekit.errors import ConfigError, FormatError, InputError
-from gazekit.progress import track
+from gazekit.shapes.controls import random_patches
+from gazekit.shapes.packed import Bits, Regions, Size, grid_shape, packed, scaled_box, unpacked
+from gazekit.shapes.patches import best_patches
+from gazekit.shapes.rectangles import Box
 
 Maps = npt.NDArray[np.float32]
 _GRID = 64  # pixels of the longer side on which the best patches are looked for

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.errors import FormatError, InputError
-from gazekit.files import existing_file
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import existing_file
 
 Bools = npt.NDArray[np.bool_]
 Inside = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], Bools]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from gazekit.errors import InputError, unknown_name
+from gazekit.core.errors import InputError, unknown_name
 from gazekit.events.adaptive import adaptive
 from gazekit.events.i2mc import i2mc
 from gazekit.events.idt import idt

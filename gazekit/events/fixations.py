@@ -70,8 +70,8 @@ def detect_fixations(
 
     Returns
     -------
-    DataFrame with the columns of `gazekit.tables.FIXATION_COLUMNS` that need no picture: onset_us and offset_us are
-    the device stamps of the first and the last sample, duration_ms the time between them.
+    DataFrame with the columns of `gazekit.core.tables.FIXATION_COLUMNS` that need no picture: onset_us and offset_us
+    are the device stamps of the first and the last sample, duration_ms the time between them.
 
     Raises
     ------

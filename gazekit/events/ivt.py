@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import unknown_name
+from gazekit.core.errors import unknown_name
 from gazekit.events.angles import Point, View, angle_deg, cut, views
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs

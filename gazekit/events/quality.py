@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.labels import runs
 from gazekit.events.samples import Samples, prepare

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.files import whole_file
 from gazekit.events.samples import prepare
-from gazekit.files import whole_file
+from gazekit.events.settings import QualitySection
 from gazekit.session.model import Session
-from gazekit.study import QualitySection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

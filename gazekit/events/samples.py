@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import unknown_name
+from gazekit.core.errors import unknown_name
 from gazekit.events.clock import increasing, interval_us
 from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, Floats, GazeRecording
 from gazekit.screen import Screen

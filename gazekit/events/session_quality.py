@@ -9,10 +9,10 @@ import pandas as pd
 
 from gazekit.events.fixations import detect
 from gazekit.events.quality import QUALITY_COLUMNS, bcea_deg2, data_quality, rms_s2s_deg, std_deg
+from gazekit.events.settings import QualitySection
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import Session
-from gazekit.study import QualitySection
 
 SESSION_QUALITY_COLUMNS = (
     "participant",

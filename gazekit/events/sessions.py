@@ -6,15 +6,15 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import detect_fixations
 from gazekit.events.saccades import SACCADE_COLUMNS, detect_saccades
 from gazekit.session.model import Session, Trial
-from gazekit.tables import FIXATION_COLUMNS
 
 
 def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
-    """Fixations on every picture of a session, with all `gazekit.tables.FIXATION_COLUMNS`.
+    """Fixations on every picture of a session, with all `gazekit.core.tables.FIXATION_COLUMNS`.
 
     Each trial is detected by itself, so that no fixation reaches from one picture into the next, and mapped to the
     picture's own pixels through its placement (NaN off the picture). A session without pictures is detected whole,

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gazekit.errors import GazekitError, InputError
+from gazekit.core.errors import GazekitError, InputError
+from gazekit.core.progress import track
 from gazekit.formats.importing import open_source
 from gazekit.formats.registry import formats
 from gazekit.formats.text import Head
 from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name, written_before
-from gazekit.progress import track
 
 
 @dataclass

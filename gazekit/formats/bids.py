@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.errors import FormatError
-from gazekit.formats.archive import SIDES, read_document, read_frame, rebuild
+from gazekit.core.errors import FormatError
 from gazekit.formats.bids_out import PHYSIO_COLUMNS, SOURCE, from_text
 from gazekit.formats.columns import UNITS_US, diameter, point
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.round_trip import SIDES, read_document, read_frame, rebuild
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen

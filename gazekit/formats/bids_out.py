@@ -20,8 +20,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from gazekit.errors import InputError
-from gazekit.formats.archive import describe, numbers_text, tables_of, whole_folder
+from gazekit.core.errors import InputError
+from gazekit.formats.round_trip import describe, numbers_text, tables_of, whole_folder
 from gazekit.gaze import Eye
 from gazekit.session.model import STIMULUS_COLUMNS, Session
 

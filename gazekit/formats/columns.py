@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.gaze import Eye, GazeRecording
 
 Floats = npt.NDArray[np.float64]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gazekit.errors import InputError
-from gazekit.formats.archive import whole_folder
+from gazekit.core.errors import InputError
+from gazekit.core.progress import track
 from gazekit.formats.batch import unique_stems
 from gazekit.formats.bids_out import Detector, export_bids
+from gazekit.formats.round_trip import whole_folder
 from gazekit.formats.session_tables import export_tables
 from gazekit.formats.writing import SUFFIX
-from gazekit.progress import track
-from gazekit.session.store import open_session
+from gazekit.session.session_file import open_session
 
 
 def export_sessions(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.session.model import Session
 
 STREAM = "eye_movements"

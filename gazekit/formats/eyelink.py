@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import eye, point, recording
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import from_messages
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.gaze import Eye

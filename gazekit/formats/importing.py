@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.errors import FormatError, InputError, unknown_name
-from gazekit.files import provenance, sha256
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.core.errors import FormatError, InputError, unknown_name
+from gazekit.core.files import provenance, sha256
 from gazekit.formats.registry import detect, named
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import BLOCK_BYTES, Head
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import Session
-from gazekit.session.store import SCHEMA
+from gazekit.session.session_file import SCHEMA
 
 # what readers and the libraries under them raise at bytes that make no sense
 _DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError, OSError, EOFError)

@@ -59,16 +59,15 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.core.config import Section, read_toml, validated
+from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.gaze import Eye
 from gazekit.screen import Screen
-from survey.errors import SettingsError
-from survey.settings import Section, read_toml, validated
 
 TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
 TARGETS = "targets"
@@ -183,7 +182,7 @@ def read_mapping(path: str | Path) -> ColumnMapping:
     """
     try:
         mapping = validated(ColumnMapping, read_toml(path), path)
-    except SettingsError as error:
+    except ConfigError as error:
         raise ConfigError(str(error).replace("study file", "mapping file")) from None
     if mapping.left is None and mapping.right is None:
         raise ConfigError(f"{path} needs a section [left] or [right] with the columns x and y")

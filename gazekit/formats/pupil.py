@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
 
-from gazekit.errors import FormatError, unknown_name
-from gazekit.formats.draft import Part, Request
+from gazekit.core.errors import FormatError, unknown_name
+from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Head
 
 GROUP = "gazekit.formats"

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.errors import FormatError, unknown_name
-from gazekit.formats.archive import (
+from gazekit.core.errors import FormatError, unknown_name
+from gazekit.formats.round_trip import (
     describe,
     numbers_text,
     read_document,
@@ -24,7 +24,7 @@ from gazekit.formats.archive import (
     tables_of,
     whole_folder,
 )
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Head, Table
 from gazekit.session.model import Session
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.screen import Screen
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gazekit.formats.draft import Part, Request
 from gazekit.formats.names import Names
+from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Head, Table
 from gazekit.formats.tobii_rows import SIDES, Layout, read_rows
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError
-from gazekit.files import existing_file
+from gazekit.core.errors import FormatError
+from gazekit.core.files import existing_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.formats.columns import diameter, eye, point, vector
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import from_messages
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye, GazeRecording

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whole_us
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.gaze import Eye, GazeRecording

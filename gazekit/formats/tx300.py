@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gazekit.formats.columns import diameter, eye, point, recording, vector, whole_us
-from gazekit.formats.draft import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo

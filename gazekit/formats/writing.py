@@ -12,11 +12,11 @@ from typing import Any
 
 import h5py
 
-from gazekit.errors import FormatError, OutputError
-from gazekit.formats.draft import Draft, Part
+from gazekit.core.errors import FormatError, OutputError
+from gazekit.core.progress import track
 from gazekit.formats.importing import Source
-from gazekit.progress import track
-from gazekit.session.append import session_writer
+from gazekit.formats.session_builder import Draft, Part
+from gazekit.session.streaming_writer import session_writer
 
 SUFFIX = ".gaze.h5"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from gazekit.errors import MissingExtraError
+from gazekit.core.errors import MissingExtraError
 
 if find_spec("torch") is None or find_spec("timm") is None:
     raise MissingExtraError("torch or timm", "train")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 import gazekit.models._torchvision  # noqa: F401  (before timm and torchvision)
-from gazekit.errors import unknown_name
+from gazekit.core.errors import unknown_name
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))

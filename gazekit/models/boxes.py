@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gazekit.errors import FormatError
-from gazekit.files import whole_file
+from gazekit.core.errors import FormatError
+from gazekit.core.files import whole_file
+from gazekit.core.progress import track
 from gazekit.models.foveal import SHARE, PeripheralFoveal
-from gazekit.models.looks import Look
+from gazekit.models.input_spec import Look
 from gazekit.models.pixels import Picture, box_in_picture, normalised, same_size_batches
-from gazekit.progress import track
 
 Boxes = npt.NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from gazekit.models.readers import replaced, sole_readers
+from gazekit.models.fusible_layers import replaced, sole_readers
 
 
 def fold_normalisation(model: nn.Module, *example: Tensor) -> int:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gazekit.attention import attended_rectangle
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.models.attention.excitation import excitation_backprop
 from gazekit.models.attention.readout import resized
 from gazekit.models.backbones import ConvolutionalTrunk, backbone

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gazekit.errors import unknown_name
+from gazekit.core.errors import unknown_name
 
 
 @dataclass(frozen=True)

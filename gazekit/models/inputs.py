@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gazekit.models.baselines.multipatch import MultiPatch
 from gazekit.models.foveal import PeripheralFoveal
-from gazekit.models.looks import SQUARE, Item, Kind, Look
+from gazekit.models.input_spec import SQUARE, Item, Kind, Look
 from gazekit.models.pixels import Picture, foveal_crop, normalised, same_size_batches
 
 Inputs = tuple[Tensor, ...]

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.models.backbones import HALF
-from gazekit.models.finite import check_finite
+from gazekit.models.weight_checks import check_finite
 
 EPSILON = 1e-3
 MARK = "trunk.as_keras"

@@ -11,7 +11,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor, nn
 
-from gazekit.models.readers import replaced, sole_readers
+from gazekit.models.fusible_layers import replaced, sole_readers
 
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6)
 

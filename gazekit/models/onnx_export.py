@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gazekit.errors import GazekitError, InputError, MissingExtraError, OutputError
-from gazekit.files import whole_file
+from gazekit.core.errors import GazekitError, InputError, MissingExtraError, OutputError
+from gazekit.core.files import whole_file
 from gazekit.models.attention.readout import held_still
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.inputs import Inputs, example_inputs, second_input

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
-from gazekit.errors import ConfigError, unknown_name
+from gazekit.core.errors import ConfigError, unknown_name
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 Picture = npt.NDArray[np.uint8]
 

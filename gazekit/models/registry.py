@@ -12,17 +12,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from gazekit.errors import ConfigError, unknown_name
+from gazekit.core.errors import ConfigError, unknown_name
 from gazekit.models import baselines, keras
 from gazekit.models.backbones import BACKBONES, IMAGENET, vector_trunk
 from gazekit.models.cost import Cost, ShapesOnly, count
 from gazekit.models.distribution import Distribution
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
-from gazekit.models.narrow import NarrowTrunk
 from gazekit.models.options import option_faults
 from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, ResidualAttention
+from gazekit.models.small_cnn import NarrowTrunk
 
 Triple = tuple[float, float, float]
 

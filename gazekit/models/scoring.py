@@ -28,13 +28,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gazekit.allocator import keep_memory
-from gazekit.errors import GazekitError, InputError, unknown_name
-from gazekit.files import existing_file
+from gazekit.core.allocator import keep_memory
+from gazekit.core.errors import GazekitError, InputError, unknown_name
+from gazekit.core.files import existing_file
 from gazekit.models.folding import fold_normalisation
 from gazekit.models.foveal import PeripheralFoveal
+from gazekit.models.input_spec import Item
 from gazekit.models.inputs import batches, example_inputs, look_of
-from gazekit.models.looks import Item
 from gazekit.models.onednn import use_onednn
 from gazekit.models.pixels import Picture
 

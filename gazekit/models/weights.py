@@ -24,12 +24,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gazekit.errors import FormatError, InputError
-from gazekit.files import existing_file
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import existing_file
 from gazekit.models import keras
 from gazekit.models.backbones import backbone
-from gazekit.models.finite import check_finite
 from gazekit.models.registry import Triple, default_options, names
+from gazekit.models.weight_checks import check_finite
 
 State = dict[str, Tensor]
 

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from gazekit.report.folder import Comparison
-from gazekit.report.words import condition, metric
+from gazekit.report.wording_of_metrics import condition, metric
 
 # colours that stand for the page's own while matplotlib draws
 _PAGE = {

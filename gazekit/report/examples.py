@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import heatmap, scanpath
-from gazekit.attention.masks import apply_mask
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.report.pictures import LONGEST, Shown, shown
-from gazekit.report.words import CONDITIONS, condition
+from gazekit.report.wording_of_metrics import CONDITIONS, condition
+from gazekit.shapes.masks import apply_mask
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.tables import read_table
 from gazekit.histograms import count_columns
-from gazekit.tables import read_table
 
 LEVELS = ("condition", "floor", "ceiling", "seed")
 _ROW_COLUMNS = ("level", "model", "condition", "seed", "n")

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gazekit.files import sha256
+from gazekit.core.files import sha256
 from gazekit.report.folder import Comparison
-from gazekit.report.words import CONDITIONS, condition, metric
+from gazekit.report.wording_of_metrics import CONDITIONS, condition, metric
 
 _KEPT = {
     ("rectangle", "mass"): "the smallest rectangle that holds {share:.0%} of the map",

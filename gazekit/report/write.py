@@ -12,17 +12,18 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from gazekit.errors import GazekitError, InputError
-from gazekit.files import write_text
+from gazekit.core.errors import GazekitError, InputError
+from gazekit.core.files import write_text
+from gazekit.core.tables import read_table
 from gazekit.histograms import moments
 from gazekit.pictures import SUFFIXES, read_picture
-from gazekit.report import charts, grids, method
+from gazekit.report import charts, method
+from gazekit.report import comparison_tables as grids
 from gazekit.report.examples import Example, example, own_attention, spread
 from gazekit.report.folder import Comparison, distributions, read_comparison
-from gazekit.report.judged import Judged, judge, shown_model
 from gazekit.report.pictures import Shown, shown
-from gazekit.report.words import condition, metric
-from gazekit.tables import read_table
+from gazekit.report.prediction_examples import Judged, judge, shown_model
+from gazekit.report.wording_of_metrics import condition, metric
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset

@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gazekit.errors import FormatError, InputError, OutputError
-from gazekit.files import existing_file
+from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.core.files import existing_file
 from gazekit.session.lock import take_lock
 from gazekit.session.samples import NUMERIC, Block
 

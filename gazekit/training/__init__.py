@@ -10,10 +10,10 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gazekit.stats.metrics import evaluate
     from gazekit.training.comparison import compare
     from gazekit.training.grid import plan, train
     from gazekit.training.loss import emd_loss
-    from gazekit.training.metrics import evaluate
 
 _HOME = {
     "compare": "comparison",
@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'gazekit.training' has no attribute {name!r}")
     if name in _NEEDS_TORCH and importlib.util.find_spec("torch") is None:
-        from gazekit.errors import MissingExtraError
+        from gazekit.core.errors import MissingExtraError
 
         raise MissingExtraError("torch", "train")
     value = getattr(importlib.import_module(f"gazekit.training.{_HOME[name]}"), name)

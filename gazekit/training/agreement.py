@@ -15,7 +15,7 @@ from gazekit.attention import saliency
 from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, centre_prior, other_fixations
 from gazekit.attention.maps import Map
 from gazekit.attention.viewings import Viewing
-from gazekit.progress import track
+from gazekit.core.progress import track
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from gazekit.errors import FormatError, InputError, OutputError
-from gazekit.files import existing_file, whole_file
+from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.core.files import existing_file, whole_file
 
 SCHEMA = "gazekit.checkpoint/1"
 _DAMAGED = (

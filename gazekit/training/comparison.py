@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.errors import InputError, unknown_name
+from gazekit.core.files import write_text
+from gazekit.core.progress import track
+from gazekit.core.tables import read_table, write_table
 from gazekit.dataset import open_dataset
-from gazekit.errors import InputError, unknown_name
-from gazekit.files import write_text
-from gazekit.progress import track
-from gazekit.tables import read_table, write_table
+from gazekit.stats.categories import FEWEST, category_table
+from gazekit.stats.conclusion import conclusion
+from gazekit.stats.estimates import Measured, measure
+from gazekit.stats.metrics import METRICS, Features, features, metrics
+from gazekit.stats.noise_ceiling import always_high, constant_histogram, full_length, split_half
+from gazekit.stats.paired import floor_differences, paired_table, pairs_of
+from gazekit.stats.resampling import affordable, bootstrap, interval, swaps
+from gazekit.stats.standard_error import defined
 from gazekit.training.agreement import COLUMNS, agreement_table, own_maps_of
-from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
-from gazekit.training.categories import FEWEST, category_table
-from gazekit.training.measured import Measured, measure
-from gazekit.training.metrics import METRICS, Features, features, metrics
-from gazekit.training.paired import floor_differences, paired_table, pairs_of
-from gazekit.training.resampling import affordable, bootstrap, interval, swaps
 from gazekit.training.results import Results, read_results
-from gazekit.training.spread import defined
-from gazekit.training.wording import conclusion
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset

@@ -21,16 +21,16 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from gazekit.errors import ConfigError, FormatError, InputError, unknown_name
-from gazekit.files import existing_file, write_text
-from gazekit.tables import write_table
-from gazekit.training.cells import train_cell
-from gazekit.training.jobs import SYNTHETIC, Cell, Job
+from gazekit.core.errors import ConfigError, FormatError, InputError, unknown_name
+from gazekit.core.files import existing_file, write_text
+from gazekit.core.tables import write_table
+from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard
+from gazekit.training.one_run import train_cell
 from gazekit.training.recipe import Recipe, completed, make_recipe
 from gazekit.training.results import cells_of
-from gazekit.training.stages import look_for
-from gazekit.training.team import Team, join_team, processes
+from gazekit.training.runs import SYNTHETIC, Cell, Job
+from gazekit.training.two_stage import look_for
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -365,7 +365,7 @@ def _run(todo: Sequence[Job], jobs: int, scheduler: str | None, team: Team) -> N
 
 
 def _run_beside(executor: Executor, waiting: list[Job]) -> None:
-    from gazekit.progress import track
+    from gazekit.core.progress import track
 
     running: dict[Future[Path], Job] = {}
     for _ in track(range(len(waiting)), "Training", len(waiting)):
@@ -386,7 +386,7 @@ def _ready(job: Job) -> bool:
 @contextmanager
 def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
     if scheduler is not None:
-        from gazekit.cluster import dask_executor
+        from gazekit.core.parallel import dask_executor
 
         with dask_executor(scheduler) as executor:
             yield executor

@@ -10,8 +10,8 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
-from gazekit.errors import MissingExtraError
-from gazekit.files import write_text
+from gazekit.core.errors import MissingExtraError
+from gazekit.core.files import write_text
 from gazekit.training.loop import Run
 
 

@@ -19,14 +19,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from gazekit.errors import InputError, TrainingError
+from gazekit.core.errors import InputError, TrainingError
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
-from gazekit.training.examples import Draw, Examples, Images, Index, cropped, epoch_plan, in_order, mirrored
+from gazekit.training.distributed import Team, shares
+from gazekit.training.loading import Draw, Examples, Images, Index, cropped, epoch_plan, in_order, mirrored
 from gazekit.training.loss import emd_loss
 from gazekit.training.recipe import Recipe, completed
 from gazekit.training.schedule import best_epoch, finished, rate_factor
 from gazekit.training.synchronise import ONE_VALUE, place, prepare
-from gazekit.training.team import Team, shares
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # probabilities (n, K) and truth (n, K) -> loss a picture (n,)
 Weights = dict[str, Tensor]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 _EPSILON = 1e-12  # inside the root: its slope at 0 stays finite; values move by 1e-6 at most (r = 2)
 

@@ -7,10 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gazekit.attention.masks import Fill
-from gazekit.errors import ConfigError
-from survey.errors import SettingsError
-from survey.settings import validated
+from gazekit.core.config import validated
+from gazekit.shapes.masks import Fill
 
 
 class Recipe(BaseModel):
@@ -77,7 +75,4 @@ def completed(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_recipe(**options: Any) -> Recipe:
     """A recipe from keyword options; all faults in one `ConfigError`."""
-    try:
-        return validated(Recipe, options, "the recipe of training")
-    except SettingsError as error:
-        raise ConfigError(str(error)) from None
+    return validated(Recipe, options, "the recipe of training")

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.tables import read_table
 from gazekit.histograms import count_columns
-from gazekit.tables import read_table
-from gazekit.training.metrics import Array, Features, default_threshold, features
+from gazekit.stats.metrics import Array, Features, default_threshold, features
 
 
 @dataclass(frozen=True)

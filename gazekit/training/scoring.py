@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import ConfigError, GazekitError, InputError
-from gazekit.files import existing_file, sha256
+from gazekit.core.errors import ConfigError, GazekitError, InputError
+from gazekit.core.files import existing_file, sha256
 from gazekit.histograms import moments
 from gazekit.pictures import SUFFIXES
-from gazekit.training.rows import RowFile, open_rows
-from gazekit.training.trained import Trained, checkpoint_of, load_trained
+from gazekit.training.load_model import Trained, checkpoint_of, load_trained
+from gazekit.training.resumable_table import RowFile, open_rows
 
 if TYPE_CHECKING:
     from gazekit.models.scoring import Precision, Scorer
@@ -155,7 +155,7 @@ def write_overlay(trained: Trained, picture: Path, place: Path, result: npt.NDAr
     import torch
 
     from gazekit.attention.drawing import heatmap
-    from gazekit.files import whole_file
+    from gazekit.core.files import whole_file
     from gazekit.models.attention import synthetic_attention
     from gazekit.models.pixels import normalised
     from gazekit.pictures import read_picture
@@ -227,7 +227,7 @@ def _on_cluster(
     """The same from blocks side by side, in order; only as many are under way as keep the workers busy."""
     if precision == "auto":
         raise ConfigError("on a cluster every worker must compute alike: give --precision float32 or bfloat16")
-    from gazekit.cluster import dask_executor
+    from gazekit.core.parallel import dask_executor
 
     def scores() -> Iterator[tuple[str, Result]]:
         with dask_executor(scheduler) as executor:

@@ -8,11 +8,11 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from gazekit.errors import GazekitError, InputError
+from gazekit.core.errors import GazekitError, InputError
 from gazekit.histograms import moments
 from gazekit.models.scoring import Outcome, Scorer
+from gazekit.training.load_model import Trained
 from gazekit.training.scoring import make_scorer
-from gazekit.training.trained import Trained
 
 LARGEST = 64 * 2**20  # bytes of a request
 MOST = 64  # pictures of a request

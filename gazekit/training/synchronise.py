@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from gazekit.training.team import Team
+from gazekit.training.distributed import Team
 
 ONE_VALUE = "Expected more than 1 value per channel when training"  # as torch's batch normalisation says it
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.files import whole_file
-from gazekit.training.examples import Reader, in_order
-from gazekit.training.jobs import SYNTHETIC, Cell, Job
-from gazekit.training.trained import load_trained
+from gazekit.core.files import whole_file
+from gazekit.training.load_model import load_trained
+from gazekit.training.loading import Reader, in_order
+from gazekit.training.runs import SYNTHETIC, Cell, Job
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -65,7 +65,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
 
 
 def _box(dataset: Dataset, i: int, small: Maps) -> tuple[int, int, int, int]:
-    from gazekit.attention.masks import rectangle_of_area
+    from gazekit.shapes.masks import rectangle_of_area
 
     human = dataset.mask(i, "human")
     if not human.any():  # nobody looked at it

@@ -13,13 +13,13 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import generate_password_hash
 
+from gazekit.core.errors import ConfigError
 from survey.config import SurveyStudy
-from survey.errors import SettingsError
 from survey.pictures import picture_files
 from survey.schema import image
 from survey.store import Store, remembered
 from survey.web import operator, participant, security
-from survey.web.context import Context
+from survey.web.app_state import Context
 from survey.web.limits import Limiter
 
 SHORTEST_PASSWORD = 10
@@ -56,10 +56,10 @@ def create_app(
 
     Raises
     ------
-    SettingsError : the password is too short, or the pictures are not usable.
+    ConfigError : the password is too short, or the pictures are not usable.
     """
     if len(password) < SHORTEST_PASSWORD:
-        raise SettingsError(
+        raise ConfigError(
             f"the operator's password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed"
         )
     app = Flask(__name__)
@@ -112,12 +112,12 @@ def _agree_with_earlier(study: SurveyStudy, store: Store) -> None:
         consent = remembered(connection, f"consent {section.consent_version}", section.consent)
         scale = remembered(connection, "scale", str(section.scale))
     if consent != section.consent:
-        raise SettingsError(
+        raise ConfigError(
             f"the consent's text is not the one that raters agreed to as version {section.consent_version!r}; give the "
             f"new text a new consent_version"
         )
     if scale != str(section.scale):
-        raise SettingsError(
+        raise ConfigError(
             f"this database has ratings on 1 to {scale}, the study says 1 to {section.scale}; start with a new database"
         )
 
@@ -130,7 +130,7 @@ def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, P
         rows = connection.execute(select(image.c.id, image.c.name)).all()
     gone = [row.name for row in rows if row.name not in files]
     if gone:
-        raise SettingsError(
+        raise ConfigError(
             f"{len(gone)} pictures of this survey's database are not among the study's pictures any more: "
             f"{', '.join(gone[:10])}. Put them back, or start with a new database"
         )

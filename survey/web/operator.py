@@ -11,8 +11,8 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.security import check_password_hash
 
 from survey import export
-from survey.state import overview
-from survey.web.context import context
+from survey.monitoring import overview
+from survey.web.app_state import context
 from survey.web.security import address
 
 pages = Blueprint("operator", __name__, url_prefix="/operator")

@@ -21,14 +21,14 @@ from flask import (
 from sqlalchemy import Connection, Row, select
 from sqlalchemy import update as sql_update
 
-from survey import people
+from survey import raters as people
 from survey.assignment import Behaviour, advance, finish, submit
 from survey.export import own_copy
 from survey.pictures import SHOWN
+from survey.queries import HELD, OWN_PICTURE, READ_RATER
 from survey.schema import image, platform, rater
-from survey.statements import HELD, OWN_PICTURE, READ_RATER
-from survey.web.answers import read_answers, store_answers
-from survey.web.context import context
+from survey.web.app_state import context
+from survey.web.questionnaire import read_answers, store_answers
 from survey.web.security import address, clean, number
 
 pages = Blueprint("participant", __name__)

@@ -7,7 +7,7 @@ import hmac
 
 from flask import Response, abort, request, session
 
-from survey.web.context import context
+from survey.web.app_state import context
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from gazekit.attention import attended_rectangle, attention_map
 from gazekit.cli.attention_ import command
-from gazekit.errors import GazekitError
+from gazekit.core.errors import GazekitError
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from gazekit.attention.controls import centre_region, random_patches, region_of_area, shifted_region, transfer_patches
-from gazekit.attention.masks import rectangles_to_mask, resized_mask
-from gazekit.attention.patches import threshold_mask
-from gazekit.attention.rectangles import Box
-from gazekit.attention.rule import MaskRule
-from gazekit.errors import ConfigError, GazekitError, InputError
+from gazekit.core.errors import ConfigError, GazekitError, InputError
+from gazekit.shapes.controls import centre_region, random_patches, region_of_area, shifted_region, transfer_patches
+from gazekit.shapes.mask_spec import MaskRule
+from gazekit.shapes.masks import rectangles_to_mask, resized_mask
+from gazekit.shapes.patches import threshold_mask
+from gazekit.shapes.rectangles import Box
 
 
 def overlap(a: Box, b: Box) -> bool:

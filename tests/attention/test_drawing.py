@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gazekit.attention import drawing
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 GREY = np.full((100, 200, 3), 90, dtype=np.uint8)
 

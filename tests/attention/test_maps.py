@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from gazekit.attention import attention_map
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 
 @pytest.mark.parametrize("size", [(90, 120), (1, 50), (200, 7), (65, 64)], ids=str)

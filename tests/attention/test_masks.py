@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gazekit.attention import masks
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.shapes import masks
 
 
 @pytest.fixture

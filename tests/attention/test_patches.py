@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gazekit.attention import attention_map
-from gazekit.attention.patches import best_patches, connected_regions, threshold_mask
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.shapes.patches import best_patches, connected_regions, threshold_mask
 
 
 def test_each_patch_is_the_best_that_is_left(rng: np.random.Generator) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gazekit.attention import attended_rectangle, attention_map, rectangle_of_area
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 
 def every_box(amap: np.ndarray) -> list[tuple[int, float, tuple[int, int, int, int]]]:

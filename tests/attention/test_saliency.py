@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from gazekit.attention import saliency
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 
 @pytest.fixture

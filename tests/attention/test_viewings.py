@@ -9,7 +9,7 @@ import pytest
 from gazekit.attention import attention_map
 from gazekit.attention.agreement import CENTRE, HALF, REST, SHUFFLED, as_markdown, halves_table, inter_observer_table
 from gazekit.attention.viewings import maps_by_picture, pixels_per_degree, viewings
-from gazekit.errors import ConfigError, InputError
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.screen import Placement, Screen
 
 SIZES = {"a.png": (90, 120), "b.png": (60, 120), "unseen.png": (10, 10)}

@@ -15,7 +15,7 @@ import psutil
 
 from gazekit.capture import record
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.run import State
+from gazekit.capture.session_loop import State
 from gazekit.session import open_session
 
 _WARM_S = 20.0

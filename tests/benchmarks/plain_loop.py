@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from gazekit.training.trained import load_trained
+from gazekit.training.load_model import load_trained
 
 
 def plain_loop(model: Path, files: list[Path]) -> float:

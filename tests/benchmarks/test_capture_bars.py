@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from gazekit.capture import record
-from gazekit.errors import OutputError
+from gazekit.core.errors import OutputError
 from gazekit.session import open_session
-from gazekit.session.assembly import recover
+from gazekit.session.finalise import recover
 from gazekit.session.samples import EYE_OPENNESS, SAMPLE, from_recording
 from tests.capture import killing
 from tests.capture.conftest import STUDY, write_pictures

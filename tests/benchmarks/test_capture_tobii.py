@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from gazekit.capture.recorder import Recorder
+from gazekit.capture.settings import TrackerSection
 from gazekit.screen import Screen
 from gazekit.session import open_session
-from gazekit.session.assembly import recover
+from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
-from gazekit.study import TrackerSection
 from tests.capture import fake_tobii
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(0)]

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gazekit.core.errors import FormatError
 from gazekit.dataset import build_dataset, open_dataset
-from gazekit.errors import FormatError
 from gazekit.pictures import Picture
 from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
 from tests.dataset.test_kill import SCRIPT, run_kills
@@ -205,8 +205,8 @@ def test_a_training_loader_keeps_up_with_decoding(
     real_data: Path, tmp_path: Path, cache: int | None, mask: str
 ) -> None:
     need(_has("torch"), "PyTorch")
-    from gazekit.models.looks import Look
-    from gazekit.training.examples import FromDataset, Reader
+    from gazekit.models.input_spec import Look
+    from gazekit.training.loading import FromDataset, Reader
 
     pictures = [Picture(f.name, f) for f in sorted((real_data / "osie" / "stimuli").glob("*.jpg"))]
     path = build_dataset(

@@ -23,11 +23,11 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from gazekit.stats.conclusion import conclusion
+from gazekit.stats.estimates import measure
+from gazekit.stats.paired import paired_table, pairs_of
 from gazekit.training.comparison import comparison_table
-from gazekit.training.measured import measure
-from gazekit.training.paired import paired_table, pairs_of
 from gazekit.training.results import Results, read_results
-from gazekit.training.wording import conclusion
 from pipelines.demo import Demo, run_demo
 
 PERMUTATIONS, RESAMPLES = 1999, 500

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from gazekit.stats.conclusion import conclusion
+from gazekit.stats.estimates import measure
+from gazekit.stats.paired import default_pairs, paired_table
 from gazekit.training.comparison import comparison_table
-from gazekit.training.measured import measure
-from gazekit.training.paired import default_pairs, paired_table
 from gazekit.training.results import Results
-from gazekit.training.wording import conclusion
 
 MODELS, CONDITIONS, SEEDS, PICTURES = ("a", "b"), ("original", "human", "shuffled", "synthetic"), 3, 48
 SCORE = np.arange(1, 11)

@@ -16,13 +16,13 @@ import torch
 
 from gazekit import models
 from gazekit.dataset import build_dataset, open_dataset
-from gazekit.models.looks import SQUARE, Look
+from gazekit.models.input_spec import SQUARE, Look
 from gazekit.pictures import Picture
-from gazekit.training.cells import distributions
-from gazekit.training.examples import FromDataset, Images, InMemory, Reader
+from gazekit.training.distributed import Team
+from gazekit.training.loading import FromDataset, Images, InMemory, Reader
 from gazekit.training.loop import Part, Run, Task, _step, emd_criterion, make_run
+from gazekit.training.one_run import distributions
 from gazekit.training.recipe import make_recipe
-from gazekit.training.team import Team
 
 BATCH, STEPS, ROUNDS = 8, 4, 3
 SIZE = 224

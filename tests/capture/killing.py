@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.session import open_session
-from gazekit.session.assembly import recover
+from gazekit.session.finalise import recover
 
 # Waits for lines "participant"; each forks a child that records, so that a kill costs no start of Python.
 _ZYGOTE = """
 import os, sys
 from gazekit.capture import record
-import gazekit.session.assembly, cv2, h5py, pandas
+import gazekit.session.finalise, cv2, h5py, pandas
 study, out = sys.argv[1:3]
 print("ready", flush=True)
 pid = 0

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.capture.interest import Interest, drawn_by, read_interests
-from gazekit.errors import FormatError
+from gazekit.capture.simulation.interest import Interest, drawn_by, read_interests
+from gazekit.core.errors import FormatError
 
 
 def test_an_interest_draws_the_eyes_to_its_place() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gazekit.capture.plan import latin_row, plan_session
-from gazekit.capture.scanpath import PictureScene, TargetScene
-from gazekit.capture.simulate import Habits, Person, coarse_salience, salience
+from gazekit.capture.simulation.gaze import Habits, Person, coarse_salience, salience
+from gazekit.capture.simulation.scanpath import PictureScene, TargetScene
 from gazekit.events import detect_fixations
 from gazekit.screen import Placement, Screen
 from gazekit.session.samples import to_recording

@@ -19,10 +19,10 @@ from click.testing import CliRunner
 
 from gazekit.capture import record
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.run import State
-from gazekit.capture.sitting import prepare
+from gazekit.capture.session_loop import State
+from gazekit.capture.session_setup import prepare
 from gazekit.cli import gazekit
-from gazekit.errors import ConfigError, InputError, OutputError
+from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.events import session_fixations
 from gazekit.session import open_session
 from gazekit.session.samples import from_recording
@@ -159,7 +159,7 @@ def test_a_gate_that_is_not_passed_ends_the_session_with_what_was_measured(
 ) -> None:
     study = make_study()
     study.write_text(study.read_text().replace("dwell_ms = 300", "dwell_ms = 300\ngate_deg = 0.01"))
-    from gazekit.errors import TrackerError
+    from gazekit.core.errors import TrackerError
 
     with pytest.raises(TrackerError, match=r"did not pass the gate of 0\.01 deg in 3 attempts"):
         record(study, "P01", tmp_path / "out", realtime=False)

@@ -11,10 +11,10 @@ import pytest
 
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.tobii_streams import CONVERTERS
-from gazekit.errors import OutputError
+from gazekit.core.errors import OutputError
 from gazekit.session import open_session
-from gazekit.session.assembly import recover
 from gazekit.session.clock import find_gaps, fit_clock
+from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
 from gazekit.session.samples import TIME_SYNC
 from tests.capture.fake_tobii import gaze_dictionary

@@ -19,11 +19,11 @@ from click.testing import CliRunner
 from gazekit.capture import record
 from gazekit.capture.lsl import channels
 from gazekit.capture.replay import ReplayTracker
+from gazekit.capture.settings import TrackerSection
 from gazekit.cli import gazekit
-from gazekit.errors import ConfigError, GazekitError
+from gazekit.core.errors import ConfigError, GazekitError
 from gazekit.session import open_session
 from gazekit.session.samples import from_recording
-from gazekit.study import TrackerSection
 from tests.needs import need
 
 MakeStudy = Callable[..., Path]
@@ -78,10 +78,10 @@ _LOOPBACK = """
 import sys, time, threading, json
 import numpy as np
 from gazekit.capture.lsl import LslTracker, Outlet, pylsl
-from gazekit.capture.simulate import Person
+from gazekit.capture.simulation.gaze import Person
 from gazekit.screen import Screen
 from gazekit.session import TrackerInfo
-from gazekit.study import TrackerSection
+from gazekit.capture.settings import TrackerSection
 
 outlet = Outlet(TrackerInfo("simulated", "m", "SIM-9", "1", 300.0, ""), "P01")
 tracker = LslTracker(TrackerSection(kind="lsl", address="gazekit"))

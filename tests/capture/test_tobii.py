@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from gazekit.capture.recorder import Recorder
-from gazekit.errors import TrackerError
+from gazekit.capture.settings import TrackerSection
+from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import open_session
-from gazekit.session.assembly import recover
+from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
-from gazekit.study import TrackerSection
 from tests.capture import fake_tobii
 from tests.capture.fake_tobii import FakeDevice, Stream, gaze_dictionary
 

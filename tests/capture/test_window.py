@@ -14,17 +14,18 @@ import pytest
 from rich.console import Console
 
 from gazekit.capture import record
+from gazekit.capture.calibration import error_vectors
 from gazekit.capture.display import EndSession
 from gazekit.capture.operator import Operator
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.run import State
-from gazekit.capture.simulated import SimulatedTracker
-from gazekit.capture.targets import error_vectors
+from gazekit.capture.session_loop import State
+from gazekit.capture.settings import QuestionSection, RatingSection
+from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.window import Window
-from gazekit.errors import ConfigError
+from gazekit.core.errors import ConfigError
 from gazekit.screen import Screen
 from gazekit.session import Calibration, CalibrationPoint, open_session
-from gazekit.study import QuestionSection, RatingSection, Study, read_study
+from gazekit.study import Study, read_study
 
 MakeStudy = Callable[..., Path]
 

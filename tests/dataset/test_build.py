@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from gazekit.attention import attended_rectangle
+from gazekit.conditions.controls import HUMAN
+from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.dataset import Dataset, build_dataset, open_dataset
-from gazekit.dataset.controls import HUMAN
 from gazekit.dataset.seen import digest
-from gazekit.dataset.work import work_folder
-from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
+from gazekit.dataset.shard_jobs import work_folder
 from gazekit.pictures import Picture, read_picture
 from tests.dataset.conftest import Collection, made_up_ratings
 

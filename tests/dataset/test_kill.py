@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gazekit.core.errors import ConfigError, FormatError
 from gazekit.dataset import open_dataset
-from gazekit.dataset.work import work_folder
-from gazekit.errors import ConfigError, FormatError
+from gazekit.dataset.shard_jobs import work_folder
 from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
 from tests.needs import need
 
@@ -126,7 +126,7 @@ def test_processes_of_a_killed_build_do_not_outlive_it(many: Collection, tmp_pat
 
 
 def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import gazekit.dataset.work as work
+    import gazekit.dataset.shard_jobs as work
 
     made: list[Path] = []
     make_part = work.make_part
@@ -153,9 +153,9 @@ def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, mon
 
 
 def test_changed_input_is_noticed_after_a_kill(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.attention.rule import MaskRule
-    from gazekit.dataset.parts import PartJob, PartOptions
+    from gazekit.dataset.shards import PartJob, PartOptions
     from gazekit.pictures import Picture
+    from gazekit.shapes.mask_spec import MaskRule
 
     file = tmp_path / "a.jpg"
     shutil.copyfile(collection.pictures[0].file, file)
@@ -236,13 +236,13 @@ def test_a_scheduler_that_does_not_answer_is_named(
     collection: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("gazekit.cluster.TIMEOUT", "1s")
+    monkeypatch.setattr("gazekit.core.parallel.TIMEOUT", "1s")
     with pytest.raises(ConfigError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         collection.build(tmp_path / "d.h5", scheduler="tcp://127.0.0.1:9")
 
 
 def test_a_part_that_did_not_reach_the_disk_is_noticed(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.dataset.parts import check_part, whole_part
+    from gazekit.dataset.shards import check_part, whole_part
 
     path = collection.build(tmp_path / "d.dataset.h5")
     check_part(path)

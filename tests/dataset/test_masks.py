@@ -12,16 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.attention.masks import apply_mask
-from gazekit.attention.patches import best_patches, connected_regions
-from gazekit.attention.rule import MaskRule
+from gazekit.conditions.controls import lenders
+from gazekit.core.checksum import sealed_file
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.dataset import Dataset, build_dataset, open_dataset
-from gazekit.dataset.compose import merge, subset
-from gazekit.dataset.controls import lenders
-from gazekit.dataset.masks import Regions, grid_shape, packed, unpacked
-from gazekit.dataset.seal import sealed_file
-from gazekit.errors import ConfigError, InputError
+from gazekit.dataset.subset_merge import merge, subset
 from gazekit.pictures import Picture
+from gazekit.shapes.mask_spec import MaskRule
+from gazekit.shapes.masks import apply_mask
+from gazekit.shapes.packed import Regions, grid_shape, packed, unpacked
+from gazekit.shapes.patches import best_patches, connected_regions
 from tests.dataset.conftest import Collection, made_up_ratings
 from tests.dataset.test_output import same_rows
 
@@ -288,7 +288,7 @@ def test_without_fixations_there_are_no_masks_of_any_kind(collection: Collection
 
 
 def test_the_rule_in_a_study_file_and_as_options(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.dataset.inputs import build_study
+    from gazekit.dataset.from_study import build_study
     from gazekit.study import read_study
 
     collection.fixations.to_csv(tmp_path / "f.csv", index=False)

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.attention.masks import apply_mask
-from gazekit.attention.table import read_fixations
+from gazekit.attention.fixation_io import read_fixations
 from gazekit.cli import main
+from gazekit.core.errors import InputError
 from gazekit.dataset import Dataset, build_dataset, open_dataset
-from gazekit.dataset.compose import chosen, merge, subset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
 from gazekit.dataset.plots import plot_samples, plot_scores, sample_rows
 from gazekit.dataset.sources import read_ratings, read_scheme
-from gazekit.errors import InputError
+from gazekit.dataset.subset_merge import chosen, merge, subset
 from gazekit.pictures import Picture, read_picture
+from gazekit.shapes.masks import apply_mask
 from tests.dataset.conftest import Collection, cut_photographs, made_up_ratings
 
 
@@ -289,7 +289,7 @@ def test_a_masked_square_is_what_a_network_reads(dataset: Dataset) -> None:
 
 def test_sessions_become_a_dataset(sample_data: Path, tmp_path: Path) -> None:
     """From the sample's recorded sessions and single ratings, as a study file says."""
-    from gazekit.dataset.inputs import build_study
+    from gazekit.dataset.from_study import build_study
 
     text = (sample_data / "study.toml").read_text().split("[dataset]")[0]
     text = text.replace('list = "pictures.csv"', f'list = "{(sample_data / "pictures.csv").as_posix()}"')

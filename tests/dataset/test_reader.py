@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gazekit.core.errors import FormatError, GazekitError, InputError
 from gazekit.dataset import Dataset, open_dataset
-from gazekit.errors import FormatError, GazekitError, InputError
 from tests.dataset.conftest import Collection
 
 

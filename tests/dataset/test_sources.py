@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gazekit.attention.table import read_fixations
+from gazekit.attention.fixation_io import read_fixations
+from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.dataset import build_dataset, open_dataset
 from gazekit.dataset.sources import LAYOUTS, read_ava, read_list, read_photonet, read_ratings
-from gazekit.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.pictures import Picture, examine_picture, inspect_picture, read_picture
 from tests.dataset.conftest import cut_photographs, made_up_ratings
 

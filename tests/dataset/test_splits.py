@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.dataset import build_dataset, open_dataset
 from gazekit.dataset.duplicates import components, near_pairs, perceptual_hash
 from gazekit.dataset.partitions import partition, tails
 from gazekit.dataset.splits import fixed, folds, split
-from gazekit.errors import ConfigError, InputError
 from gazekit.pictures import Picture, read_picture
 from tests.dataset.conftest import Collection, cut_photographs, made_up_ratings
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.attention.patches import best_patches
 from gazekit.cli import main
+from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.dataset import Dataset, open_dataset
-from gazekit.dataset.masks import unpacked
 from gazekit.dataset.synthetic import open_synthetic, with_attention
-from gazekit.errors import ConfigError, FormatError, InputError
 from gazekit.pictures import read_picture
+from gazekit.shapes.packed import unpacked
+from gazekit.shapes.patches import best_patches
 from tests.dataset.conftest import Collection
 from tests.dataset.test_output import gazekit
 

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli.aoi_ import command
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.events import aoi_table, read_areas, transitions
 from gazekit.events.aoi import mask_area, polygon
-from gazekit.tables import FIXATION_COLUMNS
 
 SQUARE = [[0, 0], [10, 0], [10, 10], [0, 10]]
 BESIDE = [[10, 0], [20, 0], [20, 10], [10, 10]]

@@ -13,14 +13,15 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli.quality_ import command
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.events import data_quality, session_quality
 from gazekit.events.quality import QUALITY_COLUMNS
 from gazekit.events.quality_picture import loss_over_time
 from gazekit.events.session_quality import SESSION_QUALITY_COLUMNS
+from gazekit.events.settings import QualitySection
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, Validation, write_session
-from gazekit.study import QualitySection, read_study
+from gazekit.study import read_study
 from tests.events.gazes import SCREEN, at_degrees, rests
 
 

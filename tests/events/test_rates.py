@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.events import detect_fixations, detectors, label_samples
 from gazekit.events.clock import increasing
 from gazekit.gaze import Eye, GazeRecording
-from gazekit.tables import FIXATION_COLUMNS
 from tests.events.gazes import DETECTORS, RATES, SCREEN, rests
 
 NOT_OF_A_RECORDING = {"participant", "image", "x_picture", "y_picture"}

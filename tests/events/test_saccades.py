@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.events import detect_fixations, detect_saccades, label_samples, main_sequence, microsaccades
 from gazekit.gaze import Eye, GazeRecording
 from tests.events.gazes import SCREEN, at_degrees, rests

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli.fixations_ import command
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.core.tables import FIXATION_COLUMNS, read_table
 from gazekit.events import detect_fixations, detectors, label_samples, session_fixations
 from gazekit.events.saccades import SACCADE_COLUMNS
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, write_session
-from gazekit.tables import FIXATION_COLUMNS, read_table
 from tests.events.gazes import SCREEN, at_degrees
 from tests.events.test_quality import a_session
 

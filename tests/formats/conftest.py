@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from gazekit.cli import gazekit
-from gazekit.errors import GazekitError
-from gazekit.formats.draft import message_table, stimulus_table
+from gazekit.core.errors import GazekitError
+from gazekit.formats.session_builder import message_table, stimulus_table
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session import Calibration, CalibrationPoint, Clock, Session, TrackerInfo, Validation

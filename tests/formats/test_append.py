@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import OutputError
+from gazekit.core.errors import OutputError
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session import Session, open_session
-from gazekit.session.append import CHUNK_ROWS, session_writer
+from gazekit.session.streaming_writer import CHUNK_ROWS, session_writer
 
 PARTS = [[0], [5], [CHUNK_ROWS], [CHUNK_ROWS - 1, 2], [3, 0, 2 * CHUNK_ROWS, 7], [CHUNK_ROWS + 1] * 3]
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import FormatError, InputError, OutputError
+from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.events import detect_fixations
 from gazekit.formats import export_bids, import_recording
 from gazekit.formats.bids_out import from_text, to_text

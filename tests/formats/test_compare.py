@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.events import label_samples
 from gazekit.formats.eye_movements import agreement, cohen_kappa
 from gazekit.gaze import GazeRecording

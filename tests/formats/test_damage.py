@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.errors import GazekitError
+from gazekit.core.errors import GazekitError
 from gazekit.formats import export_bids, export_tables, import_recording
 from gazekit.formats.batch import import_files
 from gazekit.session import Session, open_session

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.formats import import_recording
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.errors import ConfigError, FormatError, InputError
+from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.formats import import_recording
 from gazekit.screen import Screen
 

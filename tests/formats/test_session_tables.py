@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gazekit.errors import FormatError, InputError, OutputError
+from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.formats import export_tables, import_recording
-from gazekit.formats.archive import numbers_text
+from gazekit.formats.round_trip import numbers_text
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, open_session, write_session
 from tests.formats.conftest import assert_same_session

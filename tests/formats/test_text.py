@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.formats import text
 from gazekit.formats.text import Head, Table
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import FormatError
+from gazekit.core.errors import FormatError
 from gazekit.formats import import_recording
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head

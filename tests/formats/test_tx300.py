@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.formats import import_recording
 from gazekit.screen import Screen
 from gazekit.session import open_session

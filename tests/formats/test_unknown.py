@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from gazekit.cli import COMMANDS
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.formats import import_recording, registry
 from gazekit.formats.batch import import_files, unique_stems
 from gazekit.formats.text import Head

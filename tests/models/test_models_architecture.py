@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from gazekit import models
-from gazekit.errors import ConfigError, InputError
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.models._torchvision import declare_operators
 from gazekit.models.cost import count
 from gazekit.models.fusion import TABLE_II, Fusion

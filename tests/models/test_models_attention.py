@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.models.attention import excitation_backprop, gradcam, soft_mask_maps, soft_masks, synthetic_attention
 from gazekit.models.attention.excitation import excitation
 from tests.models.literal import Enlarged, Gated, Joined, Mean, Residual, winning

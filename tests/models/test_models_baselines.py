@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.models.attention import excitation_backprop
 from gazekit.models.baselines import FISHER, GIST, HandcraftedModel, MtrlCnn, MultiPatch, adaptive_patches
 from gazekit.models.baselines.handcrafted import gist, sift

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gazekit.attention import attended_rectangle
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.models.attention import synthetic_attention
 from gazekit.models.boxes import attended_boxes
 from gazekit.models.foveal import PeripheralFoveal, crop_boxes

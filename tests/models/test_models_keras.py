@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from gazekit import models
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.models.keras import MARK, _kinds, _layer_names, read_layers
 from gazekit.models.weights import load_weights
 from tests.needs import need

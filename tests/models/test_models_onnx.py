@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gazekit import models
-from gazekit.errors import GazekitError, InputError
+from gazekit.core.errors import GazekitError, InputError
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.onnx_export import export_onnx
 from tests.models.zoo import created

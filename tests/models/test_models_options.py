@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gazekit import models
-from gazekit.errors import ConfigError, InputError
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.models.options import OPTIONS, read_options
 from gazekit.models.registry import default_options
 

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from gazekit import models
-from gazekit.allocator import keep_memory
-from gazekit.errors import FormatError, InputError
+from gazekit.core.allocator import keep_memory
+from gazekit.core.errors import FormatError, InputError
 from gazekit.models.baselines.patches import fixed_patches
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.onednn import Convolution

@@ -17,7 +17,7 @@ from gazekit import models
 from gazekit.cli import main
 from gazekit.dataset import build_dataset
 from gazekit.pictures import Picture
-from gazekit.training.trained import load_trained
+from gazekit.training.load_model import load_trained
 
 
 @pytest.fixture(scope="module")

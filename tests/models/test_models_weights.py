@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit import models
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.weights import load_weights, read_state
 

@@ -87,5 +87,5 @@ def plain() -> object:
 
 def test_names_that_a_package_loads_late_are_followed_to_their_modules() -> None:
     found = modules_of(plain)
-    assert {"gazekit.attention.rectangles", "gazekit.dataset.reader", "gazekit.training.comparison"} <= found
+    assert {"gazekit.shapes.rectangles", "gazekit.dataset.reader", "gazekit.training.comparison"} <= found
     assert not {name for name in found if name.startswith(("gazekit.models", "gazekit.capture", "tests"))}

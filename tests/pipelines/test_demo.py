@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gazekit import open_dataset, open_session
-from gazekit.errors import ConfigError
+from gazekit.core.errors import ConfigError
 from pipelines.demo import Demo, run_demo
 from pipelines.planted import make_picture, make_study
 from tests.pipelines.conftest import OTHER_NETWORK, Copy

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from pipelines.papers import PAPER2, TABLES, paper_table, published, write_paper_tables
 
 

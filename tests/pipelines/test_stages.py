@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gazekit.errors import GazekitError, InputError, OutputError
+from gazekit.core.errors import GazekitError, InputError, OutputError
 from pipelines.stages import Stage, run_stages
 
 

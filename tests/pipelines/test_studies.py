@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.errors import ConfigError, InputError
+from gazekit.core.errors import ConfigError, InputError
 from pipelines.config import read_pipeline
 from pipelines.planted import make_picture
 from pipelines.studies import run_study, study_stages

@@ -11,7 +11,7 @@ import pytest
 from gazekit.attention import saliency
 from gazekit.dataset import Dataset, open_dataset
 from gazekit.dataset.export import export_images
-from gazekit.dataset.inputs import build_tables
+from gazekit.dataset.from_study import build_tables
 from gazekit.dataset.sources import read_ratings
 from gazekit.pictures import read_picture
 from tests.dataset.conftest import made_up_ratings

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gazekit.errors import FormatError, GazekitError, InputError, OutputError
+from gazekit.core.errors import FormatError, GazekitError, InputError, OutputError
 from gazekit.session import open_session
-from gazekit.session.assembly import recover
+from gazekit.session.finalise import recover
 from gazekit.session.journal import _CHECKED, _HEAD, BLOCK, EVENT, MAGIC, MARKER, JournalWriter
 from gazekit.session.samples import Block, empty_samples, from_recording, to_recording
 from tests.session.damage import harmed

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from gazekit.core.errors import GazekitError
 from gazekit.study import read_study as read_whole_study
 from survey.assignment import REPEAT_GAP, make_plan
 from survey.config import PicturePlace, SurveySection, read_study
-from survey.errors import SurveyError
 from survey.pictures import picture_files
 from survey.web.limits import Limiter
 from tests.survey.conftest import STUDY, write_study
@@ -20,7 +20,7 @@ def test_every_fault_is_said_at_once(tmp_path: Path) -> None:
         '[study]\nname = ""\n[survey]\nscale = 1\nratres_per_picture = 3\nreturn_url = "ftp://x"\n'
         '[[survey.questions]]\nname = "Age"\ntext = "?"\nkind = "choice"\n'
     )
-    with pytest.raises(SurveyError) as caught:
+    with pytest.raises(GazekitError) as caught:
         read_study(path)
     said = str(caught.value)
     for words in (
@@ -90,12 +90,12 @@ def test_pictures_by_folder_or_by_list(tmp_path: Path) -> None:
 def test_lists_with_faults_are_refused(tmp_path: Path, rows: str, words: str) -> None:
     write_study(tmp_path, pictures=2)
     (tmp_path / "list.csv").write_text("image,file\n" + rows)
-    with pytest.raises(SurveyError, match=words):
+    with pytest.raises(GazekitError, match=words):
         picture_files(PicturePlace(list=Path("list.csv")), tmp_path)
 
 
 def test_a_study_needs_one_place_for_its_pictures(tmp_path: Path) -> None:
-    with pytest.raises(SurveyError, match="either folder or list"):
+    with pytest.raises(GazekitError, match="either folder or list"):
         picture_files(PicturePlace(), tmp_path)
 
 

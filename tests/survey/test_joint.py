@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survey.joint import joint_estimate
+from survey.p910 import joint_estimate
 from survey.ratings import from_table
 
 DEMO = Path(__file__).parent / "data" / "p910_demo.csv"

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survey.errors import SurveyError
+from gazekit.core.errors import GazekitError
 from survey.histograms import aggregate
 from survey.screening import screen, without
 from tests.survey.simulated import simulated_study
@@ -83,7 +83,7 @@ def test_bt500_reports_and_excludes_only_when_asked(rng: np.random.Generator) ->
 
 
 def test_an_unknown_rule_is_refused(honest: pd.DataFrame) -> None:
-    with pytest.raises(SurveyError, match="unknown rules kurtosis; known: attention"):
+    with pytest.raises(GazekitError, match="unknown rules kurtosis; known: attention"):
         screen(honest, exclude_by=("kurtosis",))
 
 

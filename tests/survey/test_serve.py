@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from survey.errors import SurveyError
+from gazekit.core.errors import GazekitError
 from survey.export import export_ratings
 from survey.serve import operator_password
 from survey.store import open_store
@@ -73,5 +73,5 @@ def test_the_password_comes_from_a_file_the_environment_or_a_question(
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     assert operator_password(None, lambda: "asked") == "asked"
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
-    with pytest.raises(SurveyError, match="needs a password"):
+    with pytest.raises(GazekitError, match="needs a password"):
         operator_password(None, lambda: "asked")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
-from survey import people
+from survey import raters as people
 from survey.assignment import advance, slot_at, submit
 from survey.config import SurveySection
 from survey.errors import SurveyError

@@ -13,8 +13,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from gazekit.core.errors import GazekitError
 from survey.config import read_study
-from survey.errors import SurveyError
 from survey.export import export_ratings
 from survey.schema import platform, rater, slot
 from survey.store import Store, open_store
@@ -299,7 +299,7 @@ def test_a_cell_is_never_a_formula(cell: str) -> None:
 
 def test_a_short_password_is_refused(study: Path) -> None:
     store = open_store(study.with_suffix(".db"))
-    with pytest.raises(SurveyError, match="has 5 characters; at least 10"):
+    with pytest.raises(GazekitError, match="has 5 characters; at least 10"):
         create_app(read_study(study), study.parent, store, password="admin")
     store.close()
 
@@ -319,7 +319,7 @@ def test_a_database_keeps_to_one_consent_text_a_version_and_one_scale(study: Pat
         '10 = "very beautiful"', '7 = "very beautiful"'
     )
     study.write_text(text)
-    with pytest.raises(SurveyError, match=words):
+    with pytest.raises(GazekitError, match=words):
         create_app(read_study(study), study.parent, store, password=PASSWORD)
     store.close()
 
@@ -340,7 +340,7 @@ def test_pictures_that_went_away_are_noticed(study: Path) -> None:
     store = open_store(study.with_suffix(".db"))
     create_app(read_study(study), study.parent, store, password=PASSWORD)
     (study.parent / "pictures" / "p003.jpg").unlink()
-    with pytest.raises(SurveyError, match=r"1 pictures of this survey's database .* p003\.jpg"):
+    with pytest.raises(GazekitError, match=r"1 pictures of this survey's database .* p003\.jpg"):
         create_app(read_study(study), study.parent, store, password=PASSWORD)
     store.close()
 

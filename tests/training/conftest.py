@@ -49,12 +49,12 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
     import torch
 
     from gazekit import models
-    from gazekit.models.looks import SQUARE
-    from gazekit.training.cells import distributions
-    from gazekit.training.examples import InMemory
+    from gazekit.models.input_spec import SQUARE
+    from gazekit.training.distributed import Team
+    from gazekit.training.loading import InMemory
     from gazekit.training.loop import Part, Saver, Task, emd_criterion, make_run
+    from gazekit.training.one_run import distributions
     from gazekit.training.recipe import make_recipe
-    from gazekit.training.team import Team
 
     def make_one(model: str = "nima-narrow", seed: int = 0, seconds: float = 0.0, **options: Any) -> tuple[Run, Saver]:
         recipe = make_recipe(**{"size": SIZE, "epochs": 3, "batch": 8, "device": "cpu", **options})

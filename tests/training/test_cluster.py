@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gazekit.errors import ConfigError
+from gazekit.core.errors import ConfigError
 from gazekit.training import train
 from gazekit.training.scoring import score
 from tests.needs import need
@@ -63,6 +63,6 @@ def test_cells_and_pictures_on_a_cluster(scheduler: str, dataset: Path, tmp_path
 
 
 def test_a_cluster_that_is_not_there(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gazekit.cluster.TIMEOUT", "2s")
+    monkeypatch.setattr("gazekit.core.parallel.TIMEOUT", "2s")
     with pytest.raises(ConfigError, match="no Dask scheduler answers at tcp://127"):
         train(dataset, tmp_path, conditions=["human"], seeds=1, scheduler="tcp://127.0.0.1:9", **SMALL)  # type: ignore[arg-type]

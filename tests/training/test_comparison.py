@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import gazekit
-from gazekit.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError
+from gazekit.stats.paired import default_pairs
 from gazekit.training import compare
-from gazekit.training.paired import default_pairs
 
 SCORE = np.arange(1, 11)
 SKILL = {"human": 1.0, "original": 0.9, "shuffled": 0.0}

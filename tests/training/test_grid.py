@@ -10,11 +10,11 @@ import pytest
 
 from gazekit.attention import saliency
 from gazekit.attention.viewings import Viewing
+from gazekit.core.errors import ConfigError
 from gazekit.dataset import open_dataset
-from gazekit.errors import ConfigError
+from gazekit.stats.metrics import METRICS
 from gazekit.training import compare, train
 from gazekit.training.agreement import CEILING, FLOORS, agreement_table
-from gazekit.training.metrics import METRICS
 
 SMALL = {"models": ["nima-narrow"], "size": 32, "epochs": 2, "batch": 16, "threads": 1}
 

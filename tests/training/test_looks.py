@@ -13,15 +13,15 @@ import torch
 from PIL import Image
 from skimage.data import astronaut
 
+from gazekit.core.errors import ConfigError
 from gazekit.dataset import build_dataset, open_dataset
-from gazekit.errors import ConfigError
-from gazekit.models.looks import Look
+from gazekit.models.input_spec import Look
 from gazekit.pictures import Picture
 from gazekit.training import plan, train
-from gazekit.training.cells import with_own_attention
-from gazekit.training.examples import Draw, Reader, cropped, epoch_plan, open_examples
+from gazekit.training.distributed import Team
+from gazekit.training.loading import Draw, Reader, cropped, epoch_plan, open_examples
+from gazekit.training.one_run import with_own_attention
 from gazekit.training.scoring import score
-from gazekit.training.team import Team
 
 SHAPES = [(80, 120), (120, 80), (96, 96), (64, 160)]
 OPTIONS: dict[str, Any] = {

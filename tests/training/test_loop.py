@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+from gazekit.core.errors import ConfigError, FormatError, InputError, TrainingError
 from gazekit.dataset import open_dataset
-from gazekit.errors import ConfigError, FormatError, InputError, TrainingError
-from gazekit.models.looks import Look, aspects_of
+from gazekit.models.input_spec import Look, aspects_of
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
-from gazekit.training.examples import Draw, Reader, epoch_plan, in_order, mirrored, open_examples
+from gazekit.training.loading import Draw, Reader, epoch_plan, in_order, mirrored, open_examples
 from gazekit.training.loop import Run, Saver, fit, predict, use_weights
 from gazekit.training.recipe import make_recipe
 from gazekit.training.schedule import finished, plateaus, rate_factor
@@ -303,7 +303,7 @@ def test_when_the_disk_is_full_the_last_good_checkpoint_stays(tmp_path: Path) ->
     code = """
         import resource, sys, torch
         from pathlib import Path
-        from gazekit.errors import OutputError
+        from gazekit.core.errors import OutputError
         from gazekit.training.checkpoints import save_checkpoint
         path = Path(sys.argv[1])
         save_checkpoint(path, {"weights": torch.zeros(100)})

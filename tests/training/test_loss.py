@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.training import emd_loss, evaluate
 
 HAND = [

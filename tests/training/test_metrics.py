@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr, spearmanr, wasserstein_distance
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.stats.metrics import features, metrics
+from gazekit.stats.noise_ceiling import always_high, constant_histogram, full_length, split_half
 from gazekit.training import evaluate
-from gazekit.training.bounds import always_high, constant_histogram, full_length, split_half
-from gazekit.training.metrics import features, metrics
 
 
 @pytest.fixture

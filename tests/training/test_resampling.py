@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from gazekit.training.metrics import METRICS, Features, features
-from gazekit.training.resampling import affordable, bootstrap, difference, holm, interval, permutation_p, swaps
-from gazekit.training.spread import left_out
+from gazekit.stats.metrics import METRICS, Features, features
+from gazekit.stats.resampling import affordable, bootstrap, difference, holm, interval, permutation_p, swaps
+from gazekit.stats.standard_error import left_out
 
 
 def simulated(
@@ -80,8 +80,8 @@ def test_replicates_repeat_and_pair(rng: np.random.Generator) -> None:
 def test_large_splits_are_worked_through_in_blocks(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
     a, _ = simulated(np.random.default_rng(1), n, 2, noise=(0.5, 1.0))
     whole = bootstrap(a, 5.0, resamples=300), left_out(a, 5.0)
-    monkeypatch.setattr("gazekit.training.resampling._CELLS", 100)
-    monkeypatch.setattr("gazekit.training.spread._CELLS", 100)
+    monkeypatch.setattr("gazekit.stats.resampling._CELLS", 100)
+    monkeypatch.setattr("gazekit.stats.standard_error._CELLS", 100)
     blocks = bootstrap(a, 5.0, resamples=300), left_out(a, 5.0)
     for metric, replicates in blocks[0].items():
         assert len(replicates) == 300

@@ -16,12 +16,12 @@ import torch
 from click.testing import CliRunner
 
 from gazekit.cli import gazekit
+from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError, OutputError
 from gazekit.dataset import open_dataset
-from gazekit.errors import ConfigError, FormatError, GazekitError, InputError, OutputError
 from gazekit.training import evaluate
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
+from gazekit.training.load_model import Trained, load_trained
 from gazekit.training.scoring import list_pictures, score
-from gazekit.training.trained import Trained, load_trained
 
 
 def test_nothing_scored_is_a_failure(run: Path, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_stopped_and_gone_on_with_there_is_no_row_twice_or_missing(
     suffix: str, run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gazekit.training.scoring.BLOCK", 4)
-    monkeypatch.setattr("gazekit.training.rows._SECONDS", 0.0)
+    monkeypatch.setattr("gazekit.training.resumable_table._SECONDS", 0.0)
     names = [str(path) for path in sorted(pictures.rglob("*")) if path.suffix in (".png", ".jpg")] * 3
     whole, killed = tmp_path / f"whole.{suffix}", tmp_path / f"killed.{suffix}"
     score(run, names, whole, precision="float32", batch=2, workers=1)
@@ -109,7 +109,7 @@ def test_stopped_and_gone_on_with_there_is_no_row_twice_or_missing(
 def test_what_was_begun_with_other_pictures_is_not_gone_on_with(
     run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gazekit.training.rows._SECONDS", 0.0)
+    monkeypatch.setattr("gazekit.training.resumable_table._SECONDS", 0.0)
     names = [str(path) for path in sorted(pictures.rglob("*.png"))]
     out = tmp_path / "scores.csv"
 
@@ -170,7 +170,7 @@ def begun(
 
     out = folder / "s.csv"
     with monkeypatch.context() as patch:
-        patch.setattr("gazekit.training.rows._SECONDS", 0.0)
+        patch.setattr("gazekit.training.resumable_table._SECONDS", 0.0)
         patch.setattr("gazekit.training.scoring.BLOCK", batch)
         with pytest.raises(KeyboardInterrupt):
             score(run, stopping(), out, precision="float32", batch=batch, workers=workers)
@@ -260,7 +260,7 @@ def test_what_is_kept_of_a_killed_run_is_explained(
             raise KeyboardInterrupt
         drawn.append(picture)
 
-    monkeypatch.setattr("gazekit.training.rows._SECONDS", 0.0)
+    monkeypatch.setattr("gazekit.training.resumable_table._SECONDS", 0.0)
     monkeypatch.setattr("gazekit.training.scoring.BLOCK", 1)
     names = [str(path) for path in sorted(pictures.rglob("*.png"))]
     options = {"precision": "float32", "batch": 1, "workers": 1, "explain": tmp_path / "why"}

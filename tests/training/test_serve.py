@@ -15,10 +15,10 @@ from click.testing import CliRunner
 from waitress import create_server
 
 from gazekit.cli import gazekit
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
+from gazekit.training.load_model import load_trained
 from gazekit.training.scoring import score
 from gazekit.training.server import make_app
-from gazekit.training.trained import load_trained
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_1samp
 
-from gazekit.training.metrics import Features
-from gazekit.training.resampling import bootstrap, difference
-from gazekit.training.spread import Error, error_of, left_out, pooled_luck
+from gazekit.stats.metrics import Features
+from gazekit.stats.resampling import bootstrap, difference
+from gazekit.stats.standard_error import Error, error_of, left_out, pooled_luck
 from tests.training.test_resampling import simulated
 
 
@@ -53,7 +53,7 @@ def test_of_a_correlation_it_is_what_many_test_splits_show() -> None:
 def test_in_groups_it_is_about_that_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = simulated(np.random.default_rng(5), 900, 1, noise=(1.0, 2.0))
     one_by_one = of_difference(a, b, "srcc")
-    monkeypatch.setattr("gazekit.training.spread._ONE_BY_ONE", 100)
+    monkeypatch.setattr("gazekit.stats.standard_error._ONE_BY_ONE", 100)
     assert of_difference(a, b, "srcc").se == pytest.approx(one_by_one.se, rel=0.2)
 
 

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from gazekit.dataset import open_dataset
-from gazekit.models.looks import Look
+from gazekit.models.input_spec import Look
 from gazekit.training import train
 from gazekit.training.checkpoints import load_checkpoint
-from gazekit.training.examples import Reader
+from gazekit.training.loading import Reader
 from gazekit.training.scoring import score
-from gazekit.training.stages import two_classes
+from gazekit.training.two_stage import two_classes
 
 OPTIONS = {
     "models": ["gpf-resnet18"], "conditions": ["human"], "seeds": 1, "size": 48, "epochs": 1, "batch": 24, "threads": 1,
@@ -71,7 +71,7 @@ def test_a_finished_first_stage_is_not_trained_again(run: Path, dataset: Path) -
 
 
 def test_it_scores_files_as_it_was_tested(run: Path, dataset: Path, tmp_path: Path) -> None:
-    from gazekit.attention.masks import apply_mask
+    from gazekit.shapes.masks import apply_mask
 
     data = open_dataset(dataset)
     test = data.indices("test")[:6]

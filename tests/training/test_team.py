@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from gazekit.training import evaluate, train
+from gazekit.training.distributed import Team
 from gazekit.training.synchronise import PlacedDropout, place
-from gazekit.training.team import Team
 
 OPTIONS = {"size": 32, "epochs": 3, "batch": 16, "threads": 1}
 

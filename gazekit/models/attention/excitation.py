@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.models.attention.interception import SOFTMAX, capture
 from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 from gazekit.models.attention.rules import Dense, Gated, Split, Through, Weighted

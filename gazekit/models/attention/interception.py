@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 
 SOFTMAX = {torch.softmax, Tensor.softmax, F.softmax}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gazekit.errors import InputError
+from gazekit.core.errors import InputError
 from gazekit.models.attention.readout import held_still, resized, summing_to_one
 from gazekit.models.residual_attention import MaskBranch
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazekit.errors import InputError, unknown_name
+from gazekit.core.errors import InputError, unknown_name
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from torch import Tensor, nn
 
-from gazekit.errors import InputError, unknown_name
+from gazekit.core.errors import InputError, unknown_name
 from gazekit.models.attention.excitation import excitation_backprop
 from gazekit.models.attention.gradcam import gradcam
 from gazekit.models.attention.masks import soft_mask_maps
@@ -40,7 +40,7 @@ def synthetic_attention(
     Returns
     -------
     Tensor, float32, (N, height, width) on the model's device: non-negative, each summing to 1. The rectangle of a map
-    is `gazekit.attention.attended_rectangle` of it, or `gazekit.attention.masks.rectangle_of_area` at a given area.
+    is `gazekit.attention.attended_rectangle` of it, or `gazekit.shapes.masks.rectangle_of_area` at a given area.
 
     Raises
     ------

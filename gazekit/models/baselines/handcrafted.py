@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.errors import InputError, unknown_name
+from gazekit.core.errors import InputError, unknown_name
 from gazekit.models.pixels import Picture, resize
 
 GIST = "gist"

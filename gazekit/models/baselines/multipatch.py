@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazekit.errors import InputError, unknown_name
+from gazekit.core.errors import InputError, unknown_name
 from gazekit.models.backbones import ConvolutionalTrunk, backbone
 from gazekit.models.distribution import softmax
 

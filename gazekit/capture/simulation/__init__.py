@@ -1,0 +1,3 @@
+"""Simulated people before a simulated eye tracker."""
+
+from __future__ import annotations

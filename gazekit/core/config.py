@@ -1,0 +1,83 @@
+"""TOML settings, validated whole: every fault in one message, unknown keys answered with the nearest known."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gazekit.core.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class Section(BaseModel):
+    """A part of a settings file: immutable, and no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The content of a TOML file; a `ConfigError` says why where it cannot be read."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no such study file: {path}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is not a TOML file that can be read: {error}") from error
+
+
+def validated(model: type[Model], data: Mapping[str, Any], where: str | Path) -> Model:
+    """Build a model from a settings file's content, or say all that is wrong with it at once."""
+    try:
+        return model.model_validate(dict(data))
+    except ValidationError as error:
+        lines = [f"  {_place(fault['loc'])}: {_words(model, fault)}" for fault in error.errors()]
+        raise ConfigError(
+            f"{where} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
+        ) from None
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "(file)"
+
+
+def _words(model: type[BaseModel], fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(model, fault["loc"][:-1])
+        close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.6)
+        return "unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}")
+    if fault["type"] == "missing":
+        return "is missing"
+    message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    return f"{message}, found {fault['input']!r}" if not isinstance(fault["input"], dict) else message
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    current: Any = model
+    for part in location:
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return []
+        field = current.model_fields.get(str(part))
+        if field is None:
+            continue  # an index into a list, or the tag of a union
+        current = next((t for t in (field.annotation, *_deep_args(field.annotation)) if _is_model(t)), None)
+    return list(current.model_fields) if _is_model(current) else []
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _deep_args(kind: Any) -> list[Any]:
+    return [inner for arg in get_args(kind) for inner in (arg, *_deep_args(arg))]

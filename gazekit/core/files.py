@@ -1,0 +1,114 @@
+"""Files that appear whole or not at all, and where they came from."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+import os
+import platform
+import secrets
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from gazekit.core.errors import InputError, OutputError
+
+
+@contextlib.contextmanager
+def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Write a file beside its target; it takes the target's place only when the block ends well.
+
+    Yields the temporary path. At the end the file is fsynced and renamed (``os.replace``, which is
+    atomic on Linux, macOS and Windows). When the block raises, the temporary file is removed.
+
+    Raises
+    ------
+    OutputError : the target exists and ``overwrite`` is false, or its folder cannot be written.
+    """
+    target = Path(target)
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists already and is never overwritten; choose another name or move it away")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{target.parent} cannot be made a folder: {error.strerror or error}") from error
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and error.filename not in (None, str(temporary), temporary):
+            raise
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(target: str | Path, text: str, *, overwrite: bool = True) -> None:
+    """Write a text file (UTF-8, ``\\n``) whole or not at all."""
+    with whole_file(target, overwrite=overwrite) as path:
+        path.write_bytes(text.encode())
+
+
+def existing_file(path: str | Path, what: str = "file") -> Path:
+    """The path, if it is a file that is not empty; else an `InputError` that says what was found."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"no such {what}: {path}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; a {what} was expected")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes); a {what} was expected")
+    return path
+
+
+def sha256(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def provenance(
+    schema: str, parameters: Mapping[str, Any], inputs: Mapping[str, str | Path] | None = None
+) -> dict[str, Any]:
+    """What a file carries about its making: schema, version, parameters, SHA-256 of each input.
+
+    There is no clock in it, so that the same input gives the same bytes.
+    """
+    return {
+        "schema": schema,
+        "gazekit": version("gazekit"),
+        "parameters": dict(parameters),
+        "inputs": {name: sha256(path) for name, path in sorted((inputs or {}).items())},
+    }
+
+
+def machine() -> dict[str, str]:
+    """Python, system and the moment (UTC): for logs and run folders, not for files that must repeat."""
+    return {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # a folder cannot be opened there; the rename is journaled by NTFS
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

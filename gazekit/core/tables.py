@@ -1,0 +1,75 @@
+"""Tables between the stages: CSV or Parquet with checked columns and provenance beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gazekit.core.errors import FormatError
+from gazekit.core.files import existing_file, whole_file, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIXATION_COLUMNS = (
+    "participant",  # pseudonym
+    "image",  # id of the picture on screen, empty between pictures
+    "onset_us",  # first sample, device clock, int64
+    "offset_us",  # last sample, device clock, int64
+    "duration_ms",
+    "x_px",  # centre on the screen, pixels
+    "y_px",
+    "x_picture",  # centre in the picture's own pixels; NaN off the picture
+    "y_picture",
+    "x_deg",  # Fick azimuth and elevation of the centre, degrees
+    "y_deg",
+    "samples",
+    "rms_s2s_deg",
+    "dispersion_deg",
+    "detector",
+    "parameters",  # JSON
+)
+
+
+def read_table(path: str | Path, columns: Iterable[str], what: str = "table") -> pd.DataFrame:
+    """Read a CSV, TSV or Parquet table that must have certain columns.
+
+    Raises
+    ------
+    InputError : no such file, or an empty one.
+    FormatError : not a table, or columns are missing (all are named).
+    """
+    import pandas as pd
+
+    path = existing_file(path, what)
+    try:
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            # a column of ids stays text: '007' must not become 7
+            ids = dict.fromkeys(("participant", "image", "rater"), str)
+            table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=ids, keep_default_na=True)
+    except (ValueError, UnicodeDecodeError, OSError) as error:
+        raise FormatError(f"{path} is not a {what} that can be read: {error}") from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise FormatError(
+            f"{path}: this {what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+            f"it has {', '.join(map(str, table.columns[:20]))}"
+        )
+    return table
+
+
+def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:
+    """Write a table as CSV or Parquet by its suffix, with its provenance in ``<path>.json`` beside it."""
+    path = Path(path)
+    with whole_file(path) as temporary:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False, sep="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
+    if provenance is not None:
+        write_text(f"{path}.json", json.dumps(provenance, indent=1, sort_keys=True) + "\n")
+    return path

@@ -1,0 +1,294 @@
+"""A part of a dataset: some pictures, decoded, checked and hashed, with the map and rectangle of their fixations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.attention import attention_map
+from gazekit.core.checksum import check_seal, sealed_file
+from gazekit.core.errors import FormatError, InputError
+from gazekit.dataset.duplicates import perceptual_hash
+from gazekit.dataset.layout import PART, Boxes, row_column, write_columns, write_remarks
+from gazekit.dataset.resize import resized
+from gazekit.pictures import Picture, Pixels, examine_picture
+from gazekit.shapes.mask_spec import MaskRule
+from gazekit.shapes.masks import Mask
+from gazekit.shapes.packed import FINER, Size, around, grid_shape, packed, scaled_box
+from gazekit.shapes.rectangles import Box
+
+_WRITE = 1 << 22  # bytes that are gathered before they are written
+
+
+@dataclass(frozen=True)
+class PictureFixations:
+    """The fixations on one picture: pixels of the picture, milliseconds, and who (a code)."""
+
+    x: npt.NDArray[np.float32]
+    y: npt.NDArray[np.float32]
+    duration_ms: npt.NDArray[np.float32]
+    viewer: npt.NDArray[np.int32]
+    sigma_px: float
+
+
+@dataclass(frozen=True)
+class PartOptions:
+    """What decides a part's content beside its pictures and fixations."""
+
+    rule: MaskRule = field(default_factory=MaskRule)
+    weight: str = "duration"
+    map_size: int = 64  # pixels of the longer side of the human map; 0: no maps
+    cache: int | None = None  # also keep the pixels, resized to a square of this side
+
+
+@dataclass(frozen=True)
+class PartJob:
+    """One part to make; picklable."""
+
+    pictures: tuple[Picture, ...]
+    fixations: dict[str, PictureFixations]
+    options: PartOptions
+
+    def key(self) -> str:
+        """A digest of all that decides the part's content: a part of this key need not be made again."""
+        digest = hashlib.sha256(json.dumps([PART, asdict(self.options)], sort_keys=True).encode())
+        for picture in self.pictures:
+            stamp = picture.file.stat() if picture.file.is_file() else None
+            known = [stamp.st_size, stamp.st_mtime_ns] if stamp else []
+            digest.update(json.dumps([picture.image, str(picture.file), *known]).encode())
+            if picture.image in self.fixations:
+                seen = self.fixations[picture.image]
+                for column in (seen.x, seen.y, seen.duration_ms, seen.viewer):
+                    digest.update(column.tobytes())
+                digest.update(str(seen.sigma_px).encode())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Row:
+    """All that a part keeps of one picture."""
+
+    image: str
+    encoded: bytes
+    width: int
+    height: int
+    notes: str
+    phash: int
+    map: npt.NDArray[np.float32] | None
+    region: Mask | None  # of the rule `region`, on its grid
+    boxes: list[Box]
+    viewers: int
+    sigma_px: float  # of the fovea, in pixels of the picture; 0 where nobody was shown it
+    pixels: Pixels | None
+
+
+@dataclass
+class _Gathered:
+    rows: list[Row] = field(default_factory=list)  # without their bytes, pixels and maps
+    ends: list[int] = field(default_factory=lambda: [0])
+    digests: list[str] = field(default_factory=list)
+    shapes: list[tuple[int, int]] = field(default_factory=list)
+    remarks: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def make_part(job: PartJob, target: Path) -> Path:
+    """Make a part file: beside its target, sealed, read back and compared, renamed."""
+    with sealed_file(target, check=check_part) as file:
+        file.attrs["schema"] = PART
+        gathered = _write_pictures(file, job)
+        _write_tables(file, job, gathered)
+    return target
+
+
+def whole_part(path: Path) -> bool:
+    """Whether a part is there, as it was sealed."""
+    try:
+        check_seal(path)
+    except (InputError, OSError):
+        return False
+    return True
+
+
+def check_part(path: Path) -> None:
+    """Compare every picture in a part with its own SHA-256, as it comes back from the file."""
+    with h5py.File(path, "r") as file:
+        offset, digests, encoded = file["image/offset"][()], file["image/sha256"][()], file["image/encoded"]
+        for i, digest in enumerate(digests):
+            if hashlib.sha256(encoded[offset[i] : offset[i + 1]]).hexdigest().encode() != digest:
+                raise FormatError(f"{path}: picture {i} did not come back from the disk as it was written")
+
+
+def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, options: PartOptions) -> Row:
+    """Decode and check a picture; make its hash, and from its fixations the map, rectangle and viewers.
+
+    Raises
+    ------
+    FormatError : not a picture, cut off, or too large.
+    """
+    info, pixels = examine_picture(encoded, str(picture.file))
+    height, width = pixels.shape[:2]
+    viewers, amap, region, boxes = 0, None, None, list[Box]()
+    if seen is not None:
+        on = (seen.x >= 0) & (seen.x < width) & (seen.y >= 0) & (seen.y < height) & (seen.duration_ms > 0)
+        viewers = len(np.unique(seen.viewer[on]))
+        if viewers:
+            amap, region, boxes = _attention(seen, (height, width), options)
+    return Row(
+        image=picture.image,
+        encoded=encoded,
+        width=width,
+        height=height,
+        notes=" ".join(info.notes),
+        phash=perceptual_hash(pixels),
+        map=amap,
+        region=region,
+        boxes=boxes,
+        viewers=viewers,
+        sigma_px=0.0 if seen is None else seen.sigma_px,
+        pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
+    )
+
+
+def _attention(
+    seen: PictureFixations, size: Size, options: PartOptions
+) -> tuple[npt.NDArray[np.float32], Mask | None, list[Box]]:
+    """The map on a grid of the picture's shape; what the rule keeps of it: a region, rectangles in picture pixels."""
+    rule, scale = options.rule, min(1.0, options.map_size / max(size))
+    h, w = grid = grid_shape(size, options.map_size)
+    weight = seen.duration_ms if options.weight == "duration" else None
+    x, y = seen.x * (w / size[1]), seen.y * (h / size[0])
+    amap = attention_map(x, y, weight, size=grid, sigma_px=seen.sigma_px * scale)
+    if rule.kind != "region":
+        return amap, None, [scaled_box(box, grid, size) for box in rule.boxes(amap)]
+    finer = grid_shape(size, FINER * options.map_size)
+    region = rule.region(np.asarray(cv2.resize(amap, finer[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32))
+    return amap, region, [scaled_box(around(region), finer, size)]
+
+
+def _rows(job: PartJob, remarks: list[tuple[str, str, str]]) -> Iterator[Row]:
+    for picture in job.pictures:
+        try:
+            encoded = picture.file.read_bytes()
+            if not encoded:
+                raise InputError(f"{picture.file} is empty (0 bytes)")
+            row = prepare(picture, encoded, job.fixations.get(picture.image), job.options)
+        except FileNotFoundError:
+            remarks.append((picture.image, "missing", f"no such file: {picture.file.name}"))
+        except OSError as error:
+            remarks.append((picture.image, "unreadable", str(error.strerror or error)))
+        except InputError as error:
+            remarks.append((picture.image, "broken", str(error).replace(str(picture.file), picture.file.name)))
+        else:
+            remarks += [(row.image, note, _NOTES[note]) for note in row.notes.split()]
+            yield row
+
+
+_NOTES = {
+    "alpha": "transparent parts are laid over white",
+    "animated": "the first frame is taken",
+    "cmyk": "converted to RGB",
+    "16-bit": "reduced to 8 bits a channel",
+    "turned": "turned upright by its EXIF orientation",
+}
+
+
+def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
+    """Write what is large picture by picture, so that one picture at a time is in memory."""
+    count, grid, cache = len(job.pictures), job.options.map_size, job.options.cache
+    side = FINER * grid if job.options.rule.kind == "region" else 0
+    room = sum(p.file.stat().st_size for p in job.pictures if p.file.is_file())  # broken ones leave some unused
+    encoded = file.create_dataset("image/encoded", (room,), dtype=np.uint8)
+    pixels, maps, regions = None, None, None
+    if cache:
+        square = (count, cache, cache, 3)
+        pixels = row_column(file, f"pixels/{cache}", square, np.uint8, packed=False, longest=True)
+    if grid:
+        maps = row_column(file, "attention/map", (count, grid, grid), np.float32, shuffle=True, longest=True)
+    if side:
+        regions = row_column(file, "attention/region", (count, side, -(-side // 8)), np.uint8, longest=True)
+    gathered, waiting = _Gathered(), bytearray()
+    grids = np.zeros((count, grid, grid), dtype=np.float32)
+    for n, row in enumerate(_rows(job, gathered.remarks)):
+        end = gathered.ends[-1] + len(row.encoded)
+        if end > room:
+            raise InputError(f"{row.image} has grown while the dataset was being built; start again")
+        waiting += row.encoded
+        if len(waiting) > _WRITE:
+            _append(encoded, waiting, end)
+        if pixels is not None:
+            pixels[n] = row.pixels
+        if row.map is not None:
+            grids[n, : row.map.shape[0], : row.map.shape[1]] = row.map
+        if regions is not None and row.region is not None:
+            regions[n] = packed(row.region, side)
+        _gather(gathered, row, end)
+    _append(encoded, waiting, gathered.ends[-1])
+    for column in (pixels, maps, regions):
+        if column is not None:
+            column.resize(len(gathered.rows), axis=0)
+    if maps is not None:
+        maps[...] = grids[: len(gathered.rows)]
+    file.flush()  # chunks get their places now, and not when the last who holds a column lets it go
+    return gathered
+
+
+def _append(encoded: h5py.Dataset, waiting: bytearray, end: int) -> None:
+    """Write the bytes that have been gathered, up to ``end``, and forget them."""
+    if waiting:
+        encoded[end - len(waiting) : end] = np.frombuffer(bytes(waiting), dtype=np.uint8)
+        waiting.clear()
+
+
+def _gather(gathered: _Gathered, row: Row, end: int) -> None:
+    gathered.ends.append(end)
+    gathered.digests.append(hashlib.sha256(row.encoded).hexdigest())
+    gathered.shapes.append((0, 0) if row.map is None else (row.map.shape[0], row.map.shape[1]))
+    gathered.rows.append(replace(row, encoded=b"", map=None, region=None, pixels=None))
+
+
+def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
+    rows = gathered.rows
+    write_columns(
+        file["image"],
+        id=[row.image for row in rows],
+        sha256=np.array(gathered.digests, dtype="S64"),
+        width=np.array([row.width for row in rows], dtype=np.int32),
+        height=np.array([row.height for row in rows], dtype=np.int32),
+        offset=np.array(gathered.ends, dtype=np.int64),
+        notes=[row.notes for row in rows],
+        phash=np.array([row.phash for row in rows], dtype=np.uint64),
+    )
+    write_columns(
+        file.require_group("attention"),
+        shape=np.array(gathered.shapes, dtype=np.int32).reshape(-1, 2),
+        rectangle=_padded([row.boxes for row in rows], job.options.rule.count),
+        viewers=np.array([row.viewers for row in rows], dtype=np.int32),
+        sigma_px=np.array([row.sigma_px for row in rows], dtype=np.float32),
+    )
+    _write_fixations(file.create_group("fixation"), [job.fixations.get(row.image) for row in rows])
+    write_remarks(file, gathered.remarks)
+
+
+def _padded(found: list[list[Box]], count: int) -> Boxes:
+    boxes = np.zeros((len(found), count, 4), dtype=np.int32)
+    for row, own in zip(boxes, found, strict=True):
+        row[: len(own)] = np.array(own, dtype=np.int32).reshape(-1, 4)
+    return boxes
+
+
+def _write_fixations(group: h5py.Group, seen: list[PictureFixations | None]) -> None:
+    ends = np.cumsum([0] + [0 if one is None else len(one.x) for one in seen], dtype=np.int64)
+    columns: dict[str, npt.NDArray[Any]] = {"offset": ends}
+    for name, kind in (("x", np.float32), ("y", np.float32), ("duration_ms", np.float32), ("viewer", np.int32)):
+        parts = [getattr(one, name) for one in seen if one is not None]
+        columns[name] = np.concatenate([np.empty(0, dtype=kind), *parts]).astype(kind)
+    write_columns(group, **columns)

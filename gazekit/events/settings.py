@@ -1,0 +1,26 @@
+"""The sections of a study file that fixations and quality are judged by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, PositiveFloat
+
+from gazekit.core.config import Section
+
+
+class FixationSection(Section):
+    """``[fixations]``: the detector and its parameters; the default is the one that agrees best with experts."""
+
+    detector: str = "adaptive"
+    parameters: dict[str, Any] = {}
+
+
+class QualitySection(Section):
+    """``[quality]``: thresholds of the verdict on a recording; one that is not set passes everything."""
+
+    max_accuracy_deg: PositiveFloat | None = 1.0
+    max_rms_s2s_deg: PositiveFloat | None = 0.5
+    max_std_deg: PositiveFloat | None = None
+    max_loss_percent: float | None = Field(default=25.0, ge=0, le=100)
+    min_delivered_percent: float | None = Field(default=95.0, ge=0, le=100)

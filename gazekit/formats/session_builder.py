@@ -1,0 +1,179 @@
+"""What a format hands over: samples in parts, and a draft of the session that they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gazekit.core.errors import InputError
+from gazekit.gaze import GazeRecording
+from gazekit.screen import Screen
+from gazekit.session.model import (
+    MESSAGE_COLUMNS,
+    STIMULUS_COLUMNS,
+    Calibration,
+    Clock,
+    Session,
+    TrackerInfo,
+    Validation,
+    empty_table,
+)
+
+SCREEN_OPTIONS = {
+    "width_px": "--screen WIDTHxHEIGHT",
+    "height_px": "--screen WIDTHxHEIGHT",
+    "width_mm": "--screen-mm WIDTHxHEIGHT",
+    "height_mm": "--screen-mm WIDTHxHEIGHT",
+    "distance_mm": "--distance-mm NUMBER",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the person who imports says of a file.
+
+    Attributes
+    ----------
+    screen : any of width_px, height_px, width_mm, height_mm, distance_mm.
+    participant : pseudonym to use in place of the file's own.
+    strict : a row that cannot be read is an error; else it is left out and reported.
+    stem : what to call a participant of whom the file says nothing; the file's own stem where it is empty.
+    """
+
+    screen: Mapping[str, float] = field(default_factory=dict)
+    participant: str | None = None
+    strict: bool = False
+    stem: str = ""
+
+    def pseudonym(self, found: str, path: Path) -> str:
+        """The participant: as asked for, as the file says, or by the file's name."""
+        return self.participant or found or self.stem or path.stem
+
+    def resolve_screen(self, found: Mapping[str, float], path: Path) -> Screen:
+        """The screen, from what was asked for and what the file says of itself.
+
+        Raises
+        ------
+        InputError : a size is in neither (all are named), or the two disagree about the pixels.
+        """
+        for name in ("width_px", "height_px"):
+            if name in self.screen and name in found and self.screen[name] != found[name]:
+                raise InputError(
+                    f"{path}: the file says that its screen's {name} is {found[name]:g}, and {self.screen[name]:g} was "
+                    f"given; leave {SCREEN_OPTIONS[name].split()[0]} out, or correct it"
+                )
+        sizes = {**found, **self.screen}
+        missing = [name for name in SCREEN_OPTIONS if name not in sizes]
+        if missing:
+            options = ", ".join(dict.fromkeys(SCREEN_OPTIONS[name] for name in missing))
+            raise InputError(
+                f"{path} does not say the screen's {', '.join(missing)}, and every degree comes from these; "
+                f"give {options}"
+            )
+        return Screen(
+            int(sizes["width_px"]), int(sizes["height_px"]), *(float(sizes[k]) for k in list(SCREEN_OPTIONS)[2:])
+        )
+
+
+@dataclass
+class Draft:
+    """All of a session but its samples, filled while they are read.
+
+    A file that holds several recordings has a draft for each. ``stimuli`` and ``messages`` are rows by the
+    columns of `STIMULUS_COLUMNS` and `MESSAGE_COLUMNS`; what a row leaves out is filled with the neutral value.
+    ``many`` says that the file names its recordings, since it may hold several.
+    """
+
+    screen: Screen
+    participant: str
+    name: str = ""
+    task: str = ""
+    tracker: TrackerInfo = field(default_factory=TrackerInfo)
+    started_utc: str = ""
+    stimuli: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[tuple[int, str]] = field(default_factory=list)
+    calibrations: list[Calibration] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    streams: dict[str, pd.DataFrame] = field(default_factory=dict)
+    display: dict[str, Any] = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+    notes: list[str] = field(default_factory=list)
+    inputs: list[Path] = field(default_factory=list)
+    whole: Session | None = None
+    many: bool = False
+
+    @classmethod
+    def of(cls, session: Session, request: Request) -> Draft:
+        """The draft of a session that comes whole: all of it is kept, its provenance too."""
+        participant = request.participant or session.participant
+        return cls(session.screen, participant, session.name, whole=session)
+
+    def session(
+        self,
+        recording: GazeRecording | None = None,
+        streams: Mapping[str, pd.DataFrame] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> Session:
+        """The session, with its samples or without; one that came whole keeps its own provenance."""
+        if self.whole is not None:
+            made = {
+                **self.whole.provenance,
+                **({"import": dict(provenance)} if recording is None and provenance else {}),
+            }
+            kept = GazeRecording.empty() if recording is None else recording
+            return replace(self.whole, participant=self.participant, recording=kept, provenance=made)
+        return Session(
+            participant=self.participant,
+            screen=self.screen,
+            recording=GazeRecording.empty() if recording is None else recording,
+            name=self.name,
+            task=self.task,
+            tracker=self.tracker,
+            started_utc=self.started_utc,
+            stimuli=stimulus_table(self.stimuli),
+            messages=message_table(self.messages),
+            calibrations=tuple(self.calibrations),
+            validations=tuple(self.validations),
+            clock=self.clock,
+            streams={**self.streams, **(streams or {})},
+            display=self.display,
+            provenance={**(provenance or {}), **({"notes": self.notes} if self.notes else {})},
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some samples of one session, in the order of the file, and rows of per-sample streams beside them.
+
+    ``last`` says that no more of this session come, so that its file need not stay open.
+    """
+
+    draft: Draft
+    recording: GazeRecording
+    streams: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    last: bool = False
+
+
+def stimulus_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of stimuli as the table of a session file; the order is numbered where it is not given."""
+    if not rows:
+        return empty_table(STIMULUS_COLUMNS)
+    neutral = {"str": "", "int64": 0, "float64": float("nan")}
+    filled = [
+        {**{name: neutral[kind] for name, kind in STIMULUS_COLUMNS.items()}, "order": n, **row}
+        for n, row in enumerate(rows)
+    ]
+    table = pd.DataFrame(filled, columns=list(STIMULUS_COLUMNS))
+    return table.astype({name: "object" if kind == "str" else kind for name, kind in STIMULUS_COLUMNS.items()})
+
+
+def message_table(rows: list[tuple[int, str]]) -> pd.DataFrame:
+    """Messages in the order of their time as the table of a session file."""
+    if not rows:
+        return empty_table(MESSAGE_COLUMNS)
+    table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(MESSAGE_COLUMNS))
+    return table.astype({"time_us": "int64", "text": "object"})

@@ -1,0 +1,357 @@
+"""From the journal to the session file: written beside, verified sample for sample, renamed."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.gaze import GazeRecording
+from gazekit.screen import Screen
+from gazekit.session.clock import clock_of_stamps, find_gaps, fit_clock
+from gazekit.session.journal import BLOCK, END, EVENT, SUFFIX, Journal
+from gazekit.session.model import (
+    MESSAGE_COLUMNS,
+    STIMULUS_COLUMNS,
+    Calibration,
+    CalibrationPoint,
+    Session,
+    TrackerInfo,
+    Validation,
+    empty_table,
+)
+from gazekit.session.samples import SAMPLE, TEXTS, Block
+from gazekit.session.session_file import BLOCK_ROWS, open_session, verify_seal, write_session
+
+TEXT_COLUMNS = {"system_time_us": "int64", "kind": "str", "text": "str"}
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What was made of a journal, and what is missing."""
+
+    session: Path
+    samples: int
+    stimuli: int
+    ended_in_order: bool
+    last_system_us: int | None
+    last_event: str
+    damaged_bytes: int
+    torn_bytes: int
+    missing_records: int
+    missing_samples: int
+    interrupted: str
+    flips_missed: int
+
+    def sentences(self) -> list[str]:
+        """The same in words, a line each."""
+        lines = [f"{self.session}: {self.samples} samples, {self.stimuli} pictures shown to the end"]
+        if not self.ended_in_order:
+            lines.append(f"the session did not end in order; the last record was {self.last_event or 'samples'}")
+        if self.interrupted:
+            lines.append(f"the picture {self.interrupted} was on the screen when it stopped; its trial is not complete")
+        if self.torn_bytes:
+            lines.append(f"{self.torn_bytes} bytes at the end were no whole record and are left out")
+        if self.damaged_bytes or self.missing_records:
+            lines.append(
+                f"DAMAGED in the middle: {self.damaged_bytes} bytes, {self.missing_records} records could not be read"
+            )
+        if self.missing_samples:
+            lines.append(f"{self.missing_samples} samples are missing by the tracker's stamps (table gaps)")
+        if self.flips_missed:
+            lines.append(f"{self.flips_missed} flips of the display took over one and a half frames")
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for a program."""
+        return {**asdict(self), "session": str(self.session)}
+
+
+@dataclass
+class _Content:
+    """All of a journal but its gaze."""
+
+    stimuli: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    calibrations: list[Calibration] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    streams: dict[str, list[Block]] = field(default_factory=dict)
+    texts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    stamps: list[Block] = field(default_factory=list)
+    tracker: dict[str, Any] = field(default_factory=dict)
+    display: dict[str, Any] = field(default_factory=dict)
+    ended: bool = False
+    last_event: str = ""
+    showing: str = ""
+
+    def device_system(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """Both stamps of every sample."""
+        if not self.stamps:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        pairs = np.concatenate(self.stamps)
+        return np.ascontiguousarray(pairs["device_time_us"]), np.ascontiguousarray(pairs["system_time_us"])
+
+
+def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal: bool = True) -> Recovered:
+    """Make the session file of a journal; the file is verified against the journal before it takes its name.
+
+    Where the session file exists already it is compared with the journal instead: a session that was cut off
+    between the renaming of the one and the removal of the other is complete.
+
+    Parameters
+    ----------
+    out : the session file; by default ``<participant>.gaze.h5`` beside the journal.
+    keep_journal : leave the journal where it is; else remove it once the session file holds all of it.
+
+    Raises
+    ------
+    InputError, FormatError : no such journal, or it is not one, or its header is lost.
+    OutputError : the session file exists and holds something else, or cannot be written.
+    """
+    journal = Path(journal)
+    target = session_path(journal) if out is None else Path(out)
+    source = Journal(journal)
+    try:
+        content = _collect(source)
+        session, device = _session(source, content)
+    except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
+        raise FormatError(f"{journal} is not a journal that this gazekit wrote: {error}") from error
+    n = len(device)
+    if target.exists():
+        _same_as(source, target, n)
+    else:
+        for stale in target.parent.glob(f".{target.name}.*.part"):  # of a session that was killed while it wrote
+            stale.unlink()
+        write_session(
+            session, target, blocks=(n, _blocks(source)), check=lambda beside: _verify(source, beside, session, n)
+        )
+    report = _report(source, content, session, target, n)
+    if not keep_journal:
+        os.unlink(journal)
+    return report
+
+
+def session_path(journal: Path) -> Path:
+    """Where the session file of a journal goes: beside it, ``.gaze.h5`` for ``.gaze.journal``."""
+    return journal.with_name(journal.name.removesuffix(SUFFIX) + ".gaze.h5")
+
+
+def _collect(source: Journal) -> _Content:
+    content = _Content(tracker=dict(source.header.get("tracker", {})))
+    for record in source.records():
+        if record.kind == BLOCK:
+            stream, rows = record.rows()
+            if stream == "gaze":
+                content.stamps.append(rows[["device_time_us", "system_time_us"]].copy())
+            else:
+                content.streams.setdefault(stream, []).append(rows)
+        elif record.kind == EVENT:
+            _take_event(content, record.json())
+        elif record.kind == END:
+            content.ended = True
+    return content
+
+
+def _take_event(content: _Content, event: dict[str, Any]) -> None:
+    kind = event.pop("event")
+    content.last_event = f"{kind} {event.get('image') or event.get('text') or ''}".strip()
+    if kind == "onset":
+        content.showing = str(event["image"])
+    elif kind == "stimulus":
+        content.stimuli.append(event)
+        content.showing = ""
+    elif kind == "response":
+        # by number: the stimulus itself may have been in a damaged stretch
+        for row in content.stimuli:
+            if row["order"] == event["order"]:
+                row["response"] = str(event["response"])
+    elif kind == "message":
+        content.messages.append(event)
+    elif kind == "calibration":
+        content.calibrations.append(calibration_from_json(event))
+    elif kind == "validation":
+        table = pd.DataFrame(event["rows"], columns=event["columns"])
+        content.validations.append(Validation(int(event["time_us"]), table, event["passed"]))
+    elif kind == "display":
+        content.display |= event
+    elif kind == "tracker":
+        content.tracker |= event
+    elif kind in TEXTS:
+        content.texts.setdefault(kind, []).append(event)
+    else:
+        raise FormatError(f"an event of unknown kind {kind!r}")
+
+
+def _session(source: Journal, content: _Content) -> tuple[Session, np.ndarray[Any, Any]]:
+    header = source.header
+    tracker = TrackerInfo(**content.tracker)
+    device, system = content.device_system()
+    sync = content.streams.get("time_sync")
+    clock = fit_clock(np.concatenate(sync)) if sync else clock_of_stamps(device, system)
+    streams = {name: pd.DataFrame(_plain(np.concatenate(parts))) for name, parts in sorted(content.streams.items())}
+    streams |= {name: _table(rows, TEXT_COLUMNS) for name, rows in sorted(content.texts.items())}
+    streams["gaps"] = find_gaps(device, system, tracker.rate_hz)
+    session = Session(
+        participant=str(header["participant"]),
+        name=str(header["name"]),
+        task=str(header["task"]),
+        started_utc=str(header["started_utc"]),
+        screen=Screen(**header["screen"]),
+        tracker=tracker,
+        recording=GazeRecording.empty(),
+        finalised=content.ended,
+        stimuli=_table(content.stimuli, STIMULUS_COLUMNS),
+        messages=_table(content.messages, MESSAGE_COLUMNS),
+        calibrations=tuple(content.calibrations),
+        validations=tuple(content.validations),
+        clock=clock,
+        streams=streams,
+        display=content.display,
+        provenance={
+            **header.get("provenance", {}),
+            "clock": "time_sync" if sync else "stamps of the samples",
+            "damaged_bytes": sum(d.length for d in source.damage if not d.at_end),
+            "missing_records": source.missing_records,
+        },
+    )
+    return session, device
+
+
+def _plain(rows: Block) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
+
+
+def _table(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    if not rows:
+        return empty_table(columns)
+    kinds = {name: object if kind == "str" else kind for name, kind in columns.items()}
+    return pd.DataFrame({name: np.array([row[name] for row in rows], dtype=kinds[name]) for name in columns})
+
+
+def _blocks(source: Journal) -> Iterator[Block]:
+    """The gaze of a journal in blocks of `BLOCK_ROWS`, so that memory stays flat."""
+    held: list[Block] = []
+    count = 0
+    for record in source.records():
+        if record.kind != BLOCK:
+            continue
+        stream, rows = record.rows()
+        if stream != "gaze":
+            continue
+        held.append(rows)
+        count += len(rows)
+        while count >= BLOCK_ROWS:
+            joined = np.concatenate(held)
+            yield joined[:BLOCK_ROWS]
+            held, count = [joined[BLOCK_ROWS:]], count - BLOCK_ROWS
+    if count:
+        yield np.concatenate(held)
+
+
+def _verify(source: Journal, path: Path, session: Session, n: int) -> None:
+    """Read the file back and compare it with the journal, every column of every sample and every table."""
+    _compare_gaze(path, _blocks(source), n)
+    back = open_session(path, gaze=False)
+    for name in ("stimuli", "messages"):
+        if not _equal(getattr(back, name), getattr(session, name)):
+            raise OutputError(f"{path}: the table {name} does not read back as it was written; the journal is kept")
+    for name, table in session.streams.items():
+        if not _equal(back.streams[name], table):
+            raise OutputError(f"{path}: the stream {name} does not read back as it was written; the journal is kept")
+
+
+def _compare_gaze(path: Path, blocks: Iterable[Block], n: int) -> None:
+    with h5py.File(path, "r") as file:
+        group, start = file["gaze"], 0
+        for block in blocks:
+            stop = start + len(block)
+            for name in SAMPLE.names or ():
+                stored = group[name][start:stop]
+                if stored.tobytes() != np.ascontiguousarray(block[name]).tobytes():
+                    raise OutputError(f"{path}: {name} of samples {start} to {stop - 1} is not what the journal holds")
+            start = stop
+        if not start == n == len(group["device_time_us"]):
+            raise OutputError(f"{path} holds {len(group['device_time_us'])} samples where the journal has {start}")
+
+
+def _equal(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    if list(one.columns) != list(other.columns) or len(one) != len(other):
+        return False
+    return all(_equal_columns(one[name].to_numpy(), other[name].to_numpy()) for name in one.columns)
+
+
+def _equal_columns(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    if one.dtype == other.dtype and one.dtype.kind in "iufb":
+        return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
+    return list(map(_key, one)) == list(map(_key, other))
+
+
+def _key(value: Any) -> Any:
+    return None if isinstance(value, float) and value != value else value
+
+
+def _same_as(source: Journal, target: Path, n: int) -> None:
+    try:
+        verify_seal(target)
+        _compare_gaze(target, _blocks(source), n)
+    except (FormatError, OutputError) as error:
+        raise OutputError(
+            f"{target} exists already and is never overwritten, but it does not hold what {source.path} holds "
+            f"({error}); give another name with --out"
+        ) from error
+
+
+def _report(source: Journal, content: _Content, session: Session, target: Path, n: int) -> Recovered:
+    return Recovered(
+        session=target,
+        samples=n,
+        stimuli=len(content.stimuli),
+        ended_in_order=content.ended,
+        last_system_us=int(content.stamps[-1]["system_time_us"][-1]) if n else None,
+        last_event=content.last_event,
+        damaged_bytes=sum(d.length for d in source.damage if not d.at_end),
+        torn_bytes=sum(d.length for d in source.damage if d.at_end),
+        missing_records=source.missing_records,
+        missing_samples=int(session.streams["gaps"]["missing"].sum()),
+        interrupted=content.showing,
+        flips_missed=int(content.display.get("flips_missed", 0)),
+    )
+
+
+def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
+    """A calibration as the journal keeps it."""
+    return {
+        "time_us": calibration.time_us,
+        "status": calibration.status,
+        "blob": base64.b64encode(calibration.blob).decode(),
+        "points": [
+            {
+                "target": list(p.target),
+                **{name: getattr(p, name).tolist() for name in ("left", "right", "left_used", "right_used")},
+            }
+            for p in calibration.points
+        ],
+    }
+
+
+def calibration_from_json(event: dict[str, Any]) -> Calibration:
+    """The inverse of `calibration_to_json`."""
+    points = tuple(
+        CalibrationPoint(
+            target=(float(p["target"][0]), float(p["target"][1])),
+            left=np.array(p["left"], dtype=np.float64).reshape(-1, 2),
+            right=np.array(p["right"], dtype=np.float64).reshape(-1, 2),
+            left_used=np.array(p["left_used"], dtype=bool),
+            right_used=np.array(p["right_used"], dtype=bool),
+        )
+        for p in event["points"]
+    )
+    return Calibration(int(event["time_us"]), str(event["status"]), points, base64.b64decode(event["blob"]))

@@ -1,0 +1,326 @@
+"""The session file (``*.gaze.h5``): written whole or not at all, checked when opened.
+
+HDF5 leaves the first 512 bytes of a file to its user (the user block). A session file keeps the SHA-256 of all
+that follows there, so that a flipped bit anywhere is found before the HDF5 library meets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import existing_file, whole_file
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.screen import Screen
+from gazekit.session.model import (
+    MESSAGE_COLUMNS,
+    STIMULUS_COLUMNS,
+    STREAMS,
+    Calibration,
+    CalibrationPoint,
+    Clock,
+    Session,
+    TrackerInfo,
+    Validation,
+)
+from gazekit.session.samples import SAMPLE, Block, from_recording
+
+SCHEMA = "gazekit.session/1"
+BLOCK_ROWS = 1 << 15
+_CHUNK = 1 << 13
+_COLUMN = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+_USER_BLOCK = 512
+_SEAL = b"gazekit session file, sha256 "
+
+
+def write_session(
+    session: Session,
+    path: str | Path,
+    *,
+    blocks: tuple[int, Iterable[Block]] | None = None,
+    check: Callable[[Path], None] | None = None,
+) -> Path:
+    """Write a session file; an existing one is never overwritten.
+
+    ``blocks`` gives the gaze as a number of samples and blocks of `SAMPLE` rows in place of ``session.recording``,
+    for recordings that need not fit in memory. ``check`` looks at the file before it takes its name.
+
+    Raises
+    ------
+    OutputError : the file exists already, or cannot be written.
+    """
+    path = Path(path)
+    n, rows = blocks or (len(session.recording), [from_recording(session.recording)])
+    with sealed_file(path, check=check) as file:
+        write_header(file, session)
+        _write_gaze(file.create_group("gaze"), n, rows)
+        write_tables(file, session)
+    return path
+
+
+class _Disk(io.RawIOBase):
+    """A file under the HDF5 library that never fails: the library crashes where a disk is full (seen with 1.14).
+
+    The first error is kept and later writes are dropped; `check` raises it.
+    """
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self._raw = raw
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the error that was kept."""
+        if self._failure is not None:
+            raise self._failure
+
+    def write(self, data: Any) -> int:
+        """Write all, or keep the error."""
+        view = memoryview(data)
+        try:
+            while view and self._failure is None:
+                view = view[self._raw.write(view) :]
+        except OSError as error:
+            self._failure = error
+        return memoryview(data).nbytes
+
+    def readinto(self, buffer: Any) -> int:
+        """Read; zeros where nothing could be written."""
+        got = self._raw.readinto(buffer)
+        memoryview(buffer)[got:] = bytes(memoryview(buffer).nbytes - got)
+        return memoryview(buffer).nbytes
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place."""
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where it is."""
+        return self._raw.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the length, or keep the error."""
+        try:
+            return self._raw.truncate(size)
+        except OSError as error:
+            self._failure = self._failure or error
+            return size or 0
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+
+@contextlib.contextmanager
+def sealed_file(path: str | Path, *, check: Callable[[Path], None] | None = None) -> Iterator[h5py.File]:
+    """A new HDF5 file with its seal in the user block; it takes its name only when the block ends well."""
+    with whole_file(path, overwrite=False) as temporary:
+        with open(temporary, "w+b", buffering=0) as raw:
+            disk = _Disk(raw)
+            with h5py.File(disk, "w", userblock_size=_USER_BLOCK) as file:
+                yield file
+                disk.check()
+            disk.check()
+        _seal(temporary)
+        if check is not None:
+            check(temporary)
+
+
+def open_session(path: str | Path, *, gaze: bool = True) -> Session:
+    """Open a session file; without ``gaze`` its recording is left out and stays empty.
+
+    Raises
+    ------
+    InputError : no such file, or an empty one.
+    FormatError : not a session file, of another schema, damaged, or changed since it was written.
+    """
+    path = existing_file(path, "session file")
+    verify_seal(path)
+    try:
+        with h5py.File(path, "r") as file:
+            schema = file.attrs.get("schema", "none")
+            if schema != SCHEMA:
+                raise FormatError(f"{path} is not a session file of schema {SCHEMA}; its schema is {schema}")
+            return _read(file, gaze=gaze)
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, InputError, RuntimeError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(f"{path} is not a session file, or is damaged: {error}") from error
+
+
+def write_header(file: h5py.File, session: Session) -> None:
+    """The attributes of a session file."""
+    plain = ("participant", "name", "task", "started_utc", "finalised")
+    file.attrs["schema"] = SCHEMA
+    file.attrs.update({name: getattr(session, name) for name in plain})
+    for name, value in {
+        "tracker": asdict(session.tracker),
+        "screen": asdict(session.screen),
+        "clock": asdict(session.clock),
+        "display": dict(session.display),
+        "provenance": dict(session.provenance),
+    }.items():
+        file.attrs[name] = json.dumps(value, sort_keys=True)
+
+
+def write_tables(file: h5py.File, session: Session) -> None:
+    """Everything of a session but its header and its gaze."""
+    write_frame(file, "stimuli", session.stimuli)
+    write_frame(file, "messages", session.messages)
+    for name, table in session.streams.items():
+        write_frame(file, name, table)
+    for n, calibration in enumerate(session.calibrations):
+        _write_calibration(file.create_group(f"calibrations/{n}"), calibration)
+    for n, validation in enumerate(session.validations):
+        group = write_frame(file, f"validations/{n}", validation.table)
+        group.attrs["time_us"] = validation.time_us
+        group.attrs["passed"] = "" if validation.passed is None else str(validation.passed)
+
+
+def _write_gaze(group: h5py.Group, n: int, blocks: Iterable[Block]) -> None:
+    for name in SAMPLE.names or ():
+        shape = (n, *SAMPLE[name].shape)
+        options = {"chunks": (min(n, _CHUNK), *shape[1:]), **_COLUMN} if n else {}
+        group.create_dataset(name, shape=shape, dtype=SAMPLE[name].base, **options)
+    start = 0
+    for block in blocks:
+        for name in SAMPLE.names or ():
+            group[name][start : start + len(block)] = block[name]
+        start += len(block)
+    if start != n:
+        raise ValueError(f"{n} samples were announced, {start} came")
+
+
+def _seal(path: Path) -> None:
+    digest = _digest(path)
+    with open(path, "r+b") as file:
+        file.write((_SEAL + digest.encode() + b"\n").ljust(_USER_BLOCK, b"\0"))
+
+
+def verify_seal(path: Path) -> None:
+    """Raise a `FormatError` where a file is not a session file exactly as it was written."""
+    with open(path, "rb") as file:
+        block = file.read(_USER_BLOCK)
+    if not block.startswith(_SEAL):
+        raise FormatError(f"{path} is not a session file: it does not begin as one (a name ending in .gaze.h5 is one)")
+    digest = _digest(path)
+    if block != (_SEAL + digest.encode() + b"\n").ljust(_USER_BLOCK, b"\0"):
+        raise FormatError(
+            f"{path} is damaged: it was cut or changed since it was written (its SHA-256 does not fit). "
+            "Take the copy from your backup, or recover it from the journal if that was kept"
+        )
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        file.seek(_USER_BLOCK)
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
+
+
+def write_frame(file: h5py.File, name: str, table: pd.DataFrame) -> h5py.Group:
+    """A table as a group with a dataset a column."""
+    group = file.create_group(name)
+    group.attrs["columns"] = json.dumps(list(map(str, table.columns)))
+    for column in table.columns:
+        values = table[column].to_numpy()
+        if values.dtype.kind in "iufb":
+            group.create_dataset(str(column), data=values, dtype=values.dtype)
+        else:
+            group.create_dataset(str(column), data=[str(v) for v in values], dtype=h5py.string_dtype())
+    return group
+
+
+def _write_calibration(group: h5py.Group, calibration: Calibration) -> None:
+    group.attrs.update({"time_us": calibration.time_us, "status": calibration.status})
+    group.create_dataset("blob", data=np.frombuffer(calibration.blob, dtype=np.uint8), dtype=np.uint8)
+    for n, point in enumerate(calibration.points):
+        part = group.create_group(f"points/{n}")
+        part.attrs["target"] = point.target
+        for name in ("left", "right", "left_used", "right_used"):
+            values = getattr(point, name)
+            part.create_dataset(name, data=values, dtype=values.dtype)
+
+
+def _read(file: h5py.File, *, gaze: bool) -> Session:
+    streams = {name: _read_table(file[name]) for name in STREAMS if name in file}
+    return Session(
+        participant=str(file.attrs["participant"]),
+        name=str(file.attrs["name"]),
+        task=str(file.attrs["task"]),
+        started_utc=str(file.attrs["started_utc"]),
+        finalised=bool(file.attrs["finalised"]),
+        tracker=TrackerInfo(**_json(file, "tracker")),
+        screen=Screen(**_json(file, "screen")),
+        clock=Clock(**_json(file, "clock")),
+        display=_json(file, "display"),
+        provenance=_json(file, "provenance"),
+        recording=_read_recording(file["gaze"]) if gaze else GazeRecording.empty(),
+        stimuli=_read_table(file["stimuli"], STIMULUS_COLUMNS),
+        messages=_read_table(file["messages"], MESSAGE_COLUMNS),
+        calibrations=tuple(_read_calibration(group) for group in _numbered(file, "calibrations")),
+        validations=tuple(_read_validation(group) for group in _numbered(file, "validations")),
+        streams=streams,
+    )
+
+
+def _json(file: h5py.File, name: str) -> dict[str, Any]:
+    value = json.loads(str(file.attrs[name]))
+    if not isinstance(value, dict):
+        raise FormatError(f"the attribute {name} should be an object, found {value!r}")
+    return value
+
+
+def _numbered(file: h5py.File, name: str) -> list[h5py.Group]:
+    return [file[name][key] for key in sorted(file[name], key=int)] if name in file else []
+
+
+def _read_recording(group: h5py.Group) -> GazeRecording:
+    sides = {side: Eye(**{f.name: group[f"{side}_{f.name}"][()] for f in fields(Eye)}) for side in ("left", "right")}
+    return GazeRecording(group["device_time_us"][()], group["system_time_us"][()], **sides)
+
+
+def _read_table(group: h5py.Group, expected: Mapping[str, str] | None = None) -> pd.DataFrame:
+    names = json.loads(str(group.attrs["columns"]))
+    missing = [name for name in expected or {} if name not in names]
+    if missing:
+        raise FormatError(f"the table {group.name} lacks {', '.join(missing)}")
+    columns = {}
+    for name in names:
+        values = group[name]
+        columns[name] = values.asstr()[()].astype(object) if h5py.check_string_dtype(values.dtype) else values[()]
+    return pd.DataFrame(columns, columns=names)
+
+
+def _read_calibration(group: h5py.Group) -> Calibration:
+    points = (
+        [
+            CalibrationPoint(
+                target=(float(part.attrs["target"][0]), float(part.attrs["target"][1])),
+                **{name: part[name][()] for name in ("left", "right", "left_used", "right_used")},
+            )
+            for part in (group["points"][key] for key in sorted(group["points"], key=int))
+        ]
+        if "points" in group
+        else []
+    )
+    return Calibration(
+        int(group.attrs["time_us"]), str(group.attrs["status"]), tuple(points), group["blob"][()].tobytes()
+    )
+
+
+def _read_validation(group: h5py.Group) -> Validation:
+    passed = {"True": True, "False": False}.get(str(group.attrs["passed"]))
+    return Validation(int(group.attrs["time_us"]), _read_table(group), passed)

@@ -1,0 +1,192 @@
+"""Rectangles of attention: the smallest with a share of the map, the richest of an area."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.core.errors import InputError
+
+Box = tuple[int, int, int, int]  # top, left, bottom, right; half open
+_EQUAL = 1e-12  # masses this close, as a share of the whole, are the same mass
+
+
+def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
+    """The smallest rectangle that holds a share of a map's mass.
+
+    Of rectangles of the same area the one with the most mass, then the first by (top, left, bottom, right)
+    (GPF-CNN Eq. 4, after Chen et al. 2016). Exact: the best mass of a box grows with its height and its width, so
+    the narrowest feasible width falls as the height rises, and one walk along that frontier meets every candidate.
+
+    Parameters
+    ----------
+    amap : shape (height, width), 0 or more.
+    share : above 0, at most 1.
+
+    Returns
+    -------
+    (top, left, bottom, right), half open, in the map's pixels.
+
+    Raises
+    ------
+    InputError : not a map (see `checked_map`), or a share outside (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise InputError(f"share must be above 0 and at most 1; found {share}")
+    array = checked_map(amap)
+    height, width = array.shape
+    sums = _Sums.of(array)
+    needed = (share - _EQUAL) * sums.total
+    shortest, narrowest = _least_window(sums.rows, needed), _least_window(sums.columns, needed)
+    height, width = array.shape
+    best = (sums.total, (0, 0, height, width))
+    about = math.isqrt(shortest * height)  # a good guess of the best box's height: its area bounds the rest
+    ranges = [(about + 1, height), (shortest, about - 1), (about, about)]
+    while ranges:
+        low, high = ranges.pop()
+        w = min(_area(best[1]) // low, width) if low <= high else 0
+        found = sums.richest(high, w, needed) if w >= narrowest else None
+        if found is None:  # the tallest of these heights, at a width that is too much for any, holds too little
+            continue
+        if low < high:
+            middle = (low + high) // 2
+            halves = [(middle + 1, high), (low, middle)]
+            ranges += halves if low > about else halves[::-1]  # what is nearer to the guess comes first
+            continue
+        found = _narrowed(sums, found, needed, narrowest)
+        best = min(best, found, key=lambda one: (_area(one[1]), -round(one[0] / sums.slack), one[1]))
+    return best[1]
+
+
+def rectangle_of_area(amap: npt.ArrayLike, area: int) -> Box:
+    """The rectangle of an area, within half a pixel row or column, with the largest mass.
+
+    Every height is tried with the width that comes nearest to the area; of equals the first by
+    (top, left, bottom, right).
+
+    Raises
+    ------
+    InputError : not a map, or an area that the map does not have.
+    """
+    array = checked_map(amap)
+    height, width = array.shape
+    if not 1 <= area <= height * width:
+        raise InputError(f"the area must be 1 to {height * width} pixels on a map of {width}x{height}; found {area}")
+    sums = _Sums.of(array)
+    h = np.arange(1, height + 1)
+    w = np.clip((area + h // 2) // h, 1, width)
+    fits = 2 * np.abs(h * w - area) <= np.maximum(h, w)
+    h, w = h[fits], w[fits]
+    rows, columns = _widest_masses(sums.rows), _widest_masses(sums.columns)
+    bound = np.minimum(rows[h - 1], columns[w - 1])  # no box of this shape holds more
+    best_mass, best = -1.0, (0, 0, height, width)
+    for k in np.argsort(-bound, kind="stable"):
+        if bound[k] < best_mass - sums.slack:
+            break
+        found = sums.richest(int(h[k]), int(w[k]), best_mass - sums.slack)
+        if found is None:
+            continue
+        mass, box = found
+        if mass > best_mass + sums.slack or (mass > best_mass - sums.slack and box < best):
+            best_mass, best = mass, box
+    return best
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The running sums of a map: over both axes, over all columns of its rows, over all rows of its columns."""
+
+    integral: npt.NDArray[np.float64]
+    rows: npt.NDArray[np.float64]
+    columns: npt.NDArray[np.float64]
+    total: float
+    slack: float
+
+    @classmethod
+    def of(cls, array: npt.NDArray[np.float64]) -> _Sums:
+        """The sums of a map."""
+        integral = integral_image(array)
+        total = float(integral[-1, -1])
+        return cls(integral, integral[:, -1].copy(), integral[-1].copy(), total, _EQUAL * total)
+
+    def richest(self, h: int, w: int, needed: float) -> tuple[float, Box] | None:
+        """The largest mass of a box of h x w and the first box that has it; None where none holds what is needed.
+
+        A box holds at most what its rows hold over the whole width, and its columns over the whole height: only
+        the places where both are enough are looked at.
+        """
+        tops = np.flatnonzero(self.rows[h:] - self.rows[:-h] >= needed)
+        lefts = np.flatnonzero(self.columns[w:] - self.columns[:-w] >= needed)
+        if not len(tops) or not len(lefts):
+            return None
+        t, b, le, r = int(tops[0]), int(tops[-1]) + 1, int(lefts[0]), int(lefts[-1]) + 1
+        masses = self.integral[t + h : b + h, le + w : r + w] - self.integral[t:b, le + w : r + w]
+        masses -= self.integral[t + h : b + h, le:r]
+        masses += self.integral[t:b, le:r]
+        mass = float(masses.max())
+        if mass < needed:
+            return None
+        top, left = divmod(int(np.argmax(masses >= mass - self.slack)), r - le)
+        return mass, (t + top, le + left, t + top + h, le + left + w)
+
+
+def _narrowed(sums: _Sums, found: tuple[float, Box], needed: float, narrowest: int) -> tuple[float, Box]:
+    """The narrowest box, as tall as the one that was found, that still holds what is needed."""
+    h, w = found[1][2] - found[1][0], found[1][3] - found[1][1]
+    low, step = narrowest, 1  # strides that grow, then halve: the best is often one pixel narrower
+    while low < w:
+        trial = max(w - step, low)
+        narrower = sums.richest(h, trial, needed)
+        if narrower is None:
+            low, step = trial + 1, max((w - trial) // 2, 1)
+        else:
+            w, found, step = trial, narrower, 2 * step
+    return found
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def checked_map(amap: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The map as float64.
+
+    Raises
+    ------
+    InputError : not two-dimensional, empty, negative or not finite somewhere, or zero everywhere.
+    """
+    array = np.asarray(amap, dtype=np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise InputError(f"an attention map has the shape (height, width); found {array.shape}")
+    low, high = array.min(), array.max()  # NaN where any is
+    if not (low >= 0 and high < np.inf):
+        raise InputError("an attention map must be finite and 0 or more everywhere")
+    if high == 0:
+        raise InputError("an attention map must have mass somewhere; this one is 0 everywhere")
+    return array
+
+
+def integral_image(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Mass above and to the left of every pixel corner, shape (height + 1, width + 1)."""
+    return np.asarray(cv2.integral(np.ascontiguousarray(array), sdepth=cv2.CV_64F))
+
+
+def _least_window(cumulative: npt.NDArray[np.float64], needed: float) -> int:
+    """The least length at which some window of a cumulative profile holds what is needed."""
+    low, high = 1, len(cumulative) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if float((cumulative[middle:] - cumulative[:-middle]).max()) < needed:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _widest_masses(cumulative: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The largest mass of any window of 1, 2, ... n of a cumulative profile of n + 1 values."""
+    return np.array([(cumulative[k:] - cumulative[:-k]).max() for k in range(1, len(cumulative))])

@@ -1,0 +1,3 @@
+"""Metrics, estimates, errors, corrections and conclusions; no torch in it."""
+
+from __future__ import annotations

@@ -1,0 +1,174 @@
+"""The words of a conclusion, which follow from the intervals and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.stats.estimates import limits_of
+from gazekit.stats.metrics import METRICS
+
+CONDITIONS = {
+    "original": "whole pictures",
+    "human": "what people looked at",
+    "human-removed": "what people did not look at",
+    "centre": "the middle of the picture",
+    "shuffled": "what people looked at in another picture",
+    "random": "a random part",
+    "synthetic": "what the network itself looks at",
+    "synthetic-masks": "what the network itself looks at, by its masks",
+    "synthetic-excitation": "what the network itself looks at, by excitation backprop",
+    "synthetic-gradcam": "what the network itself looks at, by Grad-CAM",
+}
+_WORDS = ("model", "condition_a", "condition_b", "metric", "seeds")  # of a row of paired.csv; the others are figures
+
+
+def conclusion(
+    table: pd.DataFrame,
+    paired: pd.DataFrame,
+    *,
+    primary: str,
+    alpha: float,
+    floors: Sequence[Mapping[str, Any]] = (),
+    unfinished: Sequence[tuple[str, str, int]] = (),
+    difference: float | None = None,
+) -> dict[str, Any]:
+    """Sentences and the figures that they rest on.
+
+    A difference is claimed when Holm's p over all comparisons of the primary metric is at most ``alpha`` and
+    the 95 % interval leaves out 0.
+
+    Parameters
+    ----------
+    floors : of `gazekit.stats.paired.floor_differences`.
+    unfinished : (model, condition, seed) that were left out.
+    difference : the size that ``pictures_for_size`` in ``paired`` is of.
+
+    Returns
+    -------
+    dict : "sentences" (list of str), "primary", "alpha", "pictures", "seeds" (the most that a condition has), "floors",
+        "unfinished", "claims" (a dict a comparison: model, a, b, seeds, value_a, value_b, difference, low, high,
+        p_holm, claimed, ...).
+    """
+    rows = paired[paired["metric"] == primary]
+    claims = [_claim(row, alpha) for _, row in rows.iterrows()]
+    n = int(table.loc[table["level"] == "condition", "n"].iloc[0])
+    trained = _seeds_of(table)
+    alone = table.loc[table["level"] == "condition", "condition"].nunique() == 1
+    sentences = [_headline(claims, primary, n, trained, alone)]
+    sentences += _caveats(unfinished, trained)
+    sentences += [_floor_sentence(model, floors) for model in dict.fromkeys(row["model"] for row in floors)]
+    sentences += [_sentence(claim, primary, n, alpha, difference) for claim in claims]
+    return {
+        "sentences": sentences,
+        "primary": primary,
+        "alpha": alpha,
+        "pictures": n,
+        "seeds": max(trained),
+        "floors": list(floors),
+        "unfinished": [list(cell) for cell in unfinished],
+        "claims": claims,
+    }
+
+
+def _claim(row: pd.Series, alpha: float) -> dict[str, Any]:
+    claimed = bool(row["p_holm"] <= alpha and (row["low"] > 0 or row["high"] < 0))
+    figures = {str(key): float(value) for key, value in row.items() if key not in _WORDS}
+    return {
+        "model": row["model"],
+        "a": row["condition_a"],
+        "b": row["condition_b"],
+        "metric": row["metric"],
+        "seeds": int(row["seeds"]),
+        **{key: value if np.isfinite(value) else None for key, value in figures.items()},
+        "claimed": claimed,
+    }
+
+
+def _seeds_of(table: pd.DataFrame) -> list[int]:
+    """How many seeds each model and condition has."""
+    seeds = table[table["level"] == "seed"]
+    return [int(count) for count in seeds.groupby(["model", "condition"]).size()]
+
+
+def _headline(claims: list[dict[str, Any]], primary: str, n: int, trained: list[int], alone: bool) -> str:
+    counts = [claim["seeds"] for claim in claims] or trained
+    seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
+    what = f"{METRICS[primary].label} on {n} test pictures, {seeds} seed{'s' if max(counts) != 1 else ''}"
+    if not claims:
+        no_two = "no two conditions that were asked for have finished runs of the same seeds"
+        return f"Nothing was compared: {'there is one condition only' if alone else no_two} ({what})."
+    seen = [claim for claim in claims if claim["claimed"]]
+    if not seen:
+        many = f"{len(claims)} comparison{'s' if len(claims) != 1 else ''}"
+        return f"No difference between the conditions can be seen with {n} pictures ({what}; {many})."
+    return f"{len(seen)} of {len(claims)} comparisons show a difference ({what})."
+
+
+def _caveats(unfinished: Sequence[tuple[str, str, int]], trained: list[int]) -> list[str]:
+    sentences = []
+    if unfinished:
+        cells: dict[str, list[str]] = {}
+        for model, condition, seed in unfinished:
+            cells.setdefault(f"{model} on {condition}", []).append(str(seed))
+        named = "; ".join(f"{cell} (seed {', '.join(seeds)})" for cell, seeds in cells.items())
+        sentences.append(f"Not finished and left out: {named}. Conditions are compared over the seeds that both have.")
+    if min(trained) == 1:
+        sentences.append(
+            "Where there is one seed, the luck of training is not counted: another seed may say otherwise."
+        )
+    return sentences
+
+
+def _floor_sentence(model: str, floors: Sequence[Mapping[str, Any]]) -> str:
+    own = [row for row in floors if row["model"] == model]
+    better = [row["condition"] for row in own if row["high"] < 0]
+    start = f"{model}: against a constant histogram (EMD, r = 2, of {own[0]['floor']:.4f})"
+    if not better:
+        return f"{start} the histograms predicted from no condition are better beyond doubt."
+    return f"{start} the histograms predicted from these conditions are better: {', '.join(better)}."
+
+
+def _sentence(claim: Mapping[str, Any], primary: str, n: int, alpha: float, size: float | None) -> str:
+    label = METRICS[primary].label
+    a, b = claim["a"], claim["b"]
+    shown = (
+        f"{claim['value_a']:.3f} against {claim['value_b']:.3f}, difference {claim['difference']:+.3f} "
+        f"[{claim['low']:+.3f}, {claim['high']:+.3f}], p = {_p(claim['p_holm'])} after Holm's correction"
+    )
+    between = f"{_name(a)} ({a}) and {_name(b)} ({b})"
+    if claim["claimed"]:
+        better = a if (claim["difference"] > 0) == METRICS[primary].higher_is_better else b
+        return f"{claim['model']}: between {between}, {better} gives the better {label}: {shown}."
+    seen = _detectable(claim["detectable"], primary)
+    if size is not None:
+        seen += f", and one of {size:g} {_needed(claim['pictures_for_size'])}"
+    if claim["low"] > 0 or claim["high"] < 0:
+        seen += f"; the interval by itself leaves out 0, but p is not at most {alpha:g}"
+    return (
+        f"{claim['model']}: between {between}, no difference in {label} can be seen with {n} pictures: {shown}; {seen}."
+    )
+
+
+def _detectable(size: float | None, metric: str) -> str:
+    least, most = limits_of(metric)
+    if size is None:
+        return "how large a true difference would be seen cannot be said, since these two do not vary"
+    if size > most - least:
+        return "with so few pictures and seeds not even the largest true difference would be seen 8 times in 10"
+    return f"a true difference of {size:.3f} would be seen 8 times in 10"
+
+
+def _needed(pictures: float | None) -> str:
+    return "only with more seeds" if pictures is None else f"with {pictures:,.0f} test pictures"
+
+
+def _name(condition: str) -> str:
+    return CONDITIONS.get(condition, condition)
+
+
+def _p(value: float) -> str:
+    return "< .001" if value < 0.001 else f"{value:.3f}" if np.isfinite(value) else "n/a"

@@ -1,0 +1,58 @@
+"""A model on a condition, measured on the test split with all its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gazekit.stats.metrics import Array, Features, metrics
+from gazekit.stats.resampling import bootstrap
+from gazekit.stats.standard_error import defined, error_of, left_out
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Features (S, N), and per metric its values (S,), bootstrap replicates of their mean (B,) and the values without
+    each picture (S, G); and how they were measured.
+    """
+
+    seeds: tuple[int, ...]
+    features: Features
+    values: dict[str, Array]
+    replicates: dict[str, Array]
+    without: dict[str, Array]
+    threshold: float
+    resamples: int
+    seed: int
+
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 95 % interval of each metric's mean over seeds."""
+        return {
+            m: error_of(v, self.without[m], self.features.n).widened(float(v.mean()), self.replicates[m], limits_of(m))
+            for m, v in defined(self.values).items()
+        }
+
+    def only(self, seeds: Sequence[int]) -> Measured:
+        """The same of some of the seeds alone."""
+        if tuple(seeds) == self.seeds:
+            return self
+        rows = [self.seeds.index(number) for number in seeds]
+        kept = Features(*(value[rows] for value in self.features.arrays()))
+        return measure(kept, seeds, self.threshold, self.resamples, self.seed)
+
+
+def measure(found: Features, seeds: Sequence[int], threshold: float, resamples: int, seed: int) -> Measured:
+    """Measure a model on a condition, from features (S, N) of some seeds."""
+    values = {m: np.asarray(v) for m, v in metrics(found, threshold).items()}
+    replicates = bootstrap(found, threshold, resamples=resamples, seed=seed)
+    without = left_out(found, threshold)
+    return Measured(tuple(seeds), found, values, replicates, without, threshold, resamples, seed)
+
+
+def limits_of(metric: str) -> tuple[float, float]:
+    """The least and the largest value that a metric can have."""
+    if metric in ("lcc", "srcc", "lcc_std"):
+        return -1.0, 1.0
+    return 0.0, 1.0 if metric == "accuracy" else float("inf")

@@ -1,0 +1,123 @@
+"""How far a metric's mean over seeds may be off: by the test pictures, and by the luck of training.
+
+With three seeds a bootstrap over seeds is far too sure of itself. The standard error and its degrees of freedom here
+are those for several readers of the same cases (Obuchowski & Rockette 1995, Hillis 2007), with networks for readers
+and pictures for cases: the variance between seeds on these pictures, over their number, plus the covariance that seeds
+have because they see the same pictures, from the jackknife.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from gazekit.stats.metrics import METRICS, Array, Features, metrics
+
+_ONE_BY_ONE, _GROUPS = 1000, 200  # pictures left out one by one up to so many, else in so many groups
+_CELLS = 400_000
+
+
+@dataclass(frozen=True)
+class Error:
+    """Standard error of a mean over seeds.
+
+    Attributes
+    ----------
+    se, df : over pictures and seeds; of one seed only over pictures, with infinite degrees of freedom.
+    pictures : standard deviation over pictures of the jackknife pseudo-values: over sqrt(N) it is the part of the
+        standard error that more test pictures make smaller.
+    luck : the variance that only more seeds make smaller.
+    """
+
+    se: float
+    df: float
+    pictures: float
+    luck: float = 0.0
+
+    def p(self, value: float) -> float:
+        """Two-sided p of a value that would be 0 but for chance."""
+        if self.se <= 0:
+            return 1.0 if value == 0 else 0.0
+        return float(2 * student.sf(abs(value) / self.se, self.df))
+
+    def detectable(self, alpha: float = 0.05, power: float = 0.8) -> float:
+        """The smallest true value whose p is at most ``alpha`` with the given power, with these pictures and seeds."""
+        return float((student.ppf(1 - alpha / 2, self.df) + norm.ppf(power)) * self.se)
+
+    def pictures_needed(self, value: float, alpha: float = 0.05, power: float = 0.8) -> float:
+        """Test pictures with which a true value is seen; infinite where it takes more seeds (normal approximation)."""
+        aim = (value / (norm.ppf(1 - alpha / 2) + norm.ppf(power))) ** 2 - self.luck
+        return float(np.ceil(self.pictures**2 / aim)) if aim > 0 else float("inf")
+
+    def widened(self, value: float, replicates: Array, limits: tuple[float, float]) -> tuple[float, float]:
+        """The 95 % percentile interval of bootstrap replicates, widened to what so few seeds allow to say."""
+        low, high = np.quantile(replicates, [0.025, 0.975])
+        spread = float(replicates.std(ddof=1))
+        factor = max(1.0, student.ppf(0.975, self.df) * self.se / (norm.ppf(0.975) * spread)) if spread > 0 else 1.0
+        return (
+            float(np.clip(value + (low - value) * factor, *limits)),
+            float(np.clip(value + (high - value) * factor, *limits)),
+        )
+
+
+def left_out(found: Features, threshold: float) -> dict[str, Array]:
+    """Every metric without each picture (or group of pictures), from features (S, N): shape (S, G)."""
+    parts: dict[str, list[Array]] = {name: [] for name in METRICS}
+    for index in _without(found.n, max(1, _CELLS // (found.n * len(found.mean)))):
+        for name, value in defined(metrics(found.take(index), threshold)).items():
+            parts[name].append(value)
+    return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
+
+
+def pooled_luck(values: Array) -> tuple[float, int]:
+    """Variance of a difference of two conditions from seed to seed, from all conditions (T, S), and its freedom.
+
+    Twice the mean square of condition by seed, as Obuchowski and Rockette have it: with three seeds, two conditions by
+    themselves know next to nothing of it.
+    """
+    rest = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    freedom = (values.shape[0] - 1) * (values.shape[1] - 1)
+    return (2 * float((rest**2).sum()) / freedom if freedom else 0.0), freedom
+
+
+def error_of(values: Array, without: Array, pictures: int, luck: tuple[float, int] | None = None) -> Error:
+    """The error of the mean of values (S,) from the same ones without each picture or group (S, G).
+
+    ``luck`` : their variance from seed to seed and its degrees of freedom, if more is known of it than they tell.
+    """
+    seeds, groups = without.shape
+    centred = without - without.mean(axis=1, keepdims=True)
+    covariance = (groups - 1) / groups * centred @ centred.T  # of the seeds' values, over test pictures
+    of_mean = float(covariance.mean())
+    spread = float(np.sqrt(pictures * of_mean))
+    if seeds == 1:
+        return Error(float(np.sqrt(of_mean)), float("inf"), spread)
+    common = max(0.0, float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1)))
+    one, freedom = luck if luck is not None and luck[1] > 0 else (float(np.var(values, ddof=1)), seeds - 1)
+    between = one / seeds
+    variance = between + common
+    df = freedom * (variance / between) ** 2 if between > 0 else float("inf")
+    lasting = max(0.0, between - (of_mean - common))  # less what each network errs by itself on single pictures
+    return Error(float(np.sqrt(variance)), float(df), spread, lasting)
+
+
+def defined(found: Mapping[str, Array]) -> dict[str, Array]:
+    """Metrics with undefined correlations as 0: a constant prediction says nothing of the order."""
+    return {name: np.nan_to_num(value, nan=0.0) for name, value in found.items()}
+
+
+def _without(n: int, step: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Blocks of rows (B, n - left out): every row leaves out one picture, or every 200th."""
+    rows = np.arange(n)
+    if n > _ONE_BY_ONE:
+        for group in range(_GROUPS):
+            yield rows[rows % _GROUPS != group][None]
+        return
+    for start in range(0, n, step):
+        gap = np.arange(start, min(n, start + step))[:, None]
+        yield rows[: n - 1] + (rows[: n - 1] >= gap)

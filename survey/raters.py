@@ -1,0 +1,91 @@
+"""Raters: they join with their consent, come back by a token, end with a code, and may take everything with them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from survey.assignment import make_plan
+from survey.config import SurveySection
+from survey.queries import FIND_RATER
+from survey.schema import answer, image, platform, rater, slot
+
+ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read like digits
+
+
+@dataclass(frozen=True)
+class PlatformIds:
+    """Who the recruiting platform says this is (Prolific, MTurk, SONA)."""
+
+    source: str
+    participant: str
+    study: str = ""
+    session: str = ""
+
+
+def join(
+    connection: Connection,
+    section: SurveySection,
+    ids: PlatformIds | None = None,
+    *,
+    rng: random.Random | None = None,
+    prefix: str = "r",
+    now: float | None = None,
+) -> str:
+    """Add a rater who has consented; the token that opens this rater's pages and nobody else's.
+
+    Only the token's SHA-256 is stored. A platform participant who joined before gets the same rater back only
+    through the resume link: ids in a URL are not trusted.
+    """
+    now = time.time() if now is None else now
+    token = secrets.token_urlsafe(24)
+    number = (connection.execute(select(func.max(rater.c.id))).scalar() or 0) + 1
+    added = connection.execute(
+        insert(rater).values(
+            token_hash=hashed(token),
+            name=f"{prefix}{number:05d}",
+            code=section.completion_code or "".join(secrets.choice(ALPHABET) for _ in range(10)),
+            consent_version=section.consent_version,
+            consent_at=now,
+            seen_at=now,
+            plan=make_plan(section, rng or random.Random()),
+        )
+    ).inserted_primary_key
+    assert added is not None
+    if ids is not None:
+        connection.execute(insert(platform).values(rater_id=added[0], **vars(ids)))
+    return token
+
+
+def hashed(token: str) -> str:
+    """What is stored of a token."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find(connection: Connection, token: str) -> Row[Any] | None:
+    """The rater of a token; none for a wrong token or one whose data were deleted."""
+    return connection.execute(FIND_RATER, {"b_hash": hashed(token)}).one_or_none()
+
+
+def forget(connection: Connection, person: Row[Any], now: float | None = None) -> None:
+    """Delete all that a rater gave; the pictures are open again. A bare line says that somebody left."""
+    now = time.time() if now is None else now
+    for kind, state, image_id in connection.execute(
+        select(slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)
+    ):
+        if kind == "M" and state in ("held", "done"):
+            change = {"taken": image.c.taken - 1, "done": image.c.done - int(state == "done")}
+            connection.execute(update(image).where(image.c.id == image_id).values(**change))
+    for table in (slot, answer, platform):
+        connection.execute(delete(table).where(table.c.rater_id == person.id))
+    connection.execute(
+        update(rater)
+        .where(rater.c.id == person.id)
+        .values(deleted_at=now, token_hash=hashed(secrets.token_hex()), code="", plan="", place=0)
+    )
