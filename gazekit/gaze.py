@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError, unknown_name
+from gazekit.core.types import Floats
 from gazekit.screen import Screen
 
-Floats = npt.NDArray[np.float64]
 EyeChoice = Literal["left", "right", "average", "strict"]
 EYE_CHOICES = ("left", "right", "average", "strict")
 

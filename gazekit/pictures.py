@@ -22,9 +22,9 @@ from gazekit.core.config import Section
 from gazekit.core.errors import ConfigError, FormatError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import read_table
+from gazekit.core.types import Pixels
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-Pixels = npt.NDArray[np.uint8]
 Size = tuple[int, int]  # height, width
 _QUARTER_TURNS = range(5, 9)  # of EXIF's orientation
 _SHRINKING = ("JPEG", "MPO")  # kinds that are decoded faster at a part of their size

@@ -15,8 +15,7 @@ from pydantic import PositiveFloat, PositiveInt
 
 from gazekit.core.config import Section
 from gazekit.core.errors import InputError
-
-Floats = npt.NDArray[np.float64]
+from gazekit.core.types import Floats
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import skimage
 
 from gazekit.core.files import sha256, whole_file
 from gazekit.core.tables import write_table
-from gazekit.pictures import Pixels, read_picture
+from gazekit.core.types import Floats, Pixels
+from gazekit.pictures import read_picture
 
 PHOTOGRAPHS = (
     "astronaut.png",
@@ -41,8 +41,6 @@ PHOTOGRAPHS = (
 )
 WIDTH, HEIGHT, RADIUS, DETAILS = 320, 240, 36, 4
 _GREY, _BACKGROUND_SD, _DETAIL_SD, _TINT = 118.0, 10.0, 22.0, 38.0
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from gazekit.core.types import Floats, Index
 from survey.p910 import MODERATE, joint_estimate
-from survey.ratings import Duplicates, Floats, Ratings, from_table, settle_duplicates
-
-Counts = npt.NDArray[np.int64]
+from survey.ratings import Duplicates, Ratings, from_table, settle_duplicates
 
 
 def aggregate(
@@ -57,15 +55,15 @@ def aggregate(
     return table[table["n"] > 0].reset_index(drop=True) if duplicates == "drop" else table
 
 
-def count(ratings: Ratings, scale: int) -> Counts:
-    """Counts of each score, int64 (pictures, scale)."""
+def count(ratings: Ratings, scale: int) -> Index:
+    """Index of each score, int64 (pictures, scale)."""
     bucket = np.rint(ratings.score).astype(np.int64) - 1
     flat = np.bincount(ratings.image * np.int64(scale) + bucket, minlength=len(ratings.images) * scale)
     return np.asarray(flat.reshape(-1, scale))
 
 
-def describe(counts: Counts, confidence: float = 0.95) -> pd.DataFrame:
-    """Counts, moments, intervals and smoothed distribution of histograms (N, K), as columns.
+def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
+    """Index, moments, intervals and smoothed distribution of histograms (N, K), as columns.
 
     The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval is of the mean under `posterior`: a beta
     distribution on [1, K] of that mean's own mean and variance. The smoothed distribution is the posterior's mean.
@@ -79,7 +77,7 @@ def describe(counts: Counts, confidence: float = 0.95) -> pd.DataFrame:
         sample = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
         half = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * sample / np.sqrt(n)
     low, high = dirichlet_interval(counts, confidence)
-    columns: dict[str, Floats | Counts] = {f"c{k}": counts[:, k - 1] for k in score}
+    columns: dict[str, Floats | Index] = {f"c{k}": counts[:, k - 1] for k in score}
     columns |= {"mean": mean, "std": np.sqrt(squares / np.where(n > 0, n, np.nan)), "sd_sample": sample}
     columns |= {"mean_low": mean - half, "mean_high": mean + half, "dirichlet_low": low, "dirichlet_high": high}
     weight = posterior(counts)
@@ -87,7 +85,7 @@ def describe(counts: Counts, confidence: float = 0.95) -> pd.DataFrame:
     return pd.DataFrame(columns | {f"p{k}": smooth[:, k - 1] for k in score})
 
 
-def posterior(counts: Counts) -> Floats:
+def posterior(counts: Index) -> Floats:
     """Dirichlet weights (N, K): each picture's counts, and the study's own distribution with the weight of one rating.
 
     Dirichlet(1/2) would draw ten ratings on ten scores a third of the way to the middle of the scale.
@@ -96,7 +94,7 @@ def posterior(counts: Counts) -> Floats:
     return np.asarray(counts + whole / whole.sum())
 
 
-def dirichlet_interval(counts: Counts, confidence: float = 0.95) -> tuple[Floats, Floats]:
+def dirichlet_interval(counts: Index, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Interval of the mean score under `posterior`, (N,) and (N,)."""
     scale = counts.shape[1]
     score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from survey.ratings import Floats, Ratings
+from gazekit.core.types import Floats
+from survey.ratings import Ratings
 
 TINY = 1e-8
 MODERATE = 20.0

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.types import Floats
 from survey.errors import ImportFault, SurveyError
 
 Duplicates = Literal["first", "last", "mean", "drop"]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from gazekit.core.types import Floats
 from survey.histograms import count
-from survey.ratings import Floats, Ratings, from_table, settle_duplicates
+from survey.ratings import Ratings, from_table, settle_duplicates
 
 Level = Literal["interval", "ordinal"]
 

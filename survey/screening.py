@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import ConfigError
+from gazekit.core.types import Floats
 from survey.p910 import MODERATE, joint_estimate
-from survey.ratings import Floats, Ratings, from_table, settle_duplicates
+from survey.ratings import Ratings, from_table, settle_duplicates
 
 MIN_RATINGS = 8  # a rater with fewer is not judged by the scores
 EXCLUDING = ("attention", "straight-lining", "too fast", "correlation", "inconsistency")

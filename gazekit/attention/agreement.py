@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
-from gazekit.attention.maps import Map
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
 from gazekit.core.progress import track
+from gazekit.core.types import Map
 
 Others = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 HALF = "half of the viewers"

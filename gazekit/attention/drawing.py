@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Pixels
 from gazekit.shapes.rectangles import Box
 
-Pixels = npt.NDArray[np.uint8]
 Point = npt.NDArray[np.float64]
 # one colour a viewer, RGB: the Okabe-Ito set, which colour-blind readers tell apart
 VIEWER_COLOURS = (

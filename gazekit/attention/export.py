@@ -15,15 +15,15 @@ import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
-from gazekit.attention.maps import Map
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import provenance, whole_file
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
-from gazekit.pictures import Picture, Pixels, read_picture
+from gazekit.core.types import Map, Mask, Pixels
+from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.mask_spec import MaskRule, ShareOf
-from gazekit.shapes.masks import Fill, Mask, apply_mask, check_look, fixations_to_mask, rectangles_to_mask
+from gazekit.shapes.masks import Fill, apply_mask, check_look, fixations_to_mask, rectangles_to_mask
 from gazekit.shapes.patches import connected_regions
 from gazekit.shapes.rectangles import Box
 

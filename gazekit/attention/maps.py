@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Map
 
-Map = npt.NDArray[np.float32]
 TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter
 _BAND = 64  # rows of the map that are made together
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from gazekit.attention.maps import on_picture
 from gazekit.core.errors import InputError
+from gazekit.core.types import Floats
 
-Floats = npt.NDArray[np.float64]
 METRICS = ("nss", "auc_judd", "auc_shuffled", "cc", "sim", "kl", "ig")
 BETTER = {"nss": 1, "auc_judd": 1, "auc_shuffled": 1, "cc": 1, "sim": 1, "kl": -1, "ig": 1}
 _TINY = 1e-20  # added to every pixel before a logarithm, as in pysaliency

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.attention.maps import Map, attention_map
+from gazekit.attention.maps import attention_map
 from gazekit.core.errors import ConfigError, InputError, unknown_name
+from gazekit.core.types import Map
 
 Weight = Literal["duration", "count"]
 By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]

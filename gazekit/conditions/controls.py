@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Index
 from gazekit.dataset.layout import Boxes
 from gazekit.shapes.controls import random_patches, transfer_patches
 from gazekit.shapes.masks import centre_rectangle, random_rectangle, transfer_rectangle
@@ -16,7 +17,6 @@ from gazekit.shapes.rectangles import Box
 
 HUMAN = ("human", "human-removed", "centre", "shuffled", "random")
 CONDITIONS = ("original", *HUMAN)
-Index = npt.NDArray[np.int64]
 
 
 def condition_boxes(

@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.conditions.controls import lenders, number
+from gazekit.core.types import Bits, Index, Mask
 from gazekit.dataset.assemble import Small
 from gazekit.dataset.layout import row_column
 from gazekit.shapes.controls import centre_region, region_of_area, shifted_region
-from gazekit.shapes.masks import Mask
-from gazekit.shapes.packed import Bits, Size, grid_shape, packed, unpacked
+from gazekit.shapes.packed import Size, grid_shape, packed, unpacked
 
-Index = npt.NDArray[np.int64]
 Columns = dict[str, h5py.Dataset]
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.pictures import Pixels
+from gazekit.core.types import Pixels
 
 SIDE, LOW = 32, 8
 DISTANCE = 7  # bits of 64 that may differ

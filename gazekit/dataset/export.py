@@ -21,11 +21,11 @@ from gazekit.core.errors import ConfigError, InputError, OutputError, unknown_na
 from gazekit.core.files import whole_file
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
+from gazekit.core.types import Mask, Pixels
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.sources import histogram_table
-from gazekit.pictures import Pixels
-from gazekit.shapes.masks import Fill, Mask, apply_mask, check_look
+from gazekit.shapes.masks import Fill, apply_mask, check_look
 
 KINDS = {
     b"\xff\xd8\xff": "jpg",
@@ -37,7 +37,6 @@ KINDS = {
     b"RIFF": "webp",
 }
 _JPEG = [cv2.IMWRITE_JPEG_QUALITY, 95]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

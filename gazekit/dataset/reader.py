@@ -18,13 +18,14 @@ import pandas as pd
 
 from gazekit.core.checksum import check_seal, read_seal
 from gazekit.core.errors import FormatError, InputError, unknown_name
+from gazekit.core.types import Bits, Mask, Pixels
 from gazekit.dataset.index import Tables, read_tables, shard_files
 from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
 from gazekit.dataset.resize import decode_resized, resized
-from gazekit.pictures import Pixels, decode_picture
+from gazekit.pictures import decode_picture
 from gazekit.shapes.mask_spec import Kind
-from gazekit.shapes.masks import Fill, Mask, apply_mask
-from gazekit.shapes.packed import REMOVED, Bits, Rectangles, Regions
+from gazekit.shapes.masks import Fill, apply_mask
+from gazekit.shapes.packed import REMOVED, Rectangles, Regions
 
 Split = Literal["train", "validation", "test"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from gazekit.pictures import Pixels, Size, decode_plain, shrink_for
+from gazekit.core.types import Pixels
+from gazekit.pictures import Size, decode_plain, shrink_for
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:

@@ -17,12 +17,12 @@ import numpy.typing as npt
 from gazekit.attention import attention_map
 from gazekit.core.checksum import check_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
+from gazekit.core.types import Mask, Pixels
 from gazekit.dataset.duplicates import perceptual_hash
 from gazekit.dataset.layout import PART, Boxes, row_column, write_columns, write_remarks
 from gazekit.dataset.resize import resized
-from gazekit.pictures import Picture, Pixels, examine_picture
+from gazekit.pictures import Picture, examine_picture
 from gazekit.shapes.mask_spec import MaskRule
-from gazekit.shapes.masks import Mask
 from gazekit.shapes.packed import FINER, Size, around, grid_shape, packed, scaled_box
 from gazekit.shapes.rectangles import Box
 

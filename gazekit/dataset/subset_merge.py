@@ -18,6 +18,7 @@ from gazekit.core.checksum import sealed_file
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.files import provenance
 from gazekit.core.progress import track
+from gazekit.core.types import Index
 from gazekit.dataset.assemble import Small, publish
 from gazekit.dataset.build import ONE_FILE, SHARD
 from gazekit.dataset.duplicates import DISTANCE, components, near_pairs
@@ -38,7 +39,6 @@ from gazekit.dataset.splits import split
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
 
-Index = npt.NDArray[np.int64]
 Table = dict[str, npt.NDArray[Any]]
 
 

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Bools, Floats, Labels
 from gazekit.events.blinks import blinks, cover
 from gazekit.events.joining import settle
-from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, Labels, runs
+from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, runs
 from gazekit.events.samples import Samples
 from gazekit.events.velocity import smoothed_velocity, window_half
-from gazekit.gaze import Floats
 
-Bools = npt.NDArray[np.bool_]
 _MAD_TO_SD = 1.4826
 _LONGEST_SACCADE_MS = 150.0
 _BLINK_REACH_MS = 150.0

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gazekit.events.samples import Bools, Samples, masked_axes
-from gazekit.gaze import Eye, Floats
+from gazekit.core.types import Bools, Floats
+from gazekit.events.samples import Samples, masked_axes
+from gazekit.gaze import Eye
 
 _AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
 Point = tuple[Floats, Floats, Floats]  # x, y, z in millimetres; a coordinate that never changes has shape (1,)

@@ -14,8 +14,8 @@ import pandas as pd
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file
+from gazekit.core.types import Bools
 
-Bools = npt.NDArray[np.bool_]
 Inside = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], Bools]
 AOI_COLUMNS = (
     "participant",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.events.labels import Index, runs
-from gazekit.gaze import Floats
-
-Bools = npt.NDArray[np.bool_]
-Stamps = npt.NDArray[np.int64]
+from gazekit.core.types import Bools, Floats, Index
+from gazekit.events.labels import runs
 
 
-def blinks(time_us: Stamps, lost: Bools, speed: Floats, moving: float, min_blink_ms: float, reach_ms: float) -> Bools:
+def blinks(time_us: Index, lost: Bools, speed: Floats, moving: float, min_blink_ms: float, reach_ms: float) -> Bools:
     """Where a blink is, shape (n,): each loss of at least ``min_blink_ms`` with the movement that touches it.
 
     Half-closed lids drag the gaze point along, so the samples before and after a loss that move faster than

@@ -7,10 +7,10 @@ from bisect import bisect_left
 import numpy as np
 import numpy.typing as npt
 
-Stamps = npt.NDArray[np.int64]
+from gazekit.core.types import Index
 
 
-def increasing(time_us: Stamps) -> npt.NDArray[np.int64]:
+def increasing(time_us: Index) -> npt.NDArray[np.int64]:
     """Indices of the samples to use, so that their stamps strictly increase.
 
     Of a doubled sample the first is kept. Where the clock steps back the stamps contradict each other, and the largest
@@ -25,7 +25,7 @@ def increasing(time_us: Stamps) -> npt.NDArray[np.int64]:
     return _longest_increasing(time_us)
 
 
-def _longest_increasing(time_us: Stamps) -> npt.NDArray[np.int64]:
+def _longest_increasing(time_us: Index) -> npt.NDArray[np.int64]:
     """Patience sorting, O(n log n)."""
     ends: list[int] = []  # the smallest last stamp of an increasing sequence of each length
     places: list[int] = []
@@ -48,6 +48,6 @@ def _longest_increasing(time_us: Stamps) -> npt.NDArray[np.int64]:
     return chain
 
 
-def interval_us(time_us: Stamps) -> float:
+def interval_us(time_us: Index) -> float:
     """The nominal sampling interval: the median step; NaN below two samples."""
     return float(np.median(np.diff(time_us))) if len(time_us) > 1 else float("nan")

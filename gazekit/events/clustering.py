@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.gaze import Floats
+from gazekit.core.types import Floats
 
 _AT_ONCE = 1 << 20  # points clustered together: bounds the memory
 _MOST_ROUNDS = 100

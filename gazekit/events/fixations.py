@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.types import Floats, Index, Labels
 from gazekit.events.angles import angle_deg
 from gazekit.events.detectors import PICTURE_DETECTOR, complete, detector
-from gazekit.events.labels import LOST, Events, Index, Labels
+from gazekit.events.labels import LOST, Events
 from gazekit.events.samples import OFF_SCREEN_DEG, Samples, prepare
-from gazekit.gaze import EyeChoice, Floats, GazeRecording
+from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
 

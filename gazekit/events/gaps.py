@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Floats
 from gazekit.events.labels import runs
-from gazekit.gaze import Floats
 
 
 def fill_gaps(

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import cheby1, sosfiltfilt
 
+from gazekit.core.types import Floats, Index
 from gazekit.events.clustering import switch_weights
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.joining import mark_between
-from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, Index, runs
+from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, runs
 from gazekit.events.samples import Samples, masked_axes
-from gazekit.gaze import Floats
 
 _COPIES = (2, 5, 10)
 _FEWEST = 4  # samples that a window of a downsampled copy must have; slower copies are left out

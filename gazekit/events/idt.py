@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.joining import mark_between
-from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, Index
+from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events
 from gazekit.events.samples import Samples
-from gazekit.gaze import Floats
 
-Stamps = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 _ROUNDING = 1e-9
 _LONGEST_SACCADE_MS = 150.0
 
@@ -49,7 +46,7 @@ def idt(
 
 
 def _windows(
-    time_us: Stamps, x: Floats, y: Floats, limit: float, duration_us: int, max_gap_us: float
+    time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int, max_gap_us: float
 ) -> tuple[Index, Index]:
     """First and last sample of each fixation, walking from window to window."""
     n = len(time_us)
@@ -74,7 +71,7 @@ def _windows(
     return table[:, 0], table[:, 1]
 
 
-def _may_begin(time_us: Stamps, x: Floats, y: Floats, limit: float, duration_us: int) -> Bools:
+def _may_begin(time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int) -> Bools:
     """Where a window may begin a fixation: a sieve by windows of a fixed number of samples that loses none.
 
     Nine tenths of the samples that a window nominally has; where even they last longer than the window (samples are

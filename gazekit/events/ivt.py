@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import unknown_name
+from gazekit.core.types import Floats, Index, Labels
 from gazekit.events.angles import Point, View, angle_deg, cut, views
 from gazekit.events.gaps import fill_gaps
-from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
+from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, runs
 from gazekit.events.samples import Samples, blend
 from gazekit.events.velocity import window_half
-from gazekit.gaze import EyeChoice, Floats
+from gazekit.gaze import EyeChoice
 
 NoiseReduction = Literal["off", "average", "median"]
 _NOISE = ("off", "average", "median")

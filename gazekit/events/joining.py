@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Floats, Index, Labels
 from gazekit.events.blinks import cover
-from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, Index, Labels, runs
+from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, runs
 from gazekit.events.samples import Samples
-from gazekit.gaze import Floats
 
 FLICKER_MS = 20.0  # a loss shorter than this is no blink
 

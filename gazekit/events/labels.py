@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Index, Labels
+
 UNCLASSIFIED, FIXATION, SACCADE, PSO, PURSUIT, LOST = range(6)
 LABEL_NAMES = ("unclassified", "fixation", "saccade", "post-saccadic oscillation", "pursuit", "blink or lost")
-
-Labels = npt.NDArray[np.int8]
-Index = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

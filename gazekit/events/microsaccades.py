@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.types import Floats, Index
 from gazekit.events.blinks import cover
 from gazekit.events.joining import settle
-from gazekit.events.labels import FIXATION, LOST, SACCADE, Events, Index, runs
+from gazekit.events.labels import FIXATION, LOST, SACCADE, Events, runs
 from gazekit.events.samples import Samples, prepare
-from gazekit.gaze import Eye, EyeChoice, Floats, GazeRecording
+from gazekit.gaze import Eye, EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
-Bools = npt.NDArray[np.bool_]
 MICROSACCADE_COLUMNS = (
     "onset_us",
     "offset_us",

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Floats
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.labels import runs
 from gazekit.events.samples import Samples, prepare
-from gazekit.gaze import EyeChoice, Floats, GazeRecording
+from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
 QUALITY_COLUMNS = (

@@ -10,11 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Index, Labels
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect
 from gazekit.events.joining import FLICKER_MS
-from gazekit.events.labels import LOST, SACCADE, Index, Labels, runs
+from gazekit.events.labels import LOST, SACCADE, runs
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import unknown_name
+from gazekit.core.types import Bools, Floats
 from gazekit.events.clock import increasing, interval_us
-from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, Floats, GazeRecording
+from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
-Bools = npt.NDArray[np.bool_]
 OFF_SCREEN_DEG = 20.0
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.gaze import Floats
-
-Bools = npt.NDArray[np.bool_]
+from gazekit.core.types import Bools, Floats
 
 
 def window_half(interval_us: float, window_ms: float) -> int:

@@ -8,10 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
+from gazekit.core.types import Bools, Floats
 from gazekit.gaze import Eye, GazeRecording
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 INT_MAX = 2147483647.0  # what 32-bit programs write where they have no number
 UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "μs": 1.0, "µs": 1.0, "ns": 1e-3}

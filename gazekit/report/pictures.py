@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.attention.drawing import fit_picture
+from gazekit.core.types import Pixels
 
-Pixels = npt.NDArray[np.uint8]
 LONGEST = 460  # longer side of a picture on the page
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gazekit.attention.agreement import centre_prior
 from gazekit.core.errors import InputError
-from gazekit.shapes.masks import Mask
+from gazekit.core.types import Mask
 from gazekit.shapes.patches import highest_pixels
 from gazekit.shapes.rectangles import Box, checked_map
 

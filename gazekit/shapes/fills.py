@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Pixels
+
 FILLS = ("black", "mean", "blur", "foveated")
-Pixels = npt.NDArray[np.uint8]
 _BLUR = 1 / 20  # sigma of the full blur, as a share of the longer side
 _REACH = 1 / 3  # distance from the kept part at which foveated sharpness has fallen to the full blur, same share
 _LEVELS = 5

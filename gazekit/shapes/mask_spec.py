@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import ConfigError, unknown_name
-from gazekit.shapes.masks import Mask
+from gazekit.core.types import Mask
 from gazekit.shapes.patches import best_patches, threshold_mask
 from gazekit.shapes.rectangles import Box, attended_rectangle, rectangle_of_area
 

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from gazekit.attention.maps import on_picture
 from gazekit.core.errors import InputError, unknown_name
+from gazekit.core.types import Mask
 from gazekit.shapes.fills import FILLS, filled, soft_edge
 from gazekit.shapes.rectangles import Box, rectangle_of_area
 
-Mask = npt.NDArray[np.bool_]
 Fill = Literal["black", "mean", "blur", "foveated"]
 
 __all__ = [

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Bits, Mask
 from gazekit.dataset.layout import Boxes
-from gazekit.shapes.masks import Mask, rectangles_to_mask, resized_mask
+from gazekit.shapes.masks import rectangles_to_mask, resized_mask
 from gazekit.shapes.patches import connected_regions
 from gazekit.shapes.rectangles import Box
 
 Size = tuple[int, int]
-Bits = npt.NDArray[np.uint8]  # (N, side, ceil(side / 8)): regions, a bit a pixel of the grid
 REMOVED = ("human-removed",)  # conditions that keep what lies outside their mask
 FINER = 2  # the side of a region's grid, in sides of the map's
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gazekit.stats.metrics import Array, Features, metrics
+from gazekit.core.types import Floats
+from gazekit.stats.metrics import Features, metrics
 from gazekit.stats.resampling import bootstrap
 from gazekit.stats.standard_error import defined, error_of, left_out
 
@@ -20,9 +21,9 @@ class Measured:
 
     seeds: tuple[int, ...]
     features: Features
-    values: dict[str, Array]
-    replicates: dict[str, Array]
-    without: dict[str, Array]
+    values: dict[str, Floats]
+    replicates: dict[str, Floats]
+    without: dict[str, Floats]
     threshold: float
     resamples: int
     seed: int

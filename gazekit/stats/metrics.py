@@ -9,9 +9,8 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Floats
 from gazekit.histograms import moments
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,12 @@ class Features:
     Predicted and true mean and standard deviation (score units 1..K), and EMD at r = 1 and 2.
     """
 
-    mean: Array
-    std: Array
-    true_mean: Array
-    true_std: Array
-    emd1: Array
-    emd2: Array
+    mean: Floats
+    std: Floats
+    true_mean: Floats
+    true_std: Floats
+    emd1: Floats
+    emd2: Floats
 
     @property
     def n(self) -> int:
@@ -62,7 +61,7 @@ class Features:
         pairs = zip(self.arrays(), other.arrays(), strict=True)
         return Features(*(np.where(swap, b[..., None, :], a[..., None, :]) for a, b in pairs))
 
-    def arrays(self) -> tuple[Array, ...]:
+    def arrays(self) -> tuple[Floats, ...]:
         """The six arrays, in the order of the fields."""
         return (self.mean, self.std, self.true_mean, self.true_std, self.emd1, self.emd2)
 
@@ -87,7 +86,7 @@ def features(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> Features:
     return Features(mean, std, true_mean, true_std, gap.mean(axis=-1), np.sqrt((gap**2).mean(axis=-1)))
 
 
-def metrics(found: Features, threshold: float) -> dict[str, Array]:
+def metrics(found: Features, threshold: float) -> dict[str, Floats]:
     """All metrics over the last axis; correlations are NaN where a side does not vary.
 
     ``threshold`` is in score units: a picture is "high" when its mean is above it.
@@ -130,7 +129,7 @@ def default_threshold(buckets: int) -> float:
     return buckets / 2
 
 
-def correlation(x: Array, y: Array) -> Array:
+def correlation(x: Floats, y: Floats) -> Floats:
     """Pearson's correlation over the last axis; NaN where a side does not vary."""
     x = x - x.mean(axis=-1, keepdims=True)
     y = y - y.mean(axis=-1, keepdims=True)
@@ -141,11 +140,11 @@ def correlation(x: Array, y: Array) -> Array:
     return np.asarray(np.where(still, np.nan, np.clip(result, -1.0, 1.0)))
 
 
-def _ranks(x: Array) -> Array:
+def _ranks(x: Floats) -> Floats:
     return np.asarray(rankdata(x, axis=-1), dtype=np.float64)
 
 
-def _distributions(values: npt.ArrayLike, what: str) -> Array:
+def _distributions(values: npt.ArrayLike, what: str) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim < 2 or array.shape[-1] < 2 or array.shape[-2] < 1:
         raise InputError(f"{what}: rating distributions have the shape (N, K) with K of 2 or more; found {array.shape}")

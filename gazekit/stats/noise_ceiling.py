@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.stats.metrics import METRICS, Array, default_threshold, features, metrics
-
-Counts = npt.NDArray[np.int64]
+from gazekit.core.types import Floats, Index
+from gazekit.stats.metrics import METRICS, default_threshold, features, metrics
 
 
-def constant_histogram(training: Counts) -> Array:
+def constant_histogram(training: Index) -> Floats:
     """The mean of the training pictures' normalised histograms, shape (K,): the best guess that sees no picture."""
     counts = np.asarray(training, dtype=np.float64)
     return np.asarray((counts / counts.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
-def always_high(actual: Counts, threshold: float | None = None) -> float:
+def always_high(actual: Index, threshold: float | None = None) -> float:
     """Accuracy of calling every picture high."""
     limit = default_threshold(actual.shape[1]) if threshold is None else threshold
     found = features(actual, actual)
@@ -24,7 +22,7 @@ def always_high(actual: Counts, threshold: float | None = None) -> float:
 
 
 def split_half(
-    counts: Counts, *, splits: int = 100, threshold: float | None = None, seed: int = 0
+    counts: Index, *, splits: int = 100, threshold: float | None = None, seed: int = 0
 ) -> dict[str, tuple[float, float, float]]:
     """How well one random half of the raters predicts the other half: mean over splits, and its 95 % interval.
 
@@ -39,8 +37,8 @@ def split_half(
         return dict.fromkeys(METRICS, (np.nan, np.nan, np.nan))
     limit = default_threshold(usable.shape[1]) if threshold is None else threshold
     pictures = np.random.default_rng(np.random.SeedSequence([seed, 5]))
-    rows: list[dict[str, Array]] = []
-    drawn: list[dict[str, Array]] = []
+    rows: list[dict[str, Floats]] = []
+    drawn: list[dict[str, Floats]] = []
     for _ in range(splits):
         half = np.stack([rng.multivariate_hypergeometric(row, int(row.sum()) // 2) for row in usable])
         found = features(half, usable - half)
@@ -54,6 +52,6 @@ def full_length(half: float) -> float:
     return 2 * half / (1 + half) if half > -1 else float("nan")
 
 
-def _interval(values: Array, replicates: Array) -> tuple[float, float, float]:
+def _interval(values: Floats, replicates: Floats) -> tuple[float, float, float]:
     low, high = np.quantile(replicates, [0.025, 0.975])
     return float(values.mean()), float(low), float(high)

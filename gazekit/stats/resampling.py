@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.stats.metrics import METRICS, Array, Features, metrics
+from gazekit.core.types import Floats
+from gazekit.stats.metrics import METRICS, Features, metrics
 from gazekit.stats.standard_error import defined
 
 _CELLS = 400_000  # values a block of resamples may hold: what keeps memory flat on large test splits
@@ -34,7 +35,7 @@ def bootstrap(
     """
     count = seeds.mean.shape[0]
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
-    blocks: dict[str, list[Array]] = {name: [] for name in METRICS}
+    blocks: dict[str, list[Floats]] = {name: [] for name in METRICS}
     for size in _blocks(seeds, affordable(seeds, resamples)):
         pictures = rng.integers(0, seeds.n, (size, seeds.n))
         chosen = rng.integers(0, count, (size, count))
@@ -44,7 +45,7 @@ def bootstrap(
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
 
 
-def interval(replicates: Array) -> tuple[float, float]:
+def interval(replicates: Floats) -> tuple[float, float]:
     """The 95 % percentile interval of bootstrap replicates."""
     low, high = np.quantile(replicates, [0.025, 0.975])
     return float(low), float(high)
@@ -73,13 +74,13 @@ def permutation_p(
     return {name: count / total if exact else (count + 1) / (total + 1) for name, count in at_least.items()}
 
 
-def difference(a: Features, b: Features, threshold: float) -> dict[str, Array]:
+def difference(a: Features, b: Features, threshold: float) -> dict[str, Floats]:
     """Difference of each metric's mean over seeds (the first axis)."""
     left, right = defined(metrics(a, threshold)), defined(metrics(b, threshold))
     return {name: left[name].mean(axis=0) - right[name].mean(axis=0) for name in METRICS}
 
 
-def holm(p: npt.ArrayLike) -> Array:
+def holm(p: npt.ArrayLike) -> Floats:
     """Holm's step-down correction of a family of p values, in their order."""
     values = np.asarray(p, dtype=np.float64)
     order = np.argsort(values, kind="stable")

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from gazekit.stats.metrics import METRICS, Array, Features, metrics
+from gazekit.core.types import Floats
+from gazekit.stats.metrics import METRICS, Features, metrics
 
 _ONE_BY_ONE, _GROUPS = 1000, 200  # pictures left out one by one up to so many, else in so many groups
 _CELLS = 400_000
@@ -54,7 +55,7 @@ class Error:
         aim = (value / (norm.ppf(1 - alpha / 2) + norm.ppf(power))) ** 2 - self.luck
         return float(np.ceil(self.pictures**2 / aim)) if aim > 0 else float("inf")
 
-    def widened(self, value: float, replicates: Array, limits: tuple[float, float]) -> tuple[float, float]:
+    def widened(self, value: float, replicates: Floats, limits: tuple[float, float]) -> tuple[float, float]:
         """The 95 % percentile interval of bootstrap replicates, widened to what so few seeds allow to say."""
         low, high = np.quantile(replicates, [0.025, 0.975])
         spread = float(replicates.std(ddof=1))
@@ -65,16 +66,16 @@ class Error:
         )
 
 
-def left_out(found: Features, threshold: float) -> dict[str, Array]:
+def left_out(found: Features, threshold: float) -> dict[str, Floats]:
     """Every metric without each picture (or group of pictures), from features (S, N): shape (S, G)."""
-    parts: dict[str, list[Array]] = {name: [] for name in METRICS}
+    parts: dict[str, list[Floats]] = {name: [] for name in METRICS}
     for index in _without(found.n, max(1, _CELLS // (found.n * len(found.mean)))):
         for name, value in defined(metrics(found.take(index), threshold)).items():
             parts[name].append(value)
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 
 
-def pooled_luck(values: Array) -> tuple[float, int]:
+def pooled_luck(values: Floats) -> tuple[float, int]:
     """Variance of a difference of two conditions from seed to seed, from all conditions (T, S), and its freedom.
 
     Twice the mean square of condition by seed, as Obuchowski and Rockette have it: with three seeds, two conditions by
@@ -85,7 +86,7 @@ def pooled_luck(values: Array) -> tuple[float, int]:
     return (2 * float((rest**2).sum()) / freedom if freedom else 0.0), freedom
 
 
-def error_of(values: Array, without: Array, pictures: int, luck: tuple[float, int] | None = None) -> Error:
+def error_of(values: Floats, without: Floats, pictures: int, luck: tuple[float, int] | None = None) -> Error:
     """The error of the mean of values (S,) from the same ones without each picture or group (S, G).
 
     ``luck`` : their variance from seed to seed and its degrees of freedom, if more is known of it than they tell.
@@ -106,7 +107,7 @@ def error_of(values: Array, without: Array, pictures: int, luck: tuple[float, in
     return Error(float(np.sqrt(variance)), float(df), spread, lasting)
 
 
-def defined(found: Mapping[str, Array]) -> dict[str, Array]:
+def defined(found: Mapping[str, Floats]) -> dict[str, Floats]:
     """Metrics with undefined correlations as 0: a constant prediction says nothing of the order."""
     return {name: np.nan_to_num(value, nan=0.0) for name, value in found.items()}
 

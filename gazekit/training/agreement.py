@@ -13,9 +13,9 @@ import pandas as pd
 
 from gazekit.attention import saliency
 from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, centre_prior, other_fixations
-from gazekit.attention.maps import Map
 from gazekit.attention.viewings import Viewing
 from gazekit.core.progress import track
+from gazekit.core.types import Map
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset

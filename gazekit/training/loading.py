@@ -12,13 +12,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from gazekit.core.types import Index, Pixels
+
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
     from gazekit.models.input_spec import Look
     from gazekit.shapes.masks import Fill
 
-Index = npt.NDArray[np.int64]
-Pixels = npt.NDArray[np.uint8]
 Images = tuple[Tensor, ...]  # what a network takes of pictures: uint8 (b, 3, h, w), or two of them, or (b, 5, 3, h, w)
 
 

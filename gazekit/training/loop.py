@@ -20,9 +20,10 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.core.errors import InputError, TrainingError
+from gazekit.core.types import Index
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
 from gazekit.training.distributed import Team, shares
-from gazekit.training.loading import Draw, Examples, Images, Index, cropped, epoch_plan, in_order, mirrored
+from gazekit.training.loading import Draw, Examples, Images, cropped, epoch_plan, in_order, mirrored
 from gazekit.training.loss import emd_loss
 from gazekit.training.recipe import Recipe, completed
 from gazekit.training.schedule import best_epoch, finished, rate_factor

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.tables import read_table
+from gazekit.core.types import Floats
 from gazekit.histograms import count_columns
-from gazekit.stats.metrics import Array, Features, default_threshold, features
+from gazekit.stats.metrics import Features, default_threshold, features
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Results:
     images: list[str]  # test split
     actual: npt.NDArray[np.int64]  # (N, K)
     training: npt.NDArray[np.int64]  # (M, K)
-    predicted: dict[tuple[str, str], dict[int, Array]]  # (model, condition) -> seed -> (N, K)
+    predicted: dict[tuple[str, str], dict[int, Floats]]  # (model, condition) -> seed -> (N, K)
     threshold: float
     unfinished: Sequence[tuple[str, str, int]] = ()  # (model, condition, seed)
 
@@ -47,7 +48,7 @@ def read_results(folder: str | Path, threshold: float | None = None) -> Results:
     columns = count_columns(truth)
     test, training = truth[truth["split"] == "test"], truth[truth["split"] == "train"]
     images = list(test["image"])
-    predicted: dict[tuple[str, str], dict[int, Array]] = {}
+    predicted: dict[tuple[str, str], dict[int, Floats]] = {}
     unfinished: list[tuple[str, str, int]] = []
     for model, condition, seed in cells_of(config):
         cell = folder / "runs" / model / condition / f"seed{seed}"
@@ -96,7 +97,7 @@ def _threshold(given: float | None, buckets: int) -> float:
     return given
 
 
-def _predictions(cell: Path, images: Sequence[str], buckets: int) -> Array:
+def _predictions(cell: Path, images: Sequence[str], buckets: int) -> Floats:
     columns = [f"p{k + 1}" for k in range(buckets)]
     table = read_table(cell / "predictions.csv", ["image", *columns], "table of predictions")
     if list(table["image"]) != list(images) or f"p{buckets + 1}" in table:

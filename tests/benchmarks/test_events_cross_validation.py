@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
+from gazekit.core.types import Labels
 from gazekit.events import label_samples
 from gazekit.gaze import GazeRecording
 from tests.real.test_events_agreement import FIXATION, PSO, SACCADE, SCREEN, kappa
@@ -26,7 +27,6 @@ GRID = {
     "pso_pause_ms": (10.0, 12.0, 16.0),
     "max_pso_ms": (40.0, 50.0, 80.0),
 }
-Labels = npt.NDArray[np.int64]
 
 
 def kappas(found: list[Labels], experts: list[list[Labels]]) -> npt.NDArray[np.float64]:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import fixations_, quality_
+from gazekit.core.types import Labels
 from gazekit.events import data_quality, detect_fixations, detect_saccades, detectors, label_samples, main_sequence
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
@@ -19,7 +20,6 @@ from gazekit.screen import Screen
 SCREEN = Screen(1024, 768, 380.0, 300.0, 670.0)
 FIXATION, SACCADE, PSO, PURSUIT = 1, 2, 3, 4
 UNKNOWN = -1  # not compared
-Labels = npt.NDArray[np.int64]
 Labelled = dict[str, tuple[GazeRecording, Labels, Labels]]
 
 

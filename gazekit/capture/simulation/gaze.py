@@ -15,11 +15,9 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 
 from gazekit.capture.simulation.scanpath import Scanpath, Scene
+from gazekit.core.types import Floats, Index
 from gazekit.screen import Screen
 from gazekit.session.samples import SIDES, Block, empty_samples
-
-Floats = npt.NDArray[np.float64]
-Times = npt.NDArray[np.int64]
 
 _GRID = 64  # long side of the map that draws the eyes
 _SCALES = ((1.0, 4.0), (2.0, 8.0), (3.0, 12.0))  # centre and surround, grid cells
@@ -93,7 +91,7 @@ class _Spells:
     stop: list[float] = field(default_factory=list)
     until: float = -1.0
 
-    def inside(self, t: Times) -> npt.NDArray[np.bool_]:
+    def inside(self, t: Index) -> npt.NDArray[np.bool_]:
         """Whether each moment lies in a stretch."""
         if self.until < 0:
             self.until = float(t[0])
@@ -130,7 +128,7 @@ class Person:
         """The screen changes at a moment (system clock, microseconds)."""
         self._path.watch(t_us, scene)
 
-    def sample(self, t_us: Times) -> tuple[Block, Floats]:
+    def sample(self, t_us: Index) -> tuple[Block, Floats]:
         """Samples at rising moments, and how open the eyes are (mm); both stamps are left at 0."""
         block = empty_samples(len(t_us))
         if not len(t_us):
@@ -148,7 +146,7 @@ class Person:
         return block, np.where(blink, 0.5, 9.5) + self.rng.normal(0, 0.1, len(t_us))
 
     def _fill_eye(
-        self, block: Block, side: str, gaze: Floats, seen: npt.NDArray[np.bool_], t_us: Times, index: int
+        self, block: Block, side: str, gaze: Floats, seen: npt.NDArray[np.bool_], t_us: Index, index: int
     ) -> None:
         mm_x, mm_y = self.screen.to_mm(gaze[:, 0], gaze[:, 1])
         sway = 4.0 * np.sin(2 * np.pi * 0.05e-6 * t_us[:, None] + self._tremor[None, :3])
@@ -173,7 +171,7 @@ class Person:
         self._drift = drift[-1:]
         return np.asarray(drift, dtype=np.float64)
 
-    def _shake(self, t_us: Times) -> Floats:
+    def _shake(self, t_us: Index) -> Floats:
         """Tremor, degrees: about 85 Hz."""
         phase = 2 * np.pi * 85e-6 * t_us[:, None] + self._tremor[None, :2]
         return self.habits.tremor_deg * np.sin(phase)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
 from gazekit.core.tables import read_table
-
-Floats = npt.NDArray[np.float64]
+from gazekit.core.types import Floats
 
 COLUMNS = ("image", "interest_x", "interest_y", "interest_radius")
 _STRENGTH = 12.0  # salience counts so many times more inside

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.types import Floats
 from gazekit.screen import Placement, Screen
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

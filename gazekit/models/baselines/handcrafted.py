@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError, unknown_name
+from gazekit.core.types import Floats
 from gazekit.models.pixels import Picture, resize
 
 GIST = "gist"
 FISHER = "sift-fisher"
 Descriptor = Literal["gist", "sift-fisher"]
-Vectors = npt.NDArray[np.float64]
 
 
 class HandcraftedModel:
@@ -37,7 +37,7 @@ class HandcraftedModel:
         self.descriptor, self.seed, self.modes, self.keypoints = descriptor, seed, modes, keypoints
         self._mixture: Any = None
         self._machine: Any = None
-        self._histograms: Vectors | None = None
+        self._histograms: Floats | None = None
 
     def fit(self, pictures: Sequence[Picture], counts: npt.ArrayLike) -> HandcraftedModel:
         """Learn from pictures (uint8 RGB, any size) and their rating counts (N, K).
@@ -68,13 +68,13 @@ class HandcraftedModel:
         self._histograms = np.stack([q[~high].mean(0), q[high].mean(0)])
         return self
 
-    def predict(self, pictures: Sequence[Picture]) -> Vectors:
+    def predict(self, pictures: Sequence[Picture]) -> Floats:
         """Probabilities, (N, K)."""
         if self._histograms is None:
             raise InputError("this model has not been fitted; call fit(pictures, counts) first")
         return np.asarray(self._machine.predict_proba(self.describe(pictures)) @ self._histograms)
 
-    def describe(self, pictures: Sequence[Picture]) -> Vectors:
+    def describe(self, pictures: Sequence[Picture]) -> Floats:
         """The descriptor of each picture, (N, D); Fisher vectors are those of the fitted mixture.
 
         Raises
@@ -85,7 +85,7 @@ class HandcraftedModel:
             raise InputError("no picture to describe was given")
         if self.descriptor == FISHER and self._mixture is None:
             raise InputError("this model has not been fitted; call fit(pictures, counts) first")
-        one: Callable[[Picture], Vectors] = gist if self.descriptor == GIST else self._fisher_vector
+        one: Callable[[Picture], Floats] = gist if self.descriptor == GIST else self._fisher_vector
         return np.stack([one(picture) for picture in pictures])
 
     def _learn_mixture(self, pictures: Sequence[Picture]) -> None:
@@ -97,7 +97,7 @@ class HandcraftedModel:
         gaussians = {"covariance_type": "diag", "random_state": self.seed, "reg_covar": 1e-4}
         self._mixture = learn_gmm(found, n_modes=self.modes, gm_args=gaussians)  # type: ignore[no-untyped-call]
 
-    def _fisher_vector(self, picture: Picture) -> Vectors:
+    def _fisher_vector(self, picture: Picture) -> Floats:
         from skimage.feature import fisher_vector
 
         descriptors = sift(picture, self.keypoints)
@@ -107,7 +107,7 @@ class HandcraftedModel:
         return np.asarray(vector, dtype=np.float64)
 
 
-def _histograms(counts: npt.ArrayLike, pictures: int) -> Vectors:
+def _histograms(counts: npt.ArrayLike, pictures: int) -> Floats:
     q = np.asarray(counts, dtype=np.float64)
     if q.ndim != 2 or len(q) != pictures:
         raise InputError(f"counts of shape {q.shape} for {pictures} pictures; (N, K), a row a picture, was expected")
@@ -118,7 +118,7 @@ def _histograms(counts: npt.ArrayLike, pictures: int) -> Vectors:
     return np.asarray(q / total)
 
 
-def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 4, side: int = 128) -> Vectors:
+def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 4, side: int = 128) -> Floats:
     """The spatial envelope (Oliva & Torralba 2001): mean energy of Gabor filters in a grid of cells.
 
     Returns
@@ -132,7 +132,7 @@ def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 
     return np.asarray(energy.reshape(-1, cells, n, cells, n).mean((2, 4)).ravel())
 
 
-def sift(picture: Picture, keypoints: int = 200, side: int = 256) -> Vectors:
+def sift(picture: Picture, keypoints: int = 200, side: int = 256) -> Floats:
     """SIFT descriptors of a picture scaled to a longer side of ``side``: (n, 128), n at most ``keypoints``."""
     from skimage.feature import SIFT
 
@@ -147,7 +147,7 @@ def sift(picture: Picture, keypoints: int = 200, side: int = 256) -> Vectors:
     return np.asarray(detector.descriptors[:keypoints], dtype=np.float64)
 
 
-def _gabor_bank(side: int, scales: int, orientations: int) -> Vectors:
+def _gabor_bank(side: int, scales: int, orientations: int) -> Floats:
     fy, fx = np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side), indexing="ij")
     radius, angle = np.hypot(fx, fy), np.arctan2(fy, fx)
     bank = []
