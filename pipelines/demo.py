@@ -296,10 +296,10 @@ def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
 def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> None:
     from gazekit.core.tables import read_table, write_table
     from gazekit.histograms import write_histograms
-    from survey.export import export_ratings
-    from survey.histograms import aggregate
+    from survey.aggregation import aggregate
+    from survey.database import open_store
+    from survey.rating_export import export_ratings
     from survey.simulate import fill
-    from survey.store import open_store
 
     truth = read_table(opinions, ["image", "opinion"])
     database = ratings.with_name("survey.sqlite3")

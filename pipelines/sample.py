@@ -17,9 +17,9 @@ import pandas as pd
 from gazekit.capture import record
 from gazekit.core.files import write_text
 from gazekit.core.tables import write_table
-from survey.export import export_ratings
+from survey.database import open_store
+from survey.rating_export import export_ratings
 from survey.simulate import fill
-from survey.store import open_store
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg", "rocket.jpg")
 PARTICIPANTS = ("P01", "P02")

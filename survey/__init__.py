@@ -9,10 +9,10 @@ _PLACES = {
     "SurveyError": "survey.errors",
     "SurveySection": "survey.config",
     "SurveyStudy": "survey.config",
-    "Store": "survey.store",
-    "aggregate": "survey.histograms",
-    "export_ratings": "survey.export",
-    "open_store": "survey.store",
+    "Store": "survey.database",
+    "aggregate": "survey.aggregation",
+    "export_ratings": "survey.rating_export",
+    "open_store": "survey.database",
     "read_study": "survey.config",
 }
 __all__ = sorted(_PLACES)

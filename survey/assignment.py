@@ -2,7 +2,7 @@
 
 The open picture with the fewest slots comes first, so that every picture reaches its target as early as
 possible; among equals a shuffled order of the rater decides. Every function here runs inside a transaction of
-`survey.store.Store.write`.
+`survey.database.Store.write`.
 """
 
 from __future__ import annotations

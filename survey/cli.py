@@ -53,7 +53,7 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
     Example:  gazekit survey serve study.toml --port 8080
     """
     from survey.config import read_study
-    from survey.pictures import picture_files
+    from survey.picture_files import picture_files
     from survey.serve import operator_password
     from survey.serve import serve as run
 
@@ -105,7 +105,7 @@ def simulate(
     import numpy as np
 
     from survey.config import read_study
-    from survey.pictures import picture_files
+    from survey.picture_files import picture_files
     from survey.simulate import Kind, fill
 
     settings = read_study(study)
@@ -139,9 +139,9 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     \b
     Example:  gazekit survey export study.toml --out ratings.csv
     """
-    from survey.export import export_ratings
+    from survey.database import open_store
     from survey.outputs import write_csv
-    from survey.store import open_store
+    from survey.rating_export import export_ratings
 
     store = open_store(place(study, database))
     table = export_ratings(store, practice=practice)
@@ -301,7 +301,7 @@ def aggregate(
     \b
     Example:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
     """
-    from survey.histograms import aggregate as histograms
+    from survey.aggregation import aggregate as histograms
     from survey.outputs import provenance, write_csv
     from survey.screening import screen as judge
     from survey.screening import without

@@ -3,7 +3,7 @@
 GazekitError              what was found, what was expected, what to do next (`gazekit.core.errors`)
 |-- ConfigError           a study file or an option is wrong (all faults in one message)
 `-- SurveyError           the survey cannot go on
-    `-- ImportFault       ratings that cannot be read
+    `-- RatingsError       ratings that cannot be read
 """
 
 from __future__ import annotations
@@ -15,5 +15,5 @@ class SurveyError(GazekitError):
     """Anything that the survey raises on purpose; the command line prints it without a traceback."""
 
 
-class ImportFault(SurveyError):
+class RatingsError(SurveyError):
     """Ratings that cannot be read; the message names the file and the rows."""

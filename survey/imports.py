@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from survey.errors import ImportFault
+from survey.errors import RatingsError
 from survey.table_io import read_sheet
 
 KNOWN = {
@@ -64,18 +64,18 @@ def import_ratings(
 
     Raises
     ------
-    ImportFault : the file is not a table, the columns are not there, or nothing can be read.
+    RatingsError : the file is not a table, the columns are not there, or nothing can be read.
     """
     table = read_sheet(path)
     chosen = _recognise(table) if layout == "auto" else layout
     if chosen not in LAYOUTS:
-        raise ImportFault(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
+        raise RatingsError(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
     cells = LAYOUTS[chosen](table, mapping)
     if cells.empty:
-        raise ImportFault(f"{path}: no rating found in this table, read as {chosen}; see --rater, --columns and --map")
+        raise RatingsError(f"{path}: no rating found in this table, read as {chosen}; see --rater, --columns and --map")
     ratings, faults = _judge(cells, scale, from_scale)
     if strict and len(faults):
-        raise ImportFault(f"{path}: {len(faults)} scores cannot be used:\n{faults.head(20).to_string(index=False)}")
+        raise RatingsError(f"{path}: {len(faults)} scores cannot be used:\n{faults.head(20).to_string(index=False)}")
     return ratings, faults
 
 
@@ -83,7 +83,7 @@ def read_names(path: str | Path) -> dict[str, str]:
     """Which picture a column stands for: a table with the columns ``column`` and ``image``."""
     table = read_sheet(path)
     if not {"column", "image"} <= set(table.columns):
-        raise ImportFault(f"{path}: a map has the columns column and image; found {', '.join(table.columns)}")
+        raise RatingsError(f"{path}: a map has the columns column and image; found {', '.join(table.columns)}")
     return dict(zip(table["column"], table["image"], strict=True))
 
 
@@ -92,7 +92,7 @@ def prolific_approved(path: str | Path) -> set[str]:
     table = read_sheet(path)
     lower = {name.lower().replace("_", " "): name for name in table.columns}
     if not {"participant id", "status"} <= set(lower):
-        raise ImportFault(f"{path} is not a Prolific export: it needs the columns Participant id and Status")
+        raise RatingsError(f"{path} is not a Prolific export: it needs the columns Participant id and Status")
     good = table[lower["status"]].str.upper().isin({"APPROVED", "AWAITING REVIEW"})
     return set(table.loc[good, lower["participant id"]])
 
@@ -145,12 +145,12 @@ def _rating_columns(table: pd.DataFrame, mapping: ColumnMap, skip: set[str]) -> 
     if mapping.columns:
         chosen = [name for name in candidates if re.search(mapping.columns, name)]
         if not chosen:
-            raise ImportFault(f"no column matches {mapping.columns!r}; there are {', '.join(candidates[:20])}")
+            raise RatingsError(f"no column matches {mapping.columns!r}; there are {', '.join(candidates[:20])}")
         return chosen
     if mapping.names:
         missing = [name for name in mapping.names if name not in candidates]
         if missing:
-            raise ImportFault(f"columns of the map are not in the table: {', '.join(missing[:20])}")
+            raise RatingsError(f"columns of the map are not in the table: {', '.join(missing[:20])}")
         return list(mapping.names)
     return candidates
 
@@ -185,7 +185,7 @@ def _limesurvey(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
         (n for n in table if str(n).split(".")[0].strip().lower() in ("id", "response id")), ""
     )
     if not rater:
-        raise ImportFault("a LimeSurvey export has a column id or Response ID; name the raters' column with --rater")
+        raise RatingsError("a LimeSurvey export has a column id or Response ID; name the raters' column with --rater")
     return _bracketed(_wide(table, mapping, tuple(known), rater))
 
 
@@ -216,7 +216,7 @@ def _pairs(inputs: list[str], answers: list[str]) -> list[tuple[str, str]]:
         if (found := re.search(r"\d+$", name)) and found.group() in number
     ]
     if not pairs:
-        raise ImportFault(
+        raise RatingsError(
             f"which input belongs to which answer? inputs: {', '.join(inputs)}; answers: {', '.join(answers)}. "
             f"Name one pair with --image and --score"
         )
@@ -231,13 +231,13 @@ def _bracketed(cells: pd.DataFrame) -> pd.DataFrame:
 def _column(table: pd.DataFrame, role: str, named: str) -> str:
     if named:
         if named not in table.columns:
-            raise ImportFault(f"no column {named!r}; there are {', '.join(map(str, table.columns[:30]))}")
+            raise RatingsError(f"no column {named!r}; there are {', '.join(map(str, table.columns[:30]))}")
         return named
     lower = {str(name).lower().replace(" ", "_"): str(name) for name in table.columns}
     for name in KNOWN[role]:
         if name in lower:
             return lower[name]
-    raise ImportFault(
+    raise RatingsError(
         f"no column looks like the {role} ({', '.join(KNOWN[role][:5])} ...); name it with --{role}. "
         f"There are {', '.join(map(str, table.columns[:30]))}"
     )

@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from survey.config import SurveySection
+from survey.database import Store
 from survey.schema import image, rater, slot
-from survey.store import Store
 
 
 def overview(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.types import Floats
-from survey.errors import ImportFault, SurveyError
+from survey.errors import RatingsError, SurveyError
 
 Duplicates = Literal["first", "last", "mean", "drop"]
 
@@ -62,7 +62,7 @@ def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = T
         with np.errstate(invalid="ignore"):
             wrong |= (score != np.floor(score)) | (score < 1) | (score > scale)
     if wrong.any():
-        raise ImportFault(_say_wrong(table, wrong, scale))
+        raise RatingsError(_say_wrong(table, wrong, scale))
     return Ratings(
         raters.codes.astype(np.int32),
         images.codes.astype(np.int32),

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from gazekit.core.types import Floats
-from survey.histograms import count
+from survey.aggregation import count
 from survey.ratings import Ratings, from_table, settle_duplicates
 
 Level = Literal["interval", "ordinal"]

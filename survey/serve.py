@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gazekit.core.errors import ConfigError
 from survey.config import read_study
-from survey.store import Store, open_store
+from survey.database import Store, open_store
 
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 

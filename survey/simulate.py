@@ -12,8 +12,8 @@ from sqlalchemy import Row, select
 from survey import raters as people
 from survey.assignment import Behaviour, advance, finish, slot_at, submit
 from survey.config import SurveySection
+from survey.database import Store, open_store
 from survey.schema import image
-from survey.store import Store, open_store
 
 Kind = Literal["careful", "biased", "random", "straight-lining"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from survey.errors import ImportFault
+from survey.errors import RatingsError
 
 IDS = ("rater", "image")
 
@@ -17,7 +17,7 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    ImportFault : no such file, an empty one, or not a table.
+    RatingsError : no such file, an empty one, or not a table.
     """
     path = _existing(path)
     try:
@@ -29,7 +29,7 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
             path, sep=separator, engine="python" if separator is None else "c", dtype=str, encoding=encoding
         ).fillna("")
     except (ValueError, UnicodeError, OSError, KeyError) as error:
-        raise ImportFault(f"{path} is not a table that can be read: {error}") from error
+        raise RatingsError(f"{path} is not a table that can be read: {error}") from error
 
 
 def read_ratings(path: str | Path) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    ImportFault : no such file, an empty one, not CSV, or a column is missing.
+    RatingsError : no such file, an empty one, not CSV, or a column is missing.
     """
     import pyarrow as pa
     from pyarrow import csv
@@ -53,10 +53,10 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
             convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowKeyError) as error:
-        raise ImportFault(f"{path} is not a CSV table that can be read: {error}") from error
+        raise RatingsError(f"{path} is not a CSV table that can be read: {error}") from error
     missing = [name for name in (*IDS, "score") if name not in table.column_names]
     if missing:
-        raise ImportFault(
+        raise RatingsError(
             f"{path}: ratings need the columns rater, image, score; missing: {', '.join(missing)} "
             f"(found {', '.join(table.column_names[:20])}). `gazekit survey import` maps other layouts"
         )
@@ -66,9 +66,9 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.is_file():
-        raise ImportFault(f"no such file: {path}")
+        raise RatingsError(f"no such file: {path}")
     if path.stat().st_size == 0:
-        raise ImportFault(f"{path} is empty (0 bytes); a table was expected")
+        raise RatingsError(f"{path} is empty (0 bytes); a table was expected")
     return path
 
 
@@ -84,7 +84,7 @@ def _excel(path: Path) -> pd.DataFrame:
     try:
         import openpyxl  # noqa: F401
     except ImportError:
-        raise ImportFault(
+        raise RatingsError(
             f"{path}: reading XLSX needs openpyxl: pip install openpyxl (or save the sheet as CSV)"
         ) from None
     table: Any = pd.read_excel(path, dtype=str)

@@ -152,7 +152,7 @@ def read_scheme(path: str | Path) -> dict[str, list[str]]:
 
 
 def _aggregated(path: Path, scale: int | None, min_ratings: int) -> pd.DataFrame:
-    from survey.histograms import aggregate
+    from survey.aggregation import aggregate
     from survey.table_io import read_ratings as read_single
 
     if scale is None:

@@ -15,10 +15,10 @@ from werkzeug.security import generate_password_hash
 
 from gazekit.core.errors import ConfigError
 from survey.config import SurveyStudy
-from survey.pictures import picture_files
+from survey.database import Store, remembered
+from survey.picture_files import picture_files
 from survey.schema import image
-from survey.store import Store, remembered
-from survey.web import operator, participant, security
+from survey.web import operator_pages, participant_pages, security
 from survey.web.app_state import Context
 from survey.web.limits import Limiter
 
@@ -80,8 +80,8 @@ def create_app(
     app.after_request(security.add_headers)
     app.register_error_handler(HTTPException, _problem)
     app.register_error_handler(500, _problem)
-    app.register_blueprint(participant.pages)
-    app.register_blueprint(operator.pages)
+    app.register_blueprint(participant_pages.pages)
+    app.register_blueprint(operator_pages.pages)
     app.context_processor(lambda: {"survey": study.survey, "study": study.study})
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]

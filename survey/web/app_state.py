@@ -9,7 +9,7 @@ from pathlib import Path
 from flask import current_app
 
 from survey.config import SurveyStudy
-from survey.store import Store
+from survey.database import Store
 from survey.web.limits import Limiter
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 
-from survey.histograms import aggregate
+from survey.aggregation import aggregate
 from survey.screening import screen, without
 from tests.survey.conftest import begin, make_client, study  # noqa: F401 - fixtures
 from tests.survey.simulated import simulated_study

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from survey.database import open_store
 from survey.schema import image, slot
-from survey.store import open_store
 from tests.needs import need
 from tests.survey.conftest import PASSWORD, write_study
 from tests.survey.postgres import binaries, postgres

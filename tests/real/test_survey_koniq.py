@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from survey.histograms import aggregate
+from survey.aggregation import aggregate
 
 
 def test_counts_means_and_numbers_of_koniq_come_out_exactly(real_data: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from survey.config import read_study
-from survey.store import open_store
+from survey.database import open_store
 from survey.web import create_app
 
 PASSWORD = "correct horse battery"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from survey.export import export_answers, export_ratings
-from survey.store import open_store
+from survey.database import open_store
+from survey.rating_export import export_answers, export_ratings
 from tests.needs import need
 from tests.survey.conftest import PASSWORD, serving, write_study
 

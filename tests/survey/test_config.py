@@ -9,7 +9,7 @@ from gazekit.core.errors import GazekitError
 from gazekit.study import read_study as read_whole_study
 from survey.assignment import REPEAT_GAP, make_plan
 from survey.config import PicturePlace, SurveySection, read_study
-from survey.pictures import picture_files
+from survey.picture_files import picture_files
 from survey.web.limits import Limiter
 from tests.survey.conftest import STUDY, write_study
 

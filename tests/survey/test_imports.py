@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from survey.errors import ImportFault
+from survey.errors import RatingsError
 from survey.imports import ColumnMap, import_ratings, prolific_approved, read_names
 
 LONG = "participant,picture,rating\np1,a.jpg,3\np1,b.jpg,9\np2,a.jpg,4\n"
@@ -80,7 +80,7 @@ def test_scores_that_cannot_be_used_are_named_by_row(tmp_path: Path) -> None:
         "no rater",
         "not a number",
     ]
-    with pytest.raises(ImportFault, match="7 scores cannot be used"):
+    with pytest.raises(RatingsError, match="7 scores cannot be used"):
         import_ratings(path, strict=True)
 
 
@@ -98,9 +98,9 @@ def test_columns_by_name_and_by_pattern(tmp_path: Path) -> None:
     path.write_text("who,age,q_a,q_b\nx,30,3,4\n")
     ratings, _ = import_ratings(path, layout="wide", mapping=ColumnMap(rater="who", columns="^q_"))
     assert ratings["image"].tolist() == ["q_a", "q_b"]
-    with pytest.raises(ImportFault, match="no column 'nobody'; there are who, age"):
+    with pytest.raises(RatingsError, match="no column 'nobody'; there are who, age"):
         import_ratings(path, layout="wide", mapping=ColumnMap(rater="nobody"))
-    with pytest.raises(ImportFault, match="no column looks like the rater"):
+    with pytest.raises(RatingsError, match="no column looks like the rater"):
         import_ratings(path, layout="wide")
 
 
@@ -129,5 +129,5 @@ def test_prolific_says_whose_submission_counts(tmp_path: Path) -> None:
 def test_what_is_not_a_table_is_refused(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(ImportFault, match=words):
+    with pytest.raises(RatingsError, match=words):
         import_ratings(tmp_path / name)

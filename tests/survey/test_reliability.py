@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from survey.histograms import count
+from survey.aggregation import count
 from survey.ratings import from_table
 from survey.reliability import icc_oneway, krippendorff_alpha, reliability, repeats, split_half
-from tests.survey.test_joint import from_matrix
+from tests.survey.test_p910 import from_matrix
 
 
 def sparse(rng: np.random.Generator, noise: float = 1.0, pictures: int = 60, raters: int = 25) -> np.ndarray:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from gazekit.core.errors import GazekitError
-from survey.histograms import aggregate
+from survey.aggregation import aggregate
 from survey.screening import screen, without
 from tests.survey.simulated import simulated_study
 

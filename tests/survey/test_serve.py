@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from gazekit.core.errors import GazekitError
-from survey.export import export_ratings
+from survey.database import open_store
+from survey.rating_export import export_ratings
 from survey.serve import operator_password
-from survey.store import open_store
 from tests.survey.conftest import field, serving, write_study
 
 

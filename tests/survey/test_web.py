@@ -15,11 +15,11 @@ from sqlalchemy import select, update
 
 from gazekit.core.errors import GazekitError
 from survey.config import read_study
-from survey.export import export_ratings
+from survey.database import Store, open_store
+from survey.rating_export import export_ratings
 from survey.schema import platform, rater, slot
-from survey.store import Store, open_store
 from survey.web import create_app
-from survey.web.operator import harmless
+from survey.web.operator_pages import harmless
 from tests.survey.conftest import PASSWORD, STUDY, begin, field, rate_all, rate_once, send, write_study
 
 Clients = Callable[[], FlaskClient]

@@ -12,15 +12,15 @@ from sqlalchemy import inspect, select, text
 
 from survey import schema
 from survey.config import read_study
-from survey.export import export_ratings
+from survey.database import open_store
+from survey.rating_export import export_ratings
 from survey.simulate import fill
-from survey.store import open_store
 from survey.web import create_app
 from tests.needs import need
 from tests.survey.conftest import PASSWORD, begin, send, write_study
 from tests.survey.postgres import binaries, postgres
+from tests.survey.test_database import counters_agree, newcomer, rate, section
 from tests.survey.test_hostile import attack, unlimited
-from tests.survey.test_store import counters_agree, newcomer, rate, section
 from tests.survey.test_web import finish, operator
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gazekit.histograms import moments, read_histograms
+from survey.aggregation import aggregate
 from survey.errors import SurveyError
-from survey.histograms import aggregate
 from survey.outputs import write_csv
 
 

@@ -9,14 +9,14 @@ import pytest
 from sqlalchemy import func, select, update
 
 from survey import raters as people
+from survey.aggregation import aggregate
 from survey.assignment import advance, slot_at, submit
 from survey.config import SurveySection
+from survey.database import Store, open_store
 from survey.errors import SurveyError
-from survey.export import export_ratings, own_copy
-from survey.histograms import aggregate
+from survey.rating_export import export_ratings, own_copy
 from survey.schema import image, meta, rater, slot
 from survey.simulate import fill
-from survey.store import Store, open_store
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_sync_puts_the_log_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monke
     store = open_store(tmp_path / "s.db")
     store.add_images(["p"], 1)
     synced: list[int] = []
-    monkeypatch.setattr("survey.store.os.fsync", synced.append)
+    monkeypatch.setattr("survey.database.os.fsync", synced.append)
     store.sync()
     assert len(synced) == 1
     store.close()

@@ -23,9 +23,9 @@ from sqlalchemy import update as sql_update
 
 from survey import raters as people
 from survey.assignment import Behaviour, advance, finish, submit
-from survey.export import own_copy
-from survey.pictures import SHOWN
+from survey.picture_files import SHOWN
 from survey.queries import HELD, OWN_PICTURE, READ_RATER
+from survey.rating_export import own_copy
 from survey.schema import image, platform, rater
 from survey.web.app_state import context
 from survey.web.questionnaire import read_answers, store_answers

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from werkzeug.security import check_password_hash
 
-from survey import export
+from survey import rating_export
 from survey.monitoring import overview
 from survey.web.app_state import context
 from survey.web.security import address
@@ -21,11 +21,11 @@ TRIES = 10  # passwords a minute
 PER_PAGE = 100
 
 DOWNLOADS: dict[str, Callable[[Any], Any]] = {
-    "ratings": lambda store: export.export_ratings(store, practice=True),
-    "raters": export.export_raters,
-    "answers": export.export_answers,
-    "platform": export.export_platform,
-    "histograms": export.export_histograms,
+    "ratings": lambda store: rating_export.export_ratings(store, practice=True),
+    "raters": rating_export.export_raters,
+    "answers": rating_export.export_answers,
+    "platform": rating_export.export_platform,
+    "histograms": rating_export.export_histograms,
 }
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
-from survey.histograms import aggregate
+from survey.aggregation import aggregate
+from survey.database import Store
 from survey.schema import answer, image, platform, rater, slot
-from survey.store import Store
 
 KINDS = {"P": "practice", "M": "main", "R": "repeat", "C": "check"}
 RATING_COLUMNS = (
