@@ -266,7 +266,8 @@ def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
     from gazekit.attention import drawing
     from gazekit.core.tables import FIXATION_COLUMNS, read_table
     from gazekit.pictures import read_picture
-    from gazekit.shapes.masks import apply_mask, rectangles_to_mask
+    from gazekit.shapes.masks import apply_mask
+    from gazekit.shapes.rectangles import rectangles_to_mask
 
     pictures = read_table(table, ["image", "file"], "picture list")
     seen = read_table(fixations, FIXATION_COLUMNS, "fixation table").dropna(subset=["x_picture"])

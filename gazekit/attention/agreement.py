@@ -13,20 +13,13 @@ from gazekit.attention import saliency
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
 from gazekit.core.progress import track
-from gazekit.core.types import Map
+from gazekit.shapes.centre import centre_prior
 
 Others = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 HALF = "half of the viewers"
 REST = "all other viewers, one left out"
 CENTRE = "centre prior"
 SHUFFLED = "another picture's map"
-
-
-def centre_prior(size: tuple[int, int], spread: float = 0.25) -> Map:
-    """A Gaussian about the picture's centre, sum 1; its sigma is ``spread`` times the height and the width."""
-    y, x = (np.exp(-0.5 * ((np.arange(n) + 0.5 - n / 2) / (spread * n)) ** 2) for n in size)
-    amap = np.outer(y, x)
-    return np.asarray(amap / amap.sum(), dtype=np.float32)
 
 
 def smoothed(amap: npt.ArrayLike, share: float = 0.1) -> npt.NDArray[np.float64]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
+from gazekit.attention.maps import fixations_to_mask
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import provenance, whole_file
@@ -22,10 +23,10 @@ from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Map, Mask, Pixels
 from gazekit.pictures import Picture, read_picture
-from gazekit.shapes.mask_spec import MaskRule, ShareOf
-from gazekit.shapes.masks import Fill, apply_mask, check_look, fixations_to_mask, rectangles_to_mask
-from gazekit.shapes.patches import connected_regions
-from gazekit.shapes.rectangles import Box
+from gazekit.shapes.mask_spec import MaskSpec, ShareOf
+from gazekit.shapes.masks import Fill, apply_mask, check_look
+from gazekit.shapes.rectangles import Box, rectangles_to_mask
+from gazekit.shapes.regions import connected_regions
 
 SCHEMA = "gazekit.attention/1"
 SHEET_ROWS = 12
@@ -40,7 +41,7 @@ class Options:
     ----------
     mask : what is kept: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or
         what lies within sigma of the ``fixations``.
-    share, share_of, patches, patch_share : see `gazekit.shapes.mask_spec.MaskRule`; ``share`` is of the rectangle too.
+    share, share_of, patches, patch_share : see `gazekit.shapes.mask_spec.MaskSpec`; ``share`` is of the rectangle too.
     sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
     by : whose maps; see `gazekit.attention.viewings.members`.
     fill, soft_px, remove : see `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
@@ -63,10 +64,10 @@ class Options:
         check_look(self.fill, self.soft_px)
         self.rule()
 
-    def rule(self) -> MaskRule:
+    def rule(self) -> MaskSpec:
         """What a mask keeps of a map; of fixations, what its rectangle is."""
         kind = "rectangle" if self.mask == "fixations" else self.mask
-        return MaskRule(kind, self.share, self.share_of, self.patches, self.patch_share)
+        return MaskSpec(kind, self.share, self.share_of, self.patches, self.patch_share)
 
 
 def write_attention(

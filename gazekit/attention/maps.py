@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Map
+from gazekit.core.types import Map, Mask
 
 TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter
 _BAND = 64  # rows of the map that are made together
@@ -118,3 +119,20 @@ def _lines(
         left, right = max(centre - radius, 0), min(centre + radius + 1, width)
         lines[line, left:right] += w * kernel[left - centre + radius : right - centre + radius]
     return rows, lines
+
+
+def fixations_to_mask(x: npt.ArrayLike, y: npt.ArrayLike, size: tuple[int, int], radius_px: float) -> Mask:
+    """True within a radius of any fixation, shape (height, width): what fell on the fovea, where it is 1 degree.
+
+    With the fill ``foveated``, sharpness falls with the distance from the fixations.
+
+    Raises
+    ------
+    InputError : no fixation on the picture, or a radius that is not positive.
+    """
+    if not (math.isfinite(radius_px) and radius_px > 0):
+        raise InputError(f"a radius must be a positive number of pixels; found {radius_px}")
+    column, row, _ = on_picture(x, y, None, size)
+    elsewhere = np.ones(size, dtype=np.uint8)
+    elsewhere[row, column] = 0
+    return np.asarray(cv2.distanceTransform(elsewhere, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius_px)

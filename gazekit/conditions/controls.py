@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.types import Index
-from gazekit.dataset.layout import Boxes
-from gazekit.shapes.controls import random_patches, transfer_patches
-from gazekit.shapes.masks import centre_rectangle, random_rectangle, transfer_rectangle
+from gazekit.shapes.centre import centre_rectangle
 from gazekit.shapes.packed import Size
-from gazekit.shapes.rectangles import Box
+from gazekit.shapes.patches import random_patches, transfer_patches
+from gazekit.shapes.rectangles import Box, Boxes, random_rectangle, transfer_rectangle
 
 HUMAN = ("human", "human-removed", "centre", "shuffled", "random")
 CONDITIONS = ("original", *HUMAN)

@@ -13,8 +13,9 @@ from gazekit.conditions.controls import lenders, number
 from gazekit.core.types import Bits, Index, Mask
 from gazekit.dataset.assemble import Small
 from gazekit.dataset.layout import row_column
-from gazekit.shapes.controls import centre_region, region_of_area, shifted_region
+from gazekit.shapes.centre import centre_region
 from gazekit.shapes.packed import Size, grid_shape, packed, unpacked
+from gazekit.shapes.regions import region_of_area, shifted_region
 
 Columns = dict[str, h5py.Dataset]
 

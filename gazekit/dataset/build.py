@@ -19,7 +19,7 @@ from gazekit.dataset.shards import PartJob, PartOptions
 from gazekit.dataset.splits import check_folds, check_lists, checked_shares
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture
-from gazekit.shapes.mask_spec import Kind, MaskRule, ShareOf
+from gazekit.shapes.mask_spec import Kind, MaskSpec, ShareOf
 
 MOST = 0.5  # of the picture that patches may cover
 ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
@@ -75,7 +75,7 @@ def build_dataset(
     histograms : a histogram table (`gazekit.histograms`).
     out : the dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
     mask, share, share_of, patches, patch_share : what of people's attention a mask keeps, and all controls keep
-        elsewhere; see `gazekit.shapes.mask_spec.MaskRule`. Patches cover at most half of a picture.
+        elsewhere; see `gazekit.shapes.mask_spec.MaskSpec`. Patches cover at most half of a picture.
     sigma_deg, sigma_px, weight, map_size : of the human map; see `by_picture` and `PartOptions`.
     cache : also keep every picture as a square of so many pixels, for fast training.
     split, seed : shares of train, validation and test, drawn stratified by mean score.
@@ -149,8 +149,8 @@ def build_dataset(
     return publish(parts, out, plan.attributes(), plan.write, sharded=plan.sharded)
 
 
-def _rule(mask: Kind, share: float, share_of: ShareOf, patches: int, patch_share: float) -> MaskRule:
-    rule = MaskRule(mask, share, share_of, patches, patch_share)
+def _rule(mask: Kind, share: float, share_of: ShareOf, patches: int, patch_share: float) -> MaskSpec:
+    rule = MaskSpec(mask, share, share_of, patches, patch_share)
     covered = patches * patch_share**2
     if mask == "patches" and covered > MOST + 1e-9:
         raise ConfigError(

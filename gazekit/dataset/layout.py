@@ -10,13 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.shapes.rectangles import Boxes
+
 SCHEMA = "gazekit.dataset/1"
 PART = "gazekit.dataset.shard/2"
 SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
 ATTENTION = ("shape", "rectangle", "viewers", "sigma_px")  # small columns of what people looked at
 REMARKS = ("image", "remark", "text")
-
-Boxes = npt.NDArray[np.int32]  # (N, k, 4): top, left, bottom, right, half open; unused ones are zero
 
 
 def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]) -> None:

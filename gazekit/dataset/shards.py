@@ -19,12 +19,13 @@ from gazekit.core.checksum import check_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.types import Mask, Pixels
 from gazekit.dataset.duplicates import perceptual_hash
-from gazekit.dataset.layout import PART, Boxes, row_column, write_columns, write_remarks
+from gazekit.dataset.layout import PART, row_column, write_columns, write_remarks
 from gazekit.dataset.resize import resized
 from gazekit.pictures import Picture, examine_picture
-from gazekit.shapes.mask_spec import MaskRule
-from gazekit.shapes.packed import FINER, Size, around, grid_shape, packed, scaled_box
-from gazekit.shapes.rectangles import Box
+from gazekit.shapes.mask_spec import MaskSpec
+from gazekit.shapes.packed import FINER, Size, grid_shape, packed, scaled_box
+from gazekit.shapes.rectangles import Box, Boxes
+from gazekit.shapes.regions import around
 
 _WRITE = 1 << 22  # bytes that are gathered before they are written
 
@@ -44,7 +45,7 @@ class PictureFixations:
 class PartOptions:
     """What decides a part's content beside its pictures and fixations."""
 
-    rule: MaskRule = field(default_factory=MaskRule)
+    rule: MaskSpec = field(default_factory=MaskSpec)
     weight: str = "duration"
     map_size: int = 64  # pixels of the longer side of the human map; 0: no maps
     cache: int | None = None  # also keep the pixels, resized to a square of this side

@@ -15,12 +15,10 @@ from gazekit.conditions.regions import region_of_map
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.progress import track
 from gazekit.core.types import Bits
-from gazekit.dataset.layout import Boxes
 from gazekit.dataset.reader import Dataset
-from gazekit.shapes.controls import random_patches
 from gazekit.shapes.packed import Regions, Size, grid_shape, packed, scaled_box, unpacked
-from gazekit.shapes.patches import best_patches
-from gazekit.shapes.rectangles import Box
+from gazekit.shapes.patches import best_patches, random_patches
+from gazekit.shapes.rectangles import Box, Boxes
 
 Maps = npt.NDArray[np.float32]
 _GRID = 64  # pixels of the longer side on which the best patches are looked for

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from gazekit.core.errors import ConfigError, unknown_name
 from gazekit.core.types import Mask
-from gazekit.shapes.patches import best_patches, threshold_mask
+from gazekit.shapes.patches import best_patches
 from gazekit.shapes.rectangles import Box, attended_rectangle, rectangle_of_area
+from gazekit.shapes.regions import threshold_mask
 
 Kind = Literal["rectangle", "patches", "region"]
 ShareOf = Literal["mass", "area"]
@@ -19,7 +20,7 @@ KINDS = ("rectangle", "patches", "region")
 
 
 @dataclass(frozen=True)
-class MaskRule:
+class MaskSpec:
     """What of an attention map a mask keeps.
 
     Attributes

@@ -9,20 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.types import Bits, Mask
-from gazekit.dataset.layout import Boxes
-from gazekit.shapes.masks import rectangles_to_mask, resized_mask
-from gazekit.shapes.patches import connected_regions
-from gazekit.shapes.rectangles import Box
+from gazekit.shapes.masks import resized_mask
+from gazekit.shapes.rectangles import Box, Boxes, rectangles_to_mask
+from gazekit.shapes.regions import connected_regions
 
 Size = tuple[int, int]
 REMOVED = ("human-removed",)  # conditions that keep what lies outside their mask
 FINER = 2  # the side of a region's grid, in sides of the map's
-
-
-def around(mask: Mask) -> Box:
-    """The smallest box around a mask that is true somewhere."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def grid_shape(size: Size, side: int) -> Size:

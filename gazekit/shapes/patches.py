@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
 from gazekit.shapes.rectangles import Box, checked_map, integral_image
 
-
-@dataclass(frozen=True)
-class Region:
-    """A connected region of a mask."""
-
-    box: Box  # the smallest box around it
-    area: int  # pixels
-    mass: float  # share of the map's mass
+_TRIES = 50
 
 
 def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list[Box]:
@@ -56,56 +47,63 @@ def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list
     return boxes
 
 
-def threshold_mask(
-    amap: npt.ArrayLike, *, mass: float | None = None, area: float | None = None
-) -> npt.NDArray[np.bool_]:
-    """The highest pixels of a map: the fewest that hold a share of its mass, or a share of its area.
+def random_patches(
+    size: tuple[int, int], boxes: Sequence[Box], rng: np.random.Generator, taken: Sequence[Box] = ()
+) -> list[Box]:
+    """Boxes of the same heights and widths at random places of a picture, none over another or over ``taken``.
 
-    Of pixels with the same value the first, row by row, are taken, so that the area is exact.
-
-    Parameters
-    ----------
-    mass, area : one of them, above 0 and at most 1.
-
-    Raises
-    ------
-    InputError : not a map, or not exactly one share.
+    One after the other, each anywhere that is left with equal chance. Where that leaves no room for the last ones in
+    50 tries, the boxes themselves are turned by 180 degrees about the picture's centre (then ``taken`` does not count).
     """
-    array = checked_map(amap)
-    share = mass if area is None else area
-    if (mass is None) == (area is None) or share is None or not 0 < share <= 1:
-        raise InputError(f"one share above 0 and at most 1 was expected; found mass {mass} and area {area}")
-    if area is not None:
-        return highest_pixels(array, max(1, round(area * array.size)))
-    held = np.cumsum(np.sort(array, axis=None)[::-1])
-    return highest_pixels(array, int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1)
+    for _ in range(_TRIES):
+        placed = list(taken)
+        for box in boxes:
+            place = _free_place(size, (box[2] - box[0], box[3] - box[1]), placed, rng)
+            if place is None:
+                break
+            placed.append(place)
+        else:
+            return placed[len(taken) :]
+    return [(size[0] - bottom, size[1] - right, size[0] - top, size[1] - left) for top, left, bottom, right in boxes]
 
 
-def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArray[np.bool_]:
-    """The ``count`` (1 or more) highest pixels; of those with the same value the first, row by row."""
-    level = np.partition(array, array.size - count, axis=None)[array.size - count]
-    mask = np.asarray(array > level)
-    mask.flat[np.flatnonzero(array == level)[: count - int(mask.sum())]] = True
-    return mask
+def _free_place(
+    size: tuple[int, int], shape: tuple[int, int], placed: Sequence[Box], rng: np.random.Generator
+) -> Box | None:
+    (height, width), (h, w) = size, shape
+    if not (0 < h <= height and 0 < w <= width):
+        raise InputError(f"a box of {w}x{h} pixels does not fit into a picture of {width}x{height}")
+    free = np.ones((height - h + 1, width - w + 1), dtype=bool)
+    for top, left, bottom, right in placed:
+        free[max(top - h + 1, 0) : bottom, max(left - w + 1, 0) : right] = False
+    rows = free.sum(axis=1)
+    total = int(rows.sum())
+    if not total:
+        return None
+    chosen = int(rng.integers(total))
+    top = int(np.searchsorted(np.cumsum(rows), chosen, side="right"))
+    left = int(np.flatnonzero(free[top])[chosen - int(rows[:top].sum())])
+    return top, left, top + h, left + w
 
 
-def connected_regions(mask: npt.NDArray[np.bool_], amap: npt.ArrayLike, min_area: int = 1) -> list[Region]:
-    """The connected regions of a mask (8 neighbours), the one with the most mass first.
+def transfer_patches(
+    boxes: Sequence[Box],
+    lent: Sequence[Box],
+    from_size: tuple[int, int],
+    to_size: tuple[int, int],
+    rng: np.random.Generator,
+) -> list[Box]:
+    """Boxes of a picture, moved to where another picture (of ``from_size``) has its own: the shuffled control.
 
-    Parameters
-    ----------
-    mask : bool, shape (height, width).
-    amap : the map that the mass is of, of the same shape.
-    min_area : smaller regions are left out, in pixels.
+    Places scale with the pictures' sizes; heights and widths stay those of ``boxes``. Where the other picture has
+    fewer, the rest lie at random, over none of them.
     """
-    array = checked_map(amap)
-    if mask.shape != array.shape:
-        raise InputError(f"the mask and the map must have one size; found {mask.shape} and {array.shape}")
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    mass = np.bincount(labels.ravel(), weights=array.ravel(), minlength=count) / array.sum()
-    regions = [
-        Region((int(y), int(x), int(y + h), int(x + w)), int(size), float(mass[k + 1]))
-        for k, (x, y, w, h, size) in enumerate(stats[1:])
-        if size >= min_area
-    ]
-    return sorted(regions, key=lambda region: (-region.mass, region.box))
+    down, across = to_size[0] / from_size[0], to_size[1] / from_size[1]
+    moved: list[Box] = []
+    for box, other in zip(boxes, lent, strict=False):
+        h, w = box[2] - box[0], box[3] - box[1]
+        top = min(max(round(other[0] * down), 0), to_size[0] - h)
+        left = min(max(round(other[1] * across), 0), to_size[1] - w)
+        moved.append((top, left, top + h, left + w))
+    rest = boxes[len(moved) :]
+    return moved + (random_patches(to_size, rest, rng, moved) if rest else [])

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Mask
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; half open
+Boxes = npt.NDArray[np.int32]  # (N, k, 4): the boxes of N pictures; unused ones are zero
 _EQUAL = 1e-12  # masses this close, as a share of the whole, are the same mass
 
 
@@ -190,3 +192,65 @@ def _least_window(cumulative: npt.NDArray[np.float64], needed: float) -> int:
 def _widest_masses(cumulative: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The largest mass of any window of 1, 2, ... n of a cumulative profile of n + 1 values."""
     return np.array([(cumulative[k:] - cumulative[:-k]).max() for k in range(1, len(cumulative))])
+
+
+def rectangles_to_mask(boxes: npt.ArrayLike, size: tuple[int, int]) -> Mask:
+    """True inside any of the boxes, shape (height, width); boxes (k, 4), or one box, or none.
+
+    Raises
+    ------
+    InputError : a box that is empty, inside out, or leaves the picture (all are named).
+    """
+    array = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
+    height, width = size
+    wrong = [
+        str(tuple(box))
+        for box in array.tolist()
+        if not (0 <= box[0] < box[2] <= height and 0 <= box[1] < box[3] <= width)
+    ]
+    if wrong:
+        raise InputError(
+            f"boxes are (top, left, bottom, right) within a picture of {width}x{height} pixels; not so: "
+            + ", ".join(wrong[:5])
+        )
+    mask = np.zeros((height, width), dtype=bool)
+    for top, left, bottom, right in array:
+        mask[top:bottom, left:right] = True
+    return mask
+
+
+def random_rectangle(size: tuple[int, int], box: Box, rng: np.random.Generator) -> Box:
+    """A rectangle of a box's height and width, anywhere in the picture with equal chance."""
+    h, w = box[2] - box[0], box[3] - box[1]
+    if not (0 < h <= size[0] and 0 < w <= size[1]):
+        raise InputError(f"a box of {w}x{h} pixels does not fit into a picture of {size[1]}x{size[0]}")
+    top, left = int(rng.integers(size[0] - h + 1)), int(rng.integers(size[1] - w + 1))
+    return top, left, top + h, left + w
+
+
+def transfer_rectangle(box: Box, from_size: tuple[int, int], to_size: tuple[int, int], area: int) -> Box:
+    """Another picture's rectangle on this picture, at a given area: the shuffled control.
+
+    The box is scaled with the pictures' sizes, then grown or shrunk about its own centre to the area (within half a
+    pixel row or column) with its shape kept as far as the picture allows, and moved inside where it would leave.
+    """
+    height, width = to_size
+    down, across = height / from_size[0], width / from_size[1]
+    ratio = (box[2] - box[0]) * down / ((box[3] - box[1]) * across)
+    h, w = sides_of_area(area, ratio, to_size)
+    top = round((box[0] + box[2]) / 2 * down - h / 2)
+    left = round((box[1] + box[3]) / 2 * across - w / 2)
+    top, left = min(max(top, 0), height - h), min(max(left, 0), width - w)
+    return top, left, top + h, left + w
+
+
+def sides_of_area(area: int, ratio: float, size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a rectangle of an area and of about a ratio height / width that fits into a size."""
+    height, width = size
+    if not 1 <= area <= height * width:
+        raise InputError(
+            f"the area must be 1 to {height * width} pixels in a picture of {width}x{height}; found {area}"
+        )
+    low = -(-area // width)  # shorter than this, it would be wider than the picture
+    h = min(max(round(math.sqrt(area * ratio)), low), height)
+    return h, min(max(round(area / h), 1), width)

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
-from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, centre_prior, other_fixations
+from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, other_fixations
 from gazekit.attention.viewings import Viewing
 from gazekit.core.progress import track
 from gazekit.core.types import Map
+from gazekit.shapes.centre import centre_prior
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset

@@ -65,7 +65,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
 
 
 def _box(dataset: Dataset, i: int, small: Maps) -> tuple[int, int, int, int]:
-    from gazekit.shapes.masks import rectangle_of_area
+    from gazekit.shapes.rectangles import rectangle_of_area
 
     human = dataset.mask(i, "human")
     if not human.any():  # nobody looked at it

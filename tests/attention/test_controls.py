@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from gazekit.core.errors import ConfigError, GazekitError, InputError
-from gazekit.shapes.controls import centre_region, random_patches, region_of_area, shifted_region, transfer_patches
-from gazekit.shapes.mask_spec import MaskRule
-from gazekit.shapes.masks import rectangles_to_mask, resized_mask
-from gazekit.shapes.patches import threshold_mask
-from gazekit.shapes.rectangles import Box
+from gazekit.shapes.centre import centre_region
+from gazekit.shapes.mask_spec import MaskSpec
+from gazekit.shapes.masks import resized_mask
+from gazekit.shapes.patches import random_patches, transfer_patches
+from gazekit.shapes.rectangles import Box, rectangles_to_mask
+from gazekit.shapes.regions import region_of_area, shifted_region, threshold_mask
 
 
 def overlap(a: Box, b: Box) -> bool:
@@ -125,19 +126,19 @@ def test_a_resized_mask_keeps_its_share_of_the_area(rng: np.random.Generator, si
 )
 def test_rules_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(GazekitError, match=message):
-        MaskRule(**options)  # type: ignore[arg-type]
+        MaskSpec(**options)  # type: ignore[arg-type]
     assert issubclass(ConfigError, GazekitError)
 
 
 def test_a_rule_by_mass_and_by_area(rng: np.random.Generator) -> None:
     amap = rng.random((20, 30)) ** 4
     for kind in ("rectangle", "region"):
-        mass, area = MaskRule(kind, 0.4), MaskRule(kind, 0.25, "area")
+        mass, area = MaskSpec(kind, 0.4), MaskSpec(kind, 0.25, "area")
         if kind == "region":
             masks = [rule.region(amap) for rule in (mass, area)]
         else:
             masks = [rectangles_to_mask(rule.boxes(amap), (20, 30)) for rule in (mass, area)]
         assert amap[masks[0]].sum() / amap.sum() >= 0.4
         assert masks[1].mean() == pytest.approx(0.25, abs=0.02)
-    patches = MaskRule("patches", patches=4, patch_share=0.25).boxes(amap)
+    patches = MaskSpec("patches", patches=4, patch_share=0.25).boxes(amap)
     assert sides(patches) == [(5, 8)] * 4

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gazekit.attention.maps import fixations_to_mask
 from gazekit.core.errors import InputError
 from gazekit.shapes import masks
+from gazekit.shapes.centre import centre_rectangle
+from gazekit.shapes.rectangles import random_rectangle, rectangles_to_mask, transfer_rectangle
 
 
 @pytest.fixture
@@ -19,15 +22,15 @@ def area_of(box: tuple[int, int, int, int]) -> int:
 
 
 def test_a_mask_is_the_union_of_its_boxes() -> None:
-    mask = masks.rectangles_to_mask([(0, 0, 2, 3), (1, 2, 4, 5)], (4, 5))
+    mask = rectangles_to_mask([(0, 0, 2, 3), (1, 2, 4, 5)], (4, 5))
     assert mask.astype(int).tolist() == [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [0, 0, 1, 1, 1], [0, 0, 1, 1, 1]]
-    assert not masks.rectangles_to_mask([], (4, 5)).any()
+    assert not rectangles_to_mask([], (4, 5)).any()
 
 
 @pytest.mark.parametrize("box", [(0, 0, 5, 5), (2, 2, 2, 3), (3, 1, 2, 4), (-1, 0, 2, 2)])
 def test_a_box_that_leaves_the_picture_is_named(box: tuple[int, int, int, int]) -> None:
     with pytest.raises(InputError, match="within a picture of 5x4 pixels"):
-        masks.rectangles_to_mask([(0, 0, 1, 1), box], (4, 5))
+        rectangles_to_mask([(0, 0, 1, 1), box], (4, 5))
 
 
 @pytest.mark.parametrize("fill", ["black", "mean", "blur", "foveated"])
@@ -35,7 +38,7 @@ def test_a_box_that_leaves_the_picture_is_named(box: tuple[int, int, int, int]) 
 def test_what_is_kept_is_untouched_and_far_from_it_stands_the_fill(
     fill: masks.Fill, soft_px: float, picture: np.ndarray
 ) -> None:
-    mask = masks.rectangles_to_mask([(10, 10, 30, 30)], (60, 80))
+    mask = rectangles_to_mask([(10, 10, 30, 30)], (60, 80))
     before = picture.copy()
     result = masks.apply_mask(picture, mask, fill, soft_px)
     assert (result[mask] == picture[mask]).all()
@@ -52,7 +55,7 @@ def test_what_is_kept_is_untouched_and_far_from_it_stands_the_fill(
 
 def test_sharpness_falls_with_the_distance_from_the_kept_part(rng: np.random.Generator) -> None:
     picture = np.repeat(rng.integers(0, 256, (90, 300, 1), dtype=np.uint8), 3, axis=2)
-    mask = masks.rectangles_to_mask([(0, 0, 90, 20)], (90, 300))
+    mask = rectangles_to_mask([(0, 0, 90, 20)], (90, 300))
     result = masks.apply_mask(picture, mask, "foveated").astype(float)
     contrast = [float(result[:, x : x + 15].std()) for x in (0, 22, 45, 90)]
     assert contrast == sorted(contrast, reverse=True)
@@ -61,17 +64,17 @@ def test_sharpness_falls_with_the_distance_from_the_kept_part(rng: np.random.Gen
 
 
 def test_a_mask_of_fixations_is_discs_about_them() -> None:
-    mask = masks.fixations_to_mask([10.5, 40.2, np.nan], [10.5, 5.9, 3], (30, 60), 4)
+    mask = fixations_to_mask([10.5, 40.2, np.nan], [10.5, 5.9, 3], (30, 60), 4)
     y, x = np.mgrid[:30, :60]
     expected = (np.hypot(x - 10, y - 10) <= 4) | (np.hypot(x - 40, y - 5) <= 4)
     assert (mask == expected).all()
     with pytest.raises(InputError, match="positive number of pixels"):
-        masks.fixations_to_mask([1], [1], (3, 3), 0)
+        fixations_to_mask([1], [1], (3, 3), 0)
 
 
 def test_a_soft_edge_fades_over_its_width_and_no_further() -> None:
     picture = np.full((40, 60, 3), 200, dtype=np.uint8)
-    mask = masks.rectangles_to_mask([(0, 0, 40, 20)], (40, 60))
+    mask = rectangles_to_mask([(0, 0, 40, 20)], (40, 60))
     row = masks.apply_mask(picture, mask, "black", soft_px=10)[20, :, 0].astype(int)
     assert (row[:20] == 200).all()
     assert (np.diff(row[19:31]) < 0)[:9].all()
@@ -79,7 +82,7 @@ def test_a_soft_edge_fades_over_its_width_and_no_further() -> None:
 
 
 def test_removing_is_keeping_the_inverse(picture: np.ndarray) -> None:
-    mask = masks.rectangles_to_mask([(10, 10, 30, 30)], (60, 80))
+    mask = rectangles_to_mask([(10, 10, 30, 30)], (60, 80))
     kept, removed = masks.apply_mask(picture, mask), masks.apply_mask(picture, ~mask)
     assert (kept.astype(int) + removed == picture).all()
 
@@ -107,23 +110,23 @@ def test_controls_lie_in_the_picture_at_equal_area(rng: np.random.Generator) -> 
         top, left = int(rng.integers(other[0])), int(rng.integers(other[1]))
         box = (top, left, int(rng.integers(top, other[0])) + 1, int(rng.integers(left, other[1])) + 1)
         area = int(rng.integers(1, size[0] * size[1] + 1))
-        for control in (masks.centre_rectangle(size, area), masks.transfer_rectangle(box, other, size, area)):
-            assert masks.rectangles_to_mask([control], size).sum() == area_of(control)
+        for control in (centre_rectangle(size, area), transfer_rectangle(box, other, size, area)):
+            assert rectangles_to_mask([control], size).sum() == area_of(control)
             assert abs(area_of(control) - area) <= max(size) / 2, (size, area, control)
 
 
 def test_a_transferred_box_keeps_its_place_and_shape() -> None:
-    assert masks.transfer_rectangle((10, 20, 30, 60), (100, 200), (100, 200), 800) == (10, 20, 30, 60)
-    assert masks.transfer_rectangle((10, 20, 30, 60), (100, 200), (50, 100), 200) == (5, 10, 15, 30)
-    assert masks.transfer_rectangle((0, 0, 10, 10), (100, 100), (100, 100), 900) == (0, 0, 30, 30)
+    assert transfer_rectangle((10, 20, 30, 60), (100, 200), (100, 200), 800) == (10, 20, 30, 60)
+    assert transfer_rectangle((10, 20, 30, 60), (100, 200), (50, 100), 200) == (5, 10, 15, 30)
+    assert transfer_rectangle((0, 0, 10, 10), (100, 100), (100, 100), 900) == (0, 0, 30, 30)
 
 
 def test_the_centre_rectangle_is_in_the_middle() -> None:
-    assert masks.centre_rectangle((60, 80), 1200) == (15, 20, 45, 60)
+    assert centre_rectangle((60, 80), 1200) == (15, 20, 45, 60)
 
 
 def test_a_random_rectangle_reaches_every_place(rng: np.random.Generator) -> None:
-    boxes = {masks.random_rectangle((4, 5), (1, 1, 3, 4), rng) for _ in range(300)}
+    boxes = {random_rectangle((4, 5), (1, 1, 3, 4), rng) for _ in range(300)}
     assert boxes == {(top, left, top + 2, left + 3) for top in range(3) for left in range(3)}
     with pytest.raises(InputError, match="does not fit"):
-        masks.random_rectangle((4, 5), (0, 0, 5, 2), rng)
+        random_rectangle((4, 5), (0, 0, 5, 2), rng)

@@ -7,7 +7,8 @@ import pytest
 
 from gazekit.attention import attention_map
 from gazekit.core.errors import InputError
-from gazekit.shapes.patches import best_patches, connected_regions, threshold_mask
+from gazekit.shapes.patches import best_patches
+from gazekit.shapes.regions import connected_regions, threshold_mask
 
 
 def test_each_patch_is_the_best_that_is_left(rng: np.random.Generator) -> None:

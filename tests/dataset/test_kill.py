@@ -155,14 +155,14 @@ def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, mon
 def test_changed_input_is_noticed_after_a_kill(collection: Collection, tmp_path: Path) -> None:
     from gazekit.dataset.shards import PartJob, PartOptions
     from gazekit.pictures import Picture
-    from gazekit.shapes.mask_spec import MaskRule
+    from gazekit.shapes.mask_spec import MaskSpec
 
     file = tmp_path / "a.jpg"
     shutil.copyfile(collection.pictures[0].file, file)
     job = PartJob((Picture("a", file),), {}, PartOptions())
     before = job.key()
     assert PartJob((Picture("a", file),), {}, PartOptions()).key() == before
-    assert PartJob((Picture("a", file),), {}, PartOptions(MaskRule(share=0.5))).key() != before
+    assert PartJob((Picture("a", file),), {}, PartOptions(MaskSpec(share=0.5))).key() != before
     shutil.copyfile(collection.pictures[1].file, file)
     assert job.key() != before
 

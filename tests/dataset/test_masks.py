@@ -18,10 +18,11 @@ from gazekit.core.errors import ConfigError, InputError
 from gazekit.dataset import Dataset, build_dataset, open_dataset
 from gazekit.dataset.subset_merge import merge, subset
 from gazekit.pictures import Picture
-from gazekit.shapes.mask_spec import MaskRule
+from gazekit.shapes.mask_spec import MaskSpec
 from gazekit.shapes.masks import apply_mask
 from gazekit.shapes.packed import Regions, grid_shape, packed, unpacked
-from gazekit.shapes.patches import best_patches, connected_regions
+from gazekit.shapes.patches import best_patches
+from gazekit.shapes.regions import connected_regions
 from tests.dataset.conftest import Collection, made_up_ratings
 from tests.dataset.test_output import same_rows
 
@@ -343,6 +344,6 @@ def test_a_small_picture_has_a_grid_of_its_own_size(tmp_path: Path) -> None:
     fixations = pd.DataFrame(rows, columns=["image", "participant", "x_picture", "y_picture", "duration_ms"])
     ratings = made_up_ratings([p.image for p in pictures])
     made = open_dataset(build_dataset(pictures, fixations, ratings, tmp_path / "d.h5", sigma_px=2.0, mask="region"))
-    rule = MaskRule("region")
+    rule = MaskSpec("region")
     for i in range(4):
         np.testing.assert_array_equal(made.mask(i, "human"), rule.region(made.human_map(i)))

@@ -40,7 +40,7 @@ def synthetic_attention(
     Returns
     -------
     Tensor, float32, (N, height, width) on the model's device: non-negative, each summing to 1. The rectangle of a map
-    is `gazekit.attention.attended_rectangle` of it, or `gazekit.shapes.masks.rectangle_of_area` at a given area.
+    is `gazekit.attention.attended_rectangle` of it, or `gazekit.shapes.rectangles.rectangle_of_area` at a given area.
 
     Raises
     ------

@@ -1,0 +1,109 @@
+"""Regions: the pixels of a map above a threshold, connected parts, and regions that are moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.core.errors import InputError
+from gazekit.core.types import Mask
+from gazekit.shapes.rectangles import Box, checked_map
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected region of a mask."""
+
+    box: Box  # the smallest box around it
+    area: int  # pixels
+    mass: float  # share of the map's mass
+
+
+def threshold_mask(
+    amap: npt.ArrayLike, *, mass: float | None = None, area: float | None = None
+) -> npt.NDArray[np.bool_]:
+    """The highest pixels of a map: the fewest that hold a share of its mass, or a share of its area.
+
+    Of pixels with the same value the first, row by row, are taken, so that the area is exact.
+
+    Parameters
+    ----------
+    mass, area : one of them, above 0 and at most 1.
+
+    Raises
+    ------
+    InputError : not a map, or not exactly one share.
+    """
+    array = checked_map(amap)
+    share = mass if area is None else area
+    if (mass is None) == (area is None) or share is None or not 0 < share <= 1:
+        raise InputError(f"one share above 0 and at most 1 was expected; found mass {mass} and area {area}")
+    if area is not None:
+        return highest_pixels(array, max(1, round(area * array.size)))
+    held = np.cumsum(np.sort(array, axis=None)[::-1])
+    return highest_pixels(array, int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1)
+
+
+def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArray[np.bool_]:
+    """The ``count`` (1 or more) highest pixels; of those with the same value the first, row by row."""
+    level = np.partition(array, array.size - count, axis=None)[array.size - count]
+    mask = np.asarray(array > level)
+    mask.flat[np.flatnonzero(array == level)[: count - int(mask.sum())]] = True
+    return mask
+
+
+def region_of_area(amap: npt.ArrayLike, count: int) -> Mask:
+    """The ``count`` highest pixels of a map; where fewer have mass, the nearest to those that do are added.
+
+    Raises
+    ------
+    InputError : not a map, or a count that it does not have.
+    """
+    array = checked_map(amap)
+    if not 1 <= count <= array.size:
+        raise InputError(f"a region of 1 to {array.size} pixels was expected; found {count}")
+    held = array > 0
+    if int(held.sum()) < count:
+        distance = cv2.distanceTransform((~held).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        array = array - distance
+    return highest_pixels(array, count)
+
+
+def shifted_region(mask: Mask, rng: np.random.Generator) -> Mask:
+    """A region moved at random, on a torus: what leaves the picture on one side enters on the other.
+
+    The number of pixels and their layout stay the same; every shift has equal chance.
+    """
+    return np.roll(mask, (int(rng.integers(mask.shape[0])), int(rng.integers(mask.shape[1]))), axis=(0, 1))
+
+
+def around(mask: Mask) -> Box:
+    """The smallest box around a mask that is true somewhere."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+
+
+def connected_regions(mask: npt.NDArray[np.bool_], amap: npt.ArrayLike, min_area: int = 1) -> list[Region]:
+    """The connected regions of a mask (8 neighbours), the one with the most mass first.
+
+    Parameters
+    ----------
+    mask : bool, shape (height, width).
+    amap : the map that the mass is of, of the same shape.
+    min_area : smaller regions are left out, in pixels.
+    """
+    array = checked_map(amap)
+    if mask.shape != array.shape:
+        raise InputError(f"the mask and the map must have one size; found {mask.shape} and {array.shape}")
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    mass = np.bincount(labels.ravel(), weights=array.ravel(), minlength=count) / array.sum()
+    regions = [
+        Region((int(y), int(x), int(y + h), int(x + w)), int(size), float(mass[k + 1]))
+        for k, (x, y, w, h, size) in enumerate(stats[1:])
+        if size >= min_area
+    ]
+    return sorted(regions, key=lambda region: (-region.mass, region.box))
