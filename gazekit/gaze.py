@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError, unknown_name
-from gazekit.core.types import Floats
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.screen import Screen
 
 EyeChoice = Literal["left", "right", "average", "strict"]
@@ -28,24 +28,27 @@ _WIDTHS = {
 
 @dataclass(frozen=True)
 class Eye:
-    """What a tracker says of one eye, n samples. Missing is NaN.
+    """Hold what a tracker says of one eye, n samples. Missing is NaN.
 
     Attributes
     ----------
-    gaze : (n, 2) on the display area, (0, 0) top left to (1, 1) bottom right; off-screen gaze lies outside.
-    gaze_mm : (n, 3) the gaze point in the tracker's user coordinates, millimetres.
-    origin_mm : (n, 3) the eye in the tracker's user coordinates, millimetres.
-    pupil_mm : (n,) pupil diameter, millimetres.
-    valid, pupil_valid, origin_valid : (n,) bool, the tracker's own verdicts.
+    gaze : ndarray, shape (n, 2)
+        Gaze on the display area, (0, 0) top left to (1, 1) bottom right; gaze off the screen lies outside.
+    gaze_mm, origin_mm : ndarray, shape (n, 3)
+        The gaze point and the eye in the tracker's user coordinates, millimetres.
+    pupil_mm : ndarray, shape (n,)
+        Diameter of the pupil, millimetres.
+    valid, pupil_valid, origin_valid : ndarray of bool, shape (n,)
+        The tracker's own verdicts.
     """
 
     gaze: Floats
     gaze_mm: Floats
     origin_mm: Floats
     pupil_mm: Floats
-    valid: npt.NDArray[np.bool_]
-    pupil_valid: npt.NDArray[np.bool_]
-    origin_valid: npt.NDArray[np.bool_]
+    valid: Bools
+    pupil_valid: Bools
+    origin_valid: Bools
 
     @classmethod
     def from_gaze(
@@ -59,12 +62,12 @@ class Eye:
         pupil_valid: npt.ArrayLike | None = None,
         origin_valid: npt.ArrayLike | None = None,
     ) -> Eye:
-        """An eye of which only the gaze need be known; verdicts that are not given follow from the numbers."""
+        """Make an eye of which only the gaze need be known; verdicts that are not given follow from the numbers."""
         point = np.array(gaze, dtype=np.float64).reshape(-1, 2)
         n = len(point)
-        pupil = _all((n,), np.nan) if pupil_mm is None else np.array(pupil_mm, dtype=np.float64)
-        origin = _all((n, 3), np.nan) if origin_mm is None else np.array(origin_mm, dtype=np.float64)
-        point_mm = _all((n, 3), np.nan) if gaze_mm is None else np.array(gaze_mm, dtype=np.float64)
+        pupil = _constant((n,), np.nan) if pupil_mm is None else np.array(pupil_mm, dtype=np.float64)
+        origin = _constant((n, 3), np.nan) if origin_mm is None else np.array(origin_mm, dtype=np.float64)
+        point_mm = _constant((n, 3), np.nan) if gaze_mm is None else np.array(gaze_mm, dtype=np.float64)
         return cls(
             gaze=point,
             gaze_mm=point_mm,
@@ -77,38 +80,51 @@ class Eye:
 
     @classmethod
     def missing(cls, n: int) -> Eye:
-        """An eye that was not recorded: n samples of NaN, none valid."""
-        none = _all((n,), False)
+        """Make an eye that was not recorded: n samples of NaN, none valid."""
+        none = _constant((n,), False)
         return cls(
-            gaze=_all((n, 2), np.nan),
-            gaze_mm=_all((n, 3), np.nan),
-            origin_mm=_all((n, 3), np.nan),
-            pupil_mm=_all((n,), np.nan),
+            gaze=_constant((n, 2), np.nan),
+            gaze_mm=_constant((n, 3), np.nan),
+            origin_mm=_constant((n, 3), np.nan),
+            pupil_mm=_constant((n,), np.nan),
             valid=none,
             pupil_valid=none,
             origin_valid=none,
         )
 
-    def take(self, index: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Eye:
-        """The samples that an index selects."""
+    def take(self, index: slice | Bools | Index) -> Eye:
+        """Return the samples that an index selects."""
         return Eye(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class GazeRecording:
-    """n binocular samples as delivered, in the order of delivery.
+    """Hold n binocular samples as delivered, in the order of delivery.
 
     Validated once, here, with all faults reported together. Time stamps need not increase: dropped and doubled
     samples and clocks that step back are what trackers deliver, and the stages that follow meet them.
 
     Attributes
     ----------
-    device_time_us, system_time_us : (n,) int64 microseconds, the tracker's clock and the host's.
-    left, right : `Eye`
+    device_time_us, system_time_us : ndarray of int64, shape (n,)
+        Time stamps of the tracker's clock and of the host's, microseconds.
+    left, right : Eye
+        Both eyes; one that was not recorded is `Eye.missing`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> time_us = np.arange(300) * 2000  # 500 Hz
+    >>> recording = GazeRecording.from_pixels(time_us, np.full(300, 960.0), np.full(300, 540.0), screen)
+    >>> len(recording), recording.rate_hz
+    (300, 500.0)
+    >>> recording.point()[0].tolist()
+    [0.5, 0.5]
     """
 
-    device_time_us: npt.NDArray[np.int64]
-    system_time_us: npt.NDArray[np.int64]
+    device_time_us: Index
+    system_time_us: Index
     left: Eye
     right: Eye
 
@@ -130,9 +146,30 @@ class GazeRecording:
         *,
         pupil_mm: npt.ArrayLike | None = None,
     ) -> GazeRecording:
-        """A recording of one eye, or of an average, from screen pixels; NaN where it was lost.
+        """Make a recording of one eye, or of an average, from screen pixels; NaN where it was lost.
 
         The samples are kept as the left eye; the right is missing, so that ``left`` and ``average`` give them back.
+
+        Parameters
+        ----------
+        time_us : array_like, shape (n,)
+            Time stamps, microseconds.
+        x, y : array_like, shape (n,)
+            Gaze on the screen, pixels.
+        screen : Screen
+            The screen that the pixels belong to.
+        pupil_mm : array_like, shape (n,), optional
+            Diameter of the pupil, millimetres.
+
+        Returns
+        -------
+        GazeRecording
+            Both clocks have the same stamps.
+
+        Raises
+        ------
+        InputError
+            Columns of different lengths, or time stamps that are not finite.
         """
         time = np.asarray(time_us)
         if time.dtype.kind == "f":
@@ -151,23 +188,23 @@ class GazeRecording:
 
     @classmethod
     def empty(cls) -> GazeRecording:
-        """A recording of no samples."""
+        """Make a recording of no samples."""
         none = np.empty(0, dtype=np.int64)
         return cls(none, none.copy(), Eye.missing(0), Eye.missing(0))
 
-    def take(self, index: slice | npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> GazeRecording:
-        """The samples that an index selects."""
+    def take(self, index: slice | Bools | Index) -> GazeRecording:
+        """Return the samples that an index selects."""
         return GazeRecording(
             self.device_time_us[index], self.system_time_us[index], self.left.take(index), self.right.take(index)
         )
 
     def between(self, onset_us: int, offset_us: int, *, clock: Literal["device", "system"] = "system") -> GazeRecording:
-        """The samples with onset <= time < offset on one of the clocks."""
+        """Return the samples with onset <= time < offset on one of the clocks."""
         time = self.device_time_us if clock == "device" else self.system_time_us
         return self.take((time >= onset_us) & (time < offset_us))
 
     def point(self, eye: EyeChoice = "average") -> Floats:
-        """Gaze on the display area, shape (n, 2), NaN where lost or not valid.
+        """Return gaze on the display area, shape (n, 2), NaN where lost or not valid.
 
         ``average`` takes the mean of the valid eyes, ``strict`` only where both are valid.
         """
@@ -175,14 +212,14 @@ class GazeRecording:
 
     @property
     def rate_hz(self) -> float:
-        """Nominal sampling rate: 1 over the median positive interval of the device clock; NaN below two samples."""
+        """Nominal sampling rate, 1 over the median positive interval of the device clock; NaN below two samples."""
         steps = np.diff(self.device_time_us)
         steps = steps[steps > 0]
         return float(1e6 / np.median(steps)) if len(steps) else float("nan")
 
 
 def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:
-    """One column from two eyes, shapes (n, k), NaN where missing: left, right, average of any, or strict average."""
+    """Choose or average two eyes, shapes (n, k), NaN where missing: left, right, average of any, or strict average."""
     if eye not in EYE_CHOICES:
         raise unknown_name("eye", str(eye), EYE_CHOICES)
     if eye == "left":
@@ -195,21 +232,21 @@ def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:
     return np.where(np.isnan(left), right, np.where(np.isnan(right), left, both))
 
 
-def _all(shape: tuple[int, ...], value: float) -> npt.NDArray[Any]:
-    """A column that says the same throughout and takes no memory (read-only): most recordings have such."""
+def _constant(shape: tuple[int, ...], value: float) -> npt.NDArray[Any]:
+    """Make a read-only column of one value that takes no memory: most recordings have such."""
     return np.broadcast_to(np.asarray(value), shape)
 
 
-def _verdict(given: npt.ArrayLike | None, numbers: Floats) -> npt.NDArray[np.bool_]:
-    """The tracker's verdicts, or else where all numbers of a row, shape (n, k), are there."""
-    if given is not None:
-        return np.array(given, dtype=bool)
+def _verdict(verdicts: npt.ArrayLike | None, numbers: Floats) -> Bools:
+    """Return the tracker's verdicts, or else where all numbers of a row, shape (n, k), are there."""
+    if verdicts is not None:
+        return np.array(verdicts, dtype=bool)
     if not any(numbers.strides):
         return np.full(len(numbers), bool(np.isfinite(numbers[:1]).all() and len(numbers)))
-    verdict = np.isfinite(numbers[:, 0])
+    present = np.isfinite(numbers[:, 0])
     for k in range(1, numbers.shape[1]):
-        verdict &= np.isfinite(numbers[:, k])
-    return verdict
+        present &= np.isfinite(numbers[:, k])
+    return present
 
 
 def _masked(eye: Eye) -> Floats:

@@ -20,13 +20,25 @@ from gazekit.core.types import Floats
 
 @dataclass(frozen=True)
 class Screen:
-    """A flat screen, seen from straight in front of its centre.
+    """Describe a flat screen, seen from straight in front of its centre.
 
     Parameters
     ----------
-    width_px, height_px : size in pixels.
-    width_mm, height_mm : size of the lit area in millimetres.
-    distance_mm : from the eyes to the screen's centre, millimetres.
+    width_px, height_px : int
+        Size in pixels.
+    width_mm, height_mm : float
+        Size of the lit area, millimetres.
+    distance_mm : float
+        From the eyes to the screen's centre, millimetres.
+
+    Examples
+    --------
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> azimuth, elevation = screen.to_degrees(1000, 540)
+    >>> round(float(azimuth), 2), float(elevation)
+    (1.0, 0.0)
+    >>> round(screen.pixels_per_degree, 1)
+    40.1
     """
 
     width_px: int
@@ -45,13 +57,13 @@ class Screen:
             raise InputError(f"a screen's sizes and distance must be positive numbers: {'; '.join(faults)}")
 
     def to_mm(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Millimetres from the screen's centre, x to the right, y down."""
+        """Convert screen pixels to millimetres from the screen's centre, x to the right, y down."""
         x = (np.asarray(x_px, dtype=np.float64) / self.width_px - 0.5) * self.width_mm
         y = (np.asarray(y_px, dtype=np.float64) / self.height_px - 0.5) * self.height_mm
         return x, y
 
     def to_degrees(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Fick azimuth and elevation in degrees from the screen's centre, y down positive.
+        """Convert screen pixels to Fick azimuth and elevation, degrees from the screen's centre, y down positive.
 
         azimuth = atan2(x, d), elevation = atan2(y, sqrt(x^2 + d^2)) with x, y in mm and viewing distance d.
         """
@@ -60,7 +72,7 @@ class Screen:
         return np.degrees(np.arctan2(x, d)), np.degrees(np.arctan2(y, np.hypot(x, d)))
 
     def to_pixels(self, azimuth_deg: npt.ArrayLike, elevation_deg: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """The inverse of `to_degrees`."""
+        """Convert Fick azimuth and elevation, degrees, to screen pixels: the inverse of `to_degrees`."""
         azimuth = np.radians(np.asarray(azimuth_deg, dtype=np.float64))
         elevation = np.radians(np.asarray(elevation_deg, dtype=np.float64))
         x = self.distance_mm * np.tan(azimuth)
@@ -68,12 +80,12 @@ class Screen:
         return (x / self.width_mm + 0.5) * self.width_px, (y / self.height_mm + 0.5) * self.height_px
 
     def display_to_px(self, gaze: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Display-area coordinates, shape (n, 2), to screen pixels."""
+        """Convert display-area coordinates, shape (n, 2), to screen pixels."""
         array = np.asarray(gaze, dtype=np.float64)
         return array[..., 0] * self.width_px, array[..., 1] * self.height_px
 
     def px_to_display(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> Floats:
-        """Screen pixels to display-area coordinates, shape (..., 2)."""
+        """Convert screen pixels to display-area coordinates, shape (..., 2)."""
         x = np.asarray(x_px, dtype=np.float64) / self.width_px
         y = np.asarray(y_px, dtype=np.float64) / self.height_px
         return np.stack(np.broadcast_arrays(x, y), axis=-1)
@@ -87,7 +99,25 @@ class Screen:
 
 @dataclass(frozen=True)
 class Placement:
-    """A picture's rectangle on the screen, in screen pixels (corners may fall between pixels)."""
+    """Describe a picture's rectangle on the screen, in screen pixels (corners may fall between pixels).
+
+    Parameters
+    ----------
+    x, y : float
+        Its top left corner.
+    width, height : float
+        Its size.
+
+    Examples
+    --------
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> placement = Placement.fit((800, 600), screen)
+    >>> placement
+    Placement(x=240.0, y=0.0, width=1440.0, height=1080.0)
+    >>> x, y = placement.to_picture(960, 540, (800, 600))
+    >>> float(x), float(y)
+    (400.0, 300.0)
+    """
 
     x: float
     y: float
@@ -100,7 +130,7 @@ class Placement:
 
     @classmethod
     def fit(cls, picture: tuple[int, int], screen: Screen, *, enlarge: bool = True) -> Placement:
-        """The largest centred rectangle for a picture of (width, height) that keeps its aspect ratio."""
+        """Return the largest centred rectangle for a picture of (width, height) that keeps its aspect ratio."""
         width, height = picture
         scale = min(screen.width_px / width, screen.height_px / height)
         if not enlarge:
@@ -109,7 +139,7 @@ class Placement:
         return cls((screen.width_px - w) / 2, (screen.height_px - h) / 2, w, h)
 
     def to_picture(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike, picture: tuple[int, int]) -> tuple[Floats, Floats]:
-        """Screen pixels to pixels of a picture of (width, height); NaN for gaze off the picture."""
+        """Convert screen pixels to pixels of a picture of (width, height); NaN for gaze off the picture."""
         u = (np.asarray(x_px, dtype=np.float64) - self.x) / self.width
         v = (np.asarray(y_px, dtype=np.float64) - self.y) / self.height
         with np.errstate(invalid="ignore"):
@@ -117,14 +147,14 @@ class Placement:
         return np.where(on, u * picture[0], np.nan), np.where(on, v * picture[1], np.nan)
 
     def to_screen(self, x: npt.ArrayLike, y: npt.ArrayLike, picture: tuple[int, int]) -> tuple[Floats, Floats]:
-        """Pixels of a picture of (width, height) to screen pixels."""
+        """Convert pixels of a picture of (width, height) to screen pixels."""
         u = np.asarray(x, dtype=np.float64) / picture[0]
         v = np.asarray(y, dtype=np.float64) / picture[1]
         return self.x + u * self.width, self.y + v * self.height
 
 
 class ScreenSection(Section):
-    """``[screen]``: every degree comes from these."""
+    """Hold ``[screen]``, the sizes that every degree comes from."""
 
     width_px: PositiveInt
     height_px: PositiveInt
@@ -133,5 +163,5 @@ class ScreenSection(Section):
     distance_mm: PositiveFloat
 
     def screen(self) -> Screen:
-        """The screen that this section describes."""
+        """Return the screen that this section describes."""
         return Screen(**self.model_dump())

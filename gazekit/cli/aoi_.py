@@ -10,11 +10,13 @@ import click
 @click.command("aoi")
 @click.argument("fixations", type=click.Path(path_type=Path))
 @click.argument("areas", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Table of areas: .csv, .tsv or .parquet.")
-@click.option("--transitions", "steps", type=click.Path(path_type=Path), help="Table of transitions between areas.")
+@click.option("--out", type=click.Path(path_type=Path), help="Table of areas to write: .csv, .tsv or .parquet.")
+@click.option(
+    "--transitions", "steps", type=click.Path(path_type=Path), help="Table of transitions between areas to write."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table of areas as JSON.")
 def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, as_json: bool) -> None:
-    """Dwell time, first fixation, revisits and transitions of areas of interest.
+    r"""Compute dwell time, first fixation, revisits and transitions of areas of interest.
 
     FIXATIONS is a table of `gazekit fixations`. AREAS is a JSON file: for each picture the areas by name, each a list
     of corners in picture pixels or the name of a mask picture beside the file (white is inside).
@@ -29,15 +31,17 @@ def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, 
 
     table = read_table(fixations, FIXATION_COLUMNS, "fixation table")
     known = read_areas(areas)
-    found = aoi_table(table, known)
+    figures = aoi_table(table, known)
     made = provenance("gazekit.aoi/1", {}, {"fixations": fixations, "areas": areas})
     if out is not None:
-        write_table(found, out, made)
+        write_table(figures, out, made)
     if steps is not None:
         write_table(transitions(table, known), steps, made)
     if as_json:
-        click.echo(found.to_json(orient="records"))
+        click.echo(figures.to_json(orient="records"))
     elif out is None:
-        click.echo(found.round(3).to_string(index=False) if len(found) else "no fixation lies on a picture with areas")
+        click.echo(
+            figures.round(3).to_string(index=False) if len(figures) else "no fixation lies on a picture with areas"
+        )
     else:
-        click.echo(f"{len(found)} rows on {len(known)} pictures: {out}")
+        click.echo(f"{len(figures)} rows on {len(known)} pictures: {out}")

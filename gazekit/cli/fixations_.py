@@ -13,9 +13,23 @@ from gazekit.cli._recordings import screen_options
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table to write: .csv, .tsv or .parquet.")
 @click.option("--saccades", type=click.Path(path_type=Path), help="Table of the saccades to write as well.")
-@click.option("--detector", help="ivt, idt, adaptive, i2mc or a plug-in's; default: the study file's, else adaptive.")
-@click.option("--eye", type=click.Choice(["left", "right", "average", "strict"]), help="Which eye; default average.")
-@click.option("-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A detector's parameter.")
+@click.option(
+    "--detector",
+    help="adaptive, ivt, idt, i2mc, microsaccades or a plug-in's; default: the study file's, else adaptive.",
+)
+@click.option(
+    "--eye",
+    type=click.Choice(["left", "right", "average", "strict"]),
+    help="Which eye; default average of any valid one.",
+)
+@click.option(
+    "-p",
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A detector's parameter (ms, degrees, deg/s), as min_fixation_ms=60; may be repeated.",
+)
 @click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
 @screen_options
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
@@ -34,7 +48,7 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Find the fixations of sessions (files or folders) and write them as one table.
+    r"""Find the fixations of sessions (files or folders) and write them as one table.
 
     \b
     Example:  gazekit fixations recordings --out fixations.csv
@@ -58,17 +72,19 @@ def command(
     name = detector or section.detector
     values = dict(section.parameters) if name == section.detector else {}
     values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
-    tables, jumps, files = [], [], {}
+    fixation_tables, saccade_tables, files = [], [], {}
     for path, session in each_session(sessions, "fixations", strict=strict, screen=screen):
-        tables.append(session_fixations(session, name, **values))
+        fixation_tables.append(session_fixations(session, name, **values))
         if saccades is not None:
-            jumps.append(session_saccades(session, name, **values))
+            saccade_tables.append(session_saccades(session, name, **values))
         files[str(path)] = path
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(fixation_tables, ignore_index=True)
     made = {"detector": name, **values}
     write_table(table, out, provenance("gazekit.fixations/1", made, files))
     if saccades is not None:
-        write_table(pd.concat(jumps, ignore_index=True), saccades, provenance("gazekit.saccades/1", made, files))
+        write_table(
+            pd.concat(saccade_tables, ignore_index=True), saccades, provenance("gazekit.saccades/1", made, files)
+        )
     summary = {"out": str(out), "sessions": len(files), "fixations": len(table), "detector": name}
     if as_json:
         click.echo(json.dumps(summary))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.core.types import Bools, Floats, Labels
+from gazekit.core.types import Bools, Floats, Index, Labels
 from gazekit.events.blinks import blinks, cover
 from gazekit.events.joining import settle
 from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, runs
@@ -38,7 +37,7 @@ def adaptive(
     min_blink_ms: float = 20.0,
     max_velocity_deg_s: float = 1000.0,
 ) -> Events:
-    """Fixations, saccades and post-saccadic oscillations, after Nystrom and Holmqvist (2010).
+    """Find fixations, saccades and post-saccadic oscillations, after Nystrom and Holmqvist (2010).
 
     Velocity comes from a Savitzky-Golay filter of order 2. The thresholds are the median speed plus a number of its
     standard deviations (from the median absolute deviation, which saccades do not move), so that they need no
@@ -76,7 +75,7 @@ def adaptive(
 
 @dataclass(frozen=True)
 class _Movement:
-    """Velocity of n samples, degrees per second (0 where not known), and the thresholds that its noise sets."""
+    """Hold the velocity of n samples, degrees per second (0 where not known), and the thresholds of its noise."""
 
     x: Floats
     y: Floats
@@ -95,7 +94,7 @@ def _measure(
     offset_sd: float,
     min_blink_ms: float,
 ) -> _Movement:
-    """Velocity over the shortest window whose noise leaves small saccades visible."""
+    """Measure velocity over the shortest window whose noise leaves small saccades visible."""
     while True:
         half = window_half(samples.interval_us, window_ms)
         vx, vy = smoothed_velocity(samples.time_us, *samples.degrees, half, max(window_ms, min_blink_ms))
@@ -117,10 +116,8 @@ def _measure(
         window_ms = min(2 * window_ms, max_window_ms)
 
 
-def _impossible(
-    time_us: npt.NDArray[np.int64], movement: _Movement, max_velocity: float, min_fixation_ms: float
-) -> Bools:
-    """Movements that reach a speed that no eye has, and what lies between two too near for a fixation."""
+def _impossible(time_us: Index, movement: _Movement, max_velocity: float, min_fixation_ms: float) -> Bools:
+    """Mark movements that reach a speed that no eye has, and what lies between two too near for a fixation."""
     n = len(movement.speed)
     if movement.speed.max() <= max_velocity:
         return np.zeros(n, dtype=bool)
@@ -159,7 +156,7 @@ def _mark_saccades(
 
 
 def _saccade_end(movement: _Movement, speed: Floats, peak: int, reach: int) -> int:
-    """Last sample that still goes the way of the peak, faster than the offset threshold."""
+    """Find the last sample that still goes the way of the peak, faster than the offset threshold."""
     part = slice(peak, peak + reach)
     along = movement.x[part] * movement.x[peak] + movement.y[part] * movement.y[peak]
     over = ~(along > 0) | (speed[part] < movement.offset)  # NaN, where lost, is over too
@@ -167,9 +164,9 @@ def _saccade_end(movement: _Movement, speed: Floats, peak: int, reach: int) -> i
 
 
 def _oscillation_end(
-    time_us: npt.NDArray[np.int64], speed: Floats, last: int, offset: float, pause_ms: float, longest_ms: float
+    time_us: Index, speed: Floats, last: int, offset: float, pause_ms: float, longest_ms: float
 ) -> int:
-    """Last sample of the oscillation after a saccade that ended at ``last``; that itself where there is none."""
+    """Find the last sample of the oscillation after a saccade that ended at ``last``; or ``last`` itself."""
     stop = int(np.searchsorted(time_us, time_us[last] + int(longest_ms * 1000), "right"))
     fast = last + 1 + np.flatnonzero(speed[last + 1 : stop] > offset)
     rest = np.diff(time_us[fast], prepend=time_us[last]) > pause_ms * 1000

@@ -16,14 +16,14 @@ Point = tuple[Floats, Floats, Floats]  # x, y, z in millimetres; a coordinate th
 
 @dataclass(frozen=True)
 class View:
-    """What one eye looked at and from where, in one frame of millimetres; NaN where lost."""
+    """Hold what one eye looked at and from where, in one frame of millimetres; NaN where lost."""
 
     point: Point
     eye: Point
 
 
 def angle_deg(eye: Point, a: Point, b: Point) -> Floats:
-    """Angle between the lines from the eye to two points, degrees (accurate for the smallest angles too)."""
+    """Compute the angle between the lines from the eye to two points, degrees, accurate for small angles too."""
     n = max(len(c) for c in (*eye, *a, *b))
     angle = np.empty(n)
     for start in range(0, n, _AT_ONCE):
@@ -36,13 +36,13 @@ def angle_deg(eye: Point, a: Point, b: Point) -> Floats:
 
 
 def cut(point: Point, part: slice) -> Point:
-    """A part of the samples; coordinates that never change stay as they are."""
+    """Take a part of the samples; coordinates that never change stay as they are."""
     x, y, z = (c if len(c) == 1 else c[part] for c in point)
     return x, y, z
 
 
 def angle_between_fick(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> Floats:
-    """Angle between two directions given as Fick azimuth and elevation, all in degrees (haversine)."""
+    """Compute the angle between two directions given as Fick azimuth and elevation, all in degrees (haversine)."""
     x1, y1, x2, y2 = (np.radians(v) for v in (x1, y1, x2, y2))
     half = np.sin((y2 - y1) / 2) ** 2 + np.cos(y1) * np.cos(y2) * np.sin((x2 - x1) / 2) ** 2
     angle: Floats = np.degrees(2 * np.arcsin(np.sqrt(np.clip(half, 0, 1))))
@@ -50,38 +50,38 @@ def angle_between_fick(x1: Floats, y1: Floats, x2: Floats, y2: Floats) -> Floats
 
 
 def views(samples: Samples) -> tuple[View | None, View | None]:
-    """Both eyes; None for one that was never seen.
+    """Return the views of both eyes; None for one that was never seen.
 
-    In the tracker's frame where it gave every valid gaze point in millimetres and the eyes' positions; else in the
-    screen's frame, with the eye straight in front of its centre.
+    They are in the tracker's frame where it gave every valid gaze point in millimetres and the eyes' positions; else
+    in the screen's frame, with the eye straight in front of its centre.
     """
     both = (
-        (samples.recording.left, samples.seen_left),
-        (samples.recording.right, samples.seen_right),
+        (samples.recording.left, samples.usable_left),
+        (samples.recording.right, samples.usable_right),
     )
-    tracker = all(_in_space(eye, seen) for eye, seen in both)
+    tracker = all(_in_space(eye, usable) for eye, usable in both)
     left, right = (_tracker_view(*e) if tracker else _screen_view(*e, samples) for e in both)
     return left, right
 
 
-def _in_space(eye: Eye, seen: Bools) -> bool:
-    if not seen.any():
+def _in_space(eye: Eye, usable: Bools) -> bool:
+    if not usable.any():
         return True
-    return bool(np.isfinite(eye.origin_mm).all(axis=1).any() and np.isfinite(eye.gaze_mm[seen]).all())
+    return bool(np.isfinite(eye.origin_mm).all(axis=1).any() and np.isfinite(eye.gaze_mm[usable]).all())
 
 
-def _tracker_view(eye: Eye, seen: Bools) -> View | None:
-    point = masked_axes(eye.gaze_mm, seen)
+def _tracker_view(eye: Eye, usable: Bools) -> View | None:
+    point = masked_axes(eye.gaze_mm, usable)
     if point is None:
         return None
     known = np.flatnonzero(np.isfinite(eye.origin_mm).all(axis=1))
-    at = np.arange(len(seen))
+    at = np.arange(len(usable))
     x, y, z = (np.interp(at, known, eye.origin_mm[known, k]) for k in range(3))
     return View((point[0], point[1], point[2]), (x, y, z))
 
 
-def _screen_view(eye: Eye, seen: Bools, samples: Samples) -> View | None:
-    axes = masked_axes(eye.gaze, seen)
+def _screen_view(eye: Eye, usable: Bools, samples: Samples) -> View | None:
+    axes = masked_axes(eye.gaze, usable)
     if axes is None:
         return None
     screen = samples.screen

@@ -14,9 +14,9 @@ import pandas as pd
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file
-from gazekit.core.types import Bools
+from gazekit.core.types import Bools, Floats
 
-Inside = Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], Bools]
+Inside = Callable[[Floats, Floats], Bools]
 AOI_COLUMNS = (
     "participant",
     "image",
@@ -33,17 +33,18 @@ OUTSIDE = "outside"
 
 
 def polygon(points: npt.ArrayLike) -> Inside:
-    """The inside of a polygon of at least three (x, y) corners, in picture pixels; edges that touch count once.
+    """Return a test for the inside of a polygon of (x, y) corners in picture pixels; edges that touch count once.
 
     Raises
     ------
-    InputError : not a list of three or more finite corners.
+    InputError
+        Not a list of three or more finite corners.
     """
     corners = np.asarray(points, dtype=np.float64)
     if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
         raise InputError(f"a polygon needs three or more corners (x, y); found shape {corners.shape}")
 
-    def inside(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bools:
+    def inside(x: Floats, y: Floats) -> Bools:
         odd = np.zeros(x.shape, dtype=bool)
         for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
             if y1 == y2:
@@ -56,27 +57,28 @@ def polygon(points: npt.ArrayLike) -> Inside:
 
 
 def mask_area(mask: npt.ArrayLike) -> Inside:
-    """The true pixels of a mask, shape (h, w); a point belongs to the pixel that covers it."""
+    """Return a test for the true pixels of a mask, shape (h, w); a point belongs to the pixel that covers it."""
     true = np.asarray(mask).astype(bool)
     if true.ndim != 2:
         raise InputError(f"a mask has two dimensions; found shape {true.shape}")
     height, width = true.shape
 
-    def inside(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> Bools:
+    def inside(x: Floats, y: Floats) -> Bools:
         on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        found = np.zeros(x.shape, dtype=bool)
-        found[on] = true[y[on].astype(np.int64), x[on].astype(np.int64)]
-        return found
+        covered = np.zeros(x.shape, dtype=bool)
+        covered[on] = true[y[on].astype(np.int64), x[on].astype(np.int64)]
+        return covered
 
     return inside
 
 
 def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
-    """Areas of pictures from a JSON file: ``{image: {name: [[x, y], ...] or "mask.png"}}``; files beside it.
+    """Read the areas of pictures from a JSON file, ``{image: {name: [[x, y], ...] or "mask.png"}}``; files beside it.
 
     Raises
     ------
-    InputError, FormatError : no such file, not such a JSON file, or an area in it is wrong (it is named).
+    InputError, FormatError
+        No such file, not such a JSON file, or an area in it is wrong (it is named).
     """
     import cv2
 
@@ -88,7 +90,7 @@ def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
         raise FormatError(
             f'{path} is not a JSON file of the form {{image: {{area: corners or "mask.png"}}}}: {error}'
         ) from error
-    found: dict[str, dict[str, Inside]] = {image: {} for image in data}
+    areas: dict[str, dict[str, Inside]] = {image: {} for image in data}
     for image, name, area in items:
         if name == OUTSIDE:
             raise InputError(f"{path}: {image}: an area cannot be named {OUTSIDE!r}, which is what lies in none")
@@ -97,17 +99,17 @@ def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
             pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
             if pixels is None:
                 raise FormatError(f"{file}, the mask of {image} / {name}, is not a picture that can be read")
-            found[image][name] = mask_area(np.asarray(pixels) > 127)
+            areas[image][name] = mask_area(np.asarray(pixels) > 127)
         else:
             try:
-                found[image][name] = polygon(area)
+                areas[image][name] = polygon(area)
             except (InputError, ValueError, TypeError) as error:
                 raise InputError(f"{path}: {image} / {name}: {error}") from error
-    return found
+    return areas
 
 
 def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:
-    """Figures of every area, a row a participant, picture and area (`AOI_COLUMNS`), in the order of the areas.
+    """Compute the figures of every area: a row a participant, picture and area, columns `AOI_COLUMNS`.
 
     A fixation in several areas counts in each. Pictures without areas are left out.
     """
@@ -119,7 +121,7 @@ def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]
 
 
 def transitions(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:
-    """How often gaze went from one area to another: image, from, to, count, over all participants.
+    """Count how often gaze went from one area to another: image, from, to, count, over all participants.
 
     A fixation in several areas counts as in the first of them, one in none as ``outside``; fixations that stay are
     counted too (from equals to).
@@ -150,14 +152,14 @@ def _figures(trial: pd.DataFrame, inside: Inside) -> dict[str, float]:
     onset = trial["onset_us"].to_numpy(np.int64)
     visits = int(where[0]) + int((where[1:] & ~where[:-1]).sum())
     first = int(np.argmax(where))
-    seen = bool(where.any())
+    visited = bool(where.any())
     total = float(duration.sum())
     return {
         "fixations": int(where.sum()),
         "dwell_ms": float(duration[where].sum()),
         "dwell_share": float(duration[where].sum()) / total if total > 0 else np.nan,
-        "first_fixation_ms": (onset[first] - onset[0]) / 1000 if seen else np.nan,
-        "first_duration_ms": float(duration[first]) if seen else np.nan,
+        "first_fixation_ms": (onset[first] - onset[0]) / 1000 if visited else np.nan,
+        "first_duration_ms": float(duration[first]) if visited else np.nan,
         "visits": visits,
         "revisits": max(visits - 1, 0),
     }

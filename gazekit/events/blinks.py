@@ -9,7 +9,7 @@ from gazekit.events.labels import runs
 
 
 def blinks(time_us: Index, lost: Bools, speed: Floats, moving: float, min_blink_ms: float, reach_ms: float) -> Bools:
-    """Where a blink is, shape (n,): each loss of at least ``min_blink_ms`` with the movement that touches it.
+    """Mark blinks, shape (n,): each loss of at least ``min_blink_ms`` with the movement that touches it.
 
     Half-closed lids drag the gaze point along, so the samples before and after a loss that move faster than
     ``moving`` (or are lost again) belong to it, up to ``reach_ms`` away.
@@ -31,7 +31,7 @@ def blinks(time_us: Index, lost: Bools, speed: Floats, moving: float, min_blink_
 
 
 def cover(n: int, start: Index, end: Index) -> Bools:
-    """Shape (n,): true from each start to its end; the ranges may overlap."""
+    """Mark the samples from each start to its end, shape (n,); the ranges may overlap."""
     steps = np.zeros(n + 1, dtype=np.int64)
     np.add.at(steps, start, 1)
     np.add.at(steps, end + 1, -1)

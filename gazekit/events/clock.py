@@ -5,13 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left
 
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.types import Index
 
 
-def increasing(time_us: Index) -> npt.NDArray[np.int64]:
-    """Indices of the samples to use, so that their stamps strictly increase.
+def increasing(time_us: Index) -> Index:
+    """Choose the samples to use, as indices, so that their stamps strictly increase.
 
     Of a doubled sample the first is kept. Where the clock steps back the stamps contradict each other, and the largest
     set of samples that agree is kept (longest increasing subsequence): one wild stamp costs one sample, a step of
@@ -25,8 +24,8 @@ def increasing(time_us: Index) -> npt.NDArray[np.int64]:
     return _longest_increasing(time_us)
 
 
-def _longest_increasing(time_us: Index) -> npt.NDArray[np.int64]:
-    """Patience sorting, O(n log n)."""
+def _longest_increasing(time_us: Index) -> Index:
+    """Find the longest increasing subsequence by patience sorting, O(n log n)."""
     ends: list[int] = []  # the smallest last stamp of an increasing sequence of each length
     places: list[int] = []
     before = np.full(len(time_us), -1, dtype=np.int64)
@@ -49,5 +48,5 @@ def _longest_increasing(time_us: Index) -> npt.NDArray[np.int64]:
 
 
 def interval_us(time_us: Index) -> float:
-    """The nominal sampling interval: the median step; NaN below two samples."""
+    """Return the nominal sampling interval, the median step; NaN below two samples."""
     return float(np.median(np.diff(time_us))) if len(time_us) > 1 else float("nan")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.core.types import Floats
+from gazekit.core.types import Bools, Floats, Index
 
 _AT_ONCE = 1 << 20  # points clustered together: bounds the memory
 _MOST_ROUNDS = 100
@@ -17,19 +16,28 @@ _STILL_PX = 1e-6  # a window that moves less holds nothing but the rounding of a
 
 def switch_weights(
     copies: Sequence[tuple[int, tuple[Floats, ...]]],
-    whole: npt.NDArray[np.bool_],
+    whole: Bools,
     width: int,
     step: int,
     seed: int,
 ) -> Floats:
-    """Mean weight of a switch at every sample over the windows that hold it, shape (n,); NaN where none does.
+    """Compute the mean weight of a switch at every sample over the windows that hold it; NaN where none does.
 
     Parameters
     ----------
-    copies : of the signal: (downsampling factor, columns x and y of n samples, already filtered).
-    whole : (n,) whether the window that begins at a sample can be used.
-    width, step : of the windows, in samples.
-    seed : of the first centres; the same seed gives the same weights.
+    copies : sequence of (int, tuple of ndarray)
+        Copies of the signal: the downsampling factor, and the columns x and y of n samples, already filtered.
+    whole : ndarray of bool, shape (n,)
+        Whether the window that begins at a sample can be used.
+    width, step : int
+        Width of the windows and the step between them, samples.
+    seed : int
+        Seed of the first centres; the same seed gives the same weights.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        0 where no window switches, 1 where every window switches there and nowhere else.
     """
     n = len(whole)
     starts = np.arange(0, max(n - width + 1, 0), step)
@@ -47,8 +55,8 @@ def switch_weights(
     return weights
 
 
-def two_means(x: Floats, y: Floats, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which of two clusters every point of every window is in, shapes (windows, points).
+def two_means(x: Floats, y: Floats, rng: np.random.Generator) -> Bools:
+    """Part the points of every window into two clusters, shapes (windows, points).
 
     The first centre is a random point, the second is drawn in proportion to the squared distance from it
     (k-means++); then Lloyd's rounds until nothing moves.
@@ -80,13 +88,13 @@ def two_means(x: Floats, y: Floats, rng: np.random.Generator) -> npt.NDArray[np.
 
 def _move_centres(
     centres: Floats,
-    active: npt.NDArray[np.int64],
-    member: npt.NDArray[np.bool_],
+    active: Index,
+    member: Bools,
     x: Floats,
     y: Floats,
     sums: tuple[Floats, Floats],
 ) -> None:
-    """The mean of each cluster; one that is empty keeps its centre."""
+    """Move each centre to the mean of its cluster; an empty cluster keeps its centre."""
     points = member.shape[1]
     inside = member.sum(axis=1)
     for axis, (column, total) in enumerate(zip((x, y), sums, strict=True)):
@@ -100,7 +108,7 @@ def _move_centres(
 def _add_switches(
     total: Floats,
     columns: tuple[Floats, ...],
-    starts: npt.NDArray[np.int64],
+    starts: Index,
     width: int,
     factor: int,
     rng: np.random.Generator,

@@ -33,48 +33,50 @@ BUILT_IN: Mapping[str, Detector] = {
 
 
 def detectors() -> list[str]:
-    """Names of all detectors that can be used here: gazekit's own, then those of installed plug-ins."""
+    """List the detectors that can be used here: gazekit's own, then those of installed plug-ins."""
     return [*BUILT_IN, *sorted(e.name for e in entry_points(group=GROUP) if e.name not in BUILT_IN)]
 
 
 def detector(name: str) -> Detector:
-    """The detector of a name.
+    """Return the detector of a name.
 
     Raises
     ------
-    InputError : no such detector (the close names are offered), or its plug-in cannot be loaded.
+    InputError
+        No such detector (the close names are offered), or its plug-in cannot be loaded.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
     for entry in entry_points(group=GROUP):
         if entry.name == name:
             try:
-                found: Detector = entry.load()
+                function: Detector = entry.load()
             except (ImportError, AttributeError) as error:
                 raise InputError(
                     f"the detector {name!r} of the plug-in {entry.value} cannot be loaded: {error}"
                 ) from error
-            return found
+            return function
     raise unknown_name("detector", name, detectors())
 
 
 def complete(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of a detector: those given, and the defaults of the others.
+    """Complete the parameters of a detector with its defaults.
 
     Raises
     ------
-    InputError : a parameter that the detector does not have, or whose value is of the wrong kind.
+    InputError
+        A parameter that the detector does not have, or whose value is of the wrong kind.
     """
     known = defaults(name)
-    for given, value in parameters.items():
-        if given not in known:
-            raise unknown_name(f"parameter of the detector {name}", given, known)
-        _check_kind(name, given, value, known[given])
+    for parameter, value in parameters.items():
+        if parameter not in known:
+            raise unknown_name(f"parameter of the detector {name}", parameter, known)
+        _check_kind(name, parameter, value, known[parameter])
     return {**known, **parameters}
 
 
 def defaults(name: str) -> dict[str, Any]:
-    """The parameters of a detector and their defaults."""
+    """Return the parameters of a detector and their defaults."""
     return {
         p.name: p.default
         for p in inspect.signature(detector(name)).parameters.values()

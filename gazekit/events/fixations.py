@@ -20,7 +20,7 @@ from gazekit.screen import Screen
 
 @dataclass(frozen=True)
 class Detection:
-    """What a detector found in a recording, and with which parameters."""
+    """Hold what a detector found in a recording, and with which parameters."""
 
     samples: Samples
     events: Events
@@ -41,45 +41,84 @@ def detect(
 
     Raises
     ------
-    InputError : unknown detector, parameter or eye.
+    InputError
+        Unknown detector, parameter or eye.
     """
-    found = detector(detector_name)
+    run = detector(detector_name)
     values = complete(detector_name, parameters)
     samples = prepare(recording, screen, eye=eye, off_screen_deg=off_screen_deg)
-    events = found(samples, **values)
+    events = run(samples, **values)
     return Detection(samples, events, detector_name, {"eye": eye, "off_screen_deg": off_screen_deg, **values})
 
 
 def detect_fixations(
     recording: GazeRecording,
     screen: Screen,
-    detector: str = "ivt",
+    detector: str = PICTURE_DETECTOR,
     *,
     eye: EyeChoice = "average",
     off_screen_deg: float = OFF_SCREEN_DEG,
     **parameters: Any,
 ) -> pd.DataFrame:
-    """Fixations of a recording, one a row, in order, without overlap.
+    """Find the fixations of a recording: a table of one a row, in order, without overlap.
 
     Parameters
     ----------
-    detector : ivt, idt, adaptive (the default for pictures, see `gazekit.events.detectors.PICTURE_DETECTOR`), i2mc,
-        microsaccades, or one that a plug-in brings (`gazekit.events.detectors`).
-    eye : left, right, average of any valid eye, or strict (both must be valid).
-    off_screen_deg : gaze further outside the screen than this is an artefact.
-    parameters : the detector's own; they travel with the table, as JSON.
+    recording : GazeRecording
+        The gaze.
+    screen : Screen
+        Every degree comes from it.
+    detector : str
+        One of the detectors below, or one that a plug-in brings (`gazekit.events.detectors` lists them).
+    eye : {"average", "left", "right", "strict"}
+        Average of any valid eye, one eye, or the average where both are valid.
+    off_screen_deg : float
+        Gaze further outside the screen than this, degrees, is an artefact.
+    **parameters : float
+        The detector's own, see below; they travel with the table, as JSON.
 
     Returns
     -------
-    DataFrame with the columns of `gazekit.core.tables.FIXATION_COLUMNS` that need no picture: onset_us and offset_us
-    are the device stamps of the first and the last sample, duration_ms the time between them.
+    DataFrame
+        The columns of `gazekit.core.tables.FIXATION_COLUMNS` that need no picture: ``onset_us`` and ``offset_us``
+        (device clock), ``duration_ms``, the centre ``x_px``, ``y_px`` (screen) and ``x_deg``, ``y_deg`` (Fick angles),
+        ``samples`` (how many have gaze), ``rms_s2s_deg`` (noise), ``dispersion_deg``, ``detector``, ``parameters``.
 
     Raises
     ------
-    InputError : unknown detector, parameter or eye.
+    InputError
+        Unknown detector, parameter or eye.
+
+    Notes
+    -----
+    The detectors and their parameters with defaults (ms, degrees, degrees per second):
+
+    * ``adaptive`` (thresholds follow the noise; the default, agrees best with experts): velocity_window_ms 10,
+      max_window_ms 60, min_onset_deg_s 35, onset_sd 5, offset_sd 3, min_saccade_ms 8, pso_pause_ms 12, max_pso_ms 50,
+      min_fixation_ms 40, max_gap_ms 75, max_gap_shift_deg 1, min_blink_ms 20, max_velocity_deg_s 1000.
+    * ``ivt`` (Tobii's I-VT filter): max_gap_ms 75, noise_reduction "off", noise_window_samples 3,
+      velocity_window_ms 20, velocity_threshold_deg_s 30, merge_time_ms 75, merge_angle_deg 0.5, min_duration_ms 60.
+    * ``idt`` (dispersion): max_dispersion_deg 1, min_duration_ms 100, max_gap_ms 75.
+    * ``i2mc`` (two-means clustering, for noisy and infant data): max_gap_ms 100, edge_samples 2, window_ms 200,
+      step_ms 20, cutoff_sd 2, onset_offset_mad 3, merge_distance_px 30, merge_time_ms 30, min_duration_ms 40, seed 0.
+    * ``microsaccades`` (elliptic threshold): threshold_lambda 6, min_samples 3, min_fixation_ms 40, max_gap_ms 75,
+      max_gap_shift_deg 1.
+
+    Examples
+    --------
+    Two places looked at for 0.4 s each, at 500 Hz:
+
+    >>> import numpy as np
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> x = np.repeat([700.0, 1100.0], 200)
+    >>> recording = GazeRecording.from_pixels(np.arange(400) * 2000, x, np.full(400, 540.0), screen)
+    >>> detect_fixations(recording, screen)["x_px"].round().tolist()
+    [700.0, 1100.0]
+    >>> len(detect_fixations(recording, screen, "idt", max_dispersion_deg=0.5))
+    2
     """
-    found = detect(recording, screen, detector, eye=eye, off_screen_deg=off_screen_deg, **parameters)
-    return fixation_table(found)
+    detection = detect(recording, screen, detector, eye=eye, off_screen_deg=off_screen_deg, **parameters)
+    return fixation_table(detection)
 
 
 def label_samples(
@@ -91,25 +130,48 @@ def label_samples(
     off_screen_deg: float = OFF_SCREEN_DEG,
     **parameters: Any,
 ) -> Labels:
-    """What every sample of a recording is, int8 of shape (n,).
+    """Label every sample of a recording.
 
-    0 unclassified, 1 fixation, 2 saccade, 3 post-saccadic oscillation, 4 pursuit, 5 blink or lost. A doubled sample
-    has its twin's label; one whose stamp contradicts the others is unclassified.
+    Parameters
+    ----------
+    recording, screen, detector, eye, off_screen_deg, **parameters
+        As in `detect_fixations`.
+
+    Returns
+    -------
+    ndarray of int8, shape (n,)
+        0 unclassified, 1 fixation, 2 saccade, 3 post-saccadic oscillation, 4 pursuit, 5 blink or lost. A doubled
+        sample has its twin's label; one whose stamp contradicts the others is unclassified.
+
+    Raises
+    ------
+    InputError
+        Unknown detector, parameter or eye.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> x = np.full(200, 960.0)
+    >>> x[150:] = np.nan
+    >>> recording = GazeRecording.from_pixels(np.arange(200) * 2000, x, np.full(200, 540.0), screen)
+    >>> np.bincount(label_samples(recording, screen), minlength=6).tolist()
+    [0, 150, 0, 0, 0, 50]
     """
-    found = detect(recording, screen, detector, eye=eye, off_screen_deg=off_screen_deg, **parameters)
-    samples = found.samples
+    detection = detect(recording, screen, detector, eye=eye, off_screen_deg=off_screen_deg, **parameters)
+    samples = detection.samples
     if len(samples) == len(recording):
-        return found.events.labels
+        return detection.events.labels
     labels = np.zeros(len(recording), dtype=np.int8)
     twin = np.searchsorted(samples.time_us, recording.device_time_us).clip(max=len(samples) - 1)
     same = samples.time_us[twin] == recording.device_time_us
-    labels[same] = found.events.labels[twin[same]]
+    labels[same] = detection.events.labels[twin[same]]
     return labels
 
 
-def fixation_table(found: Detection) -> pd.DataFrame:
-    """The fixations of a detection as a table (columns as in `detect_fixations`)."""
-    samples, events = found.samples, found.events
+def fixation_table(detection: Detection) -> pd.DataFrame:
+    """Return the fixations of a detection as a table, with the columns of `detect_fixations`."""
+    samples, events = detection.samples, detection.events
     onset, offset = events.onset, events.offset
     used = ~samples.lost & (events.labels != LOST)
     x_px, y_px = (_mean(c, used, onset, offset) for c in samples.pixels)
@@ -127,8 +189,8 @@ def fixation_table(found: Detection) -> pd.DataFrame:
             "samples": _total(used.astype(np.int64), onset, offset),
             "rms_s2s_deg": _rms_s2s(samples, used, onset, offset),
             "dispersion_deg": _dispersion(samples, used, onset, offset),
-            "detector": found.detector,
-            "parameters": json.dumps(found.parameters, sort_keys=True),
+            "detector": detection.detector,
+            "parameters": json.dumps(detection.parameters, sort_keys=True),
         }
     ).astype({"detector": str, "parameters": str})
 
@@ -138,7 +200,7 @@ def _edges(onset: Index, offset: Index) -> Index:
 
 
 def _total(values: np.ndarray[Any, Any], onset: Index, offset: Index) -> np.ndarray[Any, Any]:
-    """Sum over each range."""
+    """Sum values over each range."""
     if not len(onset):
         return values[:0]
     total: np.ndarray[Any, Any] = np.add.reduceat(np.append(values, values.dtype.type(0)), _edges(onset, offset))[::2]
@@ -153,7 +215,7 @@ def _mean(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: Inde
 
 
 def _extent(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    """Largest minus smallest angle over each range of tangents, degrees."""
+    """Return the largest minus the smallest angle over each range of tangents, degrees."""
     if not len(onset):
         return np.empty(0)
     edges = _edges(onset, offset)
@@ -164,7 +226,7 @@ def _extent(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: In
 
 
 def _dispersion(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    """(max - min azimuth) + (max - min elevation): the extremes of their tangents, since the arc tangent rises."""
+    """Compute (max - min azimuth) + (max - min elevation) from the extremes of their tangents."""
     x, y = samples.screen.to_mm(*samples.pixels)
     distance = samples.screen.distance_mm
     azimuth = _extent(x / distance, used, onset, offset)
@@ -172,7 +234,7 @@ def _dispersion(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offs
 
 
 def _rms_s2s(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    """Root mean square of the angle between successive samples within each range; NaN below two."""
+    """Compute the root mean square of the angle between successive samples within each range; NaN below two."""
     if not len(onset) or len(samples) < 2:
         return np.full(len(onset), np.nan)
     x, y = samples.screen.to_mm(*samples.pixels)

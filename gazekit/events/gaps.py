@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.core.types import Floats
+from gazekit.core.types import Floats, Index
 from gazekit.events.labels import runs
 
 
 def fill_gaps(
-    time_us: npt.NDArray[np.int64], columns: tuple[Floats, ...], max_gap_ms: float, *, edge_samples: int = 1
+    time_us: Index, columns: tuple[Floats, ...], max_gap_ms: float, *, edge_samples: int = 1
 ) -> tuple[Floats, ...]:
     """Fill gaps shorter than ``max_gap_ms`` on a straight line in time, never at the edges.
 
@@ -19,8 +18,19 @@ def fill_gaps(
 
     Parameters
     ----------
-    time_us : (n,) strictly increasing.
-    columns : (n,) each; NaN in the first marks the gap.
+    time_us : ndarray of int64, shape (n,)
+        Time stamps, microseconds, strictly increasing.
+    columns : tuple of ndarray, shape (n,)
+        What is to be filled; NaN in the first marks the gap.
+    max_gap_ms : float
+        A gap as long as this, milliseconds, stays open.
+    edge_samples : int
+        Samples on each side whose median begins and ends the line.
+
+    Returns
+    -------
+    tuple of ndarray, shape (n,)
+        The columns themselves where nothing was to be filled, else copies.
     """
     lost = np.isnan(columns[0])
     if not lost.any():
@@ -45,22 +55,22 @@ def fill_gaps(
 
 def _line(
     column: Floats,
-    where: npt.NDArray[np.int64],
-    left: npt.NDArray[np.int64],
-    right: npt.NDArray[np.int64],
-    gap: npt.NDArray[np.int64],
+    where: Index,
+    left: Index,
+    right: Index,
+    gap: Index,
     weight: Floats,
 ) -> Floats:
-    """A column with the samples ``where`` on lines between the medians of the samples left and right of their gaps."""
+    """Put the samples ``where`` on lines between the medians of the samples left and right of their gaps."""
     start, end = np.median(column[left], axis=1)[gap], np.median(column[right], axis=1)[gap]
     filled = column.copy()
     filled[where] = start + (end - start) * weight
     return filled
 
 
-def _members(first: npt.NDArray[np.int64], last: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """All indices of the ranges, in order."""
+def _members(first: Index, last: Index) -> Index:
+    """List all indices of the ranges, in order."""
     length = last - first + 1
     starts = np.repeat(first - np.concatenate([[0], np.cumsum(length)[:-1]]), length)
-    members: npt.NDArray[np.int64] = np.arange(length.sum()) + starts
+    members: Index = np.arange(length.sum()) + starts
     return members

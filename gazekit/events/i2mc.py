@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import cheby1, sosfiltfilt
 
-from gazekit.core.types import Floats, Index
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.clustering import switch_weights
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.joining import mark_between
@@ -33,7 +32,7 @@ def i2mc(
     min_duration_ms: float = 40.0,
     seed: int = 0,
 ) -> Events:
-    """Fixations where clustering a moving window in two finds no moment to switch.
+    """Find fixations where clustering a moving window in two finds no moment to switch.
 
     Gaps shorter than ``max_gap_ms`` are filled between the medians of ``edge_samples``. A window of ``window_ms`` moves
     in steps of ``step_ms``; in it the signal, and copies of it downsampled 2, 5 and 10 times (Chebyshev filter of
@@ -70,7 +69,7 @@ def i2mc(
 def _weights(
     samples: Samples, max_gap_ms: float, edge_samples: int, window_ms: float, step_ms: float, seed: int
 ) -> Floats:
-    """Mean switching weight of every sample over the windows and eyes that saw it, NaN where none did."""
+    """Average the switching weight of every sample over the windows and eyes that saw it, NaN where none did."""
     n = len(samples)
     if n < 2:
         return np.full(n, np.nan)
@@ -85,30 +84,28 @@ def _weights(
     if not eyes:
         return np.full(n, np.nan)
     both = np.stack(eyes)
-    seen = np.isfinite(both)
-    count = seen.sum(axis=0)
-    mean: Floats = np.where(seen, both, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
+    known = np.isfinite(both)
+    count = known.sum(axis=0)
+    mean: Floats = np.where(known, both, 0.0).sum(axis=0) / np.where(count > 0, count, np.nan)
     return mean
 
 
 def _eyes(samples: Samples) -> list[tuple[Floats, Floats]]:
-    """Pixel columns of each eye that the choice lets in."""
+    """Return the pixel columns of each eye that the choice lets in."""
     sides = (
-        ("left", samples.recording.left.gaze, samples.seen_left),
-        ("right", samples.recording.right.gaze, samples.seen_right),
+        ("left", samples.recording.left.gaze, samples.usable_left),
+        ("right", samples.recording.right.gaze, samples.usable_right),
     )
-    found = []
-    for side, gaze, seen in sides:
-        axes = masked_axes(gaze, seen)
+    columns = []
+    for side, gaze, known in sides:
+        axes = masked_axes(gaze, known)
         if axes is not None and samples.choice in (side, "average", "strict"):
-            found.append((axes[0] * samples.screen.width_px, axes[1] * samples.screen.height_px))
-    return found
+            columns.append((axes[0] * samples.screen.width_px, axes[1] * samples.screen.height_px))
+    return columns
 
 
-def _whole_windows(
-    time_us: npt.NDArray[np.int64], column: Floats, width: int, window_ms: float
-) -> npt.NDArray[np.bool_]:
-    """For each first sample, whether its window has no gap and lasts about as long as it should."""
+def _whole_windows(time_us: Index, column: Floats, width: int, window_ms: float) -> Bools:
+    """Tell for each first sample whether its window has no gap and lasts about as long as it should."""
     n = len(column)
     whole = np.zeros(n, dtype=bool)
     if n < width:
@@ -121,7 +118,7 @@ def _whole_windows(
 
 
 def _downsampled(columns: tuple[Floats, ...], factor: int) -> tuple[Floats, ...]:
-    """Columns low-pass filtered for taking every ``factor``-th sample, stretch by stretch between gaps."""
+    """Filter columns for taking every ``factor``-th sample, stretch by stretch between gaps."""
     filter_ = cheby1(8, 0.05, 0.8 / factor, output="sos")
     shortest = 3 * (2 * len(filter_) + 1) + 1
     out = tuple(c.copy() for c in columns)
@@ -134,7 +131,7 @@ def _downsampled(columns: tuple[Floats, ...], factor: int) -> tuple[Floats, ...]
 
 
 def _trim(x: Floats, y: Floats, onset: Index, offset: Index, mad: float) -> tuple[Index, Index]:
-    """Ends walked inwards to where the eye is near the fixation's centre."""
+    """Walk both ends of each fixation inwards to where the eye is near its centre."""
     first, last = onset.copy(), offset.copy()
     for k, (start, end) in enumerate(zip(onset, offset, strict=True)):
         part = slice(start, end + 1)
@@ -146,7 +143,7 @@ def _trim(x: Floats, y: Floats, onset: Index, offset: Index, mad: float) -> tupl
 
 
 def _merge(
-    time_us: npt.NDArray[np.int64],
+    time_us: Index,
     x: Floats,
     y: Floats,
     onset: Index,
@@ -155,19 +152,19 @@ def _merge(
     max_time_ms: float,
 ) -> tuple[Index, Index]:
     """Join neighbours whose centres and ends are near, with no gap between them."""
-    kept: list[tuple[int, int]] = []
+    spans: list[tuple[int, int]] = []
     for start, end in zip(onset.tolist(), offset.tolist(), strict=True):
-        if kept:
-            first, last = kept[-1]
+        if spans:
+            first, last = spans[-1]
             if (
                 time_us[start] - time_us[last] < max_time_ms * 1000
                 and np.isfinite(x[last : start + 1]).all()
                 and _distance(x, y, slice(first, last + 1), slice(start, end + 1)) < max_distance
             ):
-                kept[-1] = (first, end)
+                spans[-1] = (first, end)
                 continue
-        kept.append((start, end))
-    table = np.array(kept, dtype=np.int64).reshape(-1, 2)
+        spans.append((start, end))
+    table = np.array(spans, dtype=np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
 

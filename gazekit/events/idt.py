@@ -20,7 +20,7 @@ def idt(
     min_duration_ms: float = 100.0,
     max_gap_ms: float = 75.0,
 ) -> Events:
-    """Fixations as the longest stretches that stay within a dispersion.
+    """Find fixations as the longest stretches that stay within a dispersion.
 
     From each sample on, a window of ``min_duration_ms`` is tried; where its dispersion, (max x - min x) + (max y -
     min y), is at most ``max_dispersion_deg``, it grows until the next sample would exceed that, and the next window
@@ -33,11 +33,11 @@ def idt(
     Salvucci, D. D., & Goldberg, J. H. (2000). Identifying fixations and saccades in eye-tracking protocols. ETRA.
     """
     labels = np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8)
-    seen = np.flatnonzero(~samples.lost)
-    x, y = (c[seen] for c in samples.degrees)
+    known = np.flatnonzero(~samples.lost)
+    x, y = (c[known] for c in samples.degrees)
     limit = max_dispersion_deg * (1 + _ROUNDING)
-    first, last = _windows(samples.time_us[seen], x, y, limit, int(min_duration_ms * 1000), max_gap_ms * 1000)
-    onset, offset = seen[first], seen[last]
+    first, last = _windows(samples.time_us[known], x, y, limit, int(min_duration_ms * 1000), max_gap_ms * 1000)
+    onset, offset = known[first], known[last]
     for start, end in zip(onset, offset, strict=True):
         part = labels[start : end + 1]
         part[part != LOST] = FIXATION
@@ -48,11 +48,11 @@ def idt(
 def _windows(
     time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int, max_gap_us: float
 ) -> tuple[Index, Index]:
-    """First and last sample of each fixation, walking from window to window."""
+    """Find the first and last sample of each fixation, walking from window to window."""
     n = len(time_us)
     fences = np.append(np.flatnonzero(np.diff(time_us) >= max_gap_us) + 1, n)
     starts = np.flatnonzero(_may_begin(time_us, x, y, limit, duration_us))
-    found: list[tuple[int, int]] = []
+    fixations: list[tuple[int, int]] = []
     at = 0
     while True:
         k = int(np.searchsorted(starts, at))
@@ -65,14 +65,14 @@ def _windows(
         if last < full:
             at += 1
         else:
-            found.append((at, last))
+            fixations.append((at, last))
             at = last + 1
-    table = np.array(found, dtype=np.int64).reshape(-1, 2)
+    table = np.array(fixations, dtype=np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
 
 
 def _may_begin(time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int) -> Bools:
-    """Where a window may begin a fixation: a sieve by windows of a fixed number of samples that loses none.
+    """Mark where a window may begin a fixation: a sieve by windows of a fixed number of samples that loses none.
 
     Nine tenths of the samples that a window nominally has; where even they last longer than the window (samples are
     missing there), nothing is known and the window may.
@@ -95,18 +95,18 @@ def _may_begin(time_us: Index, x: Floats, y: Floats, limit: float, duration_us: 
 
 
 def _sliding(extreme: np.ufunc, column: Floats, width: int) -> Floats:
-    """The extreme of each window of ``width`` samples, by windows of doubling length."""
+    """Return the extreme of each window of ``width`` samples, by windows of doubling length."""
     reach = 1
     while 2 * reach <= width:
         column = extreme(column[:-reach], column[reach:])
         reach *= 2
     rest = width - reach
-    found: Floats = extreme(column[: len(column) - rest], column[rest:])
-    return found
+    extremes: Floats = extreme(column[: len(column) - rest], column[rest:])
+    return extremes
 
 
 def _grow(x: Floats, y: Floats, start: int, full: int, stop: int, limit: float) -> int:
-    """Last sample up to which the dispersion from ``start`` stays within the limit; looks ahead in doubling steps."""
+    """Find the last sample up to which the dispersion from ``start`` stays within the limit, in doubling steps."""
     length = 3 * (full - start + 1)
     while True:
         part = slice(start, min(start + length, stop))

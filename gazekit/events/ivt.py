@@ -6,10 +6,9 @@ import math
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.errors import unknown_name
-from gazekit.core.types import Floats, Index, Labels
+from gazekit.core.types import Bools, Floats, Index, Labels
 from gazekit.events.angles import Point, View, angle_deg, cut, views
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, runs
@@ -34,7 +33,7 @@ def ivt(
     merge_angle_deg: float = 0.5,
     min_duration_ms: float = 60.0,
 ) -> Events:
-    """Fixations by a velocity threshold: the Tobii I-VT filter with its published parameters.
+    """Find fixations by a velocity threshold: the Tobii I-VT filter with its published parameters.
 
     The stages: gaps *shorter than* ``max_gap_ms`` filled on a line, each eye by itself (0 turns it off); the eye
     chosen; noise reduced; velocity; a sample at *or above* the threshold is a saccade, below it fixation, without a
@@ -43,8 +42,27 @@ def ivt(
 
     Parameters
     ----------
-    noise_reduction : off, moving average or moving median over ``noise_window_samples`` (odd).
-    velocity_window_ms : time between the first and the last sample of the velocity's window, see `velocity`.
+    samples : Samples
+        The prepared recording.
+    max_gap_ms : float
+        Gaps shorter than this are filled.
+    noise_reduction : {"off", "average", "median"}
+        Moving average or median over ``noise_window_samples``.
+    noise_window_samples : int
+        Its width, an odd number of samples.
+    velocity_window_ms : float
+        Time between the first and the last sample of the velocity's window, see `velocity`.
+    velocity_threshold_deg_s : float
+        A sample as fast as this is a saccade.
+    merge_time_ms, merge_angle_deg : float
+        Fixations at most so far apart in time and angle are merged.
+    min_duration_ms : float
+        A shorter fixation is unclassified.
+
+    Returns
+    -------
+    Events
+        Fixations and saccades.
 
     References
     ----------
@@ -60,7 +78,7 @@ def ivt(
 
 
 def select_view(samples: Samples, max_gap_ms: float) -> View:
-    """Gap fill-in of each eye, then the choice of the eye."""
+    """Fill the gaps of each eye, then choose the eye."""
     left, right = (_filled(samples.time_us, v, max_gap_ms) for v in views(samples))
     n = len(samples)
     point = blend(None if left is None else left.point, None if right is None else right.point, samples.choice, n, 3)
@@ -69,7 +87,7 @@ def select_view(samples: Samples, max_gap_ms: float) -> View:
 
 
 def reduce_noise(point: Point, method: NoiseReduction, window_samples: int) -> Point:
-    """A moving average or median over an odd number of samples; the window shrinks, evenly, towards gaps and edges."""
+    """Average or take the median over an odd number of samples; the window shrinks evenly towards gaps and edges."""
     if method not in _NOISE:
         raise unknown_name("noise reduction", method, _NOISE)
     half = window_samples // 2
@@ -80,14 +98,14 @@ def reduce_noise(point: Point, method: NoiseReduction, window_samples: int) -> P
 
 
 def velocity(
-    time_us: npt.NDArray[np.int64],
+    time_us: Index,
     point: Point,
     eye: Point,
     interval_us: float,
     window_ms: float,
     max_gap_ms: float,
 ) -> Floats:
-    """Angular speed at every sample, degrees per second, shape (n,).
+    """Compute the angular speed at every sample, degrees per second, shape (n,).
 
     The angle between the first and the last sample of a window centred on each sample, seen from the eye at the
     middle sample, over the time between them. The window has an odd number of samples, at least three, as near to
@@ -110,7 +128,7 @@ def velocity(
 
 
 def merge(
-    time_us: npt.NDArray[np.int64],
+    time_us: Index,
     point: Point,
     eye: Point,
     onset: Index,
@@ -120,7 +138,7 @@ def merge(
 ) -> tuple[Index, Index]:
     """Join neighbouring fixations that are near in time and in space, from the first to the last.
 
-    The time runs from the last sample of one to the first of the next; the angle is between their centres (of a
+    The time runs from the last sample of chosen to the first of the next; the angle is between their centres (of a
     joined one: of all its samples), seen from the mean of the eye's positions at those two samples.
     """
     if len(onset) < 2 or max_time_ms <= 0:
@@ -147,7 +165,7 @@ def merge(
     return onset[keep], np.array(ends, dtype=np.int64)
 
 
-def _filled(time_us: npt.NDArray[np.int64], view: View | None, max_gap_ms: float) -> View | None:
+def _filled(time_us: Index, view: View | None, max_gap_ms: float) -> View | None:
     if view is None or max_gap_ms <= 0:
         return view
     n = len(time_us)
@@ -158,16 +176,16 @@ def _filled(time_us: npt.NDArray[np.int64], view: View | None, max_gap_ms: float
 
 
 def _eye_position(left: View | None, right: View | None, choice: EyeChoice) -> Point:
-    """Where the chosen eye is; of an average, the mean of both even where one is lost (half a gap between the eyes)."""
+    """Return where the chosen eye is; of an average the mean of both, even where one is lost."""
     if choice == "left" or right is None:
-        one = left
+        chosen = left
     elif choice == "right" or left is None:
-        one = right
+        chosen = right
     else:
         x, y, z = ((a + b) / 2 for a, b in zip(left.eye, right.eye, strict=True))
         return x, y, z
     none = np.full(1, np.nan)
-    return (none, none, none) if one is None else one.eye
+    return (none, none, none) if chosen is None else chosen.eye
 
 
 def _moving(column: Floats, half: int, method: NoiseReduction) -> Floats:
@@ -190,7 +208,7 @@ def _part(k: int, n: int, half: int) -> slice:
     return slice(half + k * half, n - half + k * half)
 
 
-def _classify(speed: Floats, lost: npt.NDArray[np.bool_], threshold_deg_s: float) -> Labels:
+def _classify(speed: Floats, lost: Bools, threshold_deg_s: float) -> Labels:
     labels = np.full(len(speed), UNCLASSIFIED, dtype=np.int8)
     limit = threshold_deg_s * (1 - _ROUNDING)
     labels[speed < limit] = FIXATION  # both false for NaN
@@ -199,10 +217,8 @@ def _classify(speed: Floats, lost: npt.NDArray[np.bool_], threshold_deg_s: float
     return labels
 
 
-def _settle(
-    time_us: npt.NDArray[np.int64], labels: Labels, onset: Index, offset: Index, min_duration_ms: float
-) -> Events:
-    """Fixations painted over what was merged away; short ones unclassified."""
+def _settle(time_us: Index, labels: Labels, onset: Index, offset: Index, min_duration_ms: float) -> Events:
+    """Paint fixations over what was merged away; short ones become unclassified."""
     short = time_us[offset] - time_us[onset] < min_duration_ms * 1000
     for first, last in zip(onset, offset, strict=True):
         part = labels[first : last + 1]
@@ -214,7 +230,7 @@ def _settle(
 
 
 def _sums(point: Point, onset: Index, offset: Index) -> tuple[Floats, Floats]:
-    """Sum of the points of each fixation, shape (k, 3), and how many."""
+    """Return the sum of the points of each fixation, shape (k, 3), and how many."""
     counts = (offset - onset + 1).astype(np.float64)
     edges = np.stack([onset, offset + 1], axis=1).ravel()
     columns = [np.add.reduceat(np.append(c, 0.0), edges)[::2] if len(c) > 1 else c[0] * counts for c in point]
@@ -227,7 +243,7 @@ def _eye_between(eye: Point, before: Index, after: Index) -> Floats:
 
 
 def _angle(eye: Floats, a: Floats, b: Floats) -> float:
-    """`angle_deg` of three single points, in plain numbers: ten times as fast for one."""
+    """Compute `angle_deg` of single points in plain numbers: ten times as fast for one."""
     (ux, uy, uz), (vx, vy, vz) = (a - eye).tolist(), (b - eye).tolist()
     cross = math.hypot(uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)
     return math.degrees(math.atan2(cross, ux * vx + uy * vy + uz * vz))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.types import Floats, Index, Labels
 from gazekit.events.blinks import cover
@@ -14,7 +13,7 @@ FLICKER_MS = 20.0  # a loss shorter than this is no blink
 
 
 def settle(samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms: float, max_shift_deg: float) -> Events:
-    """Fixations joined over short losses at one place; those that are too short then are unclassified."""
+    """Join fixations over short losses at one place; those that are too short then become unclassified."""
     time = samples.time_us
     first, last = runs(labels == FIXATION)
     if not len(first):
@@ -32,13 +31,13 @@ def settle(samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms:
 
 
 def _means(column: Floats, first: Index, last: Index) -> Floats:
-    """Mean over each range; none of its samples is lost."""
+    """Return the mean over each range; none of its samples is lost."""
     total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(column))])
     mean: Floats = (total[last + 1] - total[first]) / (last + 1 - first)
     return mean
 
 
-def mark_between(labels: Labels, time_us: npt.NDArray[np.int64], longest_ms: float) -> None:
+def mark_between(labels: Labels, time_us: Index, longest_ms: float) -> None:
     """Call what lies between two fixations a saccade, where it is short enough to be one and no blink is in it."""
     first, last = runs(labels == LOST)
     flicker = np.zeros(len(labels), dtype=bool)

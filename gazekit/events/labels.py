@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.core.types import Index, Labels
+from gazekit.core.types import Bools, Index, Labels
 
 UNCLASSIFIED, FIXATION, SACCADE, PSO, PURSUIT, LOST = range(6)
 LABEL_NAMES = ("unclassified", "fixation", "saccade", "post-saccadic oscillation", "pursuit", "blink or lost")
@@ -15,12 +14,14 @@ LABEL_NAMES = ("unclassified", "fixation", "saccade", "post-saccadic oscillation
 
 @dataclass(frozen=True)
 class Events:
-    """What a detector found in n samples.
+    """Hold what a detector found in n samples.
 
     Attributes
     ----------
-    labels : (n,) int8: 0 unclassified, 1 fixation, 2 saccade, 3 post-saccadic oscillation, 4 pursuit, 5 blink or lost.
-    onset, offset : (k,) first and last sample of each fixation, in order, without overlap.
+    labels : ndarray of int8, shape (n,)
+        0 unclassified, 1 fixation, 2 saccade, 3 post-saccadic oscillation, 4 pursuit, 5 blink or lost.
+    onset, offset : ndarray of int64, shape (k,)
+        First and last sample of each fixation, in order, without overlap.
     """
 
     labels: Labels
@@ -29,12 +30,12 @@ class Events:
 
     @classmethod
     def from_labels(cls, labels: Labels) -> Events:
-        """Events whose fixations are the runs of that label."""
+        """Make events whose fixations are the runs of that label."""
         return cls(labels, *runs(labels == FIXATION))
 
 
-def runs(mask: npt.NDArray[np.bool_]) -> tuple[Index, Index]:
-    """First and last index of each run of true values."""
+def runs(mask: Bools) -> tuple[Index, Index]:
+    """Return the first and the last index of each run of true values."""
     if not len(mask):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1

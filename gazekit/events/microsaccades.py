@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.types import Floats, Index
@@ -37,7 +36,7 @@ def microsaccades(
     binocular: bool = True,
     off_screen_deg: float = 20.0,
 ) -> pd.DataFrame:
-    """Microsaccades of a recording, one a row, with `MICROSACCADE_COLUMNS`.
+    """Find the microsaccades of a recording: a table of one a row, with `MICROSACCADE_COLUMNS`.
 
     Velocity is the weighted difference over 5 samples; a microsaccade is a run of at least ``min_samples`` outside
     the ellipse of ``threshold_lambda`` median-based SD on each axis, no larger than ``max_amplitude_deg`` (larger
@@ -73,7 +72,7 @@ def microsaccade_events(
     max_gap_ms: float = 75.0,
     max_gap_shift_deg: float = 1.0,
 ) -> Events:
-    """A detector from the same threshold: every run outside the ellipse, of any size, is a saccade, the rest fixation.
+    """Find saccades by the same threshold: every run outside the ellipse, of any size; the rest is fixation.
 
     With an average eye of two, both must agree. What is shorter than ``min_fixation_ms`` between two is unclassified;
     a fixation goes on over a loss shorter than ``max_gap_ms`` if it is at most ``max_gap_shift_deg`` away after it.
@@ -98,8 +97,8 @@ def _only(recording: GazeRecording, eye: EyeChoice) -> GazeRecording:
     return replace(recording, right=none) if eye == "left" else replace(recording, left=none)
 
 
-def velocity_over_five(time_us: npt.NDArray[np.int64], column: Floats) -> Floats:
-    """(x[n+2] + x[n+1] - x[n-1] - x[n-2]) over the time that this spans; NaN at edges and beside lost samples."""
+def velocity_over_five(time_us: Index, column: Floats) -> Floats:
+    """Compute (x[n+2] + x[n+1] - x[n-1] - x[n-2]) over the time it spans; NaN at edges and beside lost samples."""
     velocity = np.full(len(column), np.nan)
     if len(column) >= 5:
         seconds = (time_us - time_us[0]) * 1e-6
@@ -109,16 +108,14 @@ def velocity_over_five(time_us: npt.NDArray[np.int64], column: Floats) -> Floats
 
 
 def median_sd(velocity: Floats) -> float:
-    """sqrt(median(v^2) - median(v)^2), the noise that few fast movements do not touch; 0 where nothing is known."""
+    """Compute sqrt(median(v^2) - median(v)^2), the noise that few fast movements do not touch; 0 of nothing."""
     known = velocity[np.isfinite(velocity)]
     if not len(known):
         return 0.0
     return float(np.sqrt(max(np.median(known**2) - np.median(known) ** 2, 0.0)))
 
 
-def _one_eye(
-    time_us: npt.NDArray[np.int64], x: Floats, y: Floats, threshold_lambda: float, min_samples: int
-) -> pd.DataFrame:
+def _one_eye(time_us: Index, x: Floats, y: Floats, threshold_lambda: float, min_samples: int) -> pd.DataFrame:
     vx, vy = velocity_over_five(time_us, x), velocity_over_five(time_us, y)
     limit_x, limit_y = threshold_lambda * median_sd(vx), threshold_lambda * median_sd(vy)
     if not (limit_x > 0 and limit_y > 0):
@@ -129,9 +126,7 @@ def _one_eye(
     return _table(rows, "left")
 
 
-def _row(
-    time_us: npt.NDArray[np.int64], x: Floats, y: Floats, speed: Floats, onset: np.int64, offset: np.int64
-) -> tuple[float, ...]:
+def _row(time_us: Index, x: Floats, y: Floats, speed: Floats, onset: np.int64, offset: np.int64) -> tuple[float, ...]:
     part = slice(onset, offset + 1)
     px, py = x[part], y[part]
     dx = float(px.max() - px.min()) * float(np.sign(np.argmax(px) - np.argmin(px)))
@@ -153,7 +148,7 @@ def _table(rows: list[tuple[float, ...]], eye: str) -> pd.DataFrame:
 
 
 def _overlapping(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of both eyes that overlap in time, each as the larger of the two, lasting from the first to the last."""
+    """Join events of both eyes that overlap in time, each as the larger of the two, from the first to the last."""
     pairs = _pairs(left, right)
     if not pairs:
         return left.iloc[:0]
@@ -168,7 +163,7 @@ def _overlapping(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(left: pd.DataFrame, right: pd.DataFrame) -> list[tuple[int, int]]:
-    """Each event of one eye with the first of the other that overlaps it, each used once."""
+    """Pair each event of one eye with the first of the other that overlaps it, each used once."""
     starts: Index = right["onset_us"].to_numpy(dtype=np.int64)
     ends: Index = right["offset_us"].to_numpy(dtype=np.int64)
     pairs: list[tuple[int, int]] = []

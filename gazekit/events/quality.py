@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Floats
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.labels import runs
 from gazekit.events.samples import Samples, prepare
@@ -40,16 +39,22 @@ _EYES: tuple[EyeChoice, ...] = ("left", "right", "average")
 
 
 def data_quality(recording: GazeRecording, screen: Screen, targets: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Accuracy, precision, loss and rate, a row for each eye and, where targets are given, for each target too.
+    """Compute accuracy, precision, loss and rate: a row for each eye and, where targets are given, for each target.
 
     Parameters
     ----------
-    targets : table with target (name), onset_us, offset_us (device clock, the last one excluded), x_px, y_px: what
-        was to be looked at, where and when. Without it accuracy is NaN and the precision is of the whole recording.
+    recording : GazeRecording
+        The gaze.
+    screen : Screen
+        Every degree comes from it.
+    targets : DataFrame, optional
+        What was to be looked at, where and when: target (name), onset_us, offset_us (device clock, the last one
+        excluded), x_px, y_px. Without it accuracy is NaN and the precision is of the whole recording.
 
     Returns
     -------
-    DataFrame with `QUALITY_COLUMNS`. Accuracy is the mean angle between gaze and target, and of all targets together
+    DataFrame
+        One with `QUALITY_COLUMNS`. Accuracy is the mean angle between gaze and target, and of all targets together
     the mean over targets (the median errors are over all samples); RMS-S2S the root mean square
     of the angle between successive samples; STD sqrt(var x + var y) of position in degrees; BCEA the area of the
     ellipse that holds 68 % of the samples, deg^2. Precision of all targets together is the mean over targets, since
@@ -57,7 +62,20 @@ def data_quality(recording: GazeRecording, screen: Screen, targets: pd.DataFrame
 
     Raises
     ------
-    InputError : a column of ``targets`` is missing.
+    InputError
+        A column of ``targets`` is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gazekit.gaze import GazeRecording
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> x = np.full(300, 960.0)
+    >>> x[:30] = np.nan
+    >>> recording = GazeRecording.from_pixels(np.arange(300) * 2000, x, np.full(300, 540.0), screen)
+    >>> table = data_quality(recording, screen)
+    >>> table[["eye", "loss_percent", "nominal_rate_hz"]].to_dict("records")[0]
+    {'eye': 'left', 'loss_percent': 10.0, 'nominal_rate_hz': 500.0}
     """
     missing = [c for c in TARGET_COLUMNS if targets is not None and c not in targets.columns]
     if missing:
@@ -67,30 +85,30 @@ def data_quality(recording: GazeRecording, screen: Screen, targets: pd.DataFrame
 
 
 def rms_s2s_deg(x_deg: Floats, y_deg: Floats) -> float:
-    """Root mean square of the angle between successive samples that are both there, degrees; NaN if there is none."""
+    """Compute the root mean square of the angle between successive samples, degrees; NaN if there are none."""
     step = angle_between_fick(x_deg[:-1], y_deg[:-1], x_deg[1:], y_deg[1:])
     step = step[np.isfinite(step)]
     return float(np.sqrt(np.mean(step**2))) if len(step) else float("nan")
 
 
 def std_deg(x_deg: Floats, y_deg: Floats) -> float:
-    """sqrt(var x + var y), degrees; NaN where all is missing."""
-    seen = np.isfinite(x_deg)
-    return float(np.sqrt(np.var(x_deg[seen]) + np.var(y_deg[seen]))) if seen.any() else float("nan")
+    """Compute sqrt(var x + var y), degrees; NaN where all is missing."""
+    known = np.isfinite(x_deg)
+    return float(np.sqrt(np.var(x_deg[known]) + np.var(y_deg[known]))) if known.any() else float("nan")
 
 
 def bcea_deg2(x_deg: Floats, y_deg: Floats) -> float:
-    """Bivariate contour ellipse area at 68 %, deg^2 (Crossland & Rubin 2002); NaN below two samples."""
-    seen = np.isfinite(x_deg)
-    if seen.sum() < 2:
+    """Compute the bivariate contour ellipse area at 68 %, deg^2 (Crossland & Rubin 2002); NaN below two samples."""
+    known = np.isfinite(x_deg)
+    if known.sum() < 2:
         return float("nan")
-    covariance = np.cov(x_deg[seen], y_deg[seen], ddof=0)
+    covariance = np.cov(x_deg[known], y_deg[known], ddof=0)
     k = -np.log(1 - _BCEA_SHARE)
     return float(2 * k * np.pi * np.sqrt(max(np.linalg.det(covariance), 0.0)))
 
 
-def longest_gap_ms(time_us: npt.NDArray[np.int64], lost: npt.NDArray[np.bool_]) -> float:
-    """The longest time without gaze, ms: between two samples that have it, or to the recording's edge."""
+def longest_gap_ms(time_us: Index, lost: Bools) -> float:
+    """Find the longest time without gaze, ms: between two samples that have it, or to the recording's edge."""
     if len(time_us) < 2:
         return float("nan")
     known = np.concatenate([time_us[:1], time_us[~lost], time_us[-1:]])
@@ -122,7 +140,7 @@ def _mean_over_targets(rows: list[dict[str, Any]]) -> dict[str, float]:
     return {name: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else np.nan for name, v in columns.items()}
 
 
-def _figures(samples: Samples, inside: npt.NDArray[np.bool_]) -> dict[str, Any]:
+def _figures(samples: Samples, inside: Bools) -> dict[str, Any]:
     time, lost = samples.time_us[inside], samples.lost[inside]
     x, y = (c[inside] for c in samples.degrees)
     n, valid = len(time), int((~lost).sum())
@@ -145,8 +163,8 @@ def _figures(samples: Samples, inside: npt.NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _errors(samples: Samples, inside: npt.NDArray[np.bool_], x_px: float, y_px: float) -> tuple[Floats, Floats]:
-    """Distances between gaze and a target, degrees and pixels, of the samples that have gaze."""
+def _errors(samples: Samples, inside: Bools, x_px: float, y_px: float) -> tuple[Floats, Floats]:
+    """Compute the distances between gaze and a target, degrees and pixels, of the samples that have gaze."""
     inside = inside & ~samples.lost
     x, y = (c[inside] for c in samples.degrees)
     px, py = (c[inside] for c in samples.pixels)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.files import whole_file
+from gazekit.core.types import Floats
 from gazekit.events.samples import prepare
 from gazekit.events.settings import QualitySection
 from gazekit.session.model import Session
@@ -28,8 +28,8 @@ _PANELS = (
 )
 
 
-def loss_over_time(session: Session, bins: int = LOSS_BINS) -> npt.NDArray[np.float64]:
-    """Share of the samples without gaze in equal parts of the recording, shape (bins,); NaN where no sample came."""
+def loss_over_time(session: Session, bins: int = LOSS_BINS) -> Floats:
+    """Compute the share of samples without gaze in equal parts of the recording, (bins,); NaN where none came."""
     samples = prepare(session.recording, session.screen)
     if len(samples) < 2:
         return np.full(bins, np.nan)
@@ -42,7 +42,7 @@ def loss_over_time(session: Session, bins: int = LOSS_BINS) -> npt.NDArray[np.fl
 
 def draw_quality(
     table: pd.DataFrame,
-    losses: Sequence[npt.NDArray[np.float64]],
+    losses: Sequence[Floats],
     thresholds: QualitySection,
     out: str | Path,
 ) -> Path:
@@ -50,8 +50,19 @@ def draw_quality(
 
     Parameters
     ----------
-    table : of `session_quality`, of one or more sessions one after the other.
-    losses : `loss_over_time` of each session, in the same order.
+    table : DataFrame
+        Tables of `session_quality`, of one or more sessions one after the other.
+    losses : sequence of ndarray
+        `loss_over_time` of each session, in the same order.
+    thresholds : QualitySection
+        Drawn as lines.
+    out : path
+        File to write: .png, .pdf or .svg.
+
+    Returns
+    -------
+    Path
+        The file.
     """
     from matplotlib.figure import Figure
 
@@ -109,7 +120,7 @@ def _dots(axes: Axes, whole: pd.DataFrame, name: str, limit: float | None, title
         axes.legend(fontsize=7, loc="best")
 
 
-def _strips(axes: Axes, losses: Sequence[npt.NDArray[np.float64]], names: Sequence[str]) -> None:
+def _strips(axes: Axes, losses: Sequence[Floats], names: Sequence[str]) -> None:
     image = axes.imshow(
         100 * np.stack(losses), aspect="auto", vmin=0, vmax=100, cmap="magma_r", interpolation="nearest"
     )

@@ -6,7 +6,6 @@ import json
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import InputError
@@ -39,7 +38,7 @@ _WINDOW_MS = 10.0
 
 
 class MainSequence(NamedTuple):
-    """peak velocity = saturation (1 - exp(-amplitude / constant)) and how well it fits."""
+    """Hold the fit peak velocity = saturation (1 - exp(-amplitude / constant)), and how well it fits."""
 
     saturation_deg_s: float
     constant_deg: float
@@ -55,23 +54,24 @@ def detect_saccades(
     eye: EyeChoice = "average",
     **parameters: Any,
 ) -> pd.DataFrame:
-    """Saccades of a recording, one a row, with `SACCADE_COLUMNS`.
+    """Find the saccades of a recording: a table of one a row, with `SACCADE_COLUMNS`.
 
     Positions are those of the first and the last sample of the saccade; the peak velocity is of a Savitzky-Golay
     filter of order 2 over 10 ms.
 
     Raises
     ------
-    InputError : unknown detector, parameter or eye.
+    InputError
+        Unknown detector, parameter or eye.
     """
     return saccade_table(detect(recording, screen, detector, eye=eye, **parameters))
 
 
-def saccade_table(found: Detection) -> pd.DataFrame:
-    """The saccades of a detection as a table."""
-    samples = found.samples
+def saccade_table(detection: Detection) -> pd.DataFrame:
+    """Return the saccades of a detection as a table."""
+    samples = detection.samples
     time = samples.time_us
-    onset, offset = _over_flicker(time, *runs(found.events.labels == SACCADE), found.events.labels)
+    onset, offset = _over_flicker(time, *runs(detection.events.labels == SACCADE), detection.events.labels)
     x, y = samples.degrees
     half = window_half(samples.interval_us, _WINDOW_MS)
     speed = np.hypot(*smoothed_velocity(time, x, y, half, _WINDOW_MS))
@@ -91,21 +91,21 @@ def saccade_table(found: Detection) -> pd.DataFrame:
             "direction_deg": (np.degrees(np.arctan2(-dy, dx)) + 180) % 360 - 180,
             "peak_velocity_deg_s": [float(p.max()) if len(p) else np.nan for p in parts],
             "mean_velocity_deg_s": [float(p.mean()) if len(p) else np.nan for p in parts],
-            "detector": found.detector,
-            "parameters": json.dumps(found.parameters, sort_keys=True),
+            "detector": detection.detector,
+            "parameters": json.dumps(detection.parameters, sort_keys=True),
         },
         columns=list(SACCADE_COLUMNS),
     ).astype({"peak_velocity_deg_s": float, "mean_velocity_deg_s": float, "detector": str, "parameters": str})
 
 
-def _over_flicker(time_us: npt.NDArray[np.int64], onset: Index, offset: Index, labels: Labels) -> tuple[Index, Index]:
-    """Parts of a saccade joined where only a loss too short to be a blink lies between them."""
+def _over_flicker(time_us: Index, onset: Index, offset: Index, labels: Labels) -> tuple[Index, Index]:
+    """Join parts of a saccade where only a loss too short to be a blink lies between them."""
     if not len(onset):
         return onset, offset
     lost = np.concatenate([[0], np.cumsum(labels == LOST)])
-    one = lost[onset[1:]] - lost[offset[:-1] + 1] == onset[1:] - offset[:-1] - 1
-    one &= time_us[onset[1:]] - time_us[offset[:-1]] <= FLICKER_MS * 1000
-    return onset[np.append(True, ~one)], offset[np.append(~one, True)]
+    same = lost[onset[1:]] - lost[offset[:-1] + 1] == onset[1:] - offset[:-1] - 1
+    same &= time_us[onset[1:]] - time_us[offset[:-1]] <= FLICKER_MS * 1000
+    return onset[np.append(True, ~same)], offset[np.append(~same, True)]
 
 
 def main_sequence(saccades: pd.DataFrame) -> MainSequence:
@@ -113,7 +113,8 @@ def main_sequence(saccades: pd.DataFrame) -> MainSequence:
 
     Raises
     ------
-    InputError : fewer than five saccades with an amplitude and a peak velocity.
+    InputError
+        Fewer than five saccades with an amplitude and a peak velocity.
     """
     from scipy.optimize import curve_fit
 

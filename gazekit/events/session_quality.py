@@ -34,7 +34,7 @@ _LIMITS = {  # threshold: (column, is it an upper limit)
 
 
 def session_quality(session: Session, thresholds: QualitySection | None = None) -> pd.DataFrame:
-    """Quality of a session, with `SESSION_QUALITY_COLUMNS`: whole, each trial, each target of each validation.
+    """Judge a session: a row for the whole, each trial, each target of each validation (`SESSION_QUALITY_COLUMNS`).
 
     Where nobody was told where to look, precision is that of fixations (the median over those that I-VT finds), since
     saccades are no noise; accuracy is that of the last validation, and NaN without one. Each eye's row of the whole has
@@ -65,7 +65,7 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
 
 
 def _free(recording: GazeRecording, screen: Screen) -> pd.DataFrame:
-    """Quality of free viewing: precision within fixations."""
+    """Compute the quality of free viewing: precision within fixations."""
     table = data_quality(recording, screen)
     for row, eye in enumerate(table["eye"]):
         figures = _fixation_precision(recording, screen, eye)
@@ -75,10 +75,10 @@ def _free(recording: GazeRecording, screen: Screen) -> pd.DataFrame:
 
 
 def _fixation_precision(recording: GazeRecording, screen: Screen, eye: EyeChoice) -> dict[str, float]:
-    """Median RMS-S2S, STD and BCEA of the fixations; NaN where there are none."""
-    found = detect(recording, screen, "ivt", eye=eye)
-    x, y = found.samples.degrees
-    parts = [slice(a, b + 1) for a, b in zip(found.events.onset, found.events.offset, strict=True)]
+    """Compute the median RMS-S2S, STD and BCEA of the fixations; NaN where there are none."""
+    detection = detect(recording, screen, "ivt", eye=eye)
+    x, y = detection.samples.degrees
+    parts = [slice(a, b + 1) for a, b in zip(detection.events.onset, detection.events.offset, strict=True)]
     figures = {"rms_s2s_deg": rms_s2s_deg, "std_deg": std_deg, "bcea_deg2": bcea_deg2}
     return {
         name: float(np.median([figure(x[part], y[part]) for part in parts])) if parts else np.nan
@@ -87,12 +87,12 @@ def _fixation_precision(recording: GazeRecording, screen: Screen, eye: EyeChoice
 
 
 def _validated(table: pd.DataFrame, eye: str, column: str) -> float:
-    """A figure of a validation over all its targets; of the eye, or of any where that eye has none."""
+    """Return a figure of a validation over all its targets; of the eye, or of any where that eye has none."""
     if column not in table.columns or not len(table):
         return float("nan")
-    own = table[table["eye"] == eye] if "eye" in table.columns else table
-    together = own[own["target"].astype(str) == ""] if "target" in own.columns else own
-    values = pd.to_numeric((together if len(together) else own)[column], errors="coerce").dropna()
+    rows = table[table["eye"] == eye] if "eye" in table.columns else table
+    together = rows[rows["target"].astype(str) == ""] if "target" in rows.columns else rows
+    values = pd.to_numeric((together if len(together) else rows)[column], errors="coerce").dropna()
     return float(values.mean()) if len(values) else float("nan")
 
 

@@ -10,14 +10,14 @@ from gazekit.core.config import Section
 
 
 class FixationSection(Section):
-    """``[fixations]``: the detector and its parameters; the default is the one that agrees best with experts."""
+    """Hold ``[fixations]``, the detector and its parameters; the default is the one that agrees best with experts."""
 
     detector: str = "adaptive"
     parameters: dict[str, Any] = {}
 
 
 class QualitySection(Section):
-    """``[quality]``: thresholds of the verdict on a recording; one that is not set passes everything."""
+    """Hold ``[quality]``, thresholds of the verdict on a recording; one that is not set passes everything."""
 
     max_accuracy_deg: PositiveFloat | None = 1.0
     max_rms_s2s_deg: PositiveFloat | None = 0.5

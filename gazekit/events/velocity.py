@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.core.types import Bools, Floats
+from gazekit.core.types import Bools, Floats, Index
 
 
 def window_half(interval_us: float, window_ms: float) -> int:
-    """Samples on either side of the middle one in a window of so many milliseconds, at least one."""
+    """Count the samples on either side of the middle one in a window of so many milliseconds, at least one."""
     return max(1, round(window_ms * 1000 / interval_us / 2)) if interval_us > 0 else 1
 
 
-def smoothed_velocity(
-    time_us: npt.NDArray[np.int64], x: Floats, y: Floats, half: int, max_gap_ms: float
-) -> tuple[Floats, Floats]:
-    """Velocity along x and y by a Savitzky-Golay filter of order 2 over ``2 * half + 1`` samples, units per second.
+def smoothed_velocity(time_us: Index, x: Floats, y: Floats, half: int, max_gap_ms: float) -> tuple[Floats, Floats]:
+    """Compute velocity along x and y, units per second, by a Savitzky-Golay filter of order 2.
 
+    The window has ``2 * half + 1`` samples.
     The same filter on the time stamps gives the time that passed, so that jitter and dropped samples do no harm.
     Gaps up to ``max_gap_ms`` are bridged on a line and have the velocity of that; longer ones are NaN, and the
     samples beside them see the nearest one held.
@@ -35,10 +33,8 @@ def smoothed_velocity(
     return vx, vy
 
 
-def _bridge(
-    time_us: npt.NDArray[np.int64], columns: tuple[Floats, ...], lost: Bools, max_gap_ms: float
-) -> tuple[list[Floats], Bools]:
-    """Columns without NaN, and where they hold the nearest sample of a long gap or of an edge."""
+def _bridge(time_us: Index, columns: tuple[Floats, ...], lost: Bools, max_gap_ms: float) -> tuple[list[Floats], Bools]:
+    """Return columns without NaN, and where they hold the nearest sample of a long gap or of an edge."""
     known = np.flatnonzero(~lost)
     where = np.flatnonzero(lost)
     after = np.searchsorted(known, where)
@@ -58,7 +54,7 @@ def _bridge(
 
 
 def _slope(column: Floats, half: int) -> Floats:
-    """First derivative a sample; at the edges over the samples that there are, mirrored through the last one."""
+    """Compute the first derivative a sample; the edges are mirrored through the last sample."""
     kernel = np.arange(half, -half - 1, -1) / (half * (half + 1) * (2 * half + 1) / 3)
     start = 2 * column[0] - column[half:0:-1]
     end = 2 * column[-1] - column[-2 : -half - 2 : -1]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gazekit.events import detect_fixations, detect_saccades, label_samples
 from gazekit.gaze import Eye, GazeRecording
-from tests.events.gazes import DETECTORS, RATES, SCREEN, rests
+from tests.fixtures.gazes import DETECTORS, RATES, SCREEN, rests
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 number = st.one_of(

@@ -14,7 +14,7 @@ from gazekit.events import detect_fixations, label_samples
 from gazekit.events.angles import angle_deg
 from gazekit.events.ivt import velocity
 from gazekit.gaze import Eye, GazeRecording
-from tests.events.gazes import SCREEN, at_degrees
+from tests.fixtures.gazes import SCREEN, at_degrees
 
 NAN = float("nan")
 

@@ -20,9 +20,9 @@ from gazekit.events.quality_picture import loss_over_time
 from gazekit.events.session_quality import SESSION_QUALITY_COLUMNS
 from gazekit.events.settings import QualitySection
 from gazekit.gaze import GazeRecording
-from gazekit.session import Session, Validation, write_session
+from gazekit.session import Validation, write_session
 from gazekit.study import read_study
-from tests.events.gazes import SCREEN, at_degrees, rests
+from tests.fixtures.gazes import SCREEN, a_session, at_degrees
 
 
 def row(table: pd.DataFrame, eye: str = "average", target: str = "") -> pd.Series:
@@ -72,28 +72,6 @@ def test_few_samples_or_none(n: int) -> None:
     table = data_quality(at_degrees(np.arange(n), np.zeros(n)), SCREEN)
     assert table["samples"].tolist() == [n] * 3
     assert row(table, "right")["valid_samples"] == 0
-
-
-def a_session(rng: np.random.Generator, participant: str = "P1", *, noise_deg: float = 0.03) -> Session:
-    time, x, y, _ = rests(300, rng, noise_deg=noise_deg)
-    recording = GazeRecording.from_pixels(time, *SCREEN.to_pixels(x, y), SCREEN)
-    stimuli = pd.DataFrame(
-        {
-            "image": ["a.jpg", "b.jpg"],
-            "sha256": "",
-            "picture_width": 512,
-            "picture_height": 256,
-            "onset_us": [0, 2_000_000],
-            "offset_us": [2_000_000, 4_000_000],
-            "x": 0.0,
-            "y": 0.0,
-            "width": 2048.0,
-            "height": 1024.0,
-            "order": [0, 1],
-            "response": "",
-        }
-    )
-    return Session(participant, SCREEN, recording, stimuli=stimuli)
 
 
 def test_precision_of_free_viewing_is_that_of_fixations(rng: np.random.Generator) -> None:

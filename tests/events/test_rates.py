@@ -13,7 +13,7 @@ from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.events import detect_fixations, detectors, label_samples
 from gazekit.events.clock import increasing
 from gazekit.gaze import Eye, GazeRecording
-from tests.events.gazes import DETECTORS, RATES, SCREEN, rests
+from tests.fixtures.gazes import DETECTORS, RATES, SCREEN, rests
 
 NOT_OF_A_RECORDING = {"participant", "image", "x_picture", "y_picture"}
 

@@ -9,7 +9,7 @@ import pytest
 from gazekit.core.errors import InputError
 from gazekit.events import detect_fixations, detect_saccades, label_samples, main_sequence, microsaccades
 from gazekit.gaze import Eye, GazeRecording
-from tests.events.gazes import SCREEN, at_degrees, rests
+from tests.fixtures.gazes import SCREEN, at_degrees, rests
 
 
 def jump(direction_deg: float, amplitude_deg: float = 5.0, rate: float = 1000.0) -> GazeRecording:

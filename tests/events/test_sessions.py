@@ -17,8 +17,7 @@ from gazekit.events import detect_fixations, detectors, label_samples, session_f
 from gazekit.events.saccades import SACCADE_COLUMNS
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, write_session
-from tests.events.gazes import SCREEN, at_degrees
-from tests.events.test_quality import a_session
+from tests.fixtures.gazes import SCREEN, a_session, at_degrees
 
 
 def on_two_pictures() -> Session:
