@@ -41,7 +41,7 @@ def check_files(config: Pipeline, base: Path) -> None:
 
 
 def _misplaced(name: str, place: Path) -> str:
-    """What is wrong with a place that the file names; nothing where all is well."""
+    """Say what is wrong with a place that the file names; an empty text where nothing is."""
     if not place.exists():
         return f"{name} ({place})"
     if place.is_dir() == (name in ("folder", "pictures")):
@@ -60,7 +60,7 @@ def check_config(config: Pipeline, base: Path) -> None:
 
 
 def known_conditions(config: Pipeline, base: Path) -> list[str]:
-    """The conditions that the dataset will have, and those of networks' own attention where it has people's."""
+    """List the conditions that the dataset will have, and those of networks' own attention where it has people's."""
     from gazekit.conditions.controls import CONDITIONS, HUMAN
     from gazekit.training.runs import SYNTHETIC
 
@@ -73,7 +73,7 @@ def known_conditions(config: Pipeline, base: Path) -> list[str]:
 
 
 def known_schemes(config: Pipeline, base: Path) -> list[str]:
-    """The split schemes that the dataset will have."""
+    """List the split schemes that the dataset will have."""
     section, study = config.pipeline, config.study(base)
     if study is not None:
         folds = [f"fold{number}" for number in range(1, study.dataset.folds + 1)]
@@ -84,7 +84,7 @@ def known_schemes(config: Pipeline, base: Path) -> list[str]:
 
 
 def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
-    """What a lab's study file lacks for a dataset."""
+    """Find what a lab's study file lacks for a dataset."""
     study = config.study(base)
     if study is None:
         return
@@ -101,16 +101,16 @@ def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
         yield f"{file}: [dataset] needs ratings = '...', a table of counts or of ratings one by one"
     if section.sessions and section.fixations:
         yield f"{file}: [dataset] has both fixations and sessions; keep one"
-    yield from _said(f"{file}: dataset.conditions", section.conditions or [], CONDITIONS, "condition")
-    yield from _said(f"{file}: dataset.partitions", section.partitions, PARTITIONS, "partition")
-    yield from _said(f"{file}: fixations.detector", [study.fixations.detector], detectors(), "detector")
+    yield from _unknown_names(f"{file}: dataset.conditions", section.conditions or [], CONDITIONS, "condition")
+    yield from _unknown_names(f"{file}: dataset.partitions", section.partitions, PARTITIONS, "partition")
+    yield from _unknown_names(f"{file}: fixations.detector", [study.fixations.detector], detectors(), "detector")
 
 
 def _condition_faults(config: Pipeline, base: Path) -> Iterator[str]:
     known = known_conditions(config, base)
-    found = list(_said("training.conditions", config.training.conditions, known, "condition"))
-    yield from found
-    if found and len(known) == 1:
+    faults = list(_unknown_names("training.conditions", config.training.conditions, known, "condition"))
+    yield from faults
+    if faults and len(known) == 1:
         yield "training.conditions: the study has no gaze (fixations or sessions), so that it has whole pictures only"
     if "synthetic-masks" in config.training.conditions:
         plain = [name for name in config.training.models if "residual-attention" not in name]
@@ -119,14 +119,14 @@ def _condition_faults(config: Pipeline, base: Path) -> Iterator[str]:
 
 
 def _scheme_faults(config: Pipeline, base: Path) -> Iterator[str]:
-    found = list(_said("training.scheme", [config.scheme], known_schemes(config, base), "split scheme"))
-    yield from found
-    if found and config.pipeline.kind == config.scheme == "ava":
+    faults = list(_unknown_names("training.scheme", [config.scheme], known_schemes(config, base), "split scheme"))
+    yield from faults
+    if faults and config.pipeline.kind == config.scheme == "ava":
         yield f"training.scheme: 'ava' is AVA's published split, by {_PUBLISHED}, which is not there"
 
 
 def _model_faults(config: Pipeline, base: Path) -> Iterator[str]:
-    """What is wrong with models, with the recipe, and with both together."""
+    """Find what is wrong with models, with the recipe, and with both together."""
     from gazekit import models
     from gazekit.training.recipe import make_recipe
 
@@ -164,14 +164,14 @@ def _recipe_faults(recipe: Recipe, config: Pipeline) -> Iterator[str]:
     yield from _refusals("training", [partial(check_machine, recipe, config.training.threads, here=here)])
 
 
-def _said(where: str, names: Iterable[str], known: Iterable[str], kind: str) -> Iterator[str]:
-    """A fault for every name that is not known."""
+def _unknown_names(where: str, names: Iterable[str], known: Iterable[str], kind: str) -> Iterator[str]:
+    """Yield a fault for every name that is not known."""
     there = list(known)
     return (f"{where}: {unknown_name(kind, name, there)}" for name in dict.fromkeys(names) if name not in there)
 
 
 def _refusals(where: str, calls: Iterable[Callable[[], object]]) -> Iterator[str]:
-    """A fault for every call that refuses its arguments."""
+    """Yield a fault for every call that refuses its arguments."""
     for call in calls:
         try:
             call()

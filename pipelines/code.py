@@ -21,7 +21,7 @@ ROOTS = ("gazekit", "pipelines", "survey")
 
 @functools.cache
 def code_hash(function: Callable[..., object]) -> str:
-    """SHA-256 of all that a function consists of, as it was when this process first asked.
+    """Return the SHA-256 of all that a function consists of, as it was when this process first asked.
 
     These are the function itself, the functions, classes and constants of its own module that it names, the modules
     that any of them imports, with those that these import in turn, and the data files of their packages.
@@ -38,19 +38,19 @@ def code_hash(function: Callable[..., object]) -> str:
 
 
 def modules_of(function: Callable[..., object]) -> set[str]:
-    """The modules of `ROOTS` that a function's work is done by."""
-    found: set[str] = set()
+    """Find the modules of `ROOTS` that do the work of a function."""
+    modules: set[str] = set()
     waiting = [name for _, named in _parts(function) for name in named]
     while waiting:
         name = waiting.pop()
-        if name not in found and _source(name) is not None:
-            found.add(name)
+        if name not in modules and _source(name) is not None:
+            modules.add(name)
             waiting += [name.rpartition(".")[0], *_imports(name)]
-    return found
+    return modules
 
 
 def _parts(function: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
-    """The text of a function and of what it names in its own module, each with the names of modules that it uses."""
+    """Yield the text of a function and of what it names in its module, each with the modules that it uses."""
     done: set[int] = set()
     waiting: list[Any] = [function]
     while waiting:
@@ -73,7 +73,7 @@ def _parts(function: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
 
 
 def _named(tree: ast.AST, known: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What the code of a function (annotations left out) names of its module."""
+    """Yield what the code of a function, annotations left out, names of its module."""
     names = {node.id for node in _walk(tree) if isinstance(node, ast.Name)}
     return ((name, known[name]) for name in sorted(names) if name in known)
 
@@ -127,7 +127,7 @@ def _tree(module: str) -> ast.Module:
 
 @functools.cache
 def _source(module: str) -> Path | None:
-    """The source file of a module of `ROOTS`; None for other modules and for what is none."""
+    """Find the source file of a module of `ROOTS`; None for other modules and for what is none."""
     root, *rest = module.split(".")
     spec = importlib.util.find_spec(root) if root in ROOTS else None
     if spec is None or spec.origin is None:
@@ -137,7 +137,7 @@ def _source(module: str) -> Path | None:
 
 
 def _files(module: str) -> Iterable[Path]:
-    """A module's source, and the data files beside it where it is a package."""
+    """List a module's source, and the data files beside it where it is a package."""
     source = _source(module)
     assert source is not None
     if source.name != "__init__.py":

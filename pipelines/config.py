@@ -98,7 +98,7 @@ class TrainingSection(Section):
 
     @property
     def seed_list(self) -> list[int]:
-        """Every seed."""
+        """All seeds."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
 
     @field_validator("seeds")
@@ -122,16 +122,16 @@ class Pipeline(Section):
         return self.training.scheme or _SCHEMES[self.pipeline.kind]
 
     def study(self, base: Path) -> Study | None:
-        """The lab's own study file; None for AVA and Photo.net."""
+        """Read the lab's own study file; None for AVA and Photo.net."""
         return None if self.pipeline.study is None else read_study(base / self.pipeline.study)
 
     def scale(self, base: Path) -> int | None:
-        """The number of scores of the ratings; None where only the lab's table of counts says it."""
+        """Return the number of scores of the ratings; None where only the lab's table of counts says it."""
         study = self.study(base)
         return _SCALES[self.pipeline.kind] if study is None else study.dataset.scale
 
     def recipe_options(self, base: Path) -> dict[str, Any]:
-        """The recipe of training; a file of weights is looked for from the folder of the TOML file."""
+        """Return the recipe of training; a file of weights is looked for from the folder of the TOML file."""
         options = dict(self.training.options)
         if isinstance(options.get("weights"), str):
             options["weights"] = str((base / options["weights"]).resolve())
@@ -143,13 +143,14 @@ def read_pipeline(path: str | Path) -> Pipeline:
 
     Raises
     ------
-    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
+    ConfigError
+        No such file, not TOML, or wrong; the message lists every fault.
     """
     return validated(Pipeline, read_toml(path), path)
 
 
 def dataset_files(config: Pipeline, base: Path) -> list[Path]:
-    """The files, apart from the pictures, that the dataset is made of."""
+    """List the files, apart from the pictures, that the dataset is made of."""
     section = config.pipeline
     if section.kind == "photonet":
         return [base / str(section.counts)]
@@ -161,9 +162,9 @@ def dataset_files(config: Pipeline, base: Path) -> list[Path]:
     study = read_study(file)
     named = study.dataset
     places = [study.pictures.list, named.fixations, named.ratings, named.groups, named.categories]
-    found = [file]
+    inputs = [file]
     for place in [*places, *named.lists.values(), *named.sessions]:
         if place is not None:
             full = file.parent / place
-            found += sorted(full.rglob("*.gaze.h5")) if full.is_dir() else [full]
-    return found
+            inputs += sorted(full.rglob("*.gaze.h5")) if full.is_dir() else [full]
+    return inputs

@@ -67,9 +67,12 @@ class Demo:
 
     Attributes
     ----------
-    null : deal the ratings to the pictures at random, so that there is nothing to find.
-    share : of the human attention map that the attended rectangle holds.
-    seeds : trainings of every model and condition.
+    null : bool
+        Deal the ratings to the pictures at random, so that there is nothing to find.
+    share : float
+        Of the human attention map that the attended rectangle holds.
+    seeds : int
+        Trainings of every model and condition.
     """
 
     pictures: int = 480
@@ -125,20 +128,23 @@ def run_demo(
 
     Parameters
     ----------
-    out : folder of its own; everything lies in it.
-    jobs : processes side by side.
-    dry_run : only say which stages would run.
+    out : str or Path
+        Folder of its own; everything lies in it.
+    jobs : int
+        Processes side by side.
+    dry_run : bool
+        Only say which stages would run.
     """
     return run_stages(stages(Path(out), demo or Demo(), jobs), out, dry_run=dry_run, tell=tell)
 
 
 def stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
-    """The demonstration as stages."""
+    """Plan the demonstration as stages."""
     return [*people_stages(out, demo, jobs), *network_stages(out, demo, jobs)]
 
 
 def people_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
-    """From pictures to where people looked and what they thought: all of it simulated."""
+    """Plan the stages from pictures to where people looked and what they thought: all of it simulated."""
     table, opinions, study = out / "pictures.csv", out / "opinions.csv", out / "study.toml"
     sessions = [out / "sessions" / f"{person}.gaze.h5" for person in demo.people]
     fixations, quality, sheet = out / "fixations.csv", out / "quality.csv", out / _SHEET
@@ -172,7 +178,7 @@ def people_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
 
 
 def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
-    """From what people did to networks, their comparison and the report."""
+    """Plan the stages from what people did to networks, their comparison and the report."""
     made = [out / name for name in ("pictures.csv", "fixations.csv", "histograms.csv")]
     table, fixations, histograms = made
     dataset, trained = out / "demo.dataset.h5", out / "config.json"
@@ -225,7 +231,7 @@ def _pictures(out: Path, demo: Demo) -> None:
 
 
 def _record(study: Path, people: list[str], folder: Path, jobs: int) -> None:
-    """One session a person, side by side; sessions that are whole are kept, journals of dead ones are recorded anew."""
+    """Record a session a person, side by side; keep whole ones, record those of killed runs anew."""
     todo = [(study, person, folder) for person in people if not (folder / f"{person}.gaze.h5").exists()]
     _side_by_side(_record_one, todo, jobs)
 
@@ -245,9 +251,9 @@ def _fixations(sessions: list[Path], fixations: Path, quality: Path, jobs: int) 
 
     pairs = _side_by_side(_fixations_one, sessions, jobs)
     inputs = {path.name: path for path in sessions}
-    found, measured = (pd.concat(tables, ignore_index=True) for tables in zip(*pairs, strict=True))
-    write_table(found, fixations, provenance("gazekit.fixations/1", {"detector": "ivt"}, inputs))
-    write_table(measured, quality, provenance("gazekit.quality/1", {}, inputs))
+    fixation_table, quality_table = (pd.concat(tables, ignore_index=True) for tables in zip(*pairs, strict=True))
+    write_table(fixation_table, fixations, provenance("gazekit.fixations/1", {"detector": "ivt"}, inputs))
+    write_table(quality_table, quality, provenance("gazekit.quality/1", {}, inputs))
 
 
 def _fixations_one(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -261,7 +267,7 @@ def _fixations_one(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
-    """Six pictures with scanpath, heatmap, rectangle and what the mask leaves, as one sheet for the report."""
+    """Draw six pictures with scanpath, heatmap, rectangle and what the mask leaves, as one sheet for the report."""
     from gazekit import attended_rectangle, attention_map
     from gazekit.attention import drawing
     from gazekit.core.tables import FIXATION_COLUMNS, read_table
@@ -270,11 +276,11 @@ def _attention(table: Path, fixations: Path, sheet: Path, share: float) -> None:
     from gazekit.shapes.rectangles import rectangles_to_mask
 
     pictures = read_table(table, ["image", "file"], "picture list")
-    seen = read_table(fixations, FIXATION_COLUMNS, "fixation table").dropna(subset=["x_picture"])
+    fixation_table = read_table(fixations, FIXATION_COLUMNS, "fixation table").dropna(subset=["x_picture"])
     rows = []
     for image, file in zip(pictures["image"][:6], pictures["file"][:6], strict=True):
         rgb = read_picture(table.parent / file)
-        here = seen[seen["image"] == image]
+        here = fixation_table[fixation_table["image"] == image]
         x, y, duration = (here[name].to_numpy() for name in ("x_picture", "y_picture", "duration_ms"))
         amap = attention_map(x, y, duration, size=rgb.shape[:2], sigma_px=_SIGMA_PX)
         box = attended_rectangle(amap, share=share)
@@ -365,7 +371,7 @@ def _report(out: Path, demo: Demo) -> None:
 
 
 def notes(demo: Demo) -> tuple[str, ...]:
-    """What the report says first: who is simulated, and what was planted."""
+    """Write what the report says first: who is simulated, and what was planted."""
     people = f"All {demo.participants} participants and all raters are simulated; nothing here was measured on people."
     if demo.null:
         return (
@@ -379,7 +385,7 @@ def notes(demo: Demo) -> tuple[str, ...]:
 
 
 def _side_by_side(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -> list[Any]:
-    """The work of every task, in their order, in processes side by side."""
+    """Do the work of every task, in their order, in processes side by side."""
     if jobs <= 1 or len(tasks) <= 1:
         return [work(task) for task in tasks]
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
@@ -387,7 +393,7 @@ def _side_by_side(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -
 
 
 def read_conclusion(out: str | Path) -> list[str]:
-    """The sentences that the comparison ended in."""
+    """Read the sentences that the comparison ended in."""
     path = Path(out) / "conclusion.json"
     try:
         sentences = json.loads(path.read_text())["sentences"]

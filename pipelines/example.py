@@ -73,7 +73,7 @@ _PARTS = {
 
 
 def example(kind: Kind) -> str:
-    """The file's text."""
+    """Return the file's text."""
     parts = {"kind": kind, **_PARTS[kind]}
     dataset = "" if kind == "gbr" else _DATASET  # a lab's study file has its own
     return _HEAD.format(**parts) + dataset + _TRAINING.format(**parts)

@@ -1,8 +1,9 @@
 """The tables of the two papers in their own layout: our numbers with intervals beside the published ones.
 
-Published numbers: paper 1, "Residual Attention Network vs Real Attention on Aesthetic Assessment", Table 1; paper 2,
-"A Gated Peripheral-Foveal Convolutional Neural Network for Unified Image Aesthetic Prediction", Tables I, III, IV,
-V/VI and VII. Paper 1's NIMA rows are NIMA's numbers on AVA, not on the reef pictures.
+Published numbers: Mandal, Becken, Connolly and Stantic (2021), "Residual Attention Network vs Real Attention on
+Aesthetic Assessment", Table 1, whose NIMA rows are NIMA's numbers on AVA, not on the reef pictures; Zhang, Gao, Lu and
+He (2019), "A Gated Peripheral-Foveal Convolutional Neural Network for Unified Image Aesthetic Prediction", Tables I,
+III, IV, V/VI and VII.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ from gazekit.report.comparison_tables import Cell, Grid, metric_heads, value_cel
 PAPER1 = {"accuracy": "Accuracy", "lcc": "LCC-Mean", "lcc_std": "LCC-std.dev", "emd1": "EMD"}
 PAPER2 = {"accuracy": "Accuracy", "srcc": "SRCC(mean)", "lcc": "LCC(mean)", "mae": "MAE", "rmse": "RMSE", "emd1": "EMD"}
 TABLES = {
-    "paper1-1": ("Performance of the networks on reef pictures (paper 1, Table 1)", PAPER1),
-    "paper2-I": ("Effectiveness of the attention module (paper 2, Table I)", PAPER2),
-    "paper2-III": ("Other network architectures (paper 2, Table III)", PAPER2),
-    "paper2-IV": ("Eight categories (paper 2, Table IV)", PAPER2),
-    "paper2-VI": ("State of the art on AVA (paper 2, Tables V and VI)", PAPER2),
-    "paper2-VII": ("Photo.net (paper 2, Table VII)", PAPER2),
+    "paper1-1": ("Performance of the networks on reef pictures (Mandal et al. 2021, Table 1)", PAPER1),
+    "paper2-I": ("Effectiveness of the attention module (Zhang et al. 2019, Table I)", PAPER2),
+    "paper2-III": ("Other network architectures (Zhang et al. 2019, Table III)", PAPER2),
+    "paper2-IV": ("Eight categories (Zhang et al. 2019, Table IV)", PAPER2),
+    "paper2-VI": ("State of the art on AVA (Zhang et al. 2019, Tables V and VI)", PAPER2),
+    "paper2-VII": ("Photo.net (Zhang et al. 2019, Table VII)", PAPER2),
 }
 
 
 def published(table: str) -> pd.DataFrame:
-    """The published rows of a table: category, network, model (our name), condition, metrics (accuracy as a share)."""
+    """Read the published rows of a table: category, network, model (our name), condition, metrics."""
     if table not in TABLES:
         raise unknown_name("table", table, TABLES)
     with files("pipelines").joinpath("published.csv").open(encoding="utf-8") as file:
@@ -42,17 +43,19 @@ def published(table: str) -> pd.DataFrame:
 
 
 def paper_table(table: str, measured: pd.DataFrame) -> pd.DataFrame:
-    """A table of a paper with what was measured beside what was published.
+    """Make a table of a paper with what was measured beside what was published.
 
     Parameters
     ----------
-    measured : rows of level ``condition`` of a comparison table; with a column ``category`` for Table IV.
+    measured : DataFrame
+        Rows of level ``condition`` of a comparison table; with a column ``category`` for Table IV.
 
     Returns
     -------
-    A row a published network and measured condition (one without numbers where it was not trained), and a row for
-    each measured model that the paper does not have. Per metric: ``<metric>_published``, ``<metric>``,
-    ``<metric>_low``, ``<metric>_high``.
+    DataFrame
+        A row a published network and measured condition (one without numbers where it was not trained), and a row for
+        each measured model that the paper does not have. Per metric: ``<metric>_published``, ``<metric>``,
+        ``<metric>_low``, ``<metric>_high``.
     """
     metrics = list(TABLES[table][1]) if table in TABLES else []
     papers = published(table)
@@ -65,9 +68,9 @@ def paper_table(table: str, measured: pd.DataFrame) -> pd.DataFrame:
     order = {name: place for place, name in enumerate(dict.fromkeys(papers["network"]))}
     joined["_place"] = joined["network"].map(order).fillna(len(order))
     joined = joined.sort_values(["_place", "network", "category", "condition"], kind="stable")
-    kept = ["category", "network", "condition"]
-    kept += [m + end for m in metrics for end in ("_published", "", "_low", "_high")]
-    return joined[kept].reset_index(drop=True)
+    columns = ["category", "network", "condition"]
+    columns += [m + end for m in metrics for end in ("_published", "", "_low", "_high")]
+    return joined[columns].reset_index(drop=True)
 
 
 def write_paper_tables(folder: str | Path, tables: list[str]) -> list[Path]:
@@ -81,12 +84,12 @@ def write_paper_tables(folder: str | Path, tables: list[str]) -> list[Path]:
 
 
 def paper_grids(folder: str | Path, tables: list[str]) -> list[Grid]:
-    """The tables for the report: our number with its interval, and the published one under it."""
+    """Make the tables for the report: our number with its interval, and the published one under it."""
     return [_grid(table, paper_table(table, _measured(Path(folder), table))) for table in tables]
 
 
 def latex(table: str, frame: pd.DataFrame) -> str:
-    """A table as LaTeX (booktabs): ours with its interval, and the published number behind it."""
+    """Write a table as LaTeX (booktabs): ours with its interval, and the published number behind it."""
     title, metrics = TABLES[table]
     lead = [name for name in ("category", "network", "condition") if frame[name].fillna("").ne("").any()]
     head = " & ".join([*(name.capitalize() for name in lead), *metrics.values()])

@@ -49,10 +49,14 @@ class Planted:
 
     Attributes
     ----------
-    pixels : uint8 RGB (240, 320, 3)
-    x, y : centre of the detail that interests people, picture pixels.
-    warmth : of that detail, -1 (cool) to 1 (warm).
-    photograph : the file that the background was cut from.
+    pixels : ndarray of uint8
+        Uint8 RGB (240, 320, 3)
+    x, y : float
+        Centre of the detail that interests people, picture pixels.
+    warmth : float
+        Of that detail, -1 (cool) to 1 (warm).
+    photograph : str
+        The file that the background was cut from.
     """
 
     pixels: Pixels
@@ -104,7 +108,7 @@ def _photograph(name: str) -> Pixels:
 
 
 def _crop(name: str, width: int, height: int, rng: np.random.Generator) -> Floats:
-    """A crop at between a third of the photograph and all of it, in the wanted shape."""
+    """Cut a crop of between a third of the photograph and all of it, in the wanted shape."""
     photograph = _photograph(name)
     full_h, full_w = photograph.shape[:2]
     scale = min(full_w / width, full_h / height) * rng.uniform(0.35, 1.0)

@@ -35,14 +35,21 @@ class Stage:
 
     Attributes
     ----------
-    name : what it is called on the command line.
-    action : does the work: a function with all its arguments, whose code is part of the stage.
-    inputs, outputs : files that it reads and writes.
-    parameters : whatever else its result depends on (JSON).
-    work : files and folders in which the action goes on after it was stopped. They are removed before it starts
-        where they stem from other inputs, parameters or code.
-    also : patterns, from the study's folder, of files that it reads where they are there.
-    grid : parameters to which the action itself fits its work: where they change it runs, and its work stays.
+    name : str
+        What it is called on the command line.
+    action : partial[Any]
+        Does the work: a function with all its arguments, whose code is part of the stage.
+    inputs, outputs : Sequence[Path]
+        Files that it reads and writes.
+    parameters : Mapping[str, Any]
+        Whatever else its result depends on (JSON).
+    work : Sequence[Path]
+        Files and folders in which the action goes on after it was stopped. They are removed before it starts where they
+        stem from other inputs, parameters or code.
+    also : Sequence[str]
+        Patterns, from the study's folder, of files that it reads where they are there.
+    grid : Mapping[str, Any]
+        Parameters to which the action itself fits its work: where they change it runs, and its work stays.
     """
 
     name: str
@@ -55,11 +62,11 @@ class Stage:
     grid: Mapping[str, Any] = field(default_factory=dict)
 
     def reads(self, folder: Path) -> list[Path]:
-        """All files that it reads."""
+        """List all files that it reads."""
         return [*self.inputs, *sorted(path for pattern in self.also for path in folder.glob(pattern))]
 
     def settings(self) -> dict[str, str]:
-        """What its result depends on beside files."""
+        """Return what its result depends on beside files."""
         return {"parameters": _json({**self.parameters, **self.grid}), "code": code_hash(self.action.func)}
 
 
@@ -83,14 +90,19 @@ def run_stages(
 
     Parameters
     ----------
-    folder : where the state is kept (``.stages.sqlite3``).
-    dry_run : only say what would run. A stage whose inputs an earlier stage would make anew would run too.
-    tell : receives a line before each stage and after it.
+    folder : str or Path
+        Where the state is kept (``.stages.sqlite3``).
+    dry_run : bool
+        Only say what would run. A stage whose inputs an earlier stage would make anew would run too.
+    tell : Callable[[str], object]
+        Receives a line before each stage and after it.
 
     Raises
     ------
-    InputError : an input is missing that no stage makes.
-    OutputError : the folder holds files of somebody else where the stages would write.
+    InputError
+        An input is missing that no stage makes.
+    OutputError
+        The folder holds files of somebody else where the stages would write.
     """
     folder = Path(folder)
     _check_folder(stages, folder)
@@ -169,7 +181,7 @@ def _save(stage: Stage, folder: Path) -> None:
 
 
 def _other_origin(stage: Stage, folder: Path) -> list[str]:
-    """In what the work that was begun differs from what it would be now: inputs, parameters, code."""
+    """Say in what the work that was begun differs from what it would be now: inputs, parameters, code."""
     mark = _mark(stage, folder)
     if not stage.work or not mark.exists():
         return []
@@ -178,7 +190,7 @@ def _other_origin(stage: Stage, folder: Path) -> list[str]:
 
 
 def _mark(stage: Stage, folder: Path) -> Path:
-    """The file that says what the work of a stage stems from."""
+    """Return the file that says what the work of a stage stems from."""
     return folder / f".{stage.name}.begun"
 
 

@@ -27,12 +27,15 @@ def run_study(
 
     Returns
     -------
-    The folder with ``report.html``, the papers' tables (``tables/``) and all that lies between; and what was done.
+    tuple[Path, list[Outcome]]
+        The folder with ``report.html``, the papers' tables (``tables/``) and all that lies between; and what was done.
 
     Raises
     ------
-    ConfigError : the file, a model or an option of training is wrong, all faults at once.
-    InputError : files that are missing; the message says what goes where.
+    ConfigError
+        The file, a model or an option of training is wrong, all faults at once.
+    InputError
+        Files that are missing; the message says what goes where.
     """
     path = Path(path)
     config = read_pipeline(path)
@@ -44,7 +47,7 @@ def run_study(
 
 
 def study_stages(config: Pipeline, base: Path) -> list[Stage]:
-    """Dataset, training, comparison, tables and report as stages."""
+    """Plan dataset, training, comparison, tables and report as stages."""
     section, training = config.pipeline, config.training
     out = base / section.out
     dataset, trained = out / f"{section.kind}.dataset.h5", out / "config.json"
@@ -94,7 +97,7 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
 
 
 def _listing(config: Pipeline, base: Path) -> str:
-    """A digest of the pictures' names, sizes and times: 255,000 files are not read to see that nothing changed."""
+    """Digest the pictures' names, sizes and times: 255,000 files are not read to see that nothing changed."""
     section, study = config.pipeline, config.study(base)
     if study is not None:
         from gazekit.pictures import list_pictures

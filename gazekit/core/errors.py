@@ -52,7 +52,7 @@ class MissingExtraError(GazekitError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
-    """An error for a name that is not known, which offers the close ones."""
+    """Make an error for a name that is not known, which offers the close ones."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names) or 'none'}"

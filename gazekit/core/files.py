@@ -25,7 +25,8 @@ def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
 
     Raises
     ------
-    OutputError : the target exists and ``overwrite`` is false, or its folder cannot be written.
+    OutputError
+        The target exists and ``overwrite`` is false, or its folder cannot be written.
     """
     target = Path(target)
     if target.exists() and not overwrite:
@@ -49,13 +50,13 @@ def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def write_text(target: str | Path, text: str, *, overwrite: bool = True) -> None:
-    """Write a text file (UTF-8, ``\\n``) whole or not at all."""
+    """Write a text file (UTF-8, lines end in a line feed) whole or not at all."""
     with whole_file(target, overwrite=overwrite) as path:
         path.write_bytes(text.encode())
 
 
 def existing_file(path: str | Path, what: str = "file") -> Path:
-    """The path, if it is a file that is not empty; else an `InputError` that says what was found."""
+    """Return the path if it is a file that is not empty; else raise an `InputError` that says what it is."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"no such {what}: {path}")
@@ -67,7 +68,7 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
 
 
 def sha256(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -78,7 +79,7 @@ def sha256(path: str | Path) -> str:
 def provenance(
     schema: str, parameters: Mapping[str, Any], inputs: Mapping[str, str | Path] | None = None
 ) -> dict[str, Any]:
-    """What a file carries about its making: schema, version, parameters, SHA-256 of each input.
+    """Make the record that a file carries of its making: schema, version, parameters, SHA-256 of each input.
 
     There is no clock in it, so that the same input gives the same bytes.
     """
@@ -91,7 +92,7 @@ def provenance(
 
 
 def machine() -> dict[str, str]:
-    """Python, system and the moment (UTC): for logs and run folders, not for files that must repeat."""
+    """Return Python, system and the time (UTC): for logs and run folders, not for files that must repeat."""
     return {
         "python": platform.python_version(),
         "system": platform.platform(),

@@ -38,8 +38,10 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
 
     Raises
     ------
-    InputError : no such file, or an empty one.
-    FormatError : not a table, or columns are missing (all are named).
+    InputError
+        No such file, or an empty one.
+    FormatError
+        Not a table, or columns are missing (all are named).
     """
     import pandas as pd
 
