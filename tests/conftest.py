@@ -14,6 +14,7 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+pytest_plugins = ["tests.fixtures.formats"]
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from gazekit.cli.import_ import Size
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 
@@ -19,31 +18,43 @@ if TYPE_CHECKING:
     from gazekit.session import Session
 
 SUFFIX = ".gaze.h5"
+_WHEN = "For files of other programs that do not say it."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """Two numbers with an x between them, such as 1920x1080."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """Return the two numbers, both positive."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            width, height = (float(part) for part in str(value).lower().split("x"))
+        except ValueError:
+            self.fail(f"{value!r} is not WIDTHxHEIGHT, such as 1920x1080", param, ctx)
+        if not (width > 0 and height > 0):
+            self.fail(f"{value!r}: both sizes must be above 0", param, ctx)
+        return width, height
+
+
 def session_files(paths: Sequence[Path]) -> list[Path]:
-    """The files of the arguments: a folder stands for all session files under it."""
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(path.rglob(f"*{SUFFIX}"))
-            if not found:
-                raise InputError(f"no session file (*{SUFFIX}) in the folder {path}; import other files by name")
-            files += found
-        else:
-            files.append(path)
-    return list(dict.fromkeys(files))
+    """List the files of the arguments: a folder stands for all session files under it."""
+    from gazekit.formats.exporting import session_files
+
+    return session_files(paths)
 
 
 def screen_options(command: Command) -> Command:
-    """The options that say the screen of other tools' files, which often do not say it themselves."""
-    for option in (
-        click.option("--distance-mm", type=click.FloatRange(min=0, min_open=True), help="From the eyes to the screen."),
-        click.option("--screen-mm", type=Size(), help="Its lit area, as 509x286, for imported files."),
-        click.option("--screen", "pixels", type=Size(), help="Screen in pixels, as 1920x1080, for imported files."),
+    """Add the options that say the screen of other tools' files, which often do not say it themselves."""
+    for names, kind, what in (
+        (["--distance-mm"], click.FloatRange(min=0, min_open=True), "From the eyes to the screen, in millimetres."),
+        (["--screen-mm"], Size(), "Lit area of the screen in millimetres, such as 509x286."),
+        (["--screen", "pixels"], Size(), "Screen in pixels, such as 1920x1080."),
     ):
-        command = option(command)
+        command = click.option(*names, type=kind, help=f"{what} {_WHEN}")(command)
     return command
 
 
@@ -53,7 +64,7 @@ def screen_sizes(
     screen_mm: tuple[float, float] | None,
     distance_mm: float | None,
 ) -> dict[str, float]:
-    """What is known of the screen: the study's, and over it what the options say."""
+    """Gather what is known of the screen: the study's, and over it what the options say."""
     sizes: dict[str, float] = asdict(study) if study else {}
     if pixels:
         sizes |= {"width_px": pixels[0], "height_px": pixels[1]}
@@ -63,7 +74,7 @@ def screen_sizes(
 
 
 def open_any(path: Path, screen: Mapping[str, float] | None = None) -> Session:
-    """A session file opened, or another tool's file imported."""
+    """Open a session file, or import another tool's file."""
     if path.name.endswith(SUFFIX) or not path.exists():
         from gazekit.session import open_session
 
@@ -76,11 +87,12 @@ def open_any(path: Path, screen: Mapping[str, float] | None = None) -> Session:
 def each_session(
     paths: Sequence[Path], what: str, *, strict: bool, screen: Mapping[str, float] | None = None
 ) -> Iterator[tuple[Path, Session]]:
-    """Every session in turn; a bad file is reported and the rest goes on, unless ``strict``.
+    """Open every session in turn; a bad file is reported and the rest goes on, unless ``strict``.
 
     Raises
     ------
-    InputError : none of the files could be opened; or, with ``strict``, the first that cannot.
+    InputError
+        None of the files could be opened; or, with ``strict``, the first that cannot.
     """
     files = session_files(paths)
     bad = []
@@ -99,7 +111,7 @@ def each_session(
 
 
 def parameter(text: str) -> tuple[str, Any]:
-    """``name=value`` from the command line, the value as JSON where it is that."""
+    """Read ``name=value`` from the command line, the value as JSON where it is that."""
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
         raise click.BadParameter(f"{text!r} is not of the form name=value")

@@ -10,30 +10,12 @@ from typing import Any
 
 import click
 
-
-class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """Two numbers with an x between them, such as 1920x1080."""
-
-    name = "WIDTHxHEIGHT"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
-        """The two numbers, both positive."""
-        if isinstance(value, tuple):
-            return value
-        try:
-            width, height = (float(part) for part in str(value).lower().split("x"))
-        except ValueError:
-            self.fail(f"{value!r} is not WIDTHxHEIGHT, such as 1920x1080", param, ctx)
-        if not (width > 0 and height > 0):
-            self.fail(f"{value!r}: both sizes must be above 0", param, ctx)
-        return width, height
+from gazekit.cli._recordings import screen_options, screen_sizes
 
 
 @click.command(name="import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--screen", "pixels", type=Size(), help="Screen in pixels, such as 1920x1080.")
-@click.option("--screen-mm", type=Size(), help="Lit area of the screen in millimetres, such as 509x286.")
-@click.option("--distance-mm", type=click.FloatRange(min=0, min_open=True), help="From the eyes to the screen.")
+@screen_options
 @click.option("--format", "format_name", help="Name of the format; else it is found by the file's beginning.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="TOML file that says what the columns are.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the format, such as onset=....")
@@ -59,7 +41,7 @@ def command(
     batch = import_files(
         files,
         out,
-        screen=_screen(options.pop("pixels"), options.pop("screen_mm"), options.pop("distance_mm")),
+        screen=screen_sizes(None, options.pop("pixels"), options.pop("screen_mm"), options.pop("distance_mm")),
         format=options.pop("format_name"),
         **_settings(settings),
         **{name: value for name, value in options.items() if value is not None},
@@ -68,8 +50,11 @@ def command(
     if as_json:
         click.echo(json.dumps({**asdict(batch), "agreement": agreement}, default=str, indent=1))
     else:
-        for line in [*batch.lines(), *map(_agreement_line, agreement)]:
+        for line in batch.lines():
             click.echo(line)
+        for row in agreement:
+            kappa = f"kappa {row['kappa']:.3f}, {row['equal_percent']:.1f} % of samples equal"
+            click.echo(f"{row['session']}: {row['class']}: {kappa}")
         _print_faults(batch.faults)
     return 1 if batch.faults else 0
 
@@ -89,12 +74,8 @@ def _agreement(sessions: Sequence[Path], detector: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _agreement_line(row: Mapping[str, Any]) -> str:
-    return f"{row['session']}: {row['class']}: kappa {row['kappa']:.3f}, {row['equal_percent']:.1f} % of samples equal"
-
-
 def _print_faults(faults: Mapping[str, str]) -> None:
-    """A line each; what is supported is said once."""
+    """Print a line for each file, and the supported formats once."""
     from gazekit.formats.registry import supported
 
     for path, fault in faults.items():
@@ -108,13 +89,3 @@ def _settings(pairs: tuple[str, ...]) -> dict[str, Any]:
     if wrong:
         raise click.BadParameter(f"{wrong[0]!r} is not NAME=VALUE", param_hint="--set")
     return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}
-
-
-def _screen(
-    pixels: tuple[float, float] | None, mm: tuple[float, float] | None, distance: float | None
-) -> Mapping[str, float]:
-    sizes: dict[str, float] = {}
-    for unit, pair in (("px", pixels), ("mm", mm)):
-        if pair:
-            sizes |= {f"width_{unit}": pair[0], f"height_{unit}": pair[1]}
-    return sizes | ({"distance_mm": distance} if distance else {})

@@ -31,7 +31,7 @@ class Batch:
         return [item.session for item in self.imported] + [path for old in self.done_before.values() for path in old]
 
     def lines(self) -> Iterator[str]:
-        """One line a file, for people."""
+        """Yield one line a file, for people."""
         for item in self.imported:
             notes = "".join(f"; {note}" for note in item.notes)
             yield f"{item.source} ({item.format}) -> {item.session}: {item.samples} samples{notes}"
@@ -56,10 +56,14 @@ def import_files(
 
     Parameters
     ----------
-    paths : files, folders of a format, or folders of files.
-    strict : the first fault is raised; else it is kept in ``faults`` and the rest goes on.
-    dry_run : only say what would be done.
-    format, options : as for `import_recording`.
+    paths : Iterable[str | Path]
+        Files, folders of a format, or folders of files.
+    strict : bool
+        The first fault is raised; else it is kept in ``faults`` and the rest goes on.
+    dry_run : bool
+        Only say what would be done.
+    format, options : str, optional or Any
+        As for `import_recording`.
     """
     batch = Batch()
     sources = list(_expand(paths))
@@ -86,7 +90,7 @@ def import_files(
 
 
 def unique_stems(paths: Iterable[Path]) -> dict[Path, str]:
-    """A name for each file: its stem, with as many of its folders before it as make all names differ."""
+    """Give each file a name: its stem, with as many of its folders before it as make all names differ."""
     paths = list(paths)
     depth = dict.fromkeys(paths, 1)
     while True:
@@ -104,14 +108,14 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        found = list(_inside(path))
-        if not found:
+        inside = list(_inside(path))
+        if not inside:
             raise InputError(f"the folder {path} holds no files")
-        yield from found
+        yield from inside
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    """The folder itself where it is of a format; else the files in it, and its folders in turn."""
+    """List the folder itself where it is of a format; else the files in it, and its folders in turn."""
     head = Head.of(folder)
     if any(known.looks_like(head) for known in formats().values()):
         yield folder

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import FormatError
+from gazekit.core.types import Floats, Index
 from gazekit.formats.bids_out import PHYSIO_COLUMNS, SOURCE, from_text
 from gazekit.formats.columns import UNITS_US, diameter, point
 from gazekit.formats.round_trip import SIDES, read_document, read_frame, rebuild
@@ -35,17 +35,16 @@ _TIMES = {**UNITS_US, "second": 1e6, "seconds": 1e6, "millisecond": 1e3, "millis
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a folder is a BIDS dataset with physiological recordings."""
+    """Tell whether a folder is a BIDS dataset with physiological recordings."""
     return "dataset_description.json" in head.names and any(_physio(name) for name in head.names)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """Every session of the dataset."""
+    """Read every session of the dataset."""
     stems: dict[str, list[str]] = {}
     for name in sorted(filter(_physio, head.names)):
-        found = _FILE.fullmatch(name)
-        if found is not None:
-            stems.setdefault(found["stem"], []).append(name)
+        if file := _FILE.fullmatch(name):
+            stems.setdefault(file["stem"], []).append(name)
     sidecars = _Sidecars(head)
     for stem, names in stems.items():
         recording = _Recording(head, sidecars, stem, names)
@@ -82,17 +81,17 @@ class _Recording:
             self.eyes[side] = (_columns(self.head.path / name, sidecar), sidecar)
 
     def files(self) -> list[Path]:
-        """All that belongs to it."""
+        """List the files that belong to it."""
         stem = Path(self.stem).name
-        mine = (name for name in self.head.names if name.startswith(self.stem) or f"{SOURCE}/{stem}/" in name)
-        return sorted(self.head.path / name for name in mine)
+        names = (name for name in self.head.names if name.startswith(self.stem) or f"{SOURCE}/{stem}/" in name)
+        return sorted(self.head.path / name for name in names)
 
     def events_sidecar(self) -> dict[str, Any]:
-        """The sidecar of the table of events."""
+        """Return the sidecar of the table of events."""
         return self.sidecars.of(f"{self.stem}_events.json")
 
     def messages(self) -> pd.DataFrame | None:
-        """The messages beside the first eye that has some."""
+        """Read the messages beside the first eye that has some."""
         for name in self.names:
             path = self.head.path / name.replace("_physio.", "_physioevents.")
             if path.is_file():
@@ -113,7 +112,7 @@ class _Sidecars:
                 self._names.setdefault((path.parent.as_posix(), path.name.rsplit("_", 1)[-1]), []).append(name)
 
     def of(self, name: str) -> dict[str, Any]:
-        """A file's own JSON over those of the folders above it with the same suffix (BIDS inheritance)."""
+        """Merge a file's own JSON over those of the folders above it with the same suffix (BIDS inheritance)."""
         path = PurePosixPath(name)
         entities = set(path.stem.split("_")[:-1])
         merged: dict[str, Any] = {}
@@ -149,7 +148,7 @@ def _columns(path: Path, sidecar: dict[str, Any], texts: tuple[str, ...] = ()) -
 
 
 def _looks_whole(path: Path) -> bool:
-    """Whether the first time stamp has no fraction."""
+    """Tell whether the first time stamp has no fraction."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             return "." not in file.readline().split("\t")[0]
@@ -214,7 +213,7 @@ def _messages(table: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _others(recording: _Recording, request: Request) -> Part:
-    """A session of somebody else's dataset."""
+    """Read a session of somebody else's dataset."""
     sizes = _screen_sizes(recording.events_sidecar().get("StimulusPresentation", {}))
     screen = request.resolve_screen(sizes, recording.head.path / recording.stem)
     first, sidecar = next(iter(recording.eyes.values()))
@@ -277,7 +276,7 @@ def _screen_sizes(shown: dict[str, Any]) -> dict[str, float]:
     return sizes | ({"distance_mm": float(distance) * 1000} if isinstance(distance, (int, float)) else {})
 
 
-def _time(stamps: npt.NDArray[np.float64], sidecar: dict[str, Any], recording: _Recording) -> npt.NDArray[np.int64]:
+def _time(stamps: Floats, sidecar: dict[str, Any], recording: _Recording) -> Index:
     unit = str((sidecar.get("timestamp") or {}).get("Units", "")).lower()
     scale = _TIMES.get(unit)
     if scale is None:  # by the rate: the median step is one over it

@@ -64,14 +64,14 @@ class Names:
 
     @property
     def stem(self) -> str:
-        """Such as ``sub-01_ses-01_task-viewing``."""
+        """Beginning of the files' names, such as ``sub-01_ses-01_task-viewing``."""
         return "_".join(
             [f"sub-{self.subject}", *([f"ses-{self.session}"] if self.session else []), f"task-{self.task}"]
         )
 
     @property
     def folder(self) -> str:
-        """Such as ``sub-01/ses-01/beh``."""
+        """Folder of the files, such as ``sub-01/ses-01/beh``."""
         return "/".join([f"sub-{self.subject}", *([f"ses-{self.session}"] if self.session else []), "beh"])
 
 
@@ -82,15 +82,20 @@ def export_bids(
 
     Parameters
     ----------
-    sessions : read one at a time, so that many need not fit in memory.
-    name : the dataset's name; the folder's where it is empty.
-    fixations : gives the fixations of an eye (``onset_us``, ``offset_us``, ``x_px``, ``y_px``), to stand among the
-        events of that eye.
+    sessions : Iterable[Session]
+        Read one at a time, so that many need not fit in memory.
+    name : str
+        The dataset's name; the folder's where it is empty.
+    fixations : Detector, optional
+        Gives the fixations of an eye (``onset_us``, ``offset_us``, ``x_px``, ``y_px``), to stand among the events of
+        that eye.
 
     Raises
     ------
-    OutputError : the folder exists already, or cannot be written.
-    InputError : no sessions.
+    OutputError
+        The folder exists already, or cannot be written.
+    InputError
+        No sessions.
     """
     folder = Path(folder)
     with whole_folder(folder) as root:
@@ -106,7 +111,7 @@ def export_bids(
 
 
 def to_text(value: str) -> str:
-    """A text as one cell of a BIDS table, which knows no quotes; `from_text` is the inverse."""
+    """Write a text as one cell of a BIDS table, which knows no quotes; `from_text` is the inverse."""
     if value == "":
         return "n/a"
     escaped = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
@@ -114,15 +119,15 @@ def to_text(value: str) -> str:
 
 
 def from_text(cell: str) -> str:
-    """The text of a cell."""
+    """Read the text of a cell that `to_text` wrote."""
     if cell == "n/a":
         return ""
     known = {"t": "\t", "n": "\n", "r": "\r"}
-    return re.sub(r"\\(.)", lambda found: known.get(found[1], found[1]), cell)
+    return re.sub(r"\\(.)", lambda escape: known.get(escape[1], escape[1]), cell)
 
 
 def physio_table(eye: Eye, session: Session) -> pd.DataFrame:
-    """The samples of one eye by the columns of a physio file."""
+    """Lay out the samples of one eye by the columns of a physio file."""
     x_px, y_px = session.screen.display_to_px(eye.gaze)
     recording = session.recording
     columns = [recording.device_time_us, x_px, y_px, eye.pupil_mm, recording.system_time_us, *eye.gaze.T]
@@ -132,7 +137,7 @@ def physio_table(eye: Eye, session: Session) -> pd.DataFrame:
 
 
 def _names(session: Session, people: dict[str, str], taken: set[str]) -> Names:
-    """Labels of letters and digits alone, each participant's and each session's own."""
+    """Make labels of letters and digits alone, each participant's and each session's own."""
     wanted = _label(session.participant) or "unknown"
     subject, n = wanted, 1
     while people.get(subject, session.participant) != session.participant:
@@ -203,7 +208,7 @@ def _physio_sidecar(session: Session, side: str, columns: list[str]) -> dict[str
 
 
 def _calibration_points(session: Session) -> dict[str, Any]:
-    """Where the targets of the last calibration with targets stood."""
+    """Say where the targets of the last calibration with targets stood."""
     points = next((c.points for c in reversed(session.calibrations) if c.points), ())
     if not points:
         return {}
@@ -213,7 +218,7 @@ def _calibration_points(session: Session) -> dict[str, Any]:
 
 
 def _calibration_error(session: Session, side: str) -> dict[str, Any]:
-    """Mean and largest error of the last validation."""
+    """Give the mean and the largest error of the last validation."""
     if not session.validations:
         return {}
     table = session.validations[-1].table
@@ -226,7 +231,7 @@ def _calibration_error(session: Session, side: str) -> dict[str, Any]:
 
 
 def _message_rows(session: Session) -> pd.DataFrame:
-    """Messages on the tracker's clock; their own stamps stand beside."""
+    """Put messages on the tracker's clock; their own stamps stand beside."""
     recording, stamps = session.recording, session.messages["time_us"].to_numpy()
     if len(recording):
         order = np.argsort(recording.system_time_us, kind="stable")
@@ -238,9 +243,9 @@ def _message_rows(session: Session) -> pd.DataFrame:
     return _event_rows("message", stamps + shift, np.zeros(len(stamps), np.int64), message=words, system=stamps)
 
 
-def _fixation_rows(found: pd.DataFrame) -> pd.DataFrame:
-    onset, duration = found["onset_us"].to_numpy(), (found["offset_us"] - found["onset_us"]).to_numpy()
-    return _event_rows("fixation", onset, duration, x=found["x_px"], y=found["y_px"])
+def _fixation_rows(table: pd.DataFrame) -> pd.DataFrame:
+    onset, duration = table["onset_us"].to_numpy(), (table["offset_us"] - table["onset_us"]).to_numpy()
+    return _event_rows("fixation", onset, duration, x=table["x_px"], y=table["y_px"])
 
 
 def _event_rows(
@@ -311,9 +316,9 @@ def _write_events(session: Session, stem: Path) -> None:
 
 
 def _write_dataset(root: Path, name: str, people: Mapping[str, str]) -> None:
-    made = {"Name": "gazekit", "Version": version("gazekit")}
+    generator = {"Name": "gazekit", "Version": version("gazekit")}
     _write_json(
-        {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": [made]},
+        {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": [generator]},
         root / "dataset_description.json",
     )
     table = pd.DataFrame({"participant_id": [f"sub-{p}" for p in people], "participant": map(to_text, people.values())})
@@ -325,7 +330,7 @@ def _write_dataset(root: Path, name: str, people: Mapping[str, str]) -> None:
 
 
 def _tsv(table: pd.DataFrame, *, header: bool) -> str:
-    """Tab-separated text without quotes (`to_text` leaves nothing that would need them)."""
+    """Write tab-separated text without quotes (`to_text` leaves nothing that would need them)."""
     out = io.StringIO()
     table.to_csv(
         out, sep="\t", header=header, index=False, na_rep="n/a", lineterminator="\n", quoting=3, quotechar="\0"
@@ -334,7 +339,7 @@ def _tsv(table: pd.DataFrame, *, header: bool) -> str:
 
 
 def _write_gzip(table: pd.DataFrame, path: Path) -> None:
-    """Compressed without a clock in it, so that the same samples give the same bytes."""
+    """Write compressed, without a clock in it, so that the same samples give the same bytes."""
     numbers = all(dtype.kind in "iuf" for dtype in table.dtypes)
     with open(path, "wb") as file, gzip.GzipFile("", "wb", compresslevel=4, fileobj=file, mtime=0) as packed:
         for start in range(0, len(table), 1 << 16):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
-from gazekit.core.types import Bools, Floats
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.gaze import Eye, GazeRecording
 
 INT_MAX = 2147483647.0  # what 32-bit programs write where they have no number
@@ -16,7 +16,7 @@ UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "μs": 1.0, "µs": 1.0, "ns": 1e-3}
 
 
 def point(x: Floats, y: Floats, *, missing: Sequence[tuple[float, float]] = ()) -> Floats:
-    """Two columns as points, shape (n, 2): NaN in both where either is missing, or where both have a missing pair."""
+    """Join two columns to points, shape (n, 2): NaN in both where either is missing or they are a missing pair."""
     lost = np.isnan(x) | np.isnan(y) | (np.abs(x) >= INT_MAX) | (np.abs(y) >= INT_MAX)
     for a, b in missing:
         lost |= (x == a) & (y == b)
@@ -26,7 +26,7 @@ def point(x: Floats, y: Floats, *, missing: Sequence[tuple[float, float]] = ()) 
 
 
 def vector(*axes: Floats, missing: Sequence[float] = ()) -> Floats:
-    """Columns as vectors, shape (n, k): NaN in all where any is missing, or where all are one of the sentinels."""
+    """Join columns to vectors, shape (n, k): NaN in all where any is missing or all are one of the sentinels."""
     vectors = np.stack(axes, axis=1)
     lost = np.isnan(vectors).any(axis=1) | (np.abs(vectors) >= INT_MAX).any(axis=1)
     for value in missing:
@@ -36,7 +36,7 @@ def vector(*axes: Floats, missing: Sequence[float] = ()) -> Floats:
 
 
 def diameter(values: Floats) -> Floats:
-    """Pupil sizes; NaN where they are zero, negative or a sentinel."""
+    """Clean pupil sizes: NaN where they are zero, negative or a sentinel."""
     with np.errstate(invalid="ignore"):
         return np.where((values > 0) & (values < INT_MAX), values, np.nan)
 
@@ -49,24 +49,19 @@ def eye(
     origin_mm: Floats | None = None,
     gaze_mm: Floats | None = None,
 ) -> Eye:
-    """An eye whose verdicts are the tracker's own (``valid``) where there is a number at all."""
-    seen = Eye.from_gaze(gaze, pupil_mm=pupil_mm, origin_mm=origin_mm, gaze_mm=gaze_mm)
-    return seen if valid is None else Eye(**{**vars(seen), "valid": seen.valid & valid})
+    """Make an eye whose verdicts are the tracker's own (``valid``) where there is a number at all."""
+    by_numbers = Eye.from_gaze(gaze, pupil_mm=pupil_mm, origin_mm=origin_mm, gaze_mm=gaze_mm)
+    return by_numbers if valid is None else replace(by_numbers, valid=by_numbers.valid & valid)
 
 
-def whole_us(time: Floats, unit: str) -> npt.NDArray[np.int64]:
-    """Time stamps in a unit as whole microseconds.
-
-    Raises
-    ------
-    FormatError : a stamp is missing.
-    """
+def whole_us(time: Floats, unit: str) -> Index:
+    """Turn time stamps in a unit into whole microseconds."""
     lost = ~np.isfinite(time)
     if lost.any():
         raise FormatError(f"{int(lost.sum())} samples have no time stamp, the first in row {int(lost.argmax()) + 1}")
     return np.round(time * UNITS_US[unit]).astype(np.int64)
 
 
-def recording(time_us: npt.NDArray[np.int64], left: Eye, right: Eye) -> GazeRecording:
-    """A recording of a file that has one clock: it stands for both."""
+def recording(time_us: Index, left: Eye, right: Eye) -> GazeRecording:
+    """Make a recording of a file that has one clock, which stands for both."""
     return GazeRecording(time_us, time_us.copy(), left, right)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from gazekit.core.errors import InputError
@@ -18,14 +18,8 @@ from gazekit.session.session_file import open_session
 def export_sessions(
     paths: Iterable[str | Path], out: str | Path, kind: str, *, name: str = "", fixations: Detector | None = None
 ) -> list[Path]:
-    """Write session files, or folders of them, as one BIDS dataset or a folder of tables each.
-
-    Raises
-    ------
-    InputError : a path holds no session file.
-    OutputError : the folder exists already, or cannot be written.
-    """
-    files = list(dict.fromkeys(_expand(paths)))
+    """Write session files, or folders of them, as one BIDS dataset or a folder of tables each."""
+    files = session_files(paths)
     out = Path(out)
     if kind == "bids":
         sessions = (open_session(file) for file in track(files, "exporting"))
@@ -37,12 +31,12 @@ def export_sessions(
     return [out / stem for stem in stems.values()]
 
 
-def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
+def session_files(paths: Iterable[str | Path]) -> list[Path]:
+    """List session files: a folder stands for all that are under it."""
+    files: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(path.rglob(f"*{SUFFIX}"))
-        if not found:
-            raise InputError(f"the folder {path} holds no session file (*{SUFFIX})")
-        yield from found
+        inside = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"the folder {path} holds no session file (*{SUFFIX}); import other files by name")
+        files += inside
+    return list(dict.fromkeys(files))

@@ -7,33 +7,33 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Floats, Labels
 from gazekit.session.model import Session
 
 STREAM = "eye_movements"
-Frame = pd.DataFrame
 # as `label_samples` codes them; whatever is not known here is unclassified
 LABELS = {"fixation": 1, "saccade": 2, "glissade": 3, "pursuit": 4, "blink": 5, "eyesnotfound": 5}
 CLASSES = {"fixation": 1, "saccade": 2}
 
 
-def codes_of(words: list[str]) -> npt.NDArray[np.int8]:
-    """The maker's words as label codes."""
+def codes_of(words: list[str]) -> Labels:
+    """Turn the maker's words into label codes."""
     return np.array([LABELS.get(word.lower().replace(" ", ""), 0) for word in words], dtype=np.int8)
 
 
 def stream(
-    label: npt.NDArray[np.int8],
-    index: npt.NDArray[np.float64],
-    x_px: npt.NDArray[np.float64],
-    y_px: npt.NDArray[np.float64],
+    label: Labels,
+    index: Floats,
+    x_px: Floats,
+    y_px: Floats,
 ) -> pd.DataFrame:
-    """A row a sample, in the order of the samples: label, number of the event (-1 for none), its place in pixels."""
+    """Make a table of a row a sample: label, number of the event (-1 for none), its place in pixels."""
     number = np.where(np.isfinite(index), index, -1).astype(np.int64)
     return pd.DataFrame({"label": label, "index": number, "x_px": x_px, "y_px": y_px})
 
 
 def cohen_kappa(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Cohen's kappa of two codings of the same samples; NaN where both are one class throughout (Cohen 1960)."""
+    """Compute Cohen's kappa of two codings of the same samples; NaN where both are one class (Cohen 1960)."""
     first, second = np.asarray(a), np.asarray(b)
     if first.shape != second.shape:
         raise InputError(f"two codings of the same samples were expected; found {first.shape} and {second.shape}")
@@ -45,21 +45,24 @@ def cohen_kappa(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return float("nan") if chance == 1 else (observed - chance) / (1 - chance)
 
 
-def agreement(session: Session, labels: npt.NDArray[np.int8]) -> pd.DataFrame:
-    """How far sample labels agree with those that the maker's software gave.
+def agreement(session: Session, labels: Labels) -> pd.DataFrame:
+    """Compare sample labels with those that the maker's software gave.
 
     Parameters
     ----------
-    labels : (n,) as `label_samples` gives them.
+    labels : Labels
+        (n,) as `label_samples` gives them.
 
     Returns
     -------
-    A row for each of fixation, saccade and ``all`` classes: kappa (one class against the rest), percent of equal
-    samples, samples of the class by ``theirs`` and by ``ours``.
+    pd.DataFrame
+        A row for each of fixation, saccade and ``all`` classes: kappa (one class against the rest), percent of equal
+        samples, samples of the class by ``theirs`` and by ``ours``.
 
     Raises
     ------
-    InputError : the session has no labels of the maker's.
+    InputError
+        The session has no labels of the maker's.
     """
     if STREAM not in session.streams:
         raise InputError(

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from gazekit.core.errors import FormatError
+from gazekit.core.types import Bools, Floats
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import eye, point, recording
 from gazekit.formats.session_builder import Draft, Part, Request
@@ -29,11 +30,12 @@ from gazekit.session.model import TrackerInfo
 TITLE = "EyeLink ASC (edf2asc)"
 _LINES = 1 << 16
 _COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
+_DATE, _MODEL = r"^\*\* DATE:\s*(.+)$", r"^\*\*\s*(EYELINK.+)$"
 _EVENTS = {"SBLINK": 5, "SSACC": 2, "SFIX": 1}  # the innermost first
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has this layout."""
+    """Tell whether a file has this layout."""
     lines = head.lines[:200]
     return any(line.startswith("** CONVERTED FROM") for line in lines[:5]) or (
         any(line.startswith("SAMPLES\t") for line in head.lines[:2000])
@@ -42,21 +44,22 @@ def looks_like(head: Head) -> bool:
 
 
 def read(head: Head, request: Request, onset: str = "", offset: str = "") -> Iterator[Part]:
-    """The samples of a file.
+    """Read the samples of a file.
 
     Parameters
     ----------
-    onset, offset : regular expressions of the messages when a picture comes and goes, with its name as the group
-        ``image``; without ``offset`` a picture stays until the next.
+    onset, offset : str
+        Regular expressions of the messages when a picture comes and goes, with its name as the group ``image``;
+        without ``offset`` a picture stays until the next.
     """
-    found = _COORDS.search(head.text)
+    coords = _COORDS.search(head.text)
     corner, sizes = (0.0, 0.0), {}
-    if found is not None:
-        left, top, right, bottom = map(float, found.groups())
+    if coords is not None:
+        left, top, right, bottom = map(float, coords.groups())
         corner, sizes = (left, top), {"width_px": round(right - left) + 1.0, "height_px": round(bottom - top) + 1.0}
     screen = request.resolve_screen(sizes, head.path)
     lines = _Lines(screen, corner)
-    draft = Draft(screen, request.pseudonym("", head.path), started_utc=_started(head), inputs=[head.path])
+    draft = Draft(screen, request.pseudonym("", head.path), started_utc=_fact(head, _DATE), inputs=[head.path])
     with open(head.path, "rb") as file:
         for line in file:
             if line[:1].isdigit():
@@ -66,7 +69,7 @@ def read(head: Head, request: Request, onset: str = "", offset: str = "") -> Ite
             elif line[:1].isalpha():
                 yield from lines.event(line, draft)
     yield from lines.flush(draft)
-    draft.tracker = TrackerInfo(kind="eyelink", model=_model(head), rate_hz=lines.rate_hz)
+    draft.tracker = TrackerInfo(kind="eyelink", model=_fact(head, _MODEL), rate_hz=lines.rate_hz)
     draft.stimuli = from_messages(draft.messages, screen, onset, offset, lines.last_us)
     if lines.bad:
         draft.notes.append(f"{lines.bad} sample lines of another length were left out")
@@ -90,7 +93,7 @@ class _Lines:
     marks: list[tuple[int, int, int]] = field(default_factory=list)  # from which waiting line, label, number
 
     def event(self, line: bytes, draft: Draft) -> Iterator[Part]:
-        """A line that is no sample."""
+        """Take in a line that is no sample."""
         words = line.decode("utf-8", "replace").split()
         kind = words[0]
         if kind == "MSG" and len(words) > 1:
@@ -107,33 +110,33 @@ class _Lines:
             self._mark(kind, words[1:2] == ["R"])
 
     def flush(self, draft: Draft) -> Iterator[Part]:
-        """The lines that wait, as a part."""
+        """Hand on the lines that wait, as a part."""
         lines, marks = self.samples, self.marks
         self.samples, self.marks = [], [(0, *marks[-1][1:])] if marks else []
         if not lines:
             return
         if not self.eyes:
             raise FormatError("samples come before a SAMPLES line, so which eye they are of is not known")
-        columns, kept = self._numbers(lines)
+        columns, whole = self._numbers(lines)
         time = np.round(columns[0] * 1000).astype(np.int64)
         if self.rate_hz == 2000:  # without -ftime two samples bear the same millisecond
             time[1:][np.diff(time) == 0] += 500
         self.last_us = int(time[-1])
         sides = {side: columns[1 + 3 * n : 3 + 3 * n] for n, side in enumerate(self.eyes)}
         eyes = [self._eye(sides.get(side), len(time)) for side in ("LEFT", "RIGHT")]
-        yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, len(lines), kept)})
+        yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, len(lines), whole)})
 
-    def _numbers(self, lines: list[bytes]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    def _numbers(self, lines: list[bytes]) -> tuple[Floats, Bools]:
         import pyarrow as pa
         from pyarrow import csv
 
         need = 1 + 3 * len(self.eyes)
         rows = [line.replace(b" ", b"").split(b"\t", need)[:need] for line in lines]
-        kept = np.array([len(row) == need for row in rows])
-        self.bad += int((~kept).sum())
-        if not kept.any():
+        whole = np.array([len(row) == need for row in rows])
+        self.bad += int((~whole).sum())
+        if not whole.any():
             raise FormatError(f"no sample line has the {need} columns of {' and '.join(self.eyes)}")
-        text = b"\n".join(b"\t".join(row).rstrip() for row, keep in zip(rows, kept, strict=True) if keep)
+        text = b"\n".join(b"\t".join(row).rstrip() for row, keep in zip(rows, whole, strict=True) if keep)
         names = [str(n) for n in range(need)]
         convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()), null_values=["."])
         options: dict[str, Any] = {"read_options": csv.ReadOptions(column_names=names), "convert_options": convert}
@@ -141,16 +144,16 @@ class _Lines:
             table = csv.read_csv(pa.BufferReader(text), parse_options=csv.ParseOptions(delimiter="\t"), **options)
         except pa.ArrowInvalid as error:
             raise FormatError(f"a sample line cannot be read: {error}") from error
-        return np.stack([np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names]), kept
+        return np.stack([np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names]), whole
 
-    def _eye(self, columns: npt.NDArray[np.float64] | None, n: int) -> Eye:
+    def _eye(self, columns: Floats | None, n: int) -> Eye:
         if columns is None:
             return Eye.missing(n)
         x, y = columns[0] - self.corner[0], columns[1] - self.corner[1]
         return eye(point(x, y) / (self.screen.width_px, self.screen.height_px))
 
     def _mark(self, kind: str, right: bool) -> None:
-        """The events of the first recorded eye label the samples from here on."""
+        """Label the samples from here on by the events of the first recorded eye."""
         if right and self.eyes != ("RIGHT",):
             return
         if kind in _EVENTS:
@@ -162,12 +165,12 @@ class _Lines:
         self.marks.append((len(self.samples), label, self.open_events.get("count", 0) if label else -1))
 
 
-def _labels(marks: list[tuple[int, int, int]], n: int, kept: npt.NDArray[np.bool_]) -> eye_movements.Frame:
+def _labels(marks: list[tuple[int, int, int]], n: int, whole: Bools) -> pd.DataFrame:
     label, index = np.zeros(n, dtype=np.int8), np.full(n, -1.0)
     for start, code, number in marks:
         label[start:], index[start:] = code, number
-    missing = np.full(int(kept.sum()), np.nan)
-    return eye_movements.stream(label[kept], index[kept], missing, missing)
+    missing = np.full(int(whole.sum()), np.nan)
+    return eye_movements.stream(label[whole], index[whole], missing, missing)
 
 
 def _us(word: str) -> int:
@@ -177,11 +180,6 @@ def _us(word: str) -> int:
         raise FormatError(f"a MSG line has {word!r} where its time stamp should be") from None
 
 
-def _started(head: Head) -> str:
-    found = re.search(r"^\*\* DATE:\s*(.+)$", head.text, re.MULTILINE)
-    return found[1].strip() if found else ""
-
-
-def _model(head: Head) -> str:
-    found = re.search(r"^\*\*\s*(EYELINK.+)$", head.text, re.MULTILINE)
-    return found[1].strip() if found else ""
+def _fact(head: Head, pattern: str) -> str:
+    match = re.search(pattern, head.text, re.MULTILINE)
+    return match[1].strip() if match else ""

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
 from gazekit.core.errors import FormatError
+from gazekit.core.types import Floats
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
@@ -29,7 +30,7 @@ _POINTS = {"left": "LPOG", "right": "RPOG", "best": "BPOG"}
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has this layout."""
+    """Tell whether a file has this layout."""
     if "fixation" in head.path.stem.lower():  # the same columns, but a row a fixation
         return False
     timed = any(_TICK.fullmatch(name) or _TIME.fullmatch(name) for name in head.columns)
@@ -37,7 +38,7 @@ def looks_like(head: Head) -> bool:
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """The samples of one user; the screen must be given."""
+    """Read the samples of one user; the screen must be given."""
     table = Table(head, strict=request.strict)
     tick = next((m for m in map(_TICK.fullmatch, table.names) if m), None)
     time = next((m for m in map(_TIME.fullmatch, table.names) if m), None)
@@ -54,16 +55,16 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         started_utc=(time[1] or "") if time else "",
         inputs=[head.path],
     )
-    shown, said = Shown(screen), Shown(screen)
+    shown, notes = Shown(screen), Shown(screen)
     for batch in table.batches(_types(clock[0])):
         stamps = whole_us(batch.numbers(clock[0]) / per_second, "s")
         shown.runs(*batch.codes("MEDIA_NAME"), stamps)
-        said.runs(*batch.codes("USER"), stamps)
+        notes.runs(*batch.codes("USER"), stamps)
         eyes = {side: _eye(batch, side) for side in _POINTS}
         left = eyes["left"] if "LPOGX" in batch or "RPOGX" in batch else _with_pupil(eyes["best"], eyes["left"])
         yield Part(draft, recording(stamps, left, eyes["right"]), {eye_movements.STREAM: _fixations(batch, draft)})
     draft.stimuli = shown.rows()
-    draft.messages = [(onset, text) for text, onset, _ in said.ended()]
+    draft.messages = [(onset, text) for text, onset, _ in notes.ended()]
     draft.notes += table.notes()
 
 
@@ -76,7 +77,7 @@ def _types(clock: str) -> dict[str, str]:
 def _eye(batch: Batch, side: str) -> Eye:
     name = _POINTS[side]
     verdict = batch.numbers(f"{name}V") == 1 if f"{name}V" in batch else None
-    pupil: npt.NDArray[np.float64] | None = None
+    pupil: Floats | None = None
     if side != "best":
         pupil = diameter(batch.numbers(f"{name[0]}PMM"))
         if f"{name[0]}PMMV" in batch:
@@ -86,11 +87,11 @@ def _eye(batch: Batch, side: str) -> Eye:
 
 
 def _with_pupil(gaze: Eye, pupil: Eye) -> Eye:
-    """The best of both eyes, which stands for the left one where a file has no eyes apart."""
+    """Make the left eye of the best of both, where a file has no eyes apart."""
     return eye(gaze.gaze, valid=gaze.valid, pupil_mm=pupil.pupil_mm)
 
 
-def _fixations(batch: Batch, draft: Draft) -> eye_movements.Frame:
+def _fixations(batch: Batch, draft: Draft) -> pd.DataFrame:
     label = np.where(batch.numbers("FPOGV") == 1, 1, 0).astype(np.int8)
     x, y = batch.numbers("FPOGX") * draft.screen.width_px, batch.numbers("FPOGY") * draft.screen.height_px
     return eye_movements.stream(label, batch.numbers("FPOGID"), x, y)

@@ -37,13 +37,7 @@ class Source:
     sums: dict[Path, Future[str]] = field(default_factory=dict)
 
     def parts(self) -> Iterator[Part]:
-        """The samples in parts.
-
-        Raises
-        ------
-        InputError : an option that the format does not take.
-        FormatError : the file is damaged, or not of the format.
-        """
+        """Read the samples in parts."""
         read = named(self.format).read
         known = list(inspect.signature(read).parameters)[2:]
         for name in self.options:
@@ -57,30 +51,28 @@ class Source:
             ) from error
 
     def parts_expected(self) -> int:
-        """About how many parts there will be: text is read in blocks."""
+        """Estimate how many parts there will be: text is read in blocks."""
         return max(1, self.head.path.stat().st_size // BLOCK_BYTES) if self.head.path.is_file() else 1
 
     def provenance(self, draft: Draft) -> dict[str, Any]:
-        """What a session file says of its import."""
+        """Describe the import, for the session file."""
         inputs = {self._name(path): self._sum(path) for path in draft.inputs}
         return provenance(SCHEMA, self.parameters()) | {"inputs": inputs}
 
-    def same_inputs(self, made: Mapping[str, Any]) -> bool:
-        """Whether a provenance names the same bytes as this source has now."""
-        sums = made.get("inputs", {})
-        known = [self.head.path, *(self.head.path / name for name in self.head.names), *self._extra()]
+    def same_inputs(self, provenance: Mapping[str, Any]) -> bool:
+        """Tell whether a provenance names the same bytes as this source has now."""
+        sums = provenance.get("inputs", {})
+        known = [self.head.path, *(self.head.path / name for name in self.head.names)]
+        known += [Path(value) for value in self.options.values() if isinstance(value, (str, Path))]
         files = {self._name(path): path for path in known if path.is_file()}
         return bool(sums) and all(name in files and self._sum(files[name]) == value for name, value in sums.items())
-
-    def _extra(self) -> list[Path]:
-        return [Path(value) for value in self.options.values() if isinstance(value, (str, Path))]
 
     def _name(self, path: Path) -> str:
         inside = path.is_relative_to(self.head.path) and path != self.head.path
         return path.relative_to(self.head.path).as_posix() if inside else path.name
 
     def hash_ahead(self) -> None:
-        """Begin to take the file's SHA-256, which the provenance wants at the end, while it is read."""
+        """Begin to compute the file's SHA-256, which the provenance needs at the end, while it is read."""
         if self.head.path.is_file() and self.head.path not in self.sums:
             pool = ThreadPoolExecutor(1)
             self.sums[self.head.path] = pool.submit(sha256, self.head.path)
@@ -93,7 +85,7 @@ class Source:
         return self.sums[path].result()
 
     def parameters(self) -> dict[str, Any]:
-        """How the file was read."""
+        """Describe how the file is read."""
         return {
             "format": self.format,
             "participant": self.request.participant,
@@ -112,13 +104,7 @@ def open_source(
     stem: str = "",
     **options: Any,
 ) -> Source:
-    """Look at a file, find its format, and get ready to read it.
-
-    Raises
-    ------
-    InputError : no such file, an empty one, or an unknown format's name.
-    FormatError : of no known format.
-    """
+    """Look at a file, find its format, and get ready to read it."""
     sizes = asdict(screen) if isinstance(screen, Screen) else dict(screen or {})
     head = Head.of(path)
     if format is not None:
@@ -142,16 +128,34 @@ def import_recording(
 
     Parameters
     ----------
-    screen : the screen, or those of its sizes that the file does not say itself (keys as the fields of `Screen`).
-    participant : pseudonym to use in place of the file's own.
-    format : name of the format; found by the file's beginning where it is not given.
-    recording : which one, by the name of the participant or recording, where a file holds several.
-    strict : a damaged row is an error.
-    options : what the format takes besides (see its module).
+    screen : Screen | Mapping[str, float], optional
+        The screen, or those of its sizes that the file does not say itself (keys as the fields of `Screen`).
+    participant : str, optional
+        Pseudonym to use in place of the file's own.
+    format : str, optional
+        Name of the format; found by the file's beginning where it is not given.
+    recording : str, optional
+        Which one, by the name of the participant or recording, where a file holds several.
+    strict : bool
+        A damaged row is an error.
+    options : Any
+        What the format takes besides (see its module).
 
     Raises
     ------
-    InputError, FormatError : the file cannot be used; the message says what was found and what to do.
+    InputError, FormatError
+        The file cannot be used; the message says what was found and what to do.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+    >>> with tempfile.TemporaryDirectory() as folder:  # a Gazepoint export of two samples
+    ...     export = Path(folder) / "p01_all_gaze.csv"
+    ...     _ = export.write_text("TIME,BPOGX,BPOGY,BPOGV\\n0.0,0.5,0.5,1\\n0.016,0.25,0.5,1\\n")
+    ...     session = import_recording(export, screen=screen)
+    >>> session.participant, session.recording.left.gaze.tolist()
+    ('p01', [[0.5, 0.5], [0.25, 0.5]])
     """
     source = open_source(path, screen=screen, participant=participant, format=format, strict=strict, **options)
     sessions = list(_sessions(source))
@@ -172,12 +176,13 @@ def _sessions(source: Source) -> Iterator[Session]:
         raise FormatError(f"{source.head.path} holds no samples")
     for parts in gathered.values():
         draft = parts[0].draft
-        streams = {name: _join([p.streams[name] for p in parts if name in p.streams]) for name in parts[0].streams}
+        tables = {name: [p.streams[name] for p in parts if name in p.streams] for name in parts[0].streams}
+        streams = {name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()}
         yield draft.session(concatenate([p.recording for p in parts]), streams, source.provenance(draft))
 
 
 def concatenate(recordings: list[GazeRecording]) -> GazeRecording:
-    """Recordings one after another as one."""
+    """Join recordings one after another."""
     if len(recordings) == 1:
         return recordings[0]
     eyes = {
@@ -189,7 +194,3 @@ def concatenate(recordings: list[GazeRecording]) -> GazeRecording:
         np.concatenate([r.system_time_us for r in recordings]),
         **eyes,
     )
-
-
-def _join(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True)

@@ -9,28 +9,28 @@ _UNIT = re.compile(r"(.*?)\s*[(\[]([^()\[\]]*)[)\]]")
 
 
 def split_unit(name: str) -> tuple[str, str]:
-    """A column's name and its unit: lower case without blanks, empty where there is none."""
-    found = _UNIT.fullmatch(name.strip())
-    if found is None:
+    """Split a column's name from its unit: lower case without blanks, empty where there is none."""
+    match = _UNIT.fullmatch(name.strip())
+    if match is None:
         return name.strip(), ""
-    return found[1], found[2].replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
+    return match[1], match[2].replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
 
 
 class Names:
     """The columns of a table, found by name and unit."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._found = {split_unit(name): name for name in names}
+        self._by_name = {split_unit(name): name for name in names}
 
     def find(self, name: str, *units: str) -> str:
-        """The whole name of the column in the first of these units that the table has; empty where it has none."""
+        """Return the whole name of the column in the first of these units that the table has; empty for none."""
         for unit in units or ("",):
-            if (name, unit) in self._found:
-                return self._found[name, unit]
+            if (name, unit) in self._by_name:
+                return self._by_name[name, unit]
         return ""
 
     def find_all(self, template: str, parts: Iterable[str], *units: str) -> list[str]:
-        """The columns ``template.format(part)``, all in one unit; an empty list where one of them is absent."""
+        """Return the columns ``template.format(part)``, all in one unit; an empty list where one is absent."""
         parts = list(parts)
         for unit in units or ("",):
             names = [self.find(template.format(part), unit) for part in parts]

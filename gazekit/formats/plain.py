@@ -61,6 +61,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from gazekit.core.config import Section, read_toml, validated
 from gazekit.core.errors import ConfigError, FormatError, InputError
+from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
@@ -123,7 +124,7 @@ class LabelSection(Section):
     lost: list[str] = []
 
     def code(self, word: str) -> int:
-        """The label code of a word; 0 where it stands for no class."""
+        """Return the label code of a word; 0 where it stands for no class."""
         classes = (self.fixation, self.saccade, self.oscillation, self.pursuit, self.lost)
         return next((code for code, words in enumerate(classes, start=1) if word in words), 0)
 
@@ -161,7 +162,7 @@ class ColumnMapping(Section):
     table: TableSection = TableSection()
 
     def types(self) -> dict[str, str]:
-        """The columns to read and what they hold."""
+        """List the columns to read and what they hold."""
         kinds = {self.time.column: "integer" if self.time.unit == "ns" else "number"}
         for side in filter(None, (self.left, self.right)):
             kinds |= dict.fromkeys(filter(None, (side.x, side.y, side.pupil_mm)), "number")
@@ -178,7 +179,8 @@ def read_mapping(path: str | Path) -> ColumnMapping:
 
     Raises
     ------
-    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
+    ConfigError
+        No such file, not TOML, or wrong; the message lists every fault.
     """
     try:
         mapping = validated(ColumnMapping, read_toml(path), path)
@@ -190,12 +192,12 @@ def read_mapping(path: str | Path) -> ColumnMapping:
 
 
 def looks_like(head: Head) -> bool:
-    """Never: a plain table is what a mapping file says it is."""
+    """Return False: a plain table is what a mapping file says it is."""
     return False
 
 
 def read(head: Head, request: Request, mapping: str | Path | None = None) -> Iterator[Part]:
-    """The samples of every participant in the table."""
+    """Read the samples of every participant in the table."""
     if mapping is None:
         raise InputError(f"{head.path}: a plain table needs a mapping file that says what its columns are (--mapping)")
     plan = read_mapping(mapping)
@@ -228,7 +230,7 @@ class _Person:
     targets: Shown
     places: list[tuple[float, float]] = field(default_factory=list)
 
-    def part(self, batch: Batch, rows: npt.NDArray[np.int64]) -> Part:
+    def part(self, batch: Batch, rows: Index) -> Part:
         plan = self.plan
         if plan.time.unit == "ns":
             time = batch.integers(plan.time.column)[rows] // 1000
@@ -255,7 +257,7 @@ class _Person:
             kinds = {"onset_us": "int64", "offset_us": "int64", "x_px": "float64", "y_px": "float64"}
             self.draft.streams[TARGETS] = pd.DataFrame(rows, columns=["target", *kinds]).astype(kinds)
 
-    def _labels(self, batch: Batch, rows: npt.NDArray[np.int64]) -> dict[str, pd.DataFrame]:
+    def _labels(self, batch: Batch, rows: Index) -> dict[str, pd.DataFrame]:
         if self.plan.labels is None:
             return {}
         codes, words = batch.codes(self.plan.labels.column)
@@ -263,7 +265,7 @@ class _Person:
         missing = np.full(len(rows), np.nan)
         return {eye_movements.STREAM: eye_movements.stream(label, missing, missing, missing)}
 
-    def _eye(self, batch: Batch, rows: npt.NDArray[np.int64], side: EyeSection | None) -> Eye:
+    def _eye(self, batch: Batch, rows: Index, side: EyeSection | None) -> Eye:
         if side is None:
             return Eye.missing(len(rows))
         x, y = batch.numbers(side.x)[rows], batch.numbers(side.y)[rows]
@@ -277,7 +279,7 @@ class _Person:
             pupil_mm=diameter(batch.numbers(side.pupil_mm)[rows]),
         )
 
-    def _note_targets(self, batch: Batch, rows: npt.NDArray[np.int64], time: npt.NDArray[np.int64]) -> None:
+    def _note_targets(self, batch: Batch, rows: Index, time: Index) -> None:
         assert self.plan.target is not None
         codes, words = _codes(batch, rows, self.plan.target)
         places = batch.numbers(self.plan.target.x)[rows], batch.numbers(self.plan.target.y)[rows]
@@ -286,10 +288,8 @@ class _Person:
             self.places.append((float(x[row]), float(y[row])))
 
 
-def to_pixels(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], gaze: GazeSection, screen: Screen
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Coordinates in the unit and from the origin of a mapping file as screen pixels from the top left."""
+def to_pixels(x: Floats, y: Floats, gaze: GazeSection, screen: Screen) -> tuple[Floats, Floats]:
+    """Convert coordinates in the unit and from the origin of a mapping file to screen pixels from the top left."""
     if gaze.unit == "deg":
         up = -1.0 if gaze.origin == "bottom-left" else 1.0
         return screen.to_pixels(x, up * y)
@@ -302,13 +302,13 @@ def to_pixels(
     return (x, screen.height_px - y) if gaze.origin == "bottom-left" else (x, y)
 
 
-def _codes(batch: Batch, rows: npt.NDArray[np.int64], column: ColumnSection) -> tuple[npt.NDArray[np.int32], list[str]]:
+def _codes(batch: Batch, rows: Index, column: ColumnSection) -> tuple[npt.NDArray[np.int32], list[str]]:
     codes, words = batch.codes(column.column)
     none = [n for n, word in enumerate(words) if word in column.none]
     return np.where(np.isin(codes, none), np.int32(-1), codes)[rows], words
 
 
-def _by_person(batch: Batch, plan: ColumnMapping) -> Iterator[tuple[str, npt.NDArray[np.int64]]]:
+def _by_person(batch: Batch, plan: ColumnMapping) -> Iterator[tuple[str, Index]]:
     if plan.participant is None:
         yield "", np.arange(len(batch))
         return

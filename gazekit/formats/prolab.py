@@ -23,14 +23,14 @@ _PX = ("dacspx", "")
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has this layout."""
+    """Tell whether a file has this layout."""
     names = Names(head.columns)
     known = ("Gaze point", "Eye movement type", "Validity", "Pupil diameter")
     return bool(_time_column(names)) and any(name.startswith(known) for name in head.columns)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """The samples of every recording in the file, each with a draft of its own."""
+    """Read the samples of every recording in the file, each with a draft of its own."""
     table = Table(head, strict=request.strict)
     yield from read_rows(head, request, table, _layout(Names(table.names)))
 

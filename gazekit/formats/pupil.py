@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Batch, Head, Table
-from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
 TITLE = "Pupil Labs exports: Core surface and gaze positions, Cloud gaze.csv"
@@ -53,12 +54,12 @@ _KINDS = (
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has one of the layouts."""
+    """Tell whether a file has one of the layouts."""
     return _kind(head) is not None
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """The samples of one file; the screen (or the scene camera's picture) must be given."""
+    """Read the samples of one file; the screen (or the scene camera's picture) must be given."""
     kind = _kind(head)
     assert kind is not None
     table = Table(head, strict=request.strict)
@@ -76,7 +77,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         gaze = point(x, 1 - y if kind.up else y)
         gaze = gaze / (screen.width_px, screen.height_px) if kind.pixels else gaze
         left, right = (_diameters(pupils.get(side), time) for side in ("left", "right"))
-        eyes = (eye(gaze, valid=_valid(batch), pupil_mm=left), _pupil_alone(len(batch), right))
+        eyes = (eye(gaze, valid=_valid(batch), pupil_mm=left), eye(np.full((len(batch), 2), np.nan), pupil_mm=right))
         labelled = "fixation id" in batch or "blink id" in batch
         streams = {eye_movements.STREAM: _movements(batch)} if labelled else {}
         yield Part(draft, recording(time, *eyes), streams)
@@ -94,7 +95,7 @@ def _types(kind: _Kind) -> dict[str, str]:
     return {kind.time: "integer" if kind.time == _NS else "number", **numbers}
 
 
-def _valid(batch: Batch) -> npt.NDArray[np.bool_] | None:
+def _valid(batch: Batch) -> Bools | None:
     if "confidence" in batch:
         return batch.numbers("confidence") >= _CONFIDENT
     if "worn" in batch:
@@ -102,18 +103,18 @@ def _valid(batch: Batch) -> npt.NDArray[np.bool_] | None:
     return None
 
 
-def _movements(batch: Batch) -> eye_movements.Frame:
+def _movements(batch: Batch) -> pd.DataFrame:
     fixation, blink = batch.numbers("fixation id"), batch.numbers("blink id")
     label = np.where(np.isfinite(blink), 5, np.where(np.isfinite(fixation), 1, 0)).astype(np.int8)
     missing = np.full(len(batch), np.nan)
     return eye_movements.stream(label, np.where(np.isfinite(blink), blink, fixation), missing, missing)
 
 
-_Pupil = tuple[Path, npt.NDArray[np.int64], npt.NDArray[np.float64]]
+_Pupil = tuple[Path, Index, Floats]
 
 
 def _pupils(gaze: Path) -> Mapping[str, _Pupil]:
-    """Time stamps (us) and diameters (mm) of each eye, from the file beside (or above) that has them."""
+    """Read time stamps (us) and diameters (mm) of each eye from the file beside (or above) that has them."""
     core = next((p for folder in gaze.parents[:2] if (p := folder / "pupil_positions.csv").is_file()), None)
     states = gaze.with_name("3d_eye_states.csv")
     if core is not None:
@@ -126,12 +127,12 @@ def _core_pupils(path: Path) -> dict[str, _Pupil]:
     columns = _whole(path, kinds)
     if "diameter_3d" not in columns:
         return {}
-    found = {}
+    pupils = {}
     for number, side in ((1, "left"), (0, "right")):  # eye 0 is the right one
         rows = (columns["eye_id"] == number) & (columns["diameter_3d"] > 0)
         time = whole_us(columns["pupil_timestamp"][rows], "s")
-        found[side] = (path, time, diameter(columns["diameter_3d"][rows]))
-    return found
+        pupils[side] = (path, time, diameter(columns["diameter_3d"][rows]))
+    return pupils
 
 
 def _cloud_pupils(path: Path) -> dict[str, _Pupil]:
@@ -152,8 +153,8 @@ def _whole(path: Path, kinds: dict[str, str]) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _diameters(pupil: _Pupil | None, time: npt.NDArray[np.int64]) -> npt.NDArray[np.float64] | None:
-    """The diameter nearest in time to each sample, where one is within 20 ms."""
+def _diameters(pupil: _Pupil | None, time: Index) -> Floats | None:
+    """Find the diameter nearest in time to each sample, where one is within 20 ms."""
     if pupil is None or not len(pupil[1]):
         return None
     _, stamps, values = pupil
@@ -163,8 +164,3 @@ def _diameters(pupil: _Pupil | None, time: npt.NDArray[np.int64]) -> npt.NDArray
     before = np.maximum(after - 1, 0)
     nearest = np.where(np.abs(stamps[before] - time) <= np.abs(stamps[after] - time), before, after)
     return np.where(np.abs(stamps[nearest] - time) <= 20_000, values[nearest], np.nan)
-
-
-def _pupil_alone(n: int, pupil_mm: npt.NDArray[np.float64] | None) -> Eye:
-    """An eye of which only the pupil is known."""
-    return eye(np.full((n, 2), np.nan), pupil_mm=pupil_mm)

@@ -25,60 +25,56 @@ class Format(Protocol):
     TITLE: str
 
     def looks_like(self, head: Head) -> bool:
-        """Whether a file or folder has this layout."""
+        """Tell whether a file or folder has this layout."""
         ...
 
     def read(self, head: Head, request: Request, **options: Any) -> Iterator[Part]:
-        """The samples in parts, while their drafts are filled."""
+        """Read the samples in parts, while their drafts are filled."""
         ...
 
 
 @functools.cache
 def formats() -> dict[str, Format]:
-    """Every installed format by name; a plug-in that cannot be loaded is left out with a warning."""
-    found = {}
+    """Load every installed format, by name; a plug-in that cannot be loaded is left out with a warning."""
+    loaded = {}
     for plugin in sorted(entry_points(group=GROUP), key=lambda plugin: plugin.name):
         try:
-            found[plugin.name] = cast(Format, plugin.load())
+            loaded[plugin.name] = cast(Format, plugin.load())
         except Exception as error:  # whatever a stranger's module raises must not stop the others
             warnings.warn(f"the format {plugin.name} ({plugin.value}) cannot be loaded: {error}", stacklevel=2)
-    return found
+    return loaded
 
 
 def named(name: str) -> Format:
-    """The format of that name.
-
-    Raises
-    ------
-    InputError : there is none; the close ones are offered.
-    """
+    """Return the format of that name."""
     if name not in formats():
         raise unknown_name("format", name, formats())
     return formats()[name]
 
 
 def detect(head: Head) -> str:
-    """The name of the format that a file or folder has.
+    """Find the name of the format that a file or folder has.
 
     Raises
     ------
-    FormatError : none, with what the file looks like and what is supported; or more than one.
+    FormatError
+        None, with what the file looks like and what is supported; or more than one.
     """
-    found = [name for name, known in formats().items() if known.looks_like(head)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise FormatError(f"{head.path} looks like {' and '.join(found)}; choose one with --format")
+    names = [name for name, known in formats().items() if known.looks_like(head)]
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise FormatError(f"{head.path} looks like {' and '.join(names)}; choose one with --format")
     raise FormatError(f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported()}")
 
 
 def supported() -> str:
-    """The formats that are supported, a line each."""
+    """List the formats that are supported, a line each."""
     return "\n".join(f"  {name:<10} {known.TITLE}" for name, known in formats().items())
 
 
 def appearance(head: Head) -> str:
-    """What a file looks like, in words."""
+    """Describe what a file looks like."""
     if head.path.is_dir():
         names = ", ".join(sorted(head.names)[:8]) or "nothing"
         return f"a folder of {len(head.names)} files ({names})"

@@ -42,7 +42,7 @@ _SPLIT = {  # a field of an eye and the columns that hold it
 
 
 def describe(session: Session) -> dict[str, Any]:
-    """All of a session but its samples and tables, as JSON can hold it."""
+    """Describe all of a session but its samples and tables, as JSON can hold it."""
     tables = {name: _kinds(table) for name, table in tables_of(session).items()}
     return {
         "schema": SCHEMA,
@@ -60,18 +60,13 @@ def describe(session: Session) -> dict[str, Any]:
 
 
 def tables_of(session: Session) -> dict[str, pd.DataFrame]:
-    """The tables of a session by the name of the file that holds them."""
+    """List the tables of a session by the name of the file that holds them."""
     named = {"stimuli": session.stimuli, "messages": session.messages, **session.streams}
     return named | {f"validation-{n}": validation.table for n, validation in enumerate(session.validations)}
 
 
 def rebuild(document: Mapping[str, Any], recording: GazeRecording, tables: Mapping[str, pd.DataFrame]) -> Session:
-    """The session that `describe` and `tables_of` took apart.
-
-    Raises
-    ------
-    FormatError : the document is not of this kind, or lacks something.
-    """
+    """Make the session again that `describe` and `tables_of` took apart."""
     try:
         if document["schema"] != SCHEMA:
             raise FormatError(f"the export's schema is {document['schema']}; {SCHEMA} was expected")
@@ -97,7 +92,7 @@ def rebuild(document: Mapping[str, Any], recording: GazeRecording, tables: Mappi
 
 
 def samples_table(recording: GazeRecording, screen: Screen) -> pd.DataFrame:
-    """The samples, a row each: both clocks, and per eye display area, pixels, millimetres, pupil, verdicts."""
+    """Lay out the samples, a row each: both clocks, and per eye display area, pixels, mm, pupil, verdicts."""
     columns: dict[str, npt.NDArray[Any]] = {
         "device_time_us": recording.device_time_us,
         "system_time_us": recording.system_time_us,
@@ -112,13 +107,13 @@ def samples_table(recording: GazeRecording, screen: Screen) -> pd.DataFrame:
 
 
 def sample_kinds() -> dict[str, str]:
-    """The columns of a table of samples that make a recording, and what each holds."""
+    """List the columns of a table of samples that make a recording, and what each holds."""
     kinds = {"device_time_us": "integer", "system_time_us": "integer"}
     return kinds | {part.format(side): "number" for side in SIDES for parts in _SPLIT.values() for part in parts}
 
 
 def numbers_text(table: pd.DataFrame, *, separator: str, missing: str, header: bool) -> bytes:
-    """A table of numbers as text, every number in as few digits as give it back exactly."""
+    """Write a table of numbers as text, every number in as few digits as give it back exactly."""
     import pyarrow as pa
     from pyarrow import csv
 
@@ -131,27 +126,22 @@ def numbers_text(table: pd.DataFrame, *, separator: str, missing: str, header: b
 
 
 def recording_of(columns: Mapping[str, npt.NDArray[Any]]) -> GazeRecording:
-    """The recording that `samples_table` laid out as columns."""
+    """Make the recording again that `samples_table` laid out as columns."""
     eyes = {side: _eye_of(columns, side) for side in SIDES}
     return GazeRecording(columns["device_time_us"], columns["system_time_us"], **eyes)
 
 
 def _eye_of(columns: Mapping[str, npt.NDArray[Any]], side: str) -> Eye:
-    made: dict[str, Any] = {}
+    columns_by_field: dict[str, Any] = {}
     for field in fields(Eye):
         parts = [columns[part.format(side)] for part in _SPLIT[field.name]]
         values = np.stack(parts, axis=1) if len(parts) > 1 else parts[0]
-        made[field.name] = values.astype(bool if field.name.endswith("valid") else np.float64)
-    return Eye(**made)
+        columns_by_field[field.name] = values.astype(bool if field.name.endswith("valid") else np.float64)
+    return Eye(**columns_by_field)
 
 
 def read_frame(path: Path, kinds: Mapping[str, str], separator: str = ",") -> pd.DataFrame:
-    """A small table back from text, each column of its own kind; numbers to the last digit.
-
-    Raises
-    ------
-    FormatError : it cannot be read, or lacks a column.
-    """
+    """Read a small table, each column of its own kind, numbers to the last digit."""
     quoting = csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL
     try:
         cells = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, quoting=quoting, encoding="utf-8")
@@ -172,12 +162,7 @@ def _typed(cells: npt.NDArray[np.object_], kind: str) -> npt.NDArray[Any]:
 
 @contextlib.contextmanager
 def whole_folder(target: str | Path) -> Iterator[Path]:
-    """Fill a folder beside its target; it takes the target's place only when the block ends well.
-
-    Raises
-    ------
-    OutputError : the target exists, or cannot be written.
-    """
+    """Fill a folder beside its target; it takes the target's place only when the block ends well."""
     target = Path(target)
     if target.exists():
         raise OutputError(f"{target} exists already and is never overwritten; choose another name or move it away")
@@ -193,12 +178,7 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """A JSON document.
-
-    Raises
-    ------
-    FormatError : it is not one.
-    """
+    """Read a JSON document."""
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -214,7 +194,7 @@ def _kinds(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _encode(value: Any) -> Any:
-    """JSON has no NaN: it is spelled out."""
+    """Spell out NaN, which JSON does not have."""
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
     if isinstance(value, Mapping):

@@ -38,10 +38,14 @@ class Request:
 
     Attributes
     ----------
-    screen : any of width_px, height_px, width_mm, height_mm, distance_mm.
-    participant : pseudonym to use in place of the file's own.
-    strict : a row that cannot be read is an error; else it is left out and reported.
-    stem : what to call a participant of whom the file says nothing; the file's own stem where it is empty.
+    screen : Mapping[str, float]
+        Any of width_px, height_px, width_mm, height_mm, distance_mm.
+    participant : str, optional
+        Pseudonym to use in place of the file's own.
+    strict : bool
+        A row that cannot be read is an error; else it is left out and reported.
+    stem : str
+        What to call a participant of whom the file says nothing; the file's own stem where it is empty.
     """
 
     screen: Mapping[str, float] = field(default_factory=dict)
@@ -49,24 +53,19 @@ class Request:
     strict: bool = False
     stem: str = ""
 
-    def pseudonym(self, found: str, path: Path) -> str:
-        """The participant: as asked for, as the file says, or by the file's name."""
-        return self.participant or found or self.stem or path.stem
+    def pseudonym(self, in_file: str, path: Path) -> str:
+        """Name the participant: as asked for, as the file says, or by the file's name."""
+        return self.participant or in_file or self.stem or path.stem
 
-    def resolve_screen(self, found: Mapping[str, float], path: Path) -> Screen:
-        """The screen, from what was asked for and what the file says of itself.
-
-        Raises
-        ------
-        InputError : a size is in neither (all are named), or the two disagree about the pixels.
-        """
+    def resolve_screen(self, in_file: Mapping[str, float], path: Path) -> Screen:
+        """Make the screen of what was asked for and what the file says of itself."""
         for name in ("width_px", "height_px"):
-            if name in self.screen and name in found and self.screen[name] != found[name]:
+            if name in self.screen and name in in_file and self.screen[name] != in_file[name]:
                 raise InputError(
-                    f"{path}: the file says that its screen's {name} is {found[name]:g}, and {self.screen[name]:g} was "
-                    f"given; leave {SCREEN_OPTIONS[name].split()[0]} out, or correct it"
+                    f"{path}: the file says that its screen's {name} is {in_file[name]:g}, and {self.screen[name]:g} "
+                    f"was given; leave {SCREEN_OPTIONS[name].split()[0]} out, or correct it"
                 )
-        sizes = {**found, **self.screen}
+        sizes = {**in_file, **self.screen}
         missing = [name for name in SCREEN_OPTIONS if name not in sizes]
         if missing:
             options = ", ".join(dict.fromkeys(SCREEN_OPTIONS[name] for name in missing))
@@ -108,7 +107,7 @@ class Draft:
 
     @classmethod
     def of(cls, session: Session, request: Request) -> Draft:
-        """The draft of a session that comes whole: all of it is kept, its provenance too."""
+        """Make the draft of a session that comes whole: all of it is kept, its provenance too."""
         participant = request.participant or session.participant
         return cls(session.screen, participant, session.name, whole=session)
 
@@ -118,18 +117,20 @@ class Draft:
         streams: Mapping[str, pd.DataFrame] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ) -> Session:
-        """The session, with its samples or without; one that came whole keeps its own provenance."""
+        """Make the session, with its samples or without; one that came whole keeps its own provenance."""
+        samples = GazeRecording.empty() if recording is None else recording
         if self.whole is not None:
-            made = {
-                **self.whole.provenance,
-                **({"import": dict(provenance)} if recording is None and provenance else {}),
-            }
-            kept = GazeRecording.empty() if recording is None else recording
-            return replace(self.whole, participant=self.participant, recording=kept, provenance=made)
+            imported = {"import": dict(provenance)} if recording is None and provenance else {}
+            return replace(
+                self.whole,
+                participant=self.participant,
+                recording=samples,
+                provenance={**self.whole.provenance, **imported},
+            )
         return Session(
             participant=self.participant,
             screen=self.screen,
-            recording=GazeRecording.empty() if recording is None else recording,
+            recording=samples,
             name=self.name,
             task=self.task,
             tracker=self.tracker,
@@ -159,7 +160,7 @@ class Part:
 
 
 def stimulus_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of stimuli as the table of a session file; the order is numbered where it is not given."""
+    """Make the table of stimuli of a session file of rows; the order is numbered where it is not given."""
     if not rows:
         return empty_table(STIMULUS_COLUMNS)
     neutral = {"str": "", "int64": 0, "float64": float("nan")}
@@ -172,7 +173,7 @@ def stimulus_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def message_table(rows: list[tuple[int, str]]) -> pd.DataFrame:
-    """Messages in the order of their time as the table of a session file."""
+    """Make the table of messages of a session file, in the order of their time."""
     if not rows:
         return empty_table(MESSAGE_COLUMNS)
     table = pd.DataFrame(sorted(rows, key=lambda row: row[0]), columns=list(MESSAGE_COLUMNS))

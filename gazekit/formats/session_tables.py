@@ -41,8 +41,10 @@ def export_tables(session: Session, folder: str | Path, kind: Kind = "csv") -> P
 
     Raises
     ------
-    OutputError : the folder exists, or cannot be written.
-    InputError : an unknown kind.
+    OutputError
+        The folder exists, or cannot be written.
+    InputError
+        An unknown kind.
     """
     if kind not in KINDS:
         raise unknown_name("kind of table", str(kind), KINDS)
@@ -56,12 +58,12 @@ def export_tables(session: Session, folder: str | Path, kind: Kind = "csv") -> P
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a folder is such an export."""
+    """Tell whether a folder is such an export."""
     return DOCUMENT in head.names and any(f"samples.{kind}" in head.names for kind in KINDS)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """The session of a folder."""
+    """Read the session of a folder."""
     folder = head.path
     document = read_document(folder / DOCUMENT)
     kind = document.get("kind", "csv")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Index
 from gazekit.screen import Screen
 
 
@@ -28,20 +29,18 @@ class Shown:
     last_us: int = 0
 
     def start(self, name: str, time_us: int) -> None:
-        """A picture comes up."""
+        """Note that a picture comes up."""
         self.intervals.append([name, time_us, None])
 
     def end(self, name: str, time_us: int) -> None:
-        """A picture goes; an end without a start is passed over."""
+        """Note that a picture goes; an end without a start is passed over."""
         for interval in reversed(self.intervals):
             if interval[0] == name and interval[2] is None:
                 interval[2] = time_us
                 return
 
-    def runs(
-        self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: npt.NDArray[np.int64]
-    ) -> list[tuple[int, str]]:
-        """Samples go by, each with the code of what is on (-1 for none); gives the rows in which something comes up."""
+    def runs(self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: Index) -> list[tuple[int, str]]:
+        """Note what is on by the code of each sample (-1 for none); return the rows in which something comes up."""
         begun = []
         for first in np.flatnonzero(np.diff(codes, prepend=-2)):
             name = words[codes[first]] if codes[first] >= 0 else ""
@@ -58,11 +57,11 @@ class Shown:
         return begun
 
     def ended(self) -> list[tuple[str, int, int]]:
-        """Name, onset and offset of all that was on; what was not seen to end ends after the last sample."""
+        """List name, onset and offset of all that was on; what was not seen to end ends after the last sample."""
         return [(name, on, self.last_us + 1 if off is None else off) for name, on, off in self.intervals]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Rows of a stimulus table."""
+        """Make rows of a stimulus table."""
         whole = {"x": 0.0, "y": 0.0, "width": float(self.screen.width_px), "height": float(self.screen.height_px)}
         rows = []
         for name, onset, offset in self.ended():
@@ -76,28 +75,30 @@ class Shown:
 def from_messages(
     messages: Sequence[tuple[int, str]], screen: Screen, onset: str, offset: str, last_us: int
 ) -> list[dict[str, Any]]:
-    """Rows of a stimulus table from messages that match two regular expressions.
+    """Make rows of a stimulus table from messages that match two regular expressions.
 
     Parameters
     ----------
-    onset, offset : with the picture's name as the group ``image``; no pictures where ``onset`` is empty, and without
-        ``offset`` a picture stays until the next comes.
+    onset, offset : str
+        With the picture's name as the group ``image``; no pictures where ``onset`` is empty, and without ``offset`` a
+        picture stays until the next comes.
 
     Raises
     ------
-    InputError : one is not a regular expression, or has no group ``image``.
+    InputError
+        One is not a regular expression, or has no group ``image``.
     """
     if not onset:
         return []
     comes, goes = _pattern("onset", onset), _pattern("offset", offset) if offset else None
     shown = Shown(screen, last_us=last_us)
     for time_us, text in messages:
-        if found := comes.search(text):
+        if match := comes.search(text):
             if goes is None and shown.intervals:
                 shown.intervals[-1][2] = time_us
-            shown.start(found["image"], time_us)
-        elif goes is not None and (found := goes.search(text)):
-            shown.end(found["image"], time_us)
+            shown.start(match["image"], time_us)
+        elif goes is not None and (match := goes.search(text)):
+            shown.end(match["image"], time_us)
     return shown.rows()
 
 

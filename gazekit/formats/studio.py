@@ -18,14 +18,14 @@ TITLE = "Tobii Studio 3 data export (TSV)"
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has this layout."""
+    """Tell whether a file has this layout."""
     names = Names(head.columns)
     gaze = any(names.find(f"GazePoint{side}X", "adcspx") for side in ("Left", "Right", ""))
     return bool(names.find("RecordingTimestamp")) and (gaze or bool(names.find("GazeEventType")))
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """The samples of every recording in the file, each with a draft of its own."""
+    """Read the samples of every recording in the file, each with a draft of its own."""
     table = Table(head, strict=request.strict)
     yield from read_rows(head, request, table, _layout(Names(table.names)))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import functools
+import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file
+from gazekit.core.types import Bools, Floats, Index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,9 +33,12 @@ class Head:
 
     Attributes
     ----------
-    path : the file or folder.
-    start : its first bytes (at most 1 MiB); empty for a folder.
-    names : paths of the files in the folder, relative to it, with ``/``; empty for a file.
+    path : Path
+        The file or folder.
+    start : bytes
+        Its first bytes (at most 1 MiB); empty for a folder.
+    names : frozenset[str]
+        Paths of the files in the folder, relative to it, with ``/``; empty for a file.
     """
 
     path: Path
@@ -42,12 +47,7 @@ class Head:
 
     @classmethod
     def of(cls, path: str | Path) -> Head:
-        """Look at a file or a folder.
-
-        Raises
-        ------
-        InputError : no such file, or one of zero bytes.
-        """
+        """Look at a file or a folder."""
         path = Path(path)
         if path.is_dir():
             return cls(path, names=frozenset(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()))
@@ -96,12 +96,12 @@ class Head:
         return split_line(self.lines[0], self.separator) if self.lines else ()
 
     def has(self, *names: str) -> bool:
-        """Whether the first line has all these columns."""
+        """Tell whether the first line has all these columns."""
         return set(names) <= set(self.columns)
 
 
 def split_line(line: str, separator: str) -> tuple[str, ...]:
-    """The fields of one line, without quotes and surrounding blanks."""
+    """Split one line into its fields, without quotes and surrounding blanks."""
     return tuple(field.strip().strip('"').strip() for field in line.split(separator))
 
 
@@ -133,7 +133,8 @@ class Table:
 
         Raises
         ------
-        FormatError : a row had to be left out (``strict``), or all of them.
+        FormatError
+            A row had to be left out (``strict``), or all of them.
         """
         import pyarrow as pa
 
@@ -141,29 +142,28 @@ class Table:
             wanted = ", ".join(list(types)[:12]) or "of this format"
             raise FormatError(f"{self.head.path} has none of the columns {wanted}; it has {', '.join(self.names[:12])}")
         decimal = "," if self.decimal_comma(types) else "."
-        given = rows = 0
+        rows = 0
         for lenient in (False, True):
+            to_skip = rows  # what the strict reading handed on before it met a fault
             try:
-                for number, batch in enumerate(self._read(types, decimal, lenient)):
-                    if number >= given and batch.num_rows:
-                        yield Batch(batch)
-                    rows += batch.num_rows if number >= given else 0
-                    given = max(given, number + 1)
+                for batch in self._read(types, decimal, lenient):
+                    fresh = batch.slice(to_skip)
+                    to_skip -= batch.num_rows - fresh.num_rows
+                    rows += fresh.num_rows
+                    if fresh.num_rows:
+                        yield Batch(fresh)
                 break
             except (pa.ArrowInvalid, UnicodeError) as error:
                 if "Empty CSV" in str(error):
                     break
-                if self.strict or lenient or "CSV conversion error" not in str(error):
+                if lenient or (self.strict and "CSV parse error" not in str(error)):
                     raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
-                self.bad_rows, self.first_fault = 0, str(error)
+                self.first_fault = str(error) if "CSV conversion error" in str(error) else ""
         if self.bad_rows and (self.strict or not rows):
             raise FormatError(f"{self.head.path}: {'; '.join(self.notes())}")
 
     def _read(self, types: Mapping[str, str], decimal: str, lenient: bool) -> Iterator[pa.RecordBatch]:
-        """Batches of the file as it is; ``lenient`` reads numbers as words first and leaves rows out that hold others.
-
-        Both ways cut the file into the same batches, so that one can go on where the other stopped.
-        """
+        """Read the file as it is; ``lenient`` leaves out rows of another length or with words for numbers."""
         import pyarrow as pa
         from pyarrow import csv
 
@@ -173,13 +173,13 @@ class Table:
         options = {
             "read_options": csv.ReadOptions(
                 block_size=BLOCK_BYTES,
-                column_names=list(self._unique_names()),
+                column_names=[name or f"unnamed {n}" for n, name in enumerate(self.names)],
                 skip_rows=self.skip_rows + 1,
-                encoding="utf-8" if self.head.encoding.startswith("utf-8") else self.head.encoding,
+                encoding="utf-8" if lenient or self.head.encoding.startswith("utf-8") else self.head.encoding,
             ),
             "parse_options": csv.ParseOptions(
                 delimiter=self.separator,
-                invalid_row_handler=self._bad_row,
+                invalid_row_handler=self._bad_row if lenient else None,
                 # a tab-separated table has quotes around its names too, or a quote in it is a letter
                 quote_char='"' if self.separator != "\t" or '"' in self.head.lines[self.skip_rows] else False,
             ),
@@ -191,11 +191,12 @@ class Table:
                 decimal_point=decimal,
             ),
         }
-        for batch in csv.open_csv(str(self.head.path), **options):
+        source = _AsUtf8(self.head) if lenient else str(self.head.path)
+        for batch in csv.open_csv(source, **options):
             yield self._without_words(batch, {name: wanted[name] for name in as_words}, decimal) if lenient else batch
 
     def _without_words(self, batch: pa.RecordBatch, kinds: Mapping[str, pa.DataType], decimal: str) -> pa.RecordBatch:
-        """A batch whose numbers are words still, as numbers; rows in which a word is no number are left out."""
+        """Turn the words of a batch into numbers; rows in which a word is no number are left out."""
         import pyarrow as pa
         from pyarrow import compute
 
@@ -211,7 +212,7 @@ class Table:
         return pa.RecordBatch.from_pydict(columns).filter(pa.array(good))
 
     def decimal_comma(self, types: Mapping[str, str]) -> bool:
-        """Whether the numbers have decimal commas: found by the first number in the file that has a decimal sign."""
+        """Tell whether the numbers have decimal commas, by the first number that has a decimal sign."""
         if self.separator == ",":
             return False
         columns = [n for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
@@ -220,22 +221,19 @@ class Table:
                 if _MAYBE_DECIMAL.search(line) is None:
                     continue
                 cells = split_line(line, str(self.separator))
-                found = {m[1] for n in columns if n < len(cells) and (m := _DECIMAL.fullmatch(cells[n]))}
-                if found:
-                    return found == {","}
+                signs = {m[1] for n in columns if n < len(cells) and (m := _DECIMAL.fullmatch(cells[n]))}
+                if signs:
+                    return signs == {","}
         return False
 
     def notes(self) -> list[str]:
-        """What had to be left out, in words."""
+        """Say what had to be left out."""
         if not self.bad_rows:
             return []
         why = f"not {len(self.names)} cells each" + (
             f", or words for numbers ({self.first_fault})" if self.first_fault else ""
         )
         return [f"{self.bad_rows} rows were left out: {why}"]
-
-    def _unique_names(self) -> Iterable[str]:
-        return (name or f"unnamed {n}" for n, name in enumerate(self.names))
 
     def _bad_row(self, row: Any) -> str:
         self.bad_rows += 1
@@ -247,17 +245,31 @@ class Table:
         ) + " text"
 
 
+class _AsUtf8(io.RawIOBase):
+    """A text file as UTF-8, whatever its encoding; bytes that make no sense are replaced."""
+
+    def __init__(self, head: Head) -> None:
+        self._file = open(head.path, encoding=head.encoding, errors="replace", newline="")  # noqa: SIM115
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._rest = self._rest or self._file.read(1 << 20).encode("utf-8", "replace")
+        size = min(len(self._rest), len(buffer))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _WHOLE = r"^[-+]?\d+$"
 _MAYBE_DECIMAL = re.compile(r"[.,]\d")
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
-
-
-def pa_array(values: npt.NDArray[Any]) -> pa.Array:
-    """An array for pyarrow, which is loaded when it is first wanted."""
-    import pyarrow as pa
-
-    return pa.array(values)
 
 
 class Batch:
@@ -273,25 +285,22 @@ class Batch:
     def __contains__(self, name: str) -> bool:
         return name in self._index
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> Batch:
-        """The rows where ``keep`` is true; the batch itself where it is throughout."""
-        return self if keep.all() else Batch(self._batch.filter(pa_array(keep)))
+    def where(self, keep: Bools) -> Batch:
+        """Return the rows where ``keep`` is true; the batch itself where it is true throughout."""
+        import pyarrow as pa
 
-    def numbers(self, name: str) -> npt.NDArray[np.float64]:
-        """A column of numbers, shape (n,); NaN where a cell is empty, infinite, or the table lacks the column."""
+        return self if keep.all() else Batch(self._batch.filter(pa.array(keep)))
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column of numbers, shape (n,); NaN where a cell is empty, infinite, or the column absent."""
         if name not in self._index:
             return np.full(len(self), np.nan)
         values = np.array(self._batch.column(self._index[name]).to_numpy(zero_copy_only=False), dtype=np.float64)
         values[np.isinf(values)] = np.nan
         return values
 
-    def integers(self, name: str) -> npt.NDArray[np.int64]:
-        """A column of whole numbers, shape (n,).
-
-        Raises
-        ------
-        FormatError : a cell is empty, or the table lacks the column.
-        """
+    def integers(self, name: str) -> Index:
+        """Return a column of whole numbers, shape (n,)."""
         if name not in self._index:
             raise FormatError(f"the table lacks the column {name}")
         column = self._batch.column(self._index[name])
@@ -300,19 +309,19 @@ class Batch:
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
-        """A column of text as codes, shape (n,), into the list beside them; -1 where a cell is empty or absent."""
+        """Return a column of text as codes, shape (n,), into the list beside them; -1 where a cell is empty."""
         if name not in self._index:
             return np.full(len(self), -1, dtype=np.int32), []
         column = self._batch.column(self._index[name])
         codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return np.asarray(codes, dtype=np.int32), [str(word) for word in column.dictionary.to_pylist()]
 
-    def equal(self, name: str, *words: str) -> npt.NDArray[np.bool_]:
-        """Where a column of text is one of these words."""
+    def equal(self, name: str, *words: str) -> Bools:
+        """Find where a column of text is one of these words."""
         codes, dictionary = self.codes(name)
         return np.isin(codes, [n for n, word in enumerate(dictionary) if word in words])
 
-    def texts(self, name: str, rows: npt.NDArray[np.int64]) -> list[str]:
-        """The text of some rows; empty where a cell is."""
+    def texts(self, name: str, rows: Index) -> list[str]:
+        """Return the text of some rows; empty where a cell is."""
         codes, dictionary = self.codes(name)
         return ["" if code < 0 else dictionary[code] for code in codes[rows]]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import FormatError
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats.columns import diameter, eye, point, vector
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import from_messages
@@ -44,7 +46,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has this layout."""
+    """Tell whether a file has this layout."""
     if not head.start.startswith(b"\x89HDF"):
         return False
     try:
@@ -60,17 +62,18 @@ def read(
     onset: str = r"^onset_(?P<image>.+)$",
     offset: str = r"^offset_(?P<image>.+)$",
 ) -> Iterator[Part]:
-    """The samples of one recording; the screen must be given.
+    """Read the samples of one recording; the screen must be given.
 
     Parameters
     ----------
-    onset, offset : regular expressions of the messages when a picture comes and goes, with its name as the group
-        ``image``; by default as Titta's own examples name them.
+    onset, offset : str
+        Regular expressions of the messages when a picture comes and goes, with its name as the group ``image``; by
+        default as Titta's own examples name them.
     """
     screen = request.resolve_screen({}, head.path)
     try:
         with h5py.File(head.path, "r") as file:
-            gaze, said = read_frame(file["gaze"]), read_frame(file["msg"])
+            gaze, messages = read_frame(file["gaze"]), read_frame(file["msg"])
             history = read_frame(file["calibration_history"]) if "calibration_history" in file else {}
             sync = read_frame(file["time_sync"]) if "time_sync" in file else {}
             facts = {name: str(value) for name, value in file.attrs.items()}
@@ -87,7 +90,7 @@ def read(
             firmware=facts.get("firmware_version", ""),
             mode=facts.get("eye_tracking_mode", facts.get("tracking_mode", "")),
         ),
-        messages=[(int(t), str(text)) for t, text in zip(said["system_time_stamp"], said["msg"], strict=True)],
+        messages=[(int(t), str(text)) for t, text in zip(messages["system_time_stamp"], messages["msg"], strict=True)],
         validations=_validations(history, int(system[0]) if len(system) else 0),
         inputs=[head.path],
     )
@@ -98,12 +101,7 @@ def read(
 
 
 def read_frame(group: h5py.Group) -> Columns:
-    """The columns of a table that pandas wrote to HDF5 in its ``fixed`` layout.
-
-    Raises
-    ------
-    FormatError : another layout.
-    """
+    """Read the columns of a table that pandas wrote to HDF5 in its ``fixed`` layout."""
     kind = group.attrs.get("pandas_type", b"")
     if (kind.decode() if isinstance(kind, bytes) else str(kind)) != "frame":
         raise FormatError(f"the table {group.name} is not in the layout that Titta writes")
@@ -120,7 +118,7 @@ class _ArraysOnly(pickle.Unpickler):
     """Makes arrays of text and numbers; anything else in a pickle is refused."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """One of the parts of an array."""
+        """Return one of the parts of an array."""
         if (module, name) not in _ARRAY_PARTS:
             raise pickle.UnpicklingError(f"it holds {module}.{name}, which no table of text needs")
         return super().find_class(module, name)
@@ -134,7 +132,7 @@ def _block(dataset: h5py.Dataset) -> npt.NDArray[Any]:
     return np.atleast_2d(np.asarray(_ArraysOnly(io.BytesIO(packed)).load(), dtype=object))
 
 
-def _stamps(gaze: Columns, head: Head) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _stamps(gaze: Columns, head: Head) -> tuple[Index, Index]:
     needed = ["system_time_stamp", "device_time_stamp"]
     needed += [f"{side}_gaze_point_on_display_area_{axis}" for side in ("left", "right") for axis in "xy"]
     missing = [name for name in needed if name not in gaze]
@@ -148,17 +146,17 @@ def _stamps(gaze: Columns, head: Head) -> tuple[npt.NDArray[np.int64], npt.NDArr
 def _eye(gaze: Columns, side: str) -> Eye:
     n = len(gaze["system_time_stamp"])
 
-    def number(name: str) -> npt.NDArray[np.float64]:
+    def number(name: str) -> Floats:
         return gaze[f"{side}_{name}"].astype(np.float64) if f"{side}_{name}" in gaze else np.full(n, np.nan)
 
-    def verdict(name: str) -> npt.NDArray[np.bool_] | None:
+    def verdict(name: str) -> Bools | None:
         for word in ("validity", "valid"):
             if f"{side}_{name}_{word}" in gaze:
                 return np.asarray(gaze[f"{side}_{name}_{word}"].astype(np.float64) == 1)
         return None
 
     user = "in_user_coordinate_system"
-    seen = eye(
+    by_gaze = eye(
         point(number("gaze_point_on_display_area_x"), number("gaze_point_on_display_area_y")),
         valid=verdict("gaze_point"),
         pupil_mm=diameter(number("pupil_diameter")),
@@ -166,17 +164,15 @@ def _eye(gaze: Columns, side: str) -> Eye:
         gaze_mm=vector(*(number(f"gaze_point_{user}_{axis}") for axis in "xyz")),
     )
     pupil, origin = verdict("pupil"), verdict("gaze_origin")
-    return Eye(
-        **{
-            **vars(seen),
-            "pupil_valid": seen.pupil_valid if pupil is None else seen.pupil_valid & pupil,
-            "origin_valid": seen.origin_valid if origin is None else seen.origin_valid & origin,
-        }
+    return replace(
+        by_gaze,
+        pupil_valid=by_gaze.pupil_valid if pupil is None else by_gaze.pupil_valid & pupil,
+        origin_valid=by_gaze.origin_valid if origin is None else by_gaze.origin_valid & origin,
     )
 
 
 def _validations(history: Columns, time_us: int) -> list[Validation]:
-    """Titta validates after each calibration and keeps accuracy, precision and loss of both eyes."""
+    """Read the validation after each calibration: accuracy, precision and loss of both eyes."""
     names = {"offset": "accuracy_deg", "RMS_S2S": "rms_s2s_deg", "SD": "std_deg"}
     if "offset_left_eye (deg)" not in history:
         return []

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
@@ -59,7 +60,7 @@ class Layout:
     calibration: str = ""  # what is shown, or happens, while calibrating
 
     def types(self) -> dict[str, str]:
-        """The columns to read and what they hold."""
+        """List the columns to read and what they hold."""
         by_side = [self.gaze, self.gaze_mm, self.origin]
         numbers = [self.time, self.device, *self.mean_gaze, *self.fixation, *self.media, *self.original]
         numbers += self.movement_index + (self.resolution if len(self.resolution) == 2 else [])
@@ -72,7 +73,7 @@ class Layout:
 
 
 def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Iterator[Part]:
-    """The samples of every recording in the table, each with a draft of its own."""
+    """Read the samples of every recording in the table, each with a draft of its own."""
     sessions: dict[tuple[str, str], Recording] = {}
     for batch, unit in _with_unit(table.batches(layout.types()), layout):
         for key, rows in _by_recording(batch, layout):
@@ -81,8 +82,8 @@ def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Ite
             part = sessions[key].part(rows, unit)
             if part is not None:
                 yield part
-    for one in sessions.values():
-        one.finish(table)
+    for recording in sessions.values():
+        recording.finish(table)
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Recording:
 
     @classmethod
     def begin(cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str]) -> Recording:
-        """The recording that begins with a batch."""
+        """Begin a recording with its first batch."""
         first = np.array([0])
         screen = request.resolve_screen(_resolution(batch, layout), head.path)
         software = batch.texts(layout.version, first)[0]
@@ -125,23 +126,23 @@ class Recording:
         keep = sample & ~calibrating
         if not keep.any():
             return None
-        seen, system = batch.where(keep), whole_us(time[keep], unit)
-        codes, words = seen.codes(layout.stimulus)
+        samples, system = batch.where(keep), whole_us(time[keep], unit)
+        codes, words = samples.codes(layout.stimulus)
         if not self.events:
             self.shown.runs(codes, words, system)
         self.shown.last_us = int(system[-1])
-        self._note_media(seen, codes, words)
-        recording = GazeRecording(self._device(seen, system), system, *(self._eye(seen, side) for side in SIDES))
-        return Part(self.draft, recording, self._movements(seen))
+        self._note_media(samples, codes, words)
+        recording = GazeRecording(self._device(samples, system), system, *(self._eye(samples, side) for side in SIDES))
+        return Part(self.draft, recording, self._movements(samples))
 
     def finish(self, table: Table) -> None:
-        """No more rows come."""
+        """Complete the draft when no more rows come."""
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.calibration_rows:
             self.draft.notes.append(f"{self.calibration_rows} samples of the calibration were left out")
 
-    def _device(self, batch: Batch, system: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _device(self, batch: Batch, system: Index) -> Index:
         stamps = batch.numbers(self.layout.device)
         return whole_us(stamps, self.layout.device_unit) if np.isfinite(stamps).all() else system.copy()
 
@@ -164,8 +165,8 @@ class Recording:
             gaze_mm=self._position(batch, layout.gaze_mm[side]),
         )
 
-    def _position(self, batch: Batch, names: list[str]) -> npt.NDArray[np.float64] | None:
-        """Millimetres of the display area as x to the right, y up, z toward the user from the screen's centre."""
+    def _position(self, batch: Batch, names: list[str]) -> Floats | None:
+        """Turn mm of the display area into x to the right, y up, z toward the user, from the screen's centre."""
         if not names:
             return None
         screen = self.draft.screen
@@ -184,7 +185,7 @@ class Recording:
         x, y = (batch.numbers(name) for name in self.layout.fixation or ["", ""])
         return {eye_movements.STREAM: eye_movements.stream(label, index, x, y)}
 
-    def _note_events(self, batch: Batch, time: npt.NDArray[np.float64], unit: str, what: str, of: str) -> None:
+    def _note_events(self, batch: Batch, time: Floats, unit: str, what: str, of: str) -> None:
         at = np.flatnonzero((batch.codes(what)[0] >= 0) & np.isfinite(time))
         for stamp, event, value in zip(time[at], batch.texts(what, at), batch.texts(of, at), strict=True):
             moment = round(stamp * UNITS_US[unit])
@@ -205,24 +206,27 @@ class Recording:
             self.media.add(words[code])
             row = np.flatnonzero(codes == code)[0]
             x, y, width, height = (float(batch.numbers(name)[row]) for name in self.layout.media)
-            own = [float(batch.numbers(name)[row]) for name in self.layout.original] or [width, height]
-            if np.isfinite([x, y, width, height, *own]).all() and min(width, height, *own) > 0:
+            pixels = [float(batch.numbers(name)[row]) for name in self.layout.original] or [width, height]
+            if np.isfinite([x, y, width, height, *pixels]).all() and min(width, height, *pixels) > 0:
                 place = {"x": x, "y": y, "width": width, "height": height}
-                self.shown.geometry[words[code]] = place | {"picture_width": int(own[0]), "picture_height": int(own[1])}
+                self.shown.geometry[words[code]] = place | {
+                    "picture_width": int(pixels[0]),
+                    "picture_height": int(pixels[1]),
+                }
 
 
-def _is_sample(batch: Batch, layout: Layout) -> npt.NDArray[np.bool_]:
+def _is_sample(batch: Batch, layout: Layout) -> Bools:
     if layout.sensor in batch:
         return batch.equal(layout.sensor, "Eye Tracker")
-    seen = np.zeros(len(batch), dtype=bool)
+    sample = np.zeros(len(batch), dtype=bool)
     for name in [*layout.gaze["left"], *layout.gaze["right"], *layout.mean_gaze]:
-        seen |= np.isfinite(batch.numbers(name))
+        sample |= np.isfinite(batch.numbers(name))
     for name in layout.validity.values():
-        seen |= batch.codes(name)[0] >= 0
-    return seen
+        sample |= batch.codes(name)[0] >= 0
+    return sample
 
 
-def _is_calibration(batch: Batch, layout: Layout) -> npt.NDArray[np.bool_]:
+def _is_calibration(batch: Batch, layout: Layout) -> Bools:
     calibrating = np.zeros(len(batch), dtype=bool)
     if layout.calibration:
         for name in (layout.stimulus, *(event for event, _ in layout.events)):
@@ -231,7 +235,7 @@ def _is_calibration(batch: Batch, layout: Layout) -> npt.NDArray[np.bool_]:
 
 
 def _resolution(batch: Batch, layout: Layout) -> dict[str, float]:
-    """The screen's pixels, from the first row that has them."""
+    """Read the screen's pixels from the first row that has them."""
     if len(layout.resolution) == 1:
         rows = np.flatnonzero(batch.codes(layout.resolution[0])[0] >= 0)[:1]
         sizes = [float(size) for text in batch.texts(layout.resolution[0], rows) for size in re.findall(r"\d+", text)]
@@ -242,19 +246,19 @@ def _resolution(batch: Batch, layout: Layout) -> dict[str, float]:
 
 
 def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], Batch]]:
-    """The rows of a batch by participant and recording, in the order of the file."""
+    """Part the rows of a batch by participant and recording, in the order of the file."""
     who, people = batch.codes(layout.participant)
     which, recordings = batch.codes(layout.recording)
     both = who.astype(np.int64) * (len(recordings) + 1) + which
     for value in pd.unique(both):
-        mine = both == value
-        first = int(mine.argmax())
+        rows = both == value
+        first = int(rows.argmax())
         w, r = who[first], which[first]
-        yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), batch.where(mine)
+        yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), batch.where(rows)
 
 
 def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch, str]]:
-    """Batches with the unit of their stamps; where the file does not say it, they wait for the first that tells."""
+    """Pair batches with the unit of their stamps; where the file is silent they wait for the first that tells."""
     unit, waiting = layout.time_unit, []
     for batch in batches:
         waiting.append(batch)
@@ -266,7 +270,7 @@ def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch
 
 
 def _guess_unit(batch: Batch, layout: Layout) -> str:
-    """Milliseconds step by less than 100 at any rate of an eye tracker, microseconds by more."""
+    """Guess the unit: milliseconds step by less than 100 at any rate of an eye tracker, microseconds by more."""
     steps = np.diff(batch.numbers(layout.time)[_is_sample(batch, layout)])
     steps = steps[np.isfinite(steps) & (steps > 0)]
     if not len(steps):

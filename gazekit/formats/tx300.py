@@ -30,12 +30,12 @@ _TYPES = {
 
 
 def looks_like(head: Head) -> bool:
-    """Whether a file has this layout."""
+    """Tell whether a file has this layout."""
     return head.has("Time", "LGazePos2dx", "RGazePos2dx", "LValidity", "RValidity")
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
-    """The samples of one trial; the screen must be given."""
+    """Read the samples of one trial; the screen must be given."""
     table = Table(head, strict=request.strict)
     draft = Draft(
         screen=request.resolve_screen({}, head.path),

@@ -51,7 +51,7 @@ class _Output:
             self._writer.append(part.recording, part.streams)
 
     def finish(self, provenance: Mapping[str, Any]) -> None:
-        """The file takes its name."""
+        """Complete the file, which takes its name."""
         if self._writer is not None and self._files is not None:
             self._writer.finish(self.draft.session(provenance=provenance))
             self._writer = None
@@ -65,19 +65,25 @@ def import_to(
 
     Parameters
     ----------
-    stem : a session file's name without ``.gaze.h5``; the names of participant and recording follow it where the
-        source says them itself, since it may hold several.
-    done : session files of this source that are there already and are not written again.
-    progress : show a bar of the parts on a terminal.
+    stem : str
+        A session file's name without ``.gaze.h5``; the names of participant and recording follow it where the source
+        says them itself, since it may hold several.
+    done : Collection[Path]
+        Session files of this source that are there already and are not written again.
+    progress : bool
+        Show a bar of the parts on a terminal.
 
     Returns
     -------
-    What was written; of a source that turns out to be damaged, only what came whole before (`Part.last`).
+    list[Imported]
+        What was written; of a source that turns out to be damaged, only what came whole before (`Part.last`).
 
     Raises
     ------
-    OutputError : a session file exists already, or cannot be written.
-    FormatError : the source is damaged or holds no samples.
+    OutputError
+        A session file exists already, or cannot be written.
+    FormatError
+        The source is damaged or holds no samples.
     """
     open_ones: dict[int, _Output] = {}
     outputs: list[_Output] = []
@@ -115,27 +121,29 @@ def import_to(
 
 
 def session_name(stem: str, draft: Draft) -> str:
-    """The name of the session file of a recording."""
+    """Name the session file of a recording."""
     names = [draft.participant, draft.name] if draft.many else []
     return safe_name("_".join(filter(None, [stem, *names]))) + SUFFIX
 
 
 def safe_name(text: str) -> str:
-    """A text as the name of a file on every system."""
+    """Turn a text into the name of a file on every system."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "session"
 
 
 def written_before(source: Source, out: str | Path, stem: str) -> tuple[list[Path], bool]:
-    """Session files in a folder that came of the same bytes in the same way, and whether they are all of them."""
-    found, expected = [], 1
+    """Find session files that came of the same bytes in the same way, and whether they are all of them."""
+    files, expected = [], 1
     for path in sorted(Path(out).glob(f"{safe_name(stem)}*{SUFFIX}")):
         try:
             with h5py.File(path, "r") as file:
-                made = json.loads(str(file.attrs["provenance"]))
-            made = made.get("import", made)
+                provenance = json.loads(str(file.attrs["provenance"]))
+            provenance = provenance.get("import", provenance)
         except (OSError, KeyError, ValueError):
             continue
-        if made.get("parameters") == json.loads(json.dumps(source.parameters())) and source.same_inputs(made):
-            found.append(path)
-            expected = len(made["recordings"]) if "recordings" in made else len(found) + 1
-    return found, len(found) >= expected
+        if provenance.get("parameters") == json.loads(json.dumps(source.parameters())) and source.same_inputs(
+            provenance
+        ):
+            files.append(path)
+            expected = len(provenance.get("recordings", [*files, None]))
+    return files, len(files) >= expected

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,29 +16,9 @@ from gazekit.formats import export_bids, import_recording
 from gazekit.formats.bids_out import from_text, to_text
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.session import Session, open_session, write_session
-from tests.formats.conftest import assert_same_session
-from tests.needs import need
-
-VALIDATOR = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent)) or shutil.which(
-    "bids-validator-deno"
-)
 
 
-def issues(folder: Path) -> list[dict[str, Any]]:
-    """What the official validator says of a dataset."""
-    need(VALIDATOR, "bids-validator-deno")
-    result = subprocess.run(
-        [str(VALIDATOR), str(folder), "--format", "json"], capture_output=True, text=True, check=False
-    )
-    assert result.stdout.strip(), result.stderr
-    return list(json.loads(result.stdout)["issues"]["issues"])
-
-
-def errors(folder: Path) -> list[dict[str, Any]]:
-    return [issue for issue in issues(folder) if issue["severity"] == "error"]
-
-
-def test_validator_accepts_two_participants_with_sessions(full_session: Session, tmp_path: Path) -> None:
+def test_validator_accepts_two_participants_with_sessions(bids_issues, full_session: Session, tmp_path: Path) -> None:
     one_eye = replace(full_session.recording, right=Eye.missing(len(full_session.recording)))
     sessions = [
         full_session,
@@ -51,40 +26,40 @@ def test_validator_accepts_two_participants_with_sessions(full_session: Session,
         replace(full_session, participant="P-01", recording=one_eye, messages=full_session.messages.iloc[:0]),
     ]
     folder = export_bids(sessions, tmp_path / "bids", name="reefs")
-    assert errors(folder) == []
+    assert bids_issues(folder, "error") == []
     people = pd.read_csv(folder / "participants.tsv", sep="\t")
     assert people["participant_id"].tolist() == ["sub-P01", "sub-P01x2"]
     assert people["participant"].tolist() == ["P 01", "P-01"]
 
 
-def test_validator_finds_what_is_broken(full_session: Session, tmp_path: Path) -> None:
+def test_validator_finds_what_is_broken(bids_issues, full_session: Session, tmp_path: Path) -> None:
     folder = export_bids([full_session], tmp_path / "bids")
     sidecar = next(folder.rglob("*eye1_physio.json"))
     document = json.loads(sidecar.read_text("utf-8"))
     del document["RecordedEye"]
     sidecar.write_text(json.dumps(document))
-    assert [issue["code"] for issue in errors(folder)] == ["SIDECAR_KEY_REQUIRED"]
+    assert [issue["code"] for issue in bids_issues(folder, "error")] == ["SIDECAR_KEY_REQUIRED"]
 
 
-def test_there_and_back(full_session: Session, tmp_path: Path) -> None:
-    assert_same_session(import_recording(export_bids([full_session], tmp_path / "bids")), full_session)
+def test_there_and_back(same_session, full_session: Session, tmp_path: Path) -> None:
+    same_session(import_recording(export_bids([full_session], tmp_path / "bids")), full_session)
 
 
-def test_one_eye_there_and_back(full_session: Session, tmp_path: Path) -> None:
+def test_one_eye_there_and_back(same_session, full_session: Session, tmp_path: Path) -> None:
     for side in ("left", "right"):
         lost = replace(full_session.recording, **{side: Eye.missing(len(full_session.recording))})
         session = replace(full_session, recording=lost)
         folder = export_bids([session], tmp_path / side)
         assert len(list(folder.rglob("*_physio.tsv.gz"))) == 1
-        assert_same_session(import_recording(folder), session)
+        same_session(import_recording(folder), session)
 
 
-def test_session_without_samples(full_session: Session, tmp_path: Path) -> None:
+def test_session_without_samples(same_session, full_session: Session, tmp_path: Path) -> None:
     empty = replace(full_session, recording=GazeRecording.empty())
-    assert_same_session(import_recording(export_bids([empty], tmp_path / "bids")), empty)
+    same_session(import_recording(export_bids([empty], tmp_path / "bids")), empty)
 
 
-def test_commands_there_and_back(full_session: Session, tmp_path: Path, run) -> None:
+def test_commands_there_and_back(same_session, full_session: Session, tmp_path: Path, run) -> None:
     for n in (1, 2):
         write_session(replace(full_session, participant=f"p{n}", name=""), tmp_path / f"p{n}.gaze.h5")
     result = run("export", tmp_path, "--out", tmp_path / "bids", "--json")
@@ -96,7 +71,7 @@ def test_commands_there_and_back(full_session: Session, tmp_path: Path, run) -> 
     for n in (1, 2):
         back = open_session(tmp_path / "back" / f"bids_p{n}.gaze.h5")
         made = {name: value for name, value in back.provenance.items() if name != "import"}
-        assert_same_session(replace(back, provenance=made), open_session(tmp_path / f"p{n}.gaze.h5"))
+        same_session(replace(back, provenance=made), open_session(tmp_path / f"p{n}.gaze.h5"))
 
 
 def test_same_session_same_bytes(full_session: Session, tmp_path: Path) -> None:
@@ -122,31 +97,12 @@ def test_never_over_another_folder_and_nothing_half_written(full_session: Sessio
     assert [path.name for path in tmp_path.iterdir()] == ["bids"]
 
 
-def others(folder: Path, unit: str, scale: tuple[float, float], time_unit: str | None) -> Path:
-    """A dataset of another program: seconds, its screen in an inherited sidecar, one cyclopean eye."""
-    beh = folder / "sub-07" / "beh"
-    beh.mkdir(parents=True)
-    (folder / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.11.0"}')
-    screen = {"ScreenDistance": 0.6, "ScreenResolution": [1000, 800], "ScreenSize": [0.5, 0.4]}
-    (folder / "task-look_events.json").write_text(json.dumps({"StimulusPresentation": screen}))
-    columns = ["timestamp", "x_coordinate", "y_coordinate", "pupil_size"]
-    sidecar: dict[str, Any] = {"PhysioType": "eyetrack", "SamplingFrequency": 250, "Columns": columns}
-    sidecar |= {"RecordedEye": "cyclopean", "x_coordinate": {"Units": unit}, "pupil_size": {"Units": "a.u."}}
-    sidecar |= {"timestamp": {"Units": time_unit}} if time_unit else {}
-    (beh / "sub-07_task-look_recording-eye1_physio.json").write_text(json.dumps(sidecar))
-    rows = [f"{10 + n * 0.004:.3f}\t{750 * scale[0]}\t{200 * scale[1]}\t5" for n in range(5)] + [
-        "10.020\tn/a\tn/a\tn/a"
-    ]
-    (beh / "sub-07_task-look_recording-eye1_physio.tsv.gz").write_bytes(gzip.compress("\n".join(rows).encode() + b"\n"))
-    return folder
-
-
 @pytest.mark.parametrize(("unit", "scale"), [("pixel", (1, 1)), ("mm", (0.5, 0.5)), ("cm", (0.05, 0.05))])
 @pytest.mark.parametrize("time_unit", ["s", None])
 def test_dataset_of_another_program(
-    tmp_path: Path, unit: str, scale: tuple[float, float], time_unit: str | None
+    foreign, tmp_path: Path, unit: str, scale: tuple[float, float], time_unit: str | None
 ) -> None:
-    session = import_recording(others(tmp_path / "bids", unit, scale, time_unit))
+    session = import_recording(foreign.bids.write(tmp_path / "bids", unit, scale, time_unit))
     assert (session.participant, session.task, session.screen.distance_mm) == ("07", "look", 600)
     assert session.recording.device_time_us.tolist() == [10_000_000 + 4000 * n for n in range(6)]
     np.testing.assert_allclose(session.recording.left.gaze[:5], [[0.75, 0.25]] * 5)
@@ -154,9 +110,9 @@ def test_dataset_of_another_program(
     assert np.isnan(session.recording.left.pupil_mm).all()
 
 
-def test_gaze_in_an_unknown_unit(tmp_path: Path) -> None:
+def test_gaze_in_an_unknown_unit(foreign, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="gaze is in furlong; known are pixel, mm, cm, m"):
-        import_recording(others(tmp_path / "bids", "furlong", (1, 1), "s"))
+        import_recording(foreign.bids.write(tmp_path / "bids", "furlong", (1, 1), "s"))
 
 
 def test_truncated_physio_file(full_session: Session, tmp_path: Path) -> None:
@@ -167,13 +123,13 @@ def test_truncated_physio_file(full_session: Session, tmp_path: Path) -> None:
         import_recording(folder)
 
 
-def test_fixations_among_the_events(full_session: Session, tmp_path: Path, run) -> None:
+def test_fixations_among_the_events(same_session, bids_issues, full_session: Session, tmp_path: Path, run) -> None:
     still = Eye.from_gaze(np.repeat([[0.2, 0.3], [0.6, 0.7], [0.4, 0.4]], 200, axis=0))
     moving = replace(full_session, recording=replace(full_session.recording, right=still))
     full_session = open_session(write_session(moving, tmp_path / "p01.gaze.h5"))
     result = run("export", tmp_path / "p01.gaze.h5", "--fixations", "ivt", "--out", tmp_path / "bids")
     assert result.exit_code == 0, result.output
-    assert errors(tmp_path / "bids") == []
+    assert bids_issues(tmp_path / "bids", "error") == []
     file = next((tmp_path / "bids").rglob("*eye2_physioevents.tsv.gz"))
     columns = json.loads(file.with_name(file.name.replace(".tsv.gz", ".json")).read_text("utf-8"))["Columns"]
     events = pd.read_csv(file, sep="\t", names=columns, quoting=3)
@@ -182,4 +138,4 @@ def test_fixations_among_the_events(full_session: Session, tmp_path: Path, run) 
     assert len(found) == 3
     assert fixations["onset"].tolist() == found["onset_us"].tolist()
     assert (events["trial_type"] == "message").sum() == 3
-    assert_same_session(import_recording(tmp_path / "bids"), full_session)
+    same_session(import_recording(tmp_path / "bids"), full_session)

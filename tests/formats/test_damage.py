@@ -6,49 +6,33 @@ import contextlib
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gazekit.core.errors import GazekitError
-from gazekit.formats import export_bids, export_tables, import_recording
+from gazekit.formats import export_bids, export_tables, import_recording, registry
 from gazekit.formats.batch import import_files
 from gazekit.session import Session, open_session
-from tests.formats import prolab_file, test_eyelink, test_gazepoint, test_plain, test_pupil, test_studio, test_tx300
 
-SIZES = {"width_mm": 380.0, "height_mm": 300.0, "distance_mm": 670.0}
-PIXELS = SIZES | {"width_px": 1920.0, "height_px": 1080.0}
+KINDS = ["bids", "eyelink", "gazepoint", "plain", "prolab", "prolab utf-16", "pupil", "studio", "titta", "tx300", "csv"]
+KINDS += ["parquet", "our bids"]
 
 
 @pytest.fixture
-def sources(tmp_path: Path, full_session: Session) -> dict[str, tuple[Path, dict[str, float]]]:
-    """A sound file of each text format, and sound folders."""
+def sound(foreign, tmp_path: Path, full_session: Session, request: pytest.FixtureRequest) -> Any:
+    """A sound file or folder of a format."""
     folder = tmp_path / "sound"
     folder.mkdir()
-    (folder / "t.tsv").write_text(
-        test_tx300.HEADER + "\n" + "".join(f"{3333 * n}\t{test_tx300.SEEN}\t{test_tx300.LOST}\t0\n" for n in range(20))
-    )
-    (folder / "g.csv").write_text(
-        "\n".join([test_gazepoint.HEADER, *(test_gazepoint.row("m", n / 60, n * 166_667, 1, 1) for n in range(20))])
-    )
-    studio_rows = [test_studio.row(17 * n, "0", ["640", "512", "650", "510"], "Fixation", 1) for n in range(20)]
-    studio = ["\t".join(r.get(name, "") for name in test_studio.HEADER) for r in studio_rows]
-    (folder / "s.tsv").write_text("\n".join(["\t".join(test_studio.HEADER), *studio]) + "\n")
-    return {
-        "tx300": (folder / "t.tsv", PIXELS),
-        "gazepoint": (folder / "g.csv", PIXELS),
-        "studio": (folder / "s.tsv", SIZES),
-        "prolab": (prolab_file.write(folder / "p.tsv"), SIZES),
-        "prolab utf-16": (prolab_file.write(folder / "p16.tsv", encoding="utf-16", decimal=","), SIZES),
-        "eyelink": (test_eyelink.write(folder, test_eyelink.BINOCULAR), SIZES),
-        "pupil": (test_pupil.write(folder / "pupil", "mapped"), PIXELS),
-        "bids": (export_bids([full_session], folder / "bids"), {}),
-        "csv": (export_tables(full_session, folder / "csv"), {}),
-        "parquet": (export_tables(full_session, folder / "parquet", "parquet"), {}),
-    }
+    ours = {"our bids": lambda: export_bids([full_session], folder / "bids")}
+    ours |= {kind: lambda kind=kind: export_tables(full_session, folder / kind, kind) for kind in ("csv", "parquet")}
+    return foreign.Sample(ours[request.param]()) if request.param in ours else foreign.SOUND[request.param](folder)
 
 
-KINDS = ["tx300", "gazepoint", "studio", "prolab", "prolab utf-16", "eyelink", "pupil", "bids", "csv", "parquet"]
+def test_every_registered_format_is_damaged_here(foreign) -> None:
+    assert {name.split()[0] for name in foreign.SOUND} | {"tables"} == set(registry.formats())
+    assert set(foreign.SOUND) <= set(KINDS)
 
 
 def harm(data: bytes, rng: np.random.Generator) -> bytes:
@@ -62,12 +46,10 @@ def harm(data: bytes, rng: np.random.Generator) -> bytes:
     return data[:at] + (data[end:] if kind == 2 else data[at:end] + data[at:])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_harmed_files(
-    sources: dict[str, tuple[Path, dict[str, float]]], tmp_path: Path, rng: np.random.Generator, kind: str
-) -> None:
-    path, sizes = sources[kind]
-    assert len(import_recording(path, screen=sizes).recording)
+@pytest.mark.parametrize("sound", KINDS, indirect=True)
+def test_harmed_files(sound: Any, tmp_path: Path, rng: np.random.Generator) -> None:
+    path, sizes, options = sound.path, sound.screen, sound.options
+    assert len(import_recording(path, screen=sizes, **options).recording)
     for n in range(5 if path.is_dir() else 12):
         copy = tmp_path / "harmed" / f"{n}{path.suffix}"
         if path.is_dir():
@@ -83,8 +65,8 @@ def test_harmed_files(
         harmed = harm(data, rng)
         target.write_bytes(gzip.compress(harmed) if packed else harmed)
         with contextlib.suppress(GazekitError):
-            import_recording(copy, screen=sizes)
-        batch = import_files([copy], tmp_path / "out", screen=sizes)
+            import_recording(copy, screen=sizes, **options)
+        batch = import_files([copy], tmp_path / "out", screen=sizes, **options)
         assert len(batch.imported) + len(batch.faults) >= 1
     written = sorted((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else []
     assert all(file.name.endswith(".gaze.h5") for file in written)
@@ -92,14 +74,15 @@ def test_harmed_files(
         open_session(file)
 
 
-def test_plain_table_with_a_harmed_mapping(tmp_path: Path, rng: np.random.Generator) -> None:
-    table, mapping = test_plain.write(tmp_path, [f"{4 * n},5,5,ray,note" for n in range(10)])
+def test_plain_table_with_a_harmed_mapping(foreign, tmp_path: Path, rng: np.random.Generator) -> None:
+    table, screen, options = foreign.plain.sound(tmp_path)
+    mapping = options["mapping"]
     sound = mapping.read_bytes()
     refused = 0
     for _ in range(40):
         mapping.write_bytes(harm(sound, rng))
         try:
-            import_recording(table, screen=test_plain.SCREEN, mapping=mapping)
+            import_recording(table, screen=screen, mapping=mapping)
         except GazekitError:
             refused += 1
     assert refused > 0

@@ -13,28 +13,11 @@ from gazekit.formats.text import Head
 from gazekit.screen import Screen
 
 SCREEN = Screen(1920, 1080, 527.0, 296.0, 630.0)
-HEADER = (
-    "MEDIA_ID,MEDIA_NAME,CNT,TIME(2026/01/27 09:39:32.995),TIMETICK(f=10000000),FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,"
-    "LPOGX,LPOGY,LPOGV,RPOGX,RPOGY,RPOGV,BPOGX,BPOGY,BPOGV,LPMM,LPMMV,RPMM,RPMMV,USER,"
-)
-
-
-def row(media: str, media_s: float, tick: int, fixation: int, valid: int, user: str = "") -> str:
-    gaze = f"0.25,0.5,{valid},0.75,0.5,1,0.5,0.5,{valid}"
-    return f"0,{media},0,{media_s},{tick},0.5,0.5,0,0.2,7,{fixation},{gaze},3.5,{valid},3.6,1,{user},"
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Path:
-    rows = [
-        row("NewMedia0", 0.0, 100_000_000, 1, 1),
-        row("NewMedia0", 0.01667, 100_166_700, 1, 0, "START"),
-        row("NewMedia1", 0.0, 100_333_400, 0, 1),
-        row("NewMedia1", 0.01667, 100_500_100, 0, 1),
-    ]
-    path = tmp_path / "User 3_all_gaze.csv"
-    path.write_text("\n".join([HEADER, *rows]) + "\n")
-    return path
+def export(foreign, tmp_path: Path) -> Path:
+    return foreign.gazepoint.write(tmp_path)
 
 
 def test_samples_on_the_clock_that_does_not_start_anew(export: Path) -> None:

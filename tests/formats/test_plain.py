@@ -12,37 +12,12 @@ from gazekit.formats import import_recording
 from gazekit.screen import Screen
 
 SCREEN = Screen(1000, 800, 500.0, 400.0, 600.0)
-MAPPING = """
-[time]
-column = "t"
-unit = "{unit}"
-[gaze]
-unit = "{gaze}"
-origin = "{origin}"
-missing = [0.0, -1.0]
-[left]
-x = "lx"
-y = "ly"
-[stimulus]
-column = "picture"
-none = ["blank"]
-[message]
-column = "note"
-"""
-
-
-def write(folder: Path, rows: list[str], **options: str) -> tuple[Path, Path]:
-    mapping, table = folder / "map.toml", folder / "table.csv"
-    chosen = {"unit": "ms", "gaze": "px", "origin": "top-left"} | options
-    mapping.write_text(MAPPING.format(**chosen))
-    table.write_text("\n".join(["t,lx,ly,picture,note", *rows]) + "\n")
-    return table, mapping
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1e-3), ("ms", 1.0), ("us", 1e3), ("ns", 1e6)])
-def test_units_of_time(tmp_path: Path, unit: str, factor: float) -> None:
+def test_units_of_time(foreign, tmp_path: Path, unit: str, factor: float) -> None:
     rows = [f"{1_700_000_000_000 * factor + 4 * n * factor:.{3 if factor < 1 else 0}f},5,5,," for n in range(3)]
-    table, mapping = write(tmp_path, rows, unit=unit)
+    table, mapping = foreign.plain.write(tmp_path, rows, unit=unit)
     time = import_recording(table, screen=SCREEN, mapping=mapping).recording.device_time_us
     assert time.tolist() == [1_700_000_000_000_000 + 4000 * n for n in range(3)]
 
@@ -58,22 +33,24 @@ def test_units_of_time(tmp_path: Path, unit: str, factor: float) -> None:
         ("deg", "centre", np.degrees(np.arctan2(125, 600)), np.degrees(np.arctan2(-100, np.hypot(125, 600)))),
     ],
 )
-def test_units_and_origins_of_gaze(tmp_path: Path, gaze: str, origin: str, x: float, y: float) -> None:
-    table, mapping = write(tmp_path, [f"0,{x},{y},,", f"4,{x},{y},,"], gaze=gaze, origin=origin)
+def test_units_and_origins_of_gaze(foreign, tmp_path: Path, gaze: str, origin: str, x: float, y: float) -> None:
+    table, mapping = foreign.plain.write(tmp_path, [f"0,{x},{y},,", f"4,{x},{y},,"], gaze=gaze, origin=origin)
     recording = import_recording(table, screen=SCREEN, mapping=mapping).recording
     np.testing.assert_allclose(recording.left.gaze, [[0.75, 0.25]] * 2, atol=1e-12)
     assert not recording.right.valid.any()
 
 
-def test_sentinels_and_empty_cells_are_missing(tmp_path: Path) -> None:
-    table, mapping = write(tmp_path, ["0,0,0,,", "4,-1,-1,,", "8,,,,", "12,2147483647,5,,", "16,0,5,,", "20,nan,3,,"])
+def test_sentinels_and_empty_cells_are_missing(foreign, tmp_path: Path) -> None:
+    table, mapping = foreign.plain.write(
+        tmp_path, ["0,0,0,,", "4,-1,-1,,", "8,,,,", "12,2147483647,5,,", "16,0,5,,", "20,nan,3,,"]
+    )
     left = import_recording(table, screen=SCREEN, mapping=mapping).recording.left
     assert left.valid.tolist() == [False, False, False, False, True, False]
 
 
-def test_pictures_and_messages(tmp_path: Path) -> None:
+def test_pictures_and_messages(foreign, tmp_path: Path) -> None:
     rows = ["0,5,5,blank,", "4,5,5,ray,key: a", "8,5,5,ray,", "12,5,5,blank,", "16,5,5,reef,", "20,5,5,reef,end"]
-    session = import_recording(write(tmp_path, rows)[0], screen=SCREEN, mapping=tmp_path / "map.toml")
+    session = import_recording(foreign.plain.write(tmp_path, rows)[0], screen=SCREEN, mapping=tmp_path / "map.toml")
     shown = session.stimuli[["image", "onset_us", "offset_us", "picture_width"]].to_numpy().tolist()
     assert shown == [["ray", 4000, 12000, 1000], ["reef", 16000, 20001, 1000]]
     assert session.messages.to_numpy().tolist() == [[4000, "key: a"], [20000, "end"]]
@@ -92,14 +69,14 @@ def test_people_of_one_table(tmp_path: Path) -> None:
     np.testing.assert_allclose(session.recording.right.gaze[:, 0] * 1000, [1.5, 3.5, 5.5, 7.5, 9.5])
 
 
-def test_without_a_mapping(tmp_path: Path) -> None:
-    table, _ = write(tmp_path, ["0,5,5,,"])
+def test_without_a_mapping(foreign, tmp_path: Path) -> None:
+    table, _ = foreign.plain.write(tmp_path, ["0,5,5,,"])
     with pytest.raises(InputError, match="--mapping"):
         import_recording(table, screen=SCREEN, format="plain")
 
 
-def test_column_that_is_not_there(tmp_path: Path) -> None:
-    table, mapping = write(tmp_path, ["0,5,5,,"])
+def test_column_that_is_not_there(foreign, tmp_path: Path) -> None:
+    table, mapping = foreign.plain.write(tmp_path, ["0,5,5,,"])
     mapping.write_text(mapping.read_text().replace('"lx"', '"left_x"'))
     with pytest.raises(FormatError, match=r"lacks the column left_x of .*it has t, lx, ly, picture, note"):
         import_recording(table, screen=SCREEN, mapping=mapping)
@@ -115,17 +92,17 @@ def test_column_that_is_not_there(tmp_path: Path) -> None:
     ],
     ids=["wrong kinds", "no eye", "unknown unit", "not TOML"],
 )
-def test_mapping_that_is_wrong(tmp_path: Path, text: str, words: str) -> None:
-    table, mapping = write(tmp_path, ["0,5,5,,"])
+def test_mapping_that_is_wrong(foreign, tmp_path: Path, text: str, words: str) -> None:
+    table, mapping = foreign.plain.write(tmp_path, ["0,5,5,,"])
     mapping.write_text(text)
     with pytest.raises(ConfigError, match=words):
         import_recording(table, screen=SCREEN, mapping=mapping)
 
 
-def test_time_that_is_missing(tmp_path: Path) -> None:
-    table, mapping = write(tmp_path, ["0,5,5,,", ",6,6,,"], unit="ns")
+def test_time_that_is_missing(foreign, tmp_path: Path) -> None:
+    table, mapping = foreign.plain.write(tmp_path, ["0,5,5,,", ",6,6,,"], unit="ns")
     with pytest.raises(FormatError, match="the column t has 1 empty cells"):
         import_recording(table, screen=SCREEN, mapping=mapping)
-    table, mapping = write(tmp_path, ["0,5,5,,", ",6,6,,"])
+    table, mapping = foreign.plain.write(tmp_path, ["0,5,5,,", ",6,6,,"])
     with pytest.raises(FormatError, match="1 samples have no time stamp, the first in row 2"):
         import_recording(table, screen=SCREEN, mapping=mapping)

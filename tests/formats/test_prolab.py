@@ -11,15 +11,14 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.formats import import_recording, text
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
-from tests.formats import prolab_file
 
 SIZES = {"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]
 
 
-@pytest.mark.parametrize("names", [prolab_file.OLD, prolab_file.NEW], ids=["old headers", "new headers"])
-def test_samples_of_the_eye_tracker_and_nothing_else(tmp_path: Path, names: dict[str, str]) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv", names=names)
+@pytest.mark.parametrize("headers", ["OLD", "NEW"])
+def test_samples_of_the_eye_tracker_and_nothing_else(foreign, tmp_path: Path, headers: str) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv", names=getattr(foreign.prolab, headers))
     assert detect(Head.of(path)) == "prolab"
     session = import_recording(path, screen=SIZES)
     gaze = session.recording
@@ -34,8 +33,8 @@ def test_samples_of_the_eye_tracker_and_nothing_else(tmp_path: Path, names: dict
     assert session.provenance["notes"] == ["3 samples of the calibration were left out"]
 
 
-def test_picture_with_its_place_and_times(tmp_path: Path) -> None:
-    session = import_recording(prolab_file.write(tmp_path / "export.tsv"), screen=SIZES)
+def test_picture_with_its_place_and_times(foreign, tmp_path: Path) -> None:
+    session = import_recording(foreign.prolab.write(tmp_path / "export.tsv"), screen=SIZES)
     row = session.stimuli.iloc[0]
     assert len(session.stimuli) == 1
     assert (row["image"], row["onset_us"], row["offset_us"], row["order"]) == ("reef", 19_000, 46_000, 0)
@@ -45,8 +44,8 @@ def test_picture_with_its_place_and_times(tmp_path: Path) -> None:
     assert (46_100, "KeyboardEvent: 5") in list(session.messages.itertuples(index=False, name=None))
 
 
-def test_picture_times_without_event_rows(tmp_path: Path) -> None:
-    session = import_recording(prolab_file.write(tmp_path / "export.tsv", events=False), screen=SIZES)
+def test_picture_times_without_event_rows(foreign, tmp_path: Path) -> None:
+    session = import_recording(foreign.prolab.write(tmp_path / "export.tsv", events=False), screen=SIZES)
     row = session.stimuli.iloc[0]
     assert (row["image"], row["onset_us"], row["offset_us"]) == ("reef", 20_000, 20_000 + 8 * 3333)
     assert len(session.messages) == 0
@@ -54,40 +53,41 @@ def test_picture_times_without_event_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("decimal", [".", ","], ids=["point", "comma"])
-def test_encodings_and_decimal_commas(tmp_path: Path, encoding: str, decimal: str) -> None:
-    plain = import_recording(prolab_file.write(tmp_path / "plain.tsv"), screen=SIZES).recording
-    path = prolab_file.write(tmp_path / "other.tsv", encoding=encoding, decimal=decimal)
+def test_encodings_and_decimal_commas(foreign, tmp_path: Path, encoding: str, decimal: str) -> None:
+    plain = import_recording(foreign.prolab.write(tmp_path / "plain.tsv"), screen=SIZES).recording
+    path = foreign.prolab.write(tmp_path / "other.tsv", encoding=encoding, decimal=decimal)
     other = import_recording(path, screen=SIZES).recording
     for name in ("gaze", "pupil_mm", "origin_mm", "valid"):
         np.testing.assert_array_equal(getattr(other.left, name), getattr(plain.left, name))
 
 
-def test_microseconds_in_latin_1(tmp_path: Path) -> None:
-    names = {key: name.replace("μ", "µ") for key, name in prolab_file.NEW.items()}
-    path = prolab_file.write(tmp_path / "latin.tsv", names=names, encoding="cp1252")
+def test_microseconds_in_latin_1(foreign, tmp_path: Path) -> None:
+    names = {key: name.replace("μ", "µ") for key, name in foreign.prolab.NEW.items()}
+    path = foreign.prolab.write(tmp_path / "latin.tsv", names=names, encoding="cp1252")
     assert import_recording(path, screen=SIZES).recording.system_time_us[0] == 20_000
 
 
 @pytest.mark.parametrize(
-    ("names", "unit_us"),
+    ("headers", "time", "unit_us"),
     [
-        (prolab_file.NEW | {"time": "Recording timestamp [ms]"}, 1000.0),
-        (prolab_file.NEW | {"time": "Recording timestamp [μs]"}, 1.0),
-        (prolab_file.OLD, 1000.0),
-        (prolab_file.OLD, 1.0),
+        ("NEW", "Recording timestamp [ms]", 1000.0),
+        ("NEW", "Recording timestamp [μs]", 1.0),
+        ("OLD", "Recording timestamp", 1000.0),
+        ("OLD", "Recording timestamp", 1.0),
     ],
     ids=["[ms]", "[us]", "ms without a unit", "us without a unit"],
 )
-def test_units_of_the_time_stamp(tmp_path: Path, names: dict[str, str], unit_us: float) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv", names=names, unit_us=unit_us)
+def test_units_of_the_time_stamp(foreign, tmp_path: Path, headers: str, time: str, unit_us: float) -> None:
+    names = getattr(foreign.prolab, headers) | {"time": time}
+    path = foreign.prolab.write(tmp_path / "export.tsv", names=names, unit_us=unit_us)
     session = import_recording(path, screen=SIZES)
     assert np.abs(session.recording.system_time_us - (20_000 + 3333 * np.arange(10))).max() <= unit_us / 2
     assert session.recording.device_time_us[1] - session.recording.device_time_us[0] == 3333
     assert session.stimuli["onset_us"].tolist() == [19_000]
 
 
-def test_sentinel_values_are_missing(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv")
+def test_sentinel_values_are_missing(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
     path.write_text(path.read_text("utf-8").replace("\t956\t540\t", "\t2147483647\t2147483647\t"), "utf-8")
     gaze = import_recording(path, screen=SIZES).recording
     assert np.isnan(gaze.left.gaze[0]).all()
@@ -95,8 +95,8 @@ def test_sentinel_values_are_missing(tmp_path: Path) -> None:
     assert gaze.left.valid[1:].all()
 
 
-def test_several_people_in_one_file(tmp_path: Path, run) -> None:
-    path = prolab_file.write(tmp_path / "all.tsv", people=("P01", "P02", "P03"))
+def test_several_people_in_one_file(foreign, tmp_path: Path, run) -> None:
+    path = foreign.prolab.write(tmp_path / "all.tsv", people=("P01", "P02", "P03"))
     with pytest.raises(InputError, match="3 recordings"):
         import_recording(path, screen=SIZES)
     assert import_recording(path, screen=SIZES, recording="P02").participant == "P02"
@@ -109,31 +109,33 @@ def test_several_people_in_one_file(tmp_path: Path, run) -> None:
     ]
 
 
-def test_event_rows_alone_are_no_samples(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv")
+def test_event_rows_alone_are_no_samples(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
     lines = [line for line in path.read_text("utf-8").splitlines() if "\tEye Tracker\t" not in line]
     path.write_text("\n".join(lines) + "\n", "utf-8")
     with pytest.raises(FormatError, match="no samples"):
         import_recording(path, screen=SIZES)
 
 
-def test_resolution_that_disagrees(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv")
+def test_resolution_that_disagrees(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
     with pytest.raises(InputError, match="width_px is 1920, and 1024 was given"):
         import_recording(path, screen={**SIZES, "width_px": 1024, "height_px": 768})
 
 
-def test_cut_off_row_is_left_out_or_refused(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv")
+def test_cut_off_row_is_left_out_or_refused(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
     path.write_bytes(path.read_bytes()[:-60])
     assert any("were left out" in note for note in import_recording(path, screen=SIZES).provenance["notes"])
     with pytest.raises(FormatError, match="cells each"):
         import_recording(path, screen=SIZES, strict=True)
 
 
-def test_unit_that_shows_only_after_many_rows_of_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unit_that_shows_only_after_many_rows_of_events(
+    foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(text, "BLOCK_BYTES", 1 << 12)
-    path = prolab_file.write(tmp_path / "export.tsv", names=prolab_file.OLD, unit_us=1000.0)
+    path = foreign.prolab.write(tmp_path / "export.tsv", names=foreign.prolab.OLD, unit_us=1000.0)
     header, *rows = path.read_text("utf-8").splitlines()
     event = rows[0].replace("RecordingStart", "MouseEvent")
     path.write_text("\n".join([header, *([event] * 500), *rows]) + "\n", "utf-8")

@@ -13,28 +13,6 @@ from gazekit.formats.text import Head
 from gazekit.screen import Screen
 
 SCREEN = Screen(1600, 1200, 400.0, 300.0, 600.0)
-START = 1_700_000_000_000_000_123
-CORE = [f"{100 + n / 200:.6f}" for n in range(4)]
-SURFACE = "world_timestamp,world_index,gaze_timestamp,x_norm,y_norm,x_scaled,y_scaled,on_surf,confidence"
-SCENE = "gaze_timestamp,world_index,confidence,norm_pos_x,norm_pos_y,base_data"
-MAPPED = (
-    "section id,recording id,timestamp [ns],gaze detected on surface,gaze position on surface x [normalized],"
-    "gaze position on surface y [normalized],fixation id,blink id"
-)
-CLOUD = (
-    "section id,recording id,timestamp [ns],gaze x [px],gaze y [px],worn,fixation id,blink id,azimuth [deg],"
-    "elevation [deg]"
-)
-FILES = {
-    "surface": (SURFACE, [f"1,0,{t},0.25,0.75,1,1,True,{c}" for t, c in zip(CORE, (1, 0.9, 0.3, 0.6), strict=True)]),
-    "scene": (SCENE, [f"{t},0,{c},0.25,0.75,x" for t, c in zip(CORE, (1, 0.9, 0.3, 0.6), strict=True)]),
-    "mapped": (
-        MAPPED,
-        [f"s,r,{START + n * 5_000_000},true,0.25,0.25,{'1' if n < 2 else ''}," for n in range(3)]
-        + [f"s,r,{START + 15_000_000},false,,,,4"],
-    ),
-    "cloud": (CLOUD, [f"s,r,{START + n * 5_000_000},400,300,{n != 2:d},{'1' if n < 2 else ''},,0,0" for n in range(4)]),
-}
 VALID = {
     "surface": [True, True, False, True],
     "scene": [True, True, False, True],
@@ -43,21 +21,13 @@ VALID = {
 }
 
 
-def write(folder: Path, kind: str, name: str = "gaze.csv") -> Path:
-    header, rows = FILES[kind]
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    path.write_text("\n".join([header, *rows]) + "\n")
-    return path
-
-
-@pytest.mark.parametrize("kind", list(FILES))
-def test_layouts(tmp_path: Path, kind: str) -> None:
-    path = write(tmp_path, kind)
+@pytest.mark.parametrize("kind", list(VALID))
+def test_layouts(foreign, tmp_path: Path, kind: str) -> None:
+    path = foreign.pupil.write(tmp_path, kind)
     assert detect(Head.of(path)) == "pupil"
     session = import_recording(path, screen=SCREEN)
     gaze = session.recording
-    start = 100_000_000 if kind in ("surface", "scene") else START // 1000
+    start = 100_000_000 if kind in ("surface", "scene") else foreign.pupil.START // 1000
     assert gaze.device_time_us.tolist() == [start + 5000 * n for n in range(4)]
     np.testing.assert_allclose(gaze.left.gaze[:3], [[0.25, 0.25]] * 3)
     assert gaze.left.valid.tolist() == VALID[kind]
@@ -65,14 +35,14 @@ def test_layouts(tmp_path: Path, kind: str) -> None:
     assert bool(session.provenance.get("notes")) == (kind in ("scene", "cloud"))
 
 
-def test_its_own_fixations_and_blinks(tmp_path: Path) -> None:
-    session = import_recording(write(tmp_path, "mapped"), screen=SCREEN)
+def test_its_own_fixations_and_blinks(foreign, tmp_path: Path) -> None:
+    session = import_recording(foreign.pupil.write(tmp_path, "mapped"), screen=SCREEN)
     assert session.streams["eye_movements"]["label"].tolist() == [1, 1, 0, 5]
 
 
-def test_pupils_of_core_stand_in_the_folder_above(tmp_path: Path) -> None:
-    path = write(tmp_path / "surfaces", "surface", "gaze_positions_on_surface_Screen.csv")
-    rows = [f"{t},0,{eye},0.9,30,{3 + eye}" for t in CORE[:2] for eye in (0, 1)]
+def test_pupils_of_core_stand_in_the_folder_above(foreign, tmp_path: Path) -> None:
+    path = foreign.pupil.write(tmp_path / "surfaces", "surface", "gaze_positions_on_surface_Screen.csv")
+    rows = [f"{t},0,{eye},0.9,30,{3 + eye}" for t in foreign.pupil.CORE[:2] for eye in (0, 1)]
     header = "pupil_timestamp,world_index,eye_id,confidence,diameter,diameter_3d"
     (tmp_path / "pupil_positions.csv").write_text("\n".join([header, *rows]) + "\n")
     gaze = import_recording(path, screen=SCREEN).recording
@@ -80,11 +50,11 @@ def test_pupils_of_core_stand_in_the_folder_above(tmp_path: Path) -> None:
     np.testing.assert_array_equal(gaze.right.pupil_mm, [3, 3, 3, 3])
 
 
-def test_pupils_of_the_cloud_stand_beside(tmp_path: Path) -> None:
-    path = write(tmp_path, "cloud")
+def test_pupils_of_the_cloud_stand_beside(foreign, tmp_path: Path) -> None:
+    path = foreign.pupil.write(tmp_path, "cloud")
     header = "section id,recording id,timestamp [ns],pupil diameter left [mm],pupil diameter right [mm]"
-    far = START + 100_000_000
-    (tmp_path / "3d_eye_states.csv").write_text(f"{header}\ns,r,{START},4.5,\ns,r,{far},5.5,5.6\n")
+    far = foreign.pupil.START + 100_000_000
+    (tmp_path / "3d_eye_states.csv").write_text(f"{header}\ns,r,{foreign.pupil.START},4.5,\ns,r,{far},5.5,5.6\n")
     gaze = import_recording(path, screen=SCREEN).recording
     np.testing.assert_array_equal(gaze.left.pupil_mm, [4.5] * 4)
     assert np.isnan(gaze.right.pupil_mm).all()

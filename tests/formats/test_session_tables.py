@@ -16,23 +16,22 @@ from gazekit.formats import export_tables, import_recording
 from gazekit.formats.round_trip import numbers_text
 from gazekit.gaze import GazeRecording
 from gazekit.session import Session, open_session, write_session
-from tests.formats.conftest import assert_same_session
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_there_and_back(full_session: Session, tmp_path: Path, kind: str) -> None:
+def test_there_and_back(same_session, full_session: Session, tmp_path: Path, kind: str) -> None:
     folder = export_tables(full_session, tmp_path / "out", kind)
-    assert_same_session(import_recording(folder), full_session)
+    same_session(import_recording(folder), full_session)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_session_without_samples(full_session: Session, tmp_path: Path, kind: str) -> None:
+def test_session_without_samples(same_session, full_session: Session, tmp_path: Path, kind: str) -> None:
     empty = replace(full_session, recording=GazeRecording.empty(), stimuli=full_session.stimuli.iloc[:0])
-    assert_same_session(import_recording(export_tables(empty, tmp_path / "out", kind)), empty)
+    same_session(import_recording(export_tables(empty, tmp_path / "out", kind)), empty)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_commands_there_and_back(full_session: Session, tmp_path: Path, kind: str, run) -> None:
+def test_commands_there_and_back(same_session, full_session: Session, tmp_path: Path, kind: str, run) -> None:
     write_session(full_session, tmp_path / "p01.gaze.h5")
     assert run("export", tmp_path / "p01.gaze.h5", "--format", kind, "--out", tmp_path / "out").exit_code == 0
     result = run("import", tmp_path / "out", "--out", tmp_path / "back")
@@ -40,7 +39,7 @@ def test_commands_there_and_back(full_session: Session, tmp_path: Path, kind: st
     back = open_session(tmp_path / "back" / "p01.gaze.h5")
     made = dict(back.provenance)
     assert made.pop("import")["parameters"]["format"] == "tables"
-    assert_same_session(replace(back, provenance=made), open_session(tmp_path / "p01.gaze.h5"))
+    same_session(replace(back, provenance=made), open_session(tmp_path / "p01.gaze.h5"))
     assert "imported before" in run("import", tmp_path / "out" / "p01", "--out", tmp_path / "back").output
 
 

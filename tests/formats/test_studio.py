@@ -13,42 +13,11 @@ from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
 
 SIZES = {"width_mm": 380.0, "height_mm": 300.0, "distance_mm": 600.0}
-COMMON = {"ParticipantName": "P07", "RecordingName": "Rec 01", "RecordingResolution": "1280 x 1024"}
-GAZE = [f"GazePoint{side}{axis} (ADCSpx)" for side in ("Left", "Right") for axis in "XY"]
-HEADER = [
-    *("StudioVersionRec", "ParticipantName", "RecordingName", "RecordingDate", "RecordingResolution", "MediaName"),
-    *("MediaPosX (ADCSpx)", "MediaPosY (ADCSpx)", "MediaWidth", "MediaHeight", "RecordingTimestamp"),
-    *("EyeTrackerTimestamp", "KeyPressEvent", "StudioEvent", "StudioEventData", "FixationIndex", "SaccadeIndex"),
-    *("GazeEventType", "ValidityLeft", "ValidityRight", "PupilLeft", "PupilRight", *GAZE),
-    *(f"EyePosLeft{axis} (ADCSmm)" for axis in "XYZ"),
-]
-
-
-def row(ms: float, validity: str, gaze: list[str], movement: str, index: int, **more: str) -> dict[str, str]:
-    made = {**COMMON, "RecordingTimestamp": f"{ms:.0f}", "EyeTrackerTimestamp": f"{7_000_000 + ms * 1000:.0f}"}
-    made |= {"MediaName": "ray.jpg", "MediaPosX (ADCSpx)": "240", "MediaPosY (ADCSpx)": "212", "MediaWidth": "800"}
-    made |= {"MediaHeight": "600", "ValidityLeft": validity, "ValidityRight": "0", "PupilLeft": "2.5"}
-    made |= dict(zip(GAZE, gaze, strict=True)) | {"GazeEventType": movement}
-    made |= {f"EyePosLeft{a} (ADCSmm)": v for a, v in zip("XYZ", ("190", "150", "610"), strict=True)}
-    return made | {"FixationIndex" if movement == "Fixation" else "SaccadeIndex": str(index)} | more
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Path:
-    seen = ["640", "512", "650", "510"]
-    rows = [
-        {**COMMON, "RecordingTimestamp": "95", "StudioEvent": "ImageStart", "StudioEventData": "ray.jpg"},
-        row(100, "0", seen, "Fixation", 1),
-        row(117, "1", seen, "Fixation", 1),
-        row(133, "2", seen, "Saccade", 1),
-        row(150, "4", ["-1", "-1", "650", "510"], "Saccade", 1, PupilLeft="-1"),
-        {**COMMON, "RecordingTimestamp": "155", "KeyPressEvent": "Space"},
-        {**COMMON, "RecordingTimestamp": "160", "StudioEvent": "ImageEnd", "StudioEventData": "ray.jpg"},
-    ]
-    path = tmp_path / "studio.tsv"
-    lines = ["\t".join(HEADER), *("\t".join(r.get(name, "") for name in HEADER) for r in rows)]
-    path.write_text("\n".join(lines) + "\n", "utf-8-sig")
-    return path
+def export(foreign, tmp_path: Path) -> Path:
+    return foreign.studio.write(tmp_path)
 
 
 def test_samples(export: Path) -> None:

@@ -74,3 +74,11 @@ def test_quoted_names_make_quoted_cells(tmp_path: Path) -> None:
 def test_cells_that_stand_for_nothing(tmp_path: Path, value: str) -> None:
     batch = next(Table(Head.of(write(tmp_path / "a.tsv", [f"1\t{value}\ta"]))).batches(KINDS))
     assert np.isnan(batch.numbers("x")[0])
+
+
+def test_row_with_bytes_that_are_no_text_is_left_out_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", ["1\t2\ta", "3\t4\tb", "5\t6\tc"])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"3\t4\tb", b"3\t4\t\xe9\xa6\x88\xb8\tb"))
+    table = Table(Head.of(path))
+    assert np.concatenate([b.integers("t") for b in table.batches(KINDS)]).tolist() == [1, 5]
+    assert table.bad_rows == 1

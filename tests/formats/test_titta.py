@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 from pathlib import Path
 
 import h5py
@@ -16,50 +15,15 @@ from gazekit.formats import import_recording
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
 from gazekit.screen import Screen
-from tests.needs import need
 
 SCREEN = Screen(1920, 1080, 528.0, 297.0, 650.0)
 USER = "in_user_coordinate_system"
 
 
 @pytest.fixture
-def recording(tmp_path: Path, rng: np.random.Generator) -> tuple[Path, pd.DataFrame]:
-    try:
-        import tables
-    except ImportError:
-        tables = None
-    need(tables, "PyTables")
-    n = 50
-    gaze = pd.DataFrame(
-        {"device_time_stamp": 5000 + 1667 * np.arange(n), "system_time_stamp": 9000 + 1667 * np.arange(n)}
-    )
-    for side in ("left", "right"):
-        for name in ("gaze_point_on_display_area_x", "gaze_point_on_display_area_y", "pupil_diameter"):
-            gaze[f"{side}_{name}"] = rng.random(n)
-        for what in ("gaze_point", "gaze_origin"):
-            for axis in "xyz":
-                gaze[f"{side}_{what}_{USER}_{axis}"] = rng.normal(0, 100, n)
-            gaze[f"{side}_{what}_validity"] = rng.integers(0, 2, n)
-        gaze[f"{side}_pupil_validity"] = rng.integers(0, 2, n)
-    said = [
-        (10_000, "onset_im1.jpeg"),
-        (40_000, "offset_im1.jpeg"),
-        (50_000, "onset_im 2.png"),
-        (80_000, "offset_im 2.png"),
-    ]
-    eyes = ("left_eye", "right_eye")
-    figures = {f"{name}_{eye} (deg)": [0.4, 0.5] for name in ("offset", "RMS_S2S", "SD") for eye in eyes}
-    history = pd.DataFrame({**figures, **{f"Prop_data_loss_{eye}": [0.0, 0.1] for eye in eyes}})
-    history["Calibration used"] = ["not used", "used"]
-    path = tmp_path / "p03.h5"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pandas warns that it pickles text, as it does for Titta
-        gaze.to_hdf(path, key="gaze")
-        pd.DataFrame(said, columns=["system_time_stamp", "msg"]).astype({"msg": object}).to_hdf(path, key="msg")
-        history.astype({"Calibration used": object}).to_hdf(path, key="calibration_history")
-    with h5py.File(path, "a") as file:
-        file.attrs.update({"model": "Tobii Pro Spectrum", "serial_number": "TPSP1-1"})
-    return path, gaze
+def recording(foreign, tmp_path: Path) -> tuple[Path, pd.DataFrame]:
+    path = foreign.titta.write(tmp_path)
+    return path, pd.DataFrame(pd.read_hdf(path, "gaze"))
 
 
 def test_samples(recording: tuple[Path, pd.DataFrame]) -> None:

@@ -13,33 +13,11 @@ from gazekit.screen import Screen
 from gazekit.session import open_session
 
 SCREEN = Screen(1920, 1080, 509.0, 286.0, 650.0)
-EYE = [
-    "EyePos3dx",
-    "EyePos3dy",
-    "EyePos3dz",
-    "EyePos3dRelx",
-    "EyePos3dRely",
-    "EyePos3dRelz",
-    "GazePos2dx",
-    "GazePos2dy",
-    "GazePos3dx",
-    "GazePos3dy",
-    "GazePos3dz",
-    "PupilDm",
-    "Validity",
-]
-HEADER = "\t".join(["Time", *("L" + name for name in EYE), *("R" + name for name in EYE), "RelTimestamp"])
-SEEN = "37.0\t-16.1\t616.5\t0.4\t0.6\t0.5\t0.4735\t0.4912\t-13.5\t172.9\t56.5\t3.6442\t0"
-UNSURE = SEEN[:-1] + "2"
-LOST = "0\t0\t0\t-1\t-1\t0\t-1\t-1\t0\t0\t0\t-1\t4"
 
 
 @pytest.fixture
-def trial(tmp_path: Path) -> Path:
-    rows = [(2640808332, SEEN, SEEN), (2640811685, SEEN, LOST), (2640815018, UNSURE, SEEN), (2640818351, LOST, LOST)]
-    path = tmp_path / "trial.tsv"
-    path.write_text("\n".join([HEADER, *(f"{t}\t{left}\t{right}\t0.0" for t, left, right in rows)]) + "\n")
-    return path
+def trial(foreign, tmp_path: Path) -> Path:
+    return foreign.tx300.write(tmp_path)
 
 
 def test_columns_become_a_recording(trial: Path) -> None:
@@ -97,11 +75,11 @@ def test_read_as_another_format(trial: Path) -> None:
         import_recording(trial, screen=SCREEN, format="prolab")
 
 
-def test_file_in_which_no_row_is_sound(trial: Path) -> None:
+def test_file_in_which_no_row_is_sound(foreign, trial: Path) -> None:
     trial.write_text(trial.read_text().replace("616.5", "abc"))
     trial.write_text("\n".join(trial.read_text().splitlines()[:4]) + "\n")
     with pytest.raises(FormatError, match=r"3 rows were left out: .*'abc'"):
         import_recording(trial, screen=SCREEN)
-    trial.write_text(HEADER + "\n")
+    trial.write_text(foreign.tx300.HEADER + "\n")
     with pytest.raises(FormatError, match="no samples"):
         import_recording(trial, screen=SCREEN)

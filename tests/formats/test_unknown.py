@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +16,6 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.formats import import_recording, registry
 from gazekit.formats.batch import import_files, unique_stems
 from gazekit.formats.text import Head
-from tests.formats import prolab_file
 
 SIZES = {"width_px": 1920, "height_px": 1080, "width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
 NAMES = ["bids", "eyelink", "gazepoint", "plain", "prolab", "pupil", "studio", "tables", "titta", "tx300"]
@@ -65,8 +66,8 @@ def test_zero_bytes_and_no_such_file(tmp_path: Path) -> None:
         import_recording(tmp_path / "nowhere.tsv")
 
 
-def test_unknown_format_and_option(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "export.tsv")
+def test_unknown_format_and_option(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
     with pytest.raises(InputError, match="did you mean prolab"):
         import_recording(path, format="prolabs")
     with pytest.raises(InputError, match="unknown option of the format prolab 'speed'; known: none"):
@@ -80,12 +81,12 @@ def test_column_that_stands_twice(tmp_path: Path) -> None:
         import_recording(path, screen=SIZES)
 
 
-def test_a_bad_file_is_named_and_the_rest_goes_on(tmp_path: Path, run) -> None:
+def test_a_bad_file_is_named_and_the_rest_goes_on(foreign, tmp_path: Path, run) -> None:
     files = tmp_path / "files"
     files.mkdir()
-    prolab_file.write(files / "a.tsv")
+    foreign.prolab.write(files / "a.tsv")
     (files / "b.tsv").touch()
-    prolab_file.write(files / "c.tsv").write_text(
+    foreign.prolab.write(files / "c.tsv").write_text(
         (files / "a.tsv").read_text("utf-8").replace("\t540\t", "\tx\t"), "utf-8"
     )
     sizes = ["--screen-mm", "527x296", "--distance-mm", 630]
@@ -100,15 +101,15 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(tmp_path: Path, run) -> None:
     assert [path.name for path in (tmp_path / "strict").iterdir()] == ["a_P01_Recording1.gaze.h5"]
 
 
-def test_dry_run_writes_nothing(tmp_path: Path, run) -> None:
-    path = prolab_file.write(tmp_path / "a.tsv")
+def test_dry_run_writes_nothing(foreign, tmp_path: Path, run) -> None:
+    path = foreign.prolab.write(tmp_path / "a.tsv")
     result = run("import", path, "--out", tmp_path / "out", "--dry-run")
     assert f"{path} -> {tmp_path / 'out' / 'a.gaze.h5'} as prolab" in result.output
     assert not (tmp_path / "out").exists()
 
 
-def test_other_options_never_overwrite(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "a.tsv")
+def test_other_options_never_overwrite(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "a.tsv")
     assert not import_files([path], tmp_path / "out", screen=SIZES).faults
     again = import_files([path], tmp_path / "out", screen=SIZES | {"distance_mm": 700.0})
     assert "exists already" in again.faults[str(path)]
@@ -116,8 +117,8 @@ def test_other_options_never_overwrite(tmp_path: Path) -> None:
     assert import_files([path], tmp_path / "out", screen=SIZES).done_before
 
 
-def test_one_recording_of_several_lost_is_made_again(tmp_path: Path) -> None:
-    path = prolab_file.write(tmp_path / "a.tsv", people=("P01", "P02"))
+def test_one_recording_of_several_lost_is_made_again(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "a.tsv", people=("P01", "P02"))
     first = import_files([path], tmp_path / "out", screen=SIZES)
     first.imported[1].session.unlink()
     second = import_files([path], tmp_path / "out", screen=SIZES)
@@ -160,16 +161,16 @@ def test_plug_in_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert registry.detect(Head.of(tmp_path / "a.xyz")) == "xyz"
 
 
-def test_two_formats_that_both_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
-    path = prolab_file.write(tmp_path / "a.tsv")
+def test_two_formats_that_both_fit(foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
+    path = foreign.prolab.write(tmp_path / "a.tsv")
     plug_in(monkeypatch, other=SimpleNamespace(TITLE="other", looks_like=lambda head: True))
     with pytest.raises(FormatError, match="looks like other and prolab; choose one with --format"):
         import_recording(path, screen=SIZES)
     assert len(import_recording(path, screen=SIZES, format="prolab").recording) == 10
 
 
-def test_plug_in_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
-    path = prolab_file.write(tmp_path / "a.tsv")
+def test_plug_in_that_is_broken(foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None) -> None:
+    path = foreign.prolab.write(tmp_path / "a.tsv")
     plug_in(monkeypatch, broken=ImportError("no module of mine"))
     with pytest.warns(UserWarning, match="the format broken .* cannot be loaded: no module of mine"):
         assert registry.detect(Head.of(path)) == "prolab"
@@ -179,3 +180,10 @@ def test_plug_in_that_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_help_has_an_example(name: str, run) -> None:
     assert name in COMMANDS
     assert f"gazekit {name} " in run(name, "--help").output
+
+
+def test_example_of_import_recording() -> None:
+    finder, module = doctest.DocTestFinder(), sys.modules[import_recording.__module__]
+    (example,) = finder.find(import_recording, "import_recording", module=module, globs=vars(module).copy())
+    assert example.examples
+    assert doctest.DocTestRunner(verbose=False).run(example).failed == 0

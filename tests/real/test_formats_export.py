@@ -11,22 +11,20 @@ from gazekit.formats.batch import import_files
 from gazekit.formats.exporting import export_sessions
 from gazekit.screen import Screen
 from gazekit.session import open_session
-from tests.formats.conftest import assert_same_session
-from tests.formats.test_bids import errors
 
 SCREEN = Screen(1920, 1080, 509.0, 286.0, 650.0)
 
 
-def test_bids_of_ten_real_recordings(real_data: Path, tmp_path: Path) -> None:
+def test_bids_of_ten_real_recordings(same_session, bids_issues, real_data: Path, tmp_path: Path) -> None:
     batch = import_files([real_data / "tx300"], tmp_path / "sessions", screen=SCREEN)
     assert [Path(path).name for path in batch.faults] == ["LICENSE"]
     export_sessions([tmp_path / "sessions"], tmp_path / "bids", "bids", name="TX300")
-    assert errors(tmp_path / "bids") == []
+    assert bids_issues(tmp_path / "bids", "error") == []
     session = open_session(tmp_path / "sessions" / "participant1_2.gaze.h5")
-    assert_same_session(import_recording(tmp_path / "bids", recording="participant1_2"), session)
+    same_session(import_recording(tmp_path / "bids", recording="participant1_2"), session)
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_tables_of_a_real_recording(real_data: Path, tmp_path: Path, kind: str) -> None:
+def test_tables_of_a_real_recording(same_session, real_data: Path, tmp_path: Path, kind: str) -> None:
     session = import_recording(real_data / "tx300" / "participant2" / "4.tsv", screen=SCREEN)
-    assert_same_session(import_recording(export_tables(session, tmp_path / "out", kind)), session)
+    same_session(import_recording(export_tables(session, tmp_path / "out", kind)), session)
