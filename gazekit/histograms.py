@@ -17,24 +17,26 @@ import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
 from gazekit.core.tables import read_table, write_table
+from gazekit.core.types import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def count_columns(table: pd.DataFrame) -> list[str]:
-    """The columns c1 .. cK of a histogram table, in order."""
-    found = sorted(int(name[1:]) for name in map(str, table.columns) if re.fullmatch(r"c[1-9]\d*", name))
-    if found != list(range(1, len(found) + 1)) or len(found) < 2:
+    """Return the names of the columns c1 .. cK of a histogram table, in order."""
+    scores = sorted(int(name[1:]) for name in map(str, table.columns) if re.fullmatch(r"c[1-9]\d*", name))
+    names = [f"c{k}" for k in scores]
+    if scores != list(range(1, len(scores) + 1)) or len(scores) < 2:
         raise FormatError(
             f"a histogram table needs the columns c1, c2, ... cK with K of 2 or more; found "
-            f"{', '.join(f'c{k}' for k in found) or 'none'}"
+            f"{', '.join(names) or 'none'}"
         )
-    return [f"c{k}" for k in found]
+    return names
 
 
-def moments(counts: npt.ArrayLike) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Mean and population standard deviation of histograms, shape (..., K), over scores 1..K; NaN where empty."""
+def moments(counts: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Compute mean and population standard deviation of histograms (..., K) over scores 1..K; NaN where empty."""
     array = np.asarray(counts, dtype=np.float64)
     score = np.arange(1, array.shape[-1] + 1)
     total = array.sum(axis=-1)
@@ -49,8 +51,11 @@ def read_histograms(path: str | Path) -> pd.DataFrame:
 
     Raises
     ------
-    InputError, FormatError : no such file, a column missing, one bucket, a picture twice, negative or
-        fractional counts (every row at fault is named).
+    InputError
+        There is no such file.
+    FormatError
+        A column is missing, there is one score only, a picture stands twice, or counts are negative or fractional
+        (every row at fault is named).
     """
     import pandas as pd
 

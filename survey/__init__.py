@@ -19,7 +19,7 @@ __all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, loaded when it is first touched."""
+    """Load a public name when it is first used."""
     if name not in _PLACES:
         raise AttributeError(f"module 'survey' has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)

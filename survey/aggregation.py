@@ -20,24 +20,31 @@ def aggregate(
     confidence: float = 0.95,
     joint: bool = False,
 ) -> pd.DataFrame:
-    """The histogram table of a set of ratings, a row a picture, sorted by picture.
+    """Make the histogram table of a set of ratings, a row a picture, sorted by picture.
 
     Parameters
     ----------
-    ratings : a table with the columns rater, image, score (whole numbers 1..``scale``); with a column ``kind`` only
-        its rows ``main`` count.
-    duplicates : what becomes of a rater who scored a picture more than once (`settle_duplicates`; a mean is
-        rounded to the nearest whole score, halves to the even one).
-    min_ratings : pictures with fewer are flagged ``few``, never dropped.
-    confidence : of the intervals.
-    joint : add ``joint`` and ``joint_se``, the score of ITU-T P.910's joint estimate and its standard error,
-        moderated for sparse ratings (`survey.p910.MODERATE`).
+    ratings : DataFrame or Ratings
+        A table with the columns rater, image, score; with a column ``kind`` only its rows ``main`` count.
+    scale : int
+        Scores are whole numbers 1..``scale``.
+    duplicates : {"first", "last", "mean", "drop"}
+        What becomes of a rater who scored a picture more than once (`settle_duplicates`; a mean is rounded to the
+        nearest whole score, halves to the even one).
+    min_ratings : int
+        Pictures with fewer ratings are flagged ``few``, never dropped.
+    confidence : float
+        Cover of the intervals, 0 to 1.
+    joint : bool
+        Add ``joint`` and ``joint_se``: score and standard error of the joint estimate of ITU-T P.910, moderated for
+        sparse ratings (`survey.p910.MODERATE`).
 
     Returns
     -------
-    DataFrame with image, n, c1..cK, mean, std (population SD of the histogram), sd_sample (n - 1), mean_low and
-    mean_high (t interval), dirichlet_low and dirichlet_high, p1..pK (smoothed), flags: ``few`` ratings,
-        ``converted`` from another scale.
+    DataFrame
+        image, n, c1..cK, mean, std (population SD of the histogram), sd_sample (n - 1), mean_low and mean_high
+        (t interval), dirichlet_low and dirichlet_high, p1..pK (smoothed), flags (``few``; ``converted`` from
+        another scale).
     """
     converted = isinstance(ratings, pd.DataFrame) and "original" in ratings.columns
     if isinstance(ratings, pd.DataFrame):
@@ -56,14 +63,14 @@ def aggregate(
 
 
 def count(ratings: Ratings, scale: int) -> Index:
-    """Index of each score, int64 (pictures, scale)."""
+    """Count each score of each picture, shape (pictures, scale)."""
     bucket = np.rint(ratings.score).astype(np.int64) - 1
     flat = np.bincount(ratings.image * np.int64(scale) + bucket, minlength=len(ratings.images) * scale)
     return np.asarray(flat.reshape(-1, scale))
 
 
 def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
-    """Index, moments, intervals and smoothed distribution of histograms (N, K), as columns.
+    """Compute counts, moments, intervals and smoothed distributions of histograms, shape (N, K), as columns.
 
     The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval is of the mean under `posterior`: a beta
     distribution on [1, K] of that mean's own mean and variance. The smoothed distribution is the posterior's mean.
@@ -86,7 +93,7 @@ def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def posterior(counts: Index) -> Floats:
-    """Dirichlet weights (N, K): each picture's counts, and the study's own distribution with the weight of one rating.
+    """Compute Dirichlet weights (N, K): a picture's counts, and the study's distribution with the weight of one rating.
 
     Dirichlet(1/2) would draw ten ratings on ten scores a third of the way to the middle of the scale.
     """
@@ -95,7 +102,7 @@ def posterior(counts: Index) -> Floats:
 
 
 def dirichlet_interval(counts: Index, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Interval of the mean score under `posterior`, (N,) and (N,)."""
+    """Compute the interval of the mean score under `posterior`: lower and upper ends, each of shape (N,)."""
     scale = counts.shape[1]
     score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives
     weight = posterior(counts)

@@ -24,7 +24,7 @@ REPEAT_GAP = 3  # showings at least between a picture and its repeat
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What a page tells about a rating beside the score."""
+    """What a page reports about a rating besides the score."""
 
     time_ms: int | None = None
     viewport_w: int | None = None
@@ -34,7 +34,7 @@ class Behaviour:
 
 
 def make_plan(section: SurveySection, rng: random.Random) -> str:
-    """The order of a rater's showings: practice, then pictures with repeats and attention checks mixed in.
+    """Draw the order of a rater's showings: practice, then pictures with repeats and attention checks mixed in.
 
     Repeats come late enough for a picture to repeat; checks are spread over equal stretches.
     """
@@ -49,29 +49,29 @@ def make_plan(section: SurveySection, rng: random.Random) -> str:
 
 
 def release_expired(connection: Connection, now: float) -> int:
-    """Give back the pictures that are held past their time; how many were."""
-    late = connection.execute(do.EXPIRED, {"b_now": now}).all()
-    for row in late:
+    """Release the slots that are held past their time, and return how many there were."""
+    expired = connection.execute(do.EXPIRED, {"b_now": now}).all()
+    for row in expired:
         connection.execute(do.RELEASE, {"b_slot": row.id})
         if row.kind == "M":
             connection.execute(do.GIVE_BACK, {"b_image": row.image_id})
-    return len(late)
+    return len(expired)
 
 
 def hold(connection: Connection, person: Row[Any], place: int, section: SurveySection, now: float) -> bool:
-    """Hold what the rater's plan says for a place; false where no picture is open to this rater.
+    """Hold a slot for a place of the rater's plan; return false where no picture is open to this rater.
 
-    A slot of this place that was released is taken up again if its picture is still open, else replaced by a
-    new one with a number of its own.
+    A slot of this place that was released is held again if its picture is still open; else a new slot with a
+    number of its own takes its place.
     """
     kind = person.plan[place]
     expires = now + 60 * section.hold_minutes
-    found = slot_at(connection, person.id, place)
-    if found is not None:
-        if found.state == "held" or kind != "M" or _take(connection, found.image_id):
-            connection.execute(do.RETAKE, {"b_slot": found.id, "b_expires": expires})
+    earlier = slot_at(connection, person.id, place)
+    if earlier is not None:
+        if earlier.state == "held" or kind != "M" or _take(connection, earlier.image_id):
+            connection.execute(do.RETAKE, {"b_slot": earlier.id, "b_expires": expires})
             return True
-        connection.execute(delete(slot).where(slot.c.id == found.id))
+        connection.execute(delete(slot).where(slot.c.id == earlier.id))
     values: dict[str, Any] = {"kind": kind, "occasion": int(kind == "R")}
     if kind == "C":
         values["expected"] = 1 + _chance(person.id, place) % section.scale
@@ -85,15 +85,15 @@ def hold(connection: Connection, person: Row[Any], place: int, section: SurveySe
 
 
 def slot_at(connection: Connection, rater_id: int, place: int) -> Row[Any] | None:
-    """The slot of a rater at a place of the plan, if it was handed out."""
+    """Return the slot of a rater at a place of the plan, if it was handed out."""
     return connection.execute(do.SLOT_AT, {"b_rater": rater_id, "b_place": place}).one_or_none()
 
 
 def advance(connection: Connection, person: Row[Any], section: SurveySection, now: float | None = None) -> Row[Any]:
-    """Hold the rater's current picture and the one after it (to be loaded ahead); the rater as it then is.
+    """Hold the rater's current picture and the next one (to be loaded ahead), and return the rater's new row.
 
-    Where nothing is open for the current place, the plan is cut short. A rater at the end of the plan is through,
-    unless there are questions to answer.
+    Where no picture is open for the current place, the plan is shortened. A rater at the end of the plan has
+    finished, unless there are questions to answer.
     """
     now = time.time() if now is None else now
     release_expired(connection, now)
@@ -108,7 +108,7 @@ def advance(connection: Connection, person: Row[Any], section: SurveySection, no
 
 
 def finish(connection: Connection, person: Row[Any], now: float | None = None) -> None:
-    """Take down that a rater is through; the first time counts."""
+    """Note that a rater has finished; the first time counts."""
     now = time.time() if now is None else now
     connection.execute(
         update(rater).where(rater.c.id == person.id, rater.c.finished_at.is_(None)).values(finished_at=now)
@@ -116,7 +116,7 @@ def finish(connection: Connection, person: Row[Any], now: float | None = None) -
 
 
 def _skip(connection: Connection, person: Row[Any]) -> Row[Any]:
-    """Take a place out of the plan that has no picture; what is held ahead moves up."""
+    """Remove a place without a picture from the plan; what is held ahead moves up."""
     before, rest = person.plan[: person.place], person.plan[person.place + 1 :]
     ahead = slot_at(connection, person.id, person.place + 1)
     if ahead is not None:
@@ -136,38 +136,36 @@ def submit(
     behaviour: Behaviour = Behaviour(),
     now: float | None = None,
 ) -> Row[Any] | None:
-    """Store a rating of the rater's current slot; the rater as then is, or nothing where nothing was stored.
+    """Store a rating of the rater's current slot; return the rater's new row, or None where nothing was stored.
 
     A slot that is behind the rater (double click, Back, a second tab) keeps its first rating; a slot of somebody
-    else is not touched. A slot that expired is taken up again if its picture is still open; else nothing is stored.
+    else is not touched. A slot that expired is held again if its picture is still open; else nothing is stored.
     """
     now = time.time() if now is None else now
-    found = slot_at(connection, person.id, person.place)
-    if found is None or found.id != slot_id or found.state == "done" or not 1 <= score <= section.scale:
+    current = slot_at(connection, person.id, person.place)
+    if current is None or current.id != slot_id or current.state == "done" or not 1 <= score <= section.scale:
         return None
-    if found.kind == "M":
-        if found.state == "released" and not _take(connection, found.image_id):
+    if current.kind == "M":
+        if current.state == "released" and not _take(connection, current.image_id):
             return None
-        connection.execute(do.COUNT_DONE, {"b_image": found.image_id})
-    connection.execute(do.RATE, {"b_slot": found.id, "score": score, "rated_at": now} | vars(behaviour))
+        connection.execute(do.COUNT_DONE, {"b_image": current.image_id})
+    connection.execute(do.RATE, {"b_slot": current.id, "score": score, "rated_at": now} | vars(behaviour))
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
 
 
 def _choose(connection: Connection, rater_id: int, place: int, kind: str) -> int | None:
-    """The picture for a place: the open one with the fewest slots (now counted), one to repeat, any for practice."""
-    given = {"b_rater": rater_id, "b_chance": _chance(rater_id, place)}
+    """Choose the picture for a place: the open one with the fewest slots (counted here), a repeat, any for practice."""
+    values = {"b_rater": rater_id, "b_chance": _chance(rater_id, place)}
     if kind == "R":
-        found = connection.execute(do.CHOOSE_REPEAT, given | {"b_before": place - REPEAT_GAP})
-    else:
-        found = connection.execute(do.CHOOSE_PRACTICE if kind == "P" else do.TAKE_MAIN, given)
-    return found.scalar_one_or_none()
+        return connection.execute(do.CHOOSE_REPEAT, values | {"b_before": place - REPEAT_GAP}).scalar_one_or_none()
+    return connection.execute(do.CHOOSE_PRACTICE if kind == "P" else do.TAKE_MAIN, values).scalar_one_or_none()
 
 
 def _chance(rater_id: int, place: int) -> int:
-    """A number in 1 .. PRIME - 1 that looks random, the same for the same rater and place: an order of the pictures."""
+    """Return a number from 1 to PRIME - 1 that orders the pictures, the same for the same rater and place."""
     return zlib.crc32(f"{rater_id}/{place}".encode()) % (do.PRIME - 1) + 1
 
 
 def _take(connection: Connection, image_id: int) -> bool:
-    """Count one slot more of a picture; false where none is open."""
+    """Count one more slot of a picture; return false where none is open."""
     return connection.execute(do.TAKE, {"b_image": image_id}).rowcount == 1

@@ -10,11 +10,12 @@ import click
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def survey() -> None:
-    """Collect, import and aggregate ratings.
+    r"""Collect, import and aggregate ratings.
 
     \b
     Try:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
@@ -26,12 +27,13 @@ DATABASE = click.option(
     "--database-url",
     "database",
     default=None,
-    help="postgresql://user@host/name or an SQLite file  [default: the study's file with the suffix .survey.db]",
+    help="Where the ratings are: postgresql://user@host/name or an SQLite file  "
+    "[default: the study's file with the suffix .survey.db]",
 )
 
 
-def place(study: Path, database: str | None) -> str:
-    """Where a study's ratings live."""
+def database_of(study: Path, database: str | None) -> str:
+    """Return the database that holds a study's ratings."""
     return database or str(study.with_suffix(".survey.db"))
 
 
@@ -39,15 +41,27 @@ def place(study: Path, database: str | None) -> str:
 @STUDY
 @DATABASE
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
-@click.option("--threads", type=click.IntRange(1, 256), default=8, show_default=True)
-@click.option("--password-file", type=FILE, help="The operator's password; else GAZEKIT_SURVEY_PASSWORD or a question.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port to listen on; 0: a free one."
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests answered at the same time."
+)
+@click.option(
+    "--password-file",
+    type=FILE,
+    help="File with the operator's password  [default: GAZEKIT_SURVEY_PASSWORD, else you are asked]",
+)
 @click.option("--https", is_flag=True, help="Participants come over HTTPS (a reverse proxy): secure cookies.")
-@click.option("--proxies", type=click.IntRange(0, 9), default=0, show_default=True, help="Reverse proxies in front.")
-@click.option("--public-url", default="", help="Where participants reach the survey, for the link to come back by.")
+@click.option(
+    "--proxies", type=click.IntRange(0, 9), default=0, show_default=True, help="Number of reverse proxies in front."
+)
+@click.option(
+    "--public-url", default="", help="Address by which participants reach the survey, for the link to come back by."
+)
 @click.option("--check", is_flag=True, help="Check the study file and the pictures, then stop.")
 def serve(study: Path, database: str | None, password_file: Path | None, check: bool, **options: Any) -> None:
-    """Put the rating pages on the web.
+    r"""Put the rating pages on the web.
 
     \b
     Example:  gazekit survey serve study.toml --port 8080
@@ -69,20 +83,20 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
     )
 
     def ready(url: str) -> None:
-        click.echo(f"rating pages: {url}\noperator:     {url}operator/\nratings in:   {place(study, database)}")
+        click.echo(f"rating pages: {url}\noperator:     {url}operator/\nratings in:   {database_of(study, database)}")
 
-    run(study, database=place(study, database), password=password, ready=ready, **options)
+    run(study, database=database_of(study, database), password=password, ready=ready, **options)
 
 
 @survey.command()
 @STUDY
 @DATABASE
-@click.option("--raters", type=click.IntRange(1), help="How many; as many as are needed where none is given.")
+@click.option("--raters", type=click.IntRange(1), help="Number of raters  [default: as many as are needed]")
 @click.option("--careful", type=float, default=0.8, show_default=True, help="Share of careful raters.")
-@click.option("--biased", type=float, default=0.12, show_default=True, help="Share with a bias of their own.")
-@click.option("--random", "random_", type=float, default=0.04, show_default=True, help="Share that answers anything.")
+@click.option("--biased", type=float, default=0.12, show_default=True, help="Share of raters with a bias.")
+@click.option("--random", "random_", type=float, default=0.04, show_default=True, help="Share that answers at random.")
 @click.option("--straight-lining", type=float, default=0.04, show_default=True, help="Share with one answer always.")
-@click.option("--seed", type=int, default=None, help="[default: the study's]")
+@click.option("--seed", type=int, default=None, help="Seed of the simulated raters  [default: the study's]")
 @click.option("--json", "as_json", is_flag=True, help="Print the kind of each rater as JSON.")
 def simulate(
     study: Path,
@@ -95,7 +109,7 @@ def simulate(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    """Fill a study with simulated raters, for a rehearsal; their names begin with sim.
+    r"""Fill a study with simulated raters, for a rehearsal; their names begin with sim.
 
     \b
     Example:  gazekit survey simulate study.toml --database-url rehearsal.db
@@ -120,33 +134,33 @@ def simulate(
         "straight-lining": straight_lining,
     }
     truth = {name: float(mean) for name, mean in zip(names, means, strict=True)}
-    where = place(study, database)
-    found = fill(where, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time())
+    where = database_of(study, database)
+    simulated = fill(where, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time())
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps(simulated))
     else:
-        click.echo(f"{len(found)} simulated raters of {len(names)} pictures: {where}")
+        click.echo(f"{len(simulated)} simulated raters of {len(names)} pictures: {where}")
 
 
 @survey.command()
 @STUDY
 @DATABASE
-@click.option("--out", type=OUT, default="ratings.csv", show_default=True)
-@click.option("--practice", is_flag=True, help="With the practice showings.")
+@click.option("--out", type=OUT, default="ratings.csv", show_default=True, help="The table to write.")
+@click.option("--practice", is_flag=True, help="Write the practice ratings too.")
 def export(study: Path, database: str | None, out: Path, practice: bool) -> None:
-    """Write the collected ratings as a table.
+    r"""Write the collected ratings as a table.
 
     \b
     Example:  gazekit survey export study.toml --out ratings.csv
     """
+    from gazekit.core.tables import write_table
     from survey.database import open_store
-    from survey.outputs import write_csv
     from survey.rating_export import export_ratings
 
-    store = open_store(place(study, database))
+    store = open_store(database_of(study, database))
     table = export_ratings(store, practice=practice)
     store.close()
-    write_csv(table, out)
+    write_table(table, out)
     click.echo(f"{len(table)} ratings by {table['rater'].nunique()} raters: {out}")
 
 
@@ -159,12 +173,13 @@ RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "in
 
 @survey.command("import")
 @click.argument("source", type=FILE)
-@click.option("--out", type=OUT, default="ratings.csv", show_default=True)
+@click.option("--out", type=OUT, default="ratings.csv", show_default=True, help="The table to write.")
 @click.option(
     "--layout",
     type=click.Choice(["auto", "long", "wide", "qualtrics", "google-forms", "limesurvey", "mturk"]),
     default="auto",
     show_default=True,
+    help="How the table is laid out, or the tool that wrote it.",
 )
 @click.option("--rater", default="", help="The raters' column.")
 @click.option("--image", default="", help="The pictures' column (long, MTurk).")
@@ -175,7 +190,7 @@ RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "in
 @SCALE
 @click.option("--from-scale", type=(float, float), help="Convert scores from this range, for example 0 100.")
 @click.option("--strict", is_flag=True, help="Stop at scores that cannot be used, instead of leaving them out.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@JSON
 def import_(
     source: Path,
     out: Path,
@@ -191,69 +206,69 @@ def import_(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Take ratings that were collected elsewhere (CSV or XLSX).
+    r"""Take ratings that were collected elsewhere (CSV or XLSX).
 
     \b
     Example:  gazekit survey import qualtrics.csv --map columns.csv --scale 7 --out ratings.csv
     """
+    from gazekit.core.tables import write_table
     from survey.imports import ColumnMap, import_ratings, prolific_approved, read_names
-    from survey.outputs import write_csv
 
     mapping = ColumnMap(rater, image, score, columns, read_names(map_) if map_ else None)
     table, faults = import_ratings(
         source, layout=layout, mapping=mapping, scale=scale, from_scale=from_scale, strict=strict
     )
-    dropped = set(table["rater"]) - prolific_approved(prolific) if prolific else set()
-    table = table[~table["rater"].isin(dropped)]
-    write_csv(table, out)
+    not_approved = set(table["rater"]) - prolific_approved(prolific) if prolific else set()
+    table = table[~table["rater"].isin(not_approved)]
+    write_table(table, out)
     summary = {
         "ratings": len(table),
         "raters": int(table["rater"].nunique()),
         "pictures": int(table["image"].nunique()),
         "faults": len(faults),
-        "not approved": sorted(dropped),
+        "not approved": sorted(not_approved),
         "out": str(out),
     }
     if len(faults):
-        summary["faults in"] = str(write_csv(faults, out.with_suffix(".faults.csv")))
-    _say(summary, as_json)
+        summary["faults in"] = str(write_table(faults, out.with_suffix(".faults.csv")))
+    _print_summary(summary, as_json)
 
 
 @survey.command()
 @RATINGS
 @SCALE
-@click.option("--out", type=OUT, default="screening.csv", show_default=True)
+@click.option("--out", type=OUT, default="screening.csv", show_default=True, help="The table to write.")
 @click.option(
     "--exclude-by",
     multiple=True,
     type=click.Choice(RULES),
     help="Rules that exclude  [default: all but bt500, which only reports]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@JSON
 def screen(ratings: Path, scale: int, out: Path, exclude_by: tuple[str, ...], as_json: bool) -> None:
-    """Find raters who cannot be relied on: who, by which rule, with what effect.
+    r"""Find raters who cannot be relied on: who, by which rule, and what leaving them out changes.
 
     \b
     Example:  gazekit survey screen ratings.csv --out screening.csv
     """
-    from survey.outputs import write_csv
+    from gazekit.core.tables import write_table
     from survey.screening import EXCLUDING
-    from survey.screening import screen as judge
+    from survey.screening import screen as screen_raters
     from survey.table_io import read_ratings
 
-    found = judge(read_ratings(ratings), scale=scale, exclude_by=exclude_by or EXCLUDING)
-    write_csv(found, out)
-    gone = sorted(set(found.loc[found["action"] == "excluded", "rater"]))
-    _say({"excluded": gone, "findings": len(found), "out": str(out)}, as_json)
+    screening = screen_raters(read_ratings(ratings), scale=scale, exclude_by=exclude_by or EXCLUDING)
+    write_table(screening, out)
+    excluded = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
+    _print_summary({"excluded": excluded, "findings": len(screening), "out": str(out)}, as_json)
 
 
 @survey.command()
 @RATINGS
 @SCALE
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the halves and the groups of raters.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the halves and of the groups of raters.")
+@JSON
 def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
-    """How far the raters agree: alpha, ICC, split half, repeats, noise ceiling.
+    r"""Measure how far the raters agree: alpha, ICC, split half, repeats, noise ceiling.
 
     \b
     Example:  gazekit survey reliability ratings.csv
@@ -278,13 +293,19 @@ def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
     type=click.Choice(["first", "last", "mean", "drop"]),
     default="first",
     show_default=True,
-    help="What becomes of a rater who scored a picture twice.",
+    help="Which score counts where a rater scored a picture twice.",
 )
-@click.option("--min-ratings", type=click.IntRange(1), default=10, show_default=True, help="Fewer are flagged.")
-@click.option("--screen", "screened", is_flag=True, help="Leave out raters by `survey screen`; the table says who.")
+@click.option(
+    "--min-ratings",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Pictures with fewer ratings are flagged, never left out.",
+)
+@click.option("--screen", "screened", is_flag=True, help="Leave out raters by `survey screen`; a table says who.")
 @click.option("--joint", is_flag=True, help="Add the joint estimate of ITU-T P.910: joint, joint_se.")
-@click.option("--report", type=OUT, help="A picture of it all (.png, .svg or .pdf).")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@click.option("--report", type=OUT, help="Draw distribution, raters and reliability (.png, .svg or .pdf).")
+@JSON
 def aggregate(
     ratings: Path,
     scale: int,
@@ -296,39 +317,39 @@ def aggregate(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Make the histogram table from a table of ratings (rater, image, score).
+    r"""Make the histogram table from a table of ratings (rater, image, score).
 
     \b
     Example:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
     """
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import write_table
     from survey.aggregation import aggregate as histograms
-    from survey.outputs import provenance, write_csv
-    from survey.screening import screen as judge
+    from survey.screening import screen as screen_raters
     from survey.screening import without
     from survey.table_io import read_ratings
 
     everything = read_ratings(ratings)
-    found = judge(everything, scale=scale) if screened or report else None
-    kept = without(everything, found) if screened and found is not None else everything
-    table = histograms(kept, scale=scale, duplicates=duplicates, min_ratings=min_ratings, joint=joint)
+    screening = screen_raters(everything, scale=scale) if screened else None
+    used = everything if screening is None else without(everything, screening)
+    table = histograms(used, scale=scale, duplicates=duplicates, min_ratings=min_ratings, joint=joint)
     parameters = {"scale": scale, "duplicates": duplicates, "min_ratings": min_ratings, "screened": screened}
-    write_csv(table, out, provenance(parameters | {"joint": joint}, ratings))
+    write_table(table, out, provenance("histograms/1", parameters | {"joint": joint}, {"ratings": ratings}))
     few = int((table["flags"].str.contains("few")).sum())
     summary: dict[str, Any] = {"pictures": len(table), "ratings": int(table["n"].sum()), "few": few, "out": str(out)}
-    if screened and found is not None:
-        summary["excluded"] = sorted(set(found.loc[found["action"] == "excluded", "rater"]))
-        summary["screening"] = str(write_csv(found, out.with_suffix(".screening.csv")))
-    if report and found is not None:
+    if screening is not None:
+        summary["excluded"] = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
+        summary["screening"] = str(write_table(screening, out.with_suffix(".screening.csv")))
+    if report:
         from survey.figures import draw_report
         from survey.reliability import reliability as measures
 
-        shown = found if screened else found.iloc[:0]
-        draw_report(everything, table, measures(kept, scale=scale), shown, report, scale=scale)
+        draw_report(everything, table, measures(used, scale=scale), screening, report, scale=scale)
         summary["report"] = str(report)
-    _say(summary, as_json)
+    _print_summary(summary, as_json)
 
 
-def _say(summary: dict[str, Any], as_json: bool) -> None:
+def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
     """Print what was done, for a person or a program."""
     if as_json:
         click.echo(json.dumps(summary))

@@ -117,6 +117,7 @@ def read_study(path: str | Path) -> SurveyStudy:
 
     Raises
     ------
-    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
+    ConfigError
+        There is no such file, it is not TOML, or it is wrong; the message lists every fault.
     """
     return validated(SurveyStudy, read_toml(path), path)

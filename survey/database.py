@@ -24,7 +24,7 @@ LOCK = 7_316_645  # the advisory lock's number: any constant that other users of
 
 
 class Store:
-    """A survey's database."""
+    """A survey's database: transactions that read or write, and the look-ups that every part needs."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -36,7 +36,7 @@ class Store:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is the only writer; committed when the block ends well."""
+        """Open a transaction that is the only writer; it is committed when the block ends well."""
         with self._turn, self.engine.connect().execution_options(writer=True) as connection, connection.begin():
             if not self.sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
@@ -44,7 +44,7 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection to read with."""
+        """Open a connection to read with."""
         with self.engine.connect().execution_options(**self._reading) as connection, connection.begin():
             yield connection
 
@@ -73,7 +73,7 @@ class Store:
                 connection.execute(insert(schema.image), fresh)
 
     def secret(self) -> str:
-        """The key that signs cookies: made once, kept in the database so that a restart keeps everybody in."""
+        """Return the key that signs cookies: made once, kept in the database so that a restart keeps everybody in."""
         with self.write() as connection:
             return remembered(connection, "secret", secrets.token_hex(32))
 
@@ -83,13 +83,18 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
 
     Parameters
     ----------
-    url_or_path : a database URL (``postgresql://user@host/name``, ``sqlite:///file``) or an SQLite file.
-    durable : keep what is committed through a crash of the machine, but for the last second (`Store.sync`); false
-        is for rehearsals. A crash of the program loses nothing either way.
+    url_or_path : str or Path
+        A database URL (``postgresql://user@host/name``, ``sqlite:///file``) or an SQLite file.
+    durable : bool
+        Keep what is committed through a crash of the machine, except for the last second (`Store.sync`); false is
+        for rehearsals. A crash of the program loses nothing either way.
+    pool_size : int
+        Connections that are kept open.
 
     Raises
     ------
-    SurveyError : the URL is not usable, the server does not answer, or the tables are of a newer version.
+    SurveyError
+        The URL is not usable, the server does not answer, or the tables are of a newer version.
     """
     url = _url(url_or_path)
     try:
@@ -120,12 +125,11 @@ def _bring_up_to_date(store: Store) -> None:
 
 
 def remembered(connection: Connection, key: str, value: str) -> str:
-    """The value kept under a key; the given one is kept where there is none."""
-    found = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == key)).scalar_one_or_none()
-    if found is None:
+    """Return the value that is kept under a key; keep the given one where there is none."""
+    kept = connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == key)).scalar_one_or_none()
+    if kept is None:
         connection.execute(insert(schema.meta).values(key=key, value=value))
-        return value
-    return str(found)
+    return value if kept is None else str(kept)
 
 
 def _url(url_or_path: str | Path) -> str:
@@ -139,7 +143,7 @@ def _url(url_or_path: str | Path) -> str:
 
 
 def _shown(url: str) -> str:
-    """The URL without its password."""
+    """Return the URL without its password."""
     before, at, after = url.rpartition("@")
     return f"{before.split('://')[0]}://...@{after}" if at else url
 

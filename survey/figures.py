@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from survey.outputs import write_bytes
+from gazekit.core.files import whole_file
 from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import from_table, settle_duplicates
 
@@ -20,7 +19,7 @@ def draw_report(
     ratings: pd.DataFrame,
     histograms: pd.DataFrame,
     reliability: pd.DataFrame,
-    screening: pd.DataFrame,
+    screening: pd.DataFrame | None,
     path: str | Path,
     *,
     scale: int,
@@ -29,8 +28,18 @@ def draw_report(
 
     Parameters
     ----------
-    ratings : all ratings, before screening.
-    histograms : the table made of those that were kept.
+    ratings : DataFrame
+        All ratings, before screening.
+    histograms : DataFrame
+        The histogram table of the ratings that stay after screening.
+    reliability : DataFrame
+        As from `survey.reliability.reliability`.
+    screening : DataFrame or None
+        As from `survey.screening.screen`; None where nobody is left out.
+    path : str or Path
+        The file to write.
+    scale : int
+        Scores are 1 to this.
     """
     from matplotlib.figure import Figure
 
@@ -45,9 +54,10 @@ def draw_report(
         axis.spines[["top", "right"]].set_visible(False)
         axis.set_axisbelow(True)
         axis.title.set_fontweight("bold")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=path.suffix.lstrip(".") or "png", metadata=_metadata(path))
-    return write_bytes(path, buffer.getvalue())
+    no_dates = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with whole_file(path) as temporary:  # without dates the same ratings give the same bytes
+        figure.savefig(temporary, format=path.suffix.lstrip(".") or "png", metadata=no_dates.get(path.suffix, {}))
+    return path
 
 
 def _distribution(axis: Any, histograms: pd.DataFrame, scale: int) -> None:
@@ -75,15 +85,17 @@ def _spread(axis: Any, histograms: pd.DataFrame, scale: int) -> None:
     axis.legend(frameon=False, fontsize=9, loc="center", bbox_to_anchor=(0.5, 0.75))
 
 
-def _raters(axis: Any, ratings: pd.DataFrame, screening: pd.DataFrame, scale: int) -> None:
-    kept, _ = settle_duplicates(from_table(ratings, scale=scale))
-    joint = joint_estimate(kept, prior=MODERATE, tolerance=1e-6)
-    votes = np.bincount(kept.rater, minlength=len(kept.raters))
-    gone = np.isin(kept.raters.astype(str), screening.loc[screening["action"] == "excluded", "rater"].astype(str))
-    several = votes > 1
+def _raters(axis: Any, ratings: pd.DataFrame, screening: pd.DataFrame | None, scale: int) -> None:
+    single, _ = settle_duplicates(from_table(ratings, scale=scale))
+    joint = joint_estimate(single, prior=MODERATE, tolerance=1e-6)
+    votes = np.bincount(single.rater, minlength=len(single.raters))
+    left_out = np.zeros(len(votes), bool)
+    if screening is not None:
+        excluded = screening.loc[screening["action"] == "excluded", "rater"].astype(str)
+        left_out = np.isin(single.raters.astype(str), excluded)
     size = 12 + 60 * votes / max(votes.max(), 1)
-    for chosen, colour, label in ((~gone, ACCENT, "kept"), (gone, WARN, "excluded")):
-        chosen &= several
+    for chosen, colour, label in ((~left_out, ACCENT, "kept"), (left_out, WARN, "excluded")):
+        chosen &= votes > 1
         if chosen.any():
             axis.scatter(
                 joint.bias[chosen],
@@ -116,8 +128,3 @@ def _reliability(axis: Any, reliability: pd.DataFrame) -> None:
     axis.set(title="Reliability", xlim=(min(0.0, float(shown["value"].min()) - 0.05), 1.05))
     axis.set_ylim(-0.6, len(shown) - 0.2)
     axis.grid(axis="x", color=GRID)
-
-
-def _metadata(path: Path) -> dict[str, Any]:
-    """No dates in the file: the same ratings give the same bytes."""
-    return {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})

@@ -52,19 +52,29 @@ def import_ratings(
 
     Parameters
     ----------
-    layout : one of `LAYOUTS`, or ``auto``.
-    scale : scores must be whole numbers 1..``scale``; others are faults, by row.
-    from_scale : convert scores from this range to 1..``scale`` (linear, to the nearest whole); the original stays in
-        the column ``original``, which marks the ratings as converted.
-    strict : raise on the first set of faults, instead of leaving these rows out.
+    path : str or Path
+        CSV, TSV or XLSX.
+    layout : str
+        One of `LAYOUTS`, or ``auto``.
+    mapping : ColumnMap
+        How the columns are to be read.
+    scale : int
+        Scores must be whole numbers 1..``scale``; others are faults, by row.
+    from_scale : tuple of two floats, optional
+        Convert scores from this range to 1..``scale`` (linear, to the nearest whole); the original stays in the
+        column ``original``, which marks the ratings as converted.
+    strict : bool
+        Raise where there are faults, instead of leaving these rows out.
 
     Returns
     -------
-    Ratings (rater, image, score[, original]) in the file's order, and the faults (row, rater, image, found, why).
+    tuple of two DataFrames
+        Ratings (rater, image, score[, original]) in the file's order, and faults (row, rater, image, found, why).
 
     Raises
     ------
-    RatingsError : the file is not a table, the columns are not there, or nothing can be read.
+    RatingsError
+        The file is not a table, columns are missing, or nothing can be read.
     """
     table = read_sheet(path)
     chosen = _recognise(table) if layout == "auto" else layout
@@ -80,7 +90,7 @@ def import_ratings(
 
 
 def read_names(path: str | Path) -> dict[str, str]:
-    """Which picture a column stands for: a table with the columns ``column`` and ``image``."""
+    """Read which picture a column stands for: a table with the columns ``column`` and ``image``."""
     table = read_sheet(path)
     if not {"column", "image"} <= set(table.columns):
         raise RatingsError(f"{path}: a map has the columns column and image; found {', '.join(table.columns)}")
@@ -88,7 +98,7 @@ def read_names(path: str | Path) -> dict[str, str]:
 
 
 def prolific_approved(path: str | Path) -> set[str]:
-    """The participants of a Prolific export whose submission counts (approved or awaiting review)."""
+    """Read the participants of a Prolific export whose submission counts (approved or awaiting review)."""
     table = read_sheet(path)
     lower = {name.lower().replace("_", " "): name for name in table.columns}
     if not {"participant id", "status"} <= set(lower):
@@ -122,7 +132,7 @@ def _long(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
 def _wide(
     table: pd.DataFrame, mapping: ColumnMap, skip: tuple[str, ...] = (), rater: str | None = None
 ) -> pd.DataFrame:
-    """A row a rater, a column a picture; empty cells are pictures that were not rated."""
+    """Read a row a rater, a column a picture; empty cells are pictures that were not rated."""
     rater = rater or _column(table, "rater", mapping.rater)
     columns = _rating_columns(table, mapping, {rater, *skip})
     names = [(mapping.names or {}).get(name, name) for name in columns]
@@ -206,7 +216,7 @@ def _mturk(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
 
 
 def _pairs(inputs: list[str], answers: list[str]) -> list[tuple[str, str]]:
-    """Inputs and answers that belong together: one each, or equal numbers at their ends."""
+    """Pair inputs and answers that belong together: one each, or equal numbers at their ends."""
     if len(inputs) == 1 and len(answers) == 1:
         return [(inputs[0], answers[0])]
     number = {found.group(): name for name in answers if (found := re.search(r"\d+$", name))}

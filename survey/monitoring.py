@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -13,105 +14,142 @@ from survey.config import SurveySection
 from survey.database import Store
 from survey.schema import image, rater, slot
 
+RATERS_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class PictureState:
+    """How far a picture is: ratings done, held and asked for, the count of each score, and their mean."""
+
+    name: str
+    done: int
+    held: int
+    target: int
+    counts: list[int]
+
+    @property
+    def mean(self) -> float | None:
+        """Return the mean score, or None without a rating."""
+        return sum(k * c for k, c in enumerate(self.counts, 1)) / sum(self.counts) if any(self.counts) else None
+
+
+@dataclass(frozen=True)
+class RaterState:
+    """How far a rater is, and how this rater works."""
+
+    name: str
+    place: int
+    planned: int
+    status: str  # finished, at work, left or deleted
+    seconds: float | None  # median time a picture
+    checks: str
+    minutes_ago: float
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The survey in a few numbers."""
+
+    pictures: int
+    wanted: int
+    done: int
+    full: int
+    raters: int
+    finished: int
+    at_work: int
+    left: int
+    deleted: int
+    seconds: float | None  # median over raters of their median time a picture
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All that the operator's page shows; ``pictures`` is one page of them, the emptiest first."""
+
+    totals: Totals
+    distribution: list[int]  # count of each score
+    pictures: list[PictureState]
+    raters: list[RaterState]  # the latest first
+    pages: int
+    page: int
+
 
 def overview(
     store: Store, section: SurveySection, *, page: int = 1, per_page: int = 100, now: float | None = None
-) -> dict[str, Any]:
-    """The numbers of the operator's page.
-
-    Returns
-    -------
-    dict with ``totals``, ``distribution`` (count a score), ``pictures`` (one page of them, the emptiest first),
-    ``pages``, ``page`` and ``raters`` (the latest first).
-    """
+) -> Overview:
+    """Read the numbers of the operator's page."""
     now = time.time() if now is None else now
     with store.read() as connection:
         distribution = _distribution(connection, section.scale)
         pictures = _pictures(connection, section.scale, page, per_page)
-        count, wanted, done, full = connection.execute(
-            select(
-                func.count(),
-                func.coalesce(func.sum(image.c.target), 0),
-                func.coalesce(func.sum(image.c.done), 0),
-                func.count().filter(image.c.done >= image.c.target),
-            ).select_from(image)
-        ).one()
         raters = _raters(connection, section, now)
-    totals = {"pictures": count, "wanted": int(wanted), "done": int(done), "full": full, "raters": len(raters)}
-    for status in ("finished", "at work", "left", "deleted"):
-        totals[status.replace(" ", "_")] = sum(r["status"] == status for r in raters)
-    times = [r["seconds"] for r in raters if r["seconds"] is not None]
-    totals["seconds"] = statistics.median(times) if times else None
-    pages = max(1, -(-count // per_page))
-    return {
-        "totals": totals,
-        "distribution": distribution,
-        "pictures": pictures,
-        "raters": raters[:200],
-        "pages": pages,
-        "page": page,
-    }
+        totals = _totals(connection, raters)
+    return Overview(
+        totals, distribution, pictures, raters[:RATERS_SHOWN], max(1, -(-totals.pictures // per_page)), page
+    )
+
+
+def _totals(connection: Connection, raters: list[RaterState]) -> Totals:
+    full = func.count().filter(image.c.done >= image.c.target)
+    sums = [func.coalesce(func.sum(column), 0) for column in (image.c.target, image.c.done)]
+    pictures, wanted, done, complete = connection.execute(select(func.count(), *sums, full).select_from(image)).one()
+    status = Counter(state.status for state in raters)
+    times = [state.seconds for state in raters if state.seconds is not None]
+    return Totals(
+        pictures=pictures,
+        wanted=int(wanted),
+        done=int(done),
+        full=complete,
+        raters=len(raters),
+        finished=status["finished"],
+        at_work=status["at work"],
+        left=status["left"],
+        deleted=status["deleted"],
+        seconds=statistics.median(times) if times else None,
+    )
 
 
 def _distribution(connection: Connection, scale: int) -> list[int]:
     rows = connection.execute(
         select(slot.c.score, func.count()).where(slot.c.kind == "M", slot.c.state == "done").group_by(slot.c.score)
     ).all()
-    found = {row[0]: row[1] for row in rows}
-    return [found.get(k, 0) for k in range(1, scale + 1)]
+    counts = {row[0]: row[1] for row in rows}
+    return [counts.get(score, 0) for score in range(1, scale + 1)]
 
 
-def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> list[dict[str, Any]]:
+def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> list[PictureState]:
     rows = connection.execute(
         select(image).order_by(image.c.done, image.c.name).limit(per_page).offset((page - 1) * per_page)
     ).all()
-    ids = [row.id for row in rows]
     counts: dict[int, list[int]] = defaultdict(lambda: [0] * scale)
     for image_id, score, n in connection.execute(
         select(slot.c.image_id, slot.c.score, func.count())
-        .where(slot.c.image_id.in_(ids), slot.c.kind == "M", slot.c.state == "done")
+        .where(slot.c.image_id.in_([row.id for row in rows]), slot.c.kind == "M", slot.c.state == "done")
         .group_by(slot.c.image_id, slot.c.score)
     ):
         counts[image_id][min(score, scale) - 1] = n
-    return [
-        {
-            "name": row.name,
-            "done": row.done,
-            "held": row.taken - row.done,
-            "target": row.target,
-            "counts": counts[row.id],
-            "mean": _mean(counts[row.id]),
-        }
-        for row in rows
-    ]
+    return [PictureState(row.name, row.done, row.taken - row.done, row.target, counts[row.id]) for row in rows]
 
 
-def _mean(counts: list[int]) -> float | None:
-    return sum(k * c for k, c in enumerate(counts, 1)) / sum(counts) if sum(counts) else None
-
-
-def _raters(connection: Connection, section: SurveySection, now: float) -> list[dict[str, Any]]:
+def _raters(connection: Connection, section: SurveySection, now: float) -> list[RaterState]:
     times: dict[int, list[int]] = defaultdict(list)
     passed: dict[int, list[bool]] = defaultdict(list)
-    for row in connection.execute(
-        select(slot.c.rater_id, slot.c.kind, slot.c.time_ms, slot.c.score, slot.c.expected).where(
-            slot.c.state == "done"
-        )
-    ):
+    columns = (slot.c.rater_id, slot.c.kind, slot.c.time_ms, slot.c.score, slot.c.expected)
+    for row in connection.execute(select(*columns).where(slot.c.state == "done")):
         if row.kind == "C":
             passed[row.rater_id].append(row.score == row.expected)
         elif row.time_ms is not None:
             times[row.rater_id].append(row.time_ms)
     return [
-        {
-            "name": row.name,
-            "place": row.place,
-            "planned": len(row.plan),
-            "status": _status(row, section, now),
-            "seconds": statistics.median(times[row.id]) / 1000 if times[row.id] else None,
-            "checks": f"{sum(passed[row.id])} of {len(passed[row.id])}" if passed[row.id] else "",
-            "minutes_ago": max(0.0, (now - row.seen_at) / 60),
-        }
+        RaterState(
+            name=row.name,
+            place=row.place,
+            planned=len(row.plan),
+            status=_status(row, section, now),
+            seconds=statistics.median(times[row.id]) / 1000 if times[row.id] else None,
+            checks=f"{sum(passed[row.id])} of {len(passed[row.id])}" if passed[row.id] else "",
+            minutes_ago=max(0.0, (now - row.seen_at) / 60),
+        )
         for row in connection.execute(select(rater).order_by(rater.c.id.desc()))
     ]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.core.types import Floats
+from gazekit.core.types import Floats, Index
 from survey.ratings import Ratings
 
 TINY = 1e-8
@@ -25,7 +25,7 @@ of the plain mean.
 
 @dataclass(frozen=True)
 class Joint:
-    """What the ratings say together: per picture a score and its standard error, per rater bias and inconsistency."""
+    """Score and its standard error by picture; bias and inconsistency by rater."""
 
     score: Floats
     error: Floats
@@ -39,24 +39,30 @@ def joint_estimate(ratings: Ratings, *, prior: float = 0.0, tolerance: float = 1
     Alternates until the scores move less than ``tolerance`` (Euclidean norm): each rater's inconsistency is the SD of
     what score and bias leave over; scores are means of the unbiased ratings weighted by 1 / inconsistency^2;
     biases are mean differences from the scores. Biases sum to zero at the end. Pictures or raters without
-    a rating come out as NaN.
+    a rating get NaN.
 
     Parameters
     ----------
-    ratings : each pair of rater and picture once, complete or sparse.
-    prior : 0 is the Recommendation; else each rater's variance is drawn to the common one, which counts as this many
+    ratings : Ratings
+        Each pair of rater and picture once, complete or sparse.
+    prior : float
+        0 is the Recommendation; else each rater's variance is drawn to the common one, which counts as this many
         ratings.
+    tolerance : float
+        Where to stop, in points.
+    most : int
+        Number of iterations at most.
     """
     image, rater, values = ratings.image, ratings.rater, ratings.score
     score = _mean(image, values, len(ratings.images))
     bias = _mean(rater, values - score[image], len(ratings.raters))
-    given = np.bincount(rater, minlength=len(ratings.raters))
+    per_rater = np.bincount(rater, minlength=len(ratings.raters))
     for _ in range(most):
-        left = values - score[image] - bias[rater]
-        spread = _sd(rater, left, len(ratings.raters))
-        of_picture = _sd(image, left, len(ratings.images))
+        residual = values - score[image] - bias[rater]
+        spread = _sd(rater, residual, len(ratings.raters))
+        of_picture = _sd(image, residual, len(ratings.images))
         before = score
-        weight = 1.0 / (_moderated(spread**2, given, prior)[rater] + TINY)
+        weight = 1.0 / (_moderated(spread**2, per_rater, prior)[rater] + TINY)
         score = _mean(image, values - bias[rater], len(ratings.images), weight)
         bias = _mean(rater, values - score[image], len(ratings.raters))
         if np.linalg.norm(np.nan_to_num(before - score)) < tolerance:
@@ -68,11 +74,11 @@ def joint_estimate(ratings: Ratings, *, prior: float = 0.0, tolerance: float = 1
     return Joint(score + shift, error, bias - shift, spread)
 
 
-def _moderated(variance: Floats, given: npt.NDArray[np.int64], prior: float) -> Floats:
+def _moderated(variance: Floats, per_rater: Index, prior: float) -> Floats:
     if prior == 0:
         return variance
-    common = float(np.nansum(variance * given) / given.sum())
-    return np.asarray((given * variance + prior * common) / (given + prior))
+    common = float(np.nansum(variance * per_rater) / per_rater.sum())
+    return np.asarray((per_rater * variance + prior * common) / (per_rater + prior))
 
 
 def _mean(group: npt.NDArray[np.int32], values: Floats, groups: int, weight: Floats | None = None) -> Floats:

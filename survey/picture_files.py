@@ -10,42 +10,50 @@ import pandas as pd
 from gazekit.core.errors import ConfigError
 from survey.config import PicturePlace
 
-SHOWN = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif"}
+MIME_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
 
 
 def picture_files(place: PicturePlace, base: str | Path) -> dict[str, Path]:
-    """The file of each picture by id, sorted.
+    """Find the file of each picture, by id and in the order of ids.
 
     A folder gives every picture in it (links out of the folder are left out); a CSV list has the columns image
     and file, where ``skimage:NAME`` is a photograph that scikit-image carries.
 
     Raises
     ------
-    ConfigError : neither or both given, nothing there, an id twice, or files that browsers do not show (all named).
+    ConfigError
+        Neither or both are given, no picture is there, an id stands twice, or browsers do not show a file (all are
+        named).
     """
     if (place.folder is None) == (place.list is None):
         raise ConfigError("[pictures] needs either folder or list")
-    found = _in_folder(Path(base) / place.folder) if place.folder else _in_list(Path(base) / str(place.list))
-    if not found:
+    pictures = _in_folder(Path(base) / place.folder) if place.folder else _in_list(Path(base) / str(place.list))
+    if not pictures:
         raise ConfigError(f"[pictures] has no picture in it: {place.folder or place.list}")
-    names = [name for name, _ in found]
-    faults = [f"{name}: no such file {file}" for name, file in found if not file.is_file()]
+    names = [name for name, _ in pictures]
+    faults = [f"{name}: no such file {file}" for name, file in pictures if not file.is_file()]
     faults += [
-        f"{name}: browsers do not show {file.suffix or 'files without a suffix'} ({', '.join(SHOWN)})"
-        for name, file in found
-        if file.suffix.lower() not in SHOWN
+        f"{name}: browsers do not show {file.suffix or 'files without a suffix'} ({', '.join(MIME_TYPES)})"
+        for name, file in pictures
+        if file.suffix.lower() not in MIME_TYPES
     ]
     faults += [f"{name} stands {names.count(name)} times" for name in sorted({n for n in names if names.count(n) > 1})]
     if faults:
         raise ConfigError("[pictures] " + "; ".join(faults[:20]))
-    return dict(sorted(found))
+    return dict(sorted(pictures))
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:
     if not folder.is_dir():
         raise ConfigError(f"[pictures] folder: no such folder: {folder}")
     inside = folder.resolve()
-    files = [file for file in folder.iterdir() if file.suffix.lower() in SHOWN]
+    files = [file for file in folder.iterdir() if file.suffix.lower() in MIME_TYPES]
     return [(file.name, file.resolve()) for file in files if file.resolve().is_relative_to(inside)]
 
 

@@ -38,7 +38,7 @@ def join(
     prefix: str = "r",
     now: float | None = None,
 ) -> str:
-    """Add a rater who has consented; the token that opens this rater's pages and nobody else's.
+    """Add a rater who has consented, and return the token that opens this rater's pages and nobody else's.
 
     Only the token's SHA-256 is stored. A platform participant who joined before gets the same rater back only
     through the resume link: ids in a URL are not trusted.
@@ -64,17 +64,17 @@ def join(
 
 
 def hashed(token: str) -> str:
-    """What is stored of a token."""
+    """Return what is stored of a token: its SHA-256, in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def find(connection: Connection, token: str) -> Row[Any] | None:
-    """The rater of a token; none for a wrong token or one whose data were deleted."""
+    """Find the rater of a token; None for a wrong token, or where the data were deleted."""
     return connection.execute(FIND_RATER, {"b_hash": hashed(token)}).one_or_none()
 
 
 def forget(connection: Connection, person: Row[Any], now: float | None = None) -> None:
-    """Delete all that a rater gave; the pictures are open again. A bare line says that somebody left."""
+    """Delete all that a rater gave and open the pictures again; an empty row says that somebody left."""
     now = time.time() if now is None else now
     for kind, state, image_id in connection.execute(
         select(slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)

@@ -28,7 +28,7 @@ RATING_COLUMNS = (
 
 
 def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
-    """Every rating, a row each (`RATING_COLUMNS`), in the order given; raters by pseudonym only."""
+    """Read every rating, a row each (`RATING_COLUMNS`), in the order of time; raters by pseudonym only."""
     kinds = [letter for letter in KINDS if practice or letter != "P"]
     query = _ratings().where(slot.c.state == "done", slot.c.kind.in_(kinds)).order_by(slot.c.rated_at, slot.c.id)
     with store.read() as connection:
@@ -43,7 +43,7 @@ def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
 
 
 def export_raters(store: Store) -> pd.DataFrame:
-    """A row a rater: pseudonym, consent, how far, times; nothing that says who it is."""
+    """Read a row a rater: pseudonym, consent, progress, times; nothing that says who it is."""
     columns = [rater.c.name, rater.c.consent_version, rater.c.consent_at, rater.c.seen_at, rater.c.finished_at]
     with store.read() as connection:
         rows = connection.execute(select(*columns, rater.c.deleted_at, rater.c.place, rater.c.plan)).all()
@@ -55,7 +55,7 @@ def export_raters(store: Store) -> pd.DataFrame:
 
 
 def export_answers(store: Store) -> pd.DataFrame:
-    """The answers to the questions at the end: rater, question, value."""
+    """Read the answers to the questions at the end: rater, question, value."""
     query = select(rater.c.name, answer.c.question, answer.c.value).join(rater, rater.c.id == answer.c.rater_id)
     with store.read() as connection:
         rows = connection.execute(query.order_by(rater.c.id, answer.c.question)).all()
@@ -63,7 +63,7 @@ def export_answers(store: Store) -> pd.DataFrame:
 
 
 def export_platform(store: Store) -> pd.DataFrame:
-    """Platform ids and completion codes, for paying people: keep this apart from the ratings."""
+    """Read platform ids and completion codes, for paying people: keep this apart from the ratings."""
     query = select(platform, rater.c.name, rater.c.code, rater.c.finished_at).join(
         rater, rater.c.id == platform.c.rater_id
     )
@@ -74,7 +74,7 @@ def export_platform(store: Store) -> pd.DataFrame:
 
 
 def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
-    """All that is stored about one rater, for that rater."""
+    """Collect all that is stored about one rater, for that rater."""
     ratings = connection.execute(_ratings().where(slot.c.rater_id == person.id, slot.c.state == "done")).all()
     answers = connection.execute(select(answer.c.question, answer.c.value).where(answer.c.rater_id == person.id)).all()
     ids = connection.execute(select(platform).where(platform.c.rater_id == person.id)).mappings().one_or_none()
@@ -106,7 +106,7 @@ def _ratings() -> Any:
 
 
 def export_histograms(store: Store) -> pd.DataFrame:
-    """The histogram table of the ratings so far, unscreened, on the scale of the highest score that was given."""
+    """Make the histogram table of the ratings so far, unscreened, on the scale of the highest score that was given."""
     ratings = export_ratings(store)
     main = ratings[ratings["kind"] == "main"]
     if main.empty:

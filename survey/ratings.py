@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ Duplicates = Literal["first", "last", "mean", "drop"]
 
 @dataclass(frozen=True)
 class Ratings:
-    """n scores by raters (numbers into ``raters``) of pictures (numbers into ``images``)."""
+    """Scores (n,) by raters (positions in ``raters``) of pictures (positions in ``images``)."""
 
     rater: npt.NDArray[np.int32]
     image: npt.NDArray[np.int32]
@@ -27,23 +28,24 @@ class Ratings:
 
     @property
     def n(self) -> int:
-        """How many scores."""
+        """Return the number of scores."""
         return len(self.score)
 
     def keep(self, chosen: npt.NDArray[Any]) -> Ratings:
-        """Some of the scores (a mask or an order); the lists of raters and pictures stay."""
+        """Select scores by a mask or an order; the lists of raters and pictures stay."""
         return Ratings(self.rater[chosen], self.image[chosen], self.score[chosen], self.raters, self.images)
 
 
 def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = True) -> Ratings:
-    """Ratings from a table with the columns rater, image, score.
+    """Read ratings from a table with the columns rater, image, score.
 
     Where there is a column ``kind``, only the rows ``main`` count (unless ``kinds`` is false). Pictures and raters
     are numbered in sorted order. Scores must be whole numbers 1..``scale`` where a scale is given.
 
     Raises
     ------
-    SurveyError : columns are missing, there is no rating, or scores are not on the scale (rows are named).
+    SurveyError
+        Columns are missing, there is no rating, or scores are not on the scale (rows are named).
     """
     missing = [name for name in ("rater", "image", "score") if name not in table.columns]
     if missing:
@@ -73,7 +75,7 @@ def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = T
 
 
 def settle_duplicates(ratings: Ratings, policy: Duplicates = "first") -> tuple[Ratings, int]:
-    """Leave one score for each rater and picture; also how many pairs stood more than once.
+    """Leave one score for each rater and picture; return the ratings and how many pairs stood more than once.
 
     ``first`` and ``last`` go by the order of the rows, ``mean`` takes the mean, ``drop`` leaves such pairs out.
     """
@@ -87,8 +89,7 @@ def settle_duplicates(ratings: Ratings, policy: Duplicates = "first") -> tuple[R
     several = int((counts > 1).sum())
     if policy == "mean":
         means = np.add.reduceat(ratings.score[order], starts) / counts
-        one = ratings.keep(order[starts])
-        return Ratings(one.rater, one.image, means, one.raters, one.images), several
+        return dataclasses.replace(ratings.keep(order[starts]), score=means), several
     if policy == "drop":
         chosen = order[starts[counts == 1]]
     elif policy == "last":
@@ -99,9 +100,9 @@ def settle_duplicates(ratings: Ratings, policy: Duplicates = "first") -> tuple[R
 
 
 def _numbered(names: pd.Series[Any]) -> pd.Categorical:
-    """The names that occur, sorted, and a number into them for each row."""
-    found = pd.Categorical(names)
-    return found.set_categories(sorted(found.remove_unused_categories().categories))
+    """Give each name that occurs a number, in sorted order."""
+    categories = pd.Categorical(names)
+    return categories.set_categories(sorted(categories.remove_unused_categories().categories))
 
 
 def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | None) -> str:
@@ -114,5 +115,5 @@ def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | N
     expected = "numbers" if scale is None else f"whole numbers 1 to {scale}"
     return (
         f"{len(rows)} scores are not {expected}: {shown}{' ...' if len(rows) > 10 else ''}. "
-        f"Say the scale, or see `gazekit survey import` for leaving rows out and converting scales"
+        f"Give the right scale, or use `gazekit survey import`, which leaves rows out and converts scales"
     )

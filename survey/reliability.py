@@ -1,7 +1,8 @@
-"""How far the raters agree: the ceiling for everything that is predicted from their ratings."""
+"""How far the raters agree: the limit for everything that is predicted from their ratings."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ Level = Literal["interval", "ordinal"]
 
 
 def krippendorff_alpha(counts: npt.NDArray[np.int64], level: Level = "interval") -> float:
-    """Krippendorff's alpha from the histograms (N, K) of N pictures; NaN where nothing varies.
+    """Compute Krippendorff's alpha from the histograms (N, K) of N pictures; NaN where nothing varies.
 
     1 - observed / expected disagreement over the pairs of ratings of a picture (Krippendorff 2011); pictures with
     one rating have no pair. The difference of two scores is squared, on the scores (interval) or on their ranks
@@ -38,7 +39,7 @@ def krippendorff_alpha(counts: npt.NDArray[np.int64], level: Level = "interval")
 
 
 def icc_oneway(ratings: Ratings) -> tuple[float, float, float]:
-    """ICC(1), ICC(1,k) and k, from a one-way analysis of variance with unequal numbers of ratings.
+    """Compute ICC(1), ICC(1,k) and k by a one-way analysis of variance with unequal numbers of ratings.
 
     k is the average number of ratings corrected for its spread, (n - sum n_j^2 / n) / (N - 1); ICC(1,k) is the
     reliability of a mean of k ratings (Shrout & Fleiss 1979; McGraw & Wong 1996).
@@ -60,55 +61,73 @@ def icc_oneway(ratings: Ratings) -> tuple[float, float, float]:
 
 
 def split_half(ratings: Ratings, rng: np.random.Generator, splits: int = 50) -> float:
-    """Correlation of the means of two random halves of each picture's ratings, stepped up by Spearman-Brown.
+    """Correlate the means of two random halves of each picture's ratings, stepped up by Spearman-Brown.
 
-    The mean over many splits; pictures with one rating are left out. NaN where the means do not vary.
+    Returns the mean over many splits; pictures with one rating are left out. NaN where the means do not vary.
     """
-    found = []
+    correlations = []
     for _ in range(splits):
         order = np.lexsort((rng.random(ratings.n), ratings.image))
         image, score = ratings.image[order], ratings.score[order]
-        rank = np.arange(len(image)) - np.flatnonzero(np.r_[True, np.diff(image) != 0])[_run(image)]
+        changes = np.diff(image) != 0
+        rank = np.arange(len(image)) - np.flatnonzero(np.r_[True, changes])[np.cumsum(np.r_[False, changes])]
         halves = [_means(image[rank % 2 == side], score[rank % 2 == side], len(ratings.images)) for side in (0, 1)]
         both = np.isfinite(halves[0]) & np.isfinite(halves[1])
         if both.sum() < 3 or min(np.ptp(h[both]) for h in halves) == 0:
             continue
         r = np.corrcoef(halves[0][both], halves[1][both])[0, 1]
-        found.append(2 * r / (1 + r))
-    return float(np.mean(found)) if found else float("nan")
+        correlations.append(2 * r / (1 + r))
+    return float(np.mean(correlations)) if correlations else float("nan")
 
 
-def repeats(table: pd.DataFrame) -> dict[str, float]:
-    """Agreement of raters with themselves: pictures shown twice (``kind`` main and repeat).
+@dataclass(frozen=True)
+class Repeats:
+    """Agreement of raters with themselves: number of pairs, their correlation, mean absolute difference in points."""
 
-    Returns
-    -------
-    dict with ``pairs``, ``correlation`` and ``difference`` (mean absolute, in points).
-    """
+    pairs: float = 0.0
+    correlation: float = float("nan")
+    difference: float = float("nan")
+
+
+def repeats(table: pd.DataFrame) -> Repeats:
+    """Compare raters with themselves on the pictures that were shown twice (``kind`` main and repeat)."""
     if "kind" not in table.columns:
-        return {"pairs": 0.0, "correlation": float("nan"), "difference": float("nan")}
+        return Repeats()
     both = table[table["kind"] == "main"].merge(table[table["kind"] == "repeat"], on=["rater", "image"])
     first, again = (both[name].to_numpy(dtype=np.float64) for name in ("score_x", "score_y"))
+    if both.empty:
+        return Repeats()
     varies = len(both) > 2 and np.ptp(first) > 0 and np.ptp(again) > 0
-    return {
-        "pairs": float(len(both)),
-        "correlation": float(np.corrcoef(first, again)[0, 1]) if varies else float("nan"),
-        "difference": float(np.mean(np.abs(first - again))) if len(both) else float("nan"),
-    }
+    correlation = float(np.corrcoef(first, again)[0, 1]) if varies else float("nan")
+    return Repeats(float(len(both)), correlation, float(np.mean(np.abs(first - again))))
 
 
 def reliability(
     table: pd.DataFrame, *, scale: int = 10, seed: int = 0, groups: int = 60, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Every measure of reliability of a set of ratings, with intervals from a jackknife over raters.
+    """Compute every measure of reliability of a set of ratings, with intervals from a jackknife over raters.
 
     Raters are left out in turn (in ``groups`` groups where there are more); a bootstrap would count a rater who is
     drawn twice as two who agree fully.
 
+    Parameters
+    ----------
+    table : DataFrame
+        Columns rater, image, score; with a column ``kind``, repeats are compared too.
+    scale : int
+        Scores are 1 to this.
+    seed : int
+        Seed of the halves and of the groups of raters.
+    groups : int
+        Number of groups of raters that are left out in turn, at most.
+    confidence : float
+        Cover of the intervals, 0 to 1.
+
     Returns
     -------
-    DataFrame with measure, value, low, high. ``noise ceiling`` is the square root of ICC(1,k): the highest
-    correlation that a perfect model of the pictures can reach with the observed means.
+    DataFrame
+        measure, value, low, high. ``noise ceiling`` is the square root of ICC(1,k): the highest correlation that
+        a perfect model of the pictures can reach with the observed means.
     """
     ratings, _ = settle_duplicates(from_table(table, scale=scale))
     rng = np.random.default_rng(seed)
@@ -119,7 +138,7 @@ def reliability(
     rows = list(zip(names, values, values - half, np.minimum(values + half, 1.0), strict=True))
     rows.append(("split half (Spearman-Brown)", split_half(ratings, rng), np.nan, np.nan))
     again = repeats(table)
-    rows += [(f"repeats: {name}", value, np.nan, np.nan) for name, value in again.items() if again["pairs"]]
+    rows += [(f"repeats: {name}", value, np.nan, np.nan) for name, value in vars(again).items() if again.pairs]
     return pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
 
 
@@ -133,7 +152,7 @@ MEASURES = (
 
 
 def _measures(ratings: Ratings, scale: int) -> tuple[float, ...]:
-    """The values of `MEASURES`."""
+    """Compute the values of `MEASURES`."""
     counts = count(ratings, scale)
     single, average, _ = icc_oneway(ratings)
     alphas = krippendorff_alpha(counts, "interval"), krippendorff_alpha(counts, "ordinal")
@@ -141,7 +160,7 @@ def _measures(ratings: Ratings, scale: int) -> tuple[float, ...]:
 
 
 def _jackknife(ratings: Ratings, scale: int, groups: int, confidence: float, rng: np.random.Generator) -> Floats:
-    """Half widths of the intervals, from leaving out groups of raters in turn."""
+    """Compute half widths of the intervals by leaving out groups of raters in turn."""
     raters = len(ratings.raters)
     groups = min(groups, raters)
     if groups < 3:
@@ -151,11 +170,6 @@ def _jackknife(ratings: Ratings, scale: int, groups: int, confidence: float, rng
     values = np.array([_measures(ratings.keep(left_out != g), scale) for g in range(groups)])
     error = np.sqrt((groups - 1) / groups * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
     return np.asarray(stats.t.ppf(0.5 + confidence / 2, groups - 1) * error)
-
-
-def _run(image: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
-    """The number of the run of equal values that each entry belongs to."""
-    return np.cumsum(np.r_[False, np.diff(image) != 0]).astype(np.int64)
 
 
 def _means(image: npt.NDArray[np.int32], score: Floats, images: int) -> Floats:

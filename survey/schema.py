@@ -114,7 +114,7 @@ STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_how_it_was_entered}
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """Create the tables, or migrate those of an older version; refuses a newer one."""
+    """Create the tables, or bring those of an older version up to date; refuse a newer version."""
     if not inspect(connection).has_table("meta"):
         metadata.create_all(connection)
         connection.execute(meta.insert().values(key="schema", value=str(VERSION)))

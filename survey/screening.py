@@ -1,4 +1,4 @@
-"""Which raters cannot be relied on: each rule by itself, with what it found and what leaving them out changes."""
+"""Which raters cannot be relied on: the value of each rule, and what leaving a rater out changes."""
 
 from __future__ import annotations
 
@@ -54,13 +54,26 @@ def screen(
 
     Parameters
     ----------
-    exclude_by : rules that exclude; the others only report. BT.500 is known to reject good raters and to miss random
-        ones, so it reports unless it is named here.
+    table : DataFrame
+        Columns rater, image, score; kind, expected and time_ms where they are known.
+    scale : int
+        Scores are 1 to this.
+    limits : Limits
+        Where each rule draws its line.
+    exclude_by : collection of str
+        Rules that exclude; the others only report. BT.500 rejects good raters and misses random ones, so it
+        reports unless it is named here.
 
     Returns
     -------
-    DataFrame, a row a rater and rule that the rater broke: value, limit, action (``excluded`` or ``reported``),
-    ratings (how many), effect (mean absolute change, in points, of the pictures' means without this rater).
+    DataFrame
+        A row for each rater and rule that the rater broke: value, limit, action (``excluded`` or ``reported``),
+        ratings (how many), effect (mean absolute change, in points, of the pictures' means without this rater).
+
+    Raises
+    ------
+    ConfigError
+        A rule is not known.
     """
     unknown = sorted(set(exclude_by) - set(RULES))
     if unknown:
@@ -70,21 +83,21 @@ def screen(
     change = effect(ratings)
     rows = []
     for rule, judge in RULES.items():
-        found = judge(table, ratings, limits)
-        for k in np.flatnonzero(found.bad):
-            action = "excluded" if rule in exclude_by else "reported"
-            rows.append((ratings.raters[k], rule, found.value[k], found.limit, action, int(votes[k]), change[k]))
+        finding = judge(table, ratings, limits)
+        action = "excluded" if rule in exclude_by else "reported"
+        for k in np.flatnonzero(finding.bad):
+            rows.append((ratings.raters[k], rule, finding.value[k], finding.limit, action, int(votes[k]), change[k]))
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(["rater", "rule"], ignore_index=True)
 
 
 def without(table: pd.DataFrame, screening: pd.DataFrame) -> pd.DataFrame:
-    """The ratings without the raters that a screening excluded."""
-    gone = set(screening.loc[screening["action"] == "excluded", "rater"])
-    return table[~table["rater"].isin(gone)]
+    """Leave out the ratings of the raters that a screening excluded."""
+    excluded = set(screening.loc[screening["action"] == "excluded", "rater"])
+    return table[~table["rater"].isin(excluded)]
 
 
 def effect(ratings: Ratings) -> Floats:
-    """Mean absolute change of the means of a rater's pictures when that rater is left out, by rater."""
+    """Compute by rater how far the means of the rater's pictures move without that rater (mean absolute change)."""
     votes = np.bincount(ratings.image, minlength=len(ratings.images))[ratings.image]
     mean = (np.bincount(ratings.image, ratings.score) / np.maximum(np.bincount(ratings.image), 1))[ratings.image]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -133,10 +146,10 @@ def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Find
     group, raters = shared.rater, len(ratings.raters)
     n = np.bincount(group, minlength=raters)
     with np.errstate(invalid="ignore", divide="ignore"):
-        own = shared.score - (np.bincount(group, shared.score, minlength=raters) / n)[group]
-        rest = others - (np.bincount(group, others, minlength=raters) / n)[group]
-        spread = np.sqrt(np.bincount(group, own**2, minlength=raters) * np.bincount(group, rest**2, minlength=raters))
-        value = np.bincount(group, own * rest, minlength=raters) / spread
+        x = shared.score - (np.bincount(group, shared.score, minlength=raters) / n)[group]
+        y = others - (np.bincount(group, others, minlength=raters) / n)[group]
+        spread = np.sqrt(np.bincount(group, x**2, minlength=raters) * np.bincount(group, y**2, minlength=raters))
+        value = np.bincount(group, x * y, minlength=raters) / spread
         value = np.where((n >= MIN_RATINGS) & (spread > 0), np.clip(value, -0.999, 0.999), np.nan)
         upper = np.tanh(np.arctanh(value) + 1.645 / np.sqrt(np.maximum(n - 3, 1)))  # few ratings say little
     typical = float(np.median(value[np.isfinite(value)])) if np.isfinite(value).any() else 0.0
@@ -144,7 +157,7 @@ def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Find
 
 
 def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Finding:
-    """ITU-R BT.500-15 A1-2.3.1: over 5 % of the ratings outside, and not all of them to one side."""
+    """Apply ITU-R BT.500-15 A1-2.3.1: over 5 % of the ratings outside, and not all of them to one side."""
     images, raters = len(ratings.images), len(ratings.raters)
     n = np.bincount(ratings.image, minlength=images)
     with np.errstate(invalid="ignore", divide="ignore"):

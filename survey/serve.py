@@ -19,11 +19,12 @@ PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 
 
 def operator_password(file: Path | None, ask: Callable[[], str]) -> str:
-    """The operator's password: from a file, the environment, or a question on the terminal; there is no default.
+    """Get the operator's password from a file, the environment, or a question on the terminal; there is no default.
 
     Raises
     ------
-    ConfigError : none was given and nobody can be asked.
+    ConfigError
+        None was given and nobody can be asked.
     """
     if file is not None:
         return file.read_text(encoding="utf-8").strip()

@@ -32,7 +32,7 @@ class SimulatedRater:
         self.favourite = int(rng.integers(1, scale + 1))
 
     def score(self, truth: float) -> int:
-        """A score for a picture whose true mean is known."""
+        """Score a picture whose true mean is known."""
         if self.kind == "random":
             return int(self.rng.integers(1, self.scale + 1))
         if self.kind == "straight-lining":
@@ -40,13 +40,13 @@ class SimulatedRater:
         return int(np.clip(np.rint(truth + self.bias + self.rng.normal(0.0, self.noise)), 1, self.scale))
 
     def check(self, expected: int) -> int:
-        """An answer to an attention check."""
+        """Answer an attention check."""
         if self.kind in ("careful", "biased"):
             return expected
         return self.score(0.0)
 
     def time_ms(self) -> int:
-        """How long this person looks: a lognormal about 3 s, or less than half a second."""
+        """Draw how long this person looks: a lognormal about 3 s, or less than half a second."""
         median = 3000.0 if self.kind in ("careful", "biased") else 400.0
         return int(median * np.exp(self.rng.normal(0.0, 0.35)))
 
@@ -67,17 +67,29 @@ def fill(
 
     Parameters
     ----------
-    store : an open store, or the URL or file of one (rehearsal: commits are not synced to the disk).
-    truth : true mean score of each picture, on 1..``scale``.
-    raters : how many people; as many as are needed where none is given.
-    per_picture : ratings asked for.
-    kinds : share of each kind of person; careful ones only where none is given.
-    section : the survey's settings, which else follow from ``per_picture`` and ``scale``.
-    start : when the first of them comes, seconds since 1970; the same seed and start give the same ratings.
+    store : Store or str
+        An open store, or the URL or file of one (rehearsal: commits are not synced to the disk).
+    truth : mapping of str to float
+        True mean score of each picture, on 1..``scale``.
+    raters : int, optional
+        How many people; as many as are needed where none is given.
+    per_picture : int
+        Ratings asked for.
+    scale : int
+        Scores are 1 to this.
+    kinds : mapping of str to float, optional
+        Share of each kind of person; careful ones only where none is given.
+    section : SurveySection, optional
+        The survey's settings, which else follow from ``per_picture`` and ``scale``.
+    seed : int
+        The same seed and start give the same ratings.
+    start : float
+        When the first of them comes, seconds since 1970.
 
     Returns
     -------
-    The kind of each rater, by pseudonym (``sim00001`` ...: nobody takes them for real people).
+    dict of str to str
+        The kind of each rater, by pseudonym (``sim00001`` ...: nobody takes them for real people).
     """
     opened = open_store(store, durable=False) if isinstance(store, str) else None
     target = opened or store
@@ -88,12 +100,11 @@ def fill(
         rng = np.random.default_rng(seed)
         count = raters or -(-len(truth) * section.raters_per_picture // section.pictures_per_rater) + 1
         chosen = _kinds(count, kinds or {"careful": 1.0}, rng)
-        people_ = [SimulatedRater(kind, section.scale, rng) for kind in chosen]
+        persons = [SimulatedRater(kind, section.scale, rng) for kind in chosen]
         order = random.Random(seed)
         names = []
-        for person in people_:
-            names.append(_take_part(target, truth, person, section, order, start))
-            start += 30.0
+        for k, person in enumerate(persons):
+            names.append(_take_part(target, truth, person, section, order, start + 30.0 * k))
         return dict(zip(names, chosen, strict=True))
     finally:
         if opened is not None:

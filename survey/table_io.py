@@ -7,19 +7,23 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.core.files import existing_file
 from survey.errors import RatingsError
 
 IDS = ("rater", "image")
 
 
 def read_sheet(path: str | Path) -> pd.DataFrame:
-    """A table with every cell as text; empty cells are empty strings.
+    """Read a table with every cell as text; empty cells are empty strings.
 
     Raises
     ------
-    RatingsError : no such file, an empty one, or not a table.
+    InputError
+        There is no such file, or it is empty.
+    RatingsError
+        It is not a table.
     """
-    path = _existing(path)
+    path = existing_file(path)
     try:
         if path.suffix.lower() in (".xlsx", ".xlsm"):
             return _excel(path)
@@ -33,24 +37,27 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
 
 
 def read_ratings(path: str | Path) -> pd.DataFrame:
-    """A long table with the columns rater, image, score and what else it has; ids as categories.
+    """Read a long table with the columns rater, image, score and what else it has; ids as categories.
 
     Ten million rows take some 300 MB: pyarrow reads the ids as dictionaries.
 
     Raises
     ------
-    RatingsError : no such file, an empty one, not CSV, or a column is missing.
+    InputError
+        There is no such file, or it is empty.
+    RatingsError
+        It is not CSV, or a column is missing.
     """
     import pyarrow as pa
     from pyarrow import csv
 
-    path = _existing(path)
-    kinds = {name: pa.dictionary(pa.int32(), pa.string()) for name in (*IDS, "kind")}
+    path = existing_file(path)
+    text_columns = {name: pa.dictionary(pa.int32(), pa.string()) for name in (*IDS, "kind")}
     try:
         table = csv.read_csv(
             path,
             parse_options=csv.ParseOptions(delimiter="\t" if path.suffix == ".tsv" else ","),
-            convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
+            convert_options=csv.ConvertOptions(column_types=text_columns, strings_can_be_null=False),
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowKeyError) as error:
         raise RatingsError(f"{path} is not a CSV table that can be read: {error}") from error
@@ -61,15 +68,6 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
             f"(found {', '.join(table.column_names[:20])}). `gazekit survey import` maps other layouts"
         )
     return table.unify_dictionaries().to_pandas(self_destruct=True, split_blocks=True)
-
-
-def _existing(path: str | Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise RatingsError(f"no such file: {path}")
-    if path.stat().st_size == 0:
-        raise RatingsError(f"{path} is empty (0 bytes); a table was expected")
-    return path
 
 
 def _encoding(path: Path) -> str:

@@ -28,7 +28,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_toml(path: str | Path) -> dict[str, Any]:
-    """The content of a TOML file; a `ConfigError` says why where it cannot be read."""
+    """Read a TOML file; where it cannot be read, a `ConfigError` says why."""
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
 
 
 def validated(model: type[Model], data: Mapping[str, Any], where: str | Path) -> Model:
-    """Build a model from a settings file's content, or say all that is wrong with it at once."""
+    """Build a model from a settings file's content; a `ConfigError` lists all that is wrong with it."""
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:

@@ -19,7 +19,7 @@ from survey.database import Store, remembered
 from survey.picture_files import picture_files
 from survey.schema import image
 from survey.web import operator_pages, participant_pages, security
-from survey.web.app_state import Context
+from survey.web.app_state import AppState
 from survey.web.limits import Limiter
 
 SHORTEST_PASSWORD = 10
@@ -44,19 +44,29 @@ def create_app(
     proxies: int = 0,
     public_url: str = "",
 ) -> Flask:
-    """The web application of a study.
+    """Make the web application of a study.
 
     Parameters
     ----------
-    base : the folder that the study's picture paths are relative to.
-    password : the operator's; there is no default.
-    https : cookies travel over HTTPS only.
-    proxies : how many reverse proxies stand in front and may say who the client is.
-    public_url : where participants reach the survey, for the resume link; else what they asked for.
+    study : SurveyStudy
+        The survey's part of the study file.
+    base : str or Path
+        The folder that the study's picture paths are relative to.
+    store : Store
+        Where the ratings go.
+    password : str
+        The operator's; there is no default.
+    https : bool
+        Cookies travel over HTTPS only.
+    proxies : int
+        How many reverse proxies stand in front and may say who the client is.
+    public_url : str
+        Where participants reach the survey, for the resume link; else the address that they asked for.
 
     Raises
     ------
-    ConfigError : the password is too short, or the pictures are not usable.
+    ConfigError
+        The password is too short, the pictures are not usable, or the database is of another study.
     """
     if len(password) < SHORTEST_PASSWORD:
         raise ConfigError(
@@ -66,7 +76,7 @@ def create_app(
     app.config.update(_settings(store, https))
     _agree_with_earlier(study, store)
     pictures = _register(study, base, store)
-    app.extensions["survey"] = Context(
+    app.extensions["survey"] = AppState(
         study=study,
         store=store,
         pictures=pictures,
@@ -106,7 +116,7 @@ def _settings(store: Store, https: bool) -> dict[str, object]:
 
 
 def _agree_with_earlier(study: SurveyStudy, store: Store) -> None:
-    """Keep the consent's text under its version, and the scale; refuse what would mix two studies in one database."""
+    """Keep the consent's text by version, and the scale; refuse to mix two studies in one database."""
     section = study.survey
     with store.write() as connection:
         consent = remembered(connection, f"consent {section.consent_version}", section.consent)
@@ -123,7 +133,7 @@ def _agree_with_earlier(study: SurveyStudy, store: Store) -> None:
 
 
 def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, Path]:
-    """Put the study's pictures into the store; their files by number."""
+    """Put the study's pictures into the store, and return their files by number."""
     files = picture_files(study.pictures, base)
     store.add_images(list(files), study.survey.raters_per_picture)
     with store.read() as connection:

@@ -14,7 +14,7 @@ from survey.web.limits import Limiter
 
 
 @dataclass(frozen=True)
-class Context:
+class AppState:
     """A served survey: its study, store and pictures."""
 
     study: SurveyStudy
@@ -26,8 +26,7 @@ class Context:
     salt: bytes
 
 
-def context() -> Context:
-    """The survey that the current request is for."""
-    found = current_app.extensions["survey"]
-    assert isinstance(found, Context)
-    return found
+def app_state() -> AppState:
+    """Return the survey that the current request is for."""
+    state: AppState = current_app.extensions["survey"]
+    return state

@@ -12,7 +12,7 @@ from werkzeug.security import check_password_hash
 
 from survey import rating_export
 from survey.monitoring import overview
-from survey.web.app_state import context
+from survey.web.app_state import app_state
 from survey.web.security import address
 
 pages = Blueprint("operator", __name__, url_prefix="/operator")
@@ -46,7 +46,7 @@ def login() -> Any:
     """Ask for the password."""
     if request.method == "GET":
         return render_template("login.html", wrong=False)
-    here = context()
+    here = app_state()
     if not here.limiter.hit(TRIES, 60, "login", address()):
         abort(429)
     if not check_password_hash(here.password_hash, request.form.get("password", "")[:200]):
@@ -65,24 +65,24 @@ def logout() -> Any:
 @pages.get("/")
 @guarded
 def home() -> Any:
-    """The whole state of the survey."""
+    """Show the whole state of the survey."""
     return render_template("operator.html", downloads=list(DOWNLOADS), **_state())
 
 
 @pages.get("/live")
 @guarded
 def live() -> Any:
-    """The part of the page that keeps itself up to date."""
+    """Show the part of the page that keeps itself up to date."""
     return render_template("live.html", **_state())
 
 
 @pages.get("/download/<name>.csv")
 @guarded
 def download(name: str) -> Any:
-    """A table as CSV; cells that a spreadsheet would take for a formula get an apostrophe."""
+    """Send a table as CSV; cells that a spreadsheet would take for a formula get an apostrophe."""
     if name not in DOWNLOADS:
         abort(404)
-    table = DOWNLOADS[name](context().store)
+    table = DOWNLOADS[name](app_state().store)
     for column in table.columns:
         if not (table[column].dtype.kind in "iufMb" or str(table[column].dtype) == "Int64"):
             table[column] = table[column].map(harmless)
@@ -93,11 +93,11 @@ def download(name: str) -> Any:
 
 
 def harmless(cell: object) -> object:
-    """A text that no spreadsheet runs as a formula."""
+    """Change a text that a spreadsheet would run as a formula."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _state() -> dict[str, Any]:
-    here = context()
+    here = app_state()
     page = max(1, request.args.get("page", 1, type=int) or 1)
-    return overview(here.store, here.study.survey, page=min(page, 10_000), per_page=PER_PAGE)
+    return vars(overview(here.store, here.study.survey, page=min(page, 10_000), per_page=PER_PAGE))

@@ -23,11 +23,11 @@ from sqlalchemy import update as sql_update
 
 from survey import raters as people
 from survey.assignment import Behaviour, advance, finish, submit
-from survey.picture_files import SHOWN
+from survey.picture_files import MIME_TYPES
 from survey.queries import HELD, OWN_PICTURE, READ_RATER
 from survey.rating_export import own_copy
 from survey.schema import image, platform, rater
-from survey.web.app_state import context
+from survey.web.app_state import app_state
 from survey.web.questionnaire import read_answers, store_answers
 from survey.web.security import address, clean, number
 
@@ -43,9 +43,9 @@ PLATFORMS = {  # the names of the parameters that each platform puts into its li
 
 @pages.get("/")
 def welcome() -> Page:
-    """Consent; who has given it goes on where they were."""
+    """Ask for consent; a rater who has given it goes on."""
     _remember_platform()
-    with context().store.read() as connection:
+    with app_state().store.read() as connection:
         person = _person(connection)
         if person is not None:
             return _to(_stage(person))
@@ -56,8 +56,8 @@ def welcome() -> Page:
 
 @pages.post("/consent")
 def consent() -> Page:
-    """Take consent down, and only then make a rater."""
-    here = context()
+    """Store consent, and only then make a rater."""
+    here = app_state()
     if request.form.get("agree") != "yes":
         return render_template("consent.html", missing=True), 400
     if request.form.get("version") != here.study.survey.consent_version:
@@ -78,7 +78,7 @@ def consent() -> Page:
 @pages.get("/resume/<token>")
 def resume(token: str) -> Page:
     """Come back by the link that was shown at the beginning."""
-    with context().store.read() as connection:
+    with app_state().store.read() as connection:
         person = people.find(connection, token)
     if person is None:
         abort(404)
@@ -89,29 +89,29 @@ def resume(token: str) -> Page:
 
 @pages.route("/instructions", methods=["GET", "POST"])
 def instructions() -> Page:
-    """What to do; the link to come back by."""
-    with context().store.write() if request.method == "POST" else context().store.read() as connection:
+    """Say what to do, and give the link to come back by."""
+    with app_state().store.write() if request.method == "POST" else app_state().store.read() as connection:
         person = _person(connection)
         if person is None:
             return _to("welcome")
         if request.method == "POST":
             if person.ready_at is None:
                 connection.execute(sql_update(rater).where(rater.c.id == person.id).values(ready_at=time.time()))
-                advance(connection, person, context().study.survey)
+                advance(connection, person, app_state().study.survey)
             return _to("rate")
     return render_template("instructions.html", link=_resume_link(), person=person)
 
 
 @pages.get("/rate")
 def rate() -> Page:
-    """The rater's current picture, with the next one to be loaded ahead."""
+    """Show the rater's current picture, with the next one to be loaded ahead."""
     return _rating_page()
 
 
 @pages.post("/rate")
 def rated() -> Page:
-    """Take a rating; whatever was sent, the next page is the one that is due."""
-    here = context()
+    """Store a rating; whatever was sent, the next page is the one that is due."""
+    here = app_state()
     section = here.study.survey
     score = number(request.form.get("score"), 1, section.scale)
     slot_id = number(request.form.get("slot"), 1, 2**31 - 1)
@@ -131,22 +131,23 @@ def rated() -> Page:
 
 @pages.get("/picture/<int(max=2147483647):slot_id>")
 def picture(slot_id: int) -> Page:
-    """The file of a slot that this rater holds: the current one or the next."""
+    """Send the picture of a slot that this rater holds: the current one or the next."""
     token = session.get("token", "")
-    with context().store.read() as connection:
-        held = connection.execute(OWN_PICTURE, {"b_slot": slot_id, "b_hash": people.hashed(token)}).scalar_one_or_none()
-    if held is None:
+    with app_state().store.read() as connection:
+        values = {"b_slot": slot_id, "b_hash": people.hashed(token)}
+        image_id = connection.execute(OWN_PICTURE, values).scalar_one_or_none()
+    if image_id is None:
         abort(404)
-    file = context().pictures[held]
-    response = send_file(file, mimetype=SHOWN[file.suffix.lower()], max_age=3600, conditional=True)
+    file = app_state().pictures[image_id]
+    response = send_file(file, mimetype=MIME_TYPES[file.suffix.lower()], max_age=3600, conditional=True)
     response.headers["Cache-Control"] = "private, max-age=3600"
     return response
 
 
 @pages.route("/questions", methods=["GET", "POST"])
 def questions() -> Page:
-    """The questions at the end."""
-    here = context()
+    """Ask the questions at the end."""
+    here = app_state()
     with here.store.write() if request.method == "POST" else here.store.read() as connection:
         person = _person(connection)
         if person is None:
@@ -165,8 +166,8 @@ def questions() -> Page:
 
 @pages.get("/end")
 def end() -> Page:
-    """Thanks, the completion code and the way back: only once everything is done."""
-    with context().store.read() as connection:
+    """Give the completion code and the way back, once everything is done."""
+    with app_state().store.read() as connection:
         person = _person(connection)
         if person is None:
             return _to("welcome")
@@ -178,8 +179,8 @@ def end() -> Page:
 
 @pages.get("/mine")
 def mine() -> Page:
-    """What is kept of this rater, to take along or delete."""
-    with context().store.read() as connection:
+    """Show what is kept of this rater, to take along or delete."""
+    with app_state().store.read() as connection:
         person = _person(connection)
         if person is None:
             return _to("welcome")
@@ -188,8 +189,8 @@ def mine() -> Page:
 
 @pages.get("/mine/data.json")
 def my_data() -> Page:
-    """The rater's own data as a file."""
-    with context().store.read() as connection:
+    """Send the rater's own data as a file."""
+    with app_state().store.read() as connection:
         person = _person(connection)
         if person is None:
             abort(404)
@@ -203,7 +204,7 @@ def delete_mine() -> Page:
     """Delete all that the rater gave."""
     if request.form.get("sure") != "yes":
         return _to("mine")
-    with context().store.write() as connection:
+    with app_state().store.write() as connection:
         person = _person(connection)
         if person is None:
             return _to("welcome")
@@ -213,7 +214,7 @@ def delete_mine() -> Page:
 
 
 def _rating_page(missing: bool = False) -> Page:
-    here = context()
+    here = app_state()
     with here.store.read() as connection:
         person = _person(connection)
         if person is None:
@@ -235,9 +236,9 @@ def _rating_page(missing: bool = False) -> Page:
 
 
 def _held(connection: Connection, person: Row[Any]) -> list[Row[Any]]:
-    """The slots of the current place and the next, as far as they are held."""
-    given = {"b_rater": person.id, "b_place": person.place, "b_now": time.time()}
-    return list(connection.execute(HELD, given).all())
+    """Read the slots of the current place and the next, as far as they are held."""
+    values = {"b_rater": person.id, "b_place": person.place, "b_now": time.time()}
+    return list(connection.execute(HELD, values).all())
 
 
 def _person(connection: Connection) -> Row[Any] | None:
@@ -250,7 +251,7 @@ def _again(connection: Connection, person: Row[Any]) -> Row[Any]:
 
 
 def _reread() -> Row[Any]:
-    with context().store.read() as connection:
+    with app_state().store.read() as connection:
         person = _person(connection)
     if person is None:
         abort(404)
@@ -258,14 +259,14 @@ def _reread() -> Row[Any]:
 
 
 def _stage(person: Row[Any]) -> str:
-    """The page that is due for a rater."""
+    """Return the name of the page that is due for a rater."""
     if person.finished_at is not None:
         return "end"
     if person.ready_at is None:
         return "instructions"
     if person.place < len(person.plan):
         return "rate"
-    return "questions" if context().study.survey.questions else "end"
+    return "questions" if app_state().study.survey.questions else "end"
 
 
 def _open(connection: Connection) -> bool:
@@ -300,12 +301,12 @@ def _remember_platform() -> None:
 
 
 def _resume_link() -> str:
-    root = context().public_url or request.url_root.rstrip("/")
+    root = app_state().public_url or request.url_root.rstrip("/")
     return root + url_for("participant.resume", token=session["token"])
 
 
 def _return_link(code: str, ids: Row[Any] | None) -> str:
-    pattern = context().study.survey.return_url
+    pattern = app_state().study.survey.return_url
     for name, value in (("{code}", code), ("{participant}", ids.participant if ids else "")):
         pattern = pattern.replace(name, quote(value, safe=""))
     return pattern

@@ -14,14 +14,14 @@ LONGEST = 2000
 
 
 def read_answers(questions: Sequence[Question], form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The answers in a form, and what is wrong with them, both by the question's name."""
+    """Read the answers in a form, and what is wrong with them, both by the question's name."""
     given = {question.name: clean(form.get(f"q_{question.name}"), LONGEST) for question in questions}
     faults = {question.name: fault for question in questions if (fault := _fault(question, given[question.name]))}
     return given, faults
 
 
 def store_answers(connection: Connection, rater_id: int, given: Mapping[str, str]) -> None:
-    """Put a rater's answers in the place of earlier ones; empty ones are left out."""
+    """Replace a rater's answers; empty ones are left out."""
     connection.execute(delete(answer).where(answer.c.rater_id == rater_id))
     rows = [{"rater_id": rater_id, "question": name, "value": value} for name, value in given.items() if value]
     if rows:

@@ -7,7 +7,7 @@ import hmac
 
 from flask import Response, abort, request, session
 
-from survey.web.app_state import context
+from survey.web.app_state import app_state
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -24,7 +24,7 @@ HEADERS = {
 
 
 def add_headers(response: Response) -> Response:
-    """The same headers on every answer; pages are never kept by the browser, so that Back asks again."""
+    """Set the same headers on every answer; browsers never keep a page, so that Back asks again."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     if "Cache-Control" not in response.headers:
@@ -38,7 +38,7 @@ def limit_requests() -> None:
     """Refuse a rater, or an address without a rater, that asks too often."""
     if request.endpoint == "static":
         return
-    here = context()
+    here = app_state()
     per_minute = here.study.survey.requests_per_minute
     if "token" in session:
         ok = here.limiter.hit(per_minute, 60, "rater", str(session["token"]))
@@ -49,12 +49,12 @@ def limit_requests() -> None:
 
 
 def address() -> str:
-    """The client's address as a keyed hash that dies with the process: for counting only, never stored."""
-    return hmac.new(context().salt, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()
+    """Hash the client's address with a key that ends with the process: for counting only, never stored."""
+    return hmac.new(app_state().salt, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()
 
 
 def number(text: str | None, low: int, high: int) -> int | None:
-    """A whole number within bounds, or nothing."""
+    """Read a whole number within bounds; None for anything else."""
     if text is None or not (text.isascii() and text.isdigit()) or len(text) > 15:
         return None
     value = int(text)
@@ -62,6 +62,6 @@ def number(text: str | None, low: int, high: int) -> int | None:
 
 
 def clean(text: str | None, longest: int) -> str:
-    """A text from outside: no control characters but line ends, and not too long."""
-    kept = "".join(c for c in text or "" if c in "\n\t" or (c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF))
-    return kept.strip()[:longest]
+    """Clean a text from outside: no control characters but line ends and tabs, and not too long."""
+    letters = (c for c in text or "" if c in "\n\t" or (c.isprintable() and not 0xD800 <= ord(c) <= 0xDFFF))
+    return "".join(letters).strip()[:longest]

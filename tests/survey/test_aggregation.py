@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from gazekit.core.tables import write_table
 from gazekit.histograms import moments, read_histograms
 from survey.aggregation import aggregate
 from survey.errors import SurveyError
-from survey.outputs import write_csv
 
 
 def table(*rows: tuple[str, str, float]) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def test_missing_columns_and_empty_tables_are_refused() -> None:
 def test_the_table_is_what_gazekit_reads(tmp_path) -> None:  # type: ignore[no-untyped-def]
     rows = table(*((f"r{r}", f"p{p}", 1 + (r * p) % 5) for r in range(12) for p in range(4)))
     found = aggregate(rows, scale=5)
-    write_csv(found, tmp_path / "h.csv", {"schema": "x"})
+    write_table(found, tmp_path / "h.csv", {"schema": "x"})
     read = read_histograms(tmp_path / "h.csv")
     assert read["image"].tolist() == ["p0", "p1", "p2", "p3"]
     np.testing.assert_allclose(read["std"], moments(read[["c1", "c2", "c3", "c4", "c5"]])[1])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from gazekit.core.errors import GazekitError
 from survey.errors import RatingsError
 from survey.imports import ColumnMap, import_ratings, prolific_approved, read_names
 
@@ -129,5 +130,5 @@ def test_prolific_says_whose_submission_counts(tmp_path: Path) -> None:
 def test_what_is_not_a_table_is_refused(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(RatingsError, match=words):
+    with pytest.raises(GazekitError, match=words):
         import_ratings(tmp_path / name)
