@@ -19,8 +19,8 @@ import pandas as pd
 
 from gazekit.core.errors import ConfigError, GazekitError
 from gazekit.core.files import whole_file, write_text
+from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from gazekit.training.recipe import make_recipe
-from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
@@ -341,8 +341,9 @@ def _dataset(table: Path, fixations: Path, histograms: Path, dataset: Path, demo
 
 def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
     from gazekit.training import train
+    from gazekit.training.grid import list_runs
 
-    keep_to_grid(folder, demo.models, demo.conditions, range(demo.seeds))
+    keep_to_grid(folder, list_runs(demo.models, demo.conditions, range(demo.seeds)))
     train(
         dataset,
         folder,
@@ -359,7 +360,7 @@ def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
 
 
 def _compare(folder: Path) -> None:
-    from gazekit.training import compare
+    from gazekit.stats.comparison import compare
 
     compare(folder)
 

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from gazekit.training.recipe import make_recipe
 from pipelines.checks import check_config, check_files
 from pipelines.config import Pipeline, dataset_files, read_pipeline
-from pipelines.folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from pipelines.stages import Outcome, Stage, run_stages
 
 
@@ -139,9 +139,10 @@ def _dataset(config: Pipeline, base: Path, dataset: Path) -> None:
 
 def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) -> None:
     from gazekit.training import train
+    from gazekit.training.grid import list_runs
 
     training, seeds = config.training, config.training.seed_list
-    keep_to_grid(out, training.models, training.conditions, seeds)
+    keep_to_grid(out, list_runs(training.models, training.conditions, seeds))
     train(
         dataset,
         out,
@@ -157,7 +158,7 @@ def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) 
 
 
 def _compare(dataset: Path, out: Path) -> None:
-    from gazekit.training import compare
+    from gazekit.stats.comparison import compare
 
     compare(out, dataset=dataset)
 

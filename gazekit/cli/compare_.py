@@ -40,7 +40,7 @@ def command(
     """
     import json
 
-    from gazekit.training import compare
+    from gazekit.stats.comparison import compare
 
     compare(
         folder,

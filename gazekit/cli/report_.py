@@ -40,8 +40,8 @@ def command(
     gazekit report runs/gbr --title "Reef pictures" --fixations fixations.csv
     """
     from gazekit.report import write_report
-    from gazekit.report.write import TABLES
+    from gazekit.stats.comparison_folder import REPORT_TABLES
 
     path = write_report(folder, title=title, notes=notes, dataset=dataset, fixations=fixations, pictures=pictures)
-    tables = sorted(str(table) for table in (folder / TABLES).iterdir())
+    tables = sorted(str(table) for table in (folder / REPORT_TABLES).iterdir())
     click.echo(json.dumps({"report": str(path), "tables": tables}) if as_json else str(path))

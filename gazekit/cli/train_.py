@@ -119,7 +119,7 @@ def compare_and_report(out: Path) -> dict[str, Any]:
     import json
 
     from gazekit.report import write_report
-    from gazekit.training import compare
+    from gazekit.stats.comparison import compare
 
     compare(out)
     sentences = json.loads((out / "conclusion.json").read_text())["sentences"]

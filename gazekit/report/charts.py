@@ -14,8 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gazekit.report.folder import Comparison
 from gazekit.report.wording_of_metrics import condition, metric
+from gazekit.stats.comparison_folder import Comparison
 
 # colours that stand for the page's own while matplotlib draws
 _PAGE = {

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from gazekit.report.folder import Comparison
 from gazekit.report.wording_of_metrics import condition, finite, interval, metric, number, p_value
+from gazekit.stats.comparison_folder import Comparison
 
 
 @dataclass(frozen=True)

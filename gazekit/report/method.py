@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.core.files import sha256
-from gazekit.report.folder import Comparison
 from gazekit.report.wording_of_metrics import CONDITIONS, condition, metric
+from gazekit.stats.comparison_folder import Comparison
 
 _KEPT = {
     ("rectangle", "mass"): "the smallest rectangle that holds {share:.0%} of the map",

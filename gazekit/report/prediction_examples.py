@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.histograms import moments
-from gazekit.report.folder import Comparison, distributions
 from gazekit.report.wording_of_metrics import metric
+from gazekit.stats.comparison_folder import Comparison, distributions
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,15 @@ from gazekit.pictures import SUFFIXES, read_picture
 from gazekit.report import charts, method
 from gazekit.report import comparison_tables as grids
 from gazekit.report.examples import Example, example, own_attention, spread
-from gazekit.report.folder import Comparison, distributions, read_comparison
 from gazekit.report.pictures import Shown, shown
 from gazekit.report.prediction_examples import Judged, judge, shown_model
 from gazekit.report.wording_of_metrics import condition, metric
+from gazekit.stats.comparison_folder import PICTURES, REPORT, REPORT_TABLES, Comparison, distributions, read_comparison
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
 FIGURES = ("srcc", "lcc", "accuracy", "emd2")
-TABLES = "report-tables"
 _FIXATIONS = ("image", "x_picture", "y_picture", "duration_ms")
 EXTRAS = 24  # pictures of the folder that a report takes in
 
@@ -74,7 +73,7 @@ def write_report(
     lead, rest = _sentences(comparison.conclusion)
     cells = comparison.rows[comparison.rows["level"] == "condition"]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
-    extras = _extras(comparison.folder / "pictures")
+    extras = _extras(comparison.folder / PICTURES)
     context: dict[str, Any] = {
         "title": title or "Does human attention help a model judge a picture?",
         "notes": list(notes),
@@ -84,7 +83,7 @@ def write_report(
         "model_key": charts.model_key(list(dict.fromkeys(cells["model"]))),
         **{grid.name.replace("-", "_"): grid for grid in tables},
         "papers": papers,
-        "tables": TABLES,
+        "tables": REPORT_TABLES,
         "result_figures": _result_figures(comparison),
         "paired_figures": _paired_figures(comparison),
         "examples": _examples(comparison, data, seen, pictures),
@@ -101,9 +100,9 @@ def write_report(
         "script": Markup(_resource("script.js")),
     }
     context["contents"] = _contents(context)
-    _write_tables(comparison.folder / TABLES, [*tables, *papers])
+    _write_tables(comparison.folder / REPORT_TABLES, [*tables, *papers])
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    path = comparison.folder / "report.html"
+    path = comparison.folder / REPORT
     write_text(path, environment.from_string(_resource("template.html")).render(context).lstrip())
     return path
 

@@ -1,3 +1,1 @@
 """Metrics, estimates, errors, corrections and conclusions; no torch in it."""
-
-from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.stats.estimates import measure
+from gazekit.stats.estimates import estimate
 from gazekit.stats.metrics import Features
 from gazekit.stats.standard_error import defined
 
@@ -41,7 +41,7 @@ def category_table(
 
 
 def _row(category: str, model: str, condition: str, some: Features, threshold: float, seed: int) -> dict[str, Any]:
-    found = measure(some, range(len(some.mean)), threshold, 2000, seed)
+    found = estimate(some, range(len(some.mean)), threshold, 2000, seed)
     row: dict[str, Any] = {"category": category, "model": model, "condition": condition, "n": some.n}
     row |= {metric: float(value.mean()) for metric, value in defined(found.values).items()}
     for metric, (low, high) in found.intervals().items():

@@ -14,7 +14,7 @@ from gazekit.stats.standard_error import defined, error_of, left_out
 
 
 @dataclass(frozen=True)
-class Measured:
+class Estimates:
     """Features (S, N), and per metric its values (S,), bootstrap replicates of their mean (B,) and the values without
     each picture (S, G); and how they were measured.
     """
@@ -35,21 +35,21 @@ class Measured:
             for m, v in defined(self.values).items()
         }
 
-    def only(self, seeds: Sequence[int]) -> Measured:
+    def only(self, seeds: Sequence[int]) -> Estimates:
         """The same of some of the seeds alone."""
         if tuple(seeds) == self.seeds:
             return self
         rows = [self.seeds.index(number) for number in seeds]
         kept = Features(*(value[rows] for value in self.features.arrays()))
-        return measure(kept, seeds, self.threshold, self.resamples, self.seed)
+        return estimate(kept, seeds, self.threshold, self.resamples, self.seed)
 
 
-def measure(found: Features, seeds: Sequence[int], threshold: float, resamples: int, seed: int) -> Measured:
+def estimate(found: Features, seeds: Sequence[int], threshold: float, resamples: int, seed: int) -> Estimates:
     """Measure a model on a condition, from features (S, N) of some seeds."""
     values = {m: np.asarray(v) for m, v in metrics(found, threshold).items()}
     replicates = bootstrap(found, threshold, resamples=resamples, seed=seed)
     without = left_out(found, threshold)
-    return Measured(tuple(seeds), found, values, replicates, without, threshold, resamples, seed)
+    return Estimates(tuple(seeds), found, values, replicates, without, threshold, resamples, seed)
 
 
 def limits_of(metric: str) -> tuple[float, float]:

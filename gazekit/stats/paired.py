@@ -11,12 +11,13 @@ import pandas as pd
 
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.progress import track
-from gazekit.stats.estimates import Measured, limits_of, measure
+from gazekit.stats.estimates import Estimates, estimate, limits_of
 from gazekit.stats.metrics import METRICS, Features, features
+from gazekit.stats.multiple_comparisons import holm
 from gazekit.stats.noise_ceiling import constant_histogram
-from gazekit.stats.resampling import holm, permutation_p
+from gazekit.stats.predictions import Predictions
+from gazekit.stats.resampling import permutation_p
 from gazekit.stats.standard_error import Error, defined, error_of, pooled_luck
-from gazekit.training.results import Results
 
 REFERENCES = ("human", "original")
 COLUMNS = [
@@ -41,17 +42,17 @@ COLUMNS = [
 ]
 
 
-def pairs_of(results: Results, asked: Sequence[tuple[str, str]] | None) -> list[tuple[str, str, str]]:
+def pairs_of(predictions: Predictions, asked: Sequence[tuple[str, str]] | None) -> list[tuple[str, str, str]]:
     """The (model, a, b) to compare: conditions that have finished runs of the same seeds."""
     if asked is not None:
         asked = _different(asked)
     found: list[tuple[str, str, str]] = []
-    for model in results.config["grid"]["models"]:
-        there = [condition for name, condition in results.predicted if name == model]
+    for model in predictions.models:
+        there = [condition for name, condition in predictions.predicted if name == model]
         wanted = default_pairs(there) if asked is None else list(asked)
-        for name in {name for pair in wanted for name in pair} - set(results.config["grid"]["conditions"]):
-            raise unknown_name("condition", name, results.config["grid"]["conditions"])
-        found += [(model, a, b) for a, b in wanted if a in there and b in there and _common(results, model, a, b)]
+        for name in {name for pair in wanted for name in pair} - set(predictions.conditions):
+            raise unknown_name("condition", name, predictions.conditions)
+        found += [(model, a, b) for a, b in wanted if a in there and b in there and _common(predictions, model, a, b)]
     return found
 
 
@@ -68,7 +69,7 @@ def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def paired_table(
-    measured: Mapping[tuple[str, str], Measured],
+    measured: Mapping[tuple[str, str], Estimates],
     pairs: Sequence[tuple[str, str, str]],
     threshold: float,
     permutations: int,
@@ -102,7 +103,7 @@ def paired_table(
     return table
 
 
-def luck_of(measured: Mapping[tuple[str, str], Measured], model: str) -> dict[str, tuple[float, int]]:
+def luck_of(measured: Mapping[tuple[str, str], Estimates], model: str) -> dict[str, tuple[float, int]]:
     """How much differences of a model's conditions vary from seed to seed, per metric: variance and its freedom."""
     sides = [found for (name, _), found in measured.items() if name == model]
     common = sorted(set.intersection(*(set(side.seeds) for side in sides)))
@@ -113,8 +114,8 @@ def luck_of(measured: Mapping[tuple[str, str], Measured], model: str) -> dict[st
 
 
 def paired_differences(
-    a: Measured,
-    b: Measured,
+    a: Estimates,
+    b: Estimates,
     threshold: float,
     test: Callable[[Features, Features, float], dict[str, float]],
     luck: Mapping[str, tuple[float, int]],
@@ -160,21 +161,21 @@ def paired_differences(
     return rows
 
 
-def floor_differences(results: Results, measured: Mapping[tuple[str, str], Measured]) -> list[dict[str, Any]]:
+def floor_differences(predictions: Predictions, measured: Mapping[tuple[str, str], Estimates]) -> list[dict[str, Any]]:
     """How much farther from the ratings each condition's histograms are than a constant one: EMD, r = 2, paired.
 
     Returns
     -------
     list of dicts: model, condition, floor (the constant histogram's EMD), difference, low, high.
     """
-    constant = np.broadcast_to(constant_histogram(results.training), results.actual.shape)
-    floors: dict[int, Measured] = {}  # by the number of seeds, which the pictures drawn depend on
+    constant = np.broadcast_to(constant_histogram(predictions.training), predictions.actual.shape)
+    floors: dict[int, Estimates] = {}  # by the number of seeds, which the pictures drawn depend on
     rows = []
     for (model, condition), found in track(measured.items(), "against the floor", len(measured)):
         count = len(found.seeds)
         if count not in floors:
-            alike = features(np.broadcast_to(constant, (count, *constant.shape)), results.actual)
-            floors[count] = measure(alike, found.seeds, found.threshold, found.resamples, found.seed)
+            alike = features(np.broadcast_to(constant, (count, *constant.shape)), predictions.actual)
+            floors[count] = estimate(alike, found.seeds, found.threshold, found.resamples, found.seed)
         floor = floors[count]
         value, there = float(found.values["emd2"].mean()), float(floor.values["emd2"].mean())
         _, low, high = _error(found, floor, "emd2", None)
@@ -183,7 +184,7 @@ def floor_differences(results: Results, measured: Mapping[tuple[str, str], Measu
     return rows
 
 
-def _error(a: Measured, b: Measured, metric: str, luck: tuple[float, int] | None) -> tuple[Error, float, float]:
+def _error(a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | None) -> tuple[Error, float, float]:
     """The error of a difference of the same seeds' means, and its 95 % interval."""
     values = defined(a.values)[metric] - defined(b.values)[metric]
     error = error_of(values, a.without[metric] - b.without[metric], a.features.n, luck)
@@ -202,5 +203,5 @@ def _different(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(found.values())
 
 
-def _common(results: Results, model: str, a: str, b: str) -> set[int]:
-    return set(results.predicted[model, a]) & set(results.predicted[model, b])
+def _common(predictions: Predictions, model: str, a: str, b: str) -> set[int]:
+    return set(predictions.predicted[model, a]) & set(predictions.predicted[model, b])

@@ -80,16 +80,6 @@ def difference(a: Features, b: Features, threshold: float) -> dict[str, Floats]:
     return {name: left[name].mean(axis=0) - right[name].mean(axis=0) for name in METRICS}
 
 
-def holm(p: npt.ArrayLike) -> Floats:
-    """Holm's step-down correction of a family of p values, in their order."""
-    values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
-    steps = values[order] * np.arange(len(values), 0, -1)
-    corrected = np.empty_like(values)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return corrected
-
-
 def affordable(found: Features, asked: int, fewest: int = _FEWEST) -> int:
     """How many resamples of features (S, N) are made of those asked for: fewer on very large splits."""
     return min(asked, max(fewest, _MOST_WORK // max(1, found.mean.size)))

@@ -1,6 +1,6 @@
-"""Fit, compare, score.
+"""Fit and score.
 
-Names that need torch load it when they are first touched; evaluation and comparison work without.
+Names that need torch load it when they are first touched. `evaluate` and `compare` are those of `gazekit.stats`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gazekit.stats.comparison import compare
     from gazekit.stats.metrics import evaluate
-    from gazekit.training.comparison import compare
     from gazekit.training.grid import plan, train
     from gazekit.training.loss import emd_loss
 
 _HOME = {
-    "compare": "comparison",
-    "emd_loss": "loss",
-    "evaluate": "metrics",
-    "plan": "grid",
-    "train": "grid",
+    "compare": "gazekit.stats.comparison",
+    "emd_loss": "gazekit.training.loss",
+    "evaluate": "gazekit.stats.metrics",
+    "plan": "gazekit.training.grid",
+    "train": "gazekit.training.grid",
 }
 _NEEDS_TORCH = {"emd_loss", "plan", "train"}
 
@@ -34,6 +34,6 @@ def __getattr__(name: str) -> Any:
         from gazekit.core.errors import MissingExtraError
 
         raise MissingExtraError("torch", "train")
-    value = getattr(importlib.import_module(f"gazekit.training.{_HOME[name]}"), name)
+    value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value
     return value

@@ -24,12 +24,12 @@ import torch
 from gazekit.core.errors import ConfigError, FormatError, InputError, unknown_name
 from gazekit.core.files import existing_file, write_text
 from gazekit.core.tables import write_table
+from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, runs_asked_for
 from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard
-from gazekit.training.one_run import train_cell
+from gazekit.training.one_run import train_run
 from gazekit.training.recipe import Recipe, completed, make_recipe
-from gazekit.training.results import cells_of
-from gazekit.training.runs import SYNTHETIC, Cell, Job
+from gazekit.training.runs import SYNTHETIC, Job
 from gazekit.training.two_stage import look_for
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def train(
         (condition ``original``, which is added where it is absent): its masks where it has them, else excitation
         backprop; ``synthetic-masks``, ``synthetic-excitation`` and ``synthetic-gradcam`` say which.
     seeds : how many (0, 1, ...), or which.
-    jobs : cells that are trained side by side, each in a process of its own.
+    jobs : runs that are trained side by side, each in a process of its own.
     threads : of each process; else the cores over the jobs. A folder keeps the number it was begun with, since
         results differ in the last digits with it.
     scheme : named split of the dataset.
-    scheduler : address of a Dask scheduler whose workers train the cells; they must see the same folders.
+    scheduler : address of a Dask scheduler whose workers train the runs; they must see the same folders.
     options : of `gazekit.training.recipe.Recipe`: size, epochs, batch, lr, ...
 
     Returns
@@ -100,9 +100,9 @@ def train(
     )
     team = join_team()
     if team.leads:
-        write_text(grid.out / "config.json", json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
-        write_truth(grid.dataset, scheme, grid.out / "truth.csv")
-    _run([job for job in grid.jobs if not job.cell.done(grid.out)], jobs, scheduler, team)
+        write_text(grid.out / CONFIG, json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
+        write_truth(grid.dataset, scheme, grid.out / TRUTH)
+    _run([job for job in grid.jobs if not job.run.done(grid.out)], jobs, scheduler, team)
     team.leave()
     return grid.out
 
@@ -116,9 +116,9 @@ class Grid:
     config: dict[str, Any]
     jobs: list[Job]
 
-    def states(self) -> list[tuple[Cell, str]]:
-        """Every cell, and whether it is done, begun or new."""
-        return [(job.cell, _state(job.cell, self.out)) for job in self.jobs]
+    def states(self) -> list[tuple[Run, str]]:
+        """Every run, and whether it is done, begun or new."""
+        return [(job.run, _state(job.run, self.out)) for job in self.jobs]
 
 
 def plan(
@@ -139,19 +139,19 @@ def plan(
 
     dataset, out, recipe = existing_file(dataset, "dataset"), Path(out), make_recipe(**options)
     data = open_dataset(dataset)
-    cells = list_cells(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
-    check_grid(data, dataset, cells, scheme, recipe)
+    runs = list_runs(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
+    check_grid(data, dataset, runs, scheme, recipe)
     check_machine(recipe, threads, here=scheduler is None)
     if recipe.tensorboard:
         check_tensorboard()
-    config = _config(dataset, out, data, recipe, cells, scheme, threads or _threads(out, jobs))
+    config = _config(dataset, out, data, recipe, runs, scheme, threads or _threads(out, jobs))
     common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"])
-    made = [Job(cell, *common) for cell in cells]
+    made = [Job(run, *common) for run in runs]
     return Grid(data, out, config, made)
 
 
-def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Cell]:
-    """The cells of a grid: ``original`` first, ``synthetic``, which needs it, last."""
+def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:
+    """The runs of a grid: ``original`` first, ``synthetic``, which needs it, last."""
     wanted = list(dict.fromkeys(conditions))
     if "original" not in wanted and any(name in SYNTHETIC for name in wanted):
         wanted.insert(0, "original")
@@ -167,22 +167,22 @@ def list_cells(models: Iterable[str], conditions: Iterable[str], seeds: Iterable
     ]
     if faults:
         raise ConfigError("; ".join(faults))
-    return [Cell(model, condition, seed) for condition, model, seed in itertools.product(wanted, names, numbers)]
+    return [Run(model, condition, seed) for condition, model, seed in itertools.product(wanted, names, numbers)]
 
 
-def check_grid(data: Dataset, path: Path, cells: Sequence[Cell], scheme: str, recipe: Recipe) -> None:
+def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, recipe: Recipe) -> None:
     """Raise a `ConfigError` with everything that is wrong, before anything is trained."""
     faults = []
-    for name in dict.fromkeys(cell.model for cell in cells):
+    for name in dict.fromkeys(run.model for run in runs):
         try:
             faults += [f"{name} {fault}" for fault in model_faults(name, data.scale, recipe, data.sizes)]
         except InputError as error:
             faults.append(str(error))
     known = [*data.conditions, *(SYNTHETIC if "human" in data.conditions else [])]
-    for condition in dict.fromkeys(cell.condition for cell in cells):
+    for condition in dict.fromkeys(run.condition for run in runs):
         if condition not in known:
             faults.append(f"{path} lacks the condition {condition!r}: {unknown_name('condition', condition, known)}")
-    masked = [c.model for c in cells if c.condition == "synthetic-masks" and "residual-attention" not in c.model]
+    masked = [r.model for r in runs if r.condition == "synthetic-masks" and "residual-attention" not in r.model]
     if masked:
         faults.append(
             f"synthetic-masks needs Residual Attention Networks; {', '.join(dict.fromkeys(masked))} has no masks"
@@ -280,21 +280,21 @@ def _config(
     out: Path,
     data: Dataset,
     recipe: Recipe,
-    cells: Sequence[Cell],
+    runs: Sequence[Run],
     scheme: str,
     threads: int,
 ) -> dict[str, Any]:
     before = _before(out)
     grid: dict[str, list[Any]] = {
-        "models": list(dict.fromkeys(cell.model for cell in cells)),
-        "conditions": list(dict.fromkeys(cell.condition for cell in cells)),
-        "seeds": list(dict.fromkeys(cell.seed for cell in cells)),
+        "models": list(dict.fromkeys(run.model for run in runs)),
+        "conditions": list(dict.fromkeys(run.condition for run in runs)),
+        "seeds": list(dict.fromkeys(run.seed for run in runs)),
     }
     earlier = before.get("grid", {})
     config = {
         "schema": SCHEMA,
         "grid": {key: list(dict.fromkeys(earlier.get(key, []) + values)) for key, values in grid.items()},
-        "cells": list(dict.fromkeys([*cells_of(before), *((c.model, c.condition, c.seed) for c in cells)])),
+        "cells": list(dict.fromkeys((r.model, r.condition, r.seed) for r in [*runs_asked_for(before), *runs])),
         "dataset": {"path": _path_from(dataset, out), "sha256": data.sha256},
         "scheme": scheme,
         "buckets": data.scale,
@@ -309,7 +309,7 @@ def _config(
 
 
 def _before(out: Path) -> dict[str, Any]:
-    path = out / "config.json"
+    path = out / CONFIG
     if not path.exists():
         return {}
     try:
@@ -335,10 +335,10 @@ def _path_from(dataset: Path, out: Path) -> str:
         return str(dataset.resolve())
 
 
-def _state(cell: Cell, out: Path) -> str:
-    if cell.done(out):
+def _state(run: Run, out: Path) -> str:
+    if run.done(out):
         return "done"
-    return "begun" if (cell.folder(out) / "last.pt").exists() else "new"
+    return "begun" if (run.folder(out) / "last.pt").exists() else "new"
 
 
 def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None:
@@ -358,7 +358,7 @@ def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None
 def _run(todo: Sequence[Job], jobs: int, scheduler: str | None, team: Team) -> None:
     if team.world > 1 or (jobs == 1 and scheduler is None):
         for job in todo:
-            train_cell(job, team)
+            train_run(job, team)
         return
     with _executor(min(jobs, max(1, len(todo))), scheduler) as executor:
         _run_beside(executor, list(todo))
@@ -370,7 +370,7 @@ def _run_beside(executor: Executor, waiting: list[Job]) -> None:
     running: dict[Future[Path], Job] = {}
     for _ in track(range(len(waiting)), "Training", len(waiting)):
         for job in [job for job in waiting if _ready(job)]:
-            running[executor.submit(train_cell, job)] = job
+            running[executor.submit(train_run, job)] = job
             waiting.remove(job)
         finished, _ = wait(running, return_when=FIRST_COMPLETED)
         first = next(iter(finished))
@@ -379,8 +379,8 @@ def _run_beside(executor: Executor, waiting: list[Job]) -> None:
 
 
 def _ready(job: Job) -> bool:
-    needed = Cell(job.cell.model, "original", job.cell.seed)
-    return job.cell.condition not in SYNTHETIC or needed.done(job.out)
+    needed = Run(job.run.model, "original", job.run.seed)
+    return job.run.condition not in SYNTHETIC or needed.done(job.out)
 
 
 @contextmanager

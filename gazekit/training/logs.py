@@ -12,33 +12,33 @@ from typing import Any
 
 from gazekit.core.errors import MissingExtraError
 from gazekit.core.files import write_text
-from gazekit.training.loop import Run
+from gazekit.training.loop import TrainingState
 
 
 class EpochLog:
-    """Called after every epoch of a cell; does nothing but in the process that leads."""
+    """Called after every epoch of a run; does nothing but in the process that leads."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.last = time.monotonic()
 
-    def __call__(self, run: Run, folder: Path) -> None:
+    def __call__(self, state: TrainingState, folder: Path) -> None:
         """Write ``metrics.jsonl`` (a row an epoch), and show where the run is."""
-        if not run.team.leads:
+        if not state.team.leads:
             return
-        write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in run.history))
-        if run.recipe.tensorboard:
-            to_tensorboard(folder / "tensorboard", run.history[-1])
+        write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in state.history))
+        if state.recipe.tensorboard:
+            to_tensorboard(folder / "tensorboard", state.history[-1])
         seconds, self.last = time.monotonic() - self.last, time.monotonic()
-        if sys.stderr.isatty() and parent_process() is None:  # side by side, the bar of all cells is shown instead
-            print(f"\r\x1b[2K{self.line(run, seconds)}", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty() and parent_process() is None:  # side by side, the bar of all runs is shown instead
+            print(f"\r\x1b[2K{self.line(state, seconds)}", end="", file=sys.stderr, flush=True)
 
-    def line(self, run: Run, seconds: float) -> str:
+    def line(self, state: TrainingState, seconds: float) -> str:
         """Where the run is, in one line."""
-        row, left = run.history[-1], run.recipe.epochs - len(run.history)
-        speed = len(run.task.train.indices) / max(seconds, 1e-9)
+        row, left = state.history[-1], state.recipe.epochs - len(state.history)
+        speed = len(state.task.train.indices) / max(seconds, 1e-9)
         return (
-            f"{self.name}: epoch {len(run.history)} of {run.recipe.epochs}, training loss {row['train_loss']:.4f}, "
+            f"{self.name}: epoch {len(state.history)} of {state.recipe.epochs}, training loss {row['train_loss']:.4f}, "
             f"validation loss {row['validation_loss']:.4f}, {speed:.0f} pictures/s, {left * seconds:.0f} s left at most"
         )
 

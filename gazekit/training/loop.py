@@ -58,7 +58,7 @@ class Task:
 
 
 @dataclass
-class Run:
+class TrainingState:
     """A network in training and all of its state."""
 
     task: Task
@@ -100,34 +100,34 @@ class Saver:
     leads: bool = True
     saved: float = field(default_factory=time.monotonic)
 
-    def offer(self, run: Run) -> None:
+    def offer(self, state: TrainingState) -> None:
         """Save, if the last time is long enough ago."""
         if time.monotonic() - self.saved >= self.seconds:
-            self.save(run)
+            self.save(state)
 
-    def save(self, run: Run) -> None:
+    def save(self, state: TrainingState) -> None:
         """Save now: the best weights first, so that ``last.pt`` never knows of a best that is not there."""
         if self.leads:
-            if run.best is not None:
-                state: dict[str, Any] = {"identity": self.identity, "state_dict": run.best, "history": run.history}
-                state |= {"mean": [*run.task.mean], "std": [*run.task.std], "aspects": [*run.task.aspects]}
-                save_checkpoint(self.folder / "best.pt", state)
-            save_checkpoint(self.folder / "last.pt", {"identity": self.identity, **_state(run)})
+            if state.best is not None:
+                best: dict[str, Any] = {"identity": self.identity, "state_dict": state.best, "history": state.history}
+                best |= {"mean": [*state.task.mean], "std": [*state.task.std], "aspects": [*state.task.aspects]}
+                save_checkpoint(self.folder / "best.pt", best)
+            save_checkpoint(self.folder / "last.pt", {"identity": self.identity, **_content(state)})
         self.saved = time.monotonic()
 
-    def restore(self, run: Run) -> bool:
+    def restore(self, state: TrainingState) -> bool:
         """Take the run to where ``last.pt`` left it; false where there is none."""
         path = self.folder / "last.pt"
         if not path.exists():
             return False
         content = load_checkpoint(path)
         check_identity(content["identity"], self.identity, path)
-        run.model.load_state_dict(content["state_dict"])
-        run.optimizer.load_state_dict(content["optimizer"])
-        run.average, run.history = content["average"], content["history"]
-        run.position, run.loss_sum = content["position"], content["loss_sum"]
-        if run.history:
-            run.best = load_checkpoint(self.folder / "best.pt")["state_dict"]
+        state.model.load_state_dict(content["state_dict"])
+        state.optimizer.load_state_dict(content["optimizer"])
+        state.average, state.history = content["average"], content["history"]
+        state.position, state.loss_sum = content["position"], content["loss_sum"]
+        if state.history:
+            state.best = load_checkpoint(self.folder / "best.pt")["state_dict"]
         return True
 
 
@@ -145,19 +145,19 @@ def check_identity(found: dict[str, Any], expected: dict[str, Any], path: Path) 
         )
 
 
-def fit(run: Run, saver: Saver, on_epoch: Callable[[Run], None] = lambda run: None) -> None:
-    """Train until the recipe ends; afterwards ``run.best`` holds the weights of the best epoch."""
-    saver.restore(run)
-    run.team.wait()  # or another process could read what the first one writes next
-    while not finished(run.recipe, run.losses):
-        _train_epoch(run, saver)
-        _close_epoch(run)
-        on_epoch(run)
-        saver.offer(run)
-    saver.save(run)
+def fit(state: TrainingState, saver: Saver, on_epoch: Callable[[TrainingState], None] = lambda state: None) -> None:
+    """Train until the recipe ends; afterwards ``state.best`` holds the weights of the best epoch."""
+    saver.restore(state)
+    state.team.wait()  # or another process could read what the first one writes next
+    while not finished(state.recipe, state.losses):
+        _train_epoch(state, saver)
+        _close_epoch(state)
+        on_epoch(state)
+        saver.offer(state)
+    saver.save(state)
 
 
-def make_run(task: Task, recipe: Recipe, network: nn.Module, team: Team) -> Run:
+def begin_training(task: Task, recipe: Recipe, network: nn.Module, team: Team) -> TrainingState:
     """A run from its beginning; two learning rates where the recipe has them."""
     device = device_of(recipe)
     network = network.to(device)
@@ -165,7 +165,7 @@ def make_run(task: Task, recipe: Recipe, network: nn.Module, team: Team) -> Run:
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = _optimizer(recipe, network)
     average = _copy(network.state_dict()) if recipe.ema else None
-    return Run(task, recipe, prepare(network, team), optimizer, team, average)
+    return TrainingState(task, recipe, prepare(network, team), optimizer, team, average)
 
 
 def device_of(recipe: Recipe) -> torch.device:
@@ -187,127 +187,127 @@ def normalised(images: Images, task: Task, recipe: Recipe) -> Images:
 
 
 @torch.no_grad()
-def predict(run: Run, part: Part) -> npt.NDArray[np.float32]:
+def predict(state: TrainingState, part: Part) -> npt.NDArray[np.float32]:
     """Predicted distributions (n, K) of a part's pictures in their order; each is computed once over the team."""
-    run.model.eval()
-    mine = run.team.share(np.arange(len(part.indices)))
-    plan = in_order(mine, 64, run.task.shapes[part.indices])
+    state.model.eval()
+    mine = state.team.share(np.arange(len(part.indices)))
+    plan = in_order(mine, 64, state.task.shapes[part.indices])
     local: npt.NDArray[np.float32] | None = None
     for rows, images in zip(plan, part.examples.stream([part.indices[rows] for rows in plan]), strict=True):
-        found = _forward(run, run.model, images).float().cpu().numpy()
+        found = _forward(state, state.model, images).float().cpu().numpy()
         local = np.empty((len(mine), found.shape[1]), np.float32) if local is None else local
         local[np.searchsorted(mine, rows)] = found
-    empty = np.empty((0, run.task.truth.shape[1]), np.float32)
-    return run.team.together(empty if local is None else local, len(part.indices))
+    empty = np.empty((0, state.task.truth.shape[1]), np.float32)
+    return state.team.together(empty if local is None else local, len(part.indices))
 
 
-def use_weights(run: Run, weights: Weights) -> None:
+def use_weights(state: TrainingState, weights: Weights) -> None:
     """Put weights in the run's network."""
-    run.model.load_state_dict(weights)
+    state.model.load_state_dict(weights)
 
 
-def _train_epoch(run: Run, saver: Saver) -> None:
-    task, recipe = run.task, run.recipe
-    factor = rate_factor(recipe, run.epoch, run.losses)
-    for group in run.optimizer.param_groups:
+def _train_epoch(state: TrainingState, saver: Saver) -> None:
+    task, recipe = state.task, state.recipe
+    factor = rate_factor(recipe, state.epoch, state.losses)
+    for group in state.optimizer.param_groups:
         group["lr"] = group["base_lr"] * factor
-    plan = epoch_plan(task.train.indices, recipe.batch, task.seed, run.epoch, task.shapes)[run.position :]
-    mine = shares(plan, run.team)
+    plan = epoch_plan(task.train.indices, recipe.batch, task.seed, state.epoch, task.shapes)[state.position :]
+    mine = shares(plan, state.team)
     read = [share if len(share) else batch[:1] for batch, share in zip(plan, mine, strict=True)]
-    run.network.train()
-    draw = Draw(task.seed, run.epoch)
+    state.network.train()
+    draw = Draw(task.seed, state.epoch)
     for batch, share, seen, images in zip(plan, mine, read, task.train.examples.stream(read, draw), strict=True):
         if recipe.crop is not None:
             images = cropped(images, seen, draw, task.shapes[batch[0]])
         if recipe.flip:
             images = mirrored(images, seen, draw, len(task.names))
-        where = f"in epoch {run.epoch + 1}, step {run.position + 1}"
+        where = f"in epoch {state.epoch + 1}, step {state.position + 1}"
         try:
-            loss = run.team.sum(_step(run, images, share, len(batch)))
+            loss = state.team.sum(_step(state, images, share, len(batch)))
         except ValueError as error:
             if ONE_VALUE not in str(error):
                 raise
             raise TrainingError(
-                f"batch normalisation needs more than one value {where}, on the pictures {_shown(run, batch)}. "
+                f"batch normalisation needs more than one value {where}, on the pictures {_shown(state, batch)}. "
                 "A larger --size or --batch, or --aspect-buckets 1 helps, with another --out"
             ) from error
         if not np.isfinite(loss):
-            raise _not_finite(run, f"the loss is {loss} {where}", batch)
-        run.loss_sum += loss
-        run.position += 1
-        saver.offer(run)
+            raise _not_finite(state, f"the loss is {loss} {where}", batch)
+        state.loss_sum += loss
+        state.position += 1
+        saver.offer(state)
 
 
-def _step(run: Run, images: Images, share: Index, batch: int) -> float:
+def _step(state: TrainingState, images: Images, share: Index, batch: int) -> float:
     """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures.
 
     Every process computes as many parts as the others, and its pictures of the same parts, since all wait for each
     other in each of them. A part without pictures, of a batch smaller than the team, is a tensor of no rows: it adds
     nothing to losses, gradients and the statistics of batch normalisation.
     """
-    recipe, task = run.recipe, run.task
-    seed = _step_seed(task.seed, run.epoch, run.position)
-    torch.manual_seed(seed + run.team.rank)
-    places = np.arange(run.team.rank, batch, run.team.world)  # of this process's pictures in the batch
-    run.optimizer.zero_grad(set_to_none=True)
+    recipe, task = state.recipe, state.task
+    seed = _step_seed(task.seed, state.epoch, state.position)
+    torch.manual_seed(seed + state.team.rank)
+    places = np.arange(state.team.rank, batch, state.team.world)  # of this process's pictures in the batch
+    state.optimizer.zero_grad(set_to_none=True)
     total = 0.0
     for part in np.array_split(np.arange(batch), recipe.accumulate):
         rows = np.flatnonzero(np.isin(places, part))
-        place(run.model, seed, places[rows], batch)
+        place(state.model, seed, places[rows], batch)
         truth = task.truth[share[rows]].to(device_of(recipe))
-        loss = task.criterion(_forward(run, run.network, tuple(one[rows] for one in images)).float(), truth).sum()
+        loss = task.criterion(_forward(state, state.network, tuple(one[rows] for one in images)).float(), truth).sum()
         total += float(loss.detach())
-        (loss * (run.team.world / batch)).backward()  # type: ignore[no-untyped-call]
+        (loss * (state.team.world / batch)).backward()  # type: ignore[no-untyped-call]
     if recipe.clip is not None:
-        nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
-    run.optimizer.step()
-    if run.average is not None and recipe.ema is not None:
-        _move_average(run.average, run.model.state_dict(), recipe.ema)
+        nn.utils.clip_grad_norm_(state.network.parameters(), recipe.clip)
+    state.optimizer.step()
+    if state.average is not None and recipe.ema is not None:
+        _move_average(state.average, state.model.state_dict(), recipe.ema)
     return total
 
 
-def _forward(run: Run, network: nn.Module, images: Images) -> Tensor:
-    inputs = normalised(images, run.task, run.recipe)
-    with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=run.recipe.precision == "bf16"):
+def _forward(state: TrainingState, network: nn.Module, images: Images) -> Tensor:
+    inputs = normalised(images, state.task, state.recipe)
+    with torch.autocast(inputs[0].device.type, torch.bfloat16, enabled=state.recipe.precision == "bf16"):
         output: Tensor = network(*inputs)
     return output
 
 
-def _close_epoch(run: Run) -> None:
-    own = _copy(run.model.state_dict()) if run.average is not None else None
-    if run.average is not None:
-        use_weights(run, run.average)
-    validation = _validation_loss(run)
-    seen = run.loss_sum / len(run.task.train.indices)
-    lr = run.optimizer.param_groups[0]["lr"]
-    run.history.append({"epoch": run.epoch + 1, "lr": lr, "train_loss": seen, "validation_loss": validation})
-    if best_epoch(run.losses) == len(run.history) - 1:
-        run.best = _copy(run.model.state_dict())
+def _close_epoch(state: TrainingState) -> None:
+    own = _copy(state.model.state_dict()) if state.average is not None else None
+    if state.average is not None:
+        use_weights(state, state.average)
+    validation = _validation_loss(state)
+    seen = state.loss_sum / len(state.task.train.indices)
+    lr = state.optimizer.param_groups[0]["lr"]
+    state.history.append({"epoch": state.epoch + 1, "lr": lr, "train_loss": seen, "validation_loss": validation})
+    if best_epoch(state.losses) == len(state.history) - 1:
+        state.best = _copy(state.model.state_dict())
     if own is not None:
-        use_weights(run, own)
-    run.position, run.loss_sum = 0, 0.0
+        use_weights(state, own)
+    state.position, state.loss_sum = 0, 0.0
 
 
-def _validation_loss(run: Run) -> float:
-    part = run.task.validation
-    predicted = torch.from_numpy(predict(run, part))
+def _validation_loss(state: TrainingState) -> float:
+    part = state.task.validation
+    predicted = torch.from_numpy(predict(state, part))
     with torch.no_grad():
-        losses = run.task.criterion(predicted, run.task.truth[part.indices])
+        losses = state.task.criterion(predicted, state.task.truth[part.indices])
     bad = ~torch.isfinite(losses).numpy()
     if bad.any():
-        raise _not_finite(run, f"the validation loss is not finite after epoch {run.epoch + 1}", part.indices[bad])
+        raise _not_finite(state, f"the validation loss is not finite after epoch {state.epoch + 1}", part.indices[bad])
     return float(losses.mean())
 
 
-def _not_finite(run: Run, what: str, indices: Index) -> TrainingError:
+def _not_finite(state: TrainingState, what: str, indices: Index) -> TrainingError:
     return TrainingError(
-        f"{what}, on the pictures {_shown(run, indices)}. A lower --lr or --clip 1 may help, with another --out: "
+        f"{what}, on the pictures {_shown(state, indices)}. A lower --lr or --clip 1 may help, with another --out: "
         "a folder keeps the options it was begun with. The last checkpoint stays"
     )
 
 
-def _shown(run: Run, indices: Index) -> str:
-    names = [run.task.names[i] for i in indices]
+def _shown(state: TrainingState, indices: Index) -> str:
+    names = [state.task.names[i] for i in indices]
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
@@ -357,14 +357,14 @@ def _move_average(average: Weights, state: dict[str, Tensor], decay: float) -> N
             average[name].copy_(value)
 
 
-def _state(run: Run) -> dict[str, Any]:
+def _content(state: TrainingState) -> dict[str, Any]:
     return {
-        "state_dict": run.model.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "average": run.average,
-        "history": run.history,
-        "position": run.position,
-        "loss_sum": run.loss_sum,
+        "state_dict": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "average": state.average,
+        "history": state.history,
+        "position": state.position,
+        "loss_sum": state.loss_sum,
     }
 
 

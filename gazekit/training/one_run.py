@@ -1,4 +1,4 @@
-"""One cell of a grid: a model trained on a condition with a seed, and its predictions for the test split."""
+"""One run of a grid: a model trained on a condition with a seed, and its predictions for the test split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gazekit.core.tables import write_table
 from gazekit.training.distributed import Team
 from gazekit.training.loading import Reader
 from gazekit.training.logs import EpochLog
-from gazekit.training.loop import Run, predict, use_weights
+from gazekit.training.loop import TrainingState, predict, use_weights
 from gazekit.training.runs import SYNTHETIC, Job
 from gazekit.training.synthetic import own_attention
 from gazekit.training.two_stage import Ground, train_network
@@ -27,32 +27,32 @@ if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
 
-def train_cell(job: Job, team: Team | None = None) -> Path:
-    """Train a cell, or go on where it stopped; predictions and ``done.json`` are written last.
+def train_run(job: Job, team: Team | None = None) -> Path:
+    """Train a run, or go on where it stopped; predictions and ``done.json`` are written last.
 
     Returns
     -------
-    The cell's folder.
+    The run's folder.
     """
     from gazekit.dataset import open_dataset
 
     team = team or Team()
-    folder = job.cell.folder(job.out)
-    if not job.cell.done(job.out):
+    folder = job.run.folder(job.out)
+    if not job.run.done(job.out):
         torch.set_num_threads(job.threads)
         started = time.monotonic()
         dataset = with_own_attention(open_dataset(job.dataset, verify=False), job, team)
         _open_folder(job, dataset.scale, team)
         ground = Ground(job, dataset, distributions(dataset.counts), team)
-        run, reader = train_network(ground, build_network(job, dataset.scale), EpochLog(str(job.cell)))
-        _finish(ground, run, reader, time.monotonic() - started)
+        state, reader = train_network(ground, build_network(job, dataset.scale), EpochLog(str(job.run)))
+        _finish(ground, state, reader, time.monotonic() - started)
         team.wait()
     return folder
 
 
 def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
-    """The dataset with the network's own attention as a condition, where the cell needs it."""
-    if job.cell.condition not in SYNTHETIC:
+    """The dataset with the network's own attention as a condition, where the run needs it."""
+    if job.run.condition not in SYNTHETIC:
         return dataset
     from gazekit.dataset.synthetic import with_attention
 
@@ -61,17 +61,17 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     boxes, maps = own_attention(dataset, job)
     if team.leads:
         team.wait()
-    return with_attention(dataset, job.cell.condition, boxes, maps)
+    return with_attention(dataset, job.run.condition, boxes, maps)
 
 
 def build_network(job: Job, buckets: int) -> torch.nn.Module:
-    """The cell's network: the same first weights for a seed, whatever the condition."""
+    """The run's network: the same first weights for a seed, whatever the condition."""
     from gazekit import models
 
-    torch.manual_seed(job.cell.seed)
+    torch.manual_seed(job.run.seed)
     recipe = job.recipe
     return models.create(
-        job.cell.model, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
+        job.run.model, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
     )
 
 
@@ -84,26 +84,26 @@ def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:
 def _open_folder(job: Job, buckets: int, team: Team) -> None:
     if not team.leads:
         return
-    folder = job.cell.folder(job.out)
+    folder = job.run.folder(job.out)
     for left_by_a_kill in folder.rglob(".*.part"):
         left_by_a_kill.unlink(missing_ok=True)
     write_text(folder / "config.json", json.dumps(job.identity(buckets), indent=1, sort_keys=True) + "\n")
 
 
-def _finish(ground: Ground, run: Run, reader: Reader, seconds: float) -> None:
-    assert run.best is not None
-    use_weights(run, run.best)
+def _finish(ground: Ground, state: TrainingState, reader: Reader, seconds: float) -> None:
+    assert state.best is not None
+    use_weights(state, state.best)
     test = ground.part("test", reader)
-    predicted = predict(run, test)
-    if not run.team.leads:
+    predicted = predict(state, test)
+    if not state.team.leads:
         return
-    folder = ground.job.cell.folder(ground.job.out)
+    folder = ground.job.run.folder(ground.job.out)
     table = pd.DataFrame(predicted.astype(np.float64), columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
-    table.insert(0, "image", [run.task.names[i] for i in test.indices])
+    table.insert(0, "image", [state.task.names[i] for i in test.indices])
     write_table(table, folder / "predictions.csv")
     write_text(folder / "machine.json", json.dumps(_machine(ground.job, seconds), indent=1) + "\n")
-    best = min(run.history, key=lambda row: row["validation_loss"])
-    write_text(folder / "done.json", json.dumps({"epochs": len(run.history), "best": best}, indent=1) + "\n")
+    best = min(state.history, key=lambda row: row["validation_loss"])
+    write_text(folder / "done.json", json.dumps({"epochs": len(state.history), "best": best}, indent=1) + "\n")
 
 
 def _machine(job: Job, seconds: float) -> dict[str, Any]:

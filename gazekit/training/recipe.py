@@ -1,4 +1,4 @@
-"""How a network is trained: one recipe for all cells of a grid, so that conditions differ in nothing else."""
+"""How a network is trained: one recipe for all runs of a grid, so that conditions differ in nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to be trained: the cells of a grid, and what a process needs for one."""
+"""What is to be trained: the runs of a grid, and what a process needs for one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gazekit.stats.comparison_folder import Run
 from gazekit.training.recipe import Recipe
 
 SYNTHETIC = {
@@ -17,30 +18,10 @@ SYNTHETIC = {
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A model, a condition and a seed."""
-
-    model: str
-    condition: str
-    seed: int
-
-    def folder(self, out: Path) -> Path:
-        """Where the cell's files are."""
-        return out / "runs" / self.model / self.condition / f"seed{self.seed}"
-
-    def done(self, out: Path) -> bool:
-        """Whether it is trained and tested."""
-        return (self.folder(out) / "done.json").exists()
-
-    def __str__(self) -> str:
-        return f"{self.model} / {self.condition} / seed {self.seed}"
-
-
-@dataclass(frozen=True)
 class Job:
-    """What a process needs to train a cell."""
+    """What a process needs to train a run."""
 
-    cell: Cell
+    run: Run
     dataset: Path
     dataset_sha256: str
     out: Path
@@ -52,9 +33,9 @@ class Job:
     def identity(self, buckets: int) -> dict[str, Any]:
         """What results depend on: it is kept in every checkpoint and must agree when a run goes on."""
         return {
-            "model": self.cell.model,
-            "condition": self.cell.condition,
-            "seed": self.cell.seed,
+            "model": self.run.model,
+            "condition": self.run.condition,
+            "seed": self.run.seed,
             "buckets": buckets,
             "dataset": self.dataset_sha256,
             "scheme": self.scheme,

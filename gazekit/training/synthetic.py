@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.files import whole_file
+from gazekit.stats.comparison_folder import Run
 from gazekit.training.load_model import load_trained
 from gazekit.training.loading import Reader, in_order
-from gazekit.training.runs import SYNTHETIC, Cell, Job
+from gazekit.training.runs import SYNTHETIC, Job
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -31,7 +32,7 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
     """
     from gazekit.dataset.synthetic import read_attention
 
-    path = attention_file(job.out, job.cell)
+    path = attention_file(job.out, job.run)
     if path.exists():
         return read_attention(path, len(dataset.ids))
     maps = own_maps(dataset, job)
@@ -41,10 +42,10 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
     return boxes, maps
 
 
-def attention_file(out: Path, cell: Cell) -> Path:
+def attention_file(out: Path, run: Run) -> Path:
     """Where a network's own attention is kept."""
-    method = cell.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
-    return out / "synthetic" / cell.model / f"seed{cell.seed}{method}.npz"
+    method = run.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
+    return out / "synthetic" / run.model / f"seed{run.seed}{method}.npz"
 
 
 def own_maps(dataset: Dataset, job: Job) -> Maps:
@@ -52,8 +53,8 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     from gazekit.models.attention import synthetic_attention
     from gazekit.models.pixels import normalised
 
-    method: Any = SYNTHETIC[job.cell.condition]
-    trained = load_trained(Cell(job.cell.model, "original", job.cell.seed).folder(job.out))
+    method: Any = SYNTHETIC[job.run.condition]
+    trained = load_trained(Run(job.run.model, "original", job.run.seed).folder(job.out))
     reader = Reader(dataset, "original", trained.look)
     maps = np.zeros((len(dataset.ids), GRID, GRID), dtype=np.float32)
     for batch in in_order(np.arange(len(maps)), 32, reader.shapes):

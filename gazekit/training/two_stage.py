@@ -19,7 +19,17 @@ from torch import Tensor, nn
 
 from gazekit.stats.metrics import default_threshold
 from gazekit.training.loading import Reader, open_examples
-from gazekit.training.loop import Criterion, Part, Run, Saver, Task, emd_criterion, fit, make_run, use_weights
+from gazekit.training.loop import (
+    Criterion,
+    Part,
+    Saver,
+    Task,
+    TrainingState,
+    begin_training,
+    emd_criterion,
+    fit,
+    use_weights,
+)
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -29,13 +39,13 @@ if TYPE_CHECKING:
     from gazekit.training.recipe import Recipe
     from gazekit.training.runs import Job
 
-OnEpoch = Callable[[Run, Path], None]
+OnEpoch = Callable[[TrainingState, Path], None]
 FOVEAL_BUCKETS = 4  # aspect ratios of the peripheral view, which keeps the picture's as well as it can
 
 
 @dataclasses.dataclass(frozen=True)
 class Ground:
-    """What a cell is trained on, before it is known how its network looks at it."""
+    """What a run is trained on, before it is known how its network looks at it."""
 
     job: Job
     dataset: Dataset
@@ -46,7 +56,7 @@ class Ground:
         """How the network takes a picture."""
         recipe = self.job.recipe
         look = look_for(network, self.dataset.sizes, recipe)
-        return Reader(self.dataset, self.job.cell.condition, look, recipe.fill, recipe.soft_px)
+        return Reader(self.dataset, self.job.run.condition, look, recipe.fill, recipe.soft_px)
 
     def part(self, split: str, reader: Reader) -> Part:
         """A split of the dataset."""
@@ -68,7 +78,7 @@ class Ground:
             names=self.dataset.ids,
             mean=tuple(network.mean),  # type: ignore[arg-type]
             std=tuple(network.std),  # type: ignore[arg-type]
-            seed=self.job.cell.seed,
+            seed=self.job.run.seed,
             criterion=criterion,
             shapes=reader.shapes,
             aspects=reader.look.aspects,
@@ -76,7 +86,7 @@ class Ground:
 
     def saver(self, stage: str = "") -> Saver:
         """What keeps the checkpoints, of a stage in a folder of its own."""
-        folder = self.job.cell.folder(self.job.out) / stage
+        folder = self.job.run.folder(self.job.out) / stage
         identity = self.job.identity(int(self.truth.shape[1]))
         return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads)
 
@@ -90,16 +100,16 @@ def look_for(network: nn.Module, sizes: npt.ArrayLike, recipe: Recipe) -> Look:
     return look_of(network, recipe.size, aspects_of(sizes, buckets))
 
 
-def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tuple[Run, Reader]:
-    """Train a network in its stages; gives the last one's run, and how pictures were read for it."""
+def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tuple[TrainingState, Reader]:
+    """Train a network in its stages; gives the last one's state, and how pictures were read for it."""
     reader = ground.reader(network)
     if hasattr(network, "set_stage"):
         reader = _attended(ground, network, reader, on_epoch)
     task = ground.task(network, reader, emd_criterion(ground.job.recipe.r))
     saver = ground.saver()
-    run = make_run(task, ground.job.recipe, network, ground.team)
-    fit(run, saver, lambda run: on_epoch(run, saver.folder))
-    return run, reader
+    state = begin_training(task, ground.job.recipe, network, ground.team)
+    fit(state, saver, lambda state: on_epoch(state, saver.folder))
+    return state, reader
 
 
 def two_classes(threshold: float) -> Criterion:
@@ -121,10 +131,10 @@ def _attended(ground: Ground, network: nn.Module, reader: Reader, on_epoch: OnEp
     foveal.set_stage(1)
     criterion = two_classes(default_threshold(int(ground.truth.shape[1])))
     saver = ground.saver("stage1")
-    run = make_run(ground.task(foveal, reader, criterion), ground.job.recipe, foveal, ground.team)
-    fit(run, saver, lambda run: on_epoch(run, saver.folder))
-    assert run.best is not None
-    use_weights(run, run.best)
+    state = begin_training(ground.task(foveal, reader, criterion), ground.job.recipe, foveal, ground.team)
+    fit(state, saver, lambda state: on_epoch(state, saver.folder))
+    assert state.best is not None
+    use_weights(state, state.best)
     foveal.eval()
     ground.team.wait()
     cache = saver.folder / "boxes.npz"

@@ -23,35 +23,36 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
+from gazekit.stats.comparison_folder import read_predictions
 from gazekit.stats.conclusion import conclusion
-from gazekit.stats.estimates import measure
+from gazekit.stats.estimates import estimate
 from gazekit.stats.paired import paired_table, pairs_of
-from gazekit.training.comparison import comparison_table
-from gazekit.training.results import Results, read_results
+from gazekit.stats.predictions import Predictions
+from gazekit.stats.summary_table import summary_table
 from pipelines.demo import Demo, run_demo
 
 PERMUTATIONS, RESAMPLES = 1999, 500
 
 
-def claims_under(results: Results, deals: int, seed: int) -> Iterator[list[str]]:
+def claims_under(results: Predictions, deals: int, seed: int) -> Iterator[list[str]]:
     """What the comparison claims of each deal, through its own functions."""
     rng = np.random.default_rng(seed)
     pairs = pairs_of(results, None)
     for _ in range(deals):
         dealt = replace(results, actual=results.actual[rng.permutation(len(results.actual))])
         measured = {
-            key: measure(dealt.features(*key), sorted(seeds), dealt.threshold, RESAMPLES, 0)
+            key: estimate(dealt.features(*key), sorted(seeds), dealt.threshold, RESAMPLES, 0)
             for key, seeds in dealt.predicted.items()
         }
         paired = paired_table(measured, pairs, dealt.threshold, PERMUTATIONS, 0)
-        table = comparison_table(dealt, measured, 0)
+        table = summary_table(dealt, measured, 0)
         words = conclusion(table, paired, primary="srcc", alpha=0.05)
         yield [f"{claim['a']}-{claim['b']}" for claim in words["claims"] if claim["claimed"]]
 
 
 def share_of_study(folder: Path, deals: int) -> tuple[float, float]:
     """The share of deals in which anything is claimed of a study, and in which human against original is."""
-    found = list(claims_under(read_results(folder), deals, seed=1))
+    found = list(claims_under(read_predictions(folder), deals, seed=1))
     return float(np.mean([bool(one) for one in found])), float(np.mean(["human-original" in one for one in found]))
 
 

@@ -13,10 +13,10 @@ import pytest
 from scipy.stats import binom
 
 from gazekit.stats.conclusion import conclusion
-from gazekit.stats.estimates import measure
+from gazekit.stats.estimates import estimate
 from gazekit.stats.paired import default_pairs, paired_table
-from gazekit.training.comparison import comparison_table
-from gazekit.training.results import Results
+from gazekit.stats.predictions import Predictions
+from gazekit.stats.summary_table import summary_table
 
 MODELS, CONDITIONS, SEEDS, PICTURES = ("a", "b"), ("original", "human", "shuffled", "synthetic"), 3, 48
 SCORE = np.arange(1, 11)
@@ -27,7 +27,7 @@ def histograms(centre: np.ndarray) -> np.ndarray:
     return np.asarray(p / p.sum(-1, keepdims=True))
 
 
-def study(seed: int, skill: dict[str, float], luck: float) -> Results:
+def study(seed: int, skill: dict[str, float], luck: float) -> Predictions:
     """Predicted means follow the truth with a slope (the skill), which differs by luck from seed to seed."""
     rng = np.random.default_rng(seed)
     true = rng.normal(0, 1.2, PICTURES)
@@ -42,18 +42,17 @@ def study(seed: int, skill: dict[str, float], luck: float) -> Results:
                 noise = shared + rng.normal(0, 0.5, PICTURES)
                 seeds[number] = histograms(5.5 + slope * true + noise)
             predicted[model, condition] = seeds
-    config = {"grid": {"models": list(MODELS), "conditions": list(CONDITIONS), "seeds": list(range(SEEDS))}}
     images = [str(n) for n in range(PICTURES)]
-    return Results(None, config, images, actual, actual, predicted, 5.0)  # type: ignore[arg-type]
+    return Predictions(images, actual, actual, predicted, 5.0, MODELS, CONDITIONS)
 
 
-def claims(results: Results) -> list[dict[str, object]]:
+def claims(results: Predictions) -> list[dict[str, object]]:
     """What the comparison would claim, through its own functions."""
-    measured = {key: measure(results.features(*key), range(SEEDS), 5.0, 500, 0) for key in results.predicted}
+    measured = {key: estimate(results.features(*key), range(SEEDS), 5.0, 500, 0) for key in results.predicted}
     pairs = [(model, a, b) for model in MODELS for a, b in default_pairs(CONDITIONS)]
     paired = paired_table(measured, pairs, 5.0, permutations=499, seed=0)
 
-    table = comparison_table(results, measured, 0)
+    table = summary_table(results, measured, 0)
     words = conclusion(table, paired, primary="srcc", alpha=0.05)
     return [claim for claim in words["claims"] if claim["claimed"]]
 

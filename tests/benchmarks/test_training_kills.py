@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.fixtures.killing_training import after, leftovers, run_to_the_end
+from tests.fixtures.small_grid import tables
 from tests.training.conftest import dataset as dataset  # the fixture
-from tests.training.killing import after, leftovers, run_to_the_end
-from tests.training.test_grid import tables
 
 GRID = {
     "--seeds": "2",

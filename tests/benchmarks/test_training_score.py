@@ -21,7 +21,7 @@ from skimage import data as photographs
 from gazekit import models
 from gazekit.training.checkpoints import save_checkpoint
 from tests.benchmarks.plain_loop import plain_loop
-from tests.training.killing import after, run_to_the_end
+from tests.fixtures.killing_training import after, run_to_the_end
 
 COUNT, UNREADABLE = 5000, 7
 

@@ -20,7 +20,7 @@ from gazekit.models.input_spec import SQUARE, Look
 from gazekit.pictures import Picture
 from gazekit.training.distributed import Team
 from gazekit.training.loading import FromDataset, Images, InMemory, Reader
-from gazekit.training.loop import Part, Run, Task, _step, emd_criterion, make_run
+from gazekit.training.loop import Part, Task, TrainingState, _step, begin_training, emd_criterion
 from gazekit.training.one_run import distributions
 from gazekit.training.recipe import make_recipe
 
@@ -44,7 +44,7 @@ def photographs(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return build_dataset([Picture(n, files[n]) for n in names], fixations, ratings, out, sigma_px=24.0)
 
 
-def ready(model: str, path: Path) -> tuple[Run, Reader]:
+def ready(model: str, path: Path) -> tuple[TrainingState, Reader]:
     data = open_dataset(path)
     reader = Reader(data, "human", Look("view", SIZE))
     network = models.create(model, 10)
@@ -54,10 +54,10 @@ def ready(model: str, path: Path) -> tuple[Run, Reader]:
         nothing, nothing, truth, data.ids, network.mean, network.std, 0, emd_criterion(2), reader.shapes, SQUARE
     )
     network.train()
-    return make_run(task, make_recipe(size=SIZE, batch=BATCH), network, Team()), reader
+    return begin_training(task, make_recipe(size=SIZE, batch=BATCH), network, Team()), reader
 
 
-def seconds(run: Run, plan: list[np.ndarray], stream: Iterator[Images]) -> float:
+def seconds(run: TrainingState, plan: list[np.ndarray], stream: Iterator[Images]) -> float:
     start = time.perf_counter()
     for batch, images in zip(plan, stream, strict=True):
         _step(run, images, batch, len(batch))

@@ -80,12 +80,12 @@ def test_all_that_a_stage_loads_is_of_its_code(copy: Copy, tmp_path: Path) -> No
 
 def plain() -> object:
     from gazekit import attended_rectangle, open_dataset
-    from gazekit.training import compare
+    from gazekit.stats.comparison import compare
 
     return attended_rectangle, open_dataset, compare
 
 
 def test_names_that_a_package_loads_late_are_followed_to_their_modules() -> None:
     found = modules_of(plain)
-    assert {"gazekit.shapes.rectangles", "gazekit.dataset.reader", "gazekit.training.comparison"} <= found
+    assert {"gazekit.shapes.rectangles", "gazekit.dataset.reader", "gazekit.stats.comparison"} <= found
     assert not {name for name in found if name.startswith(("gazekit.models", "gazekit.capture", "tests"))}

@@ -11,9 +11,9 @@ from scipy.stats import pearsonr, spearmanr
 
 from gazekit.dataset import build_dataset, open_dataset
 from gazekit.pictures import Picture
+from gazekit.stats.map_agreement import CEILING, FLOORS
 from gazekit.stats.noise_ceiling import constant_histogram, split_half
 from gazekit.training import compare, evaluate
-from gazekit.training.agreement import CEILING, FLOORS
 
 
 @pytest.fixture(scope="module")

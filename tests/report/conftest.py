@@ -15,7 +15,7 @@ from gazekit.dataset import build_dataset, open_dataset
 from gazekit.histograms import moments
 from gazekit.pictures import Picture
 from gazekit.report import write_report
-from tests.report.comparison_folder import MODELS, make_comparison
+from tests.fixtures.comparison_folder import MODELS, make_comparison
 
 SIZE = (96, 128)
 

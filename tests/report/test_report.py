@@ -19,11 +19,11 @@ from gazekit.dataset import open_dataset
 from gazekit.report import write_report
 from gazekit.report.comparison_tables import excludes_zero
 from gazekit.report.examples import own_attention
-from gazekit.report.folder import Comparison
 from gazekit.report.method import method_text
 from gazekit.report.prediction_examples import histogram_shape
 from gazekit.report.wording_of_metrics import interval, number, p_value
-from tests.report.comparison_folder import CONDITIONS, METRICS, MODELS
+from gazekit.stats.comparison_folder import Comparison
+from tests.fixtures.comparison_folder import CONDITIONS, METRICS, MODELS
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "rect", "line", "path", "use", "circle"}
 

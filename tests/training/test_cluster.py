@@ -16,8 +16,8 @@ import pytest
 from gazekit.core.errors import ConfigError
 from gazekit.training import train
 from gazekit.training.scoring import score
+from tests.fixtures.small_grid import SMALL
 from tests.needs import need
-from tests.training.test_grid import SMALL
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,10 @@ from gazekit.attention import saliency
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import ConfigError
 from gazekit.dataset import open_dataset
+from gazekit.stats.map_agreement import CEILING, FLOORS, agreement_table
 from gazekit.stats.metrics import METRICS
 from gazekit.training import compare, train
-from gazekit.training.agreement import CEILING, FLOORS, agreement_table
-
-SMALL = {"models": ["nima-narrow"], "size": 32, "epochs": 2, "batch": 16, "threads": 1}
+from tests.fixtures.small_grid import SMALL, tables
 
 
 @pytest.fixture(scope="module")
@@ -25,14 +24,6 @@ def folder(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("grid") / "comparison"
     train(dataset, out, conditions=["human", "shuffled", "synthetic"], seeds=2, **SMALL)
     return compare(out, resamples=200, permutations=199)
-
-
-def tables(folder: Path) -> dict[str, bytes]:
-    """What a comparison ends in."""
-    names = ["comparison.csv", "paired.csv", "agreement.csv", "conclusion.json", "truth.csv"]
-    names += [str(p.relative_to(folder)) for p in folder.glob("runs/**/*.csv")]
-    names += [str(p.relative_to(folder)) for p in folder.glob("runs/**/metrics.jsonl")]
-    return {name: (folder / name).read_bytes() for name in names}
 
 
 def test_the_folder_is_complete(folder: Path) -> None:
@@ -115,7 +106,7 @@ def test_the_ceiling_is_over_the_pictures_of_what_stands_under_it(monkeypatch: p
         x, y = rng.uniform(0, 40, 8), rng.uniform(0, 30, 8)
         return Viewing(str(i), (30, 40), x, y, np.full(8, 200.0), viewers.astype(object), 3.0)
 
-    monkeypatch.setattr("gazekit.training.agreement._viewing", viewing)
+    monkeypatch.setattr("gazekit.stats.map_agreement._viewing", viewing)
     table = agreement_table(None, np.arange(10), {"net": [list(rng.random((10, 6, 8), dtype=np.float32))]})
     assert set(table["map"]) == {"net", CEILING, *FLOORS}
     assert set(table["n"]) == {5}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gazekit.training import compare, train
-from tests.training.killing import leftovers, run_to_the_end, when_epochs
-from tests.training.test_grid import tables
+from tests.fixtures.killing_training import leftovers, run_to_the_end, when_epochs
+from tests.fixtures.small_grid import tables
 
 OPTIONS = {"size": 32, "epochs": 10, "batch": 8, "threads": 1}
 

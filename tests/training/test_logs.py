@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from gazekit.training.logs import EpochLog, to_tensorboard
-from gazekit.training.loop import Run, Saver, fit
+from gazekit.training.loop import Saver, TrainingState, fit
 from tests.needs import need
 
 
-def test_a_line_says_where_a_run_is(make: Callable[..., tuple[Run, Saver]]) -> None:
+def test_a_line_says_where_a_run_is(make: Callable[..., tuple[TrainingState, Saver]]) -> None:
     run, saver = make(epochs=2)
     fit(run, saver)
     line = EpochLog("nima-narrow / human / seed 0").line(run, 0.5)

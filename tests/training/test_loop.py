@@ -18,11 +18,11 @@ from gazekit.dataset import open_dataset
 from gazekit.models.input_spec import Look, aspects_of
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
 from gazekit.training.loading import Draw, Reader, epoch_plan, in_order, mirrored, open_examples
-from gazekit.training.loop import Run, Saver, fit, predict, use_weights
+from gazekit.training.loop import Saver, TrainingState, fit, predict, use_weights
 from gazekit.training.recipe import make_recipe
 from gazekit.training.schedule import finished, plateaus, rate_factor
 
-Make = Callable[..., tuple[Run, Saver]]
+Make = Callable[..., tuple[TrainingState, Saver]]
 
 
 class Killed(BaseException):
@@ -66,7 +66,7 @@ def test_stopped_anywhere_it_ends_in_the_same_weights(
     for _ in range(200):
         left = int(rng.integers(1, 6))
 
-        def offer(self: Saver, run: Run) -> None:
+        def offer(self: Saver, run: TrainingState) -> None:
             nonlocal left
             left -= 1
             if rng.random() < 0.7 or left > 0:  # sometimes killed before the checkpoint, sometimes after

@@ -6,34 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test
 
-from gazekit.stats.metrics import METRICS, Features, features
-from gazekit.stats.resampling import affordable, bootstrap, difference, holm, interval, permutation_p, swaps
+from gazekit.stats.metrics import METRICS, Features
+from gazekit.stats.resampling import affordable, bootstrap, difference, interval, permutation_p, swaps
 from gazekit.stats.standard_error import left_out
-
-
-def simulated(
-    rng: np.random.Generator, n: int, seeds: int, *, noise: tuple[float, float], training: float = 0.0
-) -> tuple[Features, Features]:
-    """Two conditions that predict the truth with noise a picture and, a seed, a luck of training."""
-    score = np.arange(1, 11)
-    true = rng.uniform(3, 8, n)
-
-    def histograms(centre: np.ndarray) -> np.ndarray:
-        p = np.exp(-((score - centre[..., None]) ** 2) / 4)
-        return p / p.sum(-1, keepdims=True)
-
-    actual = np.stack([rng.multinomial(12, row) for row in histograms(true)])
-    made = []
-    for sd in noise:
-        luck = sd * np.exp(training * rng.standard_normal((seeds, 1)))
-        made.append(features(histograms(true + luck * rng.standard_normal((seeds, n))), actual))
-    return made[0], made[1]
-
-
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
-    assert holm([]).shape == (0,)
+from tests.fixtures.simulated_networks import simulated
 
 
 def test_the_exact_permutation_test_agrees_with_scipy(rng: np.random.Generator) -> None:

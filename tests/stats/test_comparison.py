@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from gazekit.cli import gazekit
 from gazekit.core.errors import FormatError, InputError
+from gazekit.stats.comparison import compare
 from gazekit.stats.paired import default_pairs
-from gazekit.training import compare
 
 SCORE = np.arange(1, 11)
 SKILL = {"human": 1.0, "original": 0.9, "shuffled": 0.0}

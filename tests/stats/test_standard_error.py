@@ -7,7 +7,7 @@ from scipy.stats import norm, ttest_1samp
 from gazekit.stats.metrics import Features
 from gazekit.stats.resampling import bootstrap, difference
 from gazekit.stats.standard_error import Error, error_of, left_out, pooled_luck
-from tests.training.test_resampling import simulated
+from tests.fixtures.simulated_networks import simulated
 
 
 def of_difference(a: Features, b: Features, metric: str) -> Error:

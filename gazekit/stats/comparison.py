@@ -1,0 +1,173 @@
+"""From finished runs to tables with intervals, and to words that follow from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from gazekit.core.errors import InputError
+from gazekit.core.files import write_text
+from gazekit.core.progress import track
+from gazekit.core.tables import read_table, write_table
+from gazekit.dataset import open_dataset
+from gazekit.stats.categories import FEWEST, category_table
+from gazekit.stats.comparison_folder import (
+    AGREEMENT,
+    CATEGORIES,
+    COMPARISON,
+    CONCLUSION,
+    PAIRED,
+    Configuration,
+    read_configuration,
+    read_predictions,
+)
+from gazekit.stats.conclusion import conclusion
+from gazekit.stats.estimates import Estimates, estimate
+from gazekit.stats.map_agreement import COLUMNS, agreement_table, own_maps_of
+from gazekit.stats.options import ComparisonOptions
+from gazekit.stats.paired import floor_differences, paired_table, pairs_of
+from gazekit.stats.predictions import Predictions
+from gazekit.stats.resampling import affordable, swaps
+from gazekit.stats.summary_table import summary_table
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
+
+
+def compare(
+    folder: str | Path,
+    *,
+    dataset: str | Path | None = None,
+    categories: str | Path | None = None,
+    **options: Any,
+) -> Path:
+    """Write ``comparison.csv``, ``paired.csv``, ``agreement.csv`` and ``conclusion.json`` of a comparison folder.
+
+    Where pictures are of categories, ``categories.csv`` has the metrics by category.
+
+    Parameters
+    ----------
+    folder : str or Path
+        As `gazekit.train` leaves it; unfinished runs are left out, and the conclusion says so.
+    dataset : str or Path, optional
+        The dataset file, if it was moved since the training: the agreement of maps and the dataset's categories
+        need it, and are left out where there is none.
+    categories : str or Path, optional
+        A table of ``image,category``; else the dataset's own categories are taken.
+    **options
+        Of `gazekit.stats.options.ComparisonOptions`: primary, pairs, threshold, resamples, permutations, alpha,
+        seed, difference.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        Not such a folder, no finished run, numbers that make no sense.
+    FormatError
+        Predictions that do not fit the ratings.
+    """
+    folder, asked = Path(folder), ComparisonOptions(**options)
+    config, predictions = read_configuration(folder), read_predictions(folder, asked.threshold)
+    data = _dataset(folder, config, dataset)
+    estimates = {
+        names: estimate(predictions.features(*names), sorted(seeds), predictions.threshold, asked.resamples, asked.seed)
+        for names, seeds in track(predictions.predicted.items(), "intervals", len(predictions.predicted))
+    }
+    table = summary_table(predictions, estimates, asked.seed)
+    pairs = pairs_of(predictions, asked.pairs)
+    paired = paired_table(
+        estimates, pairs, predictions.threshold, asked.permutations, asked.seed, asked.alpha, asked.difference
+    )
+    by_category = _by_category(folder, predictions, estimates, data, categories, asked.seed)
+    words = conclusion(
+        table,
+        paired,
+        primary=asked.primary,
+        alpha=asked.alpha,
+        floors=floor_differences(predictions, estimates),
+        unfinished=predictions.unfinished,
+        difference=asked.difference,
+    )
+    words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
+    write_table(table, folder / COMPARISON)
+    write_table(paired, folder / PAIRED)
+    write_table(_agreement(folder, config, data), folder / AGREEMENT)
+    if by_category is None:
+        _remove_categories(folder / CATEGORIES)
+    else:
+        write_table(by_category, folder / CATEGORIES)
+    write_text(folder / CONCLUSION, json.dumps(words, indent=1) + "\n")
+    return folder
+
+
+def _dataset(folder: Path, config: Configuration, asked: str | Path | None) -> Dataset | None:
+    """Return the dataset that was trained on, where it is still there."""
+    path = Path(asked) if asked is not None else folder / config.dataset
+    if asked is None and not path.exists():
+        return None
+    data = open_dataset(path, verify=False)
+    if data.sha256 != config.dataset_sha256:
+        raise InputError(f"{path} is not the dataset that {folder} was trained on; give that one as dataset")
+    return data
+
+
+def _by_category(
+    folder: Path,
+    predictions: Predictions,
+    estimates: Mapping[tuple[str, str], Estimates],
+    data: Dataset | None,
+    asked: str | Path | None,
+    seed: int,
+) -> pd.DataFrame | None:
+    """Return the metrics by the categories of a table, else by the dataset's own, where there are any."""
+    features = {names: value.features for names, value in estimates.items()}
+    if asked is not None:
+        if Path(asked).resolve() == (folder / CATEGORIES).resolve():
+            raise InputError(f"{asked} would be replaced by the metrics by category; give the table another name")
+        categories = read_table(asked, ["image", "category"], "table of categories")
+        table = category_table(features, predictions.images, categories, predictions.threshold, seed)
+        if table is None:
+            raise InputError(
+                f"{asked}: none of {categories['category'].nunique()} categories has {FEWEST} pictures of the test "
+                f"split or more ({categories['image'].isin(predictions.images).sum()} of its rows are of test pictures)"
+            )
+        return table
+    if data is None:
+        return None
+    rows = [(data.ids[i], name) for name in data.categories for i in data.category(name)]
+    categories = pd.DataFrame(rows, columns=["image", "category"])
+    return category_table(features, predictions.images, categories, predictions.threshold, seed)
+
+
+def _remove_categories(path: Path) -> None:
+    """Remove the table by category of another comparison; a table of somebody else's stays."""
+    if path.is_file() and path.read_text(encoding="utf-8", errors="replace").startswith("category,model,condition,"):
+        path.unlink()
+
+
+def _method(
+    threshold: float, estimates: Mapping[tuple[str, str], Estimates], comparisons: int, asked: ComparisonOptions
+) -> dict[str, Any]:
+    """Return the parameters of the comparison, as they were used."""
+    features = [value.features for value in estimates.values()]
+    return {
+        "threshold": threshold,
+        "resamples": min(affordable(one, asked.resamples) for one in features),
+        "permutations": min(swaps(one, asked.permutations, comparisons) for one in features),
+        "seed": asked.seed,
+    }
+
+
+def _agreement(folder: Path, config: Configuration, data: Dataset | None) -> pd.DataFrame:
+    if data is None:
+        return pd.DataFrame(columns=COLUMNS)
+    maps = own_maps_of(folder, config.models, len(data))
+    return agreement_table(data, data.indices("test", config.scheme), maps)
