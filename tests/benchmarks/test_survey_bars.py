@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 
 from survey.aggregation import aggregate
 from survey.screening import screen, without
-from tests.survey.conftest import begin, make_client, study  # noqa: F401 - fixtures
-from tests.survey.simulated import simulated_study
-from tests.survey.test_hostile import attack, attack_without_consent, unlimited
+from tests.fixtures.hostile import attack, attack_without_consent, unlimited
+from tests.fixtures.ratings import simulated_study
+from tests.fixtures.survey import begin, make_client, study  # noqa: F401 - fixtures
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 

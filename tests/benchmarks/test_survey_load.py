@@ -17,9 +17,9 @@ from sqlalchemy import select
 
 from survey.database import open_store
 from survey.schema import image, slot
+from tests.fixtures.postgresql import binaries, postgres
+from tests.fixtures.survey import PASSWORD, write_study
 from tests.needs import need
-from tests.survey.conftest import PASSWORD, write_study
-from tests.survey.postgres import binaries, postgres
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 

@@ -11,8 +11,8 @@ import pytest
 
 from survey.database import open_store
 from survey.rating_export import export_answers, export_ratings
+from tests.fixtures.survey import PASSWORD, serving, write_study
 from tests.needs import need
-from tests.survey.conftest import PASSWORD, serving, write_study
 
 CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from gazekit.cli import gazekit, main
 from survey.cli import survey
-from tests.survey.conftest import STUDY, write_study
+from tests.fixtures.survey import STUDY, write_study
 
 
 def run(*arguments: str) -> Result:

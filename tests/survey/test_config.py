@@ -11,7 +11,7 @@ from survey.assignment import REPEAT_GAP, make_plan
 from survey.config import PicturePlace, SurveySection, read_study
 from survey.picture_files import picture_files
 from survey.web.limits import Limiter
-from tests.survey.conftest import STUDY, write_study
+from tests.fixtures.survey import STUDY, write_study
 
 
 def test_every_fault_is_said_at_once(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ from sqlalchemy import func, select, update
 from survey import raters as people
 from survey.aggregation import aggregate
 from survey.assignment import advance, slot_at, submit
-from survey.config import SurveySection
 from survey.database import Store, open_store
 from survey.errors import SurveyError
 from survey.rating_export import export_ratings, own_copy
-from survey.schema import image, meta, rater, slot
+from survey.schema import meta, rater, slot
 from survey.simulate import fill
+from tests.fixtures.survey import counters_agree, newcomer, rate, section
 
 
 @pytest.fixture
@@ -24,35 +24,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(tmp_path / "survey.db", durable=False)
     yield opened
     opened.close()
-
-
-def section(**changes: object) -> SurveySection:
-    basis = {"practice": 0, "repeats": 0, "attention_checks": 0, "raters_per_picture": 3, "pictures_per_rater": 4}
-    return SurveySection.model_validate(basis | changes)
-
-
-def rate(store: Store, token: str, settings: SurveySection, score: int = 5, now: float | None = None) -> bool:
-    with store.write() as connection:
-        person = people.find(connection, token)
-        assert person is not None
-        person = advance(connection, person, settings, now)
-        current = slot_at(connection, person.id, person.place)
-        return current is not None and submit(connection, person, current.id, score, settings, now=now)
-
-
-def newcomer(store: Store, settings: SurveySection) -> str:
-    with store.write() as connection:
-        return people.join(connection, settings)
-
-
-def counters_agree(store: Store) -> None:
-    with store.read() as connection:
-        for row in connection.execute(select(image)):
-            live = slot.c.image_id == row.id, slot.c.kind == "M"
-            done = connection.scalar(select(func.count()).where(*live, slot.c.state == "done"))
-            held = connection.scalar(select(func.count()).where(*live, slot.c.state == "held"))
-            assert (row.done, row.taken) == (done, done + held)
-            assert row.taken <= row.target
 
 
 def test_raters_at_once_fill_every_picture_exactly(store: Store) -> None:

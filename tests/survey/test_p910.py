@@ -8,15 +8,9 @@ import pytest
 
 from survey.p910 import joint_estimate
 from survey.ratings import from_table
+from tests.fixtures.ratings import from_matrix
 
 DEMO = Path(__file__).parent / "data" / "p910_demo.csv"
-
-
-def from_matrix(scores: np.ndarray) -> pd.DataFrame:
-    """A long table from pictures x raters, NaN left out."""
-    picture, rater = np.nonzero(np.isfinite(scores))
-    names = {"rater": [f"{k:03d}" for k in rater], "image": [f"{k:03d}" for k in picture]}
-    return pd.DataFrame(names | {"score": scores[picture, rater]})
 
 
 def test_equals_the_public_demonstration_of_p910() -> None:

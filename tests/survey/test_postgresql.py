@@ -16,12 +16,21 @@ from survey.database import open_store
 from survey.rating_export import export_ratings
 from survey.simulate import fill
 from survey.web import create_app
+from tests.fixtures.hostile import attack, unlimited
+from tests.fixtures.postgresql import binaries, postgres
+from tests.fixtures.survey import (
+    PASSWORD,
+    begin,
+    counters_agree,
+    finish,
+    newcomer,
+    operator,
+    rate,
+    section,
+    send,
+    write_study,
+)
 from tests.needs import need
-from tests.survey.conftest import PASSWORD, begin, send, write_study
-from tests.survey.postgres import binaries, postgres
-from tests.survey.test_database import counters_agree, newcomer, rate, section
-from tests.survey.test_hostile import attack, unlimited
-from tests.survey.test_web import finish, operator
 
 
 @pytest.fixture(scope="module")

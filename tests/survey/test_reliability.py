@@ -7,7 +7,7 @@ import pytest
 from survey.aggregation import count
 from survey.ratings import from_table
 from survey.reliability import icc_oneway, krippendorff_alpha, reliability, repeats, split_half
-from tests.survey.test_p910 import from_matrix
+from tests.fixtures.ratings import from_matrix
 
 
 def sparse(rng: np.random.Generator, noise: float = 1.0, pictures: int = 60, raters: int = 25) -> np.ndarray:
@@ -67,9 +67,9 @@ def test_repeats_compare_a_rater_with_the_same_rater() -> None:
     rows = [("a", "x", 3, "main"), ("a", "x", 4, "repeat"), ("a", "y", 8, "main"), ("a", "y", 8, "repeat")]
     rows += [("b", "x", 1, "main"), ("b", "x", 2, "repeat"), ("b", "y", 9, "main")]
     found = repeats(pd.DataFrame(rows, columns=["rater", "image", "score", "kind"]))
-    assert found["pairs"] == 3
-    assert found["difference"] == pytest.approx(2 / 3)
-    assert found["correlation"] == pytest.approx(np.corrcoef([3, 8, 1], [4, 8, 2])[0, 1])
+    assert found.pairs == 3
+    assert found.difference == pytest.approx(2 / 3)
+    assert found.correlation == pytest.approx(np.corrcoef([3, 8, 1], [4, 8, 2])[0, 1])
 
 
 def test_the_table_has_every_measure_within_its_interval(rng: np.random.Generator) -> None:

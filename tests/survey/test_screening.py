@@ -7,7 +7,7 @@ import pytest
 from gazekit.core.errors import GazekitError
 from survey.aggregation import aggregate
 from survey.screening import screen, without
-from tests.survey.simulated import simulated_study
+from tests.fixtures.ratings import simulated_study
 
 
 @pytest.fixture

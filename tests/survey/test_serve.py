@@ -15,7 +15,7 @@ from gazekit.core.errors import GazekitError
 from survey.database import open_store
 from survey.rating_export import export_ratings
 from survey.serve import operator_password
-from tests.survey.conftest import field, serving, write_study
+from tests.fixtures.survey import field, serving, write_study
 
 
 class Browser:

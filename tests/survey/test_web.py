@@ -15,27 +15,26 @@ from sqlalchemy import select, update
 
 from gazekit.core.errors import GazekitError
 from survey.config import read_study
-from survey.database import Store, open_store
+from survey.database import open_store
 from survey.rating_export import export_ratings
 from survey.schema import platform, rater, slot
 from survey.web import create_app
 from survey.web.operator_pages import harmless
-from tests.survey.conftest import PASSWORD, STUDY, begin, field, rate_all, rate_once, send, write_study
+from tests.fixtures.survey import (
+    PASSWORD,
+    STUDY,
+    begin,
+    field,
+    finish,
+    operator,
+    rate_all,
+    rate_once,
+    send,
+    store_of,
+    write_study,
+)
 
 Clients = Callable[[], FlaskClient]
-
-
-def store_of(client: FlaskClient) -> Store:
-    return client.application.extensions["survey"].store
-
-
-def finish(client: FlaskClient) -> str:
-    rate_all(client)
-    assert send(client, "/questions", q_age="30").status_code == 303
-    page = client.get("/end").get_data(as_text=True)
-    found = re.search(r"<code>(\w+)</code>", page)
-    assert found
-    return found.group(1)
 
 
 def test_nothing_is_stored_before_consent(client: FlaskClient) -> None:
@@ -252,11 +251,6 @@ def test_too_many_requests_are_refused(tmp_path: Path) -> None:
     assert codes[0] == 200
     assert codes[-1] == 429
     store_of(client).close()
-
-
-def operator(client: FlaskClient) -> FlaskClient:
-    assert send(client, "/operator/login", password=PASSWORD).status_code == 303
-    return client
 
 
 @pytest.mark.usefixtures("same_minute")
