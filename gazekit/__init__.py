@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from gazekit.events import data_quality, detect_fixations, label_samples
     from gazekit.gaze import GazeRecording
     from gazekit.histograms import read_histograms
+    from gazekit.report import write_report
     from gazekit.screen import Placement, Screen
     from gazekit.session import Session, open_session
+    from gazekit.stats.comparison import compare
+    from gazekit.training import train
 
 _HOME = {
     "GazeRecording": "gazekit.gaze",
@@ -26,12 +29,15 @@ _HOME = {
     "Session": "gazekit.session",
     "attended_rectangle": "gazekit.attention",
     "attention_map": "gazekit.attention",
+    "compare": "gazekit.stats.comparison",
     "data_quality": "gazekit.events",
     "detect_fixations": "gazekit.events",
     "label_samples": "gazekit.events",
     "open_dataset": "gazekit.dataset",
     "open_session": "gazekit.session",
     "read_histograms": "gazekit.histograms",
+    "train": "gazekit.training",
+    "write_report": "gazekit.report",
 }
 _MODULES = {
     "errors": "gazekit.core.errors",
@@ -47,6 +53,7 @@ __all__ = [
     "Session",
     "attended_rectangle",
     "attention_map",
+    "compare",
     "data_quality",
     "detect_fixations",
     "errors",
@@ -56,7 +63,9 @@ __all__ = [
     "open_session",
     "read_histograms",
     "saliency",
+    "train",
     "training",
+    "write_report",
 ]
 
 

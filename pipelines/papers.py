@@ -19,7 +19,7 @@ from gazekit.core.errors import unknown_name
 from gazekit.core.files import write_text
 from gazekit.core.tables import read_table, write_table
 from gazekit.report import wording_of_metrics as words
-from gazekit.report.comparison_tables import Cell, Grid, metric_heads, value_cell
+from gazekit.report.comparison_tables import Cell, Table, metric_heads, value_cell
 
 PAPER1 = {"accuracy": "Accuracy", "lcc": "LCC-Mean", "lcc_std": "LCC-std.dev", "emd1": "EMD"}
 PAPER2 = {"accuracy": "Accuracy", "srcc": "SRCC(mean)", "lcc": "LCC(mean)", "mae": "MAE", "rmse": "RMSE", "emd1": "EMD"}
@@ -83,7 +83,7 @@ def write_paper_tables(folder: str | Path, tables: list[str]) -> list[Path]:
     return written
 
 
-def paper_grids(folder: str | Path, tables: list[str]) -> list[Grid]:
+def paper_grids(folder: str | Path, tables: list[str]) -> list[Table]:
     """Make the tables for the report: our number with its interval, and the published one under it."""
     return [_grid(table, paper_table(table, _measured(Path(folder), table))) for table in tables]
 
@@ -111,7 +111,7 @@ def _measured(folder: Path, table: str) -> pd.DataFrame:
     return rows[rows["level"] == "condition"]
 
 
-def _grid(table: str, frame: pd.DataFrame) -> Grid:
+def _grid(table: str, frame: pd.DataFrame) -> Table:
     title, metrics = TABLES[table]
     lead = {"category": "Category", "network": "Network", "condition": "Sees"}
     there = [name for name in lead if frame[name].fillna("").ne("").any()]
@@ -120,7 +120,7 @@ def _grid(table: str, frame: pd.DataFrame) -> Grid:
         for row in frame.to_dict("records")
     ]
     heads = [*((lead[name], "") for name in there), *metric_heads(metrics)]
-    return Grid(table, f"{title}.", heads, rows, row_heads=len(there))
+    return Table(table, f"{title}.", heads, rows, row_heads=len(there))
 
 
 def _name_cell(column: str, value: object) -> Cell:

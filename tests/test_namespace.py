@@ -17,6 +17,7 @@ NAMES = [
     "Session",
     "attended_rectangle",
     "attention_map",
+    "compare",
     "data_quality",
     "detect_fixations",
     "errors",
@@ -26,7 +27,9 @@ NAMES = [
     "open_session",
     "read_histograms",
     "saliency",
+    "train",
     "training",
+    "write_report",
 ]
 
 
@@ -37,7 +40,7 @@ def test_the_namespace_is_pinned() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_can_be_touched(name: str) -> None:
-    if name in ("models", "training") and importlib.util.find_spec("torch") is None:
+    if name in ("models", "train", "training") and importlib.util.find_spec("torch") is None:
         pytest.skip("torch is not installed: pip install 'gazekit[train]'")
     assert getattr(gazekit, name) is not None
 

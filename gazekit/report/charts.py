@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def results_figure(comparison: Comparison, name: str) -> str:
-    """One metric of every condition: values with intervals, single seeds, floor and ceiling."""
+    """Return one metric of every condition: values with intervals, single seeds, floor and ceiling."""
     table = comparison.rows
     cells = table[table["level"] == "condition"]
     conditions, models = list(dict.fromkeys(cells["condition"])), list(dict.fromkeys(cells["model"]))
@@ -61,12 +61,12 @@ def results_figure(comparison: Comparison, name: str) -> str:
             _intervals(axes, own, name, place, m)
         _reference_lines(axes, table, name)
         _finish_rows(axes, [condition(c) for c in conditions])
-        axes.set_xlabel(f"{metric(name).label} ({'more' if metric(name).higher else 'less'} is better)")
+        axes.set_xlabel(f"{metric(name).label} ({'more' if metric(name).higher_is_better else 'less'} is better)")
         return _svg(figure, f"{metric(name).label} of each condition with its 95 % interval")
 
 
 def paired_figure(comparison: Comparison, name: str) -> str:
-    """The paired differences of one metric with their intervals, and the line of no difference."""
+    """Return the paired differences of one metric with their intervals, and the line of no difference."""
     table = comparison.paired[comparison.paired["metric"] == name]
     models = list(dict.fromkeys(table["model"]))
     pairs = list(dict.fromkeys(zip(table["condition_a"], table["condition_b"], strict=True)))
@@ -84,7 +84,7 @@ def paired_figure(comparison: Comparison, name: str) -> str:
 
 
 def training_figure(comparison: Comparison, model: str, name: str) -> str:
-    """Training and validation loss by epoch: every seed thin, their mean bold. Empty if nothing was logged."""
+    """Draw training and validation loss by epoch: every seed thin, their mean bold. Empty if nothing was logged."""
     logs = [r.metrics for r in comparison.runs if r.model == model and r.condition == name and len(r.metrics)]
     logs = [log for log in logs if {"epoch", "train_loss", "validation_loss"} <= set(log.columns)]
     if not logs:
@@ -106,12 +106,12 @@ def training_figure(comparison: Comparison, model: str, name: str) -> str:
 
 
 def model_key(models: Sequence[str]) -> list[tuple[str, str, str]]:
-    """What stands for each model in the figures: its name, its colour, its glyph."""
+    """Return what stands for each model in the figures: its name, its colour, its glyph."""
     return [(name, f"var(--series-{m % 4 + 1})", _GLYPHS[_marker(m)]) for m, name in enumerate(models)]
 
 
 def _marker(m: int) -> int:
-    """Four colours by four markers tell sixteen models apart."""
+    """Return the marker of model ``m``; four colours by four markers tell sixteen models apart."""
     return (m + m // 4) % 4
 
 
@@ -140,7 +140,7 @@ def _reference_lines(axes: Axes, table: pd.DataFrame, name: str) -> None:
         values = table.loc[table["level"] == level, name].dropna()
         if not len(values):
             continue
-        best = float(values.max() if metric(name).higher else values.min())
+        best = float(values.max() if metric(name).higher_is_better else values.min())
         axes.axvline(best, color=_MUTED, lw=1.2, ls=dash)
         axes.text(best, 1.0, level, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=_MUTED)
 

@@ -23,7 +23,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Table:
     """A table: heads with what they mean, and rows of cells; the first cells of a row head it."""
 
     name: str
@@ -34,13 +34,13 @@ class Grid:
     row_heads: int = 1
 
     def frame(self) -> pd.DataFrame:
-        """The table as text, an interval after its value."""
+        """Return the table as text, an interval after its value."""
         cells = [[f"{c.text} {c.interval}".strip() for c in row] for row in self.rows]
         return pd.DataFrame(cells, columns=[head for head, _ in self.heads])
 
 
-def results_grid(comparison: Comparison) -> Grid:
-    """Every model and condition with its interval, floors and ceilings beneath."""
+def results_table(comparison: Comparison) -> Table:
+    """Return every model and condition with its interval, floors and ceilings beneath."""
     names = comparison.metrics
     table = comparison.rows[comparison.rows["level"] != "seed"]
     order = table["level"].map({"condition": 0, "floor": 1, "ceiling": 2})
@@ -65,11 +65,11 @@ def results_grid(comparison: Comparison) -> Grid:
         f"Test split{size}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. The "
         "best value of a column is bold, which says nothing of whether the difference is real: see the next table."
     )
-    return Grid("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
+    return Table("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
 
 
-def paired_grids(comparison: Comparison) -> tuple[Grid, Grid]:
-    """Differences between two conditions on the same pictures: of the metric that is concluded from, and of all."""
+def paired_tables(comparison: Comparison) -> tuple[Table, Table]:
+    """Return the paired differences: of the metric that is concluded from, and of all metrics."""
     there = list(dict.fromkeys(comparison.paired["metric"]))
     primary = next((m for m in (comparison.conclusion.get("primary"), "srcc", *there) if m in there), "")
     first = comparison.paired[comparison.paired["metric"] == primary]
@@ -78,10 +78,10 @@ def paired_grids(comparison: Comparison) -> tuple[Grid, Grid]:
         "second. Bold where the interval leaves out 0."
     )
     every = "Paired differences in every metric. Bold where the interval leaves out 0."
-    return _paired_grid("paired", caption, first), _paired_grid("paired-all", every, comparison.paired)
+    return _paired_table("paired", caption, first), _paired_table("paired-all", every, comparison.paired)
 
 
-def _paired_grid(name: str, caption: str, table: pd.DataFrame) -> Grid:
+def _paired_table(name: str, caption: str, table: pd.DataFrame) -> Table:
     rows = []
     for row in table.to_dict("records"):
         digits = metric(str(row["metric"])).digits
@@ -113,11 +113,11 @@ def _paired_grid(name: str, caption: str, table: pd.DataFrame) -> Grid:
         ("Pictures needed", "test pictures with which a difference of this size would be seen 8 times in 10"),
         ("Detectable", "the least true difference that would be seen 8 times in 10 with these pictures and seeds"),
     ]
-    return Grid(name, caption, heads, rows, row_heads=2)
+    return Table(name, caption, heads, rows, row_heads=2)
 
 
-def agreement_grid(comparison: Comparison) -> Grid:
-    """Agreement of maps with where people looked: a row a model or baseline, a column a metric."""
+def agreement_table(comparison: Comparison) -> Table:
+    """Return the agreement of maps with where people looked: a row a model or baseline, a column a metric."""
     table = comparison.agreement
     who = next((c for c in table.columns if c not in ("metric", "value", "low", "high", "n")), "")
     names = [str(name) for name in dict.fromkeys(table["metric"])]
@@ -134,11 +134,11 @@ def agreement_grid(comparison: Comparison) -> Grid:
         "one viewer after the other. "
         "The ceiling is what other people's maps reach, the floor what the centre of the picture reaches."
     )
-    return Grid("agreement", caption, [("Map", ""), *metric_heads(names)], rows)
+    return Table("agreement", caption, [("Map", ""), *metric_heads(names)], rows)
 
 
-def categories_grid(comparison: Comparison) -> Grid:
-    """Every category of picture by itself, as in paper 2's Table IV."""
+def categories_table(comparison: Comparison) -> Table:
+    """Return every category of picture by itself, as in Table IV of Zhang et al. 2019."""
     table = comparison.categories
     names = [name for name in comparison.metrics if name in table]
     rows = [
@@ -158,11 +158,11 @@ def categories_grid(comparison: Comparison) -> Grid:
         *metric_heads(names),
     ]
     caption = "The same metrics on the test pictures of one category, with 95 % intervals."
-    return Grid("categories", caption, heads, rows, row_heads=3)
+    return Table("categories", caption, heads, rows, row_heads=3)
 
 
-def seeds_grid(comparison: Comparison) -> Grid:
-    """Every single run."""
+def seeds_table(comparison: Comparison) -> Table:
+    """Return every single run."""
     names = comparison.metrics
     table = comparison.rows[comparison.rows["level"] == "seed"]
     rows = [
@@ -174,22 +174,22 @@ def seeds_grid(comparison: Comparison) -> Grid:
         for _, row in table.iterrows()
     ]
     heads = [("Model", ""), ("Sees", ""), ("Seed", ""), *metric_heads(names)]
-    return Grid("seeds", "Every run by itself.", heads, rows, row_heads=2)
+    return Table("seeds", "Every run by itself.", heads, rows, row_heads=2)
 
 
 def metric_heads(names: Iterable[str]) -> list[tuple[str, str]]:
-    """Heads of metric columns, with an arrow that says which way is better."""
-    return [(f"{metric(n).label} {'↑' if metric(n).higher else '↓'}", metric(n).meaning) for n in names]
+    """Return heads of metric columns, with an arrow that says which way is better."""
+    return [(f"{metric(n).label} {'↑' if metric(n).higher_is_better else '↓'}", metric(n).meaning) for n in names]
 
 
 def value_cell(value: object, low: object, high: object, name: str, *, strong: bool = False) -> Cell:
-    """A metric's value with its interval."""
+    """Return a metric's value with its interval."""
     digits = metric(name).digits
     return Cell(number(value, digits), interval(low, high, digits), _sortable(value), strong)
 
 
 def excludes_zero(low: object, high: object) -> bool:
-    """Whether an interval lies wholly on one side of 0."""
+    """Return whether an interval lies wholly on one side of 0."""
     bottom, top = finite(low), finite(high)
     return bottom is not None and top is not None and (bottom > 0 or top < 0)
 
@@ -203,12 +203,12 @@ def _row_names(row: pd.Series) -> list[Cell]:
 
 
 def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, list[Hashable]]:
-    """The rows with the best value of each metric, where there is a worse one."""
+    """Return the rows with the best value of each metric, where there is a worse one."""
     best = {}
     for name in names:
         values = table[name].dropna()
         if values.nunique() > 1:
-            best[name] = list(values.index[values == (values.max() if metric(name).higher else values.min())])
+            best[name] = list(values.index[values == (values.max() if metric(name).higher_is_better else values.min())])
     return best
 
 
@@ -217,12 +217,12 @@ def _sortable(value: object) -> float | str:
     return "" if found is None else found
 
 
-def latex(grid: Grid) -> str:
-    """The table as a LaTeX float (packages booktabs and inputenc with UTF-8)."""
-    frame = grid.frame().replace("−", "-", regex=True)
+def latex(table: Table) -> str:
+    """Return the table as a LaTeX float (packages booktabs and inputenc with UTF-8)."""
+    frame = table.frame().replace("−", "-", regex=True)
     frame = frame.rename(columns=lambda head: head.replace("↑", "").replace("↓", "").strip())
-    layout = "l" * grid.row_heads + "r" * (len(frame.columns) - grid.row_heads)
-    caption = re.sub(r"([%&#_$])", r"\\\1", grid.caption)
+    layout = "l" * table.row_heads + "r" * (len(frame.columns) - table.row_heads)
+    caption = re.sub(r"([%&#_$])", r"\\\1", table.caption)
     return str(
-        frame.to_latex(index=False, escape=True, column_format=layout, caption=caption, label=f"tab:{grid.name}")
+        frame.to_latex(index=False, escape=True, column_format=layout, caption=caption, label=f"tab:{table.name}")
     )

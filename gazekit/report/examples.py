@@ -43,7 +43,7 @@ class OwnAttention:
 
 
 def own_attention(folder: Path, data: Dataset) -> list[OwnAttention]:
-    """What each network attended to, of the first seed whose maps of this dataset's pictures the folder keeps."""
+    """Return each network's attention, of the first seed whose maps of this dataset the folder keeps."""
     from gazekit.dataset.synthetic import read_attention, with_attention
 
     found: dict[str, OwnAttention] = {}
@@ -57,7 +57,7 @@ def own_attention(folder: Path, data: Dataset) -> list[OwnAttention]:
 
 
 def _kept(folder: Path) -> Iterator[tuple[str, int, Path]]:
-    """Every network whose attention is kept, with how it was read, its seed and the file."""
+    """Yield every network whose attention is kept, with how it was read, its seed and the file."""
     for path in folder.glob("synthetic/*/seed*.npz"):
         if named := re.fullmatch(r"seed(\d+)(?:-(.+))?", path.stem):
             seed, method = named.groups()
@@ -71,13 +71,16 @@ def example(
     fixations: pd.DataFrame | None = None,
     networks: Sequence[OwnAttention] = (),
 ) -> Example:
-    """A picture with its scanpaths, the heatmaps of people and networks, and every condition's version.
+    """Return a picture with its scanpaths, the heatmaps of people and networks, and every condition's version.
 
     Parameters
     ----------
-    i : number of the picture in the dataset.
-    score : what is said of it beside its name.
-    fixations : a fixation table to take the scanpaths from; by default the dataset's own.
+    i : int
+        Number of the picture in the dataset.
+    score : str
+        What is said of it beside its name.
+    fixations : pd.DataFrame, optional
+        A fixation table to take the scanpaths from; by default the dataset's own.
     """
     image, rgb = str(data.ids[i]), data.picture(i)
     views = [shown(rgb, f"Picture {image}", "Picture")]
@@ -100,7 +103,7 @@ def example(
 
 
 def spread(values: Mapping[str, float], count: int) -> list[str]:
-    """The pictures at evenly spread ranks of a score, from the highest to the lowest."""
+    """Return the pictures at evenly spread ranks of a score, from the highest to the lowest."""
     order = sorted(values, key=lambda image: -values[image])
     at = np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
     return [order[k] for k in at]

@@ -34,7 +34,7 @@ _BOUNDS = (
 
 
 def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]:
-    """Paragraphs that say what was done, with the parameters that the files carry."""
+    """Return paragraphs that say what was done, with the parameters that the files carry."""
     table = comparison.rows[comparison.rows["level"] == "condition"]
     seeds = comparison.rows.loc[comparison.rows["level"] == "seed", "seed"].nunique()
     models = list(dict.fromkeys(table["model"]))
@@ -54,7 +54,7 @@ def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]
 
 
 def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[str]:
-    """What masks keep, as far as the dataset says, where there is a masked condition."""
+    """Return what masks keep, as far as the dataset says, where there is a masked condition."""
     names = set(comparison.rows.loc[comparison.rows["level"] == "condition", "condition"]) - {"original"}
     if not names:
         return []
@@ -72,7 +72,7 @@ def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[st
 
 
 def _tests(conclusion: Mapping[str, Any]) -> str:
-    """How intervals and p came about, with the parameters that the conclusion keeps."""
+    """Return how intervals and p came about, with the parameters that the conclusion keeps."""
     how = conclusion.get("method", {})
     resamples = f" ({how['resamples']:,} resamples)" if "resamples" in how else ""
     swaps = f" ({how['permutations']:,} swaps)" if "permutations" in how else ""
@@ -105,7 +105,7 @@ def used_metrics(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def provenance_rows(comparison: Comparison) -> list[tuple[str, str]]:
-    """The facts that identify the inputs: dataset, hashes, versions."""
+    """Return the facts that identify the inputs: dataset, hashes, versions."""
     config = comparison.config
     rows = []
     dataset = config.get("dataset", {})
@@ -120,7 +120,7 @@ def provenance_rows(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def documents(comparison: Comparison, dataset: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Every configuration whole, and the hash of every table that the report was made from."""
+    """Return every configuration whole, and the hash of every table that the report was made from."""
     found = [
         ("Configuration of the comparison (config.json)", comparison.config),
         ("Provenance of the dataset", dataset),

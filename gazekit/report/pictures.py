@@ -26,7 +26,7 @@ class Shown:
 
 
 def shown(rgb: Pixels, alt: str, caption: str = "", longest: int = LONGEST) -> Shown:
-    """A picture of at most ``longest`` pixels, as a JPEG inside a data address."""
+    """Return a picture of at most ``longest`` pixels, as a JPEG inside a data address."""
     small = fit_picture(np.asarray(rgb, dtype=np.uint8), longest)
     _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(small[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 84])
     source = "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

@@ -27,19 +27,19 @@ class Judged:
 
 
 def shown_model(comparison: Comparison) -> tuple[str, str]:
-    """Model and condition whose predictions are shown: the best by EMD (r = 2), of those with predictions."""
+    """Return model and condition whose predictions are shown: the best by EMD (r = 2), of those with predictions."""
     table = comparison.rows[comparison.rows["level"] == "condition"]
     done = {(r.model, r.condition) for r in comparison.runs if len(r.predictions)}
     name = next((m for m in ("emd2", *comparison.metrics) if m in comparison.metrics), "")
     if not done or not name:
         return "", ""
     table = table[[pair in done for pair in zip(table["model"], table["condition"], strict=True)]]
-    table = table.sort_values(name, ascending=not metric(name).higher, kind="stable")
+    table = table.sort_values(name, ascending=not metric(name).higher_is_better, kind="stable")
     return (str(table["model"].iloc[0]), str(table["condition"].iloc[0])) if len(table) else ("", "")
 
 
 def judge(comparison: Comparison, model: str, name: str) -> list[Judged]:
-    """Every test picture as a model saw it on a condition, in the order of the tables."""
+    """Return every test picture as a model saw it on a condition, in the order of the tables."""
     tables = [r.predictions for r in comparison.runs if (r.model, r.condition) == (model, name) and len(r.predictions)]
     if not tables or not len(comparison.truth):
         return []
@@ -57,7 +57,7 @@ def judge(comparison: Comparison, model: str, name: str) -> list[Judged]:
 
 
 def histogram_shape(share: npt.NDArray[np.float64]) -> str:
-    """What a histogram looks like: bimodal, skewed, or plain.
+    """Return what a histogram looks like: bimodal, skewed, or plain.
 
     Bimodal by Sarle's coefficient above 5/9 with two separated peaks; skewed where the skewness is beyond 1.
     """

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Metric:
-    """A metric's label, its digits, whether more is better, and one line that says what it is."""
-
-    label: str
-    digits: int
-    higher: bool
-    meaning: str
-
+from gazekit.stats import metrics as stats
+from gazekit.stats.metrics import Metric
 
 METRICS = {
-    "accuracy": Metric("Accuracy", 3, True, "share of pictures put on the right side of the threshold"),
-    "lcc": Metric("LCC", 3, True, "Pearson's correlation of predicted and true mean score"),
-    "srcc": Metric("SRCC", 3, True, "Spearman's rank correlation of predicted and true mean score"),
-    "lcc_std": Metric("LCC of sd", 3, True, "Pearson's correlation of predicted and true standard deviation"),
-    "mae": Metric("MAE", 3, False, "mean absolute error of the mean score"),
-    "rmse": Metric("RMSE", 3, False, "root mean square error of the mean score"),
-    "emd1": Metric("EMD r=1", 3, False, "earth mover's distance of the histograms, r = 1"),
-    "emd2": Metric("EMD r=2", 3, False, "earth mover's distance of the histograms, r = 2"),
-    "nss": Metric("NSS", 2, True, "normalised scanpath saliency: mean z-score of the map at the fixations"),
-    "auc_judd": Metric("AUC-Judd", 3, True, "area under the ROC of fixated against other pixels"),
-    "auc_shuffled": Metric("AUC shuffled", 3, True, "area under the ROC against the fixations of other pictures"),
-    "cc": Metric("CC", 3, True, "Pearson's correlation of the maps"),
-    "sim": Metric("SIM", 3, True, "mass that the maps share"),
-    "kl": Metric("KL", 2, False, "Kullback-Leibler divergence from the human map, in nats"),
-    "ig": Metric("IG", 2, True, "information gain over the centre bias, bits per fixation"),
+    **stats.METRICS,
+    "nss": Metric("NSS", True, "normalised scanpath saliency: mean z-score of the map at the fixations", digits=2),
+    "auc_judd": Metric("AUC-Judd", True, "area under the ROC of fixated against other pixels"),
+    "auc_shuffled": Metric("AUC shuffled", True, "area under the ROC against the fixations of other pictures"),
+    "cc": Metric("CC", True, "Pearson's correlation of the maps"),
+    "sim": Metric("SIM", True, "mass that the maps share"),
+    "kl": Metric("KL", False, "Kullback-Leibler divergence from the human map, in nats", digits=2),
+    "ig": Metric("IG", True, "information gain over the centre bias, bits per fixation", digits=2),
 }
 CONDITIONS = {
     "original": ("Whole picture", "nothing is masked"),
@@ -55,34 +38,34 @@ CONDITIONS = {
 
 
 def metric(name: str) -> Metric:
-    """What is known of a metric; one that is not known is written as it is called."""
-    return METRICS.get(name, Metric(name, 3, True, ""))
+    """Return what is known of a metric; one that is not known is written as it is called."""
+    return METRICS.get(name, Metric(name, True, ""))
 
 
 def condition(name: str) -> str:
-    """A condition's name for people."""
+    """Return a condition's name for people."""
     return CONDITIONS.get(name, (name.replace("-", " ").capitalize(), ""))[0]
 
 
 def finite(value: object) -> float | None:
-    """The value as a number, where it is one and finite."""
+    """Return the value as a number, where it is one and finite."""
     return float(value) if isinstance(value, (int, float, np.number)) and np.isfinite(value) else None
 
 
 def number(value: object, digits: int = 3, *, signed: bool = False) -> str:
-    """A number with fixed digits and a true minus sign; an en dash where there is none."""
+    """Return a number with fixed digits and a true minus sign; an en dash where there is none."""
     found = finite(value)
     return "–" if found is None else f"{found:{'+' if signed else ''}.{digits}f}".replace("-", "−")
 
 
 def interval(low: object, high: object, digits: int = 3, *, signed: bool = False) -> str:
-    """A confidence interval in brackets, or nothing where there is none."""
+    """Return a confidence interval in brackets, or nothing where there is none."""
     if finite(low) is None or finite(high) is None:
         return ""
     return f"[{number(low, digits, signed=signed)}, {number(high, digits, signed=signed)}]"
 
 
 def p_value(value: object) -> str:
-    """A p value with three digits, or as smaller than 0.001."""
+    """Return a p value with three digits, or as smaller than 0.001."""
     found = finite(value)
     return "< 0.001" if found is not None and 0 <= found < 0.001 else number(found)

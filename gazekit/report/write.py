@@ -18,7 +18,7 @@ from gazekit.core.tables import read_table
 from gazekit.histograms import moments
 from gazekit.pictures import SUFFIXES, read_picture
 from gazekit.report import charts, method
-from gazekit.report import comparison_tables as grids
+from gazekit.report import comparison_tables as tables_of
 from gazekit.report.examples import Example, example, own_attention, spread
 from gazekit.report.pictures import Shown, shown
 from gazekit.report.prediction_examples import Judged, judge, shown_model
@@ -41,20 +41,27 @@ def write_report(
     dataset: str | Path | None = None,
     fixations: str | Path | None = None,
     pictures: int = 6,
-    papers: Sequence[grids.Grid] = (),
+    papers: Sequence[tables_of.Table] = (),
 ) -> Path:
     """Write ``report.html`` of a comparison folder: one file that opens anywhere.
 
     Parameters
     ----------
-    folder : a comparison folder, as `gazekit.training` writes it. Pictures in its ``pictures/`` are shown as well,
+    folder : str or Path
+        A comparison folder, as `gazekit.training` writes it. Pictures in its ``pictures/`` are shown as well,
         with the text of ``pictures/captions.json`` (an object: file name to text) under them.
-    title : the report's heading.
-    notes : sentences for the first lines, such as that the participants are simulated.
-    dataset : the dataset file; by default the one that the folder's ``config.json`` names.
-    fixations : a fixation table, for scanpaths; by default those that the dataset keeps.
-    pictures : how many test pictures are shown side by side, and how many in each row of histograms (2/3 of it).
-    papers : tables of published numbers with ours beside them.
+    title : str, optional
+        The report's heading.
+    notes : Sequence[str]
+        Sentences for the first lines, such as that the participants are simulated.
+    dataset : str or Path, optional
+        The dataset file; by default the one that the folder's ``config.json`` names.
+    fixations : str or Path, optional
+        A fixation table, for scanpaths; by default those that the dataset keeps.
+    pictures : int
+        How many test pictures are shown side by side, and how many in each row of histograms (2/3 of it).
+    papers : sequence of Table
+        Tables of published numbers with ours beside them.
 
     Returns
     -------
@@ -62,14 +69,20 @@ def write_report(
 
     Raises
     ------
-    InputError : no such folder, dataset or fixation table, or nothing compared yet.
-    FormatError : a file of the folder is damaged.
+    InputError
+        No such folder, dataset or fixation table, or nothing compared yet.
+    FormatError
+        A file of the folder is damaged.
     """
     comparison = read_comparison(folder)
     data, provenance, picture_note = _dataset(comparison, dataset)
     seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
-    tables = [grids.results_grid(comparison), *grids.paired_grids(comparison)]
-    tables += [grids.agreement_grid(comparison), grids.categories_grid(comparison), grids.seeds_grid(comparison)]
+    tables = [tables_of.results_table(comparison), *tables_of.paired_tables(comparison)]
+    tables += [
+        tables_of.agreement_table(comparison),
+        tables_of.categories_table(comparison),
+        tables_of.seeds_table(comparison),
+    ]
     lead, rest = _sentences(comparison.conclusion)
     cells = comparison.rows[comparison.rows["level"] == "condition"]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
@@ -81,7 +94,7 @@ def write_report(
         "sentences": lead,
         "comparisons": rest,
         "model_key": charts.model_key(list(dict.fromkeys(cells["model"]))),
-        **{grid.name.replace("-", "_"): grid for grid in tables},
+        **{table.name.replace("-", "_"): table for table in tables},
         "papers": papers,
         "tables": REPORT_TABLES,
         "result_figures": _result_figures(comparison),
@@ -108,7 +121,7 @@ def write_report(
 
 
 def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Dataset | None, dict[str, Any], str]:
-    """The dataset, its provenance, and what to say where it is not there."""
+    """Return the dataset, its provenance, and what to say where it is not there."""
     from gazekit.dataset import open_dataset
 
     entry = comparison.config.get("dataset", "")
@@ -130,7 +143,7 @@ def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Dataset 
 
 
 def _sentences(conclusion: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """The conclusion's sentences: what the study asked (people's attention against whole pictures), and the rest.
+    """Return the conclusion's sentences: what the study asked (people against whole pictures), and the rest.
 
     The last sentences are those of the claims, one each; what stands before them sums up.
     """
@@ -224,7 +237,7 @@ def _judged(comparison: Comparison, data: Dataset | None, count: int) -> dict[st
 
 
 def _failure_text(found: Sequence[Judged]) -> str:
-    """The mean error by shape of the true histogram, in words."""
+    """Return the mean error by shape of the true histogram, in words."""
     table = pd.DataFrame({"shape": [j.shape or "of one peak" for j in found], "emd": [j.emd for j in found]})
     by_shape = table.groupby("shape")["emd"].agg(["mean", "size"]).sort_values("mean", ascending=False)
     parts = [f"{shape} {row['mean']:.3f} (of {int(row['size'])})" for shape, row in by_shape.iterrows()]
@@ -262,11 +275,11 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     return [(anchor, name) for anchor, name, there in parts if there]
 
 
-def _write_tables(folder: Path, tables: Sequence[grids.Grid]) -> None:
-    for grid in tables:
-        if grid.rows:
-            write_text(folder / f"{grid.name}.csv", grid.frame().to_csv(index=False, lineterminator="\n"))
-            write_text(folder / f"{grid.name}.tex", grids.latex(grid))
+def _write_tables(folder: Path, tables: Sequence[tables_of.Table]) -> None:
+    for table in tables:
+        if table.rows:
+            write_text(folder / f"{table.name}.csv", table.frame().to_csv(index=False, lineterminator="\n"))
+            write_text(folder / f"{table.name}.tex", tables_of.latex(table))
 
 
 def _resource(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The comparison by category of picture (animal, landscape, ...), as in paper 2's Table IV."""
+"""The comparison by category of picture (animal, landscape, ...), as in Table IV of Zhang et al. 2019."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ FEWEST = 5  # pictures of a category; correlations of fewer say nothing
 def category_table(
     found: dict[tuple[str, str], Features], images: list[str], table: pd.DataFrame, threshold: float, seed: int
 ) -> pd.DataFrame | None:
-    """A row a category, model and condition: n and every metric with its 95 % interval.
+    """Return a row a category, model and condition: n and every metric with its 95 % interval.
 
     Parameters
     ----------
-    found : (model, condition) -> features (S, N) of the test pictures ``images``.
-    table : ``image,category``; a picture may stand in several categories, as in AVA.
+    found : dict[tuple[str, str], Features]
+        (model, condition) -> features (S, N) of the test pictures ``images``.
+    table : pd.DataFrame
+        ``image,category``; a picture may stand in several categories, as in AVA.
 
     Returns
     -------

@@ -107,7 +107,7 @@ class Comparison:
 
     @property
     def metrics(self) -> list[str]:
-        """The columns of ``rows`` that are metrics, in its order."""
+        """Return the columns of ``rows`` that are metrics, in its order."""
         columns = [str(c) for c in self.rows.columns]
         return [
             c

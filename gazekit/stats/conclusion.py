@@ -36,22 +36,26 @@ def conclusion(
     unfinished: Sequence[tuple[str, str, int]] = (),
     difference: float | None = None,
 ) -> dict[str, Any]:
-    """Sentences and the figures that they rest on.
+    """Return sentences and the figures that they rest on.
 
     A difference is claimed when Holm's p over all comparisons of the primary metric is at most ``alpha`` and
     the 95 % interval leaves out 0.
 
     Parameters
     ----------
-    floors : of `gazekit.stats.paired.floor_differences`.
-    unfinished : (model, condition, seed) that were left out.
-    difference : the size that ``pictures_for_size`` in ``paired`` is of.
+    floors : Sequence[Mapping[str, Any]]
+        Of `gazekit.stats.paired.floor_differences`.
+    unfinished : Sequence[tuple[str, str, int]]
+        (model, condition, seed) that were left out.
+    difference : float, optional
+        The size that ``pictures_for_size`` in ``paired`` is of.
 
     Returns
     -------
-    dict : "sentences" (list of str), "primary", "alpha", "pictures", "seeds" (the most that a condition has), "floors",
-        "unfinished", "claims" (a dict a comparison: model, a, b, seeds, value_a, value_b, difference, low, high,
-        p_holm, claimed, ...).
+    dict
+        "sentences" (list of str), "primary", "alpha", "pictures", "seeds" (the most that a condition has),
+        "floors", "unfinished", "claims" (a dict a comparison: model, a, b, seeds, value_a, value_b, difference,
+        low, high, p_holm, claimed, ...).
     """
     rows = paired[paired["metric"] == primary]
     claims = [_claim(row, alpha) for _, row in rows.iterrows()]
@@ -89,7 +93,7 @@ def _claim(row: pd.Series, alpha: float) -> dict[str, Any]:
 
 
 def _seeds_of(table: pd.DataFrame) -> list[int]:
-    """How many seeds each model and condition has."""
+    """Return how many seeds each model and condition has."""
     seeds = table[table["level"] == "seed"]
     return [int(count) for count in seeds.groupby(["model", "condition"]).size()]
 
@@ -97,7 +101,7 @@ def _seeds_of(table: pd.DataFrame) -> list[int]:
 def _headline(claims: list[dict[str, Any]], primary: str, n: int, trained: list[int], alone: bool) -> str:
     counts = [claim["seeds"] for claim in claims] or trained
     seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    what = f"{METRICS[primary].label} on {n} test pictures, {seeds} seed{'s' if max(counts) != 1 else ''}"
+    what = f"{METRICS[primary].in_words} on {n} test pictures, {seeds} seed{'s' if max(counts) != 1 else ''}"
     if not claims:
         no_two = "no two conditions that were asked for have finished runs of the same seeds"
         return f"Nothing was compared: {'there is one condition only' if alone else no_two} ({what})."
@@ -133,7 +137,7 @@ def _floor_sentence(model: str, floors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _sentence(claim: Mapping[str, Any], primary: str, n: int, alpha: float, size: float | None) -> str:
-    label = METRICS[primary].label
+    label = METRICS[primary].in_words
     a, b = claim["a"], claim["b"]
     shown = (
         f"{claim['value_a']:.3f} against {claim['value_b']:.3f}, difference {claim['difference']:+.3f} "

@@ -29,14 +29,14 @@ class Estimates:
     seed: int
 
     def intervals(self) -> dict[str, tuple[float, float]]:
-        """The 95 % interval of each metric's mean over seeds."""
+        """Return the 95 % interval of each metric's mean over seeds."""
         return {
             m: error_of(v, self.without[m], self.features.n).widened(float(v.mean()), self.replicates[m], limits_of(m))
             for m, v in defined(self.values).items()
         }
 
     def only(self, seeds: Sequence[int]) -> Estimates:
-        """The same of some of the seeds alone."""
+        """Return the same of some of the seeds alone."""
         if tuple(seeds) == self.seeds:
             return self
         rows = [self.seeds.index(number) for number in seeds]
@@ -53,7 +53,7 @@ def estimate(found: Features, seeds: Sequence[int], threshold: float, resamples:
 
 
 def limits_of(metric: str) -> tuple[float, float]:
-    """The least and the largest value that a metric can have."""
+    """Return the least and the largest value that a metric can have."""
     if metric in ("lcc", "srcc", "lcc_std"):
         return -1.0, 1.0
     return 0.0, 1.0 if metric == "accuracy" else float("inf")

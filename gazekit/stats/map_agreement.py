@@ -30,7 +30,7 @@ Scores = dict[str, float]
 
 
 def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mapping[str, list[Map]]) -> pd.DataFrame:
-    """A row a map and saliency metric: mean over test pictures with its 95 % bootstrap interval.
+    """Return a row a map and saliency metric: mean over test pictures with its 95 % bootstrap interval.
 
     Every map is judged by each viewer of a picture in turn, and a picture's value is the mean over its viewers: the map
     of all other viewers, which is the ceiling, as the networks' maps and the floors. (Against the map of all viewers at
@@ -38,9 +38,11 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
 
     Parameters
     ----------
-    indices : the test split; pictures that nobody or only one looked at are left out (with one viewer each there is
+    indices : ndarray
+        The test split; pictures that nobody or only one looked at are left out (with one viewer each there is
         no ceiling), and nothing is made of fewer than two.
-    own : name -> maps of every picture of the dataset (N, g, g), one array a seed.
+    own : Mapping[str, list[ndarray]]
+        Name to maps of every picture of the dataset (N, g, g), one array a seed.
     """
     seen = {i: viewing for i in indices.tolist() if (viewing := _viewing(dataset, i)) is not None}
     several = {i: viewing for i, viewing in seen.items() if len(viewing.participants) > 1}
@@ -64,7 +66,7 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
 
 
 def own_maps_of(folder: Path, models: list[str], count: int) -> dict[str, list[Map]]:
-    """The kept maps of networks' own attention, by model and method."""
+    """Return the kept maps of networks' own attention, by model and method."""
     from gazekit.dataset.synthetic import read_attention
 
     found: dict[str, list[Map]] = {}

@@ -1,4 +1,4 @@
-"""The metrics of both papers, on one set of predictions or on many resamples at once."""
+"""The metrics of Mandal et al. 2020 and Zhang et al. 2019, on one set of predictions or on many resamples at once."""
 
 from __future__ import annotations
 
@@ -15,21 +15,34 @@ from gazekit.histograms import moments
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: how it is written in a sentence, and whether more is better."""
+    """A metric: what it is called in a table and in a sentence, which way is better, and what it is."""
 
     label: str
     higher_is_better: bool
+    meaning: str
+    sentence: str = ""
+    digits: int = 3
+
+    @property
+    def in_words(self) -> str:
+        """Return the name for a sentence."""
+        return self.sentence or self.label
 
 
 METRICS = {
-    "accuracy": Metric("accuracy", True),
-    "lcc": Metric("LCC of the mean", True),
-    "srcc": Metric("SRCC of the mean", True),
-    "lcc_std": Metric("LCC of the standard deviation", True),
-    "mae": Metric("MAE of the mean", False),
-    "rmse": Metric("RMSE of the mean", False),
-    "emd1": Metric("EMD (r = 1)", False),
-    "emd2": Metric("EMD (r = 2)", False),
+    "accuracy": Metric("Accuracy", True, "share of pictures put on the right side of the threshold", "accuracy"),
+    "lcc": Metric("LCC", True, "Pearson's correlation of predicted and true mean score", "LCC of the mean"),
+    "srcc": Metric("SRCC", True, "Spearman's rank correlation of predicted and true mean score", "SRCC of the mean"),
+    "lcc_std": Metric(
+        "LCC of sd",
+        True,
+        "Pearson's correlation of predicted and true standard deviation",
+        "LCC of the standard deviation",
+    ),
+    "mae": Metric("MAE", False, "mean absolute error of the mean score", "MAE of the mean"),
+    "rmse": Metric("RMSE", False, "root mean square error of the mean score", "RMSE of the mean"),
+    "emd1": Metric("EMD r=1", False, "earth mover's distance of the histograms, r = 1", "EMD (r = 1)"),
+    "emd2": Metric("EMD r=2", False, "earth mover's distance of the histograms, r = 2", "EMD (r = 2)"),
 }
 
 
@@ -49,29 +62,30 @@ class Features:
 
     @property
     def n(self) -> int:
-        """The number of pictures."""
+        """Return the number of pictures."""
         return int(self.mean.shape[-1])
 
     def take(self, index: npt.NDArray[np.int64]) -> Features:
-        """The pictures of an index (B, n), from features (..., N): shape (..., B, n)."""
+        """Return the pictures of an index (B, n), from features (..., N): shape (..., B, n)."""
         return Features(*(value[..., index] for value in self.arrays()))
 
     def swapped(self, other: Features, swap: npt.NDArray[np.bool_]) -> Features:
-        """Where ``swap`` (B, N) is true the other's picture; from features (S, N): shape (S, B, N)."""
+        """Return where ``swap`` (B, N) is true the other's picture; from features (S, N): shape (S, B, N)."""
         pairs = zip(self.arrays(), other.arrays(), strict=True)
         return Features(*(np.where(swap, b[..., None, :], a[..., None, :]) for a, b in pairs))
 
     def arrays(self) -> tuple[Floats, ...]:
-        """The six arrays, in the order of the fields."""
+        """Return the six arrays, in the order of the fields."""
         return (self.mean, self.std, self.true_mean, self.true_std, self.emd1, self.emd2)
 
 
 def features(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> Features:
-    """Features of predictions, shape (..., N, K), against ratings (..., N, K); counts or probabilities.
+    """Return features of predictions, shape (..., N, K), against ratings (..., N, K); counts or probabilities.
 
     Raises
     ------
-    InputError : K differs, fewer than one picture, a row that sums to nothing or is not finite.
+    InputError
+        K differs, fewer than one picture, a row that sums to nothing or is not finite.
     """
     p, q = _distributions(predicted, "predicted"), _distributions(actual, "actual")
     if p.shape[-2:] != q.shape[-2:]:
@@ -87,7 +101,7 @@ def features(predicted: npt.ArrayLike, actual: npt.ArrayLike) -> Features:
 
 
 def metrics(found: Features, threshold: float) -> dict[str, Floats]:
-    """All metrics over the last axis; correlations are NaN where a side does not vary.
+    """Return all metrics over the last axis; correlations are NaN where a side does not vary.
 
     ``threshold`` is in score units: a picture is "high" when its mean is above it.
     """
@@ -105,19 +119,31 @@ def metrics(found: Features, threshold: float) -> dict[str, Floats]:
 
 
 def evaluate(predicted: npt.ArrayLike, actual: npt.ArrayLike, *, threshold: float | None = None) -> dict[str, float]:
-    """All metrics of both papers for predicted rating distributions.
+    """Evaluate predicted rating distributions by all metrics of Mandal et al. 2020 and Zhang et al. 2019.
 
     Parameters
     ----------
-    predicted : probabilities, shape (N, K).
-    actual : counts or probabilities, shape (N, K).
-    threshold : a picture is "high" when its mean score is above it; half the scale (K / 2) unless given, which
-        is the papers' 5 of 10.
+    predicted : array_like
+        Probabilities, shape (N, K).
+    actual : array_like
+        Counts or probabilities, shape (N, K).
+    threshold : float, optional
+        A picture is "high" when its mean score is above it; half the scale (K / 2) unless given, which is the
+        papers' 5 of 10.
 
     Returns
     -------
-    dict : accuracy (0-1); lcc and srcc of the mean, lcc_std of the standard deviation (NaN where a side does not
-        vary); mae and rmse of the mean, in score units; emd1 and emd2, the Earth Mover's Distance at r = 1 and 2.
+    dict
+        Accuracy (0-1); lcc and srcc of the mean, lcc_std of the standard deviation (NaN where a side does not
+        vary); mae and rmse of the mean, in score units; emd1 and emd2, the Earth Mover's Distance at r = 1, 2.
+
+    Examples
+    --------
+    >>> predicted = [[0.1, 0.8, 0.1], [0.0, 0.2, 0.8], [0.6, 0.3, 0.1]]
+    >>> actual = [[1, 8, 1], [0, 3, 7], [7, 3, 0]]
+    >>> scores = evaluate(predicted, actual)
+    >>> round(scores["srcc"], 3), round(scores["mae"], 3), round(scores["emd1"], 3)
+    (1.0, 0.1, 0.033)
     """
     found = features(predicted, actual)
     limit = default_threshold(np.shape(actual)[-1]) if threshold is None else threshold
@@ -125,12 +151,12 @@ def evaluate(predicted: npt.ArrayLike, actual: npt.ArrayLike, *, threshold: floa
 
 
 def default_threshold(buckets: int) -> float:
-    """Half the scale: 5 for ten buckets (both papers)."""
+    """Return half the scale: 5 for ten buckets, as in the papers."""
     return buckets / 2
 
 
 def correlation(x: Floats, y: Floats) -> Floats:
-    """Pearson's correlation over the last axis; NaN where a side does not vary."""
+    """Compute Pearson's correlation over the last axis; NaN where a side does not vary."""
     x = x - x.mean(axis=-1, keepdims=True)
     y = y - y.mean(axis=-1, keepdims=True)
     x_scale, y_scale = np.sqrt((x**2).sum(axis=-1)), np.sqrt((y**2).sum(axis=-1))

@@ -9,13 +9,13 @@ from gazekit.stats.metrics import METRICS, default_threshold, features, metrics
 
 
 def constant_histogram(training: Index) -> Floats:
-    """The mean of the training pictures' normalised histograms, shape (K,): the best guess that sees no picture."""
+    """Return the mean of normalised histograms, shape (K,): the best guess that sees no picture."""
     counts = np.asarray(training, dtype=np.float64)
     return np.asarray((counts / counts.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def always_high(actual: Index, threshold: float | None = None) -> float:
-    """Accuracy of calling every picture high."""
+    """Return accuracy of calling every picture high."""
     limit = default_threshold(actual.shape[1]) if threshold is None else threshold
     found = features(actual, actual)
     return float((found.true_mean > limit).mean())
@@ -24,7 +24,7 @@ def always_high(actual: Index, threshold: float | None = None) -> float:
 def split_half(
     counts: Index, *, splits: int = 100, threshold: float | None = None, seed: int = 0
 ) -> dict[str, tuple[float, float, float]]:
-    """How well one random half of the raters predicts the other half: mean over splits, and its 95 % interval.
+    """Return how well one random half of the raters predicts the other half: mean over splits, and its 95 % interval.
 
     The interval is a bootstrap's over pictures, ten draws of them a split.
 
@@ -48,7 +48,7 @@ def split_half(
 
 
 def full_length(half: float) -> float:
-    """The reliability of all raters together from the correlation of two halves (Spearman-Brown)."""
+    """Return the reliability of all raters together from the correlation of two halves (Spearman-Brown)."""
     return 2 * half / (1 + half) if half > -1 else float("nan")
 
 

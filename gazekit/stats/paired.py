@@ -43,7 +43,7 @@ COLUMNS = [
 
 
 def pairs_of(predictions: Predictions, asked: Sequence[tuple[str, str]] | None) -> list[tuple[str, str, str]]:
-    """The (model, a, b) to compare: conditions that have finished runs of the same seeds."""
+    """Return the (model, a, b) to compare: conditions that have finished runs of the same seeds."""
     if asked is not None:
         asked = _different(asked)
     found: list[tuple[str, str, str]] = []
@@ -57,7 +57,7 @@ def pairs_of(predictions: Predictions, asked: Sequence[tuple[str, str]] | None) 
 
 
 def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
-    """Human attention with every other condition, then the others with whole pictures."""
+    """Return human attention with every other condition, then the others with whole pictures."""
     pairs = []
     for reference, flipped in zip(REFERENCES, (False, True), strict=True):
         if reference in conditions:
@@ -77,7 +77,7 @@ def paired_table(
     alpha: float = 0.05,
     size: float | None = None,
 ) -> pd.DataFrame:
-    """A row a model, pair and metric: difference, interval, p, Holm's p within the metric, effect size, power.
+    """Return a row a model, pair and metric: difference, interval, p, Holm's p within the metric, effect size, power.
 
     ``value_a``, ``value_b`` and their ``difference`` are means over the ``seeds`` that both conditions have.
     ``p`` is the larger one of the permutation test over pictures (``p_pictures``: are these networks alike?) and of the
@@ -104,7 +104,7 @@ def paired_table(
 
 
 def luck_of(measured: Mapping[tuple[str, str], Estimates], model: str) -> dict[str, tuple[float, int]]:
-    """How much differences of a model's conditions vary from seed to seed, per metric: variance and its freedom."""
+    """Return, per metric, the variance of a model's differences from seed to seed and its degrees of freedom."""
     sides = [found for (name, _), found in measured.items() if name == model]
     common = sorted(set.intersection(*(set(side.seeds) for side in sides)))
     if len(common) < 2:
@@ -122,14 +122,18 @@ def paired_differences(
     level: float = 0.05,
     size: float | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Everything about the difference of two conditions over the seeds that both have, a metric each.
+    """Compare two conditions over the seeds that both have: difference, interval, p and power of every metric.
 
     Parameters
     ----------
-    test : gives p of two conditions by their pictures; `gazekit.stats.resampling.permutation_p`.
-    luck : as `luck_of` gives it.
-    level : p at which a difference counts as seen, where pictures are counted.
-    size : of a difference for which they are counted as well.
+    test : Callable[[Features, Features, float], dict[str, float]]
+        Gives p of two conditions by their pictures; `gazekit.stats.resampling.permutation_p`.
+    luck : Mapping[str, tuple[float, int]]
+        As `luck_of` gives it.
+    level : float
+        The p-value at which a difference counts as seen, where pictures are counted.
+    size : float, optional
+        Of a difference for which they are counted as well.
     """
     common = sorted(set(a.seeds) & set(b.seeds))
     a, b = a.only(common), b.only(common)
@@ -162,7 +166,7 @@ def paired_differences(
 
 
 def floor_differences(predictions: Predictions, measured: Mapping[tuple[str, str], Estimates]) -> list[dict[str, Any]]:
-    """How much farther from the ratings each condition's histograms are than a constant one: EMD, r = 2, paired.
+    """Return how much farther from the ratings each condition's histograms are than a constant one: EMD, r = 2, paired.
 
     Returns
     -------
@@ -185,7 +189,7 @@ def floor_differences(predictions: Predictions, measured: Mapping[tuple[str, str
 
 
 def _error(a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | None) -> tuple[Error, float, float]:
-    """The error of a difference of the same seeds' means, and its 95 % interval."""
+    """Return the error of a difference of the same seeds' means, and its 95 % interval."""
     values = defined(a.values)[metric] - defined(b.values)[metric]
     error = error_of(values, a.without[metric] - b.without[metric], a.features.n, luck)
     replicates = a.replicates[metric] - b.replicates[metric]
@@ -194,7 +198,7 @@ def _error(a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | No
 
 
 def _different(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Every pair once, either way round."""
+    """Return every pair once, either way round."""
     found: dict[frozenset[str], tuple[str, str]] = {}
     for a, b in pairs:
         if a == b:

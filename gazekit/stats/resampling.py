@@ -19,7 +19,7 @@ _FEWEST = 200
 def bootstrap(
     seeds: Features, threshold: float, *, resamples: int = 2000, seed: int = 0
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Bootstrap replicates of each metric's mean over seeds, over test pictures and over seeds.
+    """Return bootstrap replicates of each metric's mean over seeds, over test pictures and over seeds.
 
     Pictures are drawn with replacement, the same for all seeds, and so are seeds. The same ``seed`` draws the same
     pictures and seeds in every condition, so that replicates of two conditions may be subtracted. Few seeds make these
@@ -27,11 +27,13 @@ def bootstrap(
 
     Parameters
     ----------
-    seeds : features of shape (S, N).
+    seeds : Features
+        Features of shape (S, N).
 
     Returns
     -------
-    dict : per metric, shape (resamples,). An undefined correlation (a constant prediction) counts as 0.
+    dict
+        Per metric, shape (resamples,). An undefined correlation (a constant prediction) counts as 0.
     """
     count = seeds.mean.shape[0]
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
@@ -46,7 +48,7 @@ def bootstrap(
 
 
 def interval(replicates: Floats) -> tuple[float, float]:
-    """The 95 % percentile interval of bootstrap replicates."""
+    """Return the 95 % percentile interval of bootstrap replicates."""
     low, high = np.quantile(replicates, [0.025, 0.975])
     return float(low), float(high)
 
@@ -54,7 +56,7 @@ def interval(replicates: Floats) -> tuple[float, float]:
 def permutation_p(
     a: Features, b: Features, threshold: float, *, permutations: int = 9999, seed: int = 0, comparisons: int = 1
 ) -> dict[str, float]:
-    """Two-sided p of the paired permutation test over pictures, per metric.
+    """Return two-sided p of the paired permutation test over pictures, per metric.
 
     Where two conditions are alike, their predictions for a picture could as well be swapped. A picture is swapped
     with all its seeds, and the statistic is the difference of the means over seeds that the table shows.
@@ -75,18 +77,18 @@ def permutation_p(
 
 
 def difference(a: Features, b: Features, threshold: float) -> dict[str, Floats]:
-    """Difference of each metric's mean over seeds (the first axis)."""
+    """Return difference of each metric's mean over seeds (the first axis)."""
     left, right = defined(metrics(a, threshold)), defined(metrics(b, threshold))
     return {name: left[name].mean(axis=0) - right[name].mean(axis=0) for name in METRICS}
 
 
 def affordable(found: Features, asked: int, fewest: int = _FEWEST) -> int:
-    """How many resamples of features (S, N) are made of those asked for: fewer on very large splits."""
+    """Return how many resamples of features (S, N) are made of those asked for: fewer on very large splits."""
     return min(asked, max(fewest, _MOST_WORK // max(1, found.mean.size)))
 
 
 def swaps(found: Features, asked: int, comparisons: int = 1) -> int:
-    """How many swaps a permutation test makes of those asked for.
+    """Return how many swaps a permutation test makes of those asked for.
 
     All 2^N where they are not more; on very large splits fewer, but enough for Holm's correction of so many comparisons
     to leave room for a claim at 5 %.

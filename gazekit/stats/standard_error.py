@@ -29,10 +29,13 @@ class Error:
 
     Attributes
     ----------
-    se, df : over pictures and seeds; of one seed only over pictures, with infinite degrees of freedom.
-    pictures : standard deviation over pictures of the jackknife pseudo-values: over sqrt(N) it is the part of the
+    se, df : float
+        Over pictures and seeds; of one seed only over pictures, with infinite degrees of freedom.
+    pictures : float
+        Standard deviation over pictures of the jackknife pseudo-values: over sqrt(N) it is the part of the
         standard error that more test pictures make smaller.
-    luck : the variance that only more seeds make smaller.
+    luck : float
+        The variance that only more seeds make smaller.
     """
 
     se: float
@@ -41,13 +44,13 @@ class Error:
     luck: float = 0.0
 
     def p(self, value: float) -> float:
-        """Two-sided p of a value that would be 0 but for chance."""
+        """Return two-sided p of a value that would be 0 but for chance."""
         if self.se <= 0:
             return 1.0 if value == 0 else 0.0
         return float(2 * student.sf(abs(value) / self.se, self.df))
 
     def detectable(self, alpha: float = 0.05, power: float = 0.8) -> float:
-        """The smallest true value whose p is at most ``alpha`` with the given power, with these pictures and seeds."""
+        """Return the smallest true value that has p <= ``alpha`` with the given power."""
         return float((student.ppf(1 - alpha / 2, self.df) + norm.ppf(power)) * self.se)
 
     def pictures_needed(self, value: float, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -56,7 +59,7 @@ class Error:
         return float(np.ceil(self.pictures**2 / aim)) if aim > 0 else float("inf")
 
     def widened(self, value: float, replicates: Floats, limits: tuple[float, float]) -> tuple[float, float]:
-        """The 95 % percentile interval of bootstrap replicates, widened to what so few seeds allow to say."""
+        """Return the 95 % percentile interval of bootstrap replicates, widened to what so few seeds allow to say."""
         low, high = np.quantile(replicates, [0.025, 0.975])
         spread = float(replicates.std(ddof=1))
         factor = max(1.0, student.ppf(0.975, self.df) * self.se / (norm.ppf(0.975) * spread)) if spread > 0 else 1.0
@@ -67,7 +70,7 @@ class Error:
 
 
 def left_out(found: Features, threshold: float) -> dict[str, Floats]:
-    """Every metric without each picture (or group of pictures), from features (S, N): shape (S, G)."""
+    """Return every metric without each picture (or group of pictures), from features (S, N): shape (S, G)."""
     parts: dict[str, list[Floats]] = {name: [] for name in METRICS}
     for index in _without(found.n, max(1, _CELLS // (found.n * len(found.mean)))):
         for name, value in defined(metrics(found.take(index), threshold)).items():
@@ -76,7 +79,7 @@ def left_out(found: Features, threshold: float) -> dict[str, Floats]:
 
 
 def pooled_luck(values: Floats) -> tuple[float, int]:
-    """Variance of a difference of two conditions from seed to seed, from all conditions (T, S), and its freedom.
+    """Return variance of a difference of two conditions from seed to seed, from all conditions (T, S), and its freedom.
 
     Twice the mean square of condition by seed, as Obuchowski and Rockette have it: with three seeds, two conditions by
     themselves know next to nothing of it.
@@ -87,7 +90,7 @@ def pooled_luck(values: Floats) -> tuple[float, int]:
 
 
 def error_of(values: Floats, without: Floats, pictures: int, luck: tuple[float, int] | None = None) -> Error:
-    """The error of the mean of values (S,) from the same ones without each picture or group (S, G).
+    """Return the error of the mean of values (S,) from the same ones without each picture or group (S, G).
 
     ``luck`` : their variance from seed to seed and its degrees of freedom, if more is known of it than they tell.
     """
@@ -108,12 +111,12 @@ def error_of(values: Floats, without: Floats, pictures: int, luck: tuple[float, 
 
 
 def defined(found: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Metrics with undefined correlations as 0: a constant prediction says nothing of the order."""
+    """Return metrics with undefined correlations as 0: a constant prediction says nothing of the order."""
     return {name: np.nan_to_num(value, nan=0.0) for name, value in found.items()}
 
 
 def _without(n: int, step: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Blocks of rows (B, n - left out): every row leaves out one picture, or every 200th."""
+    """Yield blocks of rows (B, n - left out): every row leaves out one picture, or every 200th."""
     rows = np.arange(n)
     if n > _ONE_BY_ONE:
         for group in range(_GROUPS):

@@ -22,7 +22,8 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
     Raises
     ------
-    OutputError : the disk is full or cannot be written; the last good checkpoint stays.
+    OutputError
+        The disk is full or cannot be written; the last good checkpoint stays.
     """
     try:
         with whole_file(path) as temporary, open(temporary, "wb") as file:
@@ -40,7 +41,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Raises
     ------
-    InputError, FormatError : no such file, empty, truncated, or not a checkpoint of gazekit.
+    InputError, FormatError
+        No such file, empty, truncated, or not a checkpoint of gazekit.
     """
     path = existing_file(path, "checkpoint")
     try:
@@ -56,7 +58,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said; torch hides it behind an error of its own."""
+    """Return what the system said; torch hides it behind an error of its own."""
     said: BaseException | None = error
     while said is not None:
         if isinstance(said, OSError):

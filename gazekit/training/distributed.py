@@ -22,15 +22,15 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes the files."""
+        """Return whether this process writes the files."""
         return self.rank == 0
 
     def share(self, batch: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """This process's part of a global batch; every index is in exactly one part."""
+        """Return this process's part of a global batch; every index is in exactly one part."""
         return batch[self.rank :: self.world]
 
     def sum(self, value: float) -> float:
-        """The sum of a number over all processes."""
+        """Return the sum of a number over all processes."""
         if self.world == 1:
             return value
         total = torch.tensor(value, dtype=torch.float64)
@@ -38,7 +38,7 @@ class Team:
         return float(total)
 
     def together(self, rows: npt.NDArray[np.float32], count: int) -> npt.NDArray[np.float32]:
-        """Rows that each process made of its share of ``count``, put back in the order of the whole."""
+        """Return rows that each process made of its share of ``count``, put back in the order of the whole."""
         if self.world == 1:
             return rows
         parts: list[Any] = [None] * self.world
@@ -61,12 +61,12 @@ class Team:
 
 
 def processes() -> int:
-    """How many processes torchrun started; 1 without it."""
+    """Return how many processes torchrun started; 1 without it."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def join_team() -> Team:
-    """The group that torchrun started this process in (nccl on GPUs, gloo on CPUs), or a team of one."""
+    """Return the group that torchrun started this process in (nccl on GPUs, gloo on CPUs), or a team of one."""
     if processes() == 1:
         return Team()
     if not dist.is_initialized():
@@ -77,5 +77,5 @@ def join_team() -> Team:
 
 
 def shares(plan: Sequence[npt.NDArray[np.int64]], team: Team) -> list[npt.NDArray[np.int64]]:
-    """A process's part of every batch of a plan."""
+    """Return a process's part of every batch of a plan."""
     return [team.share(batch) for batch in plan]

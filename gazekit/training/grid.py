@@ -61,19 +61,29 @@ def train(
 
     Parameters
     ----------
-    dataset : a dataset file.
-    out : the comparison folder.
-    models : names of `gazekit.models.names`.
-    conditions : of the dataset; ``synthetic`` is the attention of the same network, trained on whole pictures
-        (condition ``original``, which is added where it is absent): its masks where it has them, else excitation
-        backprop; ``synthetic-masks``, ``synthetic-excitation`` and ``synthetic-gradcam`` say which.
-    seeds : how many (0, 1, ...), or which.
-    jobs : runs that are trained side by side, each in a process of its own.
-    threads : of each process; else the cores over the jobs. A folder keeps the number it was begun with, since
+    dataset : str or Path
+        A dataset file.
+    out : str or Path
+        The comparison folder.
+    models : Sequence[str]
+        Names of `gazekit.models.names`.
+    conditions : Sequence[str]
+        Of the dataset; ``synthetic`` is the attention of the same network, trained on whole pictures (condition
+        ``original``, which is added where it is absent): its masks where it has them, else excitation backprop;
+        ``synthetic-masks``, ``synthetic-excitation`` and ``synthetic-gradcam`` say which.
+    seeds : int or Sequence[int]
+        How many (0, 1, ...), or which.
+    jobs : int
+        Runs that are trained side by side, each in a process of its own.
+    threads : int, optional
+        Of each process; else the cores over the jobs. A folder keeps the number it was begun with, since
         results differ in the last digits with it.
-    scheme : named split of the dataset.
-    scheduler : address of a Dask scheduler whose workers train the runs; they must see the same folders.
-    options : of `gazekit.training.recipe.Recipe`: size, epochs, batch, lr, ...
+    scheme : str
+        Named split of the dataset.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers train the runs; they must see the same folders.
+    **options
+        Of `gazekit.training.recipe.Recipe`: size, epochs, batch, lr, ...
 
     Returns
     -------
@@ -81,10 +91,13 @@ def train(
 
     Raises
     ------
-    ConfigError, InputError : wrong options, names, conditions, a test split that is too small, a folder of another
-        grid: all of it before anything is trained.
-    TrainingError : a loss that is not a number; the batch is named.
-    OutputError : the disk is full; what was written stays, and the same call goes on.
+    ConfigError, InputError
+        Wrong options, names, conditions, a test split that is too small, a folder of another grid: all of it
+        before anything is trained.
+    TrainingError
+        A loss that is not a number; the batch is named.
+    OutputError
+        The disk is full; what was written stays, and the same call goes on.
     """
     grid = plan(
         dataset,
@@ -117,7 +130,7 @@ class Grid:
     jobs: list[Job]
 
     def states(self) -> list[tuple[Run, str]]:
-        """Every run, and whether it is done, begun or new."""
+        """Return every run, and whether it is done, begun or new."""
         return [(job.run, _state(job.run, self.out)) for job in self.jobs]
 
 
@@ -151,7 +164,7 @@ def plan(
 
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:
-    """The runs of a grid: ``original`` first, ``synthetic``, which needs it, last."""
+    """Return the runs of a grid: ``original`` first, ``synthetic``, which needs it, last."""
     wanted = list(dict.fromkeys(conditions))
     if "original" not in wanted and any(name in SYNTHETIC for name in wanted):
         wanted.insert(0, "original")
@@ -214,7 +227,7 @@ def check_machine(recipe: Recipe, threads: int | None, *, here: bool) -> None:
 
 
 def _has_device(name: str, here: bool) -> bool:
-    """Whether a name is one of torch's devices, and where ``here`` is meant the machine has it."""
+    """Return whether a name is one of torch's devices, and where ``here`` is meant the machine has it."""
     try:
         device = torch.device(name)
         return not here or (device.index or 0) < int(torch.get_device_module(device).device_count())
@@ -223,11 +236,12 @@ def _has_device(name: str, here: bool) -> bool:
 
 
 def model_faults(name: str, buckets: int, recipe: Recipe, sizes: npt.ArrayLike) -> list[str]:
-    """What keeps a model, which the texts do not name, from being trained on pictures of these sizes (N, 2).
+    """Return what keeps a model, which the texts do not name, from being trained on pictures of these sizes (N, 2).
 
     Raises
     ------
-    InputError : an unknown name; options or weights that are not the model's.
+    InputError
+        An unknown name; options or weights that are not the model's.
     """
     from gazekit import models
     from gazekit.models.cost import ShapesOnly
@@ -252,7 +266,7 @@ def model_faults(name: str, buckets: int, recipe: Recipe, sizes: npt.ArrayLike) 
 
 
 def _takes(model: torch.nn.Module, shape: tuple[int, int]) -> bool:
-    """Whether a model without numbers gets through with a view of (height, width)."""
+    """Return whether a model without numbers gets through with a view of (height, width)."""
     from gazekit.models.inputs import example_inputs
 
     try:
@@ -263,7 +277,7 @@ def _takes(model: torch.nn.Module, shape: tuple[int, int]) -> bool:
 
 
 def write_truth(data: Dataset, scheme: str, path: Path) -> None:
-    """The ratings by split, so that a comparison needs no more than its folder."""
+    """Write the ratings by split, so that a comparison needs no more than its folder."""
     counts = np.asarray(data.counts)
     rows = []
     for split in ("train", "validation", "test"):
@@ -322,13 +336,13 @@ def _before(out: Path) -> dict[str, Any]:
 
 
 def _threads(out: Path, jobs: int) -> int:
-    """What the folder was begun with, else the cores over the jobs."""
+    """Return what the folder was begun with, else the cores over the jobs."""
     beside = max(1, jobs) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return int(_before(out).get("threads") or max(1, (os.cpu_count() or 1) // beside))
 
 
 def _path_from(dataset: Path, out: Path) -> str:
-    """The dataset as seen from the folder, so that both can be moved together."""
+    """Return the dataset as seen from the folder, so that both can be moved together."""
     try:
         return Path(os.path.relpath(dataset.resolve(), out.resolve())).as_posix()
     except ValueError:  # another drive of Windows
@@ -399,7 +413,7 @@ def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever: end it when the parent ends."""
+    """End this worker when its parent ends: it would wait for work for ever."""
     parent = parent_process()
     if parent is not None:
         Thread(target=lambda: (wait_for([parent.sentinel]), os._exit(1)), daemon=True).start()

@@ -25,21 +25,22 @@ class Trained:
 
     @property
     def size(self) -> int:
-        """Side of its input in pixels."""
+        """Return the side of its input, pixels."""
         return int(self.identity["size"])
 
     @property
     def buckets(self) -> int:
-        """K, the number of rating buckets."""
+        """Return K, the number of rating buckets."""
         return int(self.identity["buckets"])
 
 
 def checkpoint_of(path: str | Path) -> Path:
-    """The checkpoint that a path means: itself, or the ``best.pt`` of a run's folder.
+    """Return the checkpoint that a path means: itself, or the ``best.pt`` of a run's folder.
 
     Raises
     ------
-    InputError : a folder without one, such as a whole comparison's.
+    InputError
+        A folder without one, such as a whole comparison's.
     """
     path = Path(path)
     if not path.is_dir():
@@ -50,11 +51,12 @@ def checkpoint_of(path: str | Path) -> Path:
 
 
 def load_trained(path: str | Path) -> Trained:
-    """The network of a checkpoint (``best.pt``), or of a run's folder.
+    """Return the network of a checkpoint (``best.pt``), or of a run's folder.
 
     Raises
     ------
-    InputError, FormatError : no such file, damaged, not a checkpoint of gazekit, or weights of another network.
+    InputError, FormatError
+        No such file, damaged, not a checkpoint of gazekit, or weights of another network.
     """
     from gazekit import models
     from gazekit.models.inputs import look_of

@@ -30,7 +30,7 @@ class Draw:
     epoch: int
 
     def of(self, i: int) -> np.random.Generator:
-        """The generator of a picture: the same wherever and whenever it is read."""
+        """Return the generator of a picture: the same wherever and whenever it is read."""
         return np.random.default_rng(np.random.SeedSequence([self.seed, self.epoch, i, 14]))
 
 
@@ -38,7 +38,7 @@ class Examples(Protocol):
     """Pictures that can be streamed in any order."""
 
     def stream(self, plan: Sequence[Index], draw: Draw | None = None) -> Iterator[Images]:
-        """The images of each index array of the plan, in its order; ``draw`` decides random parts."""
+        """Return the images of each index array of the plan, in its order; ``draw`` decides random parts."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,14 @@ class Reader:
 
     Attributes
     ----------
-    look : how the network looks at pictures.
-    fill, soft_px : what stands outside a mask, and the width of its soft edge in pixels of the view.
-    boxes : (N, 4) what the fovea sees, in pixels of the originals; then a crop of ``crop`` pixels comes second.
-    margin : how much longer the sides of views are, for crops to be cut from them.
+    look : Look
+        How the network looks at pictures.
+    fill, soft_px : Fill, float
+        What stands outside a mask, and the width of its soft edge in pixels of the view.
+    boxes : ndarray, optional
+        (N, 4) what the fovea sees, in pixels of the originals; then a crop of ``crop`` pixels comes second.
+    margin : float
+        How much longer the sides of views are, for crops to be cut from them.
     """
 
     dataset: Dataset
@@ -64,11 +68,11 @@ class Reader:
 
     @cached_property
     def shapes(self) -> npt.NDArray[np.int64]:
-        """Height and width of every picture's view, (N, 2)."""
+        """Return height and width of every picture's view, (N, 2)."""
         return np.array([self.look.shape((int(h), int(w))) for h, w in self.dataset.sizes], dtype=np.int64)
 
     def __call__(self, i: int, draw: Draw | None = None) -> Images:
-        """What the network takes of picture ``i``: uint8 (3, h, w), or (5, 3, h, w) of patches."""
+        """Return what the network takes of picture ``i``: uint8 (3, h, w), or (5, 3, h, w) of patches."""
         if "patches" in self.look.kind:
             return (_tensor(self.look.part(self.original(i), _generator(draw, i))),)
         if self.look.kind == "crop":
@@ -76,7 +80,7 @@ class Reader:
         return (self._view(i),) if self.boxes is None else (self._view(i), _tensor(self._fovea(i)))
 
     def original(self, i: int) -> Pixels:
-        """The picture at its own size, masked as the condition has it."""
+        """Return the picture at its own size, masked as the condition has it."""
         from gazekit.shapes.masks import apply_mask
 
         picture = self.dataset.picture(i)
@@ -86,7 +90,7 @@ class Reader:
         return apply_mask(picture, self.dataset.mask(i, self.condition), self.fill, self.soft_px * scale)
 
     def values(self, i: int) -> int:
-        """How many bytes the picture takes in memory."""
+        """Return how many bytes the picture takes in memory."""
         second = self.crop**2 if self.boxes is not None else self.look.size**2 if self.look.kind == "crop" else 0
         first = 5 * self.look.size**2 if "patches" in self.look.kind else self.shapes[i].prod() * self.margin**2
         return 3 * int(first + second)
@@ -110,7 +114,7 @@ class InMemory:
         self.pictures = pictures
 
     def stream(self, plan: Sequence[Index], draw: Draw | None = None) -> Iterator[Images]:
-        """The images of each index array of the plan, in its order; they are the same in every epoch."""
+        """Yield the images of each index array of the plan, in its order; they are the same in every epoch."""
         for batch in plan:
             yield _stacked([self.pictures[int(i)] for i in batch])
 
@@ -131,7 +135,7 @@ class FromDataset:
         )
 
     def stream(self, plan: Sequence[Index], draw: Draw | None = None) -> Iterator[Images]:
-        """The images of each index array of the plan, in its order."""
+        """Yield the images of each index array of the plan, in its order."""
         self.plan.batches, self.plan.draw = plan, draw
         for images in self.loader:
             yield tuple(images)
@@ -157,7 +161,7 @@ class _Batches(torch.utils.data.Dataset[Images]):
 
 
 def open_examples(reader: Reader, indices: Index, *, memory_gb: float, workers: int, changing: bool) -> Examples:
-    """The pictures in memory where they fit, else read by loader processes as they are needed.
+    """Return the pictures in memory where they fit, else read by loader processes as they are needed.
 
     ``changing`` : other parts of them are needed in every epoch, so that they are always read.
     """
@@ -169,7 +173,7 @@ def open_examples(reader: Reader, indices: Index, *, memory_gb: float, workers: 
 def epoch_plan(
     indices: Index, batch: int, seed: int, epoch: int, shapes: npt.NDArray[np.int64] | None = None
 ) -> list[Index]:
-    """Batches of an epoch: every index once, in an order that is a pure function of (seed, epoch).
+    """Return batches of an epoch: every index once, in an order that is a pure function of (seed, epoch).
 
     The batches of pictures of one shape differ in size by one at most, so that no small one is left at the end to upset
     batch normalisation. With ``shapes`` (of all pictures) a batch holds one shape only.
@@ -183,7 +187,7 @@ def epoch_plan(
 
 
 def in_order(indices: Index, batch: int, shapes: npt.NDArray[np.int64] | None = None) -> list[Index]:
-    """Batches for prediction, of one shape each where ``shapes`` are given."""
+    """Return batches for prediction, of one shape each where ``shapes`` are given."""
     groups = [indices] if shapes is None else _by_shape(indices, shapes)
     return [group[start : start + batch] for group in groups for start in range(0, len(group), batch)]
 
@@ -198,7 +202,7 @@ def mirrored(images: Images, batch: Index, draw: Draw, total: int) -> Images:
 
 
 def cropped(images: Images, batch: Index, draw: Draw, shape: Sequence[int]) -> Images:
-    """A crop of (height, width) of each picture, at a place that is a pure function of (seed, epoch, index)."""
+    """Return a crop of (height, width) of each picture, at a place that is a pure function of (seed, epoch, index)."""
     (whole,) = images
     height, width = (int(n) for n in shape)
     crops = []

@@ -34,7 +34,7 @@ class EpochLog:
             print(f"\r\x1b[2K{self.line(state, seconds)}", end="", file=sys.stderr, flush=True)
 
     def line(self, state: TrainingState, seconds: float) -> str:
-        """Where the run is, in one line."""
+        """Return where the run is, in one line."""
         row, left = state.history[-1], state.recipe.epochs - len(state.history)
         speed = len(state.task.train.indices) / max(seconds, 1e-9)
         return (

@@ -74,17 +74,17 @@ class TrainingState:
 
     @property
     def epoch(self) -> int:
-        """The epoch under way, from 0."""
+        """Return the epoch under way, from 0."""
         return len(self.history)
 
     @property
     def losses(self) -> list[float]:
-        """Validation losses so far."""
+        """Return the validation losses so far."""
         return [row["validation_loss"] for row in self.history]
 
     @property
     def model(self) -> nn.Module:
-        """The network without the wrapper of a team."""
+        """Return the network without the wrapper of a team."""
         inner = getattr(self.network, "module", self.network)
         assert isinstance(inner, nn.Module)
         return inner
@@ -158,7 +158,7 @@ def fit(state: TrainingState, saver: Saver, on_epoch: Callable[[TrainingState], 
 
 
 def begin_training(task: Task, recipe: Recipe, network: nn.Module, team: Team) -> TrainingState:
-    """A run from its beginning; two learning rates where the recipe has them."""
+    """Return a run from its beginning; two learning rates where the recipe has them."""
     device = device_of(recipe)
     network = network.to(device)
     if recipe.channels_last:
@@ -169,14 +169,14 @@ def begin_training(task: Task, recipe: Recipe, network: nn.Module, team: Team) -
 
 
 def device_of(recipe: Recipe) -> torch.device:
-    """Where the network lives: a GPU if there is one, unless the recipe says otherwise."""
+    """Return where the network lives: a GPU if there is one, unless the recipe says otherwise."""
     if recipe.device != "auto":
         return torch.device(recipe.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def normalised(images: Images, task: Task, recipe: Recipe) -> Images:
-    """What a network takes: floats of the weights' own mean and standard deviation, from uint8 (n, 3, h, w)."""
+    """Return what a network takes: floats of the weights' own mean and standard deviation, from uint8 (n, 3, h, w)."""
     device = device_of(recipe)
     mean = torch.tensor(task.mean, device=device)[:, None, None]
     std = torch.tensor(task.std, device=device)[:, None, None]
@@ -188,7 +188,7 @@ def normalised(images: Images, task: Task, recipe: Recipe) -> Images:
 
 @torch.no_grad()
 def predict(state: TrainingState, part: Part) -> npt.NDArray[np.float32]:
-    """Predicted distributions (n, K) of a part's pictures in their order; each is computed once over the team."""
+    """Predict the distributions (n, K) of a part's pictures, in their order; each is computed once over the team."""
     state.model.eval()
     mine = state.team.share(np.arange(len(part.indices)))
     plan = in_order(mine, 64, state.task.shapes[part.indices])
@@ -239,7 +239,7 @@ def _train_epoch(state: TrainingState, saver: Saver) -> None:
 
 
 def _step(state: TrainingState, images: Images, share: Index, batch: int) -> float:
-    """One optimiser step on this process's share of a batch; returns the sum of the losses of its pictures.
+    """Return one optimiser step on this process's share of a batch; returns the sum of the losses of its pictures.
 
     Every process computes as many parts as the others, and its pictures of the same parts, since all wait for each
     other in each of them. A part without pictures, of a batch smaller than the team, is a tensor of no rows: it adds
@@ -333,7 +333,7 @@ def _rate_groups(recipe: Recipe, network: nn.Module) -> Iterator[tuple[float, li
 
 
 def head_parameters(network: nn.Module) -> list[nn.Parameter]:
-    """The parameters of the head: the child module named ``head``."""
+    """Return the parameters of the head: the child module named ``head``."""
     head = getattr(network, "head", None)
     if not isinstance(head, nn.Module):
         raise InputError(f"{type(network).__name__} has no head of its own; leave lr_backbone out")
@@ -369,5 +369,5 @@ def _content(state: TrainingState) -> dict[str, Any]:
 
 
 def emd_criterion(r: float) -> Criterion:
-    """The EMD loss of each picture, as a criterion."""
+    """Return the EMD loss of each picture, as a criterion."""
     return lambda p, q: emd_loss(p, q, r, reduction="none")

@@ -51,7 +51,7 @@ def train_run(job: Job, team: Team | None = None) -> Path:
 
 
 def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
-    """The dataset with the network's own attention as a condition, where the run needs it."""
+    """Return the dataset with the network's own attention as a condition, where the run needs it."""
     if job.run.condition not in SYNTHETIC:
         return dataset
     from gazekit.dataset.synthetic import with_attention
@@ -65,7 +65,7 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
 
 
 def build_network(job: Job, buckets: int) -> torch.nn.Module:
-    """The run's network: the same first weights for a seed, whatever the condition."""
+    """Return the run's network: the same first weights for a seed, whatever the condition."""
     from gazekit import models
 
     torch.manual_seed(job.run.seed)
@@ -76,7 +76,7 @@ def build_network(job: Job, buckets: int) -> torch.nn.Module:
 
 
 def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:
-    """Rating distributions (N, K), float32, from counts."""
+    """Return rating distributions (N, K), float32, from counts."""
     array = np.asarray(counts, dtype=np.float64)
     return torch.from_numpy((array / array.sum(axis=1, keepdims=True)).astype(np.float32))
 
@@ -107,6 +107,6 @@ def _finish(ground: Ground, state: TrainingState, reader: Reader, seconds: float
 
 
 def _machine(job: Job, seconds: float) -> dict[str, Any]:
-    """What the run was made with; `config.json` has what its results depend on."""
+    """Return what the run was made with; `config.json` has what its results depend on."""
     versions = {name: version(name) for name in ("gazekit", "torch", "torchvision", "timm", "numpy")}
     return {**machine(), "seconds": round(seconds, 3), "threads": job.threads, "versions": versions}

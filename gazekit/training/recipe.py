@@ -64,15 +64,15 @@ class Recipe(BaseModel):
         return self
 
     def result_options(self) -> dict[str, Any]:
-        """The options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
+        """Return the options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
         return self.model_dump(mode="json", exclude={"workers", "memory_gb", "checkpoint_seconds", "tensorboard"})
 
 
 def completed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Stored options that results depend on, with those that came later at the defaults that they then had."""
+    """Return stored options that results depend on, with those that came later at the defaults that they then had."""
     return {**make_recipe().result_options(), **options}
 
 
 def make_recipe(**options: Any) -> Recipe:
-    """A recipe from keyword options; all faults in one `ConfigError`."""
+    """Return a recipe from keyword options; all faults in one `ConfigError`."""
     return validated(Recipe, options, "the recipe of training")

@@ -32,7 +32,7 @@ _PARQUET_ROWS = 10_000
 def open_rows(
     out: str | Path | None, format: str | None, buckets: int, settings: Mapping[str, Any], *, resume: bool
 ) -> Iterator[RowFile]:
-    """A row file that is whole when the block ends well, and can be gone on with when it does not."""
+    """Yield a row file that is whole when the block ends well, and can be gone on with when it does not."""
     kind = format or (Path(out).suffix[1:].lower() if out is not None else "csv")
     if kind not in FORMATS:
         raise ConfigError(f"{out}: the format {kind!r} is not one of {', '.join(FORMATS)}; give --format or a suffix")
@@ -100,11 +100,12 @@ class RowFile:
             self._writer.writerow(self.columns)
 
     def skip_done(self, names: Iterator[str]) -> Iterator[str]:
-        """The names that are left after those of an earlier run.
+        """Return the names that are left after those of an earlier run.
 
         Raises
         ------
-        InputError : the source does not begin with the pictures that the earlier run scored.
+        InputError
+            The source does not begin with the pictures that the earlier run scored.
         """
         for name in itertools.islice(names, self.count):
             self._add(name)
@@ -116,7 +117,7 @@ class RowFile:
         return names
 
     def remember(self, key: str, default: Any) -> Any:
-        """What an earlier run chose, or a default."""
+        """Return what an earlier run chose, or a default."""
         return self.remembered.setdefault(key, default)
 
     def write(self, row: Mapping[str, Any]) -> None:
@@ -156,7 +157,7 @@ def _state_file(part: Path) -> Path:
 
 
 def _utf8(text: str) -> str:
-    """The text, with what no UTF-8 can say spelt out: names of files may hold any bytes."""
+    """Return the text, with what no UTF-8 can say spelt out: names of files may hold any bytes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -174,7 +175,7 @@ def _kept_state(part: Path, settings: Mapping[str, Any], resume: bool) -> dict[s
 
 
 def _read_state(path: Path, size: int) -> dict[str, Any]:
-    """What was synced of a part of ``size`` bytes."""
+    """Return what was synced of a part of ``size`` bytes."""
     try:
         state: dict[str, Any] = json.loads(path.read_text())
         whole = 0 <= state["bytes"] <= size and state["rows"] >= 0 and isinstance(state["digest"], str)

@@ -31,7 +31,7 @@ class Job:
     processes: int = 1
 
     def identity(self, buckets: int) -> dict[str, Any]:
-        """What results depend on: it is kept in every checkpoint and must agree when a run goes on."""
+        """Return what results depend on: it is kept in every checkpoint and must agree when a run goes on."""
         return {
             "model": self.run.model,
             "condition": self.run.condition,

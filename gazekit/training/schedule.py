@@ -9,7 +9,7 @@ from gazekit.training.recipe import Recipe
 
 
 def rate_factor(recipe: Recipe, epoch: int, losses: Sequence[float]) -> float:
-    """What the learning rates are multiplied with in an epoch (from 0), given the validation losses so far."""
+    """Return what the learning rates are multiplied with in an epoch (from 0), given the validation losses so far."""
     if recipe.schedule == "step":
         return recipe.lr_factor ** (epoch // recipe.lr_step)
     if recipe.schedule == "cosine":
@@ -20,7 +20,7 @@ def rate_factor(recipe: Recipe, epoch: int, losses: Sequence[float]) -> float:
 
 
 def plateaus(losses: Sequence[float], patience: int) -> int:
-    """How often ``patience`` epochs went by without a better loss (each plateau counts anew)."""
+    """Return how often ``patience`` epochs went by without a better loss (each plateau counts anew)."""
     best, stale, count = math.inf, 0, 0
     for loss in losses:
         if loss < best:
@@ -33,10 +33,10 @@ def plateaus(losses: Sequence[float], patience: int) -> int:
 
 
 def best_epoch(losses: Sequence[float]) -> int:
-    """The first epoch (from 0) with the lowest loss; -1 where there is none."""
+    """Return the first epoch (from 0) with the lowest loss; -1 where there is none."""
     return min(range(len(losses)), key=lambda epoch: losses[epoch], default=-1)
 
 
 def finished(recipe: Recipe, losses: Sequence[float]) -> bool:
-    """Whether training ends: all epochs done, or ``patience`` of them without a better validation loss."""
+    """Return whether training ends: all epochs done, or ``patience`` of them without a better validation loss."""
     return len(losses) >= recipe.epochs or len(losses) - 1 - best_epoch(losses) >= recipe.patience

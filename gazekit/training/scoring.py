@@ -59,20 +59,30 @@ def score(
 
     Parameters
     ----------
-    model : a checkpoint, or the folder of a run.
-    source : a folder of pictures (with all below it), a text file with a path a line, or paths.
-    out : the table, by its suffix .csv, .jsonl or .parquet; None writes to standard output and cannot be resumed.
-    format : csv, jsonl or parquet, where the suffix does not say.
-    precision : auto, float32 or bfloat16; see `gazekit.models.scoring.Scorer`.
-    explain : a folder for the pictures with the network's attention over them: named after the picture and its score,
+    model : str or Path
+        A checkpoint, or the folder of a run.
+    source : str or Path or Iterable[str]
+        A folder of pictures (with all below it), a text file with a path a line, or paths.
+    out : str or Path, optional
+        The table, by its suffix .csv, .jsonl or .parquet; None writes to standard output and cannot be resumed.
+    format : str, optional
+        ``csv``, ``jsonl`` or parquet, where the suffix does not say.
+    precision : Precision
+        ``auto``, ``float32`` or bfloat16; see `gazekit.models.scoring.Scorer`.
+    explain : str or Path, optional
+        A folder for the pictures with the network's attention over them: named after the picture and its score,
         in folders as the source's, or for a list after the number of the row as well.
-    resume : go on where a run with the same arguments was stopped. Rows are neither doubled nor lost.
-    scheduler : address of a Dask scheduler whose workers score; they must see the same files.
+    resume : bool
+        Go on where a run with the same arguments was stopped. Rows are neither doubled nor lost.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers score; they must see the same files.
 
     Raises
     ------
-    InputError, FormatError : no such model or source, no pictures; what an earlier run left is of other pictures.
-    OutputError : the disk is full; the same call goes on from there.
+    InputError, FormatError
+        No such model or source, no pictures; what an earlier run left is of other pictures.
+    OutputError
+        The disk is full; the same call goes on from there.
     """
     checkpoint = existing_file(checkpoint_of(model), "checkpoint")
     trained = load_trained(checkpoint)
@@ -108,11 +118,12 @@ def score(
 
 
 def list_pictures(source: str | Path | Iterable[str]) -> Iterator[str]:
-    """Paths of pictures, one by one: of a folder in the order of their names, of a list, or as given.
+    """Yield paths of pictures, one by one: of a folder in the order of their names, of a list, or as given.
 
     Raises
     ------
-    InputError : no such folder or list.
+    InputError
+        No such folder or list.
     """
     if not isinstance(source, str | Path):
         yield from source
@@ -130,17 +141,18 @@ def list_pictures(source: str | Path | Iterable[str]) -> Iterator[str]:
 
 
 def lines_of_stdin() -> Iterator[str]:
-    """Paths from standard input, a line each.
+    """Return paths from standard input, a line each.
 
     Raises
     ------
-    InputError : none comes, or something else than text.
+    InputError
+        None comes, or something else than text.
     """
     return _lines(sys.stdin, "standard input")
 
 
 def make_scorer(trained: Trained, batch: int, precision: Precision, workers: int | None = None) -> Scorer:
-    """The models' fast scorer for a trained network."""
+    """Return the models' fast scorer for a trained network."""
     from gazekit.models.scoring import Scorer
 
     look = trained.look
@@ -150,7 +162,7 @@ def make_scorer(trained: Trained, batch: int, precision: Precision, workers: int
 
 
 def write_overlay(trained: Trained, picture: Path, place: Path, result: npt.NDArray[np.float32]) -> None:
-    """The picture with the network's attention over it, as a JPEG named after a place and its score."""
+    """Write the picture with the network's attention over it, as a JPEG named after a place and its score."""
     import cv2
     import torch
 
@@ -173,7 +185,7 @@ def write_overlay(trained: Trained, picture: Path, place: Path, result: npt.NDAr
 
 
 def _lines(lines: Iterable[str], where: str) -> Iterator[str]:
-    """Paths of a list, without the mark that editors put before the first one."""
+    """Yield paths of a list, without the mark that editors put before the first one."""
     paths = (line.rstrip("\r\n").removeprefix("\ufeff") for line in lines)
     empty = True
     try:
@@ -188,7 +200,7 @@ def _lines(lines: Iterable[str], where: str) -> Iterator[str]:
 
 
 def _place(name: str, root: Path | None, number: int) -> Path:
-    """Where the overlay of a picture belongs: as the picture in its source's folder, or by the number of its row."""
+    """Return where a picture's overlay belongs: as the picture in its source's folder, or by the number of its row."""
     path = Path(name)
     return Path(f"{number:06d}.{path.name}") if root is None else path.relative_to(root)
 
@@ -203,7 +215,7 @@ def _row(name: str, result: Result) -> dict[str, Any]:
 def _here(
     trained: Trained, names: Iterator[str], rows: RowFile, batch: int, precision: Precision, workers: int | None
 ) -> tuple[int, Iterator[tuple[str, Result]]]:
-    """How many rows lie between places to go on from, and the scores."""
+    """Yield how many rows lie between places to go on from, and the scores."""
     # what was chosen for the first pictures holds for a run that goes on
     scorer = make_scorer(trained, batch, rows.remember("precision chosen", precision), workers)
     step = rows.remember("step", scorer.step)
@@ -224,7 +236,7 @@ def _here(
 def _on_cluster(
     checkpoint: Path, names: Iterator[str], batch: int, precision: Precision, scheduler: str
 ) -> tuple[int, Iterator[tuple[str, Result]]]:
-    """The same from blocks side by side, in order; only as many are under way as keep the workers busy."""
+    """Yield the same from blocks side by side, in order; only as many are under way as keep the workers busy."""
     if precision == "auto":
         raise ConfigError("on a cluster every worker must compute alike: give --precision float32 or bfloat16")
     from gazekit.core.parallel import dask_executor
@@ -243,7 +255,7 @@ def _on_cluster(
 
 
 def score_block(checkpoint: str, names: list[str], batch: int, precision: Precision) -> list[tuple[str, Result]]:
-    """Some pictures, on a worker that keeps the network for the next ones."""
+    """Return some pictures, on a worker that keeps the network for the next ones."""
     return list(_kept_scorer(checkpoint, batch, precision).files(names))
 
 

@@ -19,7 +19,7 @@ MOST = 64  # pictures of a request
 
 
 def make_app(trained: Trained) -> Flask:
-    """The application: ``GET /`` says which model it is, ``POST /score`` scores a picture or several.
+    """Return the application: ``GET /`` says which model it is, ``POST /score`` scores a picture or several.
 
     The body of ``POST /score`` is one encoded picture, or a form with any number of files (at most 64). The answer is
     JSON: ``{"results": [{"image", "mean", "std", "histogram"} or {"image", "error"}]}``.

@@ -1,6 +1,4 @@
-"""What makes several processes train as one would: shared batch statistics, and dropout that is drawn for the whole
-batch of which each process keeps its rows.
-"""
+"""Shared batch statistics and dropout drawn for the whole batch: several processes train as one would."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ ONE_VALUE = "Expected more than 1 value per channel when training"  # as torch's
 
 
 def prepare(network: nn.Module, team: Team) -> nn.Module:
-    """The network with its dropout drawn by place in the batch, and wrapped for a team where there is one."""
+    """Return the network with its dropout drawn by place in the batch, and wrapped for a team where there is one."""
     for module in network.modules():
         if type(module) is nn.Dropout:
             module.__class__ = PlacedDropout
@@ -53,7 +51,7 @@ class PlacedDropout(nn.Dropout):
     total: int
 
     def forward(self, input: Tensor) -> Tensor:
-        """As `torch.nn.Dropout`."""
+        """Do as `torch.nn.Dropout`."""
         if not self.training or self.p == 0:
             return input
         generator = torch.Generator().manual_seed(self.seed)
@@ -68,7 +66,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """As `torch.nn.BatchNorm2d`."""
+        """Do as `torch.nn.BatchNorm2d`."""
         if not self.training:
             return super().forward(input)
         x = input.float()

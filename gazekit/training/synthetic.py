@@ -24,7 +24,7 @@ Maps = npt.NDArray[np.float32]
 
 
 def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
-    """Rectangles (N, 1, 4) and small maps (N, g, g) of a network's own attention.
+    """Return rectangles (N, 1, 4) and small maps (N, g, g) of a network's own attention.
 
     They are kept in ``synthetic/<model>/seed<k>[-<method>].npz``. The network is the one of the same name and seed that
     was trained on whole pictures. Its rectangle is the one of the human mask's area, to a pixel row, that holds most
@@ -43,13 +43,13 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
 
 
 def attention_file(out: Path, run: Run) -> Path:
-    """Where a network's own attention is kept."""
+    """Return where a network's own attention is kept."""
     method = run.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
     return out / "synthetic" / run.model / f"seed{run.seed}{method}.npz"
 
 
 def own_maps(dataset: Dataset, job: Job) -> Maps:
-    """The attention of the job's network, trained on whole pictures, for every picture: (N, GRID, GRID), sum 1."""
+    """Compute every picture's map, (N, GRID, GRID) of sum 1, by the job's network as trained on whole pictures."""
     from gazekit.models.attention import synthetic_attention
     from gazekit.models.pixels import normalised
 

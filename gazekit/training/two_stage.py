@@ -1,4 +1,4 @@
-"""Networks that are trained in one stage, and PF- and GPF-CNN, which are trained in two (paper 2, IV B).
+"""Networks that are trained in one stage, and PF- and GPF-CNN, which are trained in two (Zhang et al. 2019, IV B).
 
 In stage 1 the peripheral subnet learns to tell high from low quality with cross entropy. Then the rectangle that it
 attends to is found once for every picture, and in stage 2 the periphery is frozen and the rest learns the histograms
@@ -53,13 +53,13 @@ class Ground:
     team: Team
 
     def reader(self, network: nn.Module) -> Reader:
-        """How the network takes a picture."""
+        """Return how the network takes a picture."""
         recipe = self.job.recipe
         look = look_for(network, self.dataset.sizes, recipe)
         return Reader(self.dataset, self.job.run.condition, look, recipe.fill, recipe.soft_px)
 
     def part(self, split: str, reader: Reader) -> Part:
-        """A split of the dataset."""
+        """Return a split of the dataset."""
         recipe = self.job.recipe
         training = split == "train"
         indices = np.asarray(self.dataset.indices(split, self.job.scheme), dtype=np.int64)  # type: ignore[arg-type]
@@ -70,7 +70,7 @@ class Ground:
         return Part(examples, indices)
 
     def task(self, network: nn.Module, reader: Reader, criterion: Criterion) -> Task:
-        """Training and validation with a criterion."""
+        """Return training and validation with a criterion."""
         return Task(
             train=self.part("train", reader),
             validation=self.part("validation", reader),
@@ -85,14 +85,14 @@ class Ground:
         )
 
     def saver(self, stage: str = "") -> Saver:
-        """What keeps the checkpoints, of a stage in a folder of its own."""
+        """Return what keeps the checkpoints, of a stage in a folder of its own."""
         folder = self.job.run.folder(self.job.out) / stage
         identity = self.job.identity(int(self.truth.shape[1]))
         return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads)
 
 
 def look_for(network: nn.Module, sizes: npt.ArrayLike, recipe: Recipe) -> Look:
-    """How a network looks at pictures of these sizes (N, 2) under a recipe."""
+    """Return how a network looks at pictures of these sizes (N, 2) under a recipe."""
     from gazekit.models.input_spec import aspects_of
     from gazekit.models.inputs import look_of
 
@@ -113,7 +113,7 @@ def train_network(ground: Ground, network: nn.Module, on_epoch: OnEpoch) -> tupl
 
 
 def two_classes(threshold: float) -> Criterion:
-    """Cross entropy of (low, high), where the truth is high when its mean is above the threshold."""
+    """Return cross entropy of (low, high), where the truth is high when its mean is above the threshold."""
 
     def criterion(p: Tensor, truth: Tensor) -> Tensor:
         mean = truth @ torch.arange(1, truth.shape[1] + 1, dtype=truth.dtype, device=truth.device)
@@ -124,7 +124,7 @@ def two_classes(threshold: float) -> Criterion:
 
 
 def _attended(ground: Ground, network: nn.Module, reader: Reader, on_epoch: OnEpoch) -> Reader:
-    """Stage 1, and a reader that brings what its periphery attends to."""
+    """Train stage 1, and return a reader that brings what its periphery attends to."""
     from gazekit.models.boxes import attended_boxes
 
     foveal: PeripheralFoveal = network  # type: ignore[assignment]
