@@ -43,11 +43,11 @@ class Commands(click.Group):
     """A group that knows its commands by name and loads one only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the work."""
+        """Return the names, in the order of the work."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command itself, loaded from ``gazekit.cli.<name>``."""
+        """Return the command itself, loaded from ``gazekit.cli.<name>``."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"gazekit.cli.{cmd_name.replace('-', '_')}_")
@@ -64,7 +64,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without loading any."""
+        """Write the list of commands, without loading any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -16,7 +16,7 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the table of areas as JSON.")
 def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, as_json: bool) -> None:
-    r"""Compute dwell time, first fixation, revisits and transitions of areas of interest.
+    """Compute dwell time, first fixation, revisits and transitions of areas of interest.
 
     FIXATIONS is a table of `gazekit fixations`. AREAS is a JSON file: for each picture the areas by name, each a list
     of corners in picture pixels or the name of a mask picture beside the file (white is inside).

@@ -48,7 +48,7 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    r"""Find the fixations of sessions (files or folders) and write them as one table.
+    """Find the fixations of sessions (files or folders) and write them as one table.
 
     \b
     Example:  gazekit fixations recordings --out fixations.csv

@@ -36,7 +36,7 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> int:
-    r"""Judge accuracy, precision, loss and rate of sessions: files, other tools' files, or folders.
+    """Judge accuracy, precision, loss and rate of sessions: files, other tools' files, or folders.
 
     The table has a row for each eye of each recording, trial and validation target; the verdict is of the average eye.
 

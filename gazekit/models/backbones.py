@@ -19,13 +19,19 @@ class Backbone:
 
     Attributes
     ----------
-    library_name : its name in timm; for ``alexnet``, in torchvision.
-    features : length of the vector that its classifier reads.
-    channels : channels of its last convolutional features (N, C, h, w).
-    mean, std : the normalisation that its usual ImageNet weights were trained with.
-    size : the picture size that they were trained with; ``smallest`` : the smallest side it accepts.
-    readout : the layer at which attention maps are read (VGG16 pool4, Inception Mixed_6e, ResNet layer3,
-        AlexNet pool2; elsewhere the last layer at a stride of 16).
+    library_name : str
+        Its name in timm; for ``alexnet``, in torchvision.
+    features : int
+        Length of the vector that its classifier reads.
+    channels : int
+        Channels of its last convolutional features (N, C, h, w).
+    mean, std : tuple[float, float, float]
+        The normalisation that its usual ImageNet weights were trained with.
+    size : int
+        The picture size that they were trained with; ``smallest`` : the smallest side it accepts.
+    readout : str
+        The layer at which attention maps are read (VGG16 pool4, Inception Mixed_6e, ResNet layer3, AlexNet pool2;
+        elsewhere the last layer at a stride of 16).
     """
 
     library_name: str
@@ -51,14 +57,14 @@ BACKBONES = {
 
 
 def backbone(name: str) -> Backbone:
-    """The facts of a backbone; an unknown name is answered with the close ones."""
+    """Look up the facts of a backbone; an unknown name is answered with the close ones."""
     if name not in BACKBONES:
         raise unknown_name("backbone", name, BACKBONES)
     return BACKBONES[name]
 
 
 def vector_trunk(name: str) -> nn.Module:
-    """A backbone up to the vector that its classifier reads: (N, 3, H, W) to (N, ``features``)."""
+    """Make a backbone up to the vector that its classifier reads: (N, 3, H, W) to (N, ``features``)."""
     facts = backbone(name)
     if name == "alexnet":
         trunk = _alexnet()

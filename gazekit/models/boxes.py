@@ -35,25 +35,31 @@ def attended_boxes(
 
     Parameters
     ----------
-    model : trained in stage 1.
-    ids : the pictures' ids; ``read(i)`` gives the i-th one, uint8 RGB.
-    look : how the model looks at pictures; ``share`` : of the attention that a box holds.
-    cache : an ``.npz`` file: read where it was made for these pictures and settings by a periphery with these weights,
-        else written.
+    model : PeripheralFoveal
+        Trained in stage 1.
+    ids : Sequence[str]
+        The pictures' ids; ``read(i)`` gives the i-th one, uint8 RGB.
+    look : Look
+        How the model looks at pictures; ``share`` : of the attention that a box holds.
+    cache : str or Path or None
+        An ``.npz`` file: read where it was made for these pictures and settings by a periphery with these weights, else
+        written.
 
     Returns
     -------
-    int64, (N, 4): (top, left, bottom, right), half open.
+    Boxes
+        Int64, (N, 4): (top, left, bottom, right), half open.
 
     Raises
     ------
-    FormatError : the cache is damaged.
+    FormatError
+        The cache is damaged.
     """
     key = _fingerprint(model, ids, look, share)
     if cache is not None and Path(cache).is_file():
-        found = _cached(Path(cache), key)
-        if found is not None:
-            return found
+        cached = _cached(Path(cache), key)
+        if cached is not None:
+            return cached
     boxes = np.zeros((len(ids), 4), dtype=np.int64)
     chunks = [range(start, min(start + batch, len(ids))) for start in range(0, len(ids), batch)]
     for chunk in track(chunks, "attention boxes", len(chunks)):
@@ -71,8 +77,8 @@ def _chunk_boxes(model: PeripheralFoveal, pictures: Sequence[Picture], look: Loo
     device = next(model.parameters()).device
     for index in same_size_batches(views, len(pictures)):
         view = np.stack([look.view(pictures[i]) for i in index])
-        found = model.boxes(normalised(view, model.mean, model.std).to(device), share)  # type: ignore[arg-type]
-        boxes[index] = [box_in_picture(box, views[i], shapes[i]) for i, box in zip(index, found, strict=True)]
+        view_boxes = model.boxes(normalised(view, model.mean, model.std).to(device), share)  # type: ignore[arg-type]
+        boxes[index] = [box_in_picture(box, views[i], shapes[i]) for i, box in zip(index, view_boxes, strict=True)]
     return boxes
 
 

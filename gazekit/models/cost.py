@@ -23,7 +23,7 @@ class ShapesOnly(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """The first argument in place of such a function's result; anything else as it is."""
+        """Pass the first argument on in place of such a function's result; run anything else as it is."""
         name = getattr(func, "__name__", "")
         first = next((t for t in (*args, *(kwargs or {}).values()) if isinstance(t, Tensor)), None)
         if first is not None and (func in _SAME_SHAPE or (name.endswith("_") and not name.startswith("_"))):
@@ -44,8 +44,10 @@ def count(model: nn.Module, size: int | tuple[int, int]) -> Cost:
 
     Parameters
     ----------
-    model : on any device; on ``meta`` nothing is computed.
-    size : the picture's side, or (height, width), in pixels.
+    model : nn.Module
+        On any device; on ``meta`` nothing is computed.
+    size : int or tuple[int, int]
+        The picture's side, or (height, width), in pixels.
     """
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(*example_inputs(model, size))

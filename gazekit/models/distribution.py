@@ -16,10 +16,14 @@ class Distribution(nn.Module):
 
     Parameters
     ----------
-    trunk : gives features (N, ``features``) of normalised pictures (N, 3, H, W).
-    buckets : K, the number of rating buckets.
-    dropout : the share of features that is dropped in training.
-    readout : the path of the layer at which attention maps are read.
+    trunk : nn.Module
+        Gives features (N, ``features``) of normalised pictures (N, 3, H, W).
+    buckets : int
+        K, the number of rating buckets.
+    dropout : float
+        The share of features that is dropped in training.
+    readout : str
+        The path of the layer at which attention maps are read.
     """
 
     def __init__(self, trunk: nn.Module, features: int, buckets: int, *, dropout: float, readout: str) -> None:

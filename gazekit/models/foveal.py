@@ -1,4 +1,4 @@
-"""GPF-CNN and PF-CNN (paper 2): a peripheral subnet that looks, and a foveal subnet that sees what it found."""
+"""GPF-CNN and PF-CNN (Zhang et al. 2019): a peripheral subnet looks, a foveal subnet sees what it chose."""
 
 from __future__ import annotations
 
@@ -46,10 +46,14 @@ class PeripheralFoveal(nn.Module):
 
     Parameters
     ----------
-    name : backbone: ``vgg16``, ``alexnet``, ``resnet18`` or ``inception``.
-    buckets : K.
-    gated : GPF-CNN; False is PF-CNN.
-    fovea : side of the foveal crop in pixels.
+    name : str
+        Backbone: ``vgg16``, ``alexnet``, ``resnet18`` or ``inception``.
+    buckets : int
+        K.
+    gated : bool
+        GPF-CNN; False is PF-CNN.
+    fovea : int
+        Side of the foveal crop in pixels.
     """
 
     stages = (1, 2)
@@ -86,42 +90,45 @@ class PeripheralFoveal(nn.Module):
         return self
 
     def boxes(self, view: Tensor, share: float = SHARE) -> npt.NDArray[np.int64]:
-        """The attended rectangle of each view, int64 (N, 4), (top, left, bottom, right) in pixels of the view.
+        """Find the attended rectangle of each view, int64 (N, 4), (top, left, bottom, right) in pixels of the view.
 
         Excitation backprop of the predicted class (low or high) gives the map, interpolated to the view; the rectangle
         is the smallest that holds ``share`` of it (Eq. 4).
         """
         read = excitation_backprop(self.periphery, view)
         maps = resized(read, (int(view.shape[2]), int(view.shape[3]))).cpu().numpy()
-        return np.asarray([attended_rectangle(one, share) for one in maps], dtype=np.int64).reshape(-1, 4)
+        return np.asarray([attended_rectangle(amap, share) for amap in maps], dtype=np.int64).reshape(-1, 4)
 
     def forward(self, view: Tensor, fovea: Tensor | None = None) -> Tensor:
         """Probabilities of normalised pictures.
 
         Parameters
         ----------
-        view : (N, 3, h, w).
-        fovea : (N, 3, s, s), the attended part of the originals (`gazekit.models.pixels.foveal_crop`). Without it the
-            crop is taken from ``view`` itself: right where the view is the original.
+        view : Tensor
+            (N, 3, h, w).
+        fovea : Tensor or None
+            (N, 3, s, s), the attended part of the originals (`gazekit.models.pixels.foveal_crop`). Without it the crop
+            is taken from ``view`` itself: right where the view is the original.
 
         Returns
         -------
-        Tensor (N, 2) in stage 1, (N, K) in stage 2.
+        Tensor
+            Tensor (N, 2) in stage 1, (N, K) in stage 2.
         """
         if self.stage == 1:
             return self.periphery(view)  # type: ignore[no-any-return]
         if fovea is None:
             fovea = crop_boxes(view, self.boxes(view), self.size)
         with torch.no_grad():
-            seen = self.periphery.trunk(view)
-        return softmax(self.head(self.fusion(seen, self.fovea(fovea))))
+            features = self.periphery.trunk(view)
+        return softmax(self.head(self.fusion(features, self.fovea(fovea))))
 
 
 def crop_boxes(pictures: Tensor, boxes: npt.NDArray[np.int64], size: int) -> Tensor:
-    """The rectangle of each picture, resized to (N, 3, ``size``, ``size``), antialiased."""
+    """Cut the rectangle of each picture, resized to (N, 3, ``size``, ``size``), antialiased."""
     wide = pictures.to(torch.promote_types(pictures.dtype, torch.float32))  # a CPU has no kernel for bfloat16
     crops = [
-        F.interpolate(one[None, :, top:bottom, left:right], (size, size), mode="bilinear", antialias=True)
-        for one, (top, left, bottom, right) in zip(wide, boxes.tolist(), strict=True)
+        F.interpolate(picture[None, :, top:bottom, left:right], (size, size), mode="bilinear", antialias=True)
+        for picture, (top, left, bottom, right) in zip(wide, boxes.tolist(), strict=True)
     ]
     return torch.cat(crops).to(pictures.dtype)

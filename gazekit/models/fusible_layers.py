@@ -15,19 +15,19 @@ Reader = TypeVar("Reader", bound=nn.Module)
 
 
 def sole_readers(model: nn.Module, kinds: tuple[type[Reader], ...], *example: Tensor) -> list[tuple[nn.Conv2d, Reader]]:
-    """The convolutions whose output one layer of these kinds reads and nothing else, and that layer.
+    """Find convolutions whose output one layer of these kinds reads and nothing else, with that layer.
 
     Both are used once in a pass; what is seen is the pass of ``example``. The model must be in evaluation mode.
     """
-    seen = _Pass(kinds)
-    hooks = [hook for module in model.modules() for hook in seen.hooks(module)]
+    watched = _Pass(kinds)
+    hooks = [hook for module in model.modules() for hook in watched.hooks(module)]
     try:
-        with torch.no_grad(), seen:
+        with torch.no_grad(), watched:
             model(*example)
     finally:
         for hook in hooks:
             hook.remove()
-    return seen.alone()
+    return watched.alone()
 
 
 def replaced(model: nn.Module, layers: dict[nn.Module, nn.Module]) -> None:
@@ -66,7 +66,7 @@ class _Pass(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
     def hooks(self, module: nn.Module) -> list[Any]:
-        """What to remove when it has watched enough."""
+        """Return the hooks to remove after watching."""
         if isinstance(module, nn.Conv2d):
             return [module.register_forward_hook(self._give)]
         if isinstance(module, self.kinds):
@@ -74,7 +74,7 @@ class _Pass(TorchFunctionMode):
         return []
 
     def alone(self) -> list[tuple[nn.Conv2d, Any]]:
-        """The pairs in which neither is used twice and nobody else reads what is between them."""
+        """Return the pairs in which neither is used twice and nothing else reads what lies between them."""
         return [
             (output.convolution, reader)
             for reader, output in self.read

@@ -1,4 +1,4 @@
-"""Joining two subnets: gated information fusion (paper 2, Eqs. 5 to 8), and without the gate."""
+"""Joining two subnets: gated information fusion (Zhang et al. 2019, Eqs. 5 to 8), and without the gate."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ class Fusion(nn.Module):
 
     Parameters
     ----------
-    channels : C.
-    gates : Table II's sizes; None leaves the gates out (PF-CNN, random crop).
+    channels : int
+        C.
+    gates : GateSizes or None
+        Table II's sizes; None leaves the gates out (PF-CNN, random crop).
     """
 
     width = 4096
@@ -60,12 +62,12 @@ class Fusion(nn.Module):
         self.joint = nn.Linear(4096, self.width)
 
     def weights(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """The two gates O1 and O2, (N, C) each (paper 2, Fig. 3); needs a fusion with gates."""
+        """Return the two gates O1 and O2, (N, C) each (Zhang et al. 2019, Fig. 3); needs a fusion with gates."""
         z = torch.cat([first.mean((2, 3)), second.mean((2, 3))], 1)
         return self.gates[0](z), self.gates[1](z)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """The fused vector of the peripheral (first) and foveal (second) features."""
+        """Fuse the peripheral (first) and foveal (second) features."""
         vectors = [first.mean((2, 3)), second.mean((2, 3))]
         if len(self.gates):
             z = torch.cat(vectors, 1)

@@ -23,11 +23,14 @@ class Look:
 
     Attributes
     ----------
-    kind : ``view``, the whole picture; ``attended``, the view, and the original from which PF- and GPF-CNN cut what
-        they attend to; ``crop``, the view and a square of the original pixels; ``patches`` and ``adaptive patches``,
-        five squares of the original pixels and no view.
-    size : longer side of the view, side of the squares; pixels.
-    aspects : heights over widths that a view may have, each picture taking the nearest; with none it keeps its own.
+    kind : Kind
+        ``view``, the whole picture; ``attended``, the view, and the original from which PF- and GPF-CNN cut what they
+        attend to; ``crop``, the view and a square of the original pixels; ``patches`` and ``adaptive patches``, five
+        squares of the original pixels and no view.
+    size : int
+        Longer side of the view, side of the squares; pixels.
+    aspects : tuple[float, ...]
+        Heights over widths that a view may have, each picture taking the nearest; with none it keeps its own.
     """
 
     kind: Kind
@@ -47,11 +50,11 @@ class Look:
         return max(1, round(min(ratio, 1.0) * self.size)), max(1, round(min(1 / ratio, 1.0) * self.size))
 
     def view(self, picture: Picture) -> Picture:
-        """The whole picture, small."""
+        """Resize the whole picture to the model's size."""
         return resize(picture, self.shape((picture.shape[0], picture.shape[1])))
 
     def part(self, picture: Picture, rng: np.random.Generator | None = None) -> Picture:
-        """What is seen of the original pixels: a square (size, size, 3), or five (5, size, size, 3).
+        """Cut what is seen of the original pixels: a square (size, size, 3), or five (5, size, size, 3).
 
         At random places with a generator, as in training; else always in the same ones.
         """
@@ -62,7 +65,7 @@ class Look:
         return fixed_patches(picture, self.size) if rng is None else random_patches(picture, rng, size=self.size)
 
     def __call__(self, picture: Picture) -> Item:
-        """What the model takes of a picture (uint8 RGB, any size) outside training."""
+        """Return what the model takes of a picture (uint8 RGB, any size) outside training."""
         if self.kind == "view":
             return (self.view(picture),)
         if self.kind == "attended":
@@ -70,11 +73,12 @@ class Look:
         return (self.view(picture), self.part(picture)) if self.kind == "crop" else (self.part(picture),)
 
     def decoded(self, encoded: bytes, name: str) -> Item:
-        """What the model takes of an encoded picture. A large JPEG is decoded small where original pixels do not count.
+        """Decode a picture to what the model takes; a large JPEG is decoded small where original pixels do not count.
 
         Raises
         ------
-        FormatError : as `gazekit.pictures.decode_picture`.
+        FormatError
+            As `gazekit.pictures.decode_picture`.
         """
         if self.kind != "view":
             return self(decode_picture(encoded, name))
@@ -95,7 +99,7 @@ def aspects_of(sizes: npt.ArrayLike, count: int) -> tuple[float, ...]:
 
 
 def middle_crop(picture: Picture, size: int) -> Picture:
-    """The middle square of the original pixels (the whole shorter side where the picture is smaller than ``size``)."""
+    """Cut the middle square of the original pixels (the whole shorter side of a picture smaller than ``size``)."""
     height, width = picture.shape[:2]
     side = min(size, height, width)
     top, left = (height - side) // 2, (width - side) // 2

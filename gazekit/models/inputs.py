@@ -19,7 +19,7 @@ Inputs = tuple[Tensor, ...]
 
 
 def second_input(model: nn.Module) -> str | None:
-    """The name of a model's second input (``fovea``, ``crop``), or None where it takes one, as in stage 1."""
+    """Return the name of a model's second input (``fovea``, ``crop``), or None where it takes one, as in stage 1."""
     if isinstance(model, PeripheralFoveal) and model.stage == 1:
         return None
     names = list(inspect.signature(model.forward).parameters)
@@ -44,21 +44,23 @@ def look_of(model: nn.Module, size: int, aspects: tuple[float, ...] | None = Non
 
     ``aspects`` : of its views; else squares, and for PF- and GPF-CNN each picture's own.
     """
-    own = () if isinstance(model, PeripheralFoveal) else SQUARE
-    return Look(_kind(model), size, own if aspects is None else aspects)
+    default = () if isinstance(model, PeripheralFoveal) else SQUARE
+    return Look(_kind(model), size, default if aspects is None else aspects)
 
 
 def batches(
     model: nn.Module, items: Sequence[Item], device: torch.device | str = "cpu"
 ) -> Iterator[tuple[npt.NDArray[np.int64], Inputs]]:
-    """The inputs of a model for some pictures, and which pictures they are.
+    """Make the inputs of a model for some pictures; say which pictures they are.
 
     One batch a size of view; PF- and GPF-CNN get their foveal crops from the originals.
 
     Parameters
     ----------
-    model : with ``mean`` and ``std``, as `gazekit.models.create` gives it.
-    items : of the model's `look_of`.
+    model : nn.Module
+        With ``mean`` and ``std``, as `gazekit.models.create` gives it.
+    items : Sequence[Item]
+        Of the model's `look_of`.
     """
     sizes = [(item[0].shape[-3], item[0].shape[-2]) for item in items]
     for index in same_size_batches(sizes, len(items)):

@@ -40,7 +40,7 @@ class KerasStrideConv(nn.Conv2d):
     same = False
 
     def forward(self, input: Tensor) -> Tensor:
-        """The convolution of (N, C, h, w)."""
+        """Convolve (N, C, h, w)."""
         height, width = input.shape[2:]
         top, left = (height % 2, width % 2) if self.same else (0, 0)
         return super().forward(F.pad(input, (left, 1, top, 1)))
@@ -76,9 +76,11 @@ def load_mobilenet(model: nn.Module, path: str | Path, *, new_head: bool = False
 
     Raises
     ------
-    FormatError : not HDF5, or no weights in it.
-    InputError : not MobileNet's layers, or arrays of them are missing or not numbers; a dense layer of another number
-        of buckets; a model that is not MobileNet.
+    FormatError
+        Not HDF5, or no weights in it.
+    InputError
+        Not MobileNet's layers, or arrays of them are missing or not numbers; a dense layer of another number of
+        buckets; a model that is not MobileNet.
     """
     trunk = getattr(model, "trunk", None)
     if getattr(trunk, "backbone_name", None) != "mobilenet" or not isinstance(trunk, nn.Module):
@@ -164,7 +166,7 @@ def _trunk_tensors(trunk: nn.Module, layers: Layers, path: str | Path) -> dict[s
             f" it has e.g. {', '.join(list(layers)[:3])}"
         )
     arrays = {
-        (layer, kind): f"{prefix}.{own}" for layer, prefix in names.items() for kind, own in _kinds(layer).items()
+        (layer, kind): f"{prefix}.{suffix}" for layer, prefix in names.items() for kind, suffix in _kinds(layer).items()
     }
     absent = [f"{layer}/{kind}" for layer, kind in arrays if kind not in layers[layer]]
     if absent:
@@ -172,12 +174,13 @@ def _trunk_tensors(trunk: nn.Module, layers: Layers, path: str | Path) -> dict[s
             f"{path} lacks {len(absent)} of {len(arrays)} arrays of MobileNet, e.g. {', '.join(absent[:3])};"
             " it was cut off, or saved by other means than Keras"
         )
-    own, tensors = trunk.state_dict(), {}
+    expected, tensors = trunk.state_dict(), {}
     for (layer, kind), key in arrays.items():
         tensors[key] = _in_torchs_layout(layers[layer][kind], kind)
-        if tensors[key].shape != own[key].shape:
+        if tensors[key].shape != expected[key].shape:
             raise InputError(
-                f"{path}: {layer} has shape {tuple(tensors[key].shape)}, {tuple(own[key].shape)} is needed (width 1.0)"
+                f"{path}: {layer} has shape {tuple(tensors[key].shape)}, "
+                f"{tuple(expected[key].shape)} is needed (width 1.0)"
             )
     return tensors
 
@@ -194,7 +197,7 @@ def _layer_names(trunk: nn.Module) -> dict[str, str]:
 
 
 def _kinds(layer: str) -> dict[str, str]:
-    """The arrays of one of MobileNet's layers, and what timm calls them."""
+    """Return the arrays of one of MobileNet's layers, and what timm calls them."""
     if layer.endswith("_bn"):
         return _NORMALISATION
     return {"depthwise_kernel" if "_dw_" in layer else "kernel": "weight"}
@@ -207,11 +210,11 @@ def _in_torchs_layout(array: Tensor, kind: str) -> Tensor:
 
 
 def _head_tensors(head: nn.Linear, layers: Layers, path: str | Path, new_head: bool) -> dict[str, Tensor]:
-    """The last dense layer's weight and bias; none where there is none, or only ImageNet's."""
-    found = [w for w in layers.values() if "kernel" in w and "bias" in w and w["kernel"].ndim == 2]
-    if not found:
+    """Return the last dense layer's weight and bias; none where there is none, or only ImageNet's."""
+    dense = [w for w in layers.values() if "kernel" in w and "bias" in w and w["kernel"].ndim == 2]
+    if not dense:
         return {}
-    weight, bias = found[-1]["kernel"].T, found[-1]["bias"]
+    weight, bias = dense[-1]["kernel"].T, dense[-1]["bias"]
     if weight.shape == head.weight.shape and bias.shape == head.bias.shape:
         return {"weight": weight, "bias": bias}
     if new_head or len(weight) == 1000:

@@ -41,16 +41,22 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
 
     Parameters
     ----------
-    model : of `gazekit.models.create`; computed in float32, on the CPU.
-    size : side of the square input; else the model's own.
+    model : nn.Module
+        Of `gazekit.models.create`; computed in float32, on the CPU.
+    size : int or None
+        Side of the square input; else the model's own.
 
     Raises
     ------
-    MissingExtraError : onnx or onnxruntime is not installed.
-    InputError : a size that the model does not take, or at which it has an operation that ONNX lacks; weights that
-        give no numbers.
-    OutputError : the file exists and ``overwrite`` is false.
-    GazekitError : the file's output differs from torch's by more than 1e-4, or is not a number; nothing is written.
+    MissingExtraError
+        Onnx or onnxruntime is not installed.
+    InputError
+        A size that the model does not take, or at which it has an operation that ONNX lacks; weights that give no
+        numbers.
+    OutputError
+        The file exists and ``overwrite`` is false.
+    GazekitError
+        The file's output differs from torch's by more than 1e-4, or is not a number; nothing is written.
     """
     if find_spec("onnx") is None or find_spec("onnxruntime") is None:
         raise MissingExtraError("onnx or onnxruntime", "onnx")
@@ -71,9 +77,9 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
         try:
             _write(model, inputs, free, path)
         except (RuntimeError, ValueError, torch.onnx.errors.OnnxExporterError) as error:
-            own = f"; its own size is {model.input_size}" if getattr(model, "input_size", size) != size else ""
+            hint = f"; its own size is {model.input_size}" if getattr(model, "input_size", size) != size else ""
             reason = str(error).strip().splitlines()[0]
-            raise InputError(f"torch cannot write this model as ONNX at a size of {size}{own}: {reason}") from error
+            raise InputError(f"torch cannot write this model as ONNX at a size of {size}{hint}: {reason}") from error
         _describe(model, size, path)
         difference = _difference(model, checks, path)
         if not difference <= TOLERANCE:
@@ -112,7 +118,7 @@ def _describe(model: nn.Module, size: int, path: Path) -> None:
 
 
 def _difference(model: nn.Module, checks: Sequence[Inputs], path: Path) -> float:
-    """The largest over all checks; NaN where the file gives NaN once."""
+    """Return the largest difference over all checks; NaN where the file gives NaN once."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -125,6 +131,6 @@ def _difference(model: nn.Module, checks: Sequence[Inputs], path: Path) -> float
             expected = model(*inputs).numpy()
         if not np.isfinite(expected).all():
             raise InputError("this model gives scores that are not numbers; its weights hold NaN or infinity")
-        (found,) = session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})
-        differences.append(np.abs(found - expected).max())
+        (output,) = session.run(None, {name: x.numpy() for name, x in zip(names, inputs, strict=True)})
+        differences.append(np.abs(output - expected).max())
     return float(np.max(differences))

@@ -32,7 +32,7 @@ def _is_share(value: Any) -> bool:
 
 
 def _are_grids(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(_is_whole(one) and one >= 1 for one in value)
+    return isinstance(value, list | tuple) and len(value) > 0 and all(_is_whole(item) and item >= 1 for item in value)
 
 
 def _truth(text: str) -> bool:
@@ -53,7 +53,7 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def option_faults(values: Mapping[str, Any]) -> list[str]:
-    """A sentence for each value that its option cannot have."""
+    """Write a sentence for each value that its option cannot have."""
     return [
         f"{name} is {value!r}; {OPTIONS[name].needs} is needed"
         for name, value in values.items()
@@ -66,7 +66,8 @@ def read_options(texts: Iterable[str]) -> dict[str, Any]:
 
     Raises
     ------
-    ConfigError : not NAME=VALUE, an unknown name (the close ones are offered), a value that it cannot have.
+    ConfigError
+        Not NAME=VALUE, an unknown name (the close ones are offered), a value that it cannot have.
     """
     known = [name for name in OPTIONS if name != "buckets"]
     values: dict[str, Any] = {}

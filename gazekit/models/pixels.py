@@ -20,7 +20,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 def resize(picture: Picture, size: tuple[int, int]) -> Picture:
-    """A picture at another size (height, width), bilinear with antialiasing: no grey level of detail aliases."""
+    """Resize a picture to (height, width), bilinear with antialiasing: no grey level of detail aliases."""
     if picture.shape[:2] == tuple(size):
         return picture
     # the batch of one is made first: only so do its strides say channels last, for which torch has a faster way
@@ -37,17 +37,19 @@ def view_size(size: tuple[int, int], long_side: int = 224) -> tuple[int, int]:
 
 
 def peripheral_view(picture: Picture, long_side: int = 224) -> Picture:
-    """A picture as the periphery sees it: small, its aspect ratio kept."""
+    """Resize a picture as the periphery sees it: small, its aspect ratio kept."""
     return resize(picture, view_size(picture.shape[:2], long_side))
 
 
 def box_in_picture(box: Sequence[int], view: tuple[int, int], picture: tuple[int, int]) -> tuple[int, int, int, int]:
-    """A rectangle of the view as the rectangle of the picture that covers it.
+    """Turn a rectangle of the view into the rectangle of the picture that covers it.
 
     Parameters
     ----------
-    box : (top, left, bottom, right) in pixels of the view.
-    view, picture : (height, width) of both.
+    box : Sequence[int]
+        (top, left, bottom, right) in pixels of the view.
+    view, picture : tuple[int, int]
+        (height, width) of both.
     """
     top, left, bottom, right = (int(v) for v in box)
     (vh, vw), (ph, pw) = view, picture
@@ -57,19 +59,21 @@ def box_in_picture(box: Sequence[int], view: tuple[int, int], picture: tuple[int
 
 
 def foveal_crop(picture: Picture, box: Sequence[int], view: tuple[int, int], size: int = 224) -> Picture:
-    """The attended part of the **original** pixels, resized to ``size`` x ``size``.
+    """Cut the attended part of the **original** pixels, resized to ``size`` x ``size``.
 
     Parameters
     ----------
-    picture : the original, at full resolution.
-    box : the attended rectangle in pixels of the view; ``view`` : the view's (height, width).
+    picture : Picture
+        The original, at full resolution.
+    box : Sequence[int]
+        The attended rectangle in pixels of the view; ``view`` : the view's (height, width).
     """
     top, left, bottom, right = box_in_picture(box, view, (picture.shape[0], picture.shape[1]))
     return resize(picture[top:bottom, left:right], (size, size))
 
 
 def random_crop(picture: Picture, size: int, rng: np.random.Generator) -> Picture:
-    """A random square of the original pixels (the whole shorter side where the picture is smaller than ``size``)."""
+    """Cut a random square of the original pixels (the whole shorter side of a picture smaller than ``size``)."""
     height, width = picture.shape[:2]
     side = min(size, height, width)
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
@@ -77,16 +81,19 @@ def random_crop(picture: Picture, size: int, rng: np.random.Generator) -> Pictur
 
 
 def normalised(pictures: npt.ArrayLike | Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """A batch as a network takes it.
+    """Normalise a batch as a network takes it.
 
     Parameters
     ----------
-    pictures : uint8, (N, height, width, 3) or one picture (height, width, 3).
-    mean, std : of the model (`gazekit.models.info`), a value a channel, for values from 0 to 1.
+    pictures : array_like or Tensor
+        Uint8, (N, height, width, 3) or one picture (height, width, 3).
+    mean, std : Sequence[float]
+        Of the model (`gazekit.models.info`), a value a channel, for values from 0 to 1.
 
     Returns
     -------
-    Tensor, float32, (N, 3, height, width), laid out channels last.
+    Tensor
+        Tensor, float32, (N, 3, height, width), laid out channels last.
     """
     pixels = pictures if isinstance(pictures, Tensor) else torch.from_numpy(np.asarray(pictures))
     pixels = pixels[None] if pixels.ndim == 3 else pixels
@@ -107,13 +114,17 @@ def same_size_batches(
 
     Parameters
     ----------
-    sizes : (height, width) of each view.
-    batch : most pictures in a batch.
-    rng : shuffles pictures within a size, and the batches; without it the order is fixed.
+    sizes : Sequence[tuple[int, int]]
+        (height, width) of each view.
+    batch : int
+        Most pictures in a batch.
+    rng : Generator or None
+        Shuffles pictures within a size, and the batches; without it the order is fixed.
 
     Returns
     -------
-    list of int64 arrays of indices; each index stands in exactly one.
+    list[ndarray of int64]
+        List of int64 arrays of indices; each index stands in exactly one.
     """
     groups: dict[Any, list[int]] = {}
     for index, size in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""The double column with a random crop (Random-VGG16 of paper 2): the whole picture, and a random part of it."""
+"""The double column with a random crop (Random-VGG16 of Zhang et al. 2019): the whole picture and a random part."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ class RandomCrop(nn.Module):
 
     Parameters
     ----------
-    name : backbone.
-    buckets : K.
+    name : str
+        Backbone.
+    buckets : int
+        K.
     """
 
     def __init__(self, name: str, buckets: int) -> None:
@@ -32,9 +34,11 @@ class RandomCrop(nn.Module):
 
         Parameters
         ----------
-        view : (N, 3, h, w), the whole picture.
-        crop : (N, 3, s, s), a part of the original (`gazekit.models.pixels.random_crop`). Without it the part is half
-            of the view's sides: a random one in training, the middle in evaluation.
+        view : Tensor
+            (N, 3, h, w), the whole picture.
+        crop : Tensor or None
+            (N, 3, s, s), a part of the original (`gazekit.models.pixels.random_crop`). Without it the part is half of
+            the view's sides: a random one in training, the middle in evaluation.
         """
         if crop is None:
             crop = part_of(view, self.training)

@@ -33,9 +33,12 @@ class ModelInfo:
 
     Attributes
     ----------
-    name, summary : in the list of models.
-    mean, std : a picture of values 0 to 1 is normalised by these, a value a channel (red, green, blue).
-    size : side of the square input that it was published with, in pixels; ``smallest`` : the smallest it accepts.
+    name, summary : str
+        In the list of models.
+    mean, std : Triple
+        A picture of values 0 to 1 is normalised by these, a value a channel (red, green, blue).
+    size : int
+        Side of the square input that it was published with, in pixels; ``smallest`` : the smallest it accepts.
     """
 
     name: str
@@ -67,16 +70,17 @@ class _Entry:
 
 
 def names() -> list[str]:
-    """The names of all models."""
+    """Return the names of all models."""
     return list(_ENTRIES)
 
 
 def info(name: str) -> ModelInfo:
-    """What the model of this name expects.
+    """Return what the model of this name expects.
 
     Raises
     ------
-    InputError : an unknown name; the close ones are offered.
+    InputError
+        An unknown name; the close ones are offered.
     """
     return _entry(name).info
 
@@ -84,24 +88,30 @@ def info(name: str) -> ModelInfo:
 def create(
     name: str, buckets: int = 10, *, weights: str | Path | None = None, new_head: bool = False, **options: Any
 ) -> nn.Module:
-    """A model from normalised pictures (N, 3, H, W) to probabilities (N, ``buckets``).
+    """Make a model from normalised pictures (N, 3, H, W) to probabilities (N, ``buckets``).
 
     Parameters
     ----------
-    name : one of `names`.
-    weights : a file of weights, in the formats of `gazekit.models.weights.load_weights`; else random ones.
-    new_head : of a whole model with another number of buckets take everything but the last layer.
-    options : of the model: ``dropout`` (NIMA), ``naive`` (Residual Attention Network), ...
+    name : str
+        One of `names`.
+    weights : str or Path or None
+        A file of weights, in the formats of `gazekit.models.weights.load_weights`; else random ones.
+    new_head : bool
+        Of a whole model with another number of buckets take everything but the last layer.
+    options : Any
+        Of the model: ``dropout`` (NIMA), ``naive`` (Residual Attention Network), ...
 
     Returns
     -------
-    nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them, ``input_size``, ``options``, and
-    ``readout``, the path of the layer at which attention maps are read.
+    nn.Module
+        Nn.Module, in training mode, with ``mean`` and ``std`` as its weights need them, ``input_size``, ``options``,
+        and ``readout``, the path of the layer at which attention maps are read.
 
     Raises
     ------
-    InputError : an unknown name; fewer than two buckets; an unknown option, or a value that it cannot have; a file that
-        does not fit.
+    InputError
+        An unknown name; fewer than two buckets; an unknown option, or a value that it cannot have; a file that does not
+        fit.
     """
     entry = _entry(name)
     defaults = default_options(name)
@@ -121,7 +131,7 @@ def create(
 
 
 def default_options(name: str) -> dict[str, Any]:
-    """The options of the model of this name, with their defaults."""
+    """Return the options of the model of this name, with their defaults."""
     parameters = inspect.signature(_entry(name).build).parameters
     return {option: parameter.default for option, parameter in parameters.items() if option != "buckets"}
 

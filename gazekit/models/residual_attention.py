@@ -18,12 +18,18 @@ class Layout:
 
     Attributes
     ----------
-    modules : attention modules a stage (Attention-56: 1, 1, 1; Attention-92: 1, 2, 3).
-    widths : channels after the stem, after each stage, and of the last units.
-    levels : downsamplings in the mask branch, a stage.
-    trunk : residual units in the trunk branch (t; p and r are 1).
-    last : residual units after the last stage.
-    stem : kernel of the first convolution.
+    modules : tuple[int, ...]
+        Attention modules a stage (Attention-56: 1, 1, 1; Attention-92: 1, 2, 3).
+    widths : tuple[int, ...]
+        Channels after the stem, after each stage, and of the last units.
+    levels : tuple[int, ...]
+        Downsamplings in the mask branch, a stage.
+    trunk : int
+        Residual units in the trunk branch (t; p and r are 1).
+    last : int
+        Residual units after the last stage.
+    stem : int
+        Kernel of the first convolution.
     """
 
     modules: tuple[int, ...]
@@ -55,13 +61,13 @@ class ResidualUnit(nn.Module):
         self.shortcut = None if same else nn.Conv2d(before, width, 1, stride=stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The unit's output; the projection, where there is one, starts after the first activation."""
+        """Return the unit's output; the projection, where there is one, starts after the first activation."""
         y = F.relu(self.norm1(x))
-        kept = x if self.shortcut is None else self.shortcut(y)
+        identity = x if self.shortcut is None else self.shortcut(y)
         y = self.conv1(y)
         y = self.conv2(F.relu(self.norm2(y)))
         y = self.conv3(F.relu(self.norm3(y)))
-        return kept + y  # type: ignore[no-any-return]
+        return identity + y  # type: ignore[no-any-return]
 
 
 class MaskBranch(nn.Module):
@@ -87,7 +93,7 @@ class MaskBranch(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """The mask of x."""
+        """Return the mask of x."""
         skips: list[Tensor] = []
         y = _halve(x)
         for down, skip in zip(self.down, self.skip, strict=True):
@@ -103,7 +109,7 @@ class MaskBranch(nn.Module):
 class AttentionModule(nn.Module):
     """A unit; then trunk T and mask M side by side, joined as (1 + M) T; then a unit.
 
-    With ``naive`` they are joined as M T, the ablation of Wang et al. that paper 1 prints as its formula.
+    With ``naive`` they are joined as M T, the ablation of Wang et al. that Mandal et al. 2021 prints as its formula.
     """
 
     def __init__(self, width: int, levels: int, trunk: int, naive: bool) -> None:
@@ -126,9 +132,12 @@ class ResidualAttention(nn.Module):
 
     Parameters
     ----------
-    layout : depth and width.
-    buckets : K, the number of rating buckets.
-    naive : join trunk and mask as M T in place of (1 + M) T.
+    layout : Layout
+        Depth and width.
+    buckets : int
+        K, the number of rating buckets.
+    naive : bool
+        Join trunk and mask as M T in place of (1 + M) T.
     """
 
     readout: str
@@ -164,7 +173,7 @@ class ResidualAttention(nn.Module):
         return softmax(self.head(features.mean((2, 3))))
 
     def mask_branches(self) -> Sequence[MaskBranch]:
-        """The mask branches, from the first stage to the last."""
+        """Return the mask branches, from the first stage to the last."""
         return [module for module in self.modules() if isinstance(module, MaskBranch)]
 
 

@@ -53,14 +53,21 @@ class Scorer:
 
     Parameters
     ----------
-    model : of `gazekit.models.create`; a copy of it is used, so it stays as it is.
-    size : side of the input in pixels; else the model's own.
-    aspects : of its views, as it was trained; see `gazekit.models.inputs.look_of`.
-    batch : pictures in the network at once. On a CPU the workers share them, four each or more.
-    precision : ``auto``: bfloat16 where the mean scores of the first batch move by less than 0.01 and the machine
-        computes in it, else float32.
-    device : else the model's.
-    workers : threads that decode, and on a CPU compute; else one a core.
+    model : nn.Module
+        Of `gazekit.models.create`; a copy of it is used, so it stays as it is.
+    size : int or None
+        Side of the input in pixels; else the model's own.
+    aspects : tuple[float, ...] or None
+        Of its views, as it was trained; see `gazekit.models.inputs.look_of`.
+    batch : int
+        Pictures in the network at once. On a CPU the workers share them, four each or more.
+    precision : Precision
+        ``auto``: bfloat16 where the mean scores of the first batch move by less than 0.01 and the machine computes in
+        it, else float32.
+    device : str or torch.device or None
+        Else the model's.
+    workers : int or None
+        Threads that decode, and on a CPU compute; else one a core.
 
     Attributes
     ----------
@@ -127,7 +134,8 @@ class Scorer:
 
         Raises
         ------
-        InputError : no pictures; one that is grey, empty or not of bytes.
+        InputError
+            No pictures; one that is grey, empty or not of bytes.
         """
         if not len(pictures):
             raise InputError("no picture to score was given")
@@ -137,10 +145,10 @@ class Scorer:
 
     def encoded(self, pictures: Sequence[tuple[str, bytes]]) -> list[Outcome]:
         """As `files`, of pictures by name and encoded bytes, on this thread."""
-        found = [self._decoded(name, encoded) for name, encoded in pictures]
-        good = [item for item in found if not isinstance(item, GazekitError)]
+        decoded = [self._decoded(name, encoded) for name, encoded in pictures]
+        good = [item for item in decoded if not isinstance(item, GazekitError)]
         scores = iter(self._in_turn(good) if good else ())
-        return [item if isinstance(item, GazekitError) else next(scores) for item in found]
+        return [item if isinstance(item, GazekitError) else next(scores) for item in decoded]
 
     def _read(self, path: Source) -> tuple[Source, Item | GazekitError]:
         try:
@@ -197,14 +205,14 @@ class Scorer:
         return result
 
     def _network(self, precision: Precision) -> nn.Module:
-        """The network; where a pass sets hooks, a shell around the same weights that no other thread uses."""
+        """Return the network; where a pass sets hooks, a shell around the same weights that no other thread uses."""
         model = self._networks[precision]
         if not isinstance(model, PeripheralFoveal):
             return model
-        own = self._shells.__dict__
-        if precision not in own:
-            own[precision] = copy.deepcopy(model, {id(t): t for t in (*model.parameters(), *model.buffers())})
-        return own[precision]  # type: ignore[no-any-return]
+        shells = self._shells.__dict__
+        if precision not in shells:
+            shells[precision] = copy.deepcopy(model, {id(t): t for t in (*model.parameters(), *model.buffers())})
+        return shells[precision]  # type: ignore[no-any-return]
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

@@ -12,7 +12,8 @@ class NarrowTrunk(nn.Module):
 
     Parameters
     ----------
-    channels : output channels, one block each; every block halves the picture.
+    channels : Sequence[int]
+        Output channels, one block each; every block halves the picture.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:

@@ -39,15 +39,20 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
 
     Parameters
     ----------
-    model : of `gazekit.models.create`.
-    path : see the module.
-    new_head : of a whole model with another number of buckets take everything but the last layer.
+    model : nn.Module
+        Of `gazekit.models.create`.
+    path : str or Path
+        See the module.
+    new_head : bool
+        Of a whole model with another number of buckets take everything but the last layer.
 
     Raises
     ------
-    FormatError : not a file of weights, or a damaged one.
-    InputError : no such file; weights of another network (what is missing is named), or of one with other options;
-        weights that are not numbers. The model is then unchanged.
+    FormatError
+        Not a file of weights, or a damaged one.
+    InputError
+        No such file; weights of another network (what is missing is named), or of one with other options; weights that
+        are not numbers. The model is then unchanged.
     """
     path = existing_file(path, "weights file")
     if path.suffix.lower() in (".h5", ".hdf5"):
@@ -55,18 +60,18 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
         return
     content = _read(path)
     state = _state(content, path)
-    own = model.state_dict()
-    if keras.MARK in own and keras.MARK not in state:
+    expected = model.state_dict()
+    if keras.MARK in expected and keras.MARK not in state:
         raise InputError(
             f"{path} does not come from Keras, and this model computes as Keras does since it took weights of it;"
             " create a new model for these"
         )
-    if set(state) == set(own) | ({keras.MARK} & set(state)):
+    if set(state) == set(expected) | ({keras.MARK} & set(state)):
         _load_whole(model, state, content, path, new_head)
         return
     trunks = [m for m in model.modules() if hasattr(m, "backbone_name")]
     if not trunks:
-        raise InputError(f"{path} holds other layers than this model: {_difference(set(own), set(state))}")
+        raise InputError(f"{path} holds other layers than this model: {_difference(set(expected), set(state))}")
     name = str(trunks[0].backbone_name)
     fitting = [_fitting(name, state, trunk.state_dict(), path) for trunk in trunks]
     mean, std = _normalisation(path, name)
@@ -76,11 +81,12 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
 
 
 def read_state(path: str | Path) -> State:
-    """The tensors of a ``.safetensors`` file or a torch checkpoint, by name; a ``module.`` prefix is dropped.
+    """Read the tensors of a ``.safetensors`` file or a torch checkpoint, by name; a ``module.`` prefix is dropped.
 
     Raises
     ------
-    FormatError : neither, or damaged. Nothing in the file is executed.
+    FormatError
+        Neither, or damaged. Nothing in the file is executed.
     """
     path = Path(path)
     return _state(_read(path), path)
@@ -116,15 +122,15 @@ def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path
     _check_options(model, identity, path)
     facts = {key: _three(stated[key], key, path) for key in ("mean", "std") if key in stated}
     check_finite(state, path)
-    own = model.state_dict()
-    other = [key for key in own if own[key].shape != state[key].shape]
+    expected = model.state_dict()
+    other = [key for key in expected if expected[key].shape != state[key].shape]
     if new_head and other and all(_is_head(key) for key in other):
-        state = {key: own[key] if key in other else value for key, value in state.items()}
+        state = {key: expected[key] if key in other else value for key, value in state.items()}
     elif other:
         key = other[0]
         hint = "; new_head=True (--new-head) keeps a new last layer" if all(_is_head(k) for k in other) else ""
         raise InputError(
-            f"{path}: {key} has shape {tuple(state[key].shape)}, this model needs {tuple(own[key].shape)}{hint}"
+            f"{path}: {key} has shape {tuple(state[key].shape)}, this model needs {tuple(expected[key].shape)}{hint}"
         )
     model.load_state_dict(state)
     if "size" in identity:
@@ -141,9 +147,10 @@ def _check_options(model: nn.Module, identity: Mapping[str, Any], path: Path) ->
     there = {**default_options(identity["model"]), **identity.get("model_options", {})}
     differ = [key for key in here if key in there and _plain(here[key]) != _plain(there[key]) and key != "dropout"]
     if differ:
-        found, needed = (", ".join(f"{key}={values[key]}" for key in differ) for values in (here, there))
+        stated, needed = (", ".join(f"{key}={values[key]}" for key in differ) for values in (here, there))
         raise InputError(
-            f"{path} is of a network with {needed}, this one has {found}; create it with {needed} (--option NAME=VALUE)"
+            f"{path} is of a network with {needed}, this one has {stated}; "
+            f"create it with {needed} (--option NAME=VALUE)"
         )
 
 
@@ -157,7 +164,7 @@ def _is_head(key: str) -> bool:
 
 
 def _fitting(name: str, state: State, own: State, path: Path) -> State:
-    """The tensors of a published file under the names of a backbone."""
+    """Return the tensors of a published file under the names of a backbone."""
     if name == "vgg16":
         state = {_vgg_name(key): value for key, value in state.items()}
     library_name = backbone(name).library_name
@@ -185,7 +192,7 @@ def _same_layout(given: Tensor, own: Tensor) -> bool:
 
 
 def _vgg_name(key: str) -> str:
-    """torchvision's fully connected layers are timm's convolutions of 7 x 7 and 1 x 1."""
+    """Turn torchvision's fully connected layers into timm's convolutions of 7 x 7 and 1 x 1."""
     return key.replace("classifier.0.", "pre_logits.fc1.").replace("classifier.3.", "pre_logits.fc2.")
 
 
@@ -205,7 +212,7 @@ def _normalisation(path: Path, name: str) -> tuple[Triple, Triple]:
 
 
 def _three(values: Any, what: str, path: Path) -> Triple:
-    """A mean or standard deviation a channel, as a file says it."""
+    """Read a mean or standard deviation a channel, as a file says it."""
     numbers = list(values) if isinstance(values, list | tuple) else []
     fit = all(isinstance(v, int | float) and math.isfinite(v) and (what == "mean" or v > 0) for v in numbers)
     if len(numbers) != 3 or not fit:

@@ -1,4 +1,4 @@
-"""Excitation backprop (Zhang et al. 2016), the top-down attention of paper 2, for any model and without editing it."""
+"""Excitation backprop (Zhang et al. 2016), the attention of GPF-CNN, for any model as it is."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Excitation(TorchFunctionMode):
     def __torch_function__(
         self, func: Function, types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """The rule's version of the call; operations on tensors outside the graph run as they are."""
+        """Run the rule's version of the call; operations on tensors outside the graph run as they are."""
         kwargs = dict(kwargs or {})
         tensors = [t for t in args if isinstance(t, Tensor)]
         if (
@@ -66,50 +66,59 @@ class _Excitation(TorchFunctionMode):
 def excitation(
     model: nn.Module, pictures: Tensor, layers: Sequence[str], *, target: Tensor | int | None = None
 ) -> dict[str, Tensor]:
-    """The winning probabilities of the neurons of some layers.
+    """Compute the winning probabilities of the neurons of some layers.
 
     Parameters
     ----------
-    pictures : normalised, (N, 3, H, W).
-    layers : paths of layers, the lowest first; what lies below that one is not visited.
-    target : class of each picture, or one for all; else the predicted one.
+    pictures : Tensor
+        Normalised, (N, 3, H, W).
+    layers : Sequence[str]
+        Paths of layers, the lowest first; what lies below that one is not visited.
+    target : Tensor or int or None
+        Class of each picture, or one for all; else the predicted one.
 
     Returns
     -------
-    path -> Tensor of the layer's shape: non-negative. In a layer that all paths from the class to the picture go
-    through, each picture's sum is 1.
+    dict[str, Tensor]
+        Path -> Tensor of the layer's shape: non-negative. In a layer that all paths from the class to the picture go
+        through, each picture's sum is 1.
     """
     with held_still(model):
         with capture(model, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
             scores = model(_laid_out(pictures))
         seed = F.one_hot(chosen_classes(scores.detach(), target), scores.shape[1]).to(scores.dtype)
-        found = torch.autograd.grad(scores, [kept[path] for path in layers], seed)
-    return dict(zip(layers, found, strict=True))
+        probabilities = torch.autograd.grad(scores, [kept[path] for path in layers], seed)
+    return dict(zip(layers, probabilities, strict=True))
 
 
 def excitation_backprop(
     model: nn.Module, pictures: Tensor, *, target: Tensor | int | None = None, layer: str | None = None
 ) -> Tensor:
-    """The attention map of a class: the winning probabilities of a layer, summed over its channels.
+    """Compute the attention map of a class: the winning probabilities of a layer, summed over its channels.
 
     Parameters
     ----------
-    pictures : normalised, (N, 3, H, W).
-    target : class of each picture, or one for all; else the predicted one.
-    layer : path of the layer; else the model's ``readout``.
+    pictures : Tensor
+        Normalised, (N, 3, H, W).
+    target : Tensor or int or None
+        Class of each picture, or one for all; else the predicted one.
+    layer : str or None
+        Path of the layer; else the model's ``readout``.
 
     Returns
     -------
-    Tensor, float32, (N, h, w) of the layer: non-negative, each summing to 1.
+    Tensor
+        Tensor, float32, (N, h, w) of the layer: non-negative, each summing to 1.
 
     Raises
     ------
-    InputError : no such layer or class; a layer that gives no map; pictures or weights that are not numbers; the model
-        has an operation that there is no rule for.
+    InputError
+        No such layer or class; a layer that gives no map; pictures or weights that are not numbers; the model has an
+        operation that there is no rule for.
     """
     path = readout_layer(model, layer)
-    found = as_map(excitation(model, pictures, [path], target=target)[path], model, path)
-    return of_pictures(model, found.sum(1), pictures)
+    winning = as_map(excitation(model, pictures, [path], target=target)[path], model, path)
+    return of_pictures(model, winning.sum(1), pictures)
 
 
 def _laid_out(pictures: Tensor) -> Tensor:
@@ -144,19 +153,19 @@ def _rest(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Callab
 
 def _weighted(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
-    x, weight = given.pop("input"), given.pop("weight").detach()
-    bias = given.pop("bias", None)
-    if _is_dense(func, x, weight, given):
+    arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+    x, weight = arguments.pop("input"), arguments.pop("weight").detach()
+    bias = arguments.pop("bias", None)
+    if _is_dense(func, x, weight, arguments):
         result = _run(Dense, x, weight.flatten(1), None if bias is None else bias.detach())
         return result.reshape(len(x), -1, *[1] * (x.ndim - 2))
 
     def compute(x: Tensor) -> Tensor:
-        return func(x, weight, bias, **given)  # type: ignore[no-any-return]
+        return func(x, weight, bias, **arguments)  # type: ignore[no-any-return]
 
     def positive(x: Tensor) -> Tensor:
         layout = torch.channels_last if weight.ndim == 4 and _channels_last(x) else torch.contiguous_format
-        return func(x, weight.contiguous(memory_format=layout).clamp_min(0), None, **given)  # type: ignore[no-any-return]
+        return func(x, weight.contiguous(memory_format=layout).clamp_min(0), None, **arguments)  # type: ignore[no-any-return]
 
     return _run(Weighted, x, compute, positive)
 
@@ -176,8 +185,8 @@ def _sum(a: Any, b: Any) -> Tensor:
     responses = [isinstance(t, Tensor) and not isinstance(t, nn.Parameter) for t in (a, b)]
     if all(responses):
         return _run(Split, *torch.broadcast_tensors(a, b))  # type: ignore[no-untyped-call]
-    kept, other = (a, b) if responses[0] else (b, a)
-    return _run(Through, kept, lambda x: x + other)
+    response, other = (a, b) if responses[0] else (b, a)
+    return _run(Through, response, lambda x: x + other)
 
 
 def _product(func: Function, a: Any, b: Any) -> Tensor:

@@ -12,21 +12,27 @@ from gazekit.models.attention.readout import as_map, chosen_classes, held_still,
 def gradcam(
     model: nn.Module, pictures: Tensor, *, target: Tensor | int | None = None, layer: str | None = None
 ) -> Tensor:
-    """The features of a layer, weighted by the mean gradient of the class's score before the softmax.
+    """Weight the features of a layer by the mean gradient of the class's score before the softmax.
 
     Parameters
     ----------
-    pictures : normalised, (N, 3, H, W).
-    target : class of each picture, or one for all; else the predicted one.
-    layer : path of the layer; else the model's ``readout``.
+    pictures : Tensor
+        Normalised, (N, 3, H, W).
+    target : Tensor or int or None
+        Class of each picture, or one for all; else the predicted one.
+    layer : str or None
+        Path of the layer; else the model's ``readout``.
 
     Returns
     -------
-    Tensor, float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is positive).
+    Tensor
+        Tensor, float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is
+        positive).
 
     Raises
     ------
-    InputError : no such layer or class; a layer that gives no map; pictures or weights that are not numbers.
+    InputError
+        No such layer or class; a layer that gives no map; pictures or weights that are not numbers.
     """
     path = readout_layer(model, layer)
     with held_still(model):

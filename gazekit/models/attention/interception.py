@@ -26,7 +26,7 @@ class Logits(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """The input in place of a softmax; anything else as it is."""
+        """Pass the input on in place of a softmax; run anything else as it is."""
         if func in SOFTMAX:
             return args[0]
         return func(*args, **(kwargs or {}))
@@ -41,7 +41,8 @@ def capture(model: nn.Module, *paths: str, detach: bool) -> Iterator[dict[str, T
 
     Raises
     ------
-    InputError : a layer that the pass within the block did not reach, or that gives no tensor.
+    InputError
+        A layer that the pass within the block did not reach, or that gives no tensor.
     """
     kept: dict[str, Tensor] = {}
     modules = dict(model.named_modules())

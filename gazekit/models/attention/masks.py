@@ -11,11 +11,12 @@ from gazekit.models.residual_attention import MaskBranch
 
 
 def soft_masks(model: nn.Module, pictures: Tensor) -> list[Tensor]:
-    """The mask of every attention module, from the first stage to the last: each (N, C, h, w), within 0 and 1.
+    """Return the mask of every attention module, from the first stage to the last: each (N, C, h, w), within 0 and 1.
 
     Raises
     ------
-    InputError : the model has no mask branch.
+    InputError
+        The model has no mask branch.
     """
     branches = [module for module in model.modules() if isinstance(module, MaskBranch)]
     if not branches:

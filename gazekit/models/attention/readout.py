@@ -14,7 +14,7 @@ from gazekit.core.errors import InputError, unknown_name
 
 @contextlib.contextmanager
 def held_still(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode, without autocast or inference mode; afterwards each module is as it was."""
+    """Hold the model in evaluation mode, without autocast or inference mode; afterwards each module is as it was."""
     was = [(module, module.training) for module in model.modules()]
     model.eval()
     device = next(model.parameters()).device.type
@@ -27,11 +27,12 @@ def held_still(model: nn.Module) -> Iterator[None]:
 
 
 def readout_layer(model: nn.Module, layer: str | None) -> str:
-    """The path of the layer to read: the given one, or the model's own ``readout``.
+    """Return the path of the layer to read: the given one, or the model's own ``readout``.
 
     Raises
     ------
-    InputError : the model names none and none is given; there is no such layer (the close ones are offered).
+    InputError
+        The model names none and none is given; there is no such layer (the close ones are offered).
     """
     path = getattr(model, "readout", None) if layer is None else layer
     if path is None:
@@ -43,10 +44,10 @@ def readout_layer(model: nn.Module, layer: str | None) -> str:
 
 
 def as_map(values: Tensor, model: nn.Module, path: str) -> Tensor:
-    """What a layer gave, if it is a map (N, C, h, w); else an `InputError` that names one which gives maps."""
+    """Return what a layer gave, if it is a map (N, C, h, w); else an `InputError` that names one which gives maps."""
     if values.ndim != 4:
-        own = getattr(model, "readout", None)
-        usable = f"as {own!r} does" if own is not None else "as a convolution does"
+        declared = getattr(model, "readout", None)
+        usable = f"as {declared!r} does" if declared is not None else "as a convolution does"
         raise InputError(
             f"layer {path!r} gives values of shape {tuple(values.shape)}; one that gives maps (N, C, h, w) is needed,"
             f" {usable}"
@@ -55,22 +56,23 @@ def as_map(values: Tensor, model: nn.Module, path: str) -> Tensor:
 
 
 def chosen_classes(scores: Tensor, target: Tensor | int | None) -> Tensor:
-    """The class of each picture, int64 (N,): the given one, or the one with the highest score.
+    """Return the class of each picture, int64 (N,): the given one, or the one with the highest score.
 
     Raises
     ------
-    InputError : not whole numbers, not as many as pictures, no such class; scores that are not numbers.
+    InputError
+        Not whole numbers, not as many as pictures, no such class; scores that are not numbers.
     """
     if not bool(torch.isfinite(scores).all()):
         raise InputError("the scores are not numbers, so there is no attention: the pictures or the weights hold NaN")
     if target is None:
         return scores.argmax(1)
-    given = torch.as_tensor(target, device=scores.device)
-    if given.is_floating_point() or given.dtype == torch.bool or given.shape not in ((), (1,), scores.shape[:1]):
+    classes = torch.as_tensor(target, device=scores.device)
+    if classes.is_floating_point() or classes.dtype == torch.bool or classes.shape not in ((), (1,), scores.shape[:1]):
         raise InputError(
             f"target {target} is neither a class, a whole number, nor one for each of {len(scores)} pictures"
         )
-    classes = given.to(torch.int64).expand(len(scores))
+    classes = classes.to(torch.int64).expand(len(scores))
     if int(classes.min()) < 0 or int(classes.max()) >= scores.shape[1]:
         raise InputError(f"target {classes.tolist()}: the classes of this model are 0 to {scores.shape[1] - 1}")
     return classes
@@ -81,7 +83,8 @@ def summing_to_one(maps: Tensor) -> Tensor:
 
     Raises
     ------
-    InputError : a map that is not of numbers.
+    InputError
+        A map that is not of numbers.
     """
     if not bool(torch.isfinite(maps).all()):
         raise InputError("the attention is not a number: the pictures or the weights of the network hold NaN")
@@ -92,7 +95,7 @@ def summing_to_one(maps: Tensor) -> Tensor:
 
 
 def of_pictures(model: nn.Module, maps: Tensor, pictures: Tensor) -> Tensor:
-    """Maps of pictures, each summing to 1; those of patches are first put where the patches lie, by ``model.whole``."""
+    """Return maps of pictures, each summing to 1; patches' maps are first put where the patches lie."""
     if len(maps) != len(pictures):
         if pictures.ndim != 4:
             raise InputError("where patches lie is known of those that the network takes itself: give whole pictures")
@@ -101,7 +104,7 @@ def of_pictures(model: nn.Module, maps: Tensor, pictures: Tensor) -> Tensor:
 
 
 def resized(maps: Tensor, size: tuple[int, int] | None) -> Tensor:
-    """Maps (N, h, w) interpolated to a size (height, width), summing to 1 again; as they are where it is None."""
+    """Interpolate maps (N, h, w) to a size (height, width), summing to 1 again; None keeps them."""
     if size is not None and (len(size) != 2 or min(size) < 1):
         raise InputError(f"size is {size}; (height, width) of 1 pixel or more was expected")
     if size is None or tuple(maps.shape[1:]) == tuple(size):

@@ -1,4 +1,4 @@
-"""The rules of excitation backprop, one an operation (Zhang et al. 2016; paper 2, Eqs. 2 and 3).
+"""The rules of excitation backprop, one an operation (Zhang et al. 2016; Zhang et al. 2019, Eqs. 2 and 3).
 
 A winning probability p goes down through an operation instead of a gradient. Each rule is an autograd function whose
 forward pass computes what the model would have computed, and whose backward pass sends p to the inputs:
@@ -33,7 +33,7 @@ class Weighted(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, compute: Operation, positive: Operation) -> Tensor:
-        """The model's own output."""
+        """Return the model's own output."""
         ctx.save_for_backward(x)
         ctx.positive = positive
         return compute(x)
@@ -60,7 +60,7 @@ class Dense(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The model's own output (N, outputs) for a weight (outputs, inputs) and x of N x inputs values."""
+        """Return the model's own output (N, outputs) for a weight (outputs, inputs) and x of N x inputs values."""
         ctx.save_for_backward(x, weight)
         return _times(x.flatten(1), weight, bias)
 
@@ -85,12 +85,12 @@ class Through(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, compute: Operation) -> Tensor:
-        """The model's own output."""
+        """Return the model's own output."""
         return compute(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        """The same p."""
+        """Return the same p."""
         return grads[0], None
 
 
@@ -99,13 +99,13 @@ class Split(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        """The sum."""
+        """Return the sum."""
         ctx.save_for_backward(a, b)
         return a + b
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        """The two shares of p."""
+        """Return the two shares of p."""
         (p,) = grads
         a, b = (t.clamp_min(0) for t in ctx.saved_tensors)
         total = a + b
@@ -118,7 +118,7 @@ class Gated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, response: Tensor, gate: Tensor) -> Tensor:
-        """The product."""
+        """Return the product."""
         return response * gate
 
     @staticmethod
@@ -128,7 +128,7 @@ class Gated(torch.autograd.Function):
 
 
 def _times(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x M^T + b of x (N, inputs), M (outputs, inputs); for few rows on a CPU oneDNN takes two thirds of BLAS's time."""
+    """Compute x M^T + b of x (N, inputs), M (outputs, inputs); on a CPU oneDNN is faster than BLAS for few rows."""
     if x.device.type == "cpu" and x.dtype == matrix.dtype == torch.float32 and hasattr(torch.ops.mkldnn, _ONEDNN):
         return getattr(torch.ops.mkldnn, _ONEDNN)(x, matrix, bias, "none", [], "")  # type: ignore[no-any-return]
     return torch.nn.functional.linear(x, matrix, bias)

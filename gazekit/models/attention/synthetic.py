@@ -29,23 +29,31 @@ def synthetic_attention(
 
     Parameters
     ----------
-    batch : normalised pictures (N, 3, H, W) on the model's device.
-    method : ``masks``, the soft masks of a Residual Attention Network; ``excitation``, excitation backprop;
-        ``gradcam``; ``auto``, masks where the model has them, else excitation backprop.
-    target : class whose evidence is asked for (not for masks), of each picture or one for all; else the predicted one.
-    layer : path of the layer that is read (not for masks); else the model's ``readout``. Of PF- and GPF-CNN the
-        peripheral subnet is asked, and paths are its own.
-    size : (height, width) of the maps; else that of the pictures.
+    batch : Tensor
+        Normalised pictures (N, 3, H, W) on the model's device.
+    method : Method
+        ``masks``, the soft masks of a Residual Attention Network; ``excitation``, excitation backprop; ``gradcam``;
+        ``auto``, masks where the model has them, else excitation backprop.
+    target : Tensor or int or None
+        Class whose evidence is asked for (not for masks), of each picture or one for all; else the predicted one.
+    layer : str or None
+        Path of the layer that is read (not for masks); else the model's ``readout``. Of PF- and GPF-CNN the peripheral
+        subnet is asked, and paths are its own.
+    size : tuple[int, int] or None
+        (height, width) of the maps; else that of the pictures.
 
     Returns
     -------
-    Tensor, float32, (N, height, width) on the model's device: non-negative, each summing to 1. The rectangle of a map
-    is `gazekit.attention.attended_rectangle` of it, or `gazekit.shapes.rectangles.rectangle_of_area` at a given area.
+    Tensor
+        Tensor, float32, (N, height, width) on the model's device: non-negative, each summing to 1. The rectangle of a
+        map is `gazekit.attention.attended_rectangle` of it, or `gazekit.shapes.rectangles.rectangle_of_area` at a given
+        area.
 
     Raises
     ------
-    InputError : an unknown method, layer or class; a layer that gives no map; not a batch of normalised pictures, or
-        pictures or weights that are not numbers; masks of a model that has none.
+    InputError
+        An unknown method, layer or class; a layer that gives no map; not a batch of normalised pictures, or pictures or
+        weights that are not numbers; masks of a model that has none.
     """
     if method not in get_args(Method):
         raise unknown_name("attention method", method, get_args(Method))

@@ -1,4 +1,4 @@
-"""Networks and classifiers that paper 2 compares with, behind the same interface."""
+"""Networks and classifiers that Zhang et al. 2019 compares with, behind the same interface."""
 
 from __future__ import annotations
 

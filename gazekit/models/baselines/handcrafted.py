@@ -26,9 +26,12 @@ class HandcraftedModel:
 
     Parameters
     ----------
-    descriptor : ``gist``, or ``sift-fisher``.
-    seed : of the Gaussian mixture and of the folds.
-    modes : Gaussians of the Fisher vectors; keypoints : most keypoints of a picture.
+    descriptor : Descriptor
+        ``gist``, or ``sift-fisher``.
+    seed : int
+        Of the Gaussian mixture and of the folds.
+    modes : int
+        Gaussians of the Fisher vectors; keypoints : most keypoints of a picture.
     """
 
     def __init__(self, descriptor: Descriptor, *, seed: int = 0, modes: int = 16, keypoints: int = 200) -> None:
@@ -44,8 +47,9 @@ class HandcraftedModel:
 
         Raises
         ------
-        InputError : counts that are not of these pictures, or of a picture without votes; fewer than two pictures of
-            low or of high quality.
+        InputError
+            Counts that are not of these pictures, or of a picture without votes; fewer than two pictures of low or of
+            high quality.
         """
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.model_selection import StratifiedKFold
@@ -75,11 +79,12 @@ class HandcraftedModel:
         return np.asarray(self._machine.predict_proba(self.describe(pictures)) @ self._histograms)
 
     def describe(self, pictures: Sequence[Picture]) -> Floats:
-        """The descriptor of each picture, (N, D); Fisher vectors are those of the fitted mixture.
+        """Describe each picture, (N, D); Fisher vectors are those of the fitted mixture.
 
         Raises
         ------
-        InputError : no pictures; Fisher vectors before `fit`.
+        InputError
+            No pictures; Fisher vectors before `fit`.
         """
         if not len(pictures):
             raise InputError("no picture to describe was given")
@@ -91,11 +96,11 @@ class HandcraftedModel:
     def _learn_mixture(self, pictures: Sequence[Picture]) -> None:
         from skimage.feature import learn_gmm
 
-        found = [d for d in (sift(p, self.keypoints) for p in pictures) if len(d)]
-        if sum(map(len, found)) < self.modes:
-            raise InputError(f"{sum(map(len, found))} keypoints in all pictures; {self.modes} or more are needed")
+        descriptors = [d for d in (sift(p, self.keypoints) for p in pictures) if len(d)]
+        if sum(map(len, descriptors)) < self.modes:
+            raise InputError(f"{sum(map(len, descriptors))} keypoints in all pictures; {self.modes} or more are needed")
         gaussians = {"covariance_type": "diag", "random_state": self.seed, "reg_covar": 1e-4}
-        self._mixture = learn_gmm(found, n_modes=self.modes, gm_args=gaussians)  # type: ignore[no-untyped-call]
+        self._mixture = learn_gmm(descriptors, n_modes=self.modes, gm_args=gaussians)  # type: ignore[no-untyped-call]
 
     def _fisher_vector(self, picture: Picture) -> Floats:
         from skimage.feature import fisher_vector
@@ -119,11 +124,12 @@ def _histograms(counts: npt.ArrayLike, pictures: int) -> Floats:
 
 
 def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 4, side: int = 128) -> Floats:
-    """The spatial envelope (Oliva & Torralba 2001): mean energy of Gabor filters in a grid of cells.
+    """Compute the spatial envelope (Oliva & Torralba 2001): mean energy of Gabor filters in a grid of cells.
 
     Returns
     -------
-    float64, (scales * orientations * cells * cells,).
+    ndarray of float64
+        Float64, (scales * orientations * cells * cells,).
     """
     grey = resize(picture, (side, side)).astype(np.float64) @ [0.299, 0.587, 0.114] / 255
     spectrum = np.fft.fft2(grey - grey.mean())

@@ -16,9 +16,12 @@ class MnaCnn(nn.Module):
 
     Parameters
     ----------
-    buckets : K.
-    grids : cells a side of each subnet's pooling.
-    features : length of a subnet's vector.
+    buckets : int
+        K.
+    grids : tuple[int, ...]
+        Cells a side of each subnet's pooling.
+    features : int
+        Length of a subnet's vector.
     """
 
     def __init__(self, buckets: int, grids: tuple[int, ...] = (12, 9, 6, 4, 2), features: int = 512) -> None:
@@ -42,7 +45,7 @@ class MnaCnn(nn.Module):
 
 
 def adaptive_max(maps: Tensor, grid: int) -> Tensor:
-    """The largest value in each cell of a grid: (N, C, h, w) to (N, C, grid, grid).
+    """Return the largest value in each cell of a grid: (N, C, h, w) to (N, C, grid, grid).
 
     The same cells as `torch.nn.functional.adaptive_max_pool2d`, which ONNX does not have for sizes that do not divide.
     """

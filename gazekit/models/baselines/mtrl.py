@@ -17,8 +17,10 @@ class MtrlCnn(nn.Module):
 
     Parameters
     ----------
-    buckets : K.
-    subjects : semantic classes (AVA's tags: 29 of them in the published network).
+    buckets : int
+        K.
+    subjects : int
+        Semantic classes (AVA's tags: 29 of them in the published network).
     """
 
     def __init__(self, buckets: int, subjects: int = 29) -> None:

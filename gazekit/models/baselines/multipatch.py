@@ -20,11 +20,15 @@ class MultiPatch(nn.Module):
 
     Parameters
     ----------
-    name : backbone of the shared column.
-    buckets : K.
-    aggregate : ``statistics``: least, largest, median and mean of each feature over the patches; ``sorting``: each
-        feature's values in order; ``both``: side by side.
-    patches : patches of a picture; features : length of a patch's vector.
+    name : str
+        Backbone of the shared column.
+    buckets : int
+        K.
+    aggregate : Aggregate
+        ``statistics``: least, largest, median and mean of each feature over the patches; ``sorting``: each feature's
+        values in order; ``both``: side by side.
+    patches : int
+        Patches of a picture; features : length of a patch's vector.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class MultiPatch(nn.Module):
         return softmax(self.head(torch.relu(self.joint(self._aggregated(vectors)))))
 
     def whole(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """Maps of the patches of pictures (N P, h, w) put where the patches lie: (N, H, W) with the same sums."""
+        """Put maps of patches (N P, h, w) where the patches lie: (N, H, W) with the same sums."""
         parts = maps.reshape(-1, self.patches, *maps.shape[1:])
         result = maps.new_zeros(len(parts), *size)
         for k, (top, left, height, width) in enumerate(_places(*size)):

@@ -14,7 +14,7 @@ Box = tuple[int, int, int, int]
 
 
 def fixed_patches(picture: Picture, size: int = 224) -> Picture:
-    """The four corners and the middle of the original pixels: uint8 (5, size, size, 3)."""
+    """Cut the four corners and the middle of the original pixels: uint8 (5, size, size, 3)."""
     height, width = picture.shape[:2]
     side = min(size, height, width)
     rows, columns = height - side, width - side
@@ -40,23 +40,25 @@ def adaptive_patches(
 
     Parameters
     ----------
-    salience : (height, width), any scale; else the difference of the picture from its own blur, in colour.
+    salience : ndarray of floating or None
+        (height, width), any scale; else the difference of the picture from its own blur, in colour.
 
     Returns
     -------
-    uint8, (count, size, size, 3).
+    Picture
+        Uint8, (count, size, size, 3).
     """
     side = min(size, *picture.shape[:2])
     corners = _grid(picture.shape[:2], side)
     look = _contrast(picture) if salience is None else np.asarray(salience, dtype=np.float64)
-    seen = _scaled(np.array([look[t : t + side, x : x + side].mean() for t, x in corners]))
+    strength = _scaled(np.array([look[t : t + side, x : x + side].mean() for t, x in corners]))
     pattern = np.array([_pattern(picture[t : t + side, x : x + side]) for t, x in corners])
     place = np.array(corners, dtype=np.float64)
-    chosen = [int(np.argmax(seen))]
+    chosen = [int(np.argmax(strength))]
     while len(chosen) < count:
         different = _scaled(_nearest(pattern, pattern[chosen]))
         apart = _scaled(_nearest(place, place[chosen]))
-        gain = seen + different + apart
+        gain = strength + different + apart
         if len(chosen) < len(corners):
             gain[chosen] = -np.inf
         chosen.append(int(np.argmax(gain)))

@@ -15,8 +15,10 @@ class Rapid(nn.Module):
 
     Parameters
     ----------
-    buckets : K.
-    name : backbone of both columns.
+    buckets : int
+        K.
+    name : str
+        Backbone of both columns.
     """
 
     def __init__(self, buckets: int, name: str = "alexnet") -> None:
