@@ -18,11 +18,21 @@ from gazekit.cli._recordings import screen_options, screen_sizes
 @screen_options
 @click.option("--format", "format_name", help="Name of the format; else it is found by the file's beginning.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="TOML file that says what the columns are.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Option of the format, such as onset=....")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How messages show pictures, as regular expressions: onset='^SHOW (?P<image>.+)' and offset='^HIDE'.",
+)
 @click.option("--participant", help="Pseudonym to use in place of the file's own.")
 @click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the session files.")
 @click.option("--compare", metavar="DETECTOR", help="Compare the maker's own fixations with this detector's (kappa).")
-@click.option("--strict", is_flag=True, help="Stop at the first file or row that cannot be read.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Stop at the first file or row that cannot be read, and at every line of an account that is in doubt.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what each file is and where it would go; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -30,7 +40,8 @@ def command(
 ) -> int:
     """Turn gaze files of other tools into session files.
 
-    A folder stands for the files in it. What is imported already is not read again.
+    A folder stands for the files in it. What is imported already is not read again. Every import ends with an account
+    of what was read, taken and left out; a line that begins with ! is in doubt.
 
     \b
     Example:
@@ -48,7 +59,10 @@ def command(
     )
     agreement = _agreement(batch.sessions, compare) if compare else []
     if as_json:
-        click.echo(json.dumps({**asdict(batch), "agreement": agreement}, default=str, indent=1))
+        document = {**asdict(batch), "agreement": agreement}
+        for row, item in zip(document["imported"], batch.imported, strict=True):
+            row["account"] = item.account.document()
+        click.echo(json.dumps(document, default=str, indent=1))
     else:
         for line in batch.lines():
             click.echo(line)

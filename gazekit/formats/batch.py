@@ -35,6 +35,8 @@ class Batch:
         for item in self.imported:
             notes = "".join(f"; {note}" for note in item.notes)
             yield f"{item.source} ({item.format}) -> {item.session}: {item.samples} samples{notes}"
+            yield from (f"  {what:<17} {text}" for what, text in item.account.lines())
+            yield from (f"! {doubt}" for doubt in item.account.doubts)
         for path, sessions in self.done_before.items():
             yield f"{path} was imported before -> {', '.join(map(str, sessions))}"
         for source, plan in self.planned.items():

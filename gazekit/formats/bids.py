@@ -22,9 +22,9 @@ from gazekit.formats.bids_out import PHYSIO_COLUMNS, SOURCE, from_text
 from gazekit.formats.columns import UNITS_US, diameter, point
 from gazekit.formats.round_trip import SIDES, read_document, read_frame, rebuild
 from gazekit.formats.session_builder import Draft, Part, Request
+from gazekit.formats.stimuli import Shown
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye, GazeRecording
-from gazekit.screen import Screen
 from gazekit.session.model import STIMULUS_COLUMNS, Session, TrackerInfo
 
 TITLE = "BIDS eye tracking (a dataset folder)"
@@ -215,12 +215,12 @@ def _messages(table: pd.DataFrame | None) -> pd.DataFrame:
 def _others(recording: _Recording, request: Request) -> Part:
     """Read a session of somebody else's dataset."""
     sizes = _screen_sizes(recording.events_sidecar().get("StimulusPresentation", {}))
-    screen = request.resolve_screen(sizes, recording.head.path / recording.stem)
     first, sidecar = next(iter(recording.eyes.values()))
     entities = dict(part.split("-", 1) for part in Path(recording.stem).name.split("_") if "-" in part)
-    draft = Draft(
-        screen,
-        request.pseudonym(entities.get("sub", ""), recording.head.path),
+    draft = request.draft(
+        recording.head,
+        sizes,
+        entities.get("sub", ""),
         name="_".join(filter(None, (entities.get("ses"), entities.get("task"), entities.get("run")))),
         task=entities.get("task", ""),
         tracker=TrackerInfo(
@@ -231,15 +231,38 @@ def _others(recording: _Recording, request: Request) -> Part:
         ),
     )
     time = _time(first["timestamp"].to_numpy(np.float64), sidecar, recording)
-    eyes = {side: _others_eye(recording, side, len(first), screen) for side in SIDES}
+    eyes = {side: _others_eye(recording, side, len(first), draft) for side in SIDES}
     table = recording.messages()
-    if table is not None and "message" in table:
+    if table is not None and {"message", "trial_type"} & set(table.columns):
         stamps = _time(table["onset"].to_numpy(np.float64), sidecar, recording)
-        draft.messages = [(int(t), from_text(str(word))) for t, word in zip(stamps, table["message"], strict=True)]
+        none = ["n/a"] * len(table)
+        columns = [table.get(name, none) for name in ("message", "trial_type")]
+        texts = [from_text(str(word)) or from_text(str(kind)) for word, kind in zip(*columns, strict=True)]
+        draft.messages = [(int(t), text) for t, text in zip(stamps, texts, strict=True)]
+    draft.stimuli = _others_stimuli(recording, draft, time, sidecar) if len(time) else []
     return Part(draft, GazeRecording(time, time.copy(), **eyes))
 
 
-def _others_eye(recording: _Recording, side: str, n: int, screen: Screen) -> Eye:
+def _others_stimuli(recording: _Recording, draft: Draft, time: Index, sidecar: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read the pictures of ``events.tsv``: its onsets count from the first sample, less the recording's StartTime."""
+    path = recording.head.path / f"{recording.stem}_events.tsv"
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
+    if not {"onset", "duration", "stim_file"} <= set(table.columns):
+        return []
+    shown = Shown(draft.screen, last_us=int(time[-1]))
+    zero = int(time[0]) - round(float(sidecar.get("StartTime") or 0) * 1e6)
+    for row in table.itertuples():
+        if row.stim_file not in ("", "n/a") and row.onset != "n/a":
+            onset = zero + round(float(row.onset) * 1e6)
+            shown.start(row.stim_file, onset)
+            shown.intervals[-1][2] = onset + round(float(row.duration) * 1e6) if row.duration != "n/a" else None
+    draft.account.know("pictures", "stim_file of events.tsv, in seconds from the first sample", "file")
+    return shown.rows()
+
+
+def _others_eye(recording: _Recording, side: str, n: int, draft: Draft) -> Eye:
     if side not in recording.eyes:
         return Eye.missing(n)
     table, sidecar = recording.eyes[side]
@@ -248,7 +271,7 @@ def _others_eye(recording: _Recording, side: str, n: int, screen: Screen) -> Eye
         raise FormatError(
             f"{recording.stem}, {side} eye: lacks {', '.join(lacking) or 'nothing'}; {len(table)} rows of {n}"
         )
-    unit = str((sidecar.get("x_coordinate") or {}).get("Units", "")).lower()
+    screen, unit = draft.screen, str((sidecar.get("x_coordinate") or {}).get("Units", "")).lower()
     if unit in ("pixel", "pixels", "px"):
         size = (float(screen.width_px), float(screen.height_px))
     elif unit in _LENGTHS_MM:
@@ -258,7 +281,13 @@ def _others_eye(recording: _Recording, side: str, n: int, screen: Screen) -> Eye
         raise FormatError(f"{recording.stem}: gaze is in {unit or 'no unit'}; known are {known}")
     gaze = point(table["x_coordinate"].to_numpy(np.float64), table["y_coordinate"].to_numpy(np.float64)) / size
     pupil = sidecar.get("pupil_size") or {}
+    draft.account.know("gaze", f"{unit} from the top left of the screen, y downward", "file")
     is_mm = str(pupil.get("Units", "")).lower() in ("mm", "millimeter", "millimetre") and "pupil_size" in table
+    taken = ["timestamp", "x_coordinate", "y_coordinate", *(["pupil_size"] if is_mm else [])]
+    draft.account.rows = n
+    draft.account.taken, draft.account.ignored = taken, [str(c) for c in table.columns if c not in taken]
+    if not is_mm and "pupil_size" in table:
+        draft.notes.append(f"pupil sizes are in {pupil.get('Units', 'no known unit')} and were left out")
     return Eye.from_gaze(gaze, pupil_mm=diameter(table["pupil_size"].to_numpy(np.float64)) if is_mm else None)
 
 

@@ -21,16 +21,23 @@ from gazekit.core.types import Bools, Floats
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import eye, point, recording
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import from_messages
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye
 from gazekit.screen import Screen
-from gazekit.session.model import TrackerInfo
+from gazekit.session.model import Calibration, TrackerInfo, Validation
 
 TITLE = "EyeLink ASC (edf2asc)"
+OWN_MESSAGES = r"!CAL|!MODE|RECCFG|ELCLCFG|ELCL_|GAZE_COORDS|DISPLAY_COORDS|THRESHOLDS|VALIDATE|DRIFTCORRECT|CAMERA_"
 _LINES = 1 << 16
 _COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
 _DATE, _MODEL = r"^\*\* DATE:\s*(.+)$", r"^\*\*\s*(EYELINK.+)$"
+_OFFSET = re.compile(r"(-\d+(?:\.\d+)?)\s+")
+_CALIBRATION = re.compile(r"!CAL CALIBRATION .*?(?P<verdict>GOOD|FAIR|POOR|FAILED|ABORTED)")
+_VALIDATION = re.compile(
+    r"!CAL VALIDATION .*?(?P<eye>LEFT|RIGHT)\s+(?P<verdict>GOOD|FAIR|POOR).*?ERROR\s+(?P<mean>[\d.]+) avg\.?"
+    r"\s+(?P<max>[\d.]+) max"
+)
+_TOP_LEFT = "pixels from the top left of the screen, y downward"
 _EVENTS = {"SBLINK": 5, "SSACC": 2, "SFIX": 1}  # the innermost first
 
 
@@ -43,39 +50,46 @@ def looks_like(head: Head) -> bool:
     )
 
 
-def read(head: Head, request: Request, onset: str = "", offset: str = "") -> Iterator[Part]:
-    """Read the samples of a file.
-
-    Parameters
-    ----------
-    onset, offset : str
-        Regular expressions of the messages when a picture comes and goes, with its name as the group ``image``;
-        without ``offset`` a picture stays until the next.
-    """
+def read(head: Head, request: Request) -> Iterator[Part]:
+    """Read the samples of a file."""
     coords = _COORDS.search(head.text)
     corner, sizes = (0.0, 0.0), {}
     if coords is not None:
         left, top, right, bottom = map(float, coords.groups())
-        corner, sizes = (left, top), {"width_px": round(right - left) + 1.0, "height_px": round(bottom - top) + 1.0}
-    screen = request.resolve_screen(sizes, head.path)
-    lines = _Lines(screen, corner)
-    draft = Draft(screen, request.pseudonym("", head.path), started_utc=_fact(head, _DATE), inputs=[head.path])
+        corner, sizes = (left, top), {"width_px": _pixels(left, right), "height_px": _pixels(top, bottom)}
+    draft = request.draft(head, sizes, started_utc=_fact(head, _DATE))
+    lines = _Lines(draft.screen, corner)
     with open(head.path, "rb") as file:
         for line in file:
             if line[:1].isdigit():
-                lines.samples.append(line)
+                if line.endswith(b"\n"):
+                    lines.samples.append(line)
+                else:
+                    draft.account.damaged["last line that was cut off"] = 1
+                    draft.notes.append("the last line was cut off and left out")
                 if len(lines.samples) >= _LINES:
                     yield from lines.flush(draft)
             elif line[:1].isalpha():
                 yield from lines.event(line, draft)
     yield from lines.flush(draft)
     draft.tracker = TrackerInfo(kind="eyelink", model=_fact(head, _MODEL), rate_hz=lines.rate_hz)
-    draft.stimuli = from_messages(draft.messages, screen, onset, offset, lines.last_us)
+    account = draft.account
+    account.know("time", "ms", "format")
+    account.know("gaze", "pixels from the corner of GAZE_COORDS, y downward" if coords else _TOP_LEFT, "file")
+    account.taken = ["time", *(f"{side.lower()} {axis}" for side in lines.eyes for axis in "xy")]
+    account.ignored = ["pupil size (in the tracker's own unit)"]
+    if lines.offsets:
+        account.know("messages", f"{lines.offsets} with a leading offset, which was applied to their time", "file")
     if lines.bad:
         draft.notes.append(f"{lines.bad} sample lines of another length were left out")
-        if request.strict:
-            raise FormatError(f"{head.path}: {lines.bad} sample lines are of another length than the others")
+        account.damaged["sample lines of another length"] = lines.bad
     draft.notes.append("pupil sizes are in the tracker's own unit and were left out")
+
+
+def _pixels(first: float, last: float) -> float:
+    """Count the pixels between two coordinates; some experiments give the number of pixels for the last one."""
+    size = round(last - first) + 1.0
+    return size - 1 if size % 2 and not (size - 1) % 8 else size
 
 
 @dataclass
@@ -88,7 +102,8 @@ class _Lines:
     eyes: tuple[str, ...] = ()
     rate_hz: float = float("nan")
     bad: int = 0
-    last_us: int = 0
+    offsets: int = 0
+    last_stamp: int = -1
     open_events: dict[str, int] = field(default_factory=dict)
     marks: list[tuple[int, int, int]] = field(default_factory=list)  # from which waiting line, label, number
 
@@ -97,8 +112,8 @@ class _Lines:
         words = line.decode("utf-8", "replace").split()
         kind = words[0]
         if kind == "MSG" and len(words) > 1:
-            text = line.decode("utf-8", "replace").split(None, 2)
-            draft.messages.append((_us(words[1]), text[2].rstrip("\r\n") if len(text) > 2 else ""))
+            parts = line.decode("utf-8", "replace").split(None, 2)
+            self._message(_us(words[1]), parts[2].rstrip("\r\n") if len(parts) > 2 else "", draft)
         elif kind == "SAMPLES":
             yield from self.flush(draft)
             self.eyes = tuple(side for side in ("LEFT", "RIGHT") if side in words)
@@ -109,6 +124,19 @@ class _Lines:
         elif kind in _EVENTS or (kind[:1] == "E" and f"S{kind[1:]}" in _EVENTS):
             self._mark(kind, words[1:2] == ["R"])
 
+    def _message(self, time_us: int, text: str, draft: Draft) -> None:
+        """Keep a message; a leading negative number says how many milliseconds earlier its event was."""
+        if match := _OFFSET.match(text):
+            time_us, text = time_us + round(1000 * float(match[1])), text[match.end() :]
+            self.offsets += 1
+        draft.messages.append((time_us, text))
+        if match := _VALIDATION.search(text):
+            row = {"eye": match["eye"].lower(), "accuracy_deg": float(match["mean"]), "max_deg": float(match["max"])}
+            passed = match["verdict"] in ("GOOD", "FAIR")
+            draft.validations.append(Validation(time_us, pd.DataFrame([row]), passed))
+        elif match := _CALIBRATION.search(text):
+            draft.calibrations.append(Calibration(time_us, match["verdict"].lower()))
+
     def flush(self, draft: Draft) -> Iterator[Part]:
         """Hand on the lines that wait, as a part."""
         lines, marks = self.samples, self.marks
@@ -118,10 +146,12 @@ class _Lines:
         if not self.eyes:
             raise FormatError("samples come before a SAMPLES line, so which eye they are of is not known")
         columns, whole = self._numbers(lines)
+        before = self.last_stamp
+        draft.account.rows += int(whole.sum())
         time = np.round(columns[0] * 1000).astype(np.int64)
+        stamps, self.last_stamp = time.copy(), int(time[-1])
         if self.rate_hz == 2000:  # without -ftime two samples bear the same millisecond
-            time[1:][np.diff(time) == 0] += 500
-        self.last_us = int(time[-1])
+            time[np.diff(stamps, prepend=before) == 0] += 500
         sides = {side: columns[1 + 3 * n : 3 + 3 * n] for n, side in enumerate(self.eyes)}
         eyes = [self._eye(sides.get(side), len(time)) for side in ("LEFT", "RIGHT")]
         yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, len(lines), whole)})

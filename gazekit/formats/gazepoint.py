@@ -19,7 +19,7 @@ from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.text import Batch, Head, Table, split_line
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -31,10 +31,21 @@ _POINTS = {"left": "LPOG", "right": "RPOG", "best": "BPOG"}
 
 def looks_like(head: Head) -> bool:
     """Tell whether a file has this layout."""
-    if "fixation" in head.path.stem.lower():  # the same columns, but a row a fixation
+    if is_fixation_table(head):
         return False
     timed = any(_TICK.fullmatch(name) or _TIME.fullmatch(name) for name in head.columns)
     return timed and any(head.has(f"{name}X", f"{name}Y") for name in _POINTS.values())
+
+
+def is_fixation_table(head: Head) -> bool:
+    """Tell whether a file has Gazepoint's columns, but a row a fixation: valid throughout, each with a number."""
+    if not head.has("FPOGID", "FPOGV", "FPOGX"):
+        return False
+    at = [head.columns.index(name) for name in ("FPOGID", "FPOGV")]
+    rows = [split_line(line, head.separator) for line in head.lines[1:2000]]
+    rows = [row for row in rows if len(row) > max(at)]
+    numbers = [row[at[0]] for row in rows]
+    return len(rows) > 1 and len(set(numbers)) == len(numbers) and all(row[at[1]] in ("1", "1.0") for row in rows)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
@@ -46,16 +57,16 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     if clock is None:
         raise FormatError(f"{head.path} has neither TIMETICK nor TIME")
     per_second = float(tick[1]) if tick else 1.0
-    screen = request.resolve_screen({}, head.path)
     stem = re.sub(r"[_ ]all[_ ]gaze$", "", head.path.stem)
-    draft = Draft(
-        screen,
-        request.pseudonym("" if request.stem else stem, head.path),
+    draft = request.draft(
+        head,
+        who="" if request.stem else stem,
         tracker=TrackerInfo(kind="gazepoint"),
         started_utc=(time[1] or "") if time else "",
-        inputs=[head.path],
     )
-    shown, notes = Shown(screen), Shown(screen)
+    draft.account.know("time", f"1/{per_second:g} s, column {clock[0]}", "file")
+    draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
+    shown, notes = Shown(draft.screen), Shown(draft.screen)
     for batch in table.batches(_types(clock[0])):
         stamps = whole_us(batch.numbers(clock[0]) / per_second, "s")
         shown.runs(*batch.codes("MEDIA_NAME"), stamps)
@@ -65,6 +76,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         yield Part(draft, recording(stamps, left, eyes["right"]), {eye_movements.STREAM: _fixations(batch, draft)})
     draft.stimuli = shown.rows()
     draft.messages = [(onset, text) for text, onset, _ in notes.ended()]
+    table.describe(draft.account)
     draft.notes += table.notes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
@@ -14,8 +15,10 @@ import pandas as pd
 
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.files import provenance, sha256
+from gazekit.formats import eye_movements
 from gazekit.formats.registry import detect, named
 from gazekit.formats.session_builder import Draft, Part, Request
+from gazekit.formats.stimuli import from_messages
 from gazekit.formats.text import BLOCK_BYTES, Head
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
@@ -23,6 +26,7 @@ from gazekit.session.model import Session
 from gazekit.session.session_file import SCHEMA
 
 # what readers and the libraries under them raise at bytes that make no sense
+_PATTERNS = ("onset", "offset")  # of messages when a picture comes and goes, for every format
 _DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError, OSError, EOFError)
 
 
@@ -39,12 +43,15 @@ class Source:
     def parts(self) -> Iterator[Part]:
         """Read the samples in parts."""
         read = named(self.format).read
-        known = list(inspect.signature(read).parameters)[2:]
+        own = list(inspect.signature(read).parameters)[2:]
+        known = [*own, *(name for name in _PATTERNS if name not in own)]
         for name in self.options:
             if name not in known:
-                raise unknown_name(f"option of the format {self.format}", name, known or ["none"])
+                raise unknown_name(f"option of the format {self.format}", name, known)
         try:
-            yield from read(self.head, self.request, **self.options)
+            for part in read(self.head, self.request, **{n: v for n, v in self.options.items() if n in own}):
+                part.draft.account.count(part.recording, part.streams.get(eye_movements.STREAM))
+                yield part
         except _DAMAGE as error:
             raise FormatError(
                 f"{self.head.path} is damaged, or is not {named(self.format).TITLE}: {type(error).__name__}: {error}"
@@ -54,10 +61,28 @@ class Source:
         """Estimate how many parts there will be: text is read in blocks."""
         return max(1, self.head.path.stat().st_size // BLOCK_BYTES) if self.head.path.is_file() else 1
 
-    def provenance(self, draft: Draft) -> dict[str, Any]:
-        """Describe the import, for the session file."""
+    def complete(self, draft: Draft) -> dict[str, Any]:
+        """Find the pictures among the messages, close the account, and describe the import for the session file."""
+        account, whole = draft.account, draft.whole
+        messages = draft.messages
+        if whole is not None:
+            messages = [(int(row.time_us), str(row.text)) for row in whole.messages.itertuples()]
+        format = named(self.format)
+        onset, offset = (self.options.get(name, getattr(format, name.upper(), "")) for name in _PATTERNS)
+        others = [text for _, text in messages if not re.match(getattr(format, "OWN_MESSAGES", "$^"), text)]
+        account.messages, account.example = len(others), f", the first {others[0]!r}" if others else ""
+        if onset:
+            rows, matched = from_messages(messages, draft.screen, onset, offset, account.last_us)
+            draft.stimuli = rows or draft.stimuli
+            account.matched = {name: n for name, n in matched.items() if name in self.options}
+        account.pictures = len(draft.stimuli) if whole is None or draft.stimuli else len(whole.stimuli)
+        account.calibrations = len(whole.calibrations if whole else draft.calibrations)
+        account.validations = len(whole.validations if whole else draft.validations)
+        account.close()
+        if self.request.strict and account.doubts:
+            raise FormatError(f"{self.head.path}: {'; '.join(account.doubts)} (--strict)")
         inputs = {self._name(path): self._sum(path) for path in draft.inputs}
-        return provenance(SCHEMA, self.parameters()) | {"inputs": inputs}
+        return provenance(SCHEMA, self.parameters()) | {"inputs": inputs, "account": account.document()}
 
     def same_inputs(self, provenance: Mapping[str, Any]) -> bool:
         """Tell whether a provenance names the same bytes as this source has now."""
@@ -178,7 +203,8 @@ def _sessions(source: Source) -> Iterator[Session]:
         draft = parts[0].draft
         tables = {name: [p.streams[name] for p in parts if name in p.streams] for name in parts[0].streams}
         streams = {name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()}
-        yield draft.session(concatenate([p.recording for p in parts]), streams, source.provenance(draft))
+        made = source.complete(draft)
+        yield draft.session(concatenate([p.recording for p in parts]), streams, made)
 
 
 def concatenate(recordings: list[GazeRecording]) -> GazeRecording:

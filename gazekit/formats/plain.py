@@ -7,8 +7,10 @@ A mapping file::
     unit = "ms"                     # s, ms, us or ns
 
     [gaze]
-    unit = "px"                     # px, display (0 to 1), mm, or deg (Fick angles from the centre)
-    origin = "centre"               # top-left (default), centre, or bottom-left (y up)
+    unit = "px"                     # px, display (0 to 1), mm, deg (Fick angles from the centre), or PsychoPy's
+                                    # norm (-1 to 1 from the centre) and height (1 is the screen's height)
+    origin = "centre"               # top-left (default), centre, or bottom-left
+    y = "up"                        # down (default, but up from bottom-left, and in norm and height), or up
     missing = [0.0]                 # a point of these values in x and y stands for no gaze
 
     [left]
@@ -63,7 +65,8 @@ from gazekit.core.config import Section, read_toml, validated
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
-from gazekit.formats.columns import diameter, eye, point, recording, whole_us
+from gazekit.formats.account import RATES_HZ, Account
+from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
 from gazekit.formats.text import Batch, Head, Table
@@ -84,9 +87,20 @@ class TimeSection(Section):
 class GazeSection(Section):
     """``[gaze]``."""
 
-    unit: Literal["px", "display", "mm", "deg"] = "px"
-    origin: Literal["top-left", "centre", "bottom-left"] = "top-left"
+    unit: Literal["px", "display", "mm", "deg", "norm", "height"] = "px"
+    origin: Literal["top-left", "centre", "bottom-left"] | None = None
+    y: Literal["down", "up"] | None = None
     missing: list[float] = []
+
+    @property
+    def from_centre(self) -> bool:
+        """Whether the numbers count from the middle of the screen."""
+        return self.unit in ("norm", "height", "deg") or self.origin == "centre"
+
+    @property
+    def upward(self) -> bool:
+        """Whether y counts upward."""
+        return self.y == "up" if self.y else self.unit in ("norm", "height") or self.origin == "bottom-left"
 
 
 class EyeSection(Section):
@@ -161,6 +175,16 @@ class ColumnMapping(Section):
     screen: SizesSection = SizesSection()
     table: TableSection = TableSection()
 
+    def describe(self, account: Account) -> None:
+        """Note the units and the origin in an account."""
+        account.know("time", self.time.unit, "mapping")
+        origin = "centre" if self.gaze.from_centre else (self.gaze.origin or "top-left").replace("-", " ")
+        known = self.gaze.y or self.gaze.origin != "centre" or self.gaze.unit in ("norm", "height")
+        account.know("gaze", f"{self.gaze.unit} from the {origin} of the screen", "mapping")
+        upward = "upward" if self.gaze.upward else "downward"
+        unsaid = "" if known else ', for [gaze] y = "up" or "down" is not said'
+        account.know("y", upward + unsaid, "mapping" if known else "guess")
+
     def types(self) -> dict[str, str]:
         """List the columns to read and what they hold."""
         kinds = {self.time.column: "integer" if self.time.unit == "ns" else "number"}
@@ -209,14 +233,14 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
             f"it has {', '.join(table.names[:30])}"
         )
     sizes = {name: float(size) for name, size in plan.screen.model_dump().items() if size is not None}
-    screen = request.resolve_screen(sizes, head.path)
     people: dict[str, _Person] = {}
     for batch in table.batches(plan.types()):
         for name, rows in _by_person(batch, plan):
             if name not in people:
-                draft = Draft(screen, request.pseudonym(name, head.path), inputs=[head.path, Path(mapping)])
+                draft = request.draft(head, sizes, name, inputs=[head.path, Path(mapping)])
                 draft.many = plan.participant is not None
-                people[name] = _Person(draft, plan, Shown(screen), Shown(screen))
+                plan.describe(draft.account)
+                people[name] = _Person(draft, plan, Shown(draft.screen), Shown(draft.screen))
             yield people[name].part(batch, rows)
     for person in people.values():
         person.finish(table)
@@ -232,10 +256,11 @@ class _Person:
 
     def part(self, batch: Batch, rows: Index) -> Part:
         plan = self.plan
-        if plan.time.unit == "ns":
-            time = batch.integers(plan.time.column)[rows] // 1000
-        else:
-            time = whole_us(batch.numbers(plan.time.column)[rows], plan.time.unit)
+        self.draft.account.rows += len(rows)
+        in_ns = plan.time.unit == "ns"  # which have more digits than a float
+        stamps = (batch.integers if in_ns else batch.numbers)(plan.time.column)[rows]
+        _check_unit(stamps, plan.time)
+        time = stamps.astype(np.int64) // 1000 if in_ns else whole_us(stamps.astype(np.float64), plan.time.unit)
         if plan.stimulus:
             self.shown.runs(*_codes(batch, rows, plan.stimulus), time)
         self.shown.last_us = int(time[-1])
@@ -250,6 +275,7 @@ class _Person:
         return Part(self.draft, recording(time, eyes[0], eyes[1]), self._labels(batch, rows))
 
     def finish(self, table: Table) -> None:
+        table.describe(self.draft.account)
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.plan.target:
@@ -290,16 +316,37 @@ class _Person:
 
 def to_pixels(x: Floats, y: Floats, gaze: GazeSection, screen: Screen) -> tuple[Floats, Floats]:
     """Convert coordinates in the unit and from the origin of a mapping file to screen pixels from the top left."""
+    up = -1.0 if gaze.upward else 1.0
     if gaze.unit == "deg":
-        up = -1.0 if gaze.origin == "bottom-left" else 1.0
         return screen.to_pixels(x, up * y)
-    size = {"px": (1.0, 1.0), "display": (screen.width_px, screen.height_px)}.get(
-        gaze.unit, (screen.width_px / screen.width_mm, screen.height_px / screen.height_mm)
-    )
-    x, y = x * size[0], y * size[1]
-    if gaze.origin == "centre":
-        return x + screen.width_px / 2, y + screen.height_px / 2
-    return (x, screen.height_px - y) if gaze.origin == "bottom-left" else (x, y)
+    width, height = screen.width_px, screen.height_px
+    across, down = {
+        "px": (1.0, 1.0),
+        "display": (width, height),
+        "mm": (width / screen.width_mm, height / screen.height_mm),
+        "norm": (width / 2, height / 2),
+        "height": (height, height),
+    }[gaze.unit]
+    x, y = x * across, up * y * down
+    if gaze.from_centre:
+        return x + width / 2, y + height / 2
+    return x, y + height if gaze.upward else y
+
+
+def _check_unit(stamps: Floats | Index, section: TimeSection) -> None:
+    """Refuse a unit of time in which no eye tracker delivers its samples."""
+    steps = np.diff(stamps)
+    steps = steps[steps > 0]
+    if len(steps) < 2:
+        return
+    step = float(np.median(steps))
+    rates = {unit: 1e6 / (step * UNITS_US[unit]) for unit in ("s", "ms", "us", "ns")}
+    likely = [unit for unit, hz in rates.items() if RATES_HZ[0] <= hz <= RATES_HZ[1]]
+    if section.unit not in likely:
+        raise FormatError(
+            f"the column {section.column} steps by {step:g}, in {section.unit} {rates[section.unit]:.4g} samples "
+            f"a second; the unit is more likely {' or '.join(likely) or 'another'} ([time] unit)"
+        )
 
 
 def _codes(batch: Batch, rows: Index, column: ColumnSection) -> tuple[npt.NDArray[np.int32], list[str]]:

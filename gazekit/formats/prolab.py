@@ -20,6 +20,7 @@ from gazekit.formats.tobii_rows import SIDES, Layout, read_rows
 
 TITLE = "Tobii Pro Lab data export (TSV), old and new headers"
 _PX = ("dacspx", "")
+_SCENE = "pixels of the glasses' scene video from its top left, y downward; the video stands for the screen"
 
 
 def looks_like(head: Head) -> bool:
@@ -42,6 +43,7 @@ def _time_column(names: Names) -> str:
 def _layout(names: Names) -> Layout:
     time, device = _time_column(names), names.find("Eyetracker timestamp", "us", "", "ms")
     size = names.find_all("Presented Media {}", ("width", "height"), "", "px", "dacspx")
+    glasses = names.find_all("Gaze point {}", "XY", "mcspx")
     date = names.find("Recording date UTC") or names.find("Recording date")
     clock = names.find("Recording start time UTC") or names.find("Recording start time")
     return Layout(
@@ -59,7 +61,7 @@ def _layout(names: Names) -> Layout:
         events=((names.find("Event"), names.find("Event value")),),
         gaze={side: names.find_all(f"Gaze point {side} {{}}", "XY", *_PX) for side in SIDES},
         gaze_mm={side: names.find_all(f"Gaze point {side} {{}}", "XY", "dacsmm") for side in SIDES},
-        mean_gaze=names.find_all("Gaze point {}", "XY", *_PX),
+        mean_gaze=names.find_all("Gaze point {}", "XY", *_PX) or glasses,
         origin={side: names.find_all(f"Eye position {side} {{}}", "XYZ", "dacsmm") for side in SIDES},
         pupil={side: names.find(f"Pupil diameter {side}", "mm", "") for side in SIDES},
         validity={side: names.find(f"Validity {side}") for side in SIDES},
@@ -68,7 +70,10 @@ def _layout(names: Names) -> Layout:
         fixation=names.find_all("Fixation point {}", "XY", *_PX),
         media=names.find_all("Presented Media position {}", "XY", "dacspx", "px", "") + size,
         original=names.find_all("Original Media {}", ("width", "height"), "", "px"),
-        resolution=names.find_all("Recording resolution {}", ("width", "height"), "", "px"),
+        resolution=names.find_all("Recording resolution {}", ("width", "height"), "", "px")
+        or names.find_all("Recording media {}", ("width", "height"), "px", ""),
+        **({"unit": _SCENE} if glasses and not names.find("Gaze point X", *_PX) else {}),
+        wanted="'Gaze point left X', 'Y' and 'Gaze point right X', 'Y' (DACS px)",
         shown=("ImageStimulus", "VideoStimulus", "WebStimulus", "TextStimulus", "Stimulus"),
         calibration="Eyetracker Calibration",
     )

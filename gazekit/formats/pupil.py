@@ -23,7 +23,7 @@ import pandas as pd
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
-from gazekit.formats.session_builder import Draft, Part, Request
+from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.session.model import TrackerInfo
 
@@ -63,13 +63,18 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     kind = _kind(head)
     assert kind is not None
     table = Table(head, strict=request.strict)
-    screen = request.resolve_screen({}, head.path)
     pupils = _pupils(head.path)
-    draft = Draft(
-        screen,
-        request.pseudonym("", head.path),
+    draft = request.draft(
+        head,
         tracker=TrackerInfo(kind="pupil labs", model=kind.model),
         inputs=[head.path, *sorted({path for path, *_ in pupils.values()})],
+    )
+    screen = draft.screen
+    draft.account.know("time", "ns" if kind.time == _NS else "s", "format")
+    unit = "pixels" if kind.pixels else "shares"
+    origin = "bottom left, y upward" if kind.up else "top left, y downward"
+    draft.account.know(
+        "gaze", f"{unit} of the {'scene video' if kind.scene else 'surface'} from its {origin}", "format"
     )
     for batch in table.batches(_types(kind)):
         time = batch.integers(_NS) // 1000 if kind.time == _NS else whole_us(batch.numbers(kind.time), "s")
@@ -83,6 +88,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         yield Part(draft, recording(time, *eyes), streams)
     if kind.scene:
         draft.notes.append("gaze is in the scene camera's picture, which stands for the screen")
+    table.describe(draft.account)
     draft.notes += table.notes()
 
 

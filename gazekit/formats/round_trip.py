@@ -153,11 +153,9 @@ def read_frame(path: Path, kinds: Mapping[str, str], separator: str = ",") -> pd
 def _typed(cells: npt.NDArray[np.object_], kind: str) -> npt.NDArray[Any]:
     if kind == "str":
         return cells
-    words = np.asarray(cells, dtype=str)
     if kind == "bool":
-        return np.asarray(words == "True")
-    words[np.isin(words, ["", "n/a"])] = "nan"
-    return words.astype(kind)
+        return np.asarray(cells == "True", dtype=bool)
+    return np.array(["nan" if cell in ("", "n/a") else cell for cell in cells], dtype=str).astype(kind)
 
 
 @contextlib.contextmanager

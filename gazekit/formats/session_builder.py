@@ -10,6 +10,8 @@ from typing import Any
 import pandas as pd
 
 from gazekit.core.errors import InputError
+from gazekit.formats.account import Account
+from gazekit.formats.text import Head
 from gazekit.gaze import GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import (
@@ -23,6 +25,7 @@ from gazekit.session.model import (
     empty_table,
 )
 
+PIXELS = ("width_px", "height_px")
 SCREEN_OPTIONS = {
     "width_px": "--screen WIDTHxHEIGHT",
     "height_px": "--screen WIDTHxHEIGHT",
@@ -30,6 +33,9 @@ SCREEN_OPTIONS = {
     "height_mm": "--screen-mm WIDTHxHEIGHT",
     "distance_mm": "--distance-mm NUMBER",
 }
+
+
+_SIZES = (("screen", PIXELS, "px"), ("lit area", ("width_mm", "height_mm"), "mm"), ("distance", ("distance_mm",), "mm"))
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,27 @@ class Request:
     strict: bool = False
     stem: str = ""
 
+    def draft(self, head: Head, in_file: Mapping[str, float] | None = None, who: str = "", **parts: Any) -> Draft:
+        """Begin a session of a file that says these sizes of its screen, and perhaps its participant."""
+        in_file = in_file or {}
+        screen = self.resolve_screen(in_file, head.path)
+        draft = Draft(screen, self.pseudonym(who, head.path), **{"inputs": [head.path], **parts})
+        for what, names, unit in _SIZES:
+            size = " x ".join(f"{getattr(screen, name):g}" for name in names)
+            source = "option" if names[0] in self.screen else "file"
+            other = " x ".join(f"{in_file[name]:g}" for name in names if name in in_file)
+            source += f"; the file says {other}" if other not in ("", size) else ""
+            draft.account.know(what, f"{size} {unit}", source)
+        return draft
+
     def pseudonym(self, in_file: str, path: Path) -> str:
         """Name the participant: as asked for, as the file says, or by the file's name."""
         return self.participant or in_file or self.stem or path.stem
 
     def resolve_screen(self, in_file: Mapping[str, float], path: Path) -> Screen:
         """Make the screen of what was asked for and what the file says of itself."""
-        for name in ("width_px", "height_px"):
-            if name in self.screen and name in in_file and self.screen[name] != in_file[name]:
+        for name in PIXELS:  # some programs give the last pixel, others the number of pixels
+            if name in self.screen and name in in_file and abs(self.screen[name] - in_file[name]) > 1:
                 raise InputError(
                     f"{path}: the file says that its screen's {name} is {in_file[name]:g}, and {self.screen[name]:g} "
                     f"was given; leave {SCREEN_OPTIONS[name].split()[0]} out, or correct it"
@@ -100,6 +119,7 @@ class Draft:
     streams: dict[str, pd.DataFrame] = field(default_factory=dict)
     display: dict[str, Any] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
+    account: Account = field(default_factory=Account)
     notes: list[str] = field(default_factory=list)
     inputs: list[Path] = field(default_factory=list)
     whole: Session | None = None
@@ -109,7 +129,9 @@ class Draft:
     def of(cls, session: Session, request: Request) -> Draft:
         """Make the draft of a session that comes whole: all of it is kept, its provenance too."""
         participant = request.participant or session.participant
-        return cls(session.screen, participant, session.name, whole=session)
+        draft = cls(session.screen, participant, session.name, whole=session)
+        draft.account.rows = len(session.recording)
+        return draft
 
     def session(
         self,
@@ -125,6 +147,7 @@ class Draft:
                 self.whole,
                 participant=self.participant,
                 recording=samples,
+                stimuli=stimulus_table(self.stimuli) if self.stimuli else self.whole.stimuli,
                 provenance={**self.whole.provenance, **imported},
             )
         return Session(

@@ -32,12 +32,12 @@ class Shown:
         """Note that a picture comes up."""
         self.intervals.append([name, time_us, None])
 
-    def end(self, name: str, time_us: int) -> None:
-        """Note that a picture goes; an end without a start is passed over."""
-        for interval in reversed(self.intervals):
-            if interval[0] == name and interval[2] is None:
-                interval[2] = time_us
-                return
+    def end(self, name: str, time_us: int, *, anyway: bool = False) -> None:
+        """Note that a picture goes, or the last that came where none of the name is on and it is to end ``anyway``."""
+        on = [interval for interval in self.intervals if interval[2] is None]
+        named = [interval for interval in on if interval[0] == name] or (on if anyway else [])
+        if named:
+            named[-1][2] = time_us
 
     def runs(self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: Index) -> list[tuple[int, str]]:
         """Note what is on by the code of each sample (-1 for none); return the rows in which something comes up."""
@@ -74,39 +74,46 @@ class Shown:
 
 def from_messages(
     messages: Sequence[tuple[int, str]], screen: Screen, onset: str, offset: str, last_us: int
-) -> list[dict[str, Any]]:
-    """Make rows of a stimulus table from messages that match two regular expressions.
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Make rows of a stimulus table from messages that match two regular expressions, and count the matches.
 
     Parameters
     ----------
-    onset, offset : str
-        With the picture's name as the group ``image``; no pictures where ``onset`` is empty, and without ``offset`` a
-        picture stays until the next comes.
+    messages : sequence of (int, str)
+        Time, microseconds, and text.
+    screen : Screen
+        What a picture fills of which no place is known.
+    onset : str
+        Matches when a picture comes, with its name as the group ``image``.
+    offset : str
+        Matches when it goes. It need not name a picture: without a name, or with one that is not on, it ends the
+        last that came. A picture that no message ends stays until the next comes, or the recording ends.
+    last_us : int
+        The last sample, microseconds.
 
     Raises
     ------
     InputError
-        One is not a regular expression, or has no group ``image``.
+        One is not a regular expression, or the onset has no group ``image``.
     """
-    if not onset:
-        return []
     comes, goes = _pattern("onset", onset), _pattern("offset", offset) if offset else None
-    shown = Shown(screen, last_us=last_us)
-    for time_us, text in messages:
+    if "image" not in comes.groupindex:
+        raise InputError(f"onset: {onset!r} has no group (?P<image>...) for the picture's name")
+    shown, matched = Shown(screen, last_us=last_us), {"onset": 0} | ({"offset": 0} if goes else {})
+    for time_us, text in sorted(messages, key=lambda message: message[0]):
         if match := comes.search(text):
-            if goes is None and shown.intervals:
+            matched["onset"] += 1
+            if shown.intervals and shown.intervals[-1][2] is None:
                 shown.intervals[-1][2] = time_us
-            shown.start(match["image"], time_us)
+            shown.start(match["image"].strip(), time_us)
         elif goes is not None and (match := goes.search(text)):
-            shown.end(match["image"], time_us)
-    return shown.rows()
+            matched["offset"] += 1
+            shown.end(match.groupdict().get("image") or "", time_us, anyway=True)
+    return shown.rows(), matched
 
 
 def _pattern(name: str, text: str) -> re.Pattern[str]:
     try:
-        pattern = re.compile(text)
+        return re.compile(text)
     except re.error as error:
         raise InputError(f"{name}: {text!r} is not a regular expression: {error}") from None
-    if "image" not in pattern.groupindex:
-        raise InputError(f"{name}: {text!r} has no group (?P<image>...) for the picture's name")
-    return pattern

@@ -61,5 +61,6 @@ def _layout(names: Names) -> Layout:
         movement_index=[names.find("FixationIndex"), names.find("SaccadeIndex")],
         media=names.find_all("MediaPos{}", "XY", "adcspx") + (size if all(size) else []),
         resolution=[resolution] if resolution else [],
+        wanted="'GazePointLeftX (ADCSpx)', 'GazePointLeftY', 'GazePointRightX', 'GazePointRightY'",
         shown=("Image", "Movie", "Web", "URL", "Pdf"),
     )

@@ -21,6 +21,8 @@ from gazekit.core.types import Bools, Floats, Index
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gazekit.formats.account import Account
+
 HEAD_BYTES = 1 << 20
 BLOCK_BYTES = 4 << 20
 NULLS = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "None", "-", "."]
@@ -113,8 +115,11 @@ class Table:
     skip_rows: int = 0
     separator: str | None = None
     strict: bool = False
+    rows: int = 0
     bad_rows: int = 0
     first_fault: str = ""
+    taken: tuple[str, ...] = ()
+    _last_bad: str = ""
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -142,6 +147,7 @@ class Table:
             wanted = ", ".join(list(types)[:12]) or "of this format"
             raise FormatError(f"{self.head.path} has none of the columns {wanted}; it has {', '.join(self.names[:12])}")
         decimal = "," if self.decimal_comma(types) else "."
+        self.taken = tuple(name for name in self.names if name in types)
         rows = 0
         for lenient in (False, True):
             to_skip = rows  # what the strict reading handed on before it met a fault
@@ -159,6 +165,7 @@ class Table:
                 if lenient or (self.strict and "CSV parse error" not in str(error)):
                     raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
                 self.first_fault = str(error) if "CSV conversion error" in str(error) else ""
+        self.rows = rows
         if self.bad_rows and (self.strict or not rows):
             raise FormatError(f"{self.head.path}: {'; '.join(self.notes())}")
 
@@ -226,6 +233,18 @@ class Table:
                     return signs == {","}
         return False
 
+    def describe(self, account: Account) -> None:
+        """Note columns and rows in an account; rows are counted there already where a file has several recordings."""
+        account.rows = account.rows or self.rows
+        account.taken, account.ignored = list(self.taken), [n for n in self.names if n and n not in self.taken]
+        with open(self.head.path, "rb") as file:
+            file.seek(max(0, self.head.path.stat().st_size - (1 << 16)))
+            tail = file.read()
+        last = tail.decode(self.head.encoding, "replace").splitlines()[-1] if tail else ""
+        cut = bool(self._last_bad) and not tail.endswith((b"\n", b"\r", b"\n\0", b"\r\0")) and last == self._last_bad
+        reasons = {"last line that was cut off": int(cut), "rows that cannot be read": self.bad_rows - cut}
+        account.damaged |= {reason: number for reason, number in reasons.items() if number}
+
     def notes(self) -> list[str]:
         """Say what had to be left out."""
         if not self.bad_rows:
@@ -237,6 +256,7 @@ class Table:
 
     def _bad_row(self, row: Any) -> str:
         self.bad_rows += 1
+        self._last_bad = row.text
         return "skip"
 
     def _kind(self) -> str:

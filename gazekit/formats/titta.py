@@ -22,13 +22,13 @@ import pandas as pd
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats.columns import diameter, eye, point, vector
-from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import from_messages
+from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.session.model import TrackerInfo, Validation
 
 TITLE = "Titta for Python (HDF5)"
+ONSET, OFFSET = r"^onset_(?P<image>.+)$", r"^offset_(?P<image>.+)$"  # messages as Titta's own examples name them
 _ARRAY_PARTS = {  # all that a pickled array of text is made of
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
@@ -42,6 +42,7 @@ _ARRAY_PARTS = {  # all that a pickled array of text is made of
 }
 _SYNC = {"system_request_time_stamp": "request_us", "device_time_stamp": "device_us"}
 _SYNC |= {"system_response_time_stamp": "response_us"}
+_TAKEN = ("left_", "right_", "system_time_stamp", "device_time_stamp")
 Columns = dict[str, npt.NDArray[Any]]
 
 
@@ -56,21 +57,8 @@ def looks_like(head: Head) -> bool:
         return False
 
 
-def read(
-    head: Head,
-    request: Request,
-    onset: str = r"^onset_(?P<image>.+)$",
-    offset: str = r"^offset_(?P<image>.+)$",
-) -> Iterator[Part]:
-    """Read the samples of one recording; the screen must be given.
-
-    Parameters
-    ----------
-    onset, offset : str
-        Regular expressions of the messages when a picture comes and goes, with its name as the group ``image``; by
-        default as Titta's own examples name them.
-    """
-    screen = request.resolve_screen({}, head.path)
+def read(head: Head, request: Request) -> Iterator[Part]:
+    """Read the samples of one recording; the screen must be given."""
     try:
         with h5py.File(head.path, "r") as file:
             gaze, messages = read_frame(file["gaze"]), read_frame(file["msg"])
@@ -80,9 +68,8 @@ def read(
     except (OSError, KeyError, ValueError, pickle.UnpicklingError) as error:
         raise FormatError(f"{head.path} is not a Titta file that can be read: {error}") from error
     system, device = _stamps(gaze, head)
-    draft = Draft(
-        screen,
-        request.pseudonym("", head.path),
+    draft = request.draft(
+        head,
         tracker=TrackerInfo(
             kind="tobii",
             model=facts.get("model", ""),
@@ -92,11 +79,13 @@ def read(
         ),
         messages=[(int(t), str(text)) for t, text in zip(messages["system_time_stamp"], messages["msg"], strict=True)],
         validations=_validations(history, int(system[0]) if len(system) else 0),
-        inputs=[head.path],
     )
     if set(_SYNC) <= set(sync):
         draft.streams["time_sync"] = pd.DataFrame({to: sync[name].astype(np.int64) for name, to in _SYNC.items()})
-    draft.stimuli = from_messages(draft.messages, screen, onset, offset, int(system[-1]) if len(system) else 0)
+    draft.account.rows, draft.account.taken = len(system), sorted(name for name in gaze if name.startswith(_TAKEN))
+    draft.account.ignored = sorted(set(gaze) - set(draft.account.taken))
+    draft.account.know("time", "us", "format")
+    draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
     yield Part(draft, GazeRecording(device, system, *(_eye(gaze, side) for side in ("left", "right"))))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whole_us
@@ -58,6 +59,8 @@ class Layout:
     resolution: list[str] = field(default_factory=list)  # width and height, or one text such as 1920 x 1080
     shown: tuple[str, ...] = ()  # events <kind>Start and <kind>End
     calibration: str = ""  # what is shown, or happens, while calibrating
+    unit: str = "pixels from the top left of the screen, y downward"
+    wanted: str = ""  # the columns of gaze that an export should have
 
     def types(self) -> dict[str, str]:
         """List the columns to read and what they hold."""
@@ -74,9 +77,17 @@ class Layout:
 
 def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Iterator[Part]:
     """Read the samples of every recording in the table, each with a draft of its own."""
+    if layout.time and not any([layout.mean_gaze, *layout.gaze.values(), *layout.gaze_mm.values()]):
+        raise FormatError(
+            f"{head.path} has no columns of gaze: in the data export of {layout.program} tick those of the gaze point, "
+            f"{layout.wanted}, and export again"
+        )
     sessions: dict[tuple[str, str], Recording] = {}
+    runs = _Runs()
     for batch, unit in _with_unit(table.batches(layout.types()), layout):
-        for key, rows in _by_recording(batch, layout):
+        for key, rows in (
+            _by_recording(batch, layout) if layout.participant or layout.recording else runs.part(batch, layout)
+        ):
             if key not in sessions:
                 sessions[key] = Recording.begin(head, request, layout, rows, key)
             part = sessions[key].part(rows, unit)
@@ -101,28 +112,33 @@ class Recording:
     def begin(cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str]) -> Recording:
         """Begin a recording with its first batch."""
         first = np.array([0])
-        screen = request.resolve_screen(_resolution(batch, layout), head.path)
         software = batch.texts(layout.version, first)[0]
-        draft = Draft(
-            screen=screen,
-            participant=request.pseudonym(key[0], head.path),
+        draft = request.draft(
+            head,
+            _resolution(batch, layout),
+            key[0],
             name=key[1],
             tracker=TrackerInfo(kind="tobii"),
             started_utc=" ".join(filter(None, (batch.texts(name, first)[0] for name in layout.started))),
             display={"software": f"{layout.program} {software}"} if software else {},
-            inputs=[head.path],
-            many=bool(layout.participant or layout.recording),
+            many=bool(layout.participant or layout.recording or key[1]),
         )
-        return cls(draft, layout, Shown(screen))
+        draft.account.know("gaze", layout.unit, "file")
+        return cls(draft, layout, Shown(draft.screen))
 
     def part(self, batch: Batch, unit: str) -> Part | None:
         """Take rows of a batch: events and pictures are noted, samples are handed on."""
         layout = self.layout
         time = batch.numbers(layout.time)
+        if not self.draft.account.rows:
+            self.draft.account.know("time", unit, "file" if layout.time_unit else _unit_source(batch, layout, unit))
         for what, value in layout.events:
             self._note_events(batch, time, unit, what, value)
         sample, calibrating = _is_sample(batch, layout), _is_calibration(batch, layout)
         self.calibration_rows += int((sample & calibrating).sum())
+        self.draft.account.rows += len(batch)
+        self.draft.account.leave_out("rows of events and other sensors", int((~sample).sum()))
+        self.draft.account.leave_out("samples of the calibration", int((sample & calibrating).sum()))
         keep = sample & ~calibrating
         if not keep.any():
             return None
@@ -137,6 +153,7 @@ class Recording:
 
     def finish(self, table: Table) -> None:
         """Complete the draft when no more rows come."""
+        table.describe(self.draft.account)
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.calibration_rows:
@@ -218,6 +235,8 @@ class Recording:
 def _is_sample(batch: Batch, layout: Layout) -> Bools:
     if layout.sensor in batch:
         return batch.equal(layout.sensor, "Eye Tracker")
+    if layout.movement in batch and not any(name in batch for name in layout.validity.values()):
+        return batch.codes(layout.movement)[0] >= 0  # lost samples are EyesNotFound
     sample = np.zeros(len(batch), dtype=bool)
     for name in [*layout.gaze["left"], *layout.gaze["right"], *layout.mean_gaze]:
         sample |= np.isfinite(batch.numbers(name))
@@ -257,6 +276,26 @@ def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str
         yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), batch.where(rows)
 
 
+@dataclass
+class _Runs:
+    """Recordings that have no names: a new one begins where time starts anew."""
+
+    number: int = 1
+    last: float = -np.inf
+
+    def part(self, batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], Batch]]:
+        """Part the rows of a batch by recording."""
+        time = batch.numbers(layout.time)
+        known = np.flatnonzero(np.isfinite(time) & _is_sample(batch, layout))
+        back = known[np.diff(time[known], prepend=self.last) < 0]
+        if len(known):
+            self.last = time[known[-1]]
+        numbers = self.number + np.searchsorted(back, np.arange(len(batch)), side="right")
+        self.number += len(back)
+        for number in np.unique(numbers):
+            yield ("", f"recording {number}" if number > 1 else ""), batch.where(numbers == number)
+
+
 def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch, str]]:
     """Pair batches with the unit of their stamps; where the file is silent they wait for the first that tells."""
     unit, waiting = layout.time_unit, []
@@ -267,6 +306,16 @@ def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch
             yield waiting.pop(0), unit
     for batch in waiting:
         yield batch, "us"
+
+
+def _unit_source(batch: Batch, layout: Layout, unit: str) -> str:
+    """Tell whether the tracker's own clock, whose unit is known, confirms the unit of the time stamps."""
+    clocks = ((layout.time, unit), (layout.device, layout.device_unit))
+    steps = [np.diff(batch.numbers(name)[_is_sample(batch, layout)]) * UNITS_US[of] for name, of in clocks]
+    steps = [step[np.isfinite(step) & (step > 0)] for step in steps]
+    if not all(len(step) for step in steps):
+        return "guess"
+    return "file" if 0.5 < np.median(steps[0]) / np.median(steps[1]) < 2 else "guess"
 
 
 def _guess_unit(batch: Batch, layout: Layout) -> str:

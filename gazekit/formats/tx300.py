@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gazekit.formats.columns import diameter, eye, point, recording, vector, whole_us
-from gazekit.formats.session_builder import Draft, Part, Request
+from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Batch, Head, Table
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
@@ -37,14 +37,12 @@ def looks_like(head: Head) -> bool:
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one trial; the screen must be given."""
     table = Table(head, strict=request.strict)
-    draft = Draft(
-        screen=request.resolve_screen({}, head.path),
-        participant=request.pseudonym("", head.path),
-        tracker=TrackerInfo(kind="tobii", model="Tobii TX300", rate_hz=300.0),
-        inputs=[head.path],
-    )
+    draft = request.draft(head, tracker=TrackerInfo(kind="tobii", model="Tobii TX300", rate_hz=300.0))
+    draft.account.know("time", "us", "format")
+    draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
     for batch in table.batches(_TYPES):
         yield Part(draft, recording(whole_us(batch.numbers("Time"), "us"), _eye(batch, "L"), _eye(batch, "R")))
+    table.describe(draft.account)
     draft.notes += table.notes()
 
 

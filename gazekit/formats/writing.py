@@ -14,6 +14,7 @@ import h5py
 
 from gazekit.core.errors import FormatError, OutputError
 from gazekit.core.progress import track
+from gazekit.formats.account import Account
 from gazekit.formats.importing import Source
 from gazekit.formats.session_builder import Draft, Part
 from gazekit.session.streaming_writer import session_writer
@@ -32,6 +33,7 @@ class Imported:
     name: str
     samples: int
     notes: tuple[str, ...]
+    account: Account
 
 
 class _Output:
@@ -99,12 +101,12 @@ def import_to(
                 outputs.append(open_ones[id(part.draft)])
             open_ones[id(part.draft)].append(part)
             if part.last:
-                open_ones.pop(id(part.draft)).finish(source.provenance(part.draft))
+                open_ones.pop(id(part.draft)).finish(source.complete(part.draft))
         if not outputs:
             raise FormatError(f"{source.head.path} holds no samples")
         names = [output.path.name for output in outputs]
         for output in open_ones.values():
-            output.finish(source.provenance(output.draft) | {"recordings": names})
+            output.finish(source.complete(output.draft) | {"recordings": names})
     return [
         Imported(
             source.head.path,
@@ -114,6 +116,7 @@ def import_to(
             output.draft.name,
             output.samples,
             tuple(output.draft.notes),
+            output.draft.account,
         )
         for output in outputs
         if output.is_new

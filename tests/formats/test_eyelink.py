@@ -64,8 +64,9 @@ def test_cut_off_line(foreign, tmp_path: Path) -> None:
     )
     session = import_recording(path, screen=SIZES)
     assert len(session.recording) == 7
-    assert "1 sample lines of another length were left out" in session.provenance["notes"]
-    with pytest.raises(FormatError, match="another length"):
+    assert "the last line was cut off and left out" in session.provenance["notes"]
+    assert session.provenance["account"]["damaged"] == {"last line that was cut off": 1}
+    with pytest.raises(FormatError, match="1 last line that was cut off"):
         import_recording(path, screen=SIZES, strict=True)
 
 

@@ -51,7 +51,9 @@ def test_best_gaze_where_the_eyes_are_not_apart(export: Path) -> None:
     assert gaze.left.pupil_mm[0] == 3.5
 
 
-def test_a_row_a_fixation_is_another_file(export: Path) -> None:
-    fixations = export.rename(export.with_name("User 3_fixations.csv"))
+def test_a_row_a_fixation_is_another_file_whatever_its_name(foreign, tmp_path: Path) -> None:
+    rows = [foreign.gazepoint.row("m", n / 4, n * 2_500_000, 1, 1).replace(",7,1,", f",{n},1,") for n in range(20)]
+    fixations = tmp_path / "User 3_all_gaze.csv"
+    fixations.write_text("\n".join([foreign.gazepoint.HEADER, *rows]) + "\n")
     with pytest.raises(Exception, match="of no known format"):
         import_recording(fixations, screen=SCREEN)

@@ -1,0 +1,132 @@
+"""The account of an import: what was read, what was taken and left out, and where every unit came from.
+
+An account is printed, kept in the provenance of the session file, and given as JSON. What could be meant in two ways
+or was lost stands among its doubts, and ``--strict`` makes an error of every doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from gazekit.core.types import Index
+from gazekit.gaze import GazeRecording
+
+RATES_HZ = (4.0, 8000.0)  # trackers deliver 5 to 2000 samples a second: a factor of 1000 lies outside, either way
+_NAMES = 12  # columns that are named in one line
+_STEPS = 8  # parts of a recording from which its rate is taken
+
+
+class Fact(NamedTuple):
+    """What was taken for granted while reading, and who said so: file, option, mapping, format or guess."""
+
+    what: str
+    value: str
+    source: str
+
+
+@dataclass
+class Account:
+    """What came of one recording; ``rows`` are ``samples`` and what was ``left_out`` with a reason.
+
+    ``damaged`` counts lines of the whole file that could not be read.
+    """
+
+    rows: int = 0
+    samples: int = 0
+    with_gaze: int = 0
+    rate_hz: float = float("nan")
+    left_out: dict[str, int] = field(default_factory=dict)
+    damaged: dict[str, int] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    messages: int = 0
+    matched: dict[str, int] = field(default_factory=dict)
+    example: str = ""
+    pictures: int = 0
+    makers_fixations: int = 0
+    calibrations: int = 0
+    validations: int = 0
+    doubts: list[str] = field(default_factory=list)
+    _steps: list[Index] = field(default_factory=list)
+    last_us: int = 0
+    _begun: bool = False
+    _backward: int = 0
+    _fixation: int = -1
+
+    def know(self, what: str, value: str, source: str) -> None:
+        """Note a unit, an origin or a size, and where it came from; a guess is a doubt."""
+        self.facts.append(Fact(what, value, source))
+        if source == "guess":
+            self.doubts.append(f"{what} is a guess: {value}")
+
+    def leave_out(self, reason: str, rows: int) -> None:
+        """Count rows that were read and are no samples."""
+        if rows:
+            self.left_out[reason] = self.left_out.get(reason, 0) + rows
+
+    def count(self, recording: GazeRecording, makers: pd.DataFrame | None) -> None:
+        """Count samples, and the fixations that the maker's software found in them."""
+        self.samples += len(recording)
+        self.with_gaze += int((recording.left.valid | recording.right.valid).sum())
+        time = recording.system_time_us
+        if len(time):
+            steps = np.diff(time, prepend=self.last_us if self._begun else time[0])
+            self._backward += int((steps < 0).sum())
+            self.last_us, self._begun = int(time[-1]), True
+            if len(self._steps) < _STEPS:
+                self._steps.append(steps[1:])
+        if makers is not None and len(makers):
+            index = np.where(makers["label"].to_numpy() == 1, makers["index"].to_numpy(), -1)
+            begins = np.diff(index, prepend=self._fixation) != 0
+            self.makers_fixations += int((begins & (index >= 0)).sum())
+            self._fixation = int(index[-1])
+
+    def close(self) -> None:
+        """Draw the conclusions when all samples have come."""
+        steps = np.concatenate(self._steps) if self._steps else np.empty(0, np.int64)
+        steps = steps[steps > 0]
+        self.rate_hz = float(1e6 / np.median(steps)) if len(steps) else float("nan")
+        if self.samples and not self.with_gaze:
+            self.doubts.append("no sample has gaze")
+        if len(steps) and not RATES_HZ[0] <= self.rate_hz <= RATES_HZ[1]:
+            self.doubts.append(f"{self.rate_hz:.4g} samples a second: the unit of time is likely another")
+        if self._backward:
+            self.doubts.append(f"time runs back {self._backward} time{'s' * (self._backward > 1)}")
+        for pattern, number in self.matched.items():
+            if not number:
+                self.doubts.append(f"--set {pattern}=... matched 0 of {self.messages} messages{self.example}")
+        self.doubts += [f"{number} {reason}" for reason, number in self.damaged.items()]
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield what and its text, a line each, for people."""
+        yield "rows read", f"{self.rows}" + "".join(f"; {n} {why}" for why, n in self.damaged.items())
+        yield "samples kept", f"{self.samples}, {self.with_gaze} with gaze, {self.rate_hz:.5g} a second"
+        if self.left_out:
+            yield "left out", "; ".join(f"{n} {why}" for why, n in self.left_out.items())
+        yield "columns taken", _short(self.taken)
+        if self.ignored:
+            yield "columns ignored", _short(self.ignored)
+        for fact in self.facts:
+            yield fact.what, f"{fact.value} ({fact.source})"
+        matched = "".join(f"; {name} matched {n} of {self.messages} messages" for name, n in self.matched.items())
+        messages = "" if self.matched or not self.messages else f"; {self.messages} messages (see --set onset=...)"
+        yield "pictures", f"{self.pictures} times on the screen{matched}{messages}"
+        yield "makers' fixations", str(self.makers_fixations)
+        yield "calibrations", f"{self.calibrations}, validations {self.validations}"
+
+    def document(self) -> dict[str, Any]:
+        """Return the account as JSON holds it."""
+        document = {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        rate = None if np.isnan(self.rate_hz) else self.rate_hz
+        return document | {"rate_hz": rate, "facts": [fact._asdict() for fact in self.facts]}
+
+
+def _short(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more if names else "all"
