@@ -32,20 +32,7 @@ _STUDY = """\
 [study]
 name = "demo"
 seed = {seed}
-
-[screen]
-width_px = 1920
-height_px = 1080
-width_mm = 527
-height_mm = 296
-distance_mm = 630
-
-[pictures]
-list = "pictures.csv"
-
-[tracker]
-kind = "simulated"
-rate_hz = {rate_hz}
+{laboratory}rate_hz = {rate_hz}
 interest = "pictures.csv"
 
 [calibration]
@@ -227,7 +214,7 @@ def _pictures(out: Path, demo: Demo) -> None:
     from pipelines.planted import make_study
 
     make_study(out, demo.pictures, demo.seed, null=demo.null)
-    write_text(out / "study.toml", _STUDY.format(**asdict(demo)))
+    write_text(out / "study.toml", _STUDY.format(laboratory=LABORATORY, **asdict(demo)))
 
 
 def _record(study: Path, people: list[str], folder: Path, jobs: int) -> None:

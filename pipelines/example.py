@@ -7,6 +7,20 @@ from pathlib import Path
 from gazekit.core.files import write_text
 from pipelines.config import Kind
 
+LABORATORY = """
+[screen]
+width_px = 1920
+height_px = 1080
+width_mm = 527
+height_mm = 296
+distance_mm = 630
+
+[pictures]
+list = "pictures.csv"
+
+[tracker]
+kind = "simulated"
+"""  # the simulated laboratory of the demo and of sample_data
 _HEAD = """\
 # A whole study of gazekit. Paths are relative to this file. Say what would run, then run it:
 #   gazekit run FILE --dry-run

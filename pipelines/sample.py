@@ -17,6 +17,7 @@ import pandas as pd
 from gazekit.capture import record
 from gazekit.core.files import write_text
 from gazekit.core.tables import write_table
+from pipelines.example import LABORATORY
 from survey.database import open_store
 from survey.rating_export import export_ratings
 from survey.simulate import fill
@@ -30,20 +31,7 @@ _STUDY = f"""\
 name = "sample"
 seed = {SEED}
 note = "simulated participants and raters"
-
-[screen]
-width_px = 1920
-height_px = 1080
-width_mm = 527
-height_mm = 296
-distance_mm = 630
-
-[pictures]
-list = "pictures.csv"
-
-[tracker]
-kind = "simulated"
-rate_hz = 120
+{LABORATORY}rate_hz = 120
 
 [presentation]
 duration_ms = 3000

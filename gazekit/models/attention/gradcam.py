@@ -14,25 +14,12 @@ def gradcam(
 ) -> Tensor:
     """Weight the features of a layer by the mean gradient of the class's score before the softmax.
 
-    Parameters
-    ----------
-    pictures : Tensor
-        Normalised, (N, 3, H, W).
-    target : Tensor or int or None
-        Class of each picture, or one for all; else the predicted one.
-    layer : str or None
-        Path of the layer; else the model's ``readout``.
+    The parameters and errors are those of `gazekit.models.attention.excitation_backprop`.
 
     Returns
     -------
     Tensor
-        Tensor, float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is
-        positive).
-
-    Raises
-    ------
-    InputError
-        No such layer or class; a layer that gives no map; pictures or weights that are not numbers.
+        Float32, (N, h, w) of the layer: the positive part, each summing to 1 (uniform where nothing is positive).
     """
     path = readout_layer(model, layer)
     with held_still(model):
