@@ -21,6 +21,7 @@ from gazekit.core.errors import ConfigError, GazekitError
 from gazekit.core.files import whole_file, write_text
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from gazekit.training.recipe import make_recipe
+from pipelines.example import LABORATORY
 from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
