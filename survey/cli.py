@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from survey.errors import RatingsError
+
+if TYPE_CHECKING:
+    from survey.imports import Imported
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
@@ -168,75 +175,115 @@ RATINGS = click.argument("ratings", type=FILE)
 SCALE = click.option(
     "--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this."
 )
+ATTRIBUTE = click.option("--attribute", default="", help="The question, where ratings answer several.")
 RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency")
+
+
+LAYOUTS = (
+    "auto", "long", "wide", "transposed", "qualtrics", "google-forms", "limesurvey", "surveymonkey", "mturk", "jspsych",
+    "psychopy", "labvanced", "gorilla", "psytoolkit",
+)  # fmt: skip
 
 
 @survey.command("import")
 @click.argument("source", type=FILE)
 @click.option("--out", type=OUT, default="ratings.csv", show_default=True, help="The table to write.")
+@click.option("--study", type=FILE, help="Study file: only its pictures are taken, on its scale.")
+@click.option("--pictures", type=click.Path(exists=True, path_type=Path), help="The pictures: a folder or a CSV list.")
 @click.option(
     "--layout",
-    type=click.Choice(["auto", "long", "wide", "qualtrics", "google-forms", "limesurvey", "mturk"]),
+    type=click.Choice(LAYOUTS),
     default="auto",
     show_default=True,
     help="How the table is laid out, or the tool that wrote it.",
 )
 @click.option("--rater", default="", help="The raters' column.")
-@click.option("--image", default="", help="The pictures' column (long, MTurk).")
-@click.option("--score", default="", help="The scores' column (long, MTurk).")
+@click.option("--image", default="", help="The pictures' column (a row a rating).")
+@click.option("--score", default="", help="The scores' column (a row a rating).")
 @click.option("--columns", default="", help="Regular expression for the rating columns of a wide table.")
-@click.option("--map", "map_", type=FILE, help="Table column,image: which picture a column stands for.")
+@click.option("--map", "names", type=FILE, help="Table column,image: which picture a column stands for.")
+@click.option("--attribute", default="", help="Take the answers to this question only.")
 @click.option("--prolific", type=FILE, help="A Prolific export: keep raters whose submission counts.")
-@SCALE
+@click.option("--scale", type=click.IntRange(2, 100), help="Scores are 1 to this  [default: the study's, else 10]")
+@click.option("--counts-from", type=click.IntRange(0, 1), help="Number of the lowest answer  [default: you are asked]")
 @click.option("--from-scale", type=(float, float), help="Convert scores from this range, for example 0 100.")
 @click.option("--strict", is_flag=True, help="Stop at scores that cannot be used, instead of leaving them out.")
+@click.option("--plan", "plan_only", is_flag=True, help="Show what would be taken, and write nothing.")
 @JSON
-def import_(
-    source: Path,
-    out: Path,
-    layout: str,
-    rater: str,
-    image: str,
-    score: str,
-    columns: str,
-    map_: Path | None,
-    prolific: Path | None,
-    scale: int,
-    from_scale: tuple[float, float] | None,
-    strict: bool,
-    as_json: bool,
-) -> None:
-    r"""Take ratings that were collected elsewhere (CSV or XLSX).
+def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_json: bool, **options: Any) -> None:
+    r"""Take ratings that were collected elsewhere (CSV, TSV, XLSX or JSON).
+
+    Tools are recognised: Qualtrics, LimeSurvey, Google Forms, SurveyMonkey, MTurk, jsPsych, PsychoPy, Labvanced,
+    Gorilla, PsyToolkit; also a row a rating, a row a rater, or a row a picture. What is taken is shown first.
 
     \b
-    Example:  gazekit survey import qualtrics.csv --map columns.csv --scale 7 --out ratings.csv
+    Example:  gazekit survey import qualtrics.csv --study study.toml --out ratings.csv
     """
     from gazekit.core.tables import write_table
+    from survey.config import read_study
     from survey.imports import ColumnMap, import_ratings, prolific_approved, read_names
+    from survey.picture_files import picture_ids
+    from survey.ratings import of_attribute
 
-    mapping = ColumnMap(rater, image, score, columns, read_names(map_) if map_ else None)
-    table, faults = import_ratings(
-        source, layout=layout, mapping=mapping, scale=scale, from_scale=from_scale, strict=strict
-    )
+    settings = read_study(study) if study else None
+    options["scale"] = options["scale"] or (settings.survey.scale if settings else 10)
+    place = options.pop("pictures") or (settings.pictures if settings else None)
+    pictures = picture_ids(place, study.parent if study else Path()) if place else ()
+    names = options.pop("names")
+    roles = {name: options.pop(name) for name in ("rater", "image", "score", "columns")}
+    mapping = ColumnMap(**roles, names=read_names(names) if names else None)
+    prolific, attribute = options.pop("prolific"), options.pop("attribute")
+    imported = _asking(lambda: import_ratings(source, mapping=mapping, pictures=pictures, **options), options)
+    if not as_json:
+        click.echo("\n".join(imported.plan.lines()))
+    if plan_only:
+        if as_json:
+            click.echo(json.dumps(vars(imported.plan)))
+        return
+    table = imported.ratings
+    if attribute:
+        table = of_attribute(table, attribute).drop(columns="attribute")
     not_approved = set(table["rater"]) - prolific_approved(prolific) if prolific else set()
     table = table[~table["rater"].isin(not_approved)]
-    write_table(table, out)
     summary = {
         "ratings": len(table),
         "raters": int(table["rater"].nunique()),
         "pictures": int(table["image"].nunique()),
-        "faults": len(faults),
+        "faults": len(imported.faults),
         "not approved": sorted(not_approved),
         "out": str(out),
     }
-    if len(faults):
-        summary["faults in"] = str(write_table(faults, out.with_suffix(".faults.csv")))
+    if len(imported.faults):
+        summary["faults in"] = str(write_table(imported.faults, out.with_suffix(".faults.csv")))
+    if table.empty:
+        raise RatingsError(
+            f"{source}: no rating is left; nothing was written"
+            + (f" (the faults are in {summary['faults in']})" if len(imported.faults) else "")
+        )
+    write_table(table, out)
+    if as_json:
+        summary["plan"] = vars(imported.plan)
     _print_summary(summary, as_json)
+
+
+def _asking(read: Callable[[], Imported], options: dict[str, Any]) -> Imported:
+    """Import; on a terminal, ask whether answers count from 0 where that is not clear."""
+    from survey.imports import CountsFromZero
+
+    try:
+        return read()
+    except CountsFromZero as question:
+        if not sys.stdin.isatty():
+            raise
+        click.echo(str(question))
+        options["counts_from"] = click.prompt("Count from", type=click.IntRange(0, 1))
+        return read()
 
 
 @survey.command()
 @RATINGS
 @SCALE
+@ATTRIBUTE
 @click.option("--out", type=OUT, default="screening.csv", show_default=True, help="The table to write.")
 @click.option(
     "--exclude-by",
@@ -245,18 +292,21 @@ def import_(
     help="Rules that exclude  [default: all but bt500, which only reports]",
 )
 @JSON
-def screen(ratings: Path, scale: int, out: Path, exclude_by: tuple[str, ...], as_json: bool) -> None:
+def screen(ratings: Path, scale: int, attribute: str, out: Path, exclude_by: tuple[str, ...], as_json: bool) -> None:
     r"""Find raters who cannot be relied on: who, by which rule, and what leaving them out changes.
 
     \b
     Example:  gazekit survey screen ratings.csv --out screening.csv
     """
     from gazekit.core.tables import write_table
+    from survey.ratings import of_attribute
     from survey.screening import EXCLUDING
     from survey.screening import screen as screen_raters
     from survey.table_io import read_ratings
 
-    screening = screen_raters(read_ratings(ratings), scale=scale, exclude_by=exclude_by or EXCLUDING)
+    screening = screen_raters(
+        of_attribute(read_ratings(ratings), attribute), scale=scale, exclude_by=exclude_by or EXCLUDING
+    )
     write_table(screening, out)
     excluded = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
     _print_summary({"excluded": excluded, "findings": len(screening), "out": str(out)}, as_json)
@@ -265,18 +315,20 @@ def screen(ratings: Path, scale: int, out: Path, exclude_by: tuple[str, ...], as
 @survey.command()
 @RATINGS
 @SCALE
+@ATTRIBUTE
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the halves and of the groups of raters.")
 @JSON
-def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
+def reliability(ratings: Path, scale: int, attribute: str, seed: int, as_json: bool) -> None:
     r"""Measure how far the raters agree: alpha, ICC, split half, repeats, noise ceiling.
 
     \b
     Example:  gazekit survey reliability ratings.csv
     """
+    from survey.ratings import of_attribute
     from survey.reliability import reliability as measures
     from survey.table_io import read_ratings
 
-    table = measures(read_ratings(ratings), scale=scale, seed=seed)
+    table = measures(of_attribute(read_ratings(ratings), attribute), scale=scale, seed=seed)
     if as_json:
         click.echo(table.to_json(orient="records"))
         return
@@ -287,6 +339,7 @@ def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
 @survey.command()
 @RATINGS
 @SCALE
+@ATTRIBUTE
 @click.option("--out", type=OUT, default="histograms.csv", show_default=True, help="The histogram table.")
 @click.option(
     "--duplicates",
@@ -309,6 +362,7 @@ def reliability(ratings: Path, scale: int, seed: int, as_json: bool) -> None:
 def aggregate(
     ratings: Path,
     scale: int,
+    attribute: str,
     out: Path,
     duplicates: Any,
     min_ratings: int,
@@ -325,11 +379,12 @@ def aggregate(
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from survey.aggregation import aggregate as histograms
+    from survey.ratings import of_attribute
     from survey.screening import screen as screen_raters
     from survey.screening import without
     from survey.table_io import read_ratings
 
-    everything = read_ratings(ratings)
+    everything = of_attribute(read_ratings(ratings), attribute)
     screening = screen_raters(everything, scale=scale) if screened else None
     used = everything if screening is None else without(everything, screening)
     table = histograms(used, scale=scale, duplicates=duplicates, min_ratings=min_ratings, joint=joint)

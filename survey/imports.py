@@ -1,65 +1,102 @@
-"""Ratings collected elsewhere: long and wide tables, Qualtrics, Google Forms, LimeSurvey, MTurk, Prolific.
-
-Every layout is read as text, turned into (row, rater, image, cell), and then judged cell by cell in one place.
-"""
+"""Ratings collected elsewhere: a table is recognised, a plan says what is taken of it, then every cell is judged."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gazekit.core.types import Floats
 from survey.errors import RatingsError
+from survey.layouts import LAYOUTS, ColumnMap, Extract, recognise, shorten
+from survey.picture_names import PictureNames, tidy
 from survey.table_io import read_sheet
 
-KNOWN = {
-    "rater": ("rater", "participant", "participant_id", "subject", "user", "user_id", "worker", "workerid", "viewer"),
-    "image": ("image", "picture", "image_id", "stimulus", "filename", "file", "item", "photo"),
-    "score": ("score", "rating", "response", "value", "answer", "vote"),
-}
-CELLS = ["row", "rater", "image", "cell"]
+__all__ = ["ColumnMap", "CountsFromZero", "Imported", "Plan", "import_ratings", "prolific_approved", "read_names"]
+
+USUAL_COLUMNS = ColumnMap()
 
 
 @dataclass(frozen=True)
-class ColumnMap:
-    """How a table's columns are to be read.
+class Plan:
+    """What is taken of a table, and what is left."""
 
-    ``rater``, ``image``, ``score`` name columns (found by their usual names where empty); ``columns`` is a regular
-    expression that the rating columns of a wide table match; ``names`` says which picture a column stands for.
-    """
+    layout: str
+    rater: str
+    taken: tuple[str, ...]  # columns
+    left: tuple[str, ...]  # columns
+    pictures: int
+    attributes: tuple[str, ...]
+    lowest: float
+    highest: float
+    left_out: Mapping[str, int]  # rows, by reason
+    not_of_the_study: tuple[str, ...]  # names of pictures that the study has not
+    unfinished: int
 
-    rater: str = ""
-    image: str = ""
-    score: str = ""
-    columns: str = ""
-    names: Mapping[str, str] | None = None
+    def lines(self) -> list[str]:
+        """Write the plan for a person."""
+        lines = [
+            f"read as {self.layout}; raters are in {self.rater}",
+            f"{len(self.taken)} of {len(self.taken) + len(self.left)} columns hold ratings: {_some(self.taken)}",
+            f"{self.pictures} pictures; answers run from {self.lowest:g} to {self.highest:g}",
+        ]
+        if self.left:
+            lines.append(f"columns left: {_some(self.left)}")
+        if self.attributes:
+            lines.append(f"questions: {_some(self.attributes)} (column attribute)")
+        if self.left_out:
+            lines.append("rows left out: " + ", ".join(f"{n} {why}" for why, n in self.left_out.items()))
+        if self.not_of_the_study:
+            lines.append(f"not pictures of the study, left out: {_some(self.not_of_the_study)}")
+        if self.unfinished:
+            lines.append(f"did not finish: {self.unfinished} (their ratings are taken)")
+        return lines
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Ratings (rater, image, score[, attribute][, original]), faults (row, rater, image, found, why), and the plan."""
+
+    ratings: pd.DataFrame
+    faults: pd.DataFrame
+    plan: Plan
+
+
+class CountsFromZero(RatingsError):
+    """Answers may count from 0, and nobody said whether they do."""
 
 
 def import_ratings(
     path: str | Path,
     *,
     layout: str = "auto",
-    mapping: ColumnMap = ColumnMap(),
+    mapping: ColumnMap = USUAL_COLUMNS,
+    pictures: Collection[str] = (),
     scale: int = 10,
+    counts_from: int | None = None,
     from_scale: tuple[float, float] | None = None,
     strict: bool = False,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> Imported:
     """Read ratings from another tool's table.
 
     Parameters
     ----------
     path : str or Path
-        CSV, TSV or XLSX.
+        CSV, TSV, XLSX or JSON.
     layout : str
-        One of `LAYOUTS`, or ``auto``.
+        One of `survey.layouts.LAYOUTS`, or ``auto``.
     mapping : ColumnMap
         How the columns are to be read.
+    pictures : collection of str
+        The study's pictures: nothing else is taken. Without them, what is named like a picture file is one.
     scale : int
         Scores must be whole numbers 1..``scale``; others are faults, by row.
+    counts_from : {0, 1}, optional
+        Number of the lowest answer; 0 adds one to each.
     from_scale : tuple of two floats, optional
         Convert scores from this range to 1..``scale`` (linear, to the nearest whole); the original stays in the
         column ``original``, which marks the ratings as converted.
@@ -68,25 +105,40 @@ def import_ratings(
 
     Returns
     -------
-    tuple of two DataFrames
-        Ratings (rater, image, score[, original]) in the file's order, and faults (row, rater, image, found, why).
+    Imported
+        Ratings in the file's order, faults, and what was taken of the table.
 
     Raises
     ------
     RatingsError
-        The file is not a table, columns are missing, or nothing can be read.
+        The file is not a table, columns are missing, nothing can be read, or answers seem to count from 0 and
+        ``counts_from`` does not say so.
     """
     table = read_sheet(path)
-    chosen = _recognise(table) if layout == "auto" else layout
+    known = PictureNames(tuple(pictures))
+    chosen = recognise(table, known) if layout == "auto" else layout
     if chosen not in LAYOUTS:
         raise RatingsError(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
-    cells = LAYOUTS[chosen](table, mapping)
+    extract = LAYOUTS[chosen](table, mapping, known)
+    if mapping.names is None:
+        extract.cells["image"], of_study = shorten(extract.cells["image"], known)
+    else:
+        of_study = pd.Series(True, index=extract.cells.index)
+    foreign = tuple(sorted(set(extract.cells.loc[~of_study, "image"])))
+    cells = extract.cells[of_study].reset_index(drop=True)
+    cells["rater"] = cells["rater"].map(tidy)
+    number = _numbers(cells["cell"])
+    plan = _plan(table, chosen, extract, cells, number, foreign)
     if cells.empty:
-        raise RatingsError(f"{path}: no rating found in this table, read as {chosen}; see --rater, --columns and --map")
-    ratings, faults = _judge(cells, scale, from_scale)
-    if strict and len(faults):
-        raise RatingsError(f"{path}: {len(faults)} scores cannot be used:\n{faults.head(20).to_string(index=False)}")
-    return ratings, faults
+        raise RatingsError(f"{path}: no rating found.\n{_advice(plan, known)}")
+    if from_scale is None:
+        number = _from_one(number, counts_from, extract.from_zero)
+    imported = _judge(cells, number, scale, from_scale)
+    if strict and len(imported[1]):
+        raise RatingsError(
+            f"{path}: {len(imported[1])} scores cannot be used:\n{imported[1].head(20).to_string(index=False)}"
+        )
+    return Imported(*imported, plan)
 
 
 def read_names(path: str | Path) -> dict[str, str]:
@@ -107,160 +159,62 @@ def prolific_approved(path: str | Path) -> set[str]:
     return set(table.loc[good, lower["participant id"]])
 
 
-def _recognise(table: pd.DataFrame) -> str:
-    columns = [str(name) for name in table.columns]
-    lower = {name.lower() for name in columns}
-    if "responseid" in lower and len(table) > 1 and table.iloc[:2].astype(str).stack().str.contains("ImportId").any():
-        return "qualtrics"
-    if {"hitid", "workerid"} <= lower:
-        return "mturk"
-    if {"submitdate", "lastpage"} <= lower or any(re.search(r"\[SQ\d+\]", name) for name in columns):
-        return "limesurvey"
-    if "timestamp" in lower and columns[0].lower() == "timestamp":
-        return "google-forms"
-    if all(any(name in lower for name in KNOWN[role]) for role in ("image", "score")):
-        return "long"
-    return "wide"
-
-
-def _long(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
-    rater, image, score = (_column(table, role, getattr(mapping, role)) for role in ("rater", "image", "score"))
-    rows = np.arange(len(table)) + 2
-    return pd.DataFrame(dict(zip(CELLS, (rows, table[rater], table[image], table[score]), strict=True)))
-
-
-def _wide(
-    table: pd.DataFrame, mapping: ColumnMap, skip: tuple[str, ...] = (), rater: str | None = None
-) -> pd.DataFrame:
-    """Read a row a rater, a column a picture; empty cells are pictures that were not rated."""
-    rater = rater or _column(table, "rater", mapping.rater)
-    columns = _rating_columns(table, mapping, {rater, *skip})
-    names = [(mapping.names or {}).get(name, name) for name in columns]
-    body = table[columns].to_numpy(dtype=object)
-    height, width = body.shape
-    rows = table["_row"] if "_row" in table else pd.Series(np.arange(height) + 2)
-    cells = pd.DataFrame(
-        {
-            "row": np.repeat(rows.to_numpy(), width),
-            "rater": np.repeat(table[rater].to_numpy(dtype=object), width),
-            "image": np.tile(np.array(names, dtype=object), height),
-            "cell": body.ravel(),
-        }
+def _plan(
+    table: pd.DataFrame, layout: str, extract: Extract, cells: pd.DataFrame, number: Floats, foreign: tuple[str, ...]
+) -> Plan:
+    with_number = number[np.isfinite(number)]
+    return Plan(
+        layout=layout,
+        rater=extract.rater,
+        taken=tuple(extract.columns),
+        left=tuple(str(n) for n in table.columns if n not in extract.columns and n != extract.rater),
+        pictures=int(cells["image"].nunique()),
+        attributes=tuple(sorted(set(cells["attribute"]) - {""})),
+        lowest=float(with_number.min()) if len(with_number) else float("nan"),
+        highest=float(with_number.max()) if len(with_number) else float("nan"),
+        left_out=dict(extract.left_out),
+        not_of_the_study=foreign,
+        unfinished=extract.unfinished,
     )
-    return cells[cells["cell"].astype(str).str.strip() != ""].reset_index(drop=True)
 
 
-def _rating_columns(table: pd.DataFrame, mapping: ColumnMap, skip: set[str]) -> list[str]:
-    candidates = [str(name) for name in table.columns if name not in skip and not str(name).startswith("_")]
-    if mapping.columns:
-        chosen = [name for name in candidates if re.search(mapping.columns, name)]
-        if not chosen:
-            raise RatingsError(f"no column matches {mapping.columns!r}; there are {', '.join(candidates[:20])}")
-        return chosen
-    if mapping.names:
-        missing = [name for name in mapping.names if name not in candidates]
-        if missing:
-            raise RatingsError(f"columns of the map are not in the table: {', '.join(missing[:20])}")
-        return list(mapping.names)
-    return candidates
-
-
-def _qualtrics(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
-    """Three header rows (names, question texts, ImportId); previews and spam are left out."""
-    marker = table.astype(str).apply(lambda row: row.str.contains("ImportId").any(), axis=1)
-    data = table.iloc[int(np.flatnonzero(marker)[0]) + 1 :].copy() if marker.any() else table.copy()
-    data["_row"] = data.index + 2
-    if "Status" in data:
-        data = data[~data["Status"].str.contains("Preview|Spam", case=False)]
-    known = [name for name in data.columns if name in QUALTRICS or str(name).startswith("_")]
-    rater = mapping.rater or ("PROLIFIC_PID" if "PROLIFIC_PID" in data else "ResponseId")
-    return _wide(data.reset_index(drop=True), mapping, tuple(known), rater)
-
-
-def _google(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
-    """Timestamp, perhaps an e-mail address, then a column a question; ``Scale [picture]`` gives the picture."""
-    rater = mapping.rater or next((name for name in table if str(name).lower() in ("email address", "username")), "")
-    data = table
-    if not rater:
-        data = table.assign(_rater=[f"row{number}" for number in np.arange(len(table)) + 2])
-        rater = "_rater"
-    first = str(table.columns[0])
-    return _bracketed(_wide(data, mapping, (first, rater), rater))
-
-
-def _limesurvey(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
-    """Columns of questions are codes or ``code[part]``; the part names the picture."""
-    known = [name for name in table.columns if str(name).split(".")[0].strip().lower() in LIMESURVEY]
-    rater = mapping.rater or next(
-        (n for n in table if str(n).split(".")[0].strip().lower() in ("id", "response id")), ""
+def _advice(plan: Plan, pictures: PictureNames) -> str:
+    """Say what can be done where nothing was taken."""
+    whose = f"one of the study's {len(pictures.ids)} pictures" if pictures.ids else "a picture file (a.jpg, b.png ...)"
+    return (
+        f"It was read as {plan.layout}, and no column is named like {whose}. The columns are {_some(plan.left, 30)}. "
+        f"Say which of them are pictures with --columns (a pattern) or --map (a table column,image)"
+        + ("" if pictures.ids else ", or give the study with --study")
     )
-    if not rater:
-        raise RatingsError("a LimeSurvey export has a column id or Response ID; name the raters' column with --rater")
-    return _bracketed(_wide(table, mapping, tuple(known), rater))
 
 
-def _mturk(table: pd.DataFrame, mapping: ColumnMap) -> pd.DataFrame:
-    """Batch results: Input.<picture> and Answer.<score>, one pair a row or several numbered pairs."""
-    data = table.assign(_row=np.arange(len(table)) + 2)
-    if "AssignmentStatus" in data:
-        data = data[data["AssignmentStatus"].str.lower() != "rejected"]
-    inputs = [mapping.image] if mapping.image else [c for c in data if str(c).startswith("Input.")]
-    answers = [mapping.score] if mapping.score else [c for c in data if str(c).startswith("Answer.")]
-    pairs = _pairs(inputs, answers)
-    parts = [
-        pd.DataFrame({"row": data["_row"], "rater": data["WorkerId"], "image": data[source], "cell": data[target]})
-        for source, target in pairs
-    ]
-    cells = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=CELLS)
-    return cells[cells["cell"].astype(str).str.strip() != ""].sort_values("row", kind="stable", ignore_index=True)
+def _some(names: Collection[str], most: int = 12) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (f" ... ({len(names)})" if len(names) > most else "")
 
 
-def _pairs(inputs: list[str], answers: list[str]) -> list[tuple[str, str]]:
-    """Pair inputs and answers that belong together: one each, or equal numbers at their ends."""
-    if len(inputs) == 1 and len(answers) == 1:
-        return [(inputs[0], answers[0])]
-    number = {found.group(): name for name in answers if (found := re.search(r"\d+$", name))}
-    pairs = [
-        (name, number[found.group()])
-        for name in inputs
-        if (found := re.search(r"\d+$", name)) and found.group() in number
-    ]
-    if not pairs:
-        raise RatingsError(
-            f"which input belongs to which answer? inputs: {', '.join(inputs)}; answers: {', '.join(answers)}. "
-            f"Name one pair with --image and --score"
+def _numbers(cells: pd.Series[Any]) -> Floats:
+    """Read the number that each cell begins with, with a decimal point or comma; NaN where there is none."""
+    text = cells.astype(str).str.strip().str.extract(r"^(-?\d+(?:[.,]\d+)?)(?!\S*\d)")[0]
+    return np.asarray(pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce"), np.float64)
+
+
+def _from_one(number: Floats, counts_from: int | None, tool_counts_from_zero: bool) -> Floats:
+    """Count the answers from 1; raise where they seem to count from 0 and nobody said so."""
+    if counts_from is None and (tool_counts_from_zero or np.nanmin(number, initial=1.0) == 0):
+        low, high = np.nanmin(number), np.nanmax(number)
+        why = "this tool numbers buttons from 0" if tool_counts_from_zero else "0 is among them"
+        raise CountsFromZero(
+            f"do the answers count from 0? They run from {low:g} to {high:g}, and {why}. Say --counts-from 0 "
+            f"(0 becomes 1) or --counts-from 1 (a 0 is a fault)"
         )
-    return pairs
-
-
-def _bracketed(cells: pd.DataFrame) -> pd.DataFrame:
-    inside = cells["image"].astype(str).str.extract(r"\[([^\]]+)\]\s*$")[0]
-    return cells.assign(image=inside.where(inside.notna(), cells["image"]))
-
-
-def _column(table: pd.DataFrame, role: str, named: str) -> str:
-    if named:
-        if named not in table.columns:
-            raise RatingsError(f"no column {named!r}; there are {', '.join(map(str, table.columns[:30]))}")
-        return named
-    lower = {str(name).lower().replace(" ", "_"): str(name) for name in table.columns}
-    for name in KNOWN[role]:
-        if name in lower:
-            return lower[name]
-    raise RatingsError(
-        f"no column looks like the {role} ({', '.join(KNOWN[role][:5])} ...); name it with --{role}. "
-        f"There are {', '.join(map(str, table.columns[:30]))}"
-    )
+    return number + 1 if counts_from == 0 else number
 
 
 def _judge(
-    cells: pd.DataFrame, scale: int, from_scale: tuple[float, float] | None
+    cells: pd.DataFrame, number: Floats, scale: int, from_scale: tuple[float, float] | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split cells into ratings and faults."""
-    text = cells["cell"].astype(str).str.strip()
-    number = pd.to_numeric(
-        text.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?!\S*\d)")[0].str.replace(",", ".", regex=False), errors="coerce"
-    ).to_numpy(np.float64)
     original = number
     if from_scale is not None:
         low, high = from_scale
@@ -272,59 +226,14 @@ def _judge(
         why[number != np.floor(number)] = "not a whole number"
     why[np.isnan(number)] = "not a number" if from_scale is None else f"not a number from {low:g} to {high:g}"
     for role in ("rater", "image"):
-        why[(cells[role].astype(str).str.strip() == "").to_numpy()] = f"no {role}"
+        why[(cells[role] == "").to_numpy()] = f"no {role}"
     good = why == ""
-    ratings = cells.loc[good, ["rater", "image"]].assign(score=number[good].astype(np.int64))
+    columns = ["rater", "image", *(["attribute"] if (cells["attribute"] != "").any() else [])]
+    ratings = cells.loc[good, columns]
+    ratings.insert(2, "score", number[good].astype(np.int64))
     if from_scale is not None:
         ratings["original"] = original[good]
-    faults = cells[~good].rename(columns={"cell": "found"}).assign(why=why[~good])
+    faults = (
+        cells.loc[~good, ["row", "rater", "image", "cell"]].rename(columns={"cell": "found"}).assign(why=why[~good])
+    )
     return ratings.reset_index(drop=True), faults.reset_index(drop=True)
-
-
-QUALTRICS = {
-    "StartDate",
-    "EndDate",
-    "Status",
-    "IPAddress",
-    "Progress",
-    "Duration (in seconds)",
-    "Finished",
-    "RecordedDate",
-    "ResponseId",
-    "RecipientLastName",
-    "RecipientFirstName",
-    "RecipientEmail",
-    "ExternalReference",
-    "LocationLatitude",
-    "LocationLongitude",
-    "DistributionChannel",
-    "UserLanguage",
-    "Q_RecaptchaScore",
-    "PROLIFIC_PID",
-}
-LIMESURVEY = {
-    "id",
-    "response id",
-    "submitdate",
-    "date submitted",
-    "lastpage",
-    "last page",
-    "startlanguage",
-    "start language",
-    "seed",
-    "startdate",
-    "date started",
-    "datestamp",
-    "date last action",
-    "token",
-    "ipaddr",
-    "refurl",
-}
-LAYOUTS: dict[str, Callable[[pd.DataFrame, ColumnMap], pd.DataFrame]] = {
-    "long": _long,
-    "wide": _wide,
-    "qualtrics": _qualtrics,
-    "google-forms": _google,
-    "limesurvey": _limesurvey,
-    "mturk": _mturk,
-}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from gazekit.core.errors import ConfigError
+from gazekit.core.tables import read_table
 from survey.config import PicturePlace
 
 MIME_TYPES = {
@@ -47,6 +48,25 @@ def picture_files(place: PicturePlace, base: str | Path) -> dict[str, Path]:
     if faults:
         raise ConfigError("[pictures] " + "; ".join(faults[:20]))
     return dict(sorted(pictures))
+
+
+def picture_ids(place: PicturePlace | Path, base: Path) -> list[str]:
+    """List the ids of a study's pictures, or of a folder or a CSV list (column image), without a look at the files.
+
+    Raises
+    ------
+    ConfigError
+        There is no picture.
+    """
+    if isinstance(place, PicturePlace):
+        return list(picture_files(place, base))
+    if place.is_dir():
+        names = sorted(file.name for file in place.iterdir() if file.suffix.lower() in MIME_TYPES)
+    else:
+        names = read_table(place, ["image"], "list of pictures")["image"].tolist()
+    if not names:
+        raise ConfigError(f"{place} has no picture in it")
+    return names
 
 
 def _in_folder(folder: Path) -> list[tuple[str, Path]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.errors import unknown_name
 from gazekit.core.types import Floats
 from survey.errors import RatingsError, SurveyError
 
@@ -53,6 +54,11 @@ def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = T
             f"ratings need the columns rater, image, score; missing: {', '.join(missing)} "
             f"(found {', '.join(map(str, table.columns[:20]))}). `gazekit survey import` maps other layouts"
         )
+    attributes = sorted(set(table["attribute"].dropna())) if "attribute" in table.columns else []
+    if len(attributes) > 1:
+        raise SurveyError(
+            f"these ratings answer several questions: {', '.join(attributes)}; choose one with --attribute"
+        )
     if kinds and "kind" in table.columns:
         table = table[(table["kind"] == "main").to_numpy()]
     if not len(table):
@@ -72,6 +78,16 @@ def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = T
         np.asarray(raters.categories),
         np.asarray(images.categories),
     )
+
+
+def of_attribute(table: pd.DataFrame, attribute: str) -> pd.DataFrame:
+    """Take the ratings that answer one question (column ``attribute``); all of them where it is empty."""
+    if not attribute:
+        return table
+    known = sorted(set(table["attribute"].dropna())) if "attribute" in table.columns else []
+    if attribute not in known:
+        raise unknown_name("question", attribute, known)
+    return table[(table["attribute"] == attribute).to_numpy()]
 
 
 def settle_duplicates(ratings: Ratings, policy: Duplicates = "first") -> tuple[Ratings, int]:

@@ -1,7 +1,9 @@
-"""Reading tables of ratings: CSV, TSV and XLSX, and large CSV files in little memory."""
+"""Reading tables of ratings: CSV, TSV, XLSX and JSON, and large CSV files in little memory."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,58 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
     """
     path = existing_file(path)
     try:
-        if path.suffix.lower() in (".xlsx", ".xlsm"):
-            return _excel(path)
-        separator = "\t" if path.suffix.lower() in (".tsv", ".tab") else None
-        encoding = _encoding(path)
-        return pd.read_csv(
-            path, sep=separator, engine="python" if separator is None else "c", dtype=str, encoding=encoding
-        ).fillna("")
+        if path.suffix.lower() in (".json", ".jsonl"):
+            return _json(path)
+        body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path)
     except (ValueError, UnicodeError, OSError, KeyError) as error:
         raise RatingsError(f"{path} is not a table that can be read: {error}") from error
+    body = body.fillna("")
+    names = [str(name).strip() or f"column {k}" for k, name in enumerate(body.iloc[0], 1)]
+    times = [names[: k + 1].count(name) for k, name in enumerate(names)]
+    body.columns = [name if n == 1 else f"{name} ({n})" for name, n in zip(names, times, strict=True)]
+    return body.iloc[1:].reset_index(drop=True)
+
+
+def _text(path: Path) -> pd.DataFrame:
+    with open(path, "rb") as file:
+        start = file.read(4)
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    with open(path, encoding=encoding) as text:
+        header = re.sub(r'"[^"]*"', "", text.readline())
+    separator = max("\t;,|", key=header.count) if header.count(",") <= max(map(header.count, "\t;|")) else ","
+    return pd.read_csv(
+        path, sep=separator, header=None, dtype=str, encoding=encoding, skipinitialspace=separator != "\t"
+    )
+
+
+def _json(path: Path) -> pd.DataFrame:
+    """Read jsPsych's data: a list of trials, lists of them, or one list a line (JATOS)."""
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = [json.loads(line) for line in text.splitlines() if line.strip()]
+    trials: list[dict[str, Any]] = []
+    waiting = [content]
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, list):
+            waiting = [*part, *waiting]
+        elif isinstance(part, dict):
+            nested = [value for key, value in part.items() if key in ("trials", "data") and isinstance(value, list)]
+            waiting = [*nested, *waiting]
+            trials += [] if nested else [part]
+        else:
+            raise ValueError(f"a list of trials was expected, found {str(part)[:60]!r}")
+    if not trials:
+        raise ValueError("there is no trial in it")
+    return pd.DataFrame([{k: _cell(v) for k, v in trial.items()} for trial in trials], dtype=object).fillna("")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def read_ratings(path: str | Path) -> pd.DataFrame:
@@ -70,14 +115,6 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
     return table.unify_dictionaries().to_pandas(self_destruct=True, split_blocks=True)
 
 
-def _encoding(path: Path) -> str:
-    with open(path, "rb") as file:
-        start = file.read(4)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    return "utf-8-sig"
-
-
 def _excel(path: Path) -> pd.DataFrame:
     try:
         import openpyxl  # noqa: F401
@@ -85,5 +122,4 @@ def _excel(path: Path) -> pd.DataFrame:
         raise RatingsError(
             f"{path}: reading XLSX needs openpyxl: pip install openpyxl (or save the sheet as CSV)"
         ) from None
-    table: Any = pd.read_excel(path, dtype=str)
-    return pd.DataFrame(table).fillna("")
+    return pd.DataFrame(pd.read_excel(path, dtype=str, header=None))

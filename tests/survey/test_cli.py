@@ -117,3 +117,45 @@ def test_failures_print_what_to_do_and_end_with_one(
     said = capsys.readouterr().err
     assert words in said
     assert "Traceback" not in said
+
+
+def test_the_plan_is_shown_before_anything_is_taken(tmp_path: Path) -> None:
+    study, out = write_study(tmp_path), tmp_path / "out.csv"
+    (tmp_path / "in.csv").write_text("subject,consent,p000,p001.jpg,age\nA,1,3,9,7\n")
+    arguments = ["import", str(tmp_path / "in.csv"), "--study", str(study), "--out", str(out)]
+    planned = run(*arguments, "--plan").output
+    assert "2 of 4 columns hold ratings: p000, p001.jpg" in planned
+    assert "columns left: consent, age" in planned
+    assert not out.exists()
+    assert run(*arguments).output.startswith(planned)
+    assert pd.read_csv(out)["image"].tolist() == ["p000.jpg", "p001.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("rater,image,score\na,p000.jpg,99\n", "no rating is left; nothing was written (the faults are in"),
+        ("rater,image,score\na,other.jpg,3\n", "no rating found"),
+        ("subject,consent,age\na,1,7\n", "no column is named like one of the study's 9 pictures"),
+    ],
+    ids=["off-the-scale", "other-pictures", "no-pictures"],
+)
+def test_no_rating_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, words: str) -> None:
+    study = write_study(tmp_path)
+    (tmp_path / "in.csv").write_text(text)
+    out = tmp_path / "out.csv"
+    with pytest.raises(SystemExit) as end:
+        main(["survey", "import", str(tmp_path / "in.csv"), "--study", str(study), "--out", str(out)])
+    assert end.value.code == 1
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_one_question_of_several_is_chosen_on_the_way(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text('Timestamp,"Beauty [a.jpg]","Calm [a.jpg]"\nt,7,2\nu,6,3\n')
+    run("import", str(source), "--out", str(out))
+    assert run("aggregate", str(out), "--attribute", "Calm", "--out", str(tmp_path / "h.csv")).exit_code == 0
+    assert pd.read_csv(tmp_path / "h.csv")["mean"].tolist() == [2.5]
+    run("import", str(source), "--out", str(out), "--attribute", "Beauty")
+    assert pd.read_csv(out).columns.tolist() == ["rater", "image", "score"]

@@ -1,0 +1,504 @@
+"""How other tools lay out ratings: for each, how it is recognised and where its ratings are.
+
+A reader turns a table of texts into cells (row, rater, image, attribute, cell) and says which columns it used and
+which rows it left out, and why. Nothing is judged here: `survey.imports` does that for all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from survey.errors import RatingsError
+from survey.picture_names import PictureNames, tidy, unique_bases
+
+KNOWN = {
+    "rater": ("rater", "participant", "participant_id", "subject", "subject_id", "user", "user_id", "worker",
+              "workerid", "viewer", "prolific_pid", "exp_subject_id", "participant_private_id", "run_id"),
+    "image": ("image", "picture", "image_id", "stimulus", "filename", "file", "item", "photo", "image_url"),
+    "score": ("score", "rating", "response", "value", "answer", "vote"),
+}  # fmt: skip
+CELLS = ["row", "rater", "image", "attribute", "cell"]
+TIMES = re.compile(r"(First Click|Last Click|Page Submit|Click Count|Time|[._ ]rt|_DO(_\d+)?|[._]duration)$")
+"""Endings of columns that time or order a question and are no answer to it."""
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """How a table's columns are to be read.
+
+    ``rater``, ``image``, ``score`` name columns (found by their usual names where empty); ``columns`` is a regular
+    expression that the rating columns of a wide table match; ``names`` says which picture a column stands for.
+    """
+
+    rater: str = ""
+    image: str = ""
+    score: str = ""
+    columns: str = ""
+    names: Mapping[str, str] | None = None
+
+
+@dataclass
+class Extract:
+    """What a reader takes from a table."""
+
+    rater: str  # the raters' column
+    columns: list[str]  # the columns that ratings are taken from
+    cells: pd.DataFrame
+    left_out: Counter[str] = field(default_factory=Counter)  # rows, by reason
+    unfinished: int = 0  # raters who did not come to the end; their ratings are taken
+    from_zero: bool = False  # this tool numbers its answers from 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """A column of ratings: of which picture, by which question."""
+
+    column: str
+    image: str
+    attribute: str
+
+
+Reader = Callable[[pd.DataFrame, ColumnMap, PictureNames], Extract]
+
+
+def recognise(table: pd.DataFrame, pictures: PictureNames) -> str:
+    """Name the layout of a table: the tool that wrote it, or its shape."""
+    columns = [str(name) for name in table.columns]
+    lower = {name.lower() for name in columns}
+    for tool, belongs in SIGNATURES.items():
+        if belongs(columns, lower):
+            return tool
+    if "responseid" in lower and _marker(table) is not None:
+        return "qualtrics"
+    plain = {name.replace(" ", "_") for name in lower}
+    if all(plain & set(KNOWN[role]) for role in ("image", "score")):
+        return "long"
+    first = table.iloc[:, 0].map(pictures.match)
+    others_are_pictures = any(pictures.within(name) for name in columns[1:])
+    if len(table) and not others_are_pictures and (first.notna().mean() > 0.5 or columns[0].lower() in KNOWN["image"]):
+        return "transposed"
+    return "wide"
+
+
+def column(table: pd.DataFrame, role: str, named: str, usual: Iterable[str] = ()) -> str:
+    """Find the column of a role: the one named, or one with a usual name."""
+    if named:
+        if named not in table.columns:
+            raise RatingsError(f"no column {named!r}; there are {', '.join(map(str, table.columns[:30]))}")
+        return named
+    lower = {str(name).lower().replace(" ", "_"): str(name) for name in reversed(table.columns)}
+    for name in (*usual, *KNOWN[role]):
+        if name in lower:
+            if f"{lower[name]} (2)" in table.columns:
+                raise RatingsError(
+                    f"{lower[name]!r} is the name of two columns; say which one holds the {role}: "
+                    f"--{role} {lower[name]!r} or --{role} {lower[name] + ' (2)'!r}"
+                )
+            return lower[name]
+    raise RatingsError(
+        f"no column looks like the {role} ({', '.join(KNOWN[role][:5])} ...); name it with --{role}. "
+        f"There are {', '.join(map(str, table.columns[:30]))}"
+    )
+
+
+def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    rater, image, score = (column(table, role, getattr(mapping, role)) for role in ("rater", "image", "score"))
+    attribute = next((name for name in ("attribute", "scale_name") if name in table.columns), "")
+    cells = _cells(_rows(table), table[rater], table[image], table[attribute] if attribute else "", table[score])
+    return Extract(rater, [score], cells)
+
+
+def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a row a rater, a column a picture."""
+    rater = column(table, "rater", mapping.rater)
+    return _from_items(table, rater, items(table, mapping, pictures, {rater}))
+
+
+def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a row a picture, a column a rater."""
+    image = mapping.image or str(table.columns[0])
+    raters = [str(name) for name in table.columns if name != image]
+    if mapping.columns:
+        raters = [name for name in raters if re.search(mapping.columns, name)]
+    height = len(table)
+    cells = _cells(
+        np.repeat(_rows(table), len(raters)),
+        np.tile(np.array(raters, dtype=object), height),
+        np.repeat(table[image].to_numpy(dtype=object), len(raters)),
+        "",
+        table[raters].to_numpy(dtype=object).ravel(),
+    )
+    return Extract("(the heads of the columns)", raters, _answered(cells))
+
+
+def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read three header rows (names, question texts, ImportId); previews, tests and spam are left out."""
+    marker = _marker(table)
+    texts = table.iloc[0].to_dict() if marker else {}
+    data = table.assign(_row=_rows(table)).iloc[0 if marker is None else marker + 1 :]
+    status = data["Status"].map(_qualtrics_status) if "Status" in data else pd.Series("", index=data.index)
+    data, left_out = data[status == ""], Counter(status[status != ""])
+    rater = mapping.rater or next(
+        (name for name in ("PROLIFIC_PID", "workerId") if name in data and data[name].str.strip().all()), "ResponseId"
+    )
+    extract = _from_items(data, column(data, "rater", rater), items(data, mapping, pictures, {rater}, texts))
+    extract.left_out += left_out
+    if "Finished" in data:
+        extract.unfinished = int(data["Finished"].str.lower().isin({"false", "0", "falsch", "faux"}).sum())
+    return extract
+
+
+def _qualtrics_status(cell: str) -> str:
+    """Say why a response does not count: Status in words, or a number whose bits are preview, test and spam."""
+    word = cell.strip().lower()
+    bits = int(word) if word.isdigit() else 0
+    for bit, why in ((1, "preview"), (2, "test"), (8, "spam")):
+        if why in word or bits & bit:
+            return why
+    return ""
+
+
+def _google(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a time, perhaps an e-mail address, then a column a question; ``Question [picture]`` is a grid."""
+    rater = mapping.rater or next((str(n) for n in table if str(n).lower() in ("email address", "username")), "")
+    data = table
+    if not rater:
+        rater = "(the row)"
+        data = table.assign(**{rater: [f"row{number}" for number in _rows(table)]})
+    return _from_items(data, rater, items(data, mapping, pictures, {rater, str(table.columns[0])}))
+
+
+def _limesurvey(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read columns ``code[part]``, whose part names the picture; answers may be codes A1, A2 ..."""
+    rater = mapping.rater or next(
+        (str(n) for n in table if str(n).split(".")[0].strip().lower() in ("id", "response id")), ""
+    )
+    if not rater:
+        raise RatingsError("a LimeSurvey export has a column id or Response ID; name the raters' column with --rater")
+    extract = _from_items(table, rater, items(table, mapping, pictures, {rater}))
+    extract.cells["cell"] = (
+        extract.cells["cell"].astype(str).str.replace(r"^\s*[A-Z]{1,2}0*(\d+)\s*$", r"\1", regex=True)
+    )
+    submitted = next((table[n] for n in table if str(n).lower() in ("submitdate", "date submitted")), None)
+    extract.unfinished = 0 if submitted is None else int((submitted.str.strip() == "").sum())
+    return extract
+
+
+def _surveymonkey(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read two header rows: a question over its first column, and the parts of the question under it."""
+    parts, question, texts = table.iloc[0], "", {}
+    for name in table.columns:
+        question = question if re.fullmatch(r"column \d+", str(name)) else str(name)
+        texts[name] = f"{question} [{parts[name]}]" if parts[name] not in ("", "Response") else question
+    data = table.assign(_row=_rows(table)).iloc[1:]
+    rater = mapping.rater or column(table, "rater", "", ("respondent_id",))
+    return _from_items(data, rater, items(data, mapping, pictures, {rater}, texts))
+
+
+def _mturk(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a batch's results: inputs are pictures; answers are numbers, ticked buttons, or JSON (crowd forms)."""
+    data = _one_answer_a_question(_open_answers(table.assign(_row=_rows(table))))
+    left_out: Counter[str] = Counter()
+    if "AssignmentStatus" in data:
+        rejected = data["AssignmentStatus"].str.lower() == "rejected"
+        data, left_out = data[~rejected], Counter({"rejected": int(rejected.sum())})
+    inputs = [mapping.image] if mapping.image else [str(c) for c in data if str(c).startswith("Input.")]
+    answers = [mapping.score] if mapping.score else [str(c) for c in data if str(c).startswith("Answer.")]
+    answers = [name for name in answers if mapping.score or _is_numeric(data[name])]
+    pairs = _pairs(inputs, answers)
+    several = len({source for source, _ in pairs}) < len(pairs)
+    parts = [
+        _cells(
+            data["_row"], data["WorkerId"], data[source], name.removeprefix("Answer.") if several else "", data[name]
+        )
+        for source, name in pairs
+    ]
+    cells = _answered(pd.concat(parts, ignore_index=True)).sort_values("row", kind="stable", ignore_index=True)
+    return Extract("WorkerId", [name for _, name in pairs], cells, +left_out)
+
+
+def _open_answers(data: pd.DataFrame) -> pd.DataFrame:
+    """Put the JSON of ``Answer.taskAnswers`` into columns of its own, ticked buttons as true and false."""
+    if "Answer.taskAnswers" not in data:
+        return data
+    rows = []
+    for text in data["Answer.taskAnswers"]:
+        answers: dict[str, str] = {}
+        try:
+            for form in json.loads(text or "[]"):
+                for name, value in form.items():
+                    options = value.items() if isinstance(value, dict) else [("", value)]
+                    for option, answer in options:
+                        key = f"Answer.{name}" + (f".{option}" if isinstance(answer, bool) else "")
+                        answers[key] = str(answer).lower() if isinstance(answer, bool) else str(answer)
+        except (ValueError, AttributeError) as error:
+            raise RatingsError(
+                f"Answer.taskAnswers is not the JSON that MTurk writes: {text[:80]!r} ({error})"
+            ) from None
+        rows.append(answers)
+    opened = pd.DataFrame(rows, index=data.index).fillna("")
+    return pd.concat([data.drop(columns="Answer.taskAnswers"), opened], axis=1)
+
+
+def _one_answer_a_question(data: pd.DataFrame) -> pd.DataFrame:
+    """Turn buttons (``Answer.rating.3`` = true) into the number of the one that was chosen."""
+    buttons: dict[str, dict[str, str]] = {}
+    for name in map(str, data.columns):
+        ending = re.fullmatch(r"(Answer\..+)\.(\d+)(?:\.on)?", name)
+        if ending and data[name].str.lower().isin({"true", "false", "on", ""}).all():
+            buttons.setdefault(ending.group(1), {})[ending.group(2)] = name
+    for question, options in buttons.items():
+        chosen = pd.DataFrame({score: data[name].str.lower().isin({"true", "on"}) for score, name in options.items()})
+        answer = chosen.idxmax(axis=1).where(chosen.sum(axis=1) == 1, "")
+        data = data.drop(columns=list(options.values())).assign(**{question: answer})
+    return data
+
+
+def _pairs(inputs: list[str], answers: list[str]) -> list[tuple[str, str]]:
+    """Pair inputs and answers that belong together: one input for all, or equal numbers at their ends."""
+    if len(inputs) == 1 and answers:
+        return [(inputs[0], answer) for answer in answers]
+    number = {ending.group(): name for name in answers if (ending := re.search(r"\d+$", name))}
+    pairs = [
+        (name, number[ending.group()])
+        for name in inputs
+        if (ending := re.search(r"\d+$", name)) and ending.group() in number
+    ]
+    if not pairs:
+        raise RatingsError(
+            f"which input belongs to which answer? inputs: {', '.join(inputs)}; answers: {', '.join(answers)}. "
+            f"Name one pair with --image and --score"
+        )
+    return pairs
+
+
+def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero: str = "") -> Reader:
+    """Make a reader for experiments: a row a trial, of which only some show a picture and take an answer."""
+
+    def read(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+        rater = column(table, "rater", mapping.rater, raters)
+        image = mapping.image or _picture_column(table, pictures, {rater})
+        answers = (
+            [mapping.score] if mapping.score else [str(n) for n in table if re.search(scores, str(n), re.IGNORECASE)]
+        )
+        if not answers:
+            raise RatingsError(
+                f"no column of answers; name it with --score. There are {', '.join(map(str, table.columns))}"
+            )
+        shows = table[image].map(lambda text: pictures.match(text) is not None)
+        if kind and kind in table:
+            shows &= table[kind].str.lower().isin({"response", ""})
+        data = table.assign(_row=_rows(table))[shows]
+        parts = [
+            _cells(data["_row"], data[rater], data[image], re.sub(r"\.?(response|keys)$", "", name), data[name])
+            for name in answers
+        ]
+        cells = _single_attributes(_opened(pd.concat(parts, ignore_index=True)))
+        zero = bool(from_zero) and "trial_type" in data and data["trial_type"].str.contains(from_zero).any()
+        left_out = Counter({"without a picture": int((~shows).sum())})
+        return Extract(rater, answers, _answered(cells), +left_out, from_zero=bool(zero))
+
+    return read
+
+
+def _opened(cells: pd.DataFrame) -> pd.DataFrame:
+    """Spread answers that are JSON objects (jsPsych's survey trials) over a row for each question."""
+    objects = cells["cell"].str.startswith("{")
+    rows = [
+        row | {"attribute": str(name), "cell": str(value)}
+        for row in cells[objects].to_dict("records")
+        for name, value in json.loads(row["cell"]).items()
+    ]
+    return pd.concat([cells[~objects], pd.DataFrame(rows, columns=CELLS)]) if rows else cells
+
+
+def _picture_column(table: pd.DataFrame, pictures: PictureNames, skip: set[str]) -> str:
+    """Find the column whose cells name pictures most often."""
+    hits = {
+        str(name): int(table[name].map(lambda t: pictures.match(t) is not None).sum())
+        for name in table
+        if name not in skip
+    }
+    best = max(hits, key=lambda name: hits[name])
+    if not hits[best]:
+        raise RatingsError(
+            f"no column names a picture{' of the study' if pictures.ids else ' (a.jpg, b.png ...)'}; name it with "
+            f"--image. There are {', '.join(hits)}"
+        )
+    return best
+
+
+def items(
+    table: pd.DataFrame,
+    mapping: ColumnMap,
+    pictures: PictureNames,
+    skip: set[str],
+    texts: Mapping[str, str] | None = None,
+) -> list[Item]:
+    """Find the columns of a wide table that are ratings of pictures.
+
+    They are those that ``mapping`` says, else those whose name, bracket or question text names a picture.
+    """
+    candidates = [str(name) for name in table.columns if name not in skip and not str(name).startswith("_")]
+    if mapping.names is not None:
+        return _single(_mapped(candidates, mapping.names, pictures))
+    chosen = [name for name in candidates if not TIMES.search(name)]
+    if mapping.columns:
+        chosen = [name for name in candidates if re.search(mapping.columns, name)]
+        if not chosen:
+            raise RatingsError(f"no column matches {mapping.columns!r}; there are {', '.join(candidates[:20])}")
+    taken = []
+    for name in chosen:
+        item = _item(name, (texts or {}).get(name, ""), pictures)
+        if item is None and mapping.columns:
+            item = Item(name, name, "")
+        if item is not None:
+            taken.append(item)
+    return _single(taken)
+
+
+def _mapped(candidates: list[str], names: Mapping[str, str], pictures: PictureNames) -> list[Item]:
+    result = []
+    for name in candidates:
+        bracket = re.search(r"^(.*)\[([^\]]+)\]\s*$", name)
+        if name in names:
+            result.append(Item(name, names[name], bracket.group(1).strip() if bracket else ""))
+        elif bracket and bracket.group(2).strip() in names:
+            result.append(Item(name, names[bracket.group(2).strip()], bracket.group(1).strip()))
+    used = {item.column for item in result} | {
+        part for item in result for part in re.findall(r"\[([^\]]+)\]", item.column)
+    }
+    missing = [name for name in names if name not in used]
+    if missing:
+        raise RatingsError(f"columns of the map are not in the table: {', '.join(missing[:20])}")
+    return result
+
+
+def _item(name: str, text: str, pictures: PictureNames) -> Item | None:
+    """Read a column's name, then the text of its question."""
+    for words in (name, text):
+        bracket = re.search(r"^(.*)\[([^\]]+)\]\s*$", words)
+        if bracket and (pictures.match(bracket.group(2)) or not pictures.ids):
+            image = pictures.match(bracket.group(2)) or bracket.group(2).strip()
+            return Item(name, image, bracket.group(1).strip())
+        named = pictures.within(words) if words else None
+        if named is not None:
+            return Item(name, *named)
+    return None
+
+
+def _single(columns: list[Item]) -> list[Item]:
+    """Leave the attribute out where every picture has one column."""
+    images = Counter(item.image for item in columns)
+    if all(count == 1 for count in images.values()):
+        return [Item(item.column, item.image, "") for item in columns]
+    columns = [Item(i.column, i.image, "" if i.attribute.isdigit() else i.attribute) for i in columns]
+    twice = [pair for pair, count in Counter((i.image, i.attribute) for i in columns).items() if count > 1]
+    if twice:
+        same = [item.column for item in columns if (item.image, item.attribute) == twice[0]]
+        raise RatingsError(
+            f"{' and '.join(map(repr, same))} are both about {twice[0][0]}; choose with --columns, or rename them"
+        )
+    return columns
+
+
+def _single_attributes(cells: pd.DataFrame) -> pd.DataFrame:
+    answered = cells[cells["cell"].astype(str).str.strip() != ""]
+    return cells.assign(attribute="") if answered["attribute"].nunique() < 2 else cells
+
+
+def _from_items(table: pd.DataFrame, rater: str, columns: list[Item]) -> Extract:
+    body = table[[item.column for item in columns]].to_numpy(dtype=object)
+    height, width = body.shape
+    rows = table["_row"].to_numpy() if "_row" in table else _rows(table)
+    cells = _cells(
+        np.repeat(rows, width),
+        np.repeat(table[rater].to_numpy(dtype=object), width),
+        np.tile(np.array([item.image for item in columns], dtype=object), height),
+        np.tile(np.array([item.attribute for item in columns], dtype=object), height),
+        body.ravel(),
+    )
+    return Extract(rater, [item.column for item in columns], _answered(cells))
+
+
+def _cells(row: Any, rater: Any, image: Any, attribute: Any, cell: Any) -> pd.DataFrame:
+    values = (getattr(part, "to_numpy", lambda part=part: part)() for part in (row, rater, image, attribute, cell))
+    return pd.DataFrame(dict(zip(CELLS, values, strict=True)))
+
+
+def _answered(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells[cells["cell"].astype(str).str.strip() != ""].reset_index(drop=True)
+
+
+def _rows(table: pd.DataFrame) -> Any:
+    """Number the rows as a text editor does: the header is row 1."""
+    return np.arange(len(table)) + 2
+
+
+def _is_numeric(texts: pd.Series[Any]) -> bool:
+    answers = texts.str.strip()
+    answers = answers[answers != ""]
+    return len(answers) > 0 and bool(answers.str.match(r"^-?\d+([.,]\d+)?\b").mean() > 0.5)
+
+
+def _marker(table: pd.DataFrame) -> int | None:
+    """Find Qualtrics' row of ImportIds."""
+    rows = table.iloc[:3].apply(lambda row: row.astype(str).str.contains("ImportId").any(), axis=1).to_numpy(bool)
+    return int(np.flatnonzero(rows)[0]) if rows.any() else None
+
+
+def shorten(images: pd.Series[Any], pictures: PictureNames) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Give each cell's picture its id, and say which are pictures of the study (all, where no study is given)."""
+    texts = images.map(tidy)
+    if pictures.ids:
+        ids = {text: pictures.match(text) for text in texts.unique()}
+        matched = texts.map(ids)
+        return matched.where(matched.notna(), texts), matched.notna()
+    names = {text: pictures.match(text) for text in texts.unique()}
+    bases = unique_bases(text for text, picture in names.items() if picture is not None)
+    return texts.map(lambda text: bases.get(text, text)), pd.Series(True, index=images.index)
+
+
+TIMESTAMPS = {"timestamp", "zeitstempel", "horodateur", "marca temporal", "informazioni cronologiche",
+              "carimbo de data/hora", "tijdstempel", "sygnatura czasowa"}  # fmt: skip
+SIGNATURES: dict[str, Callable[[list[str], set[str]], bool]] = {
+    "mturk": lambda _, lower: {"hitid", "workerid"} <= lower,
+    "qualtrics": lambda _, lower: (
+        "responseid" in lower and bool(lower & {"recordeddate", "startdate"}) and "status" in lower
+    ),
+    "limesurvey": lambda names, lower: (
+        {"submitdate", "lastpage"} <= lower or any(re.search(r"\[SQ\d+\]", name) for name in names)
+    ),
+    "surveymonkey": lambda _, lower: {"respondent id", "collector id"} <= lower,
+    "gorilla": lambda _, lower: "participant private id" in lower,
+    "labvanced": lambda _, lower: "rec_session_id" in lower or "exp_subject_id" in lower,
+    "jspsych": lambda _, lower: "trial_type" in lower and bool(lower & {"trial_index", "rt", "time_elapsed"}),
+    "psychopy": lambda names, lower: (
+        any(n.endswith((".thisN", ".thisTrialN")) for n in names) or {"expname", "date"} <= lower
+    ),
+    "psytoolkit": lambda _, lower: {"participant", "time_start"} <= lower,
+    "google-forms": lambda names, _: names[0].lower() in TIMESTAMPS,
+}
+LAYOUTS: dict[str, Reader] = {
+    "long": _long,
+    "wide": _wide,
+    "transposed": _transposed,
+    "qualtrics": _qualtrics,
+    "google-forms": _google,
+    "limesurvey": _limesurvey,
+    "surveymonkey": _surveymonkey,
+    "mturk": _mturk,
+    "jspsych": _events(r"^(response|rating)$", from_zero="button|likert|multi-choice"),
+    "psychopy": _events(r"\.(response|keys|rating)$"),
+    "labvanced": _events(r"^(rating|score|response|value|answer)$", ("exp_subject_id", "rec_session_id")),
+    "gorilla": _events(r"^(response|rating)$", ("participant_private_id",), kind="Response Type"),
+    "psytoolkit": _wide,
+}

@@ -1,0 +1,80 @@
+"""Which picture a name in somebody else's table stands for."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from survey.picture_files import MIME_TYPES
+
+_SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in MIME_TYPES)}|tiff?|bmp|avif|heic)$", re.IGNORECASE)
+_SOURCE = re.compile(r"""<img\b[^>]*\bsrc\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
+
+
+def tidy(text: object) -> str:
+    """Return a name without blanks at its ends, in one Unicode form (NFC)."""
+    return unicodedata.normalize("NFC", str(text)).strip()
+
+
+@dataclass(frozen=True)
+class PictureNames:
+    """The pictures of a study; without them, whatever is named like a picture file is one."""
+
+    ids: tuple[str, ...] = ()
+    _by_name: dict[str, set[str]] = field(init=False, repr=False, default_factory=lambda: defaultdict(set))
+
+    def __post_init__(self) -> None:
+        for picture in self.ids:
+            for name in (tidy(picture), _base(picture), _stem(picture)):
+                self._by_name[name.lower()].add(picture)
+
+    def match(self, text: str) -> str | None:
+        """Find the picture that a name, path, address or ``<img>`` tag stands for; None where it is none.
+
+        Names are compared without folder, then without suffix, in any case; a name that fits two pictures fits none.
+        """
+        source = _SOURCE.search(text)
+        name = tidy(source.group(1) if source else text)
+        if not self.ids:
+            return _base(name) if _SUFFIX.search(_base(name)) and "\n" not in name else None
+        for form in (name, _base(name), _stem(name)):
+            if form in self.ids:
+                return form
+            pictures = self._by_name.get(form.lower(), set())
+            if len(pictures) == 1:
+                return next(iter(pictures))
+        return None
+
+    def within(self, text: str) -> tuple[str, str] | None:
+        """Find the one picture that a longer text names, and return it with the rest of the text."""
+        whole = self.match(text)
+        if whole is not None:
+            return whole, ""
+        hits = [
+            (word, picture) for word in re.split(r"[\s\[\]()<>{}:;,|?!\"'=]+", text) if (picture := self.match(word))
+        ]
+        if not hits and self.ids:  # reef1_beauty: a stem at the beginning or the end of a code
+            ends = [(text[: m.start()], text[m.end() :], text) for m in re.finditer(r"[_\-.]", text)]
+            hits = [(part, picture) for pair in ends for part in pair[:2] if (picture := self.match(part))]
+        if len({picture for _, picture in hits}) != 1:
+            return None
+        word, picture = max(hits, key=lambda hit: len(hit[0]))
+        return picture, re.sub(r"^[\W_]+|[\W_]+$", "", text.replace(word, " ", 1))
+
+
+def unique_bases(names: Iterable[str]) -> dict[str, str]:
+    """Shorten paths to file names, if they stay apart."""
+    names = sorted(set(names))
+    bases = [_base(name) for name in names]
+    return dict(zip(names, bases if len(set(bases)) == len(names) else names, strict=True))
+
+
+def _base(name: str) -> str:
+    return re.split(r"[/\\]", re.sub(r"[?#].*$", "", tidy(name)) if "://" in name else tidy(name))[-1]
+
+
+def _stem(name: str) -> str:
+    return _SUFFIX.sub("", _base(name))
