@@ -9,7 +9,7 @@ import struct
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,28 @@ def list_pictures(section: PicturesSection, base: str | Path) -> list[Picture]:
     if faults:
         raise ConfigError("[pictures] " + "; ".join(faults[:20]))
     return sorted(found, key=lambda p: p.image)
+
+
+def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
+    """Match names of pictures in other programs' files with ids: the folder, the case and the suffix may differ.
+
+    A name that fits several ids, or none, is left out.
+    """
+    names, images = list(names), list(images)
+    matched = {name: name for name in set(names) & set(images)}
+    for looseness in range(3):
+        times = Counter(_form(image, looseness) for image in images)
+        by_form = {form: image for image in images if times[form := _form(image, looseness)] == 1}
+        for name in names:
+            if name not in matched and (image := by_form.get(_form(name, looseness))):
+                matched[name] = image
+    return matched
+
+
+def _form(name: str, looseness: int) -> str:
+    """Take from a name its folder, then its case, then its suffix."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    return base if looseness == 0 else base.casefold() if looseness == 1 else Path(base).stem.casefold()
 
 
 @dataclass(frozen=True)

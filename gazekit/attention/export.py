@@ -15,6 +15,7 @@ import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
+from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
 from gazekit.core.errors import FormatError, InputError
@@ -105,6 +106,7 @@ def write_attention(
     InputError, ConfigError : as `gazekit.attention.viewings.viewings`, or no picture could be read.
     """
     out = Path(out)
+    fixations = on_pictures(fixations, pictures)
     sizes, faults = _sizes(fixations, pictures)
     seen = viewings(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px, weight=options.weight)
     files = {p.image: p.file for p in pictures}

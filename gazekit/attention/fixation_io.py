@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from gazekit.core.errors import FormatError
+from gazekit.core.errors import FormatError, GazekitError
 from gazekit.core.tables import read_table
+from gazekit.pictures import Picture, inspect_picture, match_names
 
 OTHER_NAMES = {
     "viewer": "participant",
@@ -18,6 +21,40 @@ OTHER_NAMES = {
     "duration": "duration_ms",
 }
 COLUMNS = ("participant", "x_picture", "y_picture", "duration_ms")
+
+
+def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.DataFrame:
+    """Name the pictures of a fixation table as the list of pictures does, and turn shares of a picture into its pixels.
+
+    Names match by stem, case and folder aside, where that is unambiguous. Numbers that all lie between 0 and 1 are
+    shares. What is changed is said on standard error.
+    """
+    files = {picture.image: picture.file for picture in pictures}
+    if "image" not in fixations:
+        return fixations
+    matched = match_names(fixations["image"].dropna().unique(), files)
+    renamed = {name: image for name, image in matched.items() if name != image}
+    if renamed:
+        old, new = next(iter(renamed.items()))
+        print(f"{len(renamed)} names of pictures matched by stem, such as {old} with {new}", file=sys.stderr)
+        fixations = fixations.assign(image=fixations["image"].replace(renamed))
+    places = ["x_picture", "y_picture"]
+    if not set(places) <= set(fixations.columns):
+        return fixations
+    numbers = fixations[places].astype(float)
+    inside = numbers.dropna()
+    if len(inside) < 3 or not inside.stack().between(0, 1).all():
+        return fixations
+    print("x and y lie between 0 and 1: they were taken for shares of the picture", file=sys.stderr)
+    sizes = {}
+    for image in set(fixations["image"].dropna()) & set(files):
+        with contextlib.suppress(GazekitError, OSError):  # a bad picture is named where it is needed
+            sizes[image] = inspect_picture(files[image].read_bytes(), image).upright
+    for place, axis in zip(places, (1, 0), strict=True):
+        fixations = fixations.assign(
+            **{place: numbers[place] * fixations["image"].map({k: v[axis] for k, v in sizes.items()})}
+        )
+    return fixations
 
 
 def read_fixations(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,9 @@ FIXATION_COLUMNS = (
 )
 
 
+_DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
+
+
 def read_table(path: str | Path, columns: Iterable[str], what: str = "table") -> pd.DataFrame:
     """Read a CSV, TSV or Parquet table that must have certain columns.
 
@@ -52,7 +57,7 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
         else:
             # a column of ids stays text: '007' must not become 7
             ids = dict.fromkeys(("participant", "image", "rater"), str)
-            table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=ids, keep_default_na=True)
+            table = pd.read_csv(path, **_layout(path), dtype=ids, keep_default_na=True)
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise FormatError(f"{path} is not a {what} that can be read: {error}") from error
     missing = [name for name in columns if name not in table.columns]
@@ -62,6 +67,22 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
             f"it has {', '.join(map(str, table.columns[:20]))}"
         )
     return table
+
+
+def _layout(path: Path) -> dict[str, str]:
+    """Find the encoding, the separator and the decimal sign of a text table: Excel's differ from country to country."""
+    start = path.read_bytes()[: 1 << 16]
+    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(start)
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+        text = start.decode(encoding, "replace")
+    header, *rows = text.splitlines()[:200] or [""]
+    separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
+    signs = [match[1] for row in rows for cell in row.split(separator) if (match := _DECIMAL.fullmatch(cell.strip()))]
+    comma = separator != "," and bool(signs) and set(signs) == {","}
+    return {"encoding": encoding, "sep": separator, "decimal": "," if comma else "."}
 
 
 def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:

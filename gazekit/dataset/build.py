@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gazekit.attention.fixation_io import on_pictures
 from gazekit.conditions.controls import CONDITIONS, HUMAN
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.dataset.annotations import Plan
@@ -109,6 +110,7 @@ def build_dataset(
     lists = {name: {part: list(ids) for part, ids in one.items()} for name, one in (schemes or {}).items()}
     _check(columns, partitions, pictures, scale, split, cache)
     _check_schemes(lists, folds, [p.image for p in pictures])
+    fixations = None if fixations is None else on_pictures(fixations, pictures)
     seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
     said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
     options = PartOptions(rule, weight, map_size if fixations is not None else 0, cache)

@@ -1,0 +1,90 @@
+"""Fixation tables of other people: names of pictures without suffix, shares of the picture, Excel's separators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from skimage.io import imsave
+
+from gazekit.attention.fixation_io import on_pictures, read_fixations
+from gazekit.cli import main
+from gazekit.pictures import PicturesSection, list_pictures, match_names
+
+
+@pytest.fixture
+def pictures(tmp_path: Path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("pic.png", "Reef 1.JPG", "reef2.png"):
+        imsave(folder / name, np.zeros((80, 100, 3), np.uint8), check_contrast=False)
+    return list_pictures(PicturesSection(folder=folder), Path())
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [("pic", "pic.png"), ("PIC.PNG", "pic.png"), (r"C:\stimuli\pic.bmp", "pic.png"), ("img/Reef 1", "Reef 1.JPG"),
+     ("pic.png", "pic.png"), ("other", None)],
+)  # fmt: skip
+def test_names_match_by_stem(name: str, image: str | None) -> None:
+    assert match_names([name], ["pic.png", "Reef 1.JPG", "reef2.png"]).get(name) == image
+
+
+def test_stem_of_two_pictures_matches_neither() -> None:
+    assert match_names(["pic", "pic.jpg"], ["pic.png", "pic.jpg"]) == {"pic.jpg": "pic.jpg"}
+
+
+def test_shares_become_pixels_and_are_said(pictures, capsys) -> None:
+    table = pd.DataFrame({"image": ["pic"] * 4, "x_picture": [0.25, 0.5, 1.0, np.nan], "y_picture": [0.5, 0.5, 0, 0.5]})
+    placed = on_pictures(table, pictures)
+    np.testing.assert_array_equal(placed["x_picture"], [25, 50, 100, np.nan])
+    np.testing.assert_array_equal(placed["y_picture"], [40, 40, 0, 40])
+    said = capsys.readouterr().err
+    assert "matched by stem, such as pic with pic.png" in said
+    assert "shares of the picture" in said
+
+
+def test_pixels_stay(pictures, capsys) -> None:
+    table = pd.DataFrame({"image": ["pic.png"] * 3, "x_picture": [0.25, 0.5, 30], "y_picture": [0.5, 0.5, 1]})
+    pd.testing.assert_frame_equal(on_pictures(table, pictures), table)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "encoding"),
+    [(",", ".", "utf-8"), (";", ",", "utf-8-sig"), (";", ".", "utf-8"), ("\t", ",", "utf-16"), (";", ",", "cp1252")],
+)
+def test_tables_of_excel_in_half_of_europe(tmp_path: Path, separator: str, decimal: str, encoding: str) -> None:
+    rows = [["image", "x", "y", "duration", "viewer"], ["rochen ä.png", "10.5", "20.25", "250", "007"]]
+    text = "\r\n".join(
+        separator.join(cell.replace(".", decimal) if n else cell for n, cell in enumerate(row)) for row in rows
+    )
+    (tmp_path / "f.csv").write_bytes(text.encode(encoding))
+    (row,) = read_fixations(tmp_path / "f.csv").to_dict("records")
+    assert row == {"image": "rochen ä.png", "x_picture": 10.5, "y_picture": 20.25, "duration_ms": 250, "participant": 7}
+
+
+@pytest.mark.parametrize("image", ["pic.png", "pic"])
+def test_attention_of_shares(pictures, tmp_path: Path, image: str) -> None:
+    rows = "".join(f"{image},{x / 10},0.5,250,v1\n" for x in range(3, 9))
+    (tmp_path / "f.csv").write_text("image,x,y,duration_ms,viewer\n" + rows)
+    folder = str(pictures[0].file.parent)
+    with pytest.raises(SystemExit) as end:
+        main(
+            [
+                "attention",
+                str(tmp_path / "f.csv"),
+                "--pictures",
+                folder,
+                "--sigma-px",
+                "4",
+                "--out",
+                str(tmp_path / "o"),
+            ]
+        )
+    assert end.value.code in (0, None)
+    box = pd.read_csv(tmp_path / "o" / "attention.csv").iloc[0]
+    assert box["left"] > 20
+    assert box["top"] > 20
