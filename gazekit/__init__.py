@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     from gazekit import models, training
     from gazekit.attention import attended_rectangle, attention_map, saliency
     from gazekit.core import errors
-    from gazekit.dataset import open_dataset
+    from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
     from gazekit.events import data_quality, detect_fixations, label_samples
     from gazekit.gaze import GazeRecording
     from gazekit.histograms import read_histograms
+    from gazekit.pictures import list_pictures
     from gazekit.report import write_report
     from gazekit.screen import Placement, Screen
     from gazekit.session import Session, open_session
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
     from gazekit.training import train
 
 _HOME = {
+    "DatasetSpec": "gazekit.dataset",
     "GazeRecording": "gazekit.gaze",
     "Placement": "gazekit.screen",
     "Screen": "gazekit.screen",
     "Session": "gazekit.session",
     "attended_rectangle": "gazekit.attention",
     "attention_map": "gazekit.attention",
+    "build_dataset": "gazekit.dataset",
     "compare": "gazekit.stats.comparison",
     "data_quality": "gazekit.events",
     "detect_fixations": "gazekit.events",
     "label_samples": "gazekit.events",
+    "list_pictures": "gazekit.pictures",
     "open_dataset": "gazekit.dataset",
     "open_session": "gazekit.session",
     "read_histograms": "gazekit.histograms",
@@ -47,17 +51,20 @@ _MODULES = {
 }
 
 __all__ = [
+    "DatasetSpec",
     "GazeRecording",
     "Placement",
     "Screen",
     "Session",
     "attended_rectangle",
     "attention_map",
+    "build_dataset",
     "compare",
     "data_quality",
     "detect_fixations",
     "errors",
     "label_samples",
+    "list_pictures",
     "models",
     "open_dataset",
     "open_session",

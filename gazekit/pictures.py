@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.config import Section
-from gazekit.core.errors import ConfigError, FormatError
+from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import read_table
 from gazekit.core.types import Pixels
@@ -52,39 +52,63 @@ class Picture:
     file: Path
 
 
-def list_pictures(section: PicturesSection, base: str | Path) -> list[Picture]:
-    """The pictures of a study, sorted by id.
+def list_pictures(pictures: str | Path | PicturesSection, base: str | Path = "") -> list[Picture]:
+    """List the pictures of a folder, a CSV list or a study, sorted by id.
 
-    A folder gives every picture file in it (the id is the file's name); a CSV list has the columns ``image``
-    and ``file`` (relative to the list), where ``skimage:NAME`` is a photograph that scikit-image carries.
+    Parameters
+    ----------
+    pictures : path or PicturesSection
+        A folder gives every picture file in it (the id is the file's name); a CSV list has the columns ``image`` and
+        ``file`` (relative to the list), where ``skimage:NAME`` is a photograph that scikit-image carries; one picture
+        file is itself. Or the section of a study file.
+    base : path
+        Folder that the section's paths are relative to.
 
     Raises
     ------
-    ConfigError : neither or both given, no such folder, no pictures, an id twice, files that are missing (all named).
+    InputError
+        No such folder, list or picture.
+    ConfigError
+        The section names neither or both; no pictures, an id twice, files that are missing (all are named).
+
+    Examples
+    --------
+    >>> from skimage import data
+    >>> [picture.image for picture in list_pictures(Path(data.__file__).parent)][:2]
+    ['astronaut.png', 'brick.png']
     """
-    base = Path(base)
-    if (section.folder is None) == (section.list is None):
-        raise ConfigError("[pictures] needs either folder or list")
-    if section.folder is not None:
-        folder = base / section.folder
-        if not folder.is_dir():
-            raise ConfigError(f"[pictures] folder: no such folder: {folder}")
-        found = [Picture(f.name, f) for f in sorted(folder.iterdir()) if f.suffix.lower() in SUFFIXES]
+    where = ""
+    if isinstance(pictures, PicturesSection):
+        where = "[pictures] "
+        if (pictures.folder is None) == (pictures.list is None):
+            raise ConfigError("[pictures] needs either folder or list")
+        source = Path(base) / str(pictures.folder or pictures.list)
+        if pictures.folder is not None and not source.is_dir():
+            raise ConfigError(f"[pictures] folder: no such folder: {source}")
     else:
-        path = base / str(section.list)
-        table = read_table(path, ["image", "file"], "picture list")
-        found = [
-            Picture(image, _resolve(file, path.parent))
-            for image, file in zip(table["image"], table["file"], strict=True)
-        ]
-    if not found:
-        raise ConfigError(f"[pictures] has no picture in it: {section.folder or section.list}")
-    faults = [f"{p.image}: no such file {p.file}" for p in found if not p.file.is_file()]
-    times = Counter(p.image for p in found)
+        source = Path(pictures)
+        if not source.exists():
+            raise InputError(f"no such folder of pictures, and no such picture list: {source}")
+    listed = _listed(source)
+    if not listed:
+        raise ConfigError(f"{where}has no picture in it: {source}" if where else f"{source} has no picture in it")
+    faults = [f"{p.image}: no such file {p.file}" for p in listed if not p.file.is_file()]
+    times = Counter(p.image for p in listed)
     faults += [f"{name} stands {count} times" for name, count in sorted(times.items()) if count > 1]
     if faults:
-        raise ConfigError("[pictures] " + "; ".join(faults[:20]))
-    return sorted(found, key=lambda p: p.image)
+        raise ConfigError(where + "; ".join(faults[:20]))
+    return sorted(listed, key=lambda p: p.image)
+
+
+def _listed(source: Path) -> list[Picture]:
+    if source.is_dir():
+        return [Picture(f.name, f) for f in sorted(source.iterdir()) if f.suffix.lower() in SUFFIXES]
+    if source.suffix.lower() in SUFFIXES:
+        return [Picture(source.name, source)]
+    table = read_table(source, ["image", "file"], "picture list")
+    return [
+        Picture(image, _resolve(file, source.parent)) for image, file in zip(table["image"], table["file"], strict=True)
+    ]
 
 
 def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ Every room owns its own section; they are gathered here. Paths in the file are r
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -19,11 +20,14 @@ from gazekit.capture.settings import (
     ValidationSection,
 )
 from gazekit.core.config import Section, read_toml, validated
-from gazekit.dataset.settings import DatasetSection
+from gazekit.dataset.spec import DatasetSection
 from gazekit.events.settings import FixationSection, QualitySection
 from gazekit.pictures import PicturesSection
 from gazekit.screen import ScreenSection
 from survey.config import SurveySection
+
+if TYPE_CHECKING:
+    from gazekit.dataset.inputs import Inputs
 
 
 class StudySection(Section):
@@ -61,3 +65,11 @@ def read_study(path: str | Path) -> Study:
     ConfigError : no such file, not TOML, or wrong; the message lists every fault.
     """
     return validated(Study, read_toml(path), path)
+
+
+def dataset_inputs(path: str | Path) -> Inputs:
+    """Return what the dataset of a study is built of; see `gazekit.dataset.inputs.Inputs.build`."""
+    from gazekit.dataset.inputs import Inputs
+
+    study = read_study(path)
+    return Inputs(Path(path).parent, study.pictures, study.dataset, study.attention, study.fixations, study.study.seed)

@@ -313,17 +313,16 @@ def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> Non
 
 def _dataset(table: Path, fixations: Path, histograms: Path, dataset: Path, demo: Demo) -> None:
     from gazekit.core.tables import FIXATION_COLUMNS, read_table
-    from gazekit.dataset import build_dataset
+    from gazekit.dataset import DatasetSpec, build_dataset
     from gazekit.histograms import read_histograms
-    from gazekit.pictures import PicturesSection, list_pictures
+    from gazekit.pictures import list_pictures
 
     build_dataset(
-        list_pictures(PicturesSection(list=Path(table.name)), table.parent),
+        list_pictures(table),
         read_table(fixations, FIXATION_COLUMNS, "fixation table"),
         read_histograms(histograms),
         dataset,
-        share=demo.share,
-        seed=demo.seed,
+        DatasetSpec(share=demo.share, seed=demo.seed),
     )
 
 

@@ -114,27 +114,19 @@ def _listing(config: Pipeline, base: Path) -> str:
 
 
 def _dataset(config: Pipeline, base: Path, dataset: Path) -> None:
-    from gazekit.dataset.from_study import build_study, build_tables
+    from gazekit.dataset.inputs import Inputs
+    from gazekit.dataset.spec import DatasetSection
+    from gazekit.pictures import PicturesSection
+    from gazekit.study import dataset_inputs
 
     section, options = config.pipeline, config.dataset
     work: dict[str, Any] = {"workers": options.workers, "scheduler": options.scheduler}
     if section.kind == "gbr":
-        build_study(base / str(section.study), dataset, **work)
+        dataset_inputs(base / str(section.study)).build(dataset, **work)
         return
-    source: dict[str, Any] = {}
-    if section.kind == "ava":
-        source["ava"] = base / str(section.folder)
-    else:
-        source["photonet"] = base / str(section.counts)
-    build_tables(
-        pictures=base / str(section.pictures),
-        out=dataset,
-        cache=options.cache,
-        min_ratings=options.min_ratings,
-        seed=options.seed,
-        **source,
-        **work,
-    )
+    source: dict[str, Any] = {"ava": section.folder} if section.kind == "ava" else {"photonet": section.counts}
+    inputs = Inputs(base, PicturesSection(folder=section.pictures), DatasetSection(), **source)
+    inputs.build(dataset, {name: getattr(options, name) for name in ("cache", "min_ratings", "seed")}, **work)
 
 
 def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) -> None:

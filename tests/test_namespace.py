@@ -11,17 +11,20 @@ import pytest
 import gazekit
 
 NAMES = [
+    "DatasetSpec",
     "GazeRecording",
     "Placement",
     "Screen",
     "Session",
     "attended_rectangle",
     "attention_map",
+    "build_dataset",
     "compare",
     "data_quality",
     "detect_fixations",
     "errors",
     "label_samples",
+    "list_pictures",
     "models",
     "open_dataset",
     "open_session",

@@ -207,9 +207,8 @@ def _draw(
 ) -> list[Pixels]:
     """Write the pictures of one map; what a sheet shows of them: picture, scanpath, heatmap, masked."""
     name = file_name(viewing.image, "" if who == EVERYONE else who)
-    weight = viewing.weight if options.weight == "duration" else None
-    people = viewing.participant.tolist()
-    path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=people, numbers=len(viewing.participants) < 3)
+    weight = viewing.duration_ms if options.weight == "duration" else None
+    path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=viewing.names, numbers=len(viewing.participants) < 3)
     heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])
     masked = apply_mask(rgb, ~mask if options.remove else mask, options.fill, options.soft_px)
     write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))

@@ -1,22 +1,37 @@
-"""The section of a study file that maps and masks are made by."""
+"""Options of maps and masks, and the section of a study file that holds them."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from gazekit.core.config import Section
 
 
-class AttentionSection(Section):
-    """``[attention]``: from fixations to maps, and what of them a mask keeps."""
+class AttentionOptions(Section):
+    """From fixations to maps, and what of a map a mask keeps; see `gazekit.shapes.mask_spec.MaskSpec`."""
 
-    sigma_deg: PositiveFloat = 1.0
-    mask: Literal["rectangle", "patches", "region"] = "rectangle"
-    share: float = Field(default=0.7, gt=0, le=1)
-    share_of: Literal["mass", "area"] = "mass"
-    patches: PositiveInt = 3
-    patch_share: float = Field(default=0.2, gt=0, le=1)
-    weight: Literal["duration", "count"] = "duration"
+    sigma_deg: float = Field(default=1.0, gt=0, description="sigma of the maps, degrees of visual angle")
+    mask: Literal["rectangle", "patches", "region"] = Field(
+        default="rectangle",
+        description="what masks keep: the smallest rectangle, the best patches apart, the highest pixels",
+    )
+    share: float = Field(default=0.7, gt=0, le=1, description="share of the map in a rectangle or region")
+    share_of: Literal["mass", "area"] = Field(
+        default="mass", description="the share is of the map's mass or of the area"
+    )
+    patches: int = Field(default=3, ge=1, description="how many patches at most")
+    patch_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="height and width of a patch, as a share of the picture's; all cover half at most",
+    )
+    weight: Literal["duration", "count"] = Field(default="duration", description="what a fixation weighs in a map")
+
+
+class AttentionSection(AttentionOptions):
+    """``[attention]``: options of maps and masks, and what stands outside a mask."""
+
     fill: Literal["black", "mean", "blur", "foveated"] = "black"

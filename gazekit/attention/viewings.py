@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from gazekit.attention.maps import attention_map
 from gazekit.core.errors import ConfigError, InputError, unknown_name
-from gazekit.core.types import Map
+from gazekit.core.types import Bools, Map
 
 Weight = Literal["duration", "count"]
 By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]
@@ -22,45 +22,69 @@ EVERYONE = "everyone"
 
 @dataclass(frozen=True)
 class Viewing:
-    """What n fixations on one picture were, in its own pixels.
+    """The fixations of one person, or of several, on one picture.
 
     Attributes
     ----------
-    image : id of the picture.
-    size : its height and width.
-    x, y : (n,) picture pixels, in order of time for each participant; NaN off the picture.
-    weight : (n,) durations in milliseconds, or ones.
-    participant : (n,) who looked.
-    sigma_px : the Gaussian of its maps, in picture pixels.
+    image : str
+        Id of the picture.
+    size : (int, int)
+        Height and width of the picture, pixels; (0, 0) until they are known.
+    x, y : ndarray, shape (n,)
+        Places in pixels of the picture, in order of time for each participant; NaN off the picture.
+    duration_ms : ndarray, shape (n,)
+        Durations, milliseconds.
+    viewer : ndarray of int32, shape (n,)
+        Who looked: places in ``people``.
+    people : list of str
+        Names of all participants of the table that the fixations come from.
+    sigma_px : float
+        Sigma of the Gaussian of its maps, pixels of the picture.
+    weight : {"duration", "count"}
+        What a fixation weighs in the map.
     """
 
     image: str
     size: tuple[int, int]
-    x: npt.NDArray[np.float64]
-    y: npt.NDArray[np.float64]
-    weight: npt.NDArray[np.float64]
-    participant: npt.NDArray[Any]
+    x: npt.NDArray[np.floating[Any]]
+    y: npt.NDArray[np.floating[Any]]
+    duration_ms: npt.NDArray[np.floating[Any]]
+    viewer: npt.NDArray[np.int32]
+    people: list[str]
     sigma_px: float
+    weight: Weight = "duration"
 
     @property
     def participants(self) -> list[str]:
-        """Who has a fixation on the picture, sorted."""
-        return sorted(set(self.participant[np.isfinite(self.x)].tolist()))
+        """Names of those who have a fixation on the picture, sorted."""
+        return sorted(self.people[code] for code in np.unique(self.viewer[np.isfinite(self.x)]))
+
+    @property
+    def names(self) -> list[str]:
+        """Who made each fixation, (n,)."""
+        return [self.people[code] for code in self.viewer]
+
+    @property
+    def inside(self) -> Bools:
+        """Which fixations lie on the picture, (n,)."""
+        height, width = self.size
+        return np.asarray((self.x >= 0) & (self.x < width) & (self.y >= 0) & (self.y < height))
 
     def of(self, *participants: str) -> Viewing:
-        """The fixations of some participants only."""
-        return self._take(np.isin(self.participant, participants))
+        """Return the fixations of some participants only."""
+        return self.take(self._made_by(participants))
 
     def without(self, *participants: str) -> Viewing:
-        """The fixations of everyone else."""
-        return self._take(~np.isin(self.participant, participants))
+        """Return the fixations of everyone else."""
+        return self.take(~self._made_by(participants))
 
     def map(self) -> Map:
-        """The attention map, float32 (height, width), sum 1."""
-        return attention_map(self.x, self.y, self.weight, size=self.size, sigma_px=self.sigma_px)
+        """Return the attention map, float32 (height, width), sum 1."""
+        weight = self.duration_ms if self.weight == "duration" else None
+        return attention_map(self.x, self.y, weight, size=self.size, sigma_px=self.sigma_px)
 
     def scaled(self, longest: int) -> Viewing:
-        """The same fixations on the picture made smaller until its longer side has ``longest`` pixels."""
+        """Return the fixations on the picture made smaller until its longer side has ``longest`` pixels."""
         factor = min(1.0, longest / max(self.size))
         height, width = (max(1, round(side * factor)) for side in self.size)
         across, down = width / self.size[1], height / self.size[0]
@@ -68,45 +92,66 @@ class Viewing:
         return replace(self, size=(height, width), x=self.x * across, y=self.y * down, sigma_px=sigma)
 
     def leave_one_out(self) -> Iterator[tuple[Viewing, Viewing]]:
-        """Every participant and all the others, where there are any."""
+        """Yield every participant and all the others, where there are any."""
         for name in self.participants:
             others = self.without(name)
             if others.participants:
                 yield self.of(name), others
 
-    def _take(self, index: npt.NDArray[np.bool_]) -> Viewing:
-        return replace(
-            self,
-            x=self.x[index],
-            y=self.y[index],
-            weight=self.weight[index],
-            participant=self.participant[index],
-        )
+    def take(self, index: Bools) -> Viewing:
+        """Return some of the fixations."""
+        columns = {name: getattr(self, name)[index] for name in ("x", "y", "duration_ms", "viewer")}
+        return replace(self, **columns)
+
+    def _made_by(self, participants: Sequence[str]) -> Bools:
+        return np.isin(self.viewer, [code for code, name in enumerate(self.people) if name in participants])
 
 
 def viewings(
     fixations: pd.DataFrame,
-    sizes: Mapping[str, tuple[int, int]],
+    sizes: Mapping[str, tuple[int, int]] | None = None,
     *,
     sigma_deg: float = 1.0,
     sigma_px: float | None = None,
     weight: Weight = "duration",
 ) -> dict[str, Viewing]:
-    """The viewings of every picture that has a size and at least one fixation on it, by image id.
+    """Return what people looked at on every picture, by image id.
 
     Parameters
     ----------
-    fixations : a fixation table with ``image``, ``x_picture``, ``y_picture``; ``participant`` and ``duration_ms``
-        where it has them; ``x_deg`` where sigma is in degrees.
-    sizes : height and width of the pictures, by image id; fixations on other images are left out.
-    sigma_deg : sigma of the maps in degrees of visual angle, through the pictures' placement on the screen.
-    sigma_px : sigma in picture pixels instead, the same for all pictures.
-    weight : ``duration`` or ``count``.
+    fixations : DataFrame
+        A fixation table with ``image``, ``x_picture``, ``y_picture``; ``participant`` and ``duration_ms`` where it
+        has them; ``x_deg`` where sigma is in degrees.
+    sizes : mapping, optional
+        Image id to height and width in pixels; fixations on other images are left out. Without it all images are
+        taken, and their size is set later.
+    sigma_deg : float
+        Sigma of the maps in degrees of visual angle, through the pictures' placement on the screen.
+    sigma_px : float, optional
+        Sigma in picture pixels instead, the same for all pictures.
+    weight : {"duration", "count"}
+        What a fixation weighs.
+
+    Returns
+    -------
+    dict
+        Image id to `Viewing`, for every picture that has at least one fixation.
 
     Raises
     ------
-    InputError : a column is missing, or no fixation lies on any of the pictures.
-    ConfigError : sigma is in degrees, and the table does not tell how large a degree is.
+    InputError
+        A column is missing, or no fixation lies on any of the pictures.
+    ConfigError
+        Sigma is in degrees, and the table does not tell how large a degree is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"image": ["a", "a"], "participant": ["p1", "p2"], "x_picture": [9.0, 30.0],
+    ...                       "y_picture": [9.0, 20.0], "duration_ms": [200.0, 300.0]})
+    >>> looks = viewings(table, {"a": (40, 60)}, sigma_px=4)
+    >>> looks["a"].participants, looks["a"].of("p1").map().shape
+    (['p1', 'p2'], (40, 60))
     """
     if weight not in ("duration", "count"):
         raise unknown_name("weight", weight, ("duration", "count"))
@@ -114,20 +159,38 @@ def viewings(
     missing = [name for name in needed if name not in fixations]
     if missing:
         raise InputError(f"the fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, fixations))}")
-    table = fixations[fixations["image"].isin(list(sizes))]
-    table = table[table.groupby("image")["x_picture"].transform("count") > 0]
+    table = fixations[fixations["image"].notna() if sizes is None else fixations["image"].isin(list(sizes))]
+    table = table[table.groupby("image", observed=True)["x_picture"].transform("count") > 0]
     if not len(table):
-        raise InputError(f"none of {len(fixations)} fixations lies on any of the {len(sizes)} pictures")
+        among = "a picture" if sizes is None else f"any of the {len(sizes)} pictures"
+        raise InputError(f"none of {len(fixations)} fixations lies on {among}")
     sigma = picture_sigmas(table, sigma_deg, sigma_px)
-    return {str(image): _viewing(str(image), own, sizes, sigma, weight) for image, own in table.groupby("image")}
+    who = table["participant"].astype(str) if "participant" in table else pd.Series(EVERYONE, index=table.index)
+    codes, names = pd.factorize(who, sort=True)
+    which, images = pd.factorize(table["image"].astype(str), sort=True)
+    order = np.argsort(which, kind="stable")
+    ends = np.searchsorted(which[order], np.arange(len(images) + 1))
+    x, y = (table[name].to_numpy(np.float64)[order] for name in ("x_picture", "y_picture"))
+    duration = table["duration_ms"].to_numpy(np.float64)[order] if "duration_ms" in table else np.ones(len(table))
+    viewer, people = codes[order].astype(np.int32), [str(name) for name in names]
+    looks = {}
+    for image, start, end in zip(map(str, images), ends, ends[1:], strict=False):
+        size, rows = (0, 0) if sizes is None else (int(sizes[image][0]), int(sizes[image][1])), slice(start, end)
+        looks[image] = Viewing(
+            image, size, x[rows], y[rows], duration[rows], viewer[rows], people, sigma[image], weight
+        )
+    return looks
 
 
 def members(viewing: Viewing, by: By) -> dict[str, list[str]]:
-    """Whose fixations each map of a picture is made of: who -> participants.
+    """Return whose fixations each map of a picture is made of: who -> participants.
 
     Parameters
     ----------
-    by : ``everyone`` together, each ``participant``, all but one (``leave-one-out``), or the group of each participant
+    viewing : Viewing
+        The fixations on the picture.
+    by : str or mapping
+        ``everyone`` together, each ``participant``, all but one (``leave-one-out``), or the group of each participant
         by name; participants without a group are left out.
     """
     people = viewing.participants
@@ -143,17 +206,17 @@ def members(viewing: Viewing, by: By) -> dict[str, list[str]]:
     return {name: [p for p in people if by.get(p) == name] for name in groups}
 
 
-def maps_by_picture(seen: Mapping[str, Viewing], by: By = "everyone") -> dict[tuple[str, str], Map]:
-    """Attention maps by (image, who), where ``seen`` is what `viewings` gives and ``by`` is as for `members`."""
+def maps_by_picture(looks: Mapping[str, Viewing], by: By = "everyone") -> dict[tuple[str, str], Map]:
+    """Return attention maps by (image, who); ``looks`` is what `viewings` gives, ``by`` is as for `members`."""
     return {
         (image, who): viewing.of(*people).map()
-        for image, viewing in seen.items()
+        for image, viewing in looks.items()
         for who, people in members(viewing, by).items()
     }
 
 
 def pixels_per_degree(fixations: pd.DataFrame) -> pd.Series:
-    """How many picture pixels one degree about the screen's centre covers, by image.
+    """Return how many picture pixels one degree about the screen's centre covers, by image.
 
     A placement is linear and Fick azimuths are atan(x / distance), so that the tangent of ``x_deg`` is a straight
     line over ``x_picture``; its slope tells the size of a degree. NaN where fewer than two fixations lie apart.
@@ -172,11 +235,12 @@ def pixels_per_degree(fixations: pd.DataFrame) -> pd.Series:
 
 
 def picture_sigmas(table: pd.DataFrame, sigma_deg: float = 1.0, sigma_px: float | None = None) -> dict[str, float]:
-    """Sigma in picture pixels by image; pictures with a single fixation take the median of the others.
+    """Return sigma in picture pixels by image; pictures with a single fixation take the median of the others.
 
     Raises
     ------
-    ConfigError : sigma is in degrees, and the table does not tell how large a degree is.
+    ConfigError
+        Sigma is in degrees, and the table does not tell how large a degree is.
     """
     images = table["image"].unique()
     if sigma_px is not None:
@@ -190,19 +254,3 @@ def picture_sigmas(table: pd.DataFrame, sigma_deg: float = 1.0, sigma_px: float 
     if not scale.notna().any():
         raise ConfigError("no picture has two fixations apart, so the size of a degree is unknown: give sigma_px")
     return {str(image): float(sigma_deg * value) for image, value in scale.fillna(scale.median()).items()}
-
-
-def _viewing(
-    image: str, own: pd.DataFrame, sizes: Mapping[str, tuple[int, int]], sigma: Mapping[str, float], weight: Weight
-) -> Viewing:
-    people = own["participant"].astype(str) if "participant" in own else pd.Series(EVERYONE, index=own.index)
-    ones = np.ones(len(own))
-    return Viewing(
-        image=image,
-        size=(int(sizes[image][0]), int(sizes[image][1])),
-        x=own["x_picture"].to_numpy(np.float64),
-        y=own["y_picture"].to_numpy(np.float64),
-        weight=own["duration_ms"].to_numpy(np.float64) if weight == "duration" else ones,
-        participant=people.to_numpy(object),
-        sigma_px=sigma[image],
-    )

@@ -91,7 +91,7 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
     from gazekit.attention.export import Options
     from gazekit.core.errors import ConfigError
     from gazekit.core.tables import read_table
-    from gazekit.pictures import PicturesSection, list_pictures
+    from gazekit.pictures import list_pictures
     from gazekit.study import read_study
 
     given, study, groups = choices.pop("pictures"), choices.pop("study"), choices.pop("groups")
@@ -99,10 +99,9 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
     if isinstance(study, Path):
         plan = read_study(study)
         settings = plan.attention.model_dump()
-        section, base = plan.pictures, study.parent
+        pictures = [] if given else list_pictures(plan.pictures, study.parent)
     if isinstance(given, Path):
-        section = PicturesSection(folder=given) if given.is_dir() else PicturesSection(list=given)
-        base = Path()
+        pictures = list_pictures(given)
     elif not isinstance(study, Path):
         raise ConfigError("where are the pictures? give --pictures FOLDER (or a CSV list), or --study STUDY.toml")
     settings |= {key: value for key, value in choices.items() if value is not None}
@@ -110,7 +109,7 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
         table = read_table(groups, ["participant", "group"], "table of groups")
         settings["by"] = dict(zip(table["participant"].astype(str), table["group"].astype(str), strict=True))
     inputs = {"study": study} if isinstance(study, Path) else {}
-    return list_pictures(section, base), Options(**settings), inputs  # type: ignore[arg-type]
+    return pictures, Options(**settings), inputs  # type: ignore[arg-type]
 
 
 def _table(path: Path, rename: tuple[str, ...], one_based: bool) -> pd.DataFrame:

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from gazekit.cli._selection import chosen, masked_look, selection
+from gazekit.cli.build_dataset_ import show_summary
 
 HERE = click.Path(path_type=Path)
 
 
 @click.group("dataset")
 def command() -> None:
-    """MaskStyle into, verify, merge, subset, plot or export a dataset.
+    """Look into a dataset, check it, join several, take a part, plot it or export it.
 
     \b
     Example:  gazekit dataset info photos.dataset.h5
@@ -31,13 +32,7 @@ def info(path: Path, as_json: bool) -> None:
     \b
     Example:  gazekit dataset info photos.dataset.h5 --json
     """
-    import json
-
-    from gazekit.dataset import open_dataset
-    from gazekit.dataset.summary import summary, summary_lines
-
-    facts = summary(open_dataset(path, verify=False))
-    click.echo(json.dumps(facts) if as_json else "\n".join(summary_lines(facts)))
+    show_summary(path, as_json)
 
 
 @command.command()
@@ -81,7 +76,7 @@ def merge(paths: tuple[Path, ...], out: Path, seed: int, shard: int | None) -> N
     from gazekit.dataset.subset_merge import merge as merge_datasets
 
     merge_datasets([open_dataset(path) for path in paths], out, seed=seed, shard=shard)
-    _say(out)
+    show_summary(out)
 
 
 @command.command()
@@ -100,7 +95,7 @@ def subset(path: Path, out: Path, shard: int | None, **asked: Any) -> None:
 
     dataset = open_dataset(path)
     subset_dataset(dataset, chosen(dataset, **asked), out, shard=shard)
-    _say(out)
+    show_summary(out)
 
 
 @command.command()
@@ -151,10 +146,3 @@ def plot(path: Path, out: Path, scheme: str) -> None:
     dataset = open_dataset(path)
     click.echo(plot_scores(dataset, out / "scores.png", scheme))
     click.echo(plot_samples(dataset, out / "samples.png"))
-
-
-def _say(path: Path) -> None:
-    from gazekit.dataset import open_dataset
-    from gazekit.dataset.summary import summary, summary_lines
-
-    click.echo("\n".join(summary_lines(summary(open_dataset(path, verify=False)))))

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
 
+from gazekit.cli._spec_options import given, spec_options
 from gazekit.training.recipe import Recipe
-
-
-def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for every simple field of the recipe, with its default and description."""
-    for name, field in reversed(Recipe.model_fields.items()):
-        kinds = [kind for kind in get_args(field.annotation) if kind is not types.NoneType]
-        kind = kinds[0] if get_origin(field.annotation) in (types.UnionType, typing.Union) else field.annotation
-        if kind in (int, float, str):
-            extra: dict[str, Any] = {"type": kind}
-        elif get_origin(kind) is Literal:
-            extra = {"type": click.Choice(list(get_args(kind)))}
-        elif kind is bool:
-            extra = {"is_flag": True}
-        else:
-            continue
-        flag = "--" + name.replace("_", "-")
-        flags = f"{flag}/--no-{flag[2:]}" if kind is bool else flag
-        shown = field.default is not None
-        option = click.option(flags, name, default=field.default, show_default=shown, help=field.description, **extra)
-        function = option(function)
-    return function
 
 
 def seed_numbers(text: str) -> int | list[int]:
@@ -62,7 +39,7 @@ def seed_numbers(text: str) -> int | list[int]:
 @click.option("--dry-run", is_flag=True, help="Check everything and list the cells; train nothing.")
 @click.option("--compare/--no-compare", "compares", default=True, help="Compare and report when all cells are done.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-@recipe_options
+@spec_options(Recipe)
 def command(
     dataset: Path,
     out: Path,
@@ -91,9 +68,8 @@ def command(
     from gazekit.models.options import read_options
     from gazekit.training import plan, train
 
-    options |= {"models": models, "conditions": conditions or ("original", "human"), "seeds": seed_numbers(seeds)}
-    options["model_options"] = read_options(model_options)
-    options["scheduler"] = scheduler
+    options = given(options) | {"models": models, "conditions": conditions or ("original", "human")}
+    options |= {"seeds": seed_numbers(seeds), "model_options": read_options(model_options), "scheduler": scheduler}
     if dry_run:
         states = plan(dataset, out, **options).states()
         rows = [{"model": c.model, "condition": c.condition, "seed": c.seed, "state": state} for c, state in states]

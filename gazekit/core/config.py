@@ -6,7 +6,7 @@ import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,6 +22,18 @@ class Section(BaseModel):
     """A part of a settings file: immutable, and no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Spec(Section):
+    """Options of one piece of work, for Python: all that is wrong with them is said in one `ConfigError`."""
+
+    if not TYPE_CHECKING:  # type checkers and editors see the fields
+
+        def __init__(self, **options: Any) -> None:
+            try:
+                super().__init__(**options)
+            except ValidationError as error:
+                raise _faults(type(self), error, type(self).__name__) from None
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -42,14 +54,15 @@ def validated(model: type[Model], data: Mapping[str, Any], where: str | Path) ->
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        lines = [f"  {_place(fault['loc'])}: {_words(model, fault)}" for fault in error.errors()]
-        raise ConfigError(
-            f"{where} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines)
-        ) from None
+        raise _faults(model, error, where) from None
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(file)"
+def _faults(model: type[BaseModel], error: ValidationError, where: str | Path) -> ConfigError:
+    lines = []
+    for fault in error.errors():
+        place = ".".join(map(str, fault["loc"])) or ("together" if issubclass(model, Spec) else "(file)")
+        lines.append(f"  {place}: {_words(model, fault)}")
+    return ConfigError(f"{where} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines))
 
 
 def _words(model: type[BaseModel], fault: Any) -> str:

@@ -1,27 +1,127 @@
-"""A Dask cluster as an executor. Its workers see the same files and have the same gazekit."""
+"""Work side by side: processes that end with their parent, a queue of bounded length, and Dask clusters.
+
+A cluster's workers see the same files and have the same gazekit.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
-from collections.abc import Iterator
-from concurrent.futures import Executor
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from multiprocessing.connection import wait as wait_for
+from typing import Any, TypeVar
 
 from gazekit.core.errors import ConfigError, MissingExtraError, OutputError
 
 TIMEOUT = "20s"  # for the scheduler to answer
 RETRIES = 3  # work whose worker died so often is given up
+CLUSTER_AHEAD = 256  # jobs that a cluster is given at a time
+R = TypeVar("R")
+
+
+def results(
+    work: Callable[..., R], jobs: Iterable[tuple[Any, ...]], *, workers: int = 1, scheduler: str | None = None
+) -> Iterator[R]:
+    """Yield ``work(*job)`` of every job as it becomes ready: here, in processes or on a Dask cluster.
+
+    Parameters
+    ----------
+    work : callable
+        A function that a process can import.
+    jobs : iterable of tuple
+        Arguments of each call; taken from the iterable only as fast as work is done.
+    workers : int
+        Processes on this machine; 1 works in this one.
+    scheduler : str, optional
+        Address of a Dask scheduler, as ``tcp://host:8786``, whose workers do it instead.
+
+    Raises
+    ------
+    ConfigError
+        ``workers`` below 1; no Dask scheduler answers.
+    OutputError
+        A process died.
+    """
+    if workers < 1:
+        raise ConfigError(f"workers must be 1 or more; found {workers}")
+    if scheduler is not None:
+        with dask_executor(scheduler) as cluster:
+            yield from as_ready(cluster, work, jobs, CLUSTER_AHEAD)
+    elif workers == 1:
+        for job in jobs:
+            yield work(*job)
+    else:
+        with process_pool(workers) as pool:
+            yield from as_ready(pool, work, jobs, 2 * workers)
+
+
+def as_ready(executor: Executor, work: Callable[..., R], jobs: Iterable[tuple[Any, ...]], ahead: int) -> Iterator[R]:
+    """Yield results as they become ready; at most ``ahead`` jobs are given out at a time: memory stays flat."""
+    waiting = iter(jobs)
+    running: set[Future[R]] = set()
+    while True:
+        while len(running) < ahead and (job := next(waiting, None)) is not None:
+            running.add(executor.submit(work, *job))
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()
+
+
+@contextmanager
+def process_pool(workers: int) -> Iterator[Executor]:
+    """Start processes of one thread each that end when this process ends, even when it is killed.
+
+    Raises
+    ------
+    OutputError
+        A process died while it was at work.
+    """
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool:
+            raise OutputError(
+                "a process died (killed, or out of memory); what is done is kept: start it again"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _settle() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+
+        def leave() -> None:
+            wait_for([parent.sentinel])
+            os._exit(1)
+
+        threading.Thread(target=leave, daemon=True).start()
 
 
 @contextmanager
 def dask_executor(scheduler: str) -> Iterator[Executor]:
-    """The cluster at an address, as an executor; a worker that dies gives its work to the others.
+    """Connect to the cluster at an address, as an executor; a worker that dies gives its work to the others.
 
     Raises
     ------
-    MissingExtraError : Dask's distributed scheduler is not installed.
-    ConfigError : nothing answers at the address, or it has no workers.
-    OutputError : workers died again and again over the same work.
+    MissingExtraError
+        Dask's distributed scheduler is not installed.
+    ConfigError
+        Nothing answers at the address, or it has no workers.
+    OutputError
+        Workers died again and again over the same work.
     """
     try:
         from distributed import Client, KilledWorker

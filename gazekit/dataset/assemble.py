@@ -16,9 +16,17 @@ import numpy.typing as npt
 from gazekit.core.checksum import check_seal, read_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import whole_file
-from gazekit.dataset.layout import ATTENTION, SCHEMA, joined_boxes, read_remarks, read_text, row_column, write_columns
+from gazekit.dataset.layout import (
+    ATTENTION,
+    SCHEMA,
+    Remarks,
+    joined_boxes,
+    read_remarks,
+    read_text,
+    row_column,
+    write_columns,
+)
 
-Remarks = list[tuple[str, str, str]]
 _COPY = 1 << 23  # bytes at a time
 
 

@@ -2,63 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from gazekit.attention.fixation_io import on_pictures
+from gazekit.attention.viewings import Viewing, viewings
 from gazekit.conditions.controls import CONDITIONS, HUMAN
 from gazekit.core.errors import ConfigError, InputError, unknown_name
-from gazekit.dataset.annotations import Plan
+from gazekit.dataset.annotations import Annotations
 from gazekit.dataset.assemble import publish
-from gazekit.dataset.duplicates import DISTANCE
+from gazekit.dataset.layout import Remarks
 from gazekit.dataset.partitions import PARTITIONS
-from gazekit.dataset.seen import by_picture, digest
 from gazekit.dataset.shard_jobs import checked_target, make_parts
 from gazekit.dataset.shards import PartJob, PartOptions
-from gazekit.dataset.splits import check_folds, check_lists, checked_shares
+from gazekit.dataset.spec import DatasetSpec
+from gazekit.dataset.splits import check_folds, check_lists
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture
-from gazekit.shapes.mask_spec import Kind, MaskSpec, ShareOf
 
-MOST = 0.5  # of the picture that patches may cover
 ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
 
 
 def build_dataset(
     pictures: Sequence[Picture],
     fixations: pd.DataFrame | None,
-    histograms: pd.DataFrame,
+    ratings: pd.DataFrame,
     out: str | Path,
+    spec: DatasetSpec | None = None,
     *,
-    mask: Kind = "rectangle",
-    share: float = 0.7,
-    share_of: ShareOf = "mass",
-    patches: int = 3,
-    patch_share: float = 0.2,
-    sigma_deg: float = 1.0,
-    sigma_px: float | None = None,
-    weight: str = "duration",
-    map_size: int = 64,
-    conditions: Sequence[str] = CONDITIONS,
-    cache: int | None = None,
-    split: Sequence[float] = (0.8, 0.1, 0.1),
-    folds: int = 0,
-    schemes: Mapping[str, Mapping[str, Iterable[str]]] | None = None,
-    partitions: Sequence[str] = (),
-    categories: Mapping[str, Iterable[str]] | None = None,
-    groups: Mapping[str, str] | None = None,
-    near_duplicates: int | None = DISTANCE,
-    seed: int = 0,
-    scale: int | None = None,
-    min_ratings: int = 10,
-    min_viewers: int = 1,
-    include_marked: bool = False,
-    strict: bool = False,
-    unknown: str = "raise",
-    remarks: Iterable[tuple[str, str, str]] = (),
-    shard: int | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     dry_run: bool = False,
@@ -70,148 +46,145 @@ def build_dataset(
 
     Parameters
     ----------
-    pictures : as `gazekit.pictures.list_pictures` gives them.
-    fixations : a fixation table (see `gazekit.dataset.seen.by_picture`), or None: then the one condition is
-        ``original``.
-    histograms : a histogram table (`gazekit.histograms`).
-    out : the dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
-    mask, share, share_of, patches, patch_share : what of people's attention a mask keeps, and all controls keep
-        elsewhere; see `gazekit.shapes.mask_spec.MaskSpec`. Patches cover at most half of a picture.
-    sigma_deg, sigma_px, weight, map_size : of the human map; see `by_picture` and `PartOptions`.
-    cache : also keep every picture as a square of so many pixels, for fast training.
-    split, seed : shares of train, validation and test, drawn stratified by mean score.
-    folds : also the schemes ``fold1 .. foldk``.
-    schemes : also fixed lists, ``{scheme: {"train": ids, "validation": ids, "test": ids}}``; with ``test`` alone the
-        rest is dealt out to train and validation.
-    partitions : also named partitions (`gazekit.dataset.partitions`): ava1, ava2, photonet.
-    categories : category -> pictures, kept as ``dataset.category(name)``.
-    groups : picture -> group (photographer, burst): never on two sides of a split.
-    near_duplicates : bits of the 64-bit perceptual hash in which near-duplicates may differ; they form groups.
-        None: not looked for.
-    scale : number of buckets that the histograms must have.
-    min_ratings, min_viewers : pictures with fewer are marked, and left out of splits unless ``include_marked``.
-    strict : stop at the first picture that cannot be used, instead of naming it and going on.
-    unknown : ratings of pictures that are not there: ``raise``, or ``remark`` and go on.
-    remarks : (picture, remark, text), kept with those of the build.
-    shard : pictures a shard; 0 for one file; by default one file up to 1,000 pictures, beyond that shards of 500.
-    workers : processes on this machine.
-    scheduler : address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
-    dry_run : check the input and build nothing.
+    pictures : sequence of Picture
+        As `gazekit.pictures.list_pictures` gives them.
+    fixations : DataFrame or None
+        A fixation table: image, x_picture, y_picture (0-based pixels of the picture), duration_ms, participant, and
+        x_deg where the spec gives sigma in degrees. None: then the one condition is ``original``.
+    ratings : DataFrame
+        A histogram table (`gazekit.histograms`).
+    out : path
+        The dataset file, customarily ``*.dataset.h5``. An existing one is replaced when the new one is whole.
+    spec : DatasetSpec, optional
+        Masks, maps, splits and what is left out.
+    workers : int
+        Processes on this machine.
+    scheduler : str, optional
+        Address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
+    dry_run : bool
+        Check the input and build nothing.
+
+    Returns
+    -------
+    Path
+        The dataset file.
 
     Raises
     ------
-    ConfigError : options that make no sense, K that is not ``scale``.
-    InputError : ratings of unknown pictures, no picture that can be read, with ``strict`` any that cannot.
+    ConfigError
+        Options that do not fit the input: K that is not ``scale``, too many folds.
+    InputError
+        Ratings of unknown pictures, no picture that can be read, with ``strict`` any that cannot.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import gazekit as gk
+    >>> from skimage import data
+    >>> pictures = gk.list_pictures(Path(data.__file__).parent / "rocket.jpg")
+    >>> ratings = pd.DataFrame({"image": ["rocket.jpg"], "c1": [4], "c2": [8]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = gk.build_dataset(pictures, None, ratings, f"{folder}/rocket.dataset.h5", gk.DatasetSpec(seed=1))
+    ...     gk.open_dataset(path)
+    <Dataset rocket.dataset.h5: 1 pictures, 2 buckets, original>
     """
+    spec = spec or DatasetSpec()
     out, pictures = checked_target(out), sorted(pictures, key=lambda p: p.image)
-    conditions = _conditions(conditions, fixations is not None)
-    columns = count_columns(histograms)
-    rule = _rule(mask, share, share_of, patches, patch_share)
-    lists = {name: {part: list(ids) for part, ids in one.items()} for name, one in (schemes or {}).items()}
-    _check(columns, partitions, pictures, scale, split, cache)
-    _check_schemes(lists, folds, [p.image for p in pictures])
+    _check(spec, pictures, count_columns(ratings))
     fixations = None if fixations is None else on_pictures(fixations, pictures)
-    seen, participants = ({}, []) if fixations is None else by_picture(fixations, sigma_deg, sigma_px)
-    said = [*remarks, *_strangers(pictures, histograms, seen, unknown)]
-    options = PartOptions(rule, weight, map_size if fixations is not None else 0, cache)
-    size = shard if shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
+    looks, participants = ({}, []) if fixations is None else _viewings(fixations, spec)
+    remarks = [*spec.remarks, *_unlisted(pictures, ratings, looks, spec.unknown_ratings)]
+    options = PartOptions(spec.rule(), spec.map_size if fixations is not None else 0, spec.cache)
+    size = spec.shard if spec.shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
     step = size or PART
     jobs = [
-        PartJob(chosen, {p.image: seen[p.image] for p in chosen if p.image in seen}, options)
+        PartJob(chosen, {p.image: looks[p.image] for p in chosen if p.image in looks}, options)
         for chosen in (tuple(pictures[n : n + step]) for n in range(0, len(pictures), step))
     ]
-    inputs = {"ratings": digest(histograms)} | ({} if fixations is None else {"fixations": digest(fixations)})
-    plan = Plan(
-        columns=columns,
-        histograms=histograms,
+    annotations = Annotations(
+        spec=spec,
+        ratings=ratings,
+        conditions=_conditions(spec.conditions, fixations is not None),
         participants=participants,
-        conditions=conditions,
-        masks=rule.kind,
-        shares=tuple(checked_shares(split).tolist()),
-        folds=folds,
-        schemes=lists,
-        partitions=tuple(partitions),
-        categories={name: list(ids) for name, ids in (categories or {}).items()},
-        groups=dict(groups or {}),
-        near_duplicates=near_duplicates,
-        seed=seed,
-        min_ratings=min_ratings,
-        min_viewers=min_viewers if fixations is not None else 0,
-        include_marked=include_marked,
-        remarks=said,
+        looked_at=fixations is not None,
         sharded=size > 0,
-        parameters=rule.parameters()
-        | {"weight": weight, "map_size": options.map_size, "cache": cache}
-        | {"sigma_deg": sigma_deg, "sigma_px": sigma_px},
-        inputs=inputs,
+        remarks=remarks,
+        inputs={"ratings": digest(ratings)} | ({} if fixations is None else {"fixations": digest(fixations)}),
     )
     if dry_run:
         return out
-    parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=strict)
-    return publish(parts, out, plan.attributes(), plan.write, sharded=plan.sharded)
+    parts = make_parts(jobs, out, workers=workers, scheduler=scheduler, strict=spec.strict)
+    return publish(parts, out, annotations.attributes(), annotations.write, sharded=size > 0)
 
 
-def _rule(mask: Kind, share: float, share_of: ShareOf, patches: int, patch_share: float) -> MaskSpec:
-    rule = MaskSpec(mask, share, share_of, patches, patch_share)
-    covered = patches * patch_share**2
-    if mask == "patches" and covered > MOST + 1e-9:
+def digest(table: pd.DataFrame) -> str:
+    """Return the SHA-256 of a table's content, for the provenance: column by column, name and values."""
+    result = hashlib.sha256()
+    for name in table.columns:
+        column = table[name]
+        result.update(f"{name}\n".encode())
+        if pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != object:
+            result.update(np.ascontiguousarray(column.to_numpy(np.float64)).astype("<f8").tobytes())
+        else:
+            codes, values = pd.factorize(column.astype(str), sort=True)
+            result.update("\n".join(values).encode() + codes.astype("<i8").tobytes())
+    return result.hexdigest()
+
+
+def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Viewing], list[str]]:
+    """The fixations on every picture, with the 32 bits that a dataset keeps; the participants by their codes."""
+    needed = ["image", "x_picture", "y_picture", "duration_ms", "participant"]
+    missing = [name for name in needed if name not in fixations.columns]
+    if missing:
+        lacks, columns = ", ".join(missing), ", ".join(map(str, fixations.columns))
+        raise InputError(f"the fixation table lacks {lacks}; it has {columns}")
+    table = fixations[fixations["image"].notna() & (fixations["image"] != "")]
+    table = table[np.isfinite(table[["x_picture", "y_picture"]].to_numpy(np.float64)).all(axis=1)]
+    looks = viewings(table, sigma_deg=spec.sigma_deg, sigma_px=spec.sigma_px, weight=spec.weight)
+    small = {
+        image: replace(v, **{name: getattr(v, name).astype(np.float32) for name in ("x", "y", "duration_ms")})
+        for image, v in looks.items()
+    }
+    return small, next(iter(looks.values())).people
+
+
+def _conditions(wanted: Sequence[str] | None, looked_at: bool) -> tuple[str, ...]:
+    return tuple(n for n in CONDITIONS if (wanted is None or n in wanted) and (looked_at or n not in HUMAN))
+
+
+def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str]) -> None:
+    """Refuse what cannot be built, before the pictures are read."""
+    for kind, names, known in (
+        ("condition", spec.conditions or (), CONDITIONS),
+        ("partition", spec.partitions, PARTITIONS),
+    ):
+        for name in names:
+            if name not in known:
+                raise unknown_name(kind, name, known)
+    if spec.scale is not None and len(columns) != spec.scale:
         raise ConfigError(
-            f"{patches} patches of {patch_share:g} of height and width cover {covered:.0%} of a picture; "
-            f"at most {MOST:.0%} leaves room for controls elsewhere"
-        )
-    return rule
-
-
-def _conditions(wanted: Sequence[str], fixated: bool) -> tuple[str, ...]:
-    for name in wanted:
-        if name not in CONDITIONS:
-            raise unknown_name("condition", name, CONDITIONS)
-    return tuple(name for name in CONDITIONS if name in wanted and (fixated or name not in HUMAN))
-
-
-def _check(
-    columns: list[str],
-    partitions: Sequence[str],
-    pictures: Sequence[Picture],
-    scale: int | None,
-    split: Sequence[float],
-    cache: int | None,
-) -> None:
-    checked_shares(split)
-    for name in partitions:
-        if name not in PARTITIONS:
-            raise unknown_name("partition", name, PARTITIONS)
-    if scale is not None and len(columns) != scale:
-        raise ConfigError(
-            f"the ratings have {len(columns)} buckets (c1 .. c{len(columns)}); a scale of {scale} was expected"
+            f"the ratings have {len(columns)} buckets (c1 .. c{len(columns)}); a scale of {spec.scale} was expected"
         )
     if not pictures:
         raise InputError("a dataset needs at least one picture; the list is empty")
-    if cache is not None and not 16 <= cache <= 4096:
-        raise ConfigError(f"the cache's side must be 16 to 4096 pixels; found {cache}")
+    if spec.folds:
+        check_folds(spec.folds, len(pictures))
+    for name, lists in spec.schemes.items():
+        check_lists(name, lists, [p.image for p in pictures])
 
 
-def _check_schemes(lists: Mapping[str, Mapping[str, Sequence[str]]], folds: int, ids: Sequence[str]) -> None:
-    """What can be known of split schemes before the pictures are read."""
-    if folds:
-        check_folds(folds, len(ids))
-    for name, one in lists.items():
-        check_lists(name, one, ids)
-
-
-def _strangers(
-    pictures: Sequence[Picture], histograms: pd.DataFrame, seen: Mapping[str, object], unknown: str
-) -> list[tuple[str, str, str]]:
+def _unlisted(pictures: Sequence[Picture], ratings: pd.DataFrame, looks: Mapping[str, Viewing], go_on: bool) -> Remarks:
     """Ratings and fixations of pictures that are not in the list."""
     known = {p.image for p in pictures}
-    rated = [str(image) for image in histograms["image"] if str(image) not in known]
-    if rated and (unknown == "raise" or len(rated) == len(histograms)):
+    rated = [str(image) for image in ratings["image"] if str(image) not in known]
+    if rated and (not go_on or len(rated) == len(ratings)):
         raise InputError(
-            f"{len(rated)} of {len(histograms)} rated pictures are not in the list of pictures: {', '.join(rated[:10])}"
+            f"{len(rated)} of {len(ratings)} rated pictures are not in the list of pictures: {', '.join(rated[:10])}"
             f"{', ...' if len(rated) > 10 else ''}; the list has {len(known)}, as {min(known)}"
         )
-    looked = sorted(set(seen) - known)
-    if seen and len(looked) == len(seen):
+    looked = sorted(set(looks) - known)
+    if looks and len(looked) == len(looks):
         raise InputError(f"none of the fixations is on a picture of the list; they are on {', '.join(looked[:10])}")
     return [(image, "rated, no picture", "rated, but not in the list of pictures") for image in rated] + [
         (image, "looked at, no picture", "has fixations, but is not in the list of pictures") for image in looked

@@ -17,6 +17,7 @@ PART = "gazekit.dataset.shard/2"
 SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
 ATTENTION = ("shape", "rectangle", "viewers", "sigma_px")  # small columns of what people looked at
 REMARKS = ("image", "remark", "text")
+Remarks = list[tuple[str, str, str]]  # rows of those
 
 
 def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.attention.viewings import Viewing
 from gazekit.core.checksum import check_seal, read_seal
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.types import Bits, Mask, Pixels
@@ -246,20 +247,20 @@ class Dataset:
         file, row = self._source(i)
         return np.asarray(file["attention/map"][row, :height, :width], dtype=np.float32)
 
-    def fixations_of(self, i: int) -> pd.DataFrame:
-        """The fixations on a picture: participant, x_picture, y_picture (its own pixels), duration_ms."""
+    def viewing(self, i: int) -> Viewing:
+        """Return the fixations on a picture, in its own pixels."""
         file, row = self._source(i)
         start, end = file["fixation/offset"][row : row + 2]
-        names = np.array(self.participants, dtype=object)
-        columns = {name: file[f"fixation/{name}"][start:end] for name in ("x", "y", "duration_ms", "viewer")}
-        return pd.DataFrame(
-            {
-                "participant": names[columns["viewer"]],
-                "x_picture": columns["x"],
-                "y_picture": columns["y"],
-                "duration_ms": columns["duration_ms"],
-            }
-        )
+        x, y, duration = (file[f"fixation/{name}"][start:end].astype(np.float64) for name in ("x", "y", "duration_ms"))
+        viewer, sigma = file["fixation/viewer"][start:end], float(self.sigma_px[i])
+        return Viewing(self.ids[i], self.size(i), x, y, duration, viewer, self.participants, sigma)
+
+    def fixations_of(self, i: int) -> pd.DataFrame:
+        """Return the fixations on a picture: participant, x_picture, y_picture (its own pixels), duration_ms."""
+        look = self.viewing(i)
+        columns = {"x_picture": look.x, "y_picture": look.y, "duration_ms": look.duration_ms}
+        names = pd.Series(look.names, dtype=object)
+        return pd.DataFrame({"participant": names} | {k: v.astype(np.float32) for k, v in columns.items()})
 
     @property
     def fixations(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.attention import attention_map
+from gazekit.attention.viewings import Viewing
 from gazekit.core.checksum import check_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.types import Mask, Pixels
+from gazekit.core.types import Map, Mask, Pixels
 from gazekit.dataset.duplicates import perceptual_hash
-from gazekit.dataset.layout import PART, row_column, write_columns, write_remarks
+from gazekit.dataset.layout import PART, Remarks, row_column, write_columns, write_remarks
 from gazekit.dataset.resize import resized
 from gazekit.pictures import Picture, examine_picture
 from gazekit.shapes.mask_spec import MaskSpec
-from gazekit.shapes.packed import FINER, Size, grid_shape, packed, scaled_box
+from gazekit.shapes.packed import FINER, grid_shape, packed, scaled_box
 from gazekit.shapes.rectangles import Box, Boxes
 from gazekit.shapes.regions import around
 
@@ -31,22 +31,10 @@ _WRITE = 1 << 22  # bytes that are gathered before they are written
 
 
 @dataclass(frozen=True)
-class PictureFixations:
-    """The fixations on one picture: pixels of the picture, milliseconds, and who (a code)."""
-
-    x: npt.NDArray[np.float32]
-    y: npt.NDArray[np.float32]
-    duration_ms: npt.NDArray[np.float32]
-    viewer: npt.NDArray[np.int32]
-    sigma_px: float
-
-
-@dataclass(frozen=True)
 class PartOptions:
     """What decides a part's content beside its pictures and fixations."""
 
     rule: MaskSpec = field(default_factory=MaskSpec)
-    weight: str = "duration"
     map_size: int = 64  # pixels of the longer side of the human map; 0: no maps
     cache: int | None = None  # also keep the pixels, resized to a square of this side
 
@@ -56,7 +44,7 @@ class PartJob:
     """One part to make; picklable."""
 
     pictures: tuple[Picture, ...]
-    fixations: dict[str, PictureFixations]
+    looks: dict[str, Viewing]
     options: PartOptions
 
     def key(self) -> str:
@@ -66,11 +54,10 @@ class PartJob:
             stamp = picture.file.stat() if picture.file.is_file() else None
             known = [stamp.st_size, stamp.st_mtime_ns] if stamp else []
             digest.update(json.dumps([picture.image, str(picture.file), *known]).encode())
-            if picture.image in self.fixations:
-                seen = self.fixations[picture.image]
-                for column in (seen.x, seen.y, seen.duration_ms, seen.viewer):
+            if (look := self.looks.get(picture.image)) is not None:
+                for column in (look.x, look.y, look.duration_ms, look.viewer):
                     digest.update(column.tobytes())
-                digest.update(str(seen.sigma_px).encode())
+                digest.update(f"{look.sigma_px} {look.weight}".encode())
         return digest.hexdigest()
 
 
@@ -84,7 +71,7 @@ class Row:
     height: int
     notes: str
     phash: int
-    map: npt.NDArray[np.float32] | None
+    map: Map | None
     region: Mask | None  # of the rule `region`, on its grid
     boxes: list[Box]
     viewers: int
@@ -98,7 +85,7 @@ class _Gathered:
     ends: list[int] = field(default_factory=lambda: [0])
     digests: list[str] = field(default_factory=list)
     shapes: list[tuple[int, int]] = field(default_factory=list)
-    remarks: list[tuple[str, str, str]] = field(default_factory=list)
+    remarks: Remarks = field(default_factory=list)
 
 
 def make_part(job: PartJob, target: Path) -> Path:
@@ -128,7 +115,7 @@ def check_part(path: Path) -> None:
                 raise FormatError(f"{path}: picture {i} did not come back from the disk as it was written")
 
 
-def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, options: PartOptions) -> Row:
+def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: PartOptions) -> Row:
     """Decode and check a picture; make its hash, and from its fixations the map, rectangle and viewers.
 
     Raises
@@ -138,11 +125,11 @@ def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, opt
     info, pixels = examine_picture(encoded, str(picture.file))
     height, width = pixels.shape[:2]
     viewers, amap, region, boxes = 0, None, None, list[Box]()
-    if seen is not None:
-        on = (seen.x >= 0) & (seen.x < width) & (seen.y >= 0) & (seen.y < height) & (seen.duration_ms > 0)
-        viewers = len(np.unique(seen.viewer[on]))
+    if look is not None:
+        look = replace(look, size=(height, width))
+        viewers = len(np.unique(look.viewer[look.inside & (look.duration_ms > 0)]))
         if viewers:
-            amap, region, boxes = _attention(seen, (height, width), options)
+            amap, region, boxes = _attention(look, options)
     return Row(
         image=picture.image,
         encoded=encoded,
@@ -154,34 +141,29 @@ def prepare(picture: Picture, encoded: bytes, seen: PictureFixations | None, opt
         region=region,
         boxes=boxes,
         viewers=viewers,
-        sigma_px=0.0 if seen is None else seen.sigma_px,
+        sigma_px=0.0 if look is None else look.sigma_px,
         pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
     )
 
 
-def _attention(
-    seen: PictureFixations, size: Size, options: PartOptions
-) -> tuple[npt.NDArray[np.float32], Mask | None, list[Box]]:
+def _attention(look: Viewing, options: PartOptions) -> tuple[Map, Mask | None, list[Box]]:
     """The map on a grid of the picture's shape; what the rule keeps of it: a region, rectangles in picture pixels."""
-    rule, scale = options.rule, min(1.0, options.map_size / max(size))
-    h, w = grid = grid_shape(size, options.map_size)
-    weight = seen.duration_ms if options.weight == "duration" else None
-    x, y = seen.x * (w / size[1]), seen.y * (h / size[0])
-    amap = attention_map(x, y, weight, size=grid, sigma_px=seen.sigma_px * scale)
+    small, rule = look.scaled(options.map_size), options.rule
+    amap = small.map()
     if rule.kind != "region":
-        return amap, None, [scaled_box(box, grid, size) for box in rule.boxes(amap)]
-    finer = grid_shape(size, FINER * options.map_size)
+        return amap, None, [scaled_box(box, small.size, look.size) for box in rule.boxes(amap)]
+    finer = grid_shape(look.size, FINER * options.map_size)
     region = rule.region(np.asarray(cv2.resize(amap, finer[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32))
-    return amap, region, [scaled_box(around(region), finer, size)]
+    return amap, region, [scaled_box(around(region), finer, look.size)]
 
 
-def _rows(job: PartJob, remarks: list[tuple[str, str, str]]) -> Iterator[Row]:
+def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
     for picture in job.pictures:
         try:
             encoded = picture.file.read_bytes()
             if not encoded:
                 raise InputError(f"{picture.file} is empty (0 bytes)")
-            row = prepare(picture, encoded, job.fixations.get(picture.image), job.options)
+            row = prepare(picture, encoded, job.looks.get(picture.image), job.options)
         except FileNotFoundError:
             remarks.append((picture.image, "missing", f"no such file: {picture.file.name}"))
         except OSError as error:
@@ -275,21 +257,22 @@ def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
         viewers=np.array([row.viewers for row in rows], dtype=np.int32),
         sigma_px=np.array([row.sigma_px for row in rows], dtype=np.float32),
     )
-    _write_fixations(file.create_group("fixation"), [job.fixations.get(row.image) for row in rows])
+    write_fixations(file.create_group("fixation"), [job.looks.get(row.image) for row in rows])
     write_remarks(file, gathered.remarks)
 
 
-def _padded(found: list[list[Box]], count: int) -> Boxes:
-    boxes = np.zeros((len(found), count, 4), dtype=np.int32)
-    for row, own in zip(boxes, found, strict=True):
-        row[: len(own)] = np.array(own, dtype=np.int32).reshape(-1, 4)
+def _padded(rectangles: list[list[Box]], count: int) -> Boxes:
+    boxes = np.zeros((len(rectangles), count, 4), dtype=np.int32)
+    for row, of_picture in zip(boxes, rectangles, strict=True):
+        row[: len(of_picture)] = np.array(of_picture, dtype=np.int32).reshape(-1, 4)
     return boxes
 
 
-def _write_fixations(group: h5py.Group, seen: list[PictureFixations | None]) -> None:
-    ends = np.cumsum([0] + [0 if one is None else len(one.x) for one in seen], dtype=np.int64)
+def write_fixations(group: h5py.Group, looks: Sequence[Viewing | None]) -> None:
+    """Write the fixations on each picture, one picture after the other."""
+    ends = np.cumsum([0] + [0 if look is None else len(look.x) for look in looks], dtype=np.int64)
     columns: dict[str, npt.NDArray[Any]] = {"offset": ends}
     for name, kind in (("x", np.float32), ("y", np.float32), ("duration_ms", np.float32), ("viewer", np.int32)):
-        parts = [getattr(one, name) for one in seen if one is not None]
+        parts = [getattr(look, name) for look in looks if look is not None]
         columns[name] = np.concatenate([np.empty(0, dtype=kind), *parts]).astype(kind)
     write_columns(group, **columns)

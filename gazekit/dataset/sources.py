@@ -13,6 +13,7 @@ import pandas as pd
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import read_table
+from gazekit.dataset.layout import Remarks
 from gazekit.histograms import moments, read_histograms
 from gazekit.pictures import Picture
 from survey.errors import SurveyError
@@ -27,7 +28,6 @@ CATEGORIES = {  # paper 2: name of AVA's list -> AVA's tag
     "portrait": "Portraiture",
     "stilllife": "Still Life",
 }
-Remarks = list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from gazekit.conditions.regions import region_column
 from gazekit.core.checksum import sealed_file
@@ -34,7 +33,7 @@ from gazekit.dataset.layout import (
 )
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.shard_jobs import checked_target, work_folder
-from gazekit.dataset.shards import check_part
+from gazekit.dataset.shards import check_part, write_fixations
 from gazekit.dataset.splits import split
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
@@ -182,7 +181,9 @@ def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int
         attention = {name: table.pop(name) for name in ATTENTION}
         write_columns(file["image"], offset=ends, **table)
         write_columns(file.require_group("attention"), **attention)
-        _copy_fixations(file.create_group("fixation"), source, people)
+        code = np.array([people.index(name) for name in dataset.participants], dtype=np.int32)
+        looks = [dataset.viewing(i) for i in rows.tolist()]
+        write_fixations(file.create_group("fixation"), [replace(v, viewer=code[v.viewer]) for v in looks])
         write_remarks(file, [])
 
 
@@ -194,21 +195,6 @@ def _make_room(file: h5py.File, dataset: Dataset, count: int, caches: set[int]) 
         square = (count, dataset.map_size, dataset.map_size)
         large["attention/map"] = row_column(file, "attention/map", square, np.float32, shuffle=True)
     return large
-
-
-def _copy_fixations(group: h5py.Group, source: _Source, people: list[str]) -> None:
-    code = {name: n for n, name in enumerate(people)}
-    tables = [source.dataset.fixations_of(i) for i in source.rows.tolist()]
-    ends = np.concatenate([[0], np.cumsum([len(table) for table in tables])]).astype(np.int64)
-    joined = pd.concat(tables, ignore_index=True)
-    write_columns(
-        group,
-        offset=ends,
-        x=joined["x_picture"].to_numpy(np.float32),
-        y=joined["y_picture"].to_numpy(np.float32),
-        duration_ms=joined["duration_ms"].to_numpy(np.float32),
-        viewer=np.array([code[name] for name in joined["participant"]], dtype=np.int32),
-    )
 
 
 def _write_tables(file: h5py.File, sources: Sequence[_Source], schemes: Table, group: Index) -> None:

@@ -44,7 +44,8 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
     own : Mapping[str, list[ndarray]]
         Name to maps of every picture of the dataset (N, g, g), one array a seed.
     """
-    seen = {i: viewing for i in indices.tolist() if (viewing := _viewing(dataset, i)) is not None}
+    looks = {i: dataset.viewing(i) for i in indices.tolist() if dataset.viewers[i]}
+    seen = {i: look.take(look.inside).scaled(_LONGEST) for i, look in looks.items() if look.inside.any()}
     several = {i: viewing for i, viewing in seen.items() if len(viewing.participants) > 1}
     if len(several) > 1:  # the same pictures for the ceiling and what stands under it
         seen = several
@@ -76,20 +77,6 @@ def own_maps_of(folder: Path, models: list[str], count: int) -> dict[str, list[M
             _, maps = read_attention(path, count)
             found.setdefault(f"{model} ({method})" if method else model, []).append(maps)
     return found
-
-
-def _viewing(dataset: Dataset, i: int) -> Viewing | None:
-    table = dataset.fixations_of(i) if dataset.viewers[i] else None
-    if table is None:
-        return None
-    height, width = dataset.sizes[i].tolist()
-    x, y = (table[name].to_numpy(np.float64) for name in ("x_picture", "y_picture"))
-    on = (x >= 0) & (y >= 0) & (x < width) & (y < height)
-    if not on.any():
-        return None
-    sigma = float(dataset.sigma_px[i])
-    weight, viewer = table["duration_ms"].to_numpy(np.float64)[on], table["participant"].to_numpy(object)[on]
-    return Viewing(dataset.ids[i], (height, width), x[on], y[on], weight, viewer, sigma).scaled(_LONGEST)
 
 
 def _others(seen: Mapping[int, Viewing], places: list[int], place: int) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from gazekit.core.errors import FormatError
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture
 from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
 from tests.dataset.test_kill import SCRIPT, run_kills
@@ -214,9 +214,7 @@ def test_a_training_loader_keeps_up_with_decoding(
         looks(pictures),
         made_up_ratings([p.image for p in pictures]),
         tmp_path / "d.h5",
-        sigma_px=24,
-        cache=cache,
-        mask=mask,  # type: ignore[arg-type]
+        DatasetSpec(sigma_px=24, cache=cache, mask=mask),  # type: ignore[arg-type]
     )
     rounds, context = 10, multiprocessing.get_context("spawn")
     files = [p.file for p in pictures] * rounds

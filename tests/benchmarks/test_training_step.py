@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from gazekit import models
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.models.input_spec import SQUARE, Look
 from gazekit.pictures import Picture
 from gazekit.training.distributed import Team
@@ -41,7 +41,7 @@ def photographs(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     ratings.columns = [f"c{k}" for k in range(1, 11)]
     ratings.insert(0, "image", names)
     out = tmp_path_factory.mktemp("photographs") / "osie.dataset.h5"
-    return build_dataset([Picture(n, files[n]) for n in names], fixations, ratings, out, sigma_px=24.0)
+    return build_dataset([Picture(n, files[n]) for n in names], fixations, ratings, out, DatasetSpec(sigma_px=24.0))
 
 
 def ready(model: str, path: Path) -> tuple[TrainingState, Reader]:

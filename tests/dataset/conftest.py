@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.dataset import Dataset, build_dataset, open_dataset
+from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture
 
 SOURCES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -23,8 +23,10 @@ class Collection:
     fixations: pd.DataFrame
     histograms: pd.DataFrame
 
-    def build(self, out: Path, **options: Any) -> Path:
-        return build_dataset(self.pictures, self.fixations, self.histograms, out, **({"sigma_px": 12.0} | options))
+    def build(self, out: Path, *, workers: int = 1, scheduler: str | None = None, **options: Any) -> Path:
+        spec = DatasetSpec(**{"sigma_px": 12.0} | options)
+        tables = self.pictures, self.fixations, self.histograms
+        return build_dataset(*tables, out, spec, workers=workers, scheduler=scheduler)
 
 
 def cut_photographs(folder: Path, count: int, side: int = 128, seed: int = 0) -> list[Picture]:

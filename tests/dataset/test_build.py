@@ -15,8 +15,8 @@ import pytest
 from gazekit.attention import attended_rectangle
 from gazekit.conditions.controls import HUMAN
 from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
-from gazekit.dataset import Dataset, build_dataset, open_dataset
-from gazekit.dataset.seen import digest
+from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
+from gazekit.dataset.build import digest
 from gazekit.dataset.shard_jobs import work_folder
 from gazekit.pictures import Picture, read_picture
 from tests.dataset.conftest import Collection, made_up_ratings
@@ -198,7 +198,7 @@ def test_a_bad_picture_is_named_and_the_rest_goes_on(
     assert row["remark"] == remark
     assert pd.Series([row["text"]]).str.contains(text).all()
     with pytest.raises(FormatError, match=f"1 pictures cannot be used: p999.jpg .{remark}"):
-        build_dataset(pictures, None, histograms, tmp_path / "strict.h5", strict=True)
+        build_dataset(pictures, None, histograms, tmp_path / "strict.h5", DatasetSpec(strict=True))
     assert not (tmp_path / "strict.h5").exists()
 
 
@@ -225,7 +225,7 @@ def refused(collection: Collection, tmp_path: Path, case: str) -> None:
         options["split"] = (0.5, 0.5)
     elif case == "condition":
         options["conditions"] = ("original", "humans")
-    build_dataset(pictures, fixations, histograms, out, **options)
+    build_dataset(pictures, fixations, histograms, out, DatasetSpec(**options))
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ SCRIPT = textwrap.dedent(
     from pathlib import Path
     if __name__ == "__main__":
         collection, options = pickle.loads(Path(sys.argv[1]).read_bytes())
-        from gazekit.dataset import build_dataset
+        from gazekit.dataset import DatasetSpec, build_dataset
         print("go", flush=True)
-        build_dataset(*collection, Path(sys.argv[2]), **options)
+        workers = options.pop("workers", 1)
+        build_dataset(*collection, Path(sys.argv[2]), DatasetSpec(**options), workers=workers)
     """
 )
 

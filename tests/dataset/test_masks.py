@@ -15,7 +15,7 @@ import pytest
 from gazekit.conditions.controls import lenders
 from gazekit.core.checksum import sealed_file
 from gazekit.core.errors import ConfigError, InputError
-from gazekit.dataset import Dataset, build_dataset, open_dataset
+from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.subset_merge import merge, subset
 from gazekit.pictures import Picture
 from gazekit.shapes.mask_spec import MaskSpec
@@ -250,13 +250,13 @@ def test_the_first_datasets_still_open(built: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mask": "boxes"}, "unknown mask 'boxes'"),
+        ({"mask": "boxes"}, "mask: should be 'rectangle', 'patches' or 'region', found 'boxes'"),
         (
             {"mask": "patches", "patches": 9, "patch_share": 0.3},
             "9 patches of 0.3 .* cover 81% .* at most 50%",
         ),
         ({"mask": "patches", "share_of": "area"}, "follows from their number and size"),
-        ({"mask": "region", "share": 1.2}, "share must be above 0 and at most 1; found 1.2"),
+        ({"mask": "region", "share": 1.2}, "share: should be less than or equal to 1, found 1.2"),
     ],
 )
 def test_masks_that_make_no_sense_are_refused(
@@ -282,15 +282,14 @@ def test_regions_given_by_hand(dataset: Dataset) -> None:
 
 def test_without_fixations_there_are_no_masks_of_any_kind(collection: Collection, tmp_path: Path) -> None:
     made = open_dataset(
-        build_dataset(collection.pictures, None, collection.histograms, tmp_path / "d.h5", mask="region")
+        build_dataset(collection.pictures, None, collection.histograms, tmp_path / "d.h5", DatasetSpec(mask="region"))
     )
     assert made.conditions == ("original",)
     assert made.mask(0, "original").all()
 
 
 def test_the_rule_in_a_study_file_and_as_options(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.dataset.from_study import build_study
-    from gazekit.study import read_study
+    from gazekit.study import dataset_inputs, read_study
 
     collection.fixations.to_csv(tmp_path / "f.csv", index=False)
     collection.histograms.to_csv(tmp_path / "r.csv", index=False)
@@ -302,9 +301,11 @@ def test_the_rule_in_a_study_file_and_as_options(collection: Collection, tmp_pat
         'distance_mm = 630\n[pictures]\nlist = "p.csv"\n[attention]\nmask = "patches"\npatches = 2\npatch_share = 0.3\n'
         '[dataset]\nout = "d.dataset.h5"\nfixations = "f.csv"\nratings = "r.csv"\nsigma_px = 12\n'
     )
-    made = open_dataset(build_study(study))
+    made = open_dataset(dataset_inputs(study).build())
     assert (made.mask_kind, made.rectangles(0, "human").shape) == ("patches", (2, 4))
-    other = open_dataset(build_study(study, tmp_path / "o.h5", mask="region", share_of="area", share=0.2))
+    other = open_dataset(
+        dataset_inputs(study).build(tmp_path / "o.h5", {"mask": "region", "share_of": "area", "share": 0.2})
+    )
     assert other.mask(4, "centre").mean() == pytest.approx(0.2, abs=1e-3)
     study.write_text(study.read_text().replace('"patches"', '"patch"'))
     with pytest.raises(ConfigError, match="mask"):
@@ -343,7 +344,9 @@ def test_a_small_picture_has_a_grid_of_its_own_size(tmp_path: Path) -> None:
         rows += [(file.name, "a", x, y, 200.0) for x, y in rng.uniform(5, 15, (5, 2))]
     fixations = pd.DataFrame(rows, columns=["image", "participant", "x_picture", "y_picture", "duration_ms"])
     ratings = made_up_ratings([p.image for p in pictures])
-    made = open_dataset(build_dataset(pictures, fixations, ratings, tmp_path / "d.h5", sigma_px=2.0, mask="region"))
+    made = open_dataset(
+        build_dataset(pictures, fixations, ratings, tmp_path / "d.h5", DatasetSpec(sigma_px=2.0, mask="region"))
+    )
     rule = MaskSpec("region")
     for i in range(4):
         np.testing.assert_array_equal(made.mask(i, "human"), rule.region(made.human_map(i)))

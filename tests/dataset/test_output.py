@@ -14,7 +14,7 @@ import pytest
 from gazekit.attention.fixation_io import read_fixations
 from gazekit.cli import main
 from gazekit.core.errors import InputError
-from gazekit.dataset import Dataset, build_dataset, open_dataset
+from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
 from gazekit.dataset.plots import plot_samples, plot_scores, sample_rows
 from gazekit.dataset.sources import read_ratings, read_scheme
@@ -102,9 +102,7 @@ def test_an_exported_folder_builds_the_same_pictures_again(dataset: Dataset, tmp
             read_fixations(out / "fixations.csv"),
             read_ratings(out / "ratings.csv"),
             tmp_path / "again.h5",
-            sigma_px=12.0,
-            cache=96,
-            schemes={"kept": split},
+            DatasetSpec(sigma_px=12.0, cache=96, schemes={"kept": split}),
         )
     )
     same_rows(again, dataset, list(range(40)))
@@ -289,7 +287,7 @@ def test_a_masked_square_is_what_a_network_reads(dataset: Dataset) -> None:
 
 def test_sessions_become_a_dataset(sample_data: Path, tmp_path: Path) -> None:
     """From the sample's recorded sessions and single ratings, as a study file says."""
-    from gazekit.dataset.from_study import build_study
+    from gazekit.study import dataset_inputs
 
     text = (sample_data / "study.toml").read_text().split("[dataset]")[0]
     text = text.replace('list = "pictures.csv"', f'list = "{(sample_data / "pictures.csv").as_posix()}"')
@@ -304,7 +302,7 @@ def test_sessions_become_a_dataset(sample_data: Path, tmp_path: Path) -> None:
         min_ratings = 1
         """
     )
-    dataset = open_dataset(build_study(study, tmp_path / "d.dataset.h5"))
+    dataset = open_dataset(dataset_inputs(study).build(tmp_path / "d.dataset.h5"))
     listed = pd.read_csv(sample_data / "pictures.csv")["image"].astype(str)
     assert dataset.ids == sorted(listed)
     assert dataset.viewers.max() == len(list((sample_data / "sessions").glob("*.gaze.h5")))

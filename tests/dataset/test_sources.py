@@ -14,7 +14,7 @@ from PIL import Image
 
 from gazekit.attention.fixation_io import read_fixations
 from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.sources import LAYOUTS, read_ava, read_list, read_photonet, read_ratings
 from gazekit.pictures import Picture, examine_picture, inspect_picture, read_picture
 from tests.dataset.conftest import cut_photographs, made_up_ratings
@@ -51,11 +51,13 @@ def test_ava_is_read_whole(tmp_path: Path) -> None:
         None,
         found.histograms,
         tmp_path / "ava.h5",
-        schemes=found.schemes,
-        categories=found.categories,
-        partitions=found.partitions,
-        remarks=found.remarks,
-        unknown="remark",
+        DatasetSpec(
+            schemes=found.schemes,
+            categories=found.categories,
+            partitions=found.partitions,
+            remarks=found.remarks,
+            unknown_ratings=True,
+        ),
     )
     dataset = open_dataset(path)
     assert len(dataset) == 29
@@ -160,7 +162,9 @@ def write_odd(folder: Path, photograph: Image.Image) -> dict[str, str]:
 def test_awkward_pictures_are_handled_or_named(tmp_path: Path, photograph: Image.Image) -> None:
     said = write_odd(tmp_path, photograph)
     pictures = [Picture(name, tmp_path / name) for name in sorted(said)]
-    out = build_dataset(pictures, None, made_up_ratings(sorted(said)), tmp_path / "d.h5", near_duplicates=None)
+    out = build_dataset(
+        pictures, None, made_up_ratings(sorted(said)), tmp_path / "d.h5", DatasetSpec(near_duplicates=None)
+    )
     dataset = open_dataset(out)
     assert {row.image: row.remark for row in dataset.remarks.itertuples()} == said
     good = sorted(name for name, remark in said.items() if remark != "broken")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gazekit.core.errors import ConfigError, InputError
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.duplicates import components, near_pairs, perceptual_hash
 from gazekit.dataset.partitions import partition, tails
 from gazekit.dataset.splits import fixed, folds, split
@@ -197,7 +197,7 @@ def test_groups_and_near_duplicates_stay_together_in_a_dataset(tmp_path: Path) -
         pictures.append(Picture(copy.name, copy))
     groups = {p.image: f"photographer {n % 3}" for n, p in enumerate(pictures[10:19])}
     histograms = made_up_ratings([p.image for p in pictures])
-    path = build_dataset(pictures, None, histograms, tmp_path / "d.h5", groups=groups, folds=4)
+    path = build_dataset(pictures, None, histograms, tmp_path / "d.h5", DatasetSpec(groups=groups, folds=4))
     dataset = open_dataset(path)
     for scheme in dataset.schemes:
         codes = dict(zip(dataset.ids, dataset.codes(scheme).tolist(), strict=True))
@@ -205,5 +205,5 @@ def test_groups_and_near_duplicates_stay_together_in_a_dataset(tmp_path: Path) -
         assert all(len({codes[i] for i in groups if groups[i] == who}) == 1 for who in groups.values())
     said = dataset.remarks[dataset.remarks["remark"] == "near-duplicate"]
     assert [f"z{n}.jpg" for n in range(10)] == said["image"].tolist()
-    free = open_dataset(build_dataset(pictures, None, histograms, tmp_path / "f.h5", near_duplicates=None))
+    free = open_dataset(build_dataset(pictures, None, histograms, tmp_path / "f.h5", DatasetSpec(near_duplicates=None)))
     assert len(np.unique(free.groups)) == 40

@@ -15,7 +15,7 @@ import torch
 
 from gazekit import models
 from gazekit.cli import main
-from gazekit.dataset import build_dataset
+from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.pictures import Picture
 from gazekit.training.load_model import load_trained
 
@@ -30,7 +30,7 @@ def seven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ratings = pd.DataFrame(rng.multinomial(12, [1 / 7] * 7, 60), columns=[f"c{k}" for k in range(1, 8)])
     ratings.insert(0, "image", [p.image for p in pictures])
     target = folder / "seven.dataset.h5"
-    return build_dataset(pictures, None, ratings, target, split=(0.6, 0.2, 0.2), near_duplicates=None)
+    return build_dataset(pictures, None, ratings, target, DatasetSpec(split=(0.6, 0.2, 0.2), near_duplicates=None))
 
 
 COMMON = ["--seeds", "1", "--condition", "original", "--size", "32", "--epochs", "1", "--threads", "1", "--no-compare"]

@@ -11,9 +11,10 @@ import pytest
 from gazekit.attention import saliency
 from gazekit.dataset import Dataset, open_dataset
 from gazekit.dataset.export import export_images
-from gazekit.dataset.from_study import build_tables
+from gazekit.dataset.inputs import Inputs
 from gazekit.dataset.sources import read_ratings
-from gazekit.pictures import read_picture
+from gazekit.dataset.spec import DatasetSection
+from gazekit.pictures import PicturesSection, read_picture
 from tests.dataset.conftest import made_up_ratings
 
 CONTROLS = ("centre", "shuffled", "random")
@@ -27,17 +28,11 @@ def osie(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def build(real_data: Path, folder: Path, mask: str) -> Dataset:
     images = [f.name for f in sorted((real_data / "osie" / "stimuli").glob("*.jpg"))]
     made_up_ratings(images, n=20).to_csv(folder / "simulated_ratings.csv", index=False)
-    path = build_tables(
-        pictures=real_data / "osie" / "stimuli",
-        ratings=folder / "simulated_ratings.csv",
-        fixations=real_data / "osie" / "fixations.csv",
-        one_based=True,
-        sigma_px=24.0,
-        min_viewers=15,
-        mask=mask,
-        out=folder / "osie.dataset.h5",
+    section = DatasetSection(
+        ratings=folder / "simulated_ratings.csv", fixations=real_data / "osie" / "fixations.csv", min_viewers=15
     )
-    return open_dataset(path)
+    inputs = Inputs(Path(), PicturesSection(folder=real_data / "osie" / "stimuli"), section, one_based=True)
+    return open_dataset(inputs.build(folder / "osie.dataset.h5", {"sigma_px": 24.0, "mask": mask}))
 
 
 def test_all_photographs_and_viewers_are_in(osie: Dataset) -> None:

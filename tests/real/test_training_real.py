@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture
 from gazekit.stats.map_agreement import CEILING, FLOORS
 from gazekit.stats.noise_ceiling import constant_histogram, split_half
@@ -58,7 +58,9 @@ def test_a_grid_on_real_fixations(real_data: Path, tmp_path: Path) -> None:
     table = pd.DataFrame(votes, columns=[f"c{k}" for k in range(1, 11)])
     table.insert(0, "image", [f.name for f in files])
     pictures = [Picture(f.name, f) for f in files]
-    path = build_dataset(pictures, fixations, table, tmp_path / "osie.dataset.h5", sigma_px=24.0, split=(0.6, 0.1, 0.3))
+    path = build_dataset(
+        pictures, fixations, table, tmp_path / "osie.dataset.h5", DatasetSpec(sigma_px=24.0, split=(0.6, 0.1, 0.3))
+    )
     out = train(
         path, tmp_path / "out", models=["nima-narrow"], conditions=["human", "synthetic"], seeds=1, size=48,
         epochs=1, threads=1,

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import skimage.data
 
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.histograms import moments
 from gazekit.pictures import Picture
 from gazekit.report import write_report
@@ -42,7 +42,11 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = table.assign(image=[p.image for p in pictures], n=20, mean=mean, std=std, flags="")
     seen = pd.DataFrame(fixations, columns=["participant", "image", "x_picture", "y_picture", "duration_ms"])
     return build_dataset(
-        pictures, seen, table, folder / "forty.dataset.h5", sigma_px=6, split=(0.6, 0.1, 0.3), near_duplicates=None
+        pictures,
+        seen,
+        table,
+        folder / "forty.dataset.h5",
+        DatasetSpec(sigma_px=6, split=(0.6, 0.1, 0.3), near_duplicates=None),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.dataset import build_dataset
+from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.pictures import Picture
 
 if TYPE_CHECKING:
@@ -104,9 +104,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pd.DataFrame(fixations, columns=["participant", "image", "x_picture", "y_picture", "duration_ms"]),
         pd.DataFrame(ratings, columns=["image", *(f"c{k}" for k in range(1, 8))]),
         folder / "spots.dataset.h5",
-        sigma_px=4.0,
-        split=(0.7, 0.1, 0.2),
-        near_duplicates=None,
+        DatasetSpec(sigma_px=4.0, split=(0.7, 0.1, 0.2), near_duplicates=None),
     )
 
 

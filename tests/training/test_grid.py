@@ -98,16 +98,18 @@ def test_a_folder_begun_before_an_option_existed_goes_on(folder: Path, dataset: 
         train(dataset, out, conditions=["human"], seeds=2, new_head=True, **SMALL)
 
 
-def test_the_ceiling_is_over_the_pictures_of_what_stands_under_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ceiling_is_over_the_pictures_of_what_stands_under_it() -> None:
     rng = np.random.default_rng(0)
 
-    def viewing(dataset: None, i: int) -> Viewing:
-        viewers = np.repeat(["P1", "P2"], 4) if i % 2 else np.repeat(["P1"], 8)
-        x, y = rng.uniform(0, 40, 8), rng.uniform(0, 30, 8)
-        return Viewing(str(i), (30, 40), x, y, np.full(8, 200.0), viewers.astype(object), 3.0)
+    class Looks:
+        viewers = np.ones(10)
 
-    monkeypatch.setattr("gazekit.stats.map_agreement._viewing", viewing)
-    table = agreement_table(None, np.arange(10), {"net": [list(rng.random((10, 6, 8), dtype=np.float32))]})
+        def viewing(self, i: int) -> Viewing:
+            viewer = np.repeat([0, 1], 4) if i % 2 else np.zeros(8, dtype=int)
+            x, y = rng.uniform(0, 40, 8), rng.uniform(0, 30, 8)
+            return Viewing(str(i), (30, 40), x, y, np.full(8, 200.0), viewer, ["P1", "P2"], 3.0)
+
+    table = agreement_table(Looks(), np.arange(10), {"net": [list(rng.random((10, 6, 8), dtype=np.float32))]})
     assert set(table["map"]) == {"net", CEILING, *FLOORS}
     assert set(table["n"]) == {5}
 

@@ -14,7 +14,7 @@ from PIL import Image
 from skimage.data import astronaut
 
 from gazekit.core.errors import ConfigError
-from gazekit.dataset import build_dataset, open_dataset
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.models.input_spec import Look
 from gazekit.pictures import Picture
 from gazekit.training import plan, train
@@ -46,7 +46,7 @@ def shaped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ratings.append((image, *rng.multinomial(12, share / share.sum())))
     table = pd.DataFrame(ratings, columns=["image", *(f"c{k}" for k in range(1, 6))])
     return build_dataset(
-        pictures, None, table, folder / "shaped.dataset.h5", split=(0.7, 0.1, 0.2), near_duplicates=None
+        pictures, None, table, folder / "shaped.dataset.h5", DatasetSpec(split=(0.7, 0.1, 0.2), near_duplicates=None)
     )
 
 
@@ -85,7 +85,9 @@ def test_a_file_is_seen_as_the_dataset_shows_it(tmp_path: Path) -> None:
     photograph.convert("CMYK").save(tmp_path / "cmyk.jpg")
     pictures = [Picture(path.name, path) for path in sorted(tmp_path.iterdir())]
     table = pd.DataFrame([(p.image, 3, 4, 5) for p in pictures], columns=["image", "c1", "c2", "c3"])
-    data = open_dataset(build_dataset(pictures, None, table, tmp_path / "d.dataset.h5", near_duplicates=None))
+    data = open_dataset(
+        build_dataset(pictures, None, table, tmp_path / "d.dataset.h5", DatasetSpec(near_duplicates=None))
+    )
     for i, picture in enumerate(pictures):
         encoded = picture.file.read_bytes()
         (view,) = Look("view", 96).decoded(encoded, picture.image)
@@ -136,7 +138,7 @@ def test_own_attention_is_masked_by_the_rule_and_area_of_peoples(kind: str, data
     table = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 60), columns=[f"c{k}" for k in range(1, 6)])
     table.insert(0, "image", [picture.image for picture in pictures])
     rule: dict[str, Any] = {"mask": kind, "sigma_px": 4.0, "split": (0.6, 0.2, 0.2), "near_duplicates": None}
-    masked = open_dataset(build_dataset(pictures, seen, table, tmp_path / "d.dataset.h5", **rule))
+    masked = open_dataset(build_dataset(pictures, seen, table, tmp_path / "d.dataset.h5", DatasetSpec(**rule)))
     options = {**OPTIONS, "conditions": ["human", "synthetic"], "epochs": 1, "fill": "mean", "soft_px": 2.0}
     out = train(masked.path, tmp_path / "out", models=["nima-narrow"], **options)
     assert (out / "runs/nima-narrow/synthetic/seed0/done.json").exists()

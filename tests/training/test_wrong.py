@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from gazekit.cli import main
-from gazekit.dataset import build_dataset
+from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.pictures import Picture
 from gazekit.training import plan, train
 
@@ -49,7 +49,7 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ratings = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 20), columns=[f"c{k}" for k in range(1, 6)])
     ratings.insert(0, "image", [p.image for p in pictures])
     return build_dataset(
-        pictures, None, ratings, folder / "few.dataset.h5", split=(0.7, 0.15, 0.15), near_duplicates=None
+        pictures, None, ratings, folder / "few.dataset.h5", DatasetSpec(split=(0.7, 0.15, 0.15), near_duplicates=None)
     )
 
 
@@ -64,7 +64,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ratings = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 60), columns=[f"c{k}" for k in range(1, 6)])
     ratings.insert(0, "image", [p.image for p in pictures])
     return build_dataset(
-        pictures, None, ratings, folder / "wide.dataset.h5", split=(0.6, 0.2, 0.2), near_duplicates=None
+        pictures, None, ratings, folder / "wide.dataset.h5", DatasetSpec(split=(0.6, 0.2, 0.2), near_duplicates=None)
     )
 
 

@@ -1,0 +1,132 @@
+"""What a dataset is built of, read from the files that a study or a command line names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gazekit.attention.fixation_io import read_fixations
+from gazekit.attention.settings import AttentionSection
+from gazekit.core.errors import ConfigError, InputError
+from gazekit.core.progress import track
+from gazekit.dataset.build import build_dataset
+from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_ratings, read_scheme
+from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
+from gazekit.events.settings import FixationSection
+from gazekit.pictures import PicturesSection, list_pictures
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a dataset is built of, and the options that come with them.
+
+    Attributes
+    ----------
+    base : Path
+        Folder that the paths of the sections are relative to.
+    pictures, dataset, attention, fixations
+        Sections of a study file.
+    seed : int
+        Of everything random.
+    one_based : bool
+        The fixations' pixels are counted from 1.
+    ava, photonet : Path, optional
+        A public collection instead of the ratings: AVA's folder, Photo.net's list.
+    """
+
+    base: Path
+    pictures: PicturesSection
+    dataset: DatasetSection
+    attention: AttentionSection = field(default_factory=AttentionSection)
+    fixations: FixationSection = field(default_factory=FixationSection)
+    seed: int = 0
+    one_based: bool = False
+    ava: Path | None = None
+    photonet: Path | None = None
+
+    def build(self, out: str | Path | None = None, options: Mapping[str, Any] | None = None, **work: Any) -> Path:
+        """Read the files and build the dataset; ``options`` of the spec go before what the sections say.
+
+        Raises
+        ------
+        ConfigError
+            Nothing is said of ratings or of where to write, or more than one source of ratings is given.
+        """
+        section = self.dataset
+        target = out or (self.base / section.out if section.out else None)
+        if target is None:
+            raise ConfigError("say where the dataset goes: [dataset] out = '...', or --out")
+        sources = [source for source in (section.ratings, self.ava, self.photonet) if source is not None]
+        if not sources:
+            raise ConfigError("[dataset] needs ratings = '...', a table of counts or of ratings one by one")
+        if len(sources) > 1:
+            raise ConfigError("give one of ratings, AVA and Photo.net")
+        spec = DatasetSpec(**(self._options() | dict(options or {})))
+        collection = self._collection(spec)
+        spec = spec.model_copy(
+            update={
+                "schemes": collection.schemes | spec.schemes,
+                "categories": collection.categories | spec.categories,
+                "partitions": (*collection.partitions, *spec.partitions),
+                "remarks": collection.remarks,
+                "unknown_ratings": section.ratings is None,
+            }
+        )
+        return build_dataset(collection.pictures, self.fixation_table(), collection.histograms, target, spec, **work)
+
+    def fixation_table(self) -> pd.DataFrame | None:
+        """Return the fixations: of a table, or found in sessions; None where neither is named."""
+        section = self.dataset
+        if section.fixations is not None:
+            if section.sessions:
+                raise ConfigError("[dataset] has both fixations and sessions; keep one")
+            return read_fixations(self.base / section.fixations, one_based=self.one_based)
+        if not section.sessions:
+            return None
+        return session_table([self.base / path for path in section.sessions], self.fixations)
+
+    def _options(self) -> dict[str, Any]:
+        """What the sections say of the spec."""
+        section = self.dataset
+        options = {name: getattr(section, name) for name in DatasetOptions.model_fields}
+        options |= self.attention.model_dump(exclude={"fill"}) | {"seed": self.seed}
+        options["schemes"] = {name: read_scheme(self.base / path) for name, path in section.lists.items()}
+        if section.groups:
+            options["groups"] = read_mapping(self.base / section.groups, "group")
+        if section.categories:
+            options["categories"] = read_categories(self.base / section.categories)
+        return options
+
+    def _collection(self, spec: DatasetSpec) -> Collection:
+        if self.dataset.ratings is None:
+            folder = self.base / str(self.pictures.folder)
+            return read_ava(self.ava, folder) if self.ava else read_photonet(str(self.photonet), folder)
+        ratings = read_ratings(self.base / self.dataset.ratings, spec.scale, spec.min_ratings)
+        return Collection(list_pictures(self.pictures, self.base), ratings)
+
+
+def session_table(paths: Sequence[Path], section: FixationSection) -> pd.DataFrame:
+    """Return the fixations of session files, or of all in a folder, by the section's detector."""
+    from gazekit.events import session_fixations
+    from gazekit.session import open_session
+
+    files = [f for path in paths for f in (sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path])]
+    if not files:
+        raise InputError(f"no session file (*.gaze.h5) in {', '.join(map(str, paths))}")
+    tables = [
+        session_fixations(open_session(file), section.detector, **section.parameters)
+        for file in track(files, "fixations", len(files))
+    ]
+    return pd.concat(tables, ignore_index=True)
+
+
+def read_categories(path: str | Path) -> dict[str, list[str]]:
+    """Read a CSV with the columns image and category, as category -> pictures."""
+    categories: dict[str, list[str]] = {}
+    for image, name in read_mapping(path, "category").items():
+        categories.setdefault(name, []).append(image)
+    return categories
