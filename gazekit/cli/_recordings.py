@@ -14,6 +14,8 @@ from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gazekit.screen import Screen
     from gazekit.session import Session
 
@@ -45,6 +47,18 @@ def session_files(paths: Sequence[Path]) -> list[Path]:
     from gazekit.formats.exporting import session_files
 
     return session_files(paths)
+
+
+def makers_fixations(path: Path, screen: Mapping[str, float] | None = None) -> pd.DataFrame | None:
+    """Read a file of fixations that another program found; None where it is another file."""
+    from gazekit.formats.fixation_tables import layout_of, read_makers_fixations
+
+    layout = layout_of(path) if path.is_file() and not path.name.endswith(SUFFIX) else None
+    if layout is None:
+        return None
+    table = read_makers_fixations(path, screen)
+    click.echo(f"{path}: {len(table)} fixations, {layout.title}", err=True)
+    return table
 
 
 def screen_options(command: Command) -> Command:

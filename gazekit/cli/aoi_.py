@@ -6,20 +6,33 @@ from pathlib import Path
 
 import click
 
+from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
+
 
 @click.command("aoi")
 @click.argument("fixations", type=click.Path(path_type=Path))
 @click.argument("areas", type=click.Path(path_type=Path))
+@screen_options
 @click.option("--out", type=click.Path(path_type=Path), help="Table of areas to write: .csv, .tsv or .parquet.")
 @click.option(
     "--transitions", "steps", type=click.Path(path_type=Path), help="Table of transitions between areas to write."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the table of areas as JSON.")
-def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, as_json: bool) -> None:
+def command(
+    fixations: Path,
+    areas: Path,
+    pixels: tuple[float, float] | None,
+    screen_mm: tuple[float, float] | None,
+    distance_mm: float | None,
+    out: Path | None,
+    steps: Path | None,
+    as_json: bool,
+) -> None:
     """Compute dwell time, first fixation, revisits and transitions of areas of interest.
 
-    FIXATIONS is a table of `gazekit fixations`. AREAS is a JSON file: for each picture the areas by name, each a list
-    of corners in picture pixels or the name of a mask picture beside the file (white is inside).
+    FIXATIONS is a table of `gazekit fixations`, or a file of fixations of another program. AREAS is a JSON file: for
+    each picture the areas by name, each a list of corners in picture pixels or the name of a mask picture
+    beside the file (white is inside).
 
     \b
     Example:  gazekit aoi fixations.csv areas.json --out aoi.csv --transitions steps.csv
@@ -29,7 +42,9 @@ def command(fixations: Path, areas: Path, out: Path | None, steps: Path | None, 
     from gazekit.core.tables import FIXATION_COLUMNS, read_table, write_table
     from gazekit.events.aoi import aoi_table, read_areas, transitions
 
-    table = read_table(fixations, FIXATION_COLUMNS, "fixation table")
+    table = makers_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
+    if table is None:
+        table = read_table(fixations, FIXATION_COLUMNS, "fixation table")
     known = read_areas(areas)
     figures = aoi_table(table, known)
     made = provenance("gazekit.aoi/1", {}, {"fixations": fixations, "areas": areas})

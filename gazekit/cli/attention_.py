@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("fixations", type=click.Path(path_type=Path))
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder of pictures, or a CSV list (image, file).")
 @click.option("--study", type=click.Path(path_type=Path), help="Study file: its pictures and [attention] section.")
+@screen_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
 @click.option("--mask", type=click.Choice(["rectangle", "region", "patches", "fixations"]),
               help="What a mask keeps.  [rectangle]")  # fmt: skip
@@ -53,7 +56,8 @@ def command(
     """Attention maps, rectangles and masks from fixations.
 
     FIXATIONS is a table as `gazekit fixations` writes it (image, x_picture, y_picture, duration_ms, participant), or
-    one with x, y, duration and viewer or subject.
+    one with x, y, duration and viewer or subject, or a file of fixations of another program (EyeLink Data Viewer,
+    Gazepoint, Tobii, OSIE's MATLAB file, etdb).
     OUT gets attention.csv, maps, scanpaths, heatmaps, masked pictures, a contact sheet, pairs of original and masked
     pictures, and how well people agree.
 
@@ -65,8 +69,10 @@ def command(
     from gazekit.attention.export import write_attention
     from gazekit.core.tables import read_table
 
+    sizes = screen_sizes(None, *(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")))  # type: ignore[arg-type]
     pictures, options, inputs = _inputs(choices)
-    table = _table(fixations, rename, one_based)
+    table = makers_fixations(fixations, sizes)
+    table = _table(fixations, rename, one_based) if table is None else table
     found = write_attention(
         table,
         pictures,

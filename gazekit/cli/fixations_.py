@@ -50,6 +50,9 @@ def command(
 ) -> None:
     """Find the fixations of sessions (files or folders) and write them as one table.
 
+    Files of fixations that another program found are taken as they are (EyeLink Data Viewer, Gazepoint, Tobii, OSIE,
+    etdb).
+
     \b
     Example:  gazekit fixations recordings --out fixations.csv
               gazekit fixations recordings --out fixations.csv --saccades saccades.csv
@@ -59,7 +62,7 @@ def command(
 
     import pandas as pd
 
-    from gazekit.cli._recordings import each_session, parameter, screen_sizes
+    from gazekit.cli._recordings import each_session, makers_fixations, parameter, screen_sizes
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from gazekit.events import session_fixations, session_saccades
@@ -73,7 +76,12 @@ def command(
     values = dict(section.parameters) if name == section.detector else {}
     values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
     fixation_tables, saccade_tables, files = [], [], {}
-    for path, session in each_session(sessions, "fixations", strict=strict, screen=screen):
+    for path in sessions:
+        if (table := makers_fixations(path, screen)) is not None:
+            fixation_tables.append(table)
+            files[str(path)] = path
+    others = [path for path in sessions if str(path) not in files]
+    for path, session in each_session(others, "fixations", strict=strict, screen=screen) if others else ():
         fixation_tables.append(session_fixations(session, name, **values))
         if saccades is not None:
             saccade_tables.append(session_saccades(session, name, **values))
