@@ -31,13 +31,23 @@ def seed_numbers(text: str) -> int | list[int]:
     multiple=True,
     help="original, human, shuffled, synthetic, ...; default: the first two.",
 )
-@click.option("--seeds", default="3", show_default=True, help="How many, or which: 0,5,9.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells trained side by side.")
-@click.option("--threads", type=click.IntRange(1), help="Of each job; default: the cores over the jobs.")
+@click.option("--seeds", default="3", show_default=True, help="How many seeds of training, or which: 0,5,9.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Runs trained side by side.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each job; default: the cores over the jobs.")
 @click.option("--scheme", default="default", show_default=True, help="Named split of the dataset.")
-@click.option("--scheduler", help="Address of a Dask scheduler whose workers train the cells.")
-@click.option("--dry-run", is_flag=True, help="Check everything and list the cells; train nothing.")
-@click.option("--compare/--no-compare", "compares", default=True, help="Compare and report when all cells are done.")
+@click.option(
+    "--cross-validate",
+    type=click.IntRange(3),
+    metavar="K",
+    help="Test every picture once, in K folds; default: the dataset's test split only.",
+)
+@click.option(
+    "--repeats", default=1, show_default=True, type=click.IntRange(1), help="Deal the pictures into folds so often."
+)
+@click.option("--strict", is_flag=True, help="Stop where pictures have no ratings; default: name them, leave them out.")
+@click.option("--scheduler", help="Address of a Dask scheduler whose workers train the runs, as tcp://host:8786.")
+@click.option("--dry-run", is_flag=True, help="Check everything and list the runs; train nothing.")
+@click.option("--compare/--no-compare", "compares", default=True, help="Compare and report when all runs are done.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @spec_options(Recipe)
 def command(
@@ -50,7 +60,7 @@ def command(
     dry_run: bool,
     compares: bool,
     as_json: bool,
-    scheduler: str | None,
+    strict: bool,
     **options: Any,
 ) -> None:
     """Train a grid of models, conditions and seeds on DATASET, compare them with intervals, and write the report.
@@ -61,6 +71,7 @@ def command(
     \b
     Example:  gazekit train reef.dataset.h5 --out runs/reef --model nima-mobilenet --model residual-attention-56 \\
                 --condition original --condition human --condition shuffled --condition synthetic --seeds 3
+              gazekit train reef.dataset.h5 --out runs/folds --model nima-mobilenet --cross-validate 10 --seeds 1
               gazekit train reef.dataset.h5 --out runs/reef --model nima-narrow --size 64 --dry-run
     """
     import json
@@ -69,18 +80,34 @@ def command(
     from gazekit.training import plan, train
 
     options = given(options) | {"models": models, "conditions": conditions or ("original", "human")}
-    options |= {"seeds": seed_numbers(seeds), "model_options": read_options(model_options), "scheduler": scheduler}
+    options |= {"seeds": seed_numbers(seeds), "model_options": read_options(model_options)}
     if dry_run:
         states = plan(dataset, out, **options).states()
         rows = [{"model": c.model, "condition": c.condition, "seed": c.seed, "state": state} for c, state in states]
         click.echo(json.dumps(rows) if as_json else "\n".join(f"{state:>5}  {cell}" for cell, state in states))
         return
+    if leads():
+        _tell_unrated(dataset, strict)
     train(dataset, out, **options)
     outcome = {"out": str(out)}
     if compares and leads():
         outcome |= compare_and_report(out)
     if leads():
         click.echo(json.dumps(outcome) if as_json else "\n".join(map(str, outcome.values())))
+
+
+def _tell_unrated(path: Path, strict: bool) -> None:
+    """Name the pictures that nobody rated, which are in no split; where ``strict``, stop instead."""
+    from gazekit.core.errors import InputError
+    from gazekit.dataset import open_dataset
+    from gazekit.training.grid import unrated
+
+    names = unrated(open_dataset(path, verify=False))
+    if names:
+        text = f"{len(names)} pictures have no ratings and are left out: {', '.join(names[:10])}"
+        if strict:
+            raise InputError(text.replace(" and are left out", "") + " (--strict)")
+        click.echo(text, err=True)
 
 
 def leads() -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import InputError
@@ -99,7 +100,7 @@ def compare(
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)
     write_table(paired, folder / PAIRED)
-    write_table(_agreement(folder, config, data), folder / AGREEMENT)
+    write_table(_agreement(folder, config, predictions.images, data), folder / AGREEMENT)
     if by_category is None:
         _remove_categories(folder / CATEGORIES)
     else:
@@ -166,8 +167,8 @@ def _method(
     }
 
 
-def _agreement(folder: Path, config: Configuration, data: Dataset | None) -> pd.DataFrame:
+def _agreement(folder: Path, config: Configuration, images: Sequence[str], data: Dataset | None) -> pd.DataFrame:
     if data is None:
         return pd.DataFrame(columns=COLUMNS)
     maps = own_maps_of(folder, config.models, len(data))
-    return agreement_table(data, data.indices("test", config.scheme), maps)
+    return agreement_table(data, np.array([data.index(image) for image in images]), maps)

@@ -4,6 +4,7 @@
 
     config.json truth.csv                   the grid that was asked for; the ratings of every picture by split
     runs/<model>/<condition>/seed<k>/       a run: config.json, metrics.jsonl, checkpoints, predictions.csv, done.json
+    runs/.../seed<k>[-repeat<r>]/fold<j>/   the same of a fold, where predictions.csv above it is of all folds
     synthetic/<model>/seed<k>[-<way>].npz   what each network attends to
     comparison.csv paired.csv agreement.csv categories.csv conclusion.json      written by `gazekit.stats.compare`
     report.html report-tables/ pictures/    the report, its tables, and pictures that it shows as well
@@ -16,7 +17,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from gazekit.core.tables import read_table
 from gazekit.core.types import Floats
 from gazekit.histograms import count_columns
 from gazekit.stats.metrics import default_threshold
-from gazekit.stats.predictions import Predictions
+from gazekit.stats.predictions import OutOfFold, Pass, Predictions
 
 CONFIG, TRUTH = "config.json", "truth.csv"
 COMPARISON, PAIRED, AGREEMENT, CONCLUSION = "comparison.csv", "paired.csv", "agreement.csv", "conclusion.json"
@@ -55,17 +56,31 @@ class Run:
     model: str
     condition: str
     seed: int
+    repeat: int = 1
+    fold: int = 0
+
+    @property
+    def seed_name(self) -> str:
+        """Return the seed, with the repeat of cross-validation after the first."""
+        return f"seed{self.seed}" + (f"-repeat{self.repeat}" if self.repeat > 1 else "")
+
+    @property
+    def pooled(self) -> Run:
+        """Return the run whose predictions are those of all folds."""
+        return replace(self, fold=0)
 
     def folder(self, out: Path) -> Path:
         """Return the folder of the run's files."""
-        return out / "runs" / self.model / self.condition / f"seed{self.seed}"
+        folder = out / "runs" / self.model / self.condition / self.seed_name
+        return folder / f"fold{self.fold}" if self.fold else folder
 
     def done(self, out: Path) -> bool:
         """Return whether the run is trained and tested."""
         return (self.folder(out) / "done.json").exists()
 
     def __str__(self) -> str:
-        return f"{self.model} / {self.condition} / seed {self.seed}"
+        parts = [self.model, self.condition, self.seed_name.replace("seed", "seed ").replace("-repeat", ", repeat ")]
+        return " / ".join([*parts, f"fold {self.fold}"] if self.fold else parts)
 
 
 @dataclass(frozen=True)
@@ -124,7 +139,8 @@ def runs_asked_for(config: Mapping[str, Any]) -> list[Run]:
     grid = config.get("grid", {})
     whole = list(itertools.product(*(grid.get(key, []) for key in ("models", "conditions", "seeds"))))
     asked = {(str(model), str(condition), int(seed)) for model, condition, seed in config.get("cells", whole)}
-    return [Run(*names) for names in whole if names in asked]
+    repeats = range(1, config.get("cross_validation", {}).get("repeats", 1) + 1)
+    return [Run(*names, repeat) for names in whole if names in asked for repeat in repeats]
 
 
 def read_configuration(folder: str | Path) -> Configuration:
@@ -179,11 +195,11 @@ def read_predictions(folder: str | Path, threshold: float | None = None) -> Pred
     columns = count_columns(truth)
     test, training = truth[truth["split"] == "test"], truth[truth["split"] == "train"]
     images = list(test["image"])
-    predicted: dict[tuple[str, str], dict[int, Floats]] = {}
+    predicted: dict[tuple[str, str], dict[Pass, Floats]] = {}
     for run in config.runs:
         if run.done(folder):
-            seeds = predicted.setdefault((run.model, run.condition), {})
-            seeds[run.seed] = _predictions(run.folder(folder), images, len(columns))
+            passes = predicted.setdefault((run.model, run.condition), {})
+            passes[Pass(run.seed, run.repeat)] = _predictions(run.folder(folder), images, len(columns))
     if not predicted:
         raise InputError(f"{folder} has no finished run yet; start the same gazekit train again")
     return Predictions(
@@ -194,7 +210,8 @@ def read_predictions(folder: str | Path, threshold: float | None = None) -> Pred
         _threshold(threshold, len(columns)),
         config.models,
         config.conditions,
-        [(run.model, run.condition, run.seed) for run in config.runs if not run.done(folder)],
+        list(dict.fromkeys((run.model, run.condition, run.seed) for run in config.runs if not run.done(folder))),
+        _folds(truth),
     )
 
 
@@ -260,6 +277,12 @@ def distributions(table: pd.DataFrame, prefix: str) -> pd.DataFrame:
     counts = renamed.set_index("image")[count_columns(renamed)].astype(float)
     counts = counts[counts.sum(axis=1) > 0]
     return counts.div(counts.sum(axis=1), axis=0)
+
+
+def _folds(truth: pd.DataFrame) -> OutOfFold | None:
+    """Return the fold of every picture, a row a repeat, where the pictures were dealt into folds."""
+    columns = [c for c in truth if str(c) == "fold" or str(c).startswith("fold_of_repeat")]
+    return OutOfFold(truth[columns].to_numpy(np.int64).T) if columns else None
 
 
 def _threshold(asked: float | None, buckets: int) -> float:

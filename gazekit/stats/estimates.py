@@ -9,17 +9,28 @@ import numpy as np
 
 from gazekit.core.types import Floats
 from gazekit.stats.metrics import Features, metrics
+from gazekit.stats.predictions import Pass
 from gazekit.stats.resampling import bootstrap
 from gazekit.stats.standard_error import defined, error_of, left_out
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Features (S, N), and per metric its values (S,), bootstrap replicates of their mean (B,) and the values without
-    each picture (S, G); and how they were measured.
+    """A model on a condition: its metrics with S seeds, and what their errors are computed from.
+
+    Attributes
+    ----------
+    seeds : tuple of Pass
+        The seeds.
+    features : Features
+        Of N pictures, shape (S, N).
+    values, replicates, without : dict
+        Per metric its values (S,), bootstrap replicates of their mean (B,), values without each picture (S, G).
+    threshold, resamples, seed
+        How they were estimated.
     """
 
-    seeds: tuple[int, ...]
+    seeds: tuple[Pass, ...]
     features: Features
     values: dict[str, Floats]
     replicates: dict[str, Floats]
@@ -35,21 +46,21 @@ class Estimates:
             for m, v in defined(self.values).items()
         }
 
-    def only(self, seeds: Sequence[int]) -> Estimates:
+    def only(self, seeds: Sequence[Pass]) -> Estimates:
         """Return the same of some of the seeds alone."""
         if tuple(seeds) == self.seeds:
             return self
         rows = [self.seeds.index(number) for number in seeds]
-        kept = Features(*(value[rows] for value in self.features.arrays()))
-        return estimate(kept, seeds, self.threshold, self.resamples, self.seed)
+        features = Features(*(value[rows] for value in self.features.arrays()))
+        return estimate(features, seeds, self.threshold, self.resamples, self.seed)
 
 
-def estimate(found: Features, seeds: Sequence[int], threshold: float, resamples: int, seed: int) -> Estimates:
+def estimate(features: Features, seeds: Sequence[Pass], threshold: float, resamples: int, seed: int) -> Estimates:
     """Measure a model on a condition, from features (S, N) of some seeds."""
-    values = {m: np.asarray(v) for m, v in metrics(found, threshold).items()}
-    replicates = bootstrap(found, threshold, resamples=resamples, seed=seed)
-    without = left_out(found, threshold)
-    return Estimates(tuple(seeds), found, values, replicates, without, threshold, resamples, seed)
+    values = {m: np.asarray(v) for m, v in metrics(features, threshold).items()}
+    replicates = bootstrap(features, threshold, resamples=resamples, seed=seed)
+    without = left_out(features, threshold)
+    return Estimates(tuple(seeds), features, values, replicates, without, threshold, resamples, seed)
 
 
 def limits_of(metric: str) -> tuple[float, float]:

@@ -14,8 +14,7 @@ from gazekit.core.progress import track
 from gazekit.stats.estimates import Estimates, estimate, limits_of
 from gazekit.stats.metrics import METRICS, Features, features
 from gazekit.stats.multiple_comparisons import holm
-from gazekit.stats.noise_ceiling import constant_histogram
-from gazekit.stats.predictions import Predictions
+from gazekit.stats.predictions import Pass, Predictions
 from gazekit.stats.resampling import permutation_p
 from gazekit.stats.standard_error import Error, defined, error_of, pooled_luck
 
@@ -172,7 +171,7 @@ def floor_differences(predictions: Predictions, measured: Mapping[tuple[str, str
     -------
     list of dicts: model, condition, floor (the constant histogram's EMD), difference, low, high.
     """
-    constant = np.broadcast_to(constant_histogram(predictions.training), predictions.actual.shape)
+    constant = predictions.constant
     floors: dict[int, Estimates] = {}  # by the number of seeds, which the pictures drawn depend on
     rows = []
     for (model, condition), found in track(measured.items(), "against the floor", len(measured)):
@@ -207,5 +206,5 @@ def _different(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return list(found.values())
 
 
-def _common(predictions: Predictions, model: str, a: str, b: str) -> set[int]:
+def _common(predictions: Predictions, model: str, a: str, b: str) -> set[Pass]:
     return set(predictions.predicted[model, a]) & set(predictions.predicted[model, b])

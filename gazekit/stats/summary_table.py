@@ -10,7 +10,7 @@ import pandas as pd
 
 from gazekit.stats.estimates import Estimates
 from gazekit.stats.metrics import METRICS, Features, features, metrics
-from gazekit.stats.noise_ceiling import always_high, constant_histogram, full_length, split_half
+from gazekit.stats.noise_ceiling import always_high, full_length, split_half
 from gazekit.stats.predictions import Predictions
 from gazekit.stats.resampling import bootstrap, interval
 from gazekit.stats.standard_error import defined
@@ -21,7 +21,7 @@ def summary_table(predictions: Predictions, estimates: Mapping[tuple[str, str], 
     rows: list[dict[str, Any]] = []
     for (model, condition), estimates_of_one in estimates.items():
         n = estimates_of_one.features.n
-        for place, number in enumerate(estimates_of_one.seeds):
+        for place, (number, _) in enumerate(estimates_of_one.seeds):
             values = {m: v[place] for m, v in estimates_of_one.values.items()}
             rows.append(_row("seed", model, condition, number, n, values))
         means = {m: v.mean() for m, v in defined(estimates_of_one.values).items()}
@@ -33,7 +33,7 @@ def summary_table(predictions: Predictions, estimates: Mapping[tuple[str, str], 
 
 def _floor_rows(predictions: Predictions, seed: int) -> list[dict[str, Any]]:
     actual, threshold = predictions.actual, predictions.threshold
-    constant = features(np.broadcast_to(constant_histogram(predictions.training), actual.shape), actual)
+    constant = features(predictions.constant, actual)
     replicates = bootstrap(_one_seed(constant), threshold, seed=seed)
     bounds = {m: interval(v) for m, v in replicates.items() if m not in ("lcc", "srcc", "lcc_std")}
     highest = features(np.broadcast_to(np.eye(actual.shape[1])[-1], actual.shape), actual)  # every mean is the highest

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait as wait_for
@@ -21,10 +21,12 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from gazekit.core.errors import ConfigError, FormatError, InputError, unknown_name
+from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, write_text
 from gazekit.core.tables import write_table
+from gazekit.session.lock import take_lock
 from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, runs_asked_for
+from gazekit.training.cross_validation import Folds, folds_of, pool
 from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard
 from gazekit.training.one_run import train_run
@@ -52,6 +54,8 @@ def train(
     threads: int | None = None,
     scheme: str = "default",
     scheduler: str | None = None,
+    cross_validate: int | None = None,
+    repeats: int = 1,
     **options: Any,
 ) -> Path:
     """Train every model on every condition with every seed, and keep predictions for the test split.
@@ -82,6 +86,11 @@ def train(
         Named split of the dataset.
     scheduler : str, optional
         Address of a Dask scheduler whose workers train the runs; they must see the same folders.
+    cross_validate : int, optional
+        Deal the pictures into so many folds and test on every one of them, with networks trained on the others. The
+        dataset's own ``fold1 .. foldK`` where it has as many.
+    repeats : int
+        Deal the pictures into folds so often, each time anew.
     **options
         Of `gazekit.training.recipe.Recipe`: size, epochs, batch, lr, ...
 
@@ -109,15 +118,33 @@ def train(
         threads=threads,
         scheme=scheme,
         scheduler=scheduler,
+        cross_validate=cross_validate,
+        repeats=repeats,
         **options,
     )
     team = join_team()
-    if team.leads:
-        write_text(grid.out / CONFIG, json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
-        write_truth(grid.dataset, scheme, grid.out / TRUTH)
-    _run([job for job in grid.jobs if not job.run.done(grid.out)], jobs, scheduler, team)
+    with _lock(grid.out, team):
+        if team.leads:
+            write_text(grid.out / CONFIG, json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
+            write_truth(grid.dataset, scheme, grid.folds, grid.out / TRUTH)
+        _run([job for job in grid.jobs if not job.run.done(grid.out)], jobs, scheduler, team)
+        if team.leads and grid.folds.folds:
+            pool(grid.out, grid.folds, grid.dataset, [job.run for job in grid.jobs])
     team.leave()
     return grid.out
+
+
+@contextmanager
+def _lock(out: Path, team: Team) -> Iterator[None]:
+    """Keep a second training out of the folder while this one is at work; the system ends a lock with its process."""
+    if not team.leads:
+        yield
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with open(out / ".lock", "w") as file:
+        if not take_lock(file):
+            raise OutputError(f"another gazekit train is at work in {out}; wait for its end, or choose another folder")
+        yield
 
 
 @dataclass(frozen=True)
@@ -128,6 +155,7 @@ class Grid:
     out: Path
     config: dict[str, Any]
     jobs: list[Job]
+    folds: Folds
 
     def states(self) -> list[tuple[Run, str]]:
         """Return every run, and whether it is done, begun or new."""
@@ -145,6 +173,8 @@ def plan(
     threads: int | None = None,
     scheme: str = "default",
     scheduler: str | None = None,
+    cross_validate: int | None = None,
+    repeats: int = 1,
     **options: Any,
 ) -> Grid:
     """Check everything that `train` would, with the same options; a dry run."""
@@ -153,14 +183,14 @@ def plan(
     dataset, out, recipe = existing_file(dataset, "dataset"), Path(out), make_recipe(**options)
     data = open_dataset(dataset)
     runs = list_runs(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
-    check_grid(data, dataset, runs, scheme, recipe)
+    folds = folds_of(cross_validate, repeats, scheme)
+    check_grid(data, dataset, runs, scheme, folds, recipe)
     check_machine(recipe, threads, here=scheduler is None)
     if recipe.tensorboard:
         check_tensorboard()
-    config = _config(dataset, out, data, recipe, runs, scheme, threads or _threads(out, jobs))
-    common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"])
-    made = [Job(run, *common) for run in runs]
-    return Grid(data, out, config, made)
+    config = _config(dataset, out, data, recipe, runs, scheme, folds, threads or _threads(out, jobs))
+    common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"], folds)
+    return Grid(data, out, config, [Job(run, *common) for run in folds.runs(runs)], folds)
 
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:
@@ -183,7 +213,7 @@ def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[
     return [Run(model, condition, seed) for condition, model, seed in itertools.product(wanted, names, numbers)]
 
 
-def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, recipe: Recipe) -> None:
+def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, folds: Folds, recipe: Recipe) -> None:
     """Raise a `ConfigError` with everything that is wrong, before anything is trained."""
     faults = []
     for name in dict.fromkeys(run.model for run in runs):
@@ -200,19 +230,34 @@ def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, reci
         faults.append(
             f"synthetic-masks needs Residual Attention Networks; {', '.join(dict.fromkeys(masked))} has no masks"
         )
-    smallest_splits = {"train": 2, "validation": 1, "test": FEWEST_TEST_PICTURES}
-    for split, fewest in smallest_splits.items():
-        count = len(data.indices(split, scheme))  # type: ignore[arg-type]
-        if count < fewest:
-            faults.append(
-                f"the {split} split of {path} has {count} pictures; {fewest} or more are needed: build the dataset "
-                "with more pictures, or with another --split"
-            )
-    empty = [data.ids[i] for i in np.flatnonzero(np.asarray(data.counts).sum(axis=1) == 0)]
-    if empty:
-        faults.append(f"{len(empty)} pictures have no ratings: {', '.join(empty[:5])}")
+    faults += _split_faults(data, path, scheme, folds)
     if faults:
         raise ConfigError("; ".join(faults))
+
+
+def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Iterator[str]:
+    """Find splits that are too small, and pictures of a split that nobody rated; others are never trained on."""
+    if folds.folds:
+        usable = np.flatnonzero(data.codes())
+        if len(usable) < max(folds.folds, FEWEST_TEST_PICTURES):
+            yield f"{path} has {len(usable)} usable pictures for {folds.folds} folds; 8 or more, and one a fold, needed"
+    else:
+        for split, fewest in {"train": 2, "validation": 1, "test": FEWEST_TEST_PICTURES}.items():
+            count = len(data.indices(split, scheme))  # type: ignore[arg-type]
+            if count < fewest:
+                yield (
+                    f"the {split} split of {path} has {count} pictures; {fewest} or more are needed: build the dataset "
+                    "with more pictures, or with another --split"
+                )
+        usable = np.flatnonzero(data.codes(scheme))
+    empty = [data.ids[i] for i in usable if not data.counts[i].any()]
+    if empty:
+        yield f"{len(empty)} pictures of the splits have no ratings: {', '.join(empty[:5])}"
+
+
+def unrated(data: Dataset) -> list[str]:
+    """Return the pictures that nobody rated; they are in no split, and so left out of training and test."""
+    return [data.ids[i] for i in np.flatnonzero(np.asarray(data.counts).sum(axis=1) == 0)]
 
 
 def check_machine(recipe: Recipe, threads: int | None, *, here: bool) -> None:
@@ -276,9 +321,20 @@ def _takes(model: torch.nn.Module, shape: tuple[int, int]) -> bool:
     return True
 
 
-def write_truth(data: Dataset, scheme: str, path: Path) -> None:
-    """Write the ratings by split, so that a comparison needs no more than its folder."""
+def write_truth(data: Dataset, scheme: str, folds: Folds, path: Path) -> None:
+    """Write the ratings by split or by fold, so that a comparison needs no more than its folder."""
     counts = np.asarray(data.counts)
+    if folds.folds:
+        fold = folds.fold_of(data)
+        index = np.flatnonzero(fold)
+        table = pd.DataFrame(counts[index], columns=[f"c{k + 1}" for k in range(counts.shape[1])])
+        for repeat in range(folds.repeats, 1, -1):
+            table.insert(0, f"fold_of_repeat{repeat}", folds.fold_of(data, repeat)[index])
+        table.insert(0, "fold", fold[index])
+        table.insert(0, "split", "test")
+        table.insert(0, "image", [data.ids[i] for i in index])
+        write_table(table, path)
+        return
     rows = []
     for split in ("train", "validation", "test"):
         index = data.indices(split, scheme)
@@ -296,6 +352,7 @@ def _config(
     recipe: Recipe,
     runs: Sequence[Run],
     scheme: str,
+    folds: Folds,
     threads: int,
 ) -> dict[str, Any]:
     before = _before(out)
@@ -317,6 +374,8 @@ def _config(
         "processes": processes(),
         "versions": {name: version(name) for name in ("gazekit", "torch", "numpy")},
     }
+    if folds.folds:
+        config["cross_validation"] = asdict(folds)
     if before:
         _same_folder(before, config, out)
     return config
@@ -360,9 +419,9 @@ def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None
     faults = [
         f"{k}: {then.get(k)!r} there, {here.get(k)!r} here" for k in sorted(then | here) if then.get(k) != here.get(k)
     ]
-    for key in ("scheme", "buckets", "threads", "processes"):
-        if before.get(key) != now[key]:
-            faults.append(f"{key}: {before.get(key)!r} there, {now[key]!r} here")
+    for key in ("scheme", "cross_validation", "buckets", "threads", "processes"):
+        if before.get(key) != now.get(key):
+            faults.append(f"{key}: {before.get(key)!r} there, {now.get(key)!r} here")
     if before.get("dataset", {}).get("sha256") != now["dataset"]["sha256"]:
         faults.append("it was begun with another dataset")
     if faults:
@@ -393,8 +452,7 @@ def _run_beside(executor: Executor, waiting: list[Job]) -> None:
 
 
 def _ready(job: Job) -> bool:
-    needed = Run(job.run.model, "original", job.run.seed)
-    return job.run.condition not in SYNTHETIC or needed.done(job.out)
+    return job.run.condition not in SYNTHETIC or replace(job.run, condition="original").done(job.out)
 
 
 @contextmanager

@@ -78,7 +78,8 @@ def build_network(job: Job, buckets: int) -> torch.nn.Module:
 def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:
     """Return rating distributions (N, K), float32, from counts."""
     array = np.asarray(counts, dtype=np.float64)
-    return torch.from_numpy((array / array.sum(axis=1, keepdims=True)).astype(np.float32))
+    total = np.maximum(array.sum(axis=1, keepdims=True), 1)  # what nobody rated is in no split
+    return torch.from_numpy((array / total).astype(np.float32))
 
 
 def _open_folder(job: Job, buckets: int, team: Team) -> None:

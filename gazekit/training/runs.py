@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from gazekit.core.types import Index
 from gazekit.stats.comparison_folder import Run
+from gazekit.training.cross_validation import ONE_SPLIT, Folds
 from gazekit.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from gazekit.dataset import Dataset
 
 SYNTHETIC = {
     "synthetic": "auto",
@@ -29,6 +36,13 @@ class Job:
     threads: int
     scheme: str = "default"
     processes: int = 1
+    folds: Folds = ONE_SPLIT
+
+    def indices(self, data: Dataset, split: str) -> Index:
+        """Return the pictures of a split, of the run's fold where there are folds."""
+        if self.folds.folds:
+            return self.folds.indices(data, split, self.run)
+        return np.asarray(data.indices(split, self.scheme), dtype=np.int64)  # type: ignore[arg-type]
 
     def identity(self, buckets: int) -> dict[str, Any]:
         """Return what results depend on: it is kept in every checkpoint and must agree when a run goes on."""
@@ -41,5 +55,6 @@ class Job:
             "scheme": self.scheme,
             "threads": self.threads,
             "processes": self.processes,
+            **({"fold": self.run.fold, "repeat": self.run.repeat, **asdict(self.folds)} if self.run.fold else {}),
             **self.recipe.result_options(),
         }

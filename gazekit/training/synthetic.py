@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,8 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
 def attention_file(out: Path, run: Run) -> Path:
     """Return where a network's own attention is kept."""
     method = run.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
-    return out / "synthetic" / run.model / f"seed{run.seed}{method}.npz"
+    folder = out / "synthetic" / run.model / f"fold{run.fold}" if run.fold else out / "synthetic" / run.model
+    return folder / f"{run.seed_name}{method}.npz"
 
 
 def own_maps(dataset: Dataset, job: Job) -> Maps:
@@ -54,7 +56,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     from gazekit.models.pixels import normalised
 
     method: Any = SYNTHETIC[job.run.condition]
-    trained = load_trained(Run(job.run.model, "original", job.run.seed).folder(job.out))
+    trained = load_trained(replace(job.run, condition="original").folder(job.out))
     reader = Reader(dataset, "original", trained.look)
     maps = np.zeros((len(dataset.ids), GRID, GRID), dtype=np.float32)
     for batch in in_order(np.arange(len(maps)), 32, reader.shapes):

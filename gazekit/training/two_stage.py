@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -62,7 +61,7 @@ class Ground:
         """Return a split of the dataset."""
         recipe = self.job.recipe
         training = split == "train"
-        indices = np.asarray(self.dataset.indices(split, self.job.scheme), dtype=np.int64)  # type: ignore[arg-type]
+        indices = self.job.indices(self.dataset, split)
         if training and recipe.crop is not None:
             reader = dataclasses.replace(reader, margin=1 / recipe.crop)
         changing = training and reader.look.random

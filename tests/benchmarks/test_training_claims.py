@@ -15,7 +15,7 @@ from scipy.stats import binom
 from gazekit.stats.conclusion import conclusion
 from gazekit.stats.estimates import estimate
 from gazekit.stats.paired import default_pairs, paired_table
-from gazekit.stats.predictions import Predictions
+from gazekit.stats.predictions import Pass, Predictions
 from gazekit.stats.summary_table import summary_table
 
 MODELS, CONDITIONS, SEEDS, PICTURES = ("a", "b"), ("original", "human", "shuffled", "synthetic"), 3, 48
@@ -40,7 +40,7 @@ def study(seed: int, skill: dict[str, float], luck: float) -> Predictions:
             for number in range(SEEDS):
                 slope = skill[condition] + luck * rng.normal()
                 noise = shared + rng.normal(0, 0.5, PICTURES)
-                seeds[number] = histograms(5.5 + slope * true + noise)
+                seeds[Pass(number)] = histograms(5.5 + slope * true + noise)
             predicted[model, condition] = seeds
     images = [str(n) for n in range(PICTURES)]
     return Predictions(images, actual, actual, predicted, 5.0, MODELS, CONDITIONS)
@@ -48,7 +48,10 @@ def study(seed: int, skill: dict[str, float], luck: float) -> Predictions:
 
 def claims(results: Predictions) -> list[dict[str, object]]:
     """What the comparison would claim, through its own functions."""
-    measured = {key: estimate(results.features(*key), range(SEEDS), 5.0, 500, 0) for key in results.predicted}
+    measured = {
+        key: estimate(results.features(*key), [Pass(number) for number in range(SEEDS)], 5.0, 500, 0)
+        for key in results.predicted
+    }
     pairs = [(model, a, b) for model in MODELS for a, b in default_pairs(CONDITIONS)]
     paired = paired_table(measured, pairs, 5.0, permutations=499, seed=0)
 
