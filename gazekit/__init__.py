@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gazekit import models, training
     from gazekit.attention import attended_rectangle, attention_map, saliency
+    from gazekit.capture import record
     from gazekit.core import errors
     from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
     from gazekit.events import data_quality, detect_fixations, label_samples
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gazekit.screen import Placement, Screen
     from gazekit.session import Session, open_session
     from gazekit.stats.comparison import compare
+    from gazekit.study import read_study
     from gazekit.training import train
 
 _HOME = {
@@ -39,9 +41,11 @@ _HOME = {
     "list_pictures": "gazekit.pictures",
     "open_dataset": "gazekit.dataset",
     "open_session": "gazekit.session",
+    "record": "gazekit.capture",
     "read_histograms": "gazekit.histograms",
     "train": "gazekit.training",
     "write_report": "gazekit.report",
+    "read_study": "gazekit.study",
 }
 _MODULES = {
     "errors": "gazekit.core.errors",
@@ -69,6 +73,8 @@ __all__ = [
     "open_dataset",
     "open_session",
     "read_histograms",
+    "read_study",
+    "record",
     "saliency",
     "train",
     "training",

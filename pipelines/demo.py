@@ -226,11 +226,12 @@ def _record(study: Path, people: list[str], folder: Path, jobs: int) -> None:
 
 def _record_one(task: tuple[Path, str, Path]) -> None:
     from gazekit.capture import record
+    from gazekit.study import read_study
 
     study, person, folder = task
     for journal in folder.glob(f"{person}.*"):
         journal.unlink()  # what a killed run left of this simulated person
-    record(study, person, folder, realtime=False)
+    record(read_study(study), person, folder, realtime=False)
 
 
 def _fixations(sessions: list[Path], fixations: Path, quality: Path, jobs: int) -> None:

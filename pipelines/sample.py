@@ -17,6 +17,7 @@ import pandas as pd
 from gazekit.capture import record
 from gazekit.core.files import write_text
 from gazekit.core.tables import write_table
+from gazekit.study import read_study
 from pipelines.example import LABORATORY
 from survey.database import open_store
 from survey.rating_export import export_ratings
@@ -58,8 +59,9 @@ def make_sample(folder: str | Path) -> Path:
     sessions = folder / "sessions"
     if sessions.exists():
         shutil.rmtree(sessions)
+    study = read_study(folder / "study.toml")
     for participant in PARTICIPANTS:
-        record(folder / "study.toml", participant, sessions, realtime=False)
+        record(study, participant, sessions, realtime=False)
     write_table(_ratings(), folder / "ratings.csv")
     return folder
 

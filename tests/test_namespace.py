@@ -29,6 +29,8 @@ NAMES = [
     "open_dataset",
     "open_session",
     "read_histograms",
+    "read_study",
+    "record",
     "saliency",
     "train",
     "training",

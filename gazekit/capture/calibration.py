@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,6 @@ from gazekit.core.files import existing_file
 from gazekit.events import data_quality
 from gazekit.screen import Screen
 from gazekit.session import Calibration, Validation, open_session
-from gazekit.session.finalise import calibration_to_json
 from gazekit.session.samples import SAMPLE, Block, to_recording
 
 Point = tuple[float, float]
@@ -39,12 +37,12 @@ _VALIDATION: dict[int, list[Point]] = {
 
 
 def calibration_points(points: int | list[Point]) -> list[Point]:
-    """The targets of a calibration on the display area."""
+    """Return the targets of a calibration on the display area."""
     return list(points) if isinstance(points, list) else _LAYOUTS[points]
 
 
 def validation_points(points: int | list[Point]) -> list[Point]:
-    """The targets of a validation; the built-in ones lie apart from those of the calibration."""
+    """Return the targets of a validation; the built-in ones lie apart from those of the calibration."""
     return list(points) if isinstance(points, list) else _VALIDATION[points]
 
 
@@ -55,7 +53,8 @@ def calibrate(
 
     Raises
     ------
-    TrackerError : no attempt succeeded.
+    TrackerError
+        No attempt succeeded.
     """
     points = calibration_points(section.points)
     if section.reuse is not None:
@@ -86,7 +85,7 @@ def _attempts(
         for x, y in todo:
             _collect(calibrator, tracker, display, section, screen, (x, y))
         calibration = display.while_busy(calibrator.compute)
-        recorder.event("calibration", **calibration_to_json(calibration))
+        recorder.event(calibration)
         if calibration.status != "success":
             todo = points
         else:
@@ -136,11 +135,12 @@ def error_vectors(calibration: Calibration, screen: Screen) -> pd.DataFrame:
 
 
 def saved_calibration(path: Path) -> bytes:
-    """The tracker's calibration from a session file (its last success), or from a file that holds nothing else.
+    """Read the tracker's calibration from a session file (its last success), or from a file that holds nothing else.
 
     Raises
     ------
-    InputError : no such file, or a session without a calibration.
+    InputError
+        No such file, or a session without a calibration.
     """
     existing_file(path, "saved calibration")
     if not path.name.endswith(".gaze.h5"):
@@ -169,12 +169,12 @@ def validate(
         block = np.concatenate(tap) if tap else np.empty(0, dtype=SAMPLE)
     table = data_quality(to_recording(block), screen, _targets(points, windows, block, screen))
     validation = Validation(tracker.now_us(), table, _passed(table, section.gate_deg))
-    recorder.event("validation", **table_event(table, validation.time_us, validation.passed))
+    recorder.event(validation)
     return validation
 
 
 def _targets(points: list[Point], windows: list[tuple[int, int]], block: Block, screen: Screen) -> pd.DataFrame:
-    """What was to be looked at and when, on the device's clock."""
+    """Return what was to be looked at and when, on the device's clock."""
     system, device = block["system_time_us"], block["device_time_us"]
     rows = []
     for n, ((x, y), (onset, offset)) in enumerate(zip(points, windows, strict=True)):
@@ -200,14 +200,3 @@ def in_words(table: pd.DataFrame) -> str:
         f"{row.loss_percent:.0f} % lost"
         for row in overall.itertuples()
     )
-
-
-def table_event(table: pd.DataFrame, time_us: int, passed: bool | None) -> dict[str, Any]:
-    """A validation as the journal keeps it."""
-    plain = table.astype(object).where(table.notna(), None)
-    return {
-        "time_us": time_us,
-        "passed": passed,
-        "columns": list(map(str, table.columns)),
-        "rows": [[v.item() if isinstance(v, np.generic) else v for v in row] for row in plain.to_numpy()],
-    }

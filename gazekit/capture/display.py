@@ -23,27 +23,27 @@ Answer = TypeVar("Answer")
 
 
 class Display(Protocol):
-    """Shows things and waits. Every `show` gives the moment of its flip (host's clock, microseconds)."""
+    """Shows things and waits. Every `show` returns the moment of its flip (host's clock, microseconds)."""
 
     tick: Callable[[], None]
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
-        """Make ready; gives what was measured of the display (refresh, flip intervals)."""
+        """Make ready; return what was measured of the display (refresh, flip intervals)."""
 
     def load(self, trial: PlannedTrial, placement: Placement) -> None:
         """Make a picture ready, before its time."""
 
     def show_cross(self) -> int:
-        """The fixation cross."""
+        """Show the fixation cross."""
 
     def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
-        """A picture."""
+        """Show a picture."""
 
     def show_target(self, x: float, y: float, dwell_ms: int) -> int:
-        """A calibration target on the display area (0 to 1), animated; gives the moment it stands still."""
+        """Show a calibration target on the display area (0 to 1), animated; return the moment it stands still."""
 
     def show_blank(self) -> int:
-        """The background alone."""
+        """Show the background alone."""
 
     def wait_until(self, time_us: int) -> None:
         """Let time pass, while keys are watched."""
@@ -52,10 +52,10 @@ class Display(Protocol):
         """Show a text until a key is pressed."""
 
     def confirm(self, text: str, keys: dict[str, str]) -> str:
-        """Show a text until one of the keys is pressed; gives the key."""
+        """Show a text until one of the keys is pressed; return the key."""
 
     def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
-        """Show the error vectors of a calibration; gives the points that are to be done again."""
+        """Show the error vectors of a calibration; return the points that are to be done again."""
 
     def rate(self, section: RatingSection) -> str:
         """Ask for a score."""
@@ -67,7 +67,7 @@ class Display(Protocol):
         """Do something that blocks, while the screen goes on."""
 
     def close(self) -> dict[str, Any]:
-        """Close; gives the flip intervals of the session."""
+        """Close; return the flip intervals of the session."""
 
 
 class NoDisplay:
@@ -79,27 +79,27 @@ class NoDisplay:
         self.tick: Callable[[], None] = nothing
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
-        """Nothing to make ready."""
+        """Make nothing ready."""
         return {"kind": "none"}
 
     def load(self, trial: PlannedTrial, placement: Placement) -> None:
-        """Nothing to make ready."""
+        """Make nothing ready."""
 
     def show_cross(self) -> int:
-        """Now."""
+        """Return the moment: nothing is shown."""
         return self._tracker.now_us()
 
     def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
-        """Now."""
+        """Return the moment: nothing is shown."""
         return self._tracker.now_us()
 
     def show_target(self, x: float, y: float, dwell_ms: int) -> int:
-        """After a third of a second, in which the eyes arrive."""
+        """Wait a third of a second, in which the eyes arrive."""
         self.wait_until(self._tracker.now_us() + 350_000)
         return self._tracker.now_us()
 
     def show_blank(self) -> int:
-        """Now."""
+        """Return the moment: nothing is shown."""
         return self._tracker.now_us()
 
     def wait_until(self, time_us: int) -> None:
@@ -113,24 +113,24 @@ class NoDisplay:
             self.tick()
 
     def pause(self, text: str) -> None:
-        """A second."""
+        """Wait a second."""
         self.wait_until(self._tracker.now_us() + 1_000_000)
 
     def confirm(self, text: str, keys: dict[str, str]) -> str:
-        """The first key."""
+        """Return the first key."""
         return next(iter(keys))
 
     def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
-        """Nobody looks; none."""
+        """Return no point: nobody looks."""
         return []
 
     def rate(self, section: RatingSection) -> str:
-        """A simulated score after a second."""
+        """Return a simulated score after a second."""
         self.pause(section.question)
         return str(int(self._rng.integers(section.low, section.high + 1)))
 
     def ask(self, section: QuestionSection) -> str:
-        """A simulated answer."""
+        """Return a simulated answer."""
         self.pause(section.text)
         return section.choices[int(self._rng.integers(len(section.choices)))]
 
@@ -139,9 +139,9 @@ class NoDisplay:
         return work()
 
     def close(self) -> dict[str, Any]:
-        """Nothing to close."""
+        """Close nothing."""
         return {}
 
 
 def nothing() -> None:
-    """The tick of a display that nobody watches yet."""
+    """Be the tick of a display that nobody watches yet."""

@@ -15,7 +15,7 @@ _LONGER = 5.0
 
 
 def cross(surface: pygame.Surface) -> None:
-    """A fixation cross in the middle."""
+    """Draw a fixation cross in the middle."""
     x, y = surface.get_width() // 2, surface.get_height() // 2
     arm = max(8, surface.get_height() // 60)
     pygame.draw.line(surface, _INK, (x - arm, y), (x + arm, y), 3)
@@ -23,7 +23,7 @@ def cross(surface: pygame.Surface) -> None:
 
 
 def target(surface: pygame.Surface, x: float, y: float, size: float) -> None:
-    """A calibration target on the display area; ``size`` runs from 1 (large) to 0 (a point with a dark ring)."""
+    """Draw a calibration target on the display area; ``size`` runs from 1 (large) to 0 (a point with a dark ring)."""
     centre = (round(x * surface.get_width()), round(y * surface.get_height()))
     least, most = surface.get_height() / 75, surface.get_height() / 22
     pygame.draw.circle(surface, _INK, centre, round(least + size * (most - least)))
@@ -31,13 +31,13 @@ def target(surface: pygame.Surface, x: float, y: float, size: float) -> None:
 
 
 def patch(surface: pygame.Surface) -> None:
-    """A white square in the lower right corner, for a photodiode."""
+    """Draw a white square in the lower right corner, for a photodiode."""
     side = surface.get_height() // 20
     surface.fill((255, 255, 255), (surface.get_width() - side, surface.get_height() - side, side, side))
 
 
 def text(surface: pygame.Surface, words: str) -> None:
-    """Lines of text about the middle."""
+    """Draw lines of text about the middle."""
     font = _font(surface, 26)
     lines = words.split("\n")
     step = round(font.get_linesize() * 1.25)
@@ -47,7 +47,7 @@ def text(surface: pygame.Surface, words: str) -> None:
 
 
 def scale_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
-    """Where the scores of a scale are."""
+    """Return where the scores of a scale are."""
     side = surface.get_height() // 14
     step = round(side * 1.35)
     left = (surface.get_width() - step * (n - 1) - side) // 2
@@ -55,7 +55,7 @@ def scale_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
 
 
 def scale(surface: pygame.Surface, section: RatingSection, boxes: list[pygame.Rect]) -> None:
-    """The question, the scores, the words at both ends."""
+    """Draw the question, the scores, the words at both ends."""
     font = _font(surface, 22)
     _centred(surface, font, section.question, surface.get_width() // 2, surface.get_height() // 3)
     for n, box in enumerate(boxes):
@@ -66,7 +66,7 @@ def scale(surface: pygame.Surface, section: RatingSection, boxes: list[pygame.Re
 
 
 def choice_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
-    """Where the choices of a question are."""
+    """Return where the choices of a question are."""
     height = surface.get_height() // 16
     step = round(height * 1.3)
     top = surface.get_height() // 2 - step * n // 2 + step
@@ -75,7 +75,7 @@ def choice_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
 
 
 def choices(surface: pygame.Surface, section: QuestionSection, boxes: list[pygame.Rect]) -> None:
-    """The question and its choices."""
+    """Draw the question and its choices."""
     font = _font(surface, 26)
     _centred(surface, font, section.text, surface.get_width() // 2, boxes[0].top - 3 * font.get_linesize())
     for n, (box, choice) in enumerate(zip(boxes, section.choices, strict=True)):
@@ -83,7 +83,7 @@ def choices(surface: pygame.Surface, section: QuestionSection, boxes: list[pygam
 
 
 def target_boxes(surface: pygame.Surface, targets: list[tuple[float, float]]) -> list[pygame.Rect]:
-    """Where the targets of a calibration are, for the mouse."""
+    """Return where the targets of a calibration can be clicked."""
     side = surface.get_height() // 12
     width, height = surface.get_size()
     return [pygame.Rect(x * width - side / 2, y * height - side / 2, side, side) for x, y in targets]
@@ -92,7 +92,7 @@ def target_boxes(surface: pygame.Surface, targets: list[tuple[float, float]]) ->
 def review(
     surface: pygame.Surface, errors: pd.DataFrame, targets: list[tuple[float, float]], chosen: set[int], title: str
 ) -> None:
-    """Error vectors of a calibration: blue the left eye, red the right; chosen points are framed.
+    """Draw the error vectors of a calibration: blue the left eye, red the right; chosen points are framed.
 
     The vectors are five times as long as the errors; the numbers are degrees.
     """
@@ -129,5 +129,5 @@ def _centred(surface: pygame.Surface, font: pygame.font.Font, words: str, x: int
 
 
 def _font(surface: pygame.Surface, share: int) -> pygame.font.Font:
-    """A font whose height is one part in ``share`` of the screen's."""
+    """Return a font whose height is one part in ``share`` of the screen's."""
     return pygame.font.Font(None, max(18, surface.get_height() // share))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import importlib
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from gazekit.capture.settings import TrackerSection
-from gazekit.capture.simulation.scanpath import Scene
-from gazekit.capture.tracker import Calibrator, Converter, Found, Put, joined
+from gazekit.capture.tracker import Converter, FoundTracker, Put, ThreadedTracker, TrackerSetup, joined
 from gazekit.core.errors import MissingExtraError, TrackerError
+from gazekit.core.types import Floats
 from gazekit.session import TrackerInfo
+from gazekit.session.events import Event, event_to_json
 from gazekit.session.samples import SAMPLE, TIME_SYNC, Block, empty_samples
 
 _AXES = {2: ("x", "y"), 3: ("x", "y", "z")}
@@ -23,7 +22,7 @@ _LOOK_S = 3.0
 
 
 def channels() -> list[tuple[str, str, int | None, str]]:
-    """The channels of a gaze stream: label, field of `SAMPLE`, column in it, unit."""
+    """List the channels of a gaze stream: label, field of `SAMPLE`, column in it, unit."""
     made: list[tuple[str, str, int | None, str]] = [("device_time_us", "device_time_us", None, "microseconds")]
     for name in (SAMPLE.names or ())[2:]:
         unit = _UNITS.get(name.partition("_")[2], "boolean")
@@ -37,17 +36,11 @@ def channels() -> list[tuple[str, str, int | None, str]]:
 
 
 def pylsl() -> Any:
-    """The library; a `MissingExtraError` where it is not installed, or its native part is not."""
+    """Import the library; a `MissingExtraError` where it or its native part is not installed."""
     try:
         return importlib.import_module("pylsl")
     except (ImportError, RuntimeError, OSError) as error:
         raise MissingExtraError("pylsl", "lsl") from error
-
-
-def find_lsl() -> list[Found]:
-    """The gaze streams on the network."""
-    streams = pylsl().resolve_byprop("type", "Gaze", timeout=1.0)
-    return [Found("lsl", s.name(), s.source_id(), s.name(), s.hostname()) for s in streams]
 
 
 class Outlet:
@@ -69,45 +62,58 @@ class Outlet:
         self._offset_s = lsl.local_clock() - time.monotonic_ns() / 1e9
 
     def push(self, rows: Block) -> None:
-        """Gaze, from the writer's thread."""
+        """Send gaze; called by the writer's thread."""
         columns = [rows[field] if column is None else rows[field][:, column] for _, field, column, _ in self._channels]
         values = np.stack(columns, axis=1).astype(np.float64)
         self._gaze.push_chunk(values.tolist(), [t / 1e6 + self._offset_s for t in rows["system_time_us"].tolist()])
 
-    def mark_event(self, event: Mapping[str, Any]) -> None:
-        """An event of the session as a marker, where it has a moment."""
-        if "time_us" in event:
-            self.mark(event["time_us"], f"{event['event']} {event.get('image', event.get('text', ''))}".strip())
+    def mark_event(self, event: Event) -> None:
+        """Send an event of the session as a marker, where it has a moment."""
+        fields = event_to_json(event)
+        if "time_us" in fields:
+            self.mark(fields["time_us"], f"{fields['event']} {fields.get('image', fields.get('text', ''))}".strip())
 
     def mark(self, time_us: int, text: str) -> None:
-        """A marker."""
+        """Send a marker."""
         self._markers.push_sample([text], time_us / 1e6 + self._offset_s)
 
 
-class LslTracker:
+class LslTracker(ThreadedTracker):
     """A gaze stream of somebody else (or of `Outlet`) as a tracker; ``[tracker] address`` is the stream's name.
 
     Raises
     ------
-    TrackerError : no such stream, or its channels do not say what they are.
+    TrackerError
+        No such stream, or its channels do not say what they are.
     """
 
     converters: Mapping[str, Converter] = {"gaze": joined, "time_sync": joined}
+    pause_s = 0.0  # the inlet waits
 
-    def __init__(self, section: TrackerSection) -> None:
+    def __init__(self, setup: TrackerSetup) -> None:
+        super().__init__()
         self._lsl = pylsl()
-        prop, value = ("name", section.address) if section.address else ("type", "Gaze")
-        found = self._lsl.resolve_byprop(prop, value, timeout=_LOOK_S)
-        if not found:
+        prop, value = ("name", setup.section.address) if setup.section.address else ("type", "Gaze")
+        streams = self._lsl.resolve_byprop(prop, value, timeout=_LOOK_S)
+        if not streams:
             raise TrackerError(f"no LSL stream with {prop} {value!r} within {_LOOK_S:g} s; is it being sent?")
-        self._inlet = self._lsl.StreamInlet(found[0], max_buflen=60)
+        self._inlet = self._lsl.StreamInlet(streams[0], max_buflen=60)
         stream = self._inlet.info(timeout=_LOOK_S)
         self._map = _channel_map(stream)
         self._info = TrackerInfo("lsl", stream.name(), stream.source_id(), "", float(stream.nominal_srate()), "")
         self._offset_us = time.monotonic_ns() / 1e3 - self._lsl.local_clock() * 1e6
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._failed = False
+        self._shift_s = self._corrected_s = 0.0
+
+    @classmethod
+    def open(cls, setup: TrackerSetup) -> LslTracker:
+        """Look for the stream."""
+        return cls(setup)
+
+    @classmethod
+    def find(cls) -> list[FoundTracker]:
+        """Find the gaze streams on the network (a second)."""
+        streams = pylsl().resolve_byprop("type", "Gaze", timeout=1.0)
+        return [FoundTracker("lsl", s.name(), s.source_id(), s.name(), s.hostname()) for s in streams]
 
     @property
     def info(self) -> TrackerInfo:
@@ -115,66 +121,31 @@ class LslTracker:
         return self._info
 
     def facts(self) -> dict[str, Any]:
-        """The library."""
+        """Return the version of the library."""
         return {"lsl_library": int(self._lsl.library_version())}
-
-    def now_us(self) -> int:
-        """The host's monotonic clock."""
-        return time.monotonic_ns() // 1000
 
     def start(self, put: Put) -> None:
         """Open the stream; samples come from now on."""
-        self._stop.clear()
         self._inlet.open_stream(timeout=_LOOK_S)
-        self._thread = threading.Thread(target=self._run, args=(put,), name="lsl inlet", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """No sample comes after this."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._shift_s = self._corrected_s = 0.0
+        super().start(put)
 
     def close(self) -> None:
         """Close the stream."""
         self.stop()
         self._inlet.close_stream()
 
-    def watch(self, scene: Scene) -> None:
-        """Whoever is there sees for themselves."""
-
-    def calibrator(self, eyes: str) -> Calibrator | None:
-        """A stream is calibrated by its sender."""
-        return None
-
-    def apply(self, blob: bytes) -> None:
-        """A stream is calibrated by its sender."""
-        raise TrackerError("an LSL stream cannot take a calibration; remove [calibration] reuse")
-
-    def alive(self) -> bool:
-        """False once the stream has broken for good."""
-        return not self._failed
-
-    def reconnect(self) -> bool:
-        """liblsl itself finds a stream again that comes back; nothing to do here."""
-        return self.alive()
-
-    def _run(self, put: Put) -> None:
-        shift, last = 0.0, 0.0
-        while not self._stop.is_set():
-            try:
-                if time.monotonic() - last > 2.0:
-                    shift, last = self._correct(put), time.monotonic()
-                values, stamps = self._inlet.pull_chunk(timeout=0.02, max_samples=1024)
-            except Exception:  # liblsl's LostError and what it throws on teardown: the stream is gone
-                self._failed = not self._stop.is_set()
-                return
-            if stamps:
-                put("gaze", self._rows(np.asarray(values, dtype=np.float64), np.asarray(stamps), shift))
+    def deliver(self, put: Put) -> bool:
+        """Wait up to 20 ms for samples; compare the clocks every two seconds."""
+        if time.monotonic() - self._corrected_s > 2.0:
+            self._shift_s, self._corrected_s = self._correct(put), time.monotonic()
+        values, stamps = self._inlet.pull_chunk(timeout=0.02, max_samples=1024)
+        if stamps:
+            put("gaze", self._rows(np.asarray(values, dtype=np.float64), np.asarray(stamps), self._shift_s))
+        return True
 
     def _correct(self, put: Put) -> float:
-        """The sender's clock against ours, seconds; kept as a row of the time-sync stream."""
+        """Compare the sender's clock with ours, seconds; a row of the time-sync stream keeps it."""
         request = self.now_us()
         shift = float(self._inlet.time_correction(timeout=1.0))
         response = self.now_us()
@@ -182,10 +153,10 @@ class LslTracker:
         put("time_sync", np.array([(request, round((middle_s - shift) * 1e6), response)], dtype=TIME_SYNC))
         return shift
 
-    def _rows(self, values: np.ndarray[Any, Any], stamps: np.ndarray[Any, Any], shift: float) -> Block:
+    def _rows(self, values: Floats, stamps: Floats, shift_s: float) -> Block:
         block = empty_samples(len(stamps))
         block["device_time_us"] = np.round(stamps * 1e6).astype(np.int64)
-        block["system_time_us"] = np.round((stamps + shift) * 1e6 + self._offset_us).astype(np.int64)
+        block["system_time_us"] = np.round((stamps + shift_s) * 1e6 + self._offset_us).astype(np.int64)
         for channel, field, column in self._map:
             if column is None:
                 block[field] = values[:, channel]
@@ -201,20 +172,20 @@ class LslTracker:
 
 
 def _channel_map(stream: Any) -> list[tuple[int, str, int | None]]:
-    """Which channel is which column of a sample, by the labels in the stream's description."""
+    """Return which channel is which column of a sample, by the labels in the stream's description."""
     known = {label: (field, column) for label, field, column, _ in channels() if label != "device_time_us"}
-    found = []
+    matched = []
     channel = stream.desc().child("channels").child("channel")
     labels = []
     for n in range(stream.channel_count()):
         label = channel.child_value("label")
         labels.append(label)
         if label in known:
-            found.append((n, *known[label]))
+            matched.append((n, *known[label]))
         channel = channel.next_sibling()
-    if not {"left_gaze", "right_gaze"} & {field for _, field, _ in found}:
+    if not {"left_gaze", "right_gaze"} & {field for _, field, _ in matched}:
         raise TrackerError(
             f"the LSL stream {stream.name()!r} does not say which channels hold the gaze: its labels are "
             f"{', '.join(labels) or 'none'}; expected left_gaze_x, left_gaze_y (0-1 on the display area) and so on"
         )
-    return found
+    return matched

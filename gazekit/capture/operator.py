@@ -45,11 +45,11 @@ class Operator:
             self._live.stop()
 
     def watch(self, recorder: Recorder, state: State) -> None:
-        """What to show from now on."""
+        """Show this recorder from now on."""
         self._recorder = recorder
 
     def panel(self) -> Panel:
-        """The view as it is now."""
+        """Return the view as it is now."""
         state, recorder = self._state, self._recorder
         title = f"gazekit record · {state.participant or '...'} · {state.phase}"
         if recorder is None:
@@ -83,17 +83,17 @@ class _Rate:
     """Samples a second over the last two seconds."""
 
     def __init__(self) -> None:
-        self._seen: list[tuple[float, int]] = []
+        self._history: list[tuple[float, int]] = []
 
     def update(self, samples: int) -> float:
         now = time.monotonic()
-        self._seen = [(t, n) for t, n in self._seen if now - t < _WINDOW_S] + [(now, samples)]
-        (t0, n0), (t1, n1) = self._seen[0], self._seen[-1]
+        self._history = [(t, n) for t, n in self._history if now - t < _WINDOW_S] + [(now, samples)]
+        (t0, n0), (t1, n1) = self._history[0], self._history[-1]
         return (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
 
 
 def _gaze_field(recorder: Recorder) -> Panel:
-    """The screen, small, with a dot an eye."""
+    """Draw the screen, small, with a dot for each eye."""
     cells = [[" "] * _COLUMNS for _ in range(_ROWS)]
     latest = recorder.counts.latest
     if latest is not None:
@@ -106,7 +106,7 @@ def _gaze_field(recorder: Recorder) -> Panel:
 
 
 def _head(recorder: Recorder) -> Text:
-    """Distance of the eyes and whether they are in the middle, from the last sample's origins."""
+    """Return where the eyes are before the tracker, from the last sample."""
     latest: Any = recorder.counts.latest
     if latest is None:
         return Text("...")

@@ -8,15 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.capture.settings import PresentationSection
+from gazekit.capture.settings import PresentationSection, SessionSections
 from gazekit.capture.simulation.gaze import coarse_salience
 from gazekit.capture.simulation.interest import Interest, read_interests
 from gazekit.core.errors import ConfigError, InputError
+from gazekit.core.types import Floats
 from gazekit.pictures import Picture, list_pictures, read_picture
 from gazekit.screen import Placement, Screen
-from gazekit.study import Study
 
 
 @dataclass(frozen=True)
@@ -35,18 +34,20 @@ class PictureFacts:
     """What is known of a picture's file before it is shown."""
 
     sha256: str
-    size: tuple[int, int]
-    salience: npt.NDArray[np.float64]
+    size_wh: tuple[int, int]
+    salience: Floats
 
 
-def plan_session(study: Study, base: Path, participant: str, seed: int) -> list[PlannedTrial]:
-    """The trials of a participant in order; the same participant and seed give the same plan.
+def plan_session(sections: SessionSections, participant: str, seed: int) -> list[PlannedTrial]:
+    """Plan the trials of a participant in order; the same participant and seed give the same plan.
 
     Raises
     ------
-    ConfigError : no pictures, or pictures that are missing or cannot be decoded (all are named).
+    ConfigError
+        No pictures, or pictures that are missing or cannot be decoded (all are named).
     """
-    pictures = list_pictures(study.pictures, base)
+    base = sections.file.parent
+    pictures = list_pictures(sections.pictures, base)
     faults = []
     for picture in pictures:
         try:
@@ -55,11 +56,11 @@ def plan_session(study: Study, base: Path, participant: str, seed: int) -> list[
             faults.append(f"  {picture.image}: {error}")
     if faults:
         raise ConfigError(f"[pictures] {len(faults)} cannot be shown:\n" + "\n".join(faults))
-    section = study.presentation
+    section = sections.presentation
     order = _order(len(pictures), section, participant, seed)
     size = section.block_size or len(pictures)
     every = section.break_every
-    interests = read_interests(base / study.tracker.interest) if study.tracker.interest else {}
+    interests = read_interests(base / sections.tracker.interest) if sections.tracker.interest else {}
     return [
         PlannedTrial(
             order=n,
@@ -73,13 +74,13 @@ def plan_session(study: Study, base: Path, participant: str, seed: int) -> list[
 
 
 def random_stream(seed: int, participant: str, purpose: str) -> np.random.Generator:
-    """Random numbers that depend on the study's seed, the participant and what they are for."""
+    """Make random numbers that depend on the study's seed, the participant and what they are for."""
     digest = hashlib.sha256(f"{seed}\0{participant}\0{purpose}".encode()).digest()
     return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
 
 
 def facts_of(picture: Picture) -> PictureFacts:
-    """Size, hash and salience of a picture; kept, so that a second participant does not decode it again."""
+    """Return size, hash and salience of a picture; kept, so that the next participant need not decode it."""
     stat = picture.file.stat() if picture.file.exists() else None
     return _facts(str(picture.file), stat.st_mtime_ns if stat else 0, stat.st_size if stat else 0)
 
@@ -92,8 +93,8 @@ def _facts(file: str, modified_ns: int, size: int) -> PictureFacts:
 
 
 def placement_of(facts: PictureFacts, screen: Screen, section: PresentationSection) -> Placement:
-    """Where a picture goes: centred, as large as fits (or at most its own size)."""
-    return Placement.fit(facts.size, screen, enlarge=section.enlarge)
+    """Return where a picture goes: centred, as large as fits (or at most its own size)."""
+    return Placement.fit(facts.size_wh, screen, enlarge=section.enlarge)
 
 
 def _order(n: int, section: PresentationSection, participant: str, seed: int) -> list[int]:
@@ -107,15 +108,17 @@ def _order(n: int, section: PresentationSection, participant: str, seed: int) ->
 
 
 def _blocked(n: int, size: int, participant: str, seed: int) -> list[int]:
-    """The list's blocks in random order, pictures in random order within each."""
+    """Return the list's blocks in random order, pictures in random order within each."""
     rng = random_stream(seed, participant, "order")
     blocks = [list(range(start, min(start + size, n))) for start in range(0, n, size)]
     return [int(i) for b in rng.permutation(len(blocks)) for i in rng.permutation(blocks[int(b)])]
 
 
 def latin_row(n: int, row: int) -> list[int]:
-    """A row of a balanced Latin square (Williams 1949): each picture once at each place over n rows (2n for odd
-    n), each directly after each other picture equally often.
+    """Return a row of a balanced Latin square (Williams 1949).
+
+    Over n rows (2n for odd n) each picture stands once at each place, and directly after each other picture equally
+    often.
     """
     first = [0] + [(k + 1) // 2 if k % 2 else n - k // 2 for k in range(1, n)]
     shifted = [(value + row) % n for value in first]
@@ -123,7 +126,7 @@ def latin_row(n: int, row: int) -> list[int]:
 
 
 def _row_of(participant: str, n: int) -> int:
-    """The row of a participant: the number in the pseudonym, else a hash of it."""
+    """Return the row of a participant: the number in the pseudonym, else a hash of it."""
     rows = n if n % 2 == 0 else 2 * n
     digits = "".join(c for c in participant if c.isdigit())
     number = int(digits) - 1 if digits else int(hashlib.sha256(participant.encode()).hexdigest()[:12], 16)

@@ -16,6 +16,7 @@ import numpy as np
 from gazekit.capture.lsl import Outlet
 from gazekit.capture.tracker import Converter
 from gazekit.core.errors import OutputError
+from gazekit.session.events import Event, Message, StreamText
 from gazekit.session.journal import JournalWriter
 from gazekit.session.samples import NUMERIC, Block
 
@@ -72,16 +73,16 @@ class Recorder:
         self._syncer.start()
 
     def put(self, stream: str, item: Any) -> None:
-        """A delivery of a stream: appended to the queue, nothing more."""
+        """Append a delivery of a stream to the queue, nothing more."""
         self._queue.append((stream, item))
 
-    def event(self, kind: str, /, **fields: Any) -> None:
-        """An event of the session, in its order among the samples."""
-        self._queue.append(("event", {"event": kind, **fields}))
+    def event(self, event: Event) -> None:
+        """Queue an event of the session, in its order among the samples."""
+        self._queue.append(("event", event))
 
     def message(self, time_us: int, text: str) -> None:
-        """A message on the session's time axis."""
-        self.event("message", time_us=time_us, text=text)
+        """Queue a message on the session's time axis."""
+        self.event(Message(time_us, text))
 
     def flush(self) -> None:
         """Wait until everything put so far is in the journal."""
@@ -93,7 +94,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def tapped(self) -> Iterator[list[Block]]:
-        """The gaze that comes while the block runs, in a list as well; call `flush` before reading it."""
+        """Collect the gaze that comes while the block runs in a list as well; call `flush` before reading it."""
         self.flush()
         self._tap = []
         try:
@@ -170,10 +171,10 @@ class Recorder:
         else:
             for row in rows:
                 self.notices.append(f"{row['kind']} {row['text']}".strip())
-                self.journal.event({"event": stream, **row})
+                self.journal.event(StreamText(stream, **row))
 
     def _write_apart(self, stream: str, items: Sequence[Any], error: Exception) -> None:
-        """Deliveries of which one cannot be understood: each by itself, that one as it is, among the stream errors."""
+        """Write deliveries one by one: the one that cannot be understood goes as it is among the stream errors."""
         if len(items) > 1:
             for item in items:
                 self._write(stream, [item])
@@ -181,7 +182,7 @@ class Recorder:
         text = f"{stream}: {type(error).__name__} {error}: {items[0]!r:.2000}"
         self.notices.append(f"a delivery that cannot be understood: {text:.80}")
         moment = self.counts.last_system_us or 0
-        self.journal.event({"event": "stream_errors", "system_time_us": moment, "kind": "not_understood", "text": text})
+        self.journal.event(StreamText("stream_errors", moment, "not_understood", text))
 
     def _send(self, send: Callable[[Outlet], None]) -> None:
         """Pass something to the outlet; one that fails is said and left, the recording goes on."""
@@ -220,5 +221,5 @@ class Recorder:
                     self.failure = self.failure or error
 
 
-def _mark(event: Mapping[str, Any], outlet: Outlet) -> None:
+def _mark(event: Event, outlet: Outlet) -> None:
     outlet.mark_event(event)

@@ -12,14 +12,13 @@ from gazekit.capture.calibration import calibrate, error_vectors, in_words, vali
 from gazekit.capture.display import Display, EndSession
 from gazekit.capture.plan import PlannedTrial, facts_of, placement_of
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.settings import QuestionSection
+from gazekit.capture.settings import QuestionSection, SessionSections
 from gazekit.capture.simulation.interest import drawn_by
 from gazekit.capture.simulation.scanpath import PictureScene
 from gazekit.capture.tracker import Tracker
 from gazekit.core.errors import TrackerError
-from gazekit.screen import Placement
 from gazekit.session import Validation
-from gazekit.study import Study
+from gazekit.session.events import Onset, Response, Stimulus
 
 
 class ConnectionLost(Exception):
@@ -38,7 +37,7 @@ class State:
     notices: list[str] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        """A line for the operator; the last few are kept."""
+        """Add a line for the operator; the last few are kept."""
         self.notices = [*self.notices[-5:], text]
 
 
@@ -50,24 +49,24 @@ class SessionRun:
 
     def __init__(
         self,
-        study: Study,
+        sections: SessionSections,
         tracker: Tracker,
         display: Display,
         recorder: Recorder,
         state: State,
         stop: threading.Event,
     ) -> None:
-        self.study = study
+        self.sections = sections
         self.tracker = tracker
         self.display = display
         self.recorder = recorder
         self.state = state
         self.stop = stop
-        self._screen = study.screen.screen()
-        self._seen_gaps = 0
+        self._screen = sections.screen.screen()
+        self._reported_gaps = 0
 
     def run(self, trials: Sequence[PlannedTrial]) -> bool:
-        """The whole session; whether it ran to its end (else it was ended in order)."""
+        """Run the whole session; return whether it ran to its end (else it was ended in order)."""
         self.state.trials = len(trials)
         try:
             self._prepare()
@@ -83,7 +82,7 @@ class SessionRun:
         return True
 
     def tick(self) -> None:
-        """Called while time passes: the disk, the operator's wish, the connection, gaps."""
+        """Look after the disk, the operator's wish, the connection and gaps; called while time passes."""
         self.recorder.check()
         if self.stop.is_set():
             raise EndSession
@@ -92,8 +91,8 @@ class SessionRun:
         while self.recorder.notices:
             self.state.say(self.recorder.notices.popleft())
         counts = self.recorder.counts
-        if counts.gaps != self._seen_gaps:
-            self._seen_gaps = counts.gaps
+        if counts.gaps != self._reported_gaps:
+            self._reported_gaps = counts.gaps
             self.state.say(f"gap of {counts.last_gap_us / 1000:.1f} ms; {counts.missing} samples missing so far")
 
     def _prepare(self) -> None:
@@ -103,14 +102,14 @@ class SessionRun:
         self._steadily(self._validate)
 
     def _calibrate(self) -> None:
-        made = calibrate(self.tracker, self.display, self.recorder, self.study.calibration, self._screen)
-        if made is not None:
-            errors = error_vectors(made, self._screen).groupby("eye")["error_deg"].mean()
+        calibration = calibrate(self.tracker, self.display, self.recorder, self.sections.calibration, self._screen)
+        if calibration is not None:
+            errors = error_vectors(calibration, self._screen).groupby("eye")["error_deg"].mean()
             self.state.say("calibration: " + ", ".join(f"{eye} {error:.2f} deg" for eye, error in errors.items()))
 
     def _validate(self) -> None:
-        section = self.study.validation
-        for attempt in range(self.study.calibration.attempts):
+        section = self.sections.validation
+        for attempt in range(self.sections.calibration.attempts):
             result = validate(self.tracker, self.display, self.recorder, section, self._screen)
             if result is not None:
                 self.state.say(f"validation: {in_words(result.table)}")
@@ -126,7 +125,7 @@ class SessionRun:
                 return
             self._calibrate()
         raise TrackerError(
-            f"the validation did not pass the gate of {section.gate_deg:g} deg in {self.study.calibration.attempts} "
+            f"the validation did not pass the gate of {section.gate_deg:g} deg in {self.sections.calibration.attempts} "
             "attempts; nothing was shown. Check the position and start again with --resume"
         )
 
@@ -138,16 +137,14 @@ class SessionRun:
             self._drift_check()
         self.state.phase = "picture"
         self._steadily(lambda: self._show(trial))
-        if self.study.rating is not None:
-            rating = self.study.rating
+        if self.sections.rating is not None:
+            rating = self.sections.rating
             self.state.phase = "rating"
             self.tracker.watch(None)
-            self._steadily(
-                lambda: self.recorder.event("response", order=trial.order, response=self.display.rate(rating))
-            )
+            self._steadily(lambda: self.recorder.event(Response(trial.order, self.display.rate(rating))))
 
     def _show(self, trial: PlannedTrial) -> None:
-        section = self.study.presentation
+        section = self.sections.presentation
         facts = facts_of(trial.picture)
         placement = placement_of(facts, self._screen, section)
         self.tracker.watch(None)
@@ -155,19 +152,31 @@ class SessionRun:
         cross = self.display.show_cross()
         self.display.wait_until(cross + 1000 * section.cross_ms)
         onset = self.display.show_picture(trial, placement)
-        self.tracker.watch(PictureScene(drawn_by(facts.salience, facts.size, trial.interest), placement))
-        self.recorder.event("onset", time_us=onset, image=trial.picture.image, order=trial.order)
+        self.tracker.watch(PictureScene(drawn_by(facts.salience, facts.size_wh, trial.interest), placement))
+        self.recorder.event(Onset(onset, trial.picture.image, trial.order))
         self.display.wait_until(onset + 1000 * section.duration_ms)
         offset = self.display.show_blank()
         self.tracker.watch(None)
-        self.recorder.event("stimulus", **stimulus_row(trial, facts.sha256, facts.size, placement, onset, offset))
+        self.recorder.event(
+            Stimulus(
+                image=trial.picture.image,
+                sha256=facts.sha256,
+                picture_width=facts.size_wh[0],
+                picture_height=facts.size_wh[1],
+                onset_us=onset,
+                offset_us=offset,
+                order=trial.order,
+                response="",
+                **asdict(placement),
+            )
+        )
 
     def _drift_check(self) -> None:
-        limit = self.study.validation.drift_check_deg
+        limit = self.sections.validation.drift_check_deg
         if limit is None:
             return
         self.state.phase = "drift check"
-        section = self.study.validation.model_copy(update={"points": [(0.5, 0.5)], "gate_deg": limit})
+        section = self.sections.validation.model_copy(update={"points": [(0.5, 0.5)], "gate_deg": limit})
         results: list[Validation | None] = []
         self._steadily(
             lambda: results.append(validate(self.tracker, self.display, self.recorder, section, self._screen))
@@ -178,7 +187,7 @@ class SessionRun:
 
     def _questions(self, when: str) -> None:
         self.state.phase = "questions"
-        for question in self.study.questions:
+        for question in self.sections.questions:
             if question.when == when:
                 self._steadily(partial(self._ask, question))
 
@@ -214,22 +223,5 @@ class SessionRun:
         self.recorder.message(self.tracker.now_us(), text)
 
     def _trial_s(self) -> float:
-        section = self.study.presentation
-        return (section.duration_ms + section.cross_ms) / 1000 + (3.0 if self.study.rating else 0.0)
-
-
-def stimulus_row(
-    trial: PlannedTrial, sha256: str, size: tuple[int, int], placement: Placement, onset: int, offset: int
-) -> dict[str, Any]:
-    """A row of the session's stimuli."""
-    return {
-        "image": trial.picture.image,
-        "sha256": sha256,
-        "picture_width": size[0],
-        "picture_height": size[1],
-        "onset_us": onset,
-        "offset_us": offset,
-        "order": trial.order,
-        "response": "",
-        **asdict(placement),
-    }
+        section = self.sections.presentation
+        return (section.duration_ms + section.cross_ms) / 1000 + (3.0 if self.sections.rating else 0.0)

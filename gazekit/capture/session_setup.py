@@ -1,4 +1,4 @@
-"""One sitting of a participant: files, tracker, display, and the session file at the end."""
+"""One part of a participant's session: files, tracker, display, and the session file at the end."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from gazekit.capture.lsl import Outlet
 from gazekit.capture.plan import PlannedTrial, plan_session, random_stream
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import SessionRun, State
+from gazekit.capture.settings import SessionSections
 from gazekit.capture.simulation.tracker import SimulatedTracker
-from gazekit.capture.tracker import Tracker
+from gazekit.capture.tracker import Tracker, TrackerSetup
 from gazekit.core.errors import InputError, OutputError
 from gazekit.core.files import provenance
 from gazekit.session import open_session
+from gazekit.session.events import DisplayFacts
 from gazekit.session.finalise import Recovered, recover, session_path
 from gazekit.session.journal import SUFFIX, JournalWriter
 from gazekit.session.samples import EYE_OPENNESS, SAMPLE
-from gazekit.study import Study, read_study
 
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SLACK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
-class Sitting:
-    """All that is decided before the tracker is touched."""
+class SessionPart:
+    """A part of a session: all that is decided before the tracker is touched."""
 
-    study: Study
-    study_path: Path
+    sections: SessionSections
     participant: str
-    part: int
+    number: int
     seed: int
     trials: Sequence[PlannedTrial]
     journal: Path
@@ -53,37 +53,37 @@ class Sitting:
     @property
     def seconds(self) -> float:
         """How long the pictures take, without ratings and breaks."""
-        section = self.study.presentation
+        section = self.sections.presentation
         return len(self.trials) * (section.duration_ms + section.cross_ms) / 1000
 
     def to_json(self) -> dict[str, Any]:
-        """The plan for a program."""
+        """Return the plan for a program."""
         return {
             "participant": self.participant,
-            "part": self.part,
+            "part": self.number,
             "session": str(self.session),
-            "tracker": self.study.tracker.kind,
+            "tracker": self.sections.tracker.kind,
             "seed": self.seed,
             "seconds": self.seconds,
             "trials": [{"order": t.order, "block": t.block, "image": t.picture.image} for t in self.trials],
         }
 
     def sentences(self) -> list[str]:
-        """The plan in words."""
-        study, screen = self.study, self.study.screen
-        gate = study.validation.gate_deg
-        points = calibration_points(study.calibration.points), validation_points(study.validation.points)
+        """Say the plan in words."""
+        sections, screen = self.sections, self.sections.screen
+        gate, shown = sections.validation.gate_deg, sections.presentation
+        points = calibration_points(sections.calibration.points), validation_points(sections.validation.points)
         lines = [
-            f"study {study.study.name}, participant {self.participant}, part {self.part}, seed {self.seed}",
-            f"tracker {study.tracker.kind}"
-            + (f" at {study.tracker.rate_hz:g} Hz" if study.tracker.rate_hz else "")
+            f"study {sections.study.name}, participant {self.participant}, part {self.number}, seed {self.seed}",
+            f"tracker {sections.tracker.kind}"
+            + (f" at {sections.tracker.rate_hz:g} Hz" if sections.tracker.rate_hz else "")
             + f"; screen {screen.width_px} x {screen.height_px} px, {screen.width_mm:g} x {screen.height_mm:g} mm, "
             f"{screen.distance_mm:g} mm away ({screen.screen().pixels_per_degree:.1f} px a degree)",
             f"calibration with {len(points[0])} points, validation with {len(points[1])}"
             + (f", gate {gate:g} deg" if gate else ", no gate"),
-            f"{len(self.trials)} pictures in {study.presentation.order} order, {study.presentation.duration_ms} ms "
-            f"each after {study.presentation.cross_ms} ms of cross: {self.seconds / 60:.1f} min"
-            + (f", each rated {study.rating.low} to {study.rating.high}" if study.rating else ""),
+            f"{len(self.trials)} pictures in {shown.order} order, {shown.duration_ms} ms "
+            f"each after {shown.cross_ms} ms of cross: {self.seconds / 60:.1f} min"
+            + (f", each rated {sections.rating.low} to {sections.rating.high}" if sections.rating else ""),
             f"session file {self.session}",
         ]
         for trial in self.trials:
@@ -92,8 +92,8 @@ class Sitting:
         return lines
 
 
-def prepare(
-    study_path: str | Path,
+def prepare_part(
+    sections: SessionSections,
     participant: str,
     out_dir: str | Path,
     *,
@@ -101,43 +101,62 @@ def prepare(
     resume: bool = False,
     kind: str | None = None,
     write: bool = True,
-) -> Sitting:
-    """Read and check everything that can be checked before the first trial.
+) -> SessionPart:
+    """Check everything that can be checked before the first trial.
 
-    With ``resume`` the trials that earlier sittings of the participant completed are left out, and a journal that
-    was left behind by a crash is recovered first. ``kind`` is a tracker in place of the study's. Without ``write``
-    nothing is written: a dry run.
+    Parameters
+    ----------
+    sections : SessionSections
+        A study, as `gazekit.read_study` gives it.
+    participant : str
+        Pseudonym: letters, digits, _ and -.
+    out_dir : str or Path
+        Folder of the session files.
+    seed : int, optional
+        In place of the study's.
+    resume : bool
+        Leave out the trials that earlier parts completed; a journal that a crash left is recovered first.
+    kind : str, optional
+        Kind of tracker, in place of the study's.
+    write : bool
+        False writes nothing: a dry run.
+
+    Returns
+    -------
+    SessionPart
+        What `record_part` records.
 
     Raises
     ------
-    ConfigError, InputError : the study file, its pictures or the pseudonym.
-    OutputError : there is a session of this participant already, or a journal, or the disk is too full.
+    ConfigError, InputError
+        The pictures or the pseudonym.
+    OutputError
+        There is a session of this participant already, or a journal, or the disk is too full.
     """
     if not _PSEUDONYM.fullmatch(participant):
         raise InputError(
             f"a participant is a pseudonym of letters, digits, _ and - (at most 64); found {participant!r}. "
             "Keep names and dates of birth out of it"
         )
-    study = read_study(study_path)
     if kind is not None:
-        study = study.model_copy(update={"tracker": study.tracker.model_copy(update={"kind": kind})})
-    if study.calibration.reuse is not None:
-        reuse = Path(study_path).parent / study.calibration.reuse
+        sections = sections.model_copy(update={"tracker": sections.tracker.model_copy(update={"kind": kind})})
+    if sections.calibration.reuse is not None:
+        reuse = sections.file.parent / sections.calibration.reuse
         saved_calibration(reuse)  # said now, not when the participant sits there
-        study = study.model_copy(update={"calibration": study.calibration.model_copy(update={"reuse": reuse})})
-    seed = study.study.seed if seed is None else seed
+        sections = sections.model_copy(update={"calibration": sections.calibration.model_copy(update={"reuse": reuse})})
+    seed = sections.study.seed if seed is None else seed
     folder = Path(out_dir)
-    trials = plan_session(study, Path(study_path).parent, participant, seed)
-    part, left = _remaining(folder, participant, trials, resume=resume, write=write)
-    stem = participant if part == 1 else f"{participant}.part{part}"
-    sitting = Sitting(study, Path(study_path), participant, part, seed, left, folder / f"{stem}{SUFFIX}")
+    trials = plan_session(sections, participant, seed)
+    number, left = _remaining(folder, participant, trials, resume=resume, write=write)
+    stem = participant if number == 1 else f"{participant}.part{number}"
+    part = SessionPart(sections, participant, number, seed, left, folder / f"{stem}{SUFFIX}")
     if write:
-        _check_room(folder, sitting)
-    return sitting
+        _check_room(folder, part)
+    return part
 
 
 def record(
-    study_path: str | Path,
+    study: SessionSections,
     participant: str,
     out_dir: str | Path,
     *,
@@ -155,22 +174,51 @@ def record(
 
     Parameters
     ----------
-    realtime : False runs a simulated session as fast as the machine can, through the same recorder and journal.
-    seed : in place of the study's seed; with the participant it decides the order and the simulated person.
-    resume : go on at the trial where an earlier sitting stopped.
-    keep_journal : keep the journal beside the verified session file.
-    headless : no window; by default exactly when ``realtime`` is False.
-    stop : set it to end the session in order.
-    tracker : in place of the one that the study names.
-    watch : called once with the recorder and the state, before the session begins.
+    study : Study
+        The study, as `gazekit.read_study` gives it.
+    participant : str
+        Pseudonym: letters, digits, _ and -.
+    out_dir : str or Path
+        Folder of the session files; it is made where it does not exist.
+    realtime : bool
+        False runs a simulated session as fast as the machine can, through the same recorder and journal.
+    seed : int, optional
+        In place of the study's; with the participant it decides the order and the simulated person.
+    resume : bool
+        Go on at the trial where an earlier part stopped.
+    keep_journal : bool
+        Keep the journal beside the verified session file.
+    headless : bool, optional
+        Open no window; by default exactly when ``realtime`` is False.
+    state : State, optional
+        What an operator's view shows.
+    stop : threading.Event, optional
+        Set it to end the session in order.
+    tracker : Tracker, optional
+        In place of the one that the study names.
+    watch : callable, optional
+        Is called once with the recorder and the state, before the session begins.
+
+    Returns
+    -------
+    Path
+        The session file.
 
     Raises
     ------
-    ConfigError, InputError, OutputError, TrackerError : see `prepare`; the tracker; a disk that fills up.
+    ConfigError, InputError, OutputError, TrackerError
+        See `prepare_part`; the tracker; a disk that fills up.
+
+    Examples
+    --------
+    >>> import tempfile, gazekit as gk
+    >>> study = gk.read_study("sample_data/study.toml")
+    >>> gk.record(study, "P07", tempfile.mkdtemp(), realtime=False).name
+    'P07.gaze.h5'
     """
-    sitting = prepare(study_path, participant, out_dir, seed=seed, resume=resume)
-    return run_sitting(
-        sitting,
+    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume)
+    return record_part(
+        part,
         realtime=realtime,
         keep_journal=keep_journal,
         headless=not realtime if headless is None else headless,
@@ -181,8 +229,8 @@ def record(
     ).session
 
 
-def run_sitting(
-    sitting: Sitting,
+def record_part(
+    part: SessionPart,
     *,
     realtime: bool,
     keep_journal: bool,
@@ -192,33 +240,34 @@ def run_sitting(
     tracker: Tracker | None = None,
     watch: Callable[[Recorder, State], Any] | None = None,
 ) -> Recovered:
-    """Record a prepared sitting; see `record`."""
-    if not realtime and sitting.study.tracker.kind != "simulated" and tracker is None:
+    """Record a part that was prepared; see `record`."""
+    sections = part.sections
+    if not realtime and sections.tracker.kind != "simulated" and tracker is None:
         raise InputError("only a simulated session runs faster than real time; [tracker] kind is not 'simulated'")
-    person = random_stream(sitting.seed, sitting.participant, f"person {sitting.part}")
-    tracker = tracker or open_tracker(
-        sitting.study, sitting.study_path.parent, seed=person.integers(1 << 62), realtime=realtime
-    )
-    state.participant = sitting.participant
+    if tracker is None:
+        seed = random_stream(part.seed, part.participant, f"person {part.number}").integers(1 << 62)
+        setup = TrackerSetup(sections.tracker, sections.screen.screen(), sections.file.parent, seed, realtime)
+        tracker = open_tracker(setup)
+    state.participant = part.participant
     try:
-        display = _open_display(sitting, tracker, headless=headless)
-        outlet = Outlet(tracker.info, sitting.participant) if sitting.study.tracker.lsl_outlet else None
-        journal = JournalWriter(sitting.journal, _header(sitting, tracker, realtime=realtime))
+        display = _open_display(part, tracker, headless=headless)
+        outlet = Outlet(tracker.info, part.participant) if sections.tracker.lsl_outlet else None
+        journal = JournalWriter(part.journal, _header(part, tracker, realtime=realtime))
         recorder = Recorder(journal, tracker.converters, tracker.info.rate_hz, outlet)
-        run = SessionRun(sitting.study, tracker, display, recorder, state, stop)
+        run = SessionRun(sections, tracker, display, recorder, state, stop)
         display.tick = run.tick
         if watch is not None:
             watch(recorder, state)
-        _record(run, sitting.trials)
+        _record(run, part.trials)
     finally:
         tracker.close()
     recorder.check()
     state.phase = "writing the session file"
-    return recover(sitting.journal, keep_journal=keep_journal)
+    return recover(part.journal, keep_journal=keep_journal)
 
 
 def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
-    """The tracker runs, the session runs; however it ends, all that came is in the journal."""
+    """Run the tracker and the session; however they end, all that came is in the journal."""
     complete: bool | None = None
     try:
         measured = run.display.prepare(trials)
@@ -227,62 +276,62 @@ def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
                 f"the flips do not follow the display's refresh: {measured['probe_median_ms']:.1f} ms each where "
                 f"{measured['refresh_reported_hz']} Hz are reported"
             )
-        run.recorder.event("display", **measured, **run.tracker.facts())
+        run.recorder.event(DisplayFacts({**measured, **run.tracker.facts()}))
         run.tracker.start(run.recorder.put)
         complete = run.run(trials)
     finally:
         run.tracker.stop()
         measured = run.display.close()
         if measured:
-            run.recorder.event("display", **measured)
+            run.recorder.event(DisplayFacts(measured))
         counts = run.recorder.counts
         run.recorder.close(None if complete is None else {"complete": complete, "samples": counts.samples})
 
 
-def _open_display(sitting: Sitting, tracker: Tracker, *, headless: bool) -> Display:
+def _open_display(part: SessionPart, tracker: Tracker, *, headless: bool) -> Display:
     simulated = isinstance(tracker, SimulatedTracker)
-    answers = random_stream(sitting.seed, sitting.participant, f"answers {sitting.part}")
+    answers = random_stream(part.seed, part.participant, f"answers {part.number}")
     if headless:
         if not isinstance(tracker, SimulatedTracker):
             raise InputError("a session without a window needs the simulated tracker; nobody would see the pictures")
         return NoDisplay(tracker, answers)
     from gazekit.capture.window import Window
 
-    return Window(sitting.study, tracker, answers=answers if simulated else None)
+    return Window(part.sections, tracker, answers=answers if simulated else None)
 
 
-def _header(sitting: Sitting, tracker: Tracker, *, realtime: bool) -> dict[str, Any]:
-    study = sitting.study
+def _header(part: SessionPart, tracker: Tracker, *, realtime: bool) -> dict[str, Any]:
+    sections = part.sections
     parameters = {
-        "study": study.model_dump(mode="json", exclude={"survey"}),
-        "seed": sitting.seed,
-        "part": sitting.part,
-        "planned": [trial.picture.image for trial in sitting.trials],
+        "study": sections.model_dump(mode="json", exclude={"survey"}),
+        "seed": part.seed,
+        "part": part.number,
+        "planned": [trial.picture.image for trial in part.trials],
     }
     return {
-        "participant": sitting.participant,
-        "name": study.study.name,
-        "task": "free viewing" if study.rating is None else "free viewing and rating",
+        "participant": part.participant,
+        "name": sections.study.name,
+        "task": "free viewing" if sections.rating is None else "free viewing and rating",
         # a session that no time passes in has no date, so that it repeats byte for byte
         "started_utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds") if realtime else "",
-        "screen": asdict(study.screen.screen()),
+        "screen": asdict(sections.screen.screen()),
         "tracker": asdict(tracker.info),
-        "provenance": provenance("gazekit.session/1", parameters, {"study": sitting.study_path}),
+        "provenance": provenance("gazekit.session/1", parameters, {"study": sections.file}),
     }
 
 
 def _remaining(
     folder: Path, participant: str, trials: list[PlannedTrial], *, resume: bool, write: bool
 ) -> tuple[int, Sequence[PlannedTrial]]:
-    """The part's number and its trials, from what is in the folder already."""
+    """Return the part's number and its trials, from what is in the folder already."""
     names = re.compile(rf"{re.escape(participant)}(?:\.part(\d+))?(\.gaze\.h5|{re.escape(SUFFIX)})")
     present = folder.iterdir() if folder.is_dir() else ()
-    found = {file: match for file in present if (match := names.fullmatch(file.name))}
-    if not found:
+    files = {file: match for file in present if (match := names.fullmatch(file.name))}
+    if not files:
         return 1, trials
-    journals = sorted(file for file, match in found.items() if match[2] == SUFFIX)
+    journals = sorted(file for file, match in files.items() if match[2] == SUFFIX)
     if not resume:
-        first = (journals or sorted(found))[0]
+        first = (journals or sorted(files))[0]
         raise OutputError(
             f"{first} exists already and is never overwritten. Go on where {participant} stopped with --resume, "
             "or choose another participant or folder"
@@ -290,7 +339,7 @@ def _remaining(
     for journal in journals if write else []:
         recover(journal, keep_journal=False)
     done: set[int] = set()
-    for file, match in found.items():
+    for file, match in files.items():
         if match[2] == SUFFIX and not write:
             raise OutputError(f"{file} was left by a crash: gazekit recover {file}, then the plan can be shown")
         session = open_session(file if match[2] != SUFFIX else session_path(file))
@@ -298,10 +347,10 @@ def _remaining(
     left = [trial for trial in trials if trial.order not in done]
     if not left:
         raise InputError(f"{participant} has seen all {len(trials)} pictures; there is nothing to resume")
-    return 1 + max(int(match[1] or 1) for match in found.values()), left
+    return 1 + max(int(match[1] or 1) for match in files.values()), left
 
 
-def _check_room(folder: Path, sitting: Sitting) -> None:
+def _check_room(folder: Path, part: SessionPart) -> None:
     """Say before the first trial that the disk will not do."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -310,7 +359,7 @@ def _check_room(folder: Path, sitting: Sitting) -> None:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
-    rate, seconds = sitting.study.tracker.rate_hz or 300.0, sitting.seconds
+    rate, seconds = part.sections.tracker.rate_hz or 300.0, part.seconds
     need = int(2 * seconds * rate * (SAMPLE.itemsize + EYE_OPENNESS.itemsize)) + _SLACK_BYTES
     if free < need:
         raise OutputError(

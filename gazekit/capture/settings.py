@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, PrivateAttr, field_validator, model_validator
 
-from gazekit.core.config import Section
+from gazekit.capture.discovery import tracker_kinds
+from gazekit.core.config import Section, StudySection
+from gazekit.core.errors import unknown_name
+from gazekit.pictures import PicturesSection
+from gazekit.screen import ScreenSection
 
 Corner = tuple[float, float, float]
 
@@ -15,7 +19,7 @@ Corner = tuple[float, float, float]
 class TrackerSection(Section):
     """``[tracker]``: which eye tracker, and how it is set."""
 
-    kind: Literal["tobii", "simulated", "replay", "lsl"] = "tobii"
+    kind: str = "tobii"
     address: str = ""
     serial: str = ""
     rate_hz: PositiveFloat | None = None
@@ -27,6 +31,13 @@ class TrackerSection(Section):
     eye_openness: bool = True
     lsl_outlet: bool = False
     interest: Path | None = None  # simulated only: CSV of places that draw all simulated people
+
+    @field_validator("kind")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in tracker_kinds():
+            raise ValueError(str(unknown_name("kind of eye tracker", value, tracker_kinds())))
+        return value
 
 
 Points = Annotated[list[tuple[float, float]], Field(min_length=1, max_length=64)]
@@ -118,3 +129,23 @@ class QuestionSection(Section):
     text: str = Field(min_length=1)
     choices: list[str] = Field(min_length=2, max_length=9)
     when: Literal["before", "after"] = "after"
+
+
+class SessionSections(Section):
+    """The sections of a study file that a session is recorded by."""
+
+    study: StudySection
+    screen: ScreenSection
+    pictures: PicturesSection = PicturesSection()
+    tracker: TrackerSection = TrackerSection()
+    calibration: CalibrationSection = CalibrationSection()
+    validation: ValidationSection = ValidationSection()
+    presentation: PresentationSection = PresentationSection()
+    rating: RatingSection | None = None
+    questions: list[QuestionSection] = []
+    _file: Path = PrivateAttr(default=Path("study.toml"))
+
+    @property
+    def file(self) -> Path:
+        """The study file; paths in it are relative to its folder."""
+        return self._file

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.capture.settings import TrackerSection
-from gazekit.capture.simulation.scanpath import Scene
 from gazekit.capture.tobii_calibration import TobiiCalibrator
 from gazekit.capture.tobii_errors import speaking_of
 from gazekit.capture.tobii_streams import CONVERTERS
-from gazekit.capture.tracker import Calibrator, Converter, Found, Put
+from gazekit.capture.tracker import Calibrator, Converter, FoundTracker, Put, Tracker, TrackerSetup
 from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import TrackerInfo
@@ -45,11 +44,12 @@ _SIZE_TOLERANCE = 0.05
 
 
 def sdk() -> Any:
-    """The vendor's module.
+    """Import the vendor's module.
 
     Raises
     ------
-    TrackerError : it is not installed, or its native library does not load.
+    TrackerError
+        It is not installed, or its native library does not load.
     """
     try:
         return importlib.import_module("tobii_research")
@@ -65,34 +65,26 @@ def sdk() -> Any:
         raise TrackerError(f"the Tobii SDK (tobii-research) cannot be used: {error}; {advice}") from error
 
 
-def find_tobii() -> list[Found]:
-    """The Tobii trackers that the SDK finds (about two seconds)."""
-    module = sdk()
-    with speaking_of("looking for eye trackers"):
-        return [
-            Found("tobii", t.model, t.serial_number, t.address, t.device_name) for t in module.find_all_eyetrackers()
-        ]
-
-
-class TobiiTracker:
+class TobiiTracker(Tracker):
     """One tracker, chosen by serial number or address (or the only one), with its frequency and mode set.
 
     Raises
     ------
-    TrackerError : none found, not the one asked for, several and none named, or it refuses what is asked of it.
+    TrackerError
+        None found, not the one asked for, several and none named, or it refuses what is asked of it.
     """
 
     converters: Mapping[str, Converter] = CONVERTERS
 
-    def __init__(self, section: TrackerSection, screen: Screen, base: Path) -> None:
+    def __init__(self, setup: TrackerSetup) -> None:
         self._sdk = sdk()
-        self._section = section
+        self._section = section = setup.section
         self._device = self._choose(section)
         self._lost = threading.Event()
         self._put: Put | None = None
         self._subscribed: list[tuple[str, Any]] = []
         if section.license is not None:
-            self._apply_license(base / section.license)
+            self._apply_license(setup.base / section.license)
         self._set("mode", section.mode, "get_all_eye_tracking_modes", "get_eye_tracking_mode", "set_eye_tracking_mode")
         self._set(
             "rate_hz",
@@ -101,9 +93,24 @@ class TobiiTracker:
             "get_gaze_output_frequency",
             "set_gaze_output_frequency",
         )
-        self.display_area = self._check_display_area(screen)
+        self.display_area = self._check_display_area(setup.screen)
         self._info = self._read_info()
         self._offset_us = self.now_us() - time.monotonic_ns() // 1000
+
+    @classmethod
+    def open(cls, setup: TrackerSetup) -> TobiiTracker:
+        """Connect to the tracker."""
+        return cls(setup)
+
+    @classmethod
+    def find(cls) -> list[FoundTracker]:
+        """Find the trackers that the SDK sees (about two seconds)."""
+        module = sdk()
+        with speaking_of("looking for eye trackers"):
+            return [
+                FoundTracker("tobii", device.model, device.serial_number, device.address, device.device_name)
+                for device in module.find_all_eyetrackers()
+            ]
 
     @property
     def info(self) -> TrackerInfo:
@@ -111,11 +118,11 @@ class TobiiTracker:
         return self._info
 
     def now_us(self) -> int:
-        """The SDK's system clock, the one of ``system_time_stamp``."""
+        """Read the SDK's system clock, the one of ``system_time_stamp``."""
         return int(self._sdk.get_system_time_stamp())
 
     def facts(self) -> dict[str, Any]:
-        """What is stored beside `info`: the display area and the SDK."""
+        """Return what is stored beside `info`: the display area and the SDK."""
         return {"display_area_mm": self.display_area, "sdk": str(self._sdk.__version__)}
 
     def start(self, put: Put) -> None:
@@ -143,13 +150,6 @@ class TobiiTracker:
                 self._device.unsubscribe_from(stream, callback)
         self._put = None
 
-    def close(self) -> None:
-        """Let the device go."""
-        self.stop()
-
-    def watch(self, scene: Scene) -> None:
-        """A real person sees for themselves."""
-
     def calibrator(self, eyes: str) -> Calibrator | None:
         """Enter calibration mode."""
         with speaking_of("entering calibration mode"):
@@ -161,11 +161,11 @@ class TobiiTracker:
             self._device.apply_calibration_data(blob)
 
     def alive(self) -> bool:
-        """False from the notice of a lost connection on, until it stands again."""
+        """Return False from the notice of a lost connection on, until it stands again."""
         return not self._lost.is_set()
 
     def reconnect(self) -> bool:
-        """Whether the connection is back, by itself or after looking for the device again."""
+        """Return whether the connection is back, by itself or after looking for the device again."""
         if self.alive():
             return True
         put = self._put
@@ -185,22 +185,22 @@ class TobiiTracker:
         with speaking_of("looking for eye trackers"):
             if section.address:
                 return self._sdk.EyeTracker(section.address)
-            found = list(self._sdk.find_all_eyetrackers())
+            devices = list(self._sdk.find_all_eyetrackers())
         if section.serial:
-            named = [t for t in found if t.serial_number == section.serial]
+            named = [t for t in devices if t.serial_number == section.serial]
             if not named:
-                raise TrackerError(f"no eye tracker with the serial number {section.serial}; found {_listed(found)}")
+                raise TrackerError(f"no eye tracker with the serial number {section.serial}; found {_listed(devices)}")
             return named[0]
-        if len(found) != 1:
+        if len(devices) != 1:
             raise TrackerError(
-                f"{'no' if not found else len(found)} eye trackers found"
+                f"{'no' if not devices else len(devices)} eye trackers found"
                 + (
-                    f" ({_listed(found)}); choose with [tracker] serial"
-                    if found
+                    f" ({_listed(devices)}); choose with [tracker] serial"
+                    if devices
                     else "; is it switched on and plugged in?"
                 )
             )
-        return found[0]
+        return devices[0]
 
     def _apply_license(self, path: Path) -> None:
         try:
@@ -274,7 +274,7 @@ class TobiiTracker:
         return callback
 
     def _stamped(self, put: Put) -> Any:
-        """The user position guide carries no time: it gets the moment it arrived."""
+        """Return a callback for the user position guide, which carries no time: it gets the moment it arrived."""
         offset = self._offset_us
 
         def callback(data: dict[str, Any]) -> None:
@@ -283,5 +283,5 @@ class TobiiTracker:
         return callback
 
 
-def _listed(found: list[Any]) -> str:
-    return ", ".join(f"{t.model} {t.serial_number} at {t.address}" for t in found) or "none"
+def _listed(devices: list[Any]) -> str:
+    return ", ".join(f"{t.model} {t.serial_number} at {t.address}" for t in devices) or "none"

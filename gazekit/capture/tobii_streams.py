@@ -30,7 +30,7 @@ _CHANGES = (
 
 
 def gaze_rows(items: Sequence[Mapping[str, Any]]) -> Block:
-    """Gaze dictionaries (16 keys) as `SAMPLE` rows; infinities become NaN, a pupil or point below validity stays."""
+    """Return gaze dictionaries (16 keys) as `SAMPLE` rows; infinities become NaN, a point that is not valid stays."""
     block = np.empty(len(items), dtype=SAMPLE)
     for name, key in _COLUMNS:
         values = np.array([item[key] for item in items])
@@ -41,7 +41,7 @@ def gaze_rows(items: Sequence[Mapping[str, Any]]) -> Block:
 
 
 def openness_rows(items: Sequence[Mapping[str, Any]]) -> Block:
-    """Eye openness, mm."""
+    """Return eye openness, mm."""
     block = np.empty(len(items), dtype=EYE_OPENNESS)
     for name, key in (
         ("device_time_us", "device_time_stamp"),
@@ -56,13 +56,13 @@ def openness_rows(items: Sequence[Mapping[str, Any]]) -> Block:
 
 
 def sync_rows(items: Sequence[Mapping[str, Any]]) -> Block:
-    """Time synchronisation: request, device, response."""
+    """Return time synchronisation: request, device, response."""
     keys = ("system_request_time_stamp", "device_time_stamp", "system_response_time_stamp")
     return np.array([tuple(item[key] for key in keys) for item in items], dtype=TIME_SYNC)
 
 
 def position_rows(items: Sequence[tuple[int, Mapping[str, Any]]]) -> Block:
-    """The user position guide with the moment of its arrival."""
+    """Return the user position guide with the moment of its arrival."""
     block = np.empty(len(items), dtype=USER_POSITION)
     block["received_us"] = [moment for moment, _ in items]
     for side in SIDES:
@@ -74,7 +74,7 @@ def position_rows(items: Sequence[tuple[int, Mapping[str, Any]]]) -> Block:
 
 
 def signal_rows(items: Sequence[Mapping[str, Any]]) -> Block:
-    """The external signal port; ``change`` is 0 value changed, 1 initial value, 2 connection restored, -1 other."""
+    """Return external signals; ``change`` is 0 value changed, 1 initial value, 2 connection restored, -1 other."""
     rows = []
     for item in items:
         change = item["change_type"]
@@ -84,7 +84,7 @@ def signal_rows(items: Sequence[Mapping[str, Any]]) -> Block:
 
 
 def notification_texts(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Notifications: kind without its prefix, all else as text."""
+    """Return notifications: kind without its prefix, all else as text."""
     return [
         _text(item, str(item["notification_type"]).removeprefix("eyetracker_notification_"), "notification_type")
         for item in items
@@ -92,7 +92,7 @@ def notification_texts(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 
 def error_texts(items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Stream errors."""
+    """Return stream errors."""
     return [_text(item, str(item["error"]).removeprefix("stream_error_"), "error") for item in items]
 
 

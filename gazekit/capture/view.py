@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.errors import InputError
 from gazekit.core.files import whole_file
+from gazekit.core.types import Pixels
 from gazekit.events import session_fixations
 from gazekit.pictures import SUFFIXES, read_picture
 from gazekit.screen import Placement
@@ -21,11 +21,12 @@ _LEFT, _RIGHT, _PATH = "#1b6ca8", "#c8553d", "#f2c14e"
 
 
 def find_trial(session: Session, number: int) -> Trial:
-    """The n-th trial of a session, from 1; a session without pictures is one trial, the whole recording on the screen.
+    """Return the n-th trial of a session, from 1; a session without pictures is one trial, the whole recording.
 
     Raises
     ------
-    InputError : the session has no such trial.
+    InputError
+        The session has no such trial.
     """
     trials = session.trials() or [_whole_recording(session)]
     if not 1 <= number <= len(trials):
@@ -50,12 +51,13 @@ def _whole_recording(session: Session) -> Trial:
     )
 
 
-def picture_of(trial: Trial, folder: Path | None) -> npt.NDArray[np.uint8]:
-    """The picture of a trial from a folder, by its id with or without a suffix; grey where no folder is given.
+def picture_of(trial: Trial, folder: Path | None) -> Pixels:
+    """Read the picture of a trial from a folder, by its id with or without a suffix; grey where no folder is given.
 
     Raises
     ------
-    InputError : the folder does not hold it, or the file is of another size than the one that was shown.
+    InputError
+        The folder does not hold it, or the file is of another size than the one that was shown.
     """
     width, height = trial.picture
     if folder is None or not trial.image:
@@ -77,8 +79,10 @@ def draw_trial(session: Session, number: int, out: str | Path, *, pictures: Path
 
     Raises
     ------
-    InputError : no such trial or picture.
-    OutputError : the image cannot be written.
+    InputError
+        No such trial or picture.
+    OutputError
+        The image cannot be written.
     """
     trial = find_trial(session, number)
     pixels = picture_of(trial, pictures)
@@ -98,7 +102,7 @@ def draw_trial(session: Session, number: int, out: str | Path, *, pictures: Path
     return out
 
 
-def _draw_scanpath(axes: Any, session: Session, trial: Trial, pixels: npt.NDArray[np.uint8]) -> None:
+def _draw_scanpath(axes: Any, session: Session, trial: Trial, pixels: Pixels) -> None:
     axes.imshow(pixels)
     axes.set_axis_off()
     gaze = session.screen.display_to_px(trial.recording.point("average"))
@@ -124,11 +128,12 @@ def _draw_pupils(axes: Any, trial: Trial) -> None:
 
 
 def play_trial(session: Session, number: int, *, pictures: Path | None = None, speed: float = 1.0) -> int:
-    """Play a trial in a window (both eyes as dots); gives the number of frames. Escape ends it.
+    """Play a trial in a window (both eyes as dots) until its end or Escape; return the number of frames.
 
     Raises
     ------
-    InputError : no such trial or picture.
+    InputError
+        No such trial or picture.
     """
     trial = find_trial(session, number)
     pixels = picture_of(trial, pictures)

@@ -19,13 +19,12 @@ from gazekit.capture import drawing
 from gazekit.capture.calibration import error_vectors
 from gazekit.capture.display import EndSession, nothing
 from gazekit.capture.plan import PlannedTrial
-from gazekit.capture.settings import QuestionSection, RatingSection
+from gazekit.capture.settings import QuestionSection, RatingSection, SessionSections
 from gazekit.capture.tracker import Tracker
 from gazekit.core.errors import ConfigError
 from gazekit.pictures import read_picture
 from gazekit.screen import Placement
 from gazekit.session import Calibration
-from gazekit.study import Study
 
 _PROBE_FLIPS = 120
 _ANSWER_US = 700_000  # how long a simulated person thinks
@@ -37,16 +36,20 @@ class Window:
 
     Raises
     ------
-    ConfigError : no such display, or a display whose size is not the study's.
+    ConfigError
+        No such display, or a display whose size is not the study's.
     """
 
-    def __init__(self, study: Study, tracker: Tracker, *, answers: np.random.Generator | None = None) -> None:
+    def __init__(
+        self, sections: SessionSections, tracker: Tracker, *, answers: np.random.Generator | None = None
+    ) -> None:
         self.tick: Callable[[], None] = nothing
-        self._study = study
-        self._section = study.presentation
+        self._section = sections.presentation
+        self._screen = sections.screen.screen()
+        self._rated = sections.rating is not None
         self._tracker = tracker
         self._answers = answers
-        self._size = (study.screen.width_px, study.screen.height_px)
+        self._size_wh = (self._screen.width_px, self._screen.height_px)
         self._surface = self._open()
         self._picture: tuple[pygame.Surface, tuple[int, int]] | None = None
         self._intervals: list[int] = []
@@ -78,13 +81,13 @@ class Window:
         self._picture = (pygame.transform.smoothscale(surface, size), (round(placement.x), round(placement.y)))
 
     def show_cross(self) -> int:
-        """The fixation cross."""
+        """Show the fixation cross."""
         self._clear()
         drawing.cross(self._surface)
         return self._flip()
 
     def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
-        """The picture that was loaded; the moment is read after the flip."""
+        """Show the picture that was loaded; the moment is read after the flip."""
         if self._picture is None:
             self.load(trial, placement)
         assert self._picture is not None
@@ -96,14 +99,14 @@ class Window:
         return self._flip()
 
     def show_target(self, x: float, y: float, dwell_ms: int) -> int:
-        """A target that shrinks to a point in a third of the dwell time."""
+        """Show a target that shrinks to a point in a third of the dwell time."""
         start, span = self._tracker.now_us(), 1000.0 * max(dwell_ms / 3, 150)
         while (gone := self._tracker.now_us() - start) < span:
             self._target(x, y, 1.0 - gone / span)
         return self._target(x, y, 0.0)
 
     def show_blank(self) -> int:
-        """The background alone."""
+        """Show the background alone."""
         self._clear()
         return self._flip()
 
@@ -115,22 +118,22 @@ class Window:
             self._flip(pace=True)
 
     def pause(self, text: str) -> None:
-        """A text until the space bar."""
+        """Show a text until the space bar."""
         self._until(
             lambda: drawing.text(self._surface, text), lambda event: True if _is_key(event, " ") else None, True
         )
 
     def confirm(self, text: str, keys: dict[str, str]) -> str:
-        """A text and its keys until one is pressed."""
+        """Show a text and its keys until one is pressed."""
         lines = "\n".join([text, "", *(f"{key.upper()}   {what}" for key, what in keys.items())])
         first = next(iter(keys))
         return self._until(lambda: drawing.text(self._surface, lines), lambda event: _key_of(event, keys), first)
 
     def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
-        """The error vectors; points are chosen by digit or mouse, R chooses all, the space bar goes on."""
+        """Show the error vectors; points are chosen by digit or mouse, R chooses all, the space bar goes on."""
         targets = [point.target for point in calibration.points]
         boxes = drawing.target_boxes(self._surface, targets)
-        errors = error_vectors(calibration, self._study.screen.screen())
+        errors = error_vectors(calibration, self._screen)
         chosen: set[int] = set()
 
         def answer(event: pygame.event.Event) -> bool | None:
@@ -148,7 +151,7 @@ class Window:
         return [targets[n] for n in sorted(chosen)]
 
     def rate(self, section: RatingSection) -> str:
-        """A score by digit key (0 for 10) or mouse."""
+        """Ask for a score by digit key (0 for 10) or mouse."""
         scores = list(range(section.low, section.high + 1))
         boxes = drawing.scale_boxes(self._surface, len(scores))
         chosen = scores[int(self._answers.integers(len(scores)))] if self._answers else scores[0]
@@ -162,7 +165,7 @@ class Window:
         return self._until(lambda: drawing.scale(self._surface, section, boxes), answer, str(chosen))
 
     def ask(self, section: QuestionSection) -> str:
-        """A choice by digit key or mouse."""
+        """Ask for a choice by digit key or mouse."""
         boxes = drawing.choice_boxes(self._surface, len(section.choices))
         keys = {str(n + 1): choice for n, choice in enumerate(section.choices)}
         chosen = section.choices[int(self._answers.integers(len(keys)))] if self._answers else section.choices[0]
@@ -195,7 +198,7 @@ class Window:
         return done[0]
 
     def close(self) -> dict[str, Any]:
-        """Close; flip intervals of the session: median, 95th percentile, missed (over 1.5 frames)."""
+        """Close; return the flip intervals: median, 95th percentile, missed (over 1.5 frames)."""
         pygame.display.quit()
         steps = np.array(self._intervals)
         if not len(steps):
@@ -214,22 +217,22 @@ class Window:
         number = self._section.display
         if number >= len(sizes):
             raise ConfigError(f"[presentation] display = {number}, but there are {len(sizes)}: 0 to {len(sizes) - 1}")
-        if self._section.fullscreen and sizes[number] != self._size:
+        if self._section.fullscreen and sizes[number] != self._size_wh:
             raise ConfigError(
                 f"display {number} has {sizes[number][0]} x {sizes[number][1]} pixels, [screen] says "
-                f"{self._size[0]} x {self._size[1]}; correct [screen] (scaled desktops report fewer pixels), or set "
-                "[presentation] fullscreen = false to try things out in a window"
+                f"{self._size_wh[0]} x {self._size_wh[1]}; correct [screen] (scaled desktops report fewer pixels), or "
+                "set [presentation] fullscreen = false to try things out in a window"
             )
         flags = pygame.SCALED | (pygame.FULLSCREEN if self._section.fullscreen else 0)
         with warnings.catch_warnings():
             # pygame warns of a slow renderer; the flips are measured instead, and what was measured is stored
             warnings.simplefilter("ignore")
             try:
-                surface = pygame.display.set_mode(self._size, flags, display=number, vsync=1)
+                surface = pygame.display.set_mode(self._size_wh, flags, display=number, vsync=1)
             except pygame.error:  # no renderer that can wait for the vertical blank
-                surface = pygame.display.set_mode(self._size, flags & ~pygame.SCALED, display=number)
+                surface = pygame.display.set_mode(self._size_wh, flags & ~pygame.SCALED, display=number)
         pygame.display.set_caption("gazekit")
-        pygame.mouse.set_visible(self._study.rating is not None)
+        pygame.mouse.set_visible(self._rated)
         return surface
 
     def _clear(self) -> None:

@@ -7,17 +7,29 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from gazekit.capture.discovery import tracker_kinds
+
+if TYPE_CHECKING:
+    from gazekit.capture.session_setup import SessionPart
 
 
 @click.command()
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--participant", "-p", required=True, help="Pseudonym: letters, digits, _ and -.")
-@click.option("--out", "-o", type=click.Path(path_type=Path), default=Path("sessions"), show_default=True)
-@click.option("--tracker", type=click.Choice(["tobii", "simulated", "replay", "lsl"]), help="In place of the study's.")
-@click.option("--seed", type=int, help="In place of the study's.")
+@click.option("--participant", "-p", required=True, help="Pseudonym: letters, digits, _ and -; at most 64.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    default=Path("sessions"),
+    show_default=True,
+    help="Folder of the session files.",
+)
+@click.option("--tracker", type=click.Choice(tracker_kinds()), help="In place of [tracker] kind.")
+@click.option("--seed", type=int, help="A whole number in place of [study] seed; it decides the order.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the plan; touch no tracker, write nothing.")
 @click.option("--resume", is_flag=True, help="Go on at the trial where this participant stopped.")
 @click.option("--fast", is_flag=True, help="Simulated tracker only: as fast as the machine can, without a window.")
@@ -25,7 +37,7 @@ import click
 @click.option("--keep-journal", is_flag=True, help="Keep the journal beside the verified session file.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
 def command(study: Path, participant: str, **options: Any) -> None:
-    """Run a lab session: calibration, validation, pictures; nothing is lost.
+    """Run a lab session of the study file STUDY: calibration, validation, pictures.
 
     \b
     Example:  gazekit record STUDY.toml --participant P07
@@ -33,10 +45,11 @@ def command(study: Path, participant: str, **options: Any) -> None:
               gazekit record STUDY.toml --participant P07 --dry-run
     Keys:     Escape ends the session in order; Ctrl+C as well, and twice at once (the journal is whole).
     """
-    from gazekit.capture.session_setup import prepare, run_sitting
+    from gazekit.capture.session_setup import prepare_part, record_part
+    from gazekit.study import read_study
 
-    sitting = prepare(
-        study,
+    part = prepare_part(
+        read_study(study),
         participant,
         options["out"],
         seed=options["seed"],
@@ -45,7 +58,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
         write=not options["dry_run"],
     )
     if options["dry_run"]:
-        _show_plan(sitting, options["as_json"])
+        _show_plan(part, options["as_json"])
         return
     from gazekit.capture.operator import Operator
     from gazekit.capture.session_loop import State
@@ -53,8 +66,8 @@ def command(study: Path, participant: str, **options: Any) -> None:
     state, stop = State(), threading.Event()
     end_in_order(stop)
     with Operator(state, quiet=options["as_json"] or not sys.stderr.isatty()) as operator:
-        made = run_sitting(
-            sitting,
+        recovered = record_part(
+            part,
             realtime=not options["fast"],
             keep_journal=options["keep_journal"],
             headless=options["headless"] or options["fast"],
@@ -63,9 +76,9 @@ def command(study: Path, participant: str, **options: Any) -> None:
             watch=operator.watch,
         )
     if options["as_json"]:
-        click.echo(json.dumps(made.to_json()))
+        click.echo(json.dumps(recovered.to_json()))
     else:
-        click.echo("\n".join(made.sentences()))
+        click.echo("\n".join(recovered.sentences()))
 
 
 def end_in_order(stop: threading.Event) -> None:
@@ -84,8 +97,8 @@ def end_in_order(stop: threading.Event) -> None:
             signal.signal(getattr(signal, name), handle)
 
 
-def _show_plan(sitting: Any, as_json: bool) -> None:
+def _show_plan(part: SessionPart, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(sitting.to_json()))
+        click.echo(json.dumps(part.to_json()))
         return
-    click.echo("\n".join(sitting.sentences()))
+    click.echo("\n".join(part.sentences()))

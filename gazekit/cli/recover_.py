@@ -12,11 +12,16 @@ from gazekit.core.errors import GazekitError
 
 @click.command()
 @click.argument("journals", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="The session file (one journal only).")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    help="The session file, for one journal [default: beside the journal].",
+)
 @click.option("--remove-journal", is_flag=True, help="Remove a journal once its session file is verified.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a journal.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object for each journal.")
 def command(journals: tuple[Path, ...], out: Path | None, remove_journal: bool, as_json: bool) -> None:
-    """Make the session file of a session that was cut off.
+    """Make the session files of JOURNALS: sessions that were cut off.
 
     Says what the last record was and what is missing. The file is compared with the journal, sample for sample,
     before it takes its name; the journal stays unless it is to be removed.
@@ -31,13 +36,13 @@ def command(journals: tuple[Path, ...], out: Path | None, remove_journal: bool, 
     failed = 0
     for journal in journals:
         try:
-            made = recover(journal, out, keep_journal=not remove_journal)
+            recovered = recover(journal, out, keep_journal=not remove_journal)
         except GazekitError as error:
             if len(journals) == 1:
                 raise
             failed += 1
             click.echo(f"gazekit: {error}", err=True)
             continue
-        click.echo(json.dumps(made.to_json()) if as_json else "\n".join(made.sentences()))
+        click.echo(json.dumps(recovered.to_json()) if as_json else "\n".join(recovered.sentences()))
     if failed:
         raise click.exceptions.Exit(1)

@@ -21,7 +21,7 @@ def command() -> None:
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def new(path: Path) -> None:
-    """Write a commented example; an existing file is never overwritten.
+    """Write a commented example to PATH; an existing file is never overwritten.
 
     \b
     Example:  gazekit study new STUDY.toml
@@ -35,9 +35,9 @@ def new(path: Path) -> None:
 
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 def check(path: Path, as_json: bool) -> None:
-    """Check a study file and its pictures; every fault is said.
+    """Check the study file PATH and its pictures; every fault is said.
 
     \b
     Example:  gazekit study check STUDY.toml
@@ -46,6 +46,6 @@ def check(path: Path, as_json: bool) -> None:
     from gazekit.study import read_study
 
     study = read_study(path)
-    trials = plan_session(study, path.parent, "P01", study.study.seed)
+    trials = plan_session(study, "P01", study.study.seed)
     facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
     click.echo(json.dumps(facts) if as_json else f"{path} is in order: {len(trials)} pictures, {study.tracker.kind}")

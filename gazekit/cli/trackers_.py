@@ -8,7 +8,7 @@ import click
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as JSON.")
 def command(as_json: bool) -> None:
     """List the eye trackers that can be reached: Tobii, LSL streams, the simulated one.
 
@@ -20,11 +20,11 @@ def command(as_json: bool) -> None:
 
     from gazekit.capture.discovery import find_trackers
 
-    found, notes = find_trackers()
+    trackers, notes = find_trackers()
     if as_json:
-        click.echo(json.dumps({"trackers": [asdict(tracker) for tracker in found], "notes": notes}))
+        click.echo(json.dumps({"trackers": [asdict(tracker) for tracker in trackers], "notes": notes}))
         return
-    for tracker in found:
+    for tracker in trackers:
         click.echo(f"{tracker.kind:10}  {tracker.model:28}  serial {tracker.serial:16}  address {tracker.address}")
     for note in notes:
         click.echo(f"not looked for: {note}", err=True)

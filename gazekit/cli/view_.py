@@ -9,13 +9,21 @@ import click
 
 @click.command()
 @click.argument("session", type=click.Path(path_type=Path))
-@click.option("--trial", "-t", type=int, default=1, show_default=True, help="Which picture, in order of showing.")
+@click.option(
+    "--trial", "-t", type=int, default=1, show_default=True, help="Which picture, in order of showing, from 1."
+)
 @click.option("--pictures", type=click.Path(path_type=Path), help="The folder of the pictures; grey without it.")
 @click.option("--out", "-o", type=click.Path(path_type=Path), help="PNG, SVG or PDF [default: beside the session].")
 @click.option("--replay", is_flag=True, help="Play the trial in a window instead.")
-@click.option("--speed", type=click.FloatRange(0.01, 100), default=1.0, show_default=True)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.01, 100),
+    default=1.0,
+    show_default=True,
+    help="Of the replay; 2 is twice as fast.",
+)
 def command(session: Path, trial: int, pictures: Path | None, out: Path | None, replay: bool, speed: float) -> None:
-    """Show a trial: scanpath over the picture and pupil trace, as an image or in a window.
+    """Show a trial of a SESSION file: scanpath over the picture and pupil trace, as an image or in a window.
 
     \b
     Example:  gazekit view sessions/P07.gaze.h5 --trial 3 --pictures pictures

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gazekit.core.errors import ConfigError
 
@@ -34,6 +34,14 @@ class Spec(Section):
                 super().__init__(**options)
             except ValidationError as error:
                 raise _faults(type(self), error, type(self).__name__) from None
+
+
+class StudySection(Section):
+    """``[study]``: what the study is called and the seed of everything random in it."""
+
+    name: str = Field(min_length=1)
+    seed: int = 0
+    note: str = ""
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.types import Floats, Index
 from gazekit.session.model import Clock
 from gazekit.session.samples import Block
 
@@ -14,7 +14,7 @@ _GAP = 1.5  # intervals longer than this many sampling intervals have lost sampl
 
 
 def fit_clock(sync: Block) -> Clock:
-    """The clock that fits a time-synchronisation stream (rows of `TIME_SYNC`).
+    """Fit the clock of a time-synchronisation stream (rows of `TIME_SYNC`).
 
     The host asks at ``request_us``, the tracker answers with ``device_us``, the answer arrives at ``response_us``;
     the tracker's stamp belongs to the middle. Least squares over the round trips that are not slower than the
@@ -23,21 +23,24 @@ def fit_clock(sync: Block) -> Clock:
     if not len(sync):
         return Clock()
     trip = sync["response_us"] - sync["request_us"]
-    kept = sync[trip <= np.median(trip)]
-    middle = kept["request_us"] + (kept["response_us"] - kept["request_us"]) / 2.0
-    return _fit(kept["device_us"], middle - kept["device_us"])
+    fast = sync[trip <= np.median(trip)]
+    middle = fast["request_us"] + (fast["response_us"] - fast["request_us"]) / 2.0
+    return _fit(fast["device_us"], middle - fast["device_us"])
 
 
-def clock_of_stamps(device_us: npt.NDArray[np.int64], system_us: npt.NDArray[np.int64]) -> Clock:
-    """The clock that fits the samples' own pairs of stamps, for trackers without a time-sync stream."""
+def clock_of_stamps(device_us: Index, system_us: Index) -> Clock:
+    """Fit the clock of the samples' own pairs of stamps, for trackers without a time-sync stream."""
     step = max(1, len(device_us) // 5000)
     return _fit(device_us[::step], (system_us - device_us)[::step].astype(np.float64)) if len(device_us) else Clock()
 
 
-def find_gaps(device_us: npt.NDArray[np.int64], system_us: npt.NDArray[np.int64], rate_hz: float) -> pd.DataFrame:
-    """Where samples are missing, from the device's stamps: intervals over 1.5 sampling intervals.
+def find_gaps(device_us: Index, system_us: Index, rate_hz: float) -> pd.DataFrame:
+    """Find where samples are missing, from the device's stamps: intervals over 1.5 sampling intervals.
 
-    Gives a row a gap: stamps of the last sample before it, its duration and how many samples are missing.
+    Returns
+    -------
+    DataFrame
+        A row for each gap: stamps of the last sample before it, its duration (us) and how many samples are missing.
     """
     if len(device_us) < 2 or not (np.isfinite(rate_hz) and rate_hz > 0):
         return pd.DataFrame({name: np.empty(0, dtype=kind) for name, kind in GAP_COLUMNS.items()})
@@ -53,7 +56,7 @@ def find_gaps(device_us: npt.NDArray[np.int64], system_us: npt.NDArray[np.int64]
     )
 
 
-def _fit(device_us: npt.NDArray[np.int64], shift_us: npt.NDArray[np.float64]) -> Clock:
+def _fit(device_us: Index, shift_us: Floats) -> Clock:
     origin, base = int(device_us[0]), float(shift_us[0])
     elapsed = (device_us - origin).astype(np.float64)
     y = shift_us - base

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +12,35 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from gazekit.core.checksum import SESSION, check_seal
 from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.core.types import Index
 from gazekit.gaze import GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.clock import clock_of_stamps, find_gaps, fit_clock
+from gazekit.session.events import (
+    DisplayFacts,
+    Event,
+    Message,
+    Onset,
+    Response,
+    Stimulus,
+    StreamText,
+    TrackerFacts,
+    event_from_json,
+)
 from gazekit.session.journal import BLOCK, END, EVENT, SUFFIX, Journal
 from gazekit.session.model import (
     MESSAGE_COLUMNS,
     STIMULUS_COLUMNS,
     Calibration,
-    CalibrationPoint,
     Session,
     TrackerInfo,
     Validation,
     empty_table,
 )
-from gazekit.session.samples import SAMPLE, TEXTS, Block
-from gazekit.session.session_file import BLOCK_ROWS, open_session, verify_seal, write_session
+from gazekit.session.samples import SAMPLE, Block
+from gazekit.session.session_file import BLOCK_ROWS, open_session, write_session
 
 TEXT_COLUMNS = {"system_time_us": "int64", "kind": "str", "text": "str"}
 
@@ -52,7 +63,7 @@ class Recovered:
     flips_missed: int
 
     def sentences(self) -> list[str]:
-        """The same in words, a line each."""
+        """Say the same in words, a line each."""
         lines = [f"{self.session}: {self.samples} samples, {self.stimuli} pictures shown to the end"]
         if not self.ended_in_order:
             lines.append(f"the session did not end in order; the last record was {self.last_event or 'samples'}")
@@ -71,7 +82,7 @@ class Recovered:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """The same for a program."""
+        """Return the same for a program."""
         return {**asdict(self), "session": str(self.session)}
 
 
@@ -79,12 +90,12 @@ class Recovered:
 class _Content:
     """All of a journal but its gaze."""
 
-    stimuli: list[dict[str, Any]] = field(default_factory=list)
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    stimuli: list[Stimulus] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
     calibrations: list[Calibration] = field(default_factory=list)
     validations: list[Validation] = field(default_factory=list)
     streams: dict[str, list[Block]] = field(default_factory=dict)
-    texts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    texts: dict[str, list[StreamText]] = field(default_factory=dict)
     stamps: list[Block] = field(default_factory=list)
     tracker: dict[str, Any] = field(default_factory=dict)
     display: dict[str, Any] = field(default_factory=dict)
@@ -92,8 +103,8 @@ class _Content:
     last_event: str = ""
     showing: str = ""
 
-    def device_system(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Both stamps of every sample."""
+    def device_system(self) -> tuple[Index, Index]:
+        """Return both stamps of every sample."""
         if not self.stamps:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         pairs = np.concatenate(self.stamps)
@@ -108,13 +119,24 @@ def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal:
 
     Parameters
     ----------
-    out : the session file; by default ``<participant>.gaze.h5`` beside the journal.
-    keep_journal : leave the journal where it is; else remove it once the session file holds all of it.
+    journal : str or Path
+        The journal, ``*.gaze.journal``.
+    out : str or Path, optional
+        The session file; by default ``<participant>.gaze.h5`` beside the journal.
+    keep_journal : bool
+        Leave the journal where it is; else remove it once the session file holds all of it.
+
+    Returns
+    -------
+    Recovered
+        The session file, and what is missing in it.
 
     Raises
     ------
-    InputError, FormatError : no such journal, or it is not one, or its header is lost.
-    OutputError : the session file exists and holds something else, or cannot be written.
+    InputError, FormatError
+        No such journal, or it is not one, or its header is lost.
+    OutputError
+        The session file exists and holds something else, or cannot be written.
     """
     journal = Path(journal)
     target = session_path(journal) if out is None else Path(out)
@@ -140,7 +162,7 @@ def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal:
 
 
 def session_path(journal: Path) -> Path:
-    """Where the session file of a journal goes: beside it, ``.gaze.h5`` for ``.gaze.journal``."""
+    """Return where the session file of a journal goes: beside it, ``.gaze.h5`` for ``.gaze.journal``."""
     return journal.with_name(journal.name.removesuffix(SUFFIX) + ".gaze.h5")
 
 
@@ -154,43 +176,42 @@ def _collect(source: Journal) -> _Content:
             else:
                 content.streams.setdefault(stream, []).append(rows)
         elif record.kind == EVENT:
-            _take_event(content, record.json())
+            fields = record.json()
+            content.last_event = f"{fields['event']} {fields.get('image') or fields.get('text') or ''}".strip()
+            _take_event(content, event_from_json(fields))
         elif record.kind == END:
             content.ended = True
     return content
 
 
-def _take_event(content: _Content, event: dict[str, Any]) -> None:
-    kind = event.pop("event")
-    content.last_event = f"{kind} {event.get('image') or event.get('text') or ''}".strip()
-    if kind == "onset":
-        content.showing = str(event["image"])
-    elif kind == "stimulus":
-        content.stimuli.append(event)
-        content.showing = ""
-    elif kind == "response":
-        # by number: the stimulus itself may have been in a damaged stretch
-        for row in content.stimuli:
-            if row["order"] == event["order"]:
-                row["response"] = str(event["response"])
-    elif kind == "message":
-        content.messages.append(event)
-    elif kind == "calibration":
-        content.calibrations.append(calibration_from_json(event))
-    elif kind == "validation":
-        table = pd.DataFrame(event["rows"], columns=event["columns"])
-        content.validations.append(Validation(int(event["time_us"]), table, event["passed"]))
-    elif kind == "display":
-        content.display |= event
-    elif kind == "tracker":
-        content.tracker |= event
-    elif kind in TEXTS:
-        content.texts.setdefault(kind, []).append(event)
-    else:
-        raise FormatError(f"an event of unknown kind {kind!r}")
+def _take_event(content: _Content, event: Event) -> None:
+    match event:
+        case Onset():
+            content.showing = event.image
+        case Stimulus():
+            content.stimuli.append(event)
+            content.showing = ""
+        case Response():
+            # by number: the stimulus itself may have been in a damaged stretch
+            content.stimuli = [
+                replace(row, response=str(event.response)) if row.order == event.order else row
+                for row in content.stimuli
+            ]
+        case Message():
+            content.messages.append(event)
+        case Calibration():
+            content.calibrations.append(event)
+        case Validation():
+            content.validations.append(event)
+        case DisplayFacts():
+            content.display |= event.facts
+        case TrackerFacts():
+            content.tracker |= event.facts
+        case StreamText():
+            content.texts.setdefault(event.stream, []).append(event)
 
 
-def _session(source: Journal, content: _Content) -> tuple[Session, np.ndarray[Any, Any]]:
+def _session(source: Journal, content: _Content) -> tuple[Session, Index]:
     header = source.header
     tracker = TrackerInfo(**content.tracker)
     device, system = content.device_system()
@@ -229,16 +250,16 @@ def _plain(rows: Block) -> dict[str, np.ndarray[Any, Any]]:
     return {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
 
 
-def _table(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+def _table(rows: Sequence[Event], columns: dict[str, str]) -> pd.DataFrame:
     if not rows:
         return empty_table(columns)
     kinds = {name: object if kind == "str" else kind for name, kind in columns.items()}
-    return pd.DataFrame({name: np.array([row[name] for row in rows], dtype=kinds[name]) for name in columns})
+    return pd.DataFrame({name: np.array([getattr(row, name) for row in rows], dtype=kinds[name]) for name in columns})
 
 
 def _blocks(source: Journal) -> Iterator[Block]:
-    """The gaze of a journal in blocks of `BLOCK_ROWS`, so that memory stays flat."""
-    held: list[Block] = []
+    """Yield the gaze of a journal in blocks of `BLOCK_ROWS`, so that memory stays flat."""
+    waiting: list[Block] = []
     count = 0
     for record in source.records():
         if record.kind != BLOCK:
@@ -246,14 +267,14 @@ def _blocks(source: Journal) -> Iterator[Block]:
         stream, rows = record.rows()
         if stream != "gaze":
             continue
-        held.append(rows)
+        waiting.append(rows)
         count += len(rows)
         while count >= BLOCK_ROWS:
-            joined = np.concatenate(held)
+            joined = np.concatenate(waiting)
             yield joined[:BLOCK_ROWS]
-            held, count = [joined[BLOCK_ROWS:]], count - BLOCK_ROWS
+            waiting, count = [joined[BLOCK_ROWS:]], count - BLOCK_ROWS
     if count:
-        yield np.concatenate(held)
+        yield np.concatenate(waiting)
 
 
 def _verify(source: Journal, path: Path, session: Session, n: int) -> None:
@@ -282,16 +303,16 @@ def _compare_gaze(path: Path, blocks: Iterable[Block], n: int) -> None:
             raise OutputError(f"{path} holds {len(group['device_time_us'])} samples where the journal has {start}")
 
 
-def _equal(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    if list(one.columns) != list(other.columns) or len(one) != len(other):
+def _equal(table: pd.DataFrame, other: pd.DataFrame) -> bool:
+    if list(table.columns) != list(other.columns) or len(table) != len(other):
         return False
-    return all(_equal_columns(one[name].to_numpy(), other[name].to_numpy()) for name in one.columns)
+    return all(_equal_columns(table[name].to_numpy(), other[name].to_numpy()) for name in table.columns)
 
 
-def _equal_columns(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    if one.dtype == other.dtype and one.dtype.kind in "iufb":
-        return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f"))
-    return list(map(_key, one)) == list(map(_key, other))
+def _equal_columns(values: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
+    if values.dtype == other.dtype and values.dtype.kind in "iufb":
+        return bool(np.array_equal(values, other, equal_nan=values.dtype.kind == "f"))
+    return list(map(_key, values)) == list(map(_key, other))
 
 
 def _key(value: Any) -> Any:
@@ -300,7 +321,7 @@ def _key(value: Any) -> Any:
 
 def _same_as(source: Journal, target: Path, n: int) -> None:
     try:
-        verify_seal(target)
+        check_seal(target, SESSION)
         _compare_gaze(target, _blocks(source), n)
     except (FormatError, OutputError) as error:
         raise OutputError(
@@ -324,34 +345,3 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         interrupted=content.showing,
         flips_missed=int(content.display.get("flips_missed", 0)),
     )
-
-
-def calibration_to_json(calibration: Calibration) -> dict[str, Any]:
-    """A calibration as the journal keeps it."""
-    return {
-        "time_us": calibration.time_us,
-        "status": calibration.status,
-        "blob": base64.b64encode(calibration.blob).decode(),
-        "points": [
-            {
-                "target": list(p.target),
-                **{name: getattr(p, name).tolist() for name in ("left", "right", "left_used", "right_used")},
-            }
-            for p in calibration.points
-        ],
-    }
-
-
-def calibration_from_json(event: dict[str, Any]) -> Calibration:
-    """The inverse of `calibration_to_json`."""
-    points = tuple(
-        CalibrationPoint(
-            target=(float(p["target"][0]), float(p["target"][1])),
-            left=np.array(p["left"], dtype=np.float64).reshape(-1, 2),
-            right=np.array(p["right"], dtype=np.float64).reshape(-1, 2),
-            left_used=np.array(p["left_used"], dtype=bool),
-            right_used=np.array(p["right_used"], dtype=bool),
-        )
-        for p in event["points"]
-    )
-    return Calibration(int(event["time_us"]), str(event["status"]), points, base64.b64decode(event["blob"]))

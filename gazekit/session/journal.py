@@ -22,6 +22,7 @@ import numpy as np
 
 from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.core.files import existing_file
+from gazekit.session.events import Event, event_to_json
 from gazekit.session.lock import take_lock
 from gazekit.session.samples import NUMERIC, Block
 
@@ -42,7 +43,8 @@ class JournalWriter:
 
     Raises
     ------
-    OutputError : the journal exists already, or its folder cannot be written.
+    OutputError
+        The journal exists already, or its folder cannot be written.
     """
 
     def __init__(self, path: str | Path, header: Mapping[str, Any]) -> None:
@@ -84,9 +86,9 @@ class JournalWriter:
         for start in range(0, len(rows), step):
             self.write(BLOCK, name + rows[start : start + step].tobytes())
 
-    def event(self, event: Mapping[str, Any]) -> None:
+    def event(self, event: Event) -> None:
         """Append an event."""
-        self.write(EVENT, json.dumps(event, sort_keys=True).encode())
+        self.write(EVENT, json.dumps(event_to_json(event), sort_keys=True).encode())
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """Append the record that says the session ended in order."""
@@ -126,7 +128,7 @@ class Record:
     payload: bytes
 
     def json(self) -> dict[str, Any]:
-        """The content of a header, an event or an end."""
+        """Return the content of a header, an event or an end."""
         try:
             value = json.loads(self.payload)
         except ValueError as error:
@@ -136,7 +138,7 @@ class Record:
         return value
 
     def rows(self) -> tuple[str, Block]:
-        """Stream and rows of a block."""
+        """Return stream and rows of a block."""
         name, _, data = self.payload.partition(b"\0")
         stream = name.decode("ascii", "replace")
         dtype = NUMERIC.get(stream)
@@ -159,8 +161,10 @@ class Journal:
 
     Raises
     ------
-    InputError : no such file, an empty one, or one of a session that is still running.
-    FormatError : not a journal, of another version, or without a header.
+    InputError
+        No such file, an empty one, or one of a session that is still running.
+    FormatError
+        Not a journal, of another version, or without a header.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -189,7 +193,7 @@ class Journal:
             raise FormatError(f"{self.path} is of schema {self.header.get('schema')!r}; this gazekit reads {SCHEMA}")
 
     def records(self) -> Iterator[Record]:
-        """All whole records, in order."""
+        """Yield all whole records, in order."""
         with open(self.path, "rb") as file:
             for offset, length in self._places:
                 file.seek(offset)
@@ -200,11 +204,11 @@ class Journal:
         size, position, expected = self.path.stat().st_size, len(MAGIC), 0
         with open(self.path, "rb") as file:
             while position < size:
-                found = _record_at(file, position, size)
-                if found is None:
+                place = _record_at(file, position, size)
+                if place is None:
                     position = self._skip(file, position, size)
                     continue
-                sequence, length = found
+                sequence, length = place
                 if sequence < expected:
                     raise FormatError(
                         f"{self.path}: record {sequence} comes after record {expected - 1}; this is not one journal"
@@ -215,7 +219,7 @@ class Journal:
                 position += _HEAD.size + length
 
     def _skip(self, file: BinaryIO, start: int, size: int) -> int:
-        """The start of the next whole record, or the end; what lies between is damage."""
+        """Return the start of the next whole record, or the end; what lies between is damage."""
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             position = data.find(MARKER, start + 1)
             while position >= 0 and _record_at(file, position, size) is None:
@@ -226,7 +230,7 @@ class Journal:
 
 
 def _record_at(file: BinaryIO, position: int, size: int) -> tuple[int, int] | None:
-    """Sequence number and payload length of the record at a position; None where there is no whole one."""
+    """Return sequence number and payload length of the record at a position; None where there is no whole one."""
     if position + _HEAD.size > size:
         return None
     file.seek(position)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.types import Bools, Floats, Index
 from gazekit.gaze import GazeRecording
 from gazekit.screen import Placement, Screen
 
@@ -58,10 +59,10 @@ class CalibrationPoint:
     """One target of a calibration: where it was, and the samples that each eye gave (display area)."""
 
     target: tuple[float, float]
-    left: npt.NDArray[np.float64]  # (n, 2)
-    right: npt.NDArray[np.float64]
-    left_used: npt.NDArray[np.bool_]
-    right_used: npt.NDArray[np.bool_]
+    left: Floats  # (n, 2)
+    right: Floats
+    left_used: Bools
+    right_used: Bools
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Validation:
-    """Data quality at known targets: a row a target and eye (columns of `data_quality`)."""
+    """Data quality at known targets: a row for each target and eye (columns of `data_quality`)."""
 
     time_us: int
     table: pd.DataFrame
@@ -92,8 +93,8 @@ class Clock:
     drift: float = 0.0
     residual_us: float = float("nan")
 
-    def to_system(self, device_us: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Device time stamps on the system clock, microseconds."""
+    def to_system(self, device_us: npt.ArrayLike) -> Index:
+        """Return device time stamps on the system clock, microseconds."""
         device = np.asarray(device_us, dtype=np.int64)
         shift = self.offset_us + self.drift * (device - self.origin_us)
         return device + np.round(shift).astype(np.int64)
@@ -114,7 +115,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Session:
-    """An opened session: one participant, one sitting."""
+    """An opened session: one participant, one part (a session that was resumed has several files)."""
 
     participant: str
     screen: Screen
@@ -134,7 +135,7 @@ class Session:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def trials(self) -> list[Trial]:
-        """Every picture shown, with its gaze (system clock, onset <= t < offset)."""
+        """Return every picture shown, with its gaze (system clock, onset <= t < offset)."""
         return [
             Trial(
                 image=str(row.image),
@@ -150,5 +151,5 @@ class Session:
 
 
 def empty_table(columns: Mapping[str, str]) -> pd.DataFrame:
-    """A table of no rows with the documented columns and types."""
+    """Make a table of no rows with the documented columns and types."""
     return pd.DataFrame({name: pd.Series(dtype="object" if kind == "str" else kind) for name, kind in columns.items()})

@@ -51,7 +51,7 @@ TEXTS = ("notifications", "stream_errors")
 
 
 def empty_samples(n: int) -> Block:
-    """n samples in which nothing is known: NaN and not valid, stamps 0."""
+    """Make samples in which nothing is known: NaN and not valid, stamps 0."""
     block = np.zeros(n, dtype=SAMPLE)
     for name in SAMPLE.names or ():
         if SAMPLE[name].base == np.float64:
@@ -60,7 +60,7 @@ def empty_samples(n: int) -> Block:
 
 
 def to_recording(block: Block) -> GazeRecording:
-    """The recording that a block of `SAMPLE` rows holds."""
+    """Return the recording that a block of `SAMPLE` rows holds."""
     eyes = {
         side: Eye(**{f.name: np.ascontiguousarray(block[f"{side}_{f.name}"]) for f in fields(Eye)}) for side in SIDES
     }
@@ -69,7 +69,7 @@ def to_recording(block: Block) -> GazeRecording:
 
 
 def from_recording(recording: GazeRecording) -> Block:
-    """The rows of a recording; the inverse of `to_recording`."""
+    """Return the rows of a recording; the inverse of `to_recording`."""
     block = np.zeros(len(recording), dtype=SAMPLE)
     block["device_time_us"], block["system_time_us"] = recording.device_time_us, recording.system_time_us
     for side in SIDES:

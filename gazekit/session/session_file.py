@@ -1,17 +1,9 @@
-"""The session file (``*.gaze.h5``): written whole or not at all, checked when opened.
-
-HDF5 leaves the first 512 bytes of a file to its user (the user block). A session file keeps the SHA-256 of all
-that follows there, so that a flipped bit anywhere is found before the HDF5 library meets it.
-"""
+"""The session file (``*.gaze.h5``): written whole or not at all, checked when opened."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -20,8 +12,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from gazekit.core.checksum import SESSION, check_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import existing_file, whole_file
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import (
@@ -41,8 +33,6 @@ SCHEMA = "gazekit.session/1"
 BLOCK_ROWS = 1 << 15
 _CHUNK = 1 << 13
 _COLUMN = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
-_USER_BLOCK = 512
-_SEAL = b"gazekit session file, sha256 "
 
 
 def write_session(
@@ -54,98 +44,66 @@ def write_session(
 ) -> Path:
     """Write a session file; an existing one is never overwritten.
 
-    ``blocks`` gives the gaze as a number of samples and blocks of `SAMPLE` rows in place of ``session.recording``,
-    for recordings that need not fit in memory. ``check`` looks at the file before it takes its name.
+    Parameters
+    ----------
+    session : Session
+        What to write.
+    path : str or Path
+        The file, customarily ``*.gaze.h5``.
+    blocks : tuple, optional
+        The gaze as a number of samples and blocks of `SAMPLE` rows, in place of ``session.recording``: for recordings
+        that need not fit in memory.
+    check : callable, optional
+        Looks at the file before it takes its name, and raises where it is wrong.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------
-    OutputError : the file exists already, or cannot be written.
+    OutputError
+        The file exists already, or cannot be written.
     """
     path = Path(path)
     n, rows = blocks or (len(session.recording), [from_recording(session.recording)])
-    with sealed_file(path, check=check) as file:
+    with sealed_file(path, check, seal=SESSION, overwrite=False) as file:
         write_header(file, session)
         _write_gaze(file.create_group("gaze"), n, rows)
         write_tables(file, session)
     return path
 
 
-class _Disk(io.RawIOBase):
-    """A file under the HDF5 library that never fails: the library crashes where a disk is full (seen with 1.14).
-
-    The first error is kept and later writes are dropped; `check` raises it.
-    """
-
-    def __init__(self, raw: io.FileIO) -> None:
-        self._raw = raw
-        self._failure: OSError | None = None
-
-    def check(self) -> None:
-        """Raise the error that was kept."""
-        if self._failure is not None:
-            raise self._failure
-
-    def write(self, data: Any) -> int:
-        """Write all, or keep the error."""
-        view = memoryview(data)
-        try:
-            while view and self._failure is None:
-                view = view[self._raw.write(view) :]
-        except OSError as error:
-            self._failure = error
-        return memoryview(data).nbytes
-
-    def readinto(self, buffer: Any) -> int:
-        """Read; zeros where nothing could be written."""
-        got = self._raw.readinto(buffer)
-        memoryview(buffer)[got:] = bytes(memoryview(buffer).nbytes - got)
-        return memoryview(buffer).nbytes
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a place."""
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        """Where it is."""
-        return self._raw.tell()
-
-    def truncate(self, size: int | None = None) -> int:
-        """Set the length, or keep the error."""
-        try:
-            return self._raw.truncate(size)
-        except OSError as error:
-            self._failure = self._failure or error
-            return size or 0
-
-    def flush(self) -> None:
-        """Nothing is buffered here."""
-
-
-@contextlib.contextmanager
-def sealed_file(path: str | Path, *, check: Callable[[Path], None] | None = None) -> Iterator[h5py.File]:
-    """A new HDF5 file with its seal in the user block; it takes its name only when the block ends well."""
-    with whole_file(path, overwrite=False) as temporary:
-        with open(temporary, "w+b", buffering=0) as raw:
-            disk = _Disk(raw)
-            with h5py.File(disk, "w", userblock_size=_USER_BLOCK) as file:
-                yield file
-                disk.check()
-            disk.check()
-        _seal(temporary)
-        if check is not None:
-            check(temporary)
-
-
 def open_session(path: str | Path, *, gaze: bool = True) -> Session:
-    """Open a session file; without ``gaze`` its recording is left out and stays empty.
+    """Open a session file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A session file, ``*.gaze.h5``.
+    gaze : bool
+        Whether to read the recording; without it, it stays empty.
+
+    Returns
+    -------
+    Session
+        All that the file holds.
 
     Raises
     ------
-    InputError : no such file, or an empty one.
-    FormatError : not a session file, of another schema, damaged, or changed since it was written.
+    InputError
+        No such file, or an empty one.
+    FormatError
+        Not a session file, of another schema, damaged, or changed since it was written.
+
+    Examples
+    --------
+    >>> session = open_session("sample_data/sessions/P01.gaze.h5")
+    >>> session.participant, len(session.stimuli)
+    ('P01', 6)
     """
-    path = existing_file(path, "session file")
-    verify_seal(path)
+    check_seal(path, SESSION)
     try:
         with h5py.File(path, "r") as file:
             schema = file.attrs.get("schema", "none")
@@ -159,7 +117,7 @@ def open_session(path: str | Path, *, gaze: bool = True) -> Session:
 
 
 def write_header(file: h5py.File, session: Session) -> None:
-    """The attributes of a session file."""
+    """Write the attributes of a session file."""
     plain = ("participant", "name", "task", "started_utc", "finalised")
     file.attrs["schema"] = SCHEMA
     file.attrs.update({name: getattr(session, name) for name in plain})
@@ -174,7 +132,7 @@ def write_header(file: h5py.File, session: Session) -> None:
 
 
 def write_tables(file: h5py.File, session: Session) -> None:
-    """Everything of a session but its header and its gaze."""
+    """Write everything of a session but its header and its gaze."""
     write_frame(file, "stimuli", session.stimuli)
     write_frame(file, "messages", session.messages)
     for name, table in session.streams.items():
@@ -201,37 +159,8 @@ def _write_gaze(group: h5py.Group, n: int, blocks: Iterable[Block]) -> None:
         raise ValueError(f"{n} samples were announced, {start} came")
 
 
-def _seal(path: Path) -> None:
-    digest = _digest(path)
-    with open(path, "r+b") as file:
-        file.write((_SEAL + digest.encode() + b"\n").ljust(_USER_BLOCK, b"\0"))
-
-
-def verify_seal(path: Path) -> None:
-    """Raise a `FormatError` where a file is not a session file exactly as it was written."""
-    with open(path, "rb") as file:
-        block = file.read(_USER_BLOCK)
-    if not block.startswith(_SEAL):
-        raise FormatError(f"{path} is not a session file: it does not begin as one (a name ending in .gaze.h5 is one)")
-    digest = _digest(path)
-    if block != (_SEAL + digest.encode() + b"\n").ljust(_USER_BLOCK, b"\0"):
-        raise FormatError(
-            f"{path} is damaged: it was cut or changed since it was written (its SHA-256 does not fit). "
-            "Take the copy from your backup, or recover it from the journal if that was kept"
-        )
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        file.seek(_USER_BLOCK)
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
-
-
 def write_frame(file: h5py.File, name: str, table: pd.DataFrame) -> h5py.Group:
-    """A table as a group with a dataset a column."""
+    """Write a table as a group with a dataset for each column."""
     group = file.create_group(name)
     group.attrs["columns"] = json.dumps(list(map(str, table.columns)))
     for column in table.columns:

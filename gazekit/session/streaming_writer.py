@@ -22,9 +22,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.checksum import SESSION, sealed_file
 from gazekit.gaze import GazeRecording
 from gazekit.session.model import Session
-from gazekit.session.session_file import sealed_file, write_header, write_tables
+from gazekit.session.session_file import write_header, write_tables
 
 CHUNK_ROWS = 1 << 15
 _LEVEL = 1
@@ -108,7 +109,7 @@ class _Column:
         return cls(dataset)
 
     def add(self, values: Values) -> Iterator[Values]:
-        """Take rows; give the chunks that are full."""
+        """Take rows and yield the chunks that are full."""
         self._waiting.append(values)
         self._rows += len(values)
         if self._rows < CHUNK_ROWS:
@@ -120,12 +121,12 @@ class _Column:
             yield rows[start : start + CHUNK_ROWS]
 
     def rest(self) -> Values:
-        """The rows that are left when no more come."""
+        """Return the rows that are left when no more come."""
         return np.concatenate(self._waiting)
 
 
 def deflate(chunk: Values) -> bytes:
-    """A chunk as HDF5 stores it after its filters shuffle and deflate; a short one is filled up with zeros.
+    """Return a chunk as HDF5 stores it after its filters shuffle and deflate; a short one is filled up with zeros.
 
     Shuffled gaze is runs and noise, in which no longer matches are found: zlib's run-length strategy takes half the
     time of its search and gives smaller files.
@@ -147,7 +148,11 @@ def session_writer(path: str | Path) -> Iterator[SessionWriter]:
 
     Raises
     ------
-    OutputError : the file exists already, or cannot be written.
+    OutputError
+        The file exists already, or cannot be written.
     """
-    with sealed_file(path) as file, ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    with (
+        sealed_file(path, seal=SESSION, overwrite=False) as file,
+        ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool,
+    ):
         yield SessionWriter(file, pool)

@@ -17,6 +17,7 @@ from gazekit.capture import record
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import State
 from gazekit.session import open_session
+from gazekit.study import read_study
 
 _WARM_S = 20.0
 
@@ -61,7 +62,7 @@ class Watch:
 def main(study: str, out: str) -> None:
     """Record, then look at the session file."""
     watch = Watch()
-    path = record(study, "P01", out, realtime=True, headless=False, watch=watch)
+    path = record(read_study(study), "P01", out, realtime=True, headless=False, watch=watch)
     assert watch.recorder is not None
     session = open_session(path)
     steps = np.diff(session.recording.device_time_us)

@@ -21,6 +21,7 @@ from gazekit.core.errors import OutputError
 from gazekit.session import open_session
 from gazekit.session.finalise import recover
 from gazekit.session.samples import EYE_OPENNESS, SAMPLE, from_recording
+from gazekit.study import read_study
 from tests.capture import killing
 from tests.capture.conftest import STUDY, write_pictures
 from tests.session.test_journal import harm_many
@@ -70,7 +71,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_disk_full_at_fifty_points(make_study: Callable[..., Path], tmp_path: Path, small_disk: Path) -> None:
     study = make_study(duration=2000, rate=600, pictures=8)
-    whole = from_recording(open_session(record(study, "P01", tmp_path / "whole", realtime=False)).recording)
+    whole = from_recording(open_session(record(read_study(study), "P01", tmp_path / "whole", realtime=False)).recording)
     rng = np.random.default_rng(SEED)
     journal_size = len(whole) * (SAMPLE.itemsize + EYE_OPENNESS.itemsize)
     where = {"recording": 0, "file making": 0}
@@ -83,7 +84,7 @@ def test_disk_full_at_fifty_points(make_study: Callable[..., Path], tmp_path: Pa
             ballast.write_bytes(bytes(max(0, free - leave)))
 
         with pytest.raises(OutputError, match="cannot be written") as failure:
-            record(study, "P01", out, realtime=False, watch=fill)
+            record(read_study(study), "P01", out, realtime=False, watch=fill)
         where["recording" if "any more" in str(failure.value) else "file making"] += 1
         ballast.unlink()
         made = recover(out / "P01.gaze.journal")

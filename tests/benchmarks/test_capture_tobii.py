@@ -12,6 +12,7 @@ import pytest
 
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import TrackerSection
+from gazekit.capture.tracker import TrackerSetup
 from gazekit.screen import Screen
 from gazekit.session import open_session
 from gazekit.session.finalise import recover
@@ -26,7 +27,7 @@ def test_dictionaries_at_1200_hz(screen: Screen, tmp_path: Path) -> None:
     _, device = fake_tobii.install()
     from gazekit.capture.tobii import TobiiTracker
 
-    tracker = TobiiTracker(TrackerSection(kind="tobii", rate_hz=1200), screen, Path("."))
+    tracker = TobiiTracker(TrackerSetup(TrackerSection(kind="tobii", rate_hz=1200), screen))
     header = {"participant": "P01", "name": "", "task": "", "started_utc": "", "screen": vars(screen)}
     journal = JournalWriter(tmp_path / "P01.gaze.journal", {**header, "tracker": vars(tracker.info)})
     recorder = Recorder(journal, tracker.converters, 1200.0)

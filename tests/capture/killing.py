@@ -22,6 +22,7 @@ from gazekit.session.finalise import recover
 _ZYGOTE = """
 import os, sys
 from gazekit.capture import record
+from gazekit.study import read_study
 import gazekit.session.finalise, cv2, h5py, pandas
 study, out = sys.argv[1:3]
 print("ready", flush=True)
@@ -31,7 +32,7 @@ for line in sys.stdin:
         os.waitpid(pid, 0)
     pid = os.fork()
     if not pid:
-        record(study, line.strip(), out, realtime=True, headless=True)
+        record(read_study(study), line.strip(), out, realtime=True, headless=True)
         os._exit(0)
     print(pid, flush=True)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # its number stays taken until the next line

@@ -22,7 +22,7 @@ def plan(folder: Path, participant: str, extra: str, seed: int = 1, pictures: in
     write_pictures(folder / "pictures", pictures)
     path = folder / "study.toml"
     path.write_text(STUDY.format(kind="simulated", rate=120, duration=400, extra=extra, tracker=""))
-    return [int(t.picture.image[1]) for t in plan_session(read_study(path), folder, participant, seed)]
+    return [int(t.picture.image[1]) for t in plan_session(read_study(path), participant, seed)]
 
 
 def test_a_random_order_depends_on_participant_and_seed(tmp_path: Path) -> None:

@@ -20,19 +20,20 @@ from click.testing import CliRunner
 from gazekit.capture import record
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import State
-from gazekit.capture.session_setup import prepare
+from gazekit.capture.session_setup import prepare_part
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.events import session_fixations
 from gazekit.session import open_session
 from gazekit.session.samples import from_recording
+from gazekit.study import read_study
 from tests.capture import killing
 
 MakeStudy = Callable[..., Path]
 
 
 def test_a_session_holds_every_picture_and_the_gaze_on_it(make_study: MakeStudy, tmp_path: Path) -> None:
-    session = open_session(record(make_study(), "P01", tmp_path / "out", realtime=False))
+    session = open_session(record(read_study(make_study()), "P01", tmp_path / "out", realtime=False))
     assert sorted(session.stimuli["image"]) == ["p0.png", "p1.png", "p2.png", "p3.png"]
     assert (session.stimuli["offset_us"] - session.stimuli["onset_us"] == 400_000).all()
     assert [len(trial.recording) for trial in session.trials()] == pytest.approx([48] * 4, abs=1)
@@ -45,7 +46,7 @@ def test_a_session_holds_every_picture_and_the_gaze_on_it(make_study: MakeStudy,
 
 
 def test_the_clock_is_found_from_the_time_sync_stream(make_study: MakeStudy, tmp_path: Path) -> None:
-    session = open_session(record(make_study(duration=4000), "P01", tmp_path, realtime=False))
+    session = open_session(record(read_study(make_study(duration=4000)), "P01", tmp_path, realtime=False))
     assert session.provenance["clock"] == "time_sync"
     error = session.clock.to_system(session.recording.device_time_us) - session.recording.system_time_us
     assert np.abs(error).max() < 60
@@ -54,29 +55,29 @@ def test_the_clock_is_found_from_the_time_sync_stream(make_study: MakeStudy, tmp
 
 def test_participants_differ_and_repeat(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study()
-    first = record(study, "P01", tmp_path / "a", realtime=False)
-    again = record(study, "P01", tmp_path / "b", realtime=False)
-    other = record(study, "P02", tmp_path / "a", realtime=False)
+    first = record(read_study(study), "P01", tmp_path / "a", realtime=False)
+    again = record(read_study(study), "P01", tmp_path / "b", realtime=False)
+    other = record(read_study(study), "P02", tmp_path / "a", realtime=False)
     assert first.read_bytes() == again.read_bytes()
     mine, theirs = (from_recording(open_session(path).recording) for path in (first, other))
     assert mine[:100].tobytes() != theirs[:100].tobytes()
-    assert open_session(record(study, "P01", tmp_path / "c", realtime=False, seed=12)).clock is not None
+    assert open_session(record(read_study(study), "P01", tmp_path / "c", realtime=False, seed=12)).clock is not None
 
 
 def test_sessions_may_start_side_by_side_in_one_folder(make_study: MakeStudy, tmp_path: Path) -> None:
     study, out = make_study(), tmp_path / "out"
     with ThreadPoolExecutor(16) as pool:
-        begun = list(pool.map(lambda n: prepare(study, f"P{n}", out), range(160)))
+        begun = list(pool.map(lambda n: prepare_part(read_study(study), f"P{n}", out), range(160)))
     assert len(begun) == 160
     assert not list(out.iterdir())
 
 
 def test_an_existing_session_is_never_overwritten(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study()
-    path = record(study, "P01", tmp_path, realtime=False)
+    path = record(read_study(study), "P01", tmp_path, realtime=False)
     before = path.read_bytes()
     with pytest.raises(OutputError, match=r"exists already and is never overwritten.*--resume"):
-        record(study, "P01", tmp_path, realtime=False)
+        record(read_study(study), "P01", tmp_path, realtime=False)
     assert path.read_bytes() == before
 
 
@@ -91,20 +92,24 @@ def test_a_stopped_session_goes_on_where_it_stopped(make_study: MakeStudy, tmp_p
 
         threading.Thread(target=wait, daemon=True).start()
 
-    first = open_session(record(study, "P01", tmp_path, realtime=True, headless=True, stop=stop, watch=stop_at_third))
+    first = open_session(
+        record(read_study(study), "P01", tmp_path, realtime=True, headless=True, stop=stop, watch=stop_at_third)
+    )
     assert len(first.stimuli) == 2
     assert "ended before its end" in first.messages["text"].iloc[-1]
-    rest = record(study, "P01", tmp_path, realtime=False, resume=True)
+    rest = record(read_study(study), "P01", tmp_path, realtime=False, resume=True)
     assert rest.name == "P01.part2.gaze.h5"
     second = open_session(rest)
     assert sorted([*first.stimuli["image"], *second.stimuli["image"]]) == [f"p{k}.png" for k in range(6)]
     assert second.stimuli["order"].tolist() == [2, 3, 4, 5]
     with pytest.raises(InputError, match="has seen all 6 pictures"):
-        record(study, "P01", tmp_path, realtime=False, resume=True)
+        record(read_study(study), "P01", tmp_path, realtime=False, resume=True)
 
 
 def test_in_real_time_no_sample_is_lost_and_stamps_are_in_order(make_study: MakeStudy, tmp_path: Path) -> None:
-    session = open_session(record(make_study(rate=1200, pictures=2), "P01", tmp_path, realtime=True, headless=True))
+    session = open_session(
+        record(read_study(make_study(rate=1200, pictures=2)), "P01", tmp_path, realtime=True, headless=True)
+    )
     assert (np.diff(session.recording.device_time_us) > 0).all()
     assert len(session.streams["gaps"]) == 0
     assert len(session.streams["eye_openness"]) == len(session.recording)
@@ -112,7 +117,7 @@ def test_in_real_time_no_sample_is_lost_and_stamps_are_in_order(make_study: Make
 
 def test_the_window_shows_pictures_and_takes_a_simulated_rating(make_study: MakeStudy, tmp_path: Path) -> None:
     extra = "photodiode = true\n[rating]\n[[questions]]\nname = 'lenses'\ntext = 'Lenses?'\nchoices = ['yes', 'no']\n"
-    session = open_session(record(make_study(pictures=2, extra=extra, duration=200), "P01", tmp_path))
+    session = open_session(record(read_study(make_study(pictures=2, extra=extra, duration=200)), "P01", tmp_path))
     assert all(1 <= int(response) <= 10 for response in session.stimuli["response"])
     shown_ms = (session.stimuli["offset_us"] - session.stimuli["onset_us"]) / 1000
     assert shown_ms.between(180, 300).all()
@@ -134,7 +139,7 @@ def test_a_wrong_study_is_refused_before_anything_is_written(
     make_study: MakeStudy, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises((ConfigError, InputError), match=message):
-        record(make_study(**changes), "P01", tmp_path / "out", realtime=False)
+        record(read_study(make_study(**changes)), "P01", tmp_path / "out", realtime=False)
     assert not list(tmp_path.glob("out/*"))
 
 
@@ -145,13 +150,13 @@ def test_pictures_that_cannot_be_decoded_are_all_named_before_the_session(
     for name in ("p1.png", "p3.png"):
         (study.parent / "pictures" / name).write_bytes(b"not a picture")
     with pytest.raises(ConfigError, match=r"(?s)2 cannot be shown.*p1\.png.*p3\.png"):
-        record(study, "P01", tmp_path / "out", realtime=False)
+        record(read_study(study), "P01", tmp_path / "out", realtime=False)
 
 
 @pytest.mark.parametrize("name", ["", "Jane Doe", "../up", "a" * 65, "é"])
 def test_a_participant_is_a_pseudonym(make_study: MakeStudy, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="pseudonym"):
-        record(make_study(), name, tmp_path, realtime=False)
+        record(read_study(make_study()), name, tmp_path, realtime=False)
 
 
 def test_a_gate_that_is_not_passed_ends_the_session_with_what_was_measured(
@@ -162,7 +167,7 @@ def test_a_gate_that_is_not_passed_ends_the_session_with_what_was_measured(
     from gazekit.core.errors import TrackerError
 
     with pytest.raises(TrackerError, match=r"did not pass the gate of 0\.01 deg in 3 attempts"):
-        record(study, "P01", tmp_path / "out", realtime=False)
+        record(read_study(study), "P01", tmp_path / "out", realtime=False)
     runner = CliRunner().invoke(gazekit, ["recover", str(tmp_path / "out" / "P01.gaze.journal")])
     assert runner.exit_code == 0
     session = open_session(tmp_path / "out" / "P01.gaze.h5")
@@ -172,20 +177,20 @@ def test_a_gate_that_is_not_passed_ends_the_session_with_what_was_measured(
 
 def test_a_saved_calibration_is_put_back(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study()
-    first = record(study, "P01", tmp_path, realtime=False)
+    first = record(read_study(study), "P01", tmp_path, realtime=False)
     study.write_text(study.read_text().replace("points = 5", f"reuse = '{first.as_posix()}'"))
-    second = open_session(record(study, "P02", tmp_path, realtime=False))
+    second = open_session(record(read_study(study), "P02", tmp_path, realtime=False))
     assert second.calibrations == ()
     assert "calibration applied from P01.gaze.h5" in second.messages["text"].tolist()
     study.write_text(study.read_text().replace("P01.gaze.h5", "P99.gaze.h5"))
     with pytest.raises(InputError, match=r"no such saved calibration.*P99"):
-        record(study, "P03", tmp_path, realtime=False)
+        record(read_study(study), "P03", tmp_path, realtime=False)
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_the_first_trial(make_study: MakeStudy, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(OutputError, match="cannot be written"):
-        record(make_study(), "P01", tmp_path / "file" / "out", realtime=False)
+        record(read_study(make_study()), "P01", tmp_path / "file" / "out", realtime=False)
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(make_study: MakeStudy, tmp_path: Path) -> None:
@@ -214,13 +219,13 @@ def test_a_program_reads_what_was_recorded_and_recovered(make_study: MakeStudy, 
 def test_a_disk_that_is_too_full_is_said_before_the_first_trial(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(duration=2_000_000_000, rate=1200)
     with pytest.raises(OutputError, match=r"MB free; this session needs about"):
-        record(study, "P01", tmp_path / "out", realtime=False)
+        record(read_study(study), "P01", tmp_path / "out", realtime=False)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits of the file size are a thing of POSIX")
 def test_a_disk_that_fills_up_is_said_and_all_earlier_samples_come_back(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(duration=4000, rate=600)
-    whole = record(study, "P01", tmp_path / "whole", realtime=False)
+    whole = record(read_study(study), "P01", tmp_path / "whole", realtime=False)
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, -1));"
         "from gazekit.cli import main; main(sys.argv[1:])"

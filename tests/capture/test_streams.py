@@ -20,20 +20,25 @@ from gazekit.capture import record
 from gazekit.capture.lsl import channels
 from gazekit.capture.replay import ReplayTracker
 from gazekit.capture.settings import TrackerSection
+from gazekit.capture.tracker import TrackerSetup
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, GazekitError
+from gazekit.screen import Screen
 from gazekit.session import open_session
 from gazekit.session.samples import from_recording
+from gazekit.study import read_study
 from tests.needs import need
 
 MakeStudy = Callable[..., Path]
 
 
 @pytest.mark.parametrize("speed", [4.0, 50.0])
-def test_a_replayed_session_gives_the_same_samples(make_study: MakeStudy, tmp_path: Path, speed: float) -> None:
-    path = record(make_study(), "P01", tmp_path / "out", realtime=False)
+def test_a_replayed_session_gives_the_same_samples(
+    make_study: MakeStudy, tmp_path: Path, speed: float, screen: Screen
+) -> None:
+    path = record(read_study(make_study()), "P01", tmp_path / "out", realtime=False)
     original = open_session(path).recording
-    tracker = ReplayTracker(TrackerSection(kind="replay", file=path, speed=speed), tmp_path)
+    tracker = ReplayTracker(TrackerSetup(TrackerSection(kind="replay", file=path, speed=speed), screen))
     got: list[Any] = []
     ended: list[Any] = []
     tracker.start(lambda stream, item: (got if stream == "gaze" else ended).append(item))
@@ -50,9 +55,9 @@ def test_a_replayed_session_gives_the_same_samples(make_study: MakeStudy, tmp_pa
 
 
 def test_a_replay_is_recorded_like_a_live_tracker(make_study: MakeStudy, tmp_path: Path) -> None:
-    path = record(make_study(duration=3000), "P01", tmp_path / "first", realtime=False)
+    path = record(read_study(make_study(duration=3000)), "P01", tmp_path / "first", realtime=False)
     study = make_study(kind="replay", tracker=f"file = '{path.as_posix()}'\nspeed = 2.0", pictures=2, duration=200)
-    session = open_session(record(study, "P01", tmp_path / "second", tracker=None))
+    session = open_session(record(read_study(study), "P01", tmp_path / "second", tracker=None))
     first = from_recording(open_session(path).recording)
     again = from_recording(session.recording)
     assert len(again) > 50
@@ -61,9 +66,9 @@ def test_a_replay_is_recorded_like_a_live_tracker(make_study: MakeStudy, tmp_pat
     assert len(session.stimuli) == 4
 
 
-def test_a_replay_needs_a_file(tmp_path: Path) -> None:
+def test_a_replay_needs_a_file(screen: Screen) -> None:
     with pytest.raises(ConfigError, match="needs file"):
-        ReplayTracker(TrackerSection(kind="replay"), tmp_path)
+        ReplayTracker(TrackerSetup(TrackerSection(kind="replay"), screen))
 
 
 def test_every_column_of_a_sample_is_a_named_channel_with_a_unit() -> None:
@@ -82,16 +87,18 @@ from gazekit.capture.simulation.gaze import Person
 from gazekit.screen import Screen
 from gazekit.session import TrackerInfo
 from gazekit.capture.settings import TrackerSection
+from gazekit.capture.tracker import TrackerSetup
 
 outlet = Outlet(TrackerInfo("simulated", "m", "SIM-9", "1", 300.0, ""), "P01")
-tracker = LslTracker(TrackerSection(kind="lsl", address="gazekit"))
+screen = Screen(1920, 1080, 527, 296, 630)
+tracker = LslTracker(TrackerSetup(TrackerSection(kind="lsl", address="gazekit"), screen))
 lsl = pylsl()
 markers = lsl.StreamInlet(lsl.resolve_byprop("name", "gazekit markers", timeout=5)[0])
 markers.open_stream(timeout=5)
 got, sync = [], []
 tracker.start(lambda stream, item: (got if stream == "gaze" else sync).append(item))
 time.sleep(1.0)
-person = Person(Screen(1920, 1080, 527, 296, 630), 300.0, 1)
+person = Person(screen, 300.0, 1)
 times = time.monotonic_ns() // 1000 + np.arange(600) * 3333
 rows, _ = person.sample(times)
 rows["device_time_us"], rows["system_time_us"] = times - 77, times
@@ -149,7 +156,7 @@ def test_the_example_study_is_in_order_and_never_overwrites(tmp_path: Path) -> N
 
 def test_a_trial_is_drawn_and_played(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(duration=1500)
-    session = record(study, "P01", tmp_path, realtime=False)
+    session = record(read_study(study), "P01", tmp_path, realtime=False)
     pictures = str(study.parent / "pictures")
     run = CliRunner()
     result = run.invoke(gazekit, ["view", str(session), "-t", "2", "--pictures", pictures])

@@ -14,11 +14,13 @@ import pytest
 
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import TrackerSection
+from gazekit.capture.tracker import TrackerSetup
 from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import open_session
 from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
+from gazekit.study import read_study
 from tests.capture import fake_tobii
 from tests.capture.fake_tobii import FakeDevice, Stream, gaze_dictionary
 
@@ -31,7 +33,7 @@ def vendor() -> tuple[Any, FakeDevice]:
 def open_tobii(screen: Screen, base: Path = Path("."), **settings: Any) -> Any:
     from gazekit.capture.tobii import TobiiTracker
 
-    return TobiiTracker(TrackerSection(kind="tobii", **settings), screen, base)
+    return TobiiTracker(TrackerSetup(TrackerSection(kind="tobii", **settings), screen, base))
 
 
 def recorder_for(tracker: Any, path: Path, screen: Screen) -> Recorder:
@@ -239,7 +241,7 @@ def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
     threading.Thread(target=_press_space, args=(done,), daemon=True).start()
     with Stream(device, 600.0) as stream:
         breaker = _break_once(device, stream)
-        path = record(study, "P01", tmp_path / "out")
+        path = record(read_study(study), "P01", tmp_path / "out")
         breaker.join()
     done.set()
     session = open_session(path)
@@ -266,7 +268,7 @@ def test_a_connection_lost_in_the_calibration_starts_it_again(
     threading.Thread(target=_press_space, args=(done,), daemon=True).start()
     threading.Thread(target=_vanish_in_calibration, args=(device,), daemon=True).start()
     with Stream(device, 600.0):
-        session = open_session(record(study, "P01", tmp_path / "out"))
+        session = open_session(record(read_study(study), "P01", tmp_path / "out"))
     done.set()
     assert [c.status for c in session.calibrations] == ["success"]
     assert device.calls.count("calibration_enter_calibration_mode") == 2

@@ -136,7 +136,7 @@ def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy
         stop = threading.Event()
         threading.Thread(target=look, daemon=True).start()
 
-    record(make_study(pictures=3, duration=600), "P07", tmp_path, headless=True, state=state, watch=watch)
+    record(read_study(make_study(pictures=3, duration=600)), "P07", tmp_path, headless=True, state=state, watch=watch)
     text = seen[-1]
     for part in ("P07 · picture", "of 3", " Hz", "data loss", "mm away", "validation: left", "Escape or Ctrl+C"):
         assert part in text
@@ -144,7 +144,7 @@ def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy
 
 
 def test_measured_flips_are_kept(make_study: MakeStudy, tmp_path: Path) -> None:
-    session = open_session(record(make_study(pictures=1), "P01", tmp_path))
+    session = open_session(record(read_study(make_study(pictures=1)), "P01", tmp_path))
     display: Any = session.display
     assert display["driver"] == "dummy"
     assert 5 < display["flip_median_ms"] < 40

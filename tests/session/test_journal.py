@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from gazekit.core.errors import FormatError, GazekitError, InputError, OutputError
 from gazekit.session import open_session
+from gazekit.session.events import Message, Response, Stimulus
 from gazekit.session.finalise import recover
 from gazekit.session.journal import _CHECKED, _HEAD, BLOCK, EVENT, MAGIC, MARKER, JournalWriter
 from gazekit.session.samples import Block, empty_samples, from_recording, to_recording
@@ -36,12 +36,8 @@ def some_rows(n: int, rng: np.random.Generator, start: int = 0) -> Block:
     return rows
 
 
-def a_stimulus(order: int) -> dict[str, Any]:
-    return {
-        "event": "stimulus", "image": f"p{order}", "sha256": "", "picture_width": 8, "picture_height": 6,
-        "onset_us": order * 1000, "offset_us": order * 1000 + 500, "x": 0.0, "y": 0.0, "width": 8.0, "height": 6.0,
-        "order": order, "response": "",
-    }  # fmt: skip
+def a_stimulus(order: int) -> Stimulus:
+    return Stimulus(f"p{order}", "", 8, 6, order * 1000, order * 1000 + 500, 0.0, 0.0, 8.0, 6.0, order, "")
 
 
 def write_journal(path: Path, rng: np.random.Generator, batches: int = 30) -> Block:
@@ -53,8 +49,8 @@ def write_journal(path: Path, rng: np.random.Generator, batches: int = 30) -> Bl
         every.append(rows)
         journal.block("gaze", rows)
         journal.event(a_stimulus(k))
-        journal.event({"event": "response", "order": k, "response": str(k)})
-        journal.event({"event": "message", "time_us": k, "text": f"m{k}"})
+        journal.event(Response(k, str(k)))
+        journal.event(Message(k, f"m{k}"))
     journal.end({"complete": True})
     journal.close()
     return np.concatenate(every)
@@ -137,7 +133,7 @@ def test_damage_in_the_middle_is_left_out_and_said(tmp_path: Path, rng: np.rando
 def test_a_response_whose_stimulus_is_lost_goes_to_no_other(tmp_path: Path) -> None:
     journal = JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
     journal.event(a_stimulus(0))
-    journal.event({"event": "response", "order": 1, "response": "9"})
+    journal.event(Response(1, "9"))
     journal.close()
     session = open_session(recover(tmp_path / "P01.gaze.journal").session)
     assert session.stimuli["response"].tolist() == [""]

@@ -11,11 +11,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scipy.signal import lfilter
 
 from gazekit.capture.simulation.scanpath import Scanpath, Scene
-from gazekit.core.types import Floats, Index
+from gazekit.core.types import Bools, Floats, Index, Pixels
 from gazekit.screen import Screen
 from gazekit.session.samples import SIDES, Block, empty_samples
 
@@ -23,8 +22,8 @@ _GRID = 64  # long side of the map that draws the eyes
 _SCALES = ((1.0, 4.0), (2.0, 8.0), (3.0, 12.0))  # centre and surround, grid cells
 
 
-def salience(rgb: npt.NDArray[np.uint8]) -> Floats:
-    """What stands out in a picture: a map of its size, shape (h, w), that sums to 1.
+def salience(rgb: Pixels) -> Floats:
+    """Return a map of what stands out in a picture, shape (height, width), that sums to 1.
 
     Centre-surround differences of lightness and the two colour opponents (CIE L*a*b*) at three scales, after
     Itti, Koch and Niebur 1998. A picture of one colour gives an even map.
@@ -35,8 +34,8 @@ def salience(rgb: npt.NDArray[np.uint8]) -> Floats:
     return np.asarray(full / full.sum(), dtype=np.float64)
 
 
-def coarse_salience(rgb: npt.NDArray[np.uint8]) -> Floats:
-    """`salience` on a grid of at most 64 cells a side."""
+def coarse_salience(rgb: Pixels) -> Floats:
+    """Return `salience` on a grid of at most 64 cells a side."""
     height, width = rgb.shape[:2]
     scale = min(1.0, _GRID / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -67,7 +66,7 @@ class Habits:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Habits:
-        """Somebody."""
+        """Draw the habits of somebody."""
         return cls(
             fixation_ms=float(rng.uniform(220, 310)),
             noise_deg=float(rng.uniform(0.06, 0.16)),
@@ -91,8 +90,8 @@ class _Spells:
     stop: list[float] = field(default_factory=list)
     until: float = -1.0
 
-    def inside(self, t: Index) -> npt.NDArray[np.bool_]:
-        """Whether each moment lies in a stretch."""
+    def inside(self, t: Index) -> Bools:
+        """Return whether each moment lies in a stretch."""
         if self.until < 0:
             self.until = float(t[0])
         while self.until <= t[-1]:
@@ -125,11 +124,11 @@ class Person:
         self._dropouts = {s: _Spells(self.habits.dropouts_a_minute, 8, 60, self.rng) for s in SIDES}
 
     def watch(self, t_us: int, scene: Scene) -> None:
-        """The screen changes at a moment (system clock, microseconds)."""
+        """Look at another scene from a moment on (system clock, microseconds)."""
         self._path.watch(t_us, scene)
 
     def sample(self, t_us: Index) -> tuple[Block, Floats]:
-        """Samples at rising moments, and how open the eyes are (mm); both stamps are left at 0."""
+        """Return samples at rising moments, and how open the eyes are (mm); both stamps are left at 0."""
         block = empty_samples(len(t_us))
         if not len(t_us):
             return block, np.empty(0)
@@ -145,9 +144,7 @@ class Person:
             block[f"{side}_pupil_valid"] = block[f"{side}_valid"]
         return block, np.where(blink, 0.5, 9.5) + self.rng.normal(0, 0.1, len(t_us))
 
-    def _fill_eye(
-        self, block: Block, side: str, gaze: Floats, seen: npt.NDArray[np.bool_], t_us: Index, index: int
-    ) -> None:
+    def _fill_eye(self, block: Block, side: str, gaze: Floats, seen: Bools, t_us: Index, index: int) -> None:
         mm_x, mm_y = self.screen.to_mm(gaze[:, 0], gaze[:, 1])
         sway = 4.0 * np.sin(2 * np.pi * 0.05e-6 * t_us[:, None] + self._tremor[None, :3])
         origin = np.array([-31.5 + 63.0 * index, self.screen.height_mm / 2, self.screen.distance_mm]) + sway
@@ -158,13 +155,13 @@ class Person:
         block[f"{side}_valid"] = block[f"{side}_origin_valid"] = seen
 
     def _error(self, side: str, n: int) -> Floats:
-        """Bias of the calibration and noise of the tracker, pixels; three times the bias without a calibration."""
+        """Return the calibration's bias and the tracker's noise, pixels; three times the bias without a calibration."""
         bias = self._bias[side] * self.habits.bias_deg * (1.0 if self.calibrated else 3.0)
         noise = self.rng.normal(0, self.habits.noise_deg, (n, 2))
         return np.asarray((bias + noise) * self.screen.pixels_per_degree, dtype=np.float64)
 
     def _wander(self, n: int) -> Floats:
-        """Slow drift, degrees: a random walk that is drawn back over half a second."""
+        """Return slow drift, degrees: a random walk that is drawn back over half a second."""
         keep = float(np.exp(-1.0 / (0.5 * self.rate_hz)))
         steps = self.rng.normal(0, self.habits.drift_deg * np.sqrt(1 - keep**2), (n, 2))
         drift, _ = lfilter([1.0], [1.0, -keep], steps, axis=0, zi=keep * self._drift)
@@ -172,6 +169,6 @@ class Person:
         return np.asarray(drift, dtype=np.float64)
 
     def _shake(self, t_us: Index) -> Floats:
-        """Tremor, degrees: about 85 Hz."""
+        """Return tremor, degrees: about 85 Hz."""
         phase = 2 * np.pi * 85e-6 * t_us[:, None] + self._tremor[None, :2]
         return self.habits.tremor_deg * np.sin(phase)

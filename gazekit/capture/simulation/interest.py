@@ -28,11 +28,12 @@ class Interest:
 
 
 def read_interests(path: str | Path) -> dict[str, Interest]:
-    """Places of interest by picture, from a CSV with the columns image, interest_x, interest_y, interest_radius.
+    """Read places of interest by picture from a CSV with the columns image, interest_x, interest_y, interest_radius.
 
     Raises
     ------
-    InputError, FormatError : no such file, a column missing, a value that is not a number (the pictures are named).
+    InputError, FormatError
+        No such file, a column missing, a value that is not a number (the pictures are named).
     """
     table = read_table(path, COLUMNS, "table of interests")
     numbers = table[list(COLUMNS[1:])].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -42,13 +43,13 @@ def read_interests(path: str | Path) -> dict[str, Interest]:
     return {image: Interest(*map(float, row)) for image, row in zip(table["image"], numbers, strict=True)}
 
 
-def drawn_by(salience: Floats, size: tuple[int, int], interest: Interest | None) -> Floats:
-    """A salience grid with the interest in it, sum 1; ``size`` is the picture's width and height."""
+def drawn_by(salience: Floats, size_wh: tuple[int, int], interest: Interest | None) -> Floats:
+    """Return a salience grid with the interest in it, sum 1; ``size_wh`` is the picture's width and height."""
     if interest is None:
         return salience
     rows, columns = salience.shape
-    y = (np.arange(rows)[:, None] + 0.5) / rows * size[1]
-    x = (np.arange(columns)[None, :] + 0.5) / columns * size[0]
+    y = (np.arange(rows)[:, None] + 0.5) / rows * size_wh[1]
+    x = (np.arange(columns)[None, :] + 0.5) / columns * size_wh[0]
     inside = np.hypot(x - interest.x, y - interest.y) <= interest.radius
     weighted = salience * np.where(inside, _STRENGTH, 1.0)
     return np.asarray(weighted / weighted.sum(), dtype=np.float64)

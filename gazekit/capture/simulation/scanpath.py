@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from gazekit.core.types import Floats
+from gazekit.core.types import Floats, Index
 from gazekit.screen import Placement, Screen
 
 
@@ -51,14 +50,14 @@ class Scanpath:
         self._next: float | None = None
 
     def watch(self, t_us: int, scene: Scene) -> None:
-        """Another scene from a moment on; the eyes react to it a latency later."""
+        """Look at another scene from a moment on; the eyes react to it a latency later."""
         self._rows = [row for row in self._rows if row[0] <= t_us] or self._rows[:1]
         self._scene = scene
         self._cells = self._grid(scene) if isinstance(scene, PictureScene) else None
         self._next = t_us + 1e3 * self._rng.uniform(150, 230)
 
-    def at(self, t_us: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """Position of the eyes at rising moments, screen pixels."""
+    def at(self, t_us: Index) -> tuple[Floats, Floats]:
+        """Return the position of the eyes at rising moments, screen pixels."""
         if self._next is None:
             self._next = float(t_us[0])
         while self._next <= t_us[-1]:
@@ -76,7 +75,7 @@ class Scanpath:
         return x, y
 
     def _step(self, onset: float) -> float:
-        """Draw the fixation whose saccade starts at a moment; gives when the next one starts."""
+        """Draw the fixation whose saccade starts at a moment; return when the next one starts."""
         x, y = self._choose()
         _, _, from_x, from_y = self._rows[-1]
         amplitude = float(np.hypot(x - from_x, y - from_y)) / self._ppd
@@ -98,7 +97,7 @@ class Scanpath:
         return self._drawn(*self._cells)
 
     def _drawn(self, x: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
-        """A cell by its salience, with inhibition of return, less likely far away."""
+        """Draw a cell by its salience, with inhibition of return, less likely far away."""
         _, _, here_x, here_y = self._rows[-1]
         far = 7.0 * self._ppd
         odds = weight * (0.15 + np.exp(-((x - here_x) ** 2 + (y - here_y) ** 2) / (2 * far**2)))

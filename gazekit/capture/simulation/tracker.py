@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,8 +11,18 @@ import numpy as np
 
 from gazekit.capture.simulation.gaze import Person
 from gazekit.capture.simulation.scanpath import Scene
-from gazekit.capture.tracker import Calibrator, Converter, Put, joined, listed
+from gazekit.capture.tracker import (
+    Calibrator,
+    Converter,
+    FoundTracker,
+    Put,
+    ThreadedTracker,
+    TrackerSetup,
+    joined,
+    listed,
+)
 from gazekit.core.errors import InputError
+from gazekit.core.types import Floats, Index
 from gazekit.screen import Screen
 from gazekit.session import Calibration, CalibrationPoint, TrackerInfo
 from gazekit.session.samples import EYE_OPENNESS, TIME_SYNC, USER_POSITION, Block
@@ -32,8 +41,8 @@ class _Ticks:
     start_us: int
     done: int = 0
 
-    def due(self, now_us: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Device and system stamps of the samples since the last call."""
+    def due(self, now_us: int) -> tuple[Index, Index]:
+        """Return device and system stamps of the samples since the last call."""
         last = int((now_us - self.start_us) * (1 - _DRIFT) * self.rate_hz / 1e6)
         k = np.arange(self.done, max(self.done, last + 1), dtype=np.int64)
         self.done = max(self.done, last + 1)
@@ -42,9 +51,16 @@ class _Ticks:
         return self.start_us - _OFFSET_US + since, system
 
 
-class SimulatedTracker:
-    """Binocular, 60 to 1200 Hz. In real time a thread delivers each sample when it is due, one a call, as a
-    real tracker does; else the clock stands still until `advance` moves it, and samples come in batches.
+class SimulatedTracker(ThreadedTracker):
+    """A binocular tracker of 60 to 1200 Hz.
+
+    In real time a thread delivers each sample when it is due, one a call, as a real tracker does; else the clock
+    stands still until `advance` moves it, and samples come in batches.
+
+    Raises
+    ------
+    InputError
+        A rate that it does not have.
     """
 
     converters: Mapping[str, Converter] = {
@@ -69,6 +85,8 @@ class SimulatedTracker:
             raise InputError(
                 f"the simulated tracker runs at {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz; [tracker] rate_hz is {rate:g}"
             )
+        super().__init__()
+        self.pause_s = min(0.004, 1.0 / rate)
         self.person = Person(screen, rate, seed)
         self._screen = screen
         self._rate = rate
@@ -77,11 +95,26 @@ class SimulatedTracker:
         self._virtual_us = 10_000_000_000
         self._lock = threading.Lock()
         self._put: Put | None = None
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
         self._ticks = _Ticks(rate, 0)
         self._seconds = -1
         self._rng = np.random.default_rng(0)
+
+    @classmethod
+    def open(cls, setup: TrackerSetup) -> SimulatedTracker:
+        """Seat a person before it."""
+        section = setup.section
+        return cls(
+            setup.screen,
+            setup.seed,
+            rate_hz=section.rate_hz,
+            realtime=setup.realtime,
+            eye_openness=section.eye_openness,
+        )
+
+    @classmethod
+    def find(cls) -> list[FoundTracker]:
+        """Return the one that is always there."""
+        return [FoundTracker("simulated", "gazekit simulated person", "SIM-0", "simulated")]
 
     @property
     def info(self) -> TrackerInfo:
@@ -89,33 +122,24 @@ class SimulatedTracker:
         return TrackerInfo("simulated", "gazekit simulated person", "SIM-0", "1", self._rate, "human")
 
     def facts(self) -> dict[str, Any]:
-        """Whose eyes these are."""
+        """Return whose eyes these are."""
         return {"simulated_habits": asdict(self.person.habits)}
 
     def now_us(self) -> int:
-        """The host's monotonic clock, or the clock that `advance` moves."""
-        return time.monotonic_ns() // 1000 if self.realtime else self._virtual_us
+        """Read the host's monotonic clock, or the clock that `advance` moves."""
+        return super().now_us() if self.realtime else self._virtual_us
 
     def start(self, put: Put) -> None:
-        """Samples come from now on."""
+        """Deliver samples from now on."""
         self._put = put
         self._ticks = _Ticks(self._rate, self.now_us())
         if self.realtime:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._run, name="simulated tracker", daemon=True)
-            self._thread.start()
+            super().start(put)
 
     def stop(self) -> None:
-        """No sample comes after this."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        """Deliver no sample any more."""
+        super().stop()
         self._put = None
-
-    def close(self) -> None:
-        """Nothing to let go."""
-        self.stop()
 
     def advance(self, to_us: int) -> None:
         """Move the clock (not in real time) and deliver what falls due."""
@@ -125,32 +149,24 @@ class SimulatedTracker:
             self._deliver(self._virtual_us, one_by_one=False)
 
     def watch(self, scene: Scene) -> None:
-        """What the person sees from now on."""
+        """Show the person another scene from now on."""
         with self._lock:
             self.person.watch(self.now_us(), scene)
 
     def calibrator(self, eyes: str) -> Calibrator | None:
-        """Calibration mode."""
+        """Enter calibration mode."""
         return _SimulatedCalibrator(self, eyes)
 
     def apply(self, blob: bytes) -> None:
-        """A saved calibration."""
+        """Apply a calibration that was saved from a simulated tracker."""
         if not blob.startswith(b"gazekit simulated"):
             raise InputError("this calibration was not saved from a simulated tracker")
         self.person.calibrated = True
 
-    def alive(self) -> bool:
-        """It never breaks."""
+    def deliver(self, put: Put) -> bool:
+        """Put the samples that are due, one a call."""
+        self._deliver(self.now_us(), one_by_one=True)
         return True
-
-    def reconnect(self) -> bool:
-        """Nothing to do."""
-        return True
-
-    def _run(self) -> None:
-        pause = min(0.004, 1.0 / self._rate)
-        while not self._stop.wait(pause):
-            self._deliver(self.now_us(), one_by_one=True)
 
     def _deliver(self, now_us: int, *, one_by_one: bool) -> None:
         put = self._put
@@ -188,7 +204,7 @@ class _SimulatedCalibrator:
         self._points: dict[tuple[float, float], CalibrationPoint] = {}
 
     def collect(self, x: float, y: float) -> bool:
-        """Thirty samples about the target, in no time."""
+        """Draw thirty samples about the target, in no time."""
         screen = self._tracker._screen
         rng = self._tracker._rng
         spread = np.array([screen.pixels_per_degree / screen.width_px, screen.pixels_per_degree / screen.height_px])
@@ -202,7 +218,7 @@ class _SimulatedCalibrator:
         self._points.pop((x, y), None)
 
     def compute(self) -> Calibration:
-        """Success with one point or more."""
+        """Succeed with one point or more."""
         success = bool(self._points)
         self._tracker.person.calibrated |= success
         return Calibration(
@@ -213,10 +229,10 @@ class _SimulatedCalibrator:
         )
 
     def leave(self) -> None:
-        """Nothing to leave."""
+        """Leave nothing: there is no such mode."""
 
 
-def _openness_rows(block: Block, openness: np.ndarray[Any, Any]) -> Block:
+def _openness_rows(block: Block, openness: Floats) -> Block:
     rows = np.zeros(len(block), dtype=EYE_OPENNESS)
     rows["device_time_us"], rows["system_time_us"] = block["device_time_us"], block["system_time_us"]
     for side in ("left", "right"):
