@@ -145,24 +145,26 @@ class PictureInfo:
 
 
 def read_picture(path: str | Path) -> Pixels:
-    """The pixels of a picture file: uint8 RGB, shape (height, width, 3), turned upright by its EXIF.
+    """Read the pixels of a picture file: uint8 RGB, shape (height, width, 3), turned upright by its EXIF.
 
     Raises
     ------
-    InputError, FormatError : no such file, an empty one, or not a picture.
+    InputError, FormatError
+        No such file, an empty one, or not a picture.
     """
     path = existing_file(path, "picture")
     return decode_picture(path.read_bytes(), str(path))
 
 
 def decode_picture(encoded: bytes, name: str) -> Pixels:
-    """The pixels of an encoded picture, as `read_picture` gives them; ``name`` is for the message.
+    """Decode a picture, as `read_picture` does; ``name`` is for the message.
 
     Alpha is laid over white, CMYK becomes RGB, 16 bits become 8, of an animation the first frame is taken.
 
     Raises
     ------
-    FormatError : not a picture, cut off, or of more than about 89 million pixels.
+    FormatError
+        Not a picture, cut off, or of more than about 89 million pixels.
     """
     return examine_picture(encoded, name)[1]
 
@@ -170,7 +172,7 @@ def decode_picture(encoded: bytes, name: str) -> Pixels:
 def examine_picture(
     encoded: bytes, name: str, wanted: Callable[[Size], Size] | None = None
 ) -> tuple[PictureInfo, Pixels]:
-    """What a picture says of itself, and its pixels; errors as `decode_picture`.
+    """Return what a picture says of itself, and its pixels; errors as `decode_picture`.
 
     ``wanted`` : the size at which a picture of some upright size is needed. A JPEG that is twice as large or more
     comes at a half, a quarter or an eighth of its size, never smaller than wanted: much of the decoding is then saved.
@@ -190,13 +192,13 @@ def _whole(info: PictureInfo, pixels: Pixels) -> tuple[PictureInfo, Pixels]:
 
 
 def shrink_for(stored: Size, wanted: Size) -> int:
-    """By how much (1, 2, 4 or 8) a decoder may shrink a stored picture that is wanted at another size."""
+    """Return by how much (1, 2, 4 or 8) a decoder may shrink a stored picture that is wanted at another size."""
     room = min(stored[0] / wanted[0], stored[1] / wanted[1])
     return 8 if room >= 8 else 4 if room >= 4 else 2 if room >= 2 else 1
 
 
 def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
-    """Size, kind and peculiarities of a picture from its header; errors as `decode_picture`."""
+    """Read size, kind and peculiarities of a picture from its header; errors as `decode_picture`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -235,7 +237,7 @@ def decode_plain(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int 
 
 
 def _orientation(image: Any, encoded: bytes) -> Any:
-    """What EXIF says of how a picture was held, for the kinds that OpenCV turns upright."""
+    """Return what EXIF says of how a picture was held, for the kinds that OpenCV turns upright."""
     if image.format in ("JPEG", "MPO", "TIFF", "WEBP") or (image.format == "PNG" and b"eXIf" in encoded):
         return image.getexif().get(0x0112, 1)
     return 1
@@ -256,7 +258,7 @@ def _notes(image: Any, encoded: bytes, turn: Any) -> tuple[str, ...]:
 
 
 def _ends_well(encoded: bytes, kind: str) -> bool:
-    """Whether the file's end stands where it should; OpenCV fills what is missing with grey, and says nothing."""
+    """Return whether the file's end stands where it should; OpenCV fills what is missing with grey."""
     if kind in ("WEBP", "other"):
         return True
     marker = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}.get(kind)

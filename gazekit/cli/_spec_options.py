@@ -51,7 +51,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
 
 
 def _how(field: FieldInfo) -> dict[str, Any] | None:
-    """How click takes a field; None for one that no option can say."""
+    """Return how click takes a field; None for one that no option can say."""
     kind = _plain(field.annotation)
     if kind is bool:
         return {"is_flag": True}
@@ -67,7 +67,7 @@ def _how(field: FieldInfo) -> dict[str, Any] | None:
 
 
 def _plain(kind: Any) -> Any:
-    """The type beside None, without what is noted of it."""
+    """Return the type beside None, without what is noted of it."""
     if get_origin(kind) is Annotated:
         return _plain(get_args(kind)[0])
     if get_origin(kind) in (types.UnionType, typing.Union):

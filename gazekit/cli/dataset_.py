@@ -27,7 +27,7 @@ def command() -> None:
 @click.argument("path", type=HERE)
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def info(path: Path, as_json: bool) -> None:
-    """What is in a dataset: pictures, ratings, conditions, splits, remarks.
+    """Show what is in a dataset: pictures, ratings, conditions, splits, remarks.
 
     \b
     Example:  gazekit dataset info photos.dataset.h5 --json

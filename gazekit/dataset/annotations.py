@@ -99,7 +99,7 @@ class Annotations:
         return np.asarray(table.reindex(list(ids), fill_value=0).to_numpy(np.int64))
 
     def _flags(self, ids: Sequence[str]) -> list[str]:
-        """The flags of the ratings themselves."""
+        """Return the flags of the ratings themselves."""
         if "flags" not in self.ratings:
             return [""] * len(ids)
         flags = self.ratings["flags"].fillna("").astype(str)
@@ -107,7 +107,7 @@ class Annotations:
         return [by_image.get(image, "") for image in ids]
 
     def _marks(self, ratings: Index, viewers: npt.NDArray[np.int32]) -> list[list[tuple[str, str]]]:
-        """For each picture why it is marked: (remark, text)."""
+        """Return for each picture why it is marked: (remark, text)."""
         marks = []
         for rated, looked in zip(ratings.tolist(), viewers.tolist(), strict=True):
             reasons = []
@@ -120,7 +120,7 @@ class Annotations:
 
 
 def _schemes(spec: DatasetSpec, ids: Sequence[str], mean: Floats, group: Index, usable: Bools) -> dict[str, Codes]:
-    """Every split scheme that the spec asks for, the default first."""
+    """Draw every split scheme that the spec asks for, the default first."""
     schemes = {"default": split(mean, group, usable, spec.split, spec.seed)}
     schemes |= folds(mean, group, usable, spec.folds, spec.seed) if spec.folds else {}
     schemes |= {name: partition(name, mean, group, usable, spec.seed) for name in spec.partitions}

@@ -62,9 +62,12 @@ def publish(
 
     Parameters
     ----------
-    attributes : of the file: scale, conditions, participants, provenance.
-    tables : writes ratings, splits, rectangles and remarks into the file.
-    sharded : keep the parts as shards in ``<out>.shards``, with an index at ``out``; else copy them into one file.
+    attributes : Mapping[str, Any]
+        Of the file: scale, conditions, participants, provenance.
+    tables : Callable[[h5py.File, Small], None]
+        Writes ratings, splits, rectangles and remarks into the file.
+    sharded : bool
+        Keep the parts as shards in ``<out>.shards``, with an index at ``out``; else copy them into one file.
     """
     small = read_small(parts)
     shards = _place_shards(parts, out) if sharded else []
@@ -87,7 +90,7 @@ def publish(
 
 
 def read_small(parts: Sequence[Path]) -> Small:
-    """The small columns of parts, one after the other."""
+    """Read the small columns of parts, one after the other."""
     ids: list[str] = []
     notes: list[str] = []
     remarks: Remarks = []
@@ -178,12 +181,12 @@ def _append(file: h5py.File, name: str, values: npt.NDArray[Any]) -> None:
 
 
 def shard_folder(out: Path) -> Path:
-    """Where the shards of an index lie: a folder beside it."""
+    """Return where the shards of an index lie: a folder beside it."""
     return out.with_name(f"{out.name}.shards")
 
 
 def _place_shards(parts: Sequence[Path], out: Path) -> list[str]:
-    """Copies of the parts (links where the disk can) under names made of their content."""
+    """Put copies of the parts (links where the disk can) into the shards' folder, by names made of their content."""
     folder = shard_folder(out)
     folder.mkdir(parents=True, exist_ok=True)
     names = []

@@ -133,7 +133,7 @@ def digest(table: pd.DataFrame) -> str:
 
 
 def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Viewing], list[str]]:
-    """The fixations on every picture, with the 32 bits that a dataset keeps; the participants by their codes."""
+    """Return the fixations on every picture, in the 32 bits that a dataset keeps, and the participants by code."""
     needed = ["image", "x_picture", "y_picture", "duration_ms", "participant"]
     missing = [name for name in needed if name not in fixations.columns]
     if missing:

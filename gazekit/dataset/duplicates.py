@@ -17,7 +17,7 @@ _ROWS = 256
 
 
 def perceptual_hash(pixels: Pixels) -> int:
-    """A 64-bit hash that hardly changes when a picture is scaled, recompressed or slightly changed in tone.
+    """Return a 64-bit hash that hardly changes when a picture is scaled, recompressed or slightly changed in tone.
 
     The lowest 8 x 8 coefficients of the cosine transform of the grey picture at 32 x 32, each above or below their
     median (Zauner 2010, pHash). The constant term says only how bright the picture is, and counts as it falls.
@@ -33,13 +33,13 @@ def perceptual_hash(pixels: Pixels) -> int:
 
 
 def near_pairs(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -> list[tuple[int, int]]:
-    """Pairs of hashes that differ in at most so many bits (0 to 7), ascending.
+    """Return pairs of hashes that differ in at most so many bits (0 to 7), ascending.
 
     Equal hashes are paired with their first, and only that one with hashes that are near: enough to join groups. Of
     two that differ in at most 7 bits one of the 8 bytes is equal, so only hashes that share a byte are compared.
     """
     unique, first, which = np.unique(hashes, return_index=True, return_inverse=True)
-    found = {(int(first[u]), i) for i, u in enumerate(which.tolist()) if first[u] != i}
+    pairs = {(int(first[u]), i) for i, u in enumerate(which.tolist()) if first[u] != i}
     table = unique.astype(">u8").view(np.uint8).reshape(-1, 8)
     for byte in range(8):
         order = np.argsort(table[:, byte], kind="stable")
@@ -47,12 +47,12 @@ def near_pairs(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -> list
         for members in np.split(order, starts[1:]):
             for a, b in _pairs_among(unique[members], distance):
                 i, j = sorted((int(first[members[a]]), int(first[members[b]])))
-                found.add((i, j))
-    return sorted(found)
+                pairs.add((i, j))
+    return sorted(pairs)
 
 
 def _pairs_among(hashes: npt.NDArray[np.uint64], distance: int) -> list[tuple[int, int]]:
-    """Pairs (row, row) with row < row, by comparing all with all, some hundred rows at a time."""
+    """Return pairs (row, row) with row < row, by comparing all with all, some hundred rows at a time."""
     pairs: list[tuple[int, int]] = []
     for start in range(0, len(hashes), _ROWS):
         block = hashes[start : start + _ROWS, None] ^ hashes[None, start:]
@@ -62,7 +62,7 @@ def _pairs_among(hashes: npt.NDArray[np.uint64], distance: int) -> list[tuple[in
 
 
 def _bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
-    """How many bits are set."""
+    """Count the bits that are set."""
     if hasattr(np, "bitwise_count"):  # numpy 2
         return np.asarray(np.bitwise_count(values), dtype=np.uint8)
     split = _SET[np.ascontiguousarray(values).view(np.uint8)].reshape(*values.shape, 8)
@@ -72,7 +72,7 @@ def _bits(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
 def components(
     ids: Sequence[str], groups: Mapping[str, str], pairs: Iterable[tuple[int, int]]
 ) -> npt.NDArray[np.int64]:
-    """A number for each picture, equal for pictures that must stay together, directly or through others.
+    """Return a number for each picture, equal for pictures that must stay together, directly or through others.
 
     ``groups`` names the group of a picture (photographer, burst); ``pairs`` are near-duplicates.
     """

@@ -45,7 +45,8 @@ class MaskStyle:
 
     Raises
     ------
-    InputError : an unknown fill, a negative edge.
+    InputError
+        An unknown fill, a negative edge.
     """
 
     fill: Fill = "black"
@@ -63,7 +64,7 @@ def export_folder(
     conditions: Sequence[str] = (),
     look: MaskStyle = MaskStyle(),
 ) -> Path:
-    """``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``fixations.csv``, and the masks.
+    """Write ``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``fixations.csv``, and the masks.
 
     Masks are ``rectangles.csv``; where they are regions, ``masks/<condition>/*.png``: white is kept. Masked pictures of
     the ``conditions`` go to ``masked/<condition>``. The tables are ones that `gazekit build-dataset` reads. Pictures
@@ -71,11 +72,12 @@ def export_folder(
 
     Raises
     ------
-    InputError : a picture's id cannot be a file name, an unknown condition.
+    InputError
+        A picture's id cannot be a file name, an unknown condition.
     """
     out, rows = Path(out), _rows(dataset, indices)
-    masked_ones = [name for name in conditions if name != "original"]
-    _check_conditions(dataset, masked_ones or ["original"])
+    masks_of = [name for name in conditions if name != "original"]
+    _check_conditions(dataset, masks_of or ["original"])
     for i in track(rows, "writing", len(rows)):
         target = out / "pictures" / _file_name(dataset.ids[i])
         encoded = dataset.encoded(i)
@@ -89,8 +91,8 @@ def export_folder(
         _write_masks(dataset, out / "masks", rows)
     else:
         write_table(_rectangles(dataset, rows), out / "rectangles.csv")
-    if masked_ones:
-        export_images(dataset, out / "masked", rows, conditions=masked_ones, look=look)
+    if masks_of:
+        export_images(dataset, out / "masked", rows, conditions=masks_of, look=look)
     if dataset.map_size:
         tables = [dataset.fixations_of(i).assign(image=dataset.ids[i]) for i in rows]
         write_table(pd.concat(tables, ignore_index=True), out / "fixations.csv")
@@ -106,7 +108,7 @@ def export_webdataset(
     look: MaskStyle = MaskStyle(),
     per_tar: int = 1000,
 ) -> list[Path]:
-    """Tar archives in WebDataset's layout: files of one sample share their name up to the first dot.
+    """Write tar archives in WebDataset's layout: files of one sample share their name up to the first dot.
 
     A sample is the original bytes (``000007.jpg``), a masked picture for each other condition
     (``000007.human.png``; where masks are regions, its mask too: ``000007.human.mask.png``) and ``000007.json``: image,
@@ -114,7 +116,8 @@ def export_webdataset(
 
     Parameters
     ----------
-    out : ``name.tar`` gives ``name-000000.tar``, ``name-000001.tar``, ... of ``per_tar`` samples.
+    out : path
+        ``name.tar`` gives ``name-000000.tar``, ``name-000001.tar``, ... of ``per_tar`` samples.
     """
     out, rows = Path(out), _rows(dataset, indices)
     _check_conditions(dataset, conditions)
@@ -145,18 +148,21 @@ def export_images(
     size: int | None = None,
     workers: int = 1,
 ) -> list[Path]:
-    """Masked pictures as files, ``<out>/<condition>/<picture>.png`` (or .jpg), in the pictures' own size.
+    """Write masked pictures as files, ``<out>/<condition>/<picture>.png`` (or .jpg), in the pictures' own size.
 
     Pictures that nobody looked at have no masks, and are left out.
 
     Parameters
     ----------
-    size : write squares of so many pixels instead, as a network sees them.
-    workers : threads.
+    size : int, optional
+        Write squares of so many pixels instead, as a network sees them.
+    workers : int
+        Threads.
 
     Raises
     ------
-    InputError : an unknown condition, an id that cannot be a file name, two pictures that would get one name.
+    InputError
+        An unknown condition, an id that cannot be a file name, two pictures that would get one name.
     """
     out, rows = Path(out), _rows(dataset, indices)
     _check_conditions(dataset, conditions)
@@ -182,7 +188,7 @@ def export_images(
 
 
 def masked(dataset: Dataset, i: int, condition: str, look: MaskStyle = MaskStyle(), size: int | None = None) -> Pixels:
-    """A picture of a condition, in its own size or as a square."""
+    """Return a picture of a condition, in its own size or as a square."""
     if size is not None:
         return dataset.read(i, condition, size, look.fill, look.soft_px)
     pixels = dataset.picture(i)
@@ -199,7 +205,7 @@ def pairs_sheet(
     look: MaskStyle = MaskStyle(),
     tile: int = 240,
 ) -> Pixels:
-    """Originals beside their masked versions on one sheet, as Figure 2 of paper 1: a row a picture."""
+    """Draw originals beside their masked versions on one sheet: a row a picture."""
     shown = ["original", *(c for c in conditions if c != "original")]
     _check_conditions(dataset, shown)
     rows = [[masked(dataset, i, condition, look) for condition in shown] for i in indices]
@@ -207,7 +213,7 @@ def pairs_sheet(
 
 
 def encode(pixels: Pixels, kind: str) -> bytes:
-    """A picture as PNG or JPEG."""
+    """Encode a picture as PNG or JPEG."""
     done, data = cv2.imencode(f".{kind}", np.ascontiguousarray(pixels[..., ::-1]), _JPEG if kind == "jpg" else [])
     if not done:
         raise OutputError(f"a picture of {pixels.shape} could not be written as {kind}")
@@ -242,21 +248,21 @@ def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: MaskStyle
 
 def _write_masks(dataset: Dataset, out: Path, rows: Sequence[int]) -> None:
     names = _names(dataset, rows)
-    seen = [(i, name) for i, name in zip(rows, names, strict=True) if dataset.viewers[i]]
+    looked_at = [(i, name) for i, name in zip(rows, names, strict=True) if dataset.viewers[i]]
     for condition in dataset.conditions[1:]:
-        for i, name in track(seen, f"masks {condition}", len(seen)):
+        for i, name in track(looked_at, f"masks {condition}", len(looked_at)):
             with whole_file(out / condition / f"{name}.png") as temporary:
                 temporary.write_bytes(_mask_file(dataset.mask(i, condition)))
 
 
 def _mask_file(mask: Mask) -> bytes:
-    """A mask as PNG of one bit a pixel: white is kept."""
+    """Encode a mask as PNG of one bit a pixel: white is kept."""
     _, data = cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(255), [cv2.IMWRITE_PNG_BILEVEL, 1])
     return bytes(data)
 
 
 def _names(dataset: Dataset, rows: Sequence[int]) -> list[str]:
-    """File names without suffix; with it where a.jpg and a.png are to stay apart."""
+    """Return file names without suffix; with it where a.jpg and a.png are to stay apart."""
     names = [Path(_file_name(dataset.ids[i])).with_suffix("").name for i in rows]
     return names if len(set(names)) == len(names) else [_file_name(dataset.ids[i]) for i in rows]
 
@@ -274,7 +280,7 @@ def _check_conditions(dataset: Dataset, conditions: Sequence[str]) -> None:
 
 
 def _file_name(image: str) -> str:
-    """The id as a file name: ids with folders in them are made flat; one that leads elsewhere is refused."""
+    """Return the id as a file name: ids with folders in them are made flat; one that leads elsewhere is refused."""
     flat = image.replace("/", "__").replace("\\", "__")
     if flat in ("", ".", "..") or any(sign in flat for sign in '<>:"|?*\0'):
         raise InputError(f"the picture id {image!r} cannot be a file name")
@@ -287,11 +293,11 @@ def _split_names(dataset: Dataset, rows: Sequence[int]) -> dict[str, list[str]]:
 
 
 def _rectangles(dataset: Dataset, rows: Sequence[int]) -> pd.DataFrame:
-    found = [
+    boxes = [
         (dataset.ids[i], condition, *box)
         for condition in dataset.conditions
         if condition != "original"
         for i in rows
         for box in dataset.rectangles(i, condition).tolist()
     ]
-    return pd.DataFrame(found, columns=["image", "condition", "top", "left", "bottom", "right"])
+    return pd.DataFrame(boxes, columns=["image", "condition", "top", "left", "bottom", "right"])

@@ -32,7 +32,7 @@ class Tables:
 
 
 def shard_files(file: h5py.File, path: Path) -> list[tuple[Path, str]]:
-    """The shards of an index, and the digest that each must have; none for a dataset in one file."""
+    """Return the shards of an index, and the digest that each must have; none for a dataset in one file."""
     if "shard" not in file:
         return []
     folder = path.with_name(f"{path.name}.shards")
@@ -61,9 +61,9 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
 
 
 def _sigma_of_the_first(file: h5py.File, longest: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """The first datasets kept sigma only where it was given; else it is taken for 24 pixels of 800, as in OSIE."""
-    given = json.loads(str(file.attrs["provenance"]))["parameters"].get("sigma_px")
-    sigma: npt.NDArray[np.float32] = np.where(given is None, longest / 32, given or 0.0).astype(np.float32)
+    """Return sigma of the first datasets. They kept it only if given; else it is 24 pixels of 800, as in OSIE."""
+    sigma_px = json.loads(str(file.attrs["provenance"]))["parameters"].get("sigma_px")
+    sigma: npt.NDArray[np.float32] = np.where(sigma_px is None, longest / 32, sigma_px or 0.0).astype(np.float32)
     return sigma
 
 

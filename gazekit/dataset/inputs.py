@@ -90,7 +90,7 @@ class Inputs:
         return session_table([self.base / path for path in section.sessions], self.fixations)
 
     def _options(self) -> dict[str, Any]:
-        """What the sections say of the spec."""
+        """Return what the sections say of the spec."""
         section = self.dataset
         options = {name: getattr(section, name) for name in DatasetOptions.model_fields}
         options |= self.attention.model_dump(exclude={"fill"}) | {"seed": self.seed}

@@ -30,9 +30,9 @@ def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]
 
 
 def joined_boxes(boxes: Sequence[Boxes]) -> Boxes:
-    """Rectangles of several sets: as many a picture as in the set that has most; unused ones are zero."""
-    most = max(one.shape[1] for one in boxes)
-    return np.concatenate([np.pad(one, ((0, 0), (0, most - one.shape[1]), (0, 0))) for one in boxes])
+    """Join rectangles of several sets: as many a picture as in the set that has most; unused ones are zero."""
+    most = max(part.shape[1] for part in boxes)
+    return np.concatenate([np.pad(part, ((0, 0), (0, most - part.shape[1]), (0, 0))) for part in boxes])
 
 
 def row_column(
@@ -45,7 +45,7 @@ def row_column(
     shuffle: bool = False,
     longest: bool = False,
 ) -> h5py.Dataset:
-    """Room for a column of which a row is read at a time: a chunk a row.
+    """Make room for a column of which a row is read at a time: a chunk a row.
 
     ``packed`` by gzip: LZF is faster, but its output depends on what was in memory before. ``longest`` says that the
     column may be cut later.
@@ -57,7 +57,7 @@ def row_column(
 
 
 def read_text(dataset: h5py.Dataset) -> list[str]:
-    """A column of text."""
+    """Read a column of text."""
     return [str(value) for value in dataset.asstr()[()]]
 
 
@@ -68,5 +68,5 @@ def write_remarks(file: h5py.File, remarks: Iterable[tuple[str, str, str]]) -> N
 
 
 def read_remarks(file: h5py.File) -> pd.DataFrame:
-    """What was said of single pictures; columns image, remark, text."""
+    """Read what was said of single pictures; columns image, remark, text."""
     return pd.DataFrame({name: pd.Series(read_text(file[f"remark/{name}"]), dtype=object) for name in REMARKS})

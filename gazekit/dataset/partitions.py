@@ -1,8 +1,8 @@
 """The partitions that the field compares on, drawn again by their rules.
 
-AVA1, AVA2 : paper 1. AVA1 takes all pictures, 25,549 of 255,503 to test; AVA2 the tenth with the highest and the
-    tenth with the lowest mean, on the same sides as in AVA1.
-photonet : 15,000 / 1,000 / 1,200 of 17,200 (paper 2; the lists themselves were not published).
+AVA1, AVA2 : Mandal et al. (2021). AVA1 takes all pictures, 25,549 of 255,503 to test; AVA2 the highest and the lowest
+    tenth by mean, on the same sides as in AVA1.
+photonet : 15,000 / 1,000 / 1,200 of 17,200 (Zhang et al. 2019; the lists themselves were not published).
 
 The standard AVA partition is a published list: give it as a fixed list (``gazekit.dataset.sources.read_ava`` does).
 """
@@ -17,7 +17,7 @@ from gazekit.dataset.splits import Codes, split
 
 PARTITIONS = ("ava1", "ava2", "photonet")
 TAIL = 0.1
-_AVA1 = (0.9 - 25_549 / 255_503, 0.1, 25_549 / 255_503)  # validation comes out of the paper's training share
+_AVA1 = (0.9 - 25_549 / 255_503, 0.1, 25_549 / 255_503)  # validation comes out of the published training share
 _PHOTONET = (15_000 / 17_200, 1_000 / 17_200, 1_200 / 17_200)
 
 
@@ -28,7 +28,7 @@ def partition(
     usable: npt.NDArray[np.bool_],
     seed: int = 0,
 ) -> Codes:
-    """Codes of a named partition (see `gazekit.dataset.splits`)."""
+    """Return the codes of a named partition (see `gazekit.dataset.splits`)."""
     if name not in PARTITIONS:
         raise unknown_name("partition", name, PARTITIONS)
     codes = split(mean, group, usable, _PHOTONET if name == "photonet" else _AVA1, seed)
@@ -38,7 +38,7 @@ def partition(
 
 
 def tails(mean: npt.NDArray[np.float64], usable: npt.NDArray[np.bool_], tail: float = TAIL) -> npt.NDArray[np.bool_]:
-    """The usable pictures of the highest and the lowest means, a share ``tail`` each."""
+    """Return the usable pictures of the highest and the lowest means, a share ``tail`` each."""
     rows = np.flatnonzero(usable)
     order = rows[np.argsort(mean[rows], kind="stable")]
     count = round(tail * len(rows))

@@ -21,7 +21,7 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73")  # Okabe-Ito: apart for colour-blind
 
 
 def plot_scores(dataset: Dataset, out: str | Path, scheme: str = "default") -> Path:
-    """Paper 1's Figure 5: how many pictures have which mean score, and how many are high and low in each split.
+    """Plot how many pictures have which mean score, and how many are high and low in each split.
 
     High is a mean above half the scale (5 of 10, as in the paper).
     """
@@ -52,7 +52,7 @@ def plot_scores(dataset: Dataset, out: str | Path, scheme: str = "default") -> P
 
 
 def plot_samples(dataset: Dataset, out: str | Path, indices: Sequence[int] | None = None) -> Path:
-    """Paper 1's Figure 1: pictures with mean and standard deviation of their scores, and their histograms.
+    """Plot pictures with mean and standard deviation of their scores, and their histograms.
 
     By default six rated pictures: two with a high mean and a low deviation, two with a high deviation, two with a low
     mean and a low deviation.
@@ -76,7 +76,7 @@ def plot_samples(dataset: Dataset, out: str | Path, indices: Sequence[int] | Non
 
 
 def sample_rows(dataset: Dataset, each: int = 2) -> list[int]:
-    """Pictures that show the range: high and agreed on, disagreed on, low and agreed on."""
+    """Return pictures that show the range: high and agreed on, disagreed on, low and agreed on."""
     rated = np.flatnonzero(dataset.counts.sum(axis=1) > 0)
     level = np.argsort(np.argsort(dataset.mean[rated])) / max(len(rated) - 1, 1)
     spread = np.argsort(np.argsort(dataset.std[rated])) / max(len(rated) - 1, 1)

@@ -39,8 +39,14 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
 
     Raises
     ------
-    InputError : no such file, or an empty one.
-    FormatError : not a dataset, altered, or with a shard that is missing or altered (the file is named).
+    InputError
+        No such file, or an empty one.
+    FormatError
+        Not a dataset, altered, or with a shard that is missing or altered (the file is named).
+
+    Examples
+    --------
+    See `gazekit.dataset.build.build_dataset`, which makes one and opens it.
     """
     path = Path(path)
     check = check_seal if verify else read_seal
@@ -57,8 +63,8 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
     if missing:
         raise FormatError(f"{path} needs {len(shards)} shards; missing: {', '.join(missing[:10])}")
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(check, [shard for shard, _ in shards]))
-    wrong = [str(shard) for (shard, stated), seal in zip(shards, found, strict=True) if seal != stated]
+        seals = list(pool.map(check, [shard for shard, _ in shards]))
+    wrong = [str(shard) for (shard, stated), seal in zip(shards, seals, strict=True) if seal != stated]
     if wrong:
         raise FormatError(f"{path}: shards that are not the ones it was built from: {', '.join(wrong[:10])}")
     return Dataset(path, digest, verified=verify)
@@ -86,8 +92,8 @@ class Dataset:
         return f"<Dataset {self.path.name}: {len(self)} pictures, {self.scale} buckets, {', '.join(self.conditions)}>"
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {"path", "sha256", "_verified", "_extra"}
-        return {name: value for name, value in self.__dict__.items() if name in kept}
+        pickled = {"path", "sha256", "_verified", "_extra"}
+        return {name: value for name, value in self.__dict__.items() if name in pickled}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -189,13 +195,13 @@ class Dataset:
         return record
 
     def codes(self, scheme: str = "default") -> npt.NDArray[np.uint8]:
-        """For each picture 1 (train), 2 (validation), 3 (test) or 0 (none of them), (N,)."""
+        """Return for each picture 1 (train), 2 (validation), 3 (test) or 0 (none of them), (N,)."""
         if scheme not in self._tables.split:
             raise unknown_name("split scheme", scheme, self._tables.split)
         return self._tables.split[scheme]
 
     def indices(self, split: Split, scheme: str = "default") -> npt.NDArray[np.int64]:
-        """The numbers of the pictures in ``train``, ``validation`` or ``test`` of a scheme, ascending."""
+        """Return the numbers of the pictures in ``train``, ``validation`` or ``test`` of a scheme, ascending."""
         codes = self.codes(scheme)
         if split not in SPLITS:
             raise unknown_name("split", split, SPLITS)
@@ -207,13 +213,13 @@ class Dataset:
         return tuple(self._file(self.path)["category"])
 
     def category(self, name: str) -> npt.NDArray[np.int64]:
-        """The numbers of the pictures of a category, ascending."""
+        """Return the numbers of the pictures of a category, ascending."""
         if name not in self.categories:
             raise unknown_name("category", name, self.categories)
         return np.flatnonzero(self._file(self.path)[f"category/{name}"][()]).astype(np.int64)
 
     def index(self, image: str) -> int:
-        """The number of a picture by its id."""
+        """Return the number of a picture by its id."""
         place = self._places.get(image)
         if place is None:
             raise unknown_name("picture", image, self._places)
@@ -222,7 +228,7 @@ class Dataset:
     # -- pictures ----------------------------------------------------------------------------------------------
 
     def encoded(self, i: int) -> bytes:
-        """The original file's bytes."""
+        """Return the original file's bytes."""
         file, row = self._source(i)
         offset, encoded = self._encoded(file)
         data: bytes = encoded[offset[row] : offset[row + 1]].tobytes()
@@ -231,15 +237,16 @@ class Dataset:
         return data
 
     def picture(self, i: int) -> Pixels:
-        """The pixels, uint8 RGB, (height, width, 3), upright."""
+        """Return the pixels, uint8 RGB, (height, width, 3), upright."""
         return decode_picture(self.encoded(i), self.ids[i])
 
     def human_map(self, i: int) -> npt.NDArray[np.float32]:
-        """Where people looked, on a small grid of the picture's shape; sums to 1.
+        """Return where people looked, on a small grid of the picture's shape; sums to 1.
 
         Raises
         ------
-        InputError : nobody looked at the picture.
+        InputError
+            Nobody looked at the picture.
         """
         height, width = self._tables.image["shape"][i]
         if not height:
@@ -271,7 +278,7 @@ class Dataset:
     # -- masks -------------------------------------------------------------------------------------------------
 
     def rectangles(self, i: int, condition: str) -> npt.NDArray[np.int64]:
-        """The rectangles of a condition, (k, 4): top, left, bottom, right, half open, in the picture's pixels.
+        """Return the rectangles of a condition, (k, 4): top, left, bottom, right, half open, in picture pixels.
 
         For ``human-removed`` they are the ones that are taken away. ``original`` has one, the whole picture.
         k is 0 where there is no rectangle (nobody looked). Where masks are regions, they are the rectangles around the
@@ -282,11 +289,11 @@ class Dataset:
         return self.masks(condition).rectangles(self._row(i), self.size(i))
 
     def mask(self, i: int, condition: str) -> Mask:
-        """True where the picture is kept, (height, width)."""
+        """Return True where the picture is kept, (height, width)."""
         return self._mask(i, condition, self.size(i))
 
     def masks(self, condition: str) -> Rectangles | Regions:
-        """The masks of a condition for all pictures, as they are kept."""
+        """Return the masks of a condition for all pictures, as they are stored."""
         if condition in self._extra:
             return self._extra[condition]
         if condition not in self._tables.mask:
@@ -295,11 +302,12 @@ class Dataset:
         return rectangles or Regions(self._file(self.path)[f"mask/{condition}"], condition in REMOVED)
 
     def with_rectangles(self, name: str, boxes: npt.ArrayLike) -> Dataset:
-        """A view with one more condition that keeps what lies in its rectangles, (N, k, 4) or (N, 4).
+        """Return a view with one more condition, which keeps what lies in its rectangles, (N, k, 4) or (N, 4).
 
         Raises
         ------
-        InputError : a wrong shape, a name that is taken, or rectangles that leave their picture (named).
+        InputError
+            A wrong shape, a name that is taken, or rectangles that leave their picture (named).
         """
         array = np.asarray(boxes)
         array = array[:, None] if array.ndim == 2 else array
@@ -313,11 +321,12 @@ class Dataset:
         return self._with(name, Rectangles(array.astype(np.int32)))
 
     def with_regions(self, name: str, bits: Bits) -> Dataset:
-        """A view with one more condition that keeps regions, packed as `gazekit.shapes.packed.packed` does.
+        """Return a view with one more condition, which keeps regions, packed as `gazekit.shapes.packed.packed` does.
 
         Raises
         ------
-        InputError : a wrong shape, a name that is taken.
+        InputError
+            A wrong shape, a name that is taken.
         """
         if bits.dtype != np.uint8 or bits.ndim != 3 or bits.shape[::2] != (len(self), -(-bits.shape[1] // 8)):
             raise InputError(
@@ -340,7 +349,7 @@ class Dataset:
         fill: Fill = "black",
         soft_px: float = 0.0,
     ) -> Pixels:
-        """A picture for a network: resized to a square (or height, width), then masked; uint8 RGB.
+        """Return a picture for a network: resized to a square (or height, width), then masked; uint8 RGB.
 
         Decoded straight to about the size that is wanted; from the pixel cache where the dataset has one. What stands
         outside the mask (``fill``), and the width of a soft edge (``soft_px``, in pixels of the result), are those of
@@ -360,14 +369,14 @@ class Dataset:
         fill: Fill = "black",
         soft_px: float = 0.0,
     ) -> Pixels:
-        """Several pictures as `read` gives them, (n, size, size, 3)."""
+        """Return several pictures as `read` gives them, (n, size, size, 3)."""
         chosen = [self.read(int(i), condition, size, fill, soft_px) for i in np.asarray(indices)]
         return np.stack(chosen) if chosen else np.empty((0, size, size, 3), dtype=np.uint8)
 
     # -- for making datasets of datasets -------------------------------------------------------------------------
 
     def image_table(self, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """The small columns of some pictures, as a part file holds them."""
+        """Return the small columns of some pictures, as a part file holds them."""
         image = self._tables.image
         names = ("sha256", "width", "height", "phash", *ATTENTION)
         return {name: image[name][rows] for name in names} | {
@@ -376,13 +385,13 @@ class Dataset:
         }
 
     def rating_table(self, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """The ratings of some pictures: counts, n, mean, std, flags."""
+        """Return the ratings of some pictures: counts, n, mean, std, flags."""
         flags = read_text(self._file(self.path)["rating/flags"])
         columns = {name: column[rows] for name, column in self._tables.rating.items()}
         return columns | {"flags": [flags[i] for i in rows]}
 
     def stored(self, i: int, name: str) -> npt.NDArray[Any]:
-        """A picture's row of a large column, as ``pixels/256``, as it is stored."""
+        """Return a picture's row of a large column, as ``pixels/256``, as it is stored."""
         file, row = self._source(i)
         return np.asarray(file[name][row])
 
@@ -421,7 +430,7 @@ class Dataset:
         return int(i)
 
     def _source(self, i: int) -> tuple[h5py.File, int]:
-        """The file that holds a picture, and its row in it."""
+        """Return the file that holds a picture, and its row in it."""
         self._row(i)
         tables = self._tables
         if not tables.shards:
@@ -430,11 +439,11 @@ class Dataset:
         return self._file(tables.shards[shard]), int(i - tables.first[shard])
 
     def _encoded(self, file: h5py.File) -> tuple[npt.NDArray[np.int64], h5py.Dataset]:
-        """Where each picture's bytes begin in a file, and the bytes; looked up once a file."""
-        found = self._bytes.get(file.id.id)
-        if found is None:
-            found = self._bytes[file.id.id] = (file["image/offset"][()], file["image/encoded"])
-        return found
+        """Return where each picture's bytes begin in a file, and the bytes; looked up once a file."""
+        known = self._bytes.get(file.id.id)
+        if known is None:
+            known = self._bytes[file.id.id] = (file["image/offset"][()], file["image/encoded"])
+        return known
 
     def _file(self, path: Path) -> h5py.File:
         if self._files[0] != os.getpid():  # an HDF5 file that was opened before a fork must not be used after it

@@ -10,7 +10,7 @@ from gazekit.pictures import Size, decode_plain, shrink_for
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
-    """A picture at another size, bilinear with antialiasing.
+    """Resize a picture, bilinear with antialiasing.
 
     The same to a grey level as `gazekit.models.pixels.resize`, which scores picture files, and as most people's loops.
     """

@@ -17,11 +17,12 @@ UNUSABLE = ("missing", "unreadable", "broken")
 
 
 def checked_target(out: str | Path) -> Path:
-    """Where a dataset goes.
+    """Return where a dataset goes.
 
     Raises
     ------
-    OutputError : there is a folder of that name.
+    OutputError
+        There is a folder of that name.
     """
     out = Path(out)
     if out.is_dir():
@@ -30,7 +31,7 @@ def checked_target(out: str | Path) -> Path:
 
 
 def work_folder(out: Path) -> Path:
-    """Where the parts of a dataset lie until it is whole."""
+    """Return where the parts of a dataset lie until it is whole."""
     return out.with_name(f"{out.name}.build")
 
 
@@ -41,7 +42,8 @@ def make_parts(
 
     Raises
     ------
-    InputError : with ``strict``, a picture that cannot be used; always, if none can.
+    InputError
+        With ``strict``, a picture that cannot be used; always, if none can.
     """
     folder = work_folder(out)
     targets = [folder / f"{n:05d}-{job.key()[:32]}.h5" for n, job in enumerate(jobs)]

@@ -48,7 +48,7 @@ class PartJob:
     options: PartOptions
 
     def key(self) -> str:
-        """A digest of all that decides the part's content: a part of this key need not be made again."""
+        """Return a digest of all that decides the part's content: a part of this key need not be made again."""
         digest = hashlib.sha256(json.dumps([PART, asdict(self.options)], sort_keys=True).encode())
         for picture in self.pictures:
             stamp = picture.file.stat() if picture.file.is_file() else None
@@ -98,7 +98,7 @@ def make_part(job: PartJob, target: Path) -> Path:
 
 
 def whole_part(path: Path) -> bool:
-    """Whether a part is there, as it was sealed."""
+    """Return whether a part is there, as it was sealed."""
     try:
         check_seal(path)
     except (InputError, OSError):
@@ -120,7 +120,8 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
 
     Raises
     ------
-    FormatError : not a picture, cut off, or too large.
+    FormatError
+        Not a picture, cut off, or too large.
     """
     info, pixels = examine_picture(encoded, str(picture.file))
     height, width = pixels.shape[:2]
@@ -147,7 +148,7 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
 
 
 def _attention(look: Viewing, options: PartOptions) -> tuple[Map, Mask | None, list[Box]]:
-    """The map on a grid of the picture's shape; what the rule keeps of it: a region, rectangles in picture pixels."""
+    """Return the map on a grid of the picture's shape, and what the rule keeps: a region, rectangles in pixels."""
     small, rule = look.scaled(options.map_size), options.rule
     amap = small.map()
     if rule.kind != "region":

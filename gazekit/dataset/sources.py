@@ -18,7 +18,7 @@ from gazekit.histograms import moments, read_histograms
 from gazekit.pictures import Picture
 from survey.errors import SurveyError
 
-CATEGORIES = {  # paper 2: name of AVA's list -> AVA's tag
+CATEGORIES = {  # Zhang et al. (2019): name of AVA's list -> AVA's tag
     "animal": "Animals",
     "architecture": "Architecture",
     "cityscape": "Cityscape",
@@ -60,7 +60,7 @@ class Collection:
 
 
 def read_ava(folder: str | Path, pictures: str | Path) -> Collection:
-    """AVA: ``AVA.txt`` and, where they are there, ``tags.txt`` and ``aesthetics_image_lists`` in one folder.
+    """Read AVA: ``AVA.txt`` and, where they are there, ``tags.txt`` and ``aesthetics_image_lists`` in one folder.
 
     Gives the partitions AVA1 and AVA2, the standard partition (``ava``: the published test list, the rest is for
     training and validation), and the eight categories (by the published lists, else by tags).
@@ -84,7 +84,7 @@ def read_ava(folder: str | Path, pictures: str | Path) -> Collection:
 
 
 def read_photonet(table: str | Path, pictures: str | Path) -> Collection:
-    """Photo.net's list of counts 1..7; pictures without a distribution (counts of -1) are named and left out."""
+    """Read Photo.net's list of counts 1..7; pictures without a distribution (counts of -1) are named and left out."""
     _, histograms, remarks = read_list(table, "photonet")
     return Collection(
         pictures=_files(histograms["image"], Path(pictures)),
@@ -95,7 +95,7 @@ def read_photonet(table: str | Path, pictures: str | Path) -> Collection:
 
 
 def read_list(path: str | Path, layout: str) -> tuple[pd.DataFrame, pd.DataFrame, Remarks]:
-    """A public list of counts: all its rows, the histogram table of the good ones, remarks on the others."""
+    """Read a public list of counts: all its rows, the histogram table of the good ones, remarks on the others."""
     path, shape = existing_file(path, "list of ratings"), LAYOUTS[layout]
     try:
         rows = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, names=range(shape.columns), on_bad_lines="error")
@@ -115,7 +115,7 @@ def read_list(path: str | Path, layout: str) -> tuple[pd.DataFrame, pd.DataFrame
 
 
 def histogram_table(images: Sequence[str], counts: np.ndarray) -> pd.DataFrame:
-    """A histogram table (see `gazekit.histograms`) from counts, (n, K)."""
+    """Return a histogram table (see `gazekit.histograms`) of counts, (n, K)."""
     table = pd.DataFrame({"image": list(images), "n": counts.sum(axis=1)})
     for k in range(counts.shape[1]):
         table[f"c{k + 1}"] = counts[:, k]
@@ -124,7 +124,7 @@ def histogram_table(images: Sequence[str], counts: np.ndarray) -> pd.DataFrame:
 
 
 def read_ratings(path: str | Path, scale: int | None = None, min_ratings: int = 10) -> pd.DataFrame:
-    """A histogram table from a CSV of counts (image, c1 .. cK), proportions with a total, or ratings one by one.
+    """Read a histogram table from a CSV of counts (image, c1 .. cK), proportions with a total, or ratings one by one.
 
     Ratings one by one have the columns rater, image, score; they need the scale. Proportions have the columns
     c1 .. cK and c_total (KonIQ): their product must be whole numbers.
@@ -138,13 +138,13 @@ def read_ratings(path: str | Path, scale: int | None = None, min_ratings: int = 
 
 
 def read_mapping(path: str | Path, value: str) -> dict[str, str]:
-    """A CSV with the columns image and ``value``, as a mapping."""
+    """Read a CSV with the columns image and ``value`` as a mapping."""
     table = read_table(path, ["image", value], f"table of image and {value}")
     return dict(zip(table["image"].astype(str), table[value].astype(str), strict=True))
 
 
 def read_scheme(path: str | Path) -> dict[str, list[str]]:
-    """A fixed list: a CSV with the columns image and split, whose values are train, validation and test."""
+    """Read a fixed list: a CSV with the columns image and split, whose values are train, validation and test."""
     lists: dict[str, list[str]] = {}
     for image, part in read_mapping(path, "split").items():
         lists.setdefault(part, []).append(image)
@@ -198,9 +198,9 @@ def _by_tags(rows: pd.DataFrame, path: Path) -> dict[str, list[str]]:
     numbers = {
         name.strip(): number for number, _, name in (line.partition(" ") for line in path.read_text().splitlines())
     }
-    found = {}
+    members = {}
     for category, tag in CATEGORIES.items():
         number = numbers.get(tag)
         if number is not None:
-            found[category] = rows[1][(rows[12] == number) | (rows[13] == number)].tolist()
-    return found
+            members[category] = rows[1][(rows[12] == number) | (rows[13] == number)].tolist()
+    return members

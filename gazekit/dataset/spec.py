@@ -90,8 +90,8 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
         Of the human map; see `gazekit.attention.viewings.viewings`.
     map_size : int
         Longer side of the stored human map, pixels.
-    split, seed : three floats, int
-        Shares of train, validation and test, drawn stratified by mean score.
+    split, seed : int
+        Three floats, int Shares of train, validation and test, drawn stratified by mean score.
     folds : int
         Also the schemes ``fold1 .. foldk``.
     schemes : dict

@@ -21,7 +21,7 @@ def split(
     shares: Sequence[float] = (0.8, 0.1, 0.1),
     seed: int = 0,
 ) -> Codes:
-    """Train, validation and test, stratified by mean score; pictures of one group stay together.
+    """Draw train, validation and test, stratified by mean score; pictures of one group stay together.
 
     Groups are put in the order of their mean score, shuffled among neighbours, and each goes where most is missing.
     """
@@ -38,7 +38,7 @@ def folds(
     k: int,
     seed: int = 0,
 ) -> dict[str, Codes]:
-    """Schemes ``fold1 .. foldk``: each part is the test of one, the validation of another, and trained on elsewhere."""
+    """Draw the schemes ``fold1 .. foldk``: each part is the test of one and the validation of another."""
     members = np.flatnonzero(usable)
     check_folds(k, len(np.unique(group[members])))
     part = deal(mean[members], group[members], np.full(k, 1 / k), seed)
@@ -60,17 +60,17 @@ def check_folds(k: int, most: int) -> None:
 
 def check_lists(name: str, lists: Mapping[str, Iterable[str]], ids: Sequence[str]) -> None:
     """Refuse lists of other names, a picture in two of them, lists of unknown pictures (InputError, ConfigError)."""
-    seen: set[str] = set()
+    listed: set[str] = set()
     known = set(ids)
     for part, images in lists.items():
         if part not in SPLITS:
             raise unknown_name(f"part of the split {name!r}", part, SPLITS)
         here = known & set(images)
-        if here & seen:
-            twice = ", ".join(sorted(here & seen)[:10])
+        if here & listed:
+            twice = ", ".join(sorted(here & listed)[:10])
             raise ConfigError(f"the split {name!r} has pictures in more than one list: {twice}")
-        seen |= here
-    if not seen:
+        listed |= here
+    if not listed:
         raise ConfigError(f"none of the pictures that the split {name!r} lists is in this dataset")
 
 
@@ -83,14 +83,15 @@ def fixed(
     usable: npt.NDArray[np.bool_],
     seed: int = 0,
 ) -> Codes:
-    """A scheme from lists of ids under ``train``, ``validation`` and ``test``; names that are not here are passed over.
+    """Make a scheme of lists of ids under ``train``, ``validation`` and ``test``; ids that are not here are ignored.
 
     Where only ``test`` is listed, the other pictures are dealt out to train and validation (19 to 1), but for those of
     a group that has pictures in the test.
 
     Raises
     ------
-    ConfigError : a split of another name, a picture in two lists, or no listed picture that is here and usable.
+    ConfigError
+        A split of another name, a picture in two lists, or no listed picture that is here and usable.
     """
     check_lists(name, lists, ids)
     codes = np.zeros(len(ids), dtype=np.uint8)
@@ -133,7 +134,7 @@ def deal(
 
 
 def checked_shares(shares: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Three shares for train, validation and test, made to sum to 1."""
+    """Return three shares for train, validation and test, made to sum to 1."""
     array = np.asarray(shares, dtype=np.float64)
     if array.shape != (3,) or not np.isfinite(array).all() or (array < 0).any() or array[0] <= 0:
         raise ConfigError(f"split needs three shares for train, validation and test, as 0.8,0.1,0.1; found {shares}")

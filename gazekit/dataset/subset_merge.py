@@ -48,11 +48,12 @@ class _Source:
 
 
 def subset(dataset: Dataset, indices: npt.ArrayLike, out: str | Path, *, shard: int | None = None) -> Path:
-    """A dataset of some pictures of another: their bytes, masks, ratings and places in every split as they were.
+    """Write a dataset of some pictures of another: their bytes, masks, ratings and places in every split as they were.
 
     Raises
     ------
-    InputError : no picture chosen, a number that is out of range.
+    InputError
+        No picture chosen, a number that is out of range.
     """
     rows = np.unique(np.asarray(indices, dtype=np.int64))
     if not len(rows) or rows[0] < 0 or rows[-1] >= len(dataset):
@@ -76,15 +77,16 @@ def merge(
     seed: int = 0,
     shard: int | None = None,
 ) -> Path:
-    """One dataset of several: bytes, masks and ratings as they were; the default split is drawn anew.
+    """Write one dataset of several: bytes, masks and ratings as they were; the default split is drawn anew.
 
     It is drawn over all together, so that near-duplicates in two of them do not come to lie on both sides. Conditions
     and other split schemes are kept where all have them; categories always.
 
     Raises
     ------
-    InputError : fewer than two, scales that differ, a picture id in two of them, maps on different grids, masks of
-        different kinds.
+    InputError
+        Fewer than two, scales that differ, a picture id in two of them, maps on different grids, masks of different
+        kinds.
     """
     if len(datasets) < 2:
         raise InputError(f"merging needs two datasets or more; found {len(datasets)}")
@@ -114,11 +116,11 @@ def _check_compatible(datasets: Sequence[Dataset]) -> None:
     kinds = _kinds(datasets)
     if len(kinds) > 1:
         raise InputError(f"the datasets' masks are made of different things: {', '.join(kinds)}; build them alike")
-    seen: dict[str, str] = {}
+    home: dict[str, str] = {}
     twice = []
     for dataset in datasets:
-        twice += [f"{i} (in {seen[i]} and {dataset.path.name})" for i in dataset.ids if i in seen]
-        seen |= dict.fromkeys(dataset.ids, dataset.path.name)
+        twice += [f"{i} (in {home[i]} and {dataset.path.name})" for i in dataset.ids if i in home]
+        home |= dict.fromkeys(dataset.ids, dataset.path.name)
     if twice:
         raise InputError(f"{len(twice)} picture ids stand in two datasets: {', '.join(twice[:10])}")
 
@@ -165,7 +167,7 @@ def _conditions(sources: Sequence[_Source]) -> list[str]:
 
 
 def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int]) -> None:
-    """A part file of some rows of a dataset, copied picture by picture."""
+    """Copy some rows of a dataset to a part file, picture by picture."""
     dataset, rows = source.dataset, source.rows
     with sealed_file(target, check=check_part) as file:
         file.attrs["schema"] = PART
@@ -214,21 +216,21 @@ def _write_masks(masks: h5py.Group, sources: Sequence[_Source]) -> None:
     conditions = [name for name in _conditions(sources) if name != "original"]
     masks.attrs["kind"] = _kinds([source.dataset for source in sources])[0]
     for condition in conditions:
-        found = [source.dataset.masks(condition) for source in sources]
-        if isinstance(found[0], Rectangles):
-            boxes = joined_boxes([one.boxes[s.rows] for one, s in zip(found, sources, strict=True)])  # type: ignore[union-attr]
+        masks_of = [source.dataset.masks(condition) for source in sources]
+        if isinstance(masks_of[0], Rectangles):
+            boxes = joined_boxes([stored.boxes[s.rows] for stored, s in zip(masks_of, sources, strict=True)])  # type: ignore[union-attr]
             masks.create_dataset(condition, data=boxes, dtype=np.int32)
         elif condition == "human-removed" and "human" in masks:
             masks[condition] = masks["human"]
         else:
-            rows = [(one, int(i)) for one, s in zip(found, sources, strict=True) for i in s.rows]
-            column = region_column(masks, condition, len(rows), found[0].bits.shape[1])
-            for n, (one, i) in enumerate(rows):
-                column[n] = one.bits[i]  # type: ignore[union-attr]
+            rows = [(stored, int(i)) for stored, s in zip(masks_of, sources, strict=True) for i in s.rows]
+            column = region_column(masks, condition, len(rows), masks_of[0].bits.shape[1])
+            for n, (stored, i) in enumerate(rows):
+                column[n] = stored.bits[i]  # type: ignore[union-attr]
 
 
 def _kinds(datasets: Sequence[Dataset]) -> list[Kind]:
-    """What the masks are made of in those that have any."""
+    """Return what the masks are made of in those that have any."""
     return sorted({d.mask_kind for d in datasets if len(d.conditions) > 1}) or [datasets[0].mask_kind]
 
 
@@ -242,9 +244,9 @@ def _members(sources: Sequence[_Source], name: str) -> npt.NDArray[np.bool_]:
 
 
 def _remarks(source: _Source) -> list[tuple[str, str, str]]:
-    kept = {source.dataset.ids[i] for i in source.rows}
+    images = {source.dataset.ids[i] for i in source.rows}
     table = source.dataset.remarks[list(REMARKS)]
-    return [(str(a), str(b), str(c)) for a, b, c in table.itertuples(index=False, name=None) if a in kept]
+    return [(str(a), str(b), str(c)) for a, b, c in table.itertuples(index=False, name=None) if a in images]
 
 
 def chosen(
@@ -256,12 +258,14 @@ def chosen(
     category: str | None = None,
     min_ratings: int = 0,
 ) -> Index:
-    """The numbers of the pictures that satisfy all that is asked.
+    """Return the numbers of the pictures that satisfy all that is asked.
 
     Raises
     ------
-    InputError : an unknown picture, split, scheme or category.
-    ConfigError : none is left.
+    InputError
+        An unknown picture, split, scheme or category.
+    ConfigError
+        None is left.
     """
     keep = dataset.counts.sum(axis=1) >= min_ratings
     if images is not None:

@@ -14,7 +14,7 @@ MASKS = {"rectangle": "one rectangle a picture", "patches": "patches", "region":
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
-    """Numbers of pictures, ratings, conditions, splits and remarks: plain values that fit into JSON."""
+    """Count pictures, ratings, conditions, splits and remarks: plain values that fit into JSON."""
     ratings = dataset.counts.sum(axis=1)
     rated = dataset.mean[ratings > 0]
     _, members = np.unique(dataset.groups, return_counts=True)
@@ -39,7 +39,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
 
 
 def summary_lines(facts: dict[str, Any]) -> list[str]:
-    """The same for people."""
+    """Say the same to people."""
     where = f" in {facts['shards']} shards" if facts["shards"] else ""
     mean = "" if facts["mean"] is None else f", mean score {facts['mean']:.2f}"
     lines = [

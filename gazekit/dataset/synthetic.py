@@ -28,19 +28,25 @@ _TINY = 1e-6  # of a map's highest value: every patch holds something
 def open_synthetic(
     dataset: Dataset, run: str | Path, *, model: str | None = None, seed: int = 0, condition: str = "synthetic"
 ) -> Dataset:
-    """A view of a dataset with a network's own attention as one more condition, out of a folder of `gazekit train`.
+    """Open a view of a dataset with a network's own attention as one more condition, from a run folder.
 
     Parameters
     ----------
-    run : the folder; ``synthetic/<model>/seed<k>[-<method>].npz`` in it has the network's maps and rectangles.
-    model : its name; not needed where there is one.
-    seed : of the training.
-    condition : ``synthetic``, or with how attention was read: ``synthetic-gradcam``.
+    run : path
+        The folder; ``synthetic/<model>/seed<k>[-<method>].npz`` in it has the network's maps and rectangles.
+    model : str, optional
+        Its name; not needed where there is one.
+    seed : int
+        Of the training.
+    condition : str
+        ``synthetic``, or with how attention was read: ``synthetic-gradcam``.
 
     Raises
     ------
-    InputError : no such file (what there is, is named), or the folder is of another dataset.
-    ConfigError : several models, and none chosen.
+    InputError
+        No such file (what there is, is named), or the folder is of another dataset.
+    ConfigError
+        Several models, and none chosen.
     """
     run = Path(run)
     boxes, maps = read_attention(_find(run, model, seed, condition), len(dataset))
@@ -55,11 +61,12 @@ def open_synthetic(
 
 
 def with_attention(dataset: Dataset, name: str, boxes: npt.ArrayLike, maps: Maps) -> Dataset:
-    """A view with one more condition of a network's attention, by the rule that made people's masks, of their area.
+    """Return a view with one more condition: a network's attention, by the rule and of the area of people's masks.
 
     Parameters
     ----------
-    boxes : (N, 1, 4), its rectangles, of the human masks' area: what is kept where those are rectangles.
+    boxes : array_like
+        (N, 1, 4), its rectangles, of the human masks' area: what is kept where those are rectangles.
     maps : (N, g, g), its maps, over the whole of each picture: where masks are patches, its best patches of their
         size; where they are regions, its highest pixels, as many.
     """
@@ -79,11 +86,12 @@ def with_attention(dataset: Dataset, name: str, boxes: npt.ArrayLike, maps: Maps
 
 
 def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
-    """Rectangles (N, 1, 4) and maps (N, g, g) of a network's own attention to the N pictures of a dataset.
+    """Read rectangles (N, 1, 4) and maps (N, g, g) of a network's own attention to the N pictures of a dataset.
 
     Raises
     ------
-    FormatError : not such a file, or one of another number of pictures.
+    FormatError
+        Not such a file, or one of another number of pictures.
     """
     try:
         with open(path, "rb") as file, np.load(file) as content:
@@ -101,7 +109,7 @@ def _region(human: Bits, size: Size, amap: Maps) -> Bits:
 
 
 def _patches(own: list[Box], size: Size, amap: Maps, rng: np.random.Generator) -> list[Box]:
-    """The best patches of a map, as many and as large as people's; where they leave no room, the last lie at random."""
+    """Return the best patches of a map, as many and as large as people's; without room the last lie at random."""
     grid = grid_shape(size, _GRID)
     large = cv2.resize(amap, grid[::-1], interpolation=cv2.INTER_LINEAR)
     large = np.maximum(large, 0) + _TINY * float(amap.max())

@@ -24,8 +24,8 @@ import pytest
 from gazekit.core.errors import FormatError
 from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture
-from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
-from tests.dataset.test_kill import SCRIPT, run_kills
+from tests.fixtures.dataset_collection import Collection, cut_photographs, made_up_fixations, made_up_ratings
+from tests.fixtures.killing_builds import SCRIPT, run_kills
 from tests.needs import need
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]

@@ -19,7 +19,7 @@ from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.build import digest
 from gazekit.dataset.shard_jobs import work_folder
 from gazekit.pictures import Picture, read_picture
-from tests.dataset.conftest import Collection, made_up_ratings
+from tests.fixtures.dataset_collection import Collection, made_up_ratings
 
 
 def test_the_original_bytes_are_kept_whole(dataset: Dataset, collection: Collection) -> None:

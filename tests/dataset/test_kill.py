@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -20,79 +17,9 @@ import pytest
 from gazekit.core.errors import ConfigError, FormatError
 from gazekit.dataset import open_dataset
 from gazekit.dataset.shard_jobs import work_folder
-from tests.dataset.conftest import Collection, cut_photographs, made_up_fixations, made_up_ratings
+from tests.fixtures.dataset_collection import Collection, cut_photographs, made_up_fixations, made_up_ratings
+from tests.fixtures.killing_builds import build_and_kill, content, run_kills, write_job
 from tests.needs import need
-
-SCRIPT = textwrap.dedent(
-    """
-    import pickle, sys
-    from pathlib import Path
-    if __name__ == "__main__":
-        collection, options = pickle.loads(Path(sys.argv[1]).read_bytes())
-        from gazekit.dataset import DatasetSpec, build_dataset
-        print("go", flush=True)
-        workers = options.pop("workers", 1)
-        build_dataset(*collection, Path(sys.argv[2]), DatasetSpec(**options), workers=workers)
-    """
-)
-
-
-def build_and_kill(folder: Path, out: Path, after_s: float) -> bool:
-    """Start a build in a process group of its own and kill all of it; true if it was still at work."""
-    command = [sys.executable, str(folder / "build.py"), str(folder / "job.pickle"), str(out)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdout is not None
-    with process, process.stdout as pipe:
-        assert pipe.readline() == b"go\n"
-        time.sleep(after_s)
-        alive = process.poll() is None
-        if alive:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    return alive
-
-
-def write_job(folder: Path, collection: Collection, **options: object) -> None:
-    import pickle
-
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "build.py").write_text(SCRIPT)
-    data = (collection.pictures, collection.fixations, collection.histograms)
-    (folder / "job.pickle").write_bytes(pickle.dumps((data, {"sigma_px": 12.0, **options})))
-
-
-def run_kills(collection: Collection, folder: Path, kills: int, seed: int, **options: object) -> int:
-    """Cut builds off at random moments, finish each, compare with an undisturbed one; how many had to be started.
-
-    A build that was done before its moment came does not count.
-    """
-    write_job(folder, collection, **options)
-    started = time.perf_counter()
-    whole = collection.build(folder / "whole" / "d.dataset.h5", **options)
-    lasts = time.perf_counter() - started
-    chance, cut_off, tries = random.Random(seed), 0, 0
-    while cut_off < kills and tries < 4 * kills:
-        out = folder / "killed" / "d.dataset.h5"
-        after = chance.uniform(0, lasts)
-        tries += 1
-        if build_and_kill(folder, out, after):
-            cut_off += 1
-        else:
-            lasts = max(0.8 * lasts, 0.2)
-        if out.exists():
-            assert len(open_dataset(out)) == len(collection.pictures), "what stands under the name is whole"
-        collection.build(out, **options)
-        assert content(out) == content(whole)
-        assert not work_folder(out).exists()
-        shutil.rmtree(out.parent)
-    assert cut_off == kills, f"only {cut_off} of {tries} builds were cut off"
-    return tries
-
-
-def content(path: Path) -> dict[str, bytes]:
-    shards = path.with_name(f"{path.name}.shards")
-    files = [path, *(sorted(shards.iterdir()) if shards.is_dir() else [])]
-    return {file.name: file.read_bytes() for file in files}
 
 
 @pytest.fixture(scope="module")

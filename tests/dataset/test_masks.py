@@ -23,8 +23,7 @@ from gazekit.shapes.masks import apply_mask
 from gazekit.shapes.packed import Regions, grid_shape, packed, unpacked
 from gazekit.shapes.patches import best_patches
 from gazekit.shapes.regions import connected_regions
-from tests.dataset.conftest import Collection, made_up_ratings
-from tests.dataset.test_output import same_rows
+from tests.fixtures.dataset_collection import Collection, made_up_ratings, same_rows
 
 KINDS = {
     "rectangle": {"mask": "rectangle"},

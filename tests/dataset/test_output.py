@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from gazekit.attention.fixation_io import read_fixations
-from gazekit.cli import main
 from gazekit.core.errors import InputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
@@ -21,19 +20,8 @@ from gazekit.dataset.sources import read_ratings, read_scheme
 from gazekit.dataset.subset_merge import chosen, merge, subset
 from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.masks import apply_mask
-from tests.dataset.conftest import Collection, cut_photographs, made_up_ratings
-
-
-def same_rows(some: Dataset, whole: Dataset, rows: list[int]) -> None:
-    for n, i in enumerate(rows):
-        assert some.ids[n] == whole.ids[i]
-        assert some.encoded(n) == whole.encoded(i)
-        np.testing.assert_array_equal(some.counts[n], whole.counts[i])
-        np.testing.assert_array_equal(some.human_map(n), whole.human_map(i))
-        np.testing.assert_array_equal(some.read(n, "human", 96), whole.read(i, "human", 96))
-        assert some.fixations_of(n).equals(whole.fixations_of(i))
-        for condition in whole.conditions:
-            np.testing.assert_array_equal(some.rectangles(n, condition), whole.rectangles(i, condition))
+from tests.fixtures.command_line import gazekit
+from tests.fixtures.dataset_collection import Collection, cut_photographs, made_up_ratings, same_rows
 
 
 @pytest.mark.parametrize("shard", [None, 3], ids=["one file", "shards"])
@@ -172,13 +160,6 @@ def test_plots_are_pictures_and_repeat(dataset: Dataset, tmp_path: Path) -> None
     rows = sample_rows(dataset)
     assert len(set(rows)) == 6
     assert dataset.mean[rows[:2]].min() > dataset.mean[rows[4:]].max()
-
-
-def gazekit(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(a) for a in arguments])
-    said = capfd.readouterr()
-    return int(stopped.value.code or 0), said.out + said.err
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from gazekit.core.errors import FormatError, GazekitError, InputError
 from gazekit.dataset import Dataset, open_dataset
-from tests.dataset.conftest import Collection
+from tests.fixtures.dataset_collection import Collection
 
 
 @pytest.fixture(scope="module")

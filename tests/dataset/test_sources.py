@@ -17,7 +17,7 @@ from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputErr
 from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.sources import LAYOUTS, read_ava, read_list, read_photonet, read_ratings
 from gazekit.pictures import Picture, examine_picture, inspect_picture, read_picture
-from tests.dataset.conftest import cut_photographs, made_up_ratings
+from tests.fixtures.dataset_collection import cut_photographs, made_up_ratings
 
 
 def ava_folder(folder: Path, count: int = 30) -> Path:

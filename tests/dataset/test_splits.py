@@ -17,7 +17,7 @@ from gazekit.dataset.duplicates import components, near_pairs, perceptual_hash
 from gazekit.dataset.partitions import partition, tails
 from gazekit.dataset.splits import fixed, folds, split
 from gazekit.pictures import Picture, read_picture
-from tests.dataset.conftest import Collection, cut_photographs, made_up_ratings
+from tests.fixtures.dataset_collection import Collection, cut_photographs, made_up_ratings
 
 
 def alone(n: int) -> np.ndarray:

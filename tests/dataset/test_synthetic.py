@@ -17,8 +17,8 @@ from gazekit.dataset.synthetic import open_synthetic, with_attention
 from gazekit.pictures import read_picture
 from gazekit.shapes.packed import unpacked
 from gazekit.shapes.patches import best_patches
-from tests.dataset.conftest import Collection
-from tests.dataset.test_output import gazekit
+from tests.fixtures.command_line import gazekit
+from tests.fixtures.dataset_collection import Collection
 
 MODEL = "residual-attention-narrow"
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="networks are trained with PyTorch")

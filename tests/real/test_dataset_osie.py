@@ -15,7 +15,7 @@ from gazekit.dataset.inputs import Inputs
 from gazekit.dataset.sources import read_ratings
 from gazekit.dataset.spec import DatasetSection
 from gazekit.pictures import PicturesSection, read_picture
-from tests.dataset.conftest import made_up_ratings
+from tests.fixtures.dataset_collection import made_up_ratings
 
 CONTROLS = ("centre", "shuffled", "random")
 
