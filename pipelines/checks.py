@@ -61,15 +61,14 @@ def check_config(config: Pipeline, base: Path) -> None:
 
 def known_conditions(config: Pipeline, base: Path) -> list[str]:
     """List the conditions that the dataset will have, and those of networks' own attention where it has people's."""
-    from gazekit.conditions.controls import CONDITIONS, HUMAN
-    from gazekit.training.runs import SYNTHETIC
+    from gazekit.conditions import default_names, names_of_gaze, names_of_networks
 
     study = config.study(base)
     if study is None or not (study.dataset.sessions or study.dataset.fixations):
         return ["original"]
-    chosen = CONDITIONS if study.dataset.conditions is None else study.dataset.conditions
-    there = ["original", *(name for name in HUMAN if name in chosen)]
-    return there + (list(SYNTHETIC) if "human" in there else [])
+    chosen = default_names() if study.dataset.conditions is None else study.dataset.conditions
+    there = [name for name in names_of_gaze() if name == "original" or name in chosen]
+    return there + names_of_networks(there)
 
 
 def known_schemes(config: Pipeline, base: Path) -> list[str]:
@@ -88,7 +87,7 @@ def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
     study = config.study(base)
     if study is None:
         return
-    from gazekit.conditions.controls import CONDITIONS
+    from gazekit.conditions import names_of_gaze
     from gazekit.dataset.partitions import PARTITIONS
     from gazekit.events import detectors
 
@@ -101,21 +100,22 @@ def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
         yield f"{file}: [dataset] needs ratings = '...', a table of counts or of ratings one by one"
     if section.sessions and section.fixations:
         yield f"{file}: [dataset] has both fixations and sessions; keep one"
-    yield from _unknown_names(f"{file}: dataset.conditions", section.conditions or [], CONDITIONS, "condition")
+    yield from _unknown_names(f"{file}: dataset.conditions", section.conditions or [], names_of_gaze(), "condition")
     yield from _unknown_names(f"{file}: dataset.partitions", section.partitions, PARTITIONS, "partition")
     yield from _unknown_names(f"{file}: fixations.detector", [study.fixations.detector], detectors(), "detector")
 
 
 def _condition_faults(config: Pipeline, base: Path) -> Iterator[str]:
+    from gazekit.conditions import networks
+
     known = known_conditions(config, base)
     faults = list(_unknown_names("training.conditions", config.training.conditions, known, "condition"))
     yield from faults
     if faults and len(known) == 1:
         yield "training.conditions: the study has no gaze (fixations or sessions), so that it has whole pictures only"
-    if "synthetic-masks" in config.training.conditions:
-        plain = [name for name in config.training.models if "residual-attention" not in name]
-        if plain:
-            yield f"training.conditions: synthetic-masks needs Residual Attention Networks; {', '.join(plain)} is none"
+    for name, network in networks().items():
+        if name in config.training.conditions:
+            yield from (f"training.conditions: {fault}" for fault in network.faults(config.training.models))
 
 
 def _scheme_faults(config: Pipeline, base: Path) -> Iterator[str]:

@@ -25,7 +25,7 @@ from gazekit.core.tables import write_table
 from gazekit.core.types import Map, Mask, Pixels
 from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.mask_spec import MaskSpec, ShareOf
-from gazekit.shapes.masks import Fill, apply_mask, check_look
+from gazekit.shapes.masks import apply_mask, check_look
 from gazekit.shapes.rectangles import Box, rectangles_to_mask
 from gazekit.shapes.regions import connected_regions
 
@@ -57,7 +57,7 @@ class Options:
     sigma_px: float | None = None
     weight: Weight = "duration"
     by: By = "everyone"
-    fill: Fill = "black"
+    fill: str = "black"
     soft_px: float = 0.0
     remove: bool = False
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
+from gazekit.attention.viewings import Weight
 from gazekit.core.config import Section
+from gazekit.shapes.fills import Fill
+from gazekit.shapes.mask_spec import Kind, ShareOf
 
 
 class AttentionOptions(Section):
     """From fixations to maps, and what of a map a mask keeps; see `gazekit.shapes.mask_spec.MaskSpec`."""
 
     sigma_deg: float = Field(default=1.0, gt=0, description="sigma of the maps, degrees of visual angle")
-    mask: Literal["rectangle", "patches", "region"] = Field(
+    mask: Kind = Field(
         default="rectangle",
         description="what masks keep: the smallest rectangle, the best patches apart, the highest pixels",
     )
     share: float = Field(default=0.7, gt=0, le=1, description="share of the map in a rectangle or region")
-    share_of: Literal["mass", "area"] = Field(
-        default="mass", description="the share is of the map's mass or of the area"
-    )
+    share_of: ShareOf = Field(default="mass", description="the share is of the map's mass or of the area")
     patches: int = Field(default=3, ge=1, description="how many patches at most")
     patch_share: float = Field(
         default=0.2,
@@ -28,10 +27,10 @@ class AttentionOptions(Section):
         le=1,
         description="height and width of a patch, as a share of the picture's; all cover half at most",
     )
-    weight: Literal["duration", "count"] = Field(default="duration", description="what a fixation weighs in a map")
+    weight: Weight = Field(default="duration", description="what a fixation weighs in a map")
 
 
 class AttentionSection(AttentionOptions):
     """``[attention]``: options of maps and masks, and what stands outside a mask."""
 
-    fill: Literal["black", "mean", "blur", "foveated"] = "black"
+    fill: Fill = "black"

@@ -10,8 +10,21 @@ import click
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
-FILLS = click.Choice(["black", "mean", "blur", "foveated"])
 SPLITS = click.Choice(["train", "validation", "test"])
+
+
+class FillName(click.ParamType):  # type: ignore[type-arg]
+    """The name of a fill, gazekit's or a plug-in's; what is installed is looked up when one is given."""
+
+    name = "fill"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name, or refuse it and say which there are."""
+        from gazekit.shapes.fills import fill_names
+
+        if value not in fill_names():
+            self.fail(f"{value!r} is not one of {', '.join(fill_names())}", param, ctx)
+        return value
 
 
 def selection(function: Any) -> Any:
@@ -37,7 +50,13 @@ def masked_look(function: Any) -> Any:
             show_default=True,
             help="Width of a soft edge, in pixels of what is written.",
         ),
-        click.option("--fill", type=FILLS, default="black", show_default=True, help="What stands outside the mask."),
+        click.option(
+            "--fill",
+            type=FillName(),
+            default="black",
+            show_default=True,
+            help="What stands outside the mask: black, mean, blur, foveated, or a plug-in's.",
+        ),
     ):
         function = option(function)
     return function

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
+from gazekit.cli._selection import FillName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--by", type=click.Choice(["everyone", "participant", "leave-one-out"]), default="everyone",
               show_default=True, help="Whose maps.")  # fmt: skip
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
-@click.option("--fill", type=click.Choice(["black", "mean", "blur", "foveated"]), help="Outside the mask.  [black]")
+@click.option("--fill", type=FillName(), help="Outside the mask: black, mean, blur, foveated, ...  [black]")
 @click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")
 @click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
 @click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")

@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.conditions.controls import condition_boxes
-from gazekit.conditions.regions import write_regions
 from gazekit.core.files import provenance
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.dataset.assemble import Small
 from gazekit.dataset.duplicates import components, near_pairs
 from gazekit.dataset.layout import SCHEMA, Remarks, write_columns, write_remarks
+from gazekit.dataset.mask_writing import write_masks
 from gazekit.dataset.partitions import partition
 from gazekit.dataset.spec import DatasetSpec
 from gazekit.dataset.splits import Codes, checked_shares, fixed, folds, split
@@ -89,7 +88,7 @@ class Annotations:
         members = {name: np.isin(small.ids, list(ids)) for name, ids in sorted(spec.categories.items())}
         write_columns(file.create_group("category"), **members)
         file.create_dataset("image/group", data=group, dtype=np.int64)
-        _write_masks(file.create_group("mask"), small, self, group)
+        write_masks(file.create_group("mask"), spec.mask, self.conditions, small, group, spec.seed)
         twins = [(small.ids[b], "near-duplicate", f"looks almost as {small.ids[a]}") for a, b in pairs]
         few = [(small.ids[i], word, text) for i, reasons in enumerate(marks) for word, text in reasons]
         write_remarks(file, [*self.remarks, *small.remarks, *few, *twins])
@@ -127,16 +126,3 @@ def _schemes(spec: DatasetSpec, ids: Sequence[str], mean: Floats, group: Index, 
     return schemes | {
         name: fixed(name, lists, ids, mean, group, usable, spec.seed) for name, lists in spec.schemes.items()
     }
-
-
-def _write_masks(masks: h5py.Group, small: Small, annotations: Annotations, group: Index) -> None:
-    masks.attrs["kind"] = annotations.spec.mask
-    seed = annotations.spec.seed
-    conditions = [name for name in annotations.conditions if name != "original"]
-    if annotations.spec.mask == "region" and conditions:
-        write_regions(masks, conditions, small, group, seed)
-        return
-    sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
-    for condition in conditions:
-        boxes = condition_boxes(condition, small.columns["rectangle"], sizes, small.ids, group, seed)
-        masks.create_dataset(condition, data=boxes, dtype=np.int32)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.viewings import Viewing, viewings
-from gazekit.conditions.controls import CONDITIONS, HUMAN
+from gazekit.conditions import default_names, names_of_gaze
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.dataset.annotations import Annotations
 from gazekit.dataset.assemble import publish
@@ -150,13 +150,14 @@ def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Vie
 
 
 def _conditions(wanted: Sequence[str] | None, looked_at: bool) -> tuple[str, ...]:
-    return tuple(n for n in CONDITIONS if (wanted is None or n in wanted) and (looked_at or n not in HUMAN))
+    chosen = default_names() if wanted is None else wanted
+    return tuple(name for name in names_of_gaze() if name in chosen and (looked_at or name == "original"))
 
 
 def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str]) -> None:
     """Refuse what cannot be built, before the pictures are read."""
     for kind, names, known in (
-        ("condition", spec.conditions or (), CONDITIONS),
+        ("condition", spec.conditions or (), names_of_gaze()),
         ("partition", spec.partitions, PARTITIONS),
     ):
         for name in names:

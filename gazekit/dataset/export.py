@@ -25,7 +25,7 @@ from gazekit.core.types import Mask, Pixels
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.sources import histogram_table
-from gazekit.shapes.masks import Fill, apply_mask, check_look
+from gazekit.shapes.masks import apply_mask, check_look
 
 KINDS = {
     b"\xff\xd8\xff": "jpg",
@@ -49,7 +49,7 @@ class MaskStyle:
         An unknown fill, a negative edge.
     """
 
-    fill: Fill = "black"
+    fill: str = "black"
     soft_px: float = 0.0
 
     def __post_init__(self) -> None:

@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.dataset.layout import ATTENTION, read_text
+from gazekit.dataset.layout import ATTENTION, kept_outside, read_text
 from gazekit.shapes.mask_spec import Kind
-from gazekit.shapes.packed import REMOVED, Rectangles
+from gazekit.shapes.packed import Rectangles
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Tables:
     split: dict[str, npt.NDArray[np.uint8]]
     masks: Kind
     mask: dict[str, Rectangles | None]  # None: regions, which are read when they are needed
+    outside: tuple[str, ...]  # conditions that keep what lies outside of their masks
     first: npt.NDArray[np.int64]
     shards: list[Path]
 
@@ -55,6 +56,7 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
         split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
         masks=file["mask"].attrs.get("kind", "rectangle"),  # the first datasets had no other
         mask={name: _rectangles(file, name) for name in conditions},
+        outside=kept_outside(file["mask"]),
         first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
         shards=[shard for shard, _ in shard_files(file, path)],
     )
@@ -69,4 +71,4 @@ def _sigma_of_the_first(file: h5py.File, longest: npt.NDArray[np.int32]) -> npt.
 
 def _rectangles(file: h5py.File, condition: str) -> Rectangles | None:
     column = file[f"mask/{condition}"]
-    return None if column.dtype == np.uint8 else Rectangles(column[()], condition in REMOVED)
+    return None if column.dtype == np.uint8 else Rectangles(column[()], condition in kept_outside(file["mask"]))

@@ -18,6 +18,7 @@ SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
 ATTENTION = ("shape", "rectangle", "viewers", "sigma_px")  # small columns of what people looked at
 REMARKS = ("image", "remark", "text")
 Remarks = list[tuple[str, str, str]]  # rows of those
+OUTSIDE = ("human-removed",)  # kept outside of its mask; the first datasets do not say it
 
 
 def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]) -> None:
@@ -54,6 +55,22 @@ def row_column(
     return group.create_dataset(
         name, shape, dtype=kind, chunks=(1, *shape[1:]), maxshape=shape if longest else None, **how
     )
+
+
+def region_column(masks: h5py.Group, name: str, count: int, side: int) -> h5py.Dataset:
+    """Make room for the regions of a condition, (N, side, ceil(side / 8))."""
+    return row_column(masks, name, (count, side, -(-side // 8)), np.uint8)
+
+
+def write_outside(masks: h5py.Group, names: Sequence[str]) -> None:
+    """Say which conditions keep what lies outside of their masks, where the first datasets would not have had them."""
+    if set(names) - set(OUTSIDE):
+        masks.attrs["outside"] = list(names)
+
+
+def kept_outside(masks: h5py.Group) -> tuple[str, ...]:
+    """List the conditions of a dataset that keep what lies outside of their masks."""
+    return tuple(map(str, masks.attrs.get("outside", OUTSIDE)))
 
 
 def read_text(dataset: h5py.Dataset) -> list[str]:

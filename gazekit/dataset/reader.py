@@ -25,8 +25,8 @@ from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read
 from gazekit.dataset.resize import decode_resized, resized
 from gazekit.pictures import decode_picture
 from gazekit.shapes.mask_spec import Kind
-from gazekit.shapes.masks import Fill, apply_mask
-from gazekit.shapes.packed import REMOVED, Rectangles, Regions
+from gazekit.shapes.masks import apply_mask
+from gazekit.shapes.packed import Rectangles, Regions
 
 Split = Literal["train", "validation", "test"]
 
@@ -299,7 +299,7 @@ class Dataset:
         if condition not in self._tables.mask:
             raise unknown_name("condition", condition, self.conditions)
         rectangles = self._tables.mask[condition]
-        return rectangles or Regions(self._file(self.path)[f"mask/{condition}"], condition in REMOVED)
+        return rectangles or Regions(self._file(self.path)[f"mask/{condition}"], condition in self._tables.outside)
 
     def with_rectangles(self, name: str, boxes: npt.ArrayLike) -> Dataset:
         """Return a view with one more condition, which keeps what lies in its rectangles, (N, k, 4) or (N, 4).
@@ -346,7 +346,7 @@ class Dataset:
         i: int,
         condition: str = "original",
         size: int | tuple[int, int] = 224,
-        fill: Fill = "black",
+        fill: str = "black",
         soft_px: float = 0.0,
     ) -> Pixels:
         """Return a picture for a network: resized to a square (or height, width), then masked; uint8 RGB.
@@ -366,7 +366,7 @@ class Dataset:
         indices: npt.ArrayLike,
         condition: str = "original",
         size: int = 224,
-        fill: Fill = "black",
+        fill: str = "black",
         soft_px: float = 0.0,
     ) -> Pixels:
         """Return several pictures as `read` gives them, (n, size, size, 3)."""

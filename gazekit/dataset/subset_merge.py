@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.conditions.regions import region_column
+from gazekit.conditions import conditions as known_conditions
 from gazekit.core.checksum import sealed_file
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.files import provenance
@@ -27,8 +27,10 @@ from gazekit.dataset.layout import (
     REMARKS,
     SCHEMA,
     joined_boxes,
+    region_column,
     row_column,
     write_columns,
+    write_outside,
     write_remarks,
 )
 from gazekit.dataset.reader import Dataset
@@ -214,14 +216,15 @@ def _write_tables(file: h5py.File, sources: Sequence[_Source], schemes: Table, g
 
 def _write_masks(masks: h5py.Group, sources: Sequence[_Source]) -> None:
     conditions = [name for name in _conditions(sources) if name != "original"]
-    masks.attrs["kind"] = _kinds([source.dataset for source in sources])[0]
+    masks.attrs["kind"], known = _kinds([source.dataset for source in sources])[0], known_conditions()
+    write_outside(masks, [name for name in conditions if sources[0].dataset.masks(name).removed])
     for condition in conditions:
         masks_of = [source.dataset.masks(condition) for source in sources]
         if isinstance(masks_of[0], Rectangles):
             boxes = joined_boxes([stored.boxes[s.rows] for stored, s in zip(masks_of, sources, strict=True)])  # type: ignore[union-attr]
             masks.create_dataset(condition, data=boxes, dtype=np.int32)
-        elif condition == "human-removed" and "human" in masks:
-            masks[condition] = masks["human"]
+        elif condition in known and known[condition].same_mask in (*masks,):
+            masks[condition] = masks[known[condition].same_mask]
         else:
             rows = [(stored, int(i)) for stored, s in zip(masks_of, sources, strict=True) for i in s.rows]
             column = region_column(masks, condition, len(rows), masks_of[0].bits.shape[1])

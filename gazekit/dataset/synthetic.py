@@ -6,23 +6,18 @@ import json
 import zipfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.conditions.controls import number
-from gazekit.conditions.regions import region_of_map
+from gazekit.conditions import MaskTask, Network, networks
+from gazekit.conditions.making import area_of, picture_rng, used_boxes
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.progress import track
-from gazekit.core.types import Bits
 from gazekit.dataset.reader import Dataset
-from gazekit.shapes.packed import Regions, Size, grid_shape, packed, scaled_box, unpacked
-from gazekit.shapes.patches import best_patches, random_patches
-from gazekit.shapes.rectangles import Box, Boxes
+from gazekit.shapes.packed import Regions, grid_shape, packed, unpacked
+from gazekit.shapes.rectangles import Boxes
 
 Maps = npt.NDArray[np.float32]
-_GRID = 64  # pixels of the longer side on which the best patches are looked for
-_TINY = 1e-6  # of a map's highest value: every patch holds something
 
 
 def open_synthetic(
@@ -73,16 +68,21 @@ def with_attention(dataset: Dataset, name: str, boxes: npt.ArrayLike, maps: Maps
     if dataset.mask_kind == "rectangle":
         return dataset.with_rectangles(name, boxes)
     rows = track(range(len(dataset)), "masks of attention", len(dataset))
-    human = dataset.masks("human")
+    human, network = dataset.masks("human"), networks().get(name, Network())
     if isinstance(human, Regions):
-        return dataset.with_regions(name, np.stack([_region(human.bits[i], dataset.size(i), maps[i]) for i in rows]))
-    found = np.zeros(human.boxes.shape, dtype=np.int32)
+        bits = np.stack([np.asarray(human.bits[i]) for i in range(len(dataset))])
+        for i in rows:
+            image, size, people = dataset.ids[i], dataset.size(i), unpacked(bits[i], dataset.size(i))
+            grid, rng = grid_shape(size, len(bits[i])), picture_rng(name, image, 0)
+            task = MaskTask(image, size, int(people.sum()), rng, grid=grid, people=people, map=maps[i])
+            bits[i] = packed(network.region(task), len(bits[i])) if people.any() else 0
+        return dataset.with_regions(name, bits)
+    patches = np.zeros(human.boxes.shape, dtype=np.int32)
     for i in rows:
-        own: list[Box] = [(t, le, b, r) for t, le, b, r in dataset.rectangles(i, "human").tolist()]
-        if own:
-            rng = np.random.default_rng(number(name, dataset.ids[i], 0))
-            found[i, : len(own)] = _patches(own, dataset.size(i), maps[i], rng)
-    return dataset.with_rectangles(name, found)
+        image, size, boxes = dataset.ids[i], dataset.size(i), used_boxes(human.boxes[i])
+        task = MaskTask(image, size, area_of(boxes), picture_rng(name, image, 0), boxes, map=maps[i])
+        patches[i, : len(boxes)] = network.patches(task) if boxes else []
+    return dataset.with_rectangles(name, patches)
 
 
 def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
@@ -103,22 +103,6 @@ def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
     return boxes, maps
 
 
-def _region(human: Bits, size: Size, amap: Maps) -> Bits:
-    count = int(unpacked(human, size).sum())
-    return packed(region_of_map(amap, size, len(human), count), len(human)) if count else np.zeros_like(human)
-
-
-def _patches(own: list[Box], size: Size, amap: Maps, rng: np.random.Generator) -> list[Box]:
-    """Return the best patches of a map, as many and as large as people's; without room the last lie at random."""
-    grid = grid_shape(size, _GRID)
-    large = cv2.resize(amap, grid[::-1], interpolation=cv2.INTER_LINEAR)
-    large = np.maximum(large, 0) + _TINY * float(amap.max())
-    top, left, bottom, right = own[0]
-    cells = (max(1, round((bottom - top) * grid[0] / size[0])), max(1, round((right - left) * grid[1] / size[1])))
-    best = [scaled_box(box, grid, size) for box in best_patches(large, len(own), cells)]
-    return best + (random_patches(size, own[len(best) :], rng, best) if len(best) < len(own) else [])
-
-
 def _find(run: Path, model: str | None, seed: int, condition: str) -> Path:
     folder = run / "synthetic"
     there = sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.glob("*/seed*.npz"))
@@ -131,7 +115,7 @@ def _find(run: Path, model: str | None, seed: int, condition: str) -> Path:
         if len(models) > 1:
             raise ConfigError(f"{run} has the attention of {', '.join(models)}: choose a model")
         model = models[0]
-    path = folder / model / f"seed{seed}{condition.removeprefix('synthetic')}.npz"
+    path = folder / model / f"seed{seed}{networks()[condition].suffix()}.npz"
     if not path.is_file():
         raise InputError(f"no such attention: {path}; there is {', '.join(there)}")
     return path

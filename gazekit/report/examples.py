@@ -17,7 +17,7 @@ import pandas as pd
 from gazekit.attention.drawing import heatmap, scanpath
 from gazekit.core.errors import FormatError
 from gazekit.report.pictures import LONGEST, Shown, shown
-from gazekit.report.wording_of_metrics import CONDITIONS, condition
+from gazekit.report.wording_of_metrics import condition, meaning
 from gazekit.shapes.masks import apply_mask
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def example(
         views.append(shown(heatmap(rgb, data.human_map(i)), f"Human attention to {image}", "Human heatmap"))
         for name in data.conditions:
             if name != "original":
-                meaning = CONDITIONS.get(name, (name, name))[1]
-                views.append(shown(apply_mask(rgb, data.mask(i, name)), f"{image}: {meaning}", condition(name)))
+                text = f"{image}: {meaning(name, data.mask_kind) or name}"
+                views.append(shown(apply_mask(rgb, data.mask(i, name)), text, condition(name)))
     for network in networks:
         amap = np.maximum(network.maps[i], 0)
         views.append(

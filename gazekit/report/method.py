@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gazekit.conditions import conditions, references
 from gazekit.core.files import sha256
-from gazekit.report.wording_of_metrics import CONDITIONS, condition, metric
+from gazekit.report.wording_of_metrics import condition, meaning, metric
+from gazekit.shapes.mask_spec import Kind
 from gazekit.stats.comparison_folder import Comparison
 
 _KEPT = {
@@ -23,8 +25,8 @@ _SAME_AREA = (
     "between them and human attention cannot come from how much is seen."
 )
 _REMOVED = (
-    "Human attention removed keeps all the rest of the picture, which is of another area: a difference between it and "
-    "human attention can come from that alone."
+    "{name} keeps all the rest of the picture, which is of another area: a difference between it and human attention "
+    "can come from that alone."
 )
 _BOUNDS = (
     "Floors are what the same metric reaches without looking at a picture. Ceilings are half of the raters as a "
@@ -64,10 +66,11 @@ def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[st
     form = _KEPT.get((str(parameters.get("mask")), str(parameters.get("share_of", "mass"))))
     if form is not None:
         text.append(f"Human attention keeps {form.format(**parameters)}.")
-    if names - {"human", "human-removed"}:
+    known = conditions()
+    outside = [name for name in known if name in names and known[name].outside]
+    if names - {references()[0], *outside}:
         text.append(_SAME_AREA)
-    if "human-removed" in names:
-        text.append(_REMOVED)
+    text += [_REMOVED.format(name=condition(name)) for name in outside]
     return [" ".join(text)]
 
 
@@ -92,10 +95,10 @@ def _tests(conclusion: Mapping[str, Any]) -> str:
     return " ".join(text)
 
 
-def used_conditions(comparison: Comparison) -> list[tuple[str, str]]:
-    """Name and meaning of the conditions that were compared."""
+def used_conditions(comparison: Comparison, kind: Kind | None) -> list[tuple[str, str]]:
+    """List name and meaning of the conditions that were compared, with masks of a kind."""
     names = dict.fromkeys(comparison.rows.loc[comparison.rows["level"] == "condition", "condition"])
-    return [(condition(n), CONDITIONS.get(n, ("", ""))[1]) for n in names]
+    return [(condition(name), meaning(name, kind)) for name in names]
 
 
 def used_metrics(comparison: Comparison) -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gazekit.conditions import conditions
+from gazekit.shapes.mask_spec import Kind
 from gazekit.stats import metrics as stats
 from gazekit.stats.metrics import Metric
 
@@ -17,24 +19,6 @@ METRICS = {
     "kl": Metric("KL", False, "Kullback-Leibler divergence from the human map, in nats", digits=2),
     "ig": Metric("IG", True, "information gain over the centre bias, bits per fixation", digits=2),
 }
-CONDITIONS = {
-    "original": ("Whole picture", "nothing is masked"),
-    "human": ("Human attention", "only the part that people attended to is kept"),
-    "human-removed": ("Human attention removed", "the part that people attended to is taken away"),
-    "synthetic": ("Network's own attention", "the part that the network itself attends to is kept, same area"),
-    "synthetic-masks": ("Network's own soft masks", "the part that its soft masks attend to is kept, same area"),
-    "synthetic-excitation": (
-        "Network's own excitation",
-        "the part that the network attends to by excitation backprop is kept, same area",
-    ),
-    "synthetic-gradcam": (
-        "Network's own Grad-CAM",
-        "the part that the network attends to by Grad-CAM is kept, same area",
-    ),
-    "centre": ("Centre", "the middle is kept, same area"),
-    "shuffled": ("Another picture's mask", "the part attended to in another picture is kept, same area"),
-    "random": ("Random patch", "a patch anywhere is kept, same area"),
-}
 
 
 def metric(name: str) -> Metric:
@@ -43,8 +27,15 @@ def metric(name: str) -> Metric:
 
 
 def condition(name: str) -> str:
-    """Return a condition's name for people."""
-    return CONDITIONS.get(name, (name.replace("-", " ").capitalize(), ""))[0]
+    """Return a condition's name for people; of one that is not installed, the name as it is."""
+    known = conditions()
+    return known[name].label if name in known else name.replace("-", " ").capitalize()
+
+
+def meaning(name: str, kind: Kind | None) -> str:
+    """Return what a condition keeps, in words, where masks are of a kind; empty if the condition is not installed."""
+    known = conditions()
+    return known[name].meaning(kind) if name in known else ""
 
 
 def finite(value: object) -> float | None:

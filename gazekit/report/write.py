@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from gazekit.conditions import references
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.files import write_text
 from gazekit.core.tables import read_table
@@ -105,7 +106,7 @@ def write_report(
         "judged": judged,
         "curves": _curves(comparison),
         "method": method.method_text(comparison, provenance),
-        "conditions": method.used_conditions(comparison),
+        "conditions": method.used_conditions(comparison, data.mask_kind if data else None),
         "metrics": method.used_metrics(comparison),
         "provenance": method.provenance_rows(comparison),
         "documents": method.documents(comparison, provenance),
@@ -151,7 +152,7 @@ def _sentences(conclusion: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     if not claims or len(claims) > len(sentences):
         return sentences[:3], sentences[3:]
     before = len(sentences) - len(claims)
-    asked = [{claim.get("a"), claim.get("b")} == {"human", "original"} for claim in claims]
+    asked = [{claim.get("a"), claim.get("b")} == set(references()[:2]) for claim in claims]
     lead = [s for s, first in zip(sentences[before:], asked, strict=True) if first]
     rest = [s for s, first in zip(sentences[before:], asked, strict=True) if not first]
     return sentences[:before] + lead, rest

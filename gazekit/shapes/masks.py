@@ -1,26 +1,19 @@
-"""Masks: which part of a picture is kept, and controls that keep as much of another part.
-
-Boxes are integers (top, left, bottom, right), half open, in the picture's pixels.
-"""
+"""Masks: at another size, and laid over a picture."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from gazekit.core.errors import InputError, unknown_name
-from gazekit.core.types import Mask
-from gazekit.shapes.fills import FILLS, filled, soft_edge
-
-Fill = Literal["black", "mean", "blur", "foveated"]
+from gazekit.core.types import Mask, Pixels
+from gazekit.shapes.fills import fill_names, filled, soft_edge
 
 
 def resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
-    """A mask at another size, (height, width), with the same share of the area, to the pixel.
+    """Return a mask at another size, (height, width), with the same share of the area, to the pixel.
 
     It is blended to the new size (where it grows with its stairs smoothed, by a Gaussian of one of its pixels), and the
     pixels with the largest part of it are true; of those with the same part the first, row by row. Where any was, one
@@ -45,22 +38,25 @@ def resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     return result
 
 
-def apply_mask(
-    rgb: npt.NDArray[np.uint8], mask: Mask, fill: Fill = "black", soft_px: float = 0.0
-) -> npt.NDArray[np.uint8]:
-    """The picture where the mask is true, and a fill elsewhere. To remove a part, give the inverse of its mask.
+def apply_mask(rgb: Pixels, mask: Mask, fill: str = "black", soft_px: float = 0.0) -> Pixels:
+    """Return the picture where the mask is true, and a fill elsewhere. To remove a part, give the inverse of its mask.
 
     Parameters
     ----------
-    rgb : uint8, shape (height, width, 3); it is not changed.
-    mask : bool, shape (height, width); true is kept.
-    fill : ``black`` (paper 1), ``mean`` (the picture's mean colour), ``blur`` (nothing but coarse shapes), or
-        ``foveated`` (sharpness falls with the distance from the kept part, as it does from the fovea).
-    soft_px : width of the edge in pixels over which the fill fades in, outside the mask; 0 is a hard edge.
+    rgb : ndarray of uint8, shape (height, width, 3)
+        The picture; it is not changed.
+    mask : ndarray of bool, shape (height, width)
+        True where the picture is kept.
+    fill : str
+        ``black``, ``mean`` (the picture's mean colour), ``blur`` (nothing but coarse shapes), ``foveated`` (sharpness
+        falls with the distance from the kept part, as it does from the fovea), or a plug-in's.
+    soft_px : float
+        Width of the edge in pixels over which the fill fades in, outside the mask; 0 is a hard edge.
 
     Raises
     ------
-    InputError : shapes that differ, a picture that is not uint8 RGB, an unknown fill, a negative edge.
+    InputError
+        Shapes that differ, a picture that is not uint8 RGB, an unknown fill, a negative edge.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or mask.shape != rgb.shape[:2]:
         raise InputError(
@@ -78,8 +74,8 @@ def apply_mask(
 
 
 def check_look(fill: str, soft_px: float) -> None:
-    """Refuse a fill that is not known, and an edge of no width (InputError)."""
-    if fill not in FILLS:
-        raise unknown_name("fill", fill, FILLS)
+    """Refuse a fill that is not known, and a width of an edge that is none (InputError)."""
+    if fill not in fill_names():
+        raise unknown_name("fill", fill, fill_names())
     if not (math.isfinite(soft_px) and soft_px >= 0):
         raise InputError(f"a soft edge must be 0 pixels or more; found {soft_px}")

@@ -14,7 +14,6 @@ from gazekit.shapes.rectangles import Box, Boxes, rectangles_to_mask
 from gazekit.shapes.regions import connected_regions
 
 Size = tuple[int, int]
-REMOVED = ("human-removed",)  # conditions that keep what lies outside their mask
 FINER = 2  # the side of a region's grid, in sides of the map's
 
 

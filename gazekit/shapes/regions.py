@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Mask
+from gazekit.core.types import Bools, Map, Mask
 from gazekit.shapes.rectangles import Box, checked_map
 
 
@@ -23,9 +23,7 @@ class Region:
     mass: float  # share of the map's mass
 
 
-def threshold_mask(
-    amap: npt.ArrayLike, *, mass: float | None = None, area: float | None = None
-) -> npt.NDArray[np.bool_]:
+def threshold_mask(amap: npt.ArrayLike, *, mass: float | None = None, area: float | None = None) -> Bools:
     """The highest pixels of a map: the fewest that hold a share of its mass, or a share of its area.
 
     Of pixels with the same value the first, row by row, are taken, so that the area is exact.
@@ -48,7 +46,7 @@ def threshold_mask(
     return highest_pixels(array, int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1)
 
 
-def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArray[np.bool_]:
+def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> Bools:
     """The ``count`` (1 or more) highest pixels; of those with the same value the first, row by row."""
     level = np.partition(array, array.size - count, axis=None)[array.size - count]
     mask = np.asarray(array > level)
@@ -73,6 +71,12 @@ def region_of_area(amap: npt.ArrayLike, count: int) -> Mask:
     return highest_pixels(array, count)
 
 
+def region_of_map(amap: Map, shape: tuple[int, int], count: int) -> Mask:
+    """Return the ``count`` highest pixels of a map of any size, stretched over a grid of (height, width)."""
+    large = cv2.resize(amap, shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return region_of_area(np.maximum(large, 0), count)
+
+
 def shifted_region(mask: Mask, rng: np.random.Generator) -> Mask:
     """A region moved at random, on a torus: what leaves the picture on one side enters on the other.
 
@@ -87,7 +91,7 @@ def around(mask: Mask) -> Box:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def connected_regions(mask: npt.NDArray[np.bool_], amap: npt.ArrayLike, min_area: int = 1) -> list[Region]:
+def connected_regions(mask: Bools, amap: npt.ArrayLike, min_area: int = 1) -> list[Region]:
     """The connected regions of a mask (8 neighbours), the one with the most mass first.
 
     Parameters

@@ -8,21 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.conditions import conditions
 from gazekit.stats.estimates import limits_of
 from gazekit.stats.metrics import METRICS
 
-CONDITIONS = {
-    "original": "whole pictures",
-    "human": "what people looked at",
-    "human-removed": "what people did not look at",
-    "centre": "the middle of the picture",
-    "shuffled": "what people looked at in another picture",
-    "random": "a random part",
-    "synthetic": "what the network itself looks at",
-    "synthetic-masks": "what the network itself looks at, by its masks",
-    "synthetic-excitation": "what the network itself looks at, by excitation backprop",
-    "synthetic-gradcam": "what the network itself looks at, by Grad-CAM",
-}
 _WORDS = ("model", "condition_a", "condition_b", "metric", "seeds")  # of a row of paired.csv; the others are figures
 
 
@@ -171,7 +160,8 @@ def _needed(pictures: float | None) -> str:
 
 
 def _name(condition: str) -> str:
-    return CONDITIONS.get(condition, condition)
+    known = conditions()
+    return known[condition].keeps if condition in known else condition
 
 
 def _p(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.conditions import references
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.progress import track
 from gazekit.stats.estimates import Estimates, estimate, limits_of
@@ -18,7 +19,6 @@ from gazekit.stats.predictions import Pass, Predictions
 from gazekit.stats.resampling import permutation_p
 from gazekit.stats.standard_error import Error, defined, error_of, pooled_luck
 
-REFERENCES = ("human", "original")
 COLUMNS = [
     "model",
     "condition_a",
@@ -57,13 +57,11 @@ def pairs_of(predictions: Predictions, asked: Sequence[tuple[str, str]] | None) 
 
 def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
     """Return human attention with every other condition, then the others with whole pictures."""
-    pairs = []
-    for reference, flipped in zip(REFERENCES, (False, True), strict=True):
-        if reference in conditions:
-            others = [name for name in conditions if name not in REFERENCES]
-            if reference == "human" and "original" in conditions:
-                others.insert(0, "original")
-            pairs += [(other, reference) if flipped else (reference, other) for other in others]
+    there = [name for name in references() if name in conditions]
+    others = [name for name in conditions if name not in there]
+    pairs = [(there[0], name) for name in there[1:]]
+    for reference in there:
+        pairs += [(reference, name) if reference == references()[0] else (name, reference) for name in others]
     return pairs
 
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from gazekit.conditions import names_of_networks, networks
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, write_text
 from gazekit.core.tables import write_table
@@ -31,7 +32,7 @@ from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard
 from gazekit.training.one_run import train_run
 from gazekit.training.recipe import Recipe, completed, make_recipe
-from gazekit.training.runs import SYNTHETIC, Job
+from gazekit.training.runs import Job
 from gazekit.training.two_stage import look_for
 
 if TYPE_CHECKING:
@@ -195,10 +196,10 @@ def plan(
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:
     """Return the runs of a grid: ``original`` first, ``synthetic``, which needs it, last."""
-    wanted = list(dict.fromkeys(conditions))
-    if "original" not in wanted and any(name in SYNTHETIC for name in wanted):
+    wanted, of_networks = list(dict.fromkeys(conditions)), networks()
+    if "original" not in wanted and any(name in of_networks for name in wanted):
         wanted.insert(0, "original")
-    wanted.sort(key=lambda name: (name in SYNTHETIC, name != "original"))
+    wanted.sort(key=lambda name: (name in of_networks, name != "original"))
     names, numbers = list(dict.fromkeys(models)), list(dict.fromkeys(seeds))
     faults = [
         f"no {what} given"
@@ -221,15 +222,12 @@ def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, fold
             faults += [f"{name} {fault}" for fault in model_faults(name, data.scale, recipe, data.sizes)]
         except InputError as error:
             faults.append(str(error))
-    known = [*data.conditions, *(SYNTHETIC if "human" in data.conditions else [])]
+    known = [*data.conditions, *names_of_networks(data.conditions)]
     for condition in dict.fromkeys(run.condition for run in runs):
         if condition not in known:
             faults.append(f"{path} lacks the condition {condition!r}: {unknown_name('condition', condition, known)}")
-    masked = [r.model for r in runs if r.condition == "synthetic-masks" and "residual-attention" not in r.model]
-    if masked:
-        faults.append(
-            f"synthetic-masks needs Residual Attention Networks; {', '.join(dict.fromkeys(masked))} has no masks"
-        )
+        elif condition in networks():
+            faults += networks()[condition].faults(run.model for run in runs if run.condition == condition)
     faults += _split_faults(data, path, scheme, folds)
     if faults:
         raise ConfigError("; ".join(faults))
@@ -452,7 +450,7 @@ def _run_beside(executor: Executor, waiting: list[Job]) -> None:
 
 
 def _ready(job: Job) -> bool:
-    return job.run.condition not in SYNTHETIC or replace(job.run, condition="original").done(job.out)
+    return job.run.condition not in networks() or replace(job.run, condition="original").done(job.out)
 
 
 @contextmanager

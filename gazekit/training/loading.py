@@ -17,7 +17,6 @@ from gazekit.core.types import Index, Pixels
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
     from gazekit.models.input_spec import Look
-    from gazekit.shapes.masks import Fill
 
 Images = tuple[Tensor, ...]  # what a network takes of pictures: uint8 (b, 3, h, w), or two of them, or (b, 5, 3, h, w)
 
@@ -60,7 +59,7 @@ class Reader:
     dataset: Dataset
     condition: str
     look: Look
-    fill: Fill = "black"
+    fill: str = "black"
     soft_px: float = 0.0
     boxes: npt.NDArray[np.int64] | None = None
     crop: int = 224

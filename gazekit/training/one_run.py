@@ -13,13 +13,14 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from gazekit.conditions import networks
 from gazekit.core.files import machine, write_text
 from gazekit.core.tables import write_table
 from gazekit.training.distributed import Team
 from gazekit.training.loading import Reader
 from gazekit.training.logs import EpochLog
 from gazekit.training.loop import TrainingState, predict, use_weights
-from gazekit.training.runs import SYNTHETIC, Job
+from gazekit.training.runs import Job
 from gazekit.training.synthetic import own_attention
 from gazekit.training.two_stage import Ground, train_network
 
@@ -52,7 +53,7 @@ def train_run(job: Job, team: Team | None = None) -> Path:
 
 def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
     """Return the dataset with the network's own attention as a condition, where the run needs it."""
-    if job.run.condition not in SYNTHETIC:
+    if job.run.condition not in networks():
         return dataset
     from gazekit.dataset.synthetic import with_attention
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gazekit.core.config import validated
-from gazekit.shapes.masks import Fill
+from gazekit.shapes.fills import Fill
 
 
 class Recipe(BaseModel):

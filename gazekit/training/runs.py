@@ -16,13 +16,6 @@ from gazekit.training.recipe import Recipe
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
 
-SYNTHETIC = {
-    "synthetic": "auto",
-    "synthetic-masks": "masks",
-    "synthetic-excitation": "excitation",
-    "synthetic-gradcam": "gradcam",
-}  # conditions of a network's own attention, and how it is read
-
 
 @dataclass(frozen=True)
 class Job:

@@ -6,15 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.conditions import MaskTask, networks
+from gazekit.conditions.making import picture_rng
 from gazekit.core.files import whole_file
+from gazekit.shapes.rectangles import Box
 from gazekit.stats.comparison_folder import Run
 from gazekit.training.load_model import load_trained
 from gazekit.training.loading import Reader, in_order
-from gazekit.training.runs import SYNTHETIC, Job
+from gazekit.training.runs import Job
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -37,7 +39,7 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
     if path.exists():
         return read_attention(path, len(dataset.ids))
     maps = own_maps(dataset, job)
-    boxes = np.array([[_box(dataset, i, maps[i])] for i in range(len(maps))], dtype=np.int64)
+    boxes = np.array([[_box(dataset, i, job.run.condition, maps[i])] for i in range(len(maps))], dtype=np.int64)
     with whole_file(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, rectangles=boxes, maps=maps)
     return boxes, maps
@@ -45,9 +47,8 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
 
 def attention_file(out: Path, run: Run) -> Path:
     """Return where a network's own attention is kept."""
-    method = run.condition.removeprefix("synthetic")  # "" or "-gradcam", ...
     folder = out / "synthetic" / run.model / f"fold{run.fold}" if run.fold else out / "synthetic" / run.model
-    return folder / f"{run.seed_name}{method}.npz"
+    return folder / f"{run.seed_name}{networks()[run.condition].suffix()}.npz"
 
 
 def own_maps(dataset: Dataset, job: Job) -> Maps:
@@ -55,7 +56,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     from gazekit.models.attention import synthetic_attention
     from gazekit.models.pixels import normalised
 
-    method: Any = SYNTHETIC[job.run.condition]
+    method: Any = networks()[job.run.condition].method
     trained = load_trained(replace(job.run, condition="original").folder(job.out))
     reader = Reader(dataset, "original", trained.look)
     maps = np.zeros((len(dataset.ids), GRID, GRID), dtype=np.float32)
@@ -67,12 +68,10 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     return maps
 
 
-def _box(dataset: Dataset, i: int, small: Maps) -> tuple[int, int, int, int]:
-    from gazekit.shapes.rectangles import rectangle_of_area
-
-    human = dataset.mask(i, "human")
-    if not human.any():  # nobody looked at it
+def _box(dataset: Dataset, i: int, condition: str, small: Maps) -> Box:
+    area, image = int(dataset.mask(i, "human").sum()), dataset.ids[i]
+    if not area:  # nobody looked at it
         return 0, 0, 0, 0
-    height, width = human.shape
-    large = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    return rectangle_of_area(np.maximum(large, 0), int(human.sum()))
+    return networks()[condition].rectangle(
+        MaskTask(image, dataset.size(i), area, picture_rng(condition, image, 0), map=small)
+    )

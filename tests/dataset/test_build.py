@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from gazekit.attention import attended_rectangle
-from gazekit.conditions.controls import HUMAN
+from gazekit.conditions import default_names
 from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.build import digest
@@ -252,5 +252,5 @@ def test_wrong_input_is_refused_and_leaves_nothing(
 
 def test_every_condition_is_named_in_the_file(built: Path) -> None:
     with h5py.File(built) as file:
-        assert set(file["mask"]) == set(HUMAN)
+        assert set(file["mask"]) == set(default_names()[1:])
         assert file.attrs["scale"] == 10

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.conditions.controls import lenders
+from gazekit.conditions.making import lenders
 from gazekit.core.checksum import sealed_file
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
@@ -207,13 +207,15 @@ def test_conditions_are_chosen_and_broken_parts_have_none(collection: Collection
 def test_who_lends_to_whom() -> None:
     ids, group = [f"p{n}" for n in range(30)], np.arange(30) // 3
     counts = np.array([n % 4 for n in range(30)])
-    lender = lenders(counts, ids, group, seed=0)
+    lender = lenders("shuffled", counts, ids, group, seed=0)
     for i in np.flatnonzero(counts):
         assert group[lender[i]] != group[i]
         assert counts[lender[i]] >= counts[i]
     counts[5:] = 0
     counts[0] = 3
-    assert counts[lenders(counts, ids, group, seed=0)[0]] > 0, "the only one with three borrows from one with fewer"
+    assert counts[lenders("shuffled", counts, ids, group, seed=0)[0]] > 0, (
+        "the only one with three borrows from one with fewer"
+    )
 
 
 def test_a_picture_with_more_patches_than_any_other_keeps_its_area(collection: Collection, tmp_path: Path) -> None:

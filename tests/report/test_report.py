@@ -146,7 +146,7 @@ def test_pictures_stand_side_by_side_in_all_their_forms(page: Page) -> None:
     alts = [image["alt"] or "" for image in page.all("img")]
     for begin in ("Scanpaths over", "Human attention to", *(f"Attention of {model} to" for model in MODELS)):
         assert sum(alt.startswith(begin) for alt in alts) == 6
-    for words in ("taken away", "another picture", "the middle is kept", "a patch anywhere"):
+    for words in ("taken away", "another picture", "the middle is kept", "height and width anywhere"):
         assert sum(words in alt for alt in alts) == 6
     cards = [svg for svg in page.all("svg") if svg.get("class") == "bars"]
     assert len(cards) == 3 * 4

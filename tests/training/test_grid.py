@@ -164,5 +164,5 @@ def test_each_way_to_read_attention_is_a_condition(dataset: Path, tmp_path: Path
     assert {f"residual-attention-narrow ({way[10:]})" for way in ways} <= set(
         pd.read_csv(tmp_path / "agreement.csv")["map"]
     )
-    with pytest.raises(ConfigError, match="nima-narrow has no masks"):
+    with pytest.raises(ConfigError, match="synthetic-masks needs Residual Attention Networks; nima-narrow is none"):
         train(dataset, tmp_path / "other", conditions=["synthetic-masks"], seeds=1, **SMALL)

@@ -1,0 +1,56 @@
+"""The conditions by name: those of gazekit and those that plug-ins bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from gazekit.conditions.condition import Condition, Source
+from gazekit.conditions.human import Human
+from gazekit.conditions.network import Network
+from gazekit.core.errors import unknown_name
+from gazekit.core.plugins import plugins
+
+
+def conditions() -> Mapping[str, Condition]:
+    """Return every installed condition by name, in the order of files and tables."""
+    installed = [kind() for kind in plugins("gazekit.conditions").values()]
+    return {found.name: found for found in sorted(installed, key=lambda one: (one.rank, one.name))}
+
+
+def condition(name: str) -> Condition:
+    """Return the condition of a name.
+
+    Raises
+    ------
+    InputError
+        There is none; the close ones are offered.
+    """
+    known = conditions()
+    if name not in known:
+        raise unknown_name("condition", name, known)
+    return known[name]
+
+
+def names_of_gaze() -> list[str]:
+    """List the conditions that a dataset's build makes, of fixations alone; the whole picture first."""
+    return [name for name, found in conditions().items() if found.source is not Source.NETWORK]
+
+
+def default_names() -> list[str]:
+    """List the conditions that a dataset has without being asked."""
+    return [name for name, found in conditions().items() if found.default]
+
+
+def names_of_networks(there: Iterable[str]) -> list[str]:
+    """List the conditions that training adds to those of a dataset: networks' own, of the area of people's."""
+    return list(networks()) if Human.name in there else []
+
+
+def networks() -> dict[str, Network]:
+    """Return the conditions of a network's own attention by name."""
+    return {name: found for name, found in conditions().items() if isinstance(found, Network)}
+
+
+def references() -> list[str]:
+    """List the conditions that all others are compared with, the first one first."""
+    return sorted((name for name, one in conditions().items() if one.reference), key=lambda n: condition(n).reference)

@@ -1,0 +1,93 @@
+"""Masks of every condition, written into a dataset; regions part by part, so that memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import h5py
+import numpy as np
+
+from gazekit.conditions import Condition, MaskTask, Source, condition
+from gazekit.conditions.human import Human
+from gazekit.conditions.making import condition_boxes, lenders, picture_rng
+from gazekit.core.types import Bits, Index
+from gazekit.dataset.assemble import Small
+from gazekit.dataset.layout import region_column, write_outside
+from gazekit.shapes.mask_spec import Kind
+from gazekit.shapes.packed import grid_shape, packed, unpacked
+
+Columns = dict[str, h5py.Dataset]
+
+
+def write_masks(masks: h5py.Group, kind: Kind, names: Sequence[str], small: Small, group: Index, seed: int) -> None:
+    """Write the masks of all conditions but the whole picture: boxes (N, k, 4), or regions as packed bits."""
+    masks.attrs["kind"] = kind
+    wanted = [found for found in map(condition, names) if found.source is not Source.WHOLE]
+    write_outside(masks, [found.name for found in wanted if found.outside])
+    if kind == "region" and wanted:
+        _write_regions(masks, wanted, small, group, seed)
+        return
+    sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
+    for found in wanted:
+        boxes = condition_boxes(found, kind, small.columns["rectangle"], sizes, small.ids, group, seed)
+        masks.create_dataset(found.name, data=boxes, dtype=np.int32)
+
+
+def _write_regions(masks: h5py.Group, wanted: Sequence[Condition], small: Small, group: Index, seed: int) -> None:
+    with h5py.File(small.parts[0], "r") as file:
+        side = int(file["attention/region"].shape[1])
+    names = {found.name for found in wanted}
+    made = sorted((f for f in wanted if f.same_mask not in names), key=lambda found: bool(found.same_mask))
+    columns = {found.name: region_column(masks, found.name, len(small.ids), side) for found in made}
+    for twin in (found for found in wanted if found not in made):
+        masks[twin.name] = columns[twin.same_mask]  # the same region is not stored twice
+    counts = np.zeros(len(small.ids), dtype=np.int64)
+    # people's own go last, as in the first datasets: the order of writing decides the file's bytes
+    here = sorted((f for f in made if f.source is Source.PEOPLE), key=lambda found: isinstance(found, Human))
+    for part, first in zip(small.parts, small.first.tolist(), strict=False):
+        with h5py.File(part, "r") as file:
+            human = file["attention/region"][()]
+        counts[first : first + len(human)] = _write_part(columns, here, human, first, small, seed)
+    for found in made:
+        if found.source is Source.ANOTHER:
+            lender = lenders(found.name, (counts > 0).astype(np.int64), small.ids, group, seed)
+            _write_borrowed(columns[found.name], found, lender, counts, small, seed)
+    masks.file.flush()  # chunks get their places now, whoever may still hold a column
+
+
+def _write_part(
+    columns: Columns, here: Sequence[Condition], human: Bits, first: int, small: Small, seed: int
+) -> list[int]:
+    """Write what a part's pictures keep in conditions that need no other picture; return the pixels of people's."""
+    blocks = {found.name: np.zeros_like(human) for found in here}
+    counts = []
+    for n, bits in enumerate(human):
+        image, size = small.ids[first + n], small.size(first + n)
+        people = unpacked(bits, size)
+        counts.append(int(people.sum()))
+        for found in here if counts[-1] else ():
+            rng = picture_rng(found.name, image, seed)
+            task = MaskTask(image, size, counts[-1], rng, grid=grid_shape(size, len(bits)), people=people)
+            blocks[found.name][n] = packed(found.region(task), len(bits))
+    for name, block in blocks.items() if len(human) else ():
+        columns[name][first : first + len(human)] = block
+    return counts
+
+
+def _write_borrowed(
+    column: h5py.Dataset, condition: Condition, lender: Index, counts: Index, small: Small, seed: int
+) -> None:
+    """Write every picture's mask out of its lender's map; each part's maps are read once."""
+    shapes, side = small.columns["shape"], column.shape[1]
+    order = np.argsort(lender, kind="stable")
+    order = order[counts[order] > 0]
+    places = np.searchsorted(lender[order], small.first)
+    for part, first, start, end in zip(small.parts, small.first, places, places[1:], strict=False):
+        with h5py.File(part, "r") as file:
+            maps = file["attention/map"][()]
+        for i in order[start:end].tolist():
+            height, width = shapes[lender[i]]
+            amap, image, size = maps[lender[i] - first, :height, :width], small.ids[i], small.size(i)
+            rng = picture_rng(condition.name, image, seed)
+            task = MaskTask(image, size, int(counts[i]), rng, grid=grid_shape(size, side), map=amap)
+            column[i] = packed(condition.region(task), side)
