@@ -22,26 +22,13 @@ from gazekit.session import open_session
 from gazekit.session.finalise import recover
 from gazekit.session.samples import EYE_OPENNESS, SAMPLE, from_recording
 from gazekit.study import read_study
-from tests.capture import killing
-from tests.capture.conftest import STUDY, write_pictures
-from tests.session.test_journal import harm_many
+from tests.fixtures import killing_sessions as killing
+from tests.fixtures.journals import harm_many
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(0)]
 KILLS = int(os.environ.get("GAZEKIT_BENCH_KILLS", "200"))
 SECONDS = float(os.environ.get("GAZEKIT_BENCH_SECONDS", "600"))
 SEED = int(os.environ.get("GAZEKIT_BENCH_SEED", "1"))
-
-
-@pytest.fixture
-def make_study(tmp_path: Path) -> Callable[..., Path]:
-    def make(**changes: object) -> Path:
-        write_pictures(tmp_path / "study" / "pictures", int(str(changes.pop("pictures", 4))))
-        values = {"kind": "simulated", "rate": 120, "duration": 400, "extra": "", "tracker": ""} | changes
-        path = tmp_path / "study" / "study.toml"
-        path.write_text(STUDY.format(**values))
-        return path
-
-    return make
 
 
 def test_kill_at_random_moments(make_study: Callable[..., Path], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gazekit.screen import Screen
 from gazekit.session import open_session
 from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
-from tests.capture import fake_tobii
+from tests.fixtures import fake_tobii
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(0)]
 SECONDS = float(os.environ.get("GAZEKIT_BENCH_SECONDS", "60"))

@@ -27,7 +27,7 @@ from gazekit.events import session_fixations
 from gazekit.session import open_session
 from gazekit.session.samples import from_recording
 from gazekit.study import read_study
-from tests.capture import killing
+from tests.fixtures import killing_sessions as killing
 
 MakeStudy = Callable[..., Path]
 

@@ -17,8 +17,8 @@ from gazekit.session.clock import find_gaps, fit_clock
 from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
 from gazekit.session.samples import TIME_SYNC
-from tests.capture.fake_tobii import gaze_dictionary
-from tests.session.test_journal import HEADER
+from tests.fixtures.fake_tobii import gaze_dictionary
+from tests.fixtures.journals import HEADER
 
 
 @pytest.fixture

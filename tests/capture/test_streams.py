@@ -141,7 +141,7 @@ def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
 
 
 def test_the_example_study_is_in_order_and_never_overwrites(tmp_path: Path) -> None:
-    from tests.capture.conftest import write_pictures
+    from tests.fixtures.session_study import write_pictures
 
     path = tmp_path / "STUDY.toml"
     run = CliRunner()

@@ -21,8 +21,8 @@ from gazekit.session import open_session
 from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
 from gazekit.study import read_study
-from tests.capture import fake_tobii
-from tests.capture.fake_tobii import FakeDevice, Stream, gaze_dictionary
+from tests.fixtures import fake_tobii
+from tests.fixtures.fake_tobii import FakeDevice, Stream, gaze_dictionary
 
 
 @pytest.fixture

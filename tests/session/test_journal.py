@@ -9,51 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.core.errors import FormatError, GazekitError, InputError, OutputError
+from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.session import open_session
-from gazekit.session.events import Message, Response, Stimulus
+from gazekit.session.events import Response
 from gazekit.session.finalise import recover
 from gazekit.session.journal import _CHECKED, _HEAD, BLOCK, EVENT, MAGIC, MARKER, JournalWriter
-from gazekit.session.samples import Block, empty_samples, from_recording, to_recording
-from tests.session.damage import harmed
-
-HEADER = {
-    "participant": "P01",
-    "name": "n",
-    "task": "t",
-    "started_utc": "",
-    "tracker": {"kind": "test", "rate_hz": 1000.0},
-    "screen": {"width_px": 1920, "height_px": 1080, "width_mm": 527, "height_mm": 296, "distance_mm": 630},
-}
-
-
-def some_rows(n: int, rng: np.random.Generator, start: int = 0) -> Block:
-    rows = empty_samples(n)
-    rows["device_time_us"] = (start + np.arange(n)) * 1000
-    rows["system_time_us"] = rows["device_time_us"] + 500
-    rows["left_gaze"] = rng.random((n, 2))
-    rows["left_valid"] = True
-    return rows
-
-
-def a_stimulus(order: int) -> Stimulus:
-    return Stimulus(f"p{order}", "", 8, 6, order * 1000, order * 1000 + 500, 0.0, 0.0, 8.0, 6.0, order, "")
-
-
-def write_journal(path: Path, rng: np.random.Generator, batches: int = 30) -> Block:
-    """A journal of batches of ten samples with events between them; gives all samples."""
-    journal = JournalWriter(path, HEADER)
-    every = []
-    for k in range(batches):
-        rows = some_rows(10, rng, 10 * k)
-        every.append(rows)
-        journal.block("gaze", rows)
-        journal.event(a_stimulus(k))
-        journal.event(Response(k, str(k)))
-        journal.event(Message(k, f"m{k}"))
-    journal.end({"complete": True})
-    journal.close()
-    return np.concatenate(every)
+from gazekit.session.samples import from_recording, to_recording
+from tests.fixtures.journals import HEADER, a_stimulus, harm_many, some_rows, write_journal
 
 
 def test_rows_and_recordings_are_each_others_inverse(rng: np.random.Generator) -> None:
@@ -209,61 +171,6 @@ def test_the_journal_of_a_running_session_is_left_alone(tmp_path: Path, rng: np.
         recover(tmp_path / "P01.gaze.journal")
     journal.close()
     assert recover(tmp_path / "P01.gaze.journal").samples == 5
-
-
-def harm_many(folder: Path, rng: np.random.Generator, cases: int) -> dict[str, int]:
-    """The property of the issue over harmed journals and session files: what came of each."""
-    journal = folder / "P01.gaze.journal"
-    rows = write_journal(journal, rng)
-    session_bytes = recover(journal).session.read_bytes()
-    journal_bytes = journal.read_bytes()
-    outcomes = {"refused": 0, "recovered": 0, "unharmed": 0}
-    for n in range(cases):
-        outcomes[_one_journal(folder, n, harmed(journal_bytes, rng), rows)] += 1
-        outcomes[_one_session(folder, harmed(session_bytes, rng), session_bytes)] += 1
-    return outcomes
-
-
-def _one_journal(folder: Path, n: int, content: bytes, rows: Block) -> str:
-    path = folder / f"h{n}.gaze.journal"
-    path.write_bytes(content)
-    try:
-        made = recover(path)
-    except GazekitError as error:
-        refusal = str(error)
-    else:
-        refusal = ""
-    path.unlink()
-    if refusal:
-        assert str(path) in refusal
-        assert not path.with_name(f"h{n}.gaze.h5").exists()
-        return "refused"
-    session = open_session(made.session)
-    made.session.unlink()
-    got = from_recording(session.recording)
-    # every sample that came back is one that was written, bit for bit, in its order, and none twice
-    assert (np.diff(got["device_time_us"]) > 0).all()
-    assert got.tobytes() == rows[got["device_time_us"] // 1000].tobytes()
-    assert all(
-        r in ("", image[1:]) for image, r in zip(session.stimuli["image"], session.stimuli["response"], strict=True)
-    )
-    return "recovered"
-
-
-def _one_session(folder: Path, content: bytes, whole: bytes) -> str:
-    path = folder / "x.gaze.h5"
-    path.write_bytes(content)
-    try:
-        open_session(path)
-    except GazekitError as error:
-        refusal = str(error)
-    else:
-        refusal = ""
-    if refusal:
-        assert str(path) in refusal
-        return "refused"
-    assert content == whole
-    return "unharmed"
 
 
 def test_harmed_files_are_refused_or_rightly_recovered(tmp_path: Path, rng: np.random.Generator) -> None:
