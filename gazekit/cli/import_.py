@@ -26,7 +26,10 @@ from gazekit.cli._recordings import screen_options, screen_sizes
     help="How messages show pictures, as regular expressions: onset='^SHOW (?P<image>.+)' and offset='^HIDE'.",
 )
 @click.option("--participant", help="Pseudonym to use in place of the file's own.")
-@click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="Folder for the session files.")
+@click.option(
+    "--out", "-o", type=click.Path(path_type=Path), help="Folder for the session files; needed but by --propose."
+)
+@click.option("--propose", is_flag=True, help="Guess a mapping file for a table, and draw its gaze; import nothing.")
 @click.option("--compare", metavar="DETECTOR", help="Compare the maker's own fixations with this detector's (kappa).")
 @click.option(
     "--strict",
@@ -36,7 +39,13 @@ from gazekit.cli._recordings import screen_options, screen_sizes
 @click.option("--dry-run", is_flag=True, help="Say what each file is and where it would go; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    files: tuple[Path, ...], out: Path, as_json: bool, settings: tuple[str, ...], compare: str | None, **options: Any
+    files: tuple[Path, ...],
+    out: Path | None,
+    propose: bool,
+    as_json: bool,
+    settings: tuple[str, ...],
+    compare: str | None,
+    **options: Any,
 ) -> int:
     """Turn gaze files of other tools into session files.
 
@@ -46,13 +55,20 @@ def command(
     \b
     Example:
       gazekit import participant1/*.tsv --screen 1920x1080 --screen-mm 509x286 --distance-mm 650 --out sessions
+      gazekit import table.csv --propose, then --mapping table.toml
     """
     from gazekit.formats.batch import import_files
 
+    screen = screen_sizes(None, options.pop("pixels"), options.pop("screen_mm"), options.pop("distance_mm"))
+    if propose:
+        _propose(files, out, screen)
+        return 0
+    if out is None:
+        raise click.UsageError("Missing option '--out' / '-o'.")
     batch = import_files(
         files,
         out,
-        screen=screen_sizes(None, options.pop("pixels"), options.pop("screen_mm"), options.pop("distance_mm")),
+        screen=screen,
         format=options.pop("format_name"),
         **_settings(settings),
         **{name: value for name, value in options.items() if value is not None},
@@ -71,6 +87,15 @@ def command(
             click.echo(f"{row['session']}: {row['class']}: {kappa}")
         _print_faults(batch.faults)
     return 1 if batch.faults else 0
+
+
+def _propose(files: Sequence[Path], out: Path | None, screen: Mapping[str, float]) -> None:
+    from gazekit.formats.proposal import propose
+
+    for file in files:
+        mapping, picture = propose(file, out or file.parent, screen)
+        click.echo(mapping.read_text("utf-8"))
+        click.echo(f"look at {picture} and correct {mapping}; then import with --mapping {mapping}")
 
 
 def _agreement(sessions: Sequence[Path], detector: str) -> list[dict[str, Any]]:

@@ -11,9 +11,11 @@ from typing import Any
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 from gazekit.formats.importing import open_source
-from gazekit.formats.registry import formats
+from gazekit.formats.registry import UnknownFormatError, appearance, formats, supported
 from gazekit.formats.text import Head
 from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name, written_before
+
+_SIDECARS = {".json", ".md", ".txt", ".toml", ".yml", ".yaml", ".html", ".xml", ".log", ""}
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Batch:
     imported: list[Imported] = field(default_factory=list)
     done_before: dict[str, list[Path]] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -41,6 +44,9 @@ class Batch:
             yield f"{path} was imported before -> {', '.join(map(str, sessions))}"
         for source, plan in self.planned.items():
             yield f"{source} -> {plan}"
+        if self.passed_over:
+            names = ", ".join(Path(path).name for path in self.passed_over)
+            yield f"{len(self.passed_over)} files that are no gaze were passed over: {names}"
 
 
 def import_files(
@@ -68,6 +74,7 @@ def import_files(
         As for `import_recording`.
     """
     batch = Batch()
+    named = {path for path in map(Path, paths) if not path.is_dir()}
     sources = list(_expand(paths))
     stems = unique_stems(sources)
     alone = len(sources) == 1  # then the bar is of its parts
@@ -84,10 +91,24 @@ def import_files(
                 batch.imported += new
                 if not new:
                     batch.done_before[str(path)] = done
+        except UnknownFormatError as error:
+            head = Head.of(path)
+            if strict and path in named:
+                raise
+            if path in named or (len(head.columns) > 2 and head.path.suffix.lower() not in _SIDECARS):
+                batch.faults[str(path)] = str(error)
+            else:
+                batch.passed_over[str(path)] = appearance(head)
         except GazekitError as error:
             if strict:
                 raise
             batch.faults[str(path)] = str(error)
+    if batch.passed_over and not (batch.sessions or batch.planned or batch.faults):
+        raise UnknownFormatError(
+            f"none of {len(batch.passed_over)} files is of a known format; "
+            + "; ".join(f"{Path(path).name}: {what}" for path, what in list(batch.passed_over.items())[:5])
+            + f". Supported:\n{supported()}"
+        )
     return batch
 
 

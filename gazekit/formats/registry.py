@@ -19,6 +19,10 @@ from gazekit.formats.text import Head
 GROUP = "gazekit.formats"
 
 
+class UnknownFormatError(FormatError):
+    """A file or folder is of no known format."""
+
+
 class Format(Protocol):
     """One layout of files of one program."""
 
@@ -65,7 +69,9 @@ def detect(head: Head) -> str:
         return names[0]
     if names:
         raise FormatError(f"{head.path} looks like {' and '.join(names)}; choose one with --format")
-    raise FormatError(f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported()}")
+    raise UnknownFormatError(
+        f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported()}"
+    )
 
 
 def supported() -> str:
@@ -81,17 +87,38 @@ def appearance(head: Head) -> str:
     for magic, what in _MAGIC.items():
         if head.start.startswith(magic):
             return what
+    if head.text.lstrip()[:1] in ("{", "["):
+        return f"JSON, beginning {' '.join(head.text[:200].split())[:60]!r}"
     if not head.text:
         return f"a binary file that begins with {head.start[:8].hex(' ')}"
     widths = {line.count(head.separator) for line in head.lines[:3]}
     if len(head.columns) < 2 or len(widths) > 1:
         return f"text that begins with {head.lines[0][:80]!r}" if head.lines else "text without a line"
-    kind = {"\t": "tab-separated", ";": "semicolon-separated", ",": "comma-separated"}[head.separator]
+    kind = {"\t": "tab-separated table", ";": "semicolon-separated table", ",": "comma-separated table"}[head.separator]
     names = ", ".join(head.columns[:12]) + (", ..." if len(head.columns) > 12 else "")
+    header = head.lines[0].lower()
+    kind = next((what for what, marks in _TABLES.items() if any(mark in header for mark in marks)), kind)
     hint = "" if head.path.suffix == ".toml" else "; a mapping file can describe such a table (--mapping)"
-    return f"a {kind} table with the columns {names}{hint}"
+    return f"a {kind} with the columns {names}{hint}"
 
 
+_TABLES = {  # tables that are no samples, by words in their header
+    "table of fixations, which gazekit fixations, attention and aoi read,": (
+        "current_fix_",
+        "fixation x [px]",
+        "fpogid",
+    ),
+    "table of metrics of areas or times of interest": (
+        "total_duration_of",
+        "time_to_first",
+        "\ttoi",
+        ",toi",
+        "ia_dwell_time",
+    ),
+    "table of movements of the head": ("gyro x", "acceleration x", "quaternion w"),
+    "table of blinks": ("blink id", "blink_id"),
+    "table of saccades": ("saccade id",),
+}
 _MAGIC = {
     b"gazekit session file": "a session file of gazekit: there is nothing to import",
     b"\x89HDF": "an HDF5 file without the groups that are known",

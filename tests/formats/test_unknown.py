@@ -34,6 +34,13 @@ def test_formats_that_are_installed() -> None:
             "a comma-separated table with the columns a, b, c; a mapping file can describe such a table",
         ),
         (b"x;y\n1,5;2\n", "a semicolon-separated table with the columns x, y"),
+        (b'{"trial": 1}', "JSON, beginning '{\"trial\": 1}'"),
+        (
+            b"RECORDING_SESSION_LABEL\tCURRENT_FIX_X\tCURRENT_FIX_Y\na\t1\t2\n",
+            "a table of fixations, which gazekit fixations",
+        ),
+        (b"Recording,TOI,Total_duration_of_fixations.ray\na,b,1\n", "a table of metrics of areas or times of interest"),
+        (b"timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n1,2,3\n", "a table of movements of the head"),
         (b"Dear reader,\nhello", "text that begins with 'Dear reader,'"),
         (b"SR_RESEARCH_COMB_FILE\0\0", "an EyeLink EDF file: convert it to ASC with SR Research's edf2asc"),
         (b"PK\x03\x04rest", "a ZIP archive"),
@@ -99,6 +106,32 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(foreign, tmp_path: Path, run) 
     strict = run("import", files, *sizes, "--out", tmp_path / "strict", "--strict")
     assert strict.exit_code == 1
     assert [path.name for path in (tmp_path / "strict").iterdir()] == ["a_P01_Recording1.gaze.h5"]
+
+
+def test_sidecars_in_a_folder_are_passed_over_and_named(foreign, tmp_path: Path, run) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    foreign.prolab.write(files / "a.tsv")
+    (files / "README.md").write_text("Gaze of one person, taken in May.\n")
+    (files / "meta.json").write_text('{"wearer": "p1"}')
+    (files / "ray.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    sizes = ["--screen-mm", "527x296", "--distance-mm", 630, "--out", tmp_path / "out"]
+    result = run("import", files, *sizes)
+    assert result.exit_code == 0
+    assert "3 files that are no gaze were passed over: README.md, meta.json, ray.png" in result.output
+    (files / "a.tsv").unlink()
+    nothing = run("import", files, *sizes)
+    assert nothing.exit_code == 1
+    assert str(nothing.exception).count("Supported:") == 1
+    assert 'meta.json: JSON, beginning \'{"wearer": "p1"}\'' in str(nothing.exception)
+
+
+def test_table_in_a_folder_that_no_format_reads_is_a_fault(foreign, tmp_path: Path, run) -> None:
+    foreign.prolab.write(tmp_path / "a.tsv")
+    (tmp_path / "b.csv").write_text("time,where,what\n1,2,3\n")
+    result = run("import", tmp_path, "--screen-mm", "527x296", "--distance-mm", 630, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "b.csv was left out" in result.output
 
 
 def test_dry_run_writes_nothing(foreign, tmp_path: Path, run) -> None:
