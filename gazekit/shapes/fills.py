@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from pydantic import AfterValidator
 
-from gazekit.core.errors import unknown_name
+from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.plugins import plugins
 from gazekit.core.types import Map, Mask, Pixels
 
@@ -27,8 +27,12 @@ def fill_names() -> list[str]:
 
 
 def filled(rgb: Pixels, mask: Mask, fill: str) -> Pixels:
-    """Return a whole picture of the fill, uint8 (height, width, 3)."""
+    """Return a whole picture of the fill, uint8 (height, width, 3); InputError where a plug-in gives none."""
     picture: Pixels = plugins("gazekit.fills")[fill](rgb, mask)
+    if picture.shape != rgb.shape or picture.dtype != np.uint8:
+        raise InputError(
+            f"the fill {fill!r} should give a picture, uint8 {rgb.shape}; it gave {picture.dtype} {picture.shape}"
+        )
     return picture
 
 
