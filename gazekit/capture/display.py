@@ -51,6 +51,9 @@ class Display(Protocol):
     def pause(self, text: str) -> None:
         """Show a text until a key is pressed."""
 
+    def alarm(self, text: str) -> None:
+        """Show a text in red and sound; it stays until something else is shown."""
+
     def confirm(self, text: str, keys: dict[str, str]) -> str:
         """Show a text until one of the keys is pressed; return the key."""
 
@@ -115,6 +118,9 @@ class NoDisplay:
     def pause(self, text: str) -> None:
         """Wait a second."""
         self.wait_until(self._tracker.now_us() + 1_000_000)
+
+    def alarm(self, text: str) -> None:
+        """Show nothing: nobody looks."""
 
     def confirm(self, text: str, keys: dict[str, str]) -> str:
         """Return the first key."""

@@ -36,6 +36,12 @@ def patch(surface: pygame.Surface) -> None:
     surface.fill((255, 255, 255), (surface.get_width() - side, surface.get_height() - side, side, side))
 
 
+def alarm(surface: pygame.Surface, words: str) -> None:
+    """Draw a red frame about the screen and lines of text."""
+    pygame.draw.rect(surface, _ACCENT, surface.get_rect(), width=surface.get_height() // 30)
+    text(surface, words)
+
+
 def text(surface: pygame.Surface, words: str) -> None:
     """Draw lines of text about the middle."""
     font = _font(surface, 26)

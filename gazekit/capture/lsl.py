@@ -93,14 +93,10 @@ class LslTracker(ThreadedTracker):
     def __init__(self, setup: TrackerSetup) -> None:
         super().__init__()
         self._lsl = pylsl()
-        prop, value = ("name", setup.section.address) if setup.section.address else ("type", "Gaze")
-        streams = self._lsl.resolve_byprop(prop, value, timeout=_LOOK_S)
-        if not streams:
-            raise TrackerError(f"no LSL stream with {prop} {value!r} within {_LOOK_S:g} s; is it being sent?")
-        self._inlet = self._lsl.StreamInlet(streams[0], max_buflen=60)
-        stream = self._inlet.info(timeout=_LOOK_S)
+        self._wanted = ("name", setup.section.address) if setup.section.address else ("type", "Gaze")
+        self._inlet, stream = self._connect()
         self._map = _channel_map(stream)
-        self._info = TrackerInfo("lsl", stream.name(), stream.source_id(), "", float(stream.nominal_srate()), "")
+        self._info = _info_of(stream)
         self._offset_us = time.monotonic_ns() / 1e3 - self._lsl.local_clock() * 1e6
         self._shift_s = self._corrected_s = 0.0
 
@@ -135,6 +131,25 @@ class LslTracker(ThreadedTracker):
         self.stop()
         self._inlet.close_stream()
 
+    def reconnect(self) -> bool:
+        """Look for the stream again, under the same name; return whether it is there."""
+        put = self._put
+        self.stop()
+        try:
+            self._inlet, stream = self._connect()
+            self._map = _channel_map(stream)
+            if put is not None:
+                self.start(put)
+        except Exception:  # of liblsl as well: it is not back yet
+            self._put = put
+            return False
+        if _info_of(stream).rate_hz != self._info.rate_hz:
+            raise TrackerError(
+                f"the LSL stream is back with {_info_of(stream).rate_hz:g} Hz instead of {self._info.rate_hz:g}; "
+                "set its sender as before and go on with --resume"
+            )
+        return True
+
     def deliver(self, put: Put) -> bool:
         """Wait up to 20 ms for samples; compare the clocks every two seconds."""
         if time.monotonic() - self._corrected_s > 2.0:
@@ -143,6 +158,15 @@ class LslTracker(ThreadedTracker):
         if stamps:
             put("gaze", self._rows(np.asarray(values, dtype=np.float64), np.asarray(stamps), self._shift_s))
         return True
+
+    def _connect(self) -> tuple[Any, Any]:
+        prop, value = self._wanted
+        streams = self._lsl.resolve_byprop(prop, value, timeout=_LOOK_S)
+        if not streams:
+            raise TrackerError(f"no LSL stream with {prop} {value!r} within {_LOOK_S:g} s; is it being sent?")
+        # a stream that is lost is looked for again here, so that its loss is noticed and said
+        inlet = self._lsl.StreamInlet(streams[0], max_buflen=60, recover=False)
+        return inlet, inlet.info(timeout=_LOOK_S)
 
     def _correct(self, put: Put) -> float:
         """Compare the sender's clock with ours, seconds; a row of the time-sync stream keeps it."""
@@ -169,6 +193,10 @@ class LslTracker(ThreadedTracker):
                     known = np.isfinite(block[f"{side}_{field}"])
                     block[f"{side}_{verdict}"] = known.all(axis=1) if known.ndim > 1 else known
         return block
+
+
+def _info_of(stream: Any) -> TrackerInfo:
+    return TrackerInfo("lsl", stream.name(), stream.source_id(), "", float(stream.nominal_srate()), "")
 
 
 def _channel_map(stream: Any) -> list[tuple[int, str, int | None]]:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.session_loop import State
+from gazekit.capture.session_loop import TRACKER_LOST, State
 
 _COLUMNS, _ROWS = 48, 12
 _WINDOW_S = 2.0
@@ -61,7 +61,8 @@ class Operator:
         both.add_row(_gaze_field(recorder), facts)
         notices = Text("\n".join(state.notices[-4:]), style="yellow")
         keys = Text("Escape or Ctrl+C: end in order   Ctrl+C twice: end at once", style="dim")
-        return Panel(Group(both, notices, keys), title=title)
+        style = "red" if state.phase == TRACKER_LOST else "none"
+        return Panel(Group(both, notices, keys), title=title, border_style=style)
 
     def _facts(self, recorder: Recorder) -> list[tuple[str, Text]]:
         counts, state = recorder.counts, self._state

@@ -64,6 +64,7 @@ class Recorder:
         self._rate = rate_hz
         self._queue: deque[tuple[str, Any]] = deque()
         self._tap: list[Block] | None = None
+        self.deliveries = 0  # of gaze; that it grows tells that the tracker is not silent
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._written = 0
@@ -75,6 +76,8 @@ class Recorder:
     def put(self, stream: str, item: Any) -> None:
         """Append a delivery of a stream to the queue, nothing more."""
         self._queue.append((stream, item))
+        if stream == "gaze":
+            self.deliveries += 1
 
     def event(self, event: Event) -> None:
         """Queue an event of the session, in its order among the samples."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.capture.tracker import Converter, Put, ThreadedTracker, TrackerSetup, joined, listed
-from gazekit.core.errors import ConfigError, InputError
+from gazekit.core.errors import ConfigError, InputError, TrackerError
 from gazekit.core.types import Index
 from gazekit.session import TrackerInfo, open_session
 from gazekit.session.samples import from_recording
@@ -61,6 +61,10 @@ class ReplayTracker(ThreadedTracker):
         """Play from the beginning."""
         self._begun_us, self._sent = self.now_us(), 0
         super().start(put)
+
+    def reconnect(self) -> bool:
+        """Say that a recording which has ended does not come back."""
+        raise TrackerError(f"the replayed session {self._file.name} has ended; nothing more can come of it")
 
     def deliver(self, put: Put) -> bool:
         """Put the samples that are due; at the end, say so."""

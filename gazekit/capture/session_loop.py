@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
+
+import numpy as np
 
 from gazekit.capture.calibration import calibrate, error_vectors, in_words, validate
 from gazekit.capture.display import Display, EndSession
@@ -19,10 +22,15 @@ from gazekit.capture.tracker import Tracker
 from gazekit.core.errors import TrackerError
 from gazekit.session import Validation
 from gazekit.session.events import Onset, Response, Stimulus
+from gazekit.session.samples import SAMPLE, Block
+
+TRACKER_LOST = "TRACKER LOST"
+_FIRST_SAMPLE_S = 3.0  # how long a tracker may take from its start to its first sample
+_TICK_S = 0.05  # what a longer step between two ticks counts: then this process was held up, not the tracker
 
 
 class ConnectionLost(Exception):
-    """The tracker has gone; the trial under way is to be repeated."""
+    """The tracker has gone or is silent; the trial under way is to be repeated."""
 
 
 @dataclass
@@ -64,6 +72,11 @@ class SessionRun:
         self.stop = stop
         self._screen = sections.screen.screen()
         self._reported_gaps = 0
+        self._deliveries = 0
+        self._silent_s = -_FIRST_SAMPLE_S
+        self._ticked_s = time.monotonic()
+        self._validated = False
+        self._thin: list[PlannedTrial] = []
 
     def run(self, trials: Sequence[PlannedTrial]) -> bool:
         """Run the whole session; return whether it ran to its end (else it was ended in order)."""
@@ -75,6 +88,8 @@ class SessionRun:
                 self.state.trial = n + 1
                 self.state.seconds_left = (len(trials) - n) * self._trial_s()
                 self._trial(trial, first=n == 0)
+                if n + 1 == len(trials) or trials[n + 1].block != trial.block:
+                    self._repeat_thin_trials()
             self._questions("after")
         except EndSession:
             self._message("the session was ended before its end")
@@ -87,7 +102,8 @@ class SessionRun:
         if self.stop.is_set():
             raise EndSession
         if not self.tracker.alive():
-            raise ConnectionLost
+            raise ConnectionLost("the tracker says so")
+        self._notice_silence()
         while self.recorder.notices:
             self.state.say(self.recorder.notices.popleft())
         counts = self.recorder.counts
@@ -95,17 +111,31 @@ class SessionRun:
             self._reported_gaps = counts.gaps
             self.state.say(f"gap of {counts.last_gap_us / 1000:.1f} ms; {counts.missing} samples missing so far")
 
+    def _notice_silence(self) -> None:
+        """Add up the time without a sample; in calibration mode a tracker may be silent."""
+        now = time.monotonic()
+        step, self._ticked_s = min(now - self._ticked_s, _TICK_S), now
+        if self.recorder.deliveries != self._deliveries:
+            self._deliveries, self._silent_s = self.recorder.deliveries, 0.0
+        elif self.tracker.live and self.state.phase != "calibration":
+            self._silent_s += step
+        if self._silent_s * 1000 > self.sections.tracker.silence_ms:
+            raise ConnectionLost(f"no sample for {self._silent_s * 1000:.0f} ms")
+
     def _prepare(self) -> None:
         self.state.phase = "calibration"
         self._steadily(self._calibrate)
         self.state.phase = "validation"
         self._steadily(self._validate)
+        self._validated = True
 
     def _calibrate(self) -> None:
+        phase, self.state.phase = self.state.phase, "calibration"
         calibration = calibrate(self.tracker, self.display, self.recorder, self.sections.calibration, self._screen)
         if calibration is not None:
             errors = error_vectors(calibration, self._screen).groupby("eye")["error_deg"].mean()
             self.state.say("calibration: " + ", ".join(f"{eye} {error:.2f} deg" for eye, error in errors.items()))
+        self.state.phase = phase
 
     def _validate(self) -> None:
         section = self.sections.validation
@@ -135,6 +165,9 @@ class SessionRun:
             self._message("break")
             self._steadily(lambda: self.display.pause("A short break. Press the space bar to go on."))
             self._drift_check()
+        self._show_and_rate(trial)
+
+    def _show_and_rate(self, trial: PlannedTrial) -> None:
         self.state.phase = "picture"
         self._steadily(lambda: self._show(trial))
         if self.sections.rating is not None:
@@ -143,7 +176,46 @@ class SessionRun:
             self.tracker.watch(None)
             self._steadily(lambda: self.recorder.event(Response(trial.order, self.display.rate(rating))))
 
+    def _repeat_thin_trials(self) -> None:
+        """Offer the block's trials with too little valid gaze for repetition, once each."""
+        trials, self._thin = self._thin, []
+        if not trials:
+            return
+        keys = {"r": "show them again now", "c": "go on without"}
+        words = f"{len(trials)} of the last pictures had too little valid gaze. Is the head still in place?"
+        if self.display.confirm(words, keys) == "r":
+            for trial in trials:
+                self._message(f"picture {trial.picture.image} is shown again")
+                self._show_and_rate(trial)
+            self._thin = []
+
     def _show(self, trial: PlannedTrial) -> None:
+        with self.recorder.tapped() as tap:
+            stimulus = self._show_for(trial)
+            rows = self._rows_of(stimulus, tap)
+        self.recorder.event(stimulus)
+        due = (stimulus.offset_us - stimulus.onset_us) * self.tracker.info.rate_hz / 1e6
+        share = (rows["left_valid"] | rows["right_valid"]).sum() / max(due, len(rows), 1.0)
+        least = self.sections.presentation.repeat_below
+        if least is not None and share < least:
+            self._message(f"picture {stimulus.image}: {100 * share:.0f} % valid gaze, asked for {100 * least:.0f} %")
+            self._thin.append(trial)
+
+    def _rows_of(self, stimulus: Stimulus, tap: Sequence[Block]) -> Block:
+        """Return the samples of a trial; a hole as long as a lost connection is one."""
+        onset, offset, limit_us = stimulus.onset_us, stimulus.offset_us, 1000 * self.sections.tracker.silence_ms
+        self.recorder.flush()
+        if not tap and self.tracker.live:  # they may be under way still, or the tracker is silent
+            self.display.wait_until(offset + limit_us)
+            self.recorder.flush()
+        rows = np.concatenate(tap) if tap else np.empty(0, dtype=SAMPLE)
+        rows = rows[(rows["system_time_us"] >= onset) & (rows["system_time_us"] < offset)]
+        hole_us = int(np.diff(rows["system_time_us"], prepend=onset, append=offset).max())
+        if self.tracker.live and (hole_us > limit_us or not len(rows)):
+            raise ConnectionLost(f"no sample for {hole_us / 1000:.0f} ms of the picture")
+        return rows
+
+    def _show_for(self, trial: PlannedTrial) -> Stimulus:
         section = self.sections.presentation
         facts = facts_of(trial.picture)
         placement = placement_of(facts, self._screen, section)
@@ -157,18 +229,16 @@ class SessionRun:
         self.display.wait_until(onset + 1000 * section.duration_ms)
         offset = self.display.show_blank()
         self.tracker.watch(None)
-        self.recorder.event(
-            Stimulus(
-                image=trial.picture.image,
-                sha256=facts.sha256,
-                picture_width=facts.size_wh[0],
-                picture_height=facts.size_wh[1],
-                onset_us=onset,
-                offset_us=offset,
-                order=trial.order,
-                response="",
-                **asdict(placement),
-            )
+        return Stimulus(
+            image=trial.picture.image,
+            sha256=facts.sha256,
+            picture_width=facts.size_wh[0],
+            picture_height=facts.size_wh[1],
+            onset_us=onset,
+            offset_us=offset,
+            order=trial.order,
+            response="",
+            **asdict(placement),
         )
 
     def _drift_check(self) -> None:
@@ -201,22 +271,47 @@ class SessionRun:
             try:
                 step()
                 return
-            except (ConnectionLost, TrackerError):
+            except ConnectionLost as lost:
+                reason = str(lost)
+            except TrackerError as error:
                 if self.tracker.alive():  # it is there, and refuses
                     raise
-                self._wait_for_tracker()
+                reason = str(error)
+            self._wait_for_tracker(reason)
 
-    def _wait_for_tracker(self) -> None:
-        self._message("connection to the tracker lost; waiting for it")
-        self.state.phase = "tracker lost"
-        while not self.display.while_busy(self._reconnect):  # Escape is heeded meanwhile
+    def _wait_for_tracker(self, reason: str) -> None:
+        phase, self.state.phase = self.state.phase, TRACKER_LOST
+        self._message(f"connection to the tracker lost ({reason}); waiting for it")
+        self.display.alarm("The eye tracker does not answer.\nPlease wait for the experimenter.")
+        while not self.display.while_busy(self._is_back):  # Escape is heeded meanwhile
             pass
         if self.stop.is_set():
             raise EndSession
+        self._deliveries, self._silent_s = self.recorder.deliveries, 0.0
         self._message("connection to the tracker restored")
+        for difference in self.tracker.restore():
+            self._message(f"after the reconnection: {difference}")
+        if self._validated and self.sections.validation.points:
+            self.state.phase = "validation"
+            self._steadily(self._validate)
+        self.state.phase = phase
 
-    def _reconnect(self) -> bool:
-        return self.tracker.reconnect() or self.stop.wait(1.0)
+    def _is_back(self) -> bool:
+        """Wait for samples; connect again where none come. True as well where the session is to end."""
+        if self._samples_come():
+            return True
+        if not self.tracker.reconnect():
+            return self.stop.wait(1.0)
+        return self._samples_come()
+
+    def _samples_come(self) -> bool:
+        deliveries = self.recorder.deliveries
+        for _ in range(20):
+            if self.stop.wait(0.05):
+                return True
+            if self.tracker.alive() and (self.recorder.deliveries > deliveries or not self.tracker.live):
+                return True
+        return False
 
     def _message(self, text: str) -> None:
         self.state.say(text)

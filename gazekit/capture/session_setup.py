@@ -22,7 +22,7 @@ from gazekit.capture.session_loop import SessionRun, State
 from gazekit.capture.settings import SessionSections
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.tracker import Tracker, TrackerSetup
-from gazekit.core.errors import InputError, OutputError
+from gazekit.core.errors import InputError, OutputError, TrackerError
 from gazekit.core.files import provenance
 from gazekit.session import open_session
 from gazekit.session.events import DisplayFacts
@@ -263,7 +263,13 @@ def record_part(
         tracker.close()
     recorder.check()
     state.phase = "writing the session file"
-    return recover(part.journal, keep_journal=keep_journal)
+    recovered = recover(part.journal, keep_journal=keep_journal)
+    if not recovered.valid_samples:
+        raise TrackerError(
+            f"{recovered.session} is whole, but no sample of it holds valid gaze ({recovered.samples} samples): was "
+            "the tracker covered, the participant outside its view? Record again under another name, or with --resume"
+        )
+    return recovered
 
 
 def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:

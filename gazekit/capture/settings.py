@@ -28,6 +28,7 @@ class TrackerSection(Section):
     display_area: tuple[Corner, Corner, Corner] | None = None  # top left, top right, bottom left, mm, user coordinates
     file: Path | None = None
     speed: PositiveFloat = 1.0
+    silence_ms: int = Field(default=250, ge=100)  # no sample for so long is a lost connection
     eye_openness: bool = True
     lsl_outlet: bool = False
     interest: Path | None = None  # simulated only: CSV of places that draw all simulated people
@@ -86,6 +87,7 @@ class PresentationSection(Section):
     order: Literal["random", "listed", "blocked", "latin-square"] = "random"
     block_size: PositiveInt | None = None
     break_every: PositiveInt | None = None
+    repeat_below: float | None = Field(default=None, gt=0, le=1)  # share of valid gaze; repeated after its block
     enlarge: bool = True
     background: tuple[int, int, int] = (128, 128, 128)
     display: int = Field(default=0, ge=0)

@@ -69,6 +69,7 @@ class Tracker(ABC):
     """An eye tracker. Time is the host's clock in microseconds, the clock of ``system_time_us``."""
 
     converters: Mapping[str, Converter]
+    live: bool = True  # samples come as time passes; False for a clock that is moved by hand
 
     @classmethod
     @abstractmethod
@@ -121,8 +122,24 @@ class Tracker(ABC):
         return True
 
     def reconnect(self) -> bool:
-        """Try to connect and subscribe again; return whether it succeeded."""
+        """Try to connect and subscribe again; return whether it succeeded.
+
+        Raises
+        ------
+        TrackerError
+            It never can: waiting would be in vain.
+        """
         return self.alive()
+
+    def restore(self) -> list[str]:
+        """Compare everything that was set with what the device has now, put back what differs, and say it.
+
+        Raises
+        ------
+        TrackerError
+            Something cannot be put back.
+        """
+        return []
 
 
 class ThreadedTracker(Tracker):
@@ -134,6 +151,7 @@ class ThreadedTracker(Tracker):
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._failed = False
+        self._put: Put | None = None
 
     @abstractmethod
     def deliver(self, put: Put) -> bool:
@@ -141,6 +159,8 @@ class ThreadedTracker(Tracker):
 
     def start(self, put: Put) -> None:
         """Start the thread; samples come from now on."""
+        self._put = put
+        self._failed = False
         self._stopping.clear()
         self._thread = threading.Thread(target=self._run, args=(put,), name=type(self).__name__, daemon=True)
         self._thread.start()
@@ -151,10 +171,19 @@ class ThreadedTracker(Tracker):
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._put = None
 
     def alive(self) -> bool:
         """Return False once `deliver` has failed."""
         return not self._failed
+
+    def reconnect(self) -> bool:
+        """Start the thread again; return whether the tracker could be opened."""
+        put = self._put
+        if put is not None:
+            self.stop()
+            self.start(put)
+        return self.alive()
 
     def _run(self, put: Put) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -123,6 +124,16 @@ class Window:
             lambda: drawing.text(self._surface, text), lambda event: True if _is_key(event, " ") else None, True
         )
 
+    def alarm(self, text: str) -> None:
+        """Show a text in a red frame, and sound twice where there is a loudspeaker."""
+        self._clear()
+        drawing.alarm(self._surface, text)
+        self._flip()
+        with contextlib.suppress(pygame.error):
+            pygame.mixer.init(44100, -16, 1)
+            wave = np.sin(2 * np.pi * 880 * np.arange(11025) / 44100) * (1 << 14)
+            pygame.mixer.Sound(buffer=wave.astype(np.int16).tobytes()).play(loops=1)
+
     def confirm(self, text: str, keys: dict[str, str]) -> str:
         """Show a text and its keys until one is pressed."""
         lines = "\n".join([text, "", *(f"{key.upper()}   {what}" for key, what in keys.items())])
@@ -199,6 +210,7 @@ class Window:
 
     def close(self) -> dict[str, Any]:
         """Close; return the flip intervals: median, 95th percentile, missed (over 1.5 frames)."""
+        pygame.mixer.quit()
         pygame.display.quit()
         steps = np.array(self._intervals)
         if not len(steps):

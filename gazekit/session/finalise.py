@@ -61,6 +61,7 @@ class Recovered:
     missing_samples: int
     interrupted: str
     flips_missed: int
+    valid_samples: int
 
     def sentences(self) -> list[str]:
         """Say the same in words, a line each."""
@@ -102,6 +103,7 @@ class _Content:
     ended: bool = False
     last_event: str = ""
     showing: str = ""
+    valid: int = 0
 
     def device_system(self) -> tuple[Index, Index]:
         """Return both stamps of every sample."""
@@ -173,6 +175,7 @@ def _collect(source: Journal) -> _Content:
             stream, rows = record.rows()
             if stream == "gaze":
                 content.stamps.append(rows[["device_time_us", "system_time_us"]].copy())
+                content.valid += int((rows["left_valid"] | rows["right_valid"]).sum())
             else:
                 content.streams.setdefault(stream, []).append(rows)
         elif record.kind == EVENT:
@@ -189,7 +192,8 @@ def _take_event(content: _Content, event: Event) -> None:
         case Onset():
             content.showing = event.image
         case Stimulus():
-            content.stimuli.append(event)
+            # a picture that was shown again counts where it was shown last
+            content.stimuli = [*(row for row in content.stimuli if row.order != event.order), event]
             content.showing = ""
         case Response():
             # by number: the stimulus itself may have been in a damaged stretch
@@ -344,4 +348,5 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         missing_samples=int(session.streams["gaps"]["missing"].sum()),
         interrupted=content.showing,
         flips_missed=int(content.display.get("flips_missed", 0)),
+        valid_samples=content.valid,
     )

@@ -29,6 +29,9 @@ FIELDS = {
     "SoftwareVersion",
     "GeneratedBy",
     "sentences",
+    # settings that came later: a study that does not name them records as before
+    "silence_ms",
+    "repeat_below",
 }
 COLUMNS = {"rated_utc", "token_hash", "code", "expires"}
 SENTENCES = (".html", ".tex")

@@ -91,10 +91,9 @@ class SimulatedTracker(ThreadedTracker):
         self._screen = screen
         self._rate = rate
         self._openness = eye_openness
-        self.realtime = realtime
+        self.realtime = self.live = realtime
         self._virtual_us = 10_000_000_000
         self._lock = threading.Lock()
-        self._put: Put | None = None
         self._ticks = _Ticks(rate, 0)
         self._seconds = -1
         self._rng = np.random.default_rng(0)
@@ -135,11 +134,6 @@ class SimulatedTracker(ThreadedTracker):
         self._ticks = _Ticks(self._rate, self.now_us())
         if self.realtime:
             super().start(put)
-
-    def stop(self) -> None:
-        """Deliver no sample any more."""
-        super().stop()
-        self._put = None
 
     def advance(self, to_us: int) -> None:
         """Move the clock (not in real time) and deliver what falls due."""

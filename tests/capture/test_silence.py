@@ -1,0 +1,112 @@
+"""A tracker that falls silent without a word, sees nobody, or does not come back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gazekit.capture import record
+from gazekit.capture.recorder import Recorder
+from gazekit.capture.session_loop import TRACKER_LOST, State
+from gazekit.core.errors import TrackerError
+from gazekit.screen import Screen
+from gazekit.session import Session, open_session
+from gazekit.study import read_study
+from tests.fixtures.hostile_trackers import BlindTracker, SilentTracker
+from tests.fixtures.session_study import MakeStudy
+
+
+def lost_at(session: Session) -> list[int]:
+    lost = session.messages["text"].str.startswith("connection to the tracker lost")
+    return [int(t) for t in session.messages["time_us"][lost]]
+
+
+def when_picture(state: State, number: int, delay_s: float) -> None:
+    while state.trial < number or state.phase != "picture":
+        time.sleep(0.001)
+    time.sleep(delay_s)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.2, 0.45], ids=["cross", "picture", "end"])
+def test_silence_is_noticed_and_the_picture_is_shown_again(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path, delay_s: float
+) -> None:
+    tracker = SilentTracker(screen)
+
+    def disturb(recorder: Recorder, state: State) -> None:
+        def work() -> None:
+            when_picture(state, 2, delay_s)
+            tracker.hush(0.9)
+
+        threading.Thread(target=work, daemon=True).start()
+
+    study = read_study(make_study(duration=600))
+    session = open_session(record(study, "P01", tmp_path, headless=True, tracker=tracker, watch=disturb))
+    (silence,) = tracker.silences
+    noticed_ms = [(t - silence[0]) / 1000 for t in lost_at(session)]
+    assert len(noticed_ms) == 1
+    assert 250 <= noticed_ms[0] < 400 + 100  # a busy machine
+    assert "restored" in " ".join(session.messages["text"])
+    assert sorted(session.stimuli["image"]) == ["p0.png", "p1.png", "p2.png", "p3.png"]
+    for trial in session.trials():
+        stamps = trial.recording.system_time_us
+        assert np.diff(stamps, prepend=trial.onset_us, append=trial.offset_us).max() < 250_000
+    assert len(session.validations) == 2
+    assert session.streams["gaps"]["missing"].max() > 100
+
+
+def test_a_tracker_that_stays_silent_is_connected_again_until_the_experimenter_ends(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    tracker, stop, phases = SilentTracker(screen), threading.Event(), []
+
+    def disturb(recorder: Recorder, state: State) -> None:
+        def work() -> None:
+            when_picture(state, 1, 0.1)
+            tracker.silent = True
+            while tracker.reconnections < 2:
+                phases.append(state.phase)
+                time.sleep(0.05)
+            stop.set()
+
+        threading.Thread(target=work, daemon=True).start()
+
+    study = read_study(make_study())
+    session = open_session(record(study, "P01", tmp_path, headless=True, tracker=tracker, watch=disturb, stop=stop))
+    assert TRACKER_LOST in phases
+    assert len(session.stimuli) == 0
+    assert "the session was ended before its end" in session.messages["text"].iloc[-1]
+
+
+def test_a_session_without_any_valid_gaze_is_no_success(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
+    tracker = BlindTracker(screen, set(range(-1, 99)))
+    with pytest.raises(TrackerError, match=r"no sample of it holds valid gaze"):
+        record(read_study(make_study()), "P01", tmp_path, realtime=False, tracker=tracker)
+    assert len(open_session(tmp_path / "P01.gaze.h5").stimuli) == 4
+
+
+def test_pictures_with_too_little_gaze_are_shown_again_after_their_block(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    extra = "repeat_below = 0.5\norder = 'blocked'\nblock_size = 2\n[rating]"
+    study = read_study(make_study(extra=extra))
+    session = open_session(record(study, "P01", tmp_path, realtime=False, tracker=BlindTracker(screen, {0})))
+    assert session.stimuli["order"].tolist() == [1, 0, 2, 3]
+    assert session.stimuli["image"].is_unique
+    assert all(session.stimuli["response"])
+    assert all(trial.recording.left.valid.mean() > 0.5 for trial in session.trials())
+    texts = session.messages["text"].tolist()
+    again = session.stimuli["image"][1]
+    assert f"picture {again}: 0 % valid gaze, asked for 50 %" in texts
+    assert f"picture {again} is shown again" in texts
+
+
+def test_a_replay_that_ends_says_that_it_does_not_come_back(make_study: MakeStudy, tmp_path: Path) -> None:
+    path = record(read_study(make_study()), "P01", tmp_path / "first", realtime=False)
+    study = make_study(kind="replay", tracker=f"file = '{path.as_posix()}'\nspeed = 1.0", duration=4000)
+    with pytest.raises(TrackerError, match=r"P01\.gaze\.h5 has ended; nothing more can come of it"):
+        record(read_study(study), "P02", tmp_path / "second")
