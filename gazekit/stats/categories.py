@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.stats.estimates import estimate
+from gazekit.stats.estimates import Measuring, estimate
 from gazekit.stats.metrics import Features
 from gazekit.stats.predictions import Pass
 from gazekit.stats.standard_error import defined
@@ -44,7 +44,7 @@ def category_table(
 
 
 def _row(category: str, model: str, condition: str, some: Features, threshold: float, seed: int) -> dict[str, Any]:
-    found = estimate(some, [Pass(k) for k in range(len(some.mean))], threshold, 2000, seed)
+    found = estimate(some, [Pass(k) for k in range(len(some.mean))], Measuring(threshold, 2000, seed))
     row: dict[str, Any] = {"category": category, "model": model, "condition": condition, "n": some.n}
     row |= {metric: float(value.mean()) for metric, value in defined(found.values).items()}
     for metric, (low, high) in found.intervals().items():

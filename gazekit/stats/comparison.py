@@ -27,12 +27,14 @@ from gazekit.stats.comparison_folder import (
     read_predictions,
 )
 from gazekit.stats.conclusion import conclusion
-from gazekit.stats.estimates import Estimates, estimate
+from gazekit.stats.contrasts import contrasts_of
+from gazekit.stats.estimates import Estimates, Measuring, estimate
 from gazekit.stats.map_agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.stats.options import ComparisonOptions
-from gazekit.stats.paired import floor_differences, paired_table, pairs_of
+from gazekit.stats.paired import floor_differences, paired_table
 from gazekit.stats.predictions import Predictions
 from gazekit.stats.resampling import affordable, swaps
+from gazekit.stats.standard_error import overlap_of
 from gazekit.stats.summary_table import summary_table
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ def compare(
     categories : str or Path, optional
         A table of ``image,category``; else the dataset's own categories are taken.
     **options
-        Of `gazekit.stats.options.ComparisonOptions`: primary, pairs, threshold, resamples, permutations, alpha,
-        seed, difference.
+        Of `gazekit.stats.options.ComparisonOptions`: metric, primary_contrast, margin, pairs, threshold,
+        resamples, permutations, alpha, seed, difference.
 
     Returns
     -------
@@ -78,24 +80,23 @@ def compare(
     folder, asked = Path(folder), ComparisonOptions(**options)
     config, predictions = read_configuration(folder), read_predictions(folder, asked.threshold)
     data = _dataset(folder, config, dataset)
+    overlap = 1.0 if predictions.folds is None else overlap_of(predictions.folds.count)
+    measuring = Measuring(predictions.threshold, asked.resamples, asked.seed, overlap)
     estimates = {
-        names: estimate(predictions.features(*names), sorted(seeds), predictions.threshold, asked.resamples, asked.seed)
+        names: estimate(predictions.features(*names), sorted(seeds), measuring)
         for names, seeds in track(predictions.predicted.items(), "intervals", len(predictions.predicted))
     }
     table = summary_table(predictions, estimates, asked.seed)
-    pairs = pairs_of(predictions, asked.pairs)
-    paired = paired_table(
-        estimates, pairs, predictions.threshold, asked.permutations, asked.seed, asked.alpha, asked.difference
-    )
+    contrasts = contrasts_of(predictions, asked.pairs, asked.primary_contrast)
+    paired = paired_table(estimates, contrasts, asked)
     by_category = _by_category(folder, predictions, estimates, data, categories, asked.seed)
     words = conclusion(
         table,
         paired,
-        primary=asked.primary,
-        alpha=asked.alpha,
+        asked,
         floors=floor_differences(predictions, estimates),
         unfinished=predictions.unfinished,
-        difference=asked.difference,
+        folds=0 if predictions.folds is None else predictions.folds.count,
     )
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)

@@ -11,33 +11,38 @@ import pandas as pd
 from gazekit.conditions import conditions
 from gazekit.stats.estimates import limits_of
 from gazekit.stats.metrics import METRICS
+from gazekit.stats.options import ComparisonOptions
 
-_WORDS = ("model", "condition_a", "condition_b", "metric", "seeds")  # of a row of paired.csv; the others are figures
+# columns of paired.csv that are no figures
+_WORDS = ("model", "model_b", "condition_a", "condition_b", "metric", "seeds", "family")
 
 
 def conclusion(
     table: pd.DataFrame,
     paired: pd.DataFrame,
+    options: ComparisonOptions,
     *,
-    primary: str,
-    alpha: float,
     floors: Sequence[Mapping[str, Any]] = (),
     unfinished: Sequence[tuple[str, str, int]] = (),
-    difference: float | None = None,
+    folds: int = 0,
 ) -> dict[str, Any]:
     """Return sentences and the figures that they rest on.
 
-    A difference is claimed when Holm's p over all comparisons of the primary metric is at most ``alpha`` and
-    the 95 % interval leaves out 0.
+    A difference is claimed when its corrected p over all comparisons of the metric is at most ``alpha`` and the 95 %
+    interval leaves out 0; equivalence within a margin when the corrected p of its two one-sided tests is.
 
     Parameters
     ----------
+    table, paired : pd.DataFrame
+        Of `gazekit.stats.summary_table` and `gazekit.stats.paired`.
+    options : ComparisonOptions
+        What was asked for.
     floors : Sequence[Mapping[str, Any]]
         Of `gazekit.stats.paired.floor_differences`.
     unfinished : Sequence[tuple[str, str, int]]
         (model, condition, seed) that were left out.
-    difference : float, optional
-        The size that ``pictures_for_size`` in ``paired`` is of.
+    folds : int
+        In how many folds every picture was tested once; 0 for one test split.
 
     Returns
     -------
@@ -46,24 +51,28 @@ def conclusion(
         "floors", "unfinished", "claims" (a dict a comparison: model, a, b, seeds, value_a, value_b, difference,
         low, high, p_holm, claimed, ...).
     """
-    rows = paired[paired["metric"] == primary]
+    metric, alpha = options.metric, options.alpha
+    rows = paired[paired["metric"] == metric]
     claims = [_claim(row, alpha) for _, row in rows.iterrows()]
     n = int(table.loc[table["level"] == "condition", "n"].iloc[0])
     trained = _seeds_of(table)
     alone = table.loc[table["level"] == "condition", "condition"].nunique() == 1
-    sentences = [_headline(claims, primary, n, trained, alone)]
+    tested = f"{n} test pictures" if not folds else f"{n} pictures, each tested once in {folds} folds"
+    sentences = [_headline(claims, METRICS[metric].in_words, tested, trained, alone)]
     sentences += _caveats(unfinished, trained)
     sentences += [_floor_sentence(model, floors) for model in dict.fromkeys(row["model"] for row in floors)]
-    sentences += [_sentence(claim, primary, n, alpha, difference) for claim in claims]
+    sentences += [_sentence(claim, n, options) for claim in claims]
     return {
         "sentences": sentences,
-        "primary": primary,
+        "primary": metric,
         "alpha": alpha,
         "pictures": n,
         "seeds": max(trained),
         "floors": list(floors),
         "unfinished": [list(cell) for cell in unfinished],
         "claims": claims,
+        **({"folds": folds} if folds else {}),
+        **({"margin": options.margin} if options.margin is not None else {}),
     }
 
 
@@ -78,6 +87,10 @@ def _claim(row: pd.Series, alpha: float) -> dict[str, Any]:
         "seeds": int(row["seeds"]),
         **{key: value if np.isfinite(value) else None for key, value in figures.items()},
         "claimed": claimed,
+        **({"model_b": row["model_b"]} if row.get("model_b") else {}),
+        **({"family": int(row["family"])} if "family" in row else {}),
+        **({"equivalent": bool(row["p_equivalence"] <= alpha)} if "p_equivalence" in row else {}),
+        **({"not_inferior": bool(row["p_not_inferior"] <= alpha)} if "p_not_inferior" in row else {}),
     }
 
 
@@ -87,18 +100,19 @@ def _seeds_of(table: pd.DataFrame) -> list[int]:
     return [int(count) for count in seeds.groupby(["model", "condition"]).size()]
 
 
-def _headline(claims: list[dict[str, Any]], primary: str, n: int, trained: list[int], alone: bool) -> str:
+def _headline(claims: list[dict[str, Any]], label: str, tested: str, trained: list[int], alone: bool) -> str:
     counts = [claim["seeds"] for claim in claims] or trained
     seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    what = f"{METRICS[primary].in_words} on {n} test pictures, {seeds} seed{'s' if max(counts) != 1 else ''}"
+    what = f"{label} on {tested}, {seeds} seed{'s' if max(counts) != 1 else ''}"
     if not claims:
         no_two = "no two conditions that were asked for have finished runs of the same seeds"
         return f"Nothing was compared: {'there is one condition only' if alone else no_two} ({what})."
-    seen = [claim for claim in claims if claim["claimed"]]
-    if not seen:
+    count = sum(claim["claimed"] for claim in claims)
+    if not count:
+        pictures = tested.partition(" ")[0]
         many = f"{len(claims)} comparison{'s' if len(claims) != 1 else ''}"
-        return f"No difference between the conditions can be seen with {n} pictures ({what}; {many})."
-    return f"{len(seen)} of {len(claims)} comparisons show a difference ({what})."
+        return f"No difference between the conditions can be seen with {pictures} pictures ({what}; {many})."
+    return f"{count} of {len(claims)} comparisons show a difference ({what})."
 
 
 def _caveats(unfinished: Sequence[tuple[str, str, int]], trained: list[int]) -> list[str]:
@@ -125,25 +139,45 @@ def _floor_sentence(model: str, floors: Sequence[Mapping[str, Any]]) -> str:
     return f"{start} the histograms predicted from these conditions are better: {', '.join(better)}."
 
 
-def _sentence(claim: Mapping[str, Any], primary: str, n: int, alpha: float, size: float | None) -> str:
-    label = METRICS[primary].in_words
+def _sentence(claim: Mapping[str, Any], n: int, options: ComparisonOptions) -> str:
+    metric = METRICS[options.metric]
     a, b = claim["a"], claim["b"]
+    if "model_b" in claim:
+        a, b = f"{claim['model']} on {a}", f"{claim['model_b']} on {b}"
+    start = "" if "model_b" in claim else f"{claim['model']}: "
     shown = (
         f"{claim['value_a']:.3f} against {claim['value_b']:.3f}, difference {claim['difference']:+.3f} "
         f"[{claim['low']:+.3f}, {claim['high']:+.3f}], p = {_p(claim['p_holm'])} after Holm's correction"
     )
-    between = f"{_name(a)} ({a}) and {_name(b)} ({b})"
+    between = f"{a} and {b}" if "model_b" in claim else f"{_name(a)} ({a}) and {_name(b)} ({b})"
     if claim["claimed"]:
-        better = a if (claim["difference"] > 0) == METRICS[primary].higher_is_better else b
-        return f"{claim['model']}: between {between}, {better} gives the better {label}: {shown}."
-    seen = _detectable(claim["detectable"], primary)
-    if size is not None:
-        seen += f", and one of {size:g} {_needed(claim['pictures_for_size'])}"
+        better = a if (claim["difference"] > 0) == metric.higher_is_better else b
+        return (
+            f"{start}between {between}, {better} gives the better {metric.in_words}: {shown}{_within(claim, options)}."
+        )
+    seen = _detectable(claim["detectable"], options.metric)
+    if options.difference is not None:
+        seen += f", and one of {options.difference:g} {_needed(claim['pictures_for_size'])}"
     if claim["low"] > 0 or claim["high"] < 0:
-        seen += f"; the interval by itself leaves out 0, but p is not at most {alpha:g}"
+        seen += f"; the interval by itself leaves out 0, but p is not at most {options.alpha:g}"
     return (
-        f"{claim['model']}: between {between}, no difference in {label} can be seen with {n} pictures: {shown}; {seen}."
+        f"{start}between {between}, no difference in {metric.in_words} can be seen with {n} pictures: {shown}; "
+        f"{seen}{_within(claim, options)}."
     )
+
+
+def _within(claim: Mapping[str, Any], options: ComparisonOptions) -> str:
+    """Return what is claimed about a margin, where there is one."""
+    if options.margin is None:
+        return ""
+    if claim["equivalent"]:
+        return (
+            f"; they are equivalent within {options.margin:g} (p = {_p(claim['p_equivalence'])}, two one-sided tests)"
+        )
+    if claim["not_inferior"]:
+        p = _p(claim["p_not_inferior"])
+        return f"; the first is not worse than the second by {options.margin:g} or more (p = {p})"
+    return f"; neither equivalence within {options.margin:g} nor that the first is not worse by it can be shown"
 
 
 def _detectable(size: float | None, metric: str) -> str:

@@ -1,4 +1,4 @@
-"""A model on a condition, measured on the test split with all its seeds."""
+"""A model on a condition, measured on the test pictures with all its seeds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,27 @@ from gazekit.core.types import Floats
 from gazekit.stats.metrics import Features, metrics
 from gazekit.stats.predictions import Pass
 from gazekit.stats.resampling import bootstrap
-from gazekit.stats.standard_error import defined, error_of, left_out
+from gazekit.stats.standard_error import StandardError, defined, error_of, left_out
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How metrics are measured.
+
+    Attributes
+    ----------
+    threshold : float
+        A picture is "high" above this mean score.
+    resamples, seed : int
+        Of the bootstrap.
+    overlap : float
+        What the variance is multiplied with, for training sets that overlap in cross-validation.
+    """
+
+    threshold: float
+    resamples: int = 2000
+    seed: int = 0
+    overlap: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,8 +46,8 @@ class Estimates:
         Of N pictures, shape (S, N).
     values, replicates, without : dict
         Per metric its values (S,), bootstrap replicates of their mean (B,), values without each picture (S, G).
-    threshold, resamples, seed
-        How they were estimated.
+    measuring : Measuring
+        How they were measured.
     """
 
     seeds: tuple[Pass, ...]
@@ -35,15 +55,15 @@ class Estimates:
     values: dict[str, Floats]
     replicates: dict[str, Floats]
     without: dict[str, Floats]
-    threshold: float
-    resamples: int
-    seed: int
+    measuring: Measuring
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Return the 95 % interval of each metric's mean over seeds."""
         return {
-            m: error_of(v, self.without[m], self.features.n).widened(float(v.mean()), self.replicates[m], limits_of(m))
-            for m, v in defined(self.values).items()
+            metric: error_of(values, self.without[metric], self.features.n, overlap=self.measuring.overlap).widened(
+                float(values.mean()), self.replicates[metric], limits_of(metric)
+            )
+            for metric, values in defined(self.values).items()
         }
 
     def only(self, seeds: Sequence[Pass]) -> Estimates:
@@ -51,16 +71,38 @@ class Estimates:
         if tuple(seeds) == self.seeds:
             return self
         rows = [self.seeds.index(number) for number in seeds]
-        features = Features(*(value[rows] for value in self.features.arrays()))
-        return estimate(features, seeds, self.threshold, self.resamples, self.seed)
+        return estimate(Features(*(value[rows] for value in self.features.arrays())), seeds, self.measuring)
 
 
-def estimate(features: Features, seeds: Sequence[Pass], threshold: float, resamples: int, seed: int) -> Estimates:
+def estimate(features: Features, seeds: Sequence[Pass], measuring: Measuring) -> Estimates:
     """Measure a model on a condition, from features (S, N) of some seeds."""
-    values = {m: np.asarray(v) for m, v in metrics(features, threshold).items()}
-    replicates = bootstrap(features, threshold, resamples=resamples, seed=seed)
-    without = left_out(features, threshold)
-    return Estimates(tuple(seeds), features, values, replicates, without, threshold, resamples, seed)
+    values = {m: np.asarray(v) for m, v in metrics(features, measuring.threshold).items()}
+    replicates = bootstrap(features, measuring.threshold, resamples=measuring.resamples, seed=measuring.seed)
+    return Estimates(tuple(seeds), features, values, replicates, left_out(features, measuring.threshold), measuring)
+
+
+def mean_of(models: Sequence[Estimates]) -> Estimates:
+    """Return the mean over several models with the same seeds; their features stand one above the other."""
+    return Estimates(
+        models[0].seeds,
+        Features(*(np.concatenate(parts) for parts in zip(*(one.features.arrays() for one in models), strict=True))),
+        _means([defined(one.values) for one in models]),
+        _means([one.replicates for one in models]),
+        _means([one.without for one in models]),
+        models[0].measuring,
+    )
+
+
+def error_of_difference(
+    a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | None = None
+) -> tuple[StandardError, float, float]:
+    """Return the standard error of the difference of the same seeds' means, and its 95 % interval."""
+    values = defined(a.values)[metric] - defined(b.values)[metric]
+    without = a.without[metric] - b.without[metric]
+    error = error_of(values, without, a.features.n, luck, overlap=a.measuring.overlap)
+    replicates = a.replicates[metric] - b.replicates[metric]
+    least, most = limits_of(metric)
+    return error, *error.widened(float(values.mean()), replicates, (least - most, most - least))
 
 
 def limits_of(metric: str) -> tuple[float, float]:
@@ -68,3 +110,7 @@ def limits_of(metric: str) -> tuple[float, float]:
     if metric in ("lcc", "srcc", "lcc_std"):
         return -1.0, 1.0
     return 0.0, 1.0 if metric == "accuracy" else float("inf")
+
+
+def _means(values: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
+    return {metric: np.asarray(np.mean([one[metric] for one in values], axis=0)) for metric in values[0]}

@@ -17,10 +17,15 @@ class ComparisonOptions:
 
     Attributes
     ----------
-    primary : str
+    metric : str
         The metric that the conclusion is drawn from; one metric, so that chance has one occasion.
+    primary_contrast : (a, b), optional
+        Two conditions whose difference is tested first, over all networks and then for each; other pairs are claimed
+        only where all of these are.
+    margin : float, optional
+        Two conditions within this of each other, in the metric, count as equivalent (two one-sided tests).
     pairs : sequence of (a, b), optional
-        Conditions to compare; else ``human`` with every other one and every other with ``original``.
+        Conditions, or MODEL:CONDITION, to compare; else ``human`` with every other one and all with ``original``.
     threshold : float, optional
         A picture is "high" when its mean score is above it; half the scale unless given.
     resamples, permutations : int
@@ -33,7 +38,9 @@ class ComparisonOptions:
         Of the primary metric; then the conclusion says how many test pictures are needed to see one so large.
     """
 
-    primary: str = "srcc"
+    metric: str = "srcc"
+    primary_contrast: tuple[str, str] | None = None
+    margin: float | None = None
     pairs: Sequence[tuple[str, str]] | None = None
     threshold: float | None = None
     resamples: int = 2000
@@ -43,12 +50,13 @@ class ComparisonOptions:
     difference: float | None = None
 
     def __post_init__(self) -> None:
-        if self.primary not in METRICS:
-            raise unknown_name("metric", self.primary, METRICS)
+        if self.metric not in METRICS:
+            raise unknown_name("metric", self.metric, METRICS)
         for name, value, least in (("resamples", self.resamples, 100), ("permutations", self.permutations, 99)):
             if value < least:
                 raise InputError(f"{name} is {value}; {least} or more are needed")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha is {self.alpha}; it must be between 0 and 1")
-        if self.difference is not None and not 0 < self.difference < np.inf:
-            raise InputError(f"the difference to be seen is {self.difference}; it must be a number above 0")
+        for what, size in (("difference to be seen", self.difference), ("margin of equivalence", self.margin)):
+            if size is not None and not 0 < size < np.inf:
+                raise InputError(f"the {what} is {size}; it must be a number above 0")

@@ -1,108 +1,166 @@
-"""Conditions against each other, on the same pictures with the same seeds."""
+"""Conditions and models against each other, on the same pictures with the same seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
 
-from gazekit.conditions import references
-from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.progress import track
-from gazekit.stats.estimates import Estimates, estimate, limits_of
-from gazekit.stats.metrics import METRICS, Features, features
-from gazekit.stats.multiple_comparisons import holm
-from gazekit.stats.predictions import Pass, Predictions
+from gazekit.stats.contrasts import ALL_NETWORKS, Contrast
+from gazekit.stats.estimates import Estimates, error_of_difference, estimate, mean_of
+from gazekit.stats.metrics import METRICS, features
+from gazekit.stats.multiple_comparisons import gatekeeping, holm
+from gazekit.stats.options import ComparisonOptions
+from gazekit.stats.predictions import Predictions
 from gazekit.stats.resampling import permutation_p
-from gazekit.stats.standard_error import Error, defined, error_of, pooled_luck
+from gazekit.stats.standard_error import defined, pooled_luck
 
-COLUMNS = [
-    "model",
-    "condition_a",
-    "condition_b",
-    "metric",
-    "seeds",
-    "value_a",
-    "value_b",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "effect_size",
-    "pictures_needed",
-    "pictures_for_size",
-    "detectable",
-    "p_pictures",
-    "p_seeds",
-]
+Measured = Mapping[tuple[str, str], Estimates]
 
 
-def pairs_of(predictions: Predictions, asked: Sequence[tuple[str, str]] | None) -> list[tuple[str, str, str]]:
-    """Return the (model, a, b) to compare: conditions that have finished runs of the same seeds."""
-    if asked is not None:
-        asked = _different(asked)
-    found: list[tuple[str, str, str]] = []
-    for model in predictions.models:
-        there = [condition for name, condition in predictions.predicted if name == model]
-        wanted = default_pairs(there) if asked is None else list(asked)
-        for name in {name for pair in wanted for name in pair} - set(predictions.conditions):
-            raise unknown_name("condition", name, predictions.conditions)
-        found += [(model, a, b) for a, b in wanted if a in there and b in there and _common(predictions, model, a, b)]
-    return found
+@dataclass
+class Difference:
+    """A row of ``paired.csv``: two sides in one metric.
 
+    Attributes
+    ----------
+    value_a, value_b, difference, low, high : float
+        Means over the ``seeds`` that both have; the difference with its 95 % interval.
+    p : float
+        The larger of ``p_pictures`` (permutation over pictures: are these networks alike?) and ``p_seeds`` (t test that
+        counts the luck of training: would networks of other seeds be?).
+    p_holm : float
+        Corrected over all comparisons of the metric.
+    pictures_needed, pictures_for_size, detectable : float
+        Test pictures that it takes to see the difference found, or one of a given size, 8 times in 10 by the hardest
+        step of Holm's correction; and the least true difference that is seen so often.
+    """
 
-def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
-    """Return human attention with every other condition, then the others with whole pictures."""
-    there = [name for name in references() if name in conditions]
-    others = [name for name in conditions if name not in there]
-    pairs = [(there[0], name) for name in there[1:]]
-    for reference in there:
-        pairs += [(reference, name) if reference == references()[0] else (name, reference) for name in others]
-    return pairs
+    model: str
+    condition_a: str
+    condition_b: str
+    metric: str
+    seeds: int
+    value_a: float
+    value_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    effect_size: float
+    pictures_needed: float
+    pictures_for_size: float
+    detectable: float
+    p_pictures: float
+    p_seeds: float
+    model_b: str = ""
+    family: int = 0
+    p_equivalence: float = float("nan")
+    p_not_inferior: float = float("nan")
 
 
 def paired_table(
-    measured: Mapping[tuple[str, str], Estimates],
-    pairs: Sequence[tuple[str, str, str]],
-    threshold: float,
-    permutations: int,
-    seed: int,
-    alpha: float = 0.05,
-    size: float | None = None,
+    measured: Measured, contrasts: Sequence[Contrast], options: ComparisonOptions | None = None
 ) -> pd.DataFrame:
-    """Return a row a model, pair and metric: difference, interval, p, Holm's p within the metric, effect size, power.
+    """Return a row a contrast and metric, see `Difference`.
 
-    ``value_a``, ``value_b`` and their ``difference`` are means over the ``seeds`` that both conditions have.
-    ``p`` is the larger one of the permutation test over pictures (``p_pictures``: are these networks alike?) and of the
-    t test that counts the luck of training as well (``p_seeds``: would networks of other seeds be?).
-    ``pictures_needed`` to see the difference found, and ``pictures_for_size`` one of the given ``size``, 8 times in 10;
-    ``detectable`` is the least true difference that is seen so often. Seen means: by the first and hardest step of
-    Holm's correction at ``alpha``.
+    Columns ``model_b``, ``family`` and those of equivalence are there only where models are compared with models, a
+    primary contrast is tested first, or there is a margin.
     """
-    rows = []
-    level = min(0.05, alpha / max(1, len(pairs)))
-    for model, a, b in track(pairs, "paired tests", len(pairs)):
-        sides = measured[model, a], measured[model, b]
-        test = partial(permutation_p, permutations=permutations, seed=seed, comparisons=len(pairs))
-        differences = paired_differences(*sides, threshold, test, luck_of(measured, model), level, size)
-        rows += [
-            {"model": model, "condition_a": a, "condition_b": b, "metric": metric, **found}
-            for metric, found in differences.items()
-        ]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    options = options or ComparisonOptions()
+    sizes = Counter(contrast.family for contrast in contrasts)
+    rows = [
+        row
+        for contrast in track(contrasts, "paired tests", len(contrasts))
+        for row in _differences(measured, contrast, options, sizes[contrast.family])
+    ]
+    table = pd.DataFrame([asdict(row) for row in rows], columns=list(Difference.__dataclass_fields__))
     for metric in METRICS:
-        family = table["metric"] == metric
-        table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
-    return table
+        of_metric = table["metric"] == metric
+        table.loc[of_metric, "p_holm"] = gatekeeping(table.loc[of_metric, "p"], table.loc[of_metric, "family"])
+        for column in ("p_equivalence", "p_not_inferior"):
+            table.loc[of_metric, column] = holm(table.loc[of_metric, column])
+    unused = ["model_b"] if not table["model_b"].any() else []
+    unused += ["family"] if options.primary_contrast is None else []
+    unused += ["p_equivalence", "p_not_inferior"] if options.margin is None else []
+    return table.drop(columns=unused)
 
 
-def luck_of(measured: Mapping[tuple[str, str], Estimates], model: str) -> dict[str, tuple[float, int]]:
-    """Return, per metric, the variance of a model's differences from seed to seed and its degrees of freedom."""
-    sides = [found for (name, _), found in measured.items() if name == model]
+def _differences(
+    measured: Measured, contrast: Contrast, options: ComparisonOptions, comparisons: int
+) -> list[Difference]:
+    """Compare two sides over the seeds that both have, in every metric."""
+    a, b = _sides(measured, contrast)
+    luck, level = _luck(measured, contrast), min(0.05, options.alpha / comparisons)
+    by_pictures = permutation_p(
+        a.features,
+        b.features,
+        a.measuring.threshold,
+        permutations=options.permutations,
+        seed=options.seed,
+        comparisons=comparisons,
+    )
+    rows = []
+    for metric in METRICS:
+        sides = defined(a.values)[metric], defined(b.values)[metric]
+        value = float((sides[0] - sides[1]).mean())
+        error, low, high = error_of_difference(a, b, metric, luck.get(metric))
+        by_seeds, size = error.p(value), options.difference
+        row = Difference(
+            contrast.model_a,
+            contrast.condition_a,
+            contrast.condition_b,
+            metric,
+            len(a.seeds),
+            float(sides[0].mean()),
+            float(sides[1].mean()),
+            value,
+            low,
+            high,
+            max(by_pictures[metric], by_seeds),
+            float("nan"),
+            value / error.pictures if error.pictures > 0 else float("nan"),
+            error.pictures_needed(value, level),
+            error.pictures_needed(size, level) if size is not None and error.se > 0 else float("nan"),
+            error.detectable(level) if error.se > 0 else float("nan"),
+            by_pictures[metric],
+            by_seeds,
+            contrast.model_b if contrast.model_b != contrast.model_a else "",
+            contrast.family,
+        )
+        if options.margin is not None:
+            better = value if METRICS[metric].higher_is_better else -value
+            row.p_equivalence = error.equivalence_p(value, options.margin)
+            row.p_not_inferior = error.not_below_p(better, options.margin)
+        rows.append(row)
+    return rows
+
+
+def _sides(measured: Measured, contrast: Contrast) -> tuple[Estimates, Estimates]:
+    """Return both sides, of the seeds that both have; over all networks the mean of those that have both."""
+    if contrast.model_a == ALL_NETWORKS:
+        models = [m for m, c in measured if c == contrast.condition_a and (m, contrast.condition_b) in measured]
+        pairs = [(measured[m, contrast.condition_a], measured[m, contrast.condition_b]) for m in models]
+    else:
+        pairs = [(measured[contrast.sides[0]], measured[contrast.sides[1]])]
+    common = sorted(set.intersection(*(set(side.seeds) for pair in pairs for side in pair)))
+    a, b = zip(*((pair[0].only(common), pair[1].only(common)) for pair in pairs), strict=True)
+    return (a[0], b[0]) if len(pairs) == 1 else (mean_of(a), mean_of(b))
+
+
+def _luck(measured: Measured, contrast: Contrast) -> dict[str, tuple[float, int]]:
+    """Return, per metric, the variance of a model's differences from seed to seed and its degrees of freedom.
+
+    It is pooled over all conditions of the model; nothing is known beforehand of models against models.
+    """
+    if contrast.model_a != contrast.model_b or contrast.model_a == ALL_NETWORKS:
+        return {}
+    sides = [side for (name, _), side in measured.items() if name == contrast.model_a]
     common = sorted(set.intersection(*(set(side.seeds) for side in sides)))
     if len(common) < 2:
         return dict.fromkeys(METRICS, (0.0, 0))
@@ -110,99 +168,24 @@ def luck_of(measured: Mapping[tuple[str, str], Estimates], model: str) -> dict[s
     return {metric: pooled_luck(np.stack([values[metric][index] for values, index in rows])) for metric in METRICS}
 
 
-def paired_differences(
-    a: Estimates,
-    b: Estimates,
-    threshold: float,
-    test: Callable[[Features, Features, float], dict[str, float]],
-    luck: Mapping[str, tuple[float, int]],
-    level: float = 0.05,
-    size: float | None = None,
-) -> dict[str, dict[str, float]]:
-    """Compare two conditions over the seeds that both have: difference, interval, p and power of every metric.
-
-    Parameters
-    ----------
-    test : Callable[[Features, Features, float], dict[str, float]]
-        Gives p of two conditions by their pictures; `gazekit.stats.resampling.permutation_p`.
-    luck : Mapping[str, tuple[float, int]]
-        As `luck_of` gives it.
-    level : float
-        The p-value at which a difference counts as seen, where pictures are counted.
-    size : float, optional
-        Of a difference for which they are counted as well.
-    """
-    common = sorted(set(a.seeds) & set(b.seeds))
-    a, b = a.only(common), b.only(common)
-    by_pictures = test(a.features, b.features, threshold)
-    rows = {}
-    for metric in METRICS:
-        sides = defined(a.values)[metric], defined(b.values)[metric]
-        value = float((sides[0] - sides[1]).mean())
-        error, low, high = _error(a, b, metric, luck[metric])
-        by_seeds = error.p(value)
-        rows[metric] = {
-            "seeds": len(common),
-            "value_a": float(sides[0].mean()),
-            "value_b": float(sides[1].mean()),
-            "difference": value,
-            "low": low,
-            "high": high,
-            "p": max(by_pictures[metric], by_seeds),
-            "p_holm": float("nan"),
-            "effect_size": value / error.pictures if error.pictures > 0 else float("nan"),
-            "pictures_needed": error.pictures_needed(value, level),
-            "pictures_for_size": error.pictures_needed(size, level)
-            if size is not None and error.se > 0
-            else float("nan"),
-            "detectable": error.detectable(level) if error.se > 0 else float("nan"),
-            "p_pictures": by_pictures[metric],
-            "p_seeds": by_seeds,
-        }
-    return rows
-
-
-def floor_differences(predictions: Predictions, measured: Mapping[tuple[str, str], Estimates]) -> list[dict[str, Any]]:
+def floor_differences(predictions: Predictions, measured: Measured) -> list[dict[str, str | float]]:
     """Return how much farther from the ratings each condition's histograms are than a constant one: EMD, r = 2, paired.
 
     Returns
     -------
-    list of dicts: model, condition, floor (the constant histogram's EMD), difference, low, high.
+    list of dict
+        model, condition, floor (the constant histogram's EMD), difference, low, high.
     """
     constant = predictions.constant
     floors: dict[int, Estimates] = {}  # by the number of seeds, which the pictures drawn depend on
-    rows = []
-    for (model, condition), found in track(measured.items(), "against the floor", len(measured)):
-        count = len(found.seeds)
+    rows: list[dict[str, str | float]] = []
+    for (model, condition), side in track(measured.items(), "against the floor", len(measured)):
+        count = len(side.seeds)
         if count not in floors:
             alike = features(np.broadcast_to(constant, (count, *constant.shape)), predictions.actual)
-            floors[count] = estimate(alike, found.seeds, found.threshold, found.resamples, found.seed)
-        floor = floors[count]
-        value, there = float(found.values["emd2"].mean()), float(floor.values["emd2"].mean())
-        _, low, high = _error(found, floor, "emd2", None)
-        figures = {"floor": there, "difference": value - there, "low": low, "high": high}
+            floors[count] = estimate(alike, side.seeds, side.measuring)
+        value, floor = (float(one.values["emd2"].mean()) for one in (side, floors[count]))
+        _, low, high = error_of_difference(side, floors[count], "emd2")
+        figures = {"floor": floor, "difference": value - floor, "low": low, "high": high}
         rows.append({"model": model, "condition": condition, **figures})
     return rows
-
-
-def _error(a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | None) -> tuple[Error, float, float]:
-    """Return the error of a difference of the same seeds' means, and its 95 % interval."""
-    values = defined(a.values)[metric] - defined(b.values)[metric]
-    error = error_of(values, a.without[metric] - b.without[metric], a.features.n, luck)
-    replicates = a.replicates[metric] - b.replicates[metric]
-    least, most = limits_of(metric)
-    return error, *error.widened(float(values.mean()), replicates, (least - most, most - least))
-
-
-def _different(pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return every pair once, either way round."""
-    found: dict[frozenset[str], tuple[str, str]] = {}
-    for a, b in pairs:
-        if a == b:
-            raise InputError(f"a pair is of two different conditions; found {a} and {b}")
-        found.setdefault(frozenset((a, b)), (a, b))
-    return list(found.values())
-
-
-def _common(predictions: Predictions, model: str, a: str, b: str) -> set[Pass]:
-    return set(predictions.predicted[model, a]) & set(predictions.predicted[model, b])

@@ -24,7 +24,7 @@ _CELLS = 400_000
 
 
 @dataclass(frozen=True)
-class Error:
+class StandardError:
     """Standard error of a mean over seeds.
 
     Attributes
@@ -48,6 +48,16 @@ class Error:
         if self.se <= 0:
             return 1.0 if value == 0 else 0.0
         return float(2 * student.sf(abs(value) / self.se, self.df))
+
+    def equivalence_p(self, value: float, margin: float) -> float:
+        """Return the p-value of the two one-sided tests that a true value lies within ``margin`` of 0."""
+        return max(self.not_below_p(value, margin), self.not_below_p(-value, margin))
+
+    def not_below_p(self, value: float, margin: float) -> float:
+        """Return the one-sided p-value that a true value is above ``-margin`` (non-inferiority)."""
+        if self.se <= 0:
+            return 0.0 if value > -margin else 1.0
+        return float(student.sf((value + margin) / self.se, self.df))
 
     def detectable(self, alpha: float = 0.05, power: float = 0.8) -> float:
         """Return the smallest true value that has p <= ``alpha`` with the given power."""
@@ -89,25 +99,47 @@ def pooled_luck(values: Floats) -> tuple[float, int]:
     return (2 * float((rest**2).sum()) / freedom if freedom else 0.0), freedom
 
 
-def error_of(values: Floats, without: Floats, pictures: int, luck: tuple[float, int] | None = None) -> Error:
+def error_of(
+    values: Floats, without: Floats, pictures: int, luck: tuple[float, int] | None = None, *, overlap: float = 1.0
+) -> StandardError:
     """Return the error of the mean of values (S,) from the same ones without each picture or group (S, G).
 
-    ``luck`` : their variance from seed to seed and its degrees of freedom, if more is known of it than they tell.
+    Parameters
+    ----------
+    values, without : ndarray
+        A metric with each seed, shape (S,), and without each picture or group, shape (S, G).
+    pictures : int
+        The number of pictures.
+    luck : (float, int), optional
+        Their variance from seed to seed and its degrees of freedom, if more is known of it than they tell.
+    overlap : float
+        What the variance is multiplied with; above 1 in cross-validation, see `overlap_of`.
     """
     seeds, groups = without.shape
     centred = without - without.mean(axis=1, keepdims=True)
     covariance = (groups - 1) / groups * centred @ centred.T  # of the seeds' values, over test pictures
-    of_mean = float(covariance.mean())
-    spread = float(np.sqrt(pictures * of_mean))
+    of_mean = max(0.0, float(covariance.mean()))
+    over_pictures = float(np.sqrt(overlap * pictures * of_mean))
+    most = float("inf") if overlap == 1 else groups - 1.0
     if seeds == 1:
-        return Error(float(np.sqrt(of_mean)), float("inf"), spread)
+        return StandardError(float(np.sqrt(overlap * of_mean)), most, over_pictures)
     common = max(0.0, float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1)))
     one, freedom = luck if luck is not None and luck[1] > 0 else (float(np.var(values, ddof=1)), seeds - 1)
     between = one / seeds
     variance = between + common
     df = freedom * (variance / between) ** 2 if between > 0 else float("inf")
     lasting = max(0.0, between - (of_mean - common))  # less what each network errs by itself on single pictures
-    return Error(float(np.sqrt(variance)), float(df), spread, lasting)
+    return StandardError(float(np.sqrt(overlap * variance)), min(float(df), most), over_pictures, overlap * lasting)
+
+
+def overlap_of(folds: int) -> float:
+    """Return what the variance is multiplied with where each is tested once in so many folds.
+
+    Networks of two folds share most of their training pictures, so that a picture tells on its own prediction and, as
+    a training picture, on all others. Nadeau and Bengio (2003) add the ratio of test to training pictures; half of it
+    is what covers where the tests of folds do not overlap (docs/cross-validation.md has the simulation).
+    """
+    return 1 + folds / (2 * (folds - 1))
 
 
 def defined(found: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -25,8 +25,10 @@ from scipy.stats import t as student
 
 from gazekit.stats.comparison_folder import read_predictions
 from gazekit.stats.conclusion import conclusion
-from gazekit.stats.estimates import estimate
-from gazekit.stats.paired import paired_table, pairs_of
+from gazekit.stats.contrasts import contrasts_of
+from gazekit.stats.estimates import Measuring, estimate
+from gazekit.stats.options import ComparisonOptions
+from gazekit.stats.paired import paired_table
 from gazekit.stats.predictions import Predictions
 from gazekit.stats.summary_table import summary_table
 from pipelines.demo import Demo, run_demo
@@ -37,16 +39,16 @@ PERMUTATIONS, RESAMPLES = 1999, 500
 def claims_under(results: Predictions, deals: int, seed: int) -> Iterator[list[str]]:
     """What the comparison claims of each deal, through its own functions."""
     rng = np.random.default_rng(seed)
-    pairs = pairs_of(results, None)
+    contrasts, options = contrasts_of(results), ComparisonOptions(permutations=PERMUTATIONS)
     for _ in range(deals):
         dealt = replace(results, actual=results.actual[rng.permutation(len(results.actual))])
         measured = {
-            key: estimate(dealt.features(*key), sorted(seeds), dealt.threshold, RESAMPLES, 0)
+            key: estimate(dealt.features(*key), sorted(seeds), Measuring(dealt.threshold, RESAMPLES))
             for key, seeds in dealt.predicted.items()
         }
-        paired = paired_table(measured, pairs, dealt.threshold, PERMUTATIONS, 0)
+        paired = paired_table(measured, contrasts, options)
         table = summary_table(dealt, measured, 0)
-        words = conclusion(table, paired, primary="srcc", alpha=0.05)
+        words = conclusion(table, paired, options)
         yield [f"{claim['a']}-{claim['b']}" for claim in words["claims"] if claim["claimed"]]
 
 

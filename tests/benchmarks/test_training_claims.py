@@ -13,8 +13,10 @@ import pytest
 from scipy.stats import binom
 
 from gazekit.stats.conclusion import conclusion
-from gazekit.stats.estimates import estimate
-from gazekit.stats.paired import default_pairs, paired_table
+from gazekit.stats.contrasts import contrasts_of
+from gazekit.stats.estimates import Measuring, estimate
+from gazekit.stats.options import ComparisonOptions
+from gazekit.stats.paired import paired_table
 from gazekit.stats.predictions import Pass, Predictions
 from gazekit.stats.summary_table import summary_table
 
@@ -49,14 +51,14 @@ def study(seed: int, skill: dict[str, float], luck: float) -> Predictions:
 def claims(results: Predictions) -> list[dict[str, object]]:
     """What the comparison would claim, through its own functions."""
     measured = {
-        key: estimate(results.features(*key), [Pass(number) for number in range(SEEDS)], 5.0, 500, 0)
+        key: estimate(results.features(*key), [Pass(number) for number in range(SEEDS)], Measuring(5.0, 500))
         for key in results.predicted
     }
-    pairs = [(model, a, b) for model in MODELS for a, b in default_pairs(CONDITIONS)]
-    paired = paired_table(measured, pairs, 5.0, permutations=499, seed=0)
+    options = ComparisonOptions(permutations=499)
+    paired = paired_table(measured, contrasts_of(results), options)
 
     table = summary_table(results, measured, 0)
-    words = conclusion(table, paired, primary="srcc", alpha=0.05)
+    words = conclusion(table, paired, options)
     return [claim for claim in words["claims"] if claim["claimed"]]
 
 

@@ -13,42 +13,9 @@ from click.testing import CliRunner
 from gazekit.cli import gazekit
 from gazekit.core.errors import FormatError, InputError
 from gazekit.stats.comparison import compare
-from gazekit.stats.paired import default_pairs
+from gazekit.stats.contrasts import default_pairs
 
-SCORE = np.arange(1, 11)
-SKILL = {"human": 1.0, "original": 0.9, "shuffled": 0.0}
-
-
-def histograms(centre: np.ndarray) -> np.ndarray:
-    p = np.exp(-((SCORE - centre[..., None]) ** 2) / 4)
-    return np.asarray(p / p.sum(-1, keepdims=True))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, rng: np.random.Generator) -> Path:
-    """A comparison folder with predictions of known skill: 60 test pictures, 2 models, 3 conditions, 3 seeds."""
-    names = [f"{n:03d}" for n in range(100)]
-    true = rng.normal(0, 1.2, 100)
-    counts = pd.DataFrame(
-        [rng.multinomial(12, row) for row in histograms(5.5 + true)], columns=[f"c{k}" for k in SCORE]
-    )
-    counts.insert(0, "split", ["train"] * 30 + ["validation"] * 10 + ["test"] * 60)
-    counts.insert(0, "image", names)
-    counts.to_csv(tmp_path / "truth.csv", index=False)
-    grid = {"models": ["a", "b"], "conditions": list(SKILL), "seeds": [0, 1, 2]}
-    config = {"grid": grid, "dataset": {"path": "not-there.dataset.h5", "sha256": ""}, "scheme": "default"}
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    for model in grid["models"]:
-        for condition, skill in SKILL.items():
-            for seed in range(3):
-                cell = tmp_path / "runs" / str(model) / condition / f"seed{seed}"
-                cell.mkdir(parents=True)
-                centre = 5.5 + skill * true[40:] + rng.normal(0, 0.4, 60)
-                table = pd.DataFrame(histograms(centre), columns=[f"p{k}" for k in SCORE])
-                table.insert(0, "image", names[40:])
-                table.to_csv(cell / "predictions.csv", index=False)
-                (cell / "done.json").write_text("{}")
-    return tmp_path
+CONDITIONS = ("human", "original", "shuffled")
 
 
 def test_what_is_there_is_found_and_what_is_not_is_not(folder: Path) -> None:
@@ -64,7 +31,7 @@ def test_what_is_there_is_found_and_what_is_not_is_not(folder: Path) -> None:
 
 
 def test_for_an_error_less_is_better(folder: Path) -> None:
-    compare(folder, primary="mae", resamples=200, permutations=499)
+    compare(folder, metric="mae", resamples=200, permutations=499)
     words = json.loads((folder / "conclusion.json").read_text())
     claim = next(c for c in words["claims"] if c["b"] == "shuffled" and c["model"] == "a")
     assert claim["difference"] < 0
@@ -115,7 +82,7 @@ def test_conditions_are_compared_over_the_seeds_that_both_have(folder: Path) -> 
 def test_what_nobody_asked_for_is_not_unfinished(folder: Path) -> None:
     """Conditions may have been trained with different seeds, one command after the other."""
     config = json.loads((folder / "config.json").read_text())
-    cells = [[m, c, s] for m in "ab" for c in SKILL for s in (range(3) if c == "human" else range(2))]
+    cells = [[m, c, s] for m in "ab" for c in CONDITIONS for s in (range(3) if c == "human" else range(2))]
     (folder / "config.json").write_text(json.dumps(config | {"cells": cells}))
     for condition in ("original", "shuffled"):
         for done in folder.glob(f"runs/*/{condition}/seed2/done.json"):

@@ -1,0 +1,114 @@
+"""Which models and conditions are compared with which, and in what order they are tested."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gazekit.conditions import references
+from gazekit.core.errors import InputError, unknown_name
+from gazekit.stats.predictions import Predictions
+
+ALL_NETWORKS = "all networks"
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A model on a condition against a model, mostly the same one, on another.
+
+    Attributes
+    ----------
+    family : int
+        A family is tested only where everything in the families before it is claimed.
+    """
+
+    model_a: str
+    condition_a: str
+    model_b: str
+    condition_b: str
+    family: int = 0
+
+    @property
+    def sides(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        """Return the model and condition of either side."""
+        return (self.model_a, self.condition_a), (self.model_b, self.condition_b)
+
+
+def contrasts_of(
+    predictions: Predictions,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    primary: tuple[str, str] | None = None,
+) -> list[Contrast]:
+    """Return what is to be compared: pairs that have finished runs of the same seeds.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        What there is.
+    pairs : sequence of (str, str), optional
+        Each side a condition, of every model, or MODEL:CONDITION; else ``human`` with every other condition and every
+        other one with ``original``.
+    primary : (str, str), optional
+        The contrast that is tested first: over all networks, then for each of them, then all other pairs.
+
+    Raises
+    ------
+    InputError
+        An unknown model or condition, or a pair of a thing with itself.
+    """
+    contrasts = []
+    for model in predictions.models:
+        conditions = [condition for name, condition in predictions.predicted if name == model]
+        wanted = default_pairs(conditions) if pairs is None else [*pairs]
+        contrasts += [_contrast(predictions, model, a, b) for a, b in ([primary] if primary else []) + wanted]
+    contrasts = _once([one for one in contrasts if _common(predictions, one)])
+    if primary is None:
+        return contrasts
+    first = [one for one in contrasts if {one.condition_a, one.condition_b} == set(primary)]
+    first = [one for one in first if one.model_a == one.model_b]
+    families = [Contrast(ALL_NETWORKS, primary[0], ALL_NETWORKS, primary[1])] if len(first) > 1 else []
+    families += [_in_family(one, len(families)) for one in first]
+    last = families[-1].family + 1 if families else 0
+    return families + [_in_family(one, last) for one in contrasts if one not in first]
+
+
+def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
+    """Return human attention with every other condition, then the others with whole pictures."""
+    there = [name for name in references() if name in conditions]
+    others = [name for name in conditions if name not in there]
+    pairs = [(there[0], name) for name in there[1:]]
+    for reference in there:
+        pairs += [(reference, name) if reference == references()[0] else (name, reference) for name in others]
+    return pairs
+
+
+def _contrast(predictions: Predictions, model: str, a: str, b: str) -> Contrast:
+    sides: list[tuple[str, str]] = []
+    for text in (a, b):
+        named, _, condition = text.rpartition(":")
+        if named and named not in predictions.models:
+            raise unknown_name("model", named, predictions.models)
+        if condition not in predictions.conditions:
+            raise unknown_name("condition", condition, predictions.conditions)
+        sides.append((named or model, condition))
+    if sides[0] == sides[1]:
+        raise InputError(f"a pair is of two different conditions; found {a} and {b}")
+    return Contrast(*sides[0], *sides[1])
+
+
+def _common(predictions: Predictions, contrast: Contrast) -> bool:
+    """Return whether both sides have finished runs of the same seeds."""
+    a, b = (predictions.predicted.get(side, {}) for side in contrast.sides)
+    return bool(a.keys() & b.keys())
+
+
+def _once(contrasts: Sequence[Contrast]) -> list[Contrast]:
+    """Return every contrast once, whichever way round."""
+    first: dict[frozenset[tuple[str, str]], Contrast] = {}
+    for contrast in contrasts:
+        first.setdefault(frozenset(contrast.sides), contrast)
+    return list(first.values())
+
+
+def _in_family(contrast: Contrast, family: int) -> Contrast:
+    return Contrast(contrast.model_a, contrast.condition_a, contrast.model_b, contrast.condition_b, family)

@@ -1,0 +1,143 @@
+"""What is claimed: a primary contrast first, equivalence within a margin, models against models."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ttest_1samp
+
+from gazekit.core.errors import InputError
+from gazekit.stats.comparison import compare
+from gazekit.stats.contrasts import ALL_NETWORKS, contrasts_of
+from gazekit.stats.multiple_comparisons import gatekeeping, holm
+from gazekit.stats.predictions import Pass, Predictions
+from gazekit.stats.standard_error import error_of, overlap_of
+from tests.needs import need
+
+FAST = {"resamples": 100, "permutations": 199}
+
+
+def claims(folder: Path) -> dict[tuple[str, str, str], dict[str, object]]:
+    words = json.loads((folder / "conclusion.json").read_text())
+    return {(one["model"], one["a"], one["b"]): one for one in words["claims"]}
+
+
+def test_the_primary_contrast_is_not_taxed_by_the_others(folder: Path) -> None:
+    compare(folder, **FAST)
+    before = claims(folder)
+    compare(folder, primary_contrast=("human", "shuffled"), **FAST)
+    after = claims(folder)
+    first = after[ALL_NETWORKS, "human", "shuffled"]
+    assert first["family"] == 0
+    assert first["p_holm"] == first["p"]
+    assert [after[m, "human", "shuffled"]["family"] for m in "ab"] == [1, 1]
+    for model in "ab":
+        assert after[model, "human", "shuffled"]["p_holm"] <= before[model, "human", "shuffled"]["p_holm"]
+        assert after[model, "human", "original"]["family"] == 2
+
+
+def test_over_all_networks_it_is_the_mean_of_theirs(folder: Path) -> None:
+    compare(folder, primary_contrast=("human", "shuffled"), **FAST)
+    table = pd.read_csv(folder / "paired.csv").query("condition_b == 'shuffled' and condition_a == 'human'")
+    differences = table.pivot(index="metric", columns="model", values="difference")
+    assert differences[ALL_NETWORKS].to_numpy() == pytest.approx(differences[["a", "b"]].mean(axis=1).to_numpy())
+    width = table.assign(width=table["high"] - table["low"]).pivot(index="metric", columns="model", values="width")
+    assert width.loc["srcc", ALL_NETWORKS] < 1.05 * width.loc["srcc", ["a", "b"]].max()
+
+
+def test_nothing_is_claimed_behind_a_closed_gate(folder: Path) -> None:
+    """Human and whole pictures are alike here, so that even the large difference from shuffled counts for nothing."""
+    compare(folder, primary_contrast=("human", "original"), **FAST)
+    found = claims(folder)
+    gate = found[ALL_NETWORKS, "human", "original"]
+    assert not gate["claimed"]
+    assert all(one["p_holm"] >= gate["p_holm"] for one in found.values())
+    assert not any(one["claimed"] for one in found.values())
+
+
+def test_gates_by_hand() -> None:
+    p, family = [0.001, 0.02, 0.5, 0.001], [0, 1, 1, 2]
+    assert gatekeeping(p, family).tolist() == [0.001, 0.04, 0.5, 0.5]
+    assert gatekeeping(p, [0] * 4) == pytest.approx(holm(p))
+
+
+def test_equivalence_is_that_of_two_one_sided_t_tests(rng: np.random.Generator) -> None:
+    """With one value a seed and no pictures in common, the error is Student's, and so are its tests."""
+    values = rng.normal(0.02, 0.05, 9)
+    error = error_of(values, np.repeat(values[:, None], 40, axis=1), 40)
+    for margin in (0.03, 0.06, 0.2):
+        above = ttest_1samp(values, -margin, alternative="greater").pvalue
+        below = ttest_1samp(values, margin, alternative="less").pvalue
+        assert error.not_below_p(values.mean(), margin) == pytest.approx(above)
+        assert error.equivalence_p(values.mean(), margin) == pytest.approx(max(above, below))
+
+
+def test_equivalence_agrees_with_statsmodels(rng: np.random.Generator) -> None:
+    need(find_spec("statsmodels"), "statsmodels")
+    from statsmodels.stats.weightstats import DescrStatsW
+
+    values = rng.normal(0.02, 0.05, 9)
+    error = error_of(values, np.repeat(values[:, None], 40, axis=1), 40)
+    expected = DescrStatsW(values).ttost_mean(-0.06, 0.06)[0]
+    assert error.equivalence_p(values.mean(), 0.06) == pytest.approx(expected)
+
+
+def test_a_margin_answers_whether_one_is_as_good(folder: Path) -> None:
+    compare(folder, metric="mae", margin=2.0, pairs=[("human", "original"), ("human", "shuffled")], **FAST)
+    assert all(one["equivalent"] and one["not_inferior"] for one in claims(folder).values())
+    compare(folder, metric="mae", margin=0.001, pairs=[("human", "original"), ("shuffled", "human")], **FAST)
+    found = claims(folder)
+    assert not any(one["equivalent"] for one in found.values())
+    assert not found["a", "shuffled", "human"]["not_inferior"]  # an error: more is worse
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert words["margin"] == 0.001
+    assert any("neither equivalence within 0.001 nor" in text for text in words["sentences"])
+    with pytest.raises(InputError, match="margin of equivalence is 0"):
+        compare(folder, margin=0)
+
+
+def test_models_are_compared_with_models(folder: Path) -> None:
+    compare(folder, pairs=[("a:human", "b:shuffled"), ("b:human", "a:human")], **FAST)
+    table = pd.read_csv(folder / "paired.csv").query("metric == 'srcc'")
+    assert table[["model", "condition_a", "model_b", "condition_b"]].to_numpy().tolist() == [
+        ["a", "human", "b", "shuffled"],
+        ["b", "human", "a", "human"],
+    ]
+    rows = pd.read_csv(folder / "comparison.csv").query("level == 'condition'")
+    rows = rows.set_index(["model", "condition"])["srcc"]
+    assert table["difference"].iloc[0] == pytest.approx(rows["a", "human"] - rows["b", "shuffled"])
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert any(text.startswith("between a on human and b on shuffled, a on human gives") for text in words["sentences"])
+    with pytest.raises(InputError, match="unknown model 'c'"):
+        compare(folder, pairs=[("c:human", "a:human")], **FAST)
+    with pytest.raises(InputError, match="two different conditions; found a:human and a:human"):
+        compare(folder, pairs=[("a:human", "a:human")], **FAST)
+
+
+def test_names_of_models_may_hold_a_colon() -> None:
+    shares = {Pass(0): np.full((9, 5), 0.2)}
+    predicted = {("timm:vit", "human"): shares, ("timm:vit", "original"): shares}
+    counts = np.ones((9, 5), dtype=np.int64)
+    found = Predictions([*"abcdefghi"], counts, counts, predicted, 2.5, ["timm:vit"], ["human", "original"])
+    (contrast,) = contrasts_of(found, [("timm:vit:human", "original")])
+    assert contrast.sides == (("timm:vit", "human"), ("timm:vit", "original"))
+
+
+def test_in_cross_validation_the_error_counts_that_training_sets_overlap(folder: Path) -> None:
+    compare(folder, **FAST)
+    one_split = pd.read_csv(folder / "paired.csv").query("metric == 'mae'").iloc[0]
+    truth = pd.read_csv(folder / "truth.csv", dtype={"image": str}).query("split == 'test'")
+    truth.insert(2, "fold", np.arange(60) % 10 + 1)
+    truth.to_csv(folder / "truth.csv", index=False)
+    compare(folder, **FAST)
+    folds = pd.read_csv(folder / "paired.csv").query("metric == 'mae'").iloc[0]
+    assert folds["difference"] == one_split["difference"]
+    assert folds["detectable"] > 1.05 * one_split["detectable"]
+    words = json.loads((folder / "conclusion.json").read_text())
+    assert "on 60 pictures, each tested once in 10 folds, 3 seeds" in words["sentences"][0]
+    assert overlap_of(10) == pytest.approx(1 + 10 / 18)
