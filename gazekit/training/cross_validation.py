@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gazekit.conditions import networks
 from gazekit.core.errors import ConfigError
 from gazekit.core.files import whole_file, write_text
 from gazekit.core.tables import read_table, write_table
@@ -100,9 +101,9 @@ def _pool_attention(out: Path, whole: Run, parts: Sequence[Run], fold: Index) ->
     """Pool networks' own attention, each picture's by the network that was not trained on it."""
     from gazekit.training.synthetic import attention_file
 
-    files = [attention_file(out, part) for part in parts]
-    if whole.repeat > 1 or not all(file.exists() for file in files):
+    if whole.repeat > 1 or whole.condition not in networks():
         return
+    files = [attention_file(out, part) for part in parts]
     pooled: dict[str, Any] = {}
     for part, file in zip(parts, files, strict=True):
         with np.load(file) as content:
