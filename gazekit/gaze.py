@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -14,6 +15,12 @@ from gazekit.screen import Screen
 
 EyeChoice = Literal["left", "right", "average", "strict"]
 EYE_CHOICES = ("left", "right", "average", "strict")
+HOLE_MS = 100.0  # a step without samples above this, and above three intervals, is a hole: nothing was recorded there
+_TICK_US = 1000  # stamps in whole milliseconds may be shared by several samples
+RATES_HZ = (30, 40, 50, 60, 75, 90, 100, 120, 125, 150, 180, 200, 240, 250, 300, 400, 500, 600, 1000, 1200, 1250, 2000)
+_LIMITS_HZ = (5.0, 5000.0)
+_UNITS = (("milliseconds", 1e3), ("seconds", 1e6), ("nanoseconds", 1e-3), ("microseconds", 1.0))
+_ENOUGH = 50  # samples whose steps say which unit of time they are in
 
 _WIDTHS = {
     "gaze": 2,
@@ -149,6 +156,7 @@ class GazeRecording:
         """Make a recording of one eye, or of an average, from screen pixels; NaN where it was lost.
 
         The samples are kept as the left eye; the right is missing, so that ``left`` and ``average`` give them back.
+        Exactly (0, 0) and (-1, -1), as trackers write for "none", are lost too.
 
         Parameters
         ----------
@@ -182,7 +190,7 @@ class GazeRecording:
             raise InputError(
                 f"time, x and y must be columns of one length; found shapes {time.shape}, {x.shape}, {y.shape}"
             )
-        lost = ~(np.isfinite(x) & np.isfinite(y))
+        lost = ~(np.isfinite(x) & np.isfinite(y)) | ((x == y) & ((x == 0) | (x == -1)))
         gaze = screen.px_to_display(np.where(lost, np.nan, x), np.where(lost, np.nan, y))
         return cls(time, time.copy(), Eye.from_gaze(gaze, pupil_mm=pupil_mm), Eye.missing(len(time)))
 
@@ -212,10 +220,83 @@ class GazeRecording:
 
     @property
     def rate_hz(self) -> float:
-        """Nominal sampling rate, 1 over the median positive interval of the device clock; NaN below two samples."""
+        """Nominal sampling rate of the device clock, see `sampling_interval_us`; NaN below two samples."""
+        return 1e6 / sampling_interval_us(self.device_time_us)
+
+    def stretches(self) -> list[slice]:
+        """Return the runs of samples without a hole (see `HOLE_MS`) or a step back of the device clock."""
         steps = np.diff(self.device_time_us)
-        steps = steps[steps > 0]
-        return float(1e6 / np.median(steps)) if len(steps) else float("nan")
+        torn = np.flatnonzero((steps > hole_us(sampling_interval_us(self.device_time_us))) | (steps < 0)) + 1
+        edges = [0, *torn.tolist(), len(self)]
+        return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
+
+
+def sampling_interval_us(time_us: Index) -> float:
+    """Compute the nominal interval: recorded time over the samples that it had room for, snapped to a tracker's rate.
+
+    Holes and steps back are no recorded time; a step that has room for several samples counts as that many. So stamps
+    that are rounded (300 Hz as 3, 3, 4 ms) or jitter still give the rate. NaN where no stamp rises.
+    """
+    steps = np.diff(time_us)
+    if not len(steps) or steps.max() <= 0:
+        return float("nan")
+    if 0 < steps.min() and steps.max() < 1.75 * steps.min():
+        return _snapped(float(time_us[-1] - time_us[0]) / len(steps))
+    interval = float(np.median(steps[steps > 0]))
+    steps = steps[steps >= (0 if shared_stamps(steps) else 1)]
+    steps = steps[steps <= hole_us(interval)]
+    for _ in range(3):
+        interval = float(steps.sum() / np.maximum(np.floor(steps / interval + 0.25), 1).sum())
+    return _snapped(interval)
+
+
+def shared_stamps(steps_us: Index) -> bool:
+    """Tell whether steps of 0 come from stamps rounded to milliseconds, and not from samples that came twice.
+
+    They do where more than one step in twenty is 0 and nearly all others are of one millisecond.
+    """
+    ticks = steps_us[steps_us > 0]
+    zeros = int((steps_us == 0).sum())
+    return zeros > max(10, 0.05 * len(steps_us)) and bool((ticks == _TICK_US).mean() > 0.95)
+
+
+def hole_us(interval_us: float) -> float:
+    """Return the step between two stamps, microseconds, above which nothing was recorded in between."""
+    return max(HOLE_MS * 1000, 3 * interval_us)
+
+
+def check_rate(time_us: Index) -> None:
+    """Refuse time stamps that no eye tracker gives, which are in another unit than said.
+
+    Raises
+    ------
+    InputError
+        Fewer than 5 or more than 5,000 samples a second; the unit that would make sense is named.
+    """
+    if len(time_us) < _ENOUGH:
+        return
+    rate = 1e6 / sampling_interval_us(time_us)
+    if _LIMITS_HZ[0] <= rate <= _LIMITS_HZ[1]:
+        return
+    if not np.isfinite(rate):
+        raise InputError(
+            f"the time stamps of all {len(time_us)} samples are equal or fall; is their unit of time right?"
+        )
+    likely = [
+        f"{unit} given as {other}"
+        for unit, size in _UNITS
+        for other, size_other in _UNITS
+        if unit != other and 25 <= rate * size_other / size <= 2500
+    ]
+    raise InputError(
+        f"the time stamps mean {rate:,.3g} samples a second, which no eye tracker takes (5 to 5,000): their unit of "
+        f"time is wrong; they look like {' or '.join(likely) if likely else 'another unit'}"
+    )
+
+
+def _snapped(interval_us: float) -> float:
+    rate = min(RATES_HZ, key=lambda r: abs(r * interval_us - 1e6))
+    return 1e6 / rate if abs(rate * interval_us - 1e6) <= 1e4 else interval_us
 
 
 def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:

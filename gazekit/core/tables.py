@@ -19,8 +19,8 @@ FIXATION_COLUMNS = (
     "participant",  # pseudonym
     "image",  # id of the picture on screen, empty between pictures
     "onset_us",  # first sample, device clock, int64
-    "offset_us",  # last sample, device clock, int64
-    "duration_ms",
+    "offset_us",  # end, one sampling interval after the last sample, device clock, int64
+    "duration_ms",  # offset - onset
     "x_px",  # centre on the screen, pixels
     "y_px",
     "x_picture",  # centre in the picture's own pixels; NaN off the picture
@@ -32,6 +32,8 @@ FIXATION_COLUMNS = (
     "dispersion_deg",
     "detector",
     "parameters",  # JSON
+    "cut_start",  # whether it went on before the picture, or before a hole in the recording, so that it lasted longer
+    "cut_end",  # the same of its end
 )
 
 

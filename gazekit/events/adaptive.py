@@ -64,7 +64,7 @@ def adaptive(
         return Events.from_labels(np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8))
     movement = _measure(samples, velocity_window_ms, max_window_ms, min_onset_deg_s, onset_sd, offset_sd, min_blink_ms)
     gone = ~movement.known | blinks(
-        samples.time_us, samples.lost, movement.speed, movement.offset, min_blink_ms, _BLINK_REACH_MS
+        samples, samples.lost & samples.within, movement.speed, movement.offset, min_blink_ms, _BLINK_REACH_MS
     )
     gone |= _impossible(samples.time_us, movement, max_velocity_deg_s, min_fixation_ms)
     labels = np.where(gone, LOST, FIXATION).astype(np.int8)
@@ -97,7 +97,7 @@ def _measure(
     """Measure velocity over the shortest window whose noise leaves small saccades visible."""
     while True:
         half = window_half(samples.interval_us, window_ms)
-        vx, vy = smoothed_velocity(samples.time_us, *samples.degrees, half, max(window_ms, min_blink_ms))
+        vx, vy = smoothed_velocity(samples, *samples.degrees, half, max(window_ms, min_blink_ms))
         speed = np.hypot(vx, vy)
         known = speed[~samples.lost]
         middle = float(np.median(known))

@@ -6,9 +6,10 @@ import numpy as np
 
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.labels import runs
+from gazekit.events.samples import Samples
 
 
-def blinks(time_us: Index, lost: Bools, speed: Floats, moving: float, min_blink_ms: float, reach_ms: float) -> Bools:
+def blinks(samples: Samples, lost: Bools, speed: Floats, moving: float, min_blink_ms: float, reach_ms: float) -> Bools:
     """Mark blinks, shape (n,): each loss of at least ``min_blink_ms`` with the movement that touches it.
 
     Half-closed lids drag the gaze point along, so the samples before and after a loss that move faster than
@@ -17,9 +18,8 @@ def blinks(time_us: Index, lost: Bools, speed: Floats, moving: float, min_blink_
     first, last = runs(lost)
     if not len(first):
         return lost.copy()
-    interval = float(np.median(np.diff(time_us)))
-    reach = int(reach_ms * 1000)
-    long = time_us[last] - time_us[first] + interval >= min_blink_ms * 1000
+    time_us, reach = samples.time_us, int(reach_ms * 1000)
+    long = ~samples.shorter(first, last, min_blink_ms)
     first, last = first[long], last[long]
     still = np.flatnonzero(~lost & ~(speed > moving))
     fences = np.concatenate([[-1], still, [len(lost)]])

@@ -1,52 +1,94 @@
-"""Time stamps that increase, out of those that a tracker delivered."""
+"""Time stamps that increase, out of those that a tracker delivered; nothing is left out without being counted."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from dataclasses import dataclass
 
 import numpy as np
 
-from gazekit.core.types import Index
+from gazekit.core.types import Bools, Index
+from gazekit.gaze import hole_us, sampling_interval_us, shared_stamps
+
+_WILD = 3  # samples whose stamps contradict both neighbours' are left out; more are a clock that was set back
 
 
-def increasing(time_us: Index) -> Index:
-    """Choose the samples to use, as indices, so that their stamps strictly increase.
+@dataclass(frozen=True)
+class Timeline:
+    """Hold the stamps to work with, and what was wrong with those delivered.
 
-    Of a doubled sample the first is kept. Where the clock steps back the stamps contradict each other, and the largest
-    set of samples that agree is kept (longest increasing subsequence): one wild stamp costs one sample, a step of
-    50 ms costs 50 ms.
+    Attributes
+    ----------
+    index : ndarray of int64, shape (n,)
+        Which delivered samples are used, in order.
+    stamp_us : ndarray of int64, shape (n,)
+        Their time stamps, microseconds, strictly increasing.
+    interval_us : float
+        The nominal sampling interval; NaN below two samples.
+    doubled, spread, wild, steps_back : int
+        Samples left out since they repeat the stamp before; samples that shared a rounded stamp, and were set apart
+        evenly; samples left out since their stamp contradicts its neighbours'; how often the clock was set back, where
+        what follows is shifted to come one interval after what was before.
     """
+
+    index: Index
+    stamp_us: Index
+    interval_us: float
+    doubled: int = 0
+    spread: int = 0
+    wild: int = 0
+    steps_back: int = 0
+
+
+def timeline(time_us: Index) -> Timeline:
+    """Repair time stamps as delivered, shape (n,), microseconds."""
+    interval = sampling_interval_us(time_us)
     steps = np.diff(time_us)
-    if (steps > 0).all():
-        return np.arange(len(time_us))
-    if (steps >= 0).all():
-        return np.flatnonzero(np.concatenate([[True], steps > 0]))
-    return _longest_increasing(time_us)
+    everything = np.arange(len(time_us))
+    if not len(steps) or (steps.min() > 0 and max(steps[0], steps[-1]) <= hole_us(interval)):
+        return Timeline(everything, time_us, interval)
+    same, doubled, spread = steps == 0, 0, 0
+    index, stamp = everything, time_us
+    if shared_stamps(steps):
+        stamp, spread = _spread(time_us, interval), int(same.sum())
+    elif same.any():
+        index, doubled = np.flatnonzero(np.append(True, ~same)), int(same.sum())
+        stamp = time_us[index]
+    used = ~_wild(stamp)
+    if used.sum() > 1:  # a lone stamp before or after everything, as 0 before the rest
+        ends = np.flatnonzero(used)[[0, 1, -2, -1]]
+        used[ends[0]] &= stamp[ends[1]] - stamp[ends[0]] <= hole_us(interval)
+        used[ends[3]] &= stamp[ends[3]] - stamp[ends[2]] <= hole_us(interval)
+        used[ends[0]] |= not used.any()
+    index, stamp = index[used], stamp[used].copy()
+    back = np.flatnonzero(np.diff(stamp) <= 0) + 1
+    for start in back.tolist():
+        stamp[start:] += stamp[start - 1] - stamp[start] + max(1, round(interval) if np.isfinite(interval) else 1)
+    return Timeline(index, stamp, interval, doubled, spread, int((~used).sum()), len(back))
 
 
-def _longest_increasing(time_us: Index) -> Index:
-    """Find the longest increasing subsequence by patience sorting, O(n log n)."""
-    ends: list[int] = []  # the smallest last stamp of an increasing sequence of each length
-    places: list[int] = []
-    before = np.full(len(time_us), -1, dtype=np.int64)
-    for i, stamp in enumerate(time_us.tolist()):
-        length = bisect_left(ends, stamp) if ends and stamp <= ends[-1] else len(ends)
-        if length:
-            before[i] = places[length - 1]
-        if length == len(ends):
-            ends.append(stamp)
-            places.append(i)
-        else:
-            ends[length] = stamp
-            places[length] = i
-    chain = np.empty(len(ends), dtype=np.int64)
-    at = places[-1]
-    for k in range(len(ends) - 1, -1, -1):
-        chain[k] = at
-        at = int(before[at])
-    return chain
+def _spread(time_us: Index, interval: float) -> Index:
+    """Set samples that share a stamp apart evenly, up to the next stamp."""
+    first = np.flatnonzero(np.diff(time_us, prepend=time_us[0] - 1) != 0)
+    count = np.diff(np.append(first, len(time_us)))
+    room = np.diff(time_us[first], append=time_us[first[-1]] + round(count[-1] * interval))
+    room = np.where(room > 0, np.minimum(room, count * interval), count * interval)
+    place = np.arange(len(time_us)) - np.repeat(first, count)
+    return time_us + np.round(place * np.repeat(room / count, count)).astype(np.int64)
 
 
-def interval_us(time_us: Index) -> float:
-    """Return the nominal sampling interval, the median step; NaN below two samples."""
-    return float(np.median(np.diff(time_us))) if len(time_us) > 1 else float("nan")
+def _wild(stamp_us: Index) -> Bools:
+    """Mark up to three samples at a step back without which the stamps would increase."""
+    n = len(stamp_us)
+    wild = np.zeros(n, dtype=bool)
+    for before in np.flatnonzero(np.diff(stamp_us) <= 0).tolist():
+        after = before + 1
+        if wild[before] or wild[after]:
+            continue
+        for count in range(1, _WILD + 1):
+            if before - count < 0 or stamp_us[before - count] < stamp_us[after]:
+                wild[max(after - count, 0) : after] = True
+                break
+            if after + count >= n or stamp_us[after + count] > stamp_us[before]:
+                wild[after : after + count] = True
+                break
+    return wild

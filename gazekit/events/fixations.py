@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.core.types import Floats, Index, Labels
+from gazekit.core.types import Bools, Floats, Index, Labels
 from gazekit.events.angles import angle_deg
 from gazekit.events.detectors import PICTURE_DETECTOR, complete, detector
-from gazekit.events.labels import LOST, Events
-from gazekit.events.samples import OFF_SCREEN_DEG, Samples, prepare
+from gazekit.events.joining import within_stretches
+from gazekit.events.labels import LOST, UNCLASSIFIED, Events
+from gazekit.events.samples import OFF_SCREEN_DEG, Samples, event_times, prepare
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
+
+_EDGE_MS = 20.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def detect(
     run = detector(detector_name)
     values = complete(detector_name, parameters)
     samples = prepare(recording, screen, eye=eye, off_screen_deg=off_screen_deg)
-    events = run(samples, **values)
+    events = within_stretches(run(samples, **values), samples)
     return Detection(samples, events, detector_name, {"eye": eye, "off_screen_deg": off_screen_deg, **values})
 
 
@@ -160,12 +163,13 @@ def label_samples(
     """
     detection = detect(recording, screen, detector, eye=eye, off_screen_deg=off_screen_deg, **parameters)
     samples = detection.samples
-    if len(samples) == len(recording):
+    if len(samples) == len(recording) == len(samples.clock.index):
         return detection.events.labels
     labels = np.zeros(len(recording), dtype=np.int8)
-    twin = np.searchsorted(samples.time_us, recording.device_time_us).clip(max=len(samples) - 1)
-    same = samples.time_us[twin] == recording.device_time_us
-    labels[same] = detection.events.labels[twin[same]]
+    labels[samples.index[samples.delivered]] = detection.events.labels[samples.delivered]
+    again = np.flatnonzero(np.diff(recording.device_time_us) == 0) + 1
+    for twin in again[~np.isin(again, samples.index)].tolist():
+        labels[twin] = labels[twin - 1]
     return labels
 
 
@@ -176,12 +180,13 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
     used = ~samples.lost & (events.labels != LOST)
     x_px, y_px = (_mean(c, used, onset, offset) for c in samples.pixels)
     x_deg, y_deg = samples.screen.to_degrees(x_px, y_px)
-    time = samples.time_us
+    onset_us, offset_us = event_times(samples, onset, offset)
+    cut_start, cut_end = _cut(samples, events)
     return pd.DataFrame(
         {
-            "onset_us": time[onset],
-            "offset_us": time[offset],
-            "duration_ms": (time[offset] - time[onset]) / 1000,
+            "onset_us": onset_us,
+            "offset_us": offset_us,
+            "duration_ms": (offset_us - onset_us) / 1000,
             "x_px": x_px,
             "y_px": y_px,
             "x_deg": x_deg,
@@ -191,8 +196,27 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
             "dispersion_deg": _dispersion(samples, used, onset, offset),
             "detector": detection.detector,
             "parameters": json.dumps(detection.parameters, sort_keys=True),
+            "cut_start": cut_start,
+            "cut_end": cut_end,
         }
     ).astype({"detector": str, "parameters": str})
+
+
+def _cut(samples: Samples, events: Events) -> tuple[Bools, Bools]:
+    """Tell which fixations begin or end with the recording, or at a hole: nobody knows how long they lasted.
+
+    A fixation is cut where nothing but samples without a class lie between it and the edge, for no longer than a
+    velocity window takes to tell.
+    """
+    if not len(events.onset):
+        return np.empty(0, dtype=bool), np.empty(0, dtype=bool)
+    first, last = samples.stretches
+    start = first[np.searchsorted(first, events.onset, "right") - 1]
+    end = last[np.searchsorted(last, events.offset)]
+    moved = np.append(0, np.cumsum(events.labels != UNCLASSIFIED))
+    cut_start = (moved[events.onset] == moved[start]) & (samples.between_us(start, events.onset) <= _EDGE_MS * 1000)
+    cut_end = (moved[end + 1] == moved[events.offset + 1]) & (samples.between_us(events.offset, end) <= _EDGE_MS * 1000)
+    return cut_start, cut_end
 
 
 def _edges(onset: Index, offset: Index) -> Index:

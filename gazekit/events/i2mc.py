@@ -56,13 +56,13 @@ def i2mc(
         calm[known] = weights[known] <= weights[known].mean() + cutoff_sd * weights[known].std() + _ROUNDING
     onset, offset = runs(calm)
     onset, offset = _trim(x, y, onset, offset, onset_offset_mad)
-    onset, offset = _merge(samples.time_us, x, y, onset, offset, merge_distance_px, merge_time_ms)
-    long = samples.time_us[offset] - samples.time_us[onset] >= min_duration_ms * 1000
+    onset, offset = _merge(samples, x, y, onset, offset, merge_distance_px, merge_time_ms)
+    long = ~samples.shorter(onset, offset, min_duration_ms)
     onset, offset = onset[long], offset[long]
     labels = np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8)
     for start, end in zip(onset, offset, strict=True):
         labels[start : end + 1] = FIXATION
-    mark_between(labels, samples.time_us, _LONGEST_SACCADE_MS)
+    mark_between(samples, labels, _LONGEST_SACCADE_MS)
     return Events(labels, onset, offset)
 
 
@@ -78,7 +78,7 @@ def _weights(
     eyes = []
     for x, y in _eyes(samples):
         filled = fill_gaps(samples.time_us, (x, y), max_gap_ms, edge_samples=edge_samples)
-        whole = _whole_windows(samples.time_us, filled[0], width, window_ms)
+        whole = _whole_windows(samples, filled[0], width, window_ms)
         copies = [(1, filled), *((q, _downsampled(filled, q)) for q in _COPIES if width // q >= _FEWEST)]
         eyes.append(switch_weights(copies, whole, width, step, seed))
     if not eyes:
@@ -104,16 +104,17 @@ def _eyes(samples: Samples) -> list[tuple[Floats, Floats]]:
     return columns
 
 
-def _whole_windows(time_us: Index, column: Floats, width: int, window_ms: float) -> Bools:
+def _whole_windows(samples: Samples, column: Floats, width: int, window_ms: float) -> Bools:
     """Tell for each first sample whether its window has no gap and lasts about as long as it should."""
     n = len(column)
     whole = np.zeros(n, dtype=bool)
     if n < width:
         return whole
     gaps = np.concatenate([[0], np.cumsum(np.isnan(column))])
-    span = time_us[width - 1 :] - time_us[: n - width + 1]
-    interval = np.median(np.diff(time_us))
-    whole[: n - width + 1] = (gaps[width:] == gaps[:-width]) & (span <= 1.5 * max(window_ms * 1000, width * interval))
+    span = samples.time_us[width - 1 :] - samples.time_us[: n - width + 1]
+    whole[: n - width + 1] = (gaps[width:] == gaps[:-width]) & (
+        span <= 1.5 * max(window_ms * 1000, width * samples.interval_us)
+    )
     return whole
 
 
@@ -143,7 +144,7 @@ def _trim(x: Floats, y: Floats, onset: Index, offset: Index, mad: float) -> tupl
 
 
 def _merge(
-    time_us: Index,
+    samples: Samples,
     x: Floats,
     y: Floats,
     onset: Index,
@@ -157,7 +158,7 @@ def _merge(
         if spans:
             first, last = spans[-1]
             if (
-                time_us[start] - time_us[last] < max_time_ms * 1000
+                samples.time_us[start] - samples.time_us[last] - samples.interval_us < max_time_ms * 1000
                 and np.isfinite(x[last : start + 1]).all()
                 and _distance(x, y, slice(first, last + 1), slice(start, end + 1)) < max_distance
             ):

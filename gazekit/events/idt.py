@@ -36,22 +36,25 @@ def idt(
     known = np.flatnonzero(~samples.lost)
     x, y = (c[known] for c in samples.degrees)
     limit = max_dispersion_deg * (1 + _ROUNDING)
-    first, last = _windows(samples.time_us[known], x, y, limit, int(min_duration_ms * 1000), max_gap_ms * 1000)
+    # a window of n samples lasts n intervals, so its last stamp is one interval before its end
+    interval = samples.interval_us if len(samples) > 1 else 0.0
+    duration_us = max(int(min_duration_ms * 1000 - 1.02 * interval), 0)
+    first, last = _windows(samples.time_us[known], x, y, limit, duration_us, max_gap_ms * 1000, interval)
     onset, offset = known[first], known[last]
     for start, end in zip(onset, offset, strict=True):
         part = labels[start : end + 1]
         part[part != LOST] = FIXATION
-    mark_between(labels, samples.time_us, _LONGEST_SACCADE_MS)
+    mark_between(samples, labels, _LONGEST_SACCADE_MS)
     return Events(labels, onset, offset)
 
 
 def _windows(
-    time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int, max_gap_us: float
+    time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int, max_gap_us: float, interval_us: float
 ) -> tuple[Index, Index]:
     """Find the first and last sample of each fixation, walking from window to window."""
     n = len(time_us)
     fences = np.append(np.flatnonzero(np.diff(time_us) >= max_gap_us) + 1, n)
-    starts = np.flatnonzero(_may_begin(time_us, x, y, limit, duration_us))
+    starts = np.flatnonzero(_may_begin(time_us, x, y, limit, duration_us, interval_us))
     fixations: list[tuple[int, int]] = []
     at = 0
     while True:
@@ -71,7 +74,7 @@ def _windows(
     return table[:, 0], table[:, 1]
 
 
-def _may_begin(time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int) -> Bools:
+def _may_begin(time_us: Index, x: Floats, y: Floats, limit: float, duration_us: int, interval_us: float) -> Bools:
     """Mark where a window may begin a fixation: a sieve by windows of a fixed number of samples that loses none.
 
     Nine tenths of the samples that a window nominally has; where even they last longer than the window (samples are
@@ -80,7 +83,7 @@ def _may_begin(time_us: Index, x: Floats, y: Floats, limit: float, duration_us: 
     n = len(time_us)
     may = np.zeros(n, dtype=bool)
     may[: np.searchsorted(time_us, time_us[-1:] - duration_us, "right").sum()] = True
-    width = int(0.9 * duration_us / max(float(np.median(np.diff(time_us))), 1.0)) if n > 1 else 0
+    width = int(0.9 * duration_us / max(interval_us, 1.0)) if n > 1 else 0
     if not 2 <= width <= n:
         return may
     spread = (

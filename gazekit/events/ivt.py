@@ -73,8 +73,8 @@ def ivt(
     speed = velocity(samples.time_us, point, view.eye, samples.interval_us, velocity_window_ms, max_gap_ms)
     labels = _classify(speed, np.isnan(point[0]), velocity_threshold_deg_s)
     onset, offset = runs(labels == FIXATION)
-    onset, offset = merge(samples.time_us, point, view.eye, onset, offset, merge_time_ms, merge_angle_deg)
-    return _settle(samples.time_us, labels, onset, offset, min_duration_ms)
+    onset, offset = merge(samples, point, view.eye, onset, offset, merge_time_ms, merge_angle_deg)
+    return _settle(samples, labels, onset, offset, min_duration_ms)
 
 
 def select_view(samples: Samples, max_gap_ms: float) -> View:
@@ -128,7 +128,7 @@ def velocity(
 
 
 def merge(
-    time_us: Index,
+    samples: Samples,
     point: Point,
     eye: Point,
     onset: Index,
@@ -138,12 +138,12 @@ def merge(
 ) -> tuple[Index, Index]:
     """Join neighbouring fixations that are near in time and in space, from the first to the last.
 
-    The time runs from the last sample of chosen to the first of the next; the angle is between their centres (of a
-    joined one: of all its samples), seen from the mean of the eye's positions at those two samples.
+    The time runs from the end of one, an interval after its last sample, to the onset of the next; the angle is
+    between their centres (of a joined one: of all its samples), seen from the mean of the eye's positions there.
     """
     if len(onset) < 2 or max_time_ms <= 0:
         return onset, offset
-    near = time_us[onset[1:]] - time_us[offset[:-1]] <= max_time_ms * 1000
+    near = samples.between_us(offset[:-1], onset[1:]) <= max_time_ms * 1000 * (1 + _ROUNDING)
     if not near.any():
         return onset, offset
     sums, counts = _sums(point, onset, offset)
@@ -217,9 +217,9 @@ def _classify(speed: Floats, lost: Bools, threshold_deg_s: float) -> Labels:
     return labels
 
 
-def _settle(time_us: Index, labels: Labels, onset: Index, offset: Index, min_duration_ms: float) -> Events:
+def _settle(samples: Samples, labels: Labels, onset: Index, offset: Index, min_duration_ms: float) -> Events:
     """Paint fixations over what was merged away; short ones become unclassified."""
-    short = time_us[offset] - time_us[onset] < min_duration_ms * 1000
+    short = samples.shorter(onset, offset, min_duration_ms)
     for first, last in zip(onset, offset, strict=True):
         part = labels[first : last + 1]
         part[part != LOST] = FIXATION

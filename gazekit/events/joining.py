@@ -14,17 +14,16 @@ FLICKER_MS = 20.0  # a loss shorter than this is no blink
 
 def settle(samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms: float, max_shift_deg: float) -> Events:
     """Join fixations over short losses at one place; those that are too short then become unclassified."""
-    time = samples.time_us
     first, last = runs(labels == FIXATION)
     if not len(first):
         return Events(labels, first, last)
     lost = np.concatenate([[0], np.cumsum(labels == LOST)])
     only_lost = lost[first[1:]] - lost[last[:-1] + 1] == first[1:] - last[:-1] - 1
     x, y = (_means(c, first, last) for c in samples.degrees)
-    joined = only_lost & (time[first[1:]] - time[last[:-1]] < max_gap_ms * 1000)
+    joined = only_lost & (samples.between_us(last[:-1], first[1:]) < max_gap_ms * 1000)
     joined &= np.hypot(np.diff(x), np.diff(y)) <= max_shift_deg
     onset, offset = first[np.append(True, ~joined)], last[np.append(~joined, True)]
-    short = time[offset] - time[onset] < min_fixation_ms * 1000
+    short = samples.shorter(onset, offset, min_fixation_ms)
     dropped = cover(len(samples), onset[short], offset[short])
     labels[dropped & (labels == FIXATION)] = UNCLASSIFIED
     return Events(labels, onset[~short], offset[~short])
@@ -37,17 +36,38 @@ def _means(column: Floats, first: Index, last: Index) -> Floats:
     return mean
 
 
-def mark_between(labels: Labels, time_us: Index, longest_ms: float) -> None:
+def mark_between(samples: Samples, labels: Labels, longest_ms: float) -> None:
     """Call what lies between two fixations a saccade, where it is short enough to be one and no blink is in it."""
     first, last = runs(labels == LOST)
     flicker = np.zeros(len(labels), dtype=bool)
     if len(first) and len(labels) > 1:
-        interval = float(np.median(np.diff(time_us)))
-        brief = time_us[last] - time_us[first] + interval < FLICKER_MS * 1000
+        brief = samples.shorter(first, last, FLICKER_MS)
         flicker = cover(len(labels), first[brief], last[brief])
     first, last = runs((labels == UNCLASSIFIED) | flicker)
     inner = (first > 0) & (last < len(labels) - 1)
     first, last = first[inner], last[inner]
     short = (labels[first - 1] == FIXATION) & (labels[last + 1] == FIXATION)
-    short &= time_us[last + 1] - time_us[first - 1] <= longest_ms * 1000
+    short &= samples.last_us(first, last) <= longest_ms * 1000
     labels[cover(len(labels), first[short], last[short]) & (labels == UNCLASSIFIED)] = SACCADE
+
+
+def within_stretches(events: Events, samples: Samples) -> Events:
+    """Cut events at holes, whatever detector made them; rows where nothing was delivered are lost."""
+    if samples.delivered.all():
+        return events
+    labels = events.labels.copy()
+    labels[~samples.delivered] = LOST
+    first, last = samples.stretches
+    begin, end = (np.searchsorted(last, edge) for edge in (events.onset, events.offset))
+    pieces = np.maximum(end - begin + 1, 0)
+    event = np.repeat(np.arange(len(pieces)), pieces)
+    stretch = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces) + begin[event]
+    stretch = np.minimum(stretch, len(first) - 1)
+    onset = np.maximum(events.onset[event], first[stretch])
+    offset = np.minimum(events.offset[event], last[stretch])
+    # rows that were put in at either end of an event are no part of it
+    known = np.append(np.flatnonzero(samples.delivered), len(samples))
+    onset = known[np.searchsorted(known, onset)]
+    offset = known[np.maximum(np.searchsorted(known, offset, "right") - 1, 0)]
+    real = onset <= offset
+    return Events(labels, onset[real], offset[real])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
+import math
+from bisect import bisect_left
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,8 +14,8 @@ from gazekit.core.types import Floats, Index
 from gazekit.events.blinks import cover
 from gazekit.events.joining import settle
 from gazekit.events.labels import FIXATION, LOST, SACCADE, Events, runs
-from gazekit.events.samples import Samples, prepare
-from gazekit.gaze import Eye, EyeChoice, GazeRecording
+from gazekit.events.samples import Samples, event_times, prepare
+from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
 MICROSACCADE_COLUMNS = (
@@ -24,6 +27,18 @@ MICROSACCADE_COLUMNS = (
     "peak_velocity_deg_s",
     "eyes",  # left, right or both
 )
+_LEAST_SHARE = 0.1  # of the other axis' noise: no eye is ten times as calm along one axis
+
+
+class _Movement(NamedTuple):
+    """A run of samples outside the ellipse: rows, degrees, degrees a second."""
+
+    onset: int
+    offset: int
+    amplitude: float
+    direction: float
+    peak: float
+    eyes: str
 
 
 def microsaccades(
@@ -48,19 +63,18 @@ def microsaccades(
     Engbert, R., & Kliegl, R. (2003). Microsaccades uncover the orientation of covert attention. Vision Research, 43.
     Engbert, R., & Mergenthaler, K. (2006). Microsaccades are triggered by low retinal image slip. PNAS, 103.
     """
-    tables = {}
-    choices: tuple[EyeChoice, ...] = ("left", "right")
-    for eye in choices:
-        samples = prepare(recording, screen, eye=eye, off_screen_deg=off_screen_deg)
-        if (~samples.lost).any():
-            x, y = samples.degrees
-            tables[eye] = _one_eye(samples.time_us, x, y, threshold_lambda, min_samples).assign(eyes=eye)
-    if binocular and len(tables) == 2:
-        table = _overlapping(tables["left"], tables["right"])
-    else:
-        table = pd.concat(tables.values(), ignore_index=True) if tables else _table([], "left")
-    small = table[table["amplitude_deg"] <= max_amplitude_deg]
-    return small.sort_values("onset_us", kind="stable").reset_index(drop=True)[list(MICROSACCADE_COLUMNS)]
+    samples = prepare(recording, screen, off_screen_deg=off_screen_deg)
+    small = [
+        movement
+        for movement in _movements(samples, ("left", "right"), threshold_lambda, min_samples, binocular)
+        if movement.amplitude <= max_amplitude_deg
+    ]
+    onset, offset = (np.array([m[k] for m in small], dtype=np.int64) for k in (0, 1))
+    onset_us, offset_us = event_times(samples, onset, offset)
+    figures = pd.DataFrame(small, columns=["onset", "offset", *MICROSACCADE_COLUMNS[3:]])
+    kinds = dict.fromkeys(MICROSACCADE_COLUMNS[2:-1], "float64")
+    table = figures.assign(onset_us=onset_us, offset_us=offset_us, duration_ms=(offset_us - onset_us) / 1000)
+    return table[list(MICROSACCADE_COLUMNS)].astype({"onset_us": "int64", "offset_us": "int64", **kinds})
 
 
 def microsaccade_events(
@@ -77,24 +91,12 @@ def microsaccade_events(
     With an average eye of two, both must agree. What is shorter than ``min_fixation_ms`` between two is unclassified;
     a fixation goes on over a loss shorter than ``max_gap_ms`` if it is at most ``max_gap_shift_deg`` away after it.
     """
-    one_eyed = samples.choice in ("left", "right")
-    table = microsaccades(
-        samples.recording if not one_eyed else _only(samples.recording, samples.choice),
-        samples.screen,
-        threshold_lambda=threshold_lambda,
-        min_samples=int(min_samples),
-        max_amplitude_deg=np.inf,
-    )
+    eyes: tuple[EyeChoice, ...] = (samples.choice,) if samples.choice in ("left", "right") else ("left", "right")
+    movements = _movements(samples, eyes, threshold_lambda, int(min_samples), True)
+    onset, offset = (np.array([m[k] for m in movements], dtype=np.int64) for k in (0, 1))
     labels = np.where(samples.lost, LOST, FIXATION).astype(np.int8)
-    time = samples.time_us
-    start, end = (np.searchsorted(time, table[c].to_numpy(np.int64)) for c in ("onset_us", "offset_us"))
-    labels[cover(len(samples), start, end) & ~samples.lost] = SACCADE
+    labels[cover(len(samples), onset, offset) & ~samples.lost] = SACCADE
     return settle(samples, labels, min_fixation_ms, max_gap_ms, max_gap_shift_deg)
-
-
-def _only(recording: GazeRecording, eye: EyeChoice) -> GazeRecording:
-    none = Eye.missing(len(recording))
-    return replace(recording, right=none) if eye == "left" else replace(recording, left=none)
 
 
 def velocity_over_five(time_us: Index, column: Floats) -> Floats:
@@ -115,62 +117,68 @@ def median_sd(velocity: Floats) -> float:
     return float(np.sqrt(max(np.median(known**2) - np.median(known) ** 2, 0.0)))
 
 
-def _one_eye(time_us: Index, x: Floats, y: Floats, threshold_lambda: float, min_samples: int) -> pd.DataFrame:
-    vx, vy = velocity_over_five(time_us, x), velocity_over_five(time_us, y)
-    limit_x, limit_y = threshold_lambda * median_sd(vx), threshold_lambda * median_sd(vy)
-    if not (limit_x > 0 and limit_y > 0):
-        return _table([], "left")
-    onset, offset = runs((vx / limit_x) ** 2 + (vy / limit_y) ** 2 > 1)
+def rounding_sd(samples: Samples, pixels: Floats) -> float:
+    """Compute the noise of velocity over five samples that rounding to the smallest step makes, degrees per second.
+
+    Where most velocities are exactly 0 (whole pixels), the median knows of no noise. 0 where the column never moves.
+    """
+    steps = np.abs(np.diff(pixels))
+    steps = steps[steps > 1e-6]
+    if not len(steps):
+        return 0.0
+    step_deg = float(steps.min()) / samples.screen.pixels_per_degree
+    return 2 * step_deg / math.sqrt(12) / (6e-6 * samples.interval_us)
+
+
+def _movements(
+    samples: Samples, eyes: tuple[EyeChoice, ...], threshold_lambda: float, min_samples: int, binocular: bool
+) -> list[_Movement]:
+    """Find what is faster than the threshold, of each eye or of both together, in order of time."""
+    seen = [chosen for chosen in map(samples.with_eye, eyes) if not chosen.lost.all()]
+    found = [_one_eye(chosen, threshold_lambda, min_samples) for chosen in seen]
+    if binocular and len(found) == 2:
+        return _overlapping(*found)
+    return sorted(itertools.chain(*found))
+
+
+def _one_eye(samples: Samples, threshold_lambda: float, min_samples: int) -> list[_Movement]:
+    x, y = samples.degrees
+    vx, vy = (velocity_over_five(samples.time_us, column) for column in (x, y))
+    vx[samples.lost] = np.nan  # between two rows that stand for a hole
+    sd = [median_sd(v) or rounding_sd(samples, column) for v, column in zip((vx, vy), samples.pixels, strict=True)]
+    sd_x, sd_y = (max(value, _LEAST_SHARE * max(sd)) for value in sd)
+    if not max(sd) > 0:
+        return []
+    onset, offset = runs((vx / sd_x) ** 2 + (vy / sd_y) ** 2 > threshold_lambda**2)
     long = offset - onset + 1 >= min_samples
-    rows = [_row(time_us, x, y, np.hypot(vx, vy), a, b) for a, b in zip(onset[long], offset[long], strict=True)]
-    return _table(rows, "left")
+    speed = np.hypot(vx, vy)
+    movements = []
+    for first, last in zip(onset[long].tolist(), offset[long].tolist(), strict=True):
+        part = slice(first, last + 1)
+        dx, dy = _excursion(x[part]), _excursion(y[part])
+        direction = float((np.degrees(np.arctan2(-dy, dx)) + 180) % 360 - 180)
+        movements.append(
+            _Movement(first, last, float(np.hypot(dx, dy)), direction, float(speed[part].max()), samples.choice)
+        )
+    return movements
 
 
-def _row(time_us: Index, x: Floats, y: Floats, speed: Floats, onset: np.int64, offset: np.int64) -> tuple[float, ...]:
-    part = slice(onset, offset + 1)
-    px, py = x[part], y[part]
-    dx = float(px.max() - px.min()) * float(np.sign(np.argmax(px) - np.argmin(px)))
-    dy = float(py.max() - py.min()) * float(np.sign(np.argmax(py) - np.argmin(py)))
-    return (
-        int(time_us[onset]),
-        int(time_us[offset]),
-        (time_us[offset] - time_us[onset]) / 1000,
-        float(np.hypot(dx, dy)),
-        float((np.degrees(np.arctan2(-dy, dx)) + 180) % 360 - 180),
-        float(speed[part].max()),
-    )
+def _excursion(column: Floats) -> float:
+    """Return the largest way along an axis, with the sign of its direction."""
+    return float(column.max() - column.min()) * float(np.sign(np.argmax(column) - np.argmin(column)))
 
 
-def _table(rows: list[tuple[float, ...]], eye: str) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=list(MICROSACCADE_COLUMNS[:-1])).assign(eyes=eye)
-    kinds = dict.fromkeys(MICROSACCADE_COLUMNS[2:-1], "float64")
-    return table.astype({"onset_us": "int64", "offset_us": "int64", **kinds})
-
-
-def _overlapping(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
-    """Join events of both eyes that overlap in time, each as the larger of the two, from the first to the last."""
-    pairs = _pairs(left, right)
-    if not pairs:
-        return left.iloc[:0]
-    rows = []
-    for i, j in pairs:
-        a, b = left.iloc[i], right.iloc[j]
-        row = (a if a["amplitude_deg"] >= b["amplitude_deg"] else b).to_dict()
-        row["onset_us"], row["offset_us"] = min(a["onset_us"], b["onset_us"]), max(a["offset_us"], b["offset_us"])
-        row["duration_ms"] = (row["offset_us"] - row["onset_us"]) / 1000
-        rows.append({**row, "eyes": "both"})
-    return pd.DataFrame(rows)
-
-
-def _pairs(left: pd.DataFrame, right: pd.DataFrame) -> list[tuple[int, int]]:
-    """Pair each event of one eye with the first of the other that overlaps it, each used once."""
-    starts: Index = right["onset_us"].to_numpy(dtype=np.int64)
-    ends: Index = right["offset_us"].to_numpy(dtype=np.int64)
-    pairs: list[tuple[int, int]] = []
+def _overlapping(left: list[_Movement], right: list[_Movement]) -> list[_Movement]:
+    """Join movements of both eyes that overlap, each used once: the larger of the two, from the first to the last."""
+    ends = [movement.offset for movement in right]
+    both = []
     free = 0
-    for i, (onset, offset) in enumerate(zip(left["onset_us"], left["offset_us"], strict=True)):
-        j = max(free, int(np.searchsorted(ends, onset)))
-        if j < len(starts) and starts[j] <= offset:
-            pairs.append((i, j))
-            free = j + 1
-    return pairs
+    for movement in left:
+        k = max(free, bisect_left(ends, movement.onset))
+        if k < len(right) and right[k].onset <= movement.offset:
+            other = right[k]
+            larger = movement if movement.amplitude >= other.amplitude else other
+            first, last = min(movement.onset, other.onset), max(movement.offset, other.offset)
+            both.append(larger._replace(onset=first, offset=last, eyes="both"))
+            free = k + 1
+    return both

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Bools, Floats, Index
+from gazekit.core.types import Bools, Floats
 from gazekit.events.angles import angle_between_fick
-from gazekit.events.labels import runs
-from gazekit.events.samples import Samples, prepare
+from gazekit.events.samples import HOLE_ROWS, Samples, prepare
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
@@ -21,17 +20,24 @@ QUALITY_COLUMNS = (
     "target",  # name of the target, empty for all together
     "samples",
     "valid_samples",
-    "accuracy_deg",  # mean angle between gaze and target
+    "accuracy_deg",  # mean angle between the samples and the target
     "median_error_deg",
     "median_error_px",  # on the screen
     "rms_s2s_deg",
     "std_deg",
     "bcea_deg2",  # 68 %
     "loss_percent",
-    "rate_hz",  # effective: samples that have gaze, a second
-    "nominal_rate_hz",  # 1 over the median interval
-    "delivered_percent",  # samples, with gaze or without, of those that the nominal rate promises
-    "longest_gap_ms",
+    "rate_hz",  # effective: samples that have gaze, a second of recorded time
+    "nominal_rate_hz",  # snapped to a tracker's
+    "delivered_percent",  # samples, with gaze or without, of those that the recorded time has room for
+    "longest_gap_ms",  # of recorded time
+    "trueness_deg",  # angle between the mean gaze and the target: what a validation is judged by
+    "holes",  # steps without samples above 100 ms and three intervals: nothing was recorded there
+    "hole_s",  # how long they are together
+    "doubled_samples",  # left out: same stamp as the sample before
+    "shared_stamps",  # stamps rounded to milliseconds, set apart evenly
+    "wild_stamps",  # left out: samples whose stamp contradicts both neighbours'
+    "clock_steps_back",  # what follows is shifted behind what was before
 )
 _BCEA_SHARE = 0.68
 TARGET_COLUMNS = ("target", "onset_us", "offset_us", "x_px", "y_px")
@@ -54,11 +60,12 @@ def data_quality(recording: GazeRecording, screen: Screen, targets: pd.DataFrame
     Returns
     -------
     DataFrame
-        One with `QUALITY_COLUMNS`. Accuracy is the mean angle between gaze and target, and of all targets together
-    the mean over targets (the median errors are over all samples); RMS-S2S the root mean square
-    of the angle between successive samples; STD sqrt(var x + var y) of position in degrees; BCEA the area of the
-    ellipse that holds 68 % of the samples, deg^2. Precision of all targets together is the mean over targets, since
-    the eye moves between them. An eye that was never seen has a row of NaN with 100 % loss.
+        One with `QUALITY_COLUMNS`. Accuracy is the mean angle between the samples and the target, trueness the angle
+        between the mean gaze and the target; both, and precision, are of all targets together the mean over targets,
+        since the eye moves between them (the median errors are over all samples). RMS-S2S is the root mean square of
+        the angle between successive samples; STD sqrt(var x + var y) of position in degrees; BCEA the area of the
+        ellipse that holds 68 % of the samples, deg^2. Rates and loss are of recorded time, without holes. An eye that
+        was never seen has a row of NaN with 100 % loss.
 
     Raises
     ------
@@ -107,15 +114,17 @@ def bcea_deg2(x_deg: Floats, y_deg: Floats) -> float:
     return float(2 * k * np.pi * np.sqrt(max(np.linalg.det(covariance), 0.0)))
 
 
-def longest_gap_ms(time_us: Index, lost: Bools) -> float:
-    """Find the longest time without gaze, ms: between two samples that have it, or to the recording's edge."""
-    if len(time_us) < 2:
+def longest_gap_ms(samples: Samples, inside: Bools) -> float:
+    """Find the longest recorded time without gaze, ms: between samples that have it, or to the edge of a stretch."""
+    rows = np.flatnonzero(inside & samples.within)
+    if len(rows) < 2:
         return float("nan")
-    known = np.concatenate([time_us[:1], time_us[~lost], time_us[-1:]])
-    longest = float(np.diff(known).max()) / 1000
-    first, _ = runs(lost)
-    interval = float(np.median(np.diff(time_us))) / 1000
-    return longest if len(first) or longest > 1.5 * interval else 0.0
+    edge = np.diff(rows, prepend=rows[0] - 2) > 1
+    edge |= np.append(edge[1:], True)
+    marks = rows[~samples.lost[rows] | edge]
+    steps = np.diff(samples.time_us[marks])[samples.stretch_of(marks[1:]) == samples.stretch_of(marks[:-1])]
+    longest = float(steps.max()) / 1000 if len(steps) else 0.0
+    return longest if samples.lost[rows].any() or longest > 1.5e-3 * samples.interval_us else 0.0
 
 
 def _eye_rows(samples: Samples, targets: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
@@ -125,58 +134,71 @@ def _eye_rows(samples: Samples, targets: pd.DataFrame | None) -> Iterator[dict[s
         return
     rows, errors = [], []
     for target in targets.itertuples():
-        inside = (samples.time_us >= target.onset_us) & (samples.time_us < target.offset_us)
-        error = _errors(samples, inside, float(target.x_px), float(target.y_px))
+        inside = (samples.stamp_us >= target.onset_us) & (samples.stamp_us < target.offset_us)
+        error = _errors(samples, inside & ~samples.lost, float(target.x_px), float(target.y_px))
         errors.append(error)
-        rows.append({"target": str(target.target), **_figures(samples, inside), **_accuracy(*error)})
-    together = _accuracy(*(np.concatenate(part) for part in zip(*errors, strict=True)))
+        rows.append({"target": str(target.target), **_figures(samples, inside), **_accuracy(error)})
+    together = _accuracy(_Errors(*(np.concatenate(part) for part in zip(*errors, strict=True))))
     yield {"target": "", **overall, **together, **_mean_over_targets(rows)}
     yield from rows
 
 
 def _mean_over_targets(rows: list[dict[str, Any]]) -> dict[str, float]:
-    names = ("accuracy_deg", "rms_s2s_deg", "std_deg", "bcea_deg2")
+    names = ("accuracy_deg", "rms_s2s_deg", "std_deg", "bcea_deg2", "trueness_deg")
     columns = {name: np.array([row[name] for row in rows], dtype=float) for name in names}
     return {name: float(v[np.isfinite(v)].mean()) if np.isfinite(v).any() else np.nan for name, v in columns.items()}
 
 
 def _figures(samples: Samples, inside: Bools) -> dict[str, Any]:
-    time, lost = samples.time_us[inside], samples.lost[inside]
+    n, valid = int((inside & samples.delivered).sum()), int((inside & ~samples.lost).sum())
+    expected = int((inside & samples.within).sum())  # rows of recorded time, delivered or not
+    seconds = (expected - 1) * samples.interval_us * 1e-6 if expected > 1 else np.nan
     x, y = (c[inside] for c in samples.degrees)
-    n, valid = len(time), int((~lost).sum())
-    span_s = (time[-1] - time[0]) * 1e-6 if n > 1 else np.nan
+    holes = samples.holes[inside[samples.holes]]
     return {
         "eye": samples.choice,
         "samples": n,
         "valid_samples": valid,
-        "accuracy_deg": np.nan,
-        "median_error_deg": np.nan,
-        "median_error_px": np.nan,
+        **dict.fromkeys(("accuracy_deg", "median_error_deg", "median_error_px", "trueness_deg"), np.nan),
         "rms_s2s_deg": rms_s2s_deg(x, y),
         "std_deg": std_deg(x, y),
         "bcea_deg2": bcea_deg2(x, y),
         "loss_percent": 100.0 * (n - valid) / n if n else np.nan,
-        "rate_hz": max(valid - 1, 0) / span_s if n > 1 else np.nan,
+        "rate_hz": max(valid - 1, 0) / seconds,
         "nominal_rate_hz": 1e6 / samples.interval_us if n > 1 else np.nan,
-        "delivered_percent": 100.0 * (n - 1) / (span_s * 1e6 / samples.interval_us) if n > 1 else np.nan,
-        "longest_gap_ms": longest_gap_ms(time, lost),
+        "delivered_percent": 100.0 * (n - 1) / (expected - 1) if expected > 1 else np.nan,
+        "longest_gap_ms": longest_gap_ms(samples, inside),
+        "holes": len(holes),
+        "hole_s": float((samples.stamp_us[holes + HOLE_ROWS] - samples.stamp_us[holes - 1]).sum()) * 1e-6,
+        "doubled_samples": samples.clock.doubled,
+        "shared_stamps": samples.clock.spread,
+        "wild_stamps": samples.clock.wild,
+        "clock_steps_back": samples.clock.steps_back,
     }
 
 
-def _errors(samples: Samples, inside: Bools, x_px: float, y_px: float) -> tuple[Floats, Floats]:
-    """Compute the distances between gaze and a target, degrees and pixels, of the samples that have gaze."""
-    inside = inside & ~samples.lost
+class _Errors(NamedTuple):
+    """Distances between gaze and a target of the samples that have gaze, and that of their mean."""
+
+    degrees: Floats
+    pixels: Floats
+    mean: Floats
+
+
+def _errors(samples: Samples, inside: Bools, x_px: float, y_px: float) -> _Errors:
     x, y = (c[inside] for c in samples.degrees)
     px, py = (c[inside] for c in samples.pixels)
     tx, ty = (np.full(x.shape, float(c)) for c in samples.screen.to_degrees(x_px, y_px))
-    return angle_between_fick(x, y, tx, ty), np.hypot(px - x_px, py - y_px)
+    centre = [np.array([column.mean()]) for column in (x, y, tx, ty)] if len(x) else [x, y, tx, ty]
+    return _Errors(angle_between_fick(x, y, tx, ty), np.hypot(px - x_px, py - y_px), angle_between_fick(*centre))
 
 
-def _accuracy(degrees: Floats, pixels: Floats) -> dict[str, float]:
-    if not len(degrees):
-        return dict.fromkeys(("accuracy_deg", "median_error_deg", "median_error_px"), np.nan)
+def _accuracy(errors: _Errors) -> dict[str, float]:
+    if not len(errors.degrees):
+        return dict.fromkeys(("accuracy_deg", "median_error_deg", "median_error_px", "trueness_deg"), np.nan)
     return {
-        "accuracy_deg": float(degrees.mean()),
-        "median_error_deg": float(np.median(degrees)),
-        "median_error_px": float(np.median(pixels)),
+        "accuracy_deg": float(errors.degrees.mean()),
+        "median_error_deg": float(np.median(errors.degrees)),
+        "median_error_px": float(np.median(errors.pixels)),
+        "trueness_deg": float(errors.mean.mean()),
     }

@@ -33,10 +33,10 @@ def loss_over_time(session: Session, bins: int = LOSS_BINS) -> Floats:
     samples = prepare(session.recording, session.screen)
     if len(samples) < 2:
         return np.full(bins, np.nan)
-    time = samples.time_us - samples.time_us[0]
-    part = np.minimum(time * bins // (time[-1] + 1), bins - 1)
+    stamp = samples.stamp_us[samples.delivered]
+    part = np.minimum((stamp - stamp[0]) * bins // (stamp[-1] - stamp[0] + 1), bins - 1)
     count = np.bincount(part, minlength=bins)
-    lost = np.bincount(part, weights=samples.lost, minlength=bins)
+    lost = np.bincount(part, weights=samples.lost[samples.delivered], minlength=bins)
     return np.where(count > 0, lost / np.maximum(count, 1), np.nan)
 
 

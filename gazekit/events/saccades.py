@@ -15,6 +15,7 @@ from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect
 from gazekit.events.joining import FLICKER_MS
 from gazekit.events.labels import LOST, SACCADE, runs
+from gazekit.events.samples import Samples, event_times
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
@@ -70,19 +71,19 @@ def detect_saccades(
 def saccade_table(detection: Detection) -> pd.DataFrame:
     """Return the saccades of a detection as a table."""
     samples = detection.samples
-    time = samples.time_us
-    onset, offset = _over_flicker(time, *runs(detection.events.labels == SACCADE), detection.events.labels)
+    onset, offset = _over_flicker(samples, *runs(detection.events.labels == SACCADE), detection.events.labels)
     x, y = samples.degrees
     half = window_half(samples.interval_us, _WINDOW_MS)
-    speed = np.hypot(*smoothed_velocity(time, x, y, half, _WINDOW_MS))
+    speed = np.hypot(*smoothed_velocity(samples, x, y, half, _WINDOW_MS))
+    onset_us, offset_us = event_times(samples, onset, offset)
     parts = [speed[a : b + 1] for a, b in zip(onset, offset, strict=True)]
     parts = [p[np.isfinite(p)] for p in parts]
     dx, dy = x[offset] - x[onset], y[offset] - y[onset]
     return pd.DataFrame(
         {
-            "onset_us": time[onset],
-            "offset_us": time[offset],
-            "duration_ms": (time[offset] - time[onset]) / 1000,
+            "onset_us": onset_us,
+            "offset_us": offset_us,
+            "duration_ms": (offset_us - onset_us) / 1000,
             "x_start_deg": x[onset],
             "y_start_deg": y[onset],
             "x_end_deg": x[offset],
@@ -98,13 +99,13 @@ def saccade_table(detection: Detection) -> pd.DataFrame:
     ).astype({"peak_velocity_deg_s": float, "mean_velocity_deg_s": float, "detector": str, "parameters": str})
 
 
-def _over_flicker(time_us: Index, onset: Index, offset: Index, labels: Labels) -> tuple[Index, Index]:
+def _over_flicker(samples: Samples, onset: Index, offset: Index, labels: Labels) -> tuple[Index, Index]:
     """Join parts of a saccade where only a loss too short to be a blink lies between them."""
     if not len(onset):
         return onset, offset
     lost = np.concatenate([[0], np.cumsum(labels == LOST)])
     same = lost[onset[1:]] - lost[offset[:-1] + 1] == onset[1:] - offset[:-1] - 1
-    same &= time_us[onset[1:]] - time_us[offset[:-1]] <= FLICKER_MS * 1000
+    same &= samples.between_us(offset[:-1], onset[1:]) < FLICKER_MS * 1000
     return onset[np.append(True, ~same)], offset[np.append(~same, True)]
 
 

@@ -1,30 +1,37 @@
-"""The arrays that every detector reads: increasing time, both eyes, artefacts taken out."""
+"""The arrays that every detector reads: increasing time, holes that nothing reaches over, artefacts taken out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from gazekit.core.errors import unknown_name
 from gazekit.core.types import Bools, Floats, Index
-from gazekit.events.clock import increasing, interval_us
-from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, GazeRecording
+from gazekit.events.clock import Timeline, timeline
+from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, GazeRecording, check_rate, hole_us
 from gazekit.screen import Screen
 
 OFF_SCREEN_DEG = 20.0
+HOLE_ROWS = 2  # without gaze, in place of a hole
+_WIDER_US = 3_600_000_000  # each hole is this much longer for the detectors, so that no limit in time reaches over it
+_SHORTEST_US = 200.0  # no tracker is faster
+_ROUNDING = 0.02  # of an interval, by which stamps in whole microseconds may miss a limit
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Hold n samples of a recording whose stamps strictly increase.
+    """Hold a recording as detectors read it: n rows with time that rises by about one interval a row.
+
+    Where the tracker left out samples there are rows without gaze; where it left out more than a hole (see
+    `gazekit.gaze.HOLE_MS`) there are two, and the time of the detectors jumps by an hour.
 
     Attributes
     ----------
     recording : GazeRecording
-        Those samples.
+        The rows; where nothing was delivered a neighbour's numbers, which are never usable.
     screen : Screen
         Every degree comes from it.
     choice : {"left", "right", "average", "strict"}
@@ -32,7 +39,15 @@ class Samples:
     usable_left, usable_right : ndarray of bool, shape (n,)
         Where each eye has a gaze point that can be used.
     index : ndarray of int64, shape (n,)
-        Where each sample stands in the recording as delivered.
+        Where each row stands in the recording as delivered; -1 where nothing was delivered.
+    time_us : ndarray of int64, shape (n,)
+        Time for the detectors, microseconds, strictly increasing: the stamps, with wider holes.
+    stamp_us : ndarray of int64, shape (n,)
+        Time stamps of the device clock, repaired.
+    holes : ndarray of int64, shape (h,)
+        The first row of each hole.
+    clock : Timeline
+        What was wrong with the stamps.
     """
 
     recording: GazeRecording
@@ -41,19 +56,18 @@ class Samples:
     usable_left: Bools
     usable_right: Bools
     index: Index
+    time_us: Index
+    stamp_us: Index
+    holes: Index
+    clock: Timeline
 
     def __len__(self) -> int:
         return len(self.index)
 
     @property
-    def time_us(self) -> Index:
-        """Time stamps of the device clock, shape (n,), microseconds, strictly increasing."""
-        return self.recording.device_time_us
-
-    @cached_property
     def interval_us(self) -> float:
-        """The nominal sampling interval, microseconds; NaN below two samples."""
-        return interval_us(self.time_us)
+        """Nominal sampling interval, microseconds; NaN below two samples."""
+        return self.clock.interval_us
 
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:
@@ -78,32 +92,105 @@ class Samples:
             return ~self.usable_left
         if self.choice == "right":
             return ~self.usable_right
-        return ~(
-            self.usable_left & self.usable_right if self.choice == "strict" else self.usable_left | self.usable_right
-        )
+        both = self.choice == "strict"
+        return ~(self.usable_left & self.usable_right if both else self.usable_left | self.usable_right)
+
+    @cached_property
+    def delivered(self) -> Bools:
+        """Whether the tracker delivered a sample, with gaze or without, shape (n,)."""
+        return self.index >= 0
+
+    @cached_property
+    def within(self) -> Bools:
+        """Whether a row lies within a stretch, and not in a hole, shape (n,)."""
+        inside = np.ones(len(self), dtype=bool)
+        for row in range(HOLE_ROWS):
+            inside[self.holes + row] = False
+        return inside
+
+    @cached_property
+    def stretches(self) -> tuple[Index, Index]:
+        """First and last row of each stretch between holes."""
+        first = np.append(0, self.holes + HOLE_ROWS) if len(self) else np.empty(0, dtype=np.int64)
+        return first, np.append(self.holes, len(self))[: len(first)] - 1
+
+    def stretch_of(self, row: Index) -> Index:
+        """Return the number of the stretch that rows lie in."""
+        return np.searchsorted(self.holes, row, "right")
+
+    def with_eye(self, eye: EyeChoice) -> Samples:
+        """Return the same rows with another choice of the eye."""
+        return replace(self, choice=eye)
+
+    def last_us(self, onset: Index, offset: Index) -> Floats:
+        """Return how long events from one row to another last, microseconds: last - first + one interval."""
+        interval = self.interval_us if np.isfinite(self.interval_us) else 0.0
+        return np.asarray(self.time_us[offset] - self.time_us[onset] + interval, dtype=np.float64)
+
+    def shorter(self, onset: Index, offset: Index, limit_ms: float) -> Bools:
+        """Tell which events are shorter than a limit in milliseconds."""
+        return np.asarray(self.last_us(onset, offset) < limit_ms * 1000 - _ROUNDING * self.interval_us)
+
+    def between_us(self, offset: Index, onset: Index) -> Floats:
+        """Return the time from the end of events, one interval after their last sample, to the onset of others."""
+        return -self.last_us(onset, offset)
 
 
 def prepare(
     recording: GazeRecording, screen: Screen, *, eye: EyeChoice = "average", off_screen_deg: float = OFF_SCREEN_DEG
 ) -> Samples:
-    """Prepare the samples to detect in: stamps made to increase, artefacts marked as lost, the eye chosen.
+    """Prepare the samples to detect in: stamps that increase, rows for what is missing, artefacts lost, the eye chosen.
 
     Lost is what the tracker says is not valid, NaN, a gaze of exactly (0, 0) on the display area (what trackers write
     for "none"), and gaze further than ``off_screen_deg`` outside the screen, where no tracker is calibrated.
+
+    Raises
+    ------
+    InputError
+        Unknown eye, or time stamps in a wrong unit.
     """
     if eye not in EYE_CHOICES:
         raise unknown_name("eye", str(eye), EYE_CHOICES)
-    index = increasing(recording.device_time_us)
-    if len(index) < len(recording):
-        recording = recording.take(index)
-    return Samples(
-        recording=recording,
-        screen=screen,
-        choice=eye,
-        usable_left=_usable(recording.left, screen, off_screen_deg),
-        usable_right=_usable(recording.right, screen, off_screen_deg),
-        index=index,
-    )
+    check_rate(recording.device_time_us)
+    clock = timeline(recording.device_time_us)
+    index, stamp, time, holes = clock.index, clock.stamp_us, clock.stamp_us, np.empty(0, dtype=np.int64)
+    steps = np.diff(stamp)
+    if len(steps) and steps.max() >= 1.75 * clock.interval_us:
+        index, stamp, time, holes = _with_missing_rows(clock, steps)
+    if len(index) != len(recording) or len(clock.index) != len(recording):
+        recording = recording.take(np.maximum(index, 0))
+    usable_left = _usable(recording.left, screen, off_screen_deg)
+    usable_right = _usable(recording.right, screen, off_screen_deg)
+    if len(index) > len(clock.index):
+        usable_left &= index >= 0
+        usable_right &= index >= 0
+    return Samples(recording, screen, eye, usable_left, usable_right, index, time, stamp, holes, clock)
+
+
+def _with_missing_rows(clock: Timeline, steps: Index) -> tuple[Index, Index, Index, Index]:
+    """Put rows where samples are missing: their places (-1), stamps, time with wider holes, first rows of holes."""
+    hole = steps > hole_us(clock.interval_us)
+    interval = max(clock.interval_us, _SHORTEST_US)
+    missing = np.where(hole, HOLE_ROWS, np.maximum(np.floor(steps / interval + 0.25).astype(np.int64) - 1, 0))
+    row = np.arange(len(clock.index)) + np.append(0, np.cumsum(missing))
+    n = int(row[-1]) + 1
+    index, wider = np.full(n, -1), np.zeros(n, dtype=np.int64)
+    index[row] = clock.index
+    stamp = np.round(np.interp(np.arange(n), row, clock.stamp_us - clock.stamp_us[0])).astype(np.int64)
+    stamp += clock.stamp_us[0]
+    stamp[row] = clock.stamp_us  # exactly
+    holes = row[:-1][hole] + 1
+    wider[holes + 1] = _WIDER_US
+    return index, stamp, stamp + np.cumsum(wider), holes
+
+
+def event_times(samples: Samples, onset: Index, offset: Index) -> tuple[Index, Index]:
+    """Return when events begin and end, device clock: an end is one interval after the last sample."""
+    if not len(onset):
+        return samples.stamp_us[onset], samples.stamp_us[offset]
+    end = samples.stamp_us[onset] + np.round(samples.last_us(onset, offset)).astype(np.int64)
+    end[:-1] = np.minimum(end[:-1], samples.stamp_us[onset[1:]])  # stamps that jitter must not make events overlap
+    return samples.stamp_us[onset], end
 
 
 def masked_axes(points: Floats, usable: Bools) -> tuple[Floats, ...] | None:

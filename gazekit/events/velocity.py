@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gazekit.core.types import Bools, Floats, Index
+from gazekit.events.samples import Samples
 
 
 def window_half(interval_us: float, window_ms: float) -> int:
@@ -12,25 +13,32 @@ def window_half(interval_us: float, window_ms: float) -> int:
     return max(1, round(window_ms * 1000 / interval_us / 2)) if interval_us > 0 else 1
 
 
-def smoothed_velocity(time_us: Index, x: Floats, y: Floats, half: int, max_gap_ms: float) -> tuple[Floats, Floats]:
+def smoothed_velocity(samples: Samples, x: Floats, y: Floats, half: int, max_gap_ms: float) -> tuple[Floats, Floats]:
     """Compute velocity along x and y, units per second, by a Savitzky-Golay filter of order 2.
 
-    The window has ``2 * half + 1`` samples.
-    The same filter on the time stamps gives the time that passed, so that jitter and dropped samples do no harm.
-    Gaps up to ``max_gap_ms`` are bridged on a line and have the velocity of that; longer ones are NaN, and the
-    samples beside them see the nearest one held.
+    The window has ``2 * half + 1`` samples. The same filter on the time stamps gives the time that passed, so that
+    jitter does no harm. Gaps up to ``max_gap_ms`` are bridged on a line and have the velocity of that; longer ones are
+    NaN, and the samples beside them see the nearest one held. No window reaches over a hole.
     """
     lost = np.isnan(x)
     if len(x) < 2 or lost.all():
         return np.full(len(x), np.nan), np.full(len(x), np.nan)
-    half = min(half, (len(x) - 1) // 2) or 1
-    seconds = (time_us - time_us[0]) * 1e-6
-    elapsed = _slope(seconds, half)
-    if not lost.any():
-        return _slope(x, half) / elapsed, _slope(y, half) / elapsed
-    (x, y), open_ = _bridge(time_us, (x, y), lost, max_gap_ms)
-    vx, vy = (np.where(open_, np.nan, _slope(c, half) / elapsed) for c in (x, y))
-    return vx, vy
+    columns, held = ([x, y], None) if not lost.any() else _bridge(samples.time_us, (x, y), lost, max_gap_ms)
+    seconds = (samples.stamp_us - samples.stamp_us[0]) * 1e-6
+    if not len(samples.holes):
+        elapsed = _slope(seconds, half)
+        velocity = [_slope(column, half) / elapsed for column in columns]
+    else:
+        velocity = [np.full(len(x), np.nan) for _ in columns]
+        for first, last in zip(*samples.stretches, strict=True):
+            part = slice(first, last + 1)
+            if last > first:
+                elapsed = _slope(seconds[part], half)
+                for speed, column in zip(velocity, columns, strict=True):
+                    speed[part] = _slope(column[part], half) / elapsed
+    if held is not None:
+        velocity = [np.where(held, np.nan, speed) for speed in velocity]
+    return velocity[0], velocity[1]
 
 
 def _bridge(time_us: Index, columns: tuple[Floats, ...], lost: Bools, max_gap_ms: float) -> tuple[list[Floats], Bools]:
@@ -55,6 +63,7 @@ def _bridge(time_us: Index, columns: tuple[Floats, ...], lost: Bools, max_gap_ms
 
 def _slope(column: Floats, half: int) -> Floats:
     """Compute the first derivative a sample; the edges are mirrored through the last sample."""
+    half = min(half, (len(column) - 1) // 2) or 1
     kernel = np.arange(half, -half - 1, -1) / (half * (half + 1) * (2 * half + 1) / 3)
     start = 2 * column[0] - column[half:0:-1]
     end = 2 * column[-1] - column[-2 : -half - 2 : -1]

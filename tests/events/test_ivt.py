@@ -1,7 +1,8 @@
 """Tobii's I-VT filter against cases made by hand: each stage on and off, and each boundary exactly.
 
 All at 1000 Hz unless said otherwise, where the 20 ms window reaches 10 samples to either side: the 10 samples beside an
-edge, a loss or a jump have no velocity of a fixation, so that a fixation ends 10 ms before and begins 10 ms after.
+edge, a loss or a jump have no velocity of a fixation, so that a fixation's last sample lies 11 ms before and its first 10
+ms after. A fixation ends one interval, 1 ms, after its last sample: 60 samples last 60 ms.
 """
 
 from __future__ import annotations
@@ -30,25 +31,25 @@ def spans(recording: GazeRecording, **parameters: object) -> list[tuple[int, int
     return list(zip(table["onset_us"] // 1000, table["offset_us"] // 1000, strict=True))
 
 
-# last sample before the loss 299, so that the next one is at 299 + the gap
+# a gap is the time in which nothing is known, from sample to sample: the last before the loss is at 299
 @pytest.mark.parametrize(
     ("gap_ms", "max_gap_ms", "expected"),
     [
-        pytest.param(74, 75.0, [(10, 662)], id="74 ms is shorter than 75: filled, one fixation"),
-        pytest.param(75, 75.0, [(10, 289), (384, 663)], id="exactly 75 ms is not shorter: stays open"),
-        pytest.param(76, 75.0, [(10, 289), (385, 664)], id="76 ms stays open"),
-        pytest.param(74, 0.0, [(10, 289), (383, 662)], id="stage off: nothing is filled"),
-        pytest.param(75, 80.0, [(10, 663)], id="the limit is a parameter"),
+        pytest.param(74, 75.0, [(10, 663)], id="74 ms from sample to sample is shorter than 75: filled, one fixation"),
+        pytest.param(75, 75.0, [(10, 290), (384, 664)], id="exactly 75 ms is not shorter: stays open"),
+        pytest.param(76, 75.0, [(10, 290), (385, 665)], id="76 ms stays open"),
+        pytest.param(74, 0.0, [(10, 290), (383, 663)], id="stage off: nothing is filled"),
+        pytest.param(75, 80.0, [(10, 664)], id="the limit is a parameter"),
     ],
 )
 def test_gap_fill_in(gap_ms: int, max_gap_ms: float, expected: list[tuple[int, int]]) -> None:
     recording = steps((300, 1.0), (gap_ms - 1, NAN), (300, 1.0))
-    assert spans(recording, max_gap_ms=max_gap_ms, merge_time_ms=0) == [(a, b) for a, b in expected]
+    assert spans(recording, max_gap_ms=max_gap_ms, merge_time_ms=0) == expected
 
 
 def test_gaps_at_the_edges_are_never_filled() -> None:
     recording = steps((20, NAN), (200, 1.0), (20, NAN))
-    assert spans(recording) == [(30, 209)]
+    assert spans(recording) == [(30, 210)]
     labels = label_samples(recording, SCREEN, "ivt")
     assert (labels[:20] == 5).all()
     assert (labels[20:30] == 0).all()  # seen, but the window's end is missing: no velocity, unclassified
@@ -60,7 +61,7 @@ def test_each_eye_is_filled_by_itself_before_they_are_averaged() -> None:
     right[:, 0] += 0.04
     right[150:180] = NAN  # averaging first would jump by half of 0.04 and back
     recording = GazeRecording(time, time, Eye.from_gaze(left), Eye.from_gaze(right))
-    assert spans(recording) == [(10, 389)]
+    assert spans(recording) == [(10, 390)]
     assert len(spans(recording, max_gap_ms=0, merge_time_ms=0)) > 1
 
 
@@ -78,14 +79,14 @@ def test_velocity_threshold(speed: float, is_saccade: bool) -> None:
     assert (labels[10:190] == (2 if is_saccade else 1)).all()
 
 
-# the excursion of 20 ms to 5 deg ends the first fixation at 289 and lets the second begin at 330: 41 ms apart
+# the excursion of 20 ms to 5 deg ends the first fixation at 290 and lets the second begin at 330: 40 ms apart
 @pytest.mark.parametrize(
     ("apart_deg", "merge_angle_deg", "expected"),
     [
-        pytest.param(0.0, 0.5, [(10, 609)], id="same place: one fixation"),
-        pytest.param(0.5, 0.5, [(10, 609)], id="exactly 0.5 deg is at most 0.5: merged"),
-        pytest.param(0.51, 0.5, [(10, 289), (330, 609)], id="0.51 deg stays two"),
-        pytest.param(0.51, 0.6, [(10, 609)], id="the limit is a parameter"),
+        pytest.param(0.0, 0.5, [(10, 610)], id="same place: one fixation"),
+        pytest.param(0.5, 0.5, [(10, 610)], id="exactly 0.5 deg is at most 0.5: merged"),
+        pytest.param(0.51, 0.5, [(10, 290), (330, 610)], id="0.51 deg stays two"),
+        pytest.param(0.51, 0.6, [(10, 610)], id="the limit is a parameter"),
     ],
 )
 def test_merging_near_in_space(apart_deg: float, merge_angle_deg: float, expected: list[tuple[int, int]]) -> None:
@@ -93,14 +94,15 @@ def test_merging_near_in_space(apart_deg: float, merge_angle_deg: float, expecte
     assert spans(recording, merge_angle_deg=merge_angle_deg) == expected
 
 
-# open gaps end a fixation 10 ms early and let the next begin 10 ms late, so 54 lost samples lie 75 ms apart
+# an open gap of 55 lost samples and the 10 without velocity on either side: from the end of one fixation, an interval
+# after its last sample, to the onset of the next are 75 ms
 @pytest.mark.parametrize(
     ("lost", "merge_time_ms", "expected"),
     [
-        pytest.param(53, 75.0, [(10, 642)], id="74 ms: merged"),
-        pytest.param(54, 75.0, [(10, 643)], id="exactly 75 ms is at most 75: merged"),
-        pytest.param(55, 75.0, [(10, 289), (365, 644)], id="76 ms stays two"),
-        pytest.param(53, 0.0, [(10, 289), (363, 642)], id="stage off: nothing is merged"),
+        pytest.param(54, 75.0, [(10, 644)], id="from the end at 290 to the onset at 364 are 74 ms: merged"),
+        pytest.param(55, 75.0, [(10, 645)], id="exactly 75 ms is at most 75: merged"),
+        pytest.param(56, 75.0, [(10, 290), (366, 646)], id="76 ms stays two"),
+        pytest.param(54, 0.0, [(10, 290), (364, 644)], id="stage off: nothing is merged"),
     ],
 )
 def test_merging_near_in_time(lost: int, merge_time_ms: float, expected: list[tuple[int, int]]) -> None:
@@ -123,21 +125,21 @@ def test_a_merged_fixation_is_compared_by_the_centre_of_all_its_samples() -> Non
     assert len(spans(steps(*rests), merge_angle_deg=0.56)) == 1
 
 
-# a rest between two jumps loses 10 ms on either side: 81 samples are a fixation of 60 ms
+# a rest between two jumps loses 10 samples on either side: 80 samples leave 60, which last 60 ms
 @pytest.mark.parametrize(
     ("length", "min_duration_ms", "kept"),
     [
-        pytest.param(80, 60.0, False, id="59 ms is shorter than 60: discarded"),
-        pytest.param(81, 60.0, True, id="exactly 60 ms is kept"),
-        pytest.param(82, 60.0, True, id="61 ms is kept"),
-        pytest.param(81, 61.0, False, id="the limit is a parameter"),
+        pytest.param(79, 60.0, False, id="59 samples, 59 ms, are shorter than 60: discarded"),
+        pytest.param(80, 60.0, True, id="exactly 60 ms is kept"),
+        pytest.param(81, 60.0, True, id="61 ms is kept"),
+        pytest.param(80, 61.0, False, id="the limit is a parameter"),
         pytest.param(40, 0.0, True, id="stage off: all are kept"),
     ],
 )
 def test_short_fixations_become_unclassified(length: int, min_duration_ms: float, kept: bool) -> None:
     recording = steps((200, 0.0), (length, 6.0), (200, 0.0))
     found = spans(recording, min_duration_ms=min_duration_ms)
-    assert ((210, 200 + length - 11) in found) is kept
+    assert ((210, 200 + length - 10) in found) is kept
     labels = label_samples(recording, SCREEN, "ivt", min_duration_ms=min_duration_ms)
     assert (labels[210 : 200 + length - 10] == (1 if kept else 0)).all()
 
@@ -145,7 +147,7 @@ def test_short_fixations_become_unclassified(length: int, min_duration_ms: float
 def test_merging_comes_before_discarding() -> None:
     # three rests of 40 ms, 40 ms apart at one place: each too short, together long enough
     recording = steps((100, 9.0), (60, 0.0), (20, 5.0), (60, 0.0), (20, 5.0), (60, 0.0), (100, 9.0))
-    assert (110, 309) in spans(recording)
+    assert (110, 310) in spans(recording)
     assert len(spans(recording, merge_time_ms=0)) == 2  # only the rests at the ends
 
 
@@ -221,4 +223,4 @@ def test_the_eyes_of_the_tracker_are_used_where_it_gives_them() -> None:
 def test_a_hole_in_the_stamps_is_a_gap() -> None:
     time = np.concatenate([np.arange(300), np.arange(300) + 2300])
     recording = at_degrees(time, np.zeros(600))
-    assert spans(recording) == [(10, 289), (2310, 2589)]
+    assert spans(recording) == [(10, 290), (2310, 2590)]

@@ -118,7 +118,7 @@ def test_a_plug_in_brings_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.syspath_prepend(tmp_path)
     assert detectors()[-2:] == ["broken", "whole"]
     recording = at_degrees(np.arange(10), np.zeros(10))
-    assert detect_fixations(recording, SCREEN, "whole")["duration_ms"].tolist() == [9.0]
+    assert detect_fixations(recording, SCREEN, "whole")["duration_ms"].tolist() == [10.0]
     assert (label_samples(recording, SCREEN, "whole", label=4) == 4).all()
     with pytest.raises(InputError, match="'broken' of the plug-in gazekit_plugin_for_test:no_such cannot be loaded"):
         detect_fixations(recording, SCREEN, "broken")
