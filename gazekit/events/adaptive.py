@@ -1,4 +1,4 @@
-"""Fixations, saccades and post-saccadic oscillations by thresholds that follow the recording's own noise."""
+"""Fixations, saccades, oscillations and drift by thresholds that follow the recording's own noise."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gazekit.core.types import Bools, Floats, Index, Labels
-from gazekit.events.blinks import blinks, cover
+from gazekit.events.blinks import blinks, cover, lid_swings, widen
+from gazekit.events.drift import mark_drift
 from gazekit.events.joining import settle
 from gazekit.events.labels import FIXATION, LOST, PSO, SACCADE, UNCLASSIFIED, Events, runs
 from gazekit.events.samples import Samples
@@ -16,8 +17,14 @@ from gazekit.events.velocity import smoothed_velocity, window_half
 _MAD_TO_SD = 1.4826
 _LONGEST_SACCADE_MS = 150.0
 _BLINK_REACH_MS = 150.0
-_SLOWEST_DEG_S = 2.0  # a resting eye drifts as fast: in data without noise, less would be the rounding of numbers
-_READABLE_ONSET_DEG_S = 60.0  # about the peak of a saccade of one degree: below it, such saccades are seen
+_SLOWEST_DEG_S = 10.0  # a resting eye drifts as fast: in data without noise, less would be the rounding of numbers
+_READABLE_ONSET_DEG_S = 75.0  # about the peak of a saccade of one degree: below it, such saccades are seen
+_WINDOW_GROWTH = 1.41
+_CALM_MS = 40.0  # away from anything fast
+_BLOCK_S = 2.0  # in which the noise is taken to be the same
+_FEWEST_CALM_MS = 100.0
+_ENOUGH = 50_000  # speeds for a median of the whole recording
+_LEAST_SD = 0.5  # of ``offset_sd``: an oscillation is over below so much noise, whatever the margin
 
 
 def adaptive(
@@ -25,52 +32,97 @@ def adaptive(
     *,
     velocity_window_ms: float = 10.0,
     max_window_ms: float = 60.0,
-    min_onset_deg_s: float = 35.0,
-    onset_sd: float = 5.0,
-    offset_sd: float = 3.0,
+    min_onset_deg_s: float = 40.0,
+    onset_sd: float = 6.0,
+    offset_sd: float = 4.0,
+    offset_margin_deg_s: float = 14.0,
     min_saccade_ms: float = 8.0,
     pso_pause_ms: float = 12.0,
     max_pso_ms: float = 50.0,
     min_fixation_ms: float = 40.0,
     max_gap_ms: float = 75.0,
-    max_gap_shift_deg: float = 1.0,
+    merge_time_ms: float = 60.0,
+    merge_angle_deg: float = 1.0,
     min_blink_ms: float = 20.0,
     max_velocity_deg_s: float = 1000.0,
+    min_drift_deg: float = 0.8,
 ) -> Events:
-    """Find fixations, saccades and post-saccadic oscillations, after Nystrom and Holmqvist (2010).
+    """Find fixations, saccades, post-saccadic oscillations and drift, after Nystrom and Holmqvist (2010).
 
-    Velocity comes from a Savitzky-Golay filter of order 2. The thresholds are the median speed plus a number of its
-    standard deviations (from the median absolute deviation, which saccades do not move), so that they need no
-    iteration. What differs from the paper, since experts' labels ask for it: a saccade ends where the eye no longer
-    goes its way, which is where an oscillation swings back, and not at a minimum of speed; an oscillation lasts as
-    long as speed returns above the offset threshold without a pause; and the filter's window doubles until the
-    noise leaves saccades of one degree visible.
+    Velocity comes from a Savitzky-Golay filter of order 2, whose window grows until the noise leaves saccades of one
+    degree visible. The thresholds are the median speed plus a number of its standard deviations (from the median
+    absolute deviation), both of calm samples: those 40 ms away from anything fast, in every two seconds by themselves.
+    What differs from the paper, since experts' labels ask for it: a saccade ends where the eye no longer goes its way,
+    which is where an oscillation swings back, and not at a minimum of speed; an oscillation lasts as long as speed
+    returns above the offset threshold without a pause; a straight drift between two saccades is no fixation.
 
     Parameters
     ----------
-    velocity_window_ms, max_window_ms : the window to begin with, and the longest that noise may ask for.
-    min_onset_deg_s, onset_sd : a saccade is faster than the larger of both (the second in SD over the median).
-    offset_sd : a saccade or oscillation is over below this speed (SD over the median).
-    min_saccade_ms : a shorter movement is no saccade.
-    pso_pause_ms : an oscillation's speed is back above the offset threshold within this time.
-    max_pso_ms : the longest oscillation.
-    min_fixation_ms : a shorter rest is unclassified.
-    max_gap_ms, max_gap_shift_deg : a fixation goes on over a shorter loss, if it is no further away after it; the
-        samples themselves stay lost.
-    min_blink_ms : a loss as long as this takes the movement that touches it, up to 150 ms, into the blink.
-    max_velocity_deg_s : faster movement is an artefact.
+    samples : Samples
+        The prepared recording.
+    velocity_window_ms, max_window_ms : float
+        The window to begin with, and the longest that noise may ask for.
+    min_onset_deg_s, onset_sd : float
+        A saccade is faster than the larger of both (the second in SD over the median).
+    offset_sd, offset_margin_deg_s : float
+        A saccade or oscillation is over below so many SD over the median, but no more than the margin over it, unless
+        half of the SD are more: in noise an oscillation is followed further down.
+    min_saccade_ms : float
+        A shorter movement is no saccade.
+    pso_pause_ms, max_pso_ms : float
+        An oscillation's speed is back above the offset threshold within this time; the longest oscillation.
+    min_fixation_ms : float
+        A shorter rest is unclassified.
+    max_gap_ms, merge_time_ms, merge_angle_deg : float
+        A fixation goes on over a shorter loss, and over a saccade that brings it no further away within the time of
+        merging, if it is at most so far away after it. The samples in between keep their class.
+    min_blink_ms : float
+        A loss as long as this takes the movement that touches it, up to 150 ms, into the blink. The swing of a lid
+        without a loss, down and back without a rest, is a blink too.
+    max_velocity_deg_s : float
+        Faster movement is an artefact.
+    min_drift_deg : float
+        A rest that moves so far, straight, is drift or pursuit and no fixation; 0 takes every rest for a fixation.
+
+    Returns
+    -------
+    Events
+        All classes but pursuit that is not straight.
     """
     if len(samples) < 3 or samples.lost.all():
         return Events.from_labels(np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8))
-    movement = _measure(samples, velocity_window_ms, max_window_ms, min_onset_deg_s, onset_sd, offset_sd, min_blink_ms)
+    noise = _Noise(onset_sd, offset_sd, offset_margin_deg_s, min_onset_deg_s)
+    movement = _measure(samples, velocity_window_ms, max_window_ms, noise, min_blink_ms)
     gone = ~movement.known | blinks(
         samples, samples.lost & samples.within, movement.speed, movement.offset, min_blink_ms, _BLINK_REACH_MS
     )
-    gone |= _impossible(samples.time_us, movement, max_velocity_deg_s, min_fixation_ms)
+    gone |= _impossible(samples, movement, max_velocity_deg_s, min_fixation_ms)
     labels = np.where(gone, LOST, FIXATION).astype(np.int8)
     _mark_saccades(samples, movement, labels, min_saccade_ms, pso_pause_ms, max_pso_ms)
     labels[samples.lost] = LOST
-    return settle(samples, labels, min_fixation_ms, max_gap_ms, max_gap_shift_deg)
+    labels[lid_swings(samples, labels, min_fixation_ms)] = LOST
+    if min_drift_deg > 0:
+        mark_drift(samples, labels, min_drift_deg)
+    return settle(samples, labels, min_fixation_ms, max_gap_ms, merge_angle_deg, merge_time_ms)
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Hold how thresholds follow from noise."""
+
+    onset_sd: float
+    offset_sd: float
+    margin: float
+    least_onset: float
+
+    def onset(self, middle: float, sd: float) -> float:
+        """Return the speed that begins a saccade."""
+        return max(self.least_onset, middle + self.onset_sd * sd)
+
+    def offset(self, middle: float, sd: float) -> float:
+        """Return the speed below which a saccade or an oscillation is over."""
+        margin = min(self.offset_sd * sd, max(self.margin, _LEAST_SD * self.offset_sd * sd))
+        return min(self.onset(middle, sd), max(_SLOWEST_DEG_S, middle + margin))
 
 
 @dataclass(frozen=True)
@@ -82,41 +134,50 @@ class _Movement:
     speed: Floats
     known: Bools
     onset: float
-    offset: float
+    offset: Floats
 
 
-def _measure(
-    samples: Samples,
-    window_ms: float,
-    max_window_ms: float,
-    min_onset: float,
-    onset_sd: float,
-    offset_sd: float,
-    min_blink_ms: float,
-) -> _Movement:
+def _measure(samples: Samples, window_ms: float, max_window_ms: float, noise: _Noise, min_blink_ms: float) -> _Movement:
     """Measure velocity over the shortest window whose noise leaves small saccades visible."""
     while True:
         half = window_half(samples.interval_us, window_ms)
-        vx, vy = smoothed_velocity(samples, *samples.degrees, half, max(window_ms, min_blink_ms))
-        speed = np.hypot(vx, vy)
-        known = speed[~samples.lost]
-        middle = float(np.median(known))
-        sd = _MAD_TO_SD * float(np.median(np.abs(known - middle)))
-        onset = max(min_onset, middle + onset_sd * sd)
-        if middle + onset_sd * sd <= _READABLE_ONSET_DEG_S or window_ms >= max_window_ms:
-            there = np.isfinite(speed)
-            return _Movement(
-                vx,
-                vy,
-                np.where(there, speed, 0.0),
-                there,
-                onset,
-                min(onset, max(_SLOWEST_DEG_S, middle + offset_sd * sd)),
-            )
-        window_ms = min(2 * window_ms, max_window_ms)
+        x, y = smoothed_velocity(samples, *samples.degrees, half, max(window_ms, min_blink_ms))
+        speed = np.hypot(x, y)
+        known = np.isfinite(speed)
+        all_middle, all_sd = _middle_and_sd(speed[known & ~samples.lost])
+        fast = (speed > noise.onset(all_middle, all_sd)) | samples.lost
+        calm = ~widen(fast, round(_CALM_MS * 1000 / samples.interval_us)) & known
+        if calm.sum() * samples.interval_us < _FEWEST_CALM_MS * 1000:
+            calm = known & ~samples.lost
+        middle, sd = _middle_and_sd(speed[calm])
+        if middle + noise.onset_sd * sd <= _READABLE_ONSET_DEG_S or window_ms >= max_window_ms:
+            offset = _followed(samples, speed, calm, noise, noise.offset(middle, sd))
+            return _Movement(x, y, np.where(known, speed, 0.0), known, noise.onset(middle, sd), offset)
+        window_ms = min(_WINDOW_GROWTH * window_ms, max_window_ms)
 
 
-def _impossible(time_us: Index, movement: _Movement, max_velocity: float, min_fixation_ms: float) -> Bools:
+def _middle_and_sd(speed: Floats) -> tuple[float, float]:
+    speed = speed[:: max(1, len(speed) // _ENOUGH)]
+    if not len(speed):
+        return 0.0, 0.0
+    middle = float(np.median(speed))
+    return middle, _MAD_TO_SD * float(np.median(np.abs(speed - middle)))
+
+
+def _followed(samples: Samples, speed: Floats, calm: Bools, noise: _Noise, of_all: float) -> Floats:
+    """Return the offset threshold at every sample, from the calm samples of its block of time."""
+    block = max(1, round(_BLOCK_S * 1e6 / samples.interval_us))
+    fewest = _FEWEST_CALM_MS * 1000 / samples.interval_us
+    offset = np.full(len(samples), of_all)
+    for first in range(0, len(samples), block):
+        part = slice(first, first + block)
+        quiet = speed[part][calm[part]]
+        if len(quiet) >= fewest:
+            offset[part] = noise.offset(*_middle_and_sd(quiet))
+    return offset
+
+
+def _impossible(samples: Samples, movement: _Movement, max_velocity: float, min_fixation_ms: float) -> Bools:
     """Mark movements that reach a speed that no eye has, and what lies between two too near for a fixation."""
     n = len(movement.speed)
     if movement.speed.max() <= max_velocity:
@@ -124,7 +185,7 @@ def _impossible(time_us: Index, movement: _Movement, max_velocity: float, min_fi
     first, last = runs(movement.speed > movement.onset)
     peak = np.array([movement.speed[a : b + 1].max() for a, b in zip(first, last, strict=True)])
     first, last = first[peak > max_velocity], last[peak > max_velocity]
-    near = time_us[first[1:]] - time_us[last[:-1]] < min_fixation_ms * 1000
+    near = samples.between_us(last[:-1], first[1:]) < min_fixation_ms * 1000
     return cover(n, first, np.where(np.append(near, False), np.append(first[1:], n) - 1, last))
 
 
@@ -151,7 +212,7 @@ def _mark_saccades(
         if time[last] - time[first] + samples.interval_us < min_saccade_ms * 1000:
             continue
         labels[first : last + 1] = SACCADE
-        done = _oscillation_end(time, speed, last, movement.offset, pso_pause_ms, max_pso_ms)
+        done = _oscillation_end(time, speed, last, movement.offset[peak], pso_pause_ms, max_pso_ms)
         labels[last + 1 : done + 1][there[last + 1 : done + 1]] = PSO
 
 
@@ -159,14 +220,14 @@ def _saccade_end(movement: _Movement, speed: Floats, peak: int, reach: int) -> i
     """Find the last sample that still goes the way of the peak, faster than the offset threshold."""
     part = slice(peak, peak + reach)
     along = movement.x[part] * movement.x[peak] + movement.y[part] * movement.y[peak]
-    over = ~(along > 0) | (speed[part] < movement.offset)  # NaN, where lost, is over too
+    over = ~(along > 0) | (speed[part] < movement.offset[peak])  # NaN, where lost, is over too
     return peak + (int(np.argmax(over)) if over.any() else len(over)) - 1
 
 
 def _oscillation_end(
     time_us: Index, speed: Floats, last: int, offset: float, pause_ms: float, longest_ms: float
 ) -> int:
-    """Find the last sample of the oscillation after a saccade that ended at ``last``; or ``last`` itself."""
+    """Find the last sample of the oscillation after a saccade that ended at ``last``, or ``last`` itself."""
     stop = int(np.searchsorted(time_us, time_us[last] + int(longest_ms * 1000), "right"))
     fast = last + 1 + np.flatnonzero(speed[last + 1 : stop] > offset)
     rest = np.diff(time_us[fast], prepend=time_us[last]) > pause_ms * 1000

@@ -84,8 +84,10 @@ def detect_fixations(
     -------
     DataFrame
         The columns of `gazekit.core.tables.FIXATION_COLUMNS` that need no picture: ``onset_us`` and ``offset_us``
-        (device clock), ``duration_ms``, the centre ``x_px``, ``y_px`` (screen) and ``x_deg``, ``y_deg`` (Fick angles),
-        ``samples`` (how many have gaze), ``rms_s2s_deg`` (noise), ``dispersion_deg``, ``detector``, ``parameters``.
+        (device clock; the offset is one interval after the last sample), ``duration_ms`` between them, the centre
+        ``x_px``, ``y_px`` (screen) and ``x_deg``, ``y_deg`` (Fick angles), ``samples`` (how many have gaze),
+        ``rms_s2s_deg`` (noise), ``dispersion_deg``, ``detector``, ``parameters``, ``cut_start`` and ``cut_end`` (the
+        fixation touches the edge of the recording or of a hole in it, so that it lasted longer).
 
     Raises
     ------
@@ -97,8 +99,9 @@ def detect_fixations(
     The detectors and their parameters with defaults (ms, degrees, degrees per second):
 
     * ``adaptive`` (thresholds follow the noise; the default, agrees best with experts): velocity_window_ms 10,
-      max_window_ms 60, min_onset_deg_s 35, onset_sd 5, offset_sd 3, min_saccade_ms 8, pso_pause_ms 12, max_pso_ms 50,
-      min_fixation_ms 40, max_gap_ms 75, max_gap_shift_deg 1, min_blink_ms 20, max_velocity_deg_s 1000.
+      max_window_ms 60, min_onset_deg_s 40, onset_sd 6, offset_sd 4, offset_margin_deg_s 14, min_saccade_ms 8,
+      pso_pause_ms 12, max_pso_ms 50, min_fixation_ms 40, max_gap_ms 75, merge_time_ms 60, merge_angle_deg 1,
+      min_blink_ms 20, max_velocity_deg_s 1000, min_drift_deg 0.8 (0: drift counts as fixation).
     * ``ivt`` (Tobii's I-VT filter): max_gap_ms 75, noise_reduction "off", noise_window_samples 3,
       velocity_window_ms 20, velocity_threshold_deg_s 30, merge_time_ms 75, merge_angle_deg 0.5, min_duration_ms 60.
     * ``idt`` (dispersion): max_dispersion_deg 1, min_duration_ms 100, max_gap_ms 75.

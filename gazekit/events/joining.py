@@ -12,16 +12,31 @@ from gazekit.events.samples import Samples
 FLICKER_MS = 20.0  # a loss shorter than this is no blink
 
 
-def settle(samples: Samples, labels: Labels, min_fixation_ms: float, max_gap_ms: float, max_shift_deg: float) -> Events:
-    """Join fixations over short losses at one place; those that are too short then become unclassified."""
+def settle(
+    samples: Samples,
+    labels: Labels,
+    min_fixation_ms: float,
+    max_gap_ms: float,
+    max_shift_deg: float,
+    merge_time_ms: float = 0.0,
+) -> Events:
+    """Join fixations over short losses, and over tiny saccades within a time, at one place; drop short ones.
+
+    The samples in between keep their class; those of fixations that are too short then become unclassified.
+    """
     first, last = runs(labels == FIXATION)
     if not len(first):
         return Events(labels, first, last)
     lost = np.concatenate([[0], np.cumsum(labels == LOST)])
-    only_lost = lost[first[1:]] - lost[last[:-1] + 1] == first[1:] - last[:-1] - 1
-    x, y = (_means(c, first, last) for c in samples.degrees)
-    joined = only_lost & (samples.between_us(last[:-1], first[1:]) < max_gap_ms * 1000)
-    joined &= np.hypot(np.diff(x), np.diff(y)) <= max_shift_deg
+    gone = lost[first[1:]] - lost[last[:-1] + 1]
+    apart = samples.between_us(last[:-1], first[1:])
+    only_lost = gone == first[1:] - last[:-1] - 1
+    joined = only_lost & (apart < max_gap_ms * 1000)
+    if merge_time_ms > 0:
+        joined |= ~only_lost & (gone * samples.interval_us < FLICKER_MS * 1000) & (apart <= merge_time_ms * 1000)
+    if joined.any():
+        x, y = (_means(c, first, last) for c in samples.degrees)
+        joined &= np.hypot(np.diff(x), np.diff(y)) <= max_shift_deg
     onset, offset = first[np.append(True, ~joined)], last[np.append(~joined, True)]
     short = samples.shorter(onset, offset, min_fixation_ms)
     dropped = cover(len(samples), onset[short], offset[short])
