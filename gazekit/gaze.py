@@ -240,7 +240,7 @@ def sampling_interval_us(time_us: Index) -> float:
     steps = np.diff(time_us)
     if not len(steps) or steps.max() <= 0:
         return float("nan")
-    if 0 < steps.min() and steps.max() < 1.75 * steps.min():
+    if steps.min() > 0 and steps.max() < 1.75 * steps.min():
         return _snapped(float(time_us[-1] - time_us[0]) / len(steps))
     interval = float(np.median(steps[steps > 0]))
     steps = steps[steps >= (0 if shared_stamps(steps) else 1)]

@@ -39,12 +39,12 @@ def command(
               areas.json:  {"a.jpg": {"face": [[10, 10], [90, 10], [50, 80]], "hand": "hand.png"}}
     """
     from gazekit.core.files import provenance
-    from gazekit.core.tables import FIXATION_COLUMNS, read_table, write_table
-    from gazekit.events.aoi import aoi_table, read_areas, transitions
+    from gazekit.core.tables import read_table, write_table
+    from gazekit.events.aoi import NEEDED_COLUMNS, aoi_table, read_areas, transitions
 
     table = makers_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
     if table is None:
-        table = read_table(fixations, FIXATION_COLUMNS, "fixation table")
+        table = read_table(fixations, NEEDED_COLUMNS, "fixation table")
     known = read_areas(areas)
     figures = aoi_table(table, known)
     made = provenance("gazekit.aoi/1", {}, {"fixations": fixations, "areas": areas})

@@ -30,6 +30,7 @@ AOI_COLUMNS = (
     "revisits",
 )
 OUTSIDE = "outside"
+NEEDED_COLUMNS = ("participant", "image", "onset_us", "duration_ms", "x_picture", "y_picture")
 
 
 def polygon(points: npt.ArrayLike) -> Inside:

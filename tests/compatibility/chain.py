@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "random", "human-removed", "synthetic")
 DETECTORS = ("adaptive", "i2mc", "idt", "ivt", "microsaccades")
@@ -32,6 +32,9 @@ class Step:
         Whether the committed files are all that the step needs, so that it can be run by itself.
     torch : bool
         Whether the step needs torch.
+    changed : str
+        Why the step's numbers are no longer those of 0.1.0 on purpose; then only the names of files and of columns
+        are compared, and there may be more columns.
     """
 
     name: str
@@ -40,11 +43,34 @@ class Step:
     printed: str = ""
     alone: bool = True
     torch: bool = False
+    changed: str = ""
+
+
+_EVENTS = "an event ends one interval after its last sample, cut_start and cut_end (issue 14)"
+_QUALITY = "trueness, holes and the clock have columns, in a validation too (issue 14)"
+CHANGED = {
+    "record-P01": _QUALITY,
+    "record-P02": _QUALITY,
+    "record-P03": _QUALITY,
+    "record-journal": _QUALITY,
+    "export-bids": _EVENTS,
+    "fixations-adaptive": f"noise of calm periods, drift, merging; {_EVENTS}",
+    "fixations-i2mc": _EVENTS,
+    "fixations-idt": _EVENTS,
+    "fixations-ivt": _EVENTS,
+    "fixations-microsaccades": _EVENTS,
+    "fixations-imported": _EVENTS,
+    "fixations": _EVENTS,
+    "quality": _QUALITY,
+    "quality-json": _QUALITY,
+    "dataset-study": f"its maps are of sessions' fixations: {_EVENTS}",
+}
 
 
 def steps() -> list[Step]:
     """Return the steps in their order."""
-    return [*_sessions(), *_gaze(), *_attention(), *_ratings(), *_datasets(), *_networks()]
+    every = [*_sessions(), *_gaze(), *_attention(), *_ratings(), *_datasets(), *_networks()]
+    return [replace(step, changed=CHANGED.get(step.name, "")) for step in every]
 
 
 def _sessions() -> list[Step]:

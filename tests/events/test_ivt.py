@@ -1,8 +1,8 @@
 """Tobii's I-VT filter against cases made by hand: each stage on and off, and each boundary exactly.
 
 All at 1000 Hz unless said otherwise, where the 20 ms window reaches 10 samples to either side: the 10 samples beside an
-edge, a loss or a jump have no velocity of a fixation, so that a fixation's last sample lies 11 ms before and its first 10
-ms after. A fixation ends one interval, 1 ms, after its last sample: 60 samples last 60 ms.
+edge, a loss or a jump have no velocity of a fixation, so that a fixation's last sample lies 11 ms before and its first
+10 ms after. A fixation ends one interval, 1 ms, after its last sample: 60 samples last 60 ms.
 """
 
 from __future__ import annotations
