@@ -13,11 +13,11 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, update
+from sqlalchemy import Connection, Row, delete, insert, update
 
 from survey import queries as do
 from survey.config import SurveySection
-from survey.schema import rater, slot
+from survey.schema import event, rater, slot
 
 REPEAT_GAP = 3  # showings at least between a picture and its repeat
 
@@ -31,6 +31,10 @@ class Behaviour:
     viewport_h: int | None = None
     blurs: int | None = None
     entered: str | None = None
+    server_ms: int | None = None
+    load_ms: int | None = None
+    shown_w: int | None = None
+    shown_h: int | None = None
 
 
 def make_plan(section: SurveySection, rng: random.Random) -> str:
@@ -139,18 +143,61 @@ def submit(
     """Store a rating of the rater's current slot; return the rater's new row, or None where nothing was stored.
 
     A slot that is behind the rater (double click, Back, a second tab) keeps its first rating; a slot of somebody
-    else is not touched. A slot that expired is held again if its picture is still open; else nothing is stored.
+    else is not touched. A slot that expired counts if its picture is still open; else its rating is kept as a spare.
     """
     now = time.time() if now is None else now
     current = slot_at(connection, person.id, person.place)
     if current is None or current.id != slot_id or current.state == "done" or not 1 <= score <= section.scale:
         return None
-    if current.kind == "M":
-        if current.state == "released" and not _take(connection, current.image_id):
-            return None
+    spare = current.kind == "M" and current.state == "released" and not _take(connection, current.image_id)
+    if current.kind == "M" and not spare:
         connection.execute(do.COUNT_DONE, {"b_image": current.image_id})
-    connection.execute(do.RATE, {"b_slot": current.id, "score": score, "rated_at": now} | vars(behaviour))
+    values = {"b_slot": current.id, "score": score, "rated_at": now, "state": "spare" if spare else "done"}
+    connection.execute(do.RATE, values | vars(behaviour))
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
+
+
+def undoable(connection: Connection, person: Row[Any]) -> bool:
+    """Say whether the rater may take the last rating back: once, and not the answer to an attention check."""
+    if person.finished_at is not None or person.place == 0 or person.undone == person.place:
+        return False
+    last = slot_at(connection, person.id, person.place - 1)
+    return last is not None and last.kind != "C" and last.state == "done"
+
+
+def undo(connection: Connection, person: Row[Any], section: SurveySection, now: float | None = None) -> bool:
+    """Take the rater's last rating back, to be given again; return false where that is not possible."""
+    now = time.time() if now is None else now
+    if not undoable(connection, person):
+        return False
+    last = slot_at(connection, person.id, person.place - 1)
+    assert last is not None
+    if last.kind == "M":
+        connection.execute(do.UNCOUNT, {"b_image": last.image_id})
+    connection.execute(do.TAKE_BACK, {"b_slot": last.id, "expires": now + 60 * section.hold_minutes})
+    connection.execute(do.STEP_BACK, {"b_rater": person.id, "b_now": now})
+    return True
+
+
+def fail(
+    connection: Connection, person: Row[Any], slot_id: int, section: SurveySection, now: float | None = None
+) -> Row[Any] | None:
+    """Replace the rater's current picture, which could not be shown; return the rater's new row, or None."""
+    now = time.time() if now is None else now
+    current = slot_at(connection, person.id, person.place)
+    if current is None or current.id != slot_id or current.state not in ("held", "released") or current.kind == "C":
+        return None
+    if current.kind == "M" and current.state == "held":
+        connection.execute(do.GIVE_BACK, {"b_image": current.image_id})
+    away = {"state": "failed", "place": -current.id}
+    connection.execute(update(slot).where(slot.c.id == current.id).values(away))
+    record(connection, "picture failed", now, rater_id=person.id, image_id=current.image_id)
+    return advance(connection, person, section, now)
+
+
+def record(connection: Connection, kind: str, now: float | None = None, **values: Any) -> None:
+    """Note that something happened: ``rater_id``, ``image_id`` and ``detail`` say to whom and what."""
+    connection.execute(insert(event).values(kind=kind, at=time.time() if now is None else now, **values))
 
 
 def _choose(connection: Connection, rater_id: int, place: int, kind: str) -> int | None:

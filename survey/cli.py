@@ -176,7 +176,7 @@ SCALE = click.option(
     "--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this."
 )
 ATTRIBUTE = click.option("--attribute", default="", help="The question, where ratings answer several.")
-RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency")
+RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates")
 
 
 LAYOUTS = (

@@ -11,8 +11,12 @@ from gazekit.core.config import Section, read_toml, validated
 
 CONSENT = (
     "You will be shown pictures and asked how beautiful you find each of them. Taking part is voluntary: you may "
-    "stop at any time, and you may download or delete what you gave. We keep your ratings, the time you took and "
-    "the size of your window. We do not keep your name or your address."
+    "stop at any time, and you may download or delete what you gave.\n\n"
+    "We keep your ratings and whether you changed them; when you came, and the time that each picture took to load "
+    "and you to answer; the size of your window and of the picture in it; whether you used keys, mouse, pen or "
+    "finger, and how often you left the page; your answers to questions at the end. If a platform such as Prolific "
+    "sent you, we keep its numbers for you and your visit, apart from your ratings and only to pay you; these and "
+    "your completion code stay when you delete the rest. We do not keep your name or your network address."
 )
 INSTRUCTIONS = (
     "Look at each picture, then choose a number. There is no right answer: your own impression counts. Use the whole "
@@ -28,12 +32,27 @@ class Question(Section):
     kind: Literal["choice", "number", "text"] = "text"
     choices: list[str] = []
     required: bool = False
+    minimum: float = 0.0  # of a number
+    maximum: float | None = None
 
     @model_validator(mode="after")
     def _choices_fit(self) -> Question:
         if (self.kind == "choice") != bool(self.choices):
             raise ValueError(f"question {self.name!r}: kind 'choice' needs choices, and only that kind has them")
         return self
+
+
+class Codes(Section):
+    """``[survey.codes]``: completion codes for those who are through, and for those who are not; empty: none."""
+
+    complete: str = ""  # one for all; else each rater has one
+    failed_checks: str = ""
+    full: str = ""
+    no_consent: str = ""
+    screened_out: str = ""
+
+
+Rule = Literal["attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates"]
 
 
 class SurveySection(Section):
@@ -55,7 +74,9 @@ class SurveySection(Section):
     contact: str = ""
     questions: list[Question] = []
     completion_code: str = ""
+    codes: Codes = Codes()
     return_url: str = ""
+    exclude_by: list[Rule] = []  # rules that leave a rater out while the survey runs, so that pictures open again
     starts_per_hour: PositiveInt = 600
     requests_per_minute: PositiveInt = 240
 

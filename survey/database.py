@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
+from gazekit.core.files import whole_file
 from survey import schema
 from survey.errors import SurveyError
 
@@ -60,25 +62,62 @@ class Store:
                 os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; the last one of all moves SQLite's log into the database file."""
         self.engine.dispose()
 
     def add_images(self, names: Sequence[str], target: int) -> None:
         """Register pictures; those that are there keep their ratings and take the new target."""
         with self.write() as connection:
             known = set(connection.execute(select(schema.image.c.name)).scalars())
-            connection.execute(update(schema.image).values(target=target))
+            shown = schema.image.c.withdrawn_at.is_(None)
+            connection.execute(update(schema.image).where(shown).values(target=target))
             fresh = [{"name": name, "target": target} for name in names if name not in known]
             if fresh:
                 connection.execute(insert(schema.image), fresh)
 
-    def secret(self) -> str:
-        """Return the key that signs cookies: made once, kept in the database so that a restart keeps everybody in."""
+    def secret(self, folder: Path) -> str:
+        """Return the key that signs cookies: made once, kept in a file, so that a restart keeps everybody in.
+
+        The file lies beside an SQLite database, else in the study's ``folder``; only its owner can read it. A key
+        that an older version kept in the database is moved there.
+        """
+        place = Path(f"{self.engine.url.database}.secret") if self.sqlite else folder / "survey.secret"
         with self.write() as connection:
-            return remembered(connection, "secret", secrets.token_hex(32))
+            in_database = connection.execute(
+                select(schema.meta.c.value).where(schema.meta.c.key == "secret")
+            ).scalar_one_or_none()
+            if not place.exists():
+                with whole_file(place) as path:
+                    path.touch(mode=0o600)
+                    path.write_text(in_database or secrets.token_hex(32), encoding="ascii")
+            connection.execute(delete(schema.meta).where(schema.meta.c.key == "secret"))
+        place.chmod(0o600)
+        return place.read_text(encoding="ascii").strip()
+
+    def checkpoint(self) -> None:
+        """Move SQLite's log into the database file as far as nobody reads it, so that a copy of the file is whole."""
+        if self.sqlite:
+            with contextlib.closing(sqlite3.connect(str(self.engine.url.database))) as connection:
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def backup(self, target: Path) -> None:
+        """Copy an SQLite database while it is in use, whole or not at all.
+
+        Raises
+        ------
+        SurveyError
+            It is a PostgreSQL database, which has pg_dump.
+        """
+        if not self.sqlite:
+            raise SurveyError("a PostgreSQL database is backed up with pg_dump, which is safe while the survey runs")
+        with whole_file(target, overwrite=False) as path:
+            path.touch(mode=0o600)
+            source, copy = sqlite3.connect(str(self.engine.url.database)), sqlite3.connect(path)
+            with contextlib.closing(source), contextlib.closing(copy):
+                source.backup(copy, pages=2000)
 
 
-def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int = 16) -> Store:
+def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int = 16, create: bool = True) -> Store:
     """Open a survey's database, and create or migrate its tables.
 
     Parameters
@@ -90,14 +129,19 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         for rehearsals. A crash of the program loses nothing either way.
     pool_size : int
         Connections that are kept open.
+    create : bool
+        Make a database where there is none.
 
     Raises
     ------
     SurveyError
-        The URL is not usable, the server does not answer, or the tables are of a newer version.
+        The URL is not usable, the server does not answer, the tables are of a newer version, or there is no
+        database and none is to be made.
     """
     url = _url(url_or_path)
     try:
+        if url.startswith("sqlite:///"):
+            _owners_file(Path(url.removeprefix("sqlite:///")), create)
         engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine, durable)
@@ -110,9 +154,19 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
             f"{_shown(url)} is not a database that can be opened ({error}); give an SQLite file or "
             f"postgresql://..., which needs pip install 'gazekit[postgres]'"
         ) from error
-    except DBAPIError as error:
-        raise SurveyError(f"the database {_shown(url)} cannot be opened: {error.orig}") from error
+    except (DBAPIError, OSError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise SurveyError(f"the database {_shown(url)} cannot be opened: {reason}") from error
     return store
+
+
+def _owners_file(path: Path, create: bool) -> None:
+    """Make sure that a database's file is there and that only its owner can read it (the log takes after it)."""
+    if not path.exists() and not create:
+        raise SurveyError(f"there is no survey database at {path}; say where it is with --database-url")
+    path.touch(mode=0o600)
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o600)
 
 
 def _bring_up_to_date(store: Store) -> None:

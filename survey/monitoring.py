@@ -5,14 +5,17 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from sqlalchemy import Connection, func, select
 
 from survey.config import SurveySection
 from survey.database import Store
-from survey.schema import image, rater, slot
+from survey.operations import opening
+from survey.schema import event, image, platform, rater, slot
 
 RATERS_SHOWN = 200
 
@@ -26,6 +29,8 @@ class PictureState:
     held: int
     target: int
     counts: list[int]
+    withdrawn: bool
+    failures: int  # times that it could not be shown
 
     @property
     def mean(self) -> float | None:
@@ -41,9 +46,10 @@ class RaterState:
     place: int
     planned: int
     status: str  # finished, at work, left or deleted
-    seconds: float | None  # median time a picture
+    seconds: float | None  # median time a picture, by the server's clock where it is known
     checks: str
     minutes_ago: float
+    findings: list[str]  # rules that this rater breaks, with the value
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Totals:
     at_work: int
     left: int
     deleted: int
+    excluded: int
     seconds: float | None  # median over raters of their median time a picture
 
 
@@ -69,24 +76,51 @@ class Overview:
     totals: Totals
     distribution: list[int]  # count of each score
     pictures: list[PictureState]
-    raters: list[RaterState]  # the latest first
+    raters: list[RaterState]  # those with findings, then the latest
     pages: int
     page: int
+    opening: str
+    twice: list[tuple[str, str]]  # raters who came with the same platform id
 
 
 def overview(
-    store: Store, section: SurveySection, *, page: int = 1, per_page: int = 100, now: float | None = None
+    store: Store,
+    section: SurveySection,
+    findings: pd.DataFrame | None = None,
+    *,
+    page: int = 1,
+    per_page: int = 100,
+    now: float | None = None,
 ) -> Overview:
-    """Read the numbers of the operator's page."""
+    """Read the numbers of the operator's page; ``findings`` are those of `survey.live_quality.judge`."""
     now = time.time() if now is None else now
+    broken: dict[str, list[str]] = defaultdict(list)
+    if findings is not None:
+        for row in findings.itertuples():
+            broken[str(row.rater)].append(f"{row.rule} {row.value:.2f}")
     with store.read() as connection:
         distribution = _distribution(connection, section.scale)
         pictures = _pictures(connection, section.scale, page, per_page)
-        raters = _raters(connection, section, now)
+        raters = _raters(connection, section, broken, now)
         totals = _totals(connection, raters)
-    return Overview(
-        totals, distribution, pictures, raters[:RATERS_SHOWN], max(1, -(-totals.pictures // per_page)), page
+        state, twice = opening(connection), _twice(connection)
+    raters.sort(key=lambda rater_state: not (rater_state.findings and rater_state.status != "excluded"))
+    pages = max(1, -(-totals.pictures // per_page))
+    return Overview(totals, distribution, pictures, raters[:RATERS_SHOWN], pages, page, state, twice)
+
+
+def _twice(connection: Connection) -> list[tuple[str, str]]:
+    first, second = platform.alias(), platform.alias()
+    one, other = rater.alias(), rater.alias()
+    query = (
+        select(one.c.name, other.c.name)
+        .select_from(first)
+        .join(second, (first.c.source == second.c.source) & (first.c.participant == second.c.participant))
+        .join(one, one.c.id == first.c.rater_id)
+        .join(other, other.c.id == second.c.rater_id)
+        .where(first.c.rater_id < second.c.rater_id, other.c.deleted_at.is_(None))
     )
+    return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def _totals(connection: Connection, raters: list[RaterState]) -> Totals:
@@ -105,6 +139,7 @@ def _totals(connection: Connection, raters: list[RaterState]) -> Totals:
         at_work=status["at work"],
         left=status["left"],
         deleted=status["deleted"],
+        excluded=status["excluded"],
         seconds=statistics.median(times) if times else None,
     )
 
@@ -128,13 +163,29 @@ def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> l
         .group_by(slot.c.image_id, slot.c.score)
     ):
         counts[image_id][min(score, scale) - 1] = n
-    return [PictureState(row.name, row.done, row.taken - row.done, row.target, counts[row.id]) for row in rows]
+    failed = select(event.c.image_id, func.count()).where(event.c.kind == "picture failed").group_by(event.c.image_id)
+    failures = {row[0]: row[1] for row in connection.execute(failed)}
+    return [
+        PictureState(
+            row.name,
+            row.done,
+            row.taken - row.done,
+            row.target,
+            counts[row.id],
+            row.withdrawn_at is not None,
+            failures.get(row.id, 0),
+        )
+        for row in rows
+    ]
 
 
-def _raters(connection: Connection, section: SurveySection, now: float) -> list[RaterState]:
+def _raters(
+    connection: Connection, section: SurveySection, broken: Mapping[str, list[str]], now: float
+) -> list[RaterState]:
     times: dict[int, list[int]] = defaultdict(list)
     passed: dict[int, list[bool]] = defaultdict(list)
-    columns = (slot.c.rater_id, slot.c.kind, slot.c.time_ms, slot.c.score, slot.c.expected)
+    took = func.coalesce(slot.c.server_ms, slot.c.time_ms).label("time_ms")
+    columns = (slot.c.rater_id, slot.c.kind, took, slot.c.score, slot.c.expected)
     for row in connection.execute(select(*columns).where(slot.c.state == "done")):
         if row.kind == "C":
             passed[row.rater_id].append(row.score == row.expected)
@@ -149,6 +200,7 @@ def _raters(connection: Connection, section: SurveySection, now: float) -> list[
             seconds=statistics.median(times[row.id]) / 1000 if times[row.id] else None,
             checks=f"{sum(passed[row.id])} of {len(passed[row.id])}" if passed[row.id] else "",
             minutes_ago=max(0.0, (now - row.seen_at) / 60),
+            findings=[str(row.excluded_why)] if row.excluded_at is not None else list(broken.get(row.name, [])),
         )
         for row in connection.execute(select(rater).order_by(rater.c.id.desc()))
     ]
@@ -157,6 +209,8 @@ def _raters(connection: Connection, section: SurveySection, now: float) -> list[
 def _status(row: Any, section: SurveySection, now: float) -> str:
     if row.deleted_at is not None:
         return "deleted"
+    if row.excluded_at is not None:
+        return "excluded"
     if row.finished_at is not None:
         return "finished"
     return "left" if now - row.seen_at > 60 * section.hold_minutes else "at work"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, bindparam, cast, insert, or_, select, update
+from sqlalchemy import BigInteger, bindparam, cast, func, insert, or_, select, update
 
 from survey.schema import image, rater, slot
 
@@ -50,12 +50,20 @@ EXPIRED = select(slot.c.id, slot.c.image_id, slot.c.kind).where(
 )
 RELEASE = update(slot).where(_slot).values(state="released")
 RETAKE = update(slot).where(_slot).values(state="held", expires=bindparam("b_expires"))
-RATE = update(slot).where(_slot).values(state="done")
+RATE = update(slot).where(_slot)
 HAND_OUT = insert(slot)
 
 TAKE = update(image).where(_image, image.c.taken < image.c.target).values(taken=image.c.taken + 1)
 GIVE_BACK = update(image).where(_image).values(taken=image.c.taken - 1)
 COUNT_DONE = update(image).where(_image).values(done=image.c.done + 1)
+UNCOUNT = update(image).where(_image).values(done=image.c.done - 1)
+TAKE_BACK = update(slot).where(_slot).values(state="held", score=None, changes=func.coalesce(slot.c.changes, 0) + 1)
+STEP_BACK = (
+    update(rater)
+    .where(rater.c.id == bindparam("b_rater"))
+    .values(place=rater.c.place - 1, undone=rater.c.place - 1, seen_at=bindparam("b_now"))
+    .returning(rater)
+)
 
 _fewest = (
     select(image.c.id)

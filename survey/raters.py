@@ -40,8 +40,7 @@ def join(
 ) -> str:
     """Add a rater who has consented, and return the token that opens this rater's pages and nobody else's.
 
-    Only the token's SHA-256 is stored. A platform participant who joined before gets the same rater back only
-    through the resume link: ids in a URL are not trusted.
+    Only the token's SHA-256 is stored.
     """
     now = time.time() if now is None else now
     token = secrets.token_urlsafe(24)
@@ -63,6 +62,29 @@ def join(
     return token
 
 
+def of_platform(connection: Connection, ids: PlatformIds) -> Row[Any] | None:
+    """Find the rater who joined with a platform's id, also one whose data were deleted."""
+    return connection.execute(
+        select(rater, platform.c.session)
+        .join(platform, platform.c.rater_id == rater.c.id)
+        .where(platform.c.source == ids.source, platform.c.participant == ids.participant)
+        .order_by(rater.c.id)
+        .limit(1)
+    ).one_or_none()
+
+
+def come_back(connection: Connection, person: Row[Any], ids: PlatformIds) -> str | None:
+    """Give a platform's participant who lost the cookie a new token; None where that is not proved.
+
+    A participant's id can be guessed; the id of the submission is a secret between the platform and its participant.
+    """
+    if person.deleted_at is not None or not ids.session or person.session != ids.session:
+        return None
+    token = secrets.token_urlsafe(24)
+    connection.execute(update(rater).where(rater.c.id == person.id).values(token_hash=hashed(token)))
+    return token
+
+
 def hashed(token: str) -> str:
     """Return what is stored of a token: its SHA-256, in hexadecimal."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -74,7 +96,10 @@ def find(connection: Connection, token: str) -> Row[Any] | None:
 
 
 def forget(connection: Connection, person: Row[Any], now: float | None = None) -> None:
-    """Delete all that a rater gave and open the pictures again; an empty row says that somebody left."""
+    """Delete all that a rater gave and open the pictures again.
+
+    What is left is a row that says that somebody left and, for payment, the platform's ids and the completion code.
+    """
     now = time.time() if now is None else now
     for kind, state, image_id in connection.execute(
         select(slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)
@@ -82,10 +107,10 @@ def forget(connection: Connection, person: Row[Any], now: float | None = None) -
         if kind == "M" and state in ("held", "done"):
             change = {"taken": image.c.taken - 1, "done": image.c.done - int(state == "done")}
             connection.execute(update(image).where(image.c.id == image_id).values(**change))
-    for table in (slot, answer, platform):
+    for table in (slot, answer):
         connection.execute(delete(table).where(table.c.rater_id == person.id))
     connection.execute(
         update(rater)
         .where(rater.c.id == person.id)
-        .values(deleted_at=now, token_hash=hashed(secrets.token_hex()), code="", plan="", place=0)
+        .values(deleted_at=now, token_hash=hashed(secrets.token_hex()), plan="", place=0)
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, select
 
 from survey.aggregation import aggregate
 from survey.database import Store
-from survey.schema import answer, image, platform, rater, slot
+from survey.schema import answer, event, image, platform, rater, slot
 
 KINDS = {"P": "practice", "M": "main", "R": "repeat", "C": "check"}
 RATING_COLUMNS = (
@@ -24,19 +24,35 @@ RATING_COLUMNS = (
     "blurs",  # how often the page lost the focus
     "entered",  # keys, mouse, touch or pen
     "rated_utc",
+    "server_ms",  # from the making of the page to the answer, by the server's clock
+    "load_ms",  # until the picture was there
+    "shown_w",  # size of the picture on the page, CSS pixels
+    "shown_h",
+    "changes",  # how often the rater took the rating back
 )
+WHOLE = ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs", "server_ms", "load_ms", "shown_w",
+         "shown_h", "changes")  # fmt: skip
+STORED = ("done", "spare", "excluded")
 
 
 def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
-    """Read every rating, a row each (`RATING_COLUMNS`), in the order of time; raters by pseudonym only."""
+    """Read every rating, a row each (`RATING_COLUMNS`), in the order of time; raters by pseudonym only.
+
+    Main ratings are of the kind ``spare`` where the picture had its ratings already, and ``excluded`` where their
+    rater was left out; of the kind ``withdrawn`` where the picture was.
+    """
     kinds = [letter for letter in KINDS if practice or letter != "P"]
-    query = _ratings().where(slot.c.state == "done", slot.c.kind.in_(kinds)).order_by(slot.c.rated_at, slot.c.id)
+    query = _ratings().where(slot.c.state.in_(STORED), slot.c.kind.in_(kinds)).order_by(slot.c.rated_at, slot.c.id)
     with store.read() as connection:
-        rows = connection.execute(query).all()
-    table = pd.DataFrame([tuple(row) for row in rows], columns=list(RATING_COLUMNS))
-    table["kind"] = table["kind"].map(KINDS)
+        rows = connection.execute(query.add_columns(slot.c.state, image.c.withdrawn_at)).all()
+    table = pd.DataFrame([tuple(row)[:-2] for row in rows], columns=list(RATING_COLUMNS))
+    states = pd.Series([row.state for row in rows], dtype=object)
+    withdrawn = pd.Series([row.withdrawn_at is not None for row in rows], dtype=bool)
+    main = table["kind"] == "M"
+    table["kind"] = table["kind"].map(KINDS).mask(main & (states != "done"), states)
+    table["kind"] = table["kind"].mask(main & withdrawn, "withdrawn")
     table["image"] = table["image"].fillna("")
-    for name in ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs"):
+    for name in WHOLE:
         table[name] = table[name].astype("Int64")
     table["rated_utc"] = _moments(table["rated_utc"])
     return table
@@ -75,7 +91,7 @@ def export_platform(store: Store) -> pd.DataFrame:
 
 def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
     """Collect all that is stored about one rater, for that rater."""
-    ratings = connection.execute(_ratings().where(slot.c.rater_id == person.id, slot.c.state == "done")).all()
+    ratings = connection.execute(_ratings().where(slot.c.rater_id == person.id, slot.c.state.in_(STORED))).all()
     answers = connection.execute(select(answer.c.question, answer.c.value).where(answer.c.rater_id == person.id)).all()
     ids = connection.execute(select(platform).where(platform.c.rater_id == person.id)).mappings().one_or_none()
     return {
@@ -97,18 +113,32 @@ def _moments(seconds: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _ratings() -> Any:
-    columns = [slot.c.score, slot.c.kind, slot.c.expected, slot.c.time_ms, slot.c.viewport_w, slot.c.viewport_h]
+    columns = [slot.c["rated_at" if name == "rated_utc" else name] for name in RATING_COLUMNS[2:]]
     return (
-        select(rater.c.name, image.c.name, *columns, slot.c.blurs, slot.c.entered, slot.c.rated_at)
+        select(rater.c.name, image.c.name, *columns)
         .join(rater, rater.c.id == slot.c.rater_id)
         .join(image, image.c.id == slot.c.image_id, isouter=True)
     )
 
 
-def export_histograms(store: Store) -> pd.DataFrame:
-    """Make the histogram table of the ratings so far, unscreened, on the scale of the highest score that was given."""
+def export_events(store: Store) -> pd.DataFrame:
+    """Read what happened besides ratings: failed pictures, downloads, exclusions, pauses."""
+    query = (
+        select(event.c.at, event.c.kind, rater.c.name, image.c.name, event.c.detail)
+        .join(rater, rater.c.id == event.c.rater_id, isouter=True)
+        .join(image, image.c.id == event.c.image_id, isouter=True)
+        .order_by(event.c.id)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+    table = pd.DataFrame([tuple(row) for row in rows], columns=["utc", "kind", "rater", "image", "detail"])
+    return table.assign(utc=_moments(table["utc"]), rater=table["rater"].fillna(""), image=table["image"].fillna(""))
+
+
+def export_histograms(store: Store, scale: int) -> pd.DataFrame:
+    """Make the histogram table of the ratings so far, unscreened, on the study's scale."""
     ratings = export_ratings(store)
     main = ratings[ratings["kind"] == "main"]
     if main.empty:
         return pd.DataFrame(columns=["image", "n"])
-    return aggregate(main, scale=max(2, int(main["score"].max())))
+    return aggregate(main, scale=scale)

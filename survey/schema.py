@@ -1,7 +1,9 @@
 """The survey's tables, the same on SQLite and PostgreSQL, and the steps from one version to the next.
 
 A slot is one showing of a picture to a rater. It is held while the rater looks, done once rated, and released
-when the rater did not come back in time. Times are seconds since 1970 (UTC).
+when the rater did not come back in time. A rating that came after its slot was given to somebody else is a spare;
+a slot whose picture did not load has failed; those of raters who were left out are excluded. Times are seconds
+since 1970 (UTC).
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from sqlalchemy import (
 
 from survey.errors import SurveyError
 
-VERSION = 2
+VERSION = 3
 
 metadata = MetaData()
 
@@ -41,6 +43,9 @@ image = Table(
     Column("target", Integer, nullable=False),  # ratings asked for
     Column("taken", Integer, nullable=False, default=0),  # slots held or done: never above target
     Column("done", Integer, nullable=False, default=0),
+    Column("sha256", String(64)),  # of the file; since version 3, as the next
+    Column("file_stamp", String(60)),  # size and time of the file when it was hashed
+    Column("withdrawn_at", Float),
     Index("image_taken", "taken"),
 )
 
@@ -59,6 +64,9 @@ rater = Table(
     Column("deleted_at", Float),
     Column("plan", Text, nullable=False),  # a letter a showing: P practice, M main, R repeat, C attention check
     Column("place", Integer, nullable=False, default=0),  # showings behind this rater
+    Column("undone", Integer),  # the place that was taken back last; since version 3, as the next
+    Column("excluded_at", Float),
+    Column("excluded_why", Text),
 )
 
 platform = Table(  # who a platform says the rater is: apart from every rating
@@ -80,7 +88,7 @@ slot = Table(
     Column("kind", String(1), nullable=False),
     Column("image_id", Integer, ForeignKey("image.id")),  # an attention check has none
     Column("occasion", Integer, nullable=False, default=0),  # 0 first showing, 1 repeat
-    Column("state", String(8), nullable=False),  # held, done, released
+    Column("state", String(8), nullable=False),  # held, done, released, spare, failed, excluded
     Column("expires", Float, nullable=False),
     Column("expected", Integer),  # the score that an attention check asks for
     Column("score", Integer),
@@ -90,6 +98,11 @@ slot = Table(
     Column("viewport_h", Integer),
     Column("blurs", Integer),
     Column("entered", String(8)),  # keys, mouse, touch or pen; since version 2
+    Column("server_ms", Integer),  # from the page to the answer, by the server; since version 3, as the next
+    Column("load_ms", Integer),  # until the picture was decoded
+    Column("shown_w", Integer),  # size of the picture on the page, CSS pixels
+    Column("shown_h", Integer),
+    Column("changes", Integer),  # how often the rating was taken back
     UniqueConstraint("rater_id", "place"),
     UniqueConstraint("image_id", "rater_id", "occasion"),
     Index("slot_expiry", "state", "expires"),
@@ -105,11 +118,36 @@ answer = Table(
 )
 
 
-def _keep_how_it_was_entered(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE slot ADD COLUMN entered VARCHAR(8)"))
+event = Table(  # what happened besides ratings: failed pictures, downloads, exclusions, pauses
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("rater_id", Integer),
+    Column("image_id", Integer),
+    Column("detail", Text, nullable=False, default=""),
+    Index("event_kind", "kind"),
+)
 
 
-STEPS: dict[int, Callable[[Connection], None]] = {1: _keep_how_it_was_entered}
+def _add(connection: Connection, table: Table, *names: str) -> None:
+    for name in names:
+        kind = table.c[name].type.compile(connection.dialect)
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {name} {kind}"))
+
+
+def _keep_what_was_seen(connection: Connection) -> None:
+    _add(connection, image, "sha256", "file_stamp", "withdrawn_at")
+    _add(connection, rater, "undone", "excluded_at", "excluded_why")
+    _add(connection, slot, "server_ms", "load_ms", "shown_w", "shown_h", "changes")
+    event.create(connection)
+
+
+STEPS: dict[int, Callable[[Connection], None]] = {
+    1: lambda connection: _add(connection, slot, "entered"),
+    2: _keep_what_was_seen,
+}
 """What turns a database of version k into k + 1."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from gazekit.core.errors import ConfigError
 from gazekit.core.types import Floats
@@ -14,6 +15,8 @@ from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import Ratings, from_table, settle_duplicates
 
 MIN_RATINGS = 8  # a rater with fewer is not judged by the scores
+MIN_SHARED = 12  # pictures that two raters must share to look like one person
+MOST_RATERS = 4000  # that are compared with each other
 EXCLUDING = ("attention", "straight-lining", "too fast", "correlation", "inconsistency")
 COLUMNS = ["rater", "rule", "value", "limit", "action", "ratings", "effect"]
 
@@ -27,6 +30,7 @@ class Limits:
     seconds: float = 0.5  # median time a picture
     correlation: float = 0.5  # with the mean of the others, as a share of the median rater's
     inconsistency: float = 3.5  # robust z of the joint estimate's inconsistency
+    duplicates: float = 0.9  # share of the pictures rated by two raters on which they agree exactly
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,11 @@ def screen(
     """Screen the raters of a set of ratings.
 
     Rules: ``attention`` (share of attention checks failed), ``straight-lining`` (share of the commonest score),
-    ``too fast`` (median time a picture), ``correlation`` (upper 95 % bound of Pearson's r with the mean of the other
-    raters on the same pictures, against half of the median rater's r), ``bt500`` (ITU-R BT.500-15: ratings far off,
-    to both sides), ``inconsistency`` (robust z of the rater's inconsistency in the joint estimate of ITU-T P.910).
+    ``too fast`` (median time a picture, by the server's clock where it is known), ``correlation`` (upper 95 % bound of
+    Pearson's r with the mean of the other raters on the same pictures, against half of the median rater's r),
+    ``bt500`` (ITU-R BT.500-15: ratings far off, to both sides), ``inconsistency`` (robust z of the rater's
+    inconsistency in the joint estimate of ITU-T P.910), ``duplicates`` (share of exact agreement with the most similar
+    rater: perhaps one person twice; never excludes unless it is named).
 
     Parameters
     ----------
@@ -133,6 +139,8 @@ def _fast(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
     if "time_ms" in table.columns:
         main = table[(table["kind"] == "main").to_numpy()] if "kind" in table.columns else table
         seconds = pd.to_numeric(main["time_ms"], errors="coerce").astype(float) / 1000
+        if "server_ms" in table.columns:  # what the browser says is a claim
+            seconds = (pd.to_numeric(main["server_ms"], errors="coerce").astype(float) / 1000).fillna(seconds)
         medians = seconds.groupby(main["rater"].astype(str)).median()
         value = medians.reindex([str(name) for name in ratings.raters]).to_numpy(np.float64)
     return _below(value, limits.seconds)
@@ -185,6 +193,30 @@ def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Fi
     return _above((spread - middle) / max(robust, 1e-6), limits.inconsistency)
 
 
+def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    """Compare every two raters; who gives one answer to most pictures agrees by that alone and is not judged."""
+    raters = len(ratings.raters)
+    highest = np.full(raters, np.nan)
+    if not 1 < raters <= MOST_RATERS:
+        return _above(highest, limits.duplicates)
+    shape = (raters, len(ratings.images))
+    same = sparse.csr_array((raters, raters))
+    largest = np.zeros(raters)
+    for score in np.unique(ratings.score):
+        chosen = ratings.score == score
+        gave = sparse.csr_array((np.ones(chosen.sum()), (ratings.rater[chosen], ratings.image[chosen])), shape=shape)
+        same = same + gave @ gave.T
+        largest = np.maximum(largest, gave.sum(axis=1))
+    rated = sparse.csr_array((np.ones(ratings.n), (ratings.rater, ratings.image)), shape=shape)
+    shared = (rated @ rated.T).toarray()
+    np.fill_diagonal(shared, 0)
+    enough = shared >= MIN_SHARED
+    agreement = np.where(enough, same.toarray() / np.maximum(shared, 1), np.nan)
+    judged = enough.any(axis=1) & (largest < 0.7 * np.maximum(rated.sum(axis=1), 1))
+    highest[judged] = np.nanmax(agreement[judged], axis=1)
+    return _above(highest, limits.duplicates, equal=True)
+
+
 def _above(value: Floats, limit: float, *, equal: bool = False) -> Finding:
     with np.errstate(invalid="ignore"):
         return Finding(value, limit, value >= limit if equal else value > limit)
@@ -202,4 +234,5 @@ RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], Finding]] = {
     "correlation": _correlation,
     "bt500": _bt500,
     "inconsistency": _inconsistency,
+    "duplicates": _duplicates,
 }

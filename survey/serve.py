@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import select
+import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlalchemy.exc import OperationalError
+
 from gazekit.core.errors import ConfigError
-from survey.config import read_study
+from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
+from survey.live_quality import leave_out
 
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 
@@ -83,14 +87,31 @@ def serve(
             clear_untrusted_proxy_headers=not proxies,  # ProxyFix reads as many of them as there are proxies
             ident=None,
         )
-        threading.Thread(target=_sync_every_second, args=(store,), daemon=True).start()
+        over = threading.Event()
+        keeper = threading.Thread(target=_look_after, args=(store, study.survey, over), daemon=True)
+        keeper.start()
+        with contextlib.suppress(ValueError):  # not in the main thread: then somebody else ends the process
+            signal.signal(signal.SIGTERM, _end)
         ready(f"http://{server.effective_host}:{server.effective_port}/")
-        server.run()
+        server.run()  # until SystemExit or KeyboardInterrupt
+        over.set()
+        keeper.join(timeout=10)
     finally:
         store.close()
 
 
-def _sync_every_second(store: Store) -> None:
-    while True:
-        time.sleep(1.0)
-        store.sync()
+def _end(_signal: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _look_after(store: Store, section: SurveySection, over: threading.Event) -> None:
+    """Sync every second, judge the raters every 20 s, move the log into the database every minute."""
+    second = 0
+    while not over.wait(1.0):
+        second += 1
+        with contextlib.suppress(OperationalError, OSError):  # the database is away: the next turn may do
+            store.sync()
+            if second % 60 == 0:
+                store.checkpoint()
+            if second % 20 == 0 and section.exclude_by:
+                leave_out(store, section)

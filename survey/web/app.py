@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import json
 import secrets
 from pathlib import Path
 
 from flask import Flask, render_template
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import generate_password_hash
 
 from gazekit.core.errors import ConfigError
+from gazekit.core.files import sha256
 from survey.config import SurveyStudy
 from survey.database import Store, remembered
+from survey.operations import remember_study
 from survey.picture_files import picture_files
 from survey.schema import image
 from survey.web import operator_pages, participant_pages, security
@@ -31,6 +35,7 @@ MESSAGES = {
     413: "That was too much text.",
     429: "That was a little fast. Please wait a minute and try again.",
     500: "Something went wrong on our side. Your ratings so far are kept; please try again.",
+    503: "The survey cannot store anything at the moment. Your ratings so far are kept; please try again in a minute.",
 }
 
 
@@ -61,7 +66,7 @@ def create_app(
     proxies : int
         How many reverse proxies stand in front and may say who the client is.
     public_url : str
-        Where participants reach the survey, for the resume link; else the address that they asked for.
+        Where participants reach the survey; requests for other hosts are refused then.
 
     Raises
     ------
@@ -73,8 +78,8 @@ def create_app(
             f"the operator's password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed"
         )
     app = Flask(__name__)
-    app.config.update(_settings(store, https))
-    _agree_with_earlier(study, store)
+    app.config.update(_settings(store.secret(Path(base)), https))
+    study = _agree_with_earlier(study, store)
     pictures = _register(study, base, store)
     app.extensions["survey"] = AppState(
         study=study,
@@ -86,10 +91,12 @@ def create_app(
         salt=secrets.token_bytes(32),
     )
     CSRFProtect(app)
+    app.before_request(security.refuse_other_hosts)
     app.before_request(security.limit_requests)
     app.after_request(security.add_headers)
     app.register_error_handler(HTTPException, _problem)
     app.register_error_handler(500, _problem)
+    app.register_error_handler(OperationalError, lambda _: _page(503))
     app.register_blueprint(participant_pages.pages)
     app.register_blueprint(operator_pages.pages)
     app.context_processor(lambda: {"survey": study.survey, "study": study.study})
@@ -98,9 +105,9 @@ def create_app(
     return app
 
 
-def _settings(store: Store, https: bool) -> dict[str, object]:
+def _settings(secret: str, https: bool) -> dict[str, object]:
     return {
-        "SECRET_KEY": store.secret(),
+        "SECRET_KEY": secret,
         "MAX_CONTENT_LENGTH": 256 * 1024,
         "MAX_FORM_MEMORY_SIZE": 256 * 1024,
         "PERMANENT_SESSION_LIFETIME": datetime.timedelta(days=60),
@@ -115,21 +122,36 @@ def _settings(store: Store, https: bool) -> dict[str, object]:
     }
 
 
-def _agree_with_earlier(study: SurveyStudy, store: Store) -> None:
-    """Keep the consent's text by version, and the scale; refuse to mix two studies in one database."""
+def _agree_with_earlier(study: SurveyStudy, store: Store) -> SurveyStudy:
+    """Keep the consent's text by version, the scale and the question; refuse to mix two studies in one database.
+
+    Where the study file gives no text of its own, the text that raters agreed to stays.
+    """
     section = study.survey
+    facts = {
+        "name": study.study.name,
+        "question": section.question,
+        "anchors": json.dumps({str(score): words for score, words in sorted(section.anchors.items())}),
+    }
     with store.write() as connection:
         consent = remembered(connection, f"consent {section.consent_version}", section.consent)
         scale = remembered(connection, "scale", str(section.scale))
-    if consent != section.consent:
-        raise ConfigError(
-            f"the consent's text is not the one that raters agreed to as version {section.consent_version!r}; give the "
-            f"new text a new consent_version"
-        )
+        differences = remember_study(connection, facts)
     if scale != str(section.scale):
         raise ConfigError(
             f"this database has ratings on 1 to {scale}, the study says 1 to {section.scale}; start with a new database"
         )
+    if consent != section.consent and "consent" in section.model_fields_set:
+        raise ConfigError(
+            f"the consent's text is not the one that raters agreed to as version {section.consent_version!r}; give the "
+            f"new text a new consent_version"
+        )
+    if differences:
+        raise ConfigError(
+            f"this database belongs to another study ({'; '.join(differences)}); start with a new database, or put the "
+            f"study file back as it was"
+        )
+    return study.model_copy(update={"survey": section.model_copy(update={"consent": consent})})
 
 
 def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, Path]:
@@ -137,16 +159,36 @@ def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, P
     files = picture_files(study.pictures, base)
     store.add_images(list(files), study.survey.raters_per_picture)
     with store.read() as connection:
-        rows = connection.execute(select(image.c.id, image.c.name)).all()
+        rows = connection.execute(select(image)).all()
     gone = [row.name for row in rows if row.name not in files]
     if gone:
         raise ConfigError(
             f"{len(gone)} pictures of this survey's database are not among the study's pictures any more: "
             f"{', '.join(gone[:10])}. Put them back, or start with a new database"
         )
+    changes, changed = {}, []
+    for row in rows:  # a file that was hashed and not touched since is not read again
+        size_and_time = files[row.name].stat()
+        stamp = f"{size_and_time.st_size} {size_and_time.st_mtime_ns}"
+        if stamp != row.file_stamp:
+            digest = sha256(files[row.name])
+            changes[row.id] = {"sha256": digest, "file_stamp": stamp}
+            if row.sha256 not in (None, digest):
+                changed.append(row.name)
+    if changed:
+        raise ConfigError(
+            f"{len(changed)} pictures are not those that were rated under their names: {', '.join(changed[:10])}. Put "
+            f"the earlier files back, or start with a new database"
+        )
+    with store.write() as connection:
+        for number, values in changes.items():
+            connection.execute(update(image).where(image.c.id == number).values(values))
     return {row.id: files[row.name] for row in rows}
 
 
 def _problem(error: HTTPException) -> tuple[str, int]:
-    code = error.code or 500
-    return render_template("problem.html", code=code, message=MESSAGES.get(code, error.name)), code
+    return _page(error.code or 500, error.name)
+
+
+def _page(code: int, name: str = "") -> tuple[str, int]:
+    return render_template("problem.html", code=code, message=MESSAGES.get(code, name)), code

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
 from flask import current_app
 
 from survey.config import SurveyStudy
 from survey.database import Store
+from survey.live_quality import judge
 from survey.web.limits import Limiter
+
+OPERATOR_HOURS = 8
+SECONDS_JUDGED = 15
 
 
 @dataclass(frozen=True)
 class AppState:
-    """A served survey: its study, store and pictures."""
+    """A served survey: its study, store and pictures, and what is kept in memory while it is served."""
 
     study: SurveyStudy
     store: Store
@@ -24,6 +32,34 @@ class AppState:
     public_url: str
     limiter: Limiter
     salt: bytes
+    started: float = field(default_factory=time.time)
+    served: set[int] = field(default_factory=set)  # slots whose picture was asked for
+    _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)
+    _operators: dict[str, float] = field(default_factory=dict)  # sessions and when they end, on a clock without steps
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def findings(self) -> pd.DataFrame:
+        """Screen the raters so far, at most once in `SECONDS_JUDGED`."""
+        with self._lock:
+            if not self._judged or time.monotonic() - self._judged[0][0] > SECONDS_JUDGED:
+                self._judged[:] = [(time.monotonic(), judge(self.store, self.study.survey))]
+            return self._judged[0][1]
+
+    def log_in(self) -> str:
+        """Begin a session of the operator, and return its id; it ends with the process at the latest."""
+        session = secrets.token_urlsafe(24)
+        with self._lock:
+            self._operators[session] = time.monotonic() + 3600 * OPERATOR_HOURS
+        return session
+
+    def log_out(self, session: str) -> None:
+        """End a session of the operator, wherever its cookie has got to."""
+        with self._lock:
+            self._operators.pop(session, None)
+
+    def is_operator(self, session: str) -> bool:
+        """Say whether a session of the operator is still good."""
+        return self._operators.get(session, 0.0) > time.monotonic()
 
 
 def app_state() -> AppState:

@@ -1,31 +1,33 @@
-"""The operator's page: how the survey stands, and its downloads, behind a password."""
+"""The operator's page: how the survey stands, what can be done about it, and its downloads, behind a password."""
 
 from __future__ import annotations
 
 import functools
-import time
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from werkzeug.security import check_password_hash
 
-from survey import rating_export
+from survey import operations, rating_export
+from survey.assignment import record
+from survey.errors import SurveyError
 from survey.monitoring import overview
 from survey.web.app_state import app_state
-from survey.web.security import address
+from survey.web.security import clean, harmless
 
 pages = Blueprint("operator", __name__, url_prefix="/operator")
-HOURS = 8
 TRIES = 10  # passwords a minute
 PER_PAGE = 100
 
-DOWNLOADS: dict[str, Callable[[Any], Any]] = {
-    "ratings": lambda store: rating_export.export_ratings(store, practice=True),
-    "raters": rating_export.export_raters,
-    "answers": rating_export.export_answers,
-    "platform": rating_export.export_platform,
-    "histograms": rating_export.export_histograms,
+DOWNLOADS: dict[str, Callable[..., Any]] = {
+    "ratings": lambda store, _: rating_export.export_ratings(store, practice=True),
+    "raters": lambda store, _: rating_export.export_raters(store),
+    "answers": lambda store, _: rating_export.export_answers(store),
+    "platform": lambda store, _: rating_export.export_platform(store),
+    "histograms": lambda store, section: rating_export.export_histograms(store, section.scale),
+    "events": lambda store, _: rating_export.export_events(store),
 }
 
 
@@ -34,7 +36,7 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(view)
     def inner(*args: Any, **named: Any) -> Any:
-        if float(session.get("operator_until", 0)) < time.time():
+        if not app_state().is_operator(str(session.get("operator", ""))):
             return redirect(url_for("operator.login"), 303)
         return view(*args, **named)
 
@@ -43,22 +45,27 @@ def guarded(view: Callable[..., Any]) -> Callable[..., Any]:
 
 @pages.route("/login", methods=["GET", "POST"])
 def login() -> Any:
-    """Ask for the password."""
+    """Ask for the password.
+
+    Tries are counted for the account. A browser that has been let in before has tries of its own, so that strangers
+    cannot lock the operator out.
+    """
     if request.method == "GET":
         return render_template("login.html", wrong=False)
     here = app_state()
-    if not here.limiter.hit(TRIES, 60, "login", address()):
+    if not here.limiter.hit(TRIES, 60, "login", str(session.get("known", ""))):
         abort(429)
     if not check_password_hash(here.password_hash, request.form.get("password", "")[:200]):
         return render_template("login.html", wrong=True), 403
-    session["operator_until"] = time.time() + HOURS * 3600
+    session["operator"] = here.log_in()
+    session.setdefault("known", secrets.token_urlsafe(12))
     return redirect(url_for("operator.home"), 303)
 
 
 @pages.post("/logout")
 def logout() -> Any:
     """End the operator's session."""
-    session.pop("operator_until", None)
+    app_state().log_out(str(session.pop("operator", "")))
     return redirect(url_for("operator.login"), 303)
 
 
@@ -76,13 +83,40 @@ def live() -> Any:
     return render_template("live.html", **_state())
 
 
+@pages.post("/do")
+@guarded
+def act() -> Any:
+    """Pause, close or open the survey; leave a rater or a picture out, take a rater back in, merge two raters."""
+    what, name = request.form.get("what", ""), clean(request.form.get("name"), 400)
+    try:
+        with app_state().store.write() as connection:
+            if what in operations.OPENINGS:
+                operations.set_opening(connection, next(word for word in operations.OPENINGS if word == what))
+            elif what == "exclude":
+                operations.exclude(connection, name, clean(request.form.get("why"), 400) or "by the operator")
+            elif what == "readmit":
+                operations.readmit(connection, name)
+            elif what == "merge":
+                operations.merge(connection, name, clean(request.form.get("other"), 400))
+            elif what == "withdraw":
+                operations.withdraw_picture(connection, name)
+            else:
+                abort(400)
+    except SurveyError as error:
+        return render_template("problem.html", code=400, message=str(error)), 400
+    return redirect(url_for("operator.home"), 303)
+
+
 @pages.get("/download/<name>.csv")
 @guarded
 def download(name: str) -> Any:
-    """Send a table as CSV; cells that a spreadsheet would take for a formula get an apostrophe."""
+    """Send a table as CSV, and record that it was sent; no cell of it is a formula for a spreadsheet."""
     if name not in DOWNLOADS:
         abort(404)
-    table = DOWNLOADS[name](app_state().store)
+    here = app_state()
+    table = DOWNLOADS[name](here.store, here.study.survey)
+    with here.store.write() as connection:
+        record(connection, "download", detail=f"{name}.csv, {len(table)} rows")
     for column in table.columns:
         if not (table[column].dtype.kind in "iufMb" or str(table[column].dtype) == "Int64"):
             table[column] = table[column].map(harmless)
@@ -92,12 +126,8 @@ def download(name: str) -> Any:
     return response
 
 
-def harmless(cell: object) -> object:
-    """Change a text that a spreadsheet would run as a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-
-
 def _state() -> dict[str, Any]:
     here = app_state()
     page = max(1, request.args.get("page", 1, type=int) or 1)
-    return vars(overview(here.store, here.study.survey, page=min(page, 10_000), per_page=PER_PAGE))
+    state = overview(here.store, here.study.survey, here.findings(), page=min(page, 10_000), per_page=PER_PAGE)
+    return vars(state)

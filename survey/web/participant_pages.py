@@ -22,14 +22,16 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy import update as sql_update
 
 from survey import raters as people
-from survey.assignment import Behaviour, advance, finish, submit
+from survey.assignment import Behaviour, advance, fail, finish, slot_at, submit, undo, undoable
+from survey.operations import opening
+from survey.payment import completion_code
 from survey.picture_files import MIME_TYPES
 from survey.queries import HELD, OWN_PICTURE, READ_RATER
 from survey.rating_export import own_copy
 from survey.schema import image, platform, rater
 from survey.web.app_state import app_state
 from survey.web.questionnaire import read_answers, store_answers
-from survey.web.security import address, clean, number
+from survey.web.security import address, clean, number, read_stamp, stamp
 
 pages = Blueprint("participant", __name__)
 Page = str | Response | tuple[str, int]
@@ -47,10 +49,12 @@ def welcome() -> Page:
     _remember_platform()
     with app_state().store.read() as connection:
         person = _person(connection)
+        if opening(connection) != "open":
+            return _not_open(connection)
         if person is not None:
             return _to(_stage(person))
         if not _open(connection):
-            return render_template("full.html")
+            return render_template("full.html", back=_way_back("full"))
     return render_template("consent.html")
 
 
@@ -58,6 +62,10 @@ def welcome() -> Page:
 def consent() -> Page:
     """Store consent, and only then make a rater."""
     here = app_state()
+    if request.form.get("decline") == "yes":
+        back = _way_back("no_consent")
+        session.pop("platform", None)
+        return render_template("declined.html", back=back)
     if request.form.get("agree") != "yes":
         return render_template("consent.html", missing=True), 400
     if request.form.get("version") != here.study.survey.consent_version:
@@ -68,22 +76,35 @@ def consent() -> Page:
         return _to(_stage(known))
     if not here.limiter.hit(here.study.survey.starts_per_hour, 3600, "start", address()):
         abort(429)
-    ids = session.pop("platform", None)
+    ids = people.PlatformIds(**session["platform"]) if "platform" in session else None
     with here.store.write() as connection:
-        session["token"] = people.join(connection, here.study.survey, people.PlatformIds(**ids) if ids else None)
+        if opening(connection) != "open":
+            return _not_open(connection)
+        earlier = people.of_platform(connection, ids) if ids else None
+        if earlier is not None and ids is not None:
+            token = people.come_back(connection, earlier, ids)
+            if token is None:
+                return render_template("joined.html", finished=earlier.finished_at is not None), 409
+        else:
+            token = people.join(connection, here.study.survey, ids)
+    session.pop("platform", None)
+    session["token"] = token
     session.permanent = True
-    return _to("instructions")
+    return _to("welcome" if earlier is not None else "instructions")
 
 
-@pages.get("/resume/<token>")
+@pages.route("/resume/<token>", methods=["GET", "POST"])
 def resume(token: str) -> Page:
-    """Come back by the link that was shown at the beginning."""
+    """Come back by the link that was shown at the beginning, after a question: links are opened by others too."""
     with app_state().store.read() as connection:
         person = people.find(connection, token)
     if person is None:
         abort(404)
-    session["token"] = token
-    session.permanent = True
+    if session.get("token") != token:
+        if request.method == "GET":
+            return render_template("resume.html", person=person, other="token" in session)
+        session["token"] = token
+        session.permanent = True
     return _to(_stage(person))
 
 
@@ -99,7 +120,8 @@ def instructions() -> Page:
                 connection.execute(sql_update(rater).where(rater.c.id == person.id).values(ready_at=time.time()))
                 advance(connection, person, app_state().study.survey)
             return _to("rate")
-    return render_template("instructions.html", link=_resume_link(), person=person)
+    link = app_state().public_url + url_for("participant.resume", token=session["token"])
+    return render_template("instructions.html", link=link, person=person)
 
 
 @pages.get("/rate")
@@ -116,16 +138,46 @@ def rated() -> Page:
     score = number(request.form.get("score"), 1, section.scale)
     slot_id = number(request.form.get("slot"), 1, 2**31 - 1)
     if score is None:
-        return _rating_page(missing=True)
+        return _rating_page("Please choose a number first.")
     if slot_id is None:
         return _to("rate")
     with here.store.write() as connection:
         person = _person(connection)
         if person is None or person.ready_at is None:
             return _to("welcome")
-        after = submit(connection, person, slot_id, score, section, _behaviour())
+        if opening(connection) != "open":
+            return _not_open(connection)
+        behaviour = _behaviour(slot_id, person)
+        current = slot_at(connection, person.id, person.place)
+        shows_picture = current is not None and current.id == slot_id and current.image_id is not None
+        unseen = shows_picture and not _seen(slot_id, behaviour)
+        after = None if unseen else submit(connection, person, slot_id, score, section, behaviour)
         if after is not None:
             advance(connection, after, section)
+    return _rating_page("Please wait until you see the picture, then choose again.") if unseen else _to("rate")
+
+
+@pages.post("/undo")
+def undo_last() -> Page:
+    """Take the last rating back, to be given again."""
+    with app_state().store.write() as connection:
+        person = _person(connection)
+        if person is None:
+            return _to("welcome")
+        undo(connection, person, app_state().study.survey)
+    return _to("rate")
+
+
+@pages.post("/failed")
+def failed() -> Page:
+    """Replace a picture that did not load, and record it."""
+    slot_id = number(request.form.get("slot"), 1, 2**31 - 1)
+    with app_state().store.write() as connection:
+        person = _person(connection)
+        if person is None or person.ready_at is None:
+            return _to("welcome")
+        if slot_id is not None:
+            fail(connection, person, slot_id, app_state().study.survey)
     return _to("rate")
 
 
@@ -138,6 +190,7 @@ def picture(slot_id: int) -> Page:
         image_id = connection.execute(OWN_PICTURE, values).scalar_one_or_none()
     if image_id is None:
         abort(404)
+    app_state().served.add(slot_id)
     file = app_state().pictures[image_id]
     response = send_file(file, mimetype=MIME_TYPES[file.suffix.lower()], max_age=3600, conditional=True)
     response.headers["Cache-Control"] = "private, max-age=3600"
@@ -156,10 +209,10 @@ def questions() -> Page:
             return _to(_stage(person))
         if request.method == "GET":
             return render_template("questions.html", given={}, faults={})
-        given, faults = read_answers(here.study.survey.questions, request.form)
+        answers, faults = read_answers(here.study.survey.questions, request.form)
         if faults:
-            return render_template("questions.html", given=given, faults=faults), 400
-        store_answers(connection, person.id, given)
+            return render_template("questions.html", given=answers, faults=faults), 400
+        store_answers(connection, person.id, answers)
         finish(connection, person)
     return _to("end")
 
@@ -174,7 +227,8 @@ def end() -> Page:
         if person.finished_at is None:
             return _to(_stage(person))
         ids = connection.execute(select(platform).where(platform.c.rater_id == person.id)).one_or_none()
-    return render_template("end.html", person=person, back=_return_link(person.code, ids))
+        code = completion_code(connection, person, app_state().study.survey)
+    return render_template("end.html", code=code, back=_return_link(code, ids.participant if ids else ""))
 
 
 @pages.get("/mine")
@@ -213,15 +267,18 @@ def delete_mine() -> Page:
     return render_template("deleted.html")
 
 
-def _rating_page(missing: bool = False) -> Page:
+def _rating_page(fault: str = "") -> Page:
     here = app_state()
     with here.store.read() as connection:
         person = _person(connection)
         if person is None:
             return _to("welcome")
+        if opening(connection) != "open":
+            return _not_open(connection)
         if _stage(person) != "rate":
             return _to(_stage(person))
         held = _held(connection, person)
+        may_undo = undoable(connection, person)
     if not held or held[0].place != person.place:
         with here.store.write() as connection:  # the hold expired, or nothing was handed out yet
             person = advance(connection, _again(connection, person), here.study.survey)
@@ -229,10 +286,11 @@ def _rating_page(missing: bool = False) -> Page:
         if person.place >= len(person.plan):
             return _to(_stage(_reread()))
     ahead = held[1] if len(held) > 1 and held[1].image_id is not None else None
+    now = stamp(held[0].id, time.time())
     page = render_template(
-        "rate.html", person=person, slot=held[0], ahead=ahead, missing=missing, shown=int(time.time() * 1000)
+        "rate.html", person=person, slot=held[0], ahead=ahead, fault=fault, shown=now, may_undo=may_undo
     )
-    return (page, 400) if missing else page
+    return (page, 400) if fault else page
 
 
 def _held(connection: Connection, person: Row[Any]) -> list[Row[Any]]:
@@ -273,41 +331,61 @@ def _open(connection: Connection) -> bool:
     return connection.execute(select(image.c.id).where(image.c.taken < image.c.target).limit(1)).first() is not None
 
 
-def _behaviour() -> Behaviour:
-    form = request.form
+def _behaviour(slot_id: int, person: Row[Any]) -> Behaviour:
+    """Read how a rating was given: what the browser says, and the time by the server's own clock."""
+    form, now = request.form, time.time()
+    shown = read_stamp(form.get("shown"), slot_id)
+    server_ms = max(1, int(1000 * (now - (person.seen_at if shown is None else shown))))
     took = number(form.get("time_ms"), 1, 86_400_000)
-    shown = number(form.get("shown"), 1, 10**14) if took is None else None
-    if shown is not None:  # script is off: from the making of the page to the arrival of the answer
-        took = max(1, int(time.time() * 1000) - shown)
     entered = form.get("entered")
     return Behaviour(
-        time_ms=took,
+        time_ms=server_ms if took is None else took,  # script is off
         viewport_w=number(form.get("viewport_w"), 1, 100_000),
         viewport_h=number(form.get("viewport_h"), 1, 100_000),
         blurs=number(form.get("blurs"), 0, 100_000),
         entered=entered if entered in ("keys", "mouse", "touch", "pen") else None,
+        server_ms=min(server_ms, 2**31 - 1),
+        load_ms=number(form.get("load_ms"), 0, 86_400_000),
+        shown_w=number(form.get("shown_w"), 1, 100_000),
+        shown_h=number(form.get("shown_h"), 1, 100_000),
     )
+
+
+def _seen(slot_id: int, behaviour: Behaviour) -> bool:
+    """Say whether a picture can have been seen: the browser asked for it and, with script on, decoded it.
+
+    What was asked for before a restart is not known any more; pages from that time are believed.
+    """
+    here = app_state()
+    shown = read_stamp(request.form.get("shown"), slot_id)
+    asked_for = slot_id in here.served or (shown is not None and shown < here.started)
+    return asked_for and not (request.form.get("script") == "on" and behaviour.load_ms is None)
 
 
 def _remember_platform() -> None:
     for source, (participant, study_id, session_id) in PLATFORMS.items():
-        if participant in request.args and "token" not in session:
-            session["platform"] = {
-                "source": source,
-                "participant": clean(request.args.get(participant), 200),
-                "study": clean(request.args.get(study_id), 200),
-                "session": clean(request.args.get(session_id), 200),
-            }
+        values = [clean(request.args.get(name), 200) for name in (participant, study_id, session_id)]
+        preview = "{" in values[0] or values[2] == "ASSIGNMENT_ID_NOT_AVAILABLE"  # nobody yet
+        if values[0] and not preview and "token" not in session:
+            names = ("source", "participant", "study", "session")
+            session["platform"] = dict(zip(names, (source, *values), strict=True))
 
 
-def _resume_link() -> str:
-    root = app_state().public_url or request.url_root.rstrip("/")
-    return root + url_for("participant.resume", token=session["token"])
+def _not_open(connection: Connection) -> Page:
+    closed = opening(connection) == "closed"
+    page = render_template("not_open.html", closed=closed, back=_way_back("full") if closed else "")
+    return Response(page, 503, {"X-Survey-Not-Open": "yes"})
 
 
-def _return_link(code: str, ids: Row[Any] | None) -> str:
+def _way_back(outcome: str) -> str:
+    """Return the link back for somebody who does not come to the end; empty where the study has no code for it."""
+    code = getattr(app_state().study.survey.codes, outcome)
+    return _return_link(code, session.get("platform", {}).get("participant", "")) if code else ""
+
+
+def _return_link(code: str, participant: str) -> str:
     pattern = app_state().study.survey.return_url
-    for name, value in (("{code}", code), ("{participant}", ids.participant if ids else "")):
+    for name, value in (("{code}", code), ("{participant}", participant)):
         pattern = pattern.replace(name, quote(value, safe=""))
     return pattern
 

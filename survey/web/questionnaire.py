@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, insert
@@ -35,7 +36,12 @@ def _fault(question: Question, value: str) -> str:
         return "Please choose one of the answers."
     if question.kind == "number":
         try:
-            float(value)
+            answer_value = float(value)
         except ValueError:
             return "Please give a number."
+        if not math.isfinite(answer_value):
+            return "Please give a number."
+        if answer_value < question.minimum or answer_value > (question.maximum or math.inf):
+            most = "" if question.maximum is None else f" and at most {question.maximum:g}"
+            return f"Please give a number of at least {question.minimum:g}{most}."
     return ""

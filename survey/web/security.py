@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from urllib.parse import urlsplit
 
-from flask import Response, abort, request, session
+from flask import Response, abort, current_app, request, session
 
 from survey.web.app_state import app_state
 
@@ -23,6 +25,9 @@ HEADERS = {
 }
 
 
+FORMULA = re.compile(r"((?:^|[;,|\t\r\n])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r])")
+
+
 def add_headers(response: Response) -> Response:
     """Set the same headers on every answer; browsers never keep a page, so that Back asks again."""
     for name, value in HEADERS.items():
@@ -32,6 +37,13 @@ def add_headers(response: Response) -> Response:
     if request.is_secure:
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
+
+
+def refuse_other_hosts() -> None:
+    """Refuse a request that names another host than the survey's public address, where that is known."""
+    public = urlsplit(app_state().public_url).hostname
+    if public and urlsplit(f"//{request.host}").hostname not in (public, "localhost", "127.0.0.1", "::1"):
+        abort(400)
 
 
 def limit_requests() -> None:
@@ -51,6 +63,30 @@ def limit_requests() -> None:
 def address() -> str:
     """Hash the client's address with a key that ends with the process: for counting only, never stored."""
     return hmac.new(app_state().salt, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()
+
+
+def stamp(slot_id: int, moment: float) -> str:
+    """Sign when the page of a slot was made, so that its answer can be timed without asking the browser."""
+    milliseconds = int(1000 * moment)
+    return f"{milliseconds}.{_signature(f'{slot_id} {milliseconds}')}"
+
+
+def read_stamp(text: str | None, slot_id: int) -> float | None:
+    """Read when the page of a slot was made; None where the stamp is not ours, or of another slot."""
+    milliseconds, _, signature = (text or "").partition(".")
+    if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) < 16 and signature.isascii()):
+        return None
+    good = hmac.compare_digest(signature, _signature(f"{slot_id} {milliseconds}"))
+    return int(milliseconds) / 1000 if good else None
+
+
+def _signature(text: str) -> str:
+    return hmac.new(str(current_app.secret_key).encode(), text.encode(), hashlib.sha256).hexdigest()[:24]
+
+
+def harmless(cell: object) -> object:
+    """Change a text that a spreadsheet would run as a formula, whatever it takes for the separator."""
+    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
 
 
 def number(text: str | None, low: int, high: int) -> int | None:

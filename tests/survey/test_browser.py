@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 
 from survey.database import open_store
-from survey.rating_export import export_answers, export_ratings
-from tests.fixtures.survey import PASSWORD, serving, write_study
+from survey.rating_export import export_answers, export_events, export_ratings
+from tests.fixtures.survey import PASSWORD, STUDY, serving, write_study
 from tests.needs import need
 
 CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
@@ -186,7 +187,8 @@ def test_closed_and_resumed_by_the_link_in_another_browser(browser: Any, server:
     page.goto(url)
     page.get_by_label("I have read this").check()
     go_on(page, "Begin")
-    link = page.locator(".link a").get_attribute("href")
+    link = page.locator(".link a").inner_text()
+    assert link.startswith(f"{url}/resume/")
     go_on(page, "Start")
     choose(page, 2)
     due = page.locator("input[name=slot]").input_value()
@@ -194,6 +196,7 @@ def test_closed_and_resumed_by_the_link_in_another_browser(browser: Any, server:
     second = browser.new_context(**PHONE)
     page = second.new_page()
     page.goto(link)
+    go_on(page, "Yes, go on")
     assert page.url.endswith("/rate")
     assert page.locator("input[name=slot]").input_value() == due
     assert len(ratings_of(database, pseudonym(page, url))) == 1
@@ -256,3 +259,162 @@ def test_every_page_passes_axe(browser: Any, server: tuple[str, Path]) -> None:
     assert "<script>alert(1)</script>" in export_answers(store)["value"].tolist()
     store.close()
     context.close()
+
+
+def slow_pictures(page: Any, seconds: float, fails: int = 0) -> list[str]:
+    """Let every picture come late, or not at all the first times; the addresses that were asked for."""
+    asked_for: list[str] = []
+
+    def handle(route: Any) -> None:
+        asked_for.append(route.request.url)
+        time.sleep(seconds)
+        if sum(address.split("?")[0] == route.request.url.split("?")[0] for address in asked_for) <= fails:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/picture/**", handle)
+    return asked_for
+
+
+def test_nothing_is_rated_before_it_is_seen(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    agree(page, url)
+    who = pseudonym(page, url)
+    page.add_init_script(
+        "window.attempts = 0; const press = () => { const form = document.getElementById('rating'); if (!form) return;"
+        "const next = form.querySelector('button[type=submit]'); if (!next || !next.disabled) return;"
+        "window.attempts += 1; document.dispatchEvent(new KeyboardEvent('keydown', {key: '7', code: 'Digit7'}));"
+        "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', code: 'Enter'}));"
+        "next.click(); form.requestSubmit(); }; window.setInterval(press, 5);"
+    )
+    slow_pictures(page, 0.4)
+    attempts = 0
+    for _ in range(6):
+        page.goto(f"{url}/rate")
+        page.locator("#rating button:enabled").wait_for()
+        attempts += page.evaluate("window.attempts")
+        assert page.locator("input[name=score]:checked").count() == 0
+    assert attempts > 100
+    assert ratings_of(database, who).empty
+    choose(page, 6)
+    mine = ratings_of(database, who)
+    assert len(mine) == 1
+    assert mine["load_ms"].iloc[0] >= 0
+    assert mine["shown_h"].iloc[0] > 0
+    assert mine["server_ms"].iloc[0] >= mine["time_ms"].iloc[0]
+    context.close()
+
+
+@pytest.mark.parametrize("fails", [2, 9], ids=["comes-late", "never-comes"])
+def test_a_picture_that_fails_is_asked_for_again_then_replaced(
+    browser: Any, server: tuple[str, Path], fails: int
+) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    page.goto(url)
+    page.get_by_label("I have read this").check()
+    go_on(page, "Begin")
+    asked_for = slow_pictures(page, 0.0, fails if fails < 9 else 10**6)
+    go_on(page, "Start")
+    first = page.locator("input[name=slot]").input_value()
+    if fails < 9:
+        page.locator("#rating button:enabled").wait_for()
+        assert sum(f"/picture/{first}" in address for address in asked_for) == fails + 1
+    else:
+        page.locator(f"input[name=slot]:not([value='{first}'])").wait_for(state="attached")
+        page.unroute("**/picture/**")
+        page.reload()
+        choose(page, 4)
+        store = open_store(database)
+        events = export_events(store)
+        store.close()
+        assert "picture failed" in set(events["kind"])
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(390, 844), (844, 390), (640, 400), (1280, 800), (320, 568)],
+    ids=["phone", "phone-landscape", "zoom-200", "desktop", "small-phone"],
+)  # fmt: skip
+def test_half_of_the_window_is_picture_whatever_the_question(
+    browser: Any, tmp_path: Path, width: int, height: int
+) -> None:
+    question = "Please say how beautiful this underwater picture is to you, whatever others may think of it. " * 6
+    study = write_study(tmp_path, STUDY.replace("practice = 1", f'practice = 1\nquestion = "{question}"'))
+    with serving(study) as (url, _):
+        context = browser.new_context(viewport={"width": width, "height": height})
+        page = context.new_page()
+        agree(page, url)
+        page.locator("#rating button:enabled").wait_for()
+        box = page.locator("#picture").bounding_box()
+        assert box["height"] >= height / 2
+        assert box["width"] > 0.8 * width
+        page.get_by_role("button", name="Enlarge").click()
+        large = page.locator("#picture").bounding_box()
+        assert (large["width"], large["height"]) == (width, height)
+        page.keyboard.press("Escape")
+        assert page.locator("#picture").bounding_box()["height"] < height
+        choose(page, 7)
+        context.close()
+
+
+def test_a_french_keyboard_needs_no_shift_and_the_last_rating_can_be_changed(
+    browser: Any, server: tuple[str, Path]
+) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    agree(page, url)
+    page.locator("#rating button:enabled").wait_for()
+    slot = page.locator("input[name=slot]").input_value()
+    page.evaluate("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'é', code: 'Digit2', bubbles: true}))")
+    assert page.locator("input[name=score]:checked").get_attribute("value") == "2"
+    go_on(page, "Next")
+    go_on(page, "Change my last rating")
+    assert page.locator("input[name=slot]").input_value() == slot
+    assert page.get_by_role("button", name="Change my last rating").count() == 0
+    choose(page, 9)
+    mine = ratings_of(database, pseudonym(page, url))
+    assert mine["score"].tolist() == [9]
+    assert mine["changes"].tolist() == [1]
+    context.close()
+
+
+def test_without_a_connection_nothing_is_lost_or_doubled(browser: Any, server: tuple[str, Path]) -> None:
+    url, database = server
+    context = browser.new_context(**DESKTOP)
+    page = context.new_page()
+    agree(page, url)
+    page.locator("#rating button:enabled").wait_for()
+    context.set_offline(True)
+    page.locator(f"input[name=score][value='{asked(page) or 8}']").check(force=True)
+    page.get_by_role("button", name="Next").click()
+    page.get_by_text("There is no connection").wait_for()
+    page.wait_for_timeout(4000)
+    slot = page.locator("input[name=slot]").input_value()
+    context.set_offline(False)
+    page.locator(f"input[name=slot]:not([value='{slot}'])").wait_for(state="attached")
+    assert ratings_of(database, pseudonym(page, url))["score"].tolist() == [8]
+    context.close()
+
+
+def test_consent_can_be_declined_and_a_platform_id_joins_once(browser: Any, server: tuple[str, Path]) -> None:
+    url, _ = server
+    pages = []
+    for session in ("s1", "s1", "s2"):
+        context = browser.new_context(**DESKTOP)
+        page = context.new_page()
+        page.goto(f"{url}/?PROLIFIC_PID=only-one&STUDY_ID=x&SESSION_ID={session}")
+        if not pages:
+            go_on(page, "I do not want to take part")
+            assert page.get_by_role("heading", name="You are not taking part").count() == 1
+            page.goto(f"{url}/?PROLIFIC_PID=only-one&STUDY_ID=x&SESSION_ID={session}")
+        page.get_by_label("I have read this").check()
+        go_on(page, "Begin")
+        pages.append(page.locator("h1").inner_text())
+        context.close()
+    assert pages == ["What to do", "What to do", "You have joined already"]

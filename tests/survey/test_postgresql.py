@@ -146,5 +146,8 @@ def test_an_older_database_is_migrated_and_keeps_its_ratings(tmp_path: Path) -> 
         found = {column["name"] for column in inspect(connection).get_columns("slot")}
     assert version == str(schema.VERSION)
     assert found == {column.name for column in schema.slot.columns}
-    assert store.secret() == "abc"
+    assert store.secret(tmp_path) == "abc"
+    assert (tmp_path / "old.db.secret").stat().st_mode & 0o777 == 0o600
+    with store.read() as connection:
+        assert connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "secret")).all() == []
     store.close()

@@ -29,6 +29,10 @@ class Browser:
         with self.opener.open(urllib.request.Request(self.url + path, headers=headers or {})) as answer:
             return answer.read().decode(), dict(answer.headers)
 
+    def get_bytes(self, path: str) -> bytes:
+        with self.opener.open(self.url + path) as answer:
+            return bytes(answer.read())
+
     def post(self, path: str, **form: str) -> str:
         with self.opener.open(self.url + path, urllib.parse.urlencode(form).encode()) as answer:
             return str(answer.read().decode())
@@ -42,7 +46,9 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         someone.post("/consent", csrf_token=field(page, "csrf_token"), agree="yes", version="1")
         page, _ = someone.get("/instructions")
         page = someone.post("/instructions", csrf_token=field(page, "csrf_token"))
-        page = someone.post("/rate", csrf_token=field(page, "csrf_token"), slot=field(page, "slot"), score="7")
+        someone.get_bytes(f"/picture/{field(page, 'slot')}")
+        names = ("csrf_token", "slot", "shown")
+        page = someone.post("/rate", score="7", **{name: field(page, name) for name in names})
         due = field(page, "slot")
         process.kill()
     with serving(study) as (url, _):

@@ -14,18 +14,20 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from gazekit.core.errors import GazekitError
-from survey.config import read_study
+from survey.config import SurveySection, read_study
 from survey.database import open_store
+from survey.payment import payments
 from survey.rating_export import export_ratings
 from survey.schema import platform, rater, slot
 from survey.web import create_app
-from survey.web.operator_pages import harmless
+from survey.web.security import harmless
 from tests.fixtures.survey import (
     PASSWORD,
     STUDY,
     begin,
     field,
     finish,
+    look,
     operator,
     rate_all,
     rate_once,
@@ -115,6 +117,7 @@ def test_ratings_keep_time_viewport_and_loss_of_focus(client: FlaskClient) -> No
 def test_without_script_the_time_is_the_servers(client: FlaskClient) -> None:
     begin(client)
     page = client.get("/rate").get_data(as_text=True)
+    look(client, page)
     data = {name: field(page, name) for name in ("csrf_token", "slot", "shown")}
     client.post("/rate", data=data | {"score": "4", "time_ms": ""})
     assert 1 <= export_ratings(store_of(client), practice=True)["time_ms"].iloc[0] < 60_000
@@ -171,7 +174,9 @@ def test_resume_by_link_and_only_by_the_right_one(make_client: Clients) -> None:
     link = re.search(r"/resume/[\w-]+", one.get("/instructions").get_data(as_text=True))
     assert link
     due = field(one.get("/rate").get_data(as_text=True), "slot")
-    assert other.get(link.group()).headers["Location"] == "/rate"
+    assert "Go on only if that is you" in other.get(link.group()).get_data(as_text=True)
+    assert other.get("/rate").headers["Location"] == "/"  # a look takes nothing over
+    assert send(other, link.group()).headers["Location"] == "/rate"
     assert field(other.get("/rate").get_data(as_text=True), "slot") == due
     assert make_client().get(link.group() + "x").status_code == 404
 
@@ -188,7 +193,9 @@ def test_raters_see_take_along_and_delete_their_data(client: FlaskClient) -> Non
     assert export_ratings(store_of(client), practice=True).empty
     assert client.get("/mine").headers["Location"] == "/"
     with store_of(client).read() as connection:
-        assert connection.execute(select(platform)).all() == []
+        row = connection.execute(select(platform)).one()  # what payment needs
+    assert row.participant == "p1"
+    assert payments(store_of(client), SurveySection())[0].action == "approve"
 
 
 def test_questions_are_checked_and_kept_as_they_were(client: FlaskClient) -> None:
@@ -286,7 +293,7 @@ def test_the_operator_sees_progress_and_downloads_tables(make_client: Clients) -
     assert client.get("/operator/").status_code == 303
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "＝1"])
 def test_a_cell_is_never_a_formula(cell: str) -> None:
     assert harmless(cell) == "'" + cell
 

@@ -1,22 +1,92 @@
 "use strict";
-// The page works without this: it adds digit keys, the time on the picture, and a guard against double clicks.
+// A picture is rated when it has been seen: until it is decoded, keys and buttons do nothing. The page works without
+// this; then the server makes sure that the picture was asked for.
 (() => {
   const form = document.getElementById("rating");
   if (!form) return;
   const picture = document.getElementById("picture");
+  const note = document.getElementById("note");
+  const enlarge = document.getElementById("enlarge");
+  const fieldset = form.querySelector("fieldset");
+  const next = form.querySelector("button[type=submit]");
   const scale = form.querySelectorAll("input[name=score]").length;
-  let start = performance.now();
+  const values = form.elements;
+  const pauses = [1, 2, 4]; // seconds before a picture is asked for again
+  let ready = false;
+  let start = 0;
   let blurs = 0;
   let entered = "";
   let typed = "";
   let typedAt = 0;
   let sent = false;
 
-  if (picture && !picture.complete) {
-    picture.addEventListener("load", () => { start = performance.now(); });
-  }
+  const wait = (seconds) => new Promise((done) => { window.setTimeout(done, 1000 * seconds); });
+  const online = () => (navigator.onLine ? Promise.resolve() : new Promise((done) => { window.addEventListener("online", done, { once: true }); }));
+  const say = (text) => { note.textContent = text; note.hidden = !text; };
+  const lock = (on) => { fieldset.disabled = on; next.disabled = on; };
+
+  // Send until the server has answered: it takes a rating once, however often it comes.
+  const send = async (address, body) => {
+    for (;;) {
+      try {
+        const answer = await fetch(address, { method: "POST", body, redirect: "manual", credentials: "same-origin" });
+        if (answer.status !== 429 && answer.status < 500) return answer;
+        if (answer.headers.has("X-Survey-Not-Open")) return answer;
+        say("The survey is busy. Trying again ...");
+      } catch {
+        say("There is no connection. Your rating is kept here and sent again ...");
+      }
+      await wait(2);
+      await online();
+    }
+  };
+  const go = () => { window.location.replace(form.dataset.next); };
+
+  const show = async () => {
+    if (picture) {
+      for (let k = 0; ; k += 1) {
+        try {
+          await picture.decode();
+          break;
+        } catch {
+          say("The picture has not arrived yet. Trying again ...");
+        }
+        if (k >= pauses.length) {
+          say("This picture cannot be shown. You will get another one.");
+          await send(form.dataset.failed, new URLSearchParams({ csrf_token: values.csrf_token.value, slot: values.slot.value }));
+          go();
+          return;
+        }
+        await wait(pauses[k]);
+        await online();
+        picture.src = `${picture.src.split("?")[0]}?again=${k + 1}`;
+      }
+    }
+    await new Promise(window.requestAnimationFrame);
+    say("");
+    values.load_ms.value = Math.round(performance.now());
+    start = performance.now();
+    ready = true;
+    lock(false);
+  };
+
+  values.script.value = "on";
+  lock(true);
+  if (enlarge) enlarge.hidden = false;
+  show();
+
   window.addEventListener("blur", () => { blurs += 1; });
   window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
+
+  const toggle = (on) => {
+    document.body.classList.toggle("large", on);
+    enlarge.setAttribute("aria-pressed", String(on));
+    enlarge.textContent = on ? "Smaller" : "Enlarge";
+  };
+  if (enlarge) {
+    enlarge.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
+    picture.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
+  }
 
   const choose = (score) => {
     const radio = form.querySelector(`input[name=score][value="${score}"]`);
@@ -35,10 +105,13 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
-    if (/^[0-9]$/.test(event.key)) {
-      digit(event.key);
+    if (!ready || event.ctrlKey || event.altKey || event.metaKey) return;
+    const pressed = /^(?:Digit|Numpad)([0-9])$/.exec(event.code) || /^([0-9])$/.exec(event.key);
+    if (pressed) {
+      digit(pressed[1]); // by place: the top row of a French keyboard gives & é " without Shift
       entered = "keys";
+    } else if (event.key === "Escape" && enlarge) {
+      toggle(false);
     } else if (event.key.startsWith("Arrow")) {
       entered = "keys";
     } else if (event.key === "Enter" && (event.target === document.body || event.target.name === "score")) {
@@ -48,16 +121,24 @@
   });
   form.addEventListener("pointerdown", (event) => { entered = event.pointerType || "mouse"; });
 
-  form.addEventListener("submit", (event) => {
-    if (sent) {
-      event.preventDefault();
-      return;
-    }
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (sent || !ready) return;
     sent = true;
-    form.elements.time_ms.value = Math.max(1, Math.round(performance.now() - start));
-    form.elements.viewport_w.value = window.innerWidth;
-    form.elements.viewport_h.value = window.innerHeight;
-    form.elements.blurs.value = blurs;
-    form.elements.entered.value = entered;
+    values.time_ms.value = Math.max(1, Math.round(performance.now() - start));
+    values.viewport_w.value = window.innerWidth;
+    values.viewport_h.value = window.innerHeight;
+    values.blurs.value = blurs;
+    values.entered.value = entered;
+    if (picture) {
+      const box = picture.getBoundingClientRect();
+      const fit = Math.min(1, box.width / picture.naturalWidth, box.height / picture.naturalHeight);
+      values.shown_w.value = Math.max(1, Math.round(picture.naturalWidth * fit));
+      values.shown_h.value = Math.max(1, Math.round(picture.naturalHeight * fit));
+    }
+    const body = new URLSearchParams(new FormData(form));
+    next.disabled = true;
+    await send(form.action, body);
+    go();
   });
 })();
