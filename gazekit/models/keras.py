@@ -1,17 +1,19 @@
 """MobileNet's weights from Keras HDF5 files, and MobileNet as Keras computes it.
 
-Keras differs from timm in three ways: batch normalisation adds 1e-3 (not 1e-5) to the variance; a convolution of stride
-2 pads one row below and one column to the right (not all around; the first one does where the side is odd); kernels are
-laid out (height, width, in, out).
-A model that took Keras's weights carries a mark in its state dict, so that a checkpoint of it is read back the same
-way.
+Keras differs from timm in three ways: batch normalisation adds 1e-3 (not 1e-5) to the variance; since 2.2.3 a
+convolution of stride 2 pads one row below and one column to the right (not all around; the first one does where the
+side is odd); kernels are laid out (height, width, in, out). Older versions, of which the published NIMA is, pad all
+around: what a file says as its ``keras_version`` decides, today's padding where it says nothing.
+A model that took Keras's weights carries a mark in its state dict, true for today's padding and false for the older
+one, so that a checkpoint of it is read back the same way.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -25,6 +27,8 @@ from gazekit.models.weight_checks import check_finite
 
 EPSILON = 1e-3
 MARK = "trunk.as_keras"
+FIRST_TO_PAD_AFTER = (2, 2, 3)
+Padding = Literal["auto", "0,1", "1,1"]  # before, after
 Layers = dict[str, dict[str, Tensor]]
 _NORMALISATION = {
     "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var",
@@ -34,29 +38,36 @@ _NORMALISATION = {
 class KerasStrideConv(nn.Conv2d):
     """A convolution of stride 2 that pads below and to the right, as Keras's MobileNet does.
 
-    With ``same`` it pads all around where the side is odd, which Keras's "same" means for a kernel of 3.
+    With ``same`` it pads all around where the side is odd, which Keras's "same" means for a kernel of 3; with
+    ``around`` it always does, as Keras before 2.2.3.
     """
 
     same = False
+    around = False
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (N, C, h, w)."""
         height, width = input.shape[2:]
         top, left = (height % 2, width % 2) if self.same else (0, 0)
+        if self.around:
+            top = left = 1
         return super().forward(F.pad(input, (left, 1, top, 1)))
 
 
-def as_keras(trunk: nn.Module) -> None:
-    """Make a MobileNet of timm compute what Keras's does; the names of its parameters stay. Twice is once."""
-    if hasattr(trunk, "as_keras"):
-        return
+def as_keras(trunk: nn.Module, *, around: bool = False) -> None:
+    """Make a MobileNet of timm compute what Keras's does; the names of its parameters stay.
+
+    ``around`` : pad as Keras before 2.2.3. A second time only the padding changes.
+    """
     for module in list(trunk.modules()):
         if isinstance(module, nn.BatchNorm2d):
             module.eps = EPSILON
         for name, child in list(module.named_children()):
             if isinstance(child, nn.Conv2d) and child.stride == (2, 2):
-                setattr(module, name, _repadded(child, same=name == "conv_stem"))
-    trunk.register_buffer("as_keras", torch.ones((), dtype=torch.bool))
+                conv = child if isinstance(child, KerasStrideConv) else _repadded(child, same=name == "conv_stem")
+                conv.around = around
+                setattr(module, name, conv)
+    trunk.register_buffer("as_keras", torch.tensor(not around))
 
 
 def follow_mark(model: nn.Module) -> None:
@@ -66,13 +77,14 @@ def follow_mark(model: nn.Module) -> None:
 
 def _become_marked(module: nn.Module, state: dict[str, Any], *rest: Any) -> None:
     if MARK in state:
-        as_keras(module.get_submodule("trunk"))
+        as_keras(module.get_submodule("trunk"), around=not bool(state[MARK]))
 
 
 def load_mobilenet(model: nn.Module, path: str | Path, *, new_head: bool = False) -> None:
     """Fill a ``nima-mobilenet`` from a Keras file: ImageNet's MobileNet, or NIMA with its dense layer.
 
-    With ``new_head`` a dense layer of another number of buckets is left out.
+    With ``new_head`` a dense layer of another number of buckets is left out. The model's option ``keras_padding`` says
+    how convolutions of stride 2 pad, where it is not ``auto``, else the file's version does.
 
     Raises
     ------
@@ -90,10 +102,21 @@ def load_mobilenet(model: nn.Module, path: str | Path, *, new_head: bool = False
     head: nn.Linear = model.head  # type: ignore[assignment]
     dense = _head_tensors(head, layers, path, new_head)
     check_finite({**tensors, **dense}, path)
-    as_keras(trunk)
+    padding: Padding = getattr(model, "options", {}).get("keras_padding", "auto")
+    as_keras(trunk, around=pads_around(path) if padding == "auto" else padding == "1,1")
     trunk.load_state_dict({**trunk.state_dict(), **tensors})
     head.load_state_dict({**head.state_dict(), **dense})
     model.mean, model.std = HALF  # type: ignore[assignment]
+
+
+def pads_around(path: str | Path) -> bool:
+    """Whether a file is of a Keras that pads all around at stride 2, by the version that it states (before 2.2.3)."""
+    with h5py.File(path) as file:
+        places = [file, *(file[name] for name in ("model_weights",) if name in file)]
+        stated = next((place.attrs["keras_version"] for place in places if "keras_version" in place.attrs), "")
+    text = stated.decode(errors="replace") if isinstance(stated, bytes) else str(stated)
+    numbers = [int(part) for part in re.findall(r"\d+", text)[:3]]
+    return bool(numbers) and tuple(numbers + [0] * (3 - len(numbers))) < FIRST_TO_PAD_AFTER
 
 
 def read_layers(path: str | Path) -> Layers:

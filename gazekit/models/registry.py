@@ -21,7 +21,7 @@ from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
 from gazekit.models.options import option_faults
 from gazekit.models.random_crop import RandomCrop
-from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, ResidualAttention
+from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, Pooling, ResidualAttention
 from gazekit.models.small_cnn import NarrowTrunk
 
 Triple = tuple[float, float, float]
@@ -152,12 +152,15 @@ def _nima(backbone: str) -> Callable[..., nn.Module]:
     def build(buckets: int, dropout: float = 0.75) -> nn.Module:
         facts = BACKBONES[backbone]
         readout = f"trunk.{facts.readout}"
-        model = Distribution(vector_trunk(backbone), facts.features, buckets, dropout=dropout, readout=readout)
-        if backbone == "mobilenet":
-            keras.follow_mark(model)
-        return model
+        return Distribution(vector_trunk(backbone), facts.features, buckets, dropout=dropout, readout=readout)
 
     return build
+
+
+def _mobilenet(buckets: int, dropout: float = 0.75, keras_padding: keras.Padding = "auto") -> nn.Module:
+    model = _nima("mobilenet")(buckets, dropout)
+    keras.follow_mark(model)
+    return model
 
 
 def _plain(backbone: str) -> Callable[..., nn.Module]:
@@ -173,8 +176,10 @@ def _narrow(buckets: int, width: int = 16, dropout: float = 0.1) -> nn.Module:
 
 
 def _attention(layout: Layout) -> Callable[..., nn.Module]:
-    def build(buckets: int, naive: bool = False) -> nn.Module:
-        return ResidualAttention(layout, buckets, naive=naive)
+    def build(
+        buckets: int, naive: bool = False, pooling: Pooling = "published", align_corners: bool = False
+    ) -> nn.Module:
+        return ResidualAttention(layout, buckets, naive=naive, pooling=pooling, align_corners=align_corners)
 
     return build
 
@@ -200,7 +205,8 @@ def _rapid(buckets: int) -> nn.Module:
 
 
 def _entries() -> Iterator[_Entry]:
-    for b in ("mobilenet", "vgg16", "inception-resnet", "xception", "inception", "alexnet"):
+    yield _published("nima-mobilenet", "NIMA on mobilenetv1_100", _mobilenet, "mobilenet")
+    for b in ("vgg16", "inception-resnet", "xception", "inception", "alexnet"):
         yield _published(f"nima-{b}", f"NIMA on {BACKBONES[b].library_name}", _nima(b), b)
     yield _own("nima-narrow", "NIMA's head on four small blocks, for CPUs", _narrow, 64, 16)
     for b in ("resnet50", *TABLE_II):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gazekit.core.errors import unknown_name
 from gazekit.models.distribution import softmax
+
+Pooling = Literal["published", "padded"]
+MARK = "published_pooling"
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,39 @@ class ResidualUnit(nn.Module):
         return identity + y  # type: ignore[no-any-return]
 
 
+class Halving(nn.Module):
+    """Max pooling 3/2: windows 2i .. 2i + 2 without padding, the last one cut off, as Caffe counts them.
+
+    ``padded`` is how gazekit 0.1.0 pooled: windows 2i - 1 .. 2i + 1.
+    """
+
+    padded = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool (N, C, h, w) to half its height and width, rounded down (``padded``: up)."""
+        if self.padded:
+            return F.max_pool2d(x, 3, stride=2, padding=1)
+        if min(x.shape[2:]) < 2:  # a row that is one pixel wide: torch has no window for it
+            x = F.pad(x, (0, int(x.shape[3] < 2), 0, int(x.shape[2] < 2)), mode="replicate")
+        return F.max_pool2d(x, 3, stride=2, ceil_mode=True)
+
+
+class Enlarging(nn.Module):
+    """Bilinear interpolation to the size of another map, Caffe's ``Interp``.
+
+    The authors' layer lists give ``Interp`` a size and no parameters. By default values stand at the middles of pixels:
+    then a map that was halved and enlarged lies half a pixel before the windows it came from, everywhere. With
+    ``align_corners``, as DeepLab's layer of that name computes, corners stay and it lies between one pixel before (top
+    left) and in place (bottom right), so that how far depends on where.
+    """
+
+    align_corners = False
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """Enlarge (N, C, h, w) to the height and width of ``like``."""
+        return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=self.align_corners)
+
+
 class MaskBranch(nn.Module):
     """The soft mask: down, up, sigmoid. Features (N, C, h, w) to a mask of the same shape, within 0 and 1.
 
@@ -79,6 +117,7 @@ class MaskBranch(nn.Module):
 
     def __init__(self, width: int, levels: int) -> None:
         super().__init__()
+        self.halve, self.enlarge = Halving(), Enlarging()
         self.down = nn.ModuleList(ResidualUnit(width, width) for _ in range(levels - 1))
         self.skip = nn.ModuleList(ResidualUnit(width, width) for _ in range(levels - 1))
         self.up = nn.ModuleList(ResidualUnit(width, width) for _ in range(levels - 1))
@@ -95,15 +134,15 @@ class MaskBranch(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the mask of x."""
         skips: list[Tensor] = []
-        y = _halve(x)
+        y = self.halve(x)
         for down, skip in zip(self.down, self.skip, strict=True):
             y = down(y)
             skips.append(skip(y))
-            y = _halve(y)
+            y = self.halve(y)
         y = self.bottom(y)
         for up, kept in zip(self.up, reversed(skips), strict=True):
-            y = up(_enlarge(y, kept) + kept)
-        return torch.sigmoid(self.out(_enlarge(y, x)))
+            y = up(self.enlarge(y, kept) + kept)
+        return torch.sigmoid(self.out(self.enlarge(y, x)))
 
 
 class AttentionModule(nn.Module):
@@ -138,18 +177,33 @@ class ResidualAttention(nn.Module):
         K, the number of rating buckets.
     naive : bool
         Join trunk and mask as M T in place of (1 + M) T.
+    pooling : Pooling
+        ``published``, as in the authors' layer files; ``padded``, as in gazekit 0.1.0. A state dict says which one its
+        network has: those of 0.1.0 lack the mark `MARK`, and bring the padded pooling with them.
+    align_corners : bool
+        See `Enlarging`.
     """
 
     readout: str
 
-    def __init__(self, layout: Layout, buckets: int, *, naive: bool = False) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        buckets: int,
+        *,
+        naive: bool = False,
+        pooling: Pooling = "published",
+        align_corners: bool = False,
+    ) -> None:
         super().__init__()
+        if pooling not in get_args(Pooling):
+            raise unknown_name("pooling", pooling, get_args(Pooling))
         stem, *widths = layout.widths
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, layout.stem, stride=2, padding=layout.stem // 2, bias=False),
             nn.BatchNorm2d(stem),
             nn.ReLU(),
-            nn.MaxPool2d(3, 2, padding=1),
+            Halving(),
         )
         stages: list[nn.Module] = []
         before = stem
@@ -166,6 +220,21 @@ class ResidualAttention(nn.Module):
         self.head = nn.Linear(widths[-1], buckets)
         self.readout = f"stages.{len(stages) - 1}"
         _initialise(self)
+        self.set_pooling(pooling)
+        for module in self.modules():
+            if isinstance(module, Enlarging):
+                module.align_corners = align_corners
+        self.register_load_state_dict_pre_hook(_follow_mark)  # type: ignore[no-untyped-call]
+
+    def set_pooling(self, pooling: Pooling) -> None:
+        """Pool as published, with the mark in the state dict, or padded, without it."""
+        for module in self.modules():
+            if isinstance(module, Halving):
+                module.padded = pooling == "padded"
+        if pooling == "published":
+            self.register_buffer(MARK, torch.ones((), dtype=torch.bool))
+        elif hasattr(self, MARK):
+            delattr(self, MARK)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Probabilities (N, K) of normalised pictures (N, 3, H, W)."""
@@ -185,12 +254,8 @@ def _stage(before: int, width: int, index: int, layout: Layout, naive: bool) -> 
     return nn.Sequential(first, *attention)
 
 
-def _halve(x: Tensor) -> Tensor:
-    return F.max_pool2d(x, 3, stride=2, padding=1)
-
-
-def _enlarge(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+def _follow_mark(network: ResidualAttention, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    network.set_pooling("published" if prefix + MARK in state else "padded")
 
 
 def _initialise(model: nn.Module) -> None:

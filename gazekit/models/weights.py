@@ -26,12 +26,15 @@ from torch import Tensor, nn
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file
-from gazekit.models import keras
+from gazekit.models import keras, residual_attention
 from gazekit.models.backbones import backbone
 from gazekit.models.registry import Triple, default_options, names
 from gazekit.models.weight_checks import check_finite
 
 State = dict[str, Tensor]
+MARKS = frozenset({keras.MARK, residual_attention.MARK})  # in a state dict they say how its network computes
+
+FREE = ("dropout", "pooling", "keras_padding")  # options that may differ: the marks say how a network pools and pads
 
 
 def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) -> None:
@@ -66,7 +69,7 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
             f"{path} does not come from Keras, and this model computes as Keras does since it took weights of it;"
             " create a new model for these"
         )
-    if set(state) == set(expected) | ({keras.MARK} & set(state)):
+    if set(state) - MARKS == set(expected) - MARKS:
         _load_whole(model, state, content, path, new_head)
         return
     trunks = [m for m in model.modules() if hasattr(m, "backbone_name")]
@@ -123,7 +126,7 @@ def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path
     facts = {key: _three(stated[key], key, path) for key in ("mean", "std") if key in stated}
     check_finite(state, path)
     expected = model.state_dict()
-    other = [key for key in expected if expected[key].shape != state[key].shape]
+    other = [key for key in expected if key not in MARKS and expected[key].shape != state[key].shape]
     if new_head and other and all(_is_head(key) for key in other):
         state = {key: expected[key] if key in other else value for key, value in state.items()}
     elif other:
@@ -145,7 +148,8 @@ def _check_options(model: nn.Module, identity: Mapping[str, Any], path: Path) ->
     if identity.get("model") not in names():
         return
     there = {**default_options(identity["model"]), **identity.get("model_options", {})}
-    differ = [key for key in here if key in there and _plain(here[key]) != _plain(there[key]) and key != "dropout"]
+    differ = [key for key in here if key in there and _plain(here[key]) != _plain(there[key])]
+    differ = [key for key in differ if key not in FREE]
     if differ:
         stated, needed = (", ".join(f"{key}={values[key]}" for key in differ) for values in (here, there))
         raise InputError(

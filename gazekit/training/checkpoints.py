@@ -69,9 +69,11 @@ def _reason(error: BaseException) -> str:
 
 def load_weights(model: torch.nn.Module, state: dict[str, Any], where: str) -> None:
     """Put weights in a model; an `InputError` names what does not fit."""
+    from gazekit.models.weights import MARKS
+
     wanted = model.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    extra = sorted(state.keys() - wanted.keys())
+    missing = sorted(wanted.keys() - state.keys() - MARKS)
+    extra = sorted(state.keys() - wanted.keys() - MARKS)
     shapes = [
         f"{name} is {tuple(state[name].shape)}, expected {tuple(wanted[name].shape)}"
         for name in sorted(wanted.keys() & state.keys())

@@ -100,7 +100,7 @@ def test_the_last_upsampling_of_a_mask_adds_nothing() -> None:
     torch.manual_seed(0)
     branch = AttentionModule(16, 2, 1, naive=False).mask.eval()
     x = torch.randn(1, 16, 8, 8)
-    pool = torch.nn.MaxPool2d(3, 2, 1)
+    pool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
     with torch.no_grad():
         y = branch.down[0](pool(x))
         skip = branch.skip[0](y)

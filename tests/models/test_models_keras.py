@@ -13,11 +13,14 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from gazekit import models
-from gazekit.core.errors import FormatError, InputError
+from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.models.keras import MARK, _kinds, _layer_names, read_layers
 from gazekit.models.weights import load_weights
+from gazekit.training.checkpoints import save_checkpoint
+from gazekit.training.load_model import load_trained
 from tests.needs import need
 
 KERAS = """
@@ -164,6 +167,92 @@ def test_a_new_head_replaces_the_dense_layer(written: Path) -> None:
     other = models.create("nima-mobilenet", 7, weights=written, new_head=True)
     assert other.head.weight.shape == (7, 1024)
     assert torch.equal(other.trunk.conv_stem.weight, same.trunk.conv_stem.weight)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, nn.Module]:
+    """A NIMA as Keras 2.1 exported it, and the graph that was exported: timm's own, which pads (1, 1), with Keras's
+    epsilon."""
+    import timm
+
+    torch.manual_seed(1)
+    graph = timm.create_model("mobilenetv1_100", num_classes=10)
+    with torch.no_grad():
+        for _ in range(2):
+            graph.train()(torch.randn(4, 3, 96, 96))
+    for norm in graph.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.eps = 1e-3
+    state, path = graph.state_dict(), tmp_path_factory.mktemp("exported") / "nima.hdf5"
+    with h5py.File(path, "w") as file:
+        for layer, prefix in _layer_names(graph).items():
+            for kind, own in _kinds(layer).items():
+                values, order = state[f"{prefix}.{own}"].numpy(), (2, 3, 0, 1) if "depthwise" in kind else (2, 3, 1, 0)
+                file[f"{layer}/{layer}/{kind}:0"] = values.transpose(order) if values.ndim == 4 else values
+        file["dense_1/dense_1/kernel:0"] = state["classifier.weight"].numpy().T
+        file["dense_1/dense_1/bias:0"] = state["classifier.bias"].numpy()
+    return path, graph.eval()
+
+
+def _stating(path: Path, folder: Path, version: object) -> Path:
+    copy = folder / "stating.hdf5"
+    shutil.copy(path, copy)
+    with h5py.File(copy, "a") as file:
+        file.attrs["keras_version"] = version
+    return copy
+
+
+@pytest.mark.parametrize("version", [np.bytes_("2.1.5"), "2.0.8-tf", "1.2", np.bytes_("2.2.2")], ids=str)
+def test_a_file_of_an_older_keras_pads_all_around(
+    version: object, exported: tuple[Path, nn.Module], tmp_path: Path
+) -> None:
+    path, graph = exported
+    model = models.create("nima-mobilenet", 10, weights=_stating(path, tmp_path, version)).eval()
+    for side in (64, 97):
+        x = torch.randn(2, 3, side, side)
+        with torch.no_grad():
+            torch.testing.assert_close(model(x), graph(x).softmax(1))
+
+
+@pytest.mark.parametrize("version", ["2.2.3", np.bytes_("2.2.4"), "2.12.0", "3.5.0", ""], ids=str)
+def test_a_file_of_a_newer_keras_pads_after(version: str, exported: tuple[Path, nn.Module], tmp_path: Path) -> None:
+    model = models.create("nima-mobilenet", 10, weights=_stating(exported[0], tmp_path, version)).eval()
+    plain = models.create("nima-mobilenet", 10, weights=exported[0]).eval()
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(model(x), plain(x))
+        assert float((model(x) - exported[1](x).softmax(1)).abs().max()) > 1e-4, "padding makes no difference"
+
+
+def test_the_padding_may_be_stated_and_stays_with_a_checkpoint(
+    exported: tuple[Path, nn.Module], tmp_path: Path
+) -> None:
+    path, x = exported[0], torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        answers = {
+            padding: models.create("nima-mobilenet", 10, weights=path, keras_padding=padding).eval()(x)
+            for padding in ("auto", "0,1", "1,1")
+        }
+        torch.testing.assert_close(answers["1,1"], exported[1](x).softmax(1))
+        assert torch.equal(answers["auto"], answers["0,1"])
+        around = models.create("nima-mobilenet", 10, weights=path, keras_padding="1,1")
+        torch.save(around.state_dict(), tmp_path / "trained.pt")
+        again = models.create("nima-mobilenet", 10, weights=tmp_path / "trained.pt").eval()
+        assert torch.equal(again(x), answers["1,1"])
+    with pytest.raises(ConfigError, match=r"keras_padding is '2,2'; auto, 0,1 or 1,1 is needed"):
+        models.create("nima-mobilenet", keras_padding="2,2")
+
+
+def test_a_checkpoint_of_keras_weights_is_scored_as_it_was_trained(
+    exported: tuple[Path, nn.Module], tmp_path: Path
+) -> None:
+    trained = models.create("nima-mobilenet", 10, weights=exported[0], keras_padding="1,1").eval()
+    identity = {"model": "nima-mobilenet", "buckets": 10, "size": 64, "model_options": {}}
+    stated = {"mean": [0.5] * 3, "std": [0.5] * 3, "aspects": [1.0]}
+    save_checkpoint(tmp_path / "best.pt", {"identity": identity, "state_dict": trained.state_dict(), **stated})
+    x = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(load_trained(tmp_path / "best.pt").network(x), trained(x))
 
 
 def test_arrays_outside_of_layers_are_no_weights(tmp_path: Path) -> None:
