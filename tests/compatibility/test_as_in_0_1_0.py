@@ -195,9 +195,8 @@ def test_training_has_the_same_plan_and_the_same_files(folder: Path) -> None:
     shutil.rmtree("runs")
     step = next(step for step in steps() if step.name == "train")
     run(step.command)
-    assert {name for name in listed(folder) if name.startswith("runs/")} == {
-        name for name in DIGESTS if name.startswith("runs/") and not _compared(name)
-    }
+    made = {name for name in listed(folder) if name.startswith("runs/") and not name.endswith("/.lock")}
+    assert made == {name for name in DIGESTS if name.startswith("runs/") and not _compared(name)}
     for name in ("config.json", "truth.csv"):
         assert_same_file(Path("runs") / name, DATA / "runs" / name, exact=True)
     for condition in CONDITIONS:
@@ -220,7 +219,8 @@ def _same_run(path: Path) -> None:
     logs = [[json.loads(line) for line in (place / "metrics.jsonl").read_text().splitlines()] for place in (path, old)]
     assert [list(row) for row in logs[0]] == [list(row) for row in logs[1]]
     losses = [[row["train_loss"] for row in log] for log in logs]
-    np.testing.assert_allclose(*losses, rtol=0.02)
+    # another network on purpose: it pools as its authors' files do, which moves losses by 3 % (2 % were rounding's)
+    np.testing.assert_allclose(*losses, rtol=0.05)
 
 
 # -- the comparison itself notices a difference --------------------------------------------------------------------
