@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from gazekit.core.types import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ZeroScore = Literal["score", "drop"]
 
 
 def count_columns(table: pd.DataFrame) -> list[str]:
@@ -46,20 +48,27 @@ def moments(counts: npt.ArrayLike) -> tuple[Floats, Floats]:
     return mean, np.sqrt(variance)
 
 
-def read_histograms(path: str | Path) -> pd.DataFrame:
+def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.DataFrame:
     """Read a histogram table: ``image``, ``c1 .. cK``; the rest is filled in where it is absent.
+
+    Parameters
+    ----------
+    path : path
+        CSV, TSV or Parquet.
+    c0 : {"score", "drop"}, optional
+        What a column ``c0`` is: the count of the lowest score, so that c0 .. cK become scores 1 .. K + 1, or nothing.
 
     Raises
     ------
     InputError
         There is no such file.
     FormatError
-        A column is missing, there is one score only, a picture stands twice, or counts are negative or fractional
-        (every row at fault is named).
+        A column is missing, there is one score only, a picture stands twice, counts are negative or fractional or do
+        not fit the stated ``n`` and ``mean`` (every row at fault is named), or a column c0 may be two things.
     """
     import pandas as pd
 
-    table = read_table(path, ["image"], "histogram table")
+    table = _with_c0(read_table(path, ["image"], "histogram table"), path, c0)
     columns = count_columns(table)
     counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     wrong = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts != np.floor(counts)).any(axis=1)
@@ -74,11 +83,37 @@ def read_histograms(path: str | Path) -> pd.DataFrame:
             f"{path}: each picture may stand once; repeated: {', '.join(map(str, table['image'][twice][:10]))}"
         )
     table[columns] = counts.astype(np.int64)
-    table["n"] = counts.sum(axis=1).astype(np.int64)
-    table["mean"], table["std"] = moments(counts)
+    sums, (mean, std) = counts.sum(axis=1), moments(counts)
+    for name, computed, tolerance in (("n", sums, 0.0), ("mean", mean, 0.051)):
+        stated = pd.to_numeric(table[name], errors="coerce") if name in table else pd.Series(computed)
+        off = (np.abs(stated.to_numpy(np.float64) - computed) > tolerance) & (sums > 0)
+        if off.any():
+            names = ", ".join(
+                f"{table['image'][i]} ({stated[i]:g}, not {computed[i]:g})" for i in np.flatnonzero(off)[:5]
+            )
+            raise FormatError(
+                f"{path}: the stated {name} of {int(off.sum())} pictures does not fit the counts: {names}"
+            )
+    table["n"] = sums.astype(np.int64)
+    table["mean"], table["std"] = mean, std
     table["flags"] = table["flags"].astype("string").fillna("").astype(str) if "flags" in table else ""
     first = ["image", "n", *columns, "mean", "std", "flags"]
     return table[first + [name for name in table.columns if name not in first]]
+
+
+def _with_c0(table: pd.DataFrame, path: str | Path, c0: ZeroScore | None) -> pd.DataFrame:
+    """Ask what a column c0 is; where it is a score, count scores from 1."""
+    if "c0" not in table:
+        return table
+    if c0 is None:
+        raise FormatError(
+            f"{path} has a column c0: say whether it counts the lowest score (--c0 score: c0 becomes the count of "
+            "score 1, c1 of score 2, and so on) or nothing that counts (--c0 drop)"
+        )
+    if c0 == "drop":
+        return table.drop(columns="c0")
+    moved = {name: f"c{int(name[1:]) + 1}" for name in map(str, table.columns) if re.fullmatch(r"c(0|[1-9]\d*)", name)}
+    return table.rename(columns=moved).drop(columns=["mean", "std"], errors="ignore")
 
 
 def write_histograms(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:

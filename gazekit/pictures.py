@@ -52,7 +52,9 @@ class Picture:
     file: Path
 
 
-def list_pictures(pictures: str | Path | PicturesSection, base: str | Path = "") -> list[Picture]:
+def list_pictures(
+    pictures: str | Path | PicturesSection, base: str | Path = "", *, missing: bool = False
+) -> list[Picture]:
     """List the pictures of a folder, a CSV list or a study, sorted by id.
 
     Parameters
@@ -63,6 +65,9 @@ def list_pictures(pictures: str | Path | PicturesSection, base: str | Path = "")
         file is itself. Or the section of a study file.
     base : path
         Folder that the section's paths are relative to.
+    missing : bool
+        List files that are not there too: who reads them names them and goes on. Of a folder, dangling links and
+        folders with a picture's name are always listed.
 
     Raises
     ------
@@ -92,7 +97,8 @@ def list_pictures(pictures: str | Path | PicturesSection, base: str | Path = "")
     listed = _listed(source)
     if not listed:
         raise ConfigError(f"{where}has no picture in it: {source}" if where else f"{source} has no picture in it")
-    faults = [f"{p.image}: no such file {p.file}" for p in listed if not p.file.is_file()]
+    gone = [] if missing or source.is_dir() else [p for p in listed if not p.file.is_file()]
+    faults = [f"{p.image}: no such file {p.file}" for p in gone]
     times = Counter(p.image for p in listed)
     faults += [f"{name} stands {count} times" for name, count in sorted(times.items()) if count > 1]
     if faults:

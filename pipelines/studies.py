@@ -103,7 +103,7 @@ def _listing(config: Pipeline, base: Path) -> str:
         from gazekit.pictures import list_pictures
 
         listed = list_pictures(study.pictures, (base / str(section.study)).parent)
-        files = [(picture.image, picture.file) for picture in listed]
+        files = [(picture.image, picture.file) for picture in listed if picture.file.exists()]
     else:
         files = [(p.name, p) for p in sorted((base / str(section.pictures)).iterdir()) if p.is_file()]
     digest = hashlib.sha256()

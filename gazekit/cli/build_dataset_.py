@@ -11,13 +11,18 @@ from gazekit.cli._spec_options import given, spec_options
 from gazekit.dataset.spec import DatasetSpec
 
 HERE = click.Path(path_type=Path)
-FILES = ("pictures", "ratings", "fixations", "one_based", "ava", "photonet", "groups", "lists", "categories")
+FILES = ("pictures", "ratings", "ratings_format", "c0", "fixations", "one_based", "ava", "photonet", "groups", "lists",
+         "categories")  # fmt: skip
 
 
 @click.command("build-dataset")
 @click.argument("study", required=False, type=HERE)
 @click.option("--pictures", type=HERE, help="Folder of pictures, or a CSV list (image, file).")
-@click.option("--ratings", type=HERE, help="CSV: image, c1..cK (counts), or rater, image, score.")
+@click.option("--ratings", type=HERE, help="CSV: image, c1..cK (counts), or rater, image, score; or a public list.")
+@click.option("--ratings-format", type=click.Choice(["table", "ava", "dpchallenge", "photonet", "json"]),
+              help="What --ratings is.  [default: a table, or JSON; lists without a header must be named]")  # fmt: skip
+@click.option("--c0", type=click.Choice(["score", "drop"]),
+              help="What a column c0 is: the count of the lowest score, or nothing.  [default: ask]")  # fmt: skip
 @click.option("--fixations", type=HERE, help="Fixation table; without one the only condition is 'original'.")
 @click.option("--one-based", is_flag=True, default=None, help="The fixations' pixels are counted from 1.")
 @click.option("--ava", type=HERE, help="Folder with AVA.txt (tags.txt, aesthetics_image_lists) instead of --ratings.")

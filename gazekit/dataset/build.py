@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from gazekit.dataset.shards import PartJob, PartOptions
 from gazekit.dataset.spec import DatasetSpec
 from gazekit.dataset.splits import check_folds, check_lists
 from gazekit.histograms import count_columns
-from gazekit.pictures import Picture
+from gazekit.pictures import Picture, match_names
 
 ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
 
@@ -94,7 +95,8 @@ def build_dataset(
     _check(spec, pictures, count_columns(ratings))
     fixations = None if fixations is None else on_pictures(fixations, pictures)
     looks, participants = ({}, []) if fixations is None else _viewings(fixations, spec)
-    remarks = [*spec.remarks, *_unlisted(pictures, ratings, looks, spec.unknown_ratings)]
+    ratings = _named_as(pictures, ratings)
+    remarks = [*spec.remarks, *_without_counterpart(pictures, ratings, looks, spec.strict)]
     options = PartOptions(spec.rule(), spec.map_size if fixations is not None else 0, spec.cache)
     size = spec.shard if spec.shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
     step = size or PART
@@ -175,18 +177,37 @@ def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str
         check_lists(name, lists, [p.image for p in pictures])
 
 
-def _unlisted(pictures: Sequence[Picture], ratings: pd.DataFrame, looks: Mapping[str, Viewing], go_on: bool) -> Remarks:
-    """Ratings and fixations of pictures that are not in the list."""
-    known = {p.image for p in pictures}
-    rated = [str(image) for image in ratings["image"] if str(image) not in known]
-    if rated and (not go_on or len(rated) == len(ratings)):
-        raise InputError(
-            f"{len(rated)} of {len(ratings)} rated pictures are not in the list of pictures: {', '.join(rated[:10])}"
-            f"{', ...' if len(rated) > 10 else ''}; the list has {len(known)}, as {min(known)}"
-        )
-    looked = sorted(set(looks) - known)
-    if looks and len(looked) == len(looks):
-        raise InputError(f"none of the fixations is on a picture of the list; they are on {', '.join(looked[:10])}")
-    return [(image, "rated, no picture", "rated, but not in the list of pictures") for image in rated] + [
-        (image, "looked at, no picture", "has fixations, but is not in the list of pictures") for image in looked
+def _named_as(pictures: Sequence[Picture], ratings: pd.DataFrame) -> pd.DataFrame:
+    """Name the rated pictures as the list of pictures does: suffix, case and folder may differ."""
+    matched = match_names(map(str, ratings["image"]), [p.image for p in pictures])
+    renamed = {name: image for name, image in matched.items() if name != image}
+    if not renamed:
+        return ratings
+    images = ratings["image"].astype(str).replace(renamed)
+    if images.duplicated().any():
+        raise InputError(f"two rows of ratings are of one picture: {', '.join(images[images.duplicated()].head(10))}")
+    old, new = next(iter(renamed.items()))
+    print(f"{len(renamed)} rated pictures matched by name without suffix, such as {old} with {new}", file=sys.stderr)
+    return ratings.assign(image=images)
+
+
+def _without_counterpart(
+    pictures: Sequence[Picture], ratings: pd.DataFrame, looks: Mapping[str, Viewing], strict: bool
+) -> Remarks:
+    """Name ratings and fixations of pictures that are not in the list; refuse unrated pictures where ``strict``."""
+    known, rated = {p.image for p in pictures}, list(map(str, ratings["image"]))
+    lost = [image for image in rated if image not in known]
+    unrated, elsewhere = sorted(known - set(rated)), sorted(set(looks) - known)
+    for images, count, what, always in (
+        (lost, len(rated), "rated pictures are not in the list of pictures", len(lost) == len(rated)),
+        (unrated, len(known), "pictures have no ratings", False),
+    ):
+        if images and (strict or always):
+            shown = ", ".join(images[:10]) + (", ..." if len(images) > 10 else "")
+            raise InputError(f"{len(images)} of {count} {what}: {shown}; the list has {len(known)}, as {min(known)}")
+    if looks and len(elsewhere) == len(looks):
+        raise InputError(f"none of the fixations is on a picture of the list; they are on {', '.join(elsewhere[:10])}")
+    return [
+        *((image, "rated, no picture", "rated, but not in the list of pictures") for image in lost),
+        *((image, "looked at, no picture", "has fixations, but is not in the list of pictures") for image in elsewhere),
     ]

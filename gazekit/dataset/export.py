@@ -23,8 +23,8 @@ from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Mask, Pixels
 from gazekit.dataset.layout import SPLITS
+from gazekit.dataset.rating_formats import histogram_table
 from gazekit.dataset.reader import Dataset
-from gazekit.dataset.sources import histogram_table
 from gazekit.shapes.masks import apply_mask, check_look
 
 KINDS = {

@@ -14,7 +14,8 @@ from gazekit.attention.settings import AttentionSection
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.progress import track
 from gazekit.dataset.build import build_dataset
-from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_ratings, read_scheme
+from gazekit.dataset.rating_formats import read_ratings
+from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_scheme
 from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
 from gazekit.events.settings import FixationSection
 from gazekit.pictures import PicturesSection, list_pictures
@@ -73,7 +74,6 @@ class Inputs:
                 "categories": collection.categories | spec.categories,
                 "partitions": (*collection.partitions, *spec.partitions),
                 "remarks": collection.remarks,
-                "unknown_ratings": section.ratings is None,
             }
         )
         return build_dataset(collection.pictures, self.fixation_table(), collection.histograms, target, spec, **work)
@@ -105,8 +105,13 @@ class Inputs:
         if self.dataset.ratings is None:
             folder = self.base / str(self.pictures.folder)
             return read_ava(self.ava, folder) if self.ava else read_photonet(str(self.photonet), folder)
-        ratings = read_ratings(self.base / self.dataset.ratings, spec.scale, spec.min_ratings)
-        return Collection(list_pictures(self.pictures, self.base), ratings)
+        section = self.dataset
+        path = self.base / str(section.ratings)
+        ratings, remarks = read_ratings(
+            path, spec.scale, spec.min_ratings, format=section.ratings_format, c0=section.c0
+        )
+        pictures = list_pictures(self.pictures, self.base, missing=not spec.strict)
+        return Collection(pictures, ratings, remarks=remarks)
 
 
 def session_table(paths: Sequence[Path], section: FixationSection) -> pd.DataFrame:

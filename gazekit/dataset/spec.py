@@ -11,7 +11,9 @@ from gazekit.attention.settings import AttentionOptions
 from gazekit.core.config import Section, Spec
 from gazekit.core.errors import InputError
 from gazekit.dataset.duplicates import DISTANCE
+from gazekit.dataset.rating_formats import RatingFormat
 from gazekit.dataset.splits import checked_shares
+from gazekit.histograms import ZeroScore
 from gazekit.shapes.mask_spec import MaskSpec
 
 MOST = 0.5  # of the picture that patches may cover
@@ -70,7 +72,9 @@ class DatasetSection(DatasetOptions):
     out: Path | None = None
     sessions: list[Path] = []  # session files, or folders of them
     fixations: Path | None = None  # or a fixation table
-    ratings: Path | None = None  # a histogram table, or ratings one by one (rater, image, score)
+    ratings: Path | None = None  # a histogram table, ratings one by one (rater, image, score), or a public list
+    ratings_format: RatingFormat | None = None
+    c0: ZeroScore | None = None  # what a column c0 of a histogram table is
     groups: Path | None = None  # CSV: image, group
     lists: dict[str, Path] = {}  # split schemes, CSV: image, split
     categories: Path | None = None  # CSV: image, category
@@ -110,9 +114,7 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
     min_ratings, min_viewers, include_marked : int, int, bool
         Pictures with fewer are marked, and left out of splits unless ``include_marked``.
     strict : bool
-        Stop at the first picture that cannot be used, instead of naming it and going on.
-    unknown_ratings : bool
-        Name ratings of pictures that are not there and go on, instead of stopping.
+        Stop where a picture cannot be read, has no ratings, or is rated and not there, instead of naming it.
     remarks : sequence of (picture, remark, text)
         Kept with those of the build.
     cache : int, optional
@@ -138,13 +140,12 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
 
     map_size: int = Field(default=64, ge=8, le=1024, description="longer side of the stored human map, pixels")
     seed: int = Field(default=0, description="of everything random; a study file has its own")
-    strict: bool = Field(default=False, description="stop at the first picture that cannot be used")
+    strict: bool = Field(
+        default=False, description="stop at pictures that cannot be read, are not rated, or are rated and not there"
+    )
     schemes: dict[str, dict[str, list[str]]] = {}
     categories: dict[str, list[str]] = {}
     groups: dict[str, str] = {}
-    unknown_ratings: bool = Field(
-        default=False, description="name ratings of pictures that are not there and go on, instead of stopping"
-    )
     remarks: list[tuple[str, str, str]] = []
 
     @model_validator(mode="after")

@@ -208,6 +208,7 @@ def refused(collection: Collection, tmp_path: Path, case: str) -> None:
     options = {"sigma_px": 12.0}
     if case == "unknown":
         histograms = pd.concat([histograms, made_up_ratings(["stranger.jpg"])])
+        options["strict"] = True
     elif case == "scale":
         options["scale"] = 7
     elif case == "one bucket":

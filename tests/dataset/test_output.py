@@ -16,7 +16,8 @@ from gazekit.core.errors import InputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
 from gazekit.dataset.plots import plot_samples, plot_scores, sample_rows
-from gazekit.dataset.sources import read_ratings, read_scheme
+from gazekit.dataset.rating_formats import read_ratings
+from gazekit.dataset.sources import read_scheme
 from gazekit.dataset.subset_merge import chosen, merge, subset
 from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.masks import apply_mask
@@ -88,7 +89,7 @@ def test_an_exported_folder_builds_the_same_pictures_again(dataset: Dataset, tmp
         build_dataset(
             pictures,
             read_fixations(out / "fixations.csv"),
-            read_ratings(out / "ratings.csv"),
+            read_ratings(out / "ratings.csv")[0],
             tmp_path / "again.h5",
             DatasetSpec(sigma_px=12.0, cache=96, schemes={"kept": split}),
         )

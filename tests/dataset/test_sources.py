@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from gazekit.attention.fixation_io import read_fixations
-from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
+from gazekit.core.errors import FormatError, GazekitError
 from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
-from gazekit.dataset.sources import LAYOUTS, read_ava, read_list, read_photonet, read_ratings
+from gazekit.dataset.sources import read_ava, read_photonet
 from gazekit.pictures import Picture, examine_picture, inspect_picture, read_picture
 from tests.fixtures.dataset_collection import cut_photographs, made_up_ratings
 
@@ -56,7 +56,6 @@ def test_ava_is_read_whole(tmp_path: Path) -> None:
             categories=found.categories,
             partitions=found.partitions,
             remarks=found.remarks,
-            unknown_ratings=True,
         ),
     )
     dataset = open_dataset(path)
@@ -85,40 +84,12 @@ def test_photonet_has_seven_buckets_and_rows_without_a_distribution(tmp_path: Pa
     for n, picture in enumerate(pictures):
         picture.file.rename(tmp_path / "p" / f"{n}.jpg")
     (tmp_path / "photonet.txt").write_text(
-        "1 0 12 5.0 1.0 0 0 1 3 4 3 1\n2 1 0 -1 -1 -1 -1 -1 -1 -1 -1 -1\n3 2 11 4.0 1.0 1 0 1 3 2 3 1\n"
+        "1 0 12 5.0 1.0 0 0 1 3 4 3 1\n2 1 0 -1 -1 -1 -1 -1 -1 -1 -1 -1\n3 2 11 4.64 1.0 1 0 1 3 2 3 1\n"
     )
     found = read_photonet(tmp_path / "photonet.txt", tmp_path / "p")
     assert found.histograms["image"].tolist() == ["0", "2"]
     assert found.histograms.loc[0, [f"c{k}" for k in range(1, 8)]].tolist() == [0, 0, 1, 3, 4, 3, 1]
     assert found.remarks == [("1", "no ratings", "line 2 of photonet.txt has no counts that can be used")]
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_list_of_another_shape_is_refused(tmp_path: Path, layout: str) -> None:
-    (tmp_path / "x.txt").write_text("this is a letter\nnot a list\n")
-    with pytest.raises(FormatError, match=r"x\.txt.*counts"):
-        read_list(tmp_path / "x.txt", layout)
-
-
-def test_ratings_one_by_one_are_counted(tmp_path: Path) -> None:
-    rows = [f"r{n},a.jpg,{1 + n % 5}" for n in range(10)] + [f"r{n},b.jpg,5" for n in range(4)]
-    (tmp_path / "r.csv").write_text("\n".join(["rater,image,score", *rows]) + "\n")
-    table = read_ratings(tmp_path / "r.csv", scale=5).set_index("image")
-    assert table.loc["a.jpg", ["c1", "c2", "c3", "c4", "c5"]].tolist() == [2, 2, 2, 2, 2]
-    assert table.loc["b.jpg", "n"] == 4
-    with pytest.raises(ConfigError, match="how many scores"):
-        read_ratings(tmp_path / "r.csv")
-    (tmp_path / "r.csv").write_text("rater,image,score\nr1,a.jpg,9\n")
-    with pytest.raises(InputError, match="9"):
-        read_ratings(tmp_path / "r.csv", scale=5)
-
-
-def test_proportions_with_a_total_become_counts(tmp_path: Path) -> None:
-    (tmp_path / "k.csv").write_text("image_name,c1,c2,c3,c_total\na.jpg,0.25,0.5,0.25,8\n")
-    assert read_ratings(tmp_path / "k.csv")[["c1", "c2", "c3"]].to_numpy().tolist() == [[2, 4, 2]]
-    (tmp_path / "k.csv").write_text("image_name,c1,c2,c_total\na.jpg,0.3,0.7,8\n")
-    with pytest.raises(FormatError, match="whole numbers"):
-        read_ratings(tmp_path / "k.csv")
 
 
 def test_plain_fixation_tables_are_understood(tmp_path: Path) -> None:

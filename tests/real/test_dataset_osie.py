@@ -12,7 +12,7 @@ from gazekit.attention import saliency
 from gazekit.dataset import Dataset, open_dataset
 from gazekit.dataset.export import export_images
 from gazekit.dataset.inputs import Inputs
-from gazekit.dataset.sources import read_ratings
+from gazekit.dataset.rating_formats import read_ratings
 from gazekit.dataset.spec import DatasetSection
 from gazekit.pictures import PicturesSection, read_picture
 from tests.fixtures.dataset_collection import made_up_ratings
@@ -108,7 +108,7 @@ def test_the_small_map_agrees_with_where_people_looked(osie: Dataset) -> None:
 
 
 def test_koniq_proportions_are_whole_ratings(real_data: Path) -> None:
-    table = read_ratings(real_data / "koniq" / "koniq10k_distributions_sets.csv")
+    table, _ = read_ratings(real_data / "koniq" / "koniq10k_distributions_sets.csv")
     given = pd.read_csv(real_data / "koniq" / "koniq10k_distributions_sets.csv")
     assert len(table) == 10_073
     np.testing.assert_array_equal(table["n"], given["c_total"])
