@@ -1,4 +1,4 @@
-"""From raw gaze to a comparison: does looking where people look help a model judge a picture?
+"""Take raw gaze to a comparison: does looking where people look help a model judge a picture.
 
 The flat namespace loads a room when a name of it is first touched, so that ``import gazekit`` is light.
 """
@@ -42,7 +42,9 @@ _HOME = {
     "open_dataset": "gazekit.dataset",
     "open_session": "gazekit.session",
     "record": "gazekit.capture",
+    "import_recording": "gazekit.formats",
     "read_histograms": "gazekit.histograms",
+    "session_fixations": "gazekit.events",
     "train": "gazekit.training",
     "write_report": "gazekit.report",
     "read_study": "gazekit.study",
@@ -67,6 +69,7 @@ __all__ = [
     "data_quality",
     "detect_fixations",
     "errors",
+    "import_recording",
     "label_samples",
     "list_pictures",
     "models",
@@ -76,6 +79,7 @@ __all__ = [
     "read_study",
     "record",
     "saliency",
+    "session_fixations",
     "train",
     "training",
     "write_report",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit import open_session
+from gazekit.pictures import read_picture
 from gazekit.study import read_study
 from pipelines.sample import PARTICIPANTS, PHOTOGRAPHS, make_sample
 
@@ -26,6 +27,13 @@ def test_the_sample_study_is_what_the_code_makes(sample_data: Path, tmp_path: Pa
         np.testing.assert_array_equal(kept.recording.device_time_us, again.recording.device_time_us)
         np.testing.assert_allclose(kept.recording.left.gaze, again.recording.left.gaze, atol=1e-9)
         pd.testing.assert_frame_equal(kept.stimuli, again.stimuli)
+
+    for name in ("fixations.csv", "histograms.csv"):
+        tables = [pd.read_csv(folder / "comparison" / name) for folder in (made, sample_data)]
+        pd.testing.assert_frame_equal(*tables, atol=2e-3)
+    for file in sorted((sample_data / "comparison" / "pictures").iterdir()):
+        again = read_picture(made / "comparison" / "pictures" / file.name).astype(int)
+        assert np.abs(again - read_picture(file)).max() <= 2, file.name  # other versions of the JPEG library round
 
 
 def test_the_sample_study_is_small_and_says_that_it_is_simulated(sample_data: Path) -> None:
