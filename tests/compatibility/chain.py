@@ -48,7 +48,11 @@ class Step:
 
 _EVENTS = "an event ends one interval after its last sample, cut_start and cut_end (issue 14)"
 _QUALITY = "trueness, holes and the clock have columns, in a validation too (issue 14)"
+_ACCOUNT = "the account of an import is kept in its session (issue 17)"
 CHANGED = {
+    "import-asc": _ACCOUNT,
+    "import-csv": _ACCOUNT,
+    "report": "a random mask is a place, not a patch: regions are moved (issue 13)",
     "record-P01": _QUALITY,
     "record-P02": _QUALITY,
     "record-P03": _QUALITY,

@@ -178,7 +178,8 @@ def compare_made(folder: Path, step: Step, exact: bool) -> None:
 
 
 def listed(folder: Path) -> list[str]:
-    return [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")  # locks came later
+    return [path.relative_to(folder).as_posix() for path in files]
 
 
 def _same_scores() -> None:
