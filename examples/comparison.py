@@ -1,4 +1,4 @@
-"""Train a small network on four conditions, compare, write the report: python examples/comparison.py DATASET [folder]."""
+"""Train a small network on four conditions and compare them: python examples/comparison.py DATASET [folder]."""
 
 import sys
 from pathlib import Path
