@@ -22,6 +22,7 @@ from gazekit.stats.comparison_folder import (
     COMPARISON,
     CONCLUSION,
     PAIRED,
+    WORTH,
     Configuration,
     read_configuration,
     read_predictions,
@@ -36,6 +37,7 @@ from gazekit.stats.predictions import Predictions
 from gazekit.stats.resampling import affordable, swaps
 from gazekit.stats.standard_error import overlap_of
 from gazekit.stats.summary_table import summary_table
+from gazekit.stats.worth import ceilings, references_of, worth_table
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -48,7 +50,7 @@ def compare(
     categories: str | Path | None = None,
     **options: Any,
 ) -> Path:
-    """Write ``comparison.csv``, ``paired.csv``, ``agreement.csv`` and ``conclusion.json`` of a comparison folder.
+    """Write ``comparison.csv``, ``paired.csv``, ``worth.csv``, ``agreement.csv``, ``conclusion.json`` of a folder.
 
     Where pictures are of categories, ``categories.csv`` has the metrics by category.
 
@@ -86,7 +88,8 @@ def compare(
         names: estimate(predictions.features(*names), sorted(seeds), measuring)
         for names, seeds in track(predictions.predicted.items(), "intervals", len(predictions.predicted))
     }
-    table = summary_table(predictions, estimates, asked.seed)
+    references = references_of(predictions, min(200, asked.resamples), asked.seed)
+    table = summary_table(predictions, estimates, asked.seed, ceilings(references))
     contrasts = contrasts_of(predictions, asked.pairs, asked.primary_contrast)
     paired = paired_table(estimates, contrasts, asked)
     by_category = _by_category(folder, predictions, estimates, data, categories, asked.seed)
@@ -101,6 +104,7 @@ def compare(
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)
     write_table(paired, folder / PAIRED)
+    write_table(worth_table(estimates, references), folder / WORTH)
     write_table(_agreement(folder, config, predictions.images, data), folder / AGREEMENT)
     if by_category is None:
         _remove_categories(folder / CATEGORIES)

@@ -6,7 +6,7 @@
     runs/<model>/<condition>/seed<k>/       a run: config.json, metrics.jsonl, checkpoints, predictions.csv, done.json
     runs/.../seed<k>[-repeat<r>]/fold<j>/   the same of a fold, where predictions.csv above it is of all folds
     synthetic/<model>/seed<k>[-<way>].npz   what each network attends to
-    comparison.csv paired.csv agreement.csv categories.csv conclusion.json      written by `gazekit.stats.compare`
+    comparison.csv paired.csv agreement.csv categories.csv worth.csv conclusion.json    by `gazekit.stats.comparison`
     report.html report-tables/ pictures/    the report, its tables, and pictures that it shows as well
 """
 
@@ -34,9 +34,9 @@ from gazekit.stats.predictions import OutOfFold, Pass, Predictions
 
 CONFIG, TRUTH = "config.json", "truth.csv"
 COMPARISON, PAIRED, AGREEMENT, CONCLUSION = "comparison.csv", "paired.csv", "agreement.csv", "conclusion.json"
-CATEGORIES = "categories.csv"
+CATEGORIES, WORTH = "categories.csv", "worth.csv"
 REPORT, REPORT_TABLES, PICTURES = "report.html", "report-tables", "pictures"
-RESULTS = (COMPARISON, PAIRED, AGREEMENT, CONCLUSION)
+RESULTS = (COMPARISON, PAIRED, AGREEMENT, WORTH, CONCLUSION)
 WORK = (CONFIG, "runs", "synthetic")  # what training goes on from
 _RUNS = "runs/*/*/seed*"
 COMPARED = (TRUTH, f"{_RUNS}/done.json", f"{_RUNS}/predictions.csv", "synthetic/*/*.npz")  # what a comparison reads
@@ -47,6 +47,7 @@ _ROW_COLUMNS = ("level", "model", "condition", "seed", "n")
 _PAIRED_COLUMNS = ("model", "condition_a", "condition_b", "metric", "difference", "low", "high")
 _CATEGORY_COLUMNS = ("category", "model", "condition", "n")
 _AGREEMENT_COLUMNS = ("metric", "value", "low", "high")
+_WORTH_COLUMNS = ("model", "condition", "metric", "reachable", "raters")
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Comparison:
     paired: pd.DataFrame
     agreement: pd.DataFrame
     categories: pd.DataFrame  # category, model, condition, n, and the metrics with their intervals
+    worth: pd.DataFrame  # model, condition, metric, share of the reachable gain, raters
     conclusion: Mapping[str, Any]
     truth: pd.DataFrame  # image, split, c1 .. cK
     runs: tuple[RunRecord, ...]
@@ -244,6 +246,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         paired=_table(folder / PAIRED, _PAIRED_COLUMNS),
         agreement=_table(folder / AGREEMENT, _AGREEMENT_COLUMNS),
         categories=_table(folder / CATEGORIES, _CATEGORY_COLUMNS),
+        worth=_table(folder / WORTH, _WORTH_COLUMNS),
         conclusion=_json(folder / CONCLUSION),
         truth=_table(folder / TRUTH, ("image", "split")),
         runs=tuple(_record(path, folder) for path in sorted(folder.glob(_RUNS)) if path.is_dir()),

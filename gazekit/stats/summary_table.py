@@ -16,8 +16,16 @@ from gazekit.stats.resampling import bootstrap, interval
 from gazekit.stats.standard_error import defined
 
 
-def summary_table(predictions: Predictions, estimates: Mapping[tuple[str, str], Estimates], seed: int) -> pd.DataFrame:
-    """Return a row a seed, a row a model and condition with intervals, and the floors and ceilings."""
+def summary_table(
+    predictions: Predictions,
+    estimates: Mapping[tuple[str, str], Estimates],
+    seed: int,
+    true: Mapping[str, tuple[float, float, float]] | None = None,
+) -> pd.DataFrame:
+    """Return a row a seed, a row a model and condition with intervals, and the floors and ceilings.
+
+    ``true`` is what the true distributions score, with intervals: `gazekit.stats.worth.ceilings`.
+    """
     rows: list[dict[str, Any]] = []
     for (model, condition), estimates_of_one in estimates.items():
         n = estimates_of_one.features.n
@@ -27,6 +35,9 @@ def summary_table(predictions: Predictions, estimates: Mapping[tuple[str, str], 
         means = {m: v.mean() for m, v in defined(estimates_of_one.values).items()}
         rows.append(_row("condition", model, condition, "", n, means, estimates_of_one.intervals()))
     rows += _floor_rows(predictions, seed) + _ceiling_rows(predictions, seed)
+    if true is not None:
+        values, bounds = {m: v[0] for m, v in true.items()}, {m: (v[1], v[2]) for m, v in true.items()}
+        rows.append(_row("ceiling", "true distribution", "", "", len(predictions.actual), values, bounds))
     order = {"seed": 0, "condition": 1, "floor": 2, "ceiling": 3}
     return pd.DataFrame(rows).sort_values("level", key=lambda level: level.map(order), kind="stable")
 

@@ -194,7 +194,7 @@ def test_the_method_says_what_this_dataset_kept(
 ) -> None:
     rows = pd.DataFrame({"level": "condition", "model": "a", "condition": conditions.split(), "seed": "", "n": 9})
     empty = pd.DataFrame()
-    comparison = Comparison(Path(), {}, rows, empty, empty, empty, {}, empty, ())
+    comparison = Comparison(Path(), {}, rows, empty, empty, empty, empty, {}, empty, ())
     text = " ".join(method_text(comparison, {"parameters": parameters}))
     assert said in text
     assert unsaid not in text
