@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import provenance, whole_file
+from gazekit.core.files import file_names, provenance, whole_file
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Map, Mask, Pixels
@@ -99,7 +100,7 @@ def write_attention(
 
     Returns
     -------
-    The table of ``attention.csv``.
+    The table of ``attention.csv``; its ``attrs`` have the number of ``fixations`` and of those ``off_picture``.
 
     Raises
     ------
@@ -108,32 +109,51 @@ def write_attention(
     out = Path(out)
     fixations = on_pictures(fixations, pictures)
     sizes, faults = _sizes(fixations, pictures)
-    seen = viewings(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px, weight=options.weight)
+    looks = viewings(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px, weight=options.weight)
+    beside = {p.image: int((~looks[p.image].counted).sum()) for p in pictures if p.image in looks}
+    total = sum(len(viewing.x) for viewing in looks.values())
+    faults += [(p.image, _nobody(beside.get(p.image, 0))) for p in pictures if p.image in sizes and not _seen(looks, p)]
+    looks = {image: viewing for image, viewing in looks.items() if viewing.participants}
+    if not looks:
+        raise InputError(
+            f"nobody looked at any of the {len(sizes)} pictures: {sum(beside.values())} fixations beside them"
+        )
+    whose = {(image, who): people for image, v in looks.items() for who, people in members(v, options.by).items()}
+    labels = {key: key[0] if key[1] == EVERYONE else "\0".join(key) for key in whose}
+    names = file_names(labels.values())
     files = {p.image: p.file for p in pictures}
     rows: list[dict[str, Any]] = []
     views: list[tuple[str, list[Pixels]]] = []
-    for image, viewing in track(seen.items(), "attention", len(seen)):
+    for image, pairs in track(groupby(whose, key=itemgetter(0)), "attention", len(looks)):
         rgb = read_picture(files[image]) if draw else None
-        for who, people in members(viewing, options.by).items():
-            own = viewing if who == EVERYONE else viewing.of(*people)
-            amap = own.map()
-            row, mask = _attended(amap, own, who, options)
-            rows.append(row)
+        for _, who in pairs:
+            viewing = looks[image] if who == EVERYONE else looks[image].of(*whose[image, who])
+            amap = viewing.map()
+            row, mask = _attended(amap, viewing, who, options)
+            rows.append(row | {"file": names[labels[image, who]]})
             if rgb is not None:
-                view = _draw(out, rgb, amap, own, who, row, mask, options)
+                view = _draw(out, rgb, amap, viewing, row, mask, options, names[labels[image, who]])
                 views += [(image if who == EVERYONE else f"{image} {who}", view)] if len(views) < SHEET_ROWS else []
     table = pd.DataFrame(rows)
+    table.attrs = {"fixations": total, "off_picture": sum(beside.values())}
     if views:
         _sheets(out, views)
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
     origin = provenance(SCHEMA, {k: v for k, v in asdict(options).items() if k != unused}, inputs)
-    faults += [(p.image, "nobody looked at it") for p in pictures if p.image in sizes and p.image not in seen]
     write_table(pd.DataFrame(faults, columns=["image", "why"]), out / "left-out.csv")
-    if agree and sum(len(v.participants) > 1 for v in seen.values()) > 1:
-        write_table(halves_table(seen), out / "agreement.csv", origin)
-        write_table(inter_observer_table(seen), out / "ceiling.csv", origin)
+    if agree and sum(len(v.participants) > 1 for v in looks.values()) > 1:
+        write_table(halves_table(looks), out / "agreement.csv", origin)
+        write_table(inter_observer_table(looks), out / "ceiling.csv", origin)
     write_table(table, out / "attention.csv", origin)
     return table
+
+
+def _seen(looks: Mapping[str, Viewing], picture: Picture) -> bool:
+    return picture.image in looks and bool(looks[picture.image].participants)
+
+
+def _nobody(beside: int) -> str:
+    return "nobody looked at it" + (f"; {beside} fixations lie beside it or have no duration" if beside else "")
 
 
 def write_picture(path: Path, pixels: npt.NDArray[Any]) -> None:
@@ -144,11 +164,6 @@ def write_picture(path: Path, pixels: npt.NDArray[Any]) -> None:
         raise InputError(f"{path}: pictures are written as .png or .jpg")
     with whole_file(path) as temporary:
         temporary.write_bytes(encoded.tobytes())
-
-
-def file_name(*parts: str) -> str:
-    """A file name of an image id and more: no folder, no characters that a file system refuses."""
-    return re.sub(r"[^\w.@-]+", "_", "-".join(part for part in parts if part)).strip(".") or "_"
 
 
 def _sizes(
@@ -179,7 +194,7 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
     box = replace(rule, kind="rectangle").boxes(amap)[0]
     boxes: list[Box] = [box] if options.mask == "rectangle" else []
     if options.mask == "region":
-        mask = rule.region(amap)
+        mask = rule.mask(amap)
         boxes = [region.box for region in connected_regions(mask, amap)]
     elif options.mask == "fixations":
         mask = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px)
@@ -195,7 +210,8 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
         "kept_mass": float(amap[mask].sum(dtype=np.float64)),
         "kept_area": float(mask.mean()),
         "boxes": str([list(b) for b in boxes]),
-        "fixations": int(np.isfinite(viewing.x).sum()),
+        "fixations": int(viewing.counted.sum()),
+        "off_picture": int((~viewing.counted).sum()),
         "viewers": len(viewing.participants),
         "sigma_px": viewing.sigma_px,
     }
@@ -203,10 +219,9 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
 
 
 def _draw(
-    out: Path, rgb: Pixels, amap: Map, viewing: Viewing, who: str, row: Mapping[str, Any], mask: Mask, options: Options
+    out: Path, rgb: Pixels, amap: Map, viewing: Viewing, row: Mapping[str, Any], mask: Mask, options: Options, name: str
 ) -> list[Pixels]:
-    """Write the pictures of one map; what a sheet shows of them: picture, scanpath, heatmap, masked."""
-    name = file_name(viewing.image, "" if who == EVERYONE else who)
+    """Write the pictures of one map; return what a sheet shows of them: picture, scanpath, heatmap, masked."""
     weight = viewing.duration_ms if options.weight == "duration" else None
     path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=viewing.names, numbers=len(viewing.participants) < 3)
     heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])

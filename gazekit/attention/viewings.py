@@ -56,8 +56,8 @@ class Viewing:
 
     @property
     def participants(self) -> list[str]:
-        """Names of those who have a fixation on the picture, sorted."""
-        return sorted(self.people[code] for code in np.unique(self.viewer[np.isfinite(self.x)]))
+        """Names of those who looked at the picture, sorted: who have a fixation with a weight on it."""
+        return sorted(self.people[code] for code in np.unique(self.viewer[self.counted]))
 
     @property
     def names(self) -> list[str]:
@@ -69,6 +69,12 @@ class Viewing:
         """Which fixations lie on the picture, (n,)."""
         height, width = self.size
         return np.asarray((self.x >= 0) & (self.x < width) & (self.y >= 0) & (self.y < height))
+
+    @property
+    def counted(self) -> Bools:
+        """Which fixations count in the map: those on the picture that have a weight, (n,)."""
+        weight = self.duration_ms if self.weight == "duration" else np.ones(len(self.x))
+        return np.asarray(self.inside & (weight > 0))
 
     def of(self, *participants: str) -> Viewing:
         """Return the fixations of some participants only."""
@@ -89,7 +95,8 @@ class Viewing:
         height, width = (max(1, round(side * factor)) for side in self.size)
         across, down = width / self.size[1], height / self.size[0]
         sigma = self.sigma_px * factor
-        return replace(self, size=(height, width), x=self.x * across, y=self.y * down, sigma_px=sigma)
+        x, y = self.x.astype(np.float64) * across, self.y.astype(np.float64) * down
+        return replace(self, size=(height, width), x=x, y=y, sigma_px=sigma)
 
     def leave_one_out(self) -> Iterator[tuple[Viewing, Viewing]]:
         """Yield every participant and all the others, where there are any."""
@@ -170,14 +177,16 @@ def viewings(
     which, images = pd.factorize(table["image"].astype(str), sort=True)
     order = np.argsort(which, kind="stable")
     ends = np.searchsorted(which[order], np.arange(len(images) + 1))
-    x, y = (table[name].to_numpy(np.float64)[order] for name in ("x_picture", "y_picture"))
-    duration = table["duration_ms"].to_numpy(np.float64)[order] if "duration_ms" in table else np.ones(len(table))
+    # 32 bits, as a dataset keeps them, so that its masks are those of maps made here
+    x, y = (table[name].to_numpy(np.float32)[order] for name in ("x_picture", "y_picture"))
+    lasted = table["duration_ms"] if "duration_ms" in table else pd.Series(1.0, index=table.index)
+    duration = lasted.to_numpy(np.float32)[order]
     viewer, people = codes[order].astype(np.int32), [str(name) for name in names]
     looks = {}
     for image, start, end in zip(map(str, images), ends, ends[1:], strict=False):
         size, rows = (0, 0) if sizes is None else (int(sizes[image][0]), int(sizes[image][1])), slice(start, end)
         looks[image] = Viewing(
-            image, size, x[rows], y[rows], duration[rows], viewer[rows], people, sigma[image], weight
+            image, size, x[rows], y[rows], duration[rows], viewer[rows], people, float(np.float32(sigma[image])), weight
         )
     return looks
 

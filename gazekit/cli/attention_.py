@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from gazekit.attention.export import Options
     from gazekit.pictures import Picture
 
+MOST_OFF = 0.1  # share of fixations off the pictures that is passed over without a warning
+
 
 @click.command()
 @click.argument("fixations", type=click.Path(path_type=Path))
@@ -87,6 +89,13 @@ def command(
         click.echo(found.to_json(orient="records", lines=True).strip())
         return
     click.echo(f"{len(found)} maps of {found['image'].nunique()} pictures in {out}")
+    off, count = found.attrs["off_picture"], found.attrs["fixations"]
+    if off:
+        click.echo(f"{off} of {count} fixations ({off / count:.0%}) lie off their picture or have no duration")
+    if off > MOST_OFF * count:
+        click.echo(
+            "that is more than 10 %: is the placement of the pictures, or the origin of x and y, another one?", err=True
+        )
     mass, area = found["kept_mass"].mean(), found["kept_area"].mean()
     click.echo(f"what masks keep ({options.mask}) holds {mass:.0%} of attention on {area:.0%} of the area")
     if not no_agreement and found["viewers"].max() > 1 and (out / "agreement.csv").exists():

@@ -7,13 +7,19 @@ import datetime
 import hashlib
 import os
 import platform
+import re
 import secrets
-from collections.abc import Iterator, Mapping
+import shutil
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from gazekit.core.errors import InputError, OutputError
+
+_LONGEST_NAME = 200  # bytes of a file name, suffixes that come later apart
 
 
 @contextlib.contextmanager
@@ -53,6 +59,57 @@ def write_text(target: str | Path, text: str, *, overwrite: bool = True) -> None
     """Write a text file (UTF-8, lines end in a line feed) whole or not at all."""
     with whole_file(target, overwrite=overwrite) as path:
         path.write_bytes(text.encode())
+
+
+@contextlib.contextmanager
+def whole_folder(target: str | Path) -> Iterator[Path]:
+    """Fill a folder beside its target; it takes the target's place only when the block ends well.
+
+    Raises
+    ------
+    OutputError
+        There is something at the target already, or its folder cannot be written.
+    """
+    target = Path(target)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise OutputError(f"{target} exists already and is never overwritten; choose another name or move it away")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if target.is_dir():
+            target.rmdir()  # it is empty
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def file_names(labels: Iterable[str]) -> dict[str, str]:
+    """Return a file name for each label, no two alike on any disk: `my photo.png` and `my,photo.png` stay apart.
+
+    Signs that a file system refuses become `_`, and the zero byte between the parts of a label `-`. Names that would
+    then be one, or differ in case alone, end in `~` and eight digits of the label's SHA-256, before the suffix.
+
+    Examples
+    --------
+    >>> file_names(["beach.jpg", "my photo.png", "my,photo.png"])
+    {'beach.jpg': 'beach.jpg', 'my photo.png': 'my_photo~16eec7af.png', 'my,photo.png': 'my_photo~4ae1f24b.png'}
+    """
+    plain = {}
+    for label in dict.fromkeys(labels):
+        name = re.sub(r"[^\w.@-]+", "_", unicodedata.normalize("NFC", label.replace("\0", "-"))).strip(".") or "_"
+        reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE) is not None
+        plain[label] = f"_{name}" if reserved else name
+    alike = Counter(name.casefold() for name in plain.values())
+    names = {}
+    for label, name in plain.items():
+        if alike[name.casefold()] > 1 or len(name.encode()) > _LONGEST_NAME:
+            path, mark = Path(name), hashlib.sha256(label.encode()).hexdigest()[:8]
+            name = f"{path.stem[: _LONGEST_NAME // 4]}~{mark}{path.suffix[:16]}"
+        names[label] = name
+    return names
 
 
 def existing_file(path: str | Path, what: str = "file") -> Path:

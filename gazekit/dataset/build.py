@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,11 +143,7 @@ def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Vie
     table = fixations[fixations["image"].notna() & (fixations["image"] != "")]
     table = table[np.isfinite(table[["x_picture", "y_picture"]].to_numpy(np.float64)).all(axis=1)]
     looks = viewings(table, sigma_deg=spec.sigma_deg, sigma_px=spec.sigma_px, weight=spec.weight)
-    small = {
-        image: replace(v, **{name: getattr(v, name).astype(np.float32) for name in ("x", "y", "duration_ms")})
-        for image, v in looks.items()
-    }
-    return small, next(iter(looks.values())).people
+    return looks, next(iter(looks.values())).people
 
 
 def _conditions(wanted: Sequence[str] | None, looked_at: bool) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from gazekit.dataset.layout import ATTENTION, kept_outside, read_text
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
+from gazekit.shapes.rectangles import Boxes
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
     image |= {name: file[f"attention/{name}"][()] for name in ATTENTION if name in file["attention"]}
     if "sigma_px" not in image:
         image["sigma_px"] = _sigma_of_the_first(file, np.maximum(image["height"], image["width"]))
+    outside = kept_outside(file["mask"])
     conditions = [name for name in json.loads(str(file.attrs["conditions"])) if name != "original"]
     return Tables(
         ids=read_text(file["image/id"]),
@@ -55,8 +57,8 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
         rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
         split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
         masks=file["mask"].attrs.get("kind", "rectangle"),  # the first datasets had no other
-        mask={name: _rectangles(file, name) for name in conditions},
-        outside=kept_outside(file["mask"]),
+        mask={name: _rectangles(file, name, image["rectangle"], name in outside) for name in conditions},
+        outside=outside,
         first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
         shards=[shard for shard, _ in shard_files(file, path)],
     )
@@ -69,6 +71,6 @@ def _sigma_of_the_first(file: h5py.File, longest: npt.NDArray[np.int32]) -> npt.
     return sigma
 
 
-def _rectangles(file: h5py.File, condition: str) -> Rectangles | None:
+def _rectangles(file: h5py.File, condition: str, people: Boxes, outside: bool) -> Rectangles | None:
     column = file[f"mask/{condition}"]
-    return None if column.dtype == np.uint8 else Rectangles(column[()], condition in kept_outside(file["mask"]))
+    return None if column.dtype == np.uint8 else Rectangles(column[()], outside, people)

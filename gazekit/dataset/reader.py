@@ -318,7 +318,7 @@ class Dataset:
         if wrong.any():
             names = ", ".join(self.ids[i] for i in np.flatnonzero(wrong)[:10])
             raise InputError(f"{name}: rectangles leave the picture, or are turned round: {names}")
-        return self._with(name, Rectangles(array.astype(np.int32)))
+        return self._with(name, Rectangles(array.astype(np.int32), people=self._tables.image["rectangle"]))
 
     def with_regions(self, name: str, bits: Bits) -> Dataset:
         """Return a view with one more condition, which keeps regions, packed as `gazekit.shapes.packed.packed` does.

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import h5py
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +22,11 @@ from gazekit.dataset.layout import PART, Remarks, row_column, write_columns, wri
 from gazekit.dataset.resize import resized
 from gazekit.pictures import Picture, examine_picture
 from gazekit.shapes.mask_spec import MaskSpec
-from gazekit.shapes.packed import FINER, grid_shape, packed, scaled_box
+from gazekit.shapes.packed import grid_shape, packed, scaled_box
 from gazekit.shapes.rectangles import Box, Boxes
 from gazekit.shapes.regions import around
 
+MOST_OFF = 0.1  # share of fixations off a picture that is passed over without a remark
 _WRITE = 1 << 22  # bytes that are gathered before they are written
 
 
@@ -75,6 +75,7 @@ class Row:
     region: Mask | None  # of the rule `region`, on its grid
     boxes: list[Box]
     viewers: int
+    off_picture: int  # fixations
     sigma_px: float  # of the fovea, in pixels of the picture; 0 where nobody was shown it
     pixels: Pixels | None
 
@@ -128,7 +129,7 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
     viewers, amap, region, boxes = 0, None, None, list[Box]()
     if look is not None:
         look = replace(look, size=(height, width))
-        viewers = len(np.unique(look.viewer[look.inside & (look.duration_ms > 0)]))
+        viewers = len(look.participants)
         if viewers:
             amap, region, boxes = _attention(look, options)
     return Row(
@@ -142,6 +143,7 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
         region=region,
         boxes=boxes,
         viewers=viewers,
+        off_picture=0 if look is None else int((~look.counted).sum()),
         sigma_px=0.0 if look is None else look.sigma_px,
         pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
     )
@@ -149,13 +151,12 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
 
 def _attention(look: Viewing, options: PartOptions) -> tuple[Map, Mask | None, list[Box]]:
     """Return the map on a grid of the picture's shape, and what the rule keeps: a region, rectangles in pixels."""
-    small, rule = look.scaled(options.map_size), options.rule
-    amap = small.map()
+    small, rule = look.scaled(options.map_size), options.rule  # the small map is kept for a look, no mask is made of it
+    whole = look.map()
     if rule.kind != "region":
-        return amap, None, [scaled_box(box, small.size, look.size) for box in rule.boxes(amap)]
-    finer = grid_shape(look.size, FINER * options.map_size)
-    region = rule.region(np.asarray(cv2.resize(amap, finer[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32))
-    return amap, region, [scaled_box(around(region), finer, look.size)]
+        return small.map(), None, rule.boxes(whole)
+    region = rule.region(whole)
+    return small.map(), region, [scaled_box(around(region), grid_shape(look.size, rule.grid), look.size)]
 
 
 def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
@@ -164,7 +165,8 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
             encoded = picture.file.read_bytes()
             if not encoded:
                 raise InputError(f"{picture.file} is empty (0 bytes)")
-            row = prepare(picture, encoded, job.looks.get(picture.image), job.options)
+            look = job.looks.get(picture.image)
+            row = prepare(picture, encoded, look, job.options)
         except FileNotFoundError:
             remarks.append((picture.image, "missing", f"no such file: {picture.file.name}"))
         except OSError as error:
@@ -173,6 +175,9 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
             remarks.append((picture.image, "broken", str(error).replace(str(picture.file), picture.file.name)))
         else:
             remarks += [(row.image, note, _NOTES[note]) for note in row.notes.split()]
+            if (count := 0 if look is None else len(look.x)) and row.off_picture > MOST_OFF * count:
+                text = f"{row.off_picture} of {count} fixations lie off it or have no duration"
+                remarks.append((row.image, "off picture", text))
             yield row
 
 
@@ -188,7 +193,7 @@ _NOTES = {
 def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
     """Write what is large picture by picture, so that one picture at a time is in memory."""
     count, grid, cache = len(job.pictures), job.options.map_size, job.options.cache
-    side = FINER * grid if job.options.rule.kind == "region" else 0
+    side = job.options.rule.grid if grid and job.options.rule.kind == "region" else 0
     room = sum(p.file.stat().st_size for p in job.pictures if p.file.is_file())  # broken ones leave some unused
     encoded = file.create_dataset("image/encoded", (room,), dtype=np.uint8)
     pixels, maps, regions = None, None, None

@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import InputError
-from gazekit.formats.round_trip import describe, numbers_text, tables_of, whole_folder
+from gazekit.core.files import whole_folder
+from gazekit.formats.round_trip import describe, numbers_text, tables_of
 from gazekit.gaze import Eye
 from gazekit.session.model import STIMULUS_COLUMNS, Session
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gazekit.core.errors import InputError
+from gazekit.core.files import whole_folder
 from gazekit.core.progress import track
 from gazekit.formats.batch import unique_stems
 from gazekit.formats.bids_out import Detector, export_bids
-from gazekit.formats.round_trip import whole_folder
 from gazekit.formats.session_tables import export_tables
 from gazekit.formats.writing import SUFFIX
 from gazekit.session.session_file import open_session

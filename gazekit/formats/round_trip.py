@@ -6,14 +6,10 @@ Tables stand in files of their own; all the rest is one JSON document.
 from __future__ import annotations
 
 import base64
-import contextlib
 import csv
 import json
 import math
-import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.core.errors import FormatError, OutputError
+from gazekit.core.errors import FormatError
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import Calibration, CalibrationPoint, Clock, Session, TrackerInfo, Validation
@@ -156,23 +152,6 @@ def _typed(cells: npt.NDArray[np.object_], kind: str) -> npt.NDArray[Any]:
     if kind == "bool":
         return np.asarray(cells == "True", dtype=bool)
     return np.array(["nan" if cell in ("", "n/a") else cell for cell in cells], dtype=str).astype(kind)
-
-
-@contextlib.contextmanager
-def whole_folder(target: str | Path) -> Iterator[Path]:
-    """Fill a folder beside its target; it takes the target's place only when the block ends well."""
-    target = Path(target)
-    if target.exists():
-        raise OutputError(f"{target} exists already and is never overwritten; choose another name or move it away")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        os.replace(temporary, target)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_document(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.errors import FormatError, unknown_name
+from gazekit.core.files import whole_folder
 from gazekit.formats.round_trip import (
     describe,
     numbers_text,
@@ -22,7 +23,6 @@ from gazekit.formats.round_trip import (
     sample_kinds,
     samples_table,
     tables_of,
-    whole_folder,
 )
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Head, Table

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.core.types import Bits, Mask
+from gazekit.core.types import Bits, Floats, Index, Mask
 from gazekit.shapes.masks import resized_mask
 from gazekit.shapes.rectangles import Box, Boxes, rectangles_to_mask
-from gazekit.shapes.regions import connected_regions
+from gazekit.shapes.regions import connected_regions, region_of_area
 
 Size = tuple[int, int]
-FINER = 2  # the side of a region's grid, in sides of the map's
 
 
 def grid_shape(size: Size, side: int) -> Size:
@@ -44,22 +43,37 @@ def unpacked(bits: Bits, size: Size) -> Mask:
 
 @dataclass(frozen=True)
 class Rectangles:
-    """The masks of a condition, as rectangles: (N, k, 4) in picture pixels; unused ones are zero."""
+    """The masks of a condition, as rectangles.
+
+    Attributes
+    ----------
+    boxes : ndarray, shape (N, k, 4)
+        In pixels of the pictures; unused ones are zero.
+    removed : bool
+        What lies outside is kept.
+    people : ndarray, shape (N, k, 4), or None
+        People's rectangles. Masks of their area, to a row or column of pixels, have exactly as many pixels as those at
+        any smaller size, so that conditions agree in what a network is shown.
+    """
 
     boxes: Boxes
-    removed: bool = False  # what lies outside is kept
+    removed: bool = False
+    people: Boxes | None = None
 
     def rectangles(self, i: int, size: Size) -> npt.NDArray[np.int64]:
         """The rectangles of a picture, (k, 4)."""
-        boxes: npt.NDArray[np.int64] = self.boxes[i].astype(np.int64)
-        return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+        return _used(self.boxes[i])
 
     def mask(self, i: int, size: Size, wanted: Size) -> Mask:
-        """The mask of a picture of ``size``, at the wanted size."""
-        scaled = np.rint(self.rectangles(i, size) * np.tile(np.array(wanted) / size, 2)).astype(np.int64)
-        scaled[:, :2] = np.minimum(scaled[:, :2], np.array(wanted) - 1)
-        scaled[:, 2:] = np.maximum(scaled[:, 2:], scaled[:, :2] + 1)
-        mask = rectangles_to_mask(scaled, wanted)
+        """Return the mask of a picture of ``size``, at the wanted size."""
+        boxes = self.rectangles(i, size)
+        mask = _rounded(boxes, size, wanted)
+        if self.people is not None and wanted != size and not np.array_equal(self.boxes[i], self.people[i]):
+            people = _used(self.people[i])
+            areas = [int((box[:, 2:] - box[:, :2]).prod(axis=1).sum()) for box in (boxes, people)]
+            if abs(areas[0] - areas[1]) <= max(size):
+                between = boxes.astype(np.float64) * np.tile(np.array(wanted) / size, 2)
+                mask = _of_area(mask, between, _rounded(people, size, wanted))
         return ~mask if self.removed else mask
 
 
@@ -81,3 +95,50 @@ class Regions:
         """The mask of a picture of ``size``, at the wanted size."""
         mask = resized_mask(unpacked(self.bits[i], size), wanted)
         return ~mask if self.removed else mask
+
+
+def _used(row: npt.NDArray[np.int32]) -> Index:
+    boxes: Index = row.astype(np.int64)
+    return boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
+
+
+def _rounded(boxes: Index, size: Size, wanted: Size) -> Mask:
+    """Boxes of a picture of ``size`` at the wanted size, each rounded to whole pixels and never empty."""
+    scaled = np.rint(boxes * np.tile(np.array(wanted) / size, 2)).astype(np.int64)
+    scaled[:, :2] = np.minimum(scaled[:, :2], np.array(wanted) - 1)
+    scaled[:, 2:] = np.maximum(scaled[:, 2:], scaled[:, :2] + 1)
+    return rectangles_to_mask(scaled, wanted)
+
+
+def _of_area(mask: Mask, boxes: Floats, people: Mask) -> Mask:
+    """A mask of boxes that lie between pixels, of exactly as many pixels as people's."""
+    count = int(people.sum())
+    if int(mask.sum()) == count:
+        return mask
+    size = (mask.shape[0], mask.shape[1])
+    return _filled_box(boxes[0], size, count) if len(boxes) == 1 else _most_covered(boxes, size, count)
+
+
+def _filled_box(box: Floats, size: Size, count: int) -> Mask:
+    """A rectangle about a box between pixels, of exactly so many pixels: its last row may be a part of one."""
+    top, left, bottom, right = box.tolist()
+    width = min(max(round(right - left), -(-count // size[0])), size[1])
+    rows, rest = divmod(count, width)
+    start = min(max(round(left), 0), size[1] - width)
+    above = min(max(round((top + bottom - count / width) / 2), 0), size[0] - rows - bool(rest))
+    mask = np.zeros(size, dtype=bool)
+    mask[above : above + rows, start : start + width] = True
+    mask[above + rows : above + rows + 1, start : start + rest] = True
+    return mask
+
+
+def _most_covered(boxes: Floats, size: Size, count: int) -> Mask:
+    """The pixels that boxes between pixels cover most, so many; where too few are touched, the nearest to them too."""
+    covered = np.zeros(size)
+    for top, left, bottom, right in boxes.tolist():
+        down, across = (
+            np.clip(np.minimum(high, np.arange(n) + 1) - np.maximum(low, np.arange(n)), 0, 1)
+            for low, high, n in ((top, bottom, size[0]), (left, right, size[1]))
+        )
+        covered += np.outer(down, across)
+    return region_of_area(covered, count)

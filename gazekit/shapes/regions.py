@@ -42,8 +42,13 @@ def threshold_mask(amap: npt.ArrayLike, *, mass: float | None = None, area: floa
         raise InputError(f"one share above 0 and at most 1 was expected; found mass {mass} and area {area}")
     if area is not None:
         return highest_pixels(array, max(1, round(area * array.size)))
-    held = np.cumsum(np.sort(array, axis=None)[::-1])
-    return highest_pixels(array, int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1)
+    return highest_pixels(array, fewest_holding(array, share))
+
+
+def fewest_holding(array: npt.NDArray[np.floating[Any]], share: float) -> int:
+    """Count the fewest pixels of a map that hold a share of its mass."""
+    held = np.cumsum(np.sort(array, axis=None)[::-1], dtype=np.float64)
+    return int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1
 
 
 def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> Bools:

@@ -159,3 +159,49 @@ def test_wrong_input_gives_one_message_and_no_output(study: Path, change, argume
     with pytest.raises(GazekitError, match=message):
         run(study, *arguments)
     assert not (study / "out").exists()
+
+
+FAULTS = pd.DataFrame(
+    [
+        ("a.png", "v1", 30, 30, 200),
+        ("a.png", "v2", 60, 40, 300),
+        ("b.png", "v1", -12, 40, 250),
+        ("b.png", "v2", 170, 40, 250),
+        ("c.png", "v1", 50, 50, 0),
+        ("c.png", "v2", 90, 80, 0),
+        ("d.png", "v1", -5, 10, 200),
+        ("d.png", "v2", 90, 80, 300),
+    ],
+    columns=["image", "participant", "x_picture", "y_picture", "duration_ms"],
+)
+
+
+def test_who_looked_elsewhere_is_counted_and_ends_no_study(study: Path) -> None:
+    for name in "abcd":
+        cv2.imwrite(str(study / "pictures" / f"{name}.png"), np.zeros((100, 120, 3), np.uint8))
+    FAULTS.to_csv(study / "fixations.csv", index=False)
+    output = run(study, "--sigma-px", "5", "--tables-only")
+    assert "5 of 8 fixations (62%) lie off their picture or have no duration" in output
+    assert "is the placement of the pictures" in output
+    table = pd.read_csv(study / "out" / "attention.csv").set_index("image")
+    assert table["viewers"].to_dict() == {"a.png": 2, "d.png": 1}
+    assert table["off_picture"].to_dict() == {"a.png": 0, "d.png": 1}
+    left_out = dict(pd.read_csv(study / "out" / "left-out.csv").to_numpy())
+    assert left_out["b.png"] == "nobody looked at it; 2 fixations lie beside it or have no duration"
+    assert "nobody looked at it" in left_out["c.png"]
+
+
+def test_pictures_whose_names_are_alike_have_a_file_each(study: Path) -> None:
+    names = ["my photo.png", "my_photo.png", "my,photo.png", "it's.png", "A.png", "a.png", "con.png", "plain.png"]
+    for name in names:
+        cv2.imwrite(str(study / "pictures" / name), np.full((40, 50, 3), 90, np.uint8))
+    rows = [(who, name, 10 + n, 20, 200) for n, name in enumerate(names) for who in ("p1", "p2")]
+    columns = ["participant", "image", "x_picture", "y_picture", "duration_ms"]
+    pd.DataFrame(rows, columns=columns).to_csv(study / "fixations.csv", index=False)
+    run(study, "--sigma-px", "5", "--no-agreement", "--by", "participant")
+    table = pd.read_csv(study / "out" / "attention.csv")
+    assert table["file"].str.casefold().is_unique
+    assert len(table) == 2 * len(names)
+    assert sorted(p.name for p in (study / "out" / "maps").iterdir()) == sorted(table["file"] + ".png")
+    assert set(table.loc[table["image"] == "plain.png", "file"]) == {"plain.png-p1", "plain.png-p2"}
+    assert not table["file"].str.casefold().str.startswith("con.").any()
