@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from pathlib import Path
 
@@ -65,9 +66,13 @@ def calibrate(
     if calibrator is None:
         return None
     try:
-        return _attempts(calibrator, tracker, display, recorder, section, screen, points)
-    finally:
-        calibrator.leave()
+        calibration = _attempts(calibrator, tracker, display, recorder, section, screen, points)
+    except BaseException:
+        with contextlib.suppress(TrackerError):  # the first error is the one to be said
+            calibrator.leave()
+        raise
+    calibrator.leave()
+    return calibration
 
 
 def _attempts(
@@ -81,19 +86,24 @@ def _attempts(
 ) -> Calibration:
     """Collect, compute, look; then the points that are to be done again, until all are content."""
     todo = points
+    failed: list[Point] = []
     for attempt in range(1, section.attempts + 1):
+        failed = [point for point in failed if point not in todo]
         for x, y in todo:
-            _collect(calibrator, tracker, display, section, screen, (x, y))
+            if not _collect(calibrator, tracker, display, section, screen, (x, y)):
+                recorder.message(tracker.now_us(), f"calibration target ({x:g}, {y:g}): no data in two tries")
+                failed.append((x, y))
         calibration = display.while_busy(calibrator.compute)
         recorder.event(calibration)
         if calibration.status != "success":
             todo = points
         else:
-            todo = display.review(calibration, attempt, section.attempts) if attempt < section.attempts else []
+            todo = display.review(calibration, attempt, section.attempts, failed)
             if not todo:
                 return calibration
         for x, y in todo:
-            calibrator.discard(x, y)
+            if (x, y) not in failed:
+                calibrator.discard(x, y)
     raise TrackerError(
         f"the calibration failed {section.attempts} times. Check the position of the head and reflections in "
         "glasses, then start again with --resume"
@@ -107,15 +117,18 @@ def _collect(
     section: CalibrationSection,
     screen: Screen,
     point: Point,
-) -> None:
-    """Show a target and collect; once more where the tracker did not get enough."""
+) -> bool:
+    """Show a target and collect, once more where the tracker did not get enough; return whether it did."""
     x, y = point
     tracker.watch(TargetScene(x * screen.width_px, y * screen.height_px))
     display.show_target(x, y, section.dwell_ms)
-    if not display.while_busy(partial(calibrator.collect, x, y)):
-        calibrator.discard(x, y)
-        display.while_busy(partial(calibrator.collect, x, y))
+    collected = display.while_busy(partial(calibrator.collect, x, y))
+    if not collected:
+        with contextlib.suppress(TrackerError):  # there may be nothing to discard
+            calibrator.discard(x, y)
+        collected = display.while_busy(partial(calibrator.collect, x, y))
     display.wait_until(tracker.now_us() + 1000 * section.dwell_ms // 3)
+    return collected
 
 
 def error_vectors(calibration: Calibration, screen: Screen) -> pd.DataFrame:

@@ -57,7 +57,9 @@ class Display(Protocol):
     def confirm(self, text: str, keys: dict[str, str]) -> str:
         """Show a text until one of the keys is pressed; return the key."""
 
-    def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
+    def review(
+        self, calibration: Calibration, attempt: int, attempts: int, failed: Sequence[tuple[float, float]] = ()
+    ) -> list[tuple[float, float]]:
         """Show the error vectors of a calibration; return the points that are to be done again."""
 
     def rate(self, section: RatingSection) -> str:
@@ -126,7 +128,9 @@ class NoDisplay:
         """Return the first key."""
         return next(iter(keys))
 
-    def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
+    def review(
+        self, calibration: Calibration, attempt: int, attempts: int, failed: Sequence[tuple[float, float]] = ()
+    ) -> list[tuple[float, float]]:
         """Return no point: nobody looks."""
         return []
 

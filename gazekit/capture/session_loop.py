@@ -18,7 +18,7 @@ from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import QuestionSection, SessionSections
 from gazekit.capture.simulation.interest import drawn_by
 from gazekit.capture.simulation.scanpath import PictureScene
-from gazekit.capture.tracker import Tracker
+from gazekit.capture.tracker import Tracker, TrackerGone
 from gazekit.core.errors import TrackerError
 from gazekit.session import Validation
 from gazekit.session.events import Onset, Response, Stimulus
@@ -26,6 +26,7 @@ from gazekit.session.samples import SAMPLE, Block
 
 TRACKER_LOST = "TRACKER LOST"
 _FIRST_SAMPLE_S = 3.0  # how long a tracker may take from its start to its first sample
+_TRIES = 5  # of a step in which the tracker is lost
 _TICK_S = 0.05  # what a longer step between two ticks counts: then this process was held up, not the tracker
 
 
@@ -266,17 +267,19 @@ class SessionRun:
         self.recorder.message(self.tracker.now_us(), f"answer {question.name}: {answer}")
 
     def _steadily(self, step: Callable[[], Any]) -> None:
-        """Do a step, and again from its start where the tracker was lost in it."""
-        while True:
+        """Do a step, and again from its start where the tracker was lost in it, a few times."""
+        for left in reversed(range(_TRIES)):
             try:
                 step()
                 return
             except ConnectionLost as lost:
                 reason = str(lost)
             except TrackerError as error:
-                if self.tracker.alive():  # it is there, and refuses
+                if self.tracker.alive() and not isinstance(error, TrackerGone):  # it is there, and refuses
                     raise
                 reason = str(error)
+            if not left:
+                raise TrackerError(f"the tracker was lost {_TRIES} times in a row ({reason}); go on with --resume")
             self._wait_for_tracker(reason)
 
     def _wait_for_tracker(self, reason: str) -> None:

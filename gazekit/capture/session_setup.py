@@ -250,6 +250,8 @@ def record_part(
         tracker = open_tracker(setup)
     state.participant = part.participant
     try:
+        if calibration_points(sections.calibration.points) and sections.calibration.reuse is None:
+            tracker.check_calibration(sections.calibration.eyes)
         display = _open_display(part, tracker, headless=headless)
         outlet = Outlet(tracker.info, part.participant) if sections.tracker.lsl_outlet else None
         journal = JournalWriter(part.journal, _header(part, tracker, realtime=realtime))

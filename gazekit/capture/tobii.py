@@ -78,7 +78,8 @@ class TobiiTracker(Tracker):
 
     def __init__(self, setup: TrackerSetup) -> None:
         self._sdk = sdk()
-        self._section = section = setup.section
+        self._section, self._base = setup.section, setup.base
+        section = setup.section
         self._device = self._choose(section)
         self._lost = threading.Event()
         self._put: Put | None = None
@@ -96,6 +97,9 @@ class TobiiTracker(Tracker):
         self.display_area = self._check_display_area(setup.screen)
         self._info = self._read_info()
         self._offset_us = self.now_us() - time.monotonic_ns() // 1000
+        self._blob = b""
+        with contextlib.suppress(TrackerError):  # a device that was never calibrated has none
+            self._blob = self._read_blob()
 
     @classmethod
     def open(cls, setup: TrackerSetup) -> TobiiTracker:
@@ -119,7 +123,8 @@ class TobiiTracker(Tracker):
 
     def now_us(self) -> int:
         """Read the SDK's system clock, the one of ``system_time_stamp``."""
-        return int(self._sdk.get_system_time_stamp())
+        with speaking_of("reading the system clock"):
+            return int(self._sdk.get_system_time_stamp())
 
     def facts(self) -> dict[str, Any]:
         """Return what is stored beside `info`: the display area and the SDK."""
@@ -130,7 +135,8 @@ class TobiiTracker(Tracker):
         self._put = put
         self._lost.clear()
         module, subscribe = self._sdk, self._subscribe
-        capabilities = self._device.device_capabilities
+        with speaking_of("reading the capabilities"):
+            capabilities = self._device.device_capabilities
         subscribe(module.EYETRACKER_STREAM_ERRORS, partial(put, "stream_errors"))
         for name in _NOTIFICATIONS:
             subscribe(getattr(module, f"EYETRACKER_NOTIFICATION_{name}"), self._notified(name, put))
@@ -140,7 +146,7 @@ class TobiiTracker(Tracker):
             subscribe(module.EYETRACKER_EXTERNAL_SIGNAL, partial(put, "external_signal"))
         if self._section.eye_openness and module.CAPABILITY_HAS_EYE_OPENNESS_DATA in capabilities:
             subscribe(module.EYETRACKER_EYE_OPENNESS_DATA, partial(put, "eye_openness"))
-        subscribe(module.EYETRACKER_GAZE_DATA, partial(put, "gaze"))
+        subscribe(module.EYETRACKER_GAZE_DATA, partial(put, "gaze"), indispensable=True)
 
     def stop(self) -> None:
         """Unsubscribe from everything; a device that has gone is no error here."""
@@ -150,36 +156,92 @@ class TobiiTracker(Tracker):
                 self._device.unsubscribe_from(stream, callback)
         self._put = None
 
+    def check_calibration(self, eyes: str) -> None:
+        """Look whether the device can be calibrated on a screen, and for one eye alone where that is asked for."""
+        capabilities, model = self._device.device_capabilities, self._device.model
+        if self._sdk.CAPABILITY_CAN_DO_SCREEN_BASED_CALIBRATION not in capabilities:
+            raise TrackerError(
+                f"{model} cannot be calibrated on a screen (a head-mounted or remote-controlled device?); set "
+                "[calibration] points = 0, or reuse a calibration"
+            )
+        if eyes != "both" and self._sdk.CAPABILITY_CAN_DO_MONOCULAR_CALIBRATION not in capabilities:
+            raise TrackerError(f"{model} cannot calibrate one eye alone; set [calibration] eyes = 'both'")
+
     def calibrator(self, eyes: str) -> Calibrator | None:
         """Enter calibration mode."""
+        self.check_calibration(eyes)
         with speaking_of("entering calibration mode"):
-            return TobiiCalibrator(self._sdk, self._device, eyes, self.now_us)
+            return TobiiCalibrator(self._sdk, self._device, eyes, self.now_us, self._keep_blob)
 
     def apply(self, blob: bytes) -> None:
         """Apply a calibration that was saved."""
         with speaking_of("applying the saved calibration"):
             self._device.apply_calibration_data(blob)
+        self._blob = self._read_blob()
 
     def alive(self) -> bool:
         """Return False from the notice of a lost connection on, until it stands again."""
         return not self._lost.is_set()
 
     def reconnect(self) -> bool:
-        """Return whether the connection is back, by itself or after looking for the device again."""
-        if self.alive():
-            return True
+        """Look for the device again and subscribe; return whether it is back."""
         put = self._put
-        address = self._device.address
         try:
-            device = self._sdk.EyeTracker(address)
-        except Exception:
-            return False
-        self.stop()
-        self._device = device
-        if put is not None:
-            with speaking_of("subscribing again"):
+            with speaking_of("connecting again"):
+                device = self._sdk.EyeTracker(self._device.address)
+            self.stop()
+            self._device = device
+            if put is not None:
                 self.start(put)
+        except TrackerError:
+            self._put = put
+            self._lost.set()
+            return False
         return True
+
+    def restore(self) -> list[str]:
+        """Compare licence, mode, frequency, display area and calibration with those of the start; put back and say."""
+        differences = []
+        if self._section.license is not None:
+            self._apply_license(self._base / self._section.license)
+        for name, wanted, read, write in (
+            ("eye tracking mode", self._info.mode, "get_eye_tracking_mode", "set_eye_tracking_mode"),
+            ("frequency", self._info.rate_hz, "get_gaze_output_frequency", "set_gaze_output_frequency"),
+        ):
+            now = self._ask(name, read)
+            if now != wanted:
+                self._ask(name, write, wanted)
+                self._insist(name, wanted, self._ask(name, read))
+                differences.append(f"{name} was {now!r}; {wanted!r} is set again")
+        area = _corners(self._ask("display area", "get_display_area"))
+        if area != self.display_area:
+            corners = {name: tuple(self.display_area[name]) for name in ("top_left", "top_right", "bottom_left")}
+            self._ask("display area", "set_display_area", self._sdk.DisplayArea(corners))
+            self._insist("display area", self.display_area, _corners(self._ask("display area", "get_display_area")))
+            differences.append("the display area was another; that of the start is set again")
+        if self._blob and self._read_blob() != self._blob:
+            self._ask("calibration", "apply_calibration_data", self._blob)
+            self._insist("calibration", self._blob, self._read_blob())
+            differences.append("the calibration was another; that of this session is applied again")
+        return differences
+
+    def _ask(self, name: str, method: str, *arguments: Any) -> Any:
+        with speaking_of(f"after the reconnection, {name}"):
+            return getattr(self._device, method)(*arguments)
+
+    def _insist(self, name: str, wanted: Any, now: Any) -> None:
+        if now != wanted:
+            raise TrackerError(
+                f"after the reconnection the {name} of the tracker cannot be set to what it was; its samples would not "
+                "be what the file says. Set up the tracker and go on with --resume"
+            )
+
+    def _keep_blob(self, blob: bytes) -> None:
+        self._blob = blob
+
+    def _read_blob(self) -> bytes:
+        with speaking_of("reading the calibration"):
+            return bytes(self._device.retrieve_calibration_data() or b"")
 
     def _choose(self, section: TrackerSection) -> Any:
         with speaking_of("looking for eye trackers"):
@@ -217,6 +279,8 @@ class TobiiTracker(Tracker):
         if not wanted:
             return
         with speaking_of(f"setting [tracker] {key}"):
+            if getattr(self._device, get)() == wanted:
+                return
             known = list(getattr(self._device, list_all)())
             if wanted not in known:
                 raise TrackerError(f"[tracker] {key} = {wanted!r} is not among what this tracker offers: {known}")
@@ -231,8 +295,9 @@ class TobiiTracker(Tracker):
             if self._section.display_area is not None:
                 top_left, top_right, bottom_left = self._section.display_area
                 wanted = {"top_left": top_left, "top_right": top_right, "bottom_left": bottom_left}
-                self._device.set_display_area(self._sdk.DisplayArea(wanted))
-                area = self._device.get_display_area()
+                if any(list(getattr(area, name)) != list(corner) for name, corner in wanted.items()):
+                    self._device.set_display_area(self._sdk.DisplayArea(wanted))
+                    area = self._device.get_display_area()
         if any(
             abs(actual - expected) > _SIZE_TOLERANCE * expected
             for actual, expected in ((area.width, screen.width_mm), (area.height, screen.height_mm))
@@ -242,7 +307,7 @@ class TobiiTracker(Tracker):
                 f"{screen.width_mm:g} x {screen.height_mm:g} mm: gaze would be off. Set up the screen in Tobii's "
                 "Eye Tracker Manager, or correct [screen]"
             )
-        return {name: list(getattr(area, name)) for name in ("top_left", "top_right", "bottom_left", "bottom_right")}
+        return _corners(area)
 
     def _read_info(self) -> TrackerInfo:
         device = self._device
@@ -256,9 +321,17 @@ class TobiiTracker(Tracker):
                 device.get_eye_tracking_mode(),
             )
 
-    def _subscribe(self, stream: str, callback: Any) -> None:
-        with speaking_of(f"subscribing to {stream}"):
-            self._device.subscribe_to(stream, callback, as_dictionary=True)
+    def _subscribe(self, stream: str, callback: Any, *, indispensable: bool = False) -> None:
+        """Subscribe; a stream that is refused is noted, unless the recording is nothing without it."""
+        try:
+            with speaking_of(f"subscribing to {stream}"):
+                self._device.subscribe_to(stream, callback, as_dictionary=True)
+        except TrackerError as error:
+            if indispensable or self._put is None:
+                raise
+            text = {"error": "stream_error_refused", "source": stream, "message": str(error)}
+            self._put("stream_errors", {"system_time_stamp": self.now_us(), **text})
+            return
         self._subscribed.append((stream, callback))
 
     def _notified(self, name: str, put: Put) -> Any:
@@ -285,3 +358,7 @@ class TobiiTracker(Tracker):
 
 def _listed(devices: list[Any]) -> str:
     return ", ".join(f"{t.model} {t.serial_number} at {t.address}" for t in devices) or "none"
+
+
+def _corners(area: Any) -> dict[str, list[float]]:
+    return {name: list(getattr(area, name)) for name in ("top_left", "top_right", "bottom_left", "bottom_right")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,19 +18,24 @@ _SELECTED = {"left": "SELECTED_EYE_LEFT", "right": "SELECTED_EYE_RIGHT"}
 class TobiiCalibrator:
     """The tracker in calibration mode, from construction to `leave`."""
 
-    def __init__(self, sdk: Any, device: Any, eyes: str, now_us: Callable[[], int]) -> None:
+    def __init__(
+        self, sdk: Any, device: Any, eyes: str, now_us: Callable[[], int], keep: Callable[[bytes], None]
+    ) -> None:
         self._sdk = sdk
         self._device = device
         self._now_us = now_us
+        self._keep = keep  # is given the calibration that the device works with from now on
         self._eye: tuple[Any, ...] = ()
         if eyes != "both":
-            if sdk.CAPABILITY_CAN_DO_MONOCULAR_CALIBRATION not in device.device_capabilities:
-                raise TrackerError(f"{device.model} cannot calibrate one eye alone; set [calibration] eyes = 'both'")
             self._eye = (getattr(sdk, _SELECTED[eyes]),)
             self._calibration = sdk.ScreenBasedMonocularCalibration(device)
         else:
             self._calibration = sdk.ScreenBasedCalibration(device)
-        self._calibration.enter_calibration_mode()
+        try:
+            self._calibration.enter_calibration_mode()
+        except sdk.EyeTrackerInvalidOperationError:  # an earlier program did not leave it
+            self._calibration.leave_calibration_mode()
+            self._calibration.enter_calibration_mode()
 
     def collect(self, x: float, y: float) -> bool:
         """Collect at a target; blocks for about a second on a real device."""
@@ -47,26 +53,26 @@ class TobiiCalibrator:
         try:
             with speaking_of("computing the calibration"):
                 result = self._calibration.compute_and_apply()
-        except ValueError as error:
-            return Calibration(self._now_us(), f"failure: {error}")
+        except TrackerError as error:
+            if isinstance(error.__cause__, ValueError):
+                return Calibration(self._now_us(), f"failure: {error.__cause__}")
+            raise
         status = str(result.status).removeprefix("calibration_status_")
         points = tuple(_point(p) for p in result.calibration_points)
         if status == "failure" or not points:
             return Calibration(self._now_us(), "failure", points)
         # of one eye asked for, success_left_eye is the whole success; of both, it is half of one
         success = status == "success" or bool(self._eye)
-        return Calibration(self._now_us(), "success" if success else status, points, self._blob())
+        with speaking_of("reading the calibration"):
+            blob = bytes(self._device.retrieve_calibration_data() or b"")
+        self._keep(blob)
+        return Calibration(self._now_us(), "success" if success else status, points, blob)
 
     def leave(self) -> None:
-        """Leave calibration mode; a device that has gone has left it already."""
-        try:
+        """Leave calibration mode; a device that has gone, or is not in it, has left it already."""
+        gone = (self._sdk.EyeTrackerConnectionFailedError, self._sdk.EyeTrackerInvalidOperationError)
+        with speaking_of("leaving calibration mode"), contextlib.suppress(*gone):
             self._calibration.leave_calibration_mode()
-        except self._sdk.EyeTrackerConnectionFailedError:
-            return
-
-    def _blob(self) -> bytes:
-        with speaking_of("reading the calibration"):
-            return bytes(self._device.retrieve_calibration_data() or b"")
 
 
 def _point(point: Any) -> CalibrationPoint:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from gazekit.capture.tracker import TrackerGone
 from gazekit.core.errors import TrackerError
 
 
 @contextlib.contextmanager
 def speaking_of(what: str) -> Iterator[None]:
-    """Turn the SDK's exceptions into a `TrackerError` that says what was tried."""
+    """Turn whatever a call of the SDK raises into a `TrackerError` that says what was tried.
+
+    Not all of it is the SDK's own: some statuses come as a ValueError, and after a time-out, which it takes for no
+    error, it stumbles over the answer that is missing.
+    """
     try:
         yield
+    except TrackerError:
+        raise
     except Exception as error:
-        if isinstance(error, TrackerError) or not type(error).__module__.startswith("tobiiresearch"):
-            raise
         name = type(error).__name__.removeprefix("EyeTracker").removesuffix("Error")
-        raise TrackerError(f"{what}: the eye tracker answers {name}: {error}") from error
+        kind = TrackerGone if name in ("ConnectionFailed", "Unavailable") else TrackerError
+        raise kind(f"{what}: the eye tracker answers {name}: {error}") from error

@@ -49,6 +49,10 @@ class TrackerSetup:
     realtime: bool = True  # else a simulated tracker whose clock stands until it is moved
 
 
+class TrackerGone(TrackerError):
+    """The connection is lost: what was tried can be tried again once it stands."""
+
+
 class Calibrator(Protocol):
     """A tracker in calibration mode. Points lie on the display area, 0 to 1."""
 
@@ -108,6 +112,9 @@ class Tracker(ABC):
 
     def watch(self, scene: Scene) -> None:  # noqa: B027 (real people see for themselves)
         """Look at what is on the screen from now on; only a simulated person does."""
+
+    def check_calibration(self, eyes: str) -> None:  # noqa: B027 (most can)
+        """Raise a `TrackerError` where the device cannot be calibrated so; asked before the participant sits down."""
 
     def calibrator(self, eyes: str) -> Calibrator | None:
         """Enter calibration mode for ``both``, ``left`` or ``right`` eyes; None where there is none to do."""

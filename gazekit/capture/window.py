@@ -140,12 +140,17 @@ class Window:
         first = next(iter(keys))
         return self._until(lambda: drawing.text(self._surface, lines), lambda event: _key_of(event, keys), first)
 
-    def review(self, calibration: Calibration, attempt: int, attempts: int) -> list[tuple[float, float]]:
-        """Show the error vectors; points are chosen by digit or mouse, R chooses all, the space bar goes on."""
-        targets = [point.target for point in calibration.points]
+    def review(
+        self, calibration: Calibration, attempt: int, attempts: int, failed: Sequence[tuple[float, float]] = ()
+    ) -> list[tuple[float, float]]:
+        """Show the error vectors; points are chosen by digit or mouse, R chooses all, the space bar goes on.
+
+        Points that gave no data are chosen from the beginning.
+        """
+        targets = list(dict.fromkeys([*(point.target for point in calibration.points), *failed]))
         boxes = drawing.target_boxes(self._surface, targets)
         errors = error_vectors(calibration, self._screen)
-        chosen: set[int] = set()
+        chosen = {targets.index(point) for point in failed}
 
         def answer(event: pygame.event.Event) -> bool | None:
             hit = _box_at(event, boxes)
@@ -158,6 +163,8 @@ class Window:
             return True if _is_key(event, " ") else None
 
         title = f"Calibration {attempt} of {attempts}.  Space: go on   R: all again   digit or click: that point again"
+        if failed:
+            title = f"{len(failed)} points gave no data.  " + title
         self._until(lambda: drawing.review(self._surface, errors, targets, chosen, title), answer, True)
         return [targets[n] for n in sorted(chosen)]
 
@@ -201,9 +208,15 @@ class Window:
 
         thread = threading.Thread(target=run, name="tracker at work", daemon=True)
         thread.start()
-        while thread.is_alive():
-            self._events()
+        ended = False
+        while thread.is_alive():  # also after Escape: one thread at a time talks to the device
+            try:
+                self._events()
+            except EndSession:
+                ended = True
             self._flip(pace=True)
+        if ended:
+            raise EndSession
         if failed:
             raise failed[0]
         return done[0]

@@ -22,7 +22,7 @@ from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
 from gazekit.study import read_study
 from tests.fixtures import fake_tobii
-from tests.fixtures.fake_tobii import FakeDevice, Stream, gaze_dictionary
+from tests.fixtures.fake_tobii import FakeDevice, Stream, gaze_dictionary, pressing_space
 
 
 @pytest.fixture
@@ -237,13 +237,10 @@ def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
 
     device = vendor[1]
     study = make_study(kind="tobii", rate=600, tracker="", duration=300, pictures=3)
-    done = threading.Event()
-    threading.Thread(target=_press_space, args=(done,), daemon=True).start()
-    with Stream(device, 600.0) as stream:
+    with pressing_space(), Stream(device, 600.0) as stream:
         breaker = _break_once(device, stream)
         path = record(read_study(study), "P01", tmp_path / "out")
         breaker.join()
-    done.set()
     session = open_session(path)
     assert session.stimuli["image"].is_unique
     assert len(session.stimuli) == 3
@@ -263,13 +260,11 @@ def test_a_connection_lost_in_the_calibration_starts_it_again(
 ) -> None:
     from gazekit.capture import record
 
-    device, done = vendor[1], threading.Event()
+    device = vendor[1]
     study = make_study(kind="tobii", rate=600, tracker="", duration=200, pictures=1)
-    threading.Thread(target=_press_space, args=(done,), daemon=True).start()
     threading.Thread(target=_vanish_in_calibration, args=(device,), daemon=True).start()
-    with Stream(device, 600.0):
+    with pressing_space(), Stream(device, 600.0):
         session = open_session(record(read_study(study), "P01", tmp_path / "out"))
-    done.set()
     assert [c.status for c in session.calibrations] == ["success"]
     assert device.calls.count("calibration_enter_calibration_mode") == 2
     assert "connection to the tracker restored" in session.messages["text"].tolist()
@@ -282,15 +277,6 @@ def _vanish_in_calibration(device: FakeDevice) -> None:
     device.notify("connection_lost")
     time.sleep(0.8)
     device.unreachable = False
-
-
-def _press_space(done: threading.Event) -> None:
-    """An experimenter who is content with every calibration."""
-    import pygame
-
-    while not done.wait(0.2):
-        if pygame.display.get_init():
-            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_SPACE, unicode=" "))
 
 
 def _break_once(device: FakeDevice, stream: Stream) -> Any:
@@ -310,3 +296,96 @@ def _break_once(device: FakeDevice, stream: Stream) -> Any:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
+
+
+FORGOTTEN = ("frequency", "mode", "display area", "calibration", "licence")
+
+
+@pytest.mark.parametrize("case", range(24))
+def test_after_a_reconnection_everything_that_was_set_is_put_back_or_said(
+    vendor: tuple[Any, FakeDevice], screen: Screen, tmp_path: Path, case: int
+) -> None:
+    rng, device = np.random.default_rng(case), vendor[1]
+    device.forgets = {name for name in FORGOTTEN if rng.random() < 0.5}
+    (tmp_path / "lab.lic").write_bytes(b"key")
+    tracker = open_tobii(screen, tmp_path, rate_hz=1200, mode="human", license="lab.lic")
+    calibrator = tracker.calibrator("both")
+    calibrator.collect(0.5, 0.5)
+    calibrator.compute()
+    calibrator.leave()
+    before = (device.frequency, device.mode, dict(device.area), device.blob)
+    tracker.start(lambda stream, item: None)
+    device.lose_connection()
+    assert not tracker.alive()
+    assert not tracker.reconnect()
+    device.unreachable = False
+    assert tracker.reconnect()
+    assert tracker.alive()
+    said = " ".join(tracker.restore())
+    after = (device.frequency, device.mode, {k: tuple(v) for k, v in device.area.items()}, device.blob)
+    assert after == before
+    assert device.licensed
+    assert all(name in said for name in device.forgets - {"licence"})
+    assert ("60.0; 1200.0 is set again" in said) == ("frequency" in device.forgets)
+    assert tracker.restore() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        ("set_gaze_output_frequency", "frequency"),
+        ("set_eye_tracking_mode", "mode"),
+        ("set_display_area", "display area"),
+        ("calibration_apply", "calibration"),
+    ],
+)
+def test_a_setting_that_does_not_come_back_ends_the_session_rather_than_the_truth(
+    vendor: tuple[Any, FakeDevice], screen: Screen, call: str, what: str
+) -> None:
+    device = vendor[1]
+    tracker = open_tobii(screen, rate_hz=1200)
+    calibrator = tracker.calibrator("both")
+    calibrator.collect(0.5, 0.5)
+    calibrator.compute()
+    calibrator.leave()
+    device.forgets = {"frequency", "mode", "display area", "calibration"}
+    device.lose_connection()
+    device.unreachable = False
+    assert tracker.reconnect()
+    device.statuses = {call: 0}  # it says yes and does nothing
+    with pytest.raises(TrackerError, match=rf"the {what}|eye tracking {what}|{what} of the tracker cannot be set"):
+        tracker.restore()
+
+
+def test_a_device_that_was_left_in_calibration_mode_is_taken_out_of_it(
+    vendor: tuple[Any, FakeDevice], screen: Screen
+) -> None:
+    device = vendor[1]
+    tracker = open_tobii(screen)
+    device.calibrating = True
+    tracker.calibrator("both").leave()
+    assert device.calls[-4:] == [
+        "calibration_enter_calibration_mode",
+        "calibration_leave_calibration_mode",
+        "calibration_enter_calibration_mode",
+        "calibration_leave_calibration_mode",
+    ]
+
+
+def test_a_device_that_cannot_be_calibrated_is_said_before_anything_is_shown(
+    vendor: tuple[Any, FakeDevice], make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    from gazekit.capture import record
+
+    facts = vendor[1].trackers[0]
+    facts["device_capabilities"] = facts["device_capabilities"][:3]
+    with pytest.raises(TrackerError, match=r"cannot be calibrated on a screen.*points = 0"):
+        record(read_study(make_study(kind="tobii", rate=600)), "P01", tmp_path / "out")
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_a_setting_that_the_device_has_already_need_not_be_settable(
+    vendor: tuple[Any, FakeDevice], screen: Screen
+) -> None:
+    vendor[1].statuses = {"set_gaze_output_frequency": 202, "get_all_gaze_output_frequencies": 202}
+    assert open_tobii(screen, rate_hz=600).info.rate_hz == 600.0
