@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gazekit.core.checksum import check_seal, read_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import whole_file
+from gazekit.dataset.digests import write_digests
 from gazekit.dataset.layout import (
     ATTENTION,
     SCHEMA,
@@ -84,6 +85,7 @@ def publish(
         else:
             _copy_large(file, parts, small)
         tables(file, small)
+        write_digests(file, out)
     _remove_other_shards(out, shards)
     shutil.rmtree(parts[0].parent, ignore_errors=True)
     return out

@@ -75,7 +75,7 @@ def kept_outside(masks: h5py.Group) -> tuple[str, ...]:
 
 def read_text(dataset: h5py.Dataset) -> list[str]:
     """Read a column of text."""
-    return [str(value) for value in dataset.asstr()[()]]
+    return [value.decode() for value in dataset[()]]
 
 
 def write_remarks(file: h5py.File, remarks: Iterable[tuple[str, str, str]]) -> None:

@@ -20,6 +20,7 @@ from gazekit.attention.viewings import Viewing
 from gazekit.core.checksum import check_seal, read_seal
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.types import Bits, Mask, Pixels
+from gazekit.dataset.digests import GROUP, CheckedBits, checked_tables
 from gazekit.dataset.index import Tables, read_tables, shard_files
 from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
 from gazekit.dataset.resize import decode_resized, resized
@@ -35,7 +36,7 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
     """Open a dataset file.
 
     Every byte of it and of its shards is compared with the SHA-256 that was stored when it was built. With
-    ``verify=False`` only sizes and names are looked at, and each picture is compared when it is read.
+    ``verify=False`` its ratings, splits and rectangles are compared, and each picture and bit mask when it is read.
 
     Raises
     ------
@@ -57,6 +58,9 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
             if schema != SCHEMA:
                 raise FormatError(f"{path} is not a dataset of schema {SCHEMA}; its schema is {schema}")
             shards = shard_files(file, path)
+            tables = None if verify else checked_tables(file, path)
+    except FormatError:
+        raise
     except (OSError, KeyError, ValueError, RuntimeError) as error:
         raise FormatError(f"{path} is damaged: {error}") from error
     missing = [str(shard) for shard, _ in shards if not shard.is_file()]
@@ -67,7 +71,10 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
     wrong = [str(shard) for (shard, stated), seal in zip(shards, seals, strict=True) if seal != stated]
     if wrong:
         raise FormatError(f"{path}: shards that are not the ones it was built from: {', '.join(wrong[:10])}")
-    return Dataset(path, digest, verified=verify)
+    dataset = Dataset(path, digest, verified=verify)
+    if tables is not None:
+        dataset.__dict__["_tables"] = tables
+    return dataset
 
 
 class Dataset:
@@ -82,6 +89,7 @@ class Dataset:
         self.sha256 = digest
         self._verified = verified
         self._extra: dict[str, Rectangles | Regions] = {}
+        self._digests: dict[str, npt.NDArray[np.uint64]] = {}
         self._files: tuple[int, dict[Path, h5py.File]] = (os.getpid(), {})
         self._bytes: dict[int, tuple[npt.NDArray[np.int64], h5py.Dataset]] = {}
 
@@ -97,7 +105,7 @@ class Dataset:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._files, self._bytes = (os.getpid(), {}), {}
+        self._files, self._bytes, self._digests = (os.getpid(), {}), {}, {}
 
     # -- tables ------------------------------------------------------------------------------------------------
 
@@ -299,7 +307,13 @@ class Dataset:
         if condition not in self._tables.mask:
             raise unknown_name("condition", condition, self.conditions)
         rectangles = self._tables.mask[condition]
-        return rectangles or Regions(self._file(self.path)[f"mask/{condition}"], condition in self._tables.outside)
+        if rectangles is not None:
+            return rectangles
+        file = self._file(self.path)
+        bits = file[f"mask/{condition}"]
+        if not self._verified and GROUP in file:
+            bits = CheckedBits(bits, self._mask_digests(condition), self.path)
+        return Regions(bits, condition in self._tables.outside)
 
     def with_rectangles(self, name: str, boxes: npt.ArrayLike) -> Dataset:
         """Return a view with one more condition, which keeps what lies in its rectangles, (N, k, 4) or (N, 4).
@@ -409,6 +423,11 @@ class Dataset:
     def caches(self) -> tuple[int, ...]:
         """Sides of the squares of pixels that are kept beside the encoded pictures."""
         return tuple(sorted(int(size) for size in self._source(0)[0].get("pixels", ())))
+
+    def _mask_digests(self, condition: str) -> npt.NDArray[np.uint64]:
+        if condition not in self._digests:
+            self._digests[condition] = self._file(self.path)[f"{GROUP}/{condition}"][()]
+        return self._digests[condition]
 
     def _resized(self, i: int, wanted: tuple[int, int]) -> Pixels:
         file, row = self._source(i)

@@ -1,0 +1,96 @@
+"""Digests of what decides a study, checked without reading a dataset whole: ratings, splits, rectangles, bit masks.
+
+The tables have one digest, an attribute of the file; a bit mask has eight bytes of its own in ``/digest/<condition>``,
+compared whenever the mask is read. (A picture's own SHA-256 is in ``/image/sha256``.) Datasets made before gazekit 0.2
+have neither, and are read as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.core.errors import FormatError
+from gazekit.core.types import Bits
+from gazekit.dataset.index import Tables, read_tables
+
+ATTRIBUTE = "tables_sha256"
+GROUP = "digest"
+
+
+def write_digests(file: h5py.File, path: Path) -> None:
+    """Write the digests of a dataset that is whole but for them."""
+    masks = {name: column for name, column in file["mask"].items() if column.dtype == np.uint8}
+    if masks:
+        group = file.create_group(GROUP)
+        for name, column in masks.items():
+            group.create_dataset(name, data=np.array([_of_row(column[i]) for i in range(len(column))], dtype=np.uint64))
+    file.attrs[ATTRIBUTE] = tables_digest(file, read_tables(file, path))
+
+
+def tables_digest(file: h5py.File, tables: Tables) -> str:
+    """Return the SHA-256 of ids, ratings, splits, rectangles, sizes and the digests of pictures and bit masks."""
+    rectangles = {name: masks.boxes for name, masks in tables.mask.items() if masks is not None}
+    small = {
+        f"{group}/{name}": file[group][name][()]
+        for group in ("category", GROUP)
+        if group in file
+        for name in file[group]
+    }
+    digest = hashlib.sha256("\0".join(tables.ids).encode())
+    for columns in (tables.image, tables.rating, tables.split, rectangles, small):
+        for name, column in columns.items():
+            digest.update(f"{name} {column.shape} {column.dtype.str}\n".encode())
+            digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+    digest.update("\n".join(f"{name} {file.attrs[name]}" for name in ("conditions", "participants", "scale")).encode())
+    return digest.hexdigest()
+
+
+def checked_tables(file: h5py.File, path: Path) -> Tables:
+    """Read the tables of a dataset, and compare them with their digest.
+
+    Raises
+    ------
+    FormatError
+        They were altered.
+    """
+    tables, stated = read_tables(file, path), file.attrs.get(ATTRIBUTE)
+    if stated is not None and stated != tables_digest(file, tables):
+        raise FormatError(
+            f"{path}: ratings, splits or masks have been altered since the dataset was built; "
+            "build it again, or take it from a good copy"
+        )
+    return tables
+
+
+@dataclass(frozen=True)
+class CheckedBits:
+    """Bit masks of a condition, (N, side, side / 8): each is compared with its digest when it is read."""
+
+    bits: Any  # an HDF5 dataset
+    digests: npt.NDArray[np.uint64]
+    path: Path
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of masks, and their shape."""
+        return tuple(self.bits.shape)
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    def __getitem__(self, i: int) -> Bits:
+        row: Bits = self.bits[i]
+        if _of_row(row) != self.digests[i]:
+            raise FormatError(f"{self.path}: the mask {self.bits.name} of picture {i} has been altered")
+        return row
+
+
+def _of_row(row: Bits) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "big"))
