@@ -24,6 +24,7 @@ RATING_COLUMNS = (
     "blurs",  # how often the page lost the focus
     "entered",  # keys, mouse, touch or pen
     "rated_utc",
+    # the next are there where a page reported them: simulated raters and older versions did not
     "server_ms",  # from the making of the page to the answer, by the server's clock
     "load_ms",  # until the picture was there
     "shown_w",  # size of the picture on the page, CSS pixels
@@ -32,6 +33,7 @@ RATING_COLUMNS = (
 )
 WHOLE = ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs", "server_ms", "load_ms", "shown_w",
          "shown_h", "changes")  # fmt: skip
+LATER = RATING_COLUMNS[RATING_COLUMNS.index("server_ms") :]
 STORED = ("done", "spare", "excluded")
 
 
@@ -55,7 +57,8 @@ def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
     for name in WHOLE:
         table[name] = table[name].astype("Int64")
     table["rated_utc"] = _moments(table["rated_utc"])
-    return table
+    unreported = [name for name in LATER if table[name].isna().all()]
+    return table.drop(columns=unreported)
 
 
 def export_raters(store: Store) -> pd.DataFrame:
