@@ -243,8 +243,10 @@ def sampling_interval_us(time_us: Index) -> float:
     if steps.min() > 0 and steps.max() < 1.75 * steps.min():
         return _snapped(float(time_us[-1] - time_us[0]) / len(steps))
     interval = float(np.median(steps[steps > 0]))
-    steps = steps[steps >= (0 if shared_stamps(steps) else 1)]
     steps = steps[steps <= hole_us(interval)]
+    if shared_stamps(steps):
+        return _snapped(float(steps[steps >= 0].mean()))
+    steps = steps[steps > 0]
     for _ in range(3):
         interval = float(steps.sum() / np.maximum(np.floor(steps / interval + 0.25), 1).sum())
     return _snapped(interval)
@@ -275,7 +277,9 @@ def check_rate(time_us: Index) -> None:
     """
     if len(time_us) < _ENOUGH:
         return
-    rate = 1e6 / sampling_interval_us(time_us)
+    steps = np.diff(time_us)
+    crowded = np.median(steps) == 0 and steps.any()  # so small a unit that most stamps are equal
+    rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / sampling_interval_us(time_us)
     if _LIMITS_HZ[0] <= rate <= _LIMITS_HZ[1]:
         return
     if not np.isfinite(rate):

@@ -21,6 +21,7 @@ COMMANDS = {
     "import": "Turn other people's gaze files into session files.",
     "export": "Write sessions as BIDS, CSV or Parquet.",
     "quality": "Accuracy, precision and data loss of recordings.",
+    "doctor": "Tell what may be wrong with recordings and fixation tables.",
     "fixations": "Find fixations in sessions.",
     "aoi": "Dwell time, first fixation, revisits and transitions of areas of interest.",
     "attention": "Attention maps, rectangles and masks from fixations.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SUFFIX = ".gaze.h5"
 _WHEN = "For files of other programs that do not say it."
 Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
 
 
 class Size(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -122,6 +123,32 @@ def each_session(
         yield path, session
     if len(bad) == len(files):
         raise InputError(f"none of the {len(files)} files is a session that can be read")
+
+
+def each_result(
+    sessions: Iterable[tuple[Path, Session]], work: Callable[[Session], Result], *, strict: bool
+) -> Iterator[tuple[Path, Session, Result]]:
+    """Do something with every session; one that cannot be worked with is reported and left out, unless ``strict``.
+
+    Raises
+    ------
+    GazekitError
+        What was wrong with the last one, if nothing could be done with any.
+    """
+    done, fault = 0, None
+    for path, session in sessions:
+        try:
+            result = work(session)
+        except GazekitError as error:
+            if strict:
+                raise
+            fault = error
+            click.echo(f"gazekit: left out: {path}: {error}", err=True)
+            continue
+        done += 1
+        yield path, session, result
+    if fault is not None and not done:
+        raise fault
 
 
 def parameter(text: str) -> tuple[str, Any]:

@@ -32,6 +32,11 @@ from gazekit.cli._recordings import screen_options
 )
 @click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
 @screen_options
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    help="Gaze, events and holes over time, a page a recording: .pdf, or .png or .svg, one file a recording.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(
@@ -45,27 +50,33 @@ def command(
     pixels: tuple[float, float] | None,
     screen_mm: tuple[float, float] | None,
     distance_mm: float | None,
+    picture: Path | None,
     strict: bool,
     as_json: bool,
 ) -> None:
     """Find the fixations of sessions (files or folders) and write them as one table.
 
     Files of fixations that another program found are taken as they are (EyeLink Data Viewer, Gazepoint, Tobii, OSIE,
-    etdb).
+    etdb). The last line says how plausible the events are: time that was not delivered, share of it that is fixation,
+    saccades off the main sequence, and durations out of range.
 
     \b
     Example:  gazekit fixations recordings --out fixations.csv
               gazekit fixations recordings --out fixations.csv --saccades saccades.csv
               gazekit fixations p01.gaze.h5 --out f.csv --detector idt -p max_dispersion_deg=0.8
+              gazekit fixations p01.gaze.h5 --out f.csv --picture events.pdf
     """
     import json
+    from dataclasses import asdict
 
     import pandas as pd
 
-    from gazekit.cli._recordings import each_session, makers_fixations, parameter, screen_sizes
+    from gazekit.cli._recordings import each_result, each_session, makers_fixations, parameter, screen_sizes
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
-    from gazekit.events import session_fixations, session_saccades
+    from gazekit.events.events_picture import draw_events
+    from gazekit.events.plausibility import plausibility
+    from gazekit.events.sessions import TrialEvents, join_fixations, join_saccades, session_events
     from gazekit.events.settings import FixationSection
     from gazekit.study import read_study
 
@@ -76,15 +87,17 @@ def command(
     values = dict(section.parameters) if name == section.detector else {}
     values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
     fixation_tables, saccade_tables, files = [], [], {}
+    recordings: list[tuple[str, list[TrialEvents]]] = []
     for path in sessions:
         if (table := makers_fixations(path, screen)) is not None:
             fixation_tables.append(table)
             files[str(path)] = path
     others = [path for path in sessions if str(path) not in files]
-    for path, session in each_session(others, "fixations", strict=strict, screen=screen) if others else ():
-        fixation_tables.append(session_fixations(session, name, **values))
-        if saccades is not None:
-            saccade_tables.append(session_saccades(session, name, **values))
+    opened = each_session(others, "fixations", strict=strict, screen=screen) if others else ()
+    for path, session, events in each_result(opened, lambda s: session_events(s, name, **values), strict=strict):
+        recordings.append((f"{session.participant} {session.name}".strip(), events))
+        fixation_tables.append(join_fixations(session, events))
+        saccade_tables.append(join_saccades(session, events))
         files[str(path)] = path
     table = pd.concat(fixation_tables, ignore_index=True)
     made = {"detector": name, **values}
@@ -93,8 +106,19 @@ def command(
         write_table(
             pd.concat(saccade_tables, ignore_index=True), saccades, provenance("gazekit.saccades/1", made, files)
         )
+    if picture is not None:
+        draw_events(recordings, picture)
     summary = {"out": str(out), "sessions": len(files), "fixations": len(table), "detector": name}
+    judged = None
+    if recordings:
+        every = [part for _, events in recordings for part in events]
+        own = pd.concat(fixation_tables[-len(recordings) :], ignore_index=True)
+        judged = plausibility(every, own, pd.concat(saccade_tables, ignore_index=True))
+        figures = {name: None if value != value else value for name, value in asdict(judged).items()}  # no NaN in JSON
+        summary["plausibility"] = {**figures, "doubts": judged.doubts()}
     if as_json:
         click.echo(json.dumps(summary))
     else:
         click.echo(f"{len(table)} fixations of {len(files)} sessions by {name}: {out}")
+        if judged is not None:
+            click.echo(judged)

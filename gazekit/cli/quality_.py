@@ -8,7 +8,17 @@ import click
 
 from gazekit.cli._recordings import screen_options
 
-_SHOWN = ["participant", "eye", "accuracy_deg", "rms_s2s_deg", "std_deg", "loss_percent", "rate_hz", "longest_gap_ms"]
+_SHOWN = [
+    "participant",
+    "eye",
+    "trueness_deg",
+    "accuracy_deg",
+    "rms_s2s_deg",
+    "std_deg",
+    "loss_percent",
+    "rate_hz",
+    "longest_gap_ms",
+]
 
 
 @click.command("quality")
@@ -47,7 +57,7 @@ def command(
     """
     import pandas as pd
 
-    from gazekit.cli._recordings import each_session, screen_sizes
+    from gazekit.cli._recordings import each_result, each_session, screen_sizes
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from gazekit.events.quality_picture import draw_quality, loss_over_time
@@ -59,8 +69,9 @@ def command(
     thresholds = plan.quality if plan else QualitySection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)
     tables, losses, files = [], [], {}
-    for path, session in each_session(sessions, "quality", strict=strict, screen=screen):
-        tables.append(session_quality(session, thresholds))
+    opened = each_session(sessions, "quality", strict=strict, screen=screen)
+    for path, session, judged in each_result(opened, lambda s: session_quality(s, thresholds), strict=strict):
+        tables.append(judged)
         losses.append(loss_over_time(session))
         files[str(path)] = path
     table = pd.concat(tables, ignore_index=True)
@@ -76,4 +87,6 @@ def command(
     verdicts = whole[whole["eye"] == "average"]
     for row in verdicts.itertuples():
         click.echo(f"{row.participant}: {row.verdict}{': ' + row.reasons if row.reasons else ''}", err=True)
+        if row.checks:
+            click.echo("\n".join(f"  {finding}" for finding in row.checks.split("; ")), err=True)
     return int(fail and (verdicts["verdict"] == "fail").any())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOSS_BINS = 120  # of a recording's length, in the strip of each participant
 _EYES = {"left": "#3366aa", "right": "#cc6633", "average": "#222222"}
 _PANELS = (
-    ("accuracy_deg", "max_accuracy_deg", "accuracy (deg)"),
+    ("trueness_deg", "max_accuracy_deg", "trueness (deg)"),
     ("rms_s2s_deg", "max_rms_s2s_deg", "precision RMS-S2S (deg)"),
     ("loss_percent", "max_loss_percent", "loss (%)"),
     ("rate_hz", None, "samples with gaze a second"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pandas as pd
 from gazekit.events.fixations import detect
 from gazekit.events.quality import QUALITY_COLUMNS, bcea_deg2, data_quality, rms_s2s_deg, std_deg
 from gazekit.events.settings import QualitySection
+from gazekit.events.structure import Finding, check_recording
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
-from gazekit.session.model import Session
+from gazekit.session.model import Session, Trial
 
 SESSION_QUALITY_COLUMNS = (
     "participant",
@@ -23,6 +25,7 @@ SESSION_QUALITY_COLUMNS = (
     *QUALITY_COLUMNS,
     "verdict",  # pass or fail, of the whole; empty in other rows
     "reasons",  # what failed, with figures
+    "checks",  # what the checks of structure found, of the whole
 )
 _LIMITS = {  # threshold: (column, is it an upper limit)
     "max_accuracy_deg": ("accuracy_deg", True),
@@ -37,31 +40,64 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
     """Judge a session: a row for the whole, each trial, each target of each validation (`SESSION_QUALITY_COLUMNS`).
 
     Where nobody was told where to look, precision is that of fixations (the median over those that I-VT finds), since
-    saccades are no noise; accuracy is that of the last validation, and NaN without one. Each eye's row of the whole has
-    a verdict: it fails where a figure is beyond its threshold; a figure that is not known fails nothing, but an
-    eye that was never seen fails.
+    saccades are no noise; accuracy and trueness are those of the last validation, and NaN without one. Each eye's row
+    of the whole has a verdict: it fails where a figure is beyond its threshold (the limit of accuracy is one of
+    trueness, where that is known), where a picture has no gaze, or where a check of `gazekit.events.structure` found
+    an error. A figure that is not known fails nothing; an eye that was not recorded beside one that was has no verdict.
+    What was delivered is compared with the time that the pictures were planned to be shown, and without pictures with
+    the recorded time.
     """
     thresholds = thresholds or QualitySection()
+    targets = session.streams.get("targets")
     validations = [validation.table for validation in session.validations]
-    if "targets" in session.streams:  # an imported recording of a validation, with where it asked to look
-        validations.append(data_quality(session.recording, session.screen, session.streams["targets"]))
+    if targets is not None:  # an imported recording of a validation, with where it asked to look
+        validations.append(data_quality(session.recording, session.screen, targets))
     whole = _free(session.recording, session.screen).assign(part="whole", image="", order=-1)
     if validations:
-        whole["accuracy_deg"] = [_validated(validations[-1], eye, "accuracy_deg") for eye in whole["eye"]]
+        for column in ("accuracy_deg", "trueness_deg"):
+            whole[column] = [_validated(validations[-1], eye, column) for eye in whole["eye"]]
+    trials = session.trials()
     tables = [whole]
-    for trial in session.trials():
-        tables.append(_free(trial.recording, session.screen).assign(part="trial", image=trial.image, order=trial.order))
+    for trial in trials:
+        table = _free(trial.recording, session.screen).assign(part="trial", image=trial.image, order=trial.order)
+        tables.append(table.assign(delivered_percent=_of_plan(whole, [trial])))
+    if trials:
+        whole["delivered_percent"] = _of_plan(whole, trials, _left_out(session))
     for order, validation in enumerate(validations):
         known = [c for c in QUALITY_COLUMNS if c in validation.columns]
         tables.append(validation[known].assign(part="validation", image="", order=order))
+    findings = check_recording(session.recording, session.screen, targets)
     # a column that is missing throughout one table must not decide the type of the whole
     table = pd.DataFrame([row for part in tables for row in part.to_dict("records")])
-    table = table.assign(participant=session.participant, session=session.name)
-    reasons = [_faults(row, thresholds) if row["part"] == "whole" else [] for row in table.to_dict("records")]
-    table["reasons"] = ["; ".join(r) for r in reasons]
-    is_whole = table["part"] == "whole"
-    table["verdict"] = np.where(is_whole, np.where(table["reasons"] == "", "pass", "fail"), "")
+    table = table.assign(participant=session.participant, session=session.name, verdict="", reasons="", checks="")
+    nothing = [trial.image for trial in trials if not _has_gaze(trial.recording)]
+    for at in table.index[table["part"] == "whole"]:
+        row = table.loc[at].to_dict()
+        faults = _faults(row, thresholds, nothing, findings)
+        recorded = row["valid_samples"] > 0 or not whole["valid_samples"].any()
+        table.loc[at, "verdict"] = ("fail" if faults else "pass") if recorded else ""
+        table.loc[at, "reasons"] = "; ".join(faults)
+        table.loc[at, "checks"] = "; ".join(map(str, findings))
     return table.reindex(columns=list(SESSION_QUALITY_COLUMNS))
+
+
+def _of_plan(whole: pd.DataFrame, trials: Sequence[Trial], left_out: int = 0) -> float:
+    """Return the share of the samples that the pictures' time has room for, percent; NaN without a rate."""
+    rate = float(whole["nominal_rate_hz"].max())
+    planned = sum(trial.offset_us - trial.onset_us for trial in trials) * 1e-6 * rate
+    samples = sum(len(trial.recording) for trial in trials) + left_out
+    return min(100.0, 100.0 * samples / planned) if planned > 0 else float("nan")
+
+
+def _left_out(session: Session) -> int:
+    """Count the samples that an importer left out, which are not missing gaze."""
+    account = session.provenance.get("account", {})
+    counts = account.get("left_out", {}) if isinstance(account, Mapping) else {}
+    return sum(int(n) for reason, n in counts.items() if "samples" in reason)
+
+
+def _has_gaze(recording: GazeRecording) -> bool:
+    return bool(recording.left.valid.any() or recording.right.valid.any())
 
 
 def _free(recording: GazeRecording, screen: Screen) -> pd.DataFrame:
@@ -96,14 +132,20 @@ def _validated(table: pd.DataFrame, eye: str, column: str) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _faults(row: dict[str, Any], thresholds: QualitySection) -> list[str]:
+def _faults(
+    row: dict[str, Any], thresholds: QualitySection, without_gaze: Sequence[str], findings: Sequence[Finding]
+) -> list[str]:
     if row["samples"] == 0 or row["valid_samples"] == 0:
         return ["no gaze"]
     faults = []
     for name, (column, upper) in _LIMITS.items():
+        if column == "accuracy_deg" and np.isfinite(row["trueness_deg"]):
+            column = "trueness_deg"
         limit, value = getattr(thresholds, name), row[column]
         if limit is None or not np.isfinite(value):
             continue
         if value > limit if upper else value < limit:
             faults.append(f"{column} is {value:.3g}, {'over' if upper else 'under'} {limit:g}")
-    return faults
+    if without_gaze:
+        faults.append(f"no gaze on {len(without_gaze)} of the pictures: {', '.join(without_gaze[:5])}")
+    return faults + [finding.text for finding in findings if finding.severity == "error"]

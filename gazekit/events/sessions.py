@@ -2,23 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.events.detectors import PICTURE_DETECTOR
-from gazekit.events.fixations import detect_fixations
-from gazekit.events.saccades import SACCADE_COLUMNS, detect_saccades
+from gazekit.events.fixations import Detection, detect, fixation_table
+from gazekit.events.saccades import SACCADE_COLUMNS, saccade_table
 from gazekit.session.model import Session, Trial
+
+
+@dataclass(frozen=True)
+class TrialEvents:
+    """Hold what a detector found on one picture; in a session without pictures, in all of it.
+
+    Attributes
+    ----------
+    detection : Detection
+        Samples and events.
+    trial : Trial or None
+        The picture; None in a session without pictures.
+    """
+
+    detection: Detection
+    trial: Trial | None
+
+    @property
+    def fixations(self) -> pd.DataFrame:
+        """The fixations, with their place in the picture's own pixels (NaN off the picture)."""
+        table = fixation_table(self.detection)
+        if self.trial is None:
+            return table.assign(image="", x_picture=float("nan"), y_picture=float("nan"))
+        x, y = self.trial.placement.to_picture(table["x_px"], table["y_px"], self.trial.picture)
+        return table.assign(image=self.trial.image, x_picture=x, y_picture=y)
+
+    @property
+    def saccades(self) -> pd.DataFrame:
+        """The saccades."""
+        return saccade_table(self.detection).assign(image="" if self.trial is None else self.trial.image)
+
+
+def session_events(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> list[TrialEvents]:
+    """Run a detector on every picture of a session by itself, or on all of a session without pictures."""
+    trials = session.trials()
+    if not trials:
+        return [TrialEvents(detect(session.recording, session.screen, detector, **parameters), None)]
+    return [TrialEvents(detect(t.recording, session.screen, detector, **parameters), t) for t in trials]
 
 
 def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
     """Find the fixations on every picture of a session, with all `gazekit.core.tables.FIXATION_COLUMNS`.
 
-    Each trial is detected by itself, so that no fixation reaches from one picture into the next, and mapped to the
-    picture's own pixels through its placement (NaN off the picture). A session without pictures is detected whole,
-    with an empty ``image``.
+    Each trial is detected by itself, so that no fixation reaches from one picture into the next (one that is cut by
+    the picture's onset or offset says so: ``cut_start``, ``cut_end``), and mapped to the picture's own pixels through
+    its placement (NaN off the picture). A session without pictures is detected whole, with an empty ``image``.
 
     Parameters
     ----------
@@ -42,15 +81,7 @@ def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **para
     >>> session_fixations(Session("P01", screen, gaze))[["participant", "x_px", "y_px"]].values.tolist()
     [['P01', 960.0, 540.0]]
     """
-    tables = [
-        _on_picture(detect_fixations(trial.recording, session.screen, detector, **parameters), trial)
-        for trial in session.trials()
-    ]
-    if not tables:
-        whole = detect_fixations(session.recording, session.screen, detector, **parameters)
-        tables = [whole.assign(image="", x_picture=float("nan"), y_picture=float("nan"))]
-    table = pd.concat(tables, ignore_index=True).assign(participant=session.participant)
-    return table[list(FIXATION_COLUMNS)]
+    return join_fixations(session, session_events(session, detector, **parameters))
 
 
 def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
@@ -58,15 +89,16 @@ def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **param
 
     Detected as the fixations are, trial by trial; a session without pictures whole, with an empty ``image``.
     """
-    parts = [(trial.image, trial.recording) for trial in session.trials()] or [("", session.recording)]
-    tables = [
-        detect_saccades(recording, session.screen, detector, **parameters).assign(image=image)
-        for image, recording in parts
-    ]
-    table = pd.concat(tables, ignore_index=True).assign(participant=session.participant)
+    return join_saccades(session, session_events(session, detector, **parameters))
+
+
+def join_fixations(session: Session, events: list[TrialEvents]) -> pd.DataFrame:
+    """Return the fixations of all pictures as one table."""
+    table = pd.concat([part.fixations for part in events], ignore_index=True).assign(participant=session.participant)
+    return table[list(FIXATION_COLUMNS)]
+
+
+def join_saccades(session: Session, events: list[TrialEvents]) -> pd.DataFrame:
+    """Return the saccades of all pictures as one table."""
+    table = pd.concat([part.saccades for part in events], ignore_index=True).assign(participant=session.participant)
     return table[["participant", "image", *SACCADE_COLUMNS]]
-
-
-def _on_picture(table: pd.DataFrame, trial: Trial) -> pd.DataFrame:
-    x, y = trial.placement.to_picture(table["x_px"], table["y_px"], trial.picture)
-    return table.assign(image=trial.image, x_picture=x, y_picture=y)

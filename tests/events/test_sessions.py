@@ -79,6 +79,7 @@ def test_the_command_writes_one_table(tmp_path: Path, rng: np.random.Generator) 
     assert result.exception is None
     assert "left out" in result.stderr
     summary = json.loads(result.stdout)
+    assert summary.pop("plausibility")["fixation_percent"] > 80
     table = read_table(out, FIXATION_COLUMNS)
     assert summary == {"out": str(out), "sessions": 2, "fixations": len(table), "detector": "idt"}
     assert sorted(set(table["participant"])) == ["007", "P2"]

@@ -1,0 +1,211 @@
+"""Checks of what a recording is made of: whether its numbers can be gaze on that screen at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from gazekit.core.types import Bools, Floats
+from gazekit.events.labels import runs
+from gazekit.events.samples import HOLE_ROWS, Samples, prepare
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.screen import Screen
+
+Severity = Literal["note", "warning", "error"]
+_FEWEST = 50  # samples with gaze that a check needs
+_OFF_SCREEN = (0.2, 0.5)  # of the samples: a warning, an error
+_STUCK_MS, _STUCK_SHARE = 100.0, 0.01
+_PUPIL_MM = (1.5, 9.0)
+_OPPOSITE = 0.5  # correlation
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Hold what a check found.
+
+    Attributes
+    ----------
+    check : str
+        Name of the check.
+    severity : {"note", "warning", "error"}
+        An error means that the numbers cannot be used as they are.
+    text : str
+        What was found and what may be the reason.
+    """
+
+    check: str
+    severity: Severity
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.text}"
+
+
+def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFrame | None = None) -> list[Finding]:
+    """Check constant columns, coordinates, eyes, pupils, stuck samples, holes and the clock of a recording.
+
+    Parameters
+    ----------
+    recording : GazeRecording
+        The gaze.
+    screen : Screen
+        Its sizes decide what lies on it.
+    targets : DataFrame, optional
+        Where people were asked to look, as for `data_quality`: without it an image that is upside down can only be
+        told from gaze points in millimetres.
+
+    Returns
+    -------
+    list of Finding
+        Empty where nothing is remarkable.
+    """
+    samples = prepare(recording, screen, off_screen_deg=90.0)
+    findings = []
+    for side, eye in (("left", recording.left), ("right", recording.right)):
+        x, y = (np.where(eye.valid, eye.gaze[:, k], np.nan) for k in range(2))
+        if np.isfinite(x).sum() >= _FEWEST:
+            findings += [*_constant(x, y, side), *_coordinates(x, y, screen, side), *_upside_down(eye, side)]
+        findings += _pupil(eye, side)
+    known = ~samples.lost
+    if known.sum() >= _FEWEST:
+        findings += [*_off_screen(samples, known), *_stuck(samples, known), *_mirrored_targets(samples, targets)]
+    return [*findings, *_swapped(recording), *_holes(samples), *_clock(samples)]
+
+
+def worst(findings: list[Finding]) -> Severity | None:
+    """Return the worst severity of findings; None of none."""
+    order: tuple[Severity, ...] = ("error", "warning", "note")
+    return next((severity for severity in order if any(f.severity == severity for f in findings)), None)
+
+
+def _constant(x: Floats, y: Floats, side: str) -> list[Finding]:
+    still = [name for name, column in (("x", x), ("y", y)) if np.nanmax(column) - np.nanmin(column) < 1e-9]
+    if not still:
+        return []
+    text = f"gaze of the {side} eye never moves along {' and '.join(still)}: is the column the right one?"
+    return [Finding("constant column", "warning", text)]
+
+
+def _coordinates(x: Floats, y: Floats, screen: Screen, side: str) -> list[Finding]:
+    """Tell shares of the screen read as pixels, an origin in the middle, and pixels that count from 1."""
+    px, py = x[np.isfinite(x)] * screen.width_px, y[np.isfinite(y)] * screen.height_px
+    if np.abs(np.concatenate([px, py])).max() <= 2.0:
+        text = f"all gaze of the {side} eye lies in the first two pixels: shares of the screen (0 to 1) read as pixels?"
+        return [Finding("coordinates", "error", text)]
+    middle = [
+        abs(np.median(p)) < 0.15 * size and p.min() < -0.1 * size
+        for p, size in ((px, screen.width_px), (py, screen.height_px))
+    ]
+    if all(middle):
+        text = f"gaze of the {side} eye lies about the top left corner: coordinates from the middle of the screen?"
+        return [Finding("coordinates", "error", text)]
+    whole = np.abs(px - np.round(px)).max() < 1e-6 and np.abs(py - np.round(py)).max() < 1e-6
+    if whole and (px.max(), py.max()) >= (screen.width_px, screen.height_px) and min(px.min(), py.min()) >= 1:
+        text = f"whole pixels of the {side} eye run from 1 to the screen's size: they count from 1, not from 0"
+        return [Finding("coordinates", "warning", text)]
+    return []
+
+
+def _upside_down(eye: Eye, side: str) -> list[Finding]:
+    """Compare with the tracker's own points in millimetres, whose y runs upward."""
+    both = eye.valid & np.isfinite(eye.gaze_mm[:, 1]) & np.isfinite(eye.gaze[:, 1])
+    if both.sum() < _FEWEST or not np.ptp(eye.gaze_mm[both, 1]) or not np.ptp(eye.gaze[both, 1]):
+        return []
+    if np.corrcoef(eye.gaze[both, 1], eye.gaze_mm[both, 1])[0, 1] < _OPPOSITE:
+        return []
+    return [Finding("upside down", "error", f"y of the {side} eye rises where its millimetres rise: it is upside down")]
+
+
+def _mirrored_targets(samples: Samples, targets: pd.DataFrame | None) -> list[Finding]:
+    if targets is None or len(targets) < 3:
+        return []
+    findings = []
+    for axis, gaze in (("x", samples.pixels[0]), ("y", samples.pixels[1])):
+        pairs = []
+        for target in targets.itertuples():
+            inside = (samples.stamp_us >= target.onset_us) & (samples.stamp_us < target.offset_us) & ~samples.lost
+            if inside.any():
+                pairs.append((float(np.median(gaze[inside])), float(getattr(target, f"{axis}_px"))))
+        columns = np.array(pairs).reshape(-1, 2).T
+        if len(pairs) >= 3 and np.ptp(columns, axis=1).all() and np.corrcoef(columns)[0, 1] < -_OPPOSITE:
+            how = "upside down" if axis == "y" else "mirrored"
+            text = f"{axis} of gaze falls where that of the targets rises: it is {how}"
+            findings.append(Finding("upside down", "error", text))
+    return findings
+
+
+def _off_screen(samples: Samples, known: Bools) -> list[Finding]:
+    x, y = (column[known] for column in samples.pixels)
+    above = y < 0
+    off = (x < 0) | (x >= samples.screen.width_px) | above | (y >= samples.screen.height_px)
+    share = float(off.mean())
+    if share < _OFF_SCREEN[0]:
+        return []
+    hint = "; y may run upward or from the middle" if above.mean() > 0.8 * share else "; is the screen's size right?"
+    severity: Severity = "error" if share >= _OFF_SCREEN[1] else "warning"
+    return [Finding("off the screen", severity, f"{share:.0%} of the gaze lies off the screen{hint}")]
+
+
+def _stuck(samples: Samples, known: Bools) -> list[Finding]:
+    """Find gaze that does not move at all; columns of whole pixels do that by themselves."""
+    x, y = samples.pixels
+    whole = np.abs(x[known] - np.round(x[known])) < 1e-6
+    if whole.mean() > 0.9:
+        return []
+    first, last = runs((np.diff(x) == 0) & (np.diff(y) == 0))
+    length = last - first + 1
+    long = length * samples.interval_us >= _STUCK_MS * 1000
+    share = float(length[long].sum() / max(known.sum(), 1))
+    if share < _STUCK_SHARE:
+        return []
+    severity: Severity = "error" if share > _OFF_SCREEN[1] else "warning"
+    text = f"{share:.0%} of the samples repeat the one before for {_STUCK_MS:g} ms and longer: the tracker was stuck"
+    return [Finding("stuck samples", severity, text)]
+
+
+def _pupil(eye: Eye, side: str) -> list[Finding]:
+    pupil = eye.pupil_mm[eye.pupil_valid & np.isfinite(eye.pupil_mm)]
+    if len(pupil) < _FEWEST:
+        return []
+    middle = float(np.median(pupil))
+    if _PUPIL_MM[0] <= middle <= _PUPIL_MM[1]:
+        return []
+    return [Finding("pupil", "warning", f"the {side} pupil is {middle:.3g} mm wide, which no pupil is: another unit?")]
+
+
+def _swapped(recording: GazeRecording) -> list[Finding]:
+    """Compare where the eyes are: x runs to the person's right."""
+    apart = recording.left.origin_mm[:, 0] - recording.right.origin_mm[:, 0]
+    apart = apart[np.isfinite(apart)]
+    if len(apart) < _FEWEST or np.median(apart) <= 0:
+        return []
+    text = f"the left eye is {np.median(apart):.0f} mm to the right of the right eye: the eyes are swapped"
+    return [Finding("swapped eyes", "warning", text)]
+
+
+def _holes(samples: Samples) -> list[Finding]:
+    if not len(samples.holes):
+        return []
+    lasting = (samples.stamp_us[samples.holes + HOLE_ROWS] - samples.stamp_us[samples.holes - 1]) * 1e-6
+    count = f"{len(lasting)} holes" if len(lasting) > 1 else "1 hole"
+    text = f"{count} without samples, {lasting.sum():.3g} s in all, the longest {lasting.max():.3g} s"
+    return [Finding("holes", "note", text)]
+
+
+def _clock(samples: Samples) -> list[Finding]:
+    clock, findings = samples.clock, []
+    if clock.doubled:
+        findings.append(Finding("clock", "note", f"{clock.doubled} samples with the stamp of the one before, left out"))
+    if clock.spread:
+        findings.append(Finding("clock", "note", f"{clock.spread} samples shared a rounded stamp and were set apart"))
+    if clock.wild:
+        text = f"{clock.wild} samples with a stamp that contradicts the others, left out"
+        findings.append(Finding("clock", "warning", text))
+    if clock.steps_back:
+        times = "once" if clock.steps_back == 1 else f"{clock.steps_back} times"
+        text = f"the clock was set back {times}; what follows was shifted behind what was before"
+        findings.append(Finding("clock", "warning", text))
+    return findings

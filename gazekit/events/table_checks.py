@@ -1,0 +1,89 @@
+"""Checks of fixation tables, of gazekit or of others, against the pictures that they lie on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from gazekit.core.types import Floats
+from gazekit.events.structure import Finding, Severity
+
+Sizes = Mapping[str, tuple[int, int]]
+_OFF_PICTURE = (0.2, 0.5)  # of the fixations: a warning, an error
+_SPIKE_SHARE, _FEWEST_SPIKE = 0.05, 5
+_FEWEST = 50  # fixations that say something about the size of the screen
+_SMALLEST_SHARE = 0.6  # of a picture, that gaze on many pictures reaches
+_SHORTEST_MS, _LONGEST_MS = 5.0, 20_000.0  # of a median duration
+
+
+def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Finding]:
+    """Check a fixation table.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With image, x_picture, y_picture (pixels of the picture) and duration_ms.
+    sizes : mapping of str to (int, int), optional
+        Height and width of each picture by its id, for what lies off it.
+
+    Returns
+    -------
+    list of Finding
+        Share off the picture, spikes, a wrong size of screen, a wrong unit of duration; empty where all is well.
+    """
+    x, y = (table[name].to_numpy(dtype=float) for name in ("x_picture", "y_picture"))
+    findings = [*_durations(table["duration_ms"].to_numpy(dtype=float)), *_spikes(x, y)]
+    if sizes is None:
+        return findings
+    images = table["image"].astype(str)
+    unknown = sorted(set(images) - set(sizes) - {""})
+    if unknown:
+        text = f"{len(unknown)} of {images.nunique()} pictures are not there: {', '.join(unknown[:5])}"
+        findings.append(Finding("pictures", "warning", text))
+    shown = images.isin(sizes).to_numpy()
+    if not shown.any():
+        return findings
+    size = np.array([sizes[image] for image in images[shown]], dtype=float)
+    return [*findings, *_off_picture(x[shown] / size[:, 1], y[shown] / size[:, 0], size)]
+
+
+def _durations(duration: Floats) -> list[Finding]:
+    duration = duration[np.isfinite(duration)]
+    if not len(duration):
+        return [Finding("durations", "error", "no fixation has a duration")]
+    middle = float(np.median(duration))
+    if _SHORTEST_MS <= middle <= _LONGEST_MS:
+        return []
+    unit = "seconds" if middle < _SHORTEST_MS else "microseconds"
+    return [Finding("durations", "error", f"half of the durations are under {middle:.3g} ms: {unit} given as ms?")]
+
+
+def _spikes(x: Floats, y: Floats) -> list[Finding]:
+    places = pd.DataFrame({"x": x, "y": y}).dropna().value_counts()
+    if not len(places) or places.iloc[0] < max(_FEWEST_SPIKE, _SPIKE_SHARE * places.sum()):
+        return []
+    (place_x, place_y), count = places.index[0], int(places.iloc[0])
+    share = count / places.sum()
+    text = f"{count} fixations ({share:.0%}) lie at exactly ({place_x:g}, {place_y:g}): gaze that was lost?"
+    return [Finding("spikes", "warning", text)]
+
+
+def _off_picture(u: Floats, v: Floats, size: Floats) -> list[Finding]:
+    """Judge positions as shares of their pictures, shape (n,); NaN is off the picture too."""
+    known = np.isfinite(u) & np.isfinite(v)
+    if known.any() and max(u[known].max() * size[known, 1].max(), v[known].max() * size[known, 0].max()) <= 1.0:
+        return [Finding("screen size", "error", "all positions lie within one pixel: shares (0 to 1) given as pixels?")]
+    off = ~(known & (u >= 0) & (u < 1) & (v >= 0) & (v < 1))
+    findings = []
+    if off.mean() >= _OFF_PICTURE[0]:
+        severity: Severity = "error" if off.mean() >= _OFF_PICTURE[1] else "warning"
+        text = f"{off.mean():.0%} of the fixations lie off their picture: is the size of the screen or its place right?"
+        findings.append(Finding("off the picture", severity, text))
+    if known.sum() >= _FEWEST:
+        reach = max(float(np.quantile(u[known], 0.99)), float(np.quantile(v[known], 0.99)))
+        if reach < _SMALLEST_SHARE:
+            text = f"gaze stays within {reach:.0%} of the pictures: positions of a smaller screen or picture?"
+            findings.append(Finding("screen size", "warning", text))
+    return findings

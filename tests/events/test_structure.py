@@ -1,0 +1,248 @@
+"""Structural checks of recordings and fixation tables, the doctor's command, and the plausibility of events."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from gazekit.cli import doctor_, fixations_
+from gazekit.events import session_quality
+from gazekit.events.plausibility import plausibility
+from gazekit.events.sessions import join_fixations, join_saccades, session_events
+from gazekit.events.structure import check_recording
+from gazekit.events.table_checks import check_fixations
+from gazekit.gaze import Eye, GazeRecording
+from gazekit.session import Session, write_session
+from tests.fixtures.gazes import SCREEN, a_session, rests
+
+Columns = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
+SIZE = np.array([SCREEN.width_px, SCREEN.height_px])
+
+
+@pytest.fixture
+def gaze(rng: np.random.Generator) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Stamps and positions in pixels, shape (n, 2), of an eye at 300 Hz."""
+    time, x, y, _ = rests(300, rng, seconds=8.0)
+    return time, np.stack(SCREEN.to_pixels(x, y), axis=1)
+
+
+def recorded(time: npt.NDArray[np.int64], pixels: npt.NDArray[np.float64], **eye: object) -> GazeRecording:
+    left = Eye.from_gaze(pixels / SIZE, **eye)  # type: ignore[arg-type]
+    return GazeRecording(time, time, left, Eye.missing(len(time)))
+
+
+def checks(recording: GazeRecording, targets: pd.DataFrame | None = None) -> dict[str, str]:
+    return {f.check: f.severity for f in check_recording(recording, SCREEN, targets)}
+
+
+def test_a_good_recording_is_unremarkable(gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]) -> None:
+    time, pixels = gaze
+    assert checks(recorded(time, pixels, pupil_mm=np.full(len(time), 3.5))) == {}
+    assert checks(GazeRecording.empty()) == {}
+
+
+def _stuck(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    pixels = pixels.copy()
+    pixels[500:700] = pixels[500]
+    return pixels
+
+
+def _from_1(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 1 + np.round((pixels - pixels.min(axis=0)) / np.ptp(pixels, axis=0) * (SIZE - 1))
+
+
+def _constant(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.stack([pixels[:, 0], np.full(len(pixels), 300.5)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check", "severity"),
+    [
+        pytest.param(_constant, "constant column", "warning", id="y never moves"),
+        pytest.param(lambda p: p / SIZE, "coordinates", "error", id="shares read as pixels"),
+        pytest.param(lambda p: p - SIZE / 2, "coordinates", "error", id="from the middle of the screen"),
+        pytest.param(_from_1, "coordinates", "warning", id="whole pixels from 1"),
+        pytest.param(lambda p: np.add(p, (0, 700)), "off the screen", "error", id="most gaze below the screen"),
+        pytest.param(lambda p: np.add(p, (0, 400)), "off the screen", "warning", id="some of it"),
+        pytest.param(_stuck, "stuck samples", "warning", id="0.7 s repeat one sample"),
+    ],
+)
+def test_each_fault_is_found(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]],
+    spoil: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    check: str,
+    severity: str,
+) -> None:
+    time, pixels = gaze
+    assert checks(recorded(time, spoil(pixels))).get(check) == severity
+
+
+def test_a_picture_upside_down_is_told_by_millimetres_and_by_targets(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]],
+) -> None:
+    time, pixels = gaze
+    upward = np.stack([pixels[:, 0], -pixels[:, 1], np.zeros(len(time))], axis=1) / 4
+    assert checks(recorded(time, pixels, gaze_mm=upward)) == {}
+    assert checks(recorded(time, pixels * [1, -1] + [0, 1024], gaze_mm=upward)) == {"upside down": "error"}
+    targets = pd.DataFrame(
+        [
+            {"target": str(k), "onset_us": k * 10**6, "offset_us": k * 10**6 + 3 * 10**5, "x_px": x, "y_px": 1024 - y}
+            for k in range(6)
+            for x, y in [np.median(pixels[k * 300 : k * 300 + 90], axis=0)]
+        ]
+    )
+    assert checks(recorded(time, pixels), targets) == {"upside down": "error"}
+    assert checks(recorded(time, pixels), targets.assign(y_px=1024 - targets["y_px"])) == {}
+
+
+def test_eyes_pupils_holes_and_clock(gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]) -> None:
+    time, pixels = gaze
+    n = len(time)
+    eyes = [Eye.from_gaze(pixels / SIZE, origin_mm=np.tile([x, 0.0, 600.0], (n, 1))) for x in (-31.0, 31.0)]
+    assert checks(GazeRecording(time, time, eyes[0], eyes[1])) == {}
+    assert checks(GazeRecording(time, time, eyes[1], eyes[0])) == {"swapped eyes": "warning"}
+    assert checks(recorded(time, pixels, pupil_mm=np.full(n, 1200.0))) == {"pupil": "warning"}
+    holed = time + np.where(np.arange(n) > 1000, 3_000_000, 0)
+    assert checks(recorded(holed, pixels)) == {"holes": "note"}
+    back = time - np.where(np.arange(n) > 1000, 500_000, 0)
+    assert checks(recorded(back, pixels)) == {"clock": "warning"}
+
+
+def table_of(n: int, rng: np.random.Generator, **columns: object) -> pd.DataFrame:
+    where = {"x_picture": rng.uniform(0, 400, n), "y_picture": rng.uniform(0, 200, n)}
+    return pd.DataFrame({"image": "a", **where, "duration_ms": rng.uniform(100, 400, n), **columns})
+
+
+def places(width: float, height: float, zeros: int = 0) -> dict[str, npt.NDArray[np.float64]]:
+    along = np.linspace(0, 0.99, 200)
+    along[:zeros] = 0
+    return {"x_picture": along * width, "y_picture": along * height}
+
+
+@pytest.mark.parametrize(
+    ("columns", "check"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"duration_ms": 0.25}, {"durations": "error"}, id="seconds for milliseconds"),
+        pytest.param({"duration_ms": 250_000.0}, {"durations": "error"}, id="microseconds for milliseconds"),
+        pytest.param({"x_picture": 480.0 + np.arange(200.0)}, {"off the picture": "error"}, id="off the picture"),
+        pytest.param(places(400, 200, zeros=20), {"spikes": "warning"}, id="a tenth at one point"),
+        pytest.param(places(1, 1), {"screen size": "error"}, id="shares"),
+        pytest.param(places(200, 100), {"screen size": "warning"}, id="half of the picture"),
+        pytest.param({"image": ["a"] * 199 + ["b"]}, {"pictures": "warning"}, id="a picture that is not there"),
+    ],
+)
+def test_fixation_tables(columns: dict[str, object], check: dict[str, str], rng: np.random.Generator) -> None:
+    findings = check_fixations(table_of(200, rng, **columns), {"a": (200, 400)})
+    assert {f.check: f.severity for f in findings} == check
+
+
+def test_the_doctor_examines_recordings_and_tables(tmp_path: Path, rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    write_session(session, tmp_path / "good.gaze.h5")
+    shares = replace(
+        session, recording=recorded(session.recording.device_time_us, session.recording.left.gaze), participant="P2"
+    )
+    write_session(shares, tmp_path / "shares.gaze.h5")
+    (tmp_path / "pictures").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "a.png"), np.zeros((200, 400, 3), np.uint8))
+    table_of(200, rng, duration_ms=0.3).to_csv(tmp_path / "fixations.csv", index=False)
+    files = [str(tmp_path / name) for name in ("good.gaze.h5", "shares.gaze.h5", "fixations.csv")]
+    result = CliRunner().invoke(
+        doctor_.command, [*files, "--pictures", str(tmp_path / "pictures"), "--json"], standalone_mode=False
+    )
+    assert result.exception is None
+    assert result.return_value == 1
+    found = {Path(name).name: {f["check"] for f in rows} for name, rows in json.loads(result.stdout).items()}
+    assert found == {"good.gaze.h5": set(), "shares.gaze.h5": {"coordinates"}, "fixations.csv": {"durations"}}
+    plain = CliRunner().invoke(doctor_.command, [str(tmp_path)], standalone_mode=False)
+    assert "good.gaze.h5: nothing remarkable" in plain.stdout
+    assert "error: all gaze of the left eye lies in the first two pixels" in plain.stdout
+
+
+def test_an_error_of_structure_fails_the_verdict(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    n = len(session.recording)
+    shares = replace(session, recording=recorded(session.recording.device_time_us, session.recording.left.gaze))
+    row = session_quality(shares).query("part == 'whole' and eye == 'average'").iloc[0]
+    assert row["verdict"] == "fail"
+    assert "shares of the screen" in row["reasons"]
+    back = session.recording.device_time_us - np.where(np.arange(n) > n // 2, 40_000, 0)
+    set_back = GazeRecording(back, back, session.recording.left, session.recording.right)
+    row = session_quality(replace(session, recording=set_back)).query("part == 'whole' and eye == 'average'").iloc[0]
+    assert row["checks"].startswith("warning: the clock was set back once")
+    assert row["clock_steps_back"] == 1
+
+
+def test_a_picture_without_gaze_fails_and_pauses_between_pictures_do_not(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    time = session.recording.device_time_us
+    pause = session.stimuli.assign(onset_us=[0, 12_000_000], offset_us=[2_000_000, 14_000_000])
+    later = time + np.where(time >= 2_000_000, 10_000_000, 0)
+    paused = GazeRecording(later, later, session.recording.left, session.recording.right)
+    row = session_quality(replace(session, recording=paused, stimuli=pause)).iloc[2]
+    assert (row["eye"], row["verdict"], row["holes"]) == ("average", "pass", 1)
+    assert row["delivered_percent"] == pytest.approx(100, abs=0.2)
+    half = replace(session, recording=session.recording.take(time < 2_000_000))
+    row = session_quality(half).iloc[2]
+    assert row["delivered_percent"] == pytest.approx(50, abs=0.2)
+    assert row["reasons"] == "delivered_percent is 50, under 95; no gaze on 1 of the pictures: b.jpg"
+
+
+def test_what_an_importer_left_out_is_not_missing(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    kept = session.recording.take(
+        (np.arange(len(session.recording)) < 300) | (np.arange(len(session.recording)) >= 600)
+    )
+    account = {"account": {"left_out": {"samples of the calibration": 300, "rows of events": 5}}}
+    row = session_quality(replace(session, recording=kept, provenance=account)).iloc[2]
+    assert (row["verdict"], row["delivered_percent"]) == ("pass", pytest.approx(100, abs=0.2))
+
+
+def test_a_monocular_recording_is_judged_by_its_eye(rng: np.random.Generator) -> None:
+    whole = session_quality(a_session(rng)).query("part == 'whole'").set_index("eye")
+    assert whole["verdict"].to_dict() == {"left": "pass", "right": "", "average": "pass"}
+
+
+def test_plausibility_of_events(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    events = session_events(session)
+    fixations, saccades = join_fixations(session, events), join_saccades(session, events)
+    judged = plausibility(events, fixations, saccades)
+    assert judged.not_delivered_percent == pytest.approx(0, abs=0.2)
+    assert judged.fixation_percent > 75
+    assert judged.doubts() == []
+    assert str(judged).startswith("plausibility: 0 % of the time not delivered, ")
+    wild = saccades.assign(peak_velocity_deg_s=4 * saccades["peak_velocity_deg_s"])
+    judged = plausibility(events, fixations[:2].assign(duration_ms=20.0), wild)
+    assert judged.off_main_sequence_percent > 90
+    assert len(judged.doubts()) == 3
+    assert "doubtful: little is fixation; many saccades are too fast" in str(judged)
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "png"])
+def test_the_picture_of_events_has_a_page_a_recording(tmp_path: Path, rng: np.random.Generator, suffix: str) -> None:
+    for name in ("one", "two"):
+        write_session(a_session(rng, name), tmp_path / "in" / f"{name}.gaze.h5")
+    out = tmp_path / f"events.{suffix}"
+    arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "f.csv"), "--picture", str(out), "--json"]
+    result = CliRunner().invoke(fixations_.command, arguments, standalone_mode=False)
+    assert result.exception is None
+    assert json.loads(result.stdout)["plausibility"]["doubts"] == []
+    if suffix == "pdf":
+        assert len(re.findall(rb"/Type /Page\b", out.read_bytes())) == 2
+    else:
+        pages = [cv2.imread(str(tmp_path / name)) for name in ("events.png", "events-2.png")]
+        for page in pages:
+            green = (np.abs(page.astype(int) - (0x4A, 0xAF, 0x4D)).sum(axis=2) < 30).mean()
+            assert green > 0.01
