@@ -22,7 +22,7 @@ from gazekit.events.sessions import join_fixations, join_saccades, session_event
 from gazekit.events.structure import check_recording
 from gazekit.events.table_checks import check_fixations
 from gazekit.gaze import Eye, GazeRecording
-from gazekit.session import Session, write_session
+from gazekit.session import write_session
 from tests.fixtures.gazes import SCREEN, a_session, rests
 
 Columns = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
