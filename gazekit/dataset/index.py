@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from gazekit.dataset.layout import ATTENTION, kept_outside, read_text
+from gazekit.dataset.layout import ATTENTION, fitted, kept_outside, read_text
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
 from gazekit.shapes.rectangles import Boxes
@@ -28,6 +28,7 @@ class Tables:
     split: dict[str, npt.NDArray[np.uint8]]
     masks: Kind
     mask: dict[str, Rectangles | None]  # None: regions, which are read when they are needed
+    people: Boxes | None  # people's rectangles, where masks of their area are to have as many pixels at every size
     outside: tuple[str, ...]  # conditions that keep what lies outside of their masks
     first: npt.NDArray[np.int64]
     shards: list[Path]
@@ -48,7 +49,7 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
     image |= {name: file[f"attention/{name}"][()] for name in ATTENTION if name in file["attention"]}
     if "sigma_px" not in image:
         image["sigma_px"] = _sigma_of_the_first(file, np.maximum(image["height"], image["width"]))
-    outside = kept_outside(file["mask"])
+    outside, people = kept_outside(file["mask"]), image["rectangle"] if fitted(file["mask"]) else None
     conditions = [name for name in json.loads(str(file.attrs["conditions"])) if name != "original"]
     return Tables(
         ids=read_text(file["image/id"]),
@@ -57,7 +58,8 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
         rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
         split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
         masks=file["mask"].attrs.get("kind", "rectangle"),  # the first datasets had no other
-        mask={name: _rectangles(file, name, image["rectangle"], name in outside) for name in conditions},
+        mask={name: _rectangles(file, name, people, name in outside) for name in conditions},
+        people=people,
         outside=outside,
         first=file["shard/first"][()] if "shard" in file else np.zeros(1, dtype=np.int64),
         shards=[shard for shard, _ in shard_files(file, path)],
@@ -71,6 +73,6 @@ def _sigma_of_the_first(file: h5py.File, longest: npt.NDArray[np.int32]) -> npt.
     return sigma
 
 
-def _rectangles(file: h5py.File, condition: str, people: Boxes, outside: bool) -> Rectangles | None:
+def _rectangles(file: h5py.File, condition: str, people: Boxes | None, outside: bool) -> Rectangles | None:
     column = file[f"mask/{condition}"]
     return None if column.dtype == np.uint8 else Rectangles(column[()], outside, people)

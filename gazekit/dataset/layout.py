@@ -68,6 +68,11 @@ def write_outside(masks: h5py.Group, names: Sequence[str]) -> None:
         masks.attrs["outside"] = list(names)
 
 
+def fitted(masks: h5py.Group) -> bool:
+    """Say whether masks of one area are to have as many pixels at every size, as in datasets since 0.2."""
+    return bool(masks.attrs.get("fitted", False))
+
+
 def kept_outside(masks: h5py.Group) -> tuple[str, ...]:
     """List the conditions of a dataset that keep what lies outside of their masks."""
     return tuple(map(str, masks.attrs.get("outside", OUTSIDE)))

@@ -21,7 +21,7 @@ Columns = dict[str, h5py.Dataset]
 
 def write_masks(masks: h5py.Group, kind: Kind, names: Sequence[str], small: Small, group: Index, seed: int) -> None:
     """Write the masks of all conditions but the whole picture: boxes (N, k, 4), or regions as packed bits."""
-    masks.attrs["kind"] = kind
+    masks.attrs["kind"], masks.attrs["fitted"] = kind, True
     wanted = [found for found in map(condition, names) if found.source is not Source.WHOLE]
     write_outside(masks, [found.name for found in wanted if found.outside])
     if kind == "region" and wanted:

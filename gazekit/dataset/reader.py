@@ -170,6 +170,11 @@ class Dataset:
         return self._tables.masks
 
     @property
+    def fitted(self) -> bool:
+        """Whether masks of one area have as many pixels at every size, as in datasets since 0.2."""
+        return self._tables.people is not None
+
+    @property
     def schemes(self) -> tuple[str, ...]:
         """Names of the split schemes."""
         return tuple(self._tables.split)
@@ -332,7 +337,7 @@ class Dataset:
         if wrong.any():
             names = ", ".join(self.ids[i] for i in np.flatnonzero(wrong)[:10])
             raise InputError(f"{name}: rectangles leave the picture, or are turned round: {names}")
-        return self._with(name, Rectangles(array.astype(np.int32), people=self._tables.image["rectangle"]))
+        return self._with(name, Rectangles(array.astype(np.int32), people=self._tables.people))
 
     def with_regions(self, name: str, bits: Bits) -> Dataset:
         """Return a view with one more condition, which keeps regions, packed as `gazekit.shapes.packed.packed` does.

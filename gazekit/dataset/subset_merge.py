@@ -217,6 +217,8 @@ def _write_tables(file: h5py.File, sources: Sequence[_Source], schemes: Table, g
 def _write_masks(masks: h5py.Group, sources: Sequence[_Source]) -> None:
     conditions = [name for name in _conditions(sources) if name != "original"]
     masks.attrs["kind"], known = _kinds([source.dataset for source in sources])[0], known_conditions()
+    if all(source.dataset.fitted for source in sources):
+        masks.attrs["fitted"] = True
     write_outside(masks, [name for name in conditions if sources[0].dataset.masks(name).removed])
     for condition in conditions:
         masks_of = [source.dataset.masks(condition) for source in sources]

@@ -49,7 +49,10 @@ class Step:
 _EVENTS = "an event ends one interval after its last sample, cut_start and cut_end (issue 14)"
 _QUALITY = "trueness, holes and the clock have columns, in a validation too (issue 14)"
 _ACCOUNT = "the account of an import is kept in its session (issue 17)"
+_MASKS = "masks are searched at full size, hold at least their share, and have one area at every size (issue 19)"
 CHANGED = {
+    **{f"attention-{name}": _MASKS for name in ("rectangle", "patches", "region", "removed")},
+    **{f"dataset-{name}": _MASKS for name in (*MASKS, "sharded", "whole", "left-out")},
     "import-asc": _ACCOUNT,
     "import-csv": _ACCOUNT,
     "report": "a random mask is a place, not a patch: regions are moved (issue 13)",
