@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gazekit import models, training
     from gazekit.attention import attended_rectangle, attention_map, saliency
+    from gazekit.attention.viewings import viewings
     from gazekit.capture import record
+    from gazekit.conditions.masks import masks
     from gazekit.core import errors
     from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
     from gazekit.events import data_quality, detect_fixations, label_samples
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from gazekit.report import write_report
     from gazekit.screen import Placement, Screen
     from gazekit.session import Session, open_session
+    from gazekit.shapes.mask_spec import MaskSpec
     from gazekit.stats.comparison import compare
     from gazekit.study import read_study
     from gazekit.training import train
@@ -39,6 +42,9 @@ _HOME = {
     "detect_fixations": "gazekit.events",
     "label_samples": "gazekit.events",
     "list_pictures": "gazekit.pictures",
+    "masks": "gazekit.conditions.masks",
+    "viewings": "gazekit.attention.viewings",
+    "MaskSpec": "gazekit.shapes.mask_spec",
     "open_dataset": "gazekit.dataset",
     "open_session": "gazekit.session",
     "record": "gazekit.capture",
@@ -59,6 +65,7 @@ _MODULES = {
 __all__ = [
     "DatasetSpec",
     "GazeRecording",
+    "MaskSpec",
     "Placement",
     "Screen",
     "Session",
@@ -72,6 +79,7 @@ __all__ = [
     "import_recording",
     "label_samples",
     "list_pictures",
+    "masks",
     "models",
     "open_dataset",
     "open_session",
@@ -82,6 +90,7 @@ __all__ = [
     "session_fixations",
     "train",
     "training",
+    "viewings",
     "write_report",
 ]
 

@@ -13,6 +13,7 @@ import gazekit
 NAMES = [
     "DatasetSpec",
     "GazeRecording",
+    "MaskSpec",
     "Placement",
     "Screen",
     "Session",
@@ -26,6 +27,7 @@ NAMES = [
     "import_recording",
     "label_samples",
     "list_pictures",
+    "masks",
     "models",
     "open_dataset",
     "open_session",
@@ -36,6 +38,7 @@ NAMES = [
     "session_fixations",
     "train",
     "training",
+    "viewings",
     "write_report",
 ]
 
