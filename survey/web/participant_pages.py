@@ -286,9 +286,15 @@ def _rating_page(fault: str = "") -> Page:
         if person.place >= len(person.plan):
             return _to(_stage(_reread()))
     ahead = held[1] if len(held) > 1 and held[1].image_id is not None else None
-    now = stamp(held[0].id, time.time())
     page = render_template(
-        "rate.html", person=person, slot=held[0], ahead=ahead, fault=fault, shown=now, may_undo=may_undo
+        "rate.html",
+        person=person,
+        slot=held[0],
+        ahead=ahead,
+        fault=fault,
+        shown=stamp(held[0].id, time.time()),
+        may_undo=may_undo,
+        known=held[0].id in here.served,  # else the browser must not take it from its cache
     )
     return (page, 400) if fault else page
 
@@ -354,7 +360,8 @@ def _behaviour(slot_id: int, person: Row[Any]) -> Behaviour:
 def _seen(slot_id: int, behaviour: Behaviour) -> bool:
     """Say whether a picture can have been seen: the browser asked for it and, with script on, decoded it.
 
-    What was asked for before a restart is not known any more; pages from that time are believed.
+    What was asked for before a restart is not known any more; pages from that time are believed, and pages made
+    since name the picture anew, so that the browser asks again.
     """
     here = app_state()
     shown = read_stamp(request.form.get("shown"), slot_id)

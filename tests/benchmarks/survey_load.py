@@ -78,13 +78,14 @@ class Rater:
         status, _, page = self.ask("GET", "/rate")
         if status != 200:
             return False
-        for picture in re.findall(r'(?:src|href)="(/picture/\d+)"', page):
+        for picture in re.findall(r'(?:src|href)="(/picture/\d+[^"]*)"', page):
             if picture not in self.seen:
                 self.seen.add(picture)
                 self.ask("GET", picture)
         time.sleep(self.rng.uniform(*self.pause))
         slot, score = _field(page, "slot"), self.rng.randint(1, 10)
-        form = {"csrf_token": _field(page, "csrf_token"), "slot": slot, "score": str(score), "time_ms": "1500"}
+        form = {name: _field(page, name) for name in ("csrf_token", "slot", "shown")}
+        form |= {"score": str(score), "time_ms": "1500"}
         status, _, _ = self.ask("POST", "/rate", form)
         if status == 303:
             self.stored.append((slot, score))

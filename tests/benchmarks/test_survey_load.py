@@ -36,6 +36,7 @@ repeats = 0
 attention_checks = 0
 starts_per_hour = 100000
 requests_per_minute = 1000
+exclude_by = ["straight-lining", "too fast"]
 """
 RATERS, PROCESSES, PICTURES = 200, 4, 500
 

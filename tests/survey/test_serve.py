@@ -55,8 +55,13 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         someone.url = url
         page, _ = someone.get("/rate")
         assert field(page, "slot") == due
+        assert f'src="/picture/{due}?fresh"' in page  # from the cache it would count as unseen
+        someone.get_bytes(f"/picture/{due}?fresh")
+        names = ("csrf_token", "slot", "shown")
+        page = someone.post("/rate", score="8", **{name: field(page, name) for name in names})
+        assert field(page, "slot") != due
     store = open_store(study.with_suffix(".survey.db"))
-    assert export_ratings(store, practice=True)["score"].tolist() == [7]
+    assert export_ratings(store, practice=True)["score"].tolist() == [7, 8]
     store.close()
 
 
