@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from survey.errors import RatingsError
+from gazekit.core.errors import ConfigError
+from survey.errors import RatingsError, SurveyError
 
 if TYPE_CHECKING:
     from survey.imports import Imported
@@ -21,12 +24,14 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary a
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def survey() -> None:
+@click.pass_context
+def survey(context: click.Context) -> None:
     r"""Collect, import and aggregate ratings.
 
     \b
     Try:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
     """
+    context.call_on_close(functools.partial(os.umask, os.umask(0o077)))  # what is written is for the owner alone
 
 
 STUDY = click.argument("study", type=FILE)
@@ -164,11 +169,113 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     from survey.database import open_store
     from survey.rating_export import export_ratings
 
-    store = open_store(database_of(study, database))
+    store = open_store(database_of(study, database), create=False)
     table = export_ratings(store, practice=practice)
     store.close()
+    if table.empty:
+        raise SurveyError(
+            f"there is no rating in {database_of(study, database)}; a copy of a database that was in use is empty, "
+            f"`gazekit survey backup` makes a whole one"
+        )
     write_table(table, out)
     click.echo(f"{len(table)} ratings by {table['rater'].nunique()} raters: {out}")
+
+
+@survey.command()
+@STUDY
+@DATABASE
+@click.option("--out", type=OUT, required=True, help="The copy to write; it must not exist.")
+def backup(study: Path, database: str | None, out: Path) -> None:
+    r"""Copy a survey's SQLite database, also while it is served.
+
+    \b
+    Example:  gazekit survey backup study.toml --out monday.db
+    """
+    from survey.database import open_store
+
+    store = open_store(database_of(study, database), create=False)
+    store.backup(out)
+    store.close()
+    click.echo(f"backup: {out}")
+
+
+@survey.command()
+@STUDY
+@DATABASE
+@click.option("--pause", "to", flag_value="paused", help="Raters wait; nothing is taken.")
+@click.option("--close", "to", flag_value="closed", help="Nobody goes on or begins.")
+@click.option("--open", "to", flag_value="open", help="Go on after a pause or a closing.")
+@click.option("--exclude", multiple=True, metavar="RATER", help="Leave a rater out; the pictures open again.")
+@click.option("--why", default="by the operator", show_default=True, help="The reason, which payment shows.")
+@click.option("--readmit", multiple=True, metavar="RATER", help="Take a rater back in.")
+@click.option("--merge", nargs=2, multiple=True, metavar="KEEP OTHER", help="Make one rater of two.")
+@click.option("--withdraw", multiple=True, metavar="PICTURE", help="Show a picture no more.")
+@click.option("--screen", "screened", is_flag=True, help="Leave out raters by the study's exclude_by.")
+@JSON
+def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> None:
+    r"""Pause, close or open a survey; leave raters or pictures out; also while it is served.
+
+    \b
+    Example:  gazekit survey operate study.toml --exclude r00007 --why "same answer to all"
+    """
+    from survey import operations
+    from survey.config import read_study
+    from survey.database import open_store
+    from survey.live_quality import leave_out
+
+    store = open_store(database_of(study, database), create=False)
+    try:
+        with store.write() as connection:
+            if orders["to"]:
+                operations.set_opening(connection, orders["to"])
+            opened = sum(operations.exclude(connection, name, orders["why"]) for name in orders["exclude"])
+            for name in orders["readmit"]:
+                operations.readmit(connection, name)
+            for keep, other in orders["merge"]:
+                operations.merge(connection, keep, other)
+            for name in orders["withdraw"]:
+                operations.withdraw_picture(connection, name)
+        left_out = leave_out(store, read_study(study).survey) if orders["screened"] else []
+        with store.read() as connection:
+            state = operations.opening(connection)
+    finally:
+        store.close()
+    excluded = [*orders["exclude"], *left_out]
+    _print_summary({"survey": state, "left out": excluded, "opened again": opened}, as_json)
+
+
+@survey.command()
+@STUDY
+@DATABASE
+@click.option("--out", type=OUT, default="payments.csv", show_default=True, help="The table; lists go beside it.")
+@click.option("--bonus", type=click.FloatRange(0), default=0.0, show_default=True, help="For everybody approved.")
+@click.option("--send", is_flag=True, help="Approve, pay and reject by Prolific's API (token in PROLIFIC_TOKEN).")
+@click.option("--api", default="https://api.prolific.com", show_default=True, help="Address of Prolific's API.")
+@JSON
+def pay(study: Path, database: str | None, out: Path, bonus: float, send: bool, api: str, as_json: bool) -> None:
+    r"""List who is approved, rejected (with the evidence) or waited for, as Prolific and MTurk take it.
+
+    \b
+    Example:  gazekit survey pay study.toml --bonus 0.50 --out payments.csv
+    """
+    from gazekit.core.tables import write_table
+    from survey.config import read_study
+    from survey.database import open_store
+    from survey.payment import Prolific, payment_lists, payments
+
+    token = os.environ.get("PROLIFIC_TOKEN", "")
+    if send and not token:
+        raise ConfigError("sending to Prolific needs a token: set PROLIFIC_TOKEN")
+    store = open_store(database_of(study, database), create=False)
+    rows = payments(store, read_study(study).survey, bonus=bonus)
+    store.close()
+    lists = {}
+    for ending, table in payment_lists(rows).items():
+        lists[ending or "all"] = str(write_table(table, out.with_suffix(f".{ending}.csv") if ending else out))
+    summary: dict[str, Any] = {word: sum(row.action == word for row in rows) for word in ("approve", "reject", "wait")}
+    if send:
+        summary["sent"] = Prolific(token, api).pay(rows)
+    _print_summary(summary | {"lists": list(lists.values())}, as_json)
 
 
 RATINGS = click.argument("ratings", type=FILE)

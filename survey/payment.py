@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
+import pandas as pd
 from sqlalchemy import Connection, Row, select
 
 from survey.config import SurveySection
 from survey.database import Store
+from survey.errors import SurveyError
 from survey.schema import platform, rater, slot
 from survey.screening import Limits
 
@@ -82,3 +90,93 @@ def _payment(connection: Connection, row: Row[Any], section: SurveySection, bonu
     code = completion_code(connection, row, section) if row.finished_at is not None else ""
     paid = bonus if action == "approve" else 0.0
     return Payment(row.name, row.source, row.participant, row.study, row.session, action, paid, code, evidence)
+
+
+def payment_lists(rows: list[Payment]) -> dict[str, pd.DataFrame]:
+    """Make the lists that platforms take, by the ending of their file's name; empty ones are left out.
+
+    Prolific takes the ids of those who are approved and, for bonuses, id and amount; MTurk takes its results with the
+    columns Approve and Reject.
+    """
+    everybody = pd.DataFrame(
+        [dataclasses.asdict(row) for row in rows], columns=[f.name for f in dataclasses.fields(Payment)]
+    )
+    prolific, mturk = (everybody[everybody["source"] == source] for source in ("prolific", "mturk"))
+    approved = prolific[prolific["action"] == "approve"]
+    decided = mturk[mturk["action"] != "wait"]
+    lists = {
+        "": everybody,
+        "prolific-approve": approved[["participant"]],
+        "prolific-bonus": approved.loc[approved["bonus"] > 0, ["participant", "bonus"]],
+        "mturk": pd.DataFrame(
+            {
+                "HITId": decided["study"],
+                "AssignmentId": decided["session"],
+                "WorkerId": decided["participant"],
+                "Approve": decided["action"].eq("approve").map({True: "x", False: ""}),
+                "Reject": decided["evidence"].where(decided["action"] == "reject", ""),
+            }
+        ),
+    }
+    return {ending: table for ending, table in lists.items() if len(table) or not ending}
+
+
+@dataclass(frozen=True)
+class Prolific:
+    """Prolific's API (version 1): approves, rejects and pays bonuses."""
+
+    token: str
+    address: str = "https://api.prolific.com"
+
+    def pay(self, rows: list[Payment]) -> list[str]:
+        """Approve, pay bonuses and reject, study by study; return what was done, a line each.
+
+        Raises
+        ------
+        SurveyError
+            Prolific does not answer or refuses; the message says what had been done by then.
+        """
+        done: list[str] = []
+        try:
+            for study in sorted({row.study for row in rows if row.source == "prolific"}):
+                self._study(study, [row for row in rows if (row.source, row.study) == ("prolific", study)], done)
+        except (OSError, ValueError, KeyError) as error:
+            reason = error.read().decode("utf-8", "replace")[:500] if isinstance(error, HTTPError) else ""
+            raise SurveyError(
+                f"Prolific refused: {error} {reason}; done so far: {'; '.join(done) or 'nothing'}"
+            ) from error
+        return done
+
+    def _study(self, study: str, rows: list[Payment], done: list[str]) -> None:
+        approved = [row for row in rows if row.action == "approve"]
+        if approved:
+            people = [row.participant for row in approved]
+            self._post("submissions/bulk-approve/", {"study_id": study, "participant_ids": people})
+            done.append(f"{len(people)} approved in {study}")
+        bonuses = [f"{row.participant},{row.bonus:.2f}" for row in approved if row.bonus > 0]
+        if bonuses:
+            body = {"study_id": study, "csv_bonuses": "\n".join(bonuses)}
+            order = self._post("submissions/bonus-payments/", body)
+            self._post(f"bulk-bonus-payments/{quote(str(order['id']), safe='')}/pay/", {})
+            done.append(f"{len(bonuses)} bonuses paid in {study}")
+        for row in rows:
+            if row.action == "reject":
+                message = REJECTION.format(evidence=row.evidence)
+                body = {"action": "REJECT", "message": message, "rejection_category": "OTHER"}
+                self._post(f"submissions/{quote(row.session, safe='')}/transition/", body)
+                done.append(f"{row.participant} rejected in {study}")
+
+    def _post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        headers = {"Authorization": f"Token {self.token}", "Content-Type": "application/json"}
+        request = Request(f"{self.address}/api/v1/{path}", json.dumps(body).encode(), headers, method="POST")
+        with urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        content: dict[str, Any] = json.loads(text) if text.strip().startswith(b"{") else {}
+        return content
+
+
+REJECTION = (
+    "Your submission could not be used: the ratings do not meet the criteria that the study states. What was found: "
+    "{evidence}. If you think that this is a mistake, please write to us."
+)
+"""What Prolific tells those who are rejected: at least 100 characters."""

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from gazekit.cli import gazekit, main
 from survey.cli import survey
+from survey.database import open_store
 from tests.fixtures.survey import STUDY, write_study
 
 
@@ -159,3 +160,38 @@ def test_one_question_of_several_is_chosen_on_the_way(tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "h.csv")["mean"].tolist() == [2.5]
     run("import", str(source), "--out", str(out), "--attribute", "Beauty")
     assert pd.read_csv(out).columns.tolist() == ["rater", "image", "score"]
+
+
+def test_a_survey_is_operated_and_backed_up_from_the_command_line(ratings: Path) -> None:
+    study = ratings.with_name("study.toml")
+    answer = json.loads(run("operate", str(study), "--pause", "--exclude", "sim00001", "--json").output)
+    assert answer["survey"] == "paused"
+    assert answer["left out"] == ["sim00001"]
+    assert answer["opened again"] > 0
+    copy = ratings.with_name("copy.db")
+    assert run("backup", str(study), "--out", str(copy)).exit_code == 0
+    again = ratings.with_name("again.csv")
+    run("export", str(study), "--database-url", str(copy), "--out", str(again))
+    assert "excluded" in set(pd.read_csv(again)["kind"])
+    assert again.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("command", ["export", "pay", "operate"])
+def test_where_there_is_no_database_nothing_is_made_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    study = write_study(tmp_path)
+    with pytest.raises(SystemExit) as end:
+        main(["survey", command, str(study)])
+    assert end.value.code == 1
+    assert "there is no survey database at" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.db*"))
+
+
+def test_an_empty_database_is_not_exported_as_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = write_study(tmp_path)
+    open_store(study.with_suffix(".survey.db")).close()
+    with pytest.raises(SystemExit) as end:
+        main(["survey", "export", str(study), "--out", str(tmp_path / "r.csv")])
+    assert end.value.code == 1
+    assert "there is no rating in" in capsys.readouterr().err
