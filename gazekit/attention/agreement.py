@@ -23,7 +23,7 @@ SHUFFLED = "another picture's map"
 
 
 def smoothed(amap: npt.ArrayLike, share: float = 0.1) -> npt.NDArray[np.float64]:
-    """A map as a density that is nowhere 0: mixed with a share of the centre prior.
+    """Return a map as a density that is nowhere 0: mixed with a share of the centre prior.
 
     A map of few viewers is 0 where the next one may look, and one such fixation would make KL and information gain
     arbitrary.
@@ -34,15 +34,17 @@ def smoothed(amap: npt.ArrayLike, share: float = 0.1) -> npt.NDArray[np.float64]
 
 
 def agreement(amap: npt.ArrayLike, truth: Viewing, others: Others) -> dict[str, float]:
-    """Every metric of a map against where people looked.
+    """Return every metric of a map against where people looked.
 
     NSS and the AUCs are taken at the fixations, CC, SIM and KL against their map, information gain over the centre
     prior. KL and information gain take the map as a density mixed with a tenth of the centre prior (`smoothed`).
 
     Parameters
     ----------
-    amap : shape of the picture of ``truth``.
-    others : x and y of other pictures' fixations, in this picture's pixels.
+    amap : array_like
+        Shape of the picture of ``truth``.
+    others : Others
+        X and y of other pictures' fixations, in this picture's pixels.
     """
     x, y, target, density = truth.x, truth.y, truth.map(), smoothed(amap)
     return {
@@ -57,7 +59,7 @@ def agreement(amap: npt.ArrayLike, truth: Viewing, others: Others) -> dict[str, 
 
 
 def other_fixations(seen: Mapping[str, Viewing], image: str) -> Others:
-    """The fixations of all other pictures, scaled to this picture's size."""
+    """Return the fixations of all other pictures, scaled to this picture's size."""
     height, width = seen[image].size
     rest = [v for name, v in seen.items() if name != image]
     if not rest:
@@ -68,16 +70,19 @@ def other_fixations(seen: Mapping[str, Viewing], image: str) -> Others:
 
 
 def halves_table(seen: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0) -> pd.DataFrame:
-    """Half of the viewers against the other half, beside the centre prior and another picture's map.
+    """Return half of the viewers against the other half, beside the centre prior and another picture's map.
 
     For every picture its viewers are split in two at random. All three candidates are judged by the second half:
     the map of the first half, the centre prior, and the first half's map of another picture.
 
     Parameters
     ----------
-    seen : two pictures or more, each with two viewers or more (others are left out).
-    longest : maps are made at this size (longer side, pixels).
-    seed : of the split.
+    seen : mapping
+        Two pictures or more, each with two viewers or more (others are left out).
+    longest : int
+        Maps are made at this size (longer side, pixels).
+    seed : int
+        Of the split.
 
     Returns
     -------
@@ -100,7 +105,7 @@ def halves_table(seen: Mapping[str, Viewing], *, longest: int = 400, seed: int =
 
 
 def inter_observer_table(seen: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0) -> pd.DataFrame:
-    """The inter-observer ceiling: each viewer against the map of all others, with the centre prior as the floor.
+    """Return the inter-observer ceiling: each viewer against the map of all others, with the centre prior as the floor.
 
     Columns as `halves_table`; a picture's value is the mean over its viewers.
     """
@@ -139,7 +144,7 @@ def _summary(scores: Sequence[Mapping[str, object]], seed: int, resamples: int =
 
 
 def as_markdown(table: pd.DataFrame, metrics: Iterable[str] = saliency.METRICS) -> str:
-    """A table of agreement as Markdown: a row a map, a column a metric, intervals in brackets."""
+    """Return a table of agreement as Markdown: a row a map, a column a metric, intervals in brackets."""
     metrics = list(metrics)
     lines = ["| map | " + " | ".join(metrics) + " |", "|---|" + "---|" * len(metrics)]
     for label in dict.fromkeys(table["map"]):

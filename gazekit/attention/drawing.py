@@ -29,7 +29,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def fit_picture(rgb: Pixels, longest: int) -> Pixels:
-    """The picture made smaller until its longer side has ``longest`` pixels; smaller ones stay as they are."""
+    """Return the picture made smaller until its longer side has ``longest`` pixels; smaller ones stay as they are."""
     height, width = rgb.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -39,13 +39,16 @@ def fit_picture(rgb: Pixels, longest: int) -> Pixels:
 
 
 def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65) -> Pixels:
-    """The picture with a map over it: clear where nobody looked, from blue to red where many did.
+    """Return the picture with a map over it: clear where nobody looked, from blue to red where many did.
 
     Parameters
     ----------
-    rgb : uint8 (height, width, 3).
-    amap : a map of any size and scale, stretched over the picture.
-    strength : opacity from two fifths of the map's maximum on, 0 to 1.
+    rgb : ndarray
+        Picture, uint8, shape (height, width, 3).
+    amap : array_like
+        A map of any size and scale, stretched over the picture.
+    strength : float
+        Opacity from two fifths of the map's maximum on, 0 to 1.
     """
     array = np.asarray(amap, dtype=np.float32)
     peak = float(array.max())
@@ -65,15 +68,20 @@ def scanpath(
     viewer: Sequence[object] | None = None,
     numbers: bool = True,
 ) -> Pixels:
-    """The picture with its fixations in order: a disc each, its area by duration, joined by lines.
+    """Return the picture with its fixations in order: a disc each, its area by duration, joined by lines.
 
     Parameters
     ----------
-    rgb : uint8 (height, width, 3).
-    x, y : shape (n,), picture pixels in order of time; NaN is left out and breaks the line.
-    duration_ms : shape (n,).
-    viewer : shape (n,), who looked: a colour and a path each.
-    numbers : write the order into the discs; they are left out where they would not fit.
+    rgb : ndarray
+        Picture, uint8, shape (height, width, 3).
+    x, y : array_like
+        Shape (n,), picture pixels in order of time; NaN is left out and breaks the line.
+    duration_ms : array_like, optional
+        Shape (n,).
+    viewer : sequence, optional
+        Shape (n,), who looked: a colour and a path each.
+    numbers : bool
+        Write the order into the discs; they are left out where they would not fit.
     """
     result = np.ascontiguousarray(rgb).copy()
     point = np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)], axis=1)
@@ -97,7 +105,7 @@ def scanpath(
 
 
 def outline(rgb: Pixels, boxes: Sequence[Box], colour: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
-    """The picture with the outlines of boxes (top, left, bottom, right)."""
+    """Return the picture with the outlines of boxes (top, left, bottom, right)."""
     result = np.ascontiguousarray(rgb).copy()
     width = max(1, round(max(rgb.shape[:2]) / 250))
     for top, left, bottom, right in boxes:
@@ -109,17 +117,21 @@ def outline(rgb: Pixels, boxes: Sequence[Box], colour: tuple[int, int, int] = (2
 def sheet(
     rows: Sequence[Sequence[Pixels]], *, names: Sequence[str] = (), columns: Sequence[str] = (), tile: int = 240
 ) -> Pixels:
-    """Rows of pictures on one white sheet, each fitted into a square tile.
+    """Return rows of pictures on one white sheet, each fitted into a square tile.
 
     Parameters
     ----------
-    rows : the pictures, row by row; rows may differ in length.
-    names, columns : a line of text under each row's first picture, and above each column.
-    tile : side of a tile in pixels.
+    rows : sequence
+        The pictures, row by row; rows may differ in length.
+    names, columns : sequence
+        A line of text under each row's first picture, and above each column.
+    tile : int
+        Side of a tile in pixels.
 
     Raises
     ------
-    InputError : no picture.
+    InputError
+        No picture.
     """
     across = max((len(row) for row in rows), default=0)
     if not across:
@@ -144,7 +156,7 @@ def sheet(
 
 
 def masked_pairs(pictures: Sequence[Pixels], masked: Sequence[Pixels], *, pairs: int = 2, tile: int = 240) -> Pixels:
-    """Original and masked pictures in pairs on one sheet, as Figure 2 of paper 1."""
+    """Return original and masked pictures in pairs on one sheet, as Figure 2 of the GBR/RAN study."""
     flat = [p for pair in zip(pictures, masked, strict=True) for p in pair]
     return sheet([flat[k : k + 2 * pairs] for k in range(0, len(flat), 2 * pairs)], tile=tile)
 

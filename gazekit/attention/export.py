@@ -41,12 +41,17 @@ class Options:
 
     Attributes
     ----------
-    mask : what is kept: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or
-        what lies within sigma of the ``fixations``.
-    share, share_of, patches, patch_share : see `gazekit.shapes.mask_spec.MaskSpec`; ``share`` is of the rectangle too.
-    sigma_deg, sigma_px, weight : see `gazekit.attention.viewings.viewings`.
-    by : whose maps; see `gazekit.attention.viewings.members`.
-    fill, soft_px, remove : see `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
+    mask : Kept
+        What is kept: the smallest ``rectangle``, the ``region`` of the highest pixels, the best ``patches``, or what
+        lies within sigma of the ``fixations``.
+    share, share_of, patches, patch_share : float, ShareOf, int, float
+        See `gazekit.shapes.mask_spec.MaskSpec`; ``share`` is of the rectangle too.
+    sigma_deg, sigma_px, weight : float, float, optional, Weight
+        See `gazekit.attention.viewings.viewings`.
+    by : By
+        Whose maps; see `gazekit.attention.viewings.members`.
+    fill, soft_px, remove : str, float, bool
+        See `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
     """
 
     mask: Kept = "rectangle"
@@ -67,7 +72,7 @@ class Options:
         self.rule()
 
     def rule(self) -> MaskSpec:
-        """What a mask keeps of a map; of fixations, what its rectangle is."""
+        """Return what a mask keeps of a map; of fixations, what its rectangle is."""
         kind = "rectangle" if self.mask == "fixations" else self.mask
         return MaskSpec(kind, self.share, self.share_of, self.patches, self.patch_share)
 
@@ -86,17 +91,22 @@ def write_attention(
 
     In the folder ``out``: ``attention.csv`` (a row a map: rectangle, the share of mass and area it holds, regions
     as JSON), ``maps/*.png`` (16 bit, the peak is 65535), ``heatmaps/``, ``scanpaths/``, ``masked/``, and
-    ``contact-sheet.png``, ``pairs.png`` (Figure 2 of paper 1) of the first pictures; ``agreement.csv`` and
+    ``contact-sheet.png``, ``pairs.png`` (Figure 2 of the GBR/RAN study) of the first pictures; ``agreement.csv`` and
     ``ceiling.csv`` where two pictures or more have several viewers. Pictures that nobody looked at, or that cannot
     be read, are listed in ``left-out.csv``.
 
     Parameters
     ----------
-    fixations : a fixation table.
-    pictures : as `gazekit.pictures.list_pictures` gives them.
-    draw : write the pictures of maps, scanpaths and masks too; without them only the tables.
-    agree : judge the agreement of people.
-    inputs : files to put into the provenance.
+    fixations : DataFrame
+        A fixation table.
+    pictures : sequence
+        As `gazekit.pictures.list_pictures` gives them.
+    draw : bool
+        Write the pictures of maps, scanpaths and masks too; without them only the tables.
+    agree : bool
+        Judge the agreement of people.
+    inputs : mapping, optional
+        Files to put into the provenance.
 
     Returns
     -------
@@ -104,7 +114,8 @@ def write_attention(
 
     Raises
     ------
-    InputError, ConfigError : as `gazekit.attention.viewings.viewings`, or no picture could be read.
+    InputError, ConfigError
+        As `gazekit.attention.viewings.viewings`, or no picture could be read.
     """
     out = Path(out)
     fixations = on_pictures(fixations, pictures)
@@ -169,7 +180,7 @@ def write_picture(path: Path, pixels: npt.NDArray[Any]) -> None:
 def _sizes(
     fixations: pd.DataFrame, pictures: Sequence[Picture]
 ) -> tuple[dict[str, tuple[int, int]], list[tuple[str, str]]]:
-    """Height and width of the pictures that were looked at, and what is wrong with those that cannot be read."""
+    """Return height and width of the pictures that were looked at, and what is wrong with those that cannot be read."""
     wanted = set(fixations["image"].dropna()) if "image" in fixations else set()
     chosen = [p for p in pictures if p.image in wanted]
     if not chosen:
@@ -189,7 +200,7 @@ def _sizes(
 
 
 def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
-    """The row of a map in the table, and the mask of what is attended to."""
+    """Return the row of a map in the table, and the mask of what is attended to."""
     rule = options.rule()
     box = replace(rule, kind="rectangle").boxes(amap)[0]
     boxes: list[Box] = [box] if options.mask == "rectangle" else []

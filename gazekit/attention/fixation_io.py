@@ -64,17 +64,21 @@ def read_fixations(
     rename: Mapping[str, str] | None = None,
     columns: Iterable[str] = COLUMNS,
 ) -> pd.DataFrame:
-    """A fixation table: gazekit's own, or one with image, x, y, duration (ms) and viewer, subject or participant.
+    """Read a fixation table: gazekit's own, or one with image, x, y, duration (ms) and viewer, subject or participant.
 
     Parameters
     ----------
-    one_based : x and y count pixels from 1, as MATLAB does: the centre of the first is 1 there, and 0.5 here.
-    rename : other names of columns.
-    columns : what it must have beside the image.
+    one_based : bool
+        X and y count pixels from 1, as MATLAB does: the centre of the first is 1 there, and 0.5 here.
+    rename : mapping, optional
+        Other names of columns.
+    columns : iterable
+        What it must have beside the image.
 
     Raises
     ------
-    InputError, FormatError : no such file, not a table, columns that are missing (all are named).
+    InputError, FormatError
+        No such file, not a table, columns that are missing (all are named).
     """
     rename = dict(rename or {})
     table = read_table(path, rename, "fixation table").rename(columns=rename)

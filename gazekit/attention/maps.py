@@ -23,7 +23,7 @@ def attention_map(
     size: tuple[int, int],
     sigma_px: float = 24.0,
 ) -> Map:
-    """Where attention lay in a picture: fixations weighted by duration, blurred with a Gaussian.
+    """Return where attention lay in a picture: fixations weighted by duration, blurred with a Gaussian.
 
     Each fixation counts at the centre of the pixel that it lies in. Nothing enters or is mirrored at the borders.
     Equal to a blur of the impulses (`scipy.ndimage.gaussian_filter`, mode ``constant``) divided by its sum, but
@@ -31,10 +31,14 @@ def attention_map(
 
     Parameters
     ----------
-    x, y : shape (n,), picture pixels; fixations that are NaN or off the picture are left out.
-    duration_ms : shape (n,), the weights; every fixation counts once if not given.
-    size : height and width of the map.
-    sigma_px : standard deviation of the Gaussian, in pixels of the map; customarily 1 degree of visual angle.
+    x, y : array_like
+        Shape (n,), picture pixels; fixations that are NaN or off the picture are left out.
+    duration_ms : array_like, optional
+        Shape (n,), the weights; every fixation counts once if not given.
+    size : (int, int)
+        Height and width of the map.
+    sigma_px : float
+        Standard deviation of the Gaussian, in pixels of the map; customarily 1 degree of visual angle.
 
     Returns
     -------
@@ -42,8 +46,15 @@ def attention_map(
 
     Raises
     ------
-    InputError : columns of unequal length, a negative weight, a size or sigma that is not positive, or no fixation
-        with a weight on the picture (a map of nothing has no meaning, and is not made up).
+    InputError
+        Columns of unequal length, a negative weight, a size or sigma that is not positive, or no fixation with a weight
+        on the picture (a map of nothing has no meaning, and is not made up).
+
+    Examples
+    --------
+    >>> amap = attention_map([12.0, 30.5], [8.0, 20.5], [200.0, 600.0], size=(40, 60), sigma_px=3)
+    >>> amap.shape, round(float(amap.sum()), 4), tuple(int(i) for i in np.unravel_index(amap.argmax(), amap.shape))
+    ((40, 60), 1.0, (20, 30))
     """
     height, width = _checked(size, sigma_px)
     column, row, weight = on_picture(x, y, duration_ms, (height, width))
@@ -64,7 +75,7 @@ def attention_map(
 
 
 def gaussian(sigma_px: float) -> npt.NDArray[np.float64]:
-    """The sampled Gaussian, sum 1, that ends at 4 sigma; odd length."""
+    """Return the sampled Gaussian, sum 1, that ends at 4 sigma; odd length."""
     radius = int(TRUNCATE * sigma_px + 0.5)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma_px) ** 2)
     return np.asarray(kernel / kernel.sum())
@@ -73,11 +84,12 @@ def gaussian(sigma_px: float) -> npt.NDArray[np.float64]:
 def on_picture(
     x: npt.ArrayLike, y: npt.ArrayLike, weight: npt.ArrayLike | None, size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Pixel column, pixel row and weight of the fixations that lie on a picture of (height, width).
+    """Return pixel column, pixel row and weight of the fixations that lie on a picture of (height, width).
 
     Raises
     ------
-    InputError : as `attention_map`.
+    InputError
+        As `attention_map`.
     """
     fx, fy = np.atleast_1d(np.asarray(x, dtype=np.float64)), np.atleast_1d(np.asarray(y, dtype=np.float64))
     w = np.ones(fx.shape) if weight is None else np.atleast_1d(np.asarray(weight, dtype=np.float64))
@@ -111,7 +123,7 @@ def _lines(
     width: int,
     kernel: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.int64], Map]:
-    """The rows that hold fixations, ascending, and each row's impulses blurred along x."""
+    """Return the rows that hold fixations, ascending, and each row's impulses blurred along x."""
     rows, which = np.unique(row, return_inverse=True)
     lines = np.zeros((len(rows), width), dtype=np.float32)
     radius = len(kernel) // 2
@@ -122,13 +134,14 @@ def _lines(
 
 
 def fixations_to_mask(x: npt.ArrayLike, y: npt.ArrayLike, size: tuple[int, int], radius_px: float) -> Mask:
-    """True within a radius of any fixation, shape (height, width): what fell on the fovea, where it is 1 degree.
+    """Return true within a radius of any fixation, shape (height, width): what fell on the fovea, where it is 1 degree.
 
     With the fill ``foveated``, sharpness falls with the distance from the fixations.
 
     Raises
     ------
-    InputError : no fixation on the picture, or a radius that is not positive.
+    InputError
+        No fixation on the picture, or a radius that is not positive.
     """
     if not (math.isfinite(radius_px) and radius_px > 0):
         raise InputError(f"a radius must be a positive number of pixels; found {radius_px}")

@@ -22,13 +22,19 @@ __all__ = ["BETTER", "METRICS", "auc_judd", "auc_shuffled", "cc", "information_g
 
 
 def nss(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Normalised scanpath saliency: the mean z-score of the map at the fixations; 0 for a constant map.
+    """Return the normalised scanpath saliency: the mean z-score of the map at the fixations; 0 for a constant map.
 
     Taken at the fixation points, with the map's population standard deviation.
 
     Raises
     ------
-    InputError : not a map, or no fixation on it.
+    InputError
+        Not a map, or no fixation on it.
+
+    Examples
+    --------
+    >>> round(nss([[0, 0, 0, 4]], [3.5], [0.5]), 4)
+    1.7321
     """
     array, rows, columns = _at_fixations(smap, x, y)
     if array.min() == array.max():
@@ -37,14 +43,20 @@ def nss(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 
 
 def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Area under the ROC of fixations against all pixels without one, thresholds at the fixated values.
+    """Return the area under the ROC of fixations against all pixels without one, thresholds at the fixated values.
 
     Fixated and other pixels that share a value share the step of the curve: exact and repeatable where tiny random
     jitter, customary against such ties, would differ from run to run. NaN where every pixel is fixated.
 
     Raises
     ------
-    InputError : not a map, or no fixation on it.
+    InputError
+        Not a map, or no fixation on it.
+
+    Examples
+    --------
+    >>> auc_judd([[0, 1, 2, 3]], [3.5], [0.5])
+    1.0
     """
     array, rows, columns = _at_fixations(smap, x, y)
     positive = np.sort(array[rows, columns])[::-1]
@@ -62,15 +74,22 @@ def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
 def auc_shuffled(
     smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, other_x: npt.ArrayLike, other_y: npt.ArrayLike
 ) -> float:
-    """Area under the ROC of fixations against the fixations of other pictures: a centre bias earns nothing.
+    """Return the area under the ROC of fixations against the fixations of other pictures: a centre bias earns nothing.
 
     Parameters
     ----------
-    other_x, other_y : fixations of other pictures, rescaled to this map's size; this picture's own excluded.
+    other_x, other_y : array_like
+        Fixations of other pictures, rescaled to this map's size; this picture's own excluded.
 
     Raises
     ------
-    InputError : not a map, or no fixation of either kind on it.
+    InputError
+        Not a map, or no fixation of either kind on it.
+
+    Examples
+    --------
+    >>> auc_shuffled([[0, 1, 2, 3]], [3.5], [0.5], [3.5, 0.5], [0.5, 0.5])
+    0.75
     """
     array, rows, columns = _at_fixations(smap, x, y)
     _, other_rows, other_columns = _at_fixations(array, other_x, other_y)
@@ -81,7 +100,13 @@ def auc_shuffled(
 
 
 def cc(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Pearson's correlation of two maps over pixels; 0 where either is constant."""
+    """Return Pearson's correlation of two maps over pixels; 0 where either is constant.
+
+    Examples
+    --------
+    >>> cc([[1, 2, 3]], [[3, 2, 1]])
+    -1.0
+    """
     a, b = _pair(first, second)
     if a.min() == a.max() or b.min() == b.max():
         return 0.0
@@ -90,15 +115,26 @@ def cc(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
 
 
 def sim(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """Similarity: the mass that two maps share, 0 to 1, after each is shifted if negative and scaled to sum 1."""
+    """Return the mass that two maps share, 0 to 1, after each is shifted if negative and scaled to sum 1.
+
+    Examples
+    --------
+    >>> sim([[1, 0, 1]], [[0, 0, 1]])
+    0.5
+    """
     a, b = _pair(first, second)
     return float(np.minimum(_density(a), _density(b)).sum())
 
 
 def kl(smap: npt.ArrayLike, truth: npt.ArrayLike) -> float:
-    """Kullback-Leibler divergence of a map from the true one, in nats: 0 is perfect. The second argument is the truth.
+    """Return the Kullback-Leibler divergence of a map from the true one, which comes second, in nats: 0 is perfect.
 
     Both are shifted if negative, raised by 1e-20 and scaled to sum 1.
+
+    Examples
+    --------
+    >>> round(kl([[1, 1]], [[3, 1]]), 4)
+    0.1308
     """
     q, p = (_density(array, _TINY) for array in _pair(smap, truth))
     return float((p * (np.log(p) - np.log(q))).sum())
@@ -107,16 +143,24 @@ def kl(smap: npt.ArrayLike, truth: npt.ArrayLike) -> float:
 def information_gain(
     smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, baseline: npt.ArrayLike | None = None
 ) -> float:
-    """Bits per fixation that a map knows more than a baseline (Kümmerer et al. 2015).
+    """Return how many bits per fixation a map knows more than a baseline (Kümmerer et al. 2015).
 
     Parameters
     ----------
-    smap : a density over pixels; scaled to sum 1 after 1e-20 is added.
-    baseline : the density to beat, usually the centre bias; uniform if not given.
+    smap : array_like
+        A density over pixels; scaled to sum 1 after 1e-20 is added.
+    baseline : array_like, optional
+        The density to beat, usually the centre bias; uniform if not given.
 
     Raises
     ------
-    InputError : not maps of one size, or no fixation on them.
+    InputError
+        Not maps of one size, or no fixation on them.
+
+    Examples
+    --------
+    >>> information_gain([[1, 1, 2]], [2.5], [0.5], [[1, 2, 1]])
+    1.0
     """
     array, rows, columns = _at_fixations(smap, x, y)
     base = np.ones(array.shape) if baseline is None else _pair(array, baseline)[1]
@@ -157,7 +201,7 @@ def _density(array: Floats, minimum: float = 0.0) -> Floats:
 
 
 def _at_least(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    """How many are as high as each of the values, or higher."""
+    """Return how many are as high as each of the values, or higher."""
     return np.asarray(len(ascending) - np.searchsorted(ascending, values, side="left"))
 
 

@@ -43,10 +43,10 @@ def apply_mask(rgb: Pixels, mask: Mask, fill: str = "black", soft_px: float = 0.
 
     Parameters
     ----------
-    rgb : ndarray of uint8, shape (height, width, 3)
-        The picture; it is not changed.
-    mask : ndarray of bool, shape (height, width)
-        True where the picture is kept.
+    rgb : ndarray
+        Ndarray of uint8, shape (height, width, 3) The picture; it is not changed.
+    mask : ndarray of bool
+        Ndarray of bool, shape (height, width) True where the picture is kept.
     fill : str
         ``black``, ``mean`` (the picture's mean colour), ``blur`` (nothing but coarse shapes), ``foveated`` (sharpness
         falls with the distance from the kept part, as it does from the fovea), or a plug-in's.

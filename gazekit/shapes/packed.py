@@ -17,26 +17,26 @@ Size = tuple[int, int]
 
 
 def grid_shape(size: Size, side: int) -> Size:
-    """Height and width of the grid, of a picture's shape and at most ``side`` pixels long; never finer than it."""
+    """Return height and width of the grid: of a picture's shape, at most ``side`` pixels long; never finer than it."""
     scale = min(1.0, side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def scaled_box(box: Box, grid: Size, size: Size) -> Box:
-    """A box of a grid in pixels of the picture."""
+    """Return a box of a grid in pixels of the picture."""
     down, across = size[0] / grid[0], size[1] / grid[1]
     return round(box[0] * down), round(box[1] * across), round(box[2] * down), round(box[3] * across)
 
 
 def packed(mask: Mask, side: int) -> Bits:
-    """A region in the upper left corner of a square grid, eight pixels a byte: (side, ceil(side / 8))."""
+    """Return a region in the upper left corner of a square grid, eight pixels a byte: (side, ceil(side / 8))."""
     square = np.zeros((side, side), dtype=bool)
     square[: mask.shape[0], : mask.shape[1]] = mask
     return np.packbits(square, axis=1)
 
 
 def unpacked(bits: Bits, size: Size) -> Mask:
-    """The region of a picture of a size, on its grid."""
+    """Return the region of a picture of a size, on its grid."""
     height, width = grid_shape(size, len(bits))
     return np.unpackbits(bits[:height], axis=1, count=width).astype(bool)
 
@@ -47,13 +47,13 @@ class Rectangles:
 
     Attributes
     ----------
-    boxes : ndarray, shape (N, k, 4)
-        In pixels of the pictures; unused ones are zero.
+    boxes : ndarray
+        Ndarray, shape (N, k, 4) In pixels of the pictures; unused ones are zero.
     removed : bool
         What lies outside is kept.
-    people : ndarray, shape (N, k, 4), or None
-        People's rectangles. Masks of their area, to a row or column of pixels, have exactly as many pixels as those at
-        any smaller size, so that conditions agree in what a network is shown.
+    people : ndarray, optional
+        Ndarray, shape (N, k, 4), or None People's rectangles. Masks of their area, to a row or column of pixels, have
+        exactly as many pixels as those at any smaller size, so that conditions agree in what a network is shown.
     """
 
     boxes: Boxes
@@ -61,7 +61,7 @@ class Rectangles:
     people: Boxes | None = None
 
     def rectangles(self, i: int, size: Size) -> npt.NDArray[np.int64]:
-        """The rectangles of a picture, (k, 4)."""
+        """Return the rectangles of a picture, (k, 4)."""
         return _used(self.boxes[i])
 
     def mask(self, i: int, size: Size, wanted: Size) -> Mask:
@@ -85,14 +85,14 @@ class Regions:
     removed: bool = False
 
     def rectangles(self, i: int, size: Size) -> npt.NDArray[np.int64]:
-        """The rectangles around the connected regions of a picture, the largest region first, (k, 4)."""
+        """Return the rectangles around the connected regions of a picture, the largest region first, (k, 4)."""
         mask = resized_mask(unpacked(self.bits[i], size), size)
         if not mask.any():
             return np.zeros((0, 4), dtype=np.int64)
         return np.array([region.box for region in connected_regions(mask, mask)], dtype=np.int64)
 
     def mask(self, i: int, size: Size, wanted: Size) -> Mask:
-        """The mask of a picture of ``size``, at the wanted size."""
+        """Return the mask of a picture of ``size``, at the wanted size."""
         mask = resized_mask(unpacked(self.bits[i], size), wanted)
         return ~mask if self.removed else mask
 
@@ -103,7 +103,7 @@ def _used(row: npt.NDArray[np.int32]) -> Index:
 
 
 def _rounded(boxes: Index, size: Size, wanted: Size) -> Mask:
-    """Boxes of a picture of ``size`` at the wanted size, each rounded to whole pixels and never empty."""
+    """Return boxes of a picture of ``size`` at the wanted size, each rounded to whole pixels and never empty."""
     scaled = np.rint(boxes * np.tile(np.array(wanted) / size, 2)).astype(np.int64)
     scaled[:, :2] = np.minimum(scaled[:, :2], np.array(wanted) - 1)
     scaled[:, 2:] = np.maximum(scaled[:, 2:], scaled[:, :2] + 1)
@@ -111,7 +111,7 @@ def _rounded(boxes: Index, size: Size, wanted: Size) -> Mask:
 
 
 def _of_area(mask: Mask, boxes: Floats, people: Mask) -> Mask:
-    """A mask of boxes that lie between pixels, of exactly as many pixels as people's."""
+    """Return a mask of boxes that lie between pixels, of exactly as many pixels as people's."""
     count = int(people.sum())
     if int(mask.sum()) == count:
         return mask
@@ -120,7 +120,7 @@ def _of_area(mask: Mask, boxes: Floats, people: Mask) -> Mask:
 
 
 def _filled_box(box: Floats, size: Size, count: int) -> Mask:
-    """A rectangle about a box between pixels, of exactly so many pixels: its last row may be a part of one."""
+    """Return a rectangle about a box between pixels, of exactly so many pixels: its last row may be a part of one."""
     top, left, bottom, right = box.tolist()
     width = min(max(round(right - left), -(-count // size[0])), size[1])
     rows, rest = divmod(count, width)
@@ -133,7 +133,7 @@ def _filled_box(box: Floats, size: Size, count: int) -> Mask:
 
 
 def _most_covered(boxes: Floats, size: Size, count: int) -> Mask:
-    """The pixels that boxes between pixels cover most, so many; where too few are touched, the nearest to them too."""
+    """Return so many pixels that boxes between pixels cover most, or where too few are touched, that are nearest."""
     covered = np.zeros(size)
     for top, left, bottom, right in boxes.tolist():
         down, across = (

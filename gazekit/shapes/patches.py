@@ -14,20 +14,24 @@ _TRIES = 50
 
 
 def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list[Box]:
-    """The k best patches of a size that do not overlap, richest first.
+    """Return the k best patches of a size that do not overlap, richest first.
 
     The richest patch, then the richest of those that do not touch what was taken, and so on (of equals the first by
     (top, left)): each is the best that is left. Fewer are given where no more fit, or nothing is left to hold.
 
     Parameters
     ----------
-    amap : shape (height, width).
-    count : how many at most.
-    size : height and width of a patch.
+    amap : array_like
+        Shape (height, width).
+    count : int
+        How many at most.
+    size : (int, int)
+        Height and width of a patch.
 
     Raises
     ------
-    InputError : not a map, or a patch that does not fit into it.
+    InputError
+        Not a map, or a patch that does not fit into it.
     """
     array = checked_map(amap)
     h, w = size
@@ -50,7 +54,7 @@ def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list
 def random_patches(
     size: tuple[int, int], boxes: Sequence[Box], rng: np.random.Generator, taken: Sequence[Box] = ()
 ) -> list[Box]:
-    """Boxes of the same heights and widths at random places of a picture, none over another or over ``taken``.
+    """Return boxes of the same heights and widths at random places of a picture, none over another or over ``taken``.
 
     One after the other, each anywhere that is left with equal chance. Where that leaves no room for the last ones in
     50 tries, the boxes themselves are turned by 180 degrees about the picture's centre (then ``taken`` does not count).
@@ -93,7 +97,7 @@ def transfer_patches(
     to_size: tuple[int, int],
     rng: np.random.Generator,
 ) -> list[Box]:
-    """Boxes of a picture, moved to where another picture (of ``from_size``) has its own: the shuffled control.
+    """Return boxes of a picture, moved to where another picture (of ``from_size``) has its own: the shuffled control.
 
     Places scale with the pictures' sizes; heights and widths stay those of ``boxes``. Where the other picture has
     fewer, the rest lie at random, over none of them.

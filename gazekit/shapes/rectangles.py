@@ -18,7 +18,7 @@ _EQUAL = 1e-12  # masses this close, as a share of the whole, are the same mass
 
 
 def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
-    """The smallest rectangle that holds a share of a map's mass.
+    """Return the smallest rectangle that holds a share of a map's mass.
 
     Of rectangles of the same area the one with the most mass, then the first by (top, left, bottom, right)
     (GPF-CNN Eq. 4, after Chen et al. 2016). Exact: the best mass of a box grows with its height and its width, so
@@ -26,8 +26,10 @@ def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
 
     Parameters
     ----------
-    amap : shape (height, width), 0 or more.
-    share : above 0, at most 1.
+    amap : array_like
+        Shape (height, width), 0 or more.
+    share : float
+        Above 0, at most 1.
 
     Returns
     -------
@@ -35,7 +37,13 @@ def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
 
     Raises
     ------
-    InputError : not a map (see `checked_map`), or a share outside (0, 1].
+    InputError
+        Not a map (see `checked_map`), or a share outside (0, 1].
+
+    Examples
+    --------
+    >>> attended_rectangle([[0, 0, 0], [0, 4, 5], [0, 1, 0]], share=0.9)
+    (1, 1, 2, 3)
     """
     if not 0 < share <= 1:
         raise InputError(f"share must be above 0 and at most 1; found {share}")
@@ -65,14 +73,15 @@ def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
 
 
 def rectangle_of_area(amap: npt.ArrayLike, area: int) -> Box:
-    """The rectangle of an area, within half a pixel row or column, with the largest mass.
+    """Return the rectangle of an area, within half a pixel row or column, with the largest mass.
 
     Every height is tried with the width that comes nearest to the area; of equals the first by
     (top, left, bottom, right).
 
     Raises
     ------
-    InputError : not a map, or an area that the map does not have.
+    InputError
+        Not a map, or an area that the map does not have.
     """
     array = checked_map(amap)
     height, width = array.shape
@@ -110,13 +119,13 @@ class _Sums:
 
     @classmethod
     def of(cls, array: npt.NDArray[np.float64]) -> _Sums:
-        """The sums of a map."""
+        """Return the sums of a map."""
         integral = integral_image(array)
         total = float(integral[-1, -1])
         return cls(integral, integral[:, -1].copy(), integral[-1].copy(), total, _EQUAL * total)
 
     def richest(self, h: int, w: int, needed: float) -> tuple[float, Box] | None:
-        """The largest mass of a box of h x w and the first box that has it; None where none holds what is needed.
+        """Return the largest mass of a box of h x w and the first box that has it; None where none holds enough.
 
         A box holds at most what its rows hold over the whole width, and its columns over the whole height: only
         the places where both are enough are looked at.
@@ -137,7 +146,7 @@ class _Sums:
 
 
 def _narrowed(sums: _Sums, found: tuple[float, Box], needed: float, narrowest: int) -> tuple[float, Box]:
-    """The narrowest box, as tall as the one that was found, that still holds what is needed."""
+    """Return the narrowest box, as tall as the one that was found, that still holds what is needed."""
     h, w = found[1][2] - found[1][0], found[1][3] - found[1][1]
     low, step = narrowest, 1  # strides that grow, then halve: the best is often one pixel narrower
     while low < w:
@@ -155,11 +164,12 @@ def _area(box: Box) -> int:
 
 
 def checked_map(amap: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The map as float64.
+    """Return the map as float64.
 
     Raises
     ------
-    InputError : not two-dimensional, empty, negative or not finite somewhere, or zero everywhere.
+    InputError
+        Not two-dimensional, empty, negative or not finite somewhere, or zero everywhere.
     """
     array = np.asarray(amap, dtype=np.float64)
     if array.ndim != 2 or array.size == 0:
@@ -173,12 +183,12 @@ def checked_map(amap: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def integral_image(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Mass above and to the left of every pixel corner, shape (height + 1, width + 1)."""
+    """Return the mass above and to the left of every pixel corner, shape (height + 1, width + 1)."""
     return np.asarray(cv2.integral(np.ascontiguousarray(array), sdepth=cv2.CV_64F))
 
 
 def _least_window(cumulative: npt.NDArray[np.float64], needed: float) -> int:
-    """The least length at which some window of a cumulative profile holds what is needed."""
+    """Return the least length at which some window of a cumulative profile holds what is needed."""
     low, high = 1, len(cumulative) - 1
     while low < high:
         middle = (low + high) // 2
@@ -190,16 +200,17 @@ def _least_window(cumulative: npt.NDArray[np.float64], needed: float) -> int:
 
 
 def _widest_masses(cumulative: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The largest mass of any window of 1, 2, ... n of a cumulative profile of n + 1 values."""
+    """Return the largest mass of any window of 1, 2, ... n of a cumulative profile of n + 1 values."""
     return np.array([(cumulative[k:] - cumulative[:-k]).max() for k in range(1, len(cumulative))])
 
 
 def rectangles_to_mask(boxes: npt.ArrayLike, size: tuple[int, int]) -> Mask:
-    """True inside any of the boxes, shape (height, width); boxes (k, 4), or one box, or none.
+    """Return a mask that is True inside any of the boxes, shape (height, width); boxes (k, 4), or one box, or none.
 
     Raises
     ------
-    InputError : a box that is empty, inside out, or leaves the picture (all are named).
+    InputError
+        A box that is empty, inside out, or leaves the picture (all are named).
     """
     array = np.asarray(boxes, dtype=np.int64).reshape(-1, 4)
     height, width = size
@@ -220,7 +231,7 @@ def rectangles_to_mask(boxes: npt.ArrayLike, size: tuple[int, int]) -> Mask:
 
 
 def random_rectangle(size: tuple[int, int], box: Box, rng: np.random.Generator) -> Box:
-    """A rectangle of a box's height and width, anywhere in the picture with equal chance."""
+    """Return a rectangle of a box's height and width, anywhere in the picture with equal chance."""
     h, w = box[2] - box[0], box[3] - box[1]
     if not (0 < h <= size[0] and 0 < w <= size[1]):
         raise InputError(f"a box of {w}x{h} pixels does not fit into a picture of {size[1]}x{size[0]}")
@@ -229,7 +240,7 @@ def random_rectangle(size: tuple[int, int], box: Box, rng: np.random.Generator) 
 
 
 def transfer_rectangle(box: Box, from_size: tuple[int, int], to_size: tuple[int, int], area: int) -> Box:
-    """Another picture's rectangle on this picture, at a given area: the shuffled control.
+    """Return another picture's rectangle on this picture, at a given area: the shuffled control.
 
     The box is scaled with the pictures' sizes, then grown or shrunk about its own centre to the area (within half a
     pixel row or column) with its shape kept as far as the picture allows, and moved inside where it would leave.
@@ -245,7 +256,7 @@ def transfer_rectangle(box: Box, from_size: tuple[int, int], to_size: tuple[int,
 
 
 def sides_of_area(area: int, ratio: float, size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a rectangle of an area and of about a ratio height / width that fits into a size."""
+    """Return height and width of a rectangle of an area and of about a ratio height / width that fits into a size."""
     height, width = size
     if not 1 <= area <= height * width:
         raise InputError(

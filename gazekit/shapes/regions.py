@@ -24,17 +24,19 @@ class Region:
 
 
 def threshold_mask(amap: npt.ArrayLike, *, mass: float | None = None, area: float | None = None) -> Bools:
-    """The highest pixels of a map: the fewest that hold a share of its mass, or a share of its area.
+    """Return the highest pixels of a map: the fewest that hold a share of its mass, or a share of its area.
 
     Of pixels with the same value the first, row by row, are taken, so that the area is exact.
 
     Parameters
     ----------
-    mass, area : one of them, above 0 and at most 1.
+    mass, area : float, optional
+        One of them, above 0 and at most 1.
 
     Raises
     ------
-    InputError : not a map, or not exactly one share.
+    InputError
+        Not a map, or not exactly one share.
     """
     array = checked_map(amap)
     share = mass if area is None else area
@@ -52,7 +54,7 @@ def fewest_holding(array: npt.NDArray[np.floating[Any]], share: float) -> int:
 
 
 def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> Bools:
-    """The ``count`` (1 or more) highest pixels; of those with the same value the first, row by row."""
+    """Return the ``count`` (1 or more) highest pixels; of those with the same value the first, row by row."""
     level = np.partition(array, array.size - count, axis=None)[array.size - count]
     mask = np.asarray(array > level)
     mask.flat[np.flatnonzero(array == level)[: count - int(mask.sum())]] = True
@@ -60,11 +62,12 @@ def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> Bools:
 
 
 def region_of_area(amap: npt.ArrayLike, count: int) -> Mask:
-    """The ``count`` highest pixels of a map; where fewer have mass, the nearest to those that do are added.
+    """Return the ``count`` highest pixels of a map; where fewer have mass, the nearest to those that do are added.
 
     Raises
     ------
-    InputError : not a map, or a count that it does not have.
+    InputError
+        Not a map, or a count that it does not have.
     """
     array = checked_map(amap)
     if not 1 <= count <= array.size:
@@ -83,7 +86,7 @@ def region_of_map(amap: Map, shape: tuple[int, int], count: int) -> Mask:
 
 
 def shifted_region(mask: Mask, rng: np.random.Generator) -> Mask:
-    """A region moved at random, on a torus: what leaves the picture on one side enters on the other.
+    """Return a region moved at random, on a torus: what leaves the picture on one side enters on the other.
 
     The number of pixels and their layout stay the same; every shift has equal chance.
     """
@@ -91,19 +94,22 @@ def shifted_region(mask: Mask, rng: np.random.Generator) -> Mask:
 
 
 def around(mask: Mask) -> Box:
-    """The smallest box around a mask that is true somewhere."""
+    """Return the smallest box around a mask that is true somewhere."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
 def connected_regions(mask: Bools, amap: npt.ArrayLike, min_area: int = 1) -> list[Region]:
-    """The connected regions of a mask (8 neighbours), the one with the most mass first.
+    """Return the connected regions of a mask (8 neighbours), the one with the most mass first.
 
     Parameters
     ----------
-    mask : bool, shape (height, width).
-    amap : the map that the mass is of, of the same shape.
-    min_area : smaller regions are left out, in pixels.
+    mask : ndarray of bool
+        Bool, shape (height, width).
+    amap : array_like
+        The map that the mass is of, of the same shape.
+    min_area : int
+        Smaller regions are left out, in pixels.
     """
     array = checked_map(amap)
     if mask.shape != array.shape:
