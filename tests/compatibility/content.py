@@ -33,6 +33,8 @@ FIELDS = {
     "silence_ms",
     "repeat_below",
 }
+# what came with the check of tables when a dataset is opened lazily, and what names the file that now has it
+ADDED = ("tables_sha256", "digest", "subset_of")
 COLUMNS = {"rated_utc", "token_hash", "code", "expires"}
 SENTENCES = (".html", ".tex")
 TOLERANCE = 1e-9
@@ -73,7 +75,9 @@ def hdf5_content(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = {}
 
     def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        content[name] = {key: _attribute(value) for key, value in sorted(item.attrs.items())}
+        if name.split("/")[0] in ADDED:
+            return
+        content[name] = {key: _attribute(value) for key, value in sorted(item.attrs.items()) if key not in ADDED}
         if isinstance(item, h5py.Dataset):
             content[name] = [*_layout(item), _values(item), content[name]]
 
@@ -98,7 +102,7 @@ def sqlite_content(path: Path) -> dict[str, list[dict[str, Any]]]:
 def without_fields(value: Any) -> Any:
     """Return what a JSON file holds without the named fields that may differ."""
     if isinstance(value, dict):
-        return {key: without_fields(part) for key, part in value.items() if key not in FIELDS}
+        return {key: without_fields(part) for key, part in value.items() if key not in (*FIELDS, *ADDED)}
     return [without_fields(part) for part in value] if isinstance(value, list) else value
 
 
