@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gazekit.core.errors import FormatError
+from gazekit.core.errors import FormatError, MissingExtraError
 from gazekit.core.files import existing_file, whole_file, write_text
+from gazekit.core.workbook import WorkbookText, is_workbook
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +43,7 @@ _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 
 
 def read_table(path: str | Path, columns: Iterable[str], what: str = "table") -> pd.DataFrame:
-    """Read a CSV, TSV or Parquet table that must have certain columns.
+    """Read a CSV, TSV, Parquet, Excel (.xlsx) or SPSS (.sav) table that must have certain columns.
 
     Raises
     ------
@@ -56,10 +58,18 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
+        elif path.suffix == ".sav":
+            table = _read_spss(path)
         else:
             # a column of ids stays text: '007' must not become 7
             ids = dict.fromkeys(("participant", "image", "rater"), str)
-            table = pd.read_csv(path, **_layout(path), dtype=ids, keep_default_na=True)
+            workbook = is_workbook(path)
+            table = pd.read_csv(
+                io.BufferedReader(WorkbookText(path)) if workbook else path,
+                **({"sep": "\t", "encoding": "utf-8"} if workbook else _layout(path)),
+                dtype=ids,
+                keep_default_na=True,
+            )
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise FormatError(f"{path} is not a {what} that can be read: {error}") from error
     missing = [name for name in columns if name not in table.columns]
@@ -68,6 +78,18 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
             f"{path}: this {what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"it has {', '.join(map(str, table.columns[:20]))}"
         )
+    return table
+
+
+def _read_spss(path: Path) -> pd.DataFrame:
+    """Read a table of SPSS; values come as numbers, ids as text."""
+    try:
+        import pyreadstat
+    except ImportError:
+        raise MissingExtraError("pyreadstat", "files") from None
+    table: pd.DataFrame = pyreadstat.read_sav(str(path))[0]
+    for name in {"participant", "image", "rater"} & set(table.columns):
+        table[name] = [str(v).removesuffix(".0") if v == v else v for v in table[name]]
     return table
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 from gazekit.formats.importing import open_source
-from gazekit.formats.registry import UnknownFormatError, appearance, formats, supported
+from gazekit.formats.registry import UnknownFormatError, appearance, fitting, supported
 from gazekit.formats.text import Head
 from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name, written_before
 
@@ -140,7 +140,7 @@ def _expand(paths: Iterable[str | Path]) -> Iterator[Path]:
 def _inside(folder: Path) -> Iterator[Path]:
     """List the folder itself where it is of a format; else the files in it, and its folders in turn."""
     head = Head.of(folder)
-    if any(known.looks_like(head) for known in formats().values()):
+    if fitting(head):
         yield folder
         return
     for path in sorted(folder.iterdir()):

@@ -29,7 +29,7 @@ from gazekit.session.model import Calibration, TrackerInfo, Validation
 TITLE = "EyeLink ASC (edf2asc)"
 OWN_MESSAGES = r"!CAL|!MODE|RECCFG|ELCLCFG|ELCL_|GAZE_COORDS|DISPLAY_COORDS|THRESHOLDS|VALIDATE|DRIFTCORRECT|CAMERA_"
 _LINES = 1 << 16
-_COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
+COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
 _DATE, _MODEL = r"^\*\* DATE:\s*(.+)$", r"^\*\*\s*(EYELINK.+)$"
 _OFFSET = re.compile(r"(-\d+(?:\.\d+)?)\s+")
 _CALIBRATION = re.compile(r"!CAL CALIBRATION .*?(?P<verdict>GOOD|FAIR|POOR|FAILED|ABORTED)")
@@ -52,11 +52,8 @@ def looks_like(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of a file."""
-    coords = _COORDS.search(head.text)
-    corner, sizes = (0.0, 0.0), {}
-    if coords is not None:
-        left, top, right, bottom = map(float, coords.groups())
-        corner, sizes = (left, top), {"width_px": _pixels(left, right), "height_px": _pixels(top, bottom)}
+    coords = COORDS.search(head.text)
+    corner, sizes = screen_of(coords)
     draft = request.draft(head, sizes, started_utc=_fact(head, _DATE))
     lines = _Lines(draft.screen, corner)
     with open(head.path, "rb") as file:
@@ -86,10 +83,35 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.notes.append("pupil sizes are in the tracker's own unit and were left out")
 
 
+def screen_of(coords: re.Match[str] | None) -> tuple[tuple[float, float], dict[str, float]]:
+    """Return the corner and the size in pixels of a screen that a message of coordinates describes."""
+    if coords is None:
+        return (0.0, 0.0), {}
+    left, top, right, bottom = map(float, coords.groups())
+    return (left, top), {"width_px": _pixels(left, right), "height_px": _pixels(top, bottom)}
+
+
 def _pixels(first: float, last: float) -> float:
     """Count the pixels between two coordinates; some experiments give the number of pixels for the last one."""
     size = round(last - first) + 1.0
     return size - 1 if size % 2 and not (size - 1) % 8 else size
+
+
+def note_message(time_us: int, text: str, draft: Draft) -> bool:
+    """Keep a message, and the calibration or validation that it tells of.
+
+    A leading negative number says how many milliseconds earlier its event was; returns whether there was one.
+    """
+    offset = _OFFSET.match(text)
+    if offset:
+        time_us, text = time_us + round(1000 * float(offset[1])), text[offset.end() :]
+    draft.messages.append((time_us, text))
+    if match := _VALIDATION.search(text):
+        row = {"eye": match["eye"].lower(), "accuracy_deg": float(match["mean"]), "max_deg": float(match["max"])}
+        draft.validations.append(Validation(time_us, pd.DataFrame([row]), match["verdict"] in ("GOOD", "FAIR")))
+    elif match := _CALIBRATION.search(text):
+        draft.calibrations.append(Calibration(time_us, match["verdict"].lower()))
+    return offset is not None
 
 
 @dataclass
@@ -113,7 +135,8 @@ class _Lines:
         kind = words[0]
         if kind == "MSG" and len(words) > 1:
             parts = line.decode("utf-8", "replace").split(None, 2)
-            self._message(_us(words[1]), parts[2].rstrip("\r\n") if len(parts) > 2 else "", draft)
+            text = parts[2].rstrip("\r\n") if len(parts) > 2 else ""
+            self.offsets += note_message(_us(words[1]), text, draft)
         elif kind == "SAMPLES":
             yield from self.flush(draft)
             self.eyes = tuple(side for side in ("LEFT", "RIGHT") if side in words)
@@ -123,19 +146,6 @@ class _Lines:
                 raise FormatError(f"the samples are {words[1]}, not GAZE; convert the EDF file with gaze coordinates")
         elif kind in _EVENTS or (kind[:1] == "E" and f"S{kind[1:]}" in _EVENTS):
             self._mark(kind, words[1:2] == ["R"])
-
-    def _message(self, time_us: int, text: str, draft: Draft) -> None:
-        """Keep a message; a leading negative number says how many milliseconds earlier its event was."""
-        if match := _OFFSET.match(text):
-            time_us, text = time_us + round(1000 * float(match[1])), text[match.end() :]
-            self.offsets += 1
-        draft.messages.append((time_us, text))
-        if match := _VALIDATION.search(text):
-            row = {"eye": match["eye"].lower(), "accuracy_deg": float(match["mean"]), "max_deg": float(match["max"])}
-            passed = match["verdict"] in ("GOOD", "FAIR")
-            draft.validations.append(Validation(time_us, pd.DataFrame([row]), passed))
-        elif match := _CALIBRATION.search(text):
-            draft.calibrations.append(Calibration(time_us, match["verdict"].lower()))
 
     def flush(self, draft: Draft) -> Iterator[Part]:
         """Hand on the lines that wait, as a part."""

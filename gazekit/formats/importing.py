@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.core.errors import FormatError, InputError, unknown_name
+from gazekit.core.errors import FormatError, GazekitError, InputError, unknown_name
 from gazekit.core.files import provenance, sha256
 from gazekit.formats import eye_movements
 from gazekit.formats.registry import detect, named
@@ -25,9 +25,7 @@ from gazekit.screen import Screen
 from gazekit.session.model import Session
 from gazekit.session.session_file import SCHEMA
 
-# what readers and the libraries under them raise at bytes that make no sense
 _PATTERNS = ("onset", "offset")  # of messages when a picture comes and goes, for every format
-_DAMAGE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RuntimeError, OSError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,9 @@ class Source:
             for part in read(self.head, self.request, **{n: v for n, v in self.options.items() if n in own}):
                 part.draft.account.count(part.recording, part.streams.get(eye_movements.STREAM))
                 yield part
-        except _DAMAGE as error:
+        except GazekitError:
+            raise
+        except Exception as error:  # readers and the libraries under them raise anything at bytes that make no sense
             raise FormatError(
                 f"{self.head.path} is damaged, or is not {named(self.format).TITLE}: {type(error).__name__}: {error}"
             ) from error

@@ -6,6 +6,7 @@ A format is a module (or an object) with ``TITLE``, ``looks_like(head) -> bool``
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Iterator
@@ -64,7 +65,7 @@ def detect(head: Head) -> str:
     FormatError
         None, with what the file looks like and what is supported; or more than one.
     """
-    names = [name for name, known in formats().items() if known.looks_like(head)]
+    names = fitting(head)
     if len(names) == 1:
         return names[0]
     if names:
@@ -72,6 +73,16 @@ def detect(head: Head) -> str:
     raise UnknownFormatError(
         f"{head.path} is of no known format: it looks like {appearance(head)}. Supported:\n{supported()}"
     )
+
+
+def fitting(head: Head) -> list[str]:
+    """List the formats that a file or folder may have; a damaged file has none."""
+    names = []
+    for name, known in formats().items():
+        with contextlib.suppress(Exception):  # libraries raise anything at bytes that make no sense
+            if known.looks_like(head):
+                names.append(name)
+    return names
 
 
 def supported() -> str:
@@ -122,9 +133,8 @@ _TABLES = {  # tables that are no samples, by words in their header
 _MAGIC = {
     b"gazekit session file": "a session file of gazekit: there is nothing to import",
     b"\x89HDF": "an HDF5 file without the groups that are known",
-    b"PK\x03\x04": "a ZIP archive (or an Excel workbook): unpack it, or export text",
+    b"PK\x03\x04": "a ZIP archive: unpack it, or export text",
     b"\x1f\x8b": "a gzip archive: unpack it first",
-    b"SR_RESEARCH_COMB_FILE": "an EyeLink EDF file: convert it to ASC with SR Research's edf2asc",
     b"PAR1": "a Parquet file that no session was exported to",
     b"SQLite format 3": "an SQLite database",
     b"\x89PNG": "a PNG picture",

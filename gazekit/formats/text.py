@@ -6,7 +6,7 @@ import codecs
 import functools
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file
 from gazekit.core.types import Bools, Floats, Index
+from gazekit.core.workbook import WorkbookText, is_workbook
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 1 << 20
 BLOCK_BYTES = 4 << 20
+LINES = 1 << 16
 NULLS = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "None", "-", "."]
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -41,11 +43,14 @@ class Head:
         Its first bytes (at most 1 MiB); empty for a folder.
     names : frozenset[str]
         Paths of the files in the folder, relative to it, with ``/``; empty for a file.
+    workbook : bool
+        The file is an Excel workbook, and ``start`` the beginning of its first sheet as text.
     """
 
     path: Path
     start: bytes = b""
     names: frozenset[str] = frozenset()
+    workbook: bool = False
 
     @classmethod
     def of(cls, path: str | Path) -> Head:
@@ -54,7 +59,17 @@ class Head:
         if path.is_dir():
             return cls(path, names=frozenset(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()))
         with open(existing_file(path, "gaze file"), "rb") as file:
-            return cls(path, file.read(HEAD_BYTES))
+            start = file.read(HEAD_BYTES)
+        if not (start.startswith(b"PK") and is_workbook(path)):
+            return cls(path, start)
+        try:
+            return cls(path, io.BufferedReader(WorkbookText(path)).read(HEAD_BYTES), workbook=True)
+        except OSError as error:
+            raise FormatError(f"{path} is damaged: {error}") from error
+
+    def content(self) -> str | io.RawIOBase:
+        """Return what pyarrow reads the text of: the file, or the first sheet of a workbook."""
+        return WorkbookText(self.path) if self.workbook else str(self.path)
 
     @functools.cached_property
     def encoding(self) -> str:
@@ -198,7 +213,7 @@ class Table:
                 decimal_point=decimal,
             ),
         }
-        source = _AsUtf8(self.head) if lenient else str(self.head.path)
+        source = _AsUtf8(self.head) if lenient and not self.head.workbook else self.head.content()
         for batch in csv.open_csv(source, **options):
             yield self._without_words(batch, {name: wanted[name] for name in as_words}, decimal) if lenient else batch
 
@@ -220,7 +235,7 @@ class Table:
 
     def decimal_comma(self, types: Mapping[str, str]) -> bool:
         """Tell whether the numbers have decimal commas, by the first number that has a decimal sign."""
-        if self.separator == ",":
+        if self.separator == "," or self.head.workbook:
             return False
         columns = [n for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
         with open(self.head.path, encoding=self.head.encoding, errors="replace", newline=None) as file:
@@ -237,13 +252,19 @@ class Table:
         """Note columns and rows in an account; rows are counted there already where a file has several recordings."""
         account.rows = account.rows or self.rows
         account.taken, account.ignored = list(self.taken), [n for n in self.names if n and n not in self.taken]
+        account.damaged |= self._damage()
+
+    def _damage(self) -> dict[str, int]:
+        """Count the lines that were left out; the last of the file may have been cut off."""
+        if not self.bad_rows or self.head.workbook:
+            return {"rows that cannot be read": self.bad_rows} if self.bad_rows else {}
         with open(self.head.path, "rb") as file:
             file.seek(max(0, self.head.path.stat().st_size - (1 << 16)))
             tail = file.read()
         last = tail.decode(self.head.encoding, "replace").splitlines()[-1] if tail else ""
         cut = bool(self._last_bad) and not tail.endswith((b"\n", b"\r", b"\n\0", b"\r\0")) and last == self._last_bad
         reasons = {"last line that was cut off": int(cut), "rows that cannot be read": self.bad_rows - cut}
-        account.damaged |= {reason: number for reason, number in reasons.items() if number}
+        return {reason: number for reason, number in reasons.items() if number}
 
     def notes(self) -> list[str]:
         """Say what had to be left out."""
@@ -284,6 +305,49 @@ class _AsUtf8(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+class LineNumbers:
+    """Lines of samples among others, gathered and read as numbers many at a time."""
+
+    def __init__(self, names: Sequence[str], wanted: Sequence[str], texts: Sequence[str] = ()) -> None:
+        self.names, self._wanted, self._texts = list(names), list(wanted), list(texts)
+        self._rows: list[list[str]] = []
+        self.bad = 0
+        self.cut = 0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, line: str) -> bool:
+        """Add a line; tell whether so many wait that they should be taken."""
+        cells = line.rstrip("\r\n").split("\t")
+        if len(cells) < len(self.names):
+            self.cut += not line.endswith(("\n", "\r"))
+            self.bad += line.endswith(("\n", "\r"))
+        else:
+            self._rows.append(cells)
+        return len(self._rows) >= LINES
+
+    def words(self, name: str) -> list[str]:
+        """Return a column of the lines that wait, as text."""
+        at = self.names.index(name)
+        return [row[at] for row in self._rows]
+
+    def take(self) -> dict[str, Floats]:
+        """Return the columns of the lines that wait; what is no number is NaN."""
+        import pandas as pd
+
+        table = pd.DataFrame({name: self.words(name) for name in self._wanted})
+        self._rows = []
+        return {name: pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in self._wanted}
+
+    def describe(self, account: Account) -> None:
+        """Note the columns and the lines that were left out in an account."""
+        account.taken = [*self._wanted, *self._texts]
+        account.ignored = [name for name in self.names if name not in account.taken]
+        reasons = {"last line that was cut off": self.cut, "lines of another length": self.bad}
+        account.damaged |= {reason: number for reason, number in reasons.items() if number}
 
 
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"

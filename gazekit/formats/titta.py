@@ -86,7 +86,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.account.ignored = sorted(set(gaze) - set(draft.account.taken))
     draft.account.know("time", "us", "format")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
-    yield Part(draft, GazeRecording(device, system, *(_eye(gaze, side) for side in ("left", "right"))))
+    yield Part(draft, GazeRecording(device, system, *(sdk_eye(gaze, side) for side in ("left", "right"))))
 
 
 def read_frame(group: h5py.Group) -> Columns:
@@ -132,7 +132,8 @@ def _stamps(gaze: Columns, head: Head) -> tuple[Index, Index]:
     return gaze["system_time_stamp"].astype(np.int64), gaze["device_time_stamp"].astype(np.int64)
 
 
-def _eye(gaze: Columns, side: str) -> Eye:
+def sdk_eye(gaze: Columns, side: str) -> Eye:
+    """Make an eye of the columns of the Tobii Pro SDK, as far as they are there."""
     n = len(gaze["system_time_stamp"])
 
     def number(name: str) -> Floats:

@@ -11,7 +11,35 @@ from gazekit.core.errors import FormatError
 from gazekit.formats import import_recording
 from gazekit.session import Session, open_session, write_session
 
-KINDS = ["bids", "eyelink", "gazepoint", "plain", "prolab", "prolab utf-16", "pupil", "studio", "titta", "tx300"]
+KINDS = [
+    "bids",
+    "edf",
+    "eprime",
+    "eyelink",
+    "gazepoint",
+    "glasses 2",
+    "glasses 3",
+    "glasses neon",
+    "iohub",
+    "iohub csv",
+    "plain",
+    "prolab",
+    "prolab utf-16",
+    "prolab xlsx",
+    "pupil",
+    "pygaze",
+    "smi idf",
+    "smi begaze",
+    "studio",
+    "studio xlsx",
+    "titta",
+    "titta-matlab",
+    "tobii-sdk",
+    "tobii-sdk tuples",
+    "tx300",
+    "webgazer",
+    "xdf",
+]
 S = ["--screen-mm", "527x296", "--distance-mm", "630"]
 R = ["--screen", "1920x1080"]
 

@@ -18,7 +18,21 @@ from gazekit.formats.batch import import_files, unique_stems
 from gazekit.formats.text import Head
 
 SIZES = {"width_px": 1920, "height_px": 1080, "width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
-NAMES = ["bids", "eyelink", "gazepoint", "plain", "prolab", "pupil", "studio", "tables", "titta", "tx300"]
+NAMES = [
+    "bids",
+    "edf",
+    "eprime",
+    "eyelink",
+    "gazepoint",
+    "glasses",
+    "iohub",
+    "plain",
+    "prolab",
+    "pupil",
+    "pygaze",
+    "smi",
+]
+NAMES += ["studio", "tables", "titta", "titta-matlab", "tobii-sdk", "tx300", "webgazer", "xdf"]
 
 
 def test_formats_that_are_installed() -> None:
@@ -42,7 +56,6 @@ def test_formats_that_are_installed() -> None:
         (b"Recording,TOI,Total_duration_of_fixations.ray\na,b,1\n", "a table of metrics of areas or times of interest"),
         (b"timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n1,2,3\n", "a table of movements of the head"),
         (b"Dear reader,\nhello", "text that begins with 'Dear reader,'"),
-        (b"SR_RESEARCH_COMB_FILE\0\0", "an EyeLink EDF file: convert it to ASC with SR Research's edf2asc"),
         (b"PK\x03\x04rest", "a ZIP archive"),
         (b"gazekit session file, sha256 0", "a session file of gazekit: there is nothing to import"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),

@@ -1,0 +1,86 @@
+"""jsPsych with WebGazer: the JSON of its data (jsPsych documentation, extension ``webgazer``).
+
+Every trial with ``webgazer_data`` holds points ``x``, ``y`` in pixels of the browser's window and ``t`` in milliseconds
+from the trial's beginning; the trial ends at ``time_elapsed``. A trial's ``stimulus`` is its picture, and
+``webgazer_targets`` say where things stood.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gazekit.core.errors import FormatError
+from gazekit.formats.columns import eye, point, recording, whole_us
+from gazekit.formats.session_builder import Part, Request
+from gazekit.formats.stimuli import Shown
+from gazekit.formats.text import Head
+from gazekit.gaze import Eye
+from gazekit.session.model import TrackerInfo
+
+TITLE = "jsPsych with WebGazer (JSON)"
+_NAMES = ("subject", "participant", "subject_id", "participant_id", "prolific_pid", "PROLIFIC_PID", "workerId")
+
+
+def looks_like(head: Head) -> bool:
+    """Tell whether a file has this layout."""
+    return head.text.lstrip()[:1] == "[" and '"webgazer_data"' in _whole(head)
+
+
+def read(head: Head, request: Request) -> Iterator[Part]:
+    """Read the samples of all trials; the window's size must be given as the screen's."""
+    trials = [trial for trial in json.loads(_whole(head)) if isinstance(trial, dict)]
+    shown_by = next((str(t[name]) for t in trials for name in _NAMES if t.get(name)), "")
+    draft = request.draft(head, who=shown_by, tracker=TrackerInfo(kind="webgazer"))
+    draft.account.know("time", "ms from each trial's beginning, added to time_elapsed", "format")
+    draft.account.know("gaze", "pixels of the browser's window from its top left, y downward", "format")
+    shown, rows = Shown(draft.screen), []
+    for trial in trials:
+        points = trial.get("webgazer_data") or []
+        if not points:
+            continue
+        length = float(trial.get("rt") or points[-1]["t"])
+        start = float(trial.get("time_elapsed", 0)) - max(length, float(points[-1]["t"]))
+        rows += [(start + float(p["t"]), float(p["x"]), float(p["y"])) for p in points]
+        name = _picture(trial.get("stimulus"))
+        if name:
+            shown.start(name, round(1000 * start))
+            shown.intervals[-1][2] = round(1000 * (start + max(length, float(points[-1]["t"])))) + 1
+            _place(shown, name, trial.get("webgazer_targets"))
+    if not rows:
+        raise FormatError(f"{head.path}: no trial has points in webgazer_data")
+    time, x, y = np.array(rows, dtype=np.float64).T
+    draft.stimuli = shown.rows()
+    draft.account.rows, draft.account.taken = len(time), ["t", "x", "y"]
+    gaze = point(x, y) / (draft.screen.width_px, draft.screen.height_px)
+    yield Part(draft, recording(whole_us(time, "ms"), eye(gaze), Eye.missing(len(time))))
+
+
+def _whole(head: Head) -> str:
+    return head.path.read_text(head.encoding, "replace")
+
+
+def _picture(stimulus: Any) -> str:
+    """Return the picture's file: a trial's stimulus is its address, or a piece of HTML that shows it."""
+    if not isinstance(stimulus, str):
+        return ""
+    source = re.search(r"""src=['"]([^'"]+)""", stimulus)
+    name = source[1] if source else stimulus
+    return name if re.search(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", name, re.IGNORECASE) else ""
+
+
+def _place(shown: Shown, name: str, targets: Any) -> None:
+    """Note where a picture stood, where the trial has it among its targets."""
+    box = next((value for key, value in (targets or {}).items() if "img" in key or "stimulus" in key), None)
+    if box and min(box.get("width", 0), box.get("height", 0)) > 0:
+        place = {
+            "x": float(box["x"]),
+            "y": float(box["y"]),
+            "width": float(box["width"]),
+            "height": float(box["height"]),
+        }
+        shown.geometry[name] = place | {"picture_width": round(box["width"]), "picture_height": round(box["height"])}
