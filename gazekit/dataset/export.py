@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.drawing import sheet
-from gazekit.core.errors import ConfigError, InputError, OutputError, unknown_name
-from gazekit.core.files import whole_file
+from gazekit.core.errors import ConfigError, OutputError, unknown_name
+from gazekit.core.files import file_names, whole_file, whole_folder
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Mask, Pixels
@@ -64,39 +66,43 @@ def export_folder(
     conditions: Sequence[str] = (),
     look: MaskStyle = MaskStyle(),
 ) -> Path:
-    """Write ``pictures/`` as they were, and ``ratings.csv``, ``splits.csv``, ``fixations.csv``, and the masks.
+    """Write a folder of ``pictures/`` as they were, with tables and masks that `gazekit build-dataset` reads.
 
-    Masks are ``rectangles.csv``; where they are regions, ``masks/<condition>/*.png``: white is kept. Masked pictures of
-    the ``conditions`` go to ``masked/<condition>``. The tables are ones that `gazekit build-dataset` reads. Pictures
-    that are there already with the same bytes are kept.
+    ``pictures.csv`` says which file is which picture: an id that cannot be a file name gets another one, and no two
+    get the same. Beside it are ``ratings.csv``, ``splits.csv``, ``fixations.csv`` and ``rectangles.csv``, or where
+    masks are regions ``masks/<condition>/*.png``: white is kept. Masked pictures of the ``conditions`` go to
+    ``masked/<condition>``. The folder is there when it is whole.
 
     Raises
     ------
     InputError
-        A picture's id cannot be a file name, an unknown condition.
+        An unknown condition.
+    OutputError
+        There is such a folder already, or it cannot be written.
     """
-    out, rows = Path(out), _rows(dataset, indices)
+    rows = _rows(dataset, indices)
     masks_of = [name for name in conditions if name != "original"]
     _check_conditions(dataset, masks_of or ["original"])
-    for i in track(rows, "writing", len(rows)):
-        target = out / "pictures" / _file_name(dataset.ids[i])
-        encoded = dataset.encoded(i)
-        if not (target.is_file() and target.read_bytes() == encoded):
-            with whole_file(target) as temporary:
-                temporary.write_bytes(encoded)
     images = [dataset.ids[i] for i in rows]
-    write_table(histogram_table(images, dataset.counts[rows]), out / "ratings.csv", dataset.provenance)
-    write_table(pd.DataFrame({"image": images} | _split_names(dataset, rows)), out / "splits.csv")
-    if dataset.mask_kind == "region":
-        _write_masks(dataset, out / "masks", rows)
-    else:
-        write_table(_rectangles(dataset, rows), out / "rectangles.csv")
-    if masks_of:
-        export_images(dataset, out / "masked", rows, conditions=masks_of, look=look)
-    if dataset.map_size:
-        tables = [dataset.fixations_of(i).assign(image=dataset.ids[i]) for i in rows]
-        write_table(pd.concat(tables, ignore_index=True), out / "fixations.csv")
-    return out
+    names = file_names(images)
+    with whole_folder(out) as folder:
+        (folder / "pictures").mkdir()
+        for i in track(rows, "writing", len(rows)):
+            (folder / "pictures" / names[dataset.ids[i]]).write_bytes(dataset.encoded(i))
+        files = [f"pictures/{names[image]}" for image in images]
+        write_table(pd.DataFrame({"image": images, "file": files}), folder / "pictures.csv")
+        write_table(histogram_table(images, dataset.counts[rows]), folder / "ratings.csv", dataset.provenance)
+        write_table(pd.DataFrame({"image": images} | _split_names(dataset, rows)), folder / "splits.csv")
+        if dataset.mask_kind == "region":
+            _write_masks(dataset, folder / "masks", rows)
+        else:
+            write_table(_rectangles(dataset, rows), folder / "rectangles.csv")
+        if masks_of:
+            export_images(dataset, folder / "masked", rows, conditions=masks_of, look=look)
+        if dataset.map_size:
+            tables = [dataset.fixations_of(i).assign(image=dataset.ids[i]) for i in rows]
+            write_table(pd.concat(tables, ignore_index=True), folder / "fixations.csv")
+    return Path(out)
 
 
 def export_webdataset(
@@ -123,7 +129,7 @@ def export_webdataset(
     _check_conditions(dataset, conditions)
     if per_tar < 1:
         raise ConfigError(f"per_tar must be 1 or more; found {per_tar}")
-    written = []
+    written: list[Path] = []
     chunks = [rows[n : n + per_tar] for n in range(0, len(rows), per_tar)]
     for n, chunk in enumerate(chunks):
         target = out.with_name(f"{out.stem}-{n:06d}.tar")
@@ -150,7 +156,7 @@ def export_images(
 ) -> list[Path]:
     """Write masked pictures as files, ``<out>/<condition>/<picture>.png`` (or .jpg), in the pictures' own size.
 
-    Pictures that nobody looked at have no masks, and are left out.
+    Pictures that nobody looked at have no masks, and are left out. A condition's folder is there when it is whole.
 
     Parameters
     ----------
@@ -162,28 +168,26 @@ def export_images(
     Raises
     ------
     InputError
-        An unknown condition, an id that cannot be a file name, two pictures that would get one name.
+        An unknown condition or picture format.
+    OutputError
+        There is such a folder already, or it cannot be written.
     """
-    out, rows = Path(out), _rows(dataset, indices)
+    rows = _rows(dataset, indices)
     _check_conditions(dataset, conditions)
     if kind not in ("png", "jpg"):
         raise unknown_name("picture format", kind, ("png", "jpg"))
-    names = _names(dataset, rows)
+    names = _stems(dataset, rows)
+    folders: dict[str, Path] = {}
 
-    def write(job: tuple[str, int, str]) -> Path:
-        condition, i, name = job
-        target = out / condition / f"{name}.{kind}"
-        with whole_file(target) as temporary:
-            temporary.write_bytes(encode(masked(dataset, i, condition, look, size), kind))
-        return target
+    def write(job: tuple[str, int]) -> Path:
+        condition, i = job
+        name = f"{names[i]}.{kind}"
+        (folders[condition] / name).write_bytes(encode(masked(dataset, i, condition, look, size), kind))
+        return Path(out) / condition / name
 
-    jobs = [
-        (condition, i, name)
-        for condition in conditions
-        for i, name in zip(rows, names, strict=True)
-        if condition == "original" or dataset.viewers[i]
-    ]
-    with ThreadPoolExecutor(workers) as pool:
+    jobs = [(c, i) for c in dict.fromkeys(conditions) for i in rows if c == "original" or dataset.viewers[i]]
+    with ExitStack() as whole, ThreadPoolExecutor(workers) as pool:
+        folders |= {c: whole.enter_context(whole_folder(Path(out) / c)) for c in dict.fromkeys(conditions)}
         return list(track(pool.map(write, jobs), "writing", len(jobs)))
 
 
@@ -247,12 +251,12 @@ def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: MaskStyle
 
 
 def _write_masks(dataset: Dataset, out: Path, rows: Sequence[int]) -> None:
-    names = _names(dataset, rows)
-    looked_at = [(i, name) for i, name in zip(rows, names, strict=True) if dataset.viewers[i]]
+    names = _stems(dataset, rows)
+    looked_at = [i for i in rows if dataset.viewers[i]]
     for condition in dataset.conditions[1:]:
-        for i, name in track(looked_at, f"masks {condition}", len(looked_at)):
-            with whole_file(out / condition / f"{name}.png") as temporary:
-                temporary.write_bytes(_mask_file(dataset.mask(i, condition)))
+        (out / condition).mkdir(parents=True)
+        for i in track(looked_at, f"masks {condition}", len(looked_at)):
+            (out / condition / f"{names[i]}.png").write_bytes(_mask_file(dataset.mask(i, condition)))
 
 
 def _mask_file(mask: Mask) -> bytes:
@@ -261,10 +265,12 @@ def _mask_file(mask: Mask) -> bytes:
     return bytes(data)
 
 
-def _names(dataset: Dataset, rows: Sequence[int]) -> list[str]:
-    """Return file names without suffix; with it where a.jpg and a.png are to stay apart."""
-    names = [Path(_file_name(dataset.ids[i])).with_suffix("").name for i in rows]
-    return names if len(set(names)) == len(names) else [_file_name(dataset.ids[i]) for i in rows]
+def _stems(dataset: Dataset, rows: Sequence[int]) -> dict[int, str]:
+    """Return each picture's file name without suffix; with it where a.jpg and a.png are to stay apart."""
+    names = file_names(dataset.ids[i] for i in rows)
+    stems = {i: Path(names[dataset.ids[i]]).stem for i in rows}
+    alike = Counter(stem.casefold() for stem in stems.values())
+    return {i: stem if alike[stem.casefold()] == 1 else names[dataset.ids[i]] for i, stem in stems.items()}
 
 
 def _rows(dataset: Dataset, indices: npt.ArrayLike | None) -> list[int]:
@@ -277,14 +283,6 @@ def _check_conditions(dataset: Dataset, conditions: Sequence[str]) -> None:
     for condition in conditions:
         if condition not in dataset.conditions:
             raise unknown_name("condition", condition, dataset.conditions)
-
-
-def _file_name(image: str) -> str:
-    """Return the id as a file name: ids with folders in them are made flat; one that leads elsewhere is refused."""
-    flat = image.replace("/", "__").replace("\\", "__")
-    if flat in ("", ".", "..") or any(sign in flat for sign in '<>:"|?*\0'):
-        raise InputError(f"the picture id {image!r} cannot be a file name")
-    return flat
 
 
 def _split_names(dataset: Dataset, rows: Sequence[int]) -> dict[str, list[str]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,14 +14,14 @@ import pandas as pd
 import pytest
 
 from gazekit.attention.fixation_io import read_fixations
-from gazekit.core.errors import InputError
+from gazekit.core.errors import InputError, OutputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
 from gazekit.dataset.plots import plot_samples, plot_scores, sample_rows
 from gazekit.dataset.rating_formats import read_ratings
 from gazekit.dataset.sources import read_scheme
 from gazekit.dataset.subset_merge import chosen, merge, subset
-from gazekit.pictures import Picture, read_picture
+from gazekit.pictures import Picture, list_pictures, read_picture
 from gazekit.shapes.masks import apply_mask
 from tests.fixtures.command_line import gazekit
 from tests.fixtures.dataset_collection import Collection, cut_photographs, made_up_ratings, same_rows
@@ -143,14 +145,65 @@ def test_masked_pictures_are_written_as_files(dataset: Dataset, tmp_path: Path) 
         export_images(dataset, tmp_path / "i", [2], kind="tiff")
 
 
-def test_ids_that_lead_elsewhere_are_no_file_names(collection: Collection, tmp_path: Path) -> None:
-    pictures = [Picture("..", collection.pictures[0].file), Picture("a/b.jpg", collection.pictures[1].file)]
-    path = build_dataset(pictures, None, made_up_ratings(["..", "a/b.jpg"]), tmp_path / "d.h5")
-    dataset = open_dataset(path)
-    with pytest.raises(InputError, match=r"'\.\.' cannot be a file name"):
-        export_folder(dataset, tmp_path / "f")
-    export_folder(dataset, tmp_path / "f", [1])
-    assert [f.name for f in (tmp_path / "f" / "pictures").iterdir()] == ["a__b.jpg"]
+AWKWARD = [
+    "..",
+    "a/b.jpg",
+    "a_b.jpg",
+    "a,b.jpg",
+    "A_b.jpg",
+    "a b.png",
+    'a"b.jpg',
+    "con.jpg",
+    "é.jpg",
+    "e\u0301.jpg",
+    "x" * 300,
+]
+
+
+@pytest.mark.parametrize("mask", ["rectangle", "region"])
+def test_ids_and_files_are_one_to_one(collection: Collection, tmp_path: Path, mask: str) -> None:
+    pictures = [Picture(image, p.file) for image, p in zip(AWKWARD, collection.pictures, strict=False)]
+    names = {p.image: image for image, p in zip(AWKWARD, collection.pictures, strict=False)}
+    looks = collection.fixations[collection.fixations["image"].isin(list(names))].replace({"image": names})
+    ratings = made_up_ratings(AWKWARD)
+    spec = DatasetSpec(sigma_px=12.0, mask=mask, near_duplicates=None)
+    dataset = open_dataset(build_dataset(pictures, looks, ratings, tmp_path / "d.h5", spec))
+    out = export_folder(dataset, tmp_path / "f", conditions=("human", "centre"))
+    for folder in (out / "pictures", out / "masked" / "human", out / "masked" / "centre"):
+        files = [f.name for f in folder.iterdir()]
+        assert len({name.casefold() for name in files}) == len(AWKWARD)
+        assert max(len(name.encode()) for name in files) < 255
+        assert not any(set(name) & set('/\\<>:"|?*,') for name in files)
+    again = build_dataset(
+        list_pictures(out / "pictures.csv"),
+        read_fixations(out / "fixations.csv"),
+        read_ratings(out / "ratings.csv")[0],
+        tmp_path / "again.h5",
+        spec,
+    )
+    same_rows(open_dataset(again), dataset, list(range(len(AWKWARD))))
+
+
+@pytest.mark.parametrize("export", [export_folder, export_images], ids=["folder", "images"])
+def test_an_export_is_whole_or_not_there(
+    collection: Collection, tmp_path: Path, export: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset(collection.build(tmp_path / "d.h5"))
+    encoded = Dataset.encoded
+
+    def fails(self: Dataset, i: int) -> bytes:
+        if i == 20:
+            raise OSError(28, "No space left on device")
+        return encoded(self, i)
+
+    monkeypatch.setattr(Dataset, "encoded", fails)
+    with pytest.raises(OutputError, match="No space left"):
+        export(dataset, tmp_path / "f", conditions=("human",))
+    assert not list((tmp_path / "f").glob("*")), "nothing is left, hidden or not"
+    monkeypatch.undo()
+    export(dataset, tmp_path / "f", conditions=("human",))
+    with pytest.raises(OutputError, match="never overwritten"):
+        export(dataset, tmp_path / "f", conditions=("human",))
 
 
 def test_plots_are_pictures_and_repeat(dataset: Dataset, tmp_path: Path) -> None:
@@ -344,7 +397,7 @@ def test_what_options_say_is_taken(study: Path, collection: Collection, capfd: p
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["dataset", "export", "{d}", "--out", "{d}"], "cannot be"),
+        (["dataset", "export", "{d}", "--out", "{d}"], "exists already"),
         (["dataset", "export", "{d}", "--out", "x.tar.gz"], "neither a folder nor name.tar"),
         (["dataset", "plot", "{d}", "--out", "{d}"], "cannot be"),
         (["export-images", "{d}", "--out", "{d}"], "cannot be"),
