@@ -72,8 +72,10 @@ def count(ratings: Ratings, scale: int) -> Index:
 def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
     """Compute counts, moments, intervals and smoothed distributions of histograms, shape (N, K), as columns.
 
-    The t interval is mean +- t(n - 1) s / sqrt(n). The Dirichlet interval is of the mean under `posterior`: a beta
-    distribution on [1, K] of that mean's own mean and variance. The smoothed distribution is the posterior's mean.
+    The t interval is mean +- t(n - 1) s / sqrt(n); where all agree, s is that of a picture with one rating a point
+    off, since ten people who agree do not make it certain that everybody would. The Dirichlet interval is of the mean
+    under `posterior`: a beta distribution on [1, K] of that mean's own mean and variance. The smoothed distribution is
+    the posterior's mean.
     """
     scale = counts.shape[1]
     score = np.arange(1, scale + 1)
@@ -82,7 +84,8 @@ def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
         mean = counts @ score / n
         squares = np.maximum(counts @ score**2 - n * mean**2, 0.0)
         sample = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
-        half = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * sample / np.sqrt(n)
+        spread = np.sqrt(np.maximum(squares, (n - 1) / n) / np.where(n > 1, n - 1, np.nan))
+        half = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * spread / np.sqrt(n)
     low, high = dirichlet_interval(counts, confidence)
     columns: dict[str, Floats | Index] = {f"c{k}": counts[:, k - 1] for k in score}
     columns |= {"mean": mean, "std": np.sqrt(squares / np.where(n > 0, n, np.nan)), "sd_sample": sample}
@@ -102,13 +105,17 @@ def posterior(counts: Index) -> Floats:
 
 
 def dirichlet_interval(counts: Index, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """Compute the interval of the mean score under `posterior`: lower and upper ends, each of shape (N,)."""
+    """Compute the interval of the mean score under `posterior`: lower and upper ends, each of shape (N,).
+
+    The spread is estimated from the same n ratings; so, as in the t interval, they count as n - 1.
+    """
     scale = counts.shape[1]
     score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives
     weight = posterior(counts)
     total = weight.sum(axis=1)
     mean = weight @ score / total
-    variance = (weight @ score**2 / total - mean**2) / (total + 1)
+    n = counts.sum(axis=1)
+    variance = (weight @ score**2 / total - mean**2) / (total * np.maximum(n - 1, 0.5) / np.maximum(n, 1) + 1)
     size = mean * (1 - mean) / variance - 1
     tail = (1 - confidence) / 2
     low = stats.beta.ppf(tail, mean * size, (1 - mean) * size)

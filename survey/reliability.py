@@ -102,13 +102,72 @@ def repeats(table: pd.DataFrame) -> Repeats:
     return Repeats(float(len(both)), correlation, float(np.mean(np.abs(first - again))))
 
 
+@dataclass(frozen=True)
+class Components:
+    """Variances of pictures, of raters' levels, and of what is left; and how a mean over raters carries the last two.
+
+    ``rater_share`` is the part of the raters' variance that differs between the pictures' means: 0 where everybody
+    rates everything (a rater's level then shifts all pictures alike), about 1 / n where raters see few pictures.
+    """
+
+    picture: float
+    rater: float
+    residual: float
+    rater_share: float
+    residual_share: float  # mean of 1 / n over pictures
+
+    @property
+    def icc_consistency(self) -> float:
+        """Return ICC(C,k): the reliability of the observed means, whatever the level of each rater."""
+        noise = self.rater * self.rater_share + self.residual * self.residual_share
+        return self.picture / (self.picture + noise) if self.picture + noise > 0 else float("nan")
+
+
+def variance_components(ratings: Ratings) -> Components:
+    """Estimate the variances of pictures, raters and residual, for crossed designs and sparse ones alike.
+
+    A model with random pictures and raters, by the moments of Gao & Owen (2017, Electronic Journal of Statistics 11);
+    where everybody rates everything these are those of the two-way analysis of variance. Takes time in proportion to
+    the number of ratings.
+    """
+    score, n = ratings.score - ratings.score.mean(), float(ratings.n)
+    per_picture, per_rater = (np.bincount(group).astype(float) for group in (ratings.image, ratings.rater))
+    total = float((score**2).sum())
+    within = [
+        total - float((np.bincount(group, score)[size > 0] ** 2 / size[size > 0]).sum())
+        for group, size in ((ratings.image, per_picture), (ratings.rater, per_rater))
+    ]
+    pictures, raters = int((per_picture > 0).sum()), int((per_rater > 0).sum())
+    moments = np.array(
+        [
+            [0.0, n - pictures, n - pictures],
+            [n - raters, 0.0, n - raters],
+            [n**2 - (per_picture**2).sum(), n**2 - (per_rater**2).sum(), n**2 - n],
+        ]
+    )
+    shares = _shares(ratings, per_picture, pictures)
+    if pictures < 2 or raters < 2 or np.linalg.matrix_rank(moments) < 3:
+        return Components(float("nan"), float("nan"), float("nan"), *shares)
+    picture, rater, residual = np.maximum(np.linalg.solve(moments, [*within, n * total]), 0.0)
+    return Components(float(picture), float(rater), float(residual), *shares)
+
+
+def _shares(ratings: Ratings, per_picture: Floats, pictures: int) -> tuple[float, float]:
+    """Compute how much of the raters' and of the residual variance is between the pictures' means."""
+    weight = 1.0 / per_picture[ratings.image]
+    mean_weight = np.bincount(ratings.rater, weight) / pictures
+    correction = pictures / max(pictures - 1, 1)
+    residual = float((weight**2).sum() / pictures)
+    return correction * (residual - float((mean_weight**2).sum())), residual
+
+
 def reliability(
     table: pd.DataFrame, *, scale: int = 10, seed: int = 0, groups: int = 60, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Compute every measure of reliability of a set of ratings, with intervals from a jackknife over raters.
+    """Compute every measure of reliability of a set of ratings, with intervals for new raters and new pictures.
 
-    Raters are left out in turn (in ``groups`` groups where there are more); a bootstrap would count a rater who is
-    drawn twice as two who agree fully.
+    Raters are left out in turn, then pictures (in ``groups`` groups where there are more), and both variances added; a
+    bootstrap would count a rater who is drawn twice as two who agree fully.
 
     Parameters
     ----------
@@ -119,23 +178,24 @@ def reliability(
     seed : int
         Seed of the halves and of the groups of raters.
     groups : int
-        Number of groups of raters that are left out in turn, at most.
+        Number of groups of raters, and of pictures, that are left out in turn, at most.
     confidence : float
         Cover of the intervals, 0 to 1.
 
     Returns
     -------
     DataFrame
-        measure, value, low, high. ``noise ceiling`` is the square root of ICC(1,k): the highest correlation that
-        a perfect model of the pictures can reach with the observed means.
+        measure, value, low, high. ``ICC(C,k)`` is the reliability of the means by variance components, whatever the
+        design; ``noise ceiling`` is its square root: the highest correlation that a perfect model of the pictures can
+        reach with the observed means.
     """
     ratings, _ = settle_duplicates(from_table(table, scale=scale))
     rng = np.random.default_rng(seed)
     values = np.array(_measures(ratings, scale))
-    half = _jackknife(ratings, scale, groups, confidence, rng)
+    low, high = _interval(ratings, scale, groups, confidence, rng)
     k = icc_oneway(ratings)[2]
-    names = [*MEASURES[:3], f"ICC(1,k), k = {k:.1f}".removesuffix(".0"), MEASURES[4]]
-    rows = list(zip(names, values, values - half, np.minimum(values + half, 1.0), strict=True))
+    names = [name.replace("k = ?", f"k = {k:.1f}".removesuffix(".0")) for name in MEASURES]
+    rows = list(zip(names, values, low, high, strict=True))
     rows.append(("split half (Spearman-Brown)", split_half(ratings, rng), np.nan, np.nan))
     again = repeats(table)
     rows += [(f"repeats: {name}", value, np.nan, np.nan) for name, value in vars(again).items() if again.pairs]
@@ -146,7 +206,8 @@ MEASURES = (
     "Krippendorff's alpha (interval)",
     "Krippendorff's alpha (ordinal)",
     "ICC(1)",
-    "ICC(1,k)",
+    "ICC(1,k), k = ?",
+    "ICC(C,k)",
     "noise ceiling",
 )
 
@@ -155,21 +216,31 @@ def _measures(ratings: Ratings, scale: int) -> tuple[float, ...]:
     """Compute the values of `MEASURES`."""
     counts = count(ratings, scale)
     single, average, _ = icc_oneway(ratings)
+    consistency = variance_components(ratings).icc_consistency
     alphas = krippendorff_alpha(counts, "interval"), krippendorff_alpha(counts, "ordinal")
-    return *alphas, single, average, float(np.sqrt(max(average, 0.0)))
+    return *alphas, single, average, consistency, float(np.sqrt(max(consistency, 0.0)))
 
 
-def _jackknife(ratings: Ratings, scale: int, groups: int, confidence: float, rng: np.random.Generator) -> Floats:
-    """Compute half widths of the intervals by leaving out groups of raters in turn."""
-    raters = len(ratings.raters)
-    groups = min(groups, raters)
-    if groups < 3:
-        return np.full(len(MEASURES), np.nan)
-    group = rng.permutation(raters) % groups
-    left_out = group[ratings.rater]
-    values = np.array([_measures(ratings.keep(left_out != g), scale) for g in range(groups)])
-    error = np.sqrt((groups - 1) / groups * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
-    return np.asarray(stats.t.ppf(0.5 + confidence / 2, groups - 1) * error)
+def _interval(
+    ratings: Ratings, scale: int, groups: int, confidence: float, rng: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """Compute the ends of the intervals by leaving out groups of raters in turn, then of pictures.
+
+    On the scale of Fisher's z, where the measures' errors are alike near 1 and in the middle.
+    """
+    whole = np.arctanh(np.clip(_measures(ratings, scale), -0.9999, 0.9999))
+    variance, freedom = np.zeros(len(MEASURES)), 0
+    for labels, size in ((ratings.rater, len(ratings.raters)), (ratings.image, len(ratings.images))):
+        parts = min(groups, size)
+        if parts < 3:
+            return np.full(len(MEASURES), np.nan), np.full(len(MEASURES), np.nan)
+        group = (rng.permutation(size) % parts)[labels]
+        values = np.array([_measures(ratings.keep(group != g), scale) for g in range(parts)])
+        z = np.arctanh(np.clip(values, -0.9999, 0.9999))
+        variance += (parts - 1) / parts * ((z - z.mean(axis=0)) ** 2).sum(axis=0)
+        freedom = min(freedom or parts - 1, parts - 1)
+    half = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance)
+    return np.tanh(whole - half), np.tanh(whole + half)
 
 
 def _means(image: npt.NDArray[np.int32], score: Floats, images: int) -> Floats:

@@ -15,6 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from survey.aggregation import aggregate
+from survey.reliability import reliability
 from survey.screening import screen, without
 from tests.fixtures.hostile import attack, attack_without_consent, unlimited
 from tests.fixtures.ratings import simulated_study
@@ -96,3 +97,33 @@ def test_ten_thousand_hostile_requests(make_client: Callable[[], FlaskClient]) -
         statuses[status] = statuses.get(status, 0) + n
     print(f"\n10,000 hostile requests in {time.perf_counter() - start:.0f} s: {dict(sorted(statuses.items()))}")
     assert max(statuses) < 500
+
+
+@pytest.mark.parametrize(
+    ("pictures", "raters", "per_picture"), [(60, 15, 15), (200, 60, 10), (80, 25, 10)], ids=["crossed", "sparse", "few"]
+)
+def test_reliability_covers_new_pictures_and_the_ceiling_is_reached(
+    pictures: int, raters: int, per_picture: int
+) -> None:
+    """200 studies of new pictures and new raters; what each measure would be in the mean of them is the truth."""
+    rng = np.random.default_rng(1)
+    tables, reached = [], []
+    for _ in range(200):
+        truth, level = rng.normal(0, 1.2, pictures), rng.normal(0, 1.0, raters)
+        image = np.repeat(np.arange(pictures), per_picture)
+        rater = np.concatenate([rng.permutation(raters)[:per_picture] for _ in range(pictures)])
+        score = np.clip(np.rint(5.5 + truth[image] + level[rater] + rng.normal(0, 1.3, len(image))), 1, 10)
+        table = pd.DataFrame({"rater": rater, "image": image, "score": score})
+        reached.append(np.corrcoef(truth, table.groupby("image")["score"].mean())[0, 1])
+        tables.append(reliability(table, groups=30).iloc[:6])
+    value, low, high = (np.array([table[name] for table in tables]) for name in ("value", "low", "high"))
+    truth = value.mean(axis=0)
+    cover = ((low <= truth) & (truth <= high)).mean(axis=0)
+    names = list(tables[0]["measure"])
+    print(
+        f"\n{pictures} pictures, {per_picture} of {raters} raters each: a perfect model reaches {np.mean(reached):.3f}, "
+        f"ceiling {truth[5]:.3f}, by ICC(1,k) {np.sqrt(value[:, 3]).mean():.3f}; "
+        f"cover {dict(zip(names, cover.round(3).tolist(), strict=True))}"
+    )
+    assert truth[5] == pytest.approx(np.mean(reached), abs=0.004)
+    assert ((cover >= 0.92) & (cover <= 0.99)).all()

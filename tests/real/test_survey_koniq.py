@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from survey.aggregation import aggregate
+from survey.aggregation import aggregate, describe
 
 
 def test_counts_means_and_numbers_of_koniq_come_out_exactly(real_data: Path) -> None:
@@ -26,3 +26,16 @@ def test_counts_means_and_numbers_of_koniq_come_out_exactly(real_data: Path) -> 
     np.testing.assert_array_equal(found["mean"].to_numpy(), expected)
     np.testing.assert_allclose(found["sd_sample"].to_numpy(), koniq["SD"].to_numpy(), atol=1e-6)
     assert found["sd_sample"].gt(found["std"]).all()
+
+
+def test_intervals_of_ten_real_ratings_cover_the_mean_of_all(real_data: Path) -> None:
+    koniq = pd.read_csv(real_data / "koniq" / "koniq10k_distributions_sets.csv")
+    shares = koniq[[f"c{k}" for k in range(1, 6)]].to_numpy()
+    shares /= shares.sum(axis=1, keepdims=True)
+    rng = np.random.default_rng(0)
+    described = describe(np.array([rng.multinomial(10, share) for share in shares]))
+    truth = shares @ np.arange(1, 6)
+    for low, high in (("mean_low", "mean_high"), ("dirichlet_low", "dirichlet_high")):
+        cover = ((described[low] <= truth) & (truth <= described[high])).mean()
+        assert 0.93 <= cover <= 0.97, (low, cover)
+        assert (described[high] - described[low]).min() > 0.1

@@ -9,7 +9,7 @@ from scipy import stats
 
 from gazekit.core.tables import write_table
 from gazekit.histograms import moments, read_histograms
-from survey.aggregation import aggregate
+from survey.aggregation import aggregate, describe
 from survey.errors import SurveyError
 
 
@@ -41,7 +41,7 @@ def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.
     scores = np.repeat(np.arange(1, 11), counts)
     found = aggregate(pd.DataFrame({"rater": range(10), "image": "x", "score": scores}))
     prior = (counts + 0.5) / (counts + 0.5).sum()
-    draws = rng.dirichlet(counts + prior, 100_000) @ np.arange(1, 11)
+    draws = rng.dirichlet((counts + prior) * 9 / 10, 100_000) @ np.arange(1, 11)  # ten ratings count as nine
     assert found.loc[0, ["dirichlet_low", "dirichlet_high"]].tolist() == pytest.approx(
         np.quantile(draws, [0.025, 0.975]), abs=0.05
     )
@@ -107,3 +107,20 @@ def test_the_function_is_what_the_package_gives() -> None:
 
     assert survey.aggregate is aggregate
     assert callable(survey.aggregate)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10, 40])
+def test_pictures_on_which_all_agree_are_not_certain(n: int) -> None:
+    found = aggregate(pd.DataFrame({"rater": range(n), "image": "x", "score": 7}), scale=10)
+    for low, high in (("mean_low", "mean_high"), ("dirichlet_low", "dirichlet_high")):
+        assert found.loc[0, low] < 7 - 0.1 / n
+        assert found.loc[0, high] > found.loc[0, low] + 0.02
+
+
+def test_intervals_of_ten_ratings_cover_the_truth(rng: np.random.Generator) -> None:
+    shares = rng.dirichlet([0.6, 0.9, 1.2, 0.9, 0.4], 4000)  # as varied as real histograms on five scores
+    described = describe(np.array([rng.multinomial(10, share) for share in shares]))
+    truth = shares @ np.arange(1, 6)
+    for low, high in (("mean_low", "mean_high"), ("dirichlet_low", "dirichlet_high")):
+        cover = ((described[low] <= truth) & (truth <= described[high])).mean()
+        assert 0.93 <= cover <= 0.97, (low, cover)

@@ -6,7 +6,7 @@ import pytest
 
 from survey.aggregation import count
 from survey.ratings import from_table
-from survey.reliability import icc_oneway, krippendorff_alpha, reliability, repeats, split_half
+from survey.reliability import icc_oneway, krippendorff_alpha, reliability, repeats, split_half, variance_components
 from tests.fixtures.ratings import from_matrix
 
 
@@ -76,8 +76,48 @@ def test_the_table_has_every_measure_within_its_interval(rng: np.random.Generato
     found = reliability(from_matrix(sparse(rng)), groups=12).set_index("measure")
     assert list(found.index[:3]) == ["Krippendorff's alpha (interval)", "Krippendorff's alpha (ordinal)", "ICC(1)"]
     with_interval = found.dropna()
-    assert len(with_interval) == 5
+    assert len(with_interval) == 6
     assert (with_interval["low"] <= with_interval["high"]).all()
-    assert found.loc["noise ceiling", "value"] == pytest.approx(
-        np.sqrt(found.filter(like="ICC(1,k)", axis=0)["value"].iloc[0])
-    )
+    assert found.loc["noise ceiling", "value"] == pytest.approx(np.sqrt(found.loc["ICC(C,k)", "value"]))
+
+
+def test_components_of_a_crossed_design_are_those_of_the_analysis_of_variance() -> None:
+    # Shrout & Fleiss (1979), table 4: ICC(3,1) = .71 and ICC(3,4) = .91, which McGraw & Wong (1996) call ICC(C,k)
+    scores = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
+    components = variance_components(from_table(from_matrix(np.array(scores, float))))
+    assert components.rater_share == pytest.approx(0.0)
+    assert components.residual == pytest.approx(1.0194, abs=1e-3)
+    assert round(components.icc_consistency, 2) == 0.91
+    assert round(components.picture / (components.picture + components.residual), 2) == 0.71
+
+
+@pytest.mark.parametrize("rated", [1.0, 0.7, 0.2], ids=["crossed", "most", "sparse"])
+def test_components_are_found_where_they_were_planted(rng: np.random.Generator, rated: float) -> None:
+    scores = rng.normal(0, 1.2, (900, 1)) + rng.normal(0, 0.8, (1, 300)) + rng.normal(0, 1.0, (900, 300))
+    scores[rng.random(scores.shape) > rated] = np.nan
+    components = variance_components(from_table(from_matrix(scores)))
+    assert components.picture == pytest.approx(1.44, rel=0.15)
+    assert components.rater == pytest.approx(0.64, rel=0.25)
+    assert components.residual == pytest.approx(1.0, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("raters", "per_picture"), [(15, 15), (40, 10)], ids=["a-lab-of-15-who-see-everything", "sparse"]
+)
+def test_the_ceiling_is_what_a_perfect_model_reaches(rng: np.random.Generator, raters: int, per_picture: int) -> None:
+    reached, ceilings, one_way = [], [], []
+    for _ in range(25):
+        truth = rng.normal(0, 1.2, 80)
+        scores = truth[:, None] + rng.normal(0, 1.0, raters) + rng.normal(0, 1.3, (80, raters))
+        for row in scores:
+            row[rng.permutation(raters)[per_picture:]] = np.nan
+        ratings = from_table(from_matrix(scores))
+        reached.append(np.corrcoef(truth, np.nanmean(scores, axis=1))[0, 1])
+        ceilings.append(np.sqrt(variance_components(ratings).icc_consistency))
+        one_way.append(np.sqrt(icc_oneway(ratings)[1]))
+    assert np.mean(ceilings) == pytest.approx(np.mean(reached), abs=0.006)
+    assert np.mean(one_way) < np.mean(reached) - 0.005
+
+
+def test_components_of_what_cannot_be_split_are_no_numbers() -> None:
+    assert np.isnan(variance_components(from_table(from_matrix(np.array([[3.0, 4.0]])))).icc_consistency)
