@@ -121,7 +121,7 @@ def test_reliability_covers_new_pictures_and_the_ceiling_is_reached(
     cover = ((low <= truth) & (truth <= high)).mean(axis=0)
     names = list(tables[0]["measure"])
     print(
-        f"\n{pictures} pictures, {per_picture} of {raters} raters each: a perfect model reaches {np.mean(reached):.3f}, "
+        f"\n{pictures} pictures, {per_picture} of {raters} raters: a perfect model reaches {np.mean(reached):.3f}, "
         f"ceiling {truth[5]:.3f}, by ICC(1,k) {np.sqrt(value[:, 3]).mean():.3f}; "
         f"cover {dict(zip(names, cover.round(3).tolist(), strict=True))}"
     )
