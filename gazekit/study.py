@@ -13,6 +13,7 @@ from gazekit.capture.settings import SessionSections
 from gazekit.core.config import read_toml, validated
 from gazekit.dataset.spec import DatasetSection
 from gazekit.events.settings import FixationSection, QualitySection
+from gazekit.formats.settings import BidsSection
 from survey.config import SurveySection
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Study(SessionSections):
     attention: AttentionSection = AttentionSection()
     dataset: DatasetSection = DatasetSection()
     survey: SurveySection | None = None
+    bids: BidsSection = BidsSection()
 
 
 def read_study(path: str | Path) -> Study:

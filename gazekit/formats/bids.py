@@ -18,7 +18,7 @@ import pandas as pd
 
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Floats, Index
-from gazekit.formats.bids_out import PHYSIO_COLUMNS, SOURCE, from_text
+from gazekit.formats.bids_out import PHYSIO_COLUMNS, RECORDED, SOURCE, from_text
 from gazekit.formats.columns import UNITS_US, diameter, point
 from gazekit.formats.round_trip import SIDES, read_document, read_frame, rebuild
 from gazekit.formats.session_builder import Draft, Part, Request
@@ -78,7 +78,10 @@ class _Recording:
             side = {"left": "left", "right": "right", "cyclopean": "left"}.get(str(sidecar.get("RecordedEye")))
             if side is None:
                 raise FormatError(f"{self.head.path / name}: RecordedEye is {sidecar.get('RecordedEye')!r}")
-            self.eyes[side] = (_columns(self.head.path / name, sidecar), sidecar)
+            table = _columns(self.head.path / name, sidecar)
+            if RECORDED in table:  # rows that only keep time through pauses
+                table = table[table[RECORDED] != 0].reset_index(drop=True)
+            self.eyes[side] = (table, sidecar)
 
     def files(self) -> list[Path]:
         """List the files that belong to it."""

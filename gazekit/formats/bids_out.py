@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -23,11 +24,13 @@ import pandas as pd
 from gazekit.core.errors import InputError
 from gazekit.core.files import whole_folder
 from gazekit.formats.round_trip import describe, numbers_text, tables_of
-from gazekit.gaze import Eye
+from gazekit.formats.settings import BidsSection
+from gazekit.gaze import Eye, GazeRecording
 from gazekit.session.model import STIMULUS_COLUMNS, Session
 
 BIDS_VERSION = "1.11.1"
 SOURCE = "sourcedata/gazekit"
+RECORDED = "recorded"  # column of physio files in which rows keep time through pauses
 EYES: dict[Side, str] = {"left": "eye1", "right": "eye2"}
 Side = Literal["left", "right"]
 Detector = Callable[[Session, Side], pd.DataFrame]
@@ -77,7 +80,12 @@ class Names:
 
 
 def export_bids(
-    sessions: Iterable[Session], folder: str | Path, *, name: str = "", fixations: Detector | None = None
+    sessions: Iterable[Session],
+    folder: str | Path,
+    *,
+    name: str = "",
+    fixations: Detector | None = None,
+    about: BidsSection | None = None,
 ) -> Path:
     """Write sessions as a new BIDS dataset.
 
@@ -90,6 +98,8 @@ def export_bids(
     fixations : Detector, optional
         Gives the fixations of an eye (``onset_us``, ``offset_us``, ``x_px``, ``y_px``), to stand among the events of
         that eye.
+    about : BidsSection, optional
+        Authors, licence, task and institution, which no recording knows.
 
     Raises
     ------
@@ -98,16 +108,16 @@ def export_bids(
     InputError
         No sessions.
     """
-    folder = Path(folder)
+    folder, about = Path(folder), about or BidsSection()
     with whole_folder(folder) as root:
         people: dict[str, str] = {}
         taken: set[str] = set()
         for session in sessions:
             names = _names(session, people, taken)
-            _write_session(session, names, root, fixations)
+            _write_session(session, names, root, fixations, about)
         if not people:
             raise InputError("no sessions to export")
-        _write_dataset(root, name or folder.name, people)
+        _write_dataset(root, name or about.name or folder.name, people, about)
     return folder
 
 
@@ -159,12 +169,12 @@ def _label(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "", text)
 
 
-def _write_session(session: Session, names: Names, root: Path, fixations: Detector | None) -> None:
+def _write_session(session: Session, names: Names, root: Path, fixations: Detector | None, about: BidsSection) -> None:
     stem = root / names.folder / names.stem
     stem.parent.mkdir(parents=True, exist_ok=True)
     eyes: list[Side] = [side for side in EYES if _recorded(getattr(session.recording, side))] or ["left"]
     for side in eyes:
-        table = physio_table(getattr(session.recording, side), session)
+        table = without_holes(physio_table(getattr(session.recording, side), session), session.recording)
         path = f"{stem}_recording-{EYES[side]}_physio"
         _write_gzip(table, Path(f"{path}.tsv.gz"))
         _write_json(_physio_sidecar(session, side, list(table.columns)), Path(f"{path}.json"))
@@ -172,8 +182,8 @@ def _write_session(session: Session, names: Names, root: Path, fixations: Detect
         if fixations is not None:
             rows = pd.concat([rows, _fixation_rows(fixations(session, side))]).sort_values("onset", kind="stable")
         if len(rows):
-            _write_physioevents(rows, Path(f"{stem}_recording-{EYES[side]}_physioevents.tsv.gz"))
-    _write_events(session, stem)
+            _write_physioevents(rows, session, Path(f"{stem}_recording-{EYES[side]}_physioevents.tsv.gz"))
+    _write_events(session, stem, about)
     source = root / SOURCE / names.stem
     source.mkdir(parents=True, exist_ok=True)
     _write_json({**describe(session), "eyes": eyes}, source / "session.json")
@@ -192,6 +202,7 @@ def _physio_sidecar(session: Session, side: str, columns: list[str]) -> dict[str
     nominal = tracker.rate_hz if np.isfinite(tracker.rate_hz) else rate
     document = {
         "PhysioType": "eyetrack",
+        "TaskName": session.task or "viewing",
         "SamplingFrequency": float(nominal) if np.isfinite(nominal) else 0.0,
         "StartTime": 0.0,
         "Columns": columns,
@@ -205,7 +216,38 @@ def _physio_sidecar(session: Session, side: str, columns: list[str]) -> dict[str
         **_calibration_points(session),
         **_calibration_error(session, side),
     }
+    if RECORDED in columns:
+        time, stretches = session.recording.device_time_us, session.recording.stretches()
+        document["RecordedStretches"] = [[int(time[s.start]), int(time[s.stop - 1])] for s in stretches]
+        document[RECORDED] = {
+            "Description": "0 where nothing was recorded, and the row only keeps time",
+            "Units": "arbitrary",
+        }
     return document | {name: {"Description": d, "Units": u} for name, (u, d) in PHYSIO_COLUMNS.items()}
+
+
+def without_holes(table: pd.DataFrame, recording: GazeRecording) -> pd.DataFrame:
+    """Fill pauses in which nothing was recorded with rows of n/a, since a physio file is sampled evenly (BIDS)."""
+    stretches = recording.stretches()
+    interval = 1e6 / recording.rate_hz if len(stretches) > 1 else float("nan")
+    parts = []
+    for stretch, after in itertools.zip_longest(stretches, stretches[1:]):
+        parts.append(table.iloc[stretch].assign(**{RECORDED: 1}))
+        last, to_fill = table.iloc[stretch.stop - 1], 0
+        if after is not None:
+            pause = table["timestamp"].iloc[after.start] - last["timestamp"]
+            to_fill = max(0, round(pause / interval) - 1) if np.isfinite(interval) else 0
+        if to_fill:
+            steps = np.round(np.arange(1, to_fill + 1) * pause / (to_fill + 1)).astype(np.int64)
+            empty = pd.DataFrame(np.nan, index=range(to_fill), columns=table.columns)
+            for name in ("timestamp", "system_timestamp"):
+                empty[name] = np.int64(last[name]) + steps
+            zeros = {name: np.uint8(0) for name in ("valid", "pupil_valid", "eye_valid")}
+            parts.append(empty.assign(**zeros, **{RECORDED: 0}))
+    if len(parts) == len(stretches):
+        return table
+    kinds = {name: table[name].dtype for name in table.columns}
+    return pd.concat(parts, ignore_index=True).astype(kinds | {RECORDED: np.uint8})
 
 
 def _calibration_points(session: Session) -> dict[str, Any]:
@@ -220,15 +262,16 @@ def _calibration_points(session: Session) -> dict[str, Any]:
 
 def _calibration_error(session: Session, side: str) -> dict[str, Any]:
     """Give the mean and the largest error of the last validation."""
-    if not session.validations:
-        return {}
-    table = session.validations[-1].table
-    if not {"eye", "accuracy_deg"} <= set(table.columns):
-        return {}
-    errors = table.loc[table["eye"] == side, "accuracy_deg"].dropna()
-    if errors.empty:
-        return {}
-    return {"AverageCalibrationError": float(errors.mean()), "MaximalCalibrationError": float(errors.max())}
+    for validation in reversed(session.validations):
+        table = validation.table
+        if not {"eye", "accuracy_deg"} <= set(table.columns):
+            continue
+        rows = table[(table["eye"] == side) & table["accuracy_deg"].notna()]
+        if len(rows):
+            largest = rows["max_deg"] if "max_deg" in rows else rows["accuracy_deg"]
+            mean = float(rows["accuracy_deg"].mean())
+            return {"AverageCalibrationError": mean, "MaximalCalibrationError": float(largest.max())}
+    return {}
 
 
 def _message_rows(session: Session) -> pd.DataFrame:
@@ -252,19 +295,20 @@ def _fixation_rows(table: pd.DataFrame) -> pd.DataFrame:
 def _event_rows(
     kind: str, onset: Any, duration: Any, *, message: Any = "n/a", system: Any = "n/a", x: Any = "n/a", y: Any = "n/a"
 ) -> pd.DataFrame:
-    columns = {"onset": onset, "duration": duration, "trial_type": kind, "message": message}
+    columns = {"onset": onset, "duration": np.asarray(duration) / 1e6, "trial_type": kind, "message": message}
     return pd.DataFrame({**columns, "system_timestamp": system, "x_coordinate": x, "y_coordinate": y}, dtype=object)
 
 
-def _write_physioevents(table: pd.DataFrame, path: Path) -> None:
+def _write_physioevents(table: pd.DataFrame, session: Session, path: Path) -> None:
     _write_gzip(table, path)
     _write_json(
         {
             "Columns": list(table.columns),
             "OnsetSource": "timestamp",
+            "TaskName": session.task or "viewing",
             "Description": "Messages of the recording, and fixations where they were asked for",
             "onset": {"Description": "When, by the eye tracker's clock", "Units": "us"},
-            "duration": {"Description": "How long it lasts; messages last no time", "Units": "us"},
+            "duration": {"Description": "How long it lasts; messages last no time", "Units": "s"},
             "trial_type": {"Description": "message or fixation"},
             "message": {"Description": "The message; tab, line feed and backslash stand behind a backslash"},
             "system_timestamp": {"Description": "When, by the recording computer's clock", "Units": "us"},
@@ -275,7 +319,7 @@ def _write_physioevents(table: pd.DataFrame, path: Path) -> None:
     )
 
 
-def _write_events(session: Session, stem: Path) -> None:
+def _write_events(session: Session, stem: Path, about: BidsSection) -> None:
     shown, recording, screen = session.stimuli, session.recording, session.screen
     start = int(recording.system_time_us[0]) if len(recording) else 0
     table = pd.DataFrame(
@@ -312,14 +356,22 @@ def _write_events(session: Session, stem: Path) -> None:
         "response": {"Description": "The answer after it"},
     }
     _write_json(
-        {"TaskName": session.task or "viewing", "StimulusPresentation": presentation, **columns}, stem, "_events.json"
+        {"TaskName": session.task or "viewing", **about.task(), "StimulusPresentation": presentation, **columns},
+        stem,
+        "_events.json",
     )
 
 
-def _write_dataset(root: Path, name: str, people: Mapping[str, str]) -> None:
+def _write_dataset(root: Path, name: str, people: Mapping[str, str], about: BidsSection) -> None:
     generator = {"Name": "gazekit", "Version": version("gazekit")}
     _write_json(
-        {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw", "GeneratedBy": [generator]},
+        {
+            "Name": name,
+            "BIDSVersion": BIDS_VERSION,
+            "DatasetType": "raw",
+            "GeneratedBy": [generator],
+            **about.dataset(),
+        },
         root / "dataset_description.json",
     )
     table = pd.DataFrame({"participant_id": [f"sub-{p}" for p in people], "participant": map(to_text, people.values())})

@@ -11,19 +11,26 @@ from gazekit.core.progress import track
 from gazekit.formats.batch import unique_stems
 from gazekit.formats.bids_out import Detector, export_bids
 from gazekit.formats.session_tables import export_tables
+from gazekit.formats.settings import BidsSection
 from gazekit.formats.writing import SUFFIX
 from gazekit.session.session_file import open_session
 
 
 def export_sessions(
-    paths: Iterable[str | Path], out: str | Path, kind: str, *, name: str = "", fixations: Detector | None = None
+    paths: Iterable[str | Path],
+    out: str | Path,
+    kind: str,
+    *,
+    name: str = "",
+    fixations: Detector | None = None,
+    about: BidsSection | None = None,
 ) -> list[Path]:
     """Write session files, or folders of them, as one BIDS dataset or a folder of tables each."""
     files = session_files(paths)
     out = Path(out)
     if kind == "bids":
         sessions = (open_session(file) for file in track(files, "exporting"))
-        return [export_bids(sessions, out, name=name, fixations=fixations)]
+        return [export_bids(sessions, out, name=name, fixations=fixations, about=about)]
     stems = {file: stem.removesuffix(".gaze") for file, stem in unique_stems(files).items()}
     with whole_folder(out) as temporary:
         for file in track(files, "exporting"):

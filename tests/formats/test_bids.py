@@ -14,6 +14,7 @@ from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.events import detect_fixations
 from gazekit.formats import export_bids, import_recording
 from gazekit.formats.bids_out import from_text, to_text
+from gazekit.formats.settings import BidsSection
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.session import Session, open_session, write_session
 
@@ -139,3 +140,61 @@ def test_fixations_among_the_events(same_session, bids_issues, full_session: Ses
     assert fixations["onset"].tolist() == found["onset_us"].tolist()
     assert (events["trial_type"] == "message").sum() == 3
     same_session(import_recording(tmp_path / "bids"), full_session)
+
+
+ABOUT = BidsSection(
+    authors=["Ada Reef", "Ben Ray", "Cy Coral"],
+    licence="CC0",
+    source="https://example.org/data",
+    hed_version="8.4.0",
+    task_description="Look at pictures as long as you like",
+    instructions="Look at the pictures.",
+    cognitive_atlas="https://www.cognitiveatlas.org/task/id/tsk_4a57abb949bcd/",
+    cogpo="http://www.cogpo.org/ontologies/CogPOver1.owl#CogPO_00049",
+    institution="Reef University",
+    institution_address="1 Shore Road",
+    department="Psychology",
+)
+
+
+def test_no_warning_is_left_that_an_option_could_have_filled(
+    bids_issues, full_session: Session, tmp_path: Path
+) -> None:
+    folder = export_bids([full_session], tmp_path / "bids", about=ABOUT)
+    assert bids_issues(folder, "error") == []
+    assert [(i["code"], i.get("subCode"), i["location"]) for i in bids_issues(folder, "warning")] == []
+
+
+def test_study_file_and_options_say_who_and_what(full_session: Session, tmp_path: Path, run) -> None:
+    write_session(full_session, tmp_path / "p01.gaze.h5")
+    (tmp_path / "study.toml").write_text(
+        '[study]\nname = "reefs"\n[screen]\nwidth_px = 1920\nheight_px = 1080\nwidth_mm = 527\nheight_mm = 296\n'
+        'distance_mm = 630\n[pictures]\nfolder = "p"\n[bids]\nauthors = ["Ada Reef"]\nlicence = "CC0"\n'
+    )
+    options = ["--study", tmp_path / "study.toml", "--licence", "CC-BY-4.0", "--instructions", "Look."]
+    result = run("export", tmp_path / "p01.gaze.h5", *options, "--out", tmp_path / "bids")
+    assert result.exit_code == 0, result.output
+    said = json.loads((tmp_path / "bids" / "dataset_description.json").read_text())
+    assert (said["Authors"], said["License"]) == (["Ada Reef"], "CC-BY-4.0")
+    assert json.loads(next((tmp_path / "bids").rglob("*_events.json")).read_text())["Instructions"] == "Look."
+
+
+def test_pauses_are_filled_with_rows_that_keep_time(
+    bids_issues, same_session, full_session: Session, tmp_path: Path
+) -> None:
+    gaze = full_session.recording
+    later = np.where(np.arange(len(gaze)) < 300, 0, 2_000_000)
+    paused = replace(gaze, device_time_us=gaze.device_time_us + later, system_time_us=gaze.system_time_us + later)
+    session = replace(full_session, recording=paused)
+    folder = export_bids([session], tmp_path / "bids", about=ABOUT)
+    assert bids_issues(folder, "error") == []
+    file = next(folder.rglob("*eye1_physio.tsv.gz"))
+    sidecar = json.loads(file.with_name(file.name.replace(".tsv.gz", ".json")).read_text("utf-8"))
+    table = pd.read_csv(file, sep="\t", names=sidecar["Columns"], na_values="n/a")
+    steps = np.diff(table["timestamp"])
+    assert steps.max() < 2 * np.median(steps)
+    assert (table["recorded"] == 0).sum() > 1000
+    assert table.loc[table["recorded"] == 0, "x_coordinate"].isna().all()
+    time = paused.device_time_us
+    assert sidecar["RecordedStretches"] == [[int(time[0]), int(time[299])], [int(time[300]), int(time[-1])]]
+    same_session(import_recording(folder), session)
