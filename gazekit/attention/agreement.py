@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,8 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
+from gazekit.attention.judging import Candidate, Fixated, others_of
+from gazekit.attention.maps import on_picture
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
+from gazekit.core.parallel import results
 from gazekit.core.progress import track
 from gazekit.shapes.centre import centre_prior
 
@@ -20,48 +24,36 @@ HALF = "half of the viewers"
 REST = "all other viewers, one left out"
 CENTRE = "centre prior"
 SHUFFLED = "another picture's map"
-
-
-def smoothed(amap: npt.ArrayLike, share: float = 0.1) -> npt.NDArray[np.float64]:
-    """Return a map as a density that is nowhere 0: mixed with a share of the centre prior.
-
-    A map of few viewers is 0 where the next one may look, and one such fixation would make KL and information gain
-    arbitrary.
-    """
-    array = np.asarray(amap, dtype=np.float64)
-    centre = centre_prior((array.shape[0], array.shape[1]))
-    return np.asarray((1 - share) * array / array.sum() + share * centre)
+Scores = Mapping[str, object]
+_ROUNDING = 1e-13  # of a map's highest value
+_PICTURES_A_PROCESS, _PICTURES_A_PART = 50, 10
 
 
 def agreement(amap: npt.ArrayLike, truth: Viewing, others: Others) -> dict[str, float]:
     """Return every metric of a map against where people looked.
 
     NSS and the AUCs are taken at the fixations, CC, SIM and KL against their map, information gain over the centre
-    prior. KL and information gain take the map as a density mixed with a tenth of the centre prior (`smoothed`).
+    prior. KL and information gain take the map as a density mixed with a tenth of the centre prior: a map of few
+    viewers is 0 where the next one may look, and one such fixation would make them arbitrary.
 
     Parameters
     ----------
     amap : array_like
         Shape of the picture of ``truth``.
-    others : Others
+    truth : Viewing
+        Where people looked.
+    others : tuple of ndarray
         X and y of other pictures' fixations, in this picture's pixels.
     """
-    x, y, target, density = truth.x, truth.y, truth.map(), smoothed(amap)
-    return {
-        "nss": saliency.nss(amap, x, y),
-        "auc_judd": saliency.auc_judd(amap, x, y),
-        "auc_shuffled": saliency.auc_shuffled(amap, x, y, *others),
-        "cc": saliency.cc(amap, target),
-        "sim": saliency.sim(amap, target),
-        "kl": saliency.kl(density, target),
-        "ig": saliency.information_gain(density, x, y, centre_prior(truth.size)),
-    }
+    columns, rows, _ = on_picture(*others, None, truth.size)
+    candidate = Candidate(np.asarray(amap, dtype=np.float64), rows * truth.size[1] + columns)
+    return candidate.judged(Fixated.of(truth))
 
 
-def other_fixations(seen: Mapping[str, Viewing], image: str) -> Others:
+def other_fixations(looks: Mapping[str, Viewing], image: str) -> Others:
     """Return the fixations of all other pictures, scaled to this picture's size."""
-    height, width = seen[image].size
-    rest = [v for name, v in seen.items() if name != image]
+    height, width = looks[image].size
+    rest = [v for name, v in looks.items() if name != image]
     if not rest:
         raise InputError("the shuffled AUC needs the fixations of at least one other picture")
     x = np.concatenate([v.x * (width / v.size[1]) for v in rest])
@@ -69,7 +61,7 @@ def other_fixations(seen: Mapping[str, Viewing], image: str) -> Others:
     return x, y
 
 
-def halves_table(seen: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0) -> pd.DataFrame:
+def halves_table(looks: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0, workers: int = 1) -> pd.DataFrame:
     """Return half of the viewers against the other half, beside the centre prior and another picture's map.
 
     For every picture its viewers are split in two at random. All three candidates are judged by the second half:
@@ -77,60 +69,96 @@ def halves_table(seen: Mapping[str, Viewing], *, longest: int = 400, seed: int =
 
     Parameters
     ----------
-    seen : mapping
+    looks : mapping
         Two pictures or more, each with two viewers or more (others are left out).
     longest : int
         Maps are made at this size (longer side, pixels).
     seed : int
         Of the split.
+    workers : int
+        Processes, for many pictures.
 
     Returns
     -------
     DataFrame with ``map``, ``metric``, ``value`` (mean over pictures), ``low``, ``high`` (95 %, bootstrap over
     pictures), ``pictures``.
     """
-    small = _several_viewers(seen, longest)
+    small = _several_viewers(looks, longest)
     rng = np.random.default_rng(seed)
-    split = {name: rng.permutation(v.participants) for name, v in small.items()}
-    first = {name: v.of(*split[name][: len(split[name]) // 2]).map() for name, v in small.items()}
-    names, scores = list(small), []
-    for k, name in enumerate(track(names, "agreement of halves", len(names))):
-        truth = small[name].of(*split[name][len(split[name]) // 2 :])
-        others = other_fixations(small, name)
-        height, width = truth.size
-        elsewhere = cv2.resize(first[names[k - 1]], (width, height), interpolation=cv2.INTER_LINEAR)
-        for label, amap in ((HALF, first[name]), (CENTRE, centre_prior(truth.size)), (SHUFFLED, elsewhere)):
-            scores.append({"map": label, "image": name, **agreement(amap, truth, others)})
-    return _summary(scores, seed)
+    split = {name: rng.permutation(v.participants).tolist() for name, v in small.items()}
+    return _summary(_scores(_halves_of, (small, split), list(small), "agreement of halves", workers), seed)
 
 
-def inter_observer_table(seen: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0) -> pd.DataFrame:
+def _halves_of(small: Mapping[str, Viewing], split: Mapping[str, list[str]], names: Sequence[str]) -> list[Scores]:
+    every, scores = list(small), list[Scores]()
+    for name in names:
+        half, before = len(split[name]) // 2, every[every.index(name) - 1]
+        truth, others = Fixated.of(small[name].of(*split[name][half:])), others_of(small, name)
+        height, width = small[name].size
+        borrowed = small[before].of(*split[before][: len(split[before]) // 2]).map()
+        candidates = {
+            HALF: small[name].of(*split[name][:half]).map(),
+            CENTRE: centre_prior(small[name].size),
+            SHUFFLED: cv2.resize(borrowed, (width, height), interpolation=cv2.INTER_LINEAR),
+        }
+        for label, amap in candidates.items():
+            judged = Candidate(amap.astype(np.float64), others).judged(truth)
+            scores.append({"map": label, "image": name, **judged})
+    return scores
+
+
+def inter_observer_table(
+    looks: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0, workers: int = 1
+) -> pd.DataFrame:
     """Return the inter-observer ceiling: each viewer against the map of all others, with the centre prior as the floor.
 
     Columns as `halves_table`; a picture's value is the mean over its viewers.
     """
-    small = _several_viewers(seen, longest)
+    small = _several_viewers(looks, longest)
+    return _summary(_scores(_one_out_of, (small,), list(small), "inter-observer agreement", workers), seed)
+
+
+def _one_out_of(small: Mapping[str, Viewing], names: Sequence[str]) -> list[Scores]:
     scores = []
-    for name, viewing in track(small.items(), "inter-observer agreement", len(small)):
-        others, centre = other_fixations(small, name), centre_prior(viewing.size)
-        for one, rest in viewing.leave_one_out():
-            for label, amap in ((REST, rest.map()), (CENTRE, centre)):
-                scores.append({"map": label, "image": name, **agreement(amap, one, others)})
+    for name in names:
+        others = others_of(small, name)
+        centre = Candidate(centre_prior(small[name].size).astype(np.float64), others)
+        own = {person: small[name].of(person) for person in small[name].participants}
+        maps = {person: viewing.unscaled_map() for person, viewing in own.items()}
+        everybody = np.sum(list(maps.values()), axis=0)
+        least = _ROUNDING * everybody.max()
+        for person, viewing in own.items():
+            rest, truth = everybody - maps[person], Fixated.of(viewing, maps[person])
+            rest *= rest >= least  # nobody else looked there; what is left is rounding
+            for label, candidate in ((REST, Candidate(rest, others)), (CENTRE, centre)):
+                scores.append({"map": label, "image": name, **candidate.judged(truth)})
     table = pd.DataFrame(scores).groupby(["map", "image"], sort=False).mean().reset_index()
-    return _summary(table.to_dict("records"), seed)
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
 
-def _several_viewers(seen: Mapping[str, Viewing], longest: int) -> dict[str, Viewing]:
-    kept = {name: v.scaled(longest) for name, v in seen.items() if len(v.participants) > 1}
+def _scores(
+    work: Callable[..., list[Scores]], shared: tuple[Any, ...], names: list[str], what: str, workers: int
+) -> list[Scores]:
+    """Judge pictures side by side; the scores in the order of the pictures."""
+    workers = min(workers, max(1, len(names) // _PICTURES_A_PROCESS))
+    parts = np.array_split(np.arange(len(names)), max(1, len(names) // _PICTURES_A_PART))
+    jobs = [(*shared, [names[i] for i in part]) for part in parts]
+    found = [row for rows in track(results(work, jobs, workers=workers), what, len(jobs)) for row in rows]
+    place = {name: n for n, name in enumerate(names)}
+    return sorted(found, key=lambda row: place[str(row["image"])])
+
+
+def _several_viewers(looks: Mapping[str, Viewing], longest: int) -> dict[str, Viewing]:
+    kept = {name: v.scaled(longest) for name, v in looks.items() if len(v.participants) > 1}
     if len(kept) < 2:
         raise InputError(
             "agreement between people needs two pictures or more with two viewers or more each; "
-            f"found {len(kept)} of {len(seen)}"
+            f"found {len(kept)} of {len(looks)}"
         )
     return kept
 
 
-def _summary(scores: Sequence[Mapping[str, object]], seed: int, resamples: int = 2000) -> pd.DataFrame:
+def _summary(scores: Sequence[Scores], seed: int, resamples: int = 2000) -> pd.DataFrame:
     table = pd.DataFrame(scores)
     rows = []
     for label in dict.fromkeys(table["map"]):

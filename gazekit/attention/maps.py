@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Map, Mask
+from gazekit.core.types import Floats, Map, Mask
 
 TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter
 _BAND = 64  # rows of the map that are made together
@@ -72,6 +72,21 @@ def attention_map(
         offset = np.arange(top, bottom)[:, None] - rows[None, near]
         np.matmul(padded[offset + (height + radius)], lines[near], out=result[top:bottom])
     return result
+
+
+def summed_gaussians(
+    x: npt.ArrayLike, y: npt.ArrayLike, weight: npt.ArrayLike | None, size: tuple[int, int], sigma_px: float
+) -> Floats:
+    """Return the map of `attention_map` as it is before it is scaled to sum 1, in double precision."""
+    column, row, weights = on_picture(x, y, weight, size)
+    kernel = gaussian(sigma_px)
+    radius = len(kernel) // 2
+    down, across = np.zeros((len(row), size[0])), np.zeros((len(column), size[1]))
+    for n, (middle, place) in enumerate(zip(row.tolist(), column.tolist(), strict=True)):
+        for line, centre in ((down[n], middle), (across[n], place)):
+            first, last = max(centre - radius, 0), min(centre + radius + 1, len(line))
+            line[first:last] = kernel[first - centre + radius : last - centre + radius]
+    return np.asarray((down * weights[:, None]).T @ across)
 
 
 def gaussian(sigma_px: float) -> npt.NDArray[np.float64]:

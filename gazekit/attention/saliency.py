@@ -7,6 +7,8 @@ equal to pysaliency where it defines the same.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +18,8 @@ from gazekit.core.types import Floats
 
 METRICS = ("nss", "auc_judd", "auc_shuffled", "cc", "sim", "kl", "ig")
 BETTER = {"nss": 1, "auc_judd": 1, "auc_shuffled": 1, "cc": 1, "sim": 1, "kl": -1, "ig": 1}
+Floating = npt.NDArray[np.floating[Any]]
+_FEW = 64  # values that are counted one by one
 _TINY = 1e-20  # added to every pixel before a logarithm, as in pysaliency
 
 __all__ = ["BETTER", "METRICS", "auc_judd", "auc_shuffled", "cc", "information_gain", "kl", "nss", "sim"]
@@ -59,15 +63,20 @@ def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     1.0
     """
     array, rows, columns = _at_fixations(smap, x, y)
-    positive = np.sort(array[rows, columns])[::-1]
-    fixated = np.sort(array.ravel()[np.unique(rows * array.shape[1] + columns)])
-    everything = np.sort(array, axis=None)
-    negatives = array.size - len(fixated)
+    fixated = array.ravel()[np.unique(rows * array.shape[1] + columns)]
+    return auc_of_values(array[rows, columns], array.ravel(), fixated)
+
+
+def auc_of_values(values: Floating, everything: Floating, fixated: Floating) -> float:
+    """Return the area under the ROC of values at n fixations against those of all pixels but the fixated ones."""
+    negatives = len(everything) - len(fixated)
     if not negatives:
         return float("nan")
+    positive, count = np.unique(values, return_counts=True)
+    positive, hits = positive[::-1], np.cumsum(count[::-1])
     alarms = _at_least(everything, positive) - _at_least(fixated, positive)
     false = np.concatenate([[0.0], alarms / negatives, [1.0]])
-    hit = np.concatenate([[0.0], _at_least(positive[::-1], positive) / len(positive), [1.0]])
+    hit = np.concatenate([[0.0], hits / len(values), [1.0]])
     return float((np.diff(false) * (hit[1:] + hit[:-1])).sum() / 2)
 
 
@@ -93,10 +102,15 @@ def auc_shuffled(
     """
     array, rows, columns = _at_fixations(smap, x, y)
     _, other_rows, other_columns = _at_fixations(array, other_x, other_y)
-    negative = np.sort(array[other_rows, other_columns])
-    positive = array[rows, columns]
-    below = np.searchsorted(negative, positive, side="left")
-    return float((below + _equal(negative, positive) / 2).mean() / len(negative))
+    return auc_against(array[rows, columns], array[other_rows, other_columns])
+
+
+def auc_against(values: Floating, elsewhere: Floating) -> float:
+    """Return the chance that a value is above one of those elsewhere; half of it where they are equal."""
+    positive, place = np.unique(values, return_inverse=True)
+    above = _at_least(elsewhere, positive)
+    equal = above - _at_least(elsewhere, np.nextafter(positive, np.inf, dtype=positive.dtype))
+    return float((len(elsewhere) - above + equal / 2)[place].mean() / len(elsewhere))
 
 
 def cc(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -200,10 +214,8 @@ def _density(array: Floats, minimum: float = 0.0) -> Floats:
     return np.asarray(shifted / total) if total else np.full(array.shape, 1 / array.size)
 
 
-def _at_least(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    """Return how many are as high as each of the values, or higher."""
-    return np.asarray(len(ascending) - np.searchsorted(ascending, values, side="left"))
-
-
-def _equal(ascending: Floats, values: Floats) -> npt.NDArray[np.int64]:
-    return np.searchsorted(ascending, values, side="right") - np.searchsorted(ascending, values, side="left")
+def _at_least(numbers: Floating, values: Floating) -> npt.NDArray[np.int64]:
+    """Count how many numbers are as high as each of the values, or higher; without sorting, where these are few."""
+    if len(values) <= _FEW:
+        return np.array([np.count_nonzero(numbers >= value) for value in values], dtype=np.int64)
+    return np.asarray(len(numbers) - np.searchsorted(np.sort(numbers), values, side="left"))

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.attention.maps import attention_map
+from gazekit.attention.maps import attention_map, summed_gaussians
 from gazekit.core.errors import ConfigError, InputError, unknown_name
-from gazekit.core.types import Bools, Map
+from gazekit.core.types import Bools, Floats, Map
 
 Weight = Literal["duration", "count"]
 By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]
@@ -88,6 +88,11 @@ class Viewing:
         """Return the attention map, float32 (height, width), sum 1."""
         weight = self.duration_ms if self.weight == "duration" else None
         return attention_map(self.x, self.y, weight, size=self.size, sigma_px=self.sigma_px)
+
+    def unscaled_map(self) -> Floats:
+        """Return the sum of its weighted Gaussians, (height, width): maps of people add up to everybody's."""
+        weight = self.duration_ms if self.weight == "duration" else None
+        return summed_gaussians(self.x, self.y, weight, self.size, self.sigma_px)
 
     def scaled(self, longest: int) -> Viewing:
         """Return the fixations on the picture made smaller until its longer side has ``longest`` pixels."""
