@@ -25,6 +25,12 @@ from gazekit.cli._recordings import screen_options, screen_sizes
     metavar="NAME=VALUE",
     help="How messages show pictures, as regular expressions: onset='^SHOW (?P<image>.+)' and offset='^HIDE'.",
 )
+@click.option("--pictures", type=click.Path(path_type=Path), help="Folder or list of the pictures that were shown.")
+@click.option(
+    "--placement",
+    type=click.Choice(["native", "fit", "stretch"]),
+    help="How pictures stood where the file does not say it: own size, as large as fits, or the whole screen.",
+)
 @click.option("--participant", help="Pseudonym to use in place of the file's own.")
 @click.option(
     "--out", "-o", type=click.Path(path_type=Path), help="Folder for the session files; needed but by --propose."

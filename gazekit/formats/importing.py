@@ -16,8 +16,9 @@ import pandas as pd
 from gazekit.core.errors import FormatError, GazekitError, InputError, unknown_name
 from gazekit.core.files import provenance, sha256
 from gazekit.formats import eye_movements
+from gazekit.formats.placing import place_pictures
 from gazekit.formats.registry import detect, named
-from gazekit.formats.session_builder import Draft, Part, Request
+from gazekit.formats.session_builder import Draft, Part, Request, stimulus_table
 from gazekit.formats.stimuli import from_messages
 from gazekit.formats.text import BLOCK_BYTES, Head
 from gazekit.gaze import Eye, GazeRecording
@@ -26,6 +27,7 @@ from gazekit.session.model import Session
 from gazekit.session.session_file import SCHEMA
 
 _PATTERNS = ("onset", "offset")  # of messages when a picture comes and goes, for every format
+_GENERAL = (*_PATTERNS, "pictures", "placement")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Source:
         """Read the samples in parts."""
         read = named(self.format).read
         own = list(inspect.signature(read).parameters)[2:]
-        known = [*own, *(name for name in _PATTERNS if name not in own)]
+        known = [*own, *(name for name in _GENERAL if name not in own)]
         for name in self.options:
             if name not in known:
                 raise unknown_name(f"option of the format {self.format}", name, known)
@@ -76,6 +78,10 @@ class Source:
             draft.stimuli = rows or draft.stimuli
             account.matched = {name: n for name, n in matched.items() if name in self.options}
         account.pictures = len(draft.stimuli) if whole is None or draft.stimuli else len(whole.stimuli)
+        stimuli = stimulus_table(draft.stimuli) if whole is None or draft.stimuli else whole.stimuli
+        if len(stimuli):
+            placed = place_pictures(stimuli, draft.screen, self.options, account)
+            draft.stimuli = [] if placed is stimuli and not draft.stimuli else placed.to_dict("records")
         account.calibrations = len(whole.calibrations if whole else draft.calibrations)
         account.validations = len(whole.validations if whole else draft.validations)
         account.close()
@@ -164,7 +170,9 @@ def import_recording(
     strict : bool
         A damaged row is an error.
     options : Any
-        What the format takes besides (see its module).
+        What the format takes besides (see its module), and for every format: ``onset`` and ``offset``, regular
+        expressions of messages, ``pictures``, a folder or list of their files, and ``placement`` of those of which the
+        file says none: native, fit or stretch.
 
     Raises
     ------
