@@ -65,6 +65,12 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
     FormatError
         A column is missing, there is one score only, a picture stands twice, counts are negative or fractional or do
         not fit the stated ``n`` and ``mean`` (every row at fault is named), or a column c0 may be two things.
+
+    Examples
+    --------
+    >>> table = read_histograms("sample_data/comparison/histograms.csv")
+    >>> table[["image", "n", "mean"]].round(2).iloc[0].tolist()
+    ['0001.jpg', 12, 7.42]
     """
     import pandas as pd
 

@@ -36,7 +36,13 @@ def read_study(path: str | Path) -> Study:
 
     Raises
     ------
-    ConfigError : no such file, not TOML, or wrong; the message lists every fault.
+    ConfigError
+        No such file, not TOML, or wrong; the message lists every fault.
+
+    Examples
+    --------
+    >>> read_study("sample_data/study.toml").presentation.duration_ms
+    3000
     """
     study = validated(Study, read_toml(path), path)
     study._file = Path(path)

@@ -47,7 +47,12 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
 
     Examples
     --------
-    See `gazekit.dataset.build.build_dataset`, which makes one and opens it.
+    >>> import gazekit as gk
+    >>> pictures = gk.list_pictures("sample_data/comparison/pictures")
+    >>> ratings = gk.read_histograms("sample_data/comparison/histograms.csv")
+    >>> dataset = open_dataset(gk.build_dataset(pictures, None, ratings, "whole.dataset.h5"))
+    >>> len(dataset), dataset.conditions
+    (40, ('original',))
     """
     path = Path(path)
     check = check_seal if verify else read_seal

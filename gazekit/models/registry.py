@@ -112,6 +112,13 @@ def create(
     InputError
         An unknown name; fewer than two buckets; an unknown option, or a value that it cannot have; a file that does not
         fit.
+
+    Examples
+    --------
+    >>> import torch
+    >>> model = create("nima-narrow", buckets=10).eval()
+    >>> model(torch.zeros(2, 3, 64, 64)).shape
+    torch.Size([2, 10])
     """
     entry = _entry(name)
     defaults = default_options(name)

@@ -74,6 +74,18 @@ def write_report(
         No such folder, dataset or fixation table, or nothing compared yet.
     FormatError
         A file of the folder is damaged.
+
+    Examples
+    --------
+    >>> import gazekit as gk
+    >>> pictures = gk.list_pictures("sample_data/comparison/pictures")
+    >>> ratings = gk.read_histograms("sample_data/comparison/histograms.csv")
+    >>> spec = gk.DatasetSpec(split=(0.6, 0.2, 0.2))
+    >>> dataset = gk.build_dataset(pictures, None, ratings, "whole.dataset.h5", spec)
+    >>> network = {"models": ["nima-narrow"], "conditions": ["original"], "seeds": 1, "epochs": 1, "size": 32}
+    >>> folder = gk.compare(gk.train(dataset, "runs", **network))
+    >>> write_report(folder, title="A small network").name
+    'report.html'
     """
     comparison = read_comparison(folder)
     data, provenance, picture_note = _dataset(comparison, dataset)

@@ -78,6 +78,18 @@ def compare(
         Not such a folder, no finished run, numbers that make no sense.
     FormatError
         Predictions that do not fit the ratings.
+
+    Examples
+    --------
+    >>> import gazekit as gk
+    >>> pictures = gk.list_pictures("sample_data/comparison/pictures")
+    >>> ratings = gk.read_histograms("sample_data/comparison/histograms.csv")
+    >>> spec = gk.DatasetSpec(split=(0.6, 0.2, 0.2))
+    >>> dataset = gk.build_dataset(pictures, None, ratings, "whole.dataset.h5", spec)
+    >>> network = {"models": ["nima-narrow"], "conditions": ["original"], "seeds": 1, "epochs": 1, "size": 32}
+    >>> folder = compare(gk.train(dataset, "runs", **network))
+    >>> sorted(file.name for file in folder.glob("*.csv"))
+    ['comparison.csv', 'paired.csv', 'truth.csv']
     """
     folder, asked = Path(folder), ComparisonOptions(**options)
     config, predictions = read_configuration(folder), read_predictions(folder, asked.threshold)

@@ -108,6 +108,18 @@ def train(
         A loss that is not a number; the batch is named.
     OutputError
         The disk is full; what was written stays, and the same call goes on.
+
+    Examples
+    --------
+    >>> import gazekit as gk
+    >>> pictures = gk.list_pictures("sample_data/comparison/pictures")
+    >>> ratings = gk.read_histograms("sample_data/comparison/histograms.csv")
+    >>> spec = gk.DatasetSpec(split=(0.6, 0.2, 0.2))
+    >>> dataset = gk.build_dataset(pictures, None, ratings, "whole.dataset.h5", spec)
+    >>> network = {"models": ["nima-narrow"], "conditions": ["original"], "seeds": 1, "epochs": 1, "size": 32}
+    >>> folder = train(dataset, "runs", **network)
+    >>> sorted(file.name for file in folder.glob("runs/*/*/*/predictions.csv"))
+    ['predictions.csv']
     """
     grid = plan(
         dataset,
