@@ -115,7 +115,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Session:
-    """An opened session: one participant, one part (a session that was resumed has several files)."""
+    """An opened session: one participant, one part (a session that was resumed has several files).
+
+    Examples
+    --------
+    >>> from gazekit.session import open_session
+    >>> session = open_session("sample_data/sessions/P01.gaze.h5")
+    >>> len(session.trials()), session.tracker.kind
+    (6, 'simulated')
+    """
 
     participant: str
     screen: Screen

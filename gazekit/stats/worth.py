@@ -137,7 +137,8 @@ def _share(values: Floats, floor: Floats, ceiling: Floats, metric: Metric) -> Fl
     if np.quantile(way, 0.025) <= 0:
         return np.full(len(values), np.nan)
     ceiling = np.concatenate([[ceiling.mean()], ceiling[1:]])  # of all pictures, by the mean over what may be true
-    return np.asarray((floor - values) / (floor - ceiling))
+    gap = floor - ceiling  # 0 in a resample of few pictures, which then tells nothing
+    return np.divide(floor - values, gap, out=np.full(len(values), np.nan), where=gap != 0)
 
 
 def _interval(values: Floats) -> tuple[float, float]:
