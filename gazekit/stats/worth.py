@@ -138,7 +138,7 @@ def _share(values: Floats, floor: Floats, ceiling: Floats, metric: Metric) -> Fl
         return np.full(len(values), np.nan)
     ceiling = np.concatenate([[ceiling.mean()], ceiling[1:]])  # of all pictures, by the mean over what may be true
     gap = floor - ceiling  # 0 in a resample of few pictures, which then tells nothing
-    return np.divide(floor - values, gap, out=np.full(len(values), np.nan), where=gap != 0)
+    return np.asarray(np.divide(floor - values, gap, out=np.full(len(values), np.nan), where=gap != 0))
 
 
 def _interval(values: Floats) -> tuple[float, float]:
