@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from gazekit.capture.settings import PresentationSection, SessionSections
+from gazekit.capture.settings import PresentationSection, QuestionSection, SessionSections
 from gazekit.capture.simulation.gaze import coarse_salience
 from gazekit.capture.simulation.interest import Interest, read_interests
 from gazekit.core.errors import ConfigError, InputError
@@ -27,6 +28,18 @@ class PlannedTrial:
     picture: Picture
     break_before: bool
     interest: Interest | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A thing to be done in a session; it is known by its kind and its id, whatever its place."""
+
+    kind: str
+    id: str
+    sha256: str = ""
+    trial: PlannedTrial | None = None
+    question: QuestionSection | None = None
 
 
 @dataclass(frozen=True)
@@ -68,9 +81,27 @@ def plan_session(sections: SessionSections, participant: str, seed: int) -> list
             picture=pictures[index],
             break_before=bool(every and n and n % every == 0),
             interest=interests.get(pictures[index].image),
+            sha256=facts_of(pictures[index]).sha256,
         )
         for n, index in enumerate(order)
     ]
+
+
+def plan_steps(sections: SessionSections, trials: Sequence[PlannedTrial]) -> list[Step]:
+    """List everything that is to be done, in order: questions, pictures with their ratings and breaks, questions."""
+    asked = {
+        when: [Step("question", q.name, question=q) for q in sections.questions if q.when == when]
+        for when in ("before", "after")
+    }
+    shown = []
+    for trial in trials:
+        image = trial.picture.image
+        if trial.break_before:
+            shown.append(Step("break", f"before {image}", trial=trial))
+        shown.append(Step("picture", image, trial.sha256, trial))
+        if sections.rating is not None:
+            shown.append(Step("rating", image, trial.sha256, trial))
+    return [*asked["before"], *shown, *asked["after"]]
 
 
 def random_stream(seed: int, participant: str, purpose: str) -> np.random.Generator:

@@ -13,7 +13,7 @@ import numpy as np
 
 from gazekit.capture.calibration import calibrate, error_vectors, in_words, validate
 from gazekit.capture.display import Display, EndSession
-from gazekit.capture.plan import PlannedTrial, facts_of, placement_of
+from gazekit.capture.plan import PlannedTrial, Step, facts_of, placement_of
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import QuestionSection, SessionSections
 from gazekit.capture.simulation.interest import drawn_by
@@ -21,7 +21,7 @@ from gazekit.capture.simulation.scanpath import PictureScene
 from gazekit.capture.tracker import Tracker, TrackerGone
 from gazekit.core.errors import TrackerError
 from gazekit.session import Validation
-from gazekit.session.events import Onset, Response, Stimulus
+from gazekit.session.events import Answer, Onset, Response, StepDone, Stimulus
 from gazekit.session.samples import SAMPLE, Block
 
 TRACKER_LOST = "TRACKER LOST"
@@ -78,30 +78,50 @@ class SessionRun:
         self._ticked_s = time.monotonic()
         self._validated = False
         self._thin: list[PlannedTrial] = []
+        self.step = self.steps = 0
+        self.ended_by = "the plan"
 
-    def run(self, trials: Sequence[PlannedTrial]) -> bool:
-        """Run the whole session; return whether it ran to its end (else it was ended in order)."""
-        self.state.trials = len(trials)
+    def run(self, steps: Sequence[Step]) -> bool:
+        """Do every step; return whether the session ran to its end (else it was ended in order)."""
+        pictures = [step for step in steps if step.kind == "picture"]
+        self.state.trials, self.steps = len(pictures), len(steps)
         try:
             self._prepare()
-            self._questions("before")
-            for n, trial in enumerate(trials):
-                self.state.trial = n + 1
-                self.state.seconds_left = (len(trials) - n) * self._trial_s()
-                self._trial(trial, first=n == 0)
-                if n + 1 == len(trials) or trials[n + 1].block != trial.block:
+            for n, step in enumerate(steps):
+                self.step = n + 1
+                if step.kind == "picture":
+                    self.state.trial += 1
+                    self.state.seconds_left = (len(pictures) - self.state.trial + 1) * self._trial_s()
+                if step.kind != "break" or n:
+                    self._do(step)
+                after = next((later.trial for later in steps[n + 1 :] if later.trial is not None), None)
+                if step.trial is not None and (after is None or after.block != step.trial.block):
                     self._repeat_thin_trials()
-            self._questions("after")
-        except EndSession:
+        except EndSession as end:
+            self.ended_by = str(end) or "the experimenter"
             self._message("the session was ended before its end")
             return False
         return True
+
+    def _do(self, step: Step) -> None:
+        """Do a step; its own record, or a `StepDone`, is the last thing that is written of it."""
+        if step.kind == "question" and step.question is not None:
+            self.state.phase = "questions"
+            self._steadily(partial(self._ask, step.question))
+        elif step.kind == "picture" and step.trial is not None:
+            self.state.phase = "picture"
+            self._steadily(partial(self._show, step.trial))
+        elif step.kind == "rating" and step.trial is not None:
+            self._rate(step.trial)
+        elif step.kind == "break":
+            self._break()
+            self.recorder.event(StepDone(self.tracker.now_us(), step.kind, step.id))
 
     def tick(self) -> None:
         """Look after the disk, the operator's wish, the connection and gaps; called while time passes."""
         self.recorder.check()
         if self.stop.is_set():
-            raise EndSession
+            raise EndSession("a signal")
         if not self.tracker.alive():
             raise ConnectionLost("the tracker says so")
         self._notice_silence()
@@ -160,22 +180,24 @@ class SessionRun:
             "attempts; nothing was shown. Check the position and start again with --resume"
         )
 
-    def _trial(self, trial: PlannedTrial, *, first: bool) -> None:
-        if trial.break_before and not first:
-            self.state.phase = "break"
-            self._message("break")
-            self._steadily(lambda: self.display.pause("A short break. Press the space bar to go on."))
-            self._drift_check()
-        self._show_and_rate(trial)
+    def _break(self) -> None:
+        self.state.phase = "break"
+        self._message("break")
+        self._steadily(lambda: self.display.pause("A short break. Press the space bar to go on."))
+        self._drift_check()
 
-    def _show_and_rate(self, trial: PlannedTrial) -> None:
-        self.state.phase = "picture"
-        self._steadily(lambda: self._show(trial))
-        if self.sections.rating is not None:
-            rating = self.sections.rating
-            self.state.phase = "rating"
-            self.tracker.watch(None)
-            self._steadily(lambda: self.recorder.event(Response(trial.order, self.display.rate(rating))))
+    def _rate(self, trial: PlannedTrial) -> None:
+        section = self.sections.rating
+        if section is None:
+            return
+        self.state.phase = "rating"
+        self.tracker.watch(None)
+
+        def ask() -> None:
+            score = self.display.rate(section)
+            self.recorder.event(Response(trial.order, score, trial.picture.image, self.tracker.now_us()))
+
+        self._steadily(ask)
 
     def _repeat_thin_trials(self) -> None:
         """Offer the block's trials with too little valid gaze for repetition, once each."""
@@ -187,7 +209,9 @@ class SessionRun:
         if self.display.confirm(words, keys) == "r":
             for trial in trials:
                 self._message(f"picture {trial.picture.image} is shown again")
-                self._show_and_rate(trial)
+                self.state.phase = "picture"
+                self._steadily(partial(self._show, trial))
+                self._rate(trial)
             self._thin = []
 
     def _show(self, trial: PlannedTrial) -> None:
@@ -256,15 +280,9 @@ class SessionRun:
             self._message(f"drift check: worse than {limit:g} deg; calibrating again")
             self._prepare()
 
-    def _questions(self, when: str) -> None:
-        self.state.phase = "questions"
-        for question in self.sections.questions:
-            if question.when == when:
-                self._steadily(partial(self._ask, question))
-
     def _ask(self, question: QuestionSection) -> None:
         answer = self.display.ask(question)
-        self.recorder.message(self.tracker.now_us(), f"answer {question.name}: {answer}")
+        self.recorder.event(Answer(self.tracker.now_us(), question.name, answer))
 
     def _steadily(self, step: Callable[[], Any]) -> None:
         """Do a step, and again from its start where the tracker was lost in it, a few times."""

@@ -15,8 +15,9 @@ from typing import Any
 from gazekit.capture.calibration import calibration_points, saved_calibration, validation_points
 from gazekit.capture.discovery import open_tracker
 from gazekit.capture.display import Display, NoDisplay
+from gazekit.capture.ledger import check_name, read_ledger
 from gazekit.capture.lsl import Outlet
-from gazekit.capture.plan import PlannedTrial, plan_session, random_stream
+from gazekit.capture.plan import PlannedTrial, Step, plan_session, plan_steps, random_stream
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import SessionRun, State
 from gazekit.capture.settings import SessionSections
@@ -24,7 +25,6 @@ from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.tracker import Tracker, TrackerSetup
 from gazekit.core.errors import InputError, OutputError, TrackerError
 from gazekit.core.files import provenance
-from gazekit.session import open_session
 from gazekit.session.events import DisplayFacts
 from gazekit.session.finalise import Recovered, recover, session_path
 from gazekit.session.journal import SUFFIX, JournalWriter
@@ -42,7 +42,10 @@ class SessionPart:
     participant: str
     number: int
     seed: int
-    trials: Sequence[PlannedTrial]
+    trials: Sequence[PlannedTrial]  # of the pictures that are left
+    steps: Sequence[Step]  # that are left
+    plan: Sequence[Step]  # of the whole session
+    changes: Sequence[str]  # against the plan that was begun
     journal: Path
 
     @property
@@ -99,6 +102,7 @@ def prepare_part(
     *,
     seed: int | None = None,
     resume: bool = False,
+    accept_changes: bool = False,
     kind: str | None = None,
     write: bool = True,
 ) -> SessionPart:
@@ -115,7 +119,9 @@ def prepare_part(
     seed : int, optional
         In place of the study's.
     resume : bool
-        Leave out the trials that earlier parts completed; a journal that a crash left is recovered first.
+        Leave out the steps that earlier parts completed; a journal that a crash left is recovered first.
+    accept_changes : bool
+        Resume although pictures, seed or settings are not those of the plan that was begun; it is written down.
     kind : str, optional
         Kind of tracker, in place of the study's.
     write : bool
@@ -144,12 +150,32 @@ def prepare_part(
         reuse = sections.file.parent / sections.calibration.reuse
         saved_calibration(reuse)  # said now, not when the participant sits there
         sections = sections.model_copy(update={"calibration": sections.calibration.model_copy(update={"reuse": reuse})})
-    seed = sections.study.seed if seed is None else seed
     folder = Path(out_dir)
+    check_name(folder, participant)
+    ledger = read_ledger(folder, participant, resume=resume, write=write)
+    if seed is None:
+        seed = sections.study.seed if ledger.seed is None or accept_changes else ledger.seed
     trials = plan_session(sections, participant, seed)
-    number, left = _remaining(folder, participant, trials, resume=resume, write=write)
+    changes: list[str] = []
+    if ledger.parts:
+        changes = ledger.differences(_settings(sections), seed, plan_steps(sections, trials))
+        if sections.study.seed != ledger.study_seed and seed == ledger.seed:
+            changes.append(f"[study] seed was {ledger.study_seed}, is {sections.study.seed}")
+        if changes and not accept_changes:
+            raise InputError(
+                f"the session of {participant} was begun with another plan:\n"
+                + "\n".join(f"  {change}" for change in changes)
+                + "\nRestore the study, or go on with --accept-changes, which is written down in the session"
+            )
+        trials = ledger.arrange(trials)
+    plan = plan_steps(sections, trials)
+    left = ledger.left(plan)
+    if not any(step.kind != "break" for step in left):
+        raise InputError(f"{participant} has seen all {len(trials)} pictures; there is nothing to resume")
+    number = ledger.parts + 1
     stem = participant if number == 1 else f"{participant}.part{number}"
-    part = SessionPart(sections, participant, number, seed, left, folder / f"{stem}{SUFFIX}")
+    shown = [step.trial for step in left if step.kind == "picture" and step.trial is not None]
+    part = SessionPart(sections, participant, number, seed, shown, left, plan, changes, folder / f"{stem}{SUFFIX}")
     if write:
         _check_room(folder, part)
     return part
@@ -163,6 +189,7 @@ def record(
     realtime: bool = True,
     seed: int | None = None,
     resume: bool = False,
+    accept_changes: bool = False,
     keep_journal: bool = False,
     headless: bool | None = None,
     state: State | None = None,
@@ -185,7 +212,9 @@ def record(
     seed : int, optional
         In place of the study's; with the participant it decides the order and the simulated person.
     resume : bool
-        Go on at the trial where an earlier part stopped.
+        Go on at the step where an earlier part stopped.
+    accept_changes : bool
+        Resume although pictures, seed or settings are others than those of the plan that was begun.
     keep_journal : bool
         Keep the journal beside the verified session file.
     headless : bool, optional
@@ -216,7 +245,7 @@ def record(
     >>> gk.record(study, "P07", tempfile.mkdtemp(), realtime=False).name
     'P07.gaze.h5'
     """
-    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume)
+    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume, accept_changes=accept_changes)
     return record_part(
         part,
         realtime=realtime,
@@ -249,20 +278,27 @@ def record_part(
         setup = TrackerSetup(sections.tracker, sections.screen.screen(), sections.file.parent, seed, realtime)
         tracker = open_tracker(setup)
     state.participant = part.participant
+    folder_was_there = part.journal.parent.exists()
     try:
         if calibration_points(sections.calibration.points) and sections.calibration.reuse is None:
             tracker.check_calibration(sections.calibration.eyes)
         display = _open_display(part, tracker, headless=headless)
-        outlet = Outlet(tracker.info, part.participant) if sections.tracker.lsl_outlet else None
-        journal = JournalWriter(part.journal, _header(part, tracker, realtime=realtime))
+        try:
+            outlet = Outlet(tracker.info, part.participant) if sections.tracker.lsl_outlet else None
+            journal = JournalWriter(part.journal, _header(part, tracker, realtime=realtime))
+        except BaseException:
+            display.close()
+            raise
         recorder = Recorder(journal, tracker.converters, tracker.info.rate_hz, outlet)
         run = SessionRun(sections, tracker, display, recorder, state, stop)
         display.tick = run.tick
         if watch is not None:
             watch(recorder, state)
-        _record(run, part.trials)
+        _record(run, part)
     finally:
         tracker.close()
+        if not folder_was_there and part.journal.parent.is_dir() and not any(part.journal.parent.iterdir()):
+            part.journal.parent.rmdir()
     recorder.check()
     state.phase = "writing the session file"
     recovered = recover(part.journal, keep_journal=keep_journal)
@@ -274,11 +310,12 @@ def record_part(
     return recovered
 
 
-def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
+def _record(run: SessionRun, part: SessionPart) -> None:
     """Run the tracker and the session; however they end, all that came is in the journal."""
     complete: bool | None = None
+    started = False
     try:
-        measured = run.display.prepare(trials)
+        measured = run.display.prepare(part.trials)
         if measured.get("flips_follow_refresh") is False:
             run.state.say(
                 f"the flips do not follow the display's refresh: {measured['probe_median_ms']:.1f} ms each where "
@@ -286,14 +323,24 @@ def _record(run: SessionRun, trials: Sequence[PlannedTrial]) -> None:
             )
         run.recorder.event(DisplayFacts({**measured, **run.tracker.facts()}))
         run.tracker.start(run.recorder.put)
-        complete = run.run(trials)
+        started = True
+        complete = run.run(part.steps)
     finally:
         run.tracker.stop()
         measured = run.display.close()
         if measured:
             run.recorder.event(DisplayFacts(measured))
-        counts = run.recorder.counts
-        run.recorder.close(None if complete is None else {"complete": complete, "samples": counts.samples})
+        run.recorder.flush()
+        end = {
+            "complete": complete,
+            "ended_by": run.ended_by,
+            "step": run.step,
+            "steps": run.steps,
+            "samples": run.recorder.counts.samples,
+        }
+        run.recorder.close(None if complete is None else end)
+        if not started:  # refused before anything came: nothing stays behind
+            part.journal.unlink(missing_ok=True)
 
 
 def _open_display(part: SessionPart, tracker: Tracker, *, headless: bool) -> Display:
@@ -311,10 +358,10 @@ def _open_display(part: SessionPart, tracker: Tracker, *, headless: bool) -> Dis
 def _header(part: SessionPart, tracker: Tracker, *, realtime: bool) -> dict[str, Any]:
     sections = part.sections
     parameters = {
-        "study": sections.model_dump(mode="json", exclude={"survey"}),
+        "study": _settings(sections),
         "seed": part.seed,
         "part": part.number,
-        "planned": [trial.picture.image for trial in part.trials],
+        **({"accepted_changes": list(part.changes)} if part.changes else {}),
     }
     return {
         "participant": part.participant,
@@ -324,47 +371,18 @@ def _header(part: SessionPart, tracker: Tracker, *, realtime: bool) -> dict[str,
         "started_utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds") if realtime else "",
         "screen": asdict(sections.screen.screen()),
         "tracker": asdict(tracker.info),
+        "plan": [(step.kind, step.id, step.sha256) for step in part.plan],
         "provenance": provenance("gazekit.session/1", parameters, {"study": sections.file}),
     }
-
-
-def _remaining(
-    folder: Path, participant: str, trials: list[PlannedTrial], *, resume: bool, write: bool
-) -> tuple[int, Sequence[PlannedTrial]]:
-    """Return the part's number and its trials, from what is in the folder already."""
-    names = re.compile(rf"{re.escape(participant)}(?:\.part(\d+))?(\.gaze\.h5|{re.escape(SUFFIX)})")
-    present = folder.iterdir() if folder.is_dir() else ()
-    files = {file: match for file in present if (match := names.fullmatch(file.name))}
-    if not files:
-        return 1, trials
-    journals = sorted(file for file, match in files.items() if match[2] == SUFFIX)
-    if not resume:
-        first = (journals or sorted(files))[0]
-        raise OutputError(
-            f"{first} exists already and is never overwritten. Go on where {participant} stopped with --resume, "
-            "or choose another participant or folder"
-        )
-    for journal in journals if write else []:
-        recover(journal, keep_journal=False)
-    done: set[int] = set()
-    for file, match in files.items():
-        if match[2] == SUFFIX and not write:
-            raise OutputError(f"{file} was left by a crash: gazekit recover {file}, then the plan can be shown")
-        session = open_session(file if match[2] != SUFFIX else session_path(file))
-        done |= set(map(int, session.stimuli["order"]))
-    left = [trial for trial in trials if trial.order not in done]
-    if not left:
-        raise InputError(f"{participant} has seen all {len(trials)} pictures; there is nothing to resume")
-    return 1 + max(int(match[1] or 1) for match in files.values()), left
 
 
 def _check_room(folder: Path, part: SessionPart) -> None:
     """Say before the first trial that the disk will not do."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):  # of no name: others may be starting in this folder now
+        present = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        with TemporaryFile(dir=present):  # of no name: others may be starting in this folder now
             pass
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(present).free
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     rate, seconds = part.sections.tracker.rate_hz or 300.0, part.seconds
@@ -374,3 +392,7 @@ def _check_room(folder: Path, part: SessionPart) -> None:
             f"{folder} has {free / 1e6:.0f} MB free; this session needs about {need / 1e6:.0f} MB "
             f"({seconds:.0f} s at {rate:g} Hz). Make room, or choose another folder with --out"
         )
+
+
+def _settings(sections: SessionSections) -> dict[str, Any]:
+    return sections.model_dump(mode="json", exclude={"survey"})

@@ -216,7 +216,7 @@ class Window:
                 ended = True
             self._flip(pace=True)
         if ended:
-            raise EndSession
+            raise EndSession("Escape")
         if failed:
             raise failed[0]
         return done[0]
@@ -285,7 +285,7 @@ class Window:
         events = pygame.event.get()
         for event in events:
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):
-                raise EndSession
+                raise EndSession("Escape")
         return events
 
     def _until(

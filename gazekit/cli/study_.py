@@ -10,7 +10,7 @@ import click
 
 @click.group()
 def command() -> None:
-    """Write a commented example of a study file, or check one.
+    """Write a commented example of a study file, check one, or say how far its sessions are.
 
     \b
     Example:  gazekit study new STUDY.toml
@@ -49,3 +49,27 @@ def check(path: Path, as_json: bool) -> None:
     trials = plan_session(study, "P01", study.study.seed)
     facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
     click.echo(json.dumps(facts) if as_json else f"{path} is in order: {len(trials)} pictures, {study.tracker.kind}")
+
+
+@command.command()
+@click.argument("sessions", type=click.Path(path_type=Path), default=Path("sessions"))
+@click.option("--json", "as_json", is_flag=True, help="Print the participants as JSON.")
+def status(sessions: Path, as_json: bool) -> None:
+    """Say how far each participant in the folder SESSIONS [default: sessions] has come.
+
+    \b
+    Example:  gazekit study status sessions
+    """
+    from gazekit.capture.ledger import all_ledgers
+
+    rows = []
+    for participant, ledger in all_ledgers(sessions).items():
+        done = sum(step in ledger.done for step in ledger.plan)
+        facts = {"participant": participant, "parts": ledger.parts, "done": done, "steps": len(ledger.plan)}
+        rows.append({**facts, "complete": ledger.complete, "end": dict(ledger.end)})
+        if not as_json:
+            words = "complete" if ledger.complete else f"stopped after {done} of {len(ledger.plan)} steps"
+            by = ledger.end.get("ended_by")
+            click.echo(f"{participant}: {words}, {ledger.parts} part(s)" + (f", ended by {by}" if by else ""))
+    if as_json:
+        click.echo(json.dumps(rows))

@@ -54,6 +54,8 @@ class Response:
     event: ClassVar[str] = "response"
     order: int
     response: str
+    image: str = ""
+    time_us: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,26 @@ class Message:
     event: ClassVar[str] = "message"
     time_us: int
     text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question of the study."""
+
+    event: ClassVar[str] = "answer"
+    time_us: int
+    name: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """A step of the plan is done that has no other record."""
+
+    event: ClassVar[str] = "step_done"
+    time_us: int
+    kind: str
+    id: str
 
 
 @dataclass(frozen=True)
@@ -91,12 +113,9 @@ class StreamText:
     text: str
 
 
-Event = (
-    Onset | Stimulus | Response | Message | DisplayFacts | TrackerFacts | StreamText | Calibration | Validation
-)  # fmt: skip
-_PLAIN: dict[str, type[Onset | Stimulus | Response | Message]] = {
-    kind.event: kind for kind in (Onset, Stimulus, Response, Message)
-}
+Plain = Onset | Stimulus | Response | Message | Answer | StepDone
+Event = Plain | DisplayFacts | TrackerFacts | StreamText | Calibration | Validation
+_PLAIN: dict[str, type[Plain]] = {kind.event: kind for kind in (Onset, Stimulus, Response, Message, Answer, StepDone)}
 _FACTS: dict[str, type[DisplayFacts | TrackerFacts]] = {kind.event: kind for kind in (DisplayFacts, TrackerFacts)}
 
 
@@ -143,6 +162,20 @@ def event_from_json(content: Mapping[str, Any]) -> Event:
         table = pd.DataFrame(fields["rows"], columns=fields["columns"])
         return Validation(int(fields["time_us"]), table, fields["passed"])
     raise FormatError(f"an event of unknown kind {kind!r}")
+
+
+def step_of(event: Event) -> tuple[str, str, int, str] | None:
+    """Return kind, id, moment and answer of the step that an event completes; None where it completes none."""
+    match event:
+        case Stimulus():
+            return "picture", event.image, event.offset_us, ""
+        case Response(image=image) if image:
+            return "rating", image, event.time_us, event.response
+        case Answer():
+            return "question", event.name, event.time_us, event.answer
+        case StepDone():
+            return event.kind, event.id, event.time_us, ""
+    return None
 
 
 def _calibration_to_json(calibration: Calibration) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from gazekit.gaze import GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.clock import clock_of_stamps, find_gaps, fit_clock
 from gazekit.session.events import (
+    Answer,
     DisplayFacts,
     Event,
     Message,
@@ -28,9 +29,11 @@ from gazekit.session.events import (
     StreamText,
     TrackerFacts,
     event_from_json,
+    step_of,
 )
 from gazekit.session.journal import BLOCK, END, EVENT, SUFFIX, Journal
 from gazekit.session.model import (
+    LEDGER_COLUMNS,
     MESSAGE_COLUMNS,
     STIMULUS_COLUMNS,
     Calibration,
@@ -62,10 +65,16 @@ class Recovered:
     interrupted: str
     flips_missed: int
     valid_samples: int
+    end: dict[str, Any]
 
     def sentences(self) -> list[str]:
         """Say the same in words, a line each."""
         lines = [f"{self.session}: {self.samples} samples, {self.stimuli} pictures shown to the end"]
+        if self.end.get("complete") is False and "step" in self.end:
+            lines.append(
+                f"ended early by {self.end['ended_by']} at step {self.end['step']} of {self.end['steps']}: "
+                "go on with --resume"
+            )
         if not self.ended_in_order:
             lines.append(f"the session did not end in order; the last record was {self.last_event or 'samples'}")
         if self.interrupted:
@@ -104,6 +113,8 @@ class _Content:
     last_event: str = ""
     showing: str = ""
     valid: int = 0
+    steps: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    end: dict[str, Any] = field(default_factory=dict)
 
     def device_system(self) -> tuple[Index, Index]:
         """Return both stamps of every sample."""
@@ -181,9 +192,14 @@ def _collect(source: Journal) -> _Content:
         elif record.kind == EVENT:
             fields = record.json()
             content.last_event = f"{fields['event']} {fields.get('image') or fields.get('text') or ''}".strip()
-            _take_event(content, event_from_json(fields))
+            event = event_from_json(fields)
+            _take_event(content, event)
+            if (step := step_of(event)) is not None:
+                kind, name, moment, answer = step
+                content.steps[kind, name] = moment, answer
         elif record.kind == END:
             content.ended = True
+            content.end = record.json()
     return content
 
 
@@ -203,6 +219,8 @@ def _take_event(content: _Content, event: Event) -> None:
             ]
         case Message():
             content.messages.append(event)
+        case Answer():
+            content.messages.append(Message(event.time_us, f"answer {event.name}: {event.answer}"))
         case Calibration():
             content.calibrations.append(event)
         case Validation():
@@ -224,6 +242,8 @@ def _session(source: Journal, content: _Content) -> tuple[Session, Index]:
     streams = {name: pd.DataFrame(_plain(np.concatenate(parts))) for name, parts in sorted(content.streams.items())}
     streams |= {name: _table(rows, TEXT_COLUMNS) for name, rows in sorted(content.texts.items())}
     streams["gaps"] = find_gaps(device, system, tracker.rate_hz)
+    if "plan" in header:
+        streams["ledger"] = _ledger(header["plan"], content)
     session = Session(
         participant=str(header["participant"]),
         name=str(header["name"]),
@@ -245,9 +265,17 @@ def _session(source: Journal, content: _Content) -> tuple[Session, Index]:
             "clock": "time_sync" if sync else "stamps of the samples",
             "damaged_bytes": sum(d.length for d in source.damage if not d.at_end),
             "missing_records": source.missing_records,
+            **({"end": content.end} if "plan" in header and content.ended else {}),
         },
     )
     return session, device
+
+
+def _ledger(plan: Sequence[Sequence[str]], content: _Content) -> pd.DataFrame:
+    """Return the plan's steps with the moment at which each was done in this part, -1 where it was not."""
+    rows = [(n, *step, *content.steps.get((step[0], step[1]), (-1, ""))) for n, step in enumerate(map(tuple, plan))]
+    table = pd.DataFrame(rows, columns=list(LEDGER_COLUMNS))
+    return table.astype({name: "object" if kind == "str" else kind for name, kind in LEDGER_COLUMNS.items()})
 
 
 def _plain(rows: Block) -> dict[str, np.ndarray[Any, Any]]:
@@ -349,4 +377,5 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         interrupted=content.showing,
         flips_missed=int(content.display.get("flips_missed", 0)),
         valid_samples=content.valid,
+        end=content.end,
     )

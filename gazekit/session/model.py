@@ -28,6 +28,14 @@ STIMULUS_COLUMNS = {
     "order": "int64",  # 0-based position in the session
     "response": "str",  # the rating or answer after the picture, empty where none
 }
+LEDGER_COLUMNS = {
+    "step": "int64",  # 0-based position in the plan
+    "kind": "str",  # picture, rating, question, break
+    "id": "str",  # the picture, or the question's name
+    "sha256": "str",  # of the picture's file
+    "done_us": "int64",  # system clock; -1 where it is not done in this part
+    "answer": "str",
+}
 MESSAGE_COLUMNS = {"time_us": "int64", "text": "str"}  # system clock
 STREAMS = (
     "eye_openness",
@@ -37,6 +45,7 @@ STREAMS = (
     "notifications",
     "stream_errors",
     "gaps",
+    "ledger",
     "eye_movements",
     "targets",
 )

@@ -32,9 +32,13 @@ FIELDS = {
     # settings that came later: a study that does not name them records as before
     "silence_ms",
     "repeat_below",
+    # the plan of a session is a table now, and its end is in the provenance
+    "planned",
+    "end",
 }
 # what came with the check of tables when a dataset is opened lazily, and what names the file that now has it
-ADDED = ("tables_sha256", "digest", "subset_of")
+# (ledger: the plan of a session)
+ADDED = ("tables_sha256", "digest", "subset_of", "ledger")
 COLUMNS = {"rated_utc", "token_hash", "code", "expires"}
 SENTENCES = (".html", ".tex")
 TOLERANCE = 1e-9

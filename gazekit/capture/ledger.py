@@ -1,0 +1,192 @@
+"""The plan of a session as a ledger: what was to be done, what is done, and whether a new plan is still the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from gazekit.capture.plan import PlannedTrial, Step
+from gazekit.core.errors import InputError, OutputError
+from gazekit.session import Session, open_session
+from gazekit.session.finalise import recover, session_path
+from gazekit.session.journal import SUFFIX
+
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+_PART = re.compile(rf"(?P<participant>[A-Za-z0-9][\w-]*)(?:\.part(?P<number>\d+))?(?P<kind>\.gaze\.h5|{SUFFIX})", re.A)
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step as a session file keeps it: a picture has the SHA-256 of its file."""
+
+    kind: str
+    id: str
+    sha256: str = ""
+
+
+@dataclass
+class Ledger:
+    """All parts of a participant's session together."""
+
+    parts: int = 0
+    seed: int | None = None
+    study_seed: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    plan: list[PlannedStep] = field(default_factory=list)
+    done: set[PlannedStep] = field(default_factory=set)
+    end: Mapping[str, Any] = field(default_factory=dict)
+
+    def add(self, number: int, session: Session) -> None:
+        """Enter a part; the plan of the latest counts."""
+        parameters = session.provenance.get("parameters", {})
+        self.parts = number
+        self.seed, self.settings = parameters.get("seed"), parameters.get("study", {})
+        self.study_seed = self.settings.get("study", {}).get("seed")
+        self.end = session.provenance.get("end", {"complete": session.finalised})
+        table = session.streams.get("ledger")
+        if table is None:  # of version 0.1: pictures and answers are all that it says
+            self._add_old(session, parameters.get("planned", ()) if number == 1 else ())
+            return
+        steps = [PlannedStep(*row) for row in table[["kind", "id", "sha256"]].itertuples(index=False)]
+        self.done |= _under_new_names(self.done, renamed(self.plan, steps))
+        self.done |= {step for step, done_us in zip(steps, table["done_us"], strict=True) if done_us >= 0}
+        self.plan = steps
+
+    def _add_old(self, session: Session, planned: Sequence[str]) -> None:
+        digests = dict(zip(session.stimuli["image"], session.stimuli["sha256"], strict=True))
+        self.plan = [PlannedStep("picture", image, digests.get(image, "")) for image in planned] or self.plan
+        for row in session.stimuli.itertuples():
+            kinds = ("picture", "rating") if row.response else ("picture",)
+            self.done |= {PlannedStep(kind, str(row.image), str(row.sha256)) for kind in kinds}
+        answers = session.messages["text"].str.extract(r"^answer ([a-z0-9_]+): ")[0].dropna()
+        self.done |= {PlannedStep("question", name) for name in answers}
+
+    @property
+    def complete(self) -> bool:
+        """Whether every step of the plan is done."""
+        return bool(self.plan) and self.done.issuperset(step for step in self.plan if step.kind != "break")
+
+    def differences(self, settings: Mapping[str, Any], seed: int, steps: Sequence[Step]) -> list[str]:
+        """Say in what a new plan is not the one that was begun."""
+        lines = [] if self.seed in (None, seed) else [f"the seed was {self.seed}, is {seed}"]
+        old, new = _flat(self.settings), _flat(settings)
+        if bool(self.settings.get("rating")) != bool(settings.get("rating")):
+            lines.append("[rating] is " + ("new" if settings.get("rating") else "gone"))
+        lines += [
+            f"[{key.replace('.', '] ', 1)} was {old[key]!r}, is {new[key]!r}"
+            for key in sorted(old.keys() & new.keys())
+            if old[key] != new[key]
+        ]
+        before = {step.id: step.sha256 for step in self.plan if step.kind == "picture"}
+        now = {step.id: step.sha256 for step in steps if step.kind == "picture"}
+        names = renamed(self.plan, steps)
+        lines += [f"the picture {names[image]} is called {image} now" for image in names]
+        lines += [f"the picture {i} is new" for i in now if i not in before and i not in names]
+        lines += [f"the picture {i} is gone" for i in before if i not in now and i not in names.values()]
+        lines += [f"the picture {i} has another content" for i in now if before.get(i) and before[i] != now[i]]
+        questions = [{step.id for step in plan if step.kind == "question"} for plan in (self.plan, steps)]
+        if any(step.kind != "picture" for step in self.plan) and questions[0] != questions[1]:
+            lines.append(f"the questions were {sorted(questions[0])}, are {sorted(questions[1])}")
+        return lines
+
+    def arrange(self, trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
+        """Put trials in the order in which they were planned first; pictures that are new come last."""
+        planned = [step.id for step in self.plan if step.kind == "picture"]
+        pictures = [Step("picture", trial.picture.image, trial.sha256) for trial in trials]
+        names = renamed(self.plan, pictures)
+        place = {image: n for n, image in enumerate(planned)}
+        place |= {new: place[old] for new, old in names.items()}
+        known = sorted((t for t in trials if t.picture.image in place), key=lambda t: place[t.picture.image])
+        new = [trial for trial in trials if trial.picture.image not in place]
+        return [replace(trial, order=place[trial.picture.image]) for trial in known] + [
+            replace(trial, order=len(planned) + n) for n, trial in enumerate(new)
+        ]
+
+    def left(self, steps: Sequence[Step]) -> list[Step]:
+        """Return the steps that are not done; a picture that has another name now is the same picture."""
+        done = self.done | _under_new_names(self.done, renamed(self.plan, steps))
+        return [step for step in steps if PlannedStep(step.kind, step.id, step.sha256) not in done]
+
+
+def renamed(plan: Sequence[PlannedStep], steps: Sequence[PlannedStep | Step]) -> dict[str, str]:
+    """Return new name -> old name of pictures whose content was planned under a name that is gone."""
+    before, now = ({step.id: step.sha256 for step in p if step.kind == "picture"} for p in (plan, steps))
+    gone = {digest: image for image, digest in before.items() if image not in now and digest}
+    return {image: gone[digest] for image, digest in now.items() if image not in before and digest in gone}
+
+
+def _under_new_names(done: set[PlannedStep], names: Mapping[str, str]) -> set[PlannedStep]:
+    return {replace(step, id=new) for new, old in names.items() for step in done if step.id == old and step.sha256}
+
+
+def check_name(folder: Path, participant: str) -> None:
+    """Refuse a name that a system cannot store, or takes for another that is there already."""
+    if participant.upper() in _RESERVED:
+        raise InputError(f"{participant} names a device on Windows and cannot name a file there; choose another")
+    others = {match["participant"] for _, match in _files(folder)}
+    same = [other for other in others if other != participant and other.lower() == participant.lower()]
+    if same:
+        raise OutputError(
+            f"{folder} holds sessions of {same[0]}; {participant} would be the same file on Windows and macOS. "
+            f"Did you mean {same[0]}?"
+        )
+
+
+def read_ledger(folder: Path, participant: str, *, resume: bool, write: bool) -> Ledger:
+    """Read what a folder holds of a participant; a journal that a crash left is recovered first.
+
+    Raises
+    ------
+    OutputError
+        There is something, and it is not to be resumed; or a journal, and nothing may be written.
+    """
+    files = sorted((f, m) for f, m in _files(folder) if m["participant"] == participant)
+    ledger = Ledger()
+    if files and not resume:
+        first = next((file for file, match in files if match["kind"] == SUFFIX), files[0][0])
+        raise OutputError(
+            f"{first} exists already and is never overwritten. Go on where {participant} stopped with --resume, "
+            "or choose another participant or folder"
+        )
+    numbers = set()
+    for file, match in files:
+        if match["kind"] == SUFFIX:
+            if not write:
+                raise OutputError(f"{file} was left by a crash: gazekit recover {file}, then the plan can be shown")
+            recover(file, keep_journal=False)
+        numbers.add((int(match["number"] or 1), session_path(file) if match["kind"] == SUFFIX else file))
+    for number, file in sorted(numbers):
+        ledger.add(number, open_session(file, gaze=False))
+    return ledger
+
+
+def all_ledgers(folder: Path) -> dict[str, Ledger]:
+    """Read what a folder holds of every participant, journals left aside."""
+    ledgers: dict[str, Ledger] = {}
+    files = [(m["participant"], int(m["number"] or 1), f) for f, m in _files(folder) if m["kind"] != SUFFIX]
+    for participant, number, file in sorted(files):
+        ledgers.setdefault(participant, Ledger()).add(number, open_session(file, gaze=False))
+    return ledgers
+
+
+def _files(folder: Path) -> list[tuple[Path, re.Match[str]]]:
+    present = folder.iterdir() if folder.is_dir() else ()
+    return [(file, match) for file in present if (match := _PART.fullmatch(file.name))]
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return what decides a session, by section and key; where things lie on the disk does not."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{name}.")
+        elif name.partition(".")[0] in _DECIDING and name != "calibration.reuse":
+            flat[name] = value
+    return flat
+
+
+_DECIDING = ("screen", "tracker", "calibration", "validation", "presentation", "rating")
