@@ -361,6 +361,7 @@ def _header(part: SessionPart, tracker: Tracker, *, realtime: bool) -> dict[str,
         "study": _settings(sections),
         "seed": part.seed,
         "part": part.number,
+        "planned": [trial.picture.image for trial in part.trials],
         **({"accepted_changes": list(part.changes)} if part.changes else {}),
     }
     return {

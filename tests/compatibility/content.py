@@ -32,8 +32,7 @@ FIELDS = {
     # settings that came later: a study that does not name them records as before
     "silence_ms",
     "repeat_below",
-    # the plan of a session is a table now, and its end is in the provenance
-    "planned",
+    # how a session ended
     "end",
 }
 # what came with the check of tables when a dataset is opened lazily, and what names the file that now has it
