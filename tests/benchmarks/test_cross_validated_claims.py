@@ -1,0 +1,148 @@
+"""Which error of a cross-validated difference covers: thousands of studies with really trained probes.
+
+Each study has its own pictures, ratings and features of two conditions. Ridge probes in closed form (strength chosen
+on the validation fold) are trained in every fold and for every seed, which sees its own random 60 % of the features.
+Equal: both conditions tell as much. Meaningless: the ratings are dealt to the pictures at random. Planted: one condition
+tells more; what is true then is the mean over all studies.
+
+    python -m tests.benchmarks.test_cross_validated_claims --pictures 40 --studies 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+from scipy.stats import t as student
+
+from gazekit.dataset.splits import folds
+from gazekit.histograms import moments
+from gazekit.stats.metrics import Features, features, metrics
+from gazekit.stats.standard_error import defined, error_of, left_out, overlap_of
+
+KINDS = {"equal": (2.0, 2.0), "meaningless": (2.0, 2.0), "planted": (1.2, 2.0)}  # noise of the two conditions' features
+METHODS = ("pictures only", "folds as readers", "corrected resampling", "as gazekit does")
+BUCKETS, FEATURES = 10, 64
+STRENGTHS = np.array([0.03, 0.3, 3.0, 30.0])
+
+
+def study(rng: np.random.Generator, n: int, kind: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Features (N, D) of two conditions, and rating counts (N, K) of twelve raters."""
+    mixing = np.random.default_rng(0).standard_normal((8, FEATURES)) / np.sqrt(
+        8
+    )  # of the world, the same in all studies
+    hidden = rng.standard_normal((n, 8))
+    opinion = hidden.mean(axis=1) * np.sqrt(8) + 0.6 * rng.standard_normal(n)
+    shared = rng.standard_normal((n, FEATURES))
+    seen = [
+        hidden @ mixing + noise * np.sqrt(0.5) * (shared + rng.standard_normal((n, FEATURES))) for noise in KINDS[kind]
+    ]
+    share = np.exp(-((np.arange(1, BUCKETS + 1) - 5.5 - 1.3 * opinion[:, None]) ** 2) / 4)
+    counts = rng.multinomial(12, share / share.sum(axis=1, keepdims=True))
+    return seen, rng.permutation(counts) if kind == "meaningless" else counts
+
+
+def out_of_fold(seen: np.ndarray, shares: np.ndarray, fold: np.ndarray, k: int) -> np.ndarray:
+    """Every picture's predicted histogram by the probe that did not see its fold."""
+    predicted = np.empty_like(shares)
+    for test in range(k):
+        tested, tuned = fold == test, fold == (test + 1) % k
+        trained = ~tested & ~tuned
+        scale = seen[trained].std(axis=0) + 1e-9
+        x = (seen - seen[trained].mean(axis=0)) / scale
+        mean = shares[trained].mean(axis=0)
+        strengths, vectors = np.linalg.eigh(x[trained].T @ x[trained])
+        target = vectors.T @ (x[trained].T @ (shares[trained] - mean))
+        candidates = [mean + x @ (vectors @ (target / (strengths + c * trained.sum())[:, None])) for c in STRENGTHS]
+        best = min(candidates, key=lambda one: float(((one[tuned] - shares[tuned]) ** 2).sum()))
+        predicted[tested] = best[tested]
+    return np.maximum(predicted, 1e-6)
+
+
+def sides(rng: np.random.Generator, n: int, k: int, seeds: int, kind: str) -> tuple[Features, Features, np.ndarray]:
+    """Features of either condition's out-of-fold predictions, and every picture's fold."""
+    seen, counts = study(rng, n, kind)
+    schemes = folds(moments(counts)[0], np.arange(n), np.ones(n, dtype=bool), k, int(rng.integers(1 << 31)))
+    fold = np.sum([(schemes[f"fold{j + 1}"] == 3) * j for j in range(k)], axis=0)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    chosen = [rng.choice(FEATURES, int(0.6 * FEATURES), replace=False) for _ in range(seeds)]
+    predicted = [np.stack([out_of_fold(one[:, columns], shares, fold, k) for columns in chosen]) for one in seen]
+    return features(predicted[0], counts), features(predicted[1], counts), fold
+
+
+def errors(
+    a: Features, b: Features, fold: np.ndarray, k: int, metric: str
+) -> tuple[float, float, dict[str, np.ndarray]]:
+    """The difference, its mean over folds, and of every method standard error and degrees of freedom."""
+    values = defined(metrics(a, 5.0))[metric] - defined(metrics(b, 5.0))[metric]
+    without = left_out(a, 5.0)[metric] - left_out(b, 5.0)[metric]
+    one, ours = (error_of(values, without, a.n, overlap=overlap) for overlap in (1.0, overlap_of(k)))
+
+    def difference(rows: np.ndarray) -> float:
+        here = (Features(*(value[:, rows] for value in side.arrays())) for side in (a, b))
+        left, right = (defined(metrics(side, 5.0))[metric].mean() for side in here)
+        return float(left - right)
+
+    jackknife = np.array([difference(fold != j) for j in range(k)])
+    each = np.array([difference(fold == j) for j in range(k)])
+    made = {
+        "pictures only": (one.se, min(one.df, a.n - 1)),
+        "folds as readers": (np.sqrt((k - 1) / k * ((jackknife - jackknife.mean()) ** 2).sum()), k - 1),
+        "corrected resampling": (np.sqrt((1 / k + 1 / (k - 2)) * each.var(ddof=1)), k - 1),
+        "as gazekit does": (ours.se, ours.df),
+    }
+    return float(values.mean()), float(each.mean()), {name: np.array(pair) for name, pair in made.items()}
+
+
+def cover(n: int, k: int, seeds: int, kind: str, studies: int, metric: str) -> Iterator[tuple[str, float, float, int]]:
+    """Of every method: share of studies whose 95 % interval holds the truth, mean half width, studies that miss 0."""
+    rng = np.random.default_rng([n, k, seeds, sorted(KINDS).index(kind)])
+    rows = [errors(*sides(rng, n, k, seeds, kind), k, metric) for _ in range(studies)]
+    for method in METHODS:
+        value = np.array([row[1 if method == "corrected resampling" else 0] for row in rows])
+        se, df = np.array([row[2][method] for row in rows]).T
+        half = student.ppf(0.975, df) * se
+        true = value.mean() if kind == "planted" else 0.0
+        yield (
+            method,
+            float((np.abs(value - true) <= half).mean()),
+            float(half.mean()),
+            int((np.abs(value) > half).sum()),
+        )
+
+
+@pytest.mark.benchmark
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["equal", "meaningless"])
+def test_of_null_studies_few_claim_a_difference(kind: str) -> None:
+    _, covered, _, claims = list(cover(100, 10, 1, kind, 300, "srcc"))[-1]
+    print(f"\n{kind}: {covered:.3f} covered, {claims} of 300 claim a difference")
+    assert claims <= binom.ppf(0.999, 300, 0.05)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", type=int, default=100)
+    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--metric", default="srcc")
+    asked = parser.parse_args()
+    print("| pictures, folds, seeds | studies | method | cover, % | half width | null studies that claim, % |")
+    for kind in KINDS:
+        for method, covered, half, claims in cover(
+            asked.pictures, asked.folds, asked.seeds, kind, asked.studies, asked.metric
+        ):
+            false = "" if kind == "planted" else f"{100 * claims / asked.studies:.1f}"
+            print(
+                f"| {asked.pictures}, {asked.folds}, {asked.seeds} | {kind} | {method} | {100 * covered:.1f} "
+                f"| {half:.3f} | {false} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
