@@ -14,22 +14,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from gazekit.conditions import references
+from gazekit.report.comparison_tables import claimed
 from gazekit.report.wording_of_metrics import condition, metric
 from gazekit.stats.comparison_folder import Comparison
+from gazekit.stats.contrasts import ALL_NETWORKS
 
+COLOURS = 12  # of models; with as many markers as there are, sixty models are told apart
 # colours that stand for the page's own while matplotlib draws
-_PAGE = {
-    "#010203": "currentColor",
-    "#020304": "var(--muted)",
-    "#030405": "var(--line)",
-    "#040506": "var(--series-1)",
-    "#050607": "var(--series-2)",
-    "#060708": "var(--series-3)",
-    "#070809": "var(--series-4)",
-}
-_INK, _MUTED, _LINE, *_SERIES = _PAGE
-_MARKERS = ("o", "s", "D", "^")
-_GLYPHS = "●■◆▲"
+_INK, _MUTED, _LINE = "#010203", "#020304", "#030405"
+_SERIES = tuple(f"#0405{number:02x}" for number in range(6, 6 + COLOURS))
+_PAGE = {_INK: "currentColor", _MUTED: "var(--muted)", _LINE: "var(--line)"}
+_PAGE |= {colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)}
+_MARKERS, _GLYPHS = ("o", "s", "D", "^", "v"), "●■◆▲▼"
+_ROW, _GAP = 0.26, 0.8  # inches of a row; rows between two groups
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gazekit",
@@ -47,40 +45,69 @@ _STYLE: dict[Any, Any] = {
 
 
 def results_figure(comparison: Comparison, name: str) -> str:
-    """Return one metric of every condition: values with intervals, single seeds, floor and ceiling."""
+    """Draw one metric of every condition: values with intervals, single seeds, floor and ceiling."""
     table = comparison.rows
-    cells = table[table["level"] == "condition"]
-    conditions, models = list(dict.fromkeys(cells["condition"])), list(dict.fromkeys(cells["model"]))
+    runs = table[table["level"] == "condition"]
+    conditions, models = list(dict.fromkeys(runs["condition"])), list(dict.fromkeys(runs["model"]))
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _canvas(rows=len(conditions) * (0.6 + 0.4 * len(models)) / 1.6 + 0.6)
+        figure, axes = _canvas(len(conditions), len(models))
         for m, model in enumerate(models):
-            own = cells[cells["model"] == model].set_index("condition").reindex(conditions)
-            place = np.arange(len(conditions)) + (m - (len(models) - 1) / 2) * 0.26
+            of_model = runs[runs["model"] == model].set_index("condition").reindex(conditions)
+            place = _places(len(conditions), len(models), m)
+            low, high = (of_model.get(f"{name}_{side}", of_model[name]) for side in ("low", "high"))
             seeds = table[(table["level"] == "seed") & (table["model"] == model)]
-            _dots(axes, seeds, conditions, place, name, _SERIES[m % 4])
-            _intervals(axes, own, name, place, m)
+            for where, one in zip(place, conditions, strict=True):
+                values = seeds.loc[seeds["condition"] == one, name]
+                axes.plot(values, np.full(len(values), where), "|", color=_colour(m), ms=7, alpha=0.6, ls="none")
+            _intervals(axes, of_model[name], low, high, place, m, np.ones(len(place), dtype=bool))
         _reference_lines(axes, table, name)
-        _finish_rows(axes, [condition(c) for c in conditions])
+        _finish_rows(axes, [condition(c) for c in conditions], len(models))
         axes.set_xlabel(f"{metric(name).label} ({'more' if metric(name).higher_is_better else 'less'} is better)")
         return _svg(figure, f"{metric(name).label} of each condition with its 95 % interval")
 
 
 def paired_figure(comparison: Comparison, name: str) -> str:
-    """Return the paired differences of one metric with their intervals, and the line of no difference."""
+    """Draw the paired differences of one metric with their intervals; filled where a difference is claimed."""
     table = comparison.paired[comparison.paired["metric"] == name]
+    if "model_b" in table:
+        table = table[table["model_b"].fillna("") == ""]
+    alpha = float(comparison.conclusion.get("alpha", 0.05))
+    filled = [claimed(row, alpha) for row in table.to_dict("records")]
+    title = f"Paired differences in {metric(name).label} with their 95 % intervals"
+    return _differences(table.assign(claimed=filled), f"difference in {metric(name).label}", title)
+
+
+def forest_figure(comparison: Comparison) -> str:
+    """Draw people's attention against everything else, for each network and over all; filled where it is claimed."""
+    words = comparison.conclusion
+    claims = [claim for claim in [*words.get("over_networks", ()), *words.get("claims", ())] if "model_b" not in claim]
+    first, name = references()[0], metric(str(words.get("primary", "srcc")))
+    rows = pd.DataFrame([claim for claim in claims if claim.get("a") == first and "difference" in claim])
+    if rows.empty:
+        return ""
+    rows = rows.rename(columns={"a": "condition_a", "b": "condition_b"})
+    arrow = "{} better →" if name.higher_is_better else "← {} better"
+    label = f"difference in {name.label}\n{arrow.format(condition(first).lower())}"
+    return _differences(rows, label, f"{condition(first)} against everything else, in {name.label}", against=True)
+
+
+def _differences(table: pd.DataFrame, label: str, title: str, *, against: bool = False) -> str:
     models = list(dict.fromkeys(table["model"]))
     pairs = list(dict.fromkeys(zip(table["condition_a"], table["condition_b"], strict=True)))
+    offset = 1 if ALL_NETWORKS in models else 0  # it is drawn in ink
     with matplotlib.rc_context(_STYLE):
-        figure, axes = _canvas(rows=len(pairs) * (0.6 + 0.4 * len(models)) / 1.6 + 0.6, margin=0.5)
+        figure, axes = _canvas(len(pairs), len(models), margin=0.38 if against else 0.5)
         axes.axvline(0, color=_INK, lw=1)
         for m, model in enumerate(models):
-            own = table[table["model"] == model].set_index(["condition_a", "condition_b"]).reindex(pairs)
-            place = np.arange(len(pairs)) + (m - (len(models) - 1) / 2) * 0.26
-            named = own.rename(columns={"difference": name, "low": f"{name}_low", "high": f"{name}_high"})
-            _intervals(axes, named, name, place, m)
-        _finish_rows(axes, [f"{condition(a)}\n− {condition(b)}" for a, b in pairs])
-        axes.set_xlabel(f"difference in {metric(name).label}")
-        return _svg(figure, f"Paired differences in {metric(name).label} with their 95 % intervals")
+            of_model = table[table["model"] == model].set_index(["condition_a", "condition_b"]).reindex(pairs)
+            filled = of_model["claimed"].eq(True).to_numpy()
+            place = _places(len(pairs), len(models), m)
+            number = None if model == ALL_NETWORKS else m - offset
+            _intervals(axes, of_model["difference"], of_model["low"], of_model["high"], place, number, filled)
+        names = [condition(b) if against else f"{condition(a)}\n− {condition(b)}" for a, b in pairs]
+        _finish_rows(axes, names, len(models))
+        axes.set_xlabel(label)
+        return _svg(figure, title)
 
 
 def training_figure(comparison: Comparison, model: str, name: str) -> str:
@@ -107,32 +134,34 @@ def training_figure(comparison: Comparison, model: str, name: str) -> str:
 
 def model_key(models: Sequence[str]) -> list[tuple[str, str, str]]:
     """Return what stands for each model in the figures: its name, its colour, its glyph."""
-    return [(name, f"var(--series-{m % 4 + 1})", _GLYPHS[_marker(m)]) for m, name in enumerate(models)]
+    return [(name, f"var(--series-{m % COLOURS + 1})", _GLYPHS[m % len(_GLYPHS)]) for m, name in enumerate(models)]
 
 
-def _marker(m: int) -> int:
-    """Return the marker of model ``m``; four colours by four markers tell sixteen models apart."""
-    return (m + m // 4) % 4
+def _colour(m: int | None) -> str:
+    return _INK if m is None else _SERIES[m % COLOURS]
 
 
-def _canvas(rows: float, margin: float = 0.38) -> tuple[Figure, Axes]:
-    height = 0.42 * rows + 0.8
+def _places(groups: int, models: int, m: int) -> np.ndarray:
+    """Return the height of a model's row in every group, from above; each has its own."""
+    return np.arange(groups) * (models + _GAP) + m
+
+
+def _canvas(groups: int, models: int, margin: float = 0.38) -> tuple[Figure, Axes]:
+    height = _ROW * max(groups * (models + _GAP), 2 * groups) + 1.0
     figure = Figure(figsize=(5.4, height))
-    return figure, figure.add_axes((margin, 0.55 / height, 0.96 - margin, 1 - 0.8 / height))
+    return figure, figure.add_axes((margin, 0.75 / height, 0.96 - margin, 1 - 1.0 / height))
 
 
-def _intervals(axes: Axes, table: pd.DataFrame, name: str, place: np.ndarray, m: int) -> None:
-    low, high = (table.get(f"{name}_{side}", table[name]) for side in ("low", "high"))
-    axes.hlines(place, low, high, color=_SERIES[m % 4], lw=2)
-    axes.plot(table[name], place, _MARKERS[_marker(m)], color=_SERIES[m % 4], ms=7, ls="none")
-
-
-def _dots(
-    axes: Axes, seeds: pd.DataFrame, conditions: Sequence[str], place: np.ndarray, name: str, colour: str
+def _intervals(
+    axes: Axes, value: pd.Series, low: pd.Series, high: pd.Series, place: np.ndarray, m: int | None, filled: np.ndarray
 ) -> None:
-    for where, c in zip(place, conditions, strict=True):
-        values = seeds.loc[seeds["condition"] == c, name]
-        axes.plot(values, np.full(len(values), where + 0.12), "|", color=colour, ms=5, alpha=0.6, ls="none")
+    """Draw values with intervals, model ``m``'s in its colour and marker; hollow where they are not filled."""
+    axes.hlines(place, low, high, color=_colour(m), lw=2)
+    marker = "D" if m is None else _MARKERS[m % len(_MARKERS)]
+    for full in (True, False):
+        rows = filled == full
+        face = _colour(m) if full else "none"
+        axes.plot(value[rows], place[rows], marker, color=_colour(m), mfc=face, mew=1.6, ms=7, ls="none")
 
 
 def _reference_lines(axes: Axes, table: pd.DataFrame, name: str) -> None:
@@ -145,9 +174,10 @@ def _reference_lines(axes: Axes, table: pd.DataFrame, name: str) -> None:
         axes.text(best, 1.0, level, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=_MUTED)
 
 
-def _finish_rows(axes: Axes, labels: Sequence[str]) -> None:
-    axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.4, -0.6)
+def _finish_rows(axes: Axes, labels: Sequence[str], models: int) -> None:
+    middle = (models - 1) / 2
+    axes.set_yticks(_places(len(labels), models, 0) + middle, labels)
+    axes.set_ylim(_places(len(labels), models, 0)[-1] + models - 0.3, -0.7)
     axes.tick_params(length=0)
     axes.grid(axis="x", color=_LINE, lw=0.6)
     axes.set_axisbelow(True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -14,12 +14,13 @@ from gazekit.stats.comparison_folder import Comparison
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell: text, the interval under it, the number to sort by."""
+    """What stands in a cell: text, the interval under it, the number to sort by, the interval as numbers."""
 
     text: str
     interval: str = ""
     sort: float | str = ""
     strong: bool = False
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,17 @@ class Table:
     row_heads: int = 1
 
     def frame(self) -> pd.DataFrame:
-        """Return the table as text, an interval after its value."""
-        cells = [[f"{c.text} {c.interval}".strip() for c in row] for row in self.rows]
-        return pd.DataFrame(cells, columns=[head for head, _ in self.heads])
+        """Return the table with plain numbers, the ends of an interval in columns of their own."""
+        columns: dict[str, list[float | str]] = {}
+        for place, (head, _) in enumerate(self.heads):
+            cells = [row[place] for row in self.rows]
+            name = head.replace("↑", "").replace("↓", "").strip()
+            numbers = place >= self.row_heads and any(isinstance(cell.sort, float) for cell in cells)
+            columns[name] = [cell.sort if numbers else cell.text for cell in cells]
+            if any(cell.bounds for cell in cells):
+                for side, end in enumerate(("low", "high")):
+                    columns[f"{name} {end}"] = ["" if c.bounds is None else c.bounds[side] for c in cells]
+        return pd.DataFrame(columns)
 
 
 def results_table(comparison: Comparison) -> Table:
@@ -45,25 +54,19 @@ def results_table(comparison: Comparison) -> Table:
     table = comparison.rows[comparison.rows["level"] != "seed"]
     order = table["level"].map({"condition": 0, "floor": 1, "ceiling": 2})
     table = table.assign(_order=order).sort_values("_order", kind="stable")
-    best = _best(table[table["level"] == "condition"], names)
     one_size = table["n"].nunique() == 1
     rows, kinds = [], []
-    for key, row in table.iterrows():
+    for _, row in table.iterrows():
         cells = [*_row_names(row), *([] if one_size else [Cell(number(row["n"], 0), sort=_sortable(row["n"]))])]
-        cells += [
-            value_cell(
-                row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name, strong=key in best.get(name, ())
-            )
-            for name in names
-        ]
+        cells += [value_cell(row[name], row.get(f"{name}_low"), row.get(f"{name}_high"), name) for name in names]
         rows.append(cells)
         kinds.append(str(row["level"]))
     heads = [("Model", ""), ("Sees", "what the model sees of a picture")]
     heads += [] if one_size else [("n", "pictures of the test split")]
-    size = f", {number(table['n'].iloc[0], 0)} pictures" if one_size else ""
+    size = f": {number(table['n'].iloc[0], 0)}" if one_size else ""
     caption = (
-        f"Test split{size}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. The "
-        "best value of a column is bold, which says nothing of whether the difference is real: see the next table."
+        f"Test pictures{size}. Means over seeds; in brackets the 95 % interval from resampling pictures and seeds. "
+        "Whether a difference is real is for the next table to say."
     )
     return Table("results", caption, heads + metric_heads(names), rows, kinds, row_heads=2)
 
@@ -73,47 +76,85 @@ def paired_tables(comparison: Comparison) -> tuple[Table, Table]:
     there = list(dict.fromkeys(comparison.paired["metric"]))
     primary = next((m for m in (comparison.conclusion.get("primary"), "srcc", *there) if m in there), "")
     first = comparison.paired[comparison.paired["metric"] == primary]
+    alpha = float(comparison.conclusion.get("alpha", 0.05))
+    bold = f"Bold where a difference is claimed: corrected p of at most {alpha:g}, and an interval that leaves out 0."
     caption = (
-        f"Paired differences in {metric(str(primary)).label}: the same pictures, the same seeds, first condition minus "
-        "second. Bold where the interval leaves out 0."
+        f"Paired differences in {metric(str(primary)).label}: the same pictures, the same seeds, first side minus "
+        f"second. {bold}"
     )
-    every = "Paired differences in every metric. Bold where the interval leaves out 0."
-    return _paired_table("paired", caption, first), _paired_table("paired-all", every, comparison.paired)
+    return (
+        _paired_table("paired", caption, first, alpha),
+        _paired_table("paired-all", f"Paired differences in every metric. {bold}", comparison.paired, alpha),
+    )
 
 
-def _paired_table(name: str, caption: str, table: pd.DataFrame) -> Table:
+def claimed(row: Mapping[Hashable, Any], alpha: float) -> bool:
+    """Return whether a row of ``paired.csv`` claims a difference."""
+    p = finite(row.get("p_holm"))
+    return p is not None and p <= alpha and excludes_zero(row["low"], row["high"])
+
+
+def _paired_table(name: str, caption: str, table: pd.DataFrame, alpha: float) -> Table:
+    sized = "pictures_for_size" in table and table["pictures_for_size"].notna().any()
+    margin = "p_equivalence" in table
     rows = []
     for row in table.to_dict("records"):
         digits = metric(str(row["metric"])).digits
+        second = f" of {row['model_b']}" if isinstance(row.get("model_b"), str) and row["model_b"] else ""
         cells = [
             Cell(str(row["model"]), sort=str(row["model"])),
-            Cell(f"{condition(row['condition_a'])} − {condition(row['condition_b'])}", sort=str(row["condition_a"])),
+            Cell(f"{condition(row['condition_a'])} − {condition(row['condition_b'])}{second}", sort=row["condition_a"]),
             Cell(metric(str(row["metric"])).label, sort=str(row["metric"])),
-            Cell(
-                number(row["difference"], digits, signed=True),
-                interval(row["low"], row["high"], digits, signed=True),
-                _sortable(row["difference"]),
-                strong=excludes_zero(row["low"], row["high"]),
-            ),
+            value_cell(row["difference"], row["low"], row["high"], str(row["metric"]), strong=claimed(row, alpha)),
         ]
-        for key, write in (("p", p_value), ("p_holm", p_value), ("effect_size", number)):
-            cells.append(Cell(write(row.get(key)), sort=_sortable(row.get(key))))
-        needed, seen = row.get("pictures_needed"), row.get("detectable")
-        cells.append(Cell(number(needed, 0), sort=_sortable(needed)))
-        cells.append(Cell(number(seen, digits), sort=_sortable(seen)))
+        columns = [("p", p_value), ("p_holm", p_value)]
+        columns += [("p_equivalence", p_value), ("p_not_inferior", p_value)] if margin else []
+        cells += [Cell(write(row.get(key)), sort=_sortable(row.get(key))) for key, write in columns]
+        cells.append(Cell(number(row.get("effect_size")), sort=_sortable(row.get("effect_size"))))
+        if sized:
+            cells.append(Cell(number(row["pictures_for_size"], 0), sort=_sortable(row["pictures_for_size"])))
+        cells.append(Cell(number(row.get("detectable"), digits), sort=_sortable(row.get("detectable"))))
         rows.append(cells)
     heads = [
         ("Model", ""),
-        ("Difference", "first condition minus second, on the same pictures"),
+        ("Difference", "first side minus second, on the same pictures"),
         ("Metric", ""),
-        ("Value", "with its 95 % interval; bold where the interval leaves out 0"),
+        ("Value", "with its 95 % interval"),
         ("p", "the larger of a permutation test on paired pictures and a t test that counts the luck of training"),
-        ("p (Holm)", "corrected for the number of tests"),
-        ("Effect size", "difference over its standard deviation between pictures"),
-        ("Pictures needed", "test pictures with which a difference of this size would be seen 8 times in 10"),
-        ("Detectable", "the least true difference that would be seen 8 times in 10 with these pictures and seeds"),
+        ("p corrected", "for the number of tests (Holm), and for those that come first"),
     ]
+    if margin:
+        heads.append(("p equivalent", "of two one-sided tests, corrected"))
+        heads.append(("p not worse", "that the first side is not worse by the margin, corrected"))
+    heads.append(("Effect size", "difference over its standard deviation between pictures"))
+    if sized:
+        heads.append(("Pictures needed", "test pictures with which the stated difference would be seen 8 times in 10"))
+    heads.append(
+        ("Detectable", "the least true difference that would be seen 8 times in 10 with these pictures and seeds")
+    )
     return Table(name, caption, heads, rows, row_heads=2)
+
+
+def worth_table(comparison: Comparison) -> Table:
+    """Return what the scores are worth: their share of the reachable gain, and how many raters."""
+    primary = str(comparison.conclusion.get("primary", "srcc"))
+    rows = []
+    for row in comparison.worth[comparison.worth["metric"] == primary].to_dict("records"):
+        share = [row.get(key) for key in ("reachable", "reachable_low", "reachable_high")]
+        cells = [Cell(str(row["model"]), sort=str(row["model"])), Cell(condition(str(row["condition"])))]
+        between = interval(share[1], share[2], 2)
+        cells.append(Cell(number(share[0], 2), between, _sortable(share[0]), bounds=_bounds(*share[1:])))
+        ends = [row.get(key) for key in ("raters", "raters_low", "raters_high")]
+        text, low, high = ("> 500" if finite(end) is None else number(end, 1) for end in ends)
+        cells.append(Cell(text, f"[{low}, {high}]", _sortable(ends[0]), bounds=_bounds(*ends[1:])))
+        rows.append(cells)
+    caption = (
+        f"What a score is worth, by {metric(primary).label}: the share of the way from the floor, which sees no "
+        "picture, to the ceiling, the true distributions of ratings; and how many raters it takes for their mean to "
+        "reach the same score."
+    )
+    heads = [("Model", ""), ("Sees", ""), ("Share of the reachable", ""), ("Worth in raters", "")]
+    return Table("worth", caption, heads, rows, row_heads=2)
 
 
 def agreement_table(comparison: Comparison) -> Table:
@@ -185,7 +226,7 @@ def metric_heads(names: Iterable[str]) -> list[tuple[str, str]]:
 def value_cell(value: object, low: object, high: object, name: str, *, strong: bool = False) -> Cell:
     """Return a metric's value with its interval."""
     digits = metric(name).digits
-    return Cell(number(value, digits), interval(low, high, digits), _sortable(value), strong)
+    return Cell(number(value, digits), interval(low, high, digits), _sortable(value), strong, _bounds(low, high))
 
 
 def excludes_zero(low: object, high: object) -> bool:
@@ -202,27 +243,11 @@ def _row_names(row: pd.Series) -> list[Cell]:
     return [Cell(model, sort=model), Cell(condition(name), sort=condition(name))]
 
 
-def _best(table: pd.DataFrame, names: Iterable[str]) -> dict[str, list[Hashable]]:
-    """Return the rows with the best value of each metric, where there is a worse one."""
-    best = {}
-    for name in names:
-        values = table[name].dropna()
-        if values.nunique() > 1:
-            best[name] = list(values.index[values == (values.max() if metric(name).higher_is_better else values.min())])
-    return best
+def _bounds(low: object, high: object) -> tuple[float, float] | None:
+    bottom, top = finite(low), finite(high)
+    return None if bottom is None or top is None else (bottom, top)
 
 
 def _sortable(value: object) -> float | str:
     found = finite(value)
     return "" if found is None else found
-
-
-def latex(table: Table) -> str:
-    """Return the table as a LaTeX float (packages booktabs and inputenc with UTF-8)."""
-    frame = table.frame().replace("−", "-", regex=True)
-    frame = frame.rename(columns=lambda head: head.replace("↑", "").replace("↓", "").strip())
-    layout = "l" * table.row_heads + "r" * (len(frame.columns) - table.row_heads)
-    caption = re.sub(r"([%&#_$])", r"\\\1", table.caption)
-    return str(
-        frame.to_latex(index=False, escape=True, column_format=layout, caption=caption, label=f"tab:{table.name}")
-    )

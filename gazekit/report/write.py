@@ -21,6 +21,8 @@ from gazekit.pictures import SUFFIXES, read_picture
 from gazekit.report import charts, method
 from gazekit.report import comparison_tables as tables_of
 from gazekit.report.examples import Example, example, own_attention, spread
+from gazekit.report.first_screen import answer, facts
+from gazekit.report.latex import latex
 from gazekit.report.pictures import Shown, shown
 from gazekit.report.prediction_examples import Judged, judge, shown_model
 from gazekit.report.wording_of_metrics import condition, metric
@@ -95,6 +97,7 @@ def write_report(
         tables_of.agreement_table(comparison),
         tables_of.categories_table(comparison),
         tables_of.seeds_table(comparison),
+        tables_of.worth_table(comparison),
     ]
     lead, rest = _sentences(comparison.conclusion)
     cells = comparison.rows[comparison.rows["level"] == "condition"]
@@ -104,6 +107,9 @@ def write_report(
         "title": title or "Does human attention help a model judge a picture?",
         "notes": list(notes),
         "summary": _summary(comparison),
+        "answer": answer(comparison),
+        "facts": facts(comparison, data),
+        "forest": charts.forest_figure(comparison),
         "sentences": lead,
         "comparisons": rest,
         "model_key": charts.model_key(list(dict.fromkeys(cells["model"]))),
@@ -292,7 +298,7 @@ def _write_tables(folder: Path, tables: Sequence[tables_of.Table]) -> None:
     for table in tables:
         if table.rows:
             write_text(folder / f"{table.name}.csv", table.frame().to_csv(index=False, lineterminator="\n"))
-            write_text(folder / f"{table.name}.tex", tables_of.latex(table))
+            write_text(folder / f"{table.name}.tex", latex(table))
 
 
 def _resource(name: str) -> str:

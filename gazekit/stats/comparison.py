@@ -28,7 +28,7 @@ from gazekit.stats.comparison_folder import (
     read_predictions,
 )
 from gazekit.stats.conclusion import conclusion
-from gazekit.stats.contrasts import contrasts_of
+from gazekit.stats.contrasts import contrasts_of, over_networks
 from gazekit.stats.estimates import Estimates, Measuring, estimate
 from gazekit.stats.map_agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.stats.options import ComparisonOptions
@@ -111,13 +111,15 @@ def compare(
         asked,
         floors=floor_differences(predictions, estimates),
         unfinished=predictions.unfinished,
+        over_networks=paired_table(estimates, over_networks(predictions, asked.pairs), asked),
         folds=0 if predictions.folds is None else predictions.folds.count,
     )
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)
     write_table(paired, folder / PAIRED)
     write_table(worth_table(estimates, references), folder / WORTH)
-    write_table(_agreement(folder, config, predictions.images, data), folder / AGREEMENT)
+    if data is not None or not (folder / AGREEMENT).exists():  # without the dataset an earlier table is kept
+        write_table(_agreement(folder, config, predictions.images, data), folder / AGREEMENT)
     if by_category is None:
         _remove_categories(folder / CATEGORIES)
     else:

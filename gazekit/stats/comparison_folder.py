@@ -299,6 +299,12 @@ def _threshold(asked: float | None, buckets: int) -> float:
 def _predictions(folder: Path, images: Sequence[str], buckets: int) -> Floats:
     columns = [f"p{k + 1}" for k in range(buckets)]
     table = read_table(folder / "predictions.csv", ["image", *columns], "table of predictions")
+    strange = [str(image) for image in table["image"] if image not in set(images)]
+    if strange and len(table) == len(images):
+        raise FormatError(
+            f"{folder / 'predictions.csv'} has pictures that are not in truth.csv: {', '.join(strange[:5])}; remove "
+            f"{folder} and start the same gazekit train again"
+        )
     if list(table["image"]) != list(images) or f"p{buckets + 1}" in table:
         raise FormatError(
             f"{folder / 'predictions.csv'} does not fit the ratings in truth.csv: {len(table)} pictures there, "

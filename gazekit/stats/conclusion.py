@@ -25,6 +25,7 @@ def conclusion(
     floors: Sequence[Mapping[str, Any]] = (),
     unfinished: Sequence[tuple[str, str, int]] = (),
     folds: int = 0,
+    over_networks: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return sentences and the figures that they rest on.
 
@@ -43,6 +44,8 @@ def conclusion(
         (model, condition, seed) that were left out.
     folds : int
         In how many folds every picture was tested once; 0 for one test split.
+    over_networks : pd.DataFrame, optional
+        The same as ``paired``, over all networks together: a family of its own.
 
     Returns
     -------
@@ -52,8 +55,8 @@ def conclusion(
         low, high, p_holm, claimed, ...).
     """
     metric, alpha = options.metric, options.alpha
-    rows = paired[paired["metric"] == metric]
-    claims = [_claim(row, alpha) for _, row in rows.iterrows()]
+    claims = _claims(paired, options)
+    shared = [] if over_networks is None else _claims(over_networks, options)
     n = int(table.loc[table["level"] == "condition", "n"].iloc[0])
     trained = _seeds_of(table)
     alone = table.loc[table["level"] == "condition", "condition"].nunique() == 1
@@ -72,8 +75,13 @@ def conclusion(
         "unfinished": [list(cell) for cell in unfinished],
         "claims": claims,
         **({"folds": folds} if folds else {}),
+        **({"over_networks": shared} if shared else {}),
         **({"margin": options.margin} if options.margin is not None else {}),
     }
+
+
+def _claims(paired: pd.DataFrame, options: ComparisonOptions) -> list[dict[str, Any]]:
+    return [_claim(row, options.alpha) for _, row in paired[paired["metric"] == options.metric].iterrows()]
 
 
 def _claim(row: pd.Series, alpha: float) -> dict[str, Any]:

@@ -72,6 +72,15 @@ def contrasts_of(
     return families + [_in_family(one, last) for one in contrasts if one not in first]
 
 
+def over_networks(predictions: Predictions, pairs: Sequence[tuple[str, str]] | None = None) -> list[Contrast]:
+    """Return the contrasts of the first reference (people's attention) with others, over all networks together."""
+    shared = [c for c in predictions.conditions if all((m, c) in predictions.predicted for m in predictions.models)]
+    if len(predictions.models) < 2:
+        return []
+    wanted = default_pairs(shared) if pairs is None else [pair for pair in pairs if set(pair) <= set(shared)]
+    return [Contrast(ALL_NETWORKS, a, ALL_NETWORKS, b) for a, b in wanted if references()[0] in (a, b)]
+
+
 def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:
     """Return human attention with every other condition, then the others with whole pictures."""
     there = [name for name in references() if name in conditions]

@@ -2,8 +2,8 @@
 
 Each study has its own pictures, ratings and features of two conditions. Ridge probes in closed form (strength chosen
 on the validation fold) are trained in every fold and for every seed, which sees its own random 60 % of the features.
-Equal: both conditions tell as much. Meaningless: the ratings are dealt to the pictures at random. Planted: one condition
-tells more; what is true then is the mean over all studies.
+Equal: both conditions tell as much. Meaningless: the ratings are dealt to the pictures at random. Planted: one
+condition tells more; what is true then is the mean over all studies.
 
     python -m tests.benchmarks.test_cross_validated_claims --pictures 40 --studies 2000
 """

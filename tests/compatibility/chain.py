@@ -53,6 +53,7 @@ _MASKS = "masks are searched at full size, hold at least their share, and have o
 CHANGED = {
     **{f"attention-{name}": _MASKS for name in ("rectangle", "patches", "region", "removed")},
     **{f"dataset-{name}": _MASKS for name in (*MASKS, "sharded", "whole", "left-out")},
+    "compare": "one more ceiling: the score of the true distributions (issue 21)",
     "import-asc": _ACCOUNT,
     "import-csv": _ACCOUNT,
     "report": "a random mask is a place, not a patch: regions are moved (issue 13)",

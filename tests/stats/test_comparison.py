@@ -286,3 +286,19 @@ def test_the_pairs_that_answer_the_question() -> None:
     ]
     assert default_pairs(["original", "centre"]) == [("centre", "original")]
     assert default_pairs(["human"]) == []
+
+
+def test_a_wrong_picture_among_the_predictions_is_named(folder: Path) -> None:
+    file = folder / "runs/a/human/seed0/predictions.csv"
+    table = pd.read_csv(file, dtype={"image": str})
+    table.loc[3, "image"] = "somebody-elses"
+    table.to_csv(file, index=False)
+    with pytest.raises(FormatError, match=r"not in truth\.csv: somebody-elses"):
+        compare(folder, resamples=100, permutations=99)
+
+
+def test_without_the_dataset_the_agreement_of_maps_is_kept(folder: Path) -> None:
+    kept = "map,metric,value,low,high,n\nnet,nss,1.5,1.2,1.8,60\n"
+    (folder / "agreement.csv").write_text(kept)
+    compare(folder, resamples=100, permutations=99)
+    assert (folder / "agreement.csv").read_text() == kept
