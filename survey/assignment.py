@@ -13,11 +13,13 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Row, delete, insert, update
 
 from survey import queries as do
 from survey.config import SurveySection
 from survey.schema import event, rater, slot
+from survey.stopping import stop_if_narrow
 
 REPEAT_GAP = 3  # showings at least between a picture and its repeat
 
@@ -52,6 +54,19 @@ def make_plan(section: SurveySection, rng: random.Random) -> str:
     return "P" * section.practice + "".join(main)
 
 
+def raters_needed(pictures: int, section: SurveySection, seed: int = 0) -> int:
+    """Simulate how many raters are needed, if all of them come to the end and none is left out."""
+    rng = np.random.default_rng(seed)
+    taken, raters = np.zeros(pictures, np.int64), 0
+    while (taken < section.raters_per_picture).any():
+        unseen = rng.permutation(pictures)[0 if section.practice_folder else min(section.practice, pictures - 1) :]
+        open_pictures = unseen[taken[unseen] < section.raters_per_picture]
+        emptiest = np.argsort(taken[open_pictures], kind="stable")[: section.pictures_per_rater]
+        taken[open_pictures[emptiest]] += 1
+        raters += 1
+    return raters
+
+
 def release_expired(connection: Connection, now: float) -> int:
     """Release the slots that are held past their time, and return how many there were."""
     expired = connection.execute(do.EXPIRED, {"b_now": now}).all()
@@ -80,7 +95,7 @@ def hold(connection: Connection, person: Row[Any], place: int, section: SurveySe
     if kind == "C":
         values["expected"] = 1 + _chance(person.id, place) % section.scale
     else:
-        values["image_id"] = _choose(connection, person.id, place, kind)
+        values["image_id"] = _choose(connection, person.id, place, kind, section)
         if values["image_id"] is None:
             return False
     held = {"rater_id": person.id, "place": place, "state": "held", "expires": expires}
@@ -154,6 +169,8 @@ def submit(
         connection.execute(do.COUNT_DONE, {"b_image": current.image_id})
     values = {"b_slot": current.id, "score": score, "rated_at": now, "state": "spare" if spare else "done"}
     connection.execute(do.RATE, values | vars(behaviour))
+    if current.kind == "M" and not spare:
+        stop_if_narrow(connection, current.image_id, section)
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
 
 
@@ -200,12 +217,15 @@ def record(connection: Connection, kind: str, now: float | None = None, **values
     connection.execute(insert(event).values(kind=kind, at=time.time() if now is None else now, **values))
 
 
-def _choose(connection: Connection, rater_id: int, place: int, kind: str) -> int | None:
+def _choose(connection: Connection, rater_id: int, place: int, kind: str, section: SurveySection) -> int | None:
     """Choose the picture for a place: the open one with the fewest slots (counted here), a repeat, any for practice."""
     values = {"b_rater": rater_id, "b_chance": _chance(rater_id, place)}
     if kind == "R":
         return connection.execute(do.CHOOSE_REPEAT, values | {"b_before": place - REPEAT_GAP}).scalar_one_or_none()
-    return connection.execute(do.CHOOSE_PRACTICE if kind == "P" else do.TAKE_MAIN, values).scalar_one_or_none()
+    if kind == "M":
+        return connection.execute(do.TAKE_MAIN, values).scalar_one_or_none()
+    query = do.CHOOSE_ONLY_PRACTICE if section.practice_folder else do.CHOOSE_PRACTICE
+    return connection.execute(query, values).scalar_one_or_none()
 
 
 def _chance(rater_id: int, place: int) -> int:

@@ -63,8 +63,12 @@ class SurveySection(Section):
     scale: int = Field(default=10, ge=2, le=100)
     anchors: dict[int, str] = {}
     raters_per_picture: PositiveInt = 10
+    stop_width: float | None = Field(default=None, gt=0)  # points: a picture whose interval is narrower has enough
+    least: int = Field(default=8, ge=2)  # ratings before a picture may have enough
     pictures_per_rater: PositiveInt = 50
     practice: int = Field(default=2, ge=0, le=20)
+    practice_folder: Path | None = None  # pictures for practice only; else some of the study's, which are not rated
+    webhook: str = ""  # address that is told when every picture has its ratings
     repeats: int = Field(default=3, ge=0)
     attention_checks: int = Field(default=2, ge=0)
     hold_minutes: float = Field(default=15.0, gt=0)
@@ -85,7 +89,7 @@ class SurveySection(Section):
     def _whole_keys(cls, value: Any) -> Any:
         return {int(k) if str(k).isdigit() else k: v for k, v in value.items()} if isinstance(value, dict) else value
 
-    @field_validator("return_url")
+    @field_validator("return_url", "webhook")
     @classmethod
     def _web_address(cls, value: str) -> str:
         if value and not value.startswith(("https://", "http://")):
@@ -99,6 +103,10 @@ class SurveySection(Section):
             raise ValueError(f"anchors {beyond} are not on the scale 1 to {self.scale}")
         if self.repeats >= self.pictures_per_rater:
             raise ValueError(f"repeats ({self.repeats}) must be fewer than pictures_per_rater")
+        if self.stop_width is not None and self.least > self.raters_per_picture:
+            raise ValueError(
+                f"least ({self.least}) must not be more than raters_per_picture ({self.raters_per_picture})"
+            )
         names = [q.name for q in self.questions]
         if len(set(names)) != len(names):
             raise ValueError(f"each question needs a name of its own, found {names}")

@@ -69,9 +69,19 @@ class Store:
         """Register pictures; those that are there keep their ratings and take the new target."""
         with self.write() as connection:
             known = set(connection.execute(select(schema.image.c.name)).scalars())
-            shown = schema.image.c.withdrawn_at.is_(None)
-            connection.execute(update(schema.image).where(shown).values(target=target))
-            fresh = [{"name": name, "target": target} for name in names if name not in known]
+            columns = schema.image.c
+            going_on = (columns.most.is_(None) | (columns.target == columns.most)) & columns.withdrawn_at.is_(None)
+            going_on &= columns.practice.is_(None)
+            connection.execute(update(schema.image).where(going_on).values(target=target, most=target))
+            fresh = [{"name": name, "target": target, "most": target} for name in names if name not in known]
+            if fresh:
+                connection.execute(insert(schema.image), fresh)
+
+    def add_practice_images(self, names: Sequence[str]) -> None:
+        """Register pictures that are for practice only."""
+        with self.write() as connection:
+            known = set(connection.execute(select(schema.image.c.name)).scalars())
+            fresh = [{"name": name, "target": 0, "most": 0, "practice": 1} for name in names if name not in known]
             if fresh:
                 connection.execute(insert(schema.image), fresh)
 

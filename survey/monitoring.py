@@ -126,7 +126,8 @@ def _twice(connection: Connection) -> list[tuple[str, str]]:
 def _totals(connection: Connection, raters: list[RaterState]) -> Totals:
     full = func.count().filter(image.c.done >= image.c.target)
     sums = [func.coalesce(func.sum(column), 0) for column in (image.c.target, image.c.done)]
-    pictures, wanted, done, complete = connection.execute(select(func.count(), *sums, full).select_from(image)).one()
+    query = select(func.count(), *sums, full).where(image.c.practice.is_(None))
+    pictures, wanted, done, complete = connection.execute(query.select_from(image)).one()
     status = Counter(state.status for state in raters)
     times = [state.seconds for state in raters if state.seconds is not None]
     return Totals(
@@ -154,7 +155,11 @@ def _distribution(connection: Connection, scale: int) -> list[int]:
 
 def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> list[PictureState]:
     rows = connection.execute(
-        select(image).order_by(image.c.done, image.c.name).limit(per_page).offset((page - 1) * per_page)
+        select(image)
+        .where(image.c.practice.is_(None))
+        .order_by(image.c.done, image.c.name)
+        .limit(per_page)
+        .offset((page - 1) * per_page)
     ).all()
     counts: dict[int, list[int]] = defaultdict(lambda: [0] * scale)
     for image_id, score, n in connection.execute(

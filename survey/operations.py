@@ -133,7 +133,9 @@ def withdraw_picture(connection: Connection, name: str, now: float | None = None
     released = connection.execute(update(slot).where(*held).values(state="released")).rowcount
     moment = time.time() if now is None else now
     connection.execute(
-        update(image).where(image.c.id == row.id).values(target=0, withdrawn_at=moment, taken=image.c.taken - released)
+        update(image)
+        .where(image.c.id == row.id)
+        .values(target=0, most=0, withdrawn_at=moment, taken=image.c.taken - released)
     )
     record(connection, "withdrawn", now, image_id=row.id, detail=name)
 

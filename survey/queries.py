@@ -56,7 +56,7 @@ HAND_OUT = insert(slot)
 TAKE = update(image).where(_image, image.c.taken < image.c.target).values(taken=image.c.taken + 1)
 GIVE_BACK = update(image).where(_image).values(taken=image.c.taken - 1)
 COUNT_DONE = update(image).where(_image).values(done=image.c.done + 1)
-UNCOUNT = update(image).where(_image).values(done=image.c.done - 1)
+UNCOUNT = update(image).where(_image).values(done=image.c.done - 1, target=func.coalesce(image.c.most, image.c.target))
 TAKE_BACK = update(slot).where(_slot).values(state="held", score=None, changes=func.coalesce(slot.c.changes, 0) + 1)
 STEP_BACK = (
     update(rater)
@@ -75,6 +75,7 @@ TAKE_MAIN = (
     update(image).where(image.c.id == _fewest.scalar_subquery()).values(taken=image.c.taken + 1).returning(image.c.id)
 )
 CHOOSE_PRACTICE = select(image.c.id).where(image.c.id.not_in(_mine)).order_by(_shuffle).limit(1)
+CHOOSE_ONLY_PRACTICE = CHOOSE_PRACTICE.where(image.c.practice == 1)
 CHOOSE_REPEAT = (
     select(image.c.id)
     .where(

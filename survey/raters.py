@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from survey.assignment import make_plan
 from survey.config import SurveySection
-from survey.queries import FIND_RATER
+from survey.queries import FIND_RATER, GIVE_BACK, UNCOUNT
 from survey.schema import answer, image, platform, rater, slot
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read like digits
@@ -36,14 +36,20 @@ def join(
     *,
     rng: random.Random | None = None,
     prefix: str = "r",
+    to_the_end: bool = False,
     now: float | None = None,
 ) -> str:
     """Add a rater who has consented, and return the token that opens this rater's pages and nobody else's.
 
-    Only the token's SHA-256 is stored.
+    Only the token's SHA-256 is stored. ``to_the_end`` plans no more pictures than are open, so that a rater's progress
+    counts what will come.
     """
     now = time.time() if now is None else now
     token = secrets.token_urlsafe(24)
+    if to_the_end:
+        still_open = select(func.count()).select_from(image).where(image.c.taken < image.c.target)
+        most = max(1, min(section.pictures_per_rater, connection.execute(still_open).scalar_one()))
+        section = section.model_copy(update={"pictures_per_rater": most})
     number = (connection.execute(select(func.max(rater.c.id))).scalar() or 0) + 1
     added = connection.execute(
         insert(rater).values(
@@ -105,8 +111,9 @@ def forget(connection: Connection, person: Row[Any], now: float | None = None) -
         select(slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)
     ):
         if kind == "M" and state in ("held", "done"):
-            change = {"taken": image.c.taken - 1, "done": image.c.done - int(state == "done")}
-            connection.execute(update(image).where(image.c.id == image_id).values(**change))
+            connection.execute(GIVE_BACK, {"b_image": image_id})
+        if kind == "M" and state == "done":
+            connection.execute(UNCOUNT, {"b_image": image_id})
     for table in (slot, answer):
         connection.execute(delete(table).where(table.c.rater_id == person.id))
     connection.execute(

@@ -166,8 +166,9 @@ def reliability(
 ) -> pd.DataFrame:
     """Compute every measure of reliability of a set of ratings, with intervals for new raters and new pictures.
 
-    Raters are left out in turn, then pictures (in ``groups`` groups where there are more), and both variances added; a
-    bootstrap would count a rater who is drawn twice as two who agree fully.
+    Raters are left out in turn, then pictures (in ``groups`` groups where there are more); both variances are added,
+    less that of single ratings, which is in both. A bootstrap would count a rater who is drawn twice as two who agree
+    fully.
 
     Parameters
     ----------
@@ -226,20 +227,26 @@ def _interval(
 ) -> tuple[Floats, Floats]:
     """Compute the ends of the intervals by leaving out groups of raters in turn, then of pictures.
 
-    On the scale of Fisher's z, where the measures' errors are alike near 1 and in the middle.
+    On the scale of Fisher's z, where the measures' errors are alike near 1 and in the middle. Both variances hold that
+    of the single ratings, which is taken off once.
     """
+    parts = min(groups, len(ratings.raters), len(ratings.images))
+    if parts < 3:
+        return np.full(len(MEASURES), np.nan), np.full(len(MEASURES), np.nan)
     whole = np.arctanh(np.clip(_measures(ratings, scale), -0.9999, 0.9999))
-    variance, freedom = np.zeros(len(MEASURES)), 0
-    for labels, size in ((ratings.rater, len(ratings.raters)), (ratings.image, len(ratings.images))):
-        parts = min(groups, size)
-        if parts < 3:
-            return np.full(len(MEASURES), np.nan), np.full(len(MEASURES), np.nan)
+    variances = []
+    for labels, size in (
+        (ratings.rater, len(ratings.raters)),
+        (ratings.image, len(ratings.images)),
+        (np.arange(ratings.n), ratings.n),
+    ):
         group = (rng.permutation(size) % parts)[labels]
         values = np.array([_measures(ratings.keep(group != g), scale) for g in range(parts)])
         z = np.arctanh(np.clip(values, -0.9999, 0.9999))
-        variance += (parts - 1) / parts * ((z - z.mean(axis=0)) ** 2).sum(axis=0)
-        freedom = min(freedom or parts - 1, parts - 1)
-    half = stats.t.ppf(0.5 + confidence / 2, freedom) * np.sqrt(variance)
+        variances.append((parts - 1) / parts * ((z - z.mean(axis=0)) ** 2).sum(axis=0))
+    by_rater, by_picture, by_rating = variances
+    variance = np.maximum(by_rater + by_picture - by_rating, np.maximum(by_rater, by_picture))
+    half = stats.t.ppf(0.5 + confidence / 2, parts - 1) * np.sqrt(variance)
     return np.tanh(whole - half), np.tanh(whole + half)
 
 

@@ -46,6 +46,8 @@ image = Table(
     Column("sha256", String(64)),  # of the file; since version 3, as the next
     Column("file_stamp", String(60)),  # size and time of the file when it was hashed
     Column("withdrawn_at", Float),
+    Column("most", Integer),  # the target, before a picture stopped early
+    Column("practice", Integer),  # 1: for practice only
     Index("image_taken", "taken"),
 )
 
@@ -138,7 +140,7 @@ def _add(connection: Connection, table: Table, *names: str) -> None:
 
 
 def _keep_what_was_seen(connection: Connection) -> None:
-    _add(connection, image, "sha256", "file_stamp", "withdrawn_at")
+    _add(connection, image, "sha256", "file_stamp", "withdrawn_at", "most", "practice")
     _add(connection, rater, "undone", "excluded_at", "excluded_why")
     _add(connection, slot, "server_ms", "load_ms", "shown_w", "shown_h", "changes")
     event.create(connection)

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
-import select
+import select as polling
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import Request, urlopen
 
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from gazekit.core.errors import ConfigError
+from survey.assignment import record
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
 from survey.live_quality import leave_out
+from survey.schema import event, image
 
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 
@@ -82,7 +87,7 @@ def serve(
             port=port,
             threads=threads,
             connection_limit=2000,
-            asyncore_use_poll=hasattr(select, "poll"),
+            asyncore_use_poll=hasattr(polling, "poll"),
             max_request_body_size=1 << 20,
             clear_untrusted_proxy_headers=not proxies,  # ProxyFix reads as many of them as there are proxies
             ident=None,
@@ -115,3 +120,23 @@ def _look_after(store: Store, section: SurveySection, over: threading.Event) -> 
                 store.checkpoint()
             if second % 20 == 0 and section.exclude_by:
                 leave_out(store, section)
+            if second % 20 == 10 and section.webhook:
+                tell_when_full(store, section)
+
+
+def tell_when_full(store: Store, section: SurveySection) -> bool:
+    """Tell the study's webhook, once, that every picture has its ratings; return whether it was told now."""
+    with store.read() as connection:
+        is_open = (
+            connection.execute(select(image.c.id).where(image.c.done < image.c.target).limit(1)).first() is not None
+        )
+        told = connection.execute(select(event.c.id).where(event.c.kind == "full").limit(1)).first() is not None
+    if is_open or told:
+        return False
+    body = json.dumps({"event": "full", "title": section.title}).encode()
+    request = Request(section.webhook, body, {"Content-Type": "application/json"}, method="POST")
+    with urlopen(request, timeout=10):  # an OSError is tried again at the next turn
+        pass
+    with store.write() as connection:
+        record(connection, "full")
+    return True

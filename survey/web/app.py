@@ -17,7 +17,7 @@ from werkzeug.security import generate_password_hash
 
 from gazekit.core.errors import ConfigError
 from gazekit.core.files import sha256
-from survey.config import SurveyStudy
+from survey.config import PicturePlace, SurveyStudy
 from survey.database import Store, remembered
 from survey.operations import remember_study
 from survey.picture_files import picture_files
@@ -158,6 +158,11 @@ def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, P
     """Put the study's pictures into the store, and return their files by number."""
     files = picture_files(study.pictures, base)
     store.add_images(list(files), study.survey.raters_per_picture)
+    if study.survey.practice_folder is not None:
+        practice = picture_files(PicturePlace(folder=study.survey.practice_folder), base)
+        practice = {f"practice/{name}": file for name, file in practice.items()}
+        store.add_practice_images(list(practice))
+        files |= practice
     with store.read() as connection:
         rows = connection.execute(select(image)).all()
     gone = [row.name for row in rows if row.name not in files]

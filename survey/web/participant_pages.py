@@ -86,7 +86,7 @@ def consent() -> Page:
             if token is None:
                 return render_template("joined.html", finished=earlier.finished_at is not None), 409
         else:
-            token = people.join(connection, here.study.survey, ids)
+            token = people.join(connection, here.study.survey, ids, to_the_end=True)
     session.pop("platform", None)
     session["token"] = token
     session.permanent = True
