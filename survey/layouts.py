@@ -439,7 +439,7 @@ def _answered(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(table: pd.DataFrame) -> Any:
-    """Number the rows as a text editor does: the header is row 1."""
+    """Count rows as a text editor does: the header is row 1."""
     return np.arange(len(table)) + 2
 
 

@@ -63,7 +63,7 @@ def masked_look(function: Any) -> Any:
 
 
 def chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:
-    """The numbers of the pictures that the options choose."""
+    """Return the numbers of the pictures that the options choose."""
     from gazekit.core.tables import read_table
     from gazekit.dataset.subset_merge import chosen as chosen_rows
 

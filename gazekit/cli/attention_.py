@@ -103,7 +103,7 @@ def command(
 
 
 def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[str, Path]]:
-    """The pictures, the options and the files that they came from; options on the command line go first."""
+    """Return the pictures, the options and the files that they came from; options on the command line go first."""
     from gazekit.attention.export import Options
     from gazekit.core.errors import ConfigError
     from gazekit.core.tables import read_table

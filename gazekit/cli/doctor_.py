@@ -31,7 +31,7 @@ def command(
     distance_mm: float | None,
     as_json: bool,
 ) -> int:
-    r"""Tell what may be wrong with recordings and fixation tables.
+    """Tell what may be wrong with recordings and fixation tables.
 
     A recording is checked for constant columns, coordinates that are not pixels of the screen, gaze off the screen,
     pictures upside down, swapped eyes, impossible pupils, stuck samples, holes and the clock. A fixation table is

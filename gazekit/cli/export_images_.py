@@ -97,7 +97,7 @@ def command(
 def _with_synthetic(
     data: Dataset, conditions: tuple[str, ...], run: Path | None, model: str | None, seed: int
 ) -> Dataset:
-    """The dataset with the networks' own attention that the conditions name."""
+    """Return the dataset with the networks' own attention that the conditions name."""
     from gazekit.dataset.synthetic import open_synthetic
 
     wanted = [name for name in dict.fromkeys(conditions) if name.split("-")[0] == "synthetic"]

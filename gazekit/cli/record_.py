@@ -84,7 +84,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
 
 
 def end_in_order(stop: threading.Event) -> None:
-    """The first SIGINT or SIGTERM ends the session in order, the second at once."""
+    """Let the first SIGINT or SIGTERM end the session in order, the second at once."""
 
     def handle(number: int, frame: Any) -> None:
         if stop.is_set():

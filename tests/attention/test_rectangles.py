@@ -7,25 +7,7 @@ import pytest
 
 from gazekit.attention import attended_rectangle, attention_map, rectangle_of_area
 from gazekit.core.errors import InputError
-
-
-def every_box(amap: np.ndarray) -> list[tuple[int, float, tuple[int, int, int, int]]]:
-    """Area, mass and box of every rectangle of a map, in the order of (top, left, bottom, right)."""
-    height, width = amap.shape
-    return [
-        ((bottom - top) * (right - left), float(amap[top:bottom, left:right].sum()), (top, left, bottom, right))
-        for top in range(height)
-        for left in range(width)
-        for bottom in range(top + 1, height + 1)
-        for right in range(left + 1, width + 1)
-    ]
-
-
-def brute_force(amap: np.ndarray, share: float) -> tuple[int, int, int, int]:
-    """The definition, word for word."""
-    total = float(amap.sum())
-    enough = [box for box in every_box(amap) if box[1] >= share * total - 1e-9]
-    return min(enough, key=lambda box: (box[0], -round(box[1], 6), box[2]))[2]
+from tests.fixtures.rectangles import brute_force, every_box
 
 
 @pytest.mark.parametrize("kind", ["few-values", "sparse", "smooth", "flat"])

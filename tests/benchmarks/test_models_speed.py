@@ -26,8 +26,7 @@ from gazekit.models.attention import excitation_backprop
 from gazekit.models.inputs import example_inputs, look_of
 from gazekit.models.pixels import normalised
 from gazekit.models.scoring import Scorer
-from tests.models.test_models_every import fit
-from tests.models.zoo import created, real_inputs, set_statistics
+from tests.models.zoo import created, fit, real_inputs, set_statistics
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 

@@ -17,6 +17,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+DATA = Path(__file__).parent / "data"
+INPUTS = json.loads((DATA / "inputs.json").read_text())
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-image", "opencv-python", "h5py", "pyarrow")
 # What may differ, by name. The sentences are those of the report, the rest says when, on what and by which version.
 FIELDS = {
@@ -42,6 +44,12 @@ COLUMNS = {"rated_utc", "token_hash", "code", "expires"}
 SENTENCES = (".html", ".tex")
 TOLERANCE = 1e-9
 _NUMBER = r"\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+
+
+def listed(folder: Path) -> list[str]:
+    """Return the files of a folder, without locks, which came later."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")  # locks came later
+    return [path.relative_to(folder).as_posix() for path in files]
 
 
 def machine() -> dict[str, Any]:

@@ -25,12 +25,18 @@ import gazekit as gk
 from gazekit.cli import main
 from tests.compatibility import opened
 from tests.compatibility.chain import CONDITIONS, MASKS, MODEL, SEEDS, Step, steps
-from tests.compatibility.content import assert_same_file, assert_same_values, digest, machine, sqlite_content
+from tests.compatibility.content import (
+    DATA,
+    assert_same_file,
+    assert_same_values,
+    digest,
+    listed,
+    machine,
+    sqlite_content,
+)
 
-DATA = Path(__file__).parent / "data"
 SESSIONS = ("sessions/P01.gaze.h5", "recovered/P08.gaze.h5", "imported/eyelink.gaze.h5", "imported/plain.gaze.h5")
 DATASETS = tuple(f"datasets/{name}.dataset.h5" for name in (*MASKS, "sharded"))
-INPUTS = json.loads((DATA / "inputs.json").read_text())
 DIGESTS: dict[str, str] = json.loads((DATA / "digests.json").read_text())
 ALONE = [step for step in steps() if step.alone]
 needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
@@ -175,11 +181,6 @@ def compare_made(folder: Path, step: Step, exact: bool) -> None:
             assert_same_file(folder / name, DATA / name, exact=exact)
         elif exact and not name.endswith((".html", ".tex", ".db")):
             assert digest(folder / name) == DIGESTS[name], f"{name} is another"
-
-
-def listed(folder: Path) -> list[str]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")  # locks came later
-    return [path.relative_to(folder).as_posix() for path in files]
 
 
 def _same_scores() -> None:

@@ -20,8 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.compatibility.chain import Step, steps
-from tests.compatibility.content import assert_same_file
-from tests.compatibility.test_as_in_0_1_0 import DATA, INPUTS, listed
+from tests.compatibility.content import DATA, INPUTS, assert_same_file, listed
 
 ROOT = Path(__file__).resolve().parents[2]
 OLD = os.environ.get("GAZEKIT_OLD_PYTHON", "")

@@ -15,14 +15,10 @@ from gazekit.models.attention import synthetic_attention
 from gazekit.models.baselines import MtrlCnn
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.onnx_export import export_onnx
-from tests.models.zoo import EVERY, EVERY_TO_TRAIN, created, inputs_for, real_inputs, set_statistics, small_size
+from tests.models.zoo import EVERY, EVERY_TO_TRAIN, created, fit, inputs_for, real_inputs, set_statistics, small_size
 from tests.needs import need
 
 every_model = pytest.mark.parametrize("name", EVERY)
-
-
-def emd(p: Tensor, q: Tensor) -> Tensor:
-    return ((p.cumsum(1) - q.cumsum(1)).square().mean(1) + 1e-12).sqrt().mean()
 
 
 @every_model
@@ -147,21 +143,6 @@ def test_bfloat16_changes_little(learnt: Learnt) -> None:
     assert half.dtype == torch.float32
     print(f"\n{learnt.name}: bfloat16 moves a probability by {float((half - plain).abs().max()):.4f}")
     torch.testing.assert_close(half, plain, atol=2e-2, rtol=0)
-
-
-def fit(model: nn.Module, inputs: tuple[Tensor, ...], q: Tensor, rate: float) -> list[float]:
-    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], rate)
-    losses: list[float] = []
-    for step in range(180):
-        optimiser.param_groups[0]["lr"] = rate if step < 90 else rate / 4
-        loss = emd(model(*inputs), q)
-        losses.append(loss.item())
-        if losses[-1] < 0.02:
-            break
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return losses
 
 
 @every_model

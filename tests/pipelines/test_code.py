@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.code import modules_of
-from tests.pipelines.conftest import Copy
+from tests.fixtures.code_copy import Copy
 
 HASHES = """
 import json

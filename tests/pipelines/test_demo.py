@@ -16,7 +16,7 @@ from gazekit import open_dataset, open_session
 from gazekit.core.errors import ConfigError
 from pipelines.demo import Demo, run_demo
 from pipelines.planted import make_picture, make_study
-from tests.pipelines.conftest import OTHER_NETWORK, Copy
+from tests.fixtures.code_copy import OTHER_NETWORK, Copy
 
 SMALL = {
     "pictures": 80,

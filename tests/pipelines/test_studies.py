@@ -19,7 +19,7 @@ from pipelines.config import read_pipeline
 from pipelines.planted import make_picture
 from pipelines.studies import run_study, study_stages
 from tests.conftest import ROOT
-from tests.pipelines.conftest import OTHER_NETWORK, Copy
+from tests.fixtures.code_copy import OTHER_NETWORK, Copy
 
 pytest.importorskip("torch", reason="a study trains: pip install 'gazekit[train]'")
 

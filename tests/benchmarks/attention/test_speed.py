@@ -66,7 +66,7 @@ def test_the_rectangle_of_a_224_map_within_3_ms(kind: str, rng: np.random.Genera
 
 
 def test_the_rectangle_equals_brute_force_on_300_maps_with_ties(rng: np.random.Generator) -> None:
-    from tests.attention.test_rectangles import brute_force
+    from tests.fixtures.rectangles import brute_force
 
     for k in range(300):
         size = tuple(rng.integers(1, 13, 2))
