@@ -35,6 +35,8 @@ COMMANDS = {
     "report": "Write the report of a comparison as one HTML file.",
     "score": "Score pictures with a trained model.",
     "serve": "Score pictures over HTTP.",
+    "publish": "Write a study as a folder for publication.",
+    "erase": "Take one person out of all files of a study.",
     "demo": "Walk through the whole job with simulated people.",
     "run": "Run a whole study from its TOML file.",
 }

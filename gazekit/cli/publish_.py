@@ -1,0 +1,34 @@
+"""``gazekit publish``: a study as a folder for publication."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+
+@click.command(name="publish")
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(study: Path, out: Path, as_json: bool) -> None:
+    """Write a study as a folder for publication: BIDS, ratings, pictures by licence, metadata, methods.
+
+    STUDY names sessions, ratings and pictures; its [bids] says authors, licence and task. A picture travels where the
+    list of pictures has an open licence for it (columns licence and source). Ids of raters and free text stay out.
+
+    \b
+    Example:
+      gazekit publish study.toml --out reefs-2026
+    """
+    from pipelines.publishing import publish
+
+    done = publish(study, out)
+    if as_json:
+        click.echo(json.dumps(asdict(done), default=str))
+        return
+    click.echo(f"{done.folder}: {done.sessions} sessions, {done.ratings} rows of ratings, {done.pictures} pictures")
+    for text in done.left_out:
+        click.echo(f"left out: {text}")
