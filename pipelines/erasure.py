@@ -1,0 +1,177 @@
+"""One person taken out of all files of a study: shown first, done when it is confirmed, recorded without the person."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+from gazekit.core.errors import InputError
+from gazekit.core.tables import read_table, write_table
+from gazekit.session import open_session
+from gazekit.study import Study, read_study
+from pipelines.publishing import publish
+
+RECORD = "erasures.csv"
+_COLUMNS = ("erased_utc", "sessions", "fixations", "ratings", "survey", "datasets", "published")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that an erasure does: to which kind of file, what, and how many rows or files it touches."""
+
+    kind: str
+    path: Path
+    what: str
+    number: int
+    do: Callable[[], object]
+
+
+@dataclass
+class Erasure:
+    """What taking a person out of a study touches."""
+
+    study: Path
+    steps: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """List what would be done, a line each."""
+        return [*(f"{step.path}: {step.what}" for step in self.steps), *self.notes]
+
+    def carry_out(self) -> Path:
+        """Do it, and add a row without the person to the record beside the study file."""
+        for step in self.steps:
+            step.do()
+        record = self.study.parent / RECORD
+        counts = {kind: sum(step.number for step in self.steps if step.kind == kind) for kind in _COLUMNS[1:]}
+        is_new = not record.exists()
+        with open(record, "a", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(_COLUMNS)
+            writer.writerow([datetime.now(timezone.utc).isoformat(timespec="seconds"), *counts.values()])
+        return record
+
+
+def find_person(participant: str, study: str | Path, *, database: str | None = None) -> Erasure:
+    """Find what the files of a study hold of a person; nothing is changed yet.
+
+    Parameters
+    ----------
+    participant : str
+        Pseudonym in sessions and fixation tables, or name of the rater in ratings.
+    study : str or Path
+        The study file.
+    database : str, optional
+        Database of the survey; by default the one that stands beside the study file.
+
+    Returns
+    -------
+    Erasure
+        What would be done.
+
+    Raises
+    ------
+    InputError
+        No file of the study holds the person.
+    """
+    study = Path(study)
+    plan, erasure = read_study(study), Erasure(study)
+    erasure.steps += _sessions(participant, plan, study.parent)
+    for kind, path, column in (
+        ("fixations", plan.dataset.fixations, "participant"),
+        ("ratings", plan.dataset.ratings, "rater"),
+    ):
+        if path is not None:
+            erasure.steps += _rows(participant, kind, study.parent / path, column, erasure.notes)
+    erasure.steps += _survey(participant, database or str(study.with_suffix(".survey.db")))
+    if not erasure.steps:
+        raise InputError(
+            f"no file of {study} holds {participant!r}: sessions, fixation table, ratings and survey were read"
+        )
+    erasure.steps += _derived(plan, study)
+    return erasure
+
+
+def _sessions(participant: str, plan: Study, base: Path) -> list[Step]:
+    files: list[Path] = []
+    for path in (base / session for session in plan.dataset.sessions):
+        files += sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path]
+    steps = []
+    for file in files:
+        if open_session(file, gaze=False).participant == participant:
+            steps.append(Step("sessions", file, "the session is deleted", 1, file.unlink))
+            stem = file.name.removesuffix(".gaze.h5")
+            for journal in sorted(file.parent.glob(f"{stem}*.gaze.journal*")):
+                steps.append(Step("sessions", journal, "its journal is deleted", 0, journal.unlink))
+    return steps
+
+
+def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]) -> list[Step]:
+    table = read_table(path, [], "table")
+    if column not in table:
+        notes.append(f"{path} has no column {column}: what one person gave cannot be told apart there")
+        return []
+    mine = table[column].astype(str) == participant
+    if not mine.any():
+        return []
+    sidecar = Path(f"{path}.json")
+
+    def rewrite() -> None:
+        write_table(table[~mine], path)
+        sidecar.unlink(missing_ok=True)  # the hashes in it are of the table with the person
+
+    return [Step(kind, path, f"{int(mine.sum())} of {len(table)} rows are taken out", int(mine.sum()), rewrite)]
+
+
+def _survey(participant: str, database: str) -> list[Step]:
+    if "://" not in database and not Path(database).is_file():
+        return []
+    from sqlalchemy import select
+
+    from survey.database import open_store
+    from survey.raters import forget
+    from survey.schema import platform, rater
+
+    store = open_store(database, create=False)
+    with store.engine.connect() as connection:
+        person = connection.execute(select(rater).where(rater.c.name == participant)).one_or_none()
+    if person is None:
+        return []
+
+    def erase() -> None:
+        with store.write() as connection:
+            forget(connection, person)
+            connection.execute(platform.delete().where(platform.c.rater_id == person.id))
+
+    return [Step("survey", Path(database), "the rater and all answers are taken out", 1, erase)]
+
+
+def _derived(plan: Study, study: Path) -> list[Step]:
+    """Name what was made of the person's data: datasets are deleted, published folders are written anew."""
+    steps = []
+    dataset = study.parent / plan.dataset.out if plan.dataset.out is not None else None
+    if dataset is not None and dataset.is_file():
+        steps.append(Step("datasets", dataset, "deleted: build it again with gazekit build-dataset", 1, dataset.unlink))
+    for card in sorted(study.parent.glob("*/croissant.json")):
+        folder = card.parent
+        if (folder / "methods.md").is_file():
+            steps.append(
+                Step(
+                    "published", folder, "written anew without the person", 1, functools.partial(_again, study, folder)
+                )
+            )
+    return steps
+
+
+def _again(study: Path, folder: Path) -> None:
+    """Publish a study anew in place of a folder that it was published to."""
+    fresh = folder.with_name(f".{folder.name}.anew")
+    publish(study, fresh)
+    shutil.rmtree(folder)
+    fresh.rename(folder)

@@ -1,0 +1,109 @@
+"""One person taken out of a study: shown first, done when confirmed, recorded without the person."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from gazekit.cli import gazekit
+from gazekit.core.errors import InputError
+from pipelines.erasure import RECORD, find_person
+from pipelines.publishing import publish
+from survey.database import open_store
+from survey.schema import platform, rater, slot
+
+STUDY = """
+[study]
+name = "reefs"
+[screen]
+width_px = 1920
+height_px = 1080
+width_mm = 527
+height_mm = 296
+distance_mm = 630
+[pictures]
+list = "pictures.csv"
+[dataset]
+out = "reefs.dataset.h5"
+sessions = ["sessions"]
+ratings = "ratings.csv"
+"""
+
+
+@pytest.fixture
+def study(sample_data: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "study"
+    shutil.copytree(sample_data / "sessions", folder / "sessions")
+    shutil.copy(sample_data / "pictures.csv", folder)
+    ratings = pd.read_csv(sample_data / "ratings.csv")
+    ratings.loc[ratings["rater"] == "sim00001", "rater"] = "P01"
+    ratings.to_csv(folder / "ratings.csv", index=False)
+    (folder / "study.toml").write_text(STUDY)
+    (folder / "reefs.dataset.h5").write_bytes(b"made of everybody")
+    return folder / "study.toml"
+
+
+def files_with(name: bytes, folder: Path) -> list[str]:
+    return sorted(
+        p.name for p in folder.rglob("*") if p.is_file() and (name in p.read_bytes() or name.decode() in p.name)
+    )
+
+
+def test_person_is_gone_from_every_file_and_the_rest_stays(study: Path) -> None:
+    folder = study.parent
+    publish(study, folder / "published")
+    before = pd.read_csv(folder / "ratings.csv")
+    mine = (before["rater"] == "P01").sum()
+    erasure = find_person("P01", study)
+    assert (folder / "sessions" / "P01.gaze.h5").exists()  # nothing is done yet
+    text = "\n".join(erasure.lines())
+    assert "P01.gaze.h5: the session is deleted" in text
+    assert f"ratings.csv: {mine} of {len(before)} rows are taken out" in text
+    assert "reefs.dataset.h5: deleted: build it again" in text
+    assert "published: written anew" in text
+    erasure.carry_out()
+    assert files_with(b"P01", folder) == []
+    assert (folder / "sessions" / "P02.gaze.h5").exists()
+    assert len(pd.read_csv(folder / "ratings.csv")) == len(before) - mine
+    assert not (folder / "reefs.dataset.h5").exists()
+    assert [path.name for path in (folder / "published" / "bids").glob("sub-*")] == ["sub-P02"]
+    record = pd.read_csv(folder / RECORD)
+    assert record[["sessions", "ratings", "datasets", "published"]].iloc[0].tolist() == [1, mine, 1, 1]
+
+
+def test_command_shows_asks_and_leaves_all_as_it_is_where_the_answer_is_no(study: Path) -> None:
+    result = CliRunner().invoke(gazekit, ["erase", "P01", "--study", str(study)], input="n\n")
+    assert "P01.gaze.h5: the session is deleted" in result.output
+    assert "nothing was changed" in result.output
+    assert (study.parent / "sessions" / "P01.gaze.h5").exists()
+    assert not (study.parent / RECORD).exists()
+    done = CliRunner().invoke(gazekit, ["erase", "P01", "--study", str(study), "--yes"])
+    assert "done; recorded in" in done.output
+    assert not (study.parent / "sessions" / "P01.gaze.h5").exists()
+
+
+def test_person_that_nobody_knows(study: Path) -> None:
+    with pytest.raises(InputError, match="holds 'P99': sessions, fixation table, ratings and survey were read"):
+        find_person("P99", study)
+
+
+def test_rater_of_the_survey_with_the_platforms_id(study: Path) -> None:
+    study.write_text(STUDY + "[survey]\nscale = 10\nraters_per_picture = 2\npictures_per_rater = 5\n")
+    database = study.with_suffix(".survey.db")
+    runner = CliRunner()
+    assert runner.invoke(gazekit, ["survey", "simulate", str(study), "--raters", "4"]).exit_code == 0
+    store = open_store(database, create=False)
+    with store.write() as connection:
+        first = connection.execute(select(rater.c.id, rater.c.name).order_by(rater.c.id)).first()
+        row = {"rater_id": first.id, "source": "prolific", "participant": "5f3a", "study": "s", "session": "t"}
+        connection.execute(platform.insert().values(**row))
+    find_person(first.name, study).carry_out()
+    with store.engine.connect() as connection:
+        assert connection.execute(select(platform).where(platform.c.rater_id == first.id)).all() == []
+        assert connection.execute(select(slot).where(slot.c.rater_id == first.id)).all() == []
+        assert len(connection.execute(select(rater).where(rater.c.deleted_at.is_(None))).all()) == 3
