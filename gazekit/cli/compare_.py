@@ -55,12 +55,18 @@ import click
     help="Say how many pictures it takes to see one so large (metric's units).",
 )
 @click.option("--categories", type=click.Path(path_type=Path), help="Table image,category; default: the dataset's own.")
+@click.option(
+    "--groups",
+    type=click.Path(path_type=Path),
+    help="Ratings by group of raters (image,group,c1..cK): is a difference another for one group? Default: not asked.",
+)
 @click.option("--dataset", type=click.Path(path_type=Path), help="The dataset, if it was moved.")
 @click.option("--json", "as_json", is_flag=True, help="Print the conclusion as JSON.")
 def command(
     folder: Path,
     pairs: tuple[tuple[str, str], ...],
     categories: Path | None,
+    groups: Path | None,
     dataset: Path | None,
     as_json: bool,
     **options: Any,
@@ -77,7 +83,7 @@ def command(
 
     from gazekit.stats.comparison import compare
 
-    compare(folder, pairs=pairs or None, categories=categories, dataset=dataset, **options)
+    compare(folder, pairs=pairs or None, categories=categories, groups=groups, dataset=dataset, **options)
     if (folder / "report.html").exists():
         click.echo(f"report.html is of an earlier comparison; gazekit report {folder} writes it anew", err=True)
     words = json.loads((folder / "conclusion.json").read_text())

@@ -21,6 +21,7 @@ from gazekit.stats.comparison_folder import (
     CATEGORIES,
     COMPARISON,
     CONCLUSION,
+    GROUPS,
     PAIRED,
     WORTH,
     Configuration,
@@ -30,6 +31,7 @@ from gazekit.stats.comparison_folder import (
 from gazekit.stats.conclusion import conclusion
 from gazekit.stats.contrasts import contrasts_of, over_networks
 from gazekit.stats.estimates import Estimates, Measuring, estimate
+from gazekit.stats.groups import group_table, read_groups
 from gazekit.stats.map_agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.stats.options import ComparisonOptions
 from gazekit.stats.paired import floor_differences, paired_table
@@ -48,6 +50,7 @@ def compare(
     *,
     dataset: str | Path | None = None,
     categories: str | Path | None = None,
+    groups: str | Path | None = None,
     **options: Any,
 ) -> Path:
     """Write ``comparison.csv``, ``paired.csv``, ``worth.csv``, ``agreement.csv``, ``conclusion.json`` of a folder.
@@ -63,6 +66,9 @@ def compare(
         need it, and are left out where there is none.
     categories : str or Path, optional
         A table of ``image,category``; else the dataset's own categories are taken.
+    groups : str or Path, optional
+        Ratings by group of raters, a histogram table with a column ``group``: then ``groups.csv`` says whether a
+        difference is another for one group than for another.
     **options
         Of `gazekit.stats.options.ComparisonOptions`: metric, primary_contrast, margin, pairs, threshold,
         resamples, permutations, alpha, seed, difference.
@@ -104,6 +110,9 @@ def compare(
     table = summary_table(predictions, estimates, asked.seed, ceilings(references))
     contrasts = contrasts_of(predictions, asked.pairs, asked.primary_contrast)
     paired = paired_table(estimates, contrasts, asked)
+    by_group = None
+    if groups is not None:
+        by_group = group_table(predictions, contrasts, read_groups(groups, predictions), asked, overlap)
     by_category = _by_category(folder, predictions, estimates, data, categories, asked.seed)
     words = conclusion(
         table,
@@ -111,12 +120,15 @@ def compare(
         asked,
         floors=floor_differences(predictions, estimates),
         unfinished=predictions.unfinished,
+        by_group=by_group,
         over_networks=paired_table(estimates, over_networks(predictions, asked.pairs), asked),
         folds=0 if predictions.folds is None else predictions.folds.count,
     )
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)
     write_table(paired, folder / PAIRED)
+    if by_group is not None:
+        write_table(by_group, folder / GROUPS)
     write_table(worth_table(estimates, references), folder / WORTH)
     if data is not None or not (folder / AGREEMENT).exists():  # without the dataset an earlier table is kept
         write_table(_agreement(folder, config, predictions.images, data), folder / AGREEMENT)

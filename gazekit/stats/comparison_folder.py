@@ -34,7 +34,7 @@ from gazekit.stats.predictions import OutOfFold, Pass, Predictions
 
 CONFIG, TRUTH = "config.json", "truth.csv"
 COMPARISON, PAIRED, AGREEMENT, CONCLUSION = "comparison.csv", "paired.csv", "agreement.csv", "conclusion.json"
-CATEGORIES, WORTH = "categories.csv", "worth.csv"
+CATEGORIES, WORTH, GROUPS = "categories.csv", "worth.csv", "groups.csv"
 REPORT, REPORT_TABLES, PICTURES = "report.html", "report-tables", "pictures"
 RESULTS = (COMPARISON, PAIRED, AGREEMENT, WORTH, CONCLUSION)
 WORK = (CONFIG, "runs", "synthetic")  # what training goes on from

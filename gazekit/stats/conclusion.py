@@ -25,6 +25,7 @@ def conclusion(
     floors: Sequence[Mapping[str, Any]] = (),
     unfinished: Sequence[tuple[str, str, int]] = (),
     folds: int = 0,
+    by_group: pd.DataFrame | None = None,
     over_networks: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return sentences and the figures that they rest on.
@@ -44,6 +45,8 @@ def conclusion(
         (model, condition, seed) that were left out.
     folds : int
         In how many folds every picture was tested once; 0 for one test split.
+    by_group : pd.DataFrame, optional
+        Of `gazekit.stats.groups`.
     over_networks : pd.DataFrame, optional
         The same as ``paired``, over all networks together: a family of its own.
 
@@ -64,6 +67,7 @@ def conclusion(
     sentences = [_headline(claims, METRICS[metric].in_words, tested, trained, alone)]
     sentences += _caveats(unfinished, trained)
     sentences += [_floor_sentence(model, floors) for model in dict.fromkeys(row["model"] for row in floors)]
+    sentences += [] if by_group is None else [_group_sentence(row, options) for row in by_group.to_dict("records")]
     sentences += [_sentence(claim, n, options) for claim in claims]
     return {
         "sentences": sentences,
@@ -171,6 +175,21 @@ def _sentence(claim: Mapping[str, Any], n: int, options: ComparisonOptions) -> s
     return (
         f"{start}between {between}, no difference in {metric.in_words} can be seen with {n} pictures: {shown}; "
         f"{seen}{_within(claim, options)}."
+    )
+
+
+def _group_sentence(row: Mapping[Any, Any], options: ComparisonOptions) -> str:
+    """Say what a difference is for a group of raters, or whether it is another for two groups."""
+    figures = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    start = f"{row['model']}: the difference between {row['condition_a']} and {row['condition_b']} for raters of"
+    if not row["against"]:
+        return f"{start} {row['group']} is {figures} ({row['n']} pictures)."
+    told = (
+        "is another" if row["p_holm"] <= options.alpha and row["low"] * row["high"] > 0 else "is not seen to be another"
+    )
+    p = f"p = {_p(row['p_holm'])} after Holm's correction"
+    return (
+        f"{start} {row['group']} and {row['against']} {told}: {figures}, {p}, on {row['n']} pictures that both rated."
     )
 
 
