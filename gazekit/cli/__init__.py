@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -85,6 +86,7 @@ def gazekit() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 (failed) or 2 (bad usage); errors on purpose print no traceback."""
     if arguments is None:  # a process of its own, whose imports live as long as it does
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for many small products threads cost more than they give
         gc.set_threshold(50_000)
         atexit.register(gc.freeze)  # the search for garbage among them would take a second at the end
     try:

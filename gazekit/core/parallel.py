@@ -20,6 +20,7 @@ from gazekit.core.errors import ConfigError, MissingExtraError, OutputError
 
 TIMEOUT = "20s"  # for the scheduler to answer
 RETRIES = 3  # work whose worker died so often is given up
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"  # of numpy and scipy, read when they are imported
 CLUSTER_AHEAD = 256  # jobs that a cluster is given at a time
 R = TypeVar("R")
 
@@ -84,7 +85,7 @@ def process_pool(workers: int) -> Iterator[Executor]:
         A process died while it was at work.
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
+    with _single_threads(), ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
         try:
             yield pool
         except BrokenProcessPool:
@@ -94,6 +95,18 @@ def process_pool(workers: int) -> Iterator[Executor]:
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _single_threads() -> Iterator[None]:
+    """Let processes that are started meanwhile multiply matrices with one thread: more would wait for each other."""
+    before = os.environ.get(BLAS_THREADS)
+    os.environ[BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[BLAS_THREADS]
+        os.environ |= {} if before is None else {BLAS_THREADS: before}
 
 
 def _settle() -> None:
