@@ -7,7 +7,7 @@ equal to pysaliency where it defines the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from gazekit.core.types import Floats
 METRICS = ("nss", "auc_judd", "auc_shuffled", "cc", "sim", "kl", "ig")
 BETTER = {"nss": 1, "auc_judd": 1, "auc_shuffled": 1, "cc": 1, "sim": 1, "kl": -1, "ig": 1}
 Floating = npt.NDArray[np.floating[Any]]
+Convention = Literal["exact", "mit"]
 _FEW = 64  # values that are counted one by one
 _TINY = 1e-20  # added to every pixel before a logarithm, as in pysaliency
 
@@ -46,11 +47,20 @@ def nss(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     return float((array[rows, columns].mean() - array.mean()) / array.std())
 
 
-def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
-    """Return the area under the ROC of fixations against all pixels without one, thresholds at the fixated values.
+def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, *, convention: Convention = "exact") -> float:
+    """Return the area under the ROC of fixations against all pixels without one. NaN where every pixel is fixated.
 
-    Fixated and other pixels that share a value share the step of the curve: exact and repeatable where tiny random
-    jitter, customary against such ties, would differ from run to run. NaN where every pixel is fixated.
+    Parameters
+    ----------
+    smap : array_like, shape (height, width)
+        The map.
+    x, y : array_like
+        Fixations, pixels.
+    convention : str
+        ``exact``: the chance that a fixated value is above another pixel's, half of it where they are equal (Mann and
+        Whitney), so that a blind map has 0.5 however few fixations judge it. ``mit``: thresholds at the fixated
+        values only, joined by straight lines, as the MIT benchmark and pysaliency have it; a blind map judged by n
+        fixations then has 0.5 + 0.5 / (n + 1).
 
     Raises
     ------
@@ -64,15 +74,20 @@ def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike) -> float:
     """
     array, rows, columns = _at_fixations(smap, x, y)
     fixated = array.ravel()[np.unique(rows * array.shape[1] + columns)]
-    return auc_of_values(array[rows, columns], array.ravel(), fixated)
+    return auc_of_values(array[rows, columns], array.ravel(), fixated, convention)
 
 
-def auc_of_values(values: Floating, everything: Floating, fixated: Floating) -> float:
+def auc_of_values(values: Floating, everything: Floating, fixated: Floating, convention: Convention = "exact") -> float:
     """Return the area under the ROC of values at n fixations against those of all pixels but the fixated ones."""
     negatives = len(everything) - len(fixated)
     if not negatives:
         return float("nan")
     positive, count = np.unique(values, return_counts=True)
+    if convention == "exact":
+        above = _at_least(everything, positive) - _at_least(fixated, positive)
+        higher = np.nextafter(positive, np.inf, dtype=positive.dtype)
+        equal = above - (_at_least(everything, higher) - _at_least(fixated, higher))
+        return float(count @ (negatives - above + equal / 2) / (len(values) * negatives))
     positive, hits = positive[::-1], np.cumsum(count[::-1])
     alarms = _at_least(everything, positive) - _at_least(fixated, positive)
     false = np.concatenate([[0.0], alarms / negatives, [1.0]])

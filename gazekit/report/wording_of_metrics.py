@@ -9,15 +9,26 @@ from gazekit.shapes.mask_spec import Kind
 from gazekit.stats import metrics as stats
 from gazekit.stats.metrics import Metric
 
+_MIXED = "a tenth of the centre bias is mixed into each map"  # `gazekit.attention.judging.SHARE`
 METRICS = {
     **stats.METRICS,
     "nss": Metric("NSS", True, "normalised scanpath saliency: mean z-score of the map at the fixations", digits=2),
-    "auc_judd": Metric("AUC-Judd", True, "area under the ROC of fixated against other pixels"),
+    "auc_judd": Metric("AUC-Judd", True, "chance that a fixated pixel is above another one; a blind map has 0.5"),
     "auc_shuffled": Metric("AUC shuffled", True, "area under the ROC against the fixations of other pictures"),
     "cc": Metric("CC", True, "Pearson's correlation of the maps"),
     "sim": Metric("SIM", True, "mass that the maps share"),
-    "kl": Metric("KL", False, "Kullback-Leibler divergence from the human map, in nats", digits=2),
-    "ig": Metric("IG", True, "information gain over the centre bias, bits per fixation", digits=2),
+    "kl": Metric(
+        "KL",
+        False,
+        f"Kullback-Leibler divergence from the human map, nats; {_MIXED}",
+        digits=2,
+    ),
+    "ig": Metric(
+        "IG",
+        True,
+        f"information gain over the centre bias, bits per fixation; {_MIXED}",
+        digits=2,
+    ),
 }
 
 

@@ -43,12 +43,28 @@ def test_nss_is_the_mean_z_score_at_the_fixations(smap: np.ndarray, points: tupl
 
 
 def test_auc_judd_follows_its_definition(smap: np.ndarray, points: tuple[np.ndarray, np.ndarray]) -> None:
-    assert saliency.auc_judd(smap, *points) == pytest.approx(judd(smap, *points), abs=1e-12)
+    assert saliency.auc_judd(smap, *points, convention="mit") == pytest.approx(judd(smap, *points), abs=1e-12)
+    x, y = points
+    fixated = np.zeros(smap.shape, dtype=bool)
+    fixated[y.astype(int), x.astype(int)] = True
+    test = stats.mannwhitneyu(smap[y.astype(int), x.astype(int)], smap[~fixated])
+    assert saliency.auc_judd(smap, *points) == pytest.approx(test.statistic / (25 * (~fixated).sum()), abs=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 4, 10])
+def test_a_blind_map_has_a_half_however_few_fixations_judge_it(rng: np.random.Generator, count: int) -> None:
+    exact, mit = [], []
+    for _ in range(800):
+        blind, x, y = rng.random((24, 32)), rng.uniform(0, 32, count), rng.uniform(0, 24, count)
+        exact.append(saliency.auc_judd(blind, x, y))
+        mit.append(saliency.auc_judd(blind, x, y, convention="mit"))
+    assert np.mean(exact) == pytest.approx(0.5, abs=0.04)
+    assert np.mean(mit) == pytest.approx(0.5 + 0.5 / (count + 1), abs=0.04)
 
 
 def test_auc_judd_of_ties_is_near_what_jitter_gives_on_average(rng: np.random.Generator) -> None:
     smap, x, y = rng.integers(0, 3, (24, 32)).astype(float), rng.uniform(0, 32, 200), rng.uniform(0, 24, 200)
-    assert saliency.auc_judd(smap, x, y) == pytest.approx(judd(smap, x, y), abs=1e-12)
+    assert saliency.auc_judd(smap, x, y, convention="mit") == pytest.approx(judd(smap, x, y), abs=1e-12)
     jittered = [judd(smap + 1e-7 * rng.standard_normal(smap.shape), x, y) for _ in range(100)]
     assert saliency.auc_judd(smap, x, y) == pytest.approx(np.mean(jittered), abs=0.005)
 

@@ -76,7 +76,7 @@ def test_areas_and_information_equal_pysaliency(
             amap = maps[int(stimulus[0, 0, 0])]
             return np.log(amap / amap.sum())
 
-    ours = [saliency.auc_judd(m, *p[1:]) for m, p in zip(maps, pictures, strict=True)]
+    ours = [saliency.auc_judd(m, *p[1:], convention="mit") for m, p in zip(maps, pictures, strict=True)]
     theirs = Given().AUC_Judd(stimuli, fixations, jitter=False)
     assert np.mean(ours) == pytest.approx(theirs, abs=1e-6)
 
