@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pandas as pd
 
 from gazekit.core.files import existing_file
+from gazekit.core.tables import read_table, text_layout
+from gazekit.core.workbook import is_workbook
 from survey.errors import RatingsError
 
 IDS = ("rater", "image")
@@ -97,12 +100,20 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
     from pyarrow import csv
 
     path = existing_file(path)
+    source: Path | io.BytesIO = path
+    if path.suffix == ".sav" or is_workbook(path):
+        source, layout = io.BytesIO(read_table(path, []).to_csv(index=False).encode()), {"sep": ",", "decimal": "."}
+    else:
+        layout = text_layout(path)
     text_columns = {name: pa.dictionary(pa.int32(), pa.string()) for name in (*IDS, "kind")}
     try:
         table = csv.read_csv(
-            path,
-            parse_options=csv.ParseOptions(delimiter="\t" if path.suffix == ".tsv" else ","),
-            convert_options=csv.ConvertOptions(column_types=text_columns, strings_can_be_null=False),
+            source,
+            read_options=csv.ReadOptions(encoding=layout.get("encoding", "utf-8").removesuffix("-sig")),
+            parse_options=csv.ParseOptions(delimiter=layout["sep"]),
+            convert_options=csv.ConvertOptions(
+                column_types=text_columns, strings_can_be_null=False, decimal_point=layout["decimal"]
+            ),
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowKeyError) as error:
         raise RatingsError(f"{path} is not a CSV table that can be read: {error}") from error

@@ -66,7 +66,7 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
             workbook = is_workbook(path)
             table = pd.read_csv(
                 io.BufferedReader(WorkbookText(path)) if workbook else path,
-                **({"sep": "\t", "encoding": "utf-8"} if workbook else _layout(path)),
+                **({"sep": "\t", "encoding": "utf-8"} if workbook else text_layout(path)),
                 dtype=ids,
                 keep_default_na=True,
             )
@@ -93,9 +93,10 @@ def _read_spss(path: Path) -> pd.DataFrame:
     return table
 
 
-def _layout(path: Path) -> dict[str, str]:
+def text_layout(path: Path) -> dict[str, str]:
     """Find the encoding, the separator and the decimal sign of a text table: Excel's differ from country to country."""
-    start = path.read_bytes()[: 1 << 16]
+    with open(path, "rb") as file:
+        start = file.read(1 << 16)
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         text = codecs.getincrementaldecoder(encoding)().decode(start)
