@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -26,6 +27,7 @@ class Display(Protocol):
     """Shows things and waits. Every `show` returns the moment of its flip (host's clock, microseconds)."""
 
     tick: Callable[[], None]
+    notices: deque[str]  # what happened to the display that belongs into the session
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
         """Make ready; return what was measured of the display (refresh, flip intervals)."""
@@ -82,6 +84,7 @@ class NoDisplay:
         self._tracker = tracker
         self._rng = rng
         self.tick: Callable[[], None] = nothing
+        self.notices: deque[str] = deque()
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
         """Make nothing ready."""

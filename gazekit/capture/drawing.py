@@ -7,26 +7,44 @@ import pygame
 
 from gazekit.capture.settings import QuestionSection, RatingSection
 
-_INK = (25, 25, 25)
+_DARK, _LIGHT = (25, 25, 25), (235, 235, 235)
 _PALE = (205, 205, 205)
 _ACCENT = (200, 60, 40)
 _LEFT = (20, 70, 140)
 _LONGER = 5.0
+Colour = tuple[int, int, int]
+
+
+def ink(surface: pygame.Surface) -> Colour:
+    """Return dark or light ink, whichever stands out more from the background (the colour of the corner; WCAG 2.2)."""
+    here = _luminance(tuple(surface.get_at((0, 0)))[:3])
+    contrasts = {
+        colour: (max(here, _luminance(colour)) + 0.05) / (min(here, _luminance(colour)) + 0.05)
+        for colour in (_DARK, _LIGHT)
+    }
+    return max(contrasts, key=lambda colour: contrasts[colour])
+
+
+def _luminance(colour: tuple[int, ...]) -> float:
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in colour)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def cross(surface: pygame.Surface) -> None:
     """Draw a fixation cross in the middle."""
     x, y = surface.get_width() // 2, surface.get_height() // 2
     arm = max(8, surface.get_height() // 60)
-    pygame.draw.line(surface, _INK, (x - arm, y), (x + arm, y), 3)
-    pygame.draw.line(surface, _INK, (x, y - arm), (x, y + arm), 3)
+    pygame.draw.line(surface, ink(surface), (x - arm, y), (x + arm, y), 3)
+    pygame.draw.line(surface, ink(surface), (x, y - arm), (x, y + arm), 3)
 
 
 def target(surface: pygame.Surface, x: float, y: float, size: float) -> None:
     """Draw a calibration target on the display area; ``size`` runs from 1 (large) to 0 (a point with a dark ring)."""
     centre = (round(x * surface.get_width()), round(y * surface.get_height()))
     least, most = surface.get_height() / 75, surface.get_height() / 22
-    pygame.draw.circle(surface, _INK, centre, round(least + size * (most - least)))
+    pygame.draw.circle(surface, ink(surface), centre, round(least + size * (most - least)))
     pygame.draw.circle(surface, _ACCENT, centre, max(2, round(least / 3.5)))
 
 
@@ -38,8 +56,8 @@ def patch(surface: pygame.Surface) -> None:
 
 def alarm(surface: pygame.Surface, words: str) -> None:
     """Draw a red frame about the screen and lines of text."""
-    pygame.draw.rect(surface, _ACCENT, surface.get_rect(), width=surface.get_height() // 30)
     text(surface, words)
+    pygame.draw.rect(surface, _ACCENT, surface.get_rect(), width=surface.get_height() // 30)
 
 
 def text(surface: pygame.Surface, words: str) -> None:
@@ -114,23 +132,25 @@ def review(
             below = start[0] + side * words.get_width() * 0.7 - words.get_width() / 2, start[1] + font.get_height()
             surface.blit(words, below)
     for n, (box, point) in enumerate(zip(target_boxes(surface, targets), targets, strict=True)):
-        pygame.draw.circle(surface, _INK, (point[0] * width, point[1] * height), 5)
+        pygame.draw.circle(surface, ink(surface), (point[0] * width, point[1] * height), 5)
         _centred(surface, font, str(n + 1), box.centerx, box.top - font.get_height() // 2)
         if n in chosen:
-            pygame.draw.rect(surface, _INK, box, width=3)
+            pygame.draw.rect(surface, ink(surface), box, width=3)
     _centred(surface, font, title, width // 2, round(0.3 * height))
 
 
 def _button(surface: pygame.Surface, font: pygame.font.Font, words: str, box: pygame.Rect) -> None:
     inside = box.collidepoint(pygame.mouse.get_pos())
     pygame.draw.rect(surface, (255, 255, 255) if inside else _PALE, box, border_radius=box.height // 5)
-    pygame.draw.rect(surface, _INK, box, width=2, border_radius=box.height // 5)
-    _centred(surface, font, words, box.centerx, box.centery - font.get_height() // 2)
+    pygame.draw.rect(surface, _DARK, box, width=2, border_radius=box.height // 5)
+    _centred(surface, font, words, box.centerx, box.centery - font.get_height() // 2, _DARK)
 
 
-def _centred(surface: pygame.Surface, font: pygame.font.Font, words: str, x: int, top: int) -> None:
+def _centred(
+    surface: pygame.Surface, font: pygame.font.Font, words: str, x: int, top: int, colour: Colour | None = None
+) -> None:
     if words:
-        image = font.render(words, True, _INK)
+        image = font.render(words, True, colour or ink(surface))
         surface.blit(image, (x - image.get_width() // 2, top))
 
 

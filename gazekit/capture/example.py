@@ -23,7 +23,11 @@ kind = "simulated"            # tobii, simulated, replay (file = "P01.gaze.h5", 
 # rate_hz = 600               # checked against what the tracker offers
 # mode = "human"
 # license = "lab.lic"
+# silence_ms = 250            # no sample for so long is a lost connection: notice, pause, the picture again
 # lsl_outlet = true           # send gaze and markers to the Lab Streaming Layer as well
+
+# [record]
+# backup = "/media/usb"       # a second copy of every session file, compared byte for byte
 
 [calibration]
 points = 5                    # 0, 5, 9, or a list: [[0.5, 0.5], [0.1, 0.1], [0.9, 0.9]]
@@ -40,6 +44,7 @@ duration_ms = 5000
 cross_ms = 500
 order = "random"              # listed, random, blocked (with block_size), latin-square
 # break_every = 20
+# repeat_below = 0.5          # pictures with less valid gaze than this share are offered again after their block
 background = [128, 128, 128]
 display = 0
 fullscreen = true

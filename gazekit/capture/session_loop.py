@@ -125,6 +125,8 @@ class SessionRun:
         if not self.tracker.alive():
             raise ConnectionLost("the tracker says so")
         self._notice_silence()
+        while self.display.notices:
+            self._message(self.display.notices.popleft())
         while self.recorder.notices:
             self.state.say(self.recorder.notices.popleft())
         counts = self.recorder.counts

@@ -133,6 +133,12 @@ class QuestionSection(Section):
     when: Literal["before", "after"] = "after"
 
 
+class RecordSection(Section):
+    """``[record]``: what becomes of a session file once it is made."""
+
+    backup: Path | None = None  # folder of a second copy; relative to the study file
+
+
 class SessionSections(Section):
     """The sections of a study file that a session is recorded by."""
 
@@ -145,6 +151,7 @@ class SessionSections(Section):
     presentation: PresentationSection = PresentationSection()
     rating: RatingSection | None = None
     questions: list[QuestionSection] = []
+    record: RecordSection = RecordSection()
     _file: Path = PrivateAttr(default=Path("study.toml"))
 
     @property

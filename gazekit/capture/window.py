@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ from gazekit.pictures import read_picture
 from gazekit.screen import Placement
 from gazekit.session import Calibration
 
+_FOCUS = {pygame.WINDOWFOCUSLOST: "lost", pygame.WINDOWFOCUSGAINED: "gained"}
+_USUAL_HZ = 60
 _PROBE_FLIPS = 120
 _ANSWER_US = 700_000  # how long a simulated person thinks
 Answer = TypeVar("Answer")
@@ -45,16 +48,16 @@ class Window:
         self, sections: SessionSections, tracker: Tracker, *, answers: np.random.Generator | None = None
     ) -> None:
         self.tick: Callable[[], None] = nothing
+        self.notices: deque[str] = deque()
         self._section = sections.presentation
         self._screen = sections.screen.screen()
-        self._rated = sections.rating is not None
         self._tracker = tracker
         self._answers = answers
         self._size_wh = (self._screen.width_px, self._screen.height_px)
         self._surface = self._open()
         self._picture: tuple[pygame.Surface, tuple[int, int]] | None = None
         self._intervals: list[int] = []
-        self._frame_us = 1e6 / (pygame.display.get_current_refresh_rate() or 60)
+        self._frame_us = 1e6 / (pygame.display.get_current_refresh_rate() or _USUAL_HZ)
         self._last_flip: int | None = None
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
@@ -65,6 +68,10 @@ class Window:
         self._intervals = []
         reported = pygame.display.get_current_refresh_rate()
         median = float(np.median(steps))
+        if (
+            not reported and 2000 < median < 50_000
+        ):  # 20 to 500 Hz: the display says nothing of itself, so it is measured
+            self._frame_us = median
         return {
             "kind": "pygame",
             "driver": pygame.display.get_driver(),
@@ -257,7 +264,9 @@ class Window:
             except pygame.error:  # no renderer that can wait for the vertical blank
                 surface = pygame.display.set_mode(self._size_wh, flags & ~pygame.SCALED, display=number)
         pygame.display.set_caption("gazekit")
-        pygame.mouse.set_visible(self._rated)
+        pygame.mouse.set_visible(False)
+        if pygame.display.get_driver() in ("dummy", "offscreen"):
+            self.notices.append(f"the window is on the driver {pygame.display.get_driver()!r}: nobody can see it")
         return surface
 
     def _clear(self) -> None:
@@ -286,12 +295,23 @@ class Window:
         for event in events:
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):
                 raise EndSession("Escape")
+            if event.type in _FOCUS:
+                self.notices.append(f"the window {_FOCUS[event.type]} the focus")
         return events
 
     def _until(
         self, draw: Callable[[], None], answer: Callable[[pygame.event.Event], Answer | None], simulated: Answer
     ) -> Answer:
-        """Show something until an event answers it (or the simulated person has thought)."""
+        """Show something until an event answers it (or the simulated person has thought); the pointer is there then."""
+        pygame.mouse.set_visible(True)
+        try:
+            return self._answered(draw, answer, simulated)
+        finally:
+            pygame.mouse.set_visible(False)
+
+    def _answered(
+        self, draw: Callable[[], None], answer: Callable[[pygame.event.Event], Answer | None], simulated: Answer
+    ) -> Answer:
         start = self._tracker.now_us()
         while True:
             for event in self._events():

@@ -14,7 +14,6 @@ import pandas as pd
 
 from gazekit.core.checksum import SESSION, check_seal
 from gazekit.core.errors import FormatError, InputError, OutputError
-from gazekit.core.types import Index
 from gazekit.gaze import GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.clock import clock_of_stamps, find_gaps, fit_clock
@@ -37,6 +36,7 @@ from gazekit.session.model import (
     MESSAGE_COLUMNS,
     STIMULUS_COLUMNS,
     Calibration,
+    Clock,
     Session,
     TrackerInfo,
     Validation,
@@ -104,24 +104,47 @@ class _Content:
     messages: list[Message] = field(default_factory=list)
     calibrations: list[Calibration] = field(default_factory=list)
     validations: list[Validation] = field(default_factory=list)
-    streams: dict[str, list[Block]] = field(default_factory=dict)
     texts: dict[str, list[StreamText]] = field(default_factory=dict)
-    stamps: list[Block] = field(default_factory=list)
     tracker: dict[str, Any] = field(default_factory=dict)
     display: dict[str, Any] = field(default_factory=dict)
     ended: bool = False
     last_event: str = ""
     showing: str = ""
-    valid: int = 0
     steps: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
     end: dict[str, Any] = field(default_factory=dict)
 
-    def device_system(self) -> tuple[Index, Index]:
-        """Return both stamps of every sample."""
-        if not self.stamps:
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        pairs = np.concatenate(self.stamps)
-        return np.ascontiguousarray(pairs["device_time_us"]), np.ascontiguousarray(pairs["system_time_us"])
+
+@dataclass
+class _Stamps:
+    """What the stamps of all samples say, gathered a block at a time."""
+
+    samples: int = 0
+    valid: int = 0
+    gaps: list[pd.DataFrame] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
+    last_system_us: int | None = None
+
+    @classmethod
+    def of(cls, source: Journal, rate_hz: float) -> _Stamps:
+        """Read the gaze of a journal twice: the number of samples says which of them the clock is fitted to."""
+        stamps = cls(gaps=[find_gaps(np.empty(0, np.int64), np.empty(0, np.int64), rate_hz)])
+        last = np.empty(0, SAMPLE)
+        for block in _blocks(source, "gaze"):
+            with_last = np.concatenate([last, block])
+            table = find_gaps(with_last["device_time_us"], with_last["system_time_us"], rate_hz)
+            stamps.gaps += [table] if len(table) else []
+            stamps.samples += len(block)
+            stamps.valid += int((block["left_valid"] | block["right_valid"]).sum())
+            last = block[-1:].copy()
+            stamps.last_system_us = int(last["system_time_us"][0])
+        step, start, chosen = max(1, stamps.samples // 5000), 0, []
+        for block in _blocks(source, "gaze"):
+            chosen.append(block[["device_time_us", "system_time_us"]][(-start) % step :: step].copy())
+            start += len(block)
+        if chosen:
+            pairs = np.concatenate(chosen)
+            stamps.clock = clock_of_stamps(pairs["device_time_us"], pairs["system_time_us"])
+        return stamps
 
 
 def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal: bool = True) -> Recovered:
@@ -156,19 +179,24 @@ def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal:
     source = Journal(journal)
     try:
         content = _collect(source)
-        session, device = _session(source, content)
+        stamps = _Stamps.of(source, float(content.tracker.get("rate_hz", float("nan"))))
+        session = _session(source, content, stamps)
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise FormatError(f"{journal} is not a journal that this gazekit wrote: {error}") from error
-    n = len(device)
     if target.exists():
-        _same_as(source, target, n)
+        _same_as(source, target, stamps.samples)
     else:
         for stale in target.parent.glob(f".{target.name}.*.part"):  # of a session that was killed while it wrote
             stale.unlink()
+        rows = {name: (_count(source, name), _blocks(source, name)) for name in ("gaze", *_long_streams(source))}
         write_session(
-            session, target, blocks=(n, _blocks(source)), check=lambda beside: _verify(source, beside, session, n)
+            session,
+            target,
+            blocks=rows.pop("gaze"),
+            streams=rows,
+            check=lambda beside: _verify(source, beside, session, stamps.samples),
         )
-    report = _report(source, content, session, target, n)
+    report = _report(source, content, session, target, stamps)
     if not keep_journal:
         os.unlink(journal)
     return report
@@ -181,14 +209,9 @@ def session_path(journal: Path) -> Path:
 
 def _collect(source: Journal) -> _Content:
     content = _Content(tracker=dict(source.header.get("tracker", {})))
-    for record in source.records():
+    for record in source.others():
         if record.kind == BLOCK:
-            stream, rows = record.rows()
-            if stream == "gaze":
-                content.stamps.append(rows[["device_time_us", "system_time_us"]].copy())
-                content.valid += int((rows["left_valid"] | rows["right_valid"]).sum())
-            else:
-                content.streams.setdefault(stream, []).append(rows)
+            record.rows()  # of a stream that nobody knows: says so
         elif record.kind == EVENT:
             fields = record.json()
             content.last_event = f"{fields['event']} {fields.get('image') or fields.get('text') or ''}".strip()
@@ -233,15 +256,12 @@ def _take_event(content: _Content, event: Event) -> None:
             content.texts.setdefault(event.stream, []).append(event)
 
 
-def _session(source: Journal, content: _Content) -> tuple[Session, Index]:
+def _session(source: Journal, content: _Content, stamps: _Stamps) -> Session:
     header = source.header
     tracker = TrackerInfo(**content.tracker)
-    device, system = content.device_system()
-    sync = content.streams.get("time_sync")
-    clock = fit_clock(np.concatenate(sync)) if sync else clock_of_stamps(device, system)
-    streams = {name: pd.DataFrame(_plain(np.concatenate(parts))) for name, parts in sorted(content.streams.items())}
-    streams |= {name: _table(rows, TEXT_COLUMNS) for name, rows in sorted(content.texts.items())}
-    streams["gaps"] = find_gaps(device, system, tracker.rate_hz)
+    sync = list(_blocks(source, "time_sync"))
+    streams = {name: _table(rows, TEXT_COLUMNS) for name, rows in sorted(content.texts.items())}
+    streams["gaps"] = pd.concat(stamps.gaps[1:] or stamps.gaps, ignore_index=True)
     if "plan" in header:
         streams["ledger"] = _ledger(header["plan"], content)
     session = Session(
@@ -257,7 +277,7 @@ def _session(source: Journal, content: _Content) -> tuple[Session, Index]:
         messages=_table(content.messages, MESSAGE_COLUMNS),
         calibrations=tuple(content.calibrations),
         validations=tuple(content.validations),
-        clock=clock,
+        clock=fit_clock(np.concatenate(sync)) if sync else stamps.clock,
         streams=streams,
         display=content.display,
         provenance={
@@ -268,7 +288,7 @@ def _session(source: Journal, content: _Content) -> tuple[Session, Index]:
             **({"end": content.end} if "plan" in header and content.ended else {}),
         },
     )
-    return session, device
+    return session
 
 
 def _ledger(plan: Sequence[Sequence[str]], content: _Content) -> pd.DataFrame:
@@ -278,8 +298,13 @@ def _ledger(plan: Sequence[Sequence[str]], content: _Content) -> pd.DataFrame:
     return table.astype({name: "object" if kind == "str" else kind for name, kind in LEDGER_COLUMNS.items()})
 
 
-def _plain(rows: Block) -> dict[str, np.ndarray[Any, Any]]:
-    return {name: np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()}
+def _long_streams(source: Journal) -> list[str]:
+    """Return the streams of numbers beside gaze; they are as long as the session and go from file to file in blocks."""
+    return [name for name in source.streams() if name != "gaze"]
+
+
+def _count(source: Journal, stream: str) -> int:
+    return sum(len(record.rows()[1]) for record in source.records(stream))
 
 
 def _table(rows: Sequence[Event], columns: dict[str, str]) -> pd.DataFrame:
@@ -289,30 +314,27 @@ def _table(rows: Sequence[Event], columns: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame({name: np.array([getattr(row, name) for row in rows], dtype=kinds[name]) for name in columns})
 
 
-def _blocks(source: Journal) -> Iterator[Block]:
-    """Yield the gaze of a journal in blocks of `BLOCK_ROWS`, so that memory stays flat."""
+def _blocks(source: Journal, stream: str) -> Iterator[Block]:
+    """Yield a stream of a journal in blocks of `BLOCK_ROWS`, so that memory stays flat."""
     waiting: list[Block] = []
     count = 0
-    for record in source.records():
-        if record.kind != BLOCK:
-            continue
-        stream, rows = record.rows()
-        if stream != "gaze":
-            continue
+    for record in source.records(stream):
+        _, rows = record.rows()
         waiting.append(rows)
         count += len(rows)
         while count >= BLOCK_ROWS:
             joined = np.concatenate(waiting)
             yield joined[:BLOCK_ROWS]
-            waiting, count = [joined[BLOCK_ROWS:]], count - BLOCK_ROWS
+            waiting, count = [joined[BLOCK_ROWS:].copy()], count - BLOCK_ROWS
     if count:
         yield np.concatenate(waiting)
 
 
 def _verify(source: Journal, path: Path, session: Session, n: int) -> None:
     """Read the file back and compare it with the journal, every column of every sample and every table."""
-    _compare_gaze(path, _blocks(source), n)
-    back = open_session(path, gaze=False)
+    for stream in ("gaze", *_long_streams(source)):
+        _compare(path, stream, _blocks(source, stream), n if stream == "gaze" else _count(source, stream))
+    back = open_session(path, gaze=False, leave_out=_long_streams(source))
     for name in ("stimuli", "messages"):
         if not _equal(getattr(back, name), getattr(session, name)):
             raise OutputError(f"{path}: the table {name} does not read back as it was written; the journal is kept")
@@ -321,18 +343,20 @@ def _verify(source: Journal, path: Path, session: Session, n: int) -> None:
             raise OutputError(f"{path}: the stream {name} does not read back as it was written; the journal is kept")
 
 
-def _compare_gaze(path: Path, blocks: Iterable[Block], n: int) -> None:
+def _compare(path: Path, stream: str, blocks: Iterable[Block], n: int) -> None:
+    """Compare a stream with the journal, byte for byte."""
     with h5py.File(path, "r") as file:
-        group, start = file["gaze"], 0
+        group, start = file[stream], 0
         for block in blocks:
             stop = start + len(block)
-            for name in SAMPLE.names or ():
+            for name in block.dtype.names or ():
                 stored = group[name][start:stop]
                 if stored.tobytes() != np.ascontiguousarray(block[name]).tobytes():
-                    raise OutputError(f"{path}: {name} of samples {start} to {stop - 1} is not what the journal holds")
+                    raise OutputError(f"{path}: {name} of {stream} {start} to {stop - 1} is not what the journal holds")
             start = stop
-        if not start == n == len(group["device_time_us"]):
-            raise OutputError(f"{path} holds {len(group['device_time_us'])} samples where the journal has {start}")
+        first = next(iter(group))
+        if not start == n == len(group[first]):
+            raise OutputError(f"{path} holds {len(group[first])} rows of {stream} where the journal has {start}")
 
 
 def _equal(table: pd.DataFrame, other: pd.DataFrame) -> bool:
@@ -354,7 +378,7 @@ def _key(value: Any) -> Any:
 def _same_as(source: Journal, target: Path, n: int) -> None:
     try:
         check_seal(target, SESSION)
-        _compare_gaze(target, _blocks(source), n)
+        _compare(target, "gaze", _blocks(source, "gaze"), n)
     except (FormatError, OutputError) as error:
         raise OutputError(
             f"{target} exists already and is never overwritten, but it does not hold what {source.path} holds "
@@ -362,13 +386,13 @@ def _same_as(source: Journal, target: Path, n: int) -> None:
         ) from error
 
 
-def _report(source: Journal, content: _Content, session: Session, target: Path, n: int) -> Recovered:
+def _report(source: Journal, content: _Content, session: Session, target: Path, stamps: _Stamps) -> Recovered:
     return Recovered(
         session=target,
-        samples=n,
+        samples=stamps.samples,
         stimuli=len(content.stimuli),
         ended_in_order=content.ended,
-        last_system_us=int(content.stamps[-1]["system_time_us"][-1]) if n else None,
+        last_system_us=stamps.last_system_us,
         last_event=content.last_event,
         damaged_bytes=sum(d.length for d in source.damage if not d.at_end),
         torn_bytes=sum(d.length for d in source.damage if d.at_end),
@@ -376,6 +400,6 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         missing_samples=int(session.streams["gaps"]["missing"].sum()),
         interrupted=content.showing,
         flips_missed=int(content.display.get("flips_missed", 0)),
-        valid_samples=content.valid,
+        valid_samples=stamps.valid,
         end=content.end,
     )

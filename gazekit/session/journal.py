@@ -13,7 +13,8 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -180,7 +181,9 @@ class Journal:
             raise FormatError(f"{self.path} is not a journal of gazekit: it does not begin as one")
         self.damage: list[Damage] = []
         self.missing_records = 0
-        self._places: list[tuple[int, int]] = []
+        self._offsets, self._lengths = array("Q"), array("I")
+        self._streams: dict[str, array[int]] = {}  # the records of each stream, by position in the two above
+        self._others = array("I")
         self._scan()
         first = next(self.records(), None)
         if first is None or first.kind != HEADER:
@@ -192,13 +195,25 @@ class Journal:
         if self.header.get("schema") != SCHEMA:
             raise FormatError(f"{self.path} is of schema {self.header.get('schema')!r}; this gazekit reads {SCHEMA}")
 
-    def records(self) -> Iterator[Record]:
-        """Yield all whole records, in order."""
+    def records(self, stream: str | None = None) -> Iterator[Record]:
+        """Yield all whole records in order, or the blocks of one stream; memory stays flat."""
+        places = range(len(self._offsets)) if stream is None else self._streams.get(stream, array("I"))
+        yield from self._read(places)
+
+    def others(self) -> Iterator[Record]:
+        """Yield all whole records but blocks of a stream that is known."""
+        yield from self._read(self._others)
+
+    def streams(self) -> list[str]:
+        """Return the streams of which there are blocks, in alphabetical order."""
+        return sorted(self._streams)
+
+    def _read(self, places: Iterable[int]) -> Iterator[Record]:
         with open(self.path, "rb") as file:
-            for offset, length in self._places:
-                file.seek(offset)
+            for place in places:
+                file.seek(self._offsets[place])
                 _, sequence, size, kind, _, _ = _HEAD.unpack(file.read(_HEAD.size))
-                yield Record(sequence, kind, file.read(min(size, length)))
+                yield Record(sequence, kind, file.read(min(size, self._lengths[place])))
 
     def _scan(self) -> None:
         size, position, expected = self.path.stat().st_size, len(MAGIC), 0
@@ -208,14 +223,17 @@ class Journal:
                 if place is None:
                     position = self._skip(file, position, size)
                     continue
-                sequence, length = place
+                sequence, length, stream = place
                 if sequence < expected:
                     raise FormatError(
                         f"{self.path}: record {sequence} comes after record {expected - 1}; this is not one journal"
                     )
                 self.missing_records += sequence - expected
                 expected = sequence + 1
-                self._places.append((position, length))
+                known = self._streams.setdefault(stream, array("I")) if stream in NUMERIC else self._others
+                known.append(len(self._offsets))
+                self._offsets.append(position)
+                self._lengths.append(length)
                 position += _HEAD.size + length
 
     def _skip(self, file: BinaryIO, start: int, size: int) -> int:
@@ -229,13 +247,16 @@ class Journal:
         return stop
 
 
-def _record_at(file: BinaryIO, position: int, size: int) -> tuple[int, int] | None:
-    """Return sequence number and payload length of the record at a position; None where there is no whole one."""
+def _record_at(file: BinaryIO, position: int, size: int) -> tuple[int, int, str] | None:
+    """Return sequence number, length and stream of the record at a position; None where there is no whole one."""
     if position + _HEAD.size > size:
         return None
     file.seek(position)
     marker, sequence, length, kind, zero, crc = _HEAD.unpack(file.read(_HEAD.size))
     if marker != MARKER or length > LARGEST or position + _HEAD.size + length > size:
         return None
-    actual = zlib.crc32(file.read(length), zlib.crc32(_CHECKED.pack(sequence, length, kind, zero)))
-    return (sequence, length) if actual == crc else None
+    payload = file.read(length)
+    if zlib.crc32(payload, zlib.crc32(_CHECKED.pack(sequence, length, kind, zero))) != crc:
+        return None
+    stream = payload[:32].partition(b"\0")[0].decode("ascii", "replace") if kind == BLOCK else ""
+    return sequence, length, stream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from gazekit.session.model import (
 from gazekit.session.samples import SAMPLE, Block, from_recording
 
 SCHEMA = "gazekit.session/1"
+Rows = tuple[int, Iterable[Block]]  # how many, and they themselves in blocks
 BLOCK_ROWS = 1 << 15
 _CHUNK = 1 << 13
 _COLUMN = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
@@ -39,7 +40,8 @@ def write_session(
     session: Session,
     path: str | Path,
     *,
-    blocks: tuple[int, Iterable[Block]] | None = None,
+    blocks: Rows | None = None,
+    streams: Mapping[str, Rows] | None = None,
     check: Callable[[Path], None] | None = None,
 ) -> Path:
     """Write a session file; an existing one is never overwritten.
@@ -53,6 +55,8 @@ def write_session(
     blocks : tuple, optional
         The gaze as a number of samples and blocks of `SAMPLE` rows, in place of ``session.recording``: for recordings
         that need not fit in memory.
+    streams : mapping, optional
+        Streams of numbers that need not fit in memory either, beside ``session.streams``.
     check : callable, optional
         Looks at the file before it takes its name, and raises where it is wrong.
 
@@ -71,11 +75,11 @@ def write_session(
     with sealed_file(path, check, seal=SESSION, overwrite=False) as file:
         write_header(file, session)
         _write_gaze(file.create_group("gaze"), n, rows)
-        write_tables(file, session)
+        write_tables(file, session, streams)
     return path
 
 
-def open_session(path: str | Path, *, gaze: bool = True) -> Session:
+def open_session(path: str | Path, *, gaze: bool = True, leave_out: Collection[str] = ()) -> Session:
     """Open a session file.
 
     Parameters
@@ -84,6 +88,8 @@ def open_session(path: str | Path, *, gaze: bool = True) -> Session:
         A session file, ``*.gaze.h5``.
     gaze : bool
         Whether to read the recording; without it, it stays empty.
+    leave_out : collection of str
+        Streams that are not read.
 
     Returns
     -------
@@ -109,7 +115,7 @@ def open_session(path: str | Path, *, gaze: bool = True) -> Session:
             schema = file.attrs.get("schema", "none")
             if schema != SCHEMA:
                 raise FormatError(f"{path} is not a session file of schema {SCHEMA}; its schema is {schema}")
-            return _read(file, gaze=gaze)
+            return _read(file, gaze=gaze, leave_out=leave_out)
     except (OSError, KeyError, ValueError, TypeError, AttributeError, InputError, RuntimeError) as error:
         if isinstance(error, FormatError):
             raise
@@ -131,10 +137,12 @@ def write_header(file: h5py.File, session: Session) -> None:
         file.attrs[name] = json.dumps(value, sort_keys=True)
 
 
-def write_tables(file: h5py.File, session: Session) -> None:
+def write_tables(file: h5py.File, session: Session, streams: Mapping[str, Rows] | None = None) -> None:
     """Write everything of a session but its header and its gaze."""
     write_frame(file, "stimuli", session.stimuli)
     write_frame(file, "messages", session.messages)
+    for name, (n, blocks) in (streams or {}).items():
+        _write_stream(file.create_group(name), n, blocks)
     for name, table in session.streams.items():
         write_frame(file, name, table)
     for n, calibration in enumerate(session.calibrations):
@@ -157,6 +165,20 @@ def _write_gaze(group: h5py.Group, n: int, blocks: Iterable[Block]) -> None:
         start += len(block)
     if start != n:
         raise ValueError(f"{n} samples were announced, {start} came")
+
+
+def _write_stream(group: h5py.Group, n: int, blocks: Iterable[Block]) -> None:
+    """Write a stream of numbers as `write_frame` would, a block at a time."""
+    start = 0
+    for block in blocks:
+        names = block.dtype.names or ()
+        if not start:
+            group.attrs["columns"] = json.dumps(list(names))
+        for name in names:
+            if not start:
+                group.create_dataset(name, shape=(n,), dtype=block.dtype[name])
+            group[name][start : start + len(block)] = block[name]
+        start += len(block)
 
 
 def write_frame(file: h5py.File, name: str, table: pd.DataFrame) -> h5py.Group:
@@ -183,8 +205,8 @@ def _write_calibration(group: h5py.Group, calibration: Calibration) -> None:
             part.create_dataset(name, data=values, dtype=values.dtype)
 
 
-def _read(file: h5py.File, *, gaze: bool) -> Session:
-    streams = {name: _read_table(file[name]) for name in STREAMS if name in file}
+def _read(file: h5py.File, *, gaze: bool, leave_out: Collection[str]) -> Session:
+    streams = {name: _read_table(file[name]) for name in STREAMS if name in file and name not in leave_out}
     return Session(
         participant=str(file.attrs["participant"]),
         name=str(file.attrs["name"]),

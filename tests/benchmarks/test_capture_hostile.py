@@ -24,8 +24,9 @@ HEAD = """# A hostile device
 Whole sessions over the vendor's real Python layer (`tobii-research` on CPython 3.10) and a native module that answers
 one call with one status, from one phase of the session on (`loss`: the connection is lost while a picture is shown, and
 comes back without any setting). Made by `pytest -n 0 -m benchmark tests/benchmarks/test_capture_hostile.py`; do not
-edit by hand. Statuses: {statuses}. **{sessions} sessions: {files} ended in a session file, {messages} in one message,
-none in a traceback, none hung.** A call that a phase does not make is left out.
+edit by hand. Statuses: {statuses}.
+**{sessions} sessions: {files} ended in a session file, {messages} in one message, none in a traceback, none hung.**
+A call that a phase does not make is left out.
 
 | call | from | session file after | message after |
 |---|---|---|---|
@@ -42,9 +43,10 @@ def test_every_call_with_every_answer(make_study: MakeStudy, tmp_path: Path) -> 
                 out = tmp_path / "out"
                 outcome = hostile_session(device, study, out, call, status, phase)
                 shutil.rmtree(out, ignore_errors=True)
-                if not outcome["met"]:
+                if outcome["met"]:
+                    outcomes.append(outcome)
+                elif status == KINDS[0]:  # the phase does not make this call
                     break
-                outcomes.append(outcome)
     PAGE.write_text(page(outcomes))
     assert len(outcomes) > 300
 

@@ -269,3 +269,17 @@ def test_killed_sessions_recover(make_study: MakeStudy, tmp_path: Path) -> None:
     outcome = killing.kill_many(killing.short_study(make_study), tmp_path / "out", rng, 4)
     assert outcome.worst_loss_ms <= 150
     assert outcome.sessions == 4
+
+
+def test_a_second_copy_is_made_and_compared(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = make_study(extra="[record]\nbackup = '../copies'")
+    with pytest.raises(OutputError, match=r"\[record\] backup: there is no folder"):
+        record(read_study(study), "P01", tmp_path / "out", realtime=False)
+    (tmp_path / "copies").mkdir()
+    session = record(read_study(study), "P01", tmp_path / "out", realtime=False)
+    assert (tmp_path / "copies" / "P01.gaze.h5").read_bytes() == session.read_bytes()
+    (tmp_path / "copies" / "P02.gaze.h5").write_bytes(b"of somebody else")
+    with pytest.raises(OutputError, match=r"is not the same as .*P02\.gaze\.h5, which is whole"):
+        record(read_study(study), "P02", tmp_path / "out", realtime=False)
+    assert len(open_session(tmp_path / "out" / "P02.gaze.h5").stimuli) == 4
+    assert (tmp_path / "copies" / "P02.gaze.h5").read_bytes() == b"of somebody else"

@@ -150,3 +150,69 @@ def test_measured_flips_are_kept(make_study: MakeStudy, tmp_path: Path) -> None:
     assert 5 < display["flip_median_ms"] < 40
     assert display["flips_missed"] >= 0
     assert "probe_median_ms" in display
+
+
+@pytest.mark.parametrize(
+    ("background", "expected"), [((128, 128, 128), 25), ((20, 20, 30), 235), ((255, 255, 255), 25), ((90, 0, 0), 235)]
+)
+def test_ink_stands_out_from_the_background(window: Window, background: tuple[int, int, int], expected: int) -> None:
+    from gazekit.capture import drawing
+
+    surface = pygame.display.get_surface()
+    surface.fill(background)
+    assert drawing.ink(surface) == (expected,) * 3
+
+
+def test_the_pointer_is_there_only_where_it_answers(window: Window) -> None:
+    shown: list[bool] = []
+    window.tick = lambda: shown.append(pygame.mouse.get_visible())
+    window.show_cross()
+    window.wait_until(window._tracker.now_us() + 40_000)
+    assert shown
+    assert not any(shown)
+    shown.clear()
+    threading.Timer(0.15, press, "7").start()
+    window.rate(RatingSection())
+    assert shown
+    assert all(shown)
+    assert not pygame.mouse.get_visible()
+
+
+def test_a_window_that_nobody_sees_or_that_loses_the_focus_is_in_the_file(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    def distract(recorder: Recorder, state: State) -> None:
+        def work() -> None:
+            while state.phase != "picture":
+                stop.wait(0.01)
+            pygame.event.post(pygame.event.Event(pygame.WINDOWFOCUSLOST))
+
+        stop = threading.Event()
+        threading.Thread(target=work, daemon=True).start()
+
+    session = open_session(record(read_study(make_study(pictures=2)), "P01", tmp_path, watch=distract))
+    texts = session.messages["text"].tolist()
+    assert "the window is on the driver 'dummy': nobody can see it" in texts
+    assert "the window lost the focus" in texts
+
+
+def test_the_alarm_is_red_and_escape_is_heeded_after_the_device_has_answered(window: Window) -> None:
+    window.alarm("The eye tracker does not answer.")
+    red, green, _ = pygame.display.get_surface().get_at((3, 3))[:3]
+    assert red > 2 * green
+    done: list[str] = []
+
+    def collect() -> None:
+        stop.wait(0.3)
+        done.append("collected")
+
+    stop = threading.Event()
+    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE, unicode="\x1b"))
+    with pytest.raises(EndSession):
+        window.while_busy(collect)
+    assert done == ["collected"]
+
+
+def test_points_that_gave_no_data_are_shown_and_chosen(window: Window) -> None:
+    press(" ")
+    assert window.review(a_calibration(), 3, 3, [(0.1, 0.9)]) == [(0.1, 0.9)]
