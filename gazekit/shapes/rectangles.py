@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Mask
+from gazekit.core.types import Floats, Mask
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right; half open
 Boxes = npt.NDArray[np.int32]  # (N, k, 4): the boxes of N pictures; unused ones are zero
+_CELL = 8  # pixels of a coarse grid by which most places are ruled out
 _EQUAL = 1e-12  # masses this close, as a share of the whole, are the same mass
-_MANY, _STEP = 1_000, 4  # from so many places of a box on, every fourth row and column is looked at first
 
 
 def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
@@ -110,58 +110,50 @@ def rectangle_of_area(amap: npt.ArrayLike, area: int) -> Box:
 
 @dataclass(frozen=True)
 class _Sums:
-    """The running sums of a map: over both axes, over all columns of its rows, over all rows of its columns."""
+    """Running sums of a map: over both axes, over all columns of its rows, over all rows of its columns."""
 
-    integral: npt.NDArray[np.float64]
-    rows: npt.NDArray[np.float64]
-    columns: npt.NDArray[np.float64]
+    integral: Floats
+    coarse: Floats  # every _CELL-th of them, and the last ones again beyond the end
+    rows: Floats
+    columns: Floats
     total: float
     slack: float
-    line: float  # the most that a row and a column hold together: what a box gains at most when it moves a pixel
 
     @classmethod
-    def of(cls, array: npt.NDArray[np.float64]) -> _Sums:
+    def of(cls, array: Floats) -> _Sums:
         """Return the sums of a map."""
         integral = integral_image(array)
         total = float(integral[-1, -1])
-        rows, columns = integral[:, -1].copy(), integral[-1].copy()
-        line = float(np.diff(rows).max() + np.diff(columns).max())
-        return cls(integral, rows, columns, total, _EQUAL * total, line)
+        down, across = (np.minimum(np.arange(0, n + 3 * _CELL, _CELL), n) for n in array.shape)
+        coarse = np.ascontiguousarray(integral[np.ix_(down, across)])
+        return cls(integral, coarse, integral[:, -1].copy(), integral[-1].copy(), total, _EQUAL * total)
 
     def richest(self, h: int, w: int, needed: float) -> tuple[float, Box] | None:
         """Return the largest mass of a box of h x w and the first box that has it; None where none holds enough.
 
-        A box holds at most what its rows hold over the whole width, and its columns over the whole height: only
-        the places where both are enough are looked at.
+        Only the places are looked at where the cells of a coarse grid about such a box hold enough.
         """
-        tops = np.flatnonzero(self.rows[h:] - self.rows[:-h] >= needed)
-        lefts = np.flatnonzero(self.columns[w:] - self.columns[:-w] >= needed)
-        if not len(tops) or not len(lefts):
+        height, width = self.integral.shape[0] - 1, self.integral.shape[1] - 1
+        down, across, cells = (height - h) // _CELL + 1, (width - w) // _CELL + 1, self.coarse
+        ch, cw = -(-h // _CELL) + 1, -(-w // _CELL) + 1
+        ch, cw = min(ch, len(cells) - down), min(cw, cells.shape[1] - across)
+        about = cells[ch : ch + down, cw : cw + across] - cells[:down, cw : cw + across]
+        about -= cells[ch : ch + down, :across]
+        about += cells[:down, :across]
+        enough = about >= needed - self.slack
+        tops, lefts = np.flatnonzero(enough.any(axis=1)), np.flatnonzero(enough.any(axis=0))
+        if not len(tops):
             return None
-        t, b, le, r = int(tops[0]), int(tops[-1]) + 1, int(lefts[0]), int(lefts[-1]) + 1
-        if (b - t) * (r - le) > _MANY:  # most places hold too little, which every fourth tells
-            some = self._masses(t, b, le, r, h, w, _STEP)
-            near = some >= max(float(some.max()), needed) - self.slack - (_STEP - 1) * self.line
-            down, across = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-            if not len(down):
-                return None
-            t, b = t + _STEP * int(down[0]), min(b, t + _STEP * (int(down[-1]) + 1))
-            le, r = le + _STEP * int(across[0]), min(r, le + _STEP * (int(across[-1]) + 1))
-        masses = self._masses(t, b, le, r, h, w)
+        t, b = int(tops[0]) * _CELL, min(int(tops[-1]) * _CELL + _CELL, height - h + 1)
+        le, r = int(lefts[0]) * _CELL, min(int(lefts[-1]) * _CELL + _CELL, width - w + 1)
+        masses = self.integral[t + h : b + h, le + w : r + w] - self.integral[t:b, le + w : r + w]
+        masses -= self.integral[t + h : b + h, le:r]
+        masses += self.integral[t:b, le:r]
         mass = float(masses.max())
         if mass < needed:
             return None
         top, left = divmod(int(np.argmax(masses >= mass - self.slack)), r - le)
         return mass, (t + top, le + left, t + top + h, le + left + w)
-
-    def _masses(self, t: int, b: int, le: int, r: int, h: int, w: int, step: int = 1) -> npt.NDArray[np.float64]:
-        """Return the masses of boxes of h x w, whose tops are t to b - 1 and lefts le to r - 1, in steps."""
-        upper, lower = slice(t, b, step), slice(t + h, b + h, step)
-        left, right = slice(le, r, step), slice(le + w, r + w, step)
-        masses = self.integral[lower, right] - self.integral[upper, right]
-        masses -= self.integral[lower, left]
-        masses += self.integral[upper, left]
-        return masses
 
 
 def _narrowed(sums: _Sums, found: tuple[float, Box], needed: float, narrowest: int) -> tuple[float, Box]:
@@ -182,7 +174,7 @@ def _area(box: Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def checked_map(amap: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def checked_map(amap: npt.ArrayLike) -> Floats:
     """Return the map as float64.
 
     Raises
@@ -201,12 +193,12 @@ def checked_map(amap: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return array
 
 
-def integral_image(array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def integral_image(array: Floats) -> Floats:
     """Return the mass above and to the left of every pixel corner, shape (height + 1, width + 1)."""
     return np.asarray(cv2.integral(np.ascontiguousarray(array), sdepth=cv2.CV_64F))
 
 
-def _least_window(cumulative: npt.NDArray[np.float64], needed: float) -> int:
+def _least_window(cumulative: Floats, needed: float) -> int:
     """Return the least length at which some window of a cumulative profile holds what is needed."""
     low, high = 1, len(cumulative) - 1
     while low < high:
@@ -218,7 +210,7 @@ def _least_window(cumulative: npt.NDArray[np.float64], needed: float) -> int:
     return low
 
 
-def _widest_masses(cumulative: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _widest_masses(cumulative: Floats) -> Floats:
     """Return the largest mass of any window of 1, 2, ... n of a cumulative profile of n + 1 values."""
     return np.array([(cumulative[k:] - cumulative[:-k]).max() for k in range(1, len(cumulative))])
 
