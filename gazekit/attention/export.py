@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -19,12 +18,14 @@ from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outlin
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
-from gazekit.core.errors import FormatError, InputError
+from gazekit.core.errors import InputError
 from gazekit.core.files import file_names, provenance, whole_file
+from gazekit.core.parallel import results
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
+from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Map, Mask, Pixels
-from gazekit.pictures import Picture, read_picture
+from gazekit.pictures import Picture, inspect_picture, read_picture
 from gazekit.shapes.mask_spec import MaskSpec, ShareOf
 from gazekit.shapes.masks import apply_mask, check_look
 from gazekit.shapes.rectangles import Box, rectangles_to_mask
@@ -32,6 +33,7 @@ from gazekit.shapes.regions import connected_regions
 
 SCHEMA = "gazekit.attention/1"
 SHEET_ROWS = 12
+_PART = 10  # pictures that a process is given at a time
 Kept = Literal["rectangle", "region", "patches", "fixations"]
 
 
@@ -52,6 +54,8 @@ class Options:
         Whose maps; see `gazekit.attention.viewings.members`.
     fill, soft_px, remove : str, float, bool
         See `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
+    window : TimeWindow, optional
+        Only the fixations of this time.
     """
 
     mask: Kept = "rectangle"
@@ -66,6 +70,7 @@ class Options:
     fill: str = "black"
     soft_px: float = 0.0
     remove: bool = False
+    window: TimeWindow | None = None
 
     def __post_init__(self) -> None:
         check_look(self.fill, self.soft_px)
@@ -86,6 +91,7 @@ def write_attention(
     draw: bool = True,
     agree: bool = True,
     inputs: Mapping[str, str | Path] | None = None,
+    workers: int = 1,
 ) -> pd.DataFrame:
     """Write maps, what is attended to, overlays, masked pictures, sheets and the agreement of people.
 
@@ -107,6 +113,8 @@ def write_attention(
         Judge the agreement of people.
     inputs : mapping, optional
         Files to put into the provenance.
+    workers : int
+        Processes.
 
     Returns
     -------
@@ -119,6 +127,8 @@ def write_attention(
     """
     out = Path(out)
     fixations = on_pictures(fixations, pictures)
+    if options.window is not None:
+        fixations = options.window.chosen(fixations)
     sizes, faults = _sizes(fixations, pictures)
     looks = viewings(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px, weight=options.weight)
     beside = {p.image: int((~looks[p.image].counted).sum()) for p in pictures if p.image in looks}
@@ -126,37 +136,76 @@ def write_attention(
     faults += [(p.image, _nobody(beside.get(p.image, 0))) for p in pictures if p.image in sizes and not _seen(looks, p)]
     looks = {image: viewing for image, viewing in looks.items() if viewing.participants}
     if not looks:
-        raise InputError(
-            f"nobody looked at any of the {len(sizes)} pictures: {sum(beside.values())} fixations beside them"
-        )
-    whose = {(image, who): people for image, v in looks.items() for who, people in members(v, options.by).items()}
-    labels = {key: key[0] if key[1] == EVERYONE else "\0".join(key) for key in whose}
-    names = file_names(labels.values())
-    files = {p.image: p.file for p in pictures}
-    rows: list[dict[str, Any]] = []
-    views: list[tuple[str, list[Pixels]]] = []
-    for image, pairs in track(groupby(whose, key=itemgetter(0)), "attention", len(looks)):
-        rgb = read_picture(files[image]) if draw else None
-        for _, who in pairs:
-            viewing = looks[image] if who == EVERYONE else looks[image].of(*whose[image, who])
-            amap = viewing.map()
-            row, mask = _attended(amap, viewing, who, options)
-            rows.append(row | {"file": names[labels[image, who]]})
-            if rgb is not None:
-                view = _draw(out, rgb, amap, viewing, row, mask, options, names[labels[image, who]])
-                views += [(image if who == EVERYONE else f"{image} {who}", view)] if len(views) < SHEET_ROWS else []
+        count = sum(beside.values())
+        raise InputError(f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them")
+    parts = _parts(looks, pictures, out, options, draw)
+    done = sorted(track(results(_write_part, parts, workers=workers), "attention", len(parts)), key=itemgetter(0))
+    rows = [row for _, found, _, _ in done for row in found]
+    views = [view for _, _, some, _ in done for view in some][:SHEET_ROWS]
+    broken = [fault for _, _, _, found in done for fault in found]
+    looks = {image: viewing for image, viewing in looks.items() if image not in dict(broken)}
+    if not rows:
+        raise InputError(f"none of {len(broken)} pictures can be read; the first: {broken[0][1]}")
     table = pd.DataFrame(rows)
     table.attrs = {"fixations": total, "off_picture": sum(beside.values())}
     if views:
         _sheets(out, views)
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
-    origin = provenance(SCHEMA, {k: v for k, v in asdict(options).items() if k != unused}, inputs)
-    write_table(pd.DataFrame(faults, columns=["image", "why"]), out / "left-out.csv")
+    chosen = {name: value for name, value in asdict(options).items() if name not in (unused, "window")}
+    origin = provenance(SCHEMA, chosen | ({"window": str(options.window)} if options.window else {}), inputs)
+    write_table(pd.DataFrame(faults + broken, columns=["image", "why"]), out / "left-out.csv")
     if agree and sum(len(v.participants) > 1 for v in looks.values()) > 1:
-        write_table(halves_table(looks), out / "agreement.csv", origin)
-        write_table(inter_observer_table(looks), out / "ceiling.csv", origin)
+        write_table(halves_table(looks, workers=workers), out / "agreement.csv", origin)
+        write_table(inter_observer_table(looks, workers=workers), out / "ceiling.csv", origin)
     write_table(table, out / "attention.csv", origin)
     return table
+
+
+def _parts(
+    looks: Mapping[str, Viewing], pictures: Sequence[Picture], out: Path, options: Options, draw: bool
+) -> list[tuple[Any, ...]]:
+    """The arguments of `_write_part` for a few pictures each: their maps by label and name of the file."""
+    whose = {(image, who): people for image, v in looks.items() for who, people in members(v, options.by).items()}
+    names = file_names(image if who == EVERYONE else f"{image}\0{who}" for image, who in whose)
+    maps: dict[str, list[tuple[str, list[str], str]]] = {image: [] for image in looks}
+    for (image, who), people in whose.items():
+        maps[image].append((who, people, names[image if who == EVERYONE else f"{image}\0{who}"]))
+    files = {p.image: p.file for p in pictures}
+    images = list(looks)
+    some = [images[n : n + _PART] for n in range(0, len(images), _PART)]
+    return [
+        (n, [(looks[image], files[image], maps[image]) for image in chosen], out, options, draw)
+        for n, chosen in enumerate(some)
+    ]
+
+
+def _write_part(
+    number: int,
+    pictures: Sequence[tuple[Viewing, Path, list[tuple[str, list[str], str]]]],
+    out: Path,
+    options: Options,
+    draw: bool,
+) -> tuple[int, list[dict[str, Any]], list[tuple[str, list[Pixels]]], list[tuple[str, str]]]:
+    """Write what belongs to some pictures; return its number, rows, what the sheets show, and unreadable pictures."""
+    rows: list[dict[str, Any]] = []
+    views: list[tuple[str, list[Pixels]]] = []
+    faults = []
+    for everybody, file, maps in pictures:
+        try:
+            rgb = read_picture(file) if draw else None
+        except InputError as error:
+            faults.append((everybody.image, str(error)))
+            continue
+        for who, people, name in maps:
+            viewing = everybody if who == EVERYONE else everybody.of(*people)
+            amap = viewing.map()
+            row, mask = _attended(amap, viewing, who, options)
+            rows.append(row | {"file": name})
+            if rgb is not None:
+                view = _draw(out, rgb, amap, viewing, row, mask, options, name)
+                label = viewing.image if who == EVERYONE else f"{viewing.image} {who}"
+                views += [(label, view)] if number * _PART + len(views) < SHEET_ROWS else []
+    return number, rows, views, faults
 
 
 def _seen(looks: Mapping[str, Viewing], picture: Picture) -> bool:
@@ -190,9 +239,8 @@ def _sizes(
     sizes, faults = {}, [(p.image, "not in the fixation table") for p in pictures if p.image not in wanted]
     for picture in chosen:
         try:
-            height, width, _ = read_picture(picture.file).shape
-            sizes[picture.image] = (height, width)
-        except (InputError, FormatError) as error:
+            sizes[picture.image] = inspect_picture(picture.file.read_bytes(), str(picture.file)).upright
+        except (InputError, OSError) as error:
             faults.append((picture.image, str(error)))
     if not sizes:
         raise InputError(f"none of {len(chosen)} pictures can be read; the first: {faults[-1][1]}")

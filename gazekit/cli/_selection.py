@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from gazekit.core.time_windows import TimeWindow
     from gazekit.dataset import Dataset
 
 SPLITS = click.Choice(["train", "validation", "test"])
@@ -60,6 +61,26 @@ def masked_look(function: Any) -> Any:
     ):
         function = option(function)
     return function
+
+
+def window_options(function: Any) -> Any:
+    """Options of a window of time, for `chosen_window`."""
+    for option in (
+        click.option("--after", type=click.FloatRange(0), metavar="MS", help="Only fixations that began so late."),
+        click.option("--first", type=click.IntRange(1), metavar="N", help="Only each participant's first N fixations."),
+        click.option(
+            "--window", metavar="START:END", help="Only fixations that began in these ms since the picture came."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen_window(options: dict[str, Any]) -> TimeWindow | None:
+    """Take the options of a window out of others, and return what they ask for."""
+    from gazekit.core.time_windows import TimeWindow
+
+    return TimeWindow.of(*(options.pop(name, None) for name in ("window", "first", "after")))
 
 
 def chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:

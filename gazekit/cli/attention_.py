@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
-from gazekit.cli._selection import FillName
+from gazekit.cli._selection import FillName, chosen_window, window_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from gazekit.attention.export import Options
     from gazekit.pictures import Picture
 
+MANY = 50  # pictures for which processes are worth their start
 MOST_OFF = 0.1  # share of fixations off the pictures that is passed over without a warning
 
 
@@ -41,10 +43,12 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--fill", type=FillName(), help="Outside the mask: black, mean, blur, foveated, ...  [black]")
 @click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")
 @click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
+@window_options
 @click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
 @click.option("--tables-only", is_flag=True, help="No pictures.")
 @click.option("--no-agreement", is_flag=True, help="Do not judge the agreement of people.")
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [the cores, from 50 pictures on]")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
 def command(
     fixations: Path,
@@ -53,6 +57,7 @@ def command(
     rename: tuple[str, ...],
     tables_only: bool,
     no_agreement: bool,
+    workers: int | None,
     as_json: bool,
     **choices: object,
 ) -> None:
@@ -67,6 +72,7 @@ def command(
     \b
     gazekit attention fixations.csv --study study.toml --out attention
     gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based
+    gazekit attention fixations.csv --study study.toml --out early --window 0:1000
     """
     from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import write_attention
@@ -84,6 +90,7 @@ def command(
         draw=not tables_only,
         agree=not no_agreement,
         inputs={"fixations": fixations, **inputs},
+        workers=workers or (1 if len(pictures) < MANY else os.cpu_count() or 1),
     )
     if as_json:
         click.echo(found.to_json(orient="records", lines=True).strip())
@@ -110,6 +117,7 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
     from gazekit.pictures import list_pictures
     from gazekit.study import read_study
 
+    window = chosen_window(choices)
     given, study, groups = choices.pop("pictures"), choices.pop("study"), choices.pop("groups")
     settings: dict[str, object] = {}
     if isinstance(study, Path):
@@ -120,7 +128,7 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
         pictures = list_pictures(given)
     elif not isinstance(study, Path):
         raise ConfigError("where are the pictures? give --pictures FOLDER (or a CSV list), or --study STUDY.toml")
-    settings |= {key: value for key, value in choices.items() if value is not None}
+    settings |= {key: value for key, value in choices.items() if value is not None} | {"window": window}
     if isinstance(groups, Path):
         table = read_table(groups, ["participant", "group"], "table of groups")
         settings["by"] = dict(zip(table["participant"].astype(str), table["group"].astype(str), strict=True))

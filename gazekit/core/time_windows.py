@@ -1,0 +1,115 @@
+"""Windows of time while a picture is shown: one syntax for all commands, and one name in files."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from gazekit.core.errors import ConfigError, InputError
+from gazekit.core.types import Floats
+
+
+@dataclass(frozen=True)
+class TimeWindow:
+    """Some of the fixations on a picture, by when they began.
+
+    Attributes
+    ----------
+    start_ms, end_ms : float
+        Since the picture came; a fixation is inside that began in [start_ms, end_ms).
+    first : int, optional
+        Only each participant's first so many inside.
+
+    Examples
+    --------
+    >>> str(TimeWindow.of("0:1000")), str(TimeWindow.of(first=3)), str(TimeWindow.of(after=2000))
+    ('0-1000ms', 'first3', 'after2000ms')
+    """
+
+    start_ms: float = 0.0
+    end_ms: float = float("inf")
+    first: int | None = None
+
+    @classmethod
+    def of(cls, window: str | None = None, first: int | None = None, after: float | None = None) -> TimeWindow | None:
+        """Return the window that is asked for as on the command line; None where nothing is asked for.
+
+        Raises
+        ------
+        ConfigError
+            Not two times as 0:1000, or ``window`` with ``after``.
+        """
+        if window is not None and after is not None:
+            raise ConfigError("a window and a time after which to begin say the same; give one of them")
+        start, end = after or 0.0, float("inf")
+        if window is not None:
+            numbers = re.fullmatch(r"(\d+(?:\.\d+)?):(\d+(?:\.\d+)?)", window)
+            if numbers is None or float(numbers[1]) >= float(numbers[2]):
+                raise ConfigError(
+                    f"a window is START:END in milliseconds since the picture came, as 0:1000; not {window!r}"
+                )
+            start, end = float(numbers[1]), float(numbers[2])
+        if first is not None and first < 1:
+            raise ConfigError(f"the first 1 or more fixations can be taken; not {first}")
+        return None if window is None and first is None and after is None else cls(start, end, first)
+
+    def __str__(self) -> str:
+        timed = f"{self.start_ms:g}-{self.end_ms:g}ms" if np.isfinite(self.end_ms) else ""
+        timed = timed or (f"after{self.start_ms:g}ms" if self.start_ms else "")
+        return "-".join(part for part in (timed, f"first{self.first}" if self.first else "") if part)
+
+    def chosen(self, fixations: pd.DataFrame) -> pd.DataFrame:
+        """Return the fixations of a table that lie in the window.
+
+        Raises
+        ------
+        InputError
+            The table does not say when fixations began, or none lies in the window.
+        """
+        inside = np.ones(len(fixations), dtype=bool)
+        if self.start_ms > 0 or np.isfinite(self.end_ms):
+            onset = onsets_ms(fixations)
+            inside = np.asarray((onset >= self.start_ms) & (onset < self.end_ms))
+        chosen = fixations[inside]
+        if self.first is not None:
+            if "onset_us" in chosen:
+                chosen = chosen.sort_values("onset_us", kind="stable")
+            chosen = chosen[chosen.groupby(_keys(chosen), observed=True).cumcount() < self.first].sort_index()
+        if not len(chosen):
+            raise InputError(f"none of {len(fixations)} fixations lies in the window {self}")
+        return chosen
+
+
+def onsets_ms(fixations: pd.DataFrame) -> Floats:
+    """Return when each fixation began, milliseconds since its picture came.
+
+    The column ``since_onset_ms`` says it; else it is counted from the first fixation of that participant on that
+    picture (``onset_us``), which is said on standard error.
+
+    Raises
+    ------
+    InputError
+        Neither column is there.
+    """
+    if "since_onset_ms" in fixations:
+        return np.asarray(fixations["since_onset_ms"], dtype=np.float64)
+    if "onset_us" not in fixations:
+        raise InputError(
+            "the fixation table has no onset_us (or since_onset_ms), so that only the first N can be taken"
+        )
+    print("times are counted from each participant's first fixation on a picture (onset_us)", file=sys.stderr)
+    begin = fixations.groupby(_keys(fixations), observed=True)["onset_us"].transform("min")
+    return np.asarray((fixations["onset_us"] - begin) / 1000, dtype=np.float64)
+
+
+def has_onsets(fixations: pd.DataFrame) -> bool:
+    """Say whether a table tells when fixations began."""
+    return "since_onset_ms" in fixations or "onset_us" in fixations
+
+
+def _keys(fixations: pd.DataFrame) -> list[str]:
+    return ["participant", "image"] if "participant" in fixations else ["image"]
