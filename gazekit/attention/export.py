@@ -164,7 +164,7 @@ def write_attention(
 def _parts(
     looks: Mapping[str, Viewing], pictures: Sequence[Picture], out: Path, options: Options, draw: bool
 ) -> list[tuple[Any, ...]]:
-    """The arguments of `_write_part` for a few pictures each: their maps by label and name of the file."""
+    """Return the arguments of `_write_part` for a few pictures each: their maps by label and name of the file."""
     whose = {(image, who): people for image, v in looks.items() for who, people in members(v, options.by).items()}
     names = file_names(image if who == EVERYONE else f"{image}\0{who}" for image, who in whose)
     maps: dict[str, list[tuple[str, list[str], str]]] = {image: [] for image in looks}
