@@ -54,7 +54,7 @@ class Store:
         """Put SQLite's log on the disk; the server does this every second.
 
         Commits do not wait for the disk (WAL with ``synchronous=NORMAL``), so that two hundred raters need not queue
-        for it. PostgreSQL does the same by itself within 0.6 s (``synchronous_commit`` off).
+        for it; a crash of the program loses nothing. PostgreSQL waits: its own crash would lose what it had promised.
         """
         log = Path(f"{self.engine.url.database}-wal")
         if self.sqlite and log.exists():
@@ -135,8 +135,8 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
     url_or_path : str or Path
         A database URL (``postgresql://user@host/name``, ``sqlite:///file``) or an SQLite file.
     durable : bool
-        Keep what is committed through a crash of the machine, except for the last second (`Store.sync`); false is
-        for rehearsals. A crash of the program loses nothing either way.
+        Keep what is committed through a crash of the machine, in SQLite except for the last second (`Store.sync`);
+        false is for rehearsals. A crash of the program loses nothing either way.
     pool_size : int
         Connections that are kept open.
     create : bool
@@ -155,8 +155,6 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine, durable)
-        else:
-            _tune_postgresql(engine)
         store = Store(engine)
         _bring_up_to_date(store)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -210,15 +208,6 @@ def _shown(url: str) -> str:
     """Return the URL without its password."""
     before, at, after = url.rpartition("@")
     return f"{before.split('://')[0]}://...@{after}" if at else url
-
-
-def _tune_postgresql(engine: Engine) -> None:
-    def connected(connection: Any, _record: Any) -> None:
-        with connection.cursor() as cursor:  # one writer at a time must not wait for the disk: see `Store.sync`
-            cursor.execute("SET synchronous_commit TO off")
-        connection.commit()
-
-    event.listen(engine, "connect", connected)
 
 
 def _tune_sqlite(engine: Engine, durable: bool) -> None:

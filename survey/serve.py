@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gazekit.core.errors import ConfigError
 from survey.assignment import record
@@ -114,7 +114,9 @@ def _look_after(store: Store, section: SurveySection, over: threading.Event) -> 
     second = 0
     while not over.wait(1.0):
         second += 1
-        with contextlib.suppress(OperationalError, OSError):  # the database is away: the next turn may do
+        with contextlib.suppress(
+            OperationalError, InterfaceError, OSError
+        ):  # the database is away: the next turn may do
             store.sync()
             if second % 60 == 0:
                 store.checkpoint()

@@ -14,6 +14,7 @@ from survey import operations, rating_export
 from survey.assignment import record
 from survey.errors import SurveyError
 from survey.monitoring import overview
+from survey.payment import payment_lists, payments
 from survey.web.app_state import app_state
 from survey.web.security import clean, harmless
 
@@ -27,6 +28,7 @@ DOWNLOADS: dict[str, Callable[..., Any]] = {
     "answers": lambda store, _: rating_export.export_answers(store),
     "platform": lambda store, _: rating_export.export_platform(store),
     "histograms": lambda store, section: rating_export.export_histograms(store, section.scale),
+    "payments": lambda store, section: payment_lists(payments(store, section))[""],
     "events": lambda store, _: rating_export.export_events(store),
 }
 

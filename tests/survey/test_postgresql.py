@@ -17,15 +17,17 @@ from survey.rating_export import export_ratings
 from survey.simulate import fill
 from survey.web import create_app
 from tests.fixtures.hostile import attack, unlimited
-from tests.fixtures.postgresql import binaries, postgres
+from tests.fixtures.postgresql import binaries, crashing_postgres, postgres
 from tests.fixtures.survey import (
     PASSWORD,
+    STUDY,
     begin,
     counters_agree,
     finish,
     newcomer,
     operator,
     rate,
+    rate_once,
     section,
     send,
     write_study,
@@ -151,3 +153,28 @@ def test_an_older_database_is_migrated_and_keeps_its_ratings(tmp_path: Path) -> 
     with store.read() as connection:
         assert connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "secret")).all() == []
     store.close()
+
+
+def test_a_crash_of_postgresql_is_an_error_page_and_loses_nothing(tmp_path: Path) -> None:
+    need(binaries(), "PostgreSQL (Debian: postgresql)")
+    study = write_study(tmp_path, STUDY.replace("pictures_per_rater = 6", "pictures_per_rater = 40"), pictures=40)
+    with crashing_postgres() as (url, control):
+        store = open_store(url)
+        client = create_app(read_study(study), tmp_path, store, password=PASSWORD).test_client()
+        client.application.config["PROPAGATE_EXCEPTIONS"] = False
+        begin(client)
+        acknowledged = 0
+        for _ in range(4):
+            for _ in range(5):
+                acknowledged += rate_once(client).status_code == 303
+            control("stop", "-m", "immediate")
+            away = client.get("/rate")
+            assert away.status_code == 503
+            assert "Your ratings so far are kept" in away.get_data(as_text=True)
+            control("start")
+            for _ in range(3):  # the first tries may meet connections that are gone
+                if client.get("/rate").status_code == 200:
+                    break
+            assert len(export_ratings(store, practice=True)) == acknowledged
+        assert acknowledged == 20
+        store.close()
