@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import time
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy import Connection, Row, delete, insert, update
 
 from survey import queries as do
 from survey.config import SurveySection
-from survey.schema import event, rater, slot
+from survey.schema import event, more_score, rater, slot
 from survey.stopping import stop_if_narrow
 
 REPEAT_GAP = 3  # showings at least between a picture and its repeat
@@ -154,6 +155,7 @@ def submit(
     section: SurveySection,
     behaviour: Behaviour = Behaviour(),
     now: float | None = None,
+    more: Mapping[str, int] | None = None,
 ) -> Row[Any] | None:
     """Store a rating of the rater's current slot; return the rater's new row, or None where nothing was stored.
 
@@ -169,6 +171,9 @@ def submit(
         connection.execute(do.COUNT_DONE, {"b_image": current.image_id})
     values = {"b_slot": current.id, "score": score, "rated_at": now, "state": "spare" if spare else "done"}
     connection.execute(do.RATE, values | vars(behaviour))
+    if more:
+        rows = [{"slot_id": current.id, "scale": name, "score": value} for name, value in more.items()]
+        connection.execute(insert(more_score), rows)
     if current.kind == "M" and not spare:
         stop_if_narrow(connection, current.image_id, section)
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
@@ -191,6 +196,7 @@ def undo(connection: Connection, person: Row[Any], section: SurveySection, now: 
     assert last is not None
     if last.kind == "M":
         connection.execute(do.UNCOUNT, {"b_image": last.image_id})
+    connection.execute(delete(more_score).where(more_score.c.slot_id == last.id))
     connection.execute(do.TAKE_BACK, {"b_slot": last.id, "expires": now + 60 * section.hold_minutes})
     connection.execute(do.STEP_BACK, {"b_rater": person.id, "b_now": now})
     return True

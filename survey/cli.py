@@ -167,11 +167,12 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     Example:  gazekit survey export study.toml --out ratings.csv
     """
     from gazekit.core.tables import write_table
+    from survey.config import read_study
     from survey.database import open_store
     from survey.rating_export import export_ratings
 
     store = open_store(database_of(study, database), create=False)
-    table = export_ratings(store, practice=practice)
+    table = export_ratings(store, practice=practice, scales=read_study(study).survey.asked)
     store.close()
     if table.empty:
         raise SurveyError(

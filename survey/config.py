@@ -42,6 +42,25 @@ class Question(Section):
         return self
 
 
+class Scale(Section):
+    """``[[survey.scales]]``: a question that is asked of every picture, where there are several."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    question: str = Field(min_length=1)
+    anchors: dict[int, str] = {}  # words under scores; words under all of them make labelled categories
+    slider: bool = False  # without a start value
+
+    @field_validator("anchors", mode="before")
+    @classmethod
+    def _whole_keys(cls, value: Any) -> Any:
+        return _whole_keys(value)
+
+
+def _whole_keys(value: Any) -> Any:
+    """Turn the keys of a TOML table into whole numbers."""
+    return {int(k) if str(k).isdigit() else k: v for k, v in value.items()} if isinstance(value, dict) else value
+
+
 class Codes(Section):
     """``[survey.codes]``: completion codes for those who are through, and for those who are not; empty: none."""
 
@@ -62,6 +81,7 @@ class SurveySection(Section):
     question: str = "How beautiful is this picture?"
     scale: int = Field(default=10, ge=2, le=100)
     anchors: dict[int, str] = {}
+    scales: list[Scale] = []  # several questions of every picture, in the place of question and anchors
     raters_per_picture: PositiveInt = 10
     stop_width: float | None = Field(default=None, gt=0)  # points: a picture whose interval is narrower has enough
     least: int = Field(default=8, ge=2)  # ratings before a picture may have enough
@@ -87,7 +107,12 @@ class SurveySection(Section):
     @field_validator("anchors", mode="before")
     @classmethod
     def _whole_keys(cls, value: Any) -> Any:
-        return {int(k) if str(k).isdigit() else k: v for k, v in value.items()} if isinstance(value, dict) else value
+        return _whole_keys(value)
+
+    @property
+    def asked(self) -> list[Scale]:
+        """Return the questions that are asked of every picture; the first is the one that is monitored."""
+        return self.scales or [Scale(name="score", question=self.question, anchors=self.anchors)]
 
     @field_validator("return_url", "webhook")
     @classmethod
@@ -98,7 +123,8 @@ class SurveySection(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> SurveySection:
-        beyond = [k for k in self.anchors if not 1 <= k <= self.scale]
+        anchors = [self.anchors, *(scale.anchors for scale in self.scales)]
+        beyond = [score for words in anchors for score in words if not 1 <= score <= self.scale]
         if beyond:
             raise ValueError(f"anchors {beyond} are not on the scale 1 to {self.scale}")
         if self.repeats >= self.pictures_per_rater:
@@ -107,9 +133,9 @@ class SurveySection(Section):
             raise ValueError(
                 f"least ({self.least}) must not be more than raters_per_picture ({self.raters_per_picture})"
             )
-        names = [q.name for q in self.questions]
-        if len(set(names)) != len(names):
-            raise ValueError(f"each question needs a name of its own, found {names}")
+        for names in ([q.name for q in self.questions], [scale.name for scale in self.scales]):
+            if len(set(names)) != len(names):
+                raise ValueError(f"each question needs a name of its own, found {names}")
         return self
 
 

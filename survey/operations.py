@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from survey import queries as do
 from survey.assignment import record
 from survey.errors import SurveyError
-from survey.schema import answer, image, meta, platform, rater, slot
+from survey.schema import answer, image, meta, more_score, platform, rater, slot
 
 Opening = Literal["open", "paused", "closed"]
 OPENINGS: tuple[Opening, ...] = ("open", "paused", "closed")
@@ -109,6 +109,7 @@ def merge(connection: Connection, keep: str, other: str, now: float | None = Non
         if row.kind == "M" and row.state == "done":
             connection.execute(do.UNCOUNT, {"b_image": row.image_id})
             _use_spare(connection, row.image_id)
+        connection.execute(delete(more_score).where(more_score.c.slot_id == row.id))
         connection.execute(delete(slot).where(slot.c.id == row.id))
     connection.execute(delete(answer).where(answer.c.rater_id == other_id))
     connection.execute(delete(platform).where(platform.c.rater_id == other_id))
@@ -147,7 +148,7 @@ def remember_study(connection: Connection, facts: dict[str, str]) -> list[str]:
         connection.execute(insert(meta).values(key="study", value=json.dumps(facts)))
         return []
     earlier = json.loads(kept)
-    different = [name for name in facts if earlier.get(name) != facts[name]]
+    different = [name for name in facts if earlier.get(name, "") != facts[name]]
     return [f"{name}: {earlier.get(name)} there, {facts[name]} here" for name in different]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from survey.assignment import make_plan
 from survey.config import SurveySection
 from survey.queries import FIND_RATER, GIVE_BACK, UNCOUNT
-from survey.schema import answer, image, platform, rater, slot
+from survey.schema import answer, image, more_score, platform, rater, slot
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read like digits
 
@@ -114,6 +114,8 @@ def forget(connection: Connection, person: Row[Any], now: float | None = None) -
             connection.execute(GIVE_BACK, {"b_image": image_id})
         if kind == "M" and state == "done":
             connection.execute(UNCOUNT, {"b_image": image_id})
+    mine = select(slot.c.id).where(slot.c.rater_id == person.id)
+    connection.execute(delete(more_score).where(more_score.c.slot_id.in_(mine)))
     for table in (slot, answer):
         connection.execute(delete(table).where(table.c.rater_id == person.id))
     connection.execute(

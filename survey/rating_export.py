@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
 from survey.aggregation import aggregate
+from survey.config import Scale
 from survey.database import Store
-from survey.schema import answer, event, image, platform, rater, slot
+from survey.schema import answer, event, image, more_score, platform, rater, slot
 
 KINDS = {"P": "practice", "M": "main", "R": "repeat", "C": "check"}
 RATING_COLUMNS = (
@@ -37,17 +39,28 @@ LATER = RATING_COLUMNS[RATING_COLUMNS.index("server_ms") :]
 STORED = ("done", "spare", "excluded")
 
 
-def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
+def export_ratings(store: Store, *, practice: bool = False, scales: Sequence[Scale] = ()) -> pd.DataFrame:
     """Read every rating, a row each (`RATING_COLUMNS`), in the order of time; raters by pseudonym only.
 
     Main ratings are of the kind ``spare`` where the picture had its ratings already, and ``excluded`` where their
     rater was left out; of the kind ``withdrawn`` where the picture was.
+
+    Parameters
+    ----------
+    store : Store
+        The survey's database.
+    practice : bool
+        Read the practice ratings too.
+    scales : sequence of Scale
+        The questions of every picture: where there are several, each answer is a row, and the column ``attribute``
+        names its question. Without them only the first question's answers are read.
     """
     kinds = [letter for letter in KINDS if practice or letter != "P"]
     query = _ratings().where(slot.c.state.in_(STORED), slot.c.kind.in_(kinds)).order_by(slot.c.rated_at, slot.c.id)
     with store.read() as connection:
-        rows = connection.execute(query.add_columns(slot.c.state, image.c.withdrawn_at)).all()
-    table = pd.DataFrame([tuple(row)[:-2] for row in rows], columns=list(RATING_COLUMNS))
+        rows = connection.execute(query.add_columns(slot.c.id, slot.c.state, image.c.withdrawn_at)).all()
+        more = connection.execute(select(more_score)).all() if len(scales) > 1 else []
+    table = pd.DataFrame([tuple(row)[:-3] for row in rows], columns=list(RATING_COLUMNS))
     states = pd.Series([row.state for row in rows], dtype=object)
     withdrawn = pd.Series([row.withdrawn_at is not None for row in rows], dtype=bool)
     main = table["kind"] == "M"
@@ -58,7 +71,19 @@ def export_ratings(store: Store, *, practice: bool = False) -> pd.DataFrame:
         table[name] = table[name].astype("Int64")
     table["rated_utc"] = _moments(table["rated_utc"])
     unreported = [name for name in LATER if table[name].isna().all()]
-    return table.drop(columns=unreported)
+    table = table.drop(columns=unreported)
+    return table if len(scales) < 2 else _with_more(table, [row.id for row in rows], more, scales)
+
+
+def _with_more(table: pd.DataFrame, slots: list[int], more: Sequence[Any], scales: Sequence[Scale]) -> pd.DataFrame:
+    """Add the answers to the other questions, each after the first answer of its showing."""
+    table.insert(3, "attribute", scales[0].name)
+    place = {slot_id: k for k, slot_id in enumerate(slots)}
+    here = [row for row in more if row.slot_id in place]
+    others = table.iloc[[place[row.slot_id] for row in here]].assign(
+        attribute=[row.scale for row in here], score=pd.array([row.score for row in here], dtype="Int64")
+    )
+    return pd.concat([table, others]).sort_index(kind="stable").reset_index(drop=True)
 
 
 def export_raters(store: Store) -> pd.DataFrame:
@@ -97,6 +122,12 @@ def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
     ratings = connection.execute(_ratings().where(slot.c.rater_id == person.id, slot.c.state.in_(STORED))).all()
     answers = connection.execute(select(answer.c.question, answer.c.value).where(answer.c.rater_id == person.id)).all()
     ids = connection.execute(select(platform).where(platform.c.rater_id == person.id)).mappings().one_or_none()
+    others = connection.execute(
+        select(image.c.name, more_score.c.scale, more_score.c.score)
+        .join(slot, slot.c.id == more_score.c.slot_id)
+        .join(image, image.c.id == slot.c.image_id)
+        .where(slot.c.rater_id == person.id)
+    )
     return {
         "name": person.name,
         "consent": {"version": person.consent_version, "time": person.consent_at},
@@ -104,6 +135,7 @@ def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
         "finished": person.finished_at,
         "platform": {k: v for k, v in ids.items() if k != "rater_id"} if ids else None,
         "ratings": [dict(zip(RATING_COLUMNS[1:], tuple(row)[1:], strict=True)) for row in ratings],
+        "other_scales": [dict(row) for row in others.mappings()],
         "answers": {row.question: row.value for row in answers},
     }
 

@@ -111,6 +111,14 @@ slot = Table(
     sqlite_autoincrement=True,  # a slot's number is never used again: an old page cannot rate a new picture
 )
 
+more_score = Table(  # the scores of a showing for the questions after the first; since version 3
+    "more_score",
+    metadata,
+    Column("slot_id", Integer, ForeignKey("slot.id"), primary_key=True),
+    Column("scale", String(40), primary_key=True),
+    Column("score", Integer, nullable=False),
+)
+
 answer = Table(
     "answer",
     metadata,
@@ -144,6 +152,7 @@ def _keep_what_was_seen(connection: Connection) -> None:
     _add(connection, rater, "undone", "excluded_at", "excluded_why")
     _add(connection, slot, "server_ms", "load_ms", "shown_w", "shown_h", "changes")
     event.create(connection)
+    more_score.create(connection)
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {

@@ -171,5 +171,8 @@ def _show(
         return True, 0.0
     score = person.check(current.expected) if current.kind == "C" else person.score(truth[names[current.image_id]])
     took = person.time_ms()
-    submit(connection, row, current.id, score, section, Behaviour(took, 1280, 720, 0, "mouse"), now + took / 1000)
+    others = section.asked[1:] if current.kind != "C" else []
+    more = {scale.name: person.score(truth[names[current.image_id]]) for scale in others}
+    behaviour = Behaviour(took, 1280, 720, 0, "mouse")
+    submit(connection, row, current.id, score, section, behaviour, now + took / 1000, more)
     return False, took / 1000

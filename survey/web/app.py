@@ -133,6 +133,7 @@ def _agree_with_earlier(study: SurveyStudy, store: Store) -> SurveyStudy:
         "name": study.study.name,
         "question": section.question,
         "anchors": json.dumps({str(score): words for score, words in sorted(section.anchors.items())}),
+        "scales": json.dumps([scale.model_dump(mode="json") for scale in section.scales]) if section.scales else "",
     }
     with store.write() as connection:
         consent = remembered(connection, f"consent {section.consent_version}", section.consent)

@@ -23,7 +23,7 @@ TRIES = 10  # passwords a minute
 PER_PAGE = 100
 
 DOWNLOADS: dict[str, Callable[..., Any]] = {
-    "ratings": lambda store, _: rating_export.export_ratings(store, practice=True),
+    "ratings": lambda store, section: rating_export.export_ratings(store, practice=True, scales=section.asked),
     "raters": lambda store, _: rating_export.export_raters(store),
     "answers": lambda store, _: rating_export.export_answers(store),
     "platform": lambda store, _: rating_export.export_platform(store),

@@ -151,10 +151,16 @@ def rated() -> Page:
         current = slot_at(connection, person.id, person.place)
         shows_picture = current is not None and current.id == slot_id and current.image_id is not None
         unseen = shows_picture and not _seen(slot_id, behaviour)
-        after = None if unseen else submit(connection, person, slot_id, score, section, behaviour)
-        if after is not None:
-            advance(connection, after, section)
-    return _rating_page("Please wait until you see the picture, then choose again.") if unseen else _to("rate")
+        more = {s.name: number(request.form.get(f"score_{s.name}"), 1, section.scale) for s in section.asked[1:]}
+        answers = {name: value for name, value in more.items() if value is not None} if shows_picture else {}
+        missing = shows_picture and len(answers) < len(more)
+        if not unseen and not missing:
+            after = submit(connection, person, slot_id, score, section, behaviour, more=answers)
+            if after is not None:
+                advance(connection, after, section)
+    if unseen:
+        return _rating_page("Please wait until you see the picture, then choose again.")
+    return _rating_page("Please answer every question.") if missing else _to("rate")
 
 
 @pages.post("/undo")

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from survey.config import read_study
 from survey.database import open_store
 from survey.rating_export import export_answers, export_events, export_ratings
-from tests.fixtures.survey import PASSWORD, STUDY, serving, write_study
+from tests.fixtures.survey import PASSWORD, SCALES, STUDY, serving, write_study
 from tests.needs import need
 
 CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
@@ -95,6 +96,7 @@ def test_keyboard_alone_leads_from_consent_to_the_code(browser: Any, server: tup
     shown = 0
     while page.url.endswith("/rate"):
         shown += 1
+        page.locator("#rating button:enabled").wait_for()
         page.keyboard.type(str(asked(page) or 10))
         with page.expect_navigation():
             page.keyboard.press("Enter")
@@ -418,3 +420,43 @@ def test_consent_can_be_declined_and_a_platform_id_joins_once(browser: Any, serv
         pages.append(page.locator("h1").inner_text())
         context.close()
     assert pages == ["What to do", "What to do", "You have joined already"]
+
+
+@pytest.mark.parametrize("view", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_several_questions_and_a_slider_without_a_start_value(
+    browser: Any, tmp_path: Path, view: dict[str, Any]
+) -> None:
+    study = write_study(tmp_path, STUDY.replace("[[survey.questions]]", SCALES + "[[survey.questions]]", 1))
+    with serving(study) as (url, _):
+        context = browser.new_context(**view, bypass_csp=True)
+        page = context.new_page()
+        agree(page, url)
+        page.locator("#rating button:enabled").wait_for()
+        assert faults(page) == []
+        slider = page.locator("input[type=range]")
+        assert slider.get_attribute("class") == "untouched"
+        page.keyboard.type("7")
+        page.wait_for_timeout(1100)
+        page.keyboard.type("10")
+        page.keyboard.press("Enter")  # the slider has no answer yet
+        assert page.locator("input[type=range]:focus").count() == 1
+        slider.press("End")
+        go_on(page, "Next")
+        for score in (3, 4):
+            page.locator("#rating button:enabled").wait_for()
+            if asked(page):
+                choose(page, 1)
+                continue
+            for name in ("score", "score_natural"):
+                page.locator(f"label:has(input[name={name}][value='{score}'])").click()
+            slider.click()  # in the middle
+            go_on(page, "Next")
+        store = open_store(study.with_suffix(".survey.db"))
+        table = export_ratings(store, practice=True, scales=read_study(study).survey.asked)
+        store.close()
+        first = table[table["kind"] == "practice"].set_index("attribute")["score"]
+        assert first.to_dict() == {"beauty": 7, "natural": 10, "familiar": 10}
+        middle = table[(table["kind"] == "main") & (table["attribute"] == "familiar")]["score"]
+        assert middle.isin([5, 6]).all()
+        assert len(middle) >= 1
+        context.close()

@@ -7,9 +7,10 @@
   const picture = document.getElementById("picture");
   const note = document.getElementById("note");
   const enlarge = document.getElementById("enlarge");
-  const fieldset = form.querySelector("fieldset");
+  const fieldsets = [...form.querySelectorAll("fieldset")];
   const next = form.querySelector("button[type=submit]");
-  const scale = form.querySelectorAll("input[name=score]").length;
+  const buttons = fieldsets.filter((fieldset) => fieldset.querySelector("input[type=radio]"));
+  const scale = buttons.length ? buttons[0].querySelectorAll("input[type=radio]").length : 0;
   const values = form.elements;
   const pauses = [1, 2, 4]; // seconds before a picture is asked for again
   let ready = false;
@@ -18,12 +19,13 @@
   let entered = "";
   let typed = "";
   let typedAt = 0;
+  let typedIn = null;
   let sent = false;
 
   const wait = (seconds) => new Promise((done) => { window.setTimeout(done, 1000 * seconds); });
   const online = () => (navigator.onLine ? Promise.resolve() : new Promise((done) => { window.addEventListener("online", done, { once: true }); }));
   const say = (text) => { note.textContent = text; note.hidden = !text; };
-  const lock = (on) => { fieldset.disabled = on; next.disabled = on; };
+  const lock = (on) => { fieldsets.forEach((fieldset) => { fieldset.disabled = on; }); next.disabled = on; };
 
   // Send until the server has answered: it takes a rating once, however often it comes.
   const send = async (address, body) => {
@@ -70,6 +72,26 @@
     lock(false);
   };
 
+  // A slider without a start value: it has none until it is touched, and the form cannot be sent before.
+  for (const field of form.querySelectorAll("input.slider")) {
+    const slide = document.createElement("input");
+    slide.type = "range";
+    for (const name of ["min", "max", "step"]) slide[name] = field[name];
+    slide.className = "untouched";
+    slide.setAttribute("aria-label", field.getAttribute("aria-label"));
+    const take = () => { slide.className = ""; field.value = slide.value; };
+    slide.addEventListener("input", take);
+    slide.addEventListener("pointerup", take);
+    slide.addEventListener("keydown", (event) => { if (/^(Arrow|Home|End|Page)/.test(event.key)) window.setTimeout(take); });
+    field.hidden = true;
+    field.required = false;
+    field.after(slide);
+  }
+  const unanswered = () => fieldsets.find((fieldset) => {
+    const field = fieldset.querySelector("input.slider");
+    return field ? !field.value : !fieldset.querySelector("input:checked");
+  });
+
   values.script.value = "on";
   lock(true);
   if (enlarge) enlarge.hidden = false;
@@ -88,20 +110,25 @@
     picture.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
   }
 
-  const choose = (score) => {
-    const radio = form.querySelector(`input[name=score][value="${score}"]`);
+  const choose = (fieldset, score) => {
+    const radio = fieldset.querySelector(`input[type=radio][value="${score}"]`);
     radio.checked = true;
     radio.focus();
   };
 
+  // A digit answers the first question that has no answer; when all have, the one that has the focus.
   const digit = (key) => {
     const now = performance.now();
-    const both = now - typedAt < 1000 ? Number(typed + key) : 0;
-    const score = both >= 1 && both <= scale ? both : key === "0" ? 10 : Number(key);
-    if (score > scale) return;
+    const both = now - typedAt < 1000 && typedIn ? Number(typed + key) : 0;
+    const goesOn = both >= 1 && both <= scale;
+    const open = buttons.find((fieldset) => !fieldset.querySelector("input:checked"));
+    const target = goesOn ? typedIn : open || buttons.find((fieldset) => fieldset.contains(document.activeElement)) || buttons[0];
+    const score = goesOn ? both : key === "0" ? 10 : Number(key);
+    if (!target || score > scale) return;
     typed = String(score);
     typedAt = now;
-    choose(score);
+    typedIn = target;
+    choose(target, score);
   };
 
   document.addEventListener("keydown", (event) => {
@@ -114,7 +141,7 @@
       toggle(false);
     } else if (event.key.startsWith("Arrow")) {
       entered = "keys";
-    } else if (event.key === "Enter" && (event.target === document.body || event.target.name === "score")) {
+    } else if (event.key === "Enter" && (event.target === document.body || form.contains(event.target)) && event.target !== next) {
       event.preventDefault();
       form.requestSubmit();
     }
@@ -124,6 +151,11 @@
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (sent || !ready) return;
+    const open = unanswered();
+    if (open) {
+      open.querySelector("input:not([hidden])").focus();
+      return;
+    }
     sent = true;
     values.time_ms.value = Math.max(1, Math.round(performance.now() - start));
     values.viewport_w.value = window.innerWidth;
