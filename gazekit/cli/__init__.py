@@ -33,6 +33,7 @@ COMMANDS = {
     "models": "List the models, or export one as ONNX.",
     "train": "Train and compare models on the conditions of a dataset.",
     "compare": "Compare finished runs, with intervals.",
+    "power": "Tell how large a study must be to see a difference.",
     "report": "Write the report of a comparison as one HTML file.",
     "score": "Score pictures with a trained model.",
     "serve": "Score pictures over HTTP.",
