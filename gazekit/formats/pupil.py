@@ -6,7 +6,8 @@
 - Cloud ``gaze.csv`` of a recording: pixels of the scene camera's picture from its top left.
 
 Where the gaze is in the scene camera's picture, that picture stands for the screen. One gaze of both eyes is kept as
-the left eye. Pupil diameters are taken from ``pupil_positions.csv`` or ``3d_eye_states.csv`` beside the file.
+the left eye. Pupil diameters are taken from ``pupil_positions.csv`` or ``3d_eye_states.csv`` beside the file, messages
+from ``events.csv`` or ``annotations.csv``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.tables import read_table
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
@@ -63,11 +65,12 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     kind = _kind(head)
     assert kind is not None
     table = Table(head, strict=request.strict)
-    pupils = _pupils(head.path)
+    pupils, (events, messages) = _pupils(head.path), _messages(head.path)
     draft = request.draft(
         head,
         tracker=TrackerInfo(kind="pupil labs", model=kind.model),
-        inputs=[head.path, *sorted({path for path, *_ in pupils.values()})],
+        inputs=[head.path, *sorted({*(path for path, *_ in pupils.values()), *events})],
+        messages=messages,
     )
     screen = draft.screen
     draft.account.know("time", "ns" if kind.time == _NS else "s", "format")
@@ -126,6 +129,18 @@ def _pupils(gaze: Path) -> Mapping[str, _Pupil]:
     if core is not None:
         return _core_pupils(core)
     return _cloud_pupils(states) if states.is_file() else {}
+
+
+def _messages(gaze: Path) -> tuple[list[Path], list[tuple[int, str]]]:
+    """Read the events of Cloud (``events.csv``) or the annotations of Core that stand beside the gaze, or above it."""
+    for folder in gaze.parents[:2]:
+        for name, time, text in (("events.csv", _NS, "name"), ("annotations.csv", "timestamp", "label")):
+            path = folder / name
+            if path.is_file() and Head.of(path).has(time, text):
+                table = read_table(path, [time, text])
+                stamps = (int(t) // 1000 if time == _NS else round(float(t) * 1e6) for t in table[time])
+                return [path], list(zip(stamps, table[text].astype(str), strict=True))
+    return [], []
 
 
 def _core_pupils(path: Path) -> dict[str, _Pupil]:

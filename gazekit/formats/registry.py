@@ -87,7 +87,7 @@ def fitting(head: Head) -> list[str]:
 
 def supported() -> str:
     """List the formats that are supported, a line each."""
-    return "\n".join(f"  {name:<10} {known.TITLE}" for name, known in formats().items())
+    return "\n".join(f"  {name:<13}{known.TITLE}" for name, known in formats().items())
 
 
 def appearance(head: Head) -> str:

@@ -58,3 +58,20 @@ def test_pupils_of_the_cloud_stand_beside(foreign, tmp_path: Path) -> None:
     gaze = import_recording(path, screen=SCREEN).recording
     np.testing.assert_array_equal(gaze.left.pupil_mm, [4.5] * 4)
     assert np.isnan(gaze.right.pupil_mm).all()
+
+
+def test_events_of_the_cloud_are_messages_and_show_pictures(foreign, tmp_path: Path) -> None:
+    path, start = foreign.pupil.write(tmp_path, "mapped"), foreign.pupil.START
+    rows = [f"r,{start},recording.begin,recording", f"r,{start + 5_000_000},show ray.jpg,recording"]
+    (tmp_path / "events.csv").write_text("recording id,timestamp [ns],name,type\n" + "\n".join(rows) + "\n")
+    session = import_recording(path, screen=SCREEN, onset="^show (?P<image>.+)")
+    assert session.messages["text"].tolist() == ["recording.begin", "show ray.jpg"]
+    assert session.stimuli[["image", "onset_us"]].to_numpy().tolist() == [["ray.jpg", (start + 5_000_000) // 1000]]
+    assert "events.csv" in session.provenance["inputs"]
+
+
+def test_annotations_of_core_are_messages(foreign, tmp_path: Path) -> None:
+    path = foreign.pupil.write(tmp_path / "surfaces", "surface")
+    (tmp_path / "annotations.csv").write_text("index,timestamp,label,duration\n0,100.005,ray,0\n")
+    session = import_recording(path, screen=SCREEN)
+    assert session.messages.to_numpy().tolist() == [[100_005_000, "ray"]]
