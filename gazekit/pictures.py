@@ -108,7 +108,9 @@ def list_pictures(
 
 def _listed(source: Path) -> list[Picture]:
     if source.is_dir():
-        return [Picture(f.name, f) for f in sorted(source.iterdir()) if f.suffix.lower() in SUFFIXES]
+        # "._NAME" is what macOS leaves beside NAME on other systems' disks
+        files = [f for f in sorted(source.iterdir()) if f.suffix.lower() in SUFFIXES and not f.name.startswith("._")]
+        return [Picture(f.name, f) for f in files]
     if source.suffix.lower() in SUFFIXES:
         return [Picture(source.name, source)]
     table = read_table(source, ["image", "file"], "picture list")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gazekit.attention.settings import AttentionSection
 from gazekit.capture.settings import SessionSections
 from gazekit.core.config import read_toml, validated
+from gazekit.core.errors import ConfigError, GazekitError
 from gazekit.dataset.spec import DatasetSection
 from gazekit.events.settings import FixationSection, QualitySection
 from gazekit.formats.settings import BidsSection
@@ -47,6 +48,27 @@ def read_study(path: str | Path) -> Study:
     study = validated(Study, read_toml(path), path)
     study._file = Path(path)
     return study
+
+
+def check_study(study: Study) -> None:
+    """Look for everything that a later stage would refuse.
+
+    Raises
+    ------
+    ConfigError
+        The message lists all of it.
+    """
+    from gazekit.capture.checks import session_faults
+    from gazekit.events.detectors import complete
+
+    faults = session_faults(study)
+    try:
+        complete(study.fixations.detector, study.fixations.parameters)
+    except GazekitError as error:
+        faults.append(f"[fixations] {error}")
+    if faults:
+        lines = "\n".join(f"  {fault.strip()}" for fault in faults)
+        raise ConfigError(f"{study.file} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n{lines}")
 
 
 def dataset_inputs(path: str | Path) -> Inputs:

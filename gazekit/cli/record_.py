@@ -47,10 +47,12 @@ def command(study: Path, participant: str, **options: Any) -> None:
     Keys:     Escape ends the session in order; Ctrl+C as well, and twice at once (the journal is whole).
     """
     from gazekit.capture.session_setup import prepare_part, record_part
-    from gazekit.study import read_study
+    from gazekit.study import check_study, read_study
 
+    opened = read_study(study)
+    check_study(opened)
     part = prepare_part(
-        read_study(study),
+        opened,
         participant,
         options["out"],
         seed=options["seed"],

@@ -37,15 +37,16 @@ def new(path: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the facts as JSON.")
 def check(path: Path, as_json: bool) -> None:
-    """Check the study file PATH and its pictures; every fault is said.
+    """Check the study file PATH and its pictures: everything that a later stage would refuse is said at once.
 
     \b
     Example:  gazekit study check STUDY.toml
     """
     from gazekit.capture.plan import plan_session
-    from gazekit.study import read_study
+    from gazekit.study import check_study, read_study
 
     study = read_study(path)
+    check_study(study)
     trials = plan_session(study, "P01", study.study.seed)
     facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
     click.echo(json.dumps(facts) if as_json else f"{path} is in order: {len(trials)} pictures, {study.tracker.kind}")

@@ -50,10 +50,15 @@ Model = TypeVar("Model", bound=BaseModel)
 def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file; where it cannot be read, a `ConfigError` says why."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = Path(path).read_bytes()
+        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise ConfigError(f"no such study file: {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        code = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "Latin-1 or Windows-1252"
+        raise ConfigError(f"{path} is not UTF-8 but, it seems, {code} (line {line}); save it as UTF-8") from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} is not a TOML file that can be read: {error}") from error
 
 

@@ -1,0 +1,87 @@
+"""What a study file says that no session could be recorded by, found before the participant sits down."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from gazekit.capture.calibration import saved_calibration
+from gazekit.capture.plan import plan_session
+from gazekit.capture.settings import SessionSections
+from gazekit.capture.simulation.tracker import RATES_HZ
+from gazekit.core.errors import GazekitError
+from gazekit.session import open_session
+
+_SQUARE = 0.03  # pixels may be wider than high by so much
+_LEAST_GATE_DEG = 0.1  # no eye tracker is as accurate as that
+_LEAST_SCREEN_MM, _LEAST_DISTANCE_MM = 80.0, 150.0  # less are centimetres
+
+
+def session_faults(sections: SessionSections) -> list[str]:
+    """Return everything that is wrong with the sections that a session is recorded by, a line each."""
+    return [*_files(sections), *_screen(sections), *_values(sections), *_pictures(sections)]
+
+
+def _files(sections: SessionSections) -> list[str]:
+    base, tracker, faults = sections.file.parent, sections.tracker, []
+    if sections.calibration.reuse is not None:
+        try:
+            saved_calibration(base / sections.calibration.reuse)
+        except GazekitError as error:
+            faults.append(f"[calibration] reuse: {error}")
+    if tracker.license is not None and not (base / tracker.license).is_file():
+        faults.append(f"[tracker] license: no such file: {base / tracker.license}")
+    if tracker.kind == "replay":
+        if tracker.file is None:
+            faults.append("[tracker] kind = 'replay' needs file, the session to play")
+        else:
+            try:
+                open_session(base / tracker.file, gaze=False)
+            except GazekitError as error:
+                faults.append(f"[tracker] file: {error}")
+    return faults
+
+
+def _screen(sections: SessionSections) -> list[str]:
+    screen, faults = sections.screen, []
+    across, down = screen.width_mm / screen.width_px, screen.height_mm / screen.height_px
+    if abs(across / down - 1) > _SQUARE:
+        faults.append(
+            f"[screen] pixels would be {across:.4f} mm wide and {down:.4f} mm high; they are square on every display: "
+            "measure the lit area again, or correct width_px and height_px"
+        )
+    for name, value, least in (
+        ("width_mm", screen.width_mm, _LEAST_SCREEN_MM),
+        ("distance_mm", screen.distance_mm, _LEAST_DISTANCE_MM),
+    ):
+        if value < least:
+            faults.append(f"[screen] {name} = {value:g}: are these centimetres? Then it is {10 * value:g}")
+    return faults
+
+
+def _values(sections: SessionSections) -> list[str]:
+    faults, rate = [], sections.tracker.rate_hz
+    if sections.tracker.kind == "simulated" and rate is not None and not RATES_HZ[0] <= rate <= RATES_HZ[1]:
+        faults.append(
+            f"[tracker] rate_hz = {rate:g}: the simulated tracker runs at {RATES_HZ[0]:g} to {RATES_HZ[1]:g} Hz"
+        )
+    for name, gate in (
+        ("gate_deg", sections.validation.gate_deg),
+        ("drift_check_deg", sections.validation.drift_check_deg),
+    ):
+        if gate is not None and gate < _LEAST_GATE_DEG:
+            faults.append(
+                f"[validation] {name} = {gate:g}: no eye tracker is as accurate as that; usual are 0.5 to 1.5"
+            )
+    if sections.presentation.order == "latin-square" and sections.presentation.block_size is not None:
+        faults.append("[presentation] block_size has no meaning in a Latin square: take it out, or order = 'blocked'")
+    names = Counter(question.name for question in sections.questions)
+    faults += [f"[[questions]] name {name!r} stands {count} times" for name, count in names.items() if count > 1]
+    return faults
+
+
+def _pictures(sections: SessionSections) -> list[str]:
+    try:
+        plan_session(sections, "P01", sections.study.seed)
+    except GazekitError as error:
+        return str(error).splitlines()
+    return []

@@ -1,0 +1,82 @@
+"""`gazekit study check` finds what any later stage would refuse, all of it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gazekit.cli import gazekit
+from gazekit.core.errors import ConfigError
+from gazekit.study import check_study, read_study
+from tests.fixtures.session_study import MakeStudy
+
+CASES = {
+    "detector": ("[fixations]\ndetector = 'adaptiv'", "[fixations] unknown detector 'adaptiv'; did you mean adaptive"),
+    "parameter": ("[fixations]\ndetector = 'ivt'\nparameters = {speed = 3}", "[fixations]"),
+    "latin square": ("order = 'latin-square'\nblock_size = 2", "block_size has no meaning in a Latin square"),
+    "questions": (
+        "[[questions]]\nname = 'a'\ntext = 'A?'\nchoices = ['x', 'y']\n" * 2,
+        "[[questions]] name 'a' stands 2 times",
+    ),
+}
+EDITS = {
+    "gate": ("dwell_ms = 300", "dwell_ms = 300\ngate_deg = 0.01", "gate_deg = 0.01: no eye tracker"),
+    "not square": ("height_mm = 296", "height_mm = 310", "they are square on every display"),
+    "centimetres": ("distance_mm = 630", "distance_mm = 63", "distance_mm = 63: are these centimetres? Then it is 630"),
+    "rate": ("rate_hz = 120", "rate_hz = 5000", "the simulated tracker runs at 60 to 1200 Hz"),
+    "reuse": ("points = 5", "reuse = 'gone.gaze.h5'", "[calibration] reuse: no such saved calibration"),
+    "licence": ("rate_hz = 120", "rate_hz = 120\nlicense = 'gone.lic'", "[tracker] license: no such file"),
+    "replay": ('kind = "simulated"', 'kind = "replay"\nfile = "gone.gaze.h5"', "[tracker] file: no such session file"),
+    "kind": ('kind = "simulated"', 'kind = "tobi"', "did you mean tobii"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_a_later_stage_would_refuse_is_found(make_study: MakeStudy, case: str) -> None:
+    extra, words = CASES[case]
+    with pytest.raises(ConfigError) as refusal:
+        check_study(read_study(make_study(extra=extra)))
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_a_wrong_value_is_found(make_study: MakeStudy, case: str) -> None:
+    before, after, words = EDITS[case]
+    path = make_study()
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after))
+    with pytest.raises(ConfigError) as refusal:
+        check_study(read_study(path))
+    assert words in str(refusal.value)
+
+
+def test_all_faults_are_said_in_one_message_and_nothing_is_recorded(make_study: MakeStudy, tmp_path: Path) -> None:
+    path = make_study(extra="[fixations]\ndetector = 'adaptiv'")
+    path.write_text(path.read_text().replace("height_mm = 296", "height_mm = 310"))
+    (path.parent / "pictures" / "p1.png").write_bytes(b"no picture")
+    for command in (["study", "check", str(path)], ["record", str(path), "-p", "P01", "-o", str(tmp_path / "out")]):
+        text = str(CliRunner().invoke(gazekit, command).exception)
+        for words in ("square on every display", "p1.png", "unknown detector"):
+            assert words in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_in_another_code_is_read_or_said(make_study: MakeStudy) -> None:
+    path = make_study()
+    text = path.read_text().replace("four pictures", "vier Bücher")
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert read_study(path).study.name == "vier Bücher"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"not UTF-8 but, it seems, Latin-1 or Windows-1252 \(line 3\)"):
+        read_study(path)
+    path.write_bytes(text.encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"not UTF-8 but, it seems, UTF-16"):
+        read_study(path)
+
+
+def test_what_macos_leaves_beside_a_picture_is_no_picture(make_study: MakeStudy) -> None:
+    path = make_study()
+    (path.parent / "pictures" / "._p1.png").write_bytes(b"Mac OS X resource fork")
+    check_study(read_study(path))
