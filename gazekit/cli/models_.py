@@ -26,30 +26,48 @@ class Models(click.Group):
 @click.group("models", cls=Models, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--buckets", default=10, show_default=True, help="Rating buckets of the last layer.")
+@click.option("--name", "chosen", multiple=True, metavar="NAME", help="Only this one, as timm:resnet18; repeatable.")
+@click.option("--timm", metavar="PATTERN", help="List the networks of timm with such a name, as 'vit_small*'.")
 @click.pass_context
-def command(context: click.Context, as_json: bool, buckets: int) -> None:
+def command(context: click.Context, as_json: bool, buckets: int, chosen: tuple[str, ...], timm: str | None) -> None:
     """List the models, or export one as ONNX.
 
-    Parameters, multiply-accumulates of one picture (GMACs), input side in pixels, and the mean and standard deviation
-    that a picture of values 0 to 1 is normalised by.
+    Parameters, multiply-accumulates of one picture (GMACs), input side in pixels, the mean and standard deviation
+    that a picture of values 0 to 1 is normalised by, and whether the network is as published or reduced. timm:NAME is
+    any network of timm, here and wherever a model is named.
 
     \b
     Examples:
       gazekit models
       gazekit models --json
+      gazekit models --timm 'vit_small*dino*'
+      gazekit models --name timm:vit_small_patch14_dinov2
       gazekit models export gpf-vgg16 --out gpf.onnx
     """
     if context.invoked_subcommand is not None:
         return
-    rows = [_row(name, buckets) for name in _names()]
+    if timm is not None:
+        _list_timm(timm, as_json)
+        return
+    rows = [_row(name, buckets) for name in chosen or _names()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(f"{'model':27} {'parameters':>11} {'GMACs':>8} {'input':>5}  {'mean':17}  {'std':17}  what it is")
+    title = f"{'model':27} {'parameters':>11} {'GMACs':>8} {'input':>5}  {'mean':17}  {'std':17}"
+    click.echo(f"{title}  {'network':12}  what it is")
     for row in rows:
         mean, std = (" ".join(f"{value:.3f}" for value in row[key]) for key in ("mean", "std"))
         numbers = f"{row['parameters']:11,} {row['gmacs']:8.3f} {row['input']:5}"
-        click.echo(f"{row['name']:27} {numbers}  {mean}  {std}  {row['summary']}")
+        published = "reduced" if row["reduced"] else "as published"
+        reason = f" ({row['reduced']})" if row["reduced"] else ""
+        click.echo(f"{row['name']:27} {numbers}  {mean}  {std}  {published:12}  {row['summary']}{reason}")
+
+
+def _list_timm(pattern: str, as_json: bool) -> None:
+    from gazekit.models.timm_models import matching_names
+
+    names = matching_names(pattern)
+    click.echo(json.dumps(names, indent=2) if as_json else "\n".join(names))
 
 
 @command.command("export")
@@ -119,4 +137,5 @@ def _row(name: str, buckets: int) -> dict[str, Any]:
         "mean": list(info.mean),
         "std": list(info.std),
         "options": default_options(name),
+        "reduced": info.reduced,
     }

@@ -32,6 +32,8 @@ class Backbone:
     readout : str
         The layer at which attention maps are read (VGG16 pool4, Inception Mixed_6e, ResNet layer3, AlexNet pool2;
         elsewhere the last layer at a stride of 16).
+    narrowest : int
+        The shorter side that a view of another shape than the square needs at least: below it the network fails.
     """
 
     library_name: str
@@ -42,17 +44,18 @@ class Backbone:
     size: int
     readout: str
     smallest: int = 32
+    narrowest: int = 1
 
 
 BACKBONES = {
     "mobilenet": Backbone("mobilenetv1_100", 1024, 1024, *HALF, 224, "blocks.3"),
-    "vgg16": Backbone("vgg16", 4096, 512, *IMAGENET, 224, "features.23"),
-    "inception-resnet": Backbone("inception_resnet_v2", 1536, 1536, *HALF, 299, "repeat_1", 75),
+    "vgg16": Backbone("vgg16", 4096, 512, *IMAGENET, 224, "features.23", narrowest=32),
+    "inception-resnet": Backbone("inception_resnet_v2", 1536, 1536, *HALF, 299, "repeat_1", 75, 75),
     "xception": Backbone("legacy_xception", 2048, 2048, *HALF, 299, "block11"),
-    "inception": Backbone("inception_v3", 2048, 2048, *HALF, 299, "Mixed_6e", 75),
+    "inception": Backbone("inception_v3", 2048, 2048, *HALF, 299, "Mixed_6e", 75, 75),
     "resnet18": Backbone("resnet18", 512, 512, *IMAGENET, 224, "layer3"),
     "resnet50": Backbone("resnet50", 2048, 2048, *IMAGENET, 224, "layer3"),
-    "alexnet": Backbone("alexnet", 4096, 256, *IMAGENET, 224, "features.5", 63),
+    "alexnet": Backbone("alexnet", 4096, 256, *IMAGENET, 224, "features.5", 63, 63),
 }
 
 

@@ -57,6 +57,7 @@ class PeripheralFoveal(nn.Module):
     """
 
     stages = (1, 2)
+    keeps_aspect = True
 
     def __init__(self, name: str, buckets: int, *, gated: bool, fovea: int = 224) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.errors import InputError
 from gazekit.models.baselines.patches import adaptive_patches, fixed_patches, random_patches
 from gazekit.models.pixels import Picture, random_crop, resize, view_size
 from gazekit.pictures import decode_picture, examine_picture
@@ -15,6 +16,7 @@ from gazekit.pictures import decode_picture, examine_picture
 Kind = Literal["view", "attended", "crop", "patches", "adaptive patches"]
 Item = tuple[Picture, ...]
 SQUARE = (1.0,)
+LARGER = 4
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,14 @@ class Look:
         Longer side of the view, side of the squares; pixels.
     aspects : tuple[float, ...]
         Heights over widths that a view may have, each picture taking the nearest; with none it keeps its own.
+    narrowest : int
+        The shorter side that the network needs at least: a long picture's view is larger for it, up to `LARGER` times.
     """
 
     kind: Kind
     size: int
     aspects: tuple[float, ...] = SQUARE
+    narrowest: int = 1
 
     @property
     def random(self) -> bool:
@@ -44,10 +49,27 @@ class Look:
 
     def shape(self, size: tuple[int, int]) -> tuple[int, int]:
         """Height and width of the view of a picture of (height, width)."""
+        view = self._shape(size, self.size)
+        larger = self.size * self.narrowest / min(view)
+        if self.size < larger <= self.size * LARGER:
+            height, width = self._shape(size, round(larger))
+            return max(height, self.narrowest), max(width, self.narrowest)
+        return view
+
+    def check(self, size: tuple[int, int], name: str) -> None:
+        """Refuse a picture of (height, width) that is too long for the network; the `InputError` names it."""
+        if self.kind in ("view", "attended", "crop") and min(self.shape(size)) < self.narrowest:
+            height, width = size
+            raise InputError(
+                f"{name} is {width} x {height} pixels: too long for this network, whose views have"
+                f" {self.narrowest} pixels or more on the shorter side and {self.size * LARGER} or fewer on the longer"
+            )
+
+    def _shape(self, size: tuple[int, int], longer: int) -> tuple[int, int]:
         if not self.aspects:
-            return view_size(size, self.size)
+            return view_size(size, longer)
         ratio = min(self.aspects, key=lambda aspect: abs(np.log(aspect * size[1] / size[0])))
-        return max(1, round(min(ratio, 1.0) * self.size)), max(1, round(min(1 / ratio, 1.0) * self.size))
+        return max(1, round(min(ratio, 1.0) * longer)), max(1, round(min(1 / ratio, 1.0) * longer))
 
     def view(self, picture: Picture) -> Picture:
         """Resize the whole picture to the model's size."""
@@ -79,10 +101,15 @@ class Look:
         ------
         FormatError
             As `gazekit.pictures.decode_picture`.
+        InputError
+            As `check`.
         """
         if self.kind != "view":
-            return self(decode_picture(encoded, name))
+            picture = decode_picture(encoded, name)
+            self.check((picture.shape[0], picture.shape[1]), name)
+            return self(picture)
         info, pixels = examine_picture(encoded, name, self.shape)
+        self.check(info.upright, name)
         return (resize(pixels, self.shape(info.upright)),)
 
 

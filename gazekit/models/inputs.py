@@ -42,10 +42,11 @@ def example_inputs(model: nn.Module, size: int | tuple[int, int], count: int = 1
 def look_of(model: nn.Module, size: int, aspects: tuple[float, ...] | None = None) -> Look:
     """How a model looks at pictures, with views of a longer side of ``size`` pixels.
 
-    ``aspects`` : of its views; else squares, and for PF- and GPF-CNN each picture's own.
+    ``aspects`` : of its views; else squares, and each picture's own for networks that keep it (PF-, GPF-, MNA-CNN).
     """
-    default = () if isinstance(model, PeripheralFoveal) else SQUARE
-    return Look(_kind(model), size, default if aspects is None else aspects)
+    default = () if getattr(model, "keeps_aspect", False) else SQUARE
+    narrowest = int(getattr(model, "narrowest", 1))
+    return Look(_kind(model), size, default if aspects is None else aspects, narrowest)
 
 
 def batches(

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.models.backbones import HALF
-from gazekit.models.weight_checks import check_finite
+from gazekit.models.weight_checks import check_download, check_finite
 
 EPSILON = 1e-3
 MARK = "trunk.as_keras"
@@ -130,6 +130,7 @@ def read_layers(path: str | Path) -> Layers:
             kind = "depthwise_kernel" if layer.startswith("conv_dw") and kind == "kernel" else kind
             layers[layer][kind] = torch.from_numpy(np.asarray(item, dtype=np.float32))
 
+    check_download(path)
     try:
         with h5py.File(path) as file:
             file.visititems(visit)

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from gazekit.core.errors import ConfigError, unknown_name
-from gazekit.models import baselines, keras
+from gazekit.core.files import sha256
+from gazekit.models import baselines, keras, timm_models
 from gazekit.models.backbones import BACKBONES, IMAGENET, vector_trunk
 from gazekit.models.cost import Cost, ShapesOnly, count
 from gazekit.models.distribution import Distribution
@@ -25,6 +26,14 @@ from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW
 from gazekit.models.small_cnn import NarrowTrunk
 
 Triple = tuple[float, float, float]
+PUBLISHERS = ("timm", "torchvision")
+SMALL = "four blocks for a backbone"
+NARROWED = "two stages of a quarter of the width for CPUs"
+RAPID = "no style column; columns of AlexNet for the paper's own"
+DMA = "AlexNet's convolutions for the paper's own"
+MNA = "the subnets share their convolutions, 512 features for 4096"
+A_LAMP = "no layout-aware subnet (the object graph)"
+MTRL = "one shared layer for the paper's several"
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,10 @@ class ModelInfo:
         A picture of values 0 to 1 is normalised by these, a value a channel (red, green, blue).
     size : int
         Side of the square input that it was published with, in pixels; ``smallest`` : the smallest it accepts.
+    narrowest : int
+        The shorter side that a view of another shape than the square needs at least.
+    reduced : str
+        What it lacks of the published network; empty where it is as published.
     """
 
     name: str
@@ -47,6 +60,8 @@ class ModelInfo:
     std: Triple
     size: int
     smallest: int = 32
+    narrowest: int = 1
+    reduced: str = ""
 
     @property
     def parameters(self) -> int:
@@ -93,9 +108,11 @@ def create(
     Parameters
     ----------
     name : str
-        One of `names`.
+        One of `names`, or ``timm:`` and a name of timm.
     weights : str or Path or None
-        A file of weights, in the formats of `gazekit.models.weights.load_weights`; else random ones.
+        A file of weights, in the formats of `gazekit.models.weights.load_weights`; ``timm`` or ``torchvision``: these
+        libraries' own, downloaded where they are not there yet, with what they are in the model's ``weights_from``;
+        else random ones.
     new_head : bool
         Of a whole model with another number of buckets take everything but the last layer.
     options : Any
@@ -130,10 +147,17 @@ def create(
     model.options = {**defaults, **options}  # type: ignore[assignment]
     model.mean, model.std = entry.info.mean, entry.info.std  # type: ignore[assignment]
     model.input_size, model.smallest = entry.info.size, entry.info.smallest  # type: ignore[assignment]
-    if weights is not None:
+    model.narrowest = entry.info.narrowest  # type: ignore[assignment]
+    model.weights_from = None  # type: ignore[assignment]
+    if weights in PUBLISHERS:
+        from gazekit.models.published import load_published
+
+        load_published(model, name, str(weights))
+    elif weights is not None:
         from gazekit.models.weights import load_weights
 
         load_weights(model, weights, new_head=new_head)
+        model.weights_from = {"file": str(weights), "sha256": sha256(weights)}  # type: ignore[assignment]
     return model
 
 
@@ -144,9 +168,23 @@ def default_options(name: str) -> dict[str, Any]:
 
 
 def _entry(name: str) -> _Entry:
+    if str(name).startswith(timm_models.PREFIX):
+        return _timm_entry(name.removeprefix(timm_models.PREFIX))
     if name not in _ENTRIES:
         raise unknown_name("model", str(name), _ENTRIES)
     return _ENTRIES[name]
+
+
+@functools.lru_cache(maxsize=64)
+def _timm_entry(library_name: str) -> _Entry:
+    facts = timm_models.timm_facts(library_name)
+
+    def build(buckets: int, dropout: float = 0.0) -> nn.Module:
+        trunk = timm_models.TimmTrunk(library_name)
+        return Distribution(trunk, facts.features, buckets, dropout=dropout, readout=facts.readout)
+
+    name, summary = timm_models.PREFIX + library_name, f"{library_name} of timm with a new last layer"
+    return _Entry(build, ModelInfo(name, summary, facts.mean, facts.std, facts.size, facts.smallest))
 
 
 @functools.lru_cache(maxsize=256)
@@ -215,30 +253,43 @@ def _entries() -> Iterator[_Entry]:
     yield _published("nima-mobilenet", "NIMA on mobilenetv1_100", _mobilenet, "mobilenet")
     for b in ("vgg16", "inception-resnet", "xception", "inception", "alexnet"):
         yield _published(f"nima-{b}", f"NIMA on {BACKBONES[b].library_name}", _nima(b), b)
-    yield _own("nima-narrow", "NIMA's head on four small blocks, for CPUs", _narrow, 64, 16)
+    yield _own(
+        "nima-narrow", "NIMA's head on four small blocks, for CPUs", _narrow, 64, 16, "four blocks for a backbone"
+    )
     for b in ("resnet50", *TABLE_II):
         yield _published(b, f"{BACKBONES[b].library_name} with a new last layer", _plain(b), b)
     yield _own("residual-attention-56", "Residual Attention Network, modules 1/1/1", _attention(ATTENTION_56), 224, 32)
     yield _own("residual-attention-92", "Residual Attention Network, modules 1/2/3", _attention(ATTENTION_92), 224, 32)
-    yield _own("residual-attention-narrow", "Residual Attention Network, small, for CPUs", _attention(NARROW), 64, 16)
+    yield _own(
+        "residual-attention-narrow", "Residual Attention Network, small, for CPUs", _attention(NARROW), 64, 16, NARROWED
+    )
     for b in TABLE_II:
         yield _published(f"random-crop-{b}", f"whole picture and random crop, {b}", _random(b), b, size=224)
         yield _published(f"pf-{b}", f"PF-CNN: whole picture and attended crop, {b}", _foveal(b, False), b, size=224)
         yield _published(f"gpf-{b}", f"GPF-CNN: PF-CNN with gates, {b}", _foveal(b, True), b, size=224)
-    yield _published("rapid", "RAPID: whole picture and random crop, joined late", _rapid, "alexnet")
-    yield _published("dma-net", "DMA-Net: five patches, statistics and sorting", baselines.dma_net, "alexnet")
-    yield _published("mna-cnn", "MNA-CNN: pooled to five grids", baselines.MnaCnn, "vgg16")
-    yield _published("a-lamp", "A-Lamp without its object graph", baselines.a_lamp, "vgg16")
-    yield _published("mtrlcnn", "MTRLCNN: with a head for the subject", baselines.MtrlCnn, "vgg16")
+    yield _published("rapid", "RAPID: whole picture and random crop, joined late", _rapid, "alexnet", reduced=RAPID)
+    yield _published(
+        "dma-net", "DMA-Net: five patches, statistics and sorting", baselines.dma_net, "alexnet", reduced=DMA
+    )
+    yield _published("mna-cnn", "MNA-CNN: pooled to five grids", baselines.MnaCnn, "vgg16", reduced=MNA)
+    yield _published("a-lamp", "A-Lamp without its object graph", baselines.a_lamp, "vgg16", reduced=A_LAMP)
+    yield _published("mtrlcnn", "MTRLCNN: with a head for the subject", baselines.MtrlCnn, "vgg16", reduced=MTRL)
 
 
-def _published(name: str, summary: str, build: Callable[..., nn.Module], backbone: str, size: int = 0) -> _Entry:
+def _published(
+    name: str, summary: str, build: Callable[..., nn.Module], backbone: str, size: int = 0, reduced: str = ""
+) -> _Entry:
     facts = BACKBONES[backbone]
-    return _Entry(build, ModelInfo(name, summary, facts.mean, facts.std, size or facts.size, facts.smallest))
+    return _Entry(
+        build,
+        ModelInfo(name, summary, facts.mean, facts.std, size or facts.size, facts.smallest, facts.narrowest, reduced),
+    )
 
 
-def _own(name: str, summary: str, build: Callable[..., nn.Module], size: int, smallest: int) -> _Entry:
-    return _Entry(build, ModelInfo(name, summary, *IMAGENET, size, smallest))
+def _own(
+    name: str, summary: str, build: Callable[..., nn.Module], size: int, smallest: int, reduced: str = ""
+) -> _Entry:
+    return _Entry(build, ModelInfo(name, summary, *IMAGENET, size, smallest, reduced=reduced))
 
 
 _ENTRIES: Mapping[str, _Entry] = {entry.info.name: entry for entry in _entries()}

@@ -37,6 +37,7 @@ from gazekit.models.input_spec import Item
 from gazekit.models.inputs import batches, example_inputs, look_of
 from gazekit.models.onednn import use_onednn
 from gazekit.models.pixels import Picture
+from gazekit.models.weight_checks import check_finite
 
 Precision = Literal["auto", "float32", "bfloat16"]
 Probabilities = npt.NDArray[np.float32]
@@ -69,6 +70,11 @@ class Scorer:
     workers : int or None
         Threads that decode, and on a CPU compute; else one a core.
 
+    Raises
+    ------
+    InputError
+        A setting that cannot be; weights that hold NaN or infinity.
+
     Attributes
     ----------
     step : pictures a forward pass; cut into other steps, scores differ in their last digits.
@@ -93,6 +99,7 @@ class Scorer:
             raise InputError(f"workers is {workers}; 1 or more is needed, or None for one a core")
         if size is not None and size < (smallest := int(getattr(model, "smallest", 1))):
             raise InputError(f"size is {size}; this model takes pictures of {smallest} x {smallest} pixels or more")
+        check_finite(model.state_dict(), type(model).__name__)
         self.device = torch.device(device) if device is not None else next(model.parameters()).device
         self.size = size or int(getattr(model, "input_size", 224))
         self.batch = batch
@@ -135,12 +142,13 @@ class Scorer:
         Raises
         ------
         InputError
-            No pictures; one that is grey, empty or not of bytes.
+            No pictures; one that is grey, empty, not of bytes or too long for the network.
         """
         if not len(pictures):
             raise InputError("no picture to score was given")
         for number, picture in enumerate(pictures, 1):
             _check_picture(picture, number)
+            self._look.check((picture.shape[0], picture.shape[1]), f"picture {number}")
         return self._in_turn(map(self._look, pictures))
 
     def encoded(self, pictures: Sequence[tuple[str, bytes]]) -> list[Outcome]:

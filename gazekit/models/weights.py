@@ -1,8 +1,9 @@
-"""Weights from a file that the user names. Nothing is downloaded.
+"""Weights from a file that the user names. Nothing is downloaded, but on explicit request (`gazekit.models.published`).
 
 What a file may hold:
 
-* a whole model of gazekit (a state dict, or a checkpoint with ``model`` or ``state_dict`` in it); a checkpoint of
+* a whole model of gazekit (a state dict, or a checkpoint with it under ``model``, ``state_dict``, ``params`` or, taken
+  first, ``state_dict_ema``; prefixes of wrappers as ``module.`` and ``_orig_mod.`` are dropped); a checkpoint of
   ``gazekit train`` also says its normalisation and input side, which are taken, and its options, which must be the
   model's own;
 * a backbone as timm (``.safetensors``, ``.pth``, ``.bin``) or torchvision (``.pth``) publishes it; every backbone of
@@ -15,6 +16,7 @@ of a timm ``config.json`` beside the file, else the backbone's.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -29,11 +31,13 @@ from gazekit.core.files import existing_file
 from gazekit.models import keras, residual_attention
 from gazekit.models.backbones import backbone
 from gazekit.models.registry import Triple, default_options, names
-from gazekit.models.weight_checks import check_finite
+from gazekit.models.timm_models import PREFIX, timm_facts
+from gazekit.models.weight_checks import check_download, check_finite
 
 State = dict[str, Tensor]
 MARKS = frozenset({keras.MARK, residual_attention.MARK})  # in a state dict they say how its network computes
 
+WRAPPERS = ("module.", "_orig_mod.", "model.", "_forward_module.")  # of data parallelism, torch.compile, Lightning
 FREE = ("dropout", "pooling", "keras_padding")  # options that may differ: the marks say how a network pools and pads
 
 
@@ -61,8 +65,8 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
     if path.suffix.lower() in (".h5", ".hdf5"):
         keras.load_mobilenet(model, path, new_head=new_head)
         return
-    content = _read(path)
-    state = _state(content, path)
+    content = read_content(path)
+    state = tensors_of(content, path)
     expected = model.state_dict()
     if keras.MARK in expected and keras.MARK not in state:
         raise InputError(
@@ -75,16 +79,31 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
     trunks = [m for m in model.modules() if hasattr(m, "backbone_name")]
     if not trunks:
         raise InputError(f"{path} holds other layers than this model: {_difference(set(expected), set(state))}")
-    name = str(trunks[0].backbone_name)
-    fitting = [_fitting(name, state, trunk.state_dict(), path) for trunk in trunks]
-    mean, std = _normalisation(path, name)
+    fill_trunks(model, state, path, _normalisation(path, str(trunks[0].backbone_name)))
+
+
+def fill_trunks(model: nn.Module, state: State, path: str | Path, normalisation: tuple[Triple, Triple]) -> None:
+    """Fill every backbone of a model from the tensors of a published one; see `load_weights` for the errors."""
+    trunks = [m for m in model.modules() if hasattr(m, "backbone_name")]
+    fitting = [fitting_tensors(str(trunk.backbone_name), state, trunk.state_dict(), path) for trunk in trunks]
+    check_finite(fitting[0], path)
     for trunk, tensors in zip(trunks, fitting, strict=True):
         trunk.load_state_dict(tensors)
-    model.mean, model.std = mean, std  # type: ignore[assignment]
+    model.mean, model.std = normalisation  # type: ignore[assignment]
+
+
+def digest(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors with their names, whatever file they come from."""
+    sha = hashlib.sha256()
+    for key in sorted(state):
+        tensor = state[key].detach().cpu().contiguous()
+        sha.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
 
 
 def read_state(path: str | Path) -> State:
-    """Read the tensors of a ``.safetensors`` file or a torch checkpoint, by name; a ``module.`` prefix is dropped.
+    """Read the tensors of a ``.safetensors`` file or a torch checkpoint, by name; prefixes of wrappers are dropped.
 
     Raises
     ------
@@ -92,10 +111,18 @@ def read_state(path: str | Path) -> State:
         Neither, or damaged. Nothing in the file is executed.
     """
     path = Path(path)
-    return _state(_read(path), path)
+    return tensors_of(read_content(path), path)
 
 
-def _read(path: Path) -> Any:
+def read_content(path: Path) -> Any:
+    """Read what a file of torch or safetensors holds; nothing in it is executed.
+
+    Raises
+    ------
+    FormatError
+        Neither, or damaged; a web page or a pointer of Git LFS is called that.
+    """
+    check_download(path)
     try:
         if path.suffix.lower() == ".safetensors":
             from safetensors.torch import load_file
@@ -110,13 +137,17 @@ def _read(path: Path) -> Any:
         raise FormatError(f"{path} is not {kind}: {_first(error)}") from error
 
 
-def _state(content: Any, path: Path) -> State:
-    for key in ("state_dict", "model", "model_state_dict"):
+def tensors_of(content: Any, path: Path) -> State:
+    """Take the tensors out of what a file holds, without the wrappers around them and the prefixes of their names."""
+    for key in ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "params_ema", "params"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
         raise FormatError(f"{path} holds {type(content).__name__}; a state dict (names and tensors) was expected")
-    return {str(k).removeprefix("module."): v for k, v in content.items()}
+    state = {str(key): value for key, value in content.items()}
+    while prefix := next((p for p in WRAPPERS if state and all(key.startswith(p) for key in state)), ""):
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
 
 
 def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path: Path, new_head: bool) -> None:
@@ -167,12 +198,14 @@ def _is_head(key: str) -> bool:
     return key.split(".")[-2] in ("head", "heads") or key.startswith(("heads.", "aesthetic.2."))
 
 
-def _fitting(name: str, state: State, own: State, path: Path) -> State:
-    """Return the tensors of a published file under the names of a backbone."""
+def fitting_tensors(name: str, state: State, own: State, path: str | Path) -> State:
+    """Return the tensors of a published file under a backbone's names, or an `InputError` that says what is off."""
     if name == "vgg16":
         state = {_vgg_name(key): value for key, value in state.items()}
-    library_name = backbone(name).library_name
+    library_name = name.removeprefix(PREFIX) if name.startswith(PREFIX) else backbone(name).library_name
     missing = [key for key in own if key not in state and not key.endswith("num_batches_tracked")]
+    if missing and (in_order := _in_order(state, own)):
+        state, missing = in_order, []
     if missing:
         raise InputError(
             f"{path} does not fit {library_name}: {len(missing)} of {len(own)} tensors are missing,"
@@ -185,8 +218,23 @@ def _fitting(name: str, state: State, own: State, path: Path) -> State:
                 f"{path} does not fit {library_name}: {key} has shape {tuple(fitting[key].shape)},"
                 f" {tuple(tensor.shape)} is needed"
             )
-    check_finite(fitting, path)
     return {key: value.reshape(own[key].shape) for key, value in fitting.items()}
+
+
+def _in_order(state: State, own: State) -> State:
+    """Give a file's tensors a network's names, where all but a classifier agree with it in order, kind and shape.
+
+    Ports of one network name layers otherwise (``_conv_stem`` for ``conv_stem``). Fewer than 50 tensors are too few to
+    know a network by; then, and where one does not agree, the answer is empty.
+    """
+    keys = [[key for key in tensors if not key.endswith("num_batches_tracked")] for tensors in (state, own)]
+    theirs, ours = (
+        [(key.rsplit(".", 1)[-1], tensors[key].shape) for key in names]
+        for names, tensors in zip(keys, (state, own), strict=True)
+    )
+    if len(ours) < 50 or not 0 <= len(theirs) - len(ours) <= 2 or theirs[: len(ours)] != ours:
+        return {}
+    return dict(zip(keys[1], (state[key] for key in keys[0]), strict=False))
 
 
 def _same_layout(given: Tensor, own: Tensor) -> bool:
@@ -202,7 +250,7 @@ def _vgg_name(key: str) -> str:
 
 def _normalisation(path: Path, name: str) -> tuple[Triple, Triple]:
     """Of timm's ``config.json`` beside a file (older ones have no ``pretrained_cfg``), else the backbone's."""
-    facts = backbone(name)
+    facts = timm_facts(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else backbone(name)
     config = path.with_name("config.json")
     if not config.is_file():
         return facts.mean, facts.std

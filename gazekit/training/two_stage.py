@@ -95,7 +95,7 @@ def look_for(network: nn.Module, sizes: npt.ArrayLike, recipe: Recipe) -> Look:
     from gazekit.models.input_spec import aspects_of
     from gazekit.models.inputs import look_of
 
-    buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if hasattr(network, "set_stage") else 1)
+    buckets = recipe.aspect_buckets or (FOVEAL_BUCKETS if getattr(network, "keeps_aspect", False) else 1)
     return look_of(network, recipe.size, aspects_of(sizes, buckets))
 
 

@@ -106,10 +106,10 @@ def _through(layer: nn.Module, x: np.ndarray, p: np.ndarray) -> np.ndarray:
         return _down(a, p[:cut]) + _down(b, p[cut:])
     if isinstance(layer, Gated):  # the mask weighs responses and sends nothing down itself
         return _down(_forward(list(layer.trunk), x), p)
-    return _conditional(layer, x, p)
+    return conditional(layer, x, p)
 
 
-def _conditional(layer: nn.Module, x: np.ndarray, p: np.ndarray) -> np.ndarray:
+def conditional(layer: nn.Module, x: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Eq. 3: P(a_i | a_j) = Z_j a_i w_ij for w_ij >= 0; Eq. 2 sums over the parents a_j."""
     response = np.maximum(x, 0)
     found = np.zeros_like(response)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from gazekit.core.errors import InputError
 from gazekit.models.attention import excitation_backprop, gradcam, soft_mask_maps, soft_masks, synthetic_attention
 from gazekit.models.attention.excitation import excitation
-from tests.models.literal import Enlarged, Gated, Joined, Mean, Residual, winning
+from gazekit.models.folding import fold_normalisation
+from tests.models.literal import Enlarged, Gated, Joined, Mean, Residual, conditional, winning
 from tests.models.zoo import created, real_batch
 
 seq = nn.Sequential
@@ -334,3 +336,95 @@ def test_what_cannot_be_asked_is_refused(call: Callable[..., object], message: s
     model, pictures = created("nima-narrow"), real_batch("nima-narrow")[:2]
     with pytest.raises(InputError, match=message):
         call(model, pictures)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("method", ["auto", "excitation", "gradcam"])
+def test_attention_of_half_precision_is_that_of_single(dtype: torch.dtype, method: str) -> None:
+    model, pictures = created("resnet18").eval(), real_batch("resnet18")[:2]
+    expected = synthetic_attention(model.to(dtype).float(), pictures.to(dtype).float(), method, target=3)
+    half = model.to(dtype)
+    maps = synthetic_attention(half, pictures.to(dtype), method, target=3)
+    assert next(half.parameters()).dtype == dtype
+    torch.testing.assert_close(maps, expected, atol=1e-6, rtol=1e-4)
+    with torch.no_grad():
+        half.head.weight.zero_()
+        half.trunk.layer4[1].bn2.weight.mul_(3)  # weights that change are seen, though the copy is kept
+    assert not torch.allclose(synthetic_attention(half, pictures.to(dtype), method, target=3), maps, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["normalised", "residual", "concatenated"])
+def test_negative_factors_are_folded_and_not_passed_through(name: str) -> None:
+    model = network(name, 0)
+    pictures = torch.randn(3, 3, 6, 6, dtype=torch.float64)
+    with torch.no_grad():
+        for layer in model.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.weight[::2] *= -1
+    found = excitation(model, pictures, ["0"], target=2)["0"]
+    folded = copy.deepcopy(model)
+    assert fold_normalisation(folded, pictures) > 0
+    for parent in folded.modules():
+        for place, child in list(parent.named_children()):
+            if isinstance(child, nn.Sequential) and not len(child) and place != "shortcut":  # where a normalisation was
+                setattr(parent, place, nn.Identity())
+    for one, picture in zip(found, pictures, strict=True):
+        np.testing.assert_allclose(one, winning(folded, picture, 2), atol=1e-6)
+    assert not np.allclose(found[0], winning(model, pictures[0], 2), atol=1e-3), "the signs make no difference"
+
+
+def hard(kind: str) -> list[nn.Module]:
+    activation = {"hardswish": nn.Hardswish(), "hardsigmoid": nn.Hardsigmoid(), "mish": nn.Mish()}[kind]
+    return [conv(3, 5), activation, conv(5, 4), *end(4)]
+
+
+@pytest.mark.parametrize("kind", ["hardswish", "hardsigmoid", "mish"])
+def test_activations_of_mobile_networks_pass_through(kind: str) -> None:
+    torch.manual_seed(0)
+    model = seq(nn.Identity(), *hard(kind)).double().eval()
+    x = torch.randn(1, 3, 6, 6, dtype=torch.float64)
+    below = seq(*model[3:])  # by hand: what the layer above the activation sends down passes as it is
+    p = winning(below, model[:3](x)[0].detach(), 1)
+    y = model[1](x)[0].detach()
+    assert y.shape == p.shape
+    expected = conditional(model[1], x[0].numpy(), p)
+    np.testing.assert_allclose(excitation(model, x, ["0"], target=1)["0"][0], expected, atol=1e-9)
+
+
+class Attends(nn.Module):
+    """Attention over the places of a map, with weights of queries and keys, fused or written out."""
+
+    def __init__(self, fused: bool) -> None:
+        super().__init__()
+        self.qkv, self.head, self.fused = nn.Linear(4, 12, bias=False), nn.Linear(4, 3), fused
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = x.flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(tokens).chunk(3, -1)
+        if self.fused:
+            y = nn.functional.scaled_dot_product_attention(q[:, None], k[:, None], v[:, None])[:, 0]
+        else:
+            y = (q * 0.5 @ k.transpose(-2, -1)).softmax(-1) @ v
+        return self.head(y.mean(1))
+
+
+def test_probability_goes_to_the_values_by_the_weights_of_attention() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(2, 4, 3, 3, dtype=torch.float64)
+    networks = [seq(nn.Identity(), Attends(fused)).double().eval() for fused in (True, False)]
+    networks[1].load_state_dict(networks[0].state_dict())
+    fused, plain = (excitation(model, x, ["0"], target=1)["0"] for model in networks)
+    torch.testing.assert_close(fused, plain, atol=1e-12, rtol=0)
+    torch.testing.assert_close(fused.sum((1, 2, 3)), torch.ones(2, dtype=torch.float64))
+    attends = networks[0][1]
+    tokens = x[0].flatten(1).T
+    q, k, v = attends.qkv(tokens).detach().chunk(3, -1)
+    weights, v = (q @ k.T / 2).softmax(-1), v.clamp_min(0)
+    y = (q @ k.T / 2).softmax(-1) @ attends.qkv(tokens).detach().chunk(3, -1)[2]
+    head = attends.head.weight[1].detach().clamp_min(0)
+    share = y.mean(0).clamp_min(0) * head
+    p = (share / share.sum())[None] * y.clamp_min(0) / y.clamp_min(0).sum(0).clamp_min(1e-20)
+    below = v * (weights.T @ (p / (weights @ v).clamp_min(1e-20)))
+    matrix = attends.qkv.weight[8:].detach().clamp_min(0)
+    expected = tokens * ((below / (tokens @ matrix.T).clamp_min(1e-20)) @ matrix)
+    torch.testing.assert_close(fused[0].flatten(1).T, expected / expected.sum(), atol=1e-9, rtol=0)

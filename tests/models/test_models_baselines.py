@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from skimage.feature import SIFT
 
 from gazekit.core.errors import InputError
 from gazekit.models.attention import excitation_backprop
@@ -197,3 +198,20 @@ def test_pictures_without_keypoints_and_wrong_use(rng: np.random.Generator) -> N
         HandcraftedModel("gis")
     with pytest.raises(InputError, match="0 keypoints in all pictures"):
         HandcraftedModel(FISHER).fit([flat] * 8, counts)
+
+
+def test_sift_keeps_its_strongest_keypoints() -> None:
+    """Faint blobs come first in the picture, bright ones last: those are kept."""
+    rows, columns = np.mgrid[:256, :256]
+    grey = np.full((256, 256), 60.0)
+    for i, (y, x) in enumerate((y, x) for y in range(32, 256, 48) for x in range(32, 256, 48)):
+        grey += (25 if y < 128 else 120) * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * (4 + i % 3) ** 2))
+    picture = np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, 2)
+    detector = SIFT(upsampling=1)
+    detector.detect_and_extract(picture.astype(np.float64) @ [0.299, 0.587, 0.114] / 255)
+    few = sift(picture, 8)
+    assert len(few) == 8 < len(sift(picture, 10_000)) == len(detector.descriptors)
+    places = [int(np.abs(detector.descriptors - descriptor).sum(1).argmin()) for descriptor in few]
+    assert places == sorted(places)
+    assert detector.keypoints[places, 0].min() > 108, "a faint one was kept"
+    assert places != list(range(8)), "the first ones would have done"

@@ -24,7 +24,11 @@ def test_the_list_has_every_model_and_its_facts() -> None:
     row = rows["residual-attention-56"]
     assert row["parameters"] == 31_810_728 - 995 * 2049
     assert row["gmacs"] == 6.269
-    assert row["options"] == {"naive": False}
+    assert row["options"] == {
+        "naive": False,
+        "pooling": "published",
+        "align_corners": False,
+    }
     assert (row["input"], row["mean"]) == (224, [0.485, 0.456, 0.406])
     text = CliRunner().invoke(command, [], catch_exceptions=False).output
     assert all(name in text for name in models.names())

@@ -18,10 +18,14 @@ from gazekit.core.allocator import keep_memory
 from gazekit.core.errors import FormatError, InputError
 from gazekit.models.baselines.patches import fixed_patches
 from gazekit.models.foveal import PeripheralFoveal
+from gazekit.models.input_spec import Look
+from gazekit.models.inputs import look_of
 from gazekit.models.onednn import Convolution
 from gazekit.models.pixels import foveal_crop, normalised, peripheral_view, resize
 from gazekit.models.scoring import Scorer, computes_in_bfloat16
 from gazekit.pictures import read_picture
+from gazekit.training.recipe import Recipe
+from gazekit.training.two_stage import look_for
 from tests.models.zoo import created, real_pictures
 
 
@@ -187,6 +191,47 @@ def test_wrong_settings_are_refused() -> None:
 def test_pictures_that_are_none_are_refused(picture: np.ndarray) -> None:
     with pytest.raises(InputError, match=r"picture 2: uint8 pixels of shape \(height, width, 3\)"):
         Scorer(created("nima-narrow")).pictures([real_pictures()[0], picture])
+
+
+@pytest.mark.parametrize(("name", "narrowest"), [("gpf-alexnet", 63), ("gpf-resnet18", 1)])
+def test_a_panorama_is_seen_larger_or_is_its_own_error(name: str, narrowest: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sizes = {"a": (200, 300), "b": (60, 240), "c": (300, 200), "d": (200, 40), "e": (16, 1600)}
+    for stem, (height, width) in sizes.items():
+        cv2.imwrite(str(tmp_path / f"{stem}.png"), rng.integers(0, 255, (height, width, 3), np.uint8))
+    scorer = Scorer(created(name).eval(), size=96, workers=2)
+    results = {path.stem: result for path, result in scorer.files(sorted(tmp_path.iterdir()))}
+    assert min(scorer._look.shape(sizes["b"])) >= narrowest
+    errors = {stem: str(result) for stem, result in results.items() if isinstance(result, Exception)}
+    assert set(errors) == ({"e"} if narrowest > 1 else set())
+    if errors:
+        assert "e.png is 1600 x 16 pixels: too long for this network, whose views have 63 pixels" in errors["e"]
+        with pytest.raises(InputError, match="picture 2 is 1600 x 16 pixels: too long"):
+            scorer.pictures([np.zeros((9, 9, 3), np.uint8), np.zeros((16, 1600, 3), np.uint8)])
+    assert look_for(created(name), list(sizes.values()), Recipe(size=96)).narrowest == narrowest
+
+
+def test_views_that_are_wide_enough_stay_as_they_are() -> None:
+    for aspects in ((), (0.5, 1.0, 2.0)):
+        for size in ((100, 300), (300, 100), (77, 78)):
+            assert Look("view", 224, aspects, 63).shape(size) == Look("view", 224, aspects).shape(size)
+    assert Look("view", 100, (), 50).shape((100, 400)) == (50, 200)
+    assert Look("view", 100, (0.25,), 50).shape((100, 400)) == (50, 200)
+
+
+def test_mna_cnn_keeps_the_shape_of_pictures() -> None:
+    model = models.create("mna-cnn")
+    assert look_of(model, 96).shape((300, 600)) == (48, 96)
+    assert len(look_for(model, [(100, w) for w in range(60, 200)], Recipe(size=96)).aspects) > 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(value: float) -> None:
+    model = created("nima-narrow")
+    with torch.no_grad():
+        model.head.weight[0, 0] = value
+    with pytest.raises(InputError, match=r"tensors hold NaN or infinity, e\.g\. head\.weight"):
+        Scorer(model).pictures(real_pictures()[:1])
 
 
 def test_the_machine_is_asked_what_it_can() -> None:

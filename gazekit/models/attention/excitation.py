@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from gazekit.core.errors import InputError
 from gazekit.models.attention.interception import SOFTMAX, capture
+from gazekit.models.attention.preparing import prepared
 from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 from gazekit.models.attention.rules import Dense, Gated, Split, Through, Weighted
 
@@ -19,18 +20,30 @@ Function = Callable[..., Any]
 
 _CONVOLUTION = {torch.conv1d, torch.conv2d, torch.conv3d}
 _LINEAR = {F.linear}
-_POOLING = {F.avg_pool2d, F.adaptive_avg_pool2d, F.interpolate, Tensor.mean, torch.mean}
-_ACTIVATION = {F.relu, torch.relu, Tensor.relu, F.relu6, F.hardtanh, F.leaky_relu, F.silu, F.gelu, F.elu, torch.sigmoid}
+_POOLING = {
+    *(F.avg_pool2d, F.adaptive_avg_pool2d, F.adaptive_avg_pool1d, F.interpolate),
+    *(Tensor.mean, torch.mean, Tensor.sum, torch.sum),
+}
+_ACTIVATION = {
+    *(F.relu, torch.relu, Tensor.relu, F.relu6, F.hardtanh, F.leaky_relu, F.silu, F.gelu, F.elu, F.hardswish),
+    *(F.hardsigmoid, F.mish, F.softplus, F.tanh, torch.tanh, Tensor.tanh, torch.sigmoid, Tensor.sigmoid, F.sigmoid),
+}
 _IN_PLACE: dict[Function, Function] = {torch.relu_: torch.relu, Tensor.relu_: torch.relu}
-_NORMALISATION = {F.batch_norm, F.group_norm, F.layer_norm, F.dropout, F.alpha_dropout, F.dropout2d}
+_MATRICES = {
+    *(torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm),
+}
+_NORMALISATION = {F.batch_norm, F.group_norm, F.layer_norm, F.dropout, F.alpha_dropout, F.dropout2d, F.instance_norm}
 _ADDITION = {torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__}
 _PRODUCT = {torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__imul__, Tensor.__rmul__}
+_DIFFERENCE = {torch.sub, Tensor.sub, Tensor.sub_, Tensor.__sub__, Tensor.__isub__}
 _QUOTIENT = {torch.div, Tensor.div, Tensor.__truediv__}
 _ROUTING = {
     *(torch.max_pool2d, F.max_pool2d, F.adaptive_max_pool2d, torch.cat, torch.concat, torch.flatten, Tensor.flatten),
     *(torch.reshape, Tensor.reshape, Tensor.view, Tensor.view_as, Tensor.contiguous, Tensor.float, Tensor.to),
     *(Tensor.double, Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.squeeze),
     *(torch.squeeze, Tensor.unsqueeze, Tensor.__getitem__, Tensor.chunk, torch.chunk, Tensor.split, torch.split),
+    *(torch.roll, Tensor.roll, Tensor.unbind, torch.unbind, Tensor.narrow, torch.narrow, Tensor.repeat, torch.stack),
+    *(Tensor.type_as, Tensor.swapaxes, Tensor.movedim, Tensor.detach, torch.clone),
     *(F.pad, Tensor.unflatten, Tensor.expand, Tensor.requires_grad_, Tensor.clone, torch.amax, Tensor.amax),
 }
 
@@ -84,10 +97,14 @@ def excitation(
         through, each picture's sum is 1.
     """
     with held_still(model):
-        with capture(model, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
-            scores = model(_laid_out(pictures))
+        ready, inputs = prepared(model, pictures)
+        with capture(ready, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
+            scores = ready(_laid_out(inputs))
         seed = F.one_hot(chosen_classes(scores.detach(), target), scores.shape[1]).to(scores.dtype)
-        probabilities = torch.autograd.grad(scores, [kept[path] for path in layers], seed)
+        probabilities = torch.autograd.grad(scores, [kept[path] for path in layers], seed, allow_unused=True)
+    for path, winning in zip(layers, probabilities, strict=True):
+        if winning is None:
+            raise InputError(f"no evidence passes from the scores to layer {path!r}; choose one on the way to them")
     return dict(zip(layers, probabilities, strict=True))
 
 
@@ -133,11 +150,19 @@ def _answer(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tens
         return _weighted(func, args, kwargs)
     if func in _POOLING:
         return _run(Weighted, args[0], _rest(func, args, kwargs), _rest(func, args, kwargs))
+    if func in SOFTMAX and args[0].ndim > 2:  # weights of attention are a gate: nothing goes down through them
+        return func(args[0].detach(), *args[1:], **kwargs)  # type: ignore[no-any-return]
+    if func is F.scaled_dot_product_attention:
+        return _attend(args, kwargs)
+    if func in _MATRICES:
+        return _matrices(func, args[0], args[1])
     if func in _ACTIVATION or func in _NORMALISATION or func in SOFTMAX:
         calm = {name: False if name == "inplace" else value for name, value in kwargs.items()}
         return _run(Through, args[0], _rest(func, args, calm))
     if func in _ADDITION and not kwargs:
         return _sum(args[0], args[1])
+    if func in _DIFFERENCE and not kwargs:
+        return _less(args[0], args[1])
     if func in _PRODUCT or func in _QUOTIENT:
         return _product(func, args[0], args[1])
     return None
@@ -187,6 +212,37 @@ def _sum(a: Any, b: Any) -> Tensor:
         return _run(Split, *torch.broadcast_tensors(a, b))  # type: ignore[no-untyped-call]
     response, other = (a, b) if responses[0] else (b, a)
     return _run(Through, response, lambda x: x + other)
+
+
+def _less(a: Any, b: Any) -> Tensor:
+    """Return a - b: what is taken away excites nothing."""
+    if not (isinstance(a, Tensor) and a.requires_grad):
+        return torch.sub(a, b.detach())
+    other = b.detach() if isinstance(b, Tensor) else b
+    return _run(Through, torch.broadcast_tensors(a, other)[0] if isinstance(b, Tensor) else a, lambda x: x - other)  # type: ignore[no-untyped-call]
+
+
+def _attend(args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """Run fused attention, linear in its values: p goes to them by the weights, as in `_matrices`."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    q, k, v = (given.pop(name) for name in ("query", "key", "value"))
+    q, k = q.detach(), k.detach()
+    given = {name: value.detach() if isinstance(value, Tensor) else value for name, value in given.items()}
+
+    def attend(x: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, x, **given)
+
+    return _run(Weighted, v, attend, attend)
+
+
+def _matrices(func: Function, a: Tensor, b: Tensor) -> Tensor:
+    """Multiply matrices: p goes to the response, by the positive weights; two responses make weights of attention."""
+    if a.requires_grad and b.requires_grad:
+        return func(a.detach(), b.detach())  # type: ignore[no-any-return]
+    if a.requires_grad:
+        return _run(Weighted, a, lambda x: func(x, b), lambda x: func(x, b.clamp_min(0)))
+    return _run(Weighted, b, lambda x: func(a, x), lambda x: func(a.clamp_min(0), x))
 
 
 def _product(func: Function, a: Any, b: Any) -> Tensor:

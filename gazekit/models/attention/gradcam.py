@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gazekit.models.attention.interception import Logits, capture
+from gazekit.models.attention.preparing import prepared
 from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 
 
@@ -23,11 +24,12 @@ def gradcam(
     """
     path = readout_layer(model, layer)
     with held_still(model):
-        with capture(model, path, detach=True) as kept, torch.no_grad(), Logits():
-            scores = model(pictures)
+        ready, inputs = prepared(model, pictures)
+        with capture(ready, path, detach=True) as kept, torch.no_grad(), Logits():
+            scores = ready(inputs)
+        features = as_map(kept[path].detach(), model, path)
         with torch.enable_grad():
-            features = as_map(kept[path], model, path)
             score = scores.gather(1, chosen_classes(scores.detach(), target)[:, None]).sum()
-        (gradient,) = torch.autograd.grad(score, features)
-    weights = gradient.mean((2, 3), keepdim=True)
-    return of_pictures(model, (weights * features.detach()).sum(1).clamp_min(0), pictures)
+        (gradient,) = torch.autograd.grad(score, kept[path])
+    weights = as_map(gradient, model, path).mean((2, 3), keepdim=True)
+    return of_pictures(model, (weights * features).sum(1).clamp_min(0), pictures)

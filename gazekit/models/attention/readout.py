@@ -44,7 +44,18 @@ def readout_layer(model: nn.Module, layer: str | None) -> str:
 
 
 def as_map(values: Tensor, model: nn.Module, path: str) -> Tensor:
-    """Return what a layer gave, if it is a map (N, C, h, w); else an `InputError` that names one which gives maps."""
+    """Return what a layer gave, if it is a map (N, C, h, w); else an `InputError` that names one which gives maps.
+
+    Those networks of timm that compute (N, h, w, C) say so, and their layers' maps are turned around.
+    """
+    if values.ndim == 4 and any(getattr(part, "output_fmt", "NCHW") == "NHWC" for part in model.modules()):
+        turned = not path.endswith(".map")  # what `gazekit.models.timm_models` lays out itself
+        values = values.permute(0, 3, 1, 2) if turned else values
+    if values.ndim == 3 and any(hasattr(part, "num_prefix_tokens") for part in model.modules()):
+        raise InputError(
+            f"layer {path!r} of this vision transformer gives tokens, {tuple(values.shape)}, and no map; read its"
+            " attention with method='rollout'"
+        )
     if values.ndim != 4:
         declared = getattr(model, "readout", None)
         usable = f"as {declared!r} does" if declared is not None else "as a convolution does"

@@ -6,8 +6,11 @@ forward pass computes what the model would have computed, and whose backward pas
 * convolution, linear layer, average pooling, mean, interpolation: p_in = x f^T(W+, p / f(x, W+)), where x is the
   positive part of the response, W+ the positive weights, and the bias is dropped;
 * activation, batch normalisation, softmax: p stays where it is;
-* addition: split by the positive part of each term, halves where both are zero;
-* product of a response with a gate: p goes to the response;
+* addition: split by the positive part of each term, halves where both are zero. The papers' probabilities allow no
+  negative share; two public codes split by a / (a + b) as it is, by which 8 to 13 % of a ResNet's neurons are negative
+  and maps differ by 8 to 37 %;
+* product of a response with a gate: p goes to the response. The weights of an attention layer (softmax over tokens,
+  fused or not) are gates of its values: p goes to the values alone, in proportion to weight times value;
 * max pooling, concatenation, reshaping: ordinary routing.
 
 A neuron without positive evidence would lose its share: it goes to the others in proportion, so that each picture's

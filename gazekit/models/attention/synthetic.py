@@ -11,9 +11,10 @@ from gazekit.models.attention.excitation import excitation_backprop
 from gazekit.models.attention.gradcam import gradcam
 from gazekit.models.attention.masks import soft_mask_maps
 from gazekit.models.attention.readout import resized
+from gazekit.models.attention.rollout import rollout, transformer_of
 from gazekit.models.residual_attention import MaskBranch
 
-Method = Literal["auto", "masks", "excitation", "gradcam"]
+Method = Literal["auto", "masks", "excitation", "gradcam", "rollout"]
 
 
 def synthetic_attention(
@@ -33,7 +34,8 @@ def synthetic_attention(
         Normalised pictures (N, 3, H, W) on the model's device.
     method : Method
         ``masks``, the soft masks of a Residual Attention Network; ``excitation``, excitation backprop; ``gradcam``;
-        ``auto``, masks where the model has them, else excitation backprop.
+        ``rollout``, gradient times attention of a vision transformer; ``auto``, masks where the model has them, rollout
+        for a transformer of one grid of tokens, else excitation backprop.
     target : Tensor or int or None
         Class whose evidence is asked for (not for masks), of each picture or one for all; else the predicted one.
     layer : str or None
@@ -63,7 +65,9 @@ def synthetic_attention(
     masked = any(isinstance(module, MaskBranch) for module in model.modules())
     if method == "masks" or (method == "auto" and masked):
         return soft_mask_maps(model, batch, size)
-    read = gradcam if method == "gradcam" else excitation_backprop
+    if method == "auto":
+        method = "excitation" if transformer_of(model) is None else "rollout"
+    read = {"gradcam": gradcam, "rollout": rollout, "excitation": excitation_backprop}[method]
     return resized(read(model, batch, target=target, layer=layer), size)
 
 

@@ -139,18 +139,36 @@ def gist(picture: Picture, scales: int = 4, orientations: int = 8, cells: int = 
 
 
 def sift(picture: Picture, keypoints: int = 200, side: int = 256) -> Floats:
-    """SIFT descriptors of a picture scaled to a longer side of ``side``: (n, 128), n at most ``keypoints``."""
+    """SIFT descriptors of a picture scaled to a longer side of ``side``: (n, 128), the ``keypoints`` strongest ones.
+
+    Strength is what a keypoint was found by: the response of the scale-normalised Laplacian at its place and scale.
+    """
     from skimage.feature import SIFT
 
     height, width = picture.shape[:2]
     scale = side / max(height, width)
     small = resize(picture, (max(32, round(height * scale)), max(32, round(width * scale))))
+    grey = small.astype(np.float64) @ [0.299, 0.587, 0.114] / 255
     detector: Any = SIFT(upsampling=1)  # type: ignore[no-untyped-call]
     try:
-        detector.detect_and_extract(small.astype(np.float64) @ [0.299, 0.587, 0.114] / 255)
+        detector.detect_and_extract(grey)
     except RuntimeError:  # what scikit-image raises where a picture has no keypoint
         return np.zeros((0, 128))
-    return np.asarray(detector.descriptors[:keypoints], dtype=np.float64)
+    strongest = np.argsort(-_strength(grey, detector.keypoints, detector.sigmas), kind="stable")[:keypoints]
+    return np.asarray(detector.descriptors[np.sort(strongest)], dtype=np.float64)
+
+
+def _strength(grey: Floats, places: npt.NDArray[np.int64], sigmas: Floats) -> Floats:
+    """Return the response at each keypoint (row, column), its scale rounded to one of three an octave."""
+    from scipy.ndimage import gaussian_laplace
+
+    levels = np.round(3 * np.log2(sigmas))
+    responses = np.zeros(len(places))
+    for level in np.unique(levels):
+        sigma, here = 2 ** (level / 3), levels == level
+        rows, columns = places[here].T
+        responses[here] = np.abs(sigma**2 * gaussian_laplace(grey, sigma))[rows, columns]
+    return responses
 
 
 def _gabor_bank(side: int, scales: int, orientations: int) -> Floats:

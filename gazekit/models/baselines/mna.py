@@ -24,6 +24,8 @@ class MnaCnn(nn.Module):
         Length of a subnet's vector.
     """
 
+    keeps_aspect = True
+
     def __init__(self, buckets: int, grids: tuple[int, ...] = (12, 9, 6, 4, 2), features: int = 512) -> None:
         super().__init__()
         self.trunk = ConvolutionalTrunk("vgg16")

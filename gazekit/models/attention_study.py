@@ -1,0 +1,187 @@
+"""Predicted attention from files: fitted to a table of fixations, written as people's attention is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.attention.drawing import heatmap, outline
+from gazekit.attention.export import file_name, write_picture
+from gazekit.attention.fixation_io import on_pictures
+from gazekit.attention.viewings import Viewing, viewings
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import provenance
+from gazekit.core.progress import track
+from gazekit.core.tables import write_table
+from gazekit.core.types import Map
+from gazekit.models.dense_features import Depths, dense_features
+from gazekit.models.gaze_readout import (
+    BACKBONE,
+    LONGER,
+    AttentionModel,
+    Fitted,
+    fit_readout,
+    grid_of,
+    looked_at,
+    picture_map,
+)
+from gazekit.models.gaze_worth import LONGEST, Worth, worth_in_viewers
+from gazekit.models.pixels import view_size
+from gazekit.models.registry import create
+from gazekit.pictures import Picture, read_picture
+from gazekit.shapes.mask_spec import MaskSpec
+from gazekit.shapes.masks import apply_mask
+from gazekit.shapes.rectangles import rectangles_to_mask
+
+PREDICTED_SCHEMA = "gazekit.predicted-attention/1"
+
+
+def fit_attention_model(
+    fixations: pd.DataFrame,
+    pictures: Sequence[Picture],
+    *,
+    weights: str | Path | None,
+    model: str = BACKBONE,
+    longer: int = LONGER,
+    folds: int = 10,
+    sigma_px: float | None = None,
+    seed: int = 0,
+) -> AttentionModel:
+    """Fit a model of where people look to a table of fixations.
+
+    Parameters
+    ----------
+    fixations : DataFrame
+        A fixation table.
+    pictures : sequence of Picture
+        As `gazekit.pictures.list_pictures` gives them; those that nobody looked at are left out.
+    weights : str or Path or None
+        Of the network: a file, or ``timm``; None leaves them random.
+    model : str
+        The frozen network, a convolutional one of timm.
+    longer : int
+        Longer side at which it sees pictures; pixels.
+    folds : int
+        Parts that the pictures are dealt to, for the ridge and for what it is worth.
+    sigma_px : float, optional
+        Sigma of people's maps; else 1 degree.
+    seed : int
+        Of the folds.
+
+    Returns
+    -------
+    AttentionModel
+        Its ``facts`` hold the pictures, the ridge, where the weights are from, and what it is worth on pictures that
+        each fit had not seen (`gazekit.models.gaze_worth.Worth`).
+
+    Raises
+    ------
+    InputError, FormatError
+        Fewer than four pictures that people looked at and that can be read; a network or weights that do not fit.
+    """
+    network = create(model, 2, weights=weights).eval()
+    table = on_pictures(fixations, pictures)
+    features, sizes = _features(network, [p for p in pictures if p.image in set(table["image"])], longer)
+    looks = viewings(table, sizes, sigma_px=sigma_px)
+    looks = {image: viewing for image, viewing in looks.items() if viewing.inside.any()}
+    fitted = fit_readout(
+        [features[image] for image in looks],
+        [looked_at(viewing, grid_of(features[image])) for image, viewing in looks.items()],
+        folds=min(folds, len(looks)),
+        seed=seed,
+    )
+    facts: dict[str, Any] = {"pictures": len(looks), "ridge": fitted.ridge, "weights": network.weights_from}
+    worth = _worth(looks, fitted, seed)
+    facts |= {"images": list(looks)} | ({"worth": asdict(worth)} if worth else {})
+    return AttentionModel(model, network, longer, fitted.readout, facts)
+
+
+def _features(
+    network: Any, pictures: Sequence[Picture], longer: int
+) -> tuple[dict[str, Depths], dict[str, tuple[int, int]]]:
+    features, sizes = {}, {}
+    for picture in track(pictures, "features", len(pictures)):
+        try:
+            pixels = read_picture(picture.file)
+        except (InputError, FormatError):
+            continue  # who lists the pictures of a study says which cannot be read
+        (features[picture.image],) = dense_features(network, [pixels], longer)
+        sizes[picture.image] = (pixels.shape[0], pixels.shape[1])
+    return features, sizes
+
+
+def _worth(looks: Mapping[str, Viewing], fitted: Fitted, seed: int) -> Worth | None:
+    def small(grids: Sequence[Any]) -> dict[str, Map]:
+        return {
+            image: picture_map(grid, view_size(viewing.size, min(LONGEST, max(viewing.size))))
+            for (image, viewing), grid in zip(looks.items(), grids, strict=True)
+        }
+
+    if sum(len(viewing.participants) > 2 for viewing in looks.values()) < 2:
+        return None
+    return worth_in_viewers(looks, small(fitted.maps), small(fitted.centre), seed=seed)
+
+
+def write_predicted(
+    model: AttentionModel,
+    pictures: Sequence[Picture],
+    out: str | Path,
+    rule: MaskSpec,
+    *,
+    draw: bool = True,
+    inputs: Mapping[str, str | Path] | None = None,
+) -> pd.DataFrame:
+    """Write maps, rectangles and masks of pictures as a model predicts them.
+
+    In the folder ``out``: ``attention.csv`` (a row a picture: rectangle, share of mass and area, boxes as JSON),
+    ``left-out.csv``, and with ``draw`` ``maps/``, ``heatmaps/`` and ``masked/``, as `gazekit.attention.export` does.
+
+    Returns
+    -------
+    DataFrame
+        The table of ``attention.csv``.
+
+    Raises
+    ------
+    InputError
+        None of the pictures can be read.
+    """
+    out, rows, faults = Path(out), [], []
+    for picture in track(pictures, "predicted attention", len(pictures)):
+        try:
+            pixels = read_picture(picture.file)
+        except (InputError, FormatError) as error:
+            faults.append((picture.image, str(error)))
+            continue
+        amap = model.map(pixels)
+        box = replace(rule, kind="rectangle").boxes(amap)[0]
+        boxes = [] if rule.kind == "region" else rule.boxes(amap)
+        mask = rule.region(amap) if rule.kind == "region" else rectangles_to_mask(boxes, amap.shape)
+        rows.append({
+            "image": picture.image,
+            "who": "predicted",
+            **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
+            "mass": float(amap[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64)),
+            "area": (box[2] - box[0]) * (box[3] - box[1]) / amap.size,
+            "kept_mass": float(amap[mask].sum(dtype=np.float64)),
+            "kept_area": float(mask.mean()),
+            "boxes": str([list(b) for b in boxes]),
+        })  # fmt: skip
+        if draw:
+            name = file_name(picture.image)
+            write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
+            write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]))
+            write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask))
+    if not rows:
+        raise InputError(
+            f"none of {len(pictures)} pictures can be read" + (f"; the first: {faults[0][1]}" if faults else "")
+        )
+    table = pd.DataFrame(rows)
+    write_table(pd.DataFrame(faults, columns=["image", "why"]), out / "left-out.csv")
+    write_table(table, out / "attention.csv", provenance(PREDICTED_SCHEMA, rule.parameters(), inputs))
+    return table

@@ -1,0 +1,90 @@
+"""Features of a frozen network at several depths, on the grid of a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gazekit.core.errors import InputError
+from gazekit.core.types import Pixels
+from gazekit.models.pixels import normalised, resize, view_size
+
+FINEST = 8  # pixels of a cell of the first depth that is read
+CELL = 16  # pixels of a cell of the grid that features are brought to
+Depths = list[Tensor]
+
+
+def depths_of(model: nn.Module) -> list[str]:
+    """Return the paths of the layers that are read, from fine to coarse: every stride from 8, and the last features.
+
+    Raises
+    ------
+    InputError
+        Not a network of timm whose layers give maps at known strides.
+    """
+    net = getattr(getattr(model, "trunk", None), "net", None)
+    modules = dict(model.named_modules())
+    stages = [
+        f"trunk.net.{stage['module']}"
+        for stage in getattr(net, "feature_info", None) or []
+        if int(stage.get("reduction", 0)) >= FINEST
+    ]
+    stages = [path for path in stages if path in modules]
+    if not stages or getattr(net, "output_fmt", "NCHW") != "NCHW" or hasattr(net, "num_prefix_tokens"):
+        raise InputError(
+            "attention is predicted from a convolutional network of timm, as timm:tf_efficientnet_lite0; this one does"
+            " not say which of its layers give maps (N, C, h, w)"
+        )
+    between = _between(stages)
+    return [*between, "trunk.map"]
+
+
+def _between(stages: Sequence[str]) -> list[str]:
+    """Add the siblings between the stages: networks with two blocks at one stride name the last of them alone."""
+    first, last = stages[0], stages[-1]
+    parent, _, start = first.rpartition(".")
+    if not start.isdigit() or last.rpartition(".")[0] != parent:
+        return list(stages)
+    return [f"{parent}.{number}" for number in range(int(start), int(last.rpartition(".")[2]) + 1)]
+
+
+def dense_features(model: nn.Module, pictures: Iterable[Pixels], longer: int) -> Iterator[Depths]:
+    """Compute what a frozen network sees of each picture: a list of float16 maps (C, h, w), one a depth.
+
+    Parameters
+    ----------
+    model : nn.Module
+        ``timm:NAME`` of `gazekit.models.create`.
+    pictures : iterable of ndarray
+        Uint8 RGB, any sizes.
+    longer : int
+        Longer side that a picture is resized to, its aspect ratio kept; pixels.
+    """
+    kept: dict[str, Tensor] = {}
+    modules, paths = dict(model.named_modules()), depths_of(model)
+
+    def keep(path: str) -> Any:
+        return modules[path].register_forward_hook(lambda module, inputs, output: kept.__setitem__(path, output))
+
+    model.eval()
+    handles = [keep(path) for path in paths]
+    try:
+        for picture in pictures:
+            view = resize(picture, view_size((picture.shape[0], picture.shape[1]), longer))
+            with torch.no_grad():
+                model(normalised(np.ascontiguousarray(view), model.mean, model.std))  # type: ignore[arg-type]
+            cells = -(-view.shape[0] // CELL), -(-view.shape[1] // CELL)
+            yield [_on_grid(kept[path], cells)[0].half() for path in paths]
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _on_grid(features: Tensor, cells: tuple[int, int]) -> Tensor:
+    """Average finer maps to the grid; coarser ones stay as they are."""
+    return F.adaptive_avg_pool2d(features, cells) if features.shape[2] > cells[0] else features

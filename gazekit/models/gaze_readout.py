@@ -1,0 +1,343 @@
+"""Predicted attention: a convex read-out of a frozen network's features, fitted to where a lab's people looked.
+
+The logarithm of the density of fixations on the grid of a picture is a linear function of the features of all depths
+and of a quadratic centre bias, and the density sums to 1 over the picture. Its likelihood has one maximum. The ridge
+on the features, and the blur of the density, are those that predict other pictures best; nothing else is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
+
+from gazekit.attention.viewings import Viewing
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import existing_file, whole_file
+from gazekit.core.progress import track
+from gazekit.core.types import Map, Pixels
+from gazekit.models.dense_features import Depths, dense_features
+from gazekit.models.registry import create
+
+SCHEMA = "gazekit.attention-model/1"
+RIDGES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+BLURS = (0.0, 0.7, 1.2)  # cells
+BACKBONE = "timm:tf_efficientnet_lite0"
+LONGER = 640
+Grid = npt.NDArray[np.float32]
+
+
+@dataclass
+class Readout:
+    """The weights of a read-out.
+
+    Attributes
+    ----------
+    weights : list of Tensor
+        A weight a channel, for each depth.
+    means, scales : list of Tensor
+        Mean and standard deviation of every channel, which features are standardised by.
+    centre : Tensor
+        Weights of x, y, x squared, y squared and x y, each from -1 to 1 over the picture.
+    blur : float
+        Sigma of the Gaussian that blurs the density, cells of the grid.
+    """
+
+    weights: list[Tensor]
+    means: list[Tensor]
+    scales: list[Tensor]
+    centre: Tensor
+    blur: float = 0.0
+
+    def log_density(self, features: Depths, cells: tuple[int, int]) -> Grid:
+        """Return the logarithm of the density on the grid of one picture, (h, w)."""
+        stacked = _Stack([depth[None].float() for depth in features], torch.zeros(1, *cells))
+        stacked.standardise(self.means, self.scales)
+        density = _logits(stacked, self.weights, self.centre).flatten(1).softmax(1).reshape(cells).numpy()
+        if self.blur:
+            density = gaussian_filter(density, self.blur, mode="nearest")
+        return np.asarray(np.log(np.maximum(density / density.sum(), 1e-12)), dtype=np.float32)
+
+
+@dataclass
+class AttentionModel:
+    """A frozen network and a read-out of it.
+
+    Attributes
+    ----------
+    backbone : str
+        Its name among `gazekit.models`.
+    network : nn.Module
+        The network with its weights.
+    longer : int
+        Longer side at which it sees pictures; pixels.
+    readout : Readout
+        What was fitted.
+    facts : mapping
+        What it was fitted on, and how well it predicts.
+    """
+
+    backbone: str
+    network: nn.Module
+    longer: int
+    readout: Readout
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def map(self, picture: Pixels) -> Map:
+        """Predict where people look: float32, of the picture's height and width, sum 1."""
+        (features,) = dense_features(self.network, [picture], self.longer)
+        log_density = self.readout.log_density(features, grid_of(features))
+        return picture_map(log_density, (picture.shape[0], picture.shape[1]))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model with its network's weights, whole or not at all."""
+        content = {
+            "schema": SCHEMA, "backbone": self.backbone, "longer": self.longer, "facts": dict(self.facts),
+            "mean": list(self.network.mean), "std": list(self.network.std),  # type: ignore[arg-type]
+            "network": self.network.state_dict(), "readout": vars(self.readout),
+        }  # fmt: skip
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            torch.save(content, file)
+
+
+def load_attention_model(path: str | Path) -> AttentionModel:
+    """Read a model of `AttentionModel.save`; nothing in the file is executed.
+
+    Raises
+    ------
+    InputError, FormatError
+        No such file; another kind of file, or a damaged one.
+    """
+    path = existing_file(path, "attention model")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what is no checkpoint makes an unpickler raise anything
+        raise FormatError(f"{path} is not a file of gazekit attention-model fit, or is damaged") from error
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise FormatError(f"{path} is not a file of gazekit attention-model fit ({SCHEMA})")
+    network = create(content["backbone"], 2)
+    network.load_state_dict(content["network"])
+    network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
+    readout = Readout(**content["readout"])
+    return AttentionModel(content["backbone"], network.eval(), content["longer"], readout, content["facts"])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A read-out, and what it predicts for each picture without having seen it.
+
+    Attributes
+    ----------
+    readout : Readout
+        Fitted on all pictures.
+    maps : list of ndarray
+        Logarithm of the predicted density of every picture, from a fit without it and those of its fold.
+    centre : list of ndarray
+        Likewise of the centre bias alone.
+    ridge : float
+        The chosen penalty.
+    """
+
+    readout: Readout
+    maps: list[Grid]
+    centre: list[Grid]
+    ridge: float
+
+
+def grid_of(features: Depths) -> tuple[int, int]:
+    """Return height and width of the grid, that of the finest depth."""
+    return int(features[0].shape[1]), int(features[0].shape[2])
+
+
+def looked_at(viewing: Viewing, cells: tuple[int, int]) -> Tensor:
+    """Return the share of the fixations on a picture that lie in each cell of its grid, (h, w)."""
+    inside = viewing.inside
+    height, width = viewing.size
+    rows = np.floor(viewing.y[inside] * cells[0] / height).astype(int)
+    columns = np.floor(viewing.x[inside] * cells[1] / width).astype(int)
+    counts = np.zeros(cells, dtype=np.float32)
+    np.add.at(counts, (rows, columns), 1)
+    if not counts.any():
+        raise InputError(f"no fixation lies on {viewing.image}")
+    return torch.from_numpy(counts / counts.sum())
+
+
+def picture_map(log_density: Grid, size: tuple[int, int]) -> Map:
+    """Interpolate a predicted density to a picture of (height, width), sum 1."""
+    large = np.exp(cv2.resize(log_density, size[::-1], interpolation=cv2.INTER_CUBIC).astype(np.float64))
+    return np.asarray(large / large.sum(), dtype=np.float32)
+
+
+def fit_readout(
+    features: Sequence[Depths], targets: Sequence[Tensor], *, folds: int = 10, seed: int = 0, steps: int = 40
+) -> Fitted:
+    """Fit a read-out, cross-validated over pictures.
+
+    Parameters
+    ----------
+    features : sequence of list of Tensor
+        Of each picture, as `gazekit.models.dense_features.dense_features` gives them.
+    targets : sequence of Tensor
+        Of each picture, as `looked_at` gives it.
+    folds : int
+        Parts that the pictures are dealt to; each is predicted from the others.
+    seed : int
+        Of the deal.
+    steps : int
+        Most steps of L-BFGS at each ridge.
+
+    Raises
+    ------
+    InputError
+        Fewer than four pictures, or more folds than pictures.
+    """
+    if len(features) < max(4, folds) or folds < 2:
+        raise InputError(f"{len(features)} pictures for {folds} folds; 4 pictures and a fold a picture are the least")
+    order = np.random.default_rng(seed).permutation(len(features))
+    fold = np.empty(len(order), dtype=int)
+    fold[order] = np.arange(len(order)) % folds
+    scores = np.full((len(features), len(RIDGES), len(BLURS)), -np.inf)
+    grids: list[dict[int, Grid]] = [{} for _ in features]
+    centre: list[Grid] = [np.zeros((1, 1), np.float32) for _ in features]
+    for k in track(range(folds), "folds of the read-out", folds):
+        train, test = np.flatnonzero(fold != k).tolist(), np.flatnonzero(fold == k).tolist()
+        problem = _Problem([features[i] for i in train], [targets[i] for i in train])
+        plain = problem.centre_alone(steps)
+        for i in test:
+            centre[i] = plain.log_density(features[i], _cells(targets[i]))
+        for number, readout in enumerate(problem.path(steps)):
+            for i in test:
+                grids[i][number] = readout.log_density(features[i], _cells(targets[i]))
+                for b, blur in enumerate(BLURS):
+                    scores[i, number, b] = float((targets[i].numpy() * blurred(grids[i][number], blur)).sum())
+            if _falls(scores[test, : number + 1].mean(0).max(1)):
+                break
+    maps: list[Grid] = []
+    for i in range(len(features)):  # chosen by the pictures of the other folds
+        number, b = _best(scores[fold != fold[i]])
+        maps.append(blurred(grids[i][number], BLURS[b]))
+    number, b = _best(scores)
+    *_, last = _Problem(features, targets).path(steps, RIDGES[: number + 1])
+    last.blur = BLURS[b]
+    return Fitted(last, maps, centre, RIDGES[number])
+
+
+def _falls(scores: npt.NDArray[np.float64]) -> bool:
+    """Whether the last two ridges predict worse than one before them, each worse than the one before it."""
+    return len(scores) > 2 and bool(scores[-1] < scores[-2] < scores[-3])
+
+
+def _best(scores: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Return the place of the ridge and of the blur with the highest mean over pictures."""
+    number, b = np.unravel_index(int(scores.mean(0).argmax()), scores.shape[1:])
+    return int(number), int(b)
+
+
+def blurred(log_density: Grid, sigma: float) -> Grid:
+    """Blur a density given by its logarithm; sigma in cells."""
+    if not sigma:
+        return log_density
+    density = gaussian_filter(np.exp(log_density), sigma, mode="nearest")
+    return np.asarray(np.log(np.maximum(density / density.sum(), 1e-12)), dtype=np.float32)
+
+
+def _cells(target: Tensor) -> tuple[int, int]:
+    return int(target.shape[0]), int(target.shape[1])
+
+
+class _Stack:
+    """Pictures of one grid: every depth (N, C, h, w) and the targets (N, H, W)."""
+
+    def __init__(self, depths: list[Tensor], targets: Tensor) -> None:
+        self.depths, self.targets = depths, targets
+        rows, columns = (torch.arange(side) * 2.0 / side + 1.0 / side - 1 for side in targets.shape[1:])
+        y, x = torch.meshgrid(rows, columns, indexing="ij")
+        self.centre = torch.stack([x, y, x * x, y * y, x * y])
+
+    def standardise(self, means: Sequence[Tensor], scales: Sequence[Tensor]) -> None:
+        for depth, mean, scale in zip(self.depths, means, scales, strict=True):
+            depth.sub_(mean[:, None, None]).div_(scale[:, None, None])
+
+
+def _logits(stack: _Stack, weights: Sequence[Tensor], centre: Tensor) -> Tensor:
+    logits = torch.einsum("chw,c->hw", stack.centre, centre)[None]
+    for depth, weight in zip(stack.depths, weights, strict=True):
+        seen = torch.einsum("nchw,c->nhw", depth, weight)
+        if seen.shape[1:] != stack.targets.shape[1:]:
+            seen = F.interpolate(seen[:, None], size=stack.targets.shape[1:], mode="bilinear")[:, 0]
+        logits = logits + seen
+    return logits
+
+
+class _Problem:
+    """The likelihood of a set of pictures, and its maximum at each ridge."""
+
+    def __init__(self, features: Sequence[Depths], targets: Sequence[Tensor]) -> None:
+        self.count = len(features)
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i, target in enumerate(targets):
+            groups.setdefault(_cells(target), []).append(i)
+        self.stacks = [
+            _Stack(
+                [torch.stack([features[i][d] for i in members]).float() for d in range(len(features[0]))],
+                torch.stack([targets[i] for i in members]),
+            )
+            for members in groups.values()
+        ]
+        self.means, self.scales = self._statistics()
+        for stack in self.stacks:
+            stack.standardise(self.means, self.scales)
+
+    def path(self, steps: int, ridges: Sequence[float] = RIDGES) -> Iterator[Readout]:
+        """Yield the read-outs of falling ridges, each begun where the one before it ended."""
+        weights = [torch.zeros(len(mean)) for mean in self.means]
+        centre = torch.zeros(5)
+        for ridge in ridges:
+            weights, centre = self._maximum(weights, centre, ridge, steps)
+            yield Readout([w.clone() for w in weights], self.means, self.scales, centre.clone())
+
+    def centre_alone(self, steps: int) -> Readout:
+        """Return the read-out of the centre bias alone."""
+        weights = [torch.zeros(len(mean)) for mean in self.means]
+        centre = torch.zeros(5, requires_grad=True)
+        self._climb([centre], lambda: [torch.einsum("chw,c->hw", s.centre, centre)[None] for s in self.stacks], steps)
+        return Readout(weights, self.means, self.scales, centre.detach())
+
+    def _maximum(self, weights: list[Tensor], centre: Tensor, ridge: float, steps: int) -> tuple[list[Tensor], Tensor]:
+        free = [*(w.clone().requires_grad_() for w in weights), centre.clone().requires_grad_()]
+        self._climb(free, lambda: [_logits(s, free[:-1], free[-1]) for s in self.stacks], steps, ridge)
+        done = [value.detach() for value in free]
+        return done[:-1], done[-1]
+
+    def _climb(self, free: list[Tensor], logits: Any, steps: int, ridge: float = 0.0) -> None:
+        optimiser = torch.optim.LBFGS(free, max_iter=steps, history_size=20, line_search_fn="strong_wolfe")
+
+        def loss() -> float:
+            optimiser.zero_grad()
+            total = torch.zeros(())
+            for stack, values in zip(self.stacks, logits(), strict=True):
+                wide = values.expand_as(stack.targets).flatten(1)
+                total = total - (stack.targets.flatten(1) * wide.log_softmax(1)).sum() / self.count
+            total = total + ridge / 2 * sum((w**2).sum() for w in free[:-1])
+            total.backward()  # type: ignore[no-untyped-call]
+            return float(total.detach())
+
+        with torch.enable_grad():
+            optimiser.step(loss)  # type: ignore[no-untyped-call]
+
+    def _statistics(self) -> tuple[list[Tensor], list[Tensor]]:
+        means, scales = [], []
+        for d in range(len(self.stacks[0].depths)):
+            cells = torch.cat([stack.depths[d].transpose(0, 1).flatten(1) for stack in self.stacks], 1)
+            means.append(cells.mean(1))
+            scales.append(cells.std(1).clamp_min(1e-3))
+        return means, scales

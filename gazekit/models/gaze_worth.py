@@ -1,0 +1,183 @@
+"""What predicted attention is worth: how many people who look would predict the others as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gazekit.attention.saliency import nss
+from gazekit.attention.viewings import Viewing
+from gazekit.core.errors import InputError
+from gazekit.core.types import Floats, Map
+
+DRAWS = 4  # groups of viewers a picture and size
+LONGEST = 200  # pixels of the longer side on which maps are compared
+MOST = 6  # viewers
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval, over resamples of the pictures."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Worth:
+    """How well maps predict where people look, beside what people say of each other.
+
+    Attributes
+    ----------
+    pictures : int
+        With enough viewers to be judged on.
+    nss, nss_centre, nss_other : Estimate
+        Normalised scanpath saliency of the maps, of the centre bias and of another picture's predicted map.
+    viewers : Estimate
+        How many people's fixations predict the others' as well; 0 is the centre bias. At the end of the curve, it is a
+        lower bound.
+    curve : tuple of float
+        NSS of the map of 1, 2, ... people at the fixations of the others.
+    bits : Estimate
+        Information gain of the maps over the centre bias, bits a fixation.
+    people_bits : float
+        Information gain of all other people's map, mixed with the centre bias as predicts best.
+    explained : Estimate
+        ``bits`` as a share of ``people_bits``.
+    """
+
+    pictures: int
+    nss: Estimate
+    nss_centre: Estimate
+    nss_other: Estimate
+    viewers: Estimate
+    curve: tuple[float, ...]
+    bits: Estimate
+    people_bits: float
+    explained: Estimate
+
+
+def worth_in_viewers(
+    viewings: Mapping[str, Viewing],
+    maps: Mapping[str, Map],
+    centre: Mapping[str, Map],
+    *,
+    seed: int = 0,
+    resamples: int = 2000,
+) -> Worth:
+    """Judge maps by the fixations of people, on the pictures that three people or more looked at.
+
+    Parameters
+    ----------
+    viewings : mapping
+        By picture: where people looked.
+    maps, centre : mapping
+        By picture: the maps to judge, and those of the centre bias; of any size.
+    seed : int
+        Of who is drawn, and of the resamples.
+    resamples : int
+        Of the pictures.
+
+    Raises
+    ------
+    InputError
+        Fewer than two pictures with three viewers or more.
+    """
+    judged = {image: viewing.scaled(LONGEST) for image, viewing in viewings.items() if image in maps}
+    judged = {image: viewing for image, viewing in judged.items() if len(viewing.participants) > 2}
+    if len(judged) < 2:
+        raise InputError(f"{len(judged)} pictures with 3 viewers or more; 2 are needed to say what maps are worth")
+    most = min(MOST, *(len(viewing.participants) - 1 for viewing in judged.values()))
+    rng, names = np.random.default_rng(seed), list(judged)
+    rows = []
+    for k, image in enumerate(names):
+        viewing = judged[image]
+        other = names[(k + 1 + int(rng.integers(len(names) - 1))) % len(names)]
+        scores = [
+            _nss(source[image_of], viewing) for source, image_of in ((maps, image), (centre, image), (maps, other))
+        ]
+        scores += [_people(viewing, count, rng) for count in range(1, most + 1)]
+        rows.append([*scores, _bits(maps[image], centre[image], viewing), *_people_bits(viewing, centre[image])])
+    table = np.array(rows)
+    picks = rng.integers(len(table), size=(resamples, len(table)))
+    return _summary(table, most, np.stack([table[pick].mean(0) for pick in picks]))
+
+
+def _summary(table: Floats, most: int, resampled: Floats) -> Worth:
+    means = table.mean(0)
+    mixtures = slice(4 + most, None)
+    best = 4 + most + int(means[mixtures].argmax())
+
+    def estimate(of: npt.NDArray[np.floating], value: float) -> Estimate:
+        low, high = np.percentile(of, [2.5, 97.5])
+        return Estimate(float(value), float(low), float(high))
+
+    viewers = [_viewers(row, most) for row in resampled]
+    bits, people = 3 + most, means[best]
+    return Worth(
+        pictures=len(table),
+        nss=estimate(resampled[:, 0], means[0]),
+        nss_centre=estimate(resampled[:, 1], means[1]),
+        nss_other=estimate(resampled[:, 2], means[2]),
+        viewers=estimate(np.array(viewers), _viewers(means, most)),
+        curve=tuple(float(value) for value in means[3 : 3 + most]),
+        bits=estimate(resampled[:, bits], means[bits]),
+        people_bits=float(people),
+        explained=estimate(resampled[:, bits] / resampled[:, best], means[bits] / people),
+    )
+
+
+def _viewers(row: Floats, most: int) -> float:
+    """Return where the NSS of the maps lies on the curve of people's, which begins with the centre bias at 0."""
+    curve = np.maximum.accumulate(np.array([row[1], *row[3 : 3 + most]]))
+    return float(np.interp(row[0], curve, np.arange(most + 1)))
+
+
+def _nss(amap: Map, viewing: Viewing) -> float:
+    inside = viewing.inside
+    return nss(_sized(amap, viewing.size), viewing.x[inside], viewing.y[inside])
+
+
+def _people(viewing: Viewing, count: int, rng: np.random.Generator) -> float:
+    people, scores = viewing.participants, []
+    for _ in range(DRAWS):
+        drawn = [people[i] for i in rng.permutation(len(people))[:count]]
+        scores.append(_nss(viewing.of(*drawn).map(), viewing.without(*drawn)))
+    return float(np.mean(scores))
+
+
+def _bits(amap: Map, centre: Map, viewing: Viewing) -> float:
+    return float(np.mean(_log2_at(amap, viewing) - _log2_at(centre, viewing)))
+
+
+def _people_bits(viewing: Viewing, centre: Map) -> list[float]:
+    """Return the gain of the others' map over the centre bias, at several blurs and shares of the centre bias."""
+    size = viewing.size
+    prior = _sized(centre, size)
+    gains = np.zeros((3, 3))
+    for person, others in viewing.leave_one_out():
+        for b, factor in enumerate((0.7, 1.0, 1.4)):
+            crowd = replace(others, sigma_px=others.sigma_px * factor).map()
+            for m, share in enumerate((0.1, 0.25, 0.5)):
+                mixed = (1 - share) * crowd + share * prior
+                gains[b, m] += float((_log2_at(mixed, person) - _log2_at(prior, person)).sum())
+    return [float(gain) for gain in gains.ravel() / max(1, int(viewing.inside.sum()))]
+
+
+def _log2_at(amap: Map, viewing: Viewing) -> Floats:
+    inside = viewing.inside
+    density = np.maximum(_sized(amap, viewing.size), 1e-9 / amap.size)
+    return np.asarray(np.log2(density[viewing.y[inside].astype(int), viewing.x[inside].astype(int)]))
+
+
+def _sized(amap: Map, size: tuple[int, int]) -> Map:
+    if amap.shape == size:
+        return amap
+    how = cv2.INTER_AREA if amap.size > size[0] * size[1] else cv2.INTER_LINEAR
+    large = np.maximum(cv2.resize(amap, size[::-1], interpolation=how), 0)
+    return np.asarray(large / large.sum(), dtype=np.float32)
