@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.drawing import heatmap, outline
-from gazekit.attention.export import file_name, write_picture
+from gazekit.attention.export import write_picture
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import provenance
+from gazekit.core.files import file_names, provenance
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Map
@@ -152,6 +152,7 @@ def write_predicted(
         None of the pictures can be read.
     """
     out, rows, faults = Path(out), [], []
+    names = file_names(picture.image for picture in pictures)
     for picture in track(pictures, "predicted attention", len(pictures)):
         try:
             pixels = read_picture(picture.file)
@@ -173,7 +174,7 @@ def write_predicted(
             "boxes": str([list(b) for b in boxes]),
         })  # fmt: skip
         if draw:
-            name = file_name(picture.image)
+            name = names[picture.image]
             write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
             write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]))
             write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask))
