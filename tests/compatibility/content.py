@@ -47,9 +47,9 @@ _NUMBER = r"\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 
 
 def listed(folder: Path) -> list[str]:
-    """Return the files of a folder, without locks, which came later."""
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")  # locks came later
-    return [path.relative_to(folder).as_posix() for path in files]
+    """Return the files of a folder, without those that came later: locks, and which exported file is which picture."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [name for name in files if not name.endswith(".lock") and name != "export/folder/pictures.csv"]
 
 
 def machine() -> dict[str, Any]:
