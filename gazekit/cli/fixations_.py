@@ -116,9 +116,10 @@ def command(
         judged = plausibility(every, own, pd.concat(saccade_tables, ignore_index=True))
         figures = {name: None if value != value else value for name, value in asdict(judged).items()}  # no NaN in JSON
         summary["plausibility"] = {**figures, "doubts": judged.doubts()}
+    finder = name if others else "the programs that made them"
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        click.echo(f"{len(table)} fixations of {len(files)} sessions by {name}: {out}")
+        click.echo(f"{len(table)} fixations of {len(files)} sessions by {finder}: {out}")
         if judged is not None:
             click.echo(judged)

@@ -69,7 +69,7 @@ from gazekit.formats.account import RATES_HZ, Account
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.text import Batch, Head, Table, split_line
 from gazekit.gaze import Eye
 from gazekit.screen import Screen
 
@@ -187,7 +187,7 @@ class ColumnMapping(Section):
 
     def types(self) -> dict[str, str]:
         """List the columns to read and what they hold."""
-        kinds = {self.time.column: "integer" if self.time.unit == "ns" else "number"}
+        kinds = {self.time.column: "number"}
         for side in filter(None, (self.left, self.right)):
             kinds |= dict.fromkeys(filter(None, (side.x, side.y, side.pupil_mm)), "number")
             kinds |= {side.valid: "text"} if side.valid else {}
@@ -234,7 +234,13 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
         )
     sizes = {name: float(size) for name, size in plan.screen.model_dump().items() if size is not None}
     people: dict[str, _Person] = {}
-    for batch in table.batches(plan.types()):
+    kinds = plan.types()
+    if plan.time.unit == "ns":  # which have more digits than a float, where they are whole
+        at = table.names.index(plan.time.column)
+        cells = [split_line(line, str(table.separator)) for line in head.lines[plan.table.skip_rows + 1 :][:1000]]
+        whole = all(row[at].lstrip("+-").isdigit() for row in cells if len(row) > at and row[at])
+        kinds[plan.time.column] = "integer" if whole else "number"
+    for batch in table.batches(kinds):
         for name, rows in _by_person(batch, plan):
             if name not in people:
                 draft = request.draft(head, sizes, name, inputs=[head.path, Path(mapping)])
@@ -257,10 +263,10 @@ class _Person:
     def part(self, batch: Batch, rows: Index) -> Part:
         plan = self.plan
         self.draft.account.rows += len(rows)
-        in_ns = plan.time.unit == "ns"  # which have more digits than a float
-        stamps = (batch.integers if in_ns else batch.numbers)(plan.time.column)[rows]
+        stamps = batch.stamps(plan.time.column)[rows]
         _check_unit(stamps, plan.time)
-        time = stamps.astype(np.int64) // 1000 if in_ns else whole_us(stamps.astype(np.float64), plan.time.unit)
+        in_whole_ns = stamps.dtype.kind == "i"
+        time = stamps.astype(np.int64) // 1000 if in_whole_ns else whole_us(stamps.astype(float), plan.time.unit)
         if plan.stimulus:
             self.shown.runs(*_codes(batch, rows, plan.stimulus), time)
         self.shown.last_us = int(time[-1])

@@ -392,6 +392,11 @@ class Batch:
             raise FormatError(f"the column {name} has {column.null_count} empty cells where whole numbers should be")
         return np.asarray(column.to_numpy(zero_copy_only=False), dtype=np.int64)
 
+    def stamps(self, name: str) -> Index | Floats:
+        """Return a column of time stamps, whole numbers where it was read as such."""
+        whole = name in self._index and str(self._batch.schema.field(self._index[name]).type) == "int64"
+        return self.integers(name) if whole else self.numbers(name)
+
     def codes(self, name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
         """Return a column of text as codes, shape (n,), into the list beside them; -1 where a cell is empty."""
         if name not in self._index:

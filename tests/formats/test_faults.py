@@ -167,6 +167,12 @@ def test_wrong_unit_of_time_names_the_likely_one(foreign, tmp_path: Path, unit: 
         import_recording(table, screen=SCREEN, mapping=mapping)
 
 
+def test_fractions_in_nanoseconds_name_the_likely_unit(foreign, tmp_path: Path) -> None:
+    table, mapping = foreign.plain.write(tmp_path, [f"{3.333 * n:.3f},5,5,," for n in range(9)], unit="ns")
+    with pytest.raises(FormatError, match="the unit is more likely ms"):
+        import_recording(table, screen=SCREEN, mapping=mapping)
+
+
 @pytest.mark.parametrize("end", ["8333", "8333\t90", "66664\tP"])
 def test_last_line_that_was_cut_is_left_out_and_said(tmp_path: Path, end: str) -> None:
     header = ["Recording timestamp", "Participant name", *GAZE]
