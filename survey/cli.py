@@ -285,7 +285,10 @@ SCALE = click.option(
     "--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this."
 )
 ATTRIBUTE = click.option("--attribute", default="", help="The question, where ratings answer several.")
-RULES = ("attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates")
+RULES = (
+    "attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates", "repeats",
+    "gold",
+)  # fmt: skip
 
 
 LAYOUTS = (
@@ -398,10 +401,13 @@ def _asking(read: Callable[[], Imported], options: dict[str, Any]) -> Imported:
     "--exclude-by",
     multiple=True,
     type=click.Choice(RULES),
-    help="Rules that exclude  [default: all but bt500, which only reports]",
+    help="Rules that exclude  [default: all but bt500, duplicates, repeats and gold, which only report]",
 )
+@click.option("--gold", type=FILE, help="Pictures of known order: a table with the columns better and worse.")
 @JSON
-def screen(ratings: Path, scale: int, attribute: str, out: Path, exclude_by: tuple[str, ...], as_json: bool) -> None:
+def screen(
+    ratings: Path, scale: int, attribute: str, out: Path, exclude_by: tuple[str, ...], gold: Path | None, as_json: bool
+) -> None:
     r"""Find raters who cannot be relied on: who, by which rule, and what leaving them out changes.
 
     \b
@@ -413,9 +419,10 @@ def screen(ratings: Path, scale: int, attribute: str, out: Path, exclude_by: tup
     from survey.screening import screen as screen_raters
     from survey.table_io import read_ratings
 
-    screening = screen_raters(
-        of_attribute(read_ratings(ratings), attribute), scale=scale, exclude_by=exclude_by or EXCLUDING
-    )
+    table = of_attribute(read_ratings(ratings), attribute)
+    pairs = read_table(gold, ["better", "worse"], "table of pairs") if gold else None
+    known = [] if pairs is None else list(zip(pairs["better"].astype(str), pairs["worse"].astype(str), strict=True))
+    screening = screen_raters(table, scale=scale, exclude_by=exclude_by or EXCLUDING, gold=known)
     write_table(screening, out)
     excluded = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
     _print_summary({"excluded": excluded, "findings": len(screening), "out": str(out)}, as_json)

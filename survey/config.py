@@ -71,7 +71,9 @@ class Codes(Section):
     screened_out: str = ""
 
 
-Rule = Literal["attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates"]
+Rule = Literal[
+    "attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates", "repeats", "gold"
+]
 
 
 class SurveySection(Section):
@@ -100,6 +102,7 @@ class SurveySection(Section):
     completion_code: str = ""
     codes: Codes = Codes()
     return_url: str = ""
+    gold: list[tuple[str, str]] = []  # pairs of pictures of known order, the better one first
     exclude_by: list[Rule] = []  # rules that leave a rater out while the survey runs, so that pictures open again
     starts_per_hour: PositiveInt = 600
     requests_per_minute: PositiveInt = 240

@@ -21,7 +21,7 @@ def judge(store: Store, section: SurveySection, exclude_by: Collection[str] = ()
     ratings = export_ratings(store)
     if not (ratings["kind"] == "main").any():
         return pd.DataFrame(columns=["rater", "rule", "value", "limit", "action", "ratings", "effect"])
-    return screen(ratings, scale=section.scale, exclude_by=exclude_by)
+    return screen(ratings, scale=section.scale, exclude_by=exclude_by, gold=section.gold)
 
 
 def leave_out(store: Store, section: SurveySection, now: float | None = None) -> list[str]:

@@ -15,6 +15,7 @@ from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import Ratings, from_table, settle_duplicates
 
 MIN_RATINGS = 8  # a rater with fewer is not judged by the scores
+MIN_REPEATS = 3
 MIN_SHARED = 12  # pictures that two raters must share to look like one person
 MOST_RATERS = 4000  # that are compared with each other
 EXCLUDING = ("attention", "straight-lining", "too fast", "correlation", "inconsistency")
@@ -31,6 +32,8 @@ class Limits:
     correlation: float = 0.5  # with the mean of the others, as a share of the median rater's
     inconsistency: float = 3.5  # robust z of the joint estimate's inconsistency
     duplicates: float = 0.9  # share of the pictures rated by two raters on which they agree exactly
+    repeats: float = 0.3  # mean difference to oneself on repeated pictures, as a share of the scale
+    gold: float = 1 / 3  # share of the pairs of known order that are put the wrong way round
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ def screen(
     scale: int = 10,
     limits: Limits = Limits(),
     exclude_by: Collection[str] = EXCLUDING,
+    gold: Collection[tuple[str, str]] = (),
 ) -> pd.DataFrame:
     """Screen the raters of a set of ratings.
 
@@ -56,7 +60,9 @@ def screen(
     Pearson's r with the mean of the other raters on the same pictures, against half of the median rater's r),
     ``bt500`` (ITU-R BT.500-15: ratings far off, to both sides), ``inconsistency`` (robust z of the rater's
     inconsistency in the joint estimate of ITU-T P.910), ``duplicates`` (share of exact agreement with the most similar
-    rater: perhaps one person twice; never excludes unless it is named).
+    rater: perhaps one person twice), ``repeats`` (mean difference to oneself on hidden repeats), ``gold`` (share of
+    pairs of pictures of known order that are put the wrong way round). The last three exclude only where they are
+    named.
 
     Parameters
     ----------
@@ -69,6 +75,9 @@ def screen(
     exclude_by : collection of str
         Rules that exclude; the others only report. BT.500 rejects good raters and misses random ones, so it
         reports unless it is named here.
+
+    gold : collection of pairs of str
+        Pictures of known order, the better one first.
 
     Returns
     -------
@@ -89,7 +98,7 @@ def screen(
     change = effect(ratings)
     rows = []
     for rule, judge in RULES.items():
-        finding = judge(table, ratings, limits)
+        finding = _gold(ratings, limits, gold) if rule == "gold" else judge(table, ratings, limits)
         action = "excluded" if rule in exclude_by else "reported"
         for k in np.flatnonzero(finding.bad):
             rows.append((ratings.raters[k], rule, finding.value[k], finding.limit, action, int(votes[k]), change[k]))
@@ -217,6 +226,34 @@ def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Findi
     return _above(highest, limits.duplicates, equal=True)
 
 
+def _repeats(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+    value = np.full(len(ratings.raters), np.nan)
+    if "kind" in table.columns and (table["kind"] == "repeat").any():
+        both = table[table["kind"] == "main"].merge(table[table["kind"] == "repeat"], on=["rater", "image"])
+        change = (both["score_x"].astype(float) - both["score_y"].astype(float)).abs()
+        each = change.groupby(both["rater"].astype(str))
+        reach = max(float(ratings.score.max() - ratings.score.min()), 1.0)
+        mean = (each.mean() / reach).where(each.size() >= MIN_REPEATS)
+        value = mean.reindex([str(name) for name in ratings.raters]).to_numpy(np.float64)
+    return _above(value, limits.repeats)
+
+
+def _gold(ratings: Ratings, limits: Limits, pairs: Collection[tuple[str, str]]) -> Finding:
+    """Compare the scores of pictures whose order is known; equal scores are half wrong."""
+    place = {str(name): k for k, name in enumerate(ratings.images)}
+    wrong, judged = np.zeros(len(ratings.raters)), np.zeros(len(ratings.raters))
+    for better, worse in pairs:
+        scores = [np.full(len(ratings.raters), np.nan) for _ in range(2)]
+        for name, score in zip((better, worse), scores, strict=True):
+            chosen = ratings.image == place.get(name, -1)
+            score[ratings.rater[chosen]] = ratings.score[chosen]
+        both = np.isfinite(scores[0]) & np.isfinite(scores[1])
+        judged += both
+        with np.errstate(invalid="ignore"):
+            wrong += np.where(both, (scores[0] < scores[1]) + 0.5 * (scores[0] == scores[1]), 0.0)
+    return _above(np.where(judged >= MIN_REPEATS, wrong / np.maximum(judged, 1), np.nan), limits.gold)
+
+
 def _above(value: Floats, limit: float, *, equal: bool = False) -> Finding:
     with np.errstate(invalid="ignore"):
         return Finding(value, limit, value >= limit if equal else value > limit)
@@ -235,4 +272,6 @@ RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], Finding]] = {
     "bt500": _bt500,
     "inconsistency": _inconsistency,
     "duplicates": _duplicates,
+    "repeats": _repeats,
+    "gold": lambda _, ratings, limits: _gold(ratings, limits, ()),
 }

@@ -195,3 +195,13 @@ def test_an_empty_database_is_not_exported_as_success(tmp_path: Path, capsys: py
         main(["survey", "export", str(study), "--out", str(tmp_path / "r.csv")])
     assert end.value.code == 1
     assert "there is no rating in" in capsys.readouterr().err
+
+
+def test_pairs_of_known_order_are_read_from_a_table(ratings: Path) -> None:
+    names = sorted(pd.read_csv(ratings)["image"].dropna().unique())
+    means = pd.read_csv(ratings).query("kind == 'main'").groupby("image")["score"].mean()[names].sort_values()
+    pairs = ratings.with_name("gold.csv")
+    pd.DataFrame({"better": means.index[:4], "worse": means.index[-4:]}).to_csv(pairs, index=False)  # all turned round
+    out = ratings.with_name("s.csv")
+    run("screen", str(ratings), "--gold", str(pairs), "--exclude-by", "gold", "--out", str(out))
+    assert "gold" in set(pd.read_csv(out)["rule"])

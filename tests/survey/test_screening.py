@@ -103,3 +103,37 @@ def test_random_raters_are_found_without_checks_and_the_truth_is_recovered() -> 
         errors.append(np.sqrt(np.mean((kept["joint"] - truth[kept.index]) ** 2)))
     assert found_both >= 4
     assert np.mean(errors) < 0.28
+
+
+def test_who_differs_from_oneself_is_reported(honest: pd.DataFrame) -> None:
+    main = honest[honest["kind"] == "main"]
+    again = main.groupby("rater").head(5).assign(kind="repeat")
+    odd = again["rater"] == "r07"
+    again["score"] = again["score"].mask(odd, (again["score"] + 5 - 1) % 10 + 1)
+    found = screen(pd.concat([honest, again]))
+    assert found.query("rule == 'repeats'")[["rater", "action"]].to_numpy().tolist() == [["r07", "reported"]]
+    excluded = screen(pd.concat([honest, again]), exclude_by=("repeats",)).query("action == 'excluded'")
+    assert excluded["rater"].tolist() == ["r07"]
+
+
+def test_pairs_of_known_order_find_who_turns_them_round(honest: pd.DataFrame) -> None:
+    means = honest[honest["kind"] == "main"].groupby("image")["score"].mean().sort_values()
+    pairs = [(better, worse) for better in means.index[-20:] for worse in means.index[:20]]
+    assert screen(honest, gold=pairs).query("rule == 'gold'").empty
+    turned = spoil(honest, "r11", score=lambda scores: 11 - scores)
+    found = screen(turned, gold=pairs, exclude_by=("gold",)).query("rule == 'gold'")
+    assert found[["rater", "action"]].to_numpy().tolist() == [["r11", "excluded"]]
+    assert screen(honest).query("rule == 'gold'").empty
+
+
+def test_one_person_who_rates_twice_is_seen_and_straight_liners_are_not_taken_for_one(honest: pd.DataFrame) -> None:
+    twice = honest[(honest["rater"] == "r03")].assign(rater="r99")
+    flat = [honest[honest["rater"] == name].assign(rater=f"flat{name}", score=5) for name in ("r03", "r04")]
+    found = screen(pd.concat([honest, twice, *flat])).query("rule == 'duplicates'")
+    assert set(found["rater"]) == {"r03", "r99"}
+    assert set(found["action"]) == {"reported"}
+
+
+def test_the_servers_clock_overrules_the_browsers(honest: pd.DataFrame) -> None:
+    quick = honest.assign(server_ms=np.where(honest["rater"] == "r05", 200, 2600))
+    assert set(screen(quick).query("rule == 'too fast'")["rater"]) == {"r05"}
