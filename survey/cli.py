@@ -413,7 +413,7 @@ def screen(
     \b
     Example:  gazekit survey screen ratings.csv --out screening.csv
     """
-    from gazekit.core.tables import write_table
+    from gazekit.core.tables import read_table, write_table
     from survey.ratings import of_attribute
     from survey.screening import EXCLUDING
     from survey.screening import screen as screen_raters
