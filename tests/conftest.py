@@ -14,7 +14,12 @@ os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-pytest_plugins = ["tests.fixtures.formats", "tests.fixtures.plugins", "tests.fixtures.session_study"]
+pytest_plugins = [
+    "tests.fixtures.formats",
+    "tests.fixtures.plugins",
+    "tests.fixtures.power_loss",
+    "tests.fixtures.session_study",
+]
 ROOT = Path(__file__).resolve().parents[1]
 
 

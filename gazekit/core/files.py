@@ -46,7 +46,7 @@ def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         os.replace(temporary, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and error.filename not in (None, str(temporary), temporary):
             raise
@@ -162,7 +162,8 @@ def _sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
     if os.name == "nt":  # a folder cannot be opened there; the rename is journaled by NTFS
         return
     handle = os.open(path, os.O_RDONLY)

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from gazekit.core.errors import FormatError, InputError, OutputError
-from gazekit.core.files import existing_file
+from gazekit.core.files import existing_file, sync_folder
 from gazekit.session.events import Event, event_to_json
 from gazekit.session.lock import take_lock
 from gazekit.session.samples import NUMERIC, Block
@@ -67,6 +67,7 @@ class JournalWriter:
             self._append(MAGIC)
             self.write(HEADER, json.dumps({"schema": SCHEMA, **header}, sort_keys=True).encode())
             self.sync()
+            sync_folder(self.path.parent)  # the name of a new file is not on the disk before that
         except OSError as error:
             self._file.close()
             self.path.unlink(missing_ok=True)

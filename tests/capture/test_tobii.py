@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -301,7 +302,7 @@ def _break_once(device: FakeDevice, stream: Stream) -> Any:
 FORGOTTEN = ("frequency", "mode", "display area", "calibration", "licence")
 
 
-@pytest.mark.parametrize("case", range(24))
+@pytest.mark.parametrize("case", range(int(os.environ.get("GAZEKIT_BENCH_RECONNECTIONS", "24"))))
 def test_after_a_reconnection_everything_that_was_set_is_put_back_or_said(
     vendor: tuple[Any, FakeDevice], screen: Screen, tmp_path: Path, case: int
 ) -> None:
