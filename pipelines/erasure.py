@@ -117,16 +117,18 @@ def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]
     if column not in table:
         notes.append(f"{path} has no column {column}: what one person gave cannot be told apart there")
         return []
-    mine = table[column].astype(str) == participant
-    if not mine.any():
+    of_person = table[column].astype(str) == participant
+    if not of_person.any():
         return []
     sidecar = Path(f"{path}.json")
 
     def rewrite() -> None:
-        write_table(table[~mine], path)
+        write_table(table[~of_person], path)
         sidecar.unlink(missing_ok=True)  # the hashes in it are of the table with the person
 
-    return [Step(kind, path, f"{int(mine.sum())} of {len(table)} rows are taken out", int(mine.sum()), rewrite)]
+    return [
+        Step(kind, path, f"{int(of_person.sum())} of {len(table)} rows are taken out", int(of_person.sum()), rewrite)
+    ]
 
 
 def _survey(participant: str, database: str) -> list[Step]:

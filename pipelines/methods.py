@@ -41,7 +41,7 @@ def parameters(study: Study) -> dict[str, Any]:
 def sentences(settings: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, str]]:
     """Yield a heading and a sentence each, for everything that the study has."""
 
-    def said(section: str, name: str, form: str = "{}") -> str:
+    def setting(section: str, name: str, form: str = "{}") -> str:
         value = settings[section][name]
         text = ", ".join(map(str, value)) if isinstance(value, list) else value
         return f"[{form.format(text)}]({PARAMETERS})"
@@ -53,8 +53,8 @@ def sentences(settings: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, 
         yield "Recording", f"The screen had {screen}, {facts.link('distance_mm', '{:g} mm')} from the eyes."
         yield "Recording", f"A picture stayed for {facts.link('shown_s', '{:.2f} s')} in the median."
     if "calibration" in settings:
-        yield "Recording", f"Calibration had {said('calibration', 'points')} points."
-        yield "Recording", f"Validation had {said('validation', 'points')} other points."
+        yield "Recording", f"Calibration had {setting('calibration', 'points')} points."
+        yield "Recording", f"Validation had {setting('validation', 'points')} other points."
     if "accuracy_deg" in facts.values:
         yield "Quality", f"Accuracy in validation was {facts.link('accuracy_deg', '{:.2f} degrees')} in the mean."
     if "loss_percent" in facts.values:
@@ -62,25 +62,25 @@ def sentences(settings: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, 
         yield "Quality", f"Of the samples {facts.link('loss_percent', '{:.1f} %')} were lost."
     settled = ", ".join(f"{name} {value}" for name, value in settings["fixations"]["parameters"].items())
     how = f"with [{settled}]({PARAMETERS})" if settled else "with its own parameters"
-    yield "Detection", f"Fixations were found by {said('fixations', 'detector')} {how}."
-    yield "Masks", f"Maps are fixations blurred with a Gaussian of {said('attention', 'sigma_deg', '{} degrees')}."
-    yield "Masks", f"A fixation weighs by its {said('attention', 'weight')}."
-    kept = said("attention", "share") + " of the " + said("attention", "share_of")
-    yield "Masks", f"A mask keeps the {said('attention', 'mask')} that holds {kept}."
-    yield "Masks", f"Outside of it stands {said('attention', 'fill')}."
+    yield "Detection", f"Fixations were found by {setting('fixations', 'detector')} {how}."
+    yield "Masks", f"Maps are fixations blurred with a Gaussian of {setting('attention', 'sigma_deg', '{} degrees')}."
+    yield "Masks", f"A fixation weighs by its {setting('attention', 'weight')}."
+    held = setting("attention", "share") + " of the " + setting("attention", "share_of")
+    yield "Masks", f"A mask keeps the {setting('attention', 'mask')} that holds {held}."
+    yield "Masks", f"Outside of it stands {setting('attention', 'fill')}."
     if "survey" in settings:
         yield (
             "Survey",
-            f'Raters were asked "{said("survey", "question")}" on a scale of {said("survey", "scale")} steps.',
+            f'Raters were asked "{setting("survey", "question")}" on a scale of {setting("survey", "scale")} steps.',
         )
-        yield "Survey", f"Each picture was to have {said('survey', 'raters_per_picture')} raters."
-        yield "Survey", f"Each rater was to have {said('survey', 'pictures_per_rater')} pictures."
-        yield "Survey", f"{said('survey', 'repeats')} pictures came twice."
-        yield "Survey", f"There were {said('survey', 'attention_checks')} checks of attention."
+        yield "Survey", f"Each picture was to have {setting('survey', 'raters_per_picture')} raters."
+        yield "Survey", f"Each rater was to have {setting('survey', 'pictures_per_rater')} pictures."
+        yield "Survey", f"{setting('survey', 'repeats')} pictures came twice."
+        yield "Survey", f"There were {setting('survey', 'attention_checks')} checks of attention."
     if "ratings" in facts.values:
         counts = f"{facts.link('ratings')} ratings by {facts.link('raters')} raters of {facts.link('rated')} pictures"
         yield "Survey", f"There are {counts}."
-    yield "Training", f"Pictures were split into training, validation and test as {said('dataset', 'split')}."
+    yield "Training", f"Pictures were split into training, validation and test as {setting('dataset', 'split')}."
 
 
 def write_methods(settings: Mapping[str, Any], facts: Facts) -> str:

@@ -150,14 +150,14 @@ _TOBII = {  # Pro Lab's name, Studio's name
 
 def _tobii_names(head: Head) -> dict[str, str]:
     names = Names(head.columns)
-    found = {
+    columns = {
         key: next((n for name in both if (n := names.find(name, "us", "ms", ""))), "") for key, both in _TOBII.items()
     }
     for axis in "XY":
         screen = names.find(f"Fixation point {axis}", "dacspx", "") or names.find(f"FixationPoint{axis}", "adcspx")
         media = names.find(f"Fixation point {axis}", "mcspx") or names.find(f"FixationPoint{axis}", "mcspx")
-        found |= {f"{axis} screen": screen, f"{axis} picture": media}
-    return {key: name for key, name in found.items() if name}
+        columns |= {f"{axis} screen": screen, f"{axis} picture": media}
+    return {key: name for key, name in columns.items() if name}
 
 
 def _is_tobii(head: Head) -> bool:

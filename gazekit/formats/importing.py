@@ -43,13 +43,13 @@ class Source:
     def parts(self) -> Iterator[Part]:
         """Read the samples in parts."""
         read = named(self.format).read
-        own = list(inspect.signature(read).parameters)[2:]
-        known = [*own, *(name for name in _GENERAL if name not in own)]
+        of_format = list(inspect.signature(read).parameters)[2:]
+        known = [*of_format, *(name for name in _GENERAL if name not in of_format)]
         for name in self.options:
             if name not in known:
                 raise unknown_name(f"option of the format {self.format}", name, known)
         try:
-            for part in read(self.head, self.request, **{n: v for n, v in self.options.items() if n in own}):
+            for part in read(self.head, self.request, **{n: v for n, v in self.options.items() if n in of_format}):
                 part.draft.account.count(part.recording, part.streams.get(eye_movements.STREAM))
                 yield part
         except GazekitError:
@@ -155,7 +155,7 @@ def import_recording(
     strict: bool = False,
     **options: Any,
 ) -> Session:
-    """Read one recording of another tool as a session, in memory.
+    r"""Read one recording of another tool as a session, in memory.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def import_recording(
     >>> screen = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
     >>> with tempfile.TemporaryDirectory() as folder:  # a Gazepoint export of two samples
     ...     export = Path(folder) / "p01_all_gaze.csv"
-    ...     _ = export.write_text("TIME,BPOGX,BPOGY,BPOGV\\n0.0,0.5,0.5,1\\n0.016,0.25,0.5,1\\n")
+    ...     _ = export.write_text("TIME,BPOGX,BPOGY,BPOGV\n0.0,0.5,0.5,1\n0.016,0.25,0.5,1\n")
     ...     session = import_recording(export, screen=screen)
     >>> session.participant, session.recording.left.gaze.tolist()
     ('p01', [[0.5, 0.5], [0.25, 0.5]])

@@ -154,17 +154,17 @@ def _propose_time(table: pd.DataFrame, head: Head, proposal: Proposal) -> None:
     name = max(scores, key=lambda key: scores[key])
     steps = np.diff(table[name].to_numpy(np.float64))
     step = float(np.median(steps[steps > 0]))
-    said = next((_UNIT_WORDS[word] for word in reversed(_words(name)) if word in _UNIT_WORDS), None)
+    named_unit = next((_UNIT_WORDS[word] for word in reversed(_words(name)) if word in _UNIT_WORDS), None)
     rates = {unit: 1e6 / (step * us) for unit, us in UNITS_US.items() if unit in ("s", "ms", "us", "ns")}
     fitting = [unit for unit, hz in rates.items() if RATES_HZ[0] <= hz <= RATES_HZ[1]]
-    unit = said if said in fitting else min(fitting or ["ms"], key=lambda u: abs(np.log(rates[u] / 300)))
+    unit = named_unit if named_unit in fitting else min(fitting or ["ms"], key=lambda u: abs(np.log(rates[u] / 300)))
     proposal.add(
         "time",
         "column",
         _toml(name),
         "its numbers go forward" + (", and its name says time" if scores[name] > 1 else ""),
     )
-    by = "its name says so" if said == unit else f"steps of {step:g} are {rates[unit]:.4g} samples a second"
+    by = "its name says so" if named_unit == unit else f"steps of {step:g} are {rates[unit]:.4g} samples a second"
     proposal.add("time", "unit", _toml(unit), by)
 
 

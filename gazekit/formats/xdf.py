@@ -69,7 +69,7 @@ def _places(labels: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
         for n, (label, _) in enumerate(labels)
         if not re.search(r"pupil|origin|user|mm|3d|_z\b|valid|openness|time", label)
     }
-    found = {}
+    places = {}
     for side in (*_SIDES, ""):
         pair = [
             next(
@@ -83,8 +83,8 @@ def _places(labels: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
             for axis in "xy"
         ]
         if pair[0] is not None and pair[1] is not None:
-            found[side or "left"] = (pair[0], pair[1])
-    return found
+            places[side or "left"] = (pair[0], pair[1])
+    return places
 
 
 def _part(
@@ -119,11 +119,13 @@ def _part(
 
 def _scale(draft: Draft, values: Floats, units: list[str]) -> tuple[float, float]:
     """Find what stands for the whole screen: 1 where gaze is in shares of it."""
-    said = next((unit for unit in units if unit), "")
+    named_unit = next((unit for unit in units if unit), "")
     reach = float(np.nanquantile(np.abs(values), 0.98)) if np.isfinite(values).any() else 0.0
-    shares = said.startswith(("norm", "display", "share", "adcs", "au")) or (not said.startswith("p") and reach <= 2)
+    shares = named_unit.startswith(("norm", "display", "share", "adcs", "au")) or (
+        not named_unit.startswith("p") and reach <= 2
+    )
     unit = "shares" if shares else "pixels"
-    draft.account.know("gaze", f"{unit} of the screen from its top left, y downward", "file" if said else "guess")
+    draft.account.know("gaze", f"{unit} of the screen from its top left, y downward", "file" if named_unit else "guess")
     return (1.0, 1.0) if shares else (float(draft.screen.width_px), float(draft.screen.height_px))
 
 
