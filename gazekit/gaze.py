@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +20,7 @@ _TICK_US = 1000  # stamps in whole milliseconds may be shared by several samples
 RATES_HZ = (30, 40, 50, 60, 75, 90, 100, 120, 125, 150, 180, 200, 240, 250, 300, 400, 500, 600, 1000, 1200, 1250, 2000)
 _LIMITS_HZ = (5.0, 5000.0)
 _UNITS = (("milliseconds", 1e3), ("seconds", 1e6), ("nanoseconds", 1e-3), ("microseconds", 1.0))
+_MANY = 100_000  # steps for a median
 _ENOUGH = 50  # samples whose steps say which unit of time they are in
 
 _WIDTHS = {
@@ -101,7 +102,7 @@ class Eye:
 
     def take(self, index: slice | Bools | Index) -> Eye:
         """Return the samples that an index selects."""
-        return Eye(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return Eye(**{f.name: _part(getattr(self, f.name), index) for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,19 @@ class GazeRecording:
             raise InputError(
                 f"time, x and y must be columns of one length; found shapes {time.shape}, {x.shape}, {y.shape}"
             )
-        lost = ~(np.isfinite(x) & np.isfinite(y)) | ((x == y) & ((x == 0) | (x == -1)))
-        gaze = screen.px_to_display(np.where(lost, np.nan, x), np.where(lost, np.nan, y))
-        return cls(time, time.copy(), Eye.from_gaze(gaze, pupil_mm=pupil_mm), Eye.missing(len(time)))
+        lost = ~(np.isfinite(x) & np.isfinite(y))
+        same = np.flatnonzero(x == y)
+        lost[same[(x[same] == 0) | (x[same] == -1)]] = True
+        gaze = np.empty((len(time), 2))
+        np.divide(x, screen.width_px, out=gaze[:, 0])
+        np.divide(y, screen.height_px, out=gaze[:, 1])
+        if lost.any():
+            gaze[lost] = np.nan
+        missing = Eye.missing(len(time))
+        left = replace(missing, gaze=gaze, valid=~lost)
+        if pupil_mm is not None:
+            left = Eye.from_gaze(gaze, pupil_mm=pupil_mm, valid=~lost)
+        return cls(time, time.copy(), left, missing)
 
     @classmethod
     def empty(cls) -> GazeRecording:
@@ -231,22 +242,26 @@ class GazeRecording:
         return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
-def sampling_interval_us(time_us: Index) -> float:
+def sampling_interval_us(time_us: Index, steps: Index | None = None) -> float:
     """Compute the nominal interval: recorded time over the samples that it had room for, snapped to a tracker's rate.
 
     Holes and steps back are no recorded time; a step that has room for several samples counts as that many. So stamps
     that are rounded (300 Hz as 3, 3, 4 ms) or jitter still give the rate. NaN where no stamp rises.
     """
-    steps = np.diff(time_us)
-    if not len(steps) or steps.max() <= 0:
+    steps = np.diff(time_us) if steps is None else steps
+    shortest, longest = (steps.min(), steps.max()) if len(steps) else (0, 0)
+    if longest <= 0:
         return float("nan")
-    if steps.min() > 0 and steps.max() < 1.75 * steps.min():
+    if shortest > 0 and longest < 1.75 * shortest:
         return _snapped(float(time_us[-1] - time_us[0]) / len(steps))
-    interval = float(np.median(steps[steps > 0]))
+    interval = float(np.median(steps[steps > 0] if shortest <= 0 else steps[:: 1 + len(steps) // _MANY]))
     steps = steps[steps <= hole_us(interval)]
-    if shared_stamps(steps):
+    if shortest <= 0 and shared_stamps(steps):
         return _snapped(float(steps[steps >= 0].mean()))
-    steps = steps[steps > 0]
+    if shortest <= 0:
+        steps = steps[steps > 0]
+    if steps.max() < 1.75 * steps.min():
+        return _snapped(float(steps.mean()))
     for _ in range(3):
         interval = float(steps.sum() / np.maximum(np.floor(steps / interval + 0.25), 1).sum())
     return _snapped(interval)
@@ -267,7 +282,7 @@ def hole_us(interval_us: float) -> float:
     return max(HOLE_MS * 1000, 3 * interval_us)
 
 
-def check_rate(time_us: Index) -> None:
+def check_rate(time_us: Index, steps: Index) -> None:
     """Refuse time stamps that no eye tracker gives, which are in another unit than said.
 
     Raises
@@ -277,9 +292,8 @@ def check_rate(time_us: Index) -> None:
     """
     if len(time_us) < _ENOUGH:
         return
-    steps = np.diff(time_us)
-    crowded = np.median(steps) == 0 and steps.any()  # so small a unit that most stamps are equal
-    rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / sampling_interval_us(time_us)
+    crowded = steps.min() == 0 and np.median(steps) == 0 and steps.any()  # so small a unit that most are equal
+    rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / sampling_interval_us(time_us, steps)
     if _LIMITS_HZ[0] <= rate <= _LIMITS_HZ[1]:
         return
     if not np.isfinite(rate):
@@ -320,6 +334,14 @@ def select_eye(left: Floats, right: Floats, eye: EyeChoice) -> Floats:
 def _constant(shape: tuple[int, ...], value: float) -> npt.NDArray[Any]:
     """Make a read-only column of one value that takes no memory: most recordings have such."""
     return np.broadcast_to(np.asarray(value), shape)
+
+
+def _part(column: npt.NDArray[Any], index: slice | Bools | Index) -> npt.NDArray[Any]:
+    """Take a part of a column; one that takes no memory still takes none."""
+    if any(column.strides) or not len(column):
+        return column[index]
+    count = len(np.empty(len(column), dtype=bool)[index])
+    return _constant((count, *column.shape[1:]), column[(0,) * column.ndim])
 
 
 def _verdict(verdicts: npt.ArrayLike | None, numbers: Floats) -> Bools:

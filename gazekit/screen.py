@@ -58,8 +58,11 @@ class Screen:
 
     def to_mm(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Convert screen pixels to millimetres from the screen's centre, x to the right, y down."""
-        x = (np.asarray(x_px, dtype=np.float64) / self.width_px - 0.5) * self.width_mm
-        y = (np.asarray(y_px, dtype=np.float64) / self.height_px - 0.5) * self.height_mm
+        x, y = np.asarray(x_px, dtype=np.float64) / self.width_px, np.asarray(y_px, dtype=np.float64) / self.height_px
+        x -= 0.5
+        y -= 0.5
+        x *= self.width_mm
+        y *= self.height_mm
         return x, y
 
     def to_degrees(self, x_px: npt.ArrayLike, y_px: npt.ArrayLike) -> tuple[Floats, Floats]:
@@ -69,7 +72,11 @@ class Screen:
         """
         x, y = self.to_mm(x_px, y_px)
         d = self.distance_mm
-        return np.degrees(np.arctan2(x, d)), np.degrees(np.arctan2(y, np.hypot(x, d)))
+        away = x * x
+        away += d * d
+        y /= np.sqrt(away)
+        x /= d
+        return np.degrees(np.arctan(x)), np.degrees(np.arctan(y))
 
     def to_pixels(self, azimuth_deg: npt.ArrayLike, elevation_deg: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Convert Fick azimuth and elevation, degrees, to screen pixels: the inverse of `to_degrees`."""

@@ -160,8 +160,9 @@ def _middle_and_sd(speed: Floats) -> tuple[float, float]:
     speed = speed[:: max(1, len(speed) // _ENOUGH)]
     if not len(speed):
         return 0.0, 0.0
-    middle = float(np.median(speed))
-    return middle, _MAD_TO_SD * float(np.median(np.abs(speed - middle)))
+    half = len(speed) // 2
+    middle = float(np.partition(speed, half)[half])
+    return middle, _MAD_TO_SD * float(np.partition(np.abs(speed - middle), half)[half])
 
 
 def _followed(samples: Samples, speed: Floats, calm: Bools, noise: _Noise, of_all: float) -> Floats:
@@ -229,8 +230,9 @@ def _oscillation_end(
 ) -> int:
     """Find the last sample of the oscillation after a saccade that ended at ``last``, or ``last`` itself."""
     stop = int(np.searchsorted(time_us, time_us[last] + int(longest_ms * 1000), "right"))
-    fast = last + 1 + np.flatnonzero(speed[last + 1 : stop] > offset)
-    rest = np.diff(time_us[fast], prepend=time_us[last]) > pause_ms * 1000
-    if rest.any():
-        fast = fast[: int(np.argmax(rest))]
-    return int(fast[-1]) if len(fast) else last
+    end = last
+    for fast in ((speed[last + 1 : stop] > offset).nonzero()[0] + (last + 1)).tolist():
+        if time_us[fast] - time_us[end] > pause_ms * 1000:
+            break
+        end = fast
+    return end

@@ -9,8 +9,10 @@ import numpy as np
 from gazekit.core.types import Bools, Floats
 from gazekit.events.samples import Samples, masked_axes
 from gazekit.gaze import Eye
+from gazekit.screen import Screen
 
-_AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
+_SMALL_SQUARE = 1e-3  # of the tangent: 1.8 degrees
+AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
 Point = tuple[Floats, Floats, Floats]  # x, y, z in millimetres; a coordinate that never changes has shape (1,)
 
 
@@ -26,13 +28,33 @@ def angle_deg(eye: Point, a: Point, b: Point) -> Floats:
     """Compute the angle between the lines from the eye to two points, degrees, accurate for small angles too."""
     n = max(len(c) for c in (*eye, *a, *b))
     angle = np.empty(n)
-    for start in range(0, n, _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    for start in range(0, n, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
         (ex, ey, ez), (ax, ay, az), (bx, by, bz) = (cut(point, part) for point in (eye, a, b))
         ax, ay, az, bx, by, bz = ax - ex, ay - ey, az - ez, bx - ex, by - ey, bz - ez
         cross = (ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2
-        angle[part] = np.arctan2(np.sqrt(cross), ax * bx + ay * by + az * bz)
+        angle[part] = angle_of_products(cross, ax * bx + ay * by + az * bz)
     return np.degrees(angle, out=angle)
+
+
+def angle_of_products(cross_square: Floats, dot: Floats) -> Floats:
+    """Compute angles, radians, from the squares of cross products and the dot products of two directions.
+
+    Most are small, where the series of the arc tangent is exact and five times as fast.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        square = cross_square / (dot * dot)
+    angle = np.sqrt(square)
+    large = np.flatnonzero((square > _SMALL_SQUARE) | (dot <= 0))
+    series = square * (1 / 9)
+    for part in (1 / 7, 1 / 5, 1 / 3):
+        np.subtract(part, series, out=series)
+        series *= square
+    series *= angle
+    angle -= series
+    if len(large):
+        angle[large] = np.arctan2(np.sqrt(cross_square[large]), dot[large])
+    return angle
 
 
 def cut(point: Point, part: slice) -> Point:
@@ -60,13 +82,18 @@ def views(samples: Samples) -> tuple[View | None, View | None]:
         (samples.recording.right, samples.usable_right),
     )
     tracker = all(_in_space(eye, usable) for eye, usable in both)
-    left, right = (_tracker_view(*e) if tracker else _screen_view(*e, samples) for e in both)
+    if tracker:
+        left, right = (_tracker_view(*e) for e in both)
+    else:
+        left, right = (_screen_view(axes, samples.screen) for axes in samples.display)
     return left, right
 
 
 def _in_space(eye: Eye, usable: Bools) -> bool:
     if not usable.any():
         return True
+    if not any(eye.gaze_mm.strides) or not any(eye.origin_mm.strides):
+        return bool(np.isfinite(eye.gaze_mm[:1]).all() and np.isfinite(eye.origin_mm[:1]).all())
     return bool(np.isfinite(eye.origin_mm).all(axis=1).any() and np.isfinite(eye.gaze_mm[usable]).all())
 
 
@@ -80,11 +107,11 @@ def _tracker_view(eye: Eye, usable: Bools) -> View | None:
     return View((point[0], point[1], point[2]), (x, y, z))
 
 
-def _screen_view(eye: Eye, usable: Bools, samples: Samples) -> View | None:
-    axes = masked_axes(eye.gaze, usable)
+def _screen_view(axes: tuple[Floats, ...] | None, screen: Screen) -> View | None:
     if axes is None:
         return None
-    screen = samples.screen
-    x, y = (axes[0] - 0.5) * screen.width_mm, (axes[1] - 0.5) * screen.height_mm
+    x, y = axes[0] - 0.5, axes[1] - 0.5
+    x *= screen.width_mm
+    y *= screen.height_mm
     zero = np.zeros(1)
     return View((x, y, zero), (zero, zero, np.full(1, screen.distance_mm)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gazekit.core.types import Bools, Index
-from gazekit.gaze import hole_us, sampling_interval_us, shared_stamps
+from gazekit.gaze import check_rate, hole_us, sampling_interval_us, shared_stamps
 
 _WILD = 3  # samples whose stamps contradict both neighbours' are left out; more are a clock that was set back
 
@@ -40,17 +40,26 @@ class Timeline:
 
 
 def timeline(time_us: Index) -> Timeline:
-    """Repair time stamps as delivered, shape (n,), microseconds."""
-    interval = sampling_interval_us(time_us)
+    """Repair time stamps as delivered, shape (n,), microseconds.
+
+    Raises
+    ------
+    InputError
+        The stamps are in a wrong unit of time.
+    """
     steps = np.diff(time_us)
+    check_rate(time_us, steps)
+    interval = sampling_interval_us(time_us, steps)
     everything = np.arange(len(time_us))
     if not len(steps) or (steps.min() > 0 and max(steps[0], steps[-1]) <= hole_us(interval)):
         return Timeline(everything, time_us, interval)
     same, doubled, spread = steps == 0, 0, 0
     index, stamp = everything, time_us
-    if shared_stamps(steps):
+    if not same.any():
+        pass
+    elif shared_stamps(steps):
         stamp, spread = _spread(time_us, interval), int(same.sum())
-    elif same.any():
+    else:
         index, doubled = np.flatnonzero(np.append(True, ~same)), int(same.sum())
         stamp = time_us[index]
     used = ~_wild(stamp)

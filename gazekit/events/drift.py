@@ -18,30 +18,23 @@ def mark_drift(samples: Samples, labels: Labels, min_way_deg: float) -> None:
     not straight, so that a noisy recording keeps its fixations.
     """
     first, last = runs(labels == FIXATION)
-    if not len(first):
-        return
     x, y = samples.degrees
-    edges = np.stack([first, last + 1], axis=1).ravel()
-    seconds = (samples.time_us - samples.time_us[0]) * 1e-6
+    moves = np.hypot(x[last] - x[first], y[last] - y[first]) >= min_way_deg / 2  # else it went nowhere
+    for start, end in zip(first[moves].tolist(), last[moves].tolist(), strict=True):
+        part = slice(start, end + 1)
+        way, off_line = _line((samples.time_us[part] - samples.time_us[start]) * 1e-6, x[part], y[part])
+        way *= (samples.time_us[end] - samples.time_us[start] + samples.interval_us) * 1e-6
+        if way >= min_way_deg and off_line < _STRAIGHT * way:
+            labels[part] = PURSUIT
 
-    def total(column: Floats) -> Floats:
-        sums: Floats = np.add.reduceat(np.append(np.nan_to_num(column), 0.0), edges)[::2]
-        return sums
 
-    count = (last - first + 1).astype(np.float64)
-    run = np.repeat(np.arange(len(first)), last - first + 1)
-    inside = labels == FIXATION
-    t = np.zeros(len(samples))
-    t[inside] = seconds[inside] - ((seconds[first] + seconds[last]) / 2)[run]
-    square_of_t = total(np.where(inside, t * t, 0.0))
-    way, off_line = np.zeros(len(first)), np.zeros(len(first))
-    for column in (x, y):
-        mean = total(column) / count
-        centred = np.zeros(len(samples))
-        centred[inside] = column[inside] - mean[run]
-        slope = total(t * centred) / np.maximum(square_of_t, 1e-12)
-        off_line += np.maximum(total(centred * centred) - slope**2 * square_of_t, 0.0) / count
-        way += (slope * samples.last_us(first, last) * 1e-6) ** 2
-    drifts = (np.sqrt(way) >= min_way_deg) & (np.sqrt(off_line) < _STRAIGHT * np.sqrt(way))
-    for start, end in zip(first[drifts].tolist(), last[drifts].tolist(), strict=True):
-        labels[start : end + 1] = PURSUIT
+def _line(seconds: Floats, x: Floats, y: Floats) -> tuple[float, float]:
+    """Fit a line in time: its speed, and the root mean square distance from it."""
+    time = seconds - seconds.mean()
+    square = float(time @ time)
+    speed, off_line = 0.0, 0.0
+    for column in (x - x.mean(), y - y.mean()):
+        slope = float(time @ column) / square if square > 0 else 0.0
+        speed += slope**2
+        off_line += max(float(column @ column) - slope**2 * square, 0.0) / len(column)
+    return float(np.sqrt(speed)), float(np.sqrt(off_line))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gazekit.core.types import Bools, Floats, Index, Labels
-from gazekit.events.angles import angle_deg
+from gazekit.events.angles import AT_ONCE, angle_of_products
 from gazekit.events.detectors import PICTURE_DETECTOR, complete, detector
 from gazekit.events.joining import within_stretches
 from gazekit.events.labels import LOST, UNCLASSIFIED, Events
@@ -180,11 +182,16 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
     """Return the fixations of a detection as a table, with the columns of `detect_fixations`."""
     samples, events = detection.samples, detection.events
     onset, offset = events.onset, events.offset
-    used = ~samples.lost & (events.labels != LOST)
-    x_px, y_px = (_mean(c, used, onset, offset) for c in samples.pixels)
+    unused = events.labels == LOST
+    unused &= ~samples.lost  # of these the position is not known anyway
+    x, y = (np.where(unused, np.nan, column) if unused.any() else column for column in samples.pixels)
+    known = x == x  # all that is no NaN
+    count = _count(known, onset, offset)
+    x_px, y_px = (_total(_or_zero(column, known), onset, offset) / np.where(count, count, np.nan) for column in (x, y))
     x_deg, y_deg = samples.screen.to_degrees(x_px, y_px)
     onset_us, offset_us = event_times(samples, onset, offset)
     cut_start, cut_end = _cut(samples, events)
+    x_mm, y_mm = samples.screen.to_mm(x, y)
     return pd.DataFrame(
         {
             "onset_us": onset_us,
@@ -194,9 +201,9 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
             "y_px": y_px,
             "x_deg": x_deg,
             "y_deg": y_deg,
-            "samples": _total(used.astype(np.int64), onset, offset),
-            "rms_s2s_deg": _rms_s2s(samples, used, onset, offset),
-            "dispersion_deg": _dispersion(samples, used, onset, offset),
+            "samples": count,
+            "rms_s2s_deg": _rms_s2s(x_mm, y_mm, samples.screen.distance_mm, onset, offset),
+            "dispersion_deg": _dispersion(x_mm, y_mm, samples.screen.distance_mm, onset, offset),
             "detector": detection.detector,
             "parameters": json.dumps(detection.parameters, sort_keys=True),
             "cut_start": cut_start,
@@ -222,57 +229,59 @@ def _cut(samples: Samples, events: Events) -> tuple[Bools, Bools]:
     return cut_start, cut_end
 
 
-def _edges(onset: Index, offset: Index) -> Index:
-    return np.stack([onset, offset + 1], axis=1).ravel()
+def _reduced(
+    reduce: Callable[..., Any], values: np.ndarray[Any, Any], onset: Index, offset: Index
+) -> np.ndarray[Any, Any]:
+    """Reduce values over each range by a ``reduceat``."""
+    if not len(onset):
+        return values[:0]
+    edges = np.stack([onset, offset + 1], axis=1).ravel()
+    reduced: np.ndarray[Any, Any] = reduce(values, edges if edges[-1] < len(values) else edges[:-1])[::2]
+    return reduced
 
 
 def _total(values: np.ndarray[Any, Any], onset: Index, offset: Index) -> np.ndarray[Any, Any]:
-    """Sum values over each range."""
-    if not len(onset):
-        return values[:0]
-    total: np.ndarray[Any, Any] = np.add.reduceat(np.append(values, values.dtype.type(0)), _edges(onset, offset))[::2]
+    return _reduced(np.add.reduceat, values, onset, offset)
+
+
+def _count(mask: Bools, onset: Index, offset: Index) -> Index:
+    return _reduced(partial(np.add.reduceat, dtype=np.int64), mask, onset, offset).astype(np.int64)
+
+
+def _or_zero(column: Floats, known: Bools) -> Floats:
+    return column if known.all() else np.where(known, column, 0.0)
+
+
+def _dispersion(x_mm: Floats, y_mm: Floats, distance_mm: float, onset: Index, offset: Index) -> Floats:
+    """Compute (max - min azimuth) + (max - min elevation), degrees, from the extremes of their tangents."""
+    total = np.zeros(len(onset))
+    away = x_mm * x_mm
+    away += distance_mm**2
+    np.sqrt(away, out=away)
+    elevation = np.divide(y_mm, away, out=away)
+    for column, distance in ((x_mm, distance_mm), (elevation, 1.0)):
+        high, low = (
+            _reduced(extreme, column, onset, offset) / distance for extreme in (np.fmax.reduceat, np.fmin.reduceat)
+        )
+        total += np.degrees(np.arctan(high) - np.arctan(low))
     return total
 
 
-def _mean(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    total = _total(np.where(used, column, 0.0), onset, offset)
-    count = _total(used.astype(np.float64), onset, offset)
-    mean: Floats = total / np.where(count > 0, count, np.nan)
-    return mean
-
-
-def _extent(column: Floats, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    """Return the largest minus the smallest angle over each range of tangents, degrees."""
-    if not len(onset):
-        return np.empty(0)
-    edges = _edges(onset, offset)
-    high = np.maximum.reduceat(np.append(np.where(used, column, -np.inf), 0.0), edges)[::2]
-    low = np.minimum.reduceat(np.append(np.where(used, column, np.inf), 0.0), edges)[::2]
-    extent: Floats = np.degrees(np.arctan(high) - np.arctan(low))
-    return np.where(np.isfinite(high), extent, np.nan)
-
-
-def _dispersion(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
-    """Compute (max - min azimuth) + (max - min elevation) from the extremes of their tangents."""
-    x, y = samples.screen.to_mm(*samples.pixels)
-    distance = samples.screen.distance_mm
-    azimuth = _extent(x / distance, used, onset, offset)
-    return azimuth + _extent(y / np.sqrt(x * x + distance**2), used, onset, offset)
-
-
-def _rms_s2s(samples: Samples, used: np.ndarray[Any, Any], onset: Index, offset: Index) -> Floats:
+def _rms_s2s(x_mm: Floats, y_mm: Floats, distance_mm: float, onset: Index, offset: Index) -> Floats:
     """Compute the root mean square of the angle between successive samples within each range; NaN below two."""
-    if not len(onset) or len(samples) < 2:
+    if not len(onset) or len(x_mm) < 2:
         return np.full(len(onset), np.nan)
-    x, y = samples.screen.to_mm(*samples.pixels)
-    zero = np.zeros(1)
-    eye = (zero, zero, np.full(1, samples.screen.distance_mm))
-    pair = used[1:] & used[:-1]
-    square = np.zeros(len(samples))
-    square[1:] = angle_deg(eye, (x[:-1], y[:-1], zero), (x[1:], y[1:], zero)) ** 2
-    square[1:][~pair] = 0.0
-    counted = np.append(False, pair)
-    square[onset], counted[onset] = 0.0, False
-    total, count = _total(square, onset, offset), _total(counted.astype(np.float64), onset, offset)
-    rms: Floats = np.sqrt(total / np.where(count > 0, count, np.nan))
-    return rms
+    square = np.zeros(len(x_mm))
+    for start in range(0, len(x_mm) - 1, AT_ONCE):
+        x, y = (column[start : start + AT_ONCE + 1] for column in (x_mm, y_mm))
+        cross = (x[1:] - x[:-1]) ** 2 + (y[1:] - y[:-1]) ** 2
+        cross *= distance_mm**2
+        cross += (x[:-1] * y[1:] - y[:-1] * x[1:]) ** 2
+        angle = angle_of_products(cross, x[:-1] * x[1:] + y[:-1] * y[1:] + distance_mm**2)
+        np.multiply(angle, angle, out=square[start + 1 : start + 1 + len(angle)])
+    square[onset] = 0.0
+    known = square == square  # all that is no NaN
+    count = _count(known, onset, offset) - 1
+    square[~known] = 0.0
+    total = _total(square, onset, offset)
+    return np.asarray(np.degrees(np.sqrt(total / np.where(count > 0, count, np.nan))))

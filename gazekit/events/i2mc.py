@@ -10,12 +10,13 @@ from gazekit.events.clustering import switch_weights
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.joining import mark_between
 from gazekit.events.labels import FIXATION, LOST, UNCLASSIFIED, Events, runs
-from gazekit.events.samples import Samples, masked_axes
+from gazekit.events.samples import Samples
 
 _COPIES = (2, 5, 10)
 _FEWEST = 4  # samples that a window of a downsampled copy must have; slower copies are left out
 _LONGEST_SACCADE_MS = 150.0
 _ROUNDING = 1e-9
+_FRAGMENT_MS, _FRAGMENT_GAP_MS = 100.0, 60.0
 
 
 def i2mc(
@@ -39,8 +40,8 @@ def i2mc(
     order 8), are parted by 2-means; every switch between clusters weighs 1 / number of switches. Samples whose mean
     weight is at most mean + ``cutoff_sd`` SD are fixation. Each eye is clustered by itself and the weights averaged.
     Ends are trimmed to ``onset_offset_mad`` median absolute deviations of the distance from the fixation's centre;
-    fixations nearer than both merge limits are joined and short ones dropped. A copy that would leave fewer than four
-    samples a window is left out, so that it works from 30 Hz on.
+    fixations nearer than both merge limits are joined (two samples are always near) and short ones dropped. A copy
+    that would leave fewer than four samples a window is left out, so that it works from 30 Hz on.
 
     References
     ----------
@@ -55,6 +56,7 @@ def i2mc(
     if known.any():
         calm[known] = weights[known] <= weights[known].mean() + cutoff_sd * weights[known].std() + _ROUNDING
     onset, offset = runs(calm)
+    onset, offset = _merge(samples, x, y, onset, offset, merge_distance_px, 0.0)  # what a single switch parts
     onset, offset = _trim(x, y, onset, offset, onset_offset_mad)
     onset, offset = _merge(samples, x, y, onset, offset, merge_distance_px, merge_time_ms)
     long = ~samples.shorter(onset, offset, min_duration_ms)
@@ -92,16 +94,11 @@ def _weights(
 
 def _eyes(samples: Samples) -> list[tuple[Floats, Floats]]:
     """Return the pixel columns of each eye that the choice lets in."""
-    sides = (
-        ("left", samples.recording.left.gaze, samples.usable_left),
-        ("right", samples.recording.right.gaze, samples.usable_right),
-    )
-    columns = []
-    for side, gaze, known in sides:
-        axes = masked_axes(gaze, known)
-        if axes is not None and samples.choice in (side, "average", "strict"):
-            columns.append((axes[0] * samples.screen.width_px, axes[1] * samples.screen.height_px))
-    return columns
+    return [
+        (axes[0] * samples.screen.width_px, axes[1] * samples.screen.height_px)
+        for side, axes in zip(("left", "right"), samples.display, strict=True)
+        if axes is not None and samples.choice in (side, "average", "strict")
+    ]
 
 
 def _whole_windows(samples: Samples, column: Floats, width: int, window_ms: float) -> Bools:
@@ -144,21 +141,23 @@ def _trim(x: Floats, y: Floats, onset: Index, offset: Index, mad: float) -> tupl
 
 
 def _merge(
-    samples: Samples,
-    x: Floats,
-    y: Floats,
-    onset: Index,
-    offset: Index,
-    max_distance: float,
-    max_time_ms: float,
+    samples: Samples, x: Floats, y: Floats, onset: Index, offset: Index, max_distance: float, max_time_ms: float
 ) -> tuple[Index, Index]:
-    """Join neighbours whose centres and ends are near, with no gap between them."""
+    """Join neighbours whose centres and ends are near, with no gap between them.
+
+    At slow rates two samples between them are near: clustering parts any window, so that steady gaze has a switch
+    somewhere. A fragment of a look, shorter than half a window, is joined over a little more time.
+    """
     spans: list[tuple[int, int]] = []
-    for start, end in zip(onset.tolist(), offset.tolist(), strict=True):
+    near = max(max_time_ms * 1000, 2 * samples.interval_us)
+    lasting = samples.last_us(onset, offset)
+    for k, (start, end) in enumerate(zip(onset.tolist(), offset.tolist(), strict=True)):
         if spans:
             first, last = spans[-1]
+            apart = samples.time_us[start] - samples.time_us[last] - samples.interval_us
+            fragment = min(lasting[k], lasting[k - 1]) < _FRAGMENT_MS * 1000
             if (
-                samples.time_us[start] - samples.time_us[last] - samples.interval_us < max_time_ms * 1000
+                apart <= (max(near, _FRAGMENT_GAP_MS * 1000) if fragment and max_time_ms > 0 else near)
                 and np.isfinite(x[last : start + 1]).all()
                 and _distance(x, y, slice(first, last + 1), slice(start, end + 1)) < max_distance
             ):

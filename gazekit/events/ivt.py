@@ -9,7 +9,7 @@ import numpy as np
 
 from gazekit.core.errors import unknown_name
 from gazekit.core.types import Bools, Floats, Index, Labels
-from gazekit.events.angles import Point, View, angle_deg, cut, views
+from gazekit.events.angles import AT_ONCE, Point, View, angle_deg, cut, views
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, runs
 from gazekit.events.samples import Samples, blend
@@ -73,8 +73,8 @@ def ivt(
     speed = velocity(samples.time_us, point, view.eye, samples.interval_us, velocity_window_ms, max_gap_ms)
     labels = _classify(speed, np.isnan(point[0]), velocity_threshold_deg_s)
     onset, offset = runs(labels == FIXATION)
-    onset, offset = merge(samples, point, view.eye, onset, offset, merge_time_ms, merge_angle_deg)
-    return _settle(samples, labels, onset, offset, min_duration_ms)
+    merged = merge(samples, point, view.eye, onset, offset, merge_time_ms, merge_angle_deg)
+    return _settle(samples, labels, onset, *merged, min_duration_ms)
 
 
 def select_view(samples: Samples, max_gap_ms: float) -> View:
@@ -117,13 +117,15 @@ def velocity(
     half = window_half(interval_us, window_ms)
     if n <= 2 * half:
         return speed
-    first, middle, last = (_part(k, n, half) for k in (-1, 0, 1))
-    elapsed = time_us[last] - time_us[first]
-    angle = angle_deg(cut(eye, middle), cut(point, first), cut(point, last))
-    speed[middle] = angle / (elapsed * 1e-6)
     longest = 2 * half * interval_us + max(max_gap_ms * 1000, 2 * interval_us)
-    torn = np.flatnonzero(elapsed > longest)
-    speed[torn + half] = np.nan
+    for start in range(half, n - half, AT_ONCE):
+        middle = slice(start, min(start + AT_ONCE, n - half))
+        first, last = (slice(middle.start + way, middle.stop + way) for way in (-half, half))
+        elapsed = time_us[last] - time_us[first]
+        angle = angle_deg(cut(eye, middle), cut(point, first), cut(point, last))
+        angle /= elapsed * 1e-6
+        angle[elapsed > longest] = np.nan
+        speed[middle] = angle
     return speed
 
 
@@ -148,21 +150,23 @@ def merge(
         return onset, offset
     sums, counts = _sums(point, onset, offset)
     between = _eye_between(eye, offset[:-1], onset[1:])
-    keep = [0]
-    ends = [int(offset[0])]
-    total, count = sums[0], counts[0]
-    for k in range(1, len(onset)):
-        joined = False
-        if near[k - 1]:
-            a, b = total / count, sums[k] / counts[k]
-            joined = _angle(between[k - 1], a, b) <= max_angle_deg * (1 + _ROUNDING)
-        if joined:
-            total, count, ends[-1] = total + sums[k], count + counts[k], int(offset[k])
-        else:
-            keep.append(k)
-            ends.append(int(offset[k]))
-            total, count = sums[k], counts[k]
-    return onset[keep], np.array(ends, dtype=np.int64)
+    limit = max_angle_deg * (1 + _ROUNDING)
+    centres = sums / counts[:, None]
+    apart = angle_deg(*(_columns(points) for points in (between, centres[:-1], centres[1:])))
+    keep, last = np.ones(len(onset), dtype=bool), offset.copy()
+    for first in np.flatnonzero(near & (apart <= limit)).tolist():  # from each pair on, as long as more join
+        if not keep[first + 1]:
+            continue
+        head = int(np.flatnonzero(keep[: first + 1])[-1]) if not keep[first] else first
+        total, count, k = sums[head : first + 1].sum(axis=0), counts[head : first + 1].sum(), first + 1
+        while k < len(onset) and near[k - 1] and _angle(between[k - 1], total / count, centres[k]) <= limit:
+            total, count, last[head], keep[k] = total + sums[k], count + counts[k], offset[k], False
+            k += 1
+    return onset[keep], last[keep]
+
+
+def _columns(points: Floats) -> Point:
+    return points[:, 0], points[:, 1], points[:, 2]
 
 
 def _filled(time_us: Index, view: View | None, max_gap_ms: float) -> View | None:
@@ -204,28 +208,23 @@ def _moving(column: Floats, half: int, method: NoiseReduction) -> Floats:
     return out
 
 
-def _part(k: int, n: int, half: int) -> slice:
-    return slice(half + k * half, n - half + k * half)
-
-
 def _classify(speed: Floats, lost: Bools, threshold_deg_s: float) -> Labels:
-    labels = np.full(len(speed), UNCLASSIFIED, dtype=np.int8)
-    limit = threshold_deg_s * (1 - _ROUNDING)
-    labels[speed < limit] = FIXATION  # both false for NaN
-    labels[speed >= limit] = SACCADE
+    labels = np.where(speed >= threshold_deg_s * (1 - _ROUNDING), np.int8(SACCADE), np.int8(FIXATION))
+    labels[np.isnan(speed)] = UNCLASSIFIED
     labels[lost] = LOST
     return labels
 
 
-def _settle(samples: Samples, labels: Labels, onset: Index, offset: Index, min_duration_ms: float) -> Events:
-    """Paint fixations over what was merged away; short ones become unclassified."""
+def _settle(
+    samples: Samples, labels: Labels, begins: Index, onset: Index, offset: Index, min_duration_ms: float
+) -> Events:
+    """Paint fixations over what was merged away between their parts, which begin; short ones become unclassified."""
     short = samples.shorter(onset, offset, min_duration_ms)
-    for first, last in zip(onset, offset, strict=True):
-        part = labels[first : last + 1]
-        part[part != LOST] = FIXATION
-    for first, last in zip(onset[short], offset[short], strict=True):
-        part = labels[first : last + 1]
-        part[part != LOST] = UNCLASSIFIED
+    merged = np.diff(np.append(np.searchsorted(begins, onset), len(begins))) > 1
+    for which, label in ((merged, FIXATION), (short, UNCLASSIFIED)):
+        for first, last in zip(onset[which].tolist(), offset[which].tolist(), strict=True):
+            part = labels[first : last + 1]
+            part[part != LOST] = label
     return Events(labels, onset[~short], offset[~short])
 
 
@@ -233,7 +232,8 @@ def _sums(point: Point, onset: Index, offset: Index) -> tuple[Floats, Floats]:
     """Return the sum of the points of each fixation, shape (k, 3), and how many."""
     counts = (offset - onset + 1).astype(np.float64)
     edges = np.stack([onset, offset + 1], axis=1).ravel()
-    columns = [np.add.reduceat(np.append(c, 0.0), edges)[::2] if len(c) > 1 else c[0] * counts for c in point]
+    edges = edges if edges[-1] < len(point[0]) else edges[:-1]
+    columns = [np.add.reduceat(c, edges)[::2] if len(c) > 1 else c[0] * counts for c in point]
     return np.stack(columns, axis=1), counts
 
 

@@ -46,9 +46,9 @@ def settle(
 
 def _means(column: Floats, first: Index, last: Index) -> Floats:
     """Return the mean over each range; none of its samples is lost."""
-    total = np.concatenate([[0.0], np.cumsum(np.nan_to_num(column))])
-    mean: Floats = (total[last + 1] - total[first]) / (last + 1 - first)
-    return mean
+    edges = np.stack([first, last + 1], axis=1).ravel()
+    total = np.add.reduceat(column, edges if edges[-1] < len(column) else edges[:-1])[::2]
+    return np.asarray(total / (last + 1 - first))
 
 
 def mark_between(samples: Samples, labels: Labels, longest_ms: float) -> None:
@@ -68,7 +68,7 @@ def mark_between(samples: Samples, labels: Labels, longest_ms: float) -> None:
 
 def within_stretches(events: Events, samples: Samples) -> Events:
     """Cut events at holes, whatever detector made them; rows where nothing was delivered are lost."""
-    if samples.delivered.all():
+    if len(samples) == len(samples.clock.index):
         return events
     labels = events.labels.copy()
     labels[~samples.delivered] = LOST

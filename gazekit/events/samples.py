@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from gazekit.core.errors import unknown_name
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.clock import Timeline, timeline
-from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, GazeRecording, check_rate, hole_us
+from gazekit.gaze import EYE_CHOICES, Eye, EyeChoice, GazeRecording, hole_us
 from gazekit.screen import Screen
 
 OFF_SCREEN_DEG = 20.0
+Axes = tuple[Floats, ...]  # x and y, shape (n,) each
 HOLE_ROWS = 2  # without gaze, in place of a hole
 _WIDER_US = 3_600_000_000  # each hole is this much longer for the detectors, so that no limit in time reaches over it
+_MANY_PIECES = 1000
 _SHORTEST_US = 200.0  # no tracker is faster
 _ROUNDING = 0.02  # of an interval, by which stamps in whole microseconds may miss a limit
 
@@ -38,6 +42,9 @@ class Samples:
         Which eye: one of them, the average of any valid eye, or the average where both are valid.
     usable_left, usable_right : ndarray of bool, shape (n,)
         Where each eye has a gaze point that can be used.
+    display : (tuple of ndarray or None, tuple of ndarray or None)
+        Gaze of the left and the right eye on the display area, two columns (n,) each, NaN where it cannot be used;
+        None of an eye that was never seen.
     index : ndarray of int64, shape (n,)
         Where each row stands in the recording as delivered; -1 where nothing was delivered.
     time_us : ndarray of int64, shape (n,)
@@ -55,6 +62,7 @@ class Samples:
     choice: EyeChoice
     usable_left: Bools
     usable_right: Bools
+    display: tuple[Axes | None, Axes | None]
     index: Index
     time_us: Index
     stamp_us: Index
@@ -72,12 +80,7 @@ class Samples:
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:
         """Gaze of the chosen eye on the screen, two columns (n,) of pixels; NaN where lost."""
-        x, y = blend(
-            masked_axes(self.recording.left.gaze, self.usable_left),
-            masked_axes(self.recording.right.gaze, self.usable_right),
-            self.choice,
-            len(self),
-        )
+        x, y = blend(*self.display, self.choice, len(self))
         return x * self.screen.width_px, y * self.screen.height_px
 
     @cached_property
@@ -151,37 +154,90 @@ def prepare(
     """
     if eye not in EYE_CHOICES:
         raise unknown_name("eye", str(eye), EYE_CHOICES)
-    check_rate(recording.device_time_us)
     clock = timeline(recording.device_time_us)
+    if len(clock.index) < len(recording):
+        first, last = (int(clock.index[0]), int(clock.index[-1])) if len(clock.index) else (0, -1)
+        in_one_piece = last - first + 1 == len(clock.index)
+        recording = recording.take(slice(first, last + 1) if in_one_piece else clock.index)
     index, stamp, time, holes = clock.index, clock.stamp_us, clock.stamp_us, np.empty(0, dtype=np.int64)
     steps = np.diff(stamp)
     if len(steps) and steps.max() >= 1.75 * clock.interval_us:
-        index, stamp, time, holes = _with_missing_rows(clock, steps)
-    if len(index) != len(recording) or len(clock.index) != len(recording):
-        recording = recording.take(np.maximum(index, 0))
-    usable_left = _usable(recording.left, screen, off_screen_deg)
-    usable_right = _usable(recording.right, screen, off_screen_deg)
-    if len(index) > len(clock.index):
-        usable_left &= index >= 0
-        usable_right &= index >= 0
-    return Samples(recording, screen, eye, usable_left, usable_right, index, time, stamp, holes, clock)
+        rows = _missing_rows(steps, clock.interval_us)
+        recording = GazeRecording(
+            rows.spaced(recording.device_time_us),
+            rows.spaced(recording.system_time_us),
+            *(
+                Eye(**{f.name: rows.spaced(getattr(e, f.name)) for f in fields(e)})
+                for e in (recording.left, recording.right)
+            ),
+        )
+        index, stamp, holes = rows.spaced(index), rows.spaced(stamp), rows.holes
+        index[rows.added] = -1
+        stamp[rows.added] += rows.later_us
+        time = stamp.copy()
+        for rank, (first, last) in enumerate(itertools.pairwise([*(holes + 1).tolist(), len(time)]), 1):
+            time[first:last] += rank * _WIDER_US
+    added = np.flatnonzero(index < 0) if len(index) > len(clock.index) else None
+    left, right = (_look(side, screen, off_screen_deg, added) for side in (recording.left, recording.right))
+    display = left[1], right[1]
+    return Samples(recording, screen, eye, left[0], right[0], display, index, time, stamp, holes, clock)
 
 
-def _with_missing_rows(clock: Timeline, steps: Index) -> tuple[Index, Index, Index, Index]:
-    """Put rows where samples are missing: their places (-1), stamps, time with wider holes, first rows of holes."""
-    hole = steps > hole_us(clock.interval_us)
-    interval = max(clock.interval_us, _SHORTEST_US)
-    missing = np.where(hole, HOLE_ROWS, np.maximum(np.floor(steps / interval + 0.25).astype(np.int64) - 1, 0))
-    row = np.arange(len(clock.index)) + np.append(0, np.cumsum(missing))
-    n = int(row[-1]) + 1
-    index, wider = np.full(n, -1), np.zeros(n, dtype=np.int64)
-    index[row] = clock.index
-    stamp = np.round(np.interp(np.arange(n), row, clock.stamp_us - clock.stamp_us[0])).astype(np.int64)
-    stamp += clock.stamp_us[0]
-    stamp[row] = clock.stamp_us  # exactly
-    holes = row[:-1][hole] + 1
-    wider[holes + 1] = _WIDER_US
-    return index, stamp, stamp + np.cumsum(wider), holes
+@dataclass(frozen=True)
+class _Rows:
+    """Hold where rows are to be put in.
+
+    Attributes
+    ----------
+    before : ndarray of int64, shape (t,)
+        The samples behind which rows are missing.
+    missing : ndarray of int64, shape (t,)
+        How many.
+    added : ndarray of int64
+        Where those rows stand afterwards.
+    later_us : ndarray of int64
+        How much later than the sample before each of them is.
+    holes : ndarray of int64
+        Where the first row of each hole stands.
+    """
+
+    before: Index
+    missing: Index
+    added: Index
+    later_us: Index
+    holes: Index
+
+    def spaced(self, column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Put rows in, as repetitions of the one before; a column that takes no memory still takes none."""
+        if not any(column.strides):
+            return np.broadcast_to(column[:1], (len(column) + len(self.added), *column.shape[1:]))
+        if len(self.before) > _MANY_PIECES:
+            repeats = np.ones(len(column), dtype=np.int64)
+            repeats[self.before] += self.missing
+            return np.repeat(column, repeats, axis=0)
+        pieces, start = [], 0
+        for sample, count in zip((self.before + 1).tolist(), self.missing.tolist(), strict=True):
+            pieces += [column[start:sample], np.repeat(column[sample - 1 : sample], count, axis=0)]
+            start = sample
+        return np.concatenate([*pieces, column[start:]])
+
+
+def _missing_rows(steps: Index, interval_us: float) -> _Rows:
+    """Find where samples are missing between stamps: a row for each, and two for a hole."""
+    interval = max(interval_us, _SHORTEST_US)
+    before = np.flatnonzero(steps >= 1.75 * interval)
+    hole = steps[before] > hole_us(interval_us)
+    missing = np.where(hole, HOLE_ROWS, np.floor(steps[before] / interval + 0.25).astype(np.int64) - 1)
+    added_before = np.cumsum(missing) - missing
+    place = np.arange(missing.sum()) - np.repeat(added_before, missing) + 1
+    share = place / np.repeat(missing + 1, missing)
+    return _Rows(
+        before,
+        missing,
+        np.repeat(before + added_before, missing) + place,
+        np.round(np.repeat(steps[before], missing) * share).astype(np.int64),
+        (before + added_before + 1)[hole],
+    )
 
 
 def event_times(samples: Samples, onset: Index, offset: Index) -> tuple[Index, Index]:
@@ -206,13 +262,12 @@ def blend(
     left: Sequence[Floats] | None, right: Sequence[Floats] | None, choice: EyeChoice, n: int, axes: int = 2
 ) -> tuple[Floats, ...]:
     """Return the columns of the chosen eye from those of both; None is an eye that was never seen."""
-    nothing = tuple(np.full(n, np.nan) for _ in range(axes))
     if choice in ("left", "right"):
         chosen = left if choice == "left" else right
-        return nothing if chosen is None else tuple(chosen)
+        return _nothing(n, axes) if chosen is None else tuple(chosen)
     if left is None or right is None:
         chosen = None if choice == "strict" else (right if left is None else left)
-        return nothing if chosen is None else tuple(chosen)
+        return _nothing(n, axes) if chosen is None else tuple(chosen)
     both = tuple((a + b) / 2 for a, b in zip(left, right, strict=True))
     if choice == "strict":
         return both
@@ -220,13 +275,30 @@ def blend(
     return tuple(np.where(no_left, b, np.where(no_right, a, m)) for a, b, m in zip(left, right, both, strict=True))
 
 
-def _usable(eye: Eye, screen: Screen, off_screen_deg: float) -> Bools:
+def _nothing(n: int, axes: int) -> tuple[Floats, ...]:
+    return tuple(np.full(n, np.nan) for _ in range(axes))
+
+
+def _look(eye: Eye, screen: Screen, off_screen_deg: float, added: Index | None) -> tuple[Bools, Axes | None]:
+    """Return where an eye's gaze can be used, and its columns with NaN elsewhere."""
     usable = eye.valid.copy()
+    if added is not None:
+        usable[added] = False
     if not usable.any():
-        return usable
+        return usable, None
     margin = np.tan(np.radians(off_screen_deg)) * screen.distance_mm if off_screen_deg < 90 else np.inf
-    x, y = eye.gaze[:, 0], eye.gaze[:, 1]
-    usable &= np.abs(x - 0.5) <= 0.5 + margin / screen.width_mm  # false for NaN
-    usable &= np.abs(y - 0.5) <= 0.5 + margin / screen.height_mm
-    usable &= (x != 0) | (y != 0)
-    return usable
+    columns = tuple(eye.gaze[:, k].copy() for k in range(2))
+    for column, size_mm in zip(columns, (screen.width_mm, screen.height_mm), strict=True):
+        reach = margin / size_mm
+        if np.fmin.reduce(column) < -reach or np.fmax.reduce(column) > 1 + reach:
+            usable &= (column >= -reach) & (column <= 1 + reach)
+    none = np.flatnonzero(columns[0] == 0)
+    usable[none[columns[1][none] == 0]] = False
+    for column in columns:
+        usable &= column == column  # all that is no NaN
+    if not usable.any():
+        return usable, None
+    gone = np.flatnonzero(~usable)
+    for column in columns:
+        column[gone] = np.nan
+    return usable, columns

@@ -25,19 +25,21 @@ def smoothed_velocity(samples: Samples, x: Floats, y: Floats, half: int, max_gap
         return np.full(len(x), np.nan), np.full(len(x), np.nan)
     columns, held = ([x, y], None) if not lost.any() else _bridge(samples.time_us, (x, y), lost, max_gap_ms)
     seconds = (samples.stamp_us - samples.stamp_us[0]) * 1e-6
-    if not len(samples.holes):
+    velocity = [np.full(len(x), np.nan) for _ in columns] if len(samples.holes) else []
+    if not velocity:
         elapsed = _slope(seconds, half)
-        velocity = [_slope(column, half) / elapsed for column in columns]
-    else:
-        velocity = [np.full(len(x), np.nan) for _ in columns]
-        for first, last in zip(*samples.stretches, strict=True):
-            part = slice(first, last + 1)
-            if last > first:
-                elapsed = _slope(seconds[part], half)
-                for speed, column in zip(velocity, columns, strict=True):
-                    speed[part] = _slope(column[part], half) / elapsed
+        velocity = [_slope(column, half) for column in columns]
+        for speed in velocity:
+            speed /= elapsed
+    for first, last in zip(*samples.stretches, strict=True) if len(samples.holes) else ():
+        part = slice(first, last + 1)
+        if last > first:
+            elapsed = _slope(seconds[part], half)
+            for speed, column in zip(velocity, columns, strict=True):
+                speed[part] = _slope(column[part], half) / elapsed
     if held is not None:
-        velocity = [np.where(held, np.nan, speed) for speed in velocity]
+        for speed in velocity:
+            speed[held] = np.nan
     return velocity[0], velocity[1]
 
 

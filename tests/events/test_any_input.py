@@ -73,7 +73,7 @@ def check(recording: GazeRecording, detector: str) -> None:
     if len(table) and (np.diff(recording.device_time_us) >= 0).all():
         interval = 1e6 / recording.rate_hz
         assert onset.min() >= recording.device_time_us.min()
-        assert offset.max() <= recording.device_time_us.max() + round(interval if np.isfinite(interval) else 0)
+        assert offset.max() <= recording.device_time_us.max() + np.ceil(interval if np.isfinite(interval) else 0)
 
 
 @pytest.mark.parametrize("detector", DETECTORS)

@@ -168,3 +168,14 @@ def test_i2mc_repeats_with_its_seed(seed: int, rng: np.random.Generator) -> None
     a, b = (detect_fixations(recording, SCREEN, "i2mc", seed=seed) for _ in range(2))
     assert a.equals(b)
     assert len(a)
+
+
+@pytest.mark.parametrize("rate", [30, 60])
+@pytest.mark.parametrize("noise_deg", [0.02, 0.1, 0.3])
+def test_i2mc_does_not_split_steady_gaze_of_slow_trackers(
+    rate: int, noise_deg: float, rng: np.random.Generator
+) -> None:
+    n = 6 * rate
+    time = np.round(np.arange(n) * 1e6 / rate).astype(np.int64)
+    x, y = SCREEN.to_pixels(rng.normal(1, noise_deg, n), rng.normal(0, noise_deg, n))
+    assert len(detect_fixations(GazeRecording.from_pixels(time, x, y, SCREEN), SCREEN, "i2mc")) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from gazekit.core.errors import InputError
 from gazekit.events import detect_fixations, detect_saccades, label_samples, main_sequence, microsaccades
 from gazekit.gaze import Eye, GazeRecording
+from gazekit.screen import Screen
 from tests.fixtures.gazes import SCREEN, at_degrees, rests
 
 
@@ -139,3 +142,65 @@ def test_a_fixation_ends_where_the_eye_is_elsewhere_after_a_short_loss() -> None
     azimuth = np.concatenate([np.zeros(500), np.full(30, np.nan), np.full(500, 3.0)])
     table = detect_fixations(at_degrees(np.arange(1030), azimuth), SCREEN, "adaptive")
     assert len(table) == 2
+
+
+@pytest.mark.parametrize("lost", [0, 2, 10, 40])
+def test_the_swing_of_a_lid_is_a_blink_whether_samples_are_lost_or_not(lost: int, rng: np.random.Generator) -> None:
+    """As `blink_without_loss.py` of the faults: the lid drags gaze 9 deg down and back in 160 ms."""
+    elevation = rng.normal(0, 0.01, 1000)
+    ramp = 9 * (0.5 - 0.5 * np.cos(np.pi * np.arange(40) / 39))
+    elevation[480:520] += ramp
+    elevation[520:560] += ramp[::-1]
+    elevation[520 - lost // 2 : 520 + lost // 2] = np.nan
+    recording = at_degrees(np.arange(1000) * 2, rng.normal(0, 0.01, 1000), elevation)
+    assert len(detect_saccades(recording, SCREEN)) == 0
+    assert len(detect_fixations(recording, SCREEN)) == 2
+    assert (label_samples(recording, SCREEN)[490:550] == 5).all()
+
+
+def test_a_look_there_and_back_is_no_blink(rng: np.random.Generator) -> None:
+    elevation = rng.normal(0, 0.01, 1000)
+    ramp = 9 * (0.5 - 0.5 * np.cos(np.pi * np.arange(20) / 19))
+    elevation[480:500] += ramp
+    elevation[500:560] += 9
+    elevation[560:580] += ramp[::-1]
+    recording = at_degrees(np.arange(1000) * 2, rng.normal(0, 0.01, 1000), elevation)
+    assert len(detect_saccades(recording, SCREEN)) == 2
+    assert len(detect_fixations(recording, SCREEN)) == 3
+
+
+def test_a_straight_drift_is_pursuit_and_no_fixation_unless_asked_for(rng: np.random.Generator) -> None:
+    azimuth = np.concatenate([np.zeros(300), np.linspace(5, 8, 400), np.full(300, 3.0)]) + rng.normal(0, 0.02, 1000)
+    recording = at_degrees(np.arange(1000) * 2, azimuth, rng.normal(0, 0.02, 1000))
+    labels = label_samples(recording, SCREEN)
+    assert (labels[320:680] == 4).mean() > 0.95
+    assert len(detect_fixations(recording, SCREEN)) == 2
+    assert len(detect_fixations(recording, SCREEN, min_drift_deg=0.0)) == 3
+
+
+def test_a_fixation_of_the_table_goes_on_over_a_tiny_saccade_that_the_labels_keep(rng: np.random.Generator) -> None:
+    azimuth = np.where(np.arange(1000) < 500, 0.0, 0.6) + rng.normal(0, 0.01, 1000)
+    recording = at_degrees(np.arange(1000) * 2, azimuth, rng.normal(0, 0.01, 1000))
+    assert len(detect_fixations(recording, SCREEN)) == 1
+    assert len(detect_fixations(recording, SCREEN, merge_time_ms=0.0)) == 2
+    assert (label_samples(recording, SCREEN) == 2).any()
+    assert len(detect_saccades(recording, SCREEN)) == 1
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(lambda x, y: (np.round(x), np.round(y)), id="whole pixels"),
+        pytest.param(lambda x, y: (x, np.full(len(x), 540.0)), id="an axis that never moves"),
+        pytest.param(lambda x, y: (np.round(x), np.full(len(x), 700.0)), id="both"),
+    ],
+)
+def test_microsaccades_of_rounded_or_flat_gaze(spoil: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:
+    """As `degenerate.py` of the faults: more than half of the velocities are exactly 0."""
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.uniform(200, 1700, 10), 400) + rng.normal(0, 0.15, 4000)
+    y = np.repeat(rng.uniform(200, 900, 10), 400) + rng.normal(0, 0.15, 4000)
+    screen = Screen(1920, 1080, 527.0, 296.0, 630.0)
+    recording = GazeRecording.from_pixels(np.arange(4000) * 1000, *spoil(x, y), screen)
+    assert len(microsaccades(recording, screen, max_amplitude_deg=30.0)) == 9
+    assert len(detect_fixations(recording, screen, "microsaccades")) == 10
