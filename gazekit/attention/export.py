@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -17,7 +17,10 @@ from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
+from gazekit.attention.scanpath_similarity import scanpath_table
+from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
+from gazekit.attention.worth import growth_table, panel
 from gazekit.core.errors import InputError
 from gazekit.core.files import file_names, provenance, whole_file
 from gazekit.core.parallel import results
@@ -82,6 +85,28 @@ class Options:
         return MaskSpec(kind, self.share, self.share_of, self.patches, self.patch_share)
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What `write_attention` writes beside maps and masks.
+
+    Attributes
+    ----------
+    resamples : int
+        ``uncertainty.csv``, ``certainty/*.png``, ``viewers.csv``: so many draws of viewers (`mask_uncertainty`).
+    growth : bool
+        ``growth.csv``: how much of the whole map the first fixations hold (`growth_table`).
+    scanpaths : bool
+        ``scanpaths.csv``: how alike people's scanpaths are (`scanpath_table`).
+    judge : sequence of Path
+        ``worth.csv``: what the maps in these folders are worth in viewers (`Panel.worth`).
+    """
+
+    resamples: int = 0
+    growth: bool = False
+    scanpaths: bool = False
+    judge: tuple[Path, ...] = ()
+
+
 def write_attention(
     fixations: pd.DataFrame,
     pictures: Sequence[Picture],
@@ -92,6 +117,7 @@ def write_attention(
     agree: bool = True,
     inputs: Mapping[str, str | Path] | None = None,
     workers: int = 1,
+    extras: Extras = Extras(),
 ) -> pd.DataFrame:
     """Write maps, what is attended to, overlays, masked pictures, sheets and the agreement of people.
 
@@ -115,6 +141,8 @@ def write_attention(
         Files to put into the provenance.
     workers : int
         Processes.
+    extras : Extras
+        What else is written.
 
     Returns
     -------
@@ -157,8 +185,63 @@ def write_attention(
     if agree and sum(len(v.participants) > 1 for v in looks.values()) > 1:
         write_table(halves_table(looks, workers=workers), out / "agreement.csv", origin)
         write_table(inter_observer_table(looks, workers=workers), out / "ceiling.csv", origin)
+    _write_extras(out, fixations, looks, options, extras, origin)
     write_table(table, out / "attention.csv", origin)
     return table
+
+
+def _write_extras(
+    out: Path,
+    fixations: pd.DataFrame,
+    looks: Mapping[str, Viewing],
+    options: Options,
+    extras: Extras,
+    origin: dict[str, Any],
+) -> None:
+    several = {image: look for image, look in looks.items() if len(look.participants) > 1}
+    if extras.resamples:
+        names, rows = file_names(several), []
+        for image, look in track(several.items(), "other viewers", len(several)):
+            sure = mask_uncertainty(look, options.rule(), resamples=extras.resamples)
+            edges = zip(("top", "left", "bottom", "right"), sure.low, sure.high, strict=True)
+            interval = {
+                f"{edge}_{end}": n for edge, *ends in edges for end, n in zip(("low", "high"), ends, strict=True)
+            }
+            rows.append({"image": image, "viewers": len(look.participants), "overlap": sure.agreement} | interval)
+            write_picture(out / "certainty" / f"{names[image]}.png", np.rint(255 * sure.probability).astype(np.uint8))
+        write_table(pd.DataFrame(rows), out / "uncertainty.csv", origin)
+        write_table(viewers_curve(several, options.rule()), out / "viewers.csv", origin)
+    if extras.growth:
+        sizes = {image: look.size for image, look in looks.items()}
+        table = growth_table(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px)
+        write_table(table, out / "growth.csv", origin)
+    if extras.scanpaths:
+        write_table(scanpath_table(several), out / "scanpaths.csv", origin)
+    if extras.judge:
+        viewers, rows = panel(several), []
+        for folder in extras.judge:
+            worth = viewers.worth(read_maps(folder, viewers.looks))
+            rows.append({"maps": folder.name} | asdict(worth))
+        write_table(pd.DataFrame(rows), out / "worth.csv", origin)
+
+
+def read_maps(folder: Path, images: Iterable[str]) -> dict[str, npt.NDArray[Any]]:
+    """Read the maps of pictures, grey PNG files of 8 or 16 bits named after them, as ``maps`` of `write_attention`.
+
+    Raises
+    ------
+    InputError
+        No such folder, or it has a map of none of the pictures.
+    """
+    maps: dict[str, npt.NDArray[Any]] = {}
+    for image in images:
+        for name in (f"{file_names([image])[image]}.png", f"{Path(image).stem}.png"):
+            pixels = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED) if (folder / name).is_file() else None
+            if pixels is not None:
+                maps.setdefault(image, pixels.mean(axis=2) if pixels.ndim == 3 else pixels)
+    if not maps:
+        raise InputError(f"{folder} has no map (<picture>.png) of any of the pictures")
+    return maps
 
 
 def _parts(

@@ -48,6 +48,12 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
 @click.option("--tables-only", is_flag=True, help="No pictures.")
 @click.option("--no-agreement", is_flag=True, help="Do not judge the agreement of people.")
+@click.option("--resamples", type=click.IntRange(0), default=0, help="Draws of viewers, for how sure masks are and how "
+              "many viewers would do (uncertainty.csv, certainty, viewers.csv).  [none]")  # fmt: skip
+@click.option("--growth", is_flag=True, help="How much the first fixations hold (growth.csv).")
+@click.option("--scanpaths", is_flag=True, help="How alike people's scanpaths are (scanpaths.csv).")
+@click.option("--judge", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER",
+              help="Maps as PNG, one a picture: what they are worth in viewers (worth.csv); repeat.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [the cores, from 50 pictures on]")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
 def command(
@@ -73,12 +79,14 @@ def command(
     gazekit attention fixations.csv --study study.toml --out attention
     gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based
     gazekit attention fixations.csv --study study.toml --out early --window 0:1000
+    gazekit attention fixations.csv --study study.toml --out sure --resamples 200 --growth --judge model/maps
     """
     from gazekit.attention.agreement import as_markdown
-    from gazekit.attention.export import write_attention
+    from gazekit.attention.export import Extras, write_attention
     from gazekit.core.tables import read_table
 
     sizes = screen_sizes(None, *(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")))  # type: ignore[arg-type]
+    extras = Extras(**{name: choices.pop(name) for name in ("resamples", "growth", "scanpaths", "judge")})  # type: ignore[arg-type]
     pictures, options, inputs = _inputs(choices)
     table = makers_fixations(fixations, sizes)
     table = _table(fixations, rename, one_based) if table is None else table
@@ -90,6 +98,7 @@ def command(
         draw=not tables_only,
         agree=not no_agreement,
         inputs={"fixations": fixations, **inputs},
+        extras=extras,
         workers=workers or (1 if len(pictures) < MANY else os.cpu_count() or 1),
     )
     if as_json:

@@ -1,0 +1,192 @@
+"""What a map is worth in viewers: how many people's map tells as well where the others looked; and how maps grow.
+
+The score is NSS at the fixations of people who had no part in a map, averaged over people and pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from gazekit.attention.viewings import Viewing, viewings
+from gazekit.core.errors import InputError
+from gazekit.core.progress import track
+from gazekit.core.time_windows import TimeWindow, has_onsets
+from gazekit.core.types import Floats, Index
+from gazekit.shapes.centre import centre_prior
+
+LONGEST = 200  # pixels of the longer side at which maps are judged
+TIMES_MS = (100, 200, 300, 400, 600, 800, 1000, 1500, 2000, 3000, 5000)
+FIRST = (1, 2, 3, 4, 5, 7, 10, 15, 20)
+CENTRE, WHOLE = "centre prior", "whole viewing"
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A number of viewers with its 95 % interval (bootstrap over pictures), and the score: mean NSS.
+
+    Infinite where a map is better than all viewers but one.
+    """
+
+    viewers: float
+    low: float
+    high: float
+    score: float
+    pictures: int
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Scores of k viewers' maps at the others' fixations, (pictures, K), and the pictures' viewings, made smaller."""
+
+    looks: dict[str, Viewing]
+    scores: Floats
+
+    def worth(self, maps: Mapping[str, npt.ArrayLike], *, resamples: int = 2000, seed: int = 0) -> Worth:
+        """Return what maps are worth: they are judged by every viewer of their pictures.
+
+        Parameters
+        ----------
+        maps : mapping
+            Image id to a map of any size; pictures without one are left out.
+        resamples, seed : int
+            Of the interval.
+
+        Raises
+        ------
+        InputError
+            No picture has a map.
+        """
+        return self.worth_of_scores(
+            {image: score_of(look, maps[image]) for image, look in self.looks.items() if image in maps}, resamples, seed
+        )
+
+    def worth_of_scores(self, scores: Mapping[str, float], resamples: int = 2000, seed: int = 0) -> Worth:
+        """Return what a mean NSS for each picture is worth."""
+        rows = [n for n, image in enumerate(self.looks) if image in scores]
+        if not rows:
+            raise InputError("none of the maps is of a picture that people looked at")
+        values = np.array([scores[image] for image in self.looks if image in scores])
+        curve = self.scores[rows]
+        draws = np.random.default_rng(seed).integers(0, len(rows), (resamples, len(rows)))
+        drawn = [_inverted(curve[draw].mean(axis=0), float(values[draw].mean())) for draw in draws]
+        low, high = np.quantile(drawn, [0.025, 0.975], method="closest_observation")
+        whole = _inverted(curve.mean(axis=0), float(values.mean()))
+        return Worth(whole, float(low), float(high), float(values.mean()), len(rows))
+
+
+def panel(looks: Mapping[str, Viewing], *, draws: int = 1, seed: int = 0) -> Panel:
+    """Judge the maps of 1, 2, ... viewers by the viewer that is left out, for every picture.
+
+    Parameters
+    ----------
+    looks : mapping
+        Image id to `Viewing`; pictures with three viewers or more are taken.
+    draws : int
+        Of k viewers, for each viewer that is left out.
+    seed : int
+        Of the draws.
+    """
+    several = {image: look.scaled(LONGEST) for image, look in looks.items() if len(look.participants) > 2}
+    if not several:
+        raise InputError("what a map is worth in viewers needs pictures with three viewers or more")
+    most, rng = min(len(look.participants) for look in several.values()) - 1, np.random.default_rng(seed)
+    scores = np.zeros((len(several), most))
+    for row, look in zip(scores, track(several.values(), "viewers' maps", len(several)), strict=True):
+        people = look.participants
+        maps = np.array([look.of(name).unscaled_map().ravel() for name in people])
+        pixels = [_pixels(look.of(name)) for name in people]
+        for left_out in np.repeat(np.arange(len(people)), draws):
+            order = rng.permutation(np.delete(np.arange(len(people)), left_out))[:most]
+            grown = np.cumsum(maps[order], axis=0)
+            row += [_nss(amap, pixels[left_out]) for amap in grown]
+        row /= len(people) * draws
+    return Panel(several, scores)
+
+
+def growth_table(
+    fixations: pd.DataFrame,
+    sizes: Mapping[str, tuple[int, int]],
+    *,
+    sigma_deg: float = 1.0,
+    sigma_px: float | None = None,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Say how much of the whole map the first t ms hold, or the first n fixations where the table has no times.
+
+    The map of all other viewers' first fixations is judged by the whole viewing of the viewer that is left out.
+
+    Returns
+    -------
+    DataFrame
+        ``part`` (the floor, the window, the ceiling), ``value`` (mean NSS), ``low``, ``high`` (95 %, bootstrap over
+        pictures), ``share`` of the way from floor to ceiling, ``viewers`` (what it is worth), ``pictures``.
+    """
+    whole = viewings(fixations, sizes, sigma_deg=sigma_deg, sigma_px=sigma_px)
+    viewers = panel({image: look for image, look in whole.items() if len(look.participants) > 2}, seed=seed)
+    windows = [TimeWindow(0, t) for t in TIMES_MS] if has_onsets(fixations) else [TimeWindow(first=n) for n in FIRST]
+    scores: dict[str, dict[str, float]] = {
+        CENTRE: {i: score_of(v, centre_prior(v.size)) for i, v in viewers.looks.items()}
+    }
+    for window in windows:
+        early = viewings(window.chosen(fixations), sizes, sigma_deg=sigma_deg, sigma_px=sigma_px)
+        scores[str(window)] = _left_out_scores(viewers.looks, early)
+    scores[WHOLE] = _left_out_scores(viewers.looks, whole)
+    floor, ceiling = (float(np.mean(list(scores[name].values()))) for name in (CENTRE, WHOLE))
+    rows = []
+    for part, found in scores.items():
+        values = np.array(list(found.values()))
+        means = values[np.random.default_rng(seed).integers(0, len(values), (2000, len(values)))].mean(axis=1)
+        share = (values.mean() - floor) / (ceiling - floor)
+        worth = viewers.worth_of_scores(found, 200, seed).viewers
+        rows.append([part, values.mean(), *np.quantile(means, [0.025, 0.975]), share, worth, len(values)])
+    return pd.DataFrame(rows, columns=["part", "value", "low", "high", "share", "viewers", "pictures"])
+
+
+def score_of(look: Viewing, amap: npt.ArrayLike) -> float:
+    """Return the mean NSS of a map of any size over the viewers of a picture."""
+    large = cv2.resize(np.asarray(amap, dtype=np.float32), look.size[::-1], interpolation=cv2.INTER_LINEAR)
+    flat = large.astype(np.float64).ravel()
+    return float(np.mean([_nss(flat, _pixels(look.of(name))) for name in look.participants]))
+
+
+def _left_out_scores(looks: Mapping[str, Viewing], early: Mapping[str, Viewing]) -> dict[str, float]:
+    """Mean NSS of all others' early map at each viewer's own fixations, of pictures where others looked so early."""
+    scores = {}
+    for image, look in looks.items():
+        part = early[image].scaled(LONGEST) if image in early else None
+        if part is None or len(part.participants) < 2:
+            continue
+        maps = {name: part.of(name).unscaled_map().ravel() for name in part.participants}
+        everybody = np.sum(list(maps.values()), axis=0)
+        nothing = np.zeros_like(everybody)
+        each = [_nss(everybody - maps.get(name, nothing), _pixels(look.of(name))) for name in look.participants]
+        scores[image] = float(np.mean(each))
+    return scores
+
+
+def _pixels(look: Viewing) -> Index:
+    on = look.counted
+    return look.y[on].astype(np.int64) * look.size[1] + look.x[on].astype(np.int64)
+
+
+def _nss(flat: Floats, pixels: Index) -> float:
+    deviation = float(flat.std())
+    return float((flat[pixels].mean() - flat.mean()) / deviation) if deviation > 0 else 0.0
+
+
+def _inverted(curve: Floats, score: float) -> float:
+    """Return the number of viewers with a score, by a straight line over 1 / k; below one viewer in proportion."""
+    rising = np.maximum.accumulate(curve)
+    if score > rising[-1]:
+        return float("inf")
+    if score <= rising[0]:
+        return max(0.0, float(score / rising[0])) if rising[0] > 0 else 0.0
+    k = int(np.searchsorted(rising, score))  # rising[k - 1] < score <= rising[k], of k and k + 1 viewers
+    share = (score - rising[k - 1]) / (rising[k] - rising[k - 1])
+    return float(1 / (1 / k + share * (1 / (k + 1) - 1 / k)))
