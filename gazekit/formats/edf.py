@@ -116,24 +116,35 @@ def _read_apart(path: Path) -> Arrays:
 
 
 def _convert(source: str, target: str) -> None:
-    """Write what SR's library reads as plain arrays."""
+    """Write what SR's library reads as plain arrays, on the tracker's clock.
+
+    ``eyelinkio`` joins trials without the pauses between them (``_adjust_time``); here the clock stays as it was.
+    """
     import eyelinkio
 
+    clocks: list[Floats] = []
+    module = sys.modules["eyelinkio.edf.read_edf"]
+    setattr(module, "_adjust_time", lambda stamps, clock, joined: clocks.append(np.array(clock)))  # noqa: B010
     content = eyelinkio.read_edf(source)
-    info = {
-        name: content["info"].get(name) for name in ("camera", "serial", "sfreq", "eye", "meas_date", "sample_fields")
-    }
+    if not clocks or len(clocks[0]) != len(content["times"]):
+        raise RuntimeError("this version of eyelinkio hands over no time stamps; take 0.3")
+    ms = clocks[0]
+    seconds = (ms - ms[0]) / 1000
+    seconds[1:] += 0.0005 * (np.diff(ms) == 0)  # 2000 Hz in whole milliseconds
+    names = ("camera", "serial", "sfreq", "eye", "meas_date", "sample_fields")
+    info = {name: content["info"].get(name) for name in names}
     messages = content["discrete"]["messages"]
-    events = {
-        name: np.stack([content["discrete"][name][field].astype(float) for field in ("eye", "stime", "etime")], axis=1)
-        for name in _EVENTS
-    }
+    events = {}
+    for name in _EVENTS:
+        rows = content["discrete"][name]
+        moments = [(rows[field].astype(float) - ms[0]) / 1000 for field in ("stime", "etime")]
+        events[name] = np.stack([rows["eye"].astype(float), *moments], axis=1)
     arrays: dict[str, Any] = dict(
         events,
         info=np.array(json.dumps(info, default=str)),
         samples=np.asarray(content["samples"], dtype=np.float64),
-        times=np.asarray(content["times"], dtype=np.float64),
-        message_times=messages["stime"].astype(float),
+        times=seconds,
+        message_times=(messages["stime"].astype(float) - ms[0]) / 1000,
         message_texts=np.array([text.decode("utf-8", "replace") for text in messages["msg"]], dtype=str),
     )
     np.savez(target, **arrays)

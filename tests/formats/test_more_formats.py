@@ -137,7 +137,10 @@ def test_lsl_stream_says_its_unit_or_its_numbers_do(foreign, tmp_path: Path, uni
     assert [fact["source"] for fact in session.provenance["account"]["facts"] if fact["what"] == "gaze"] == [source]
 
 
-@pytest.mark.parametrize("name", ["test_raw.edf", "test_2_raw.edf", "test_raw_binocular.edf"])
+STRETCHES = {"test_raw.edf": 2, "test_2_raw.edf": 1, "test_raw_binocular.edf": 15}  # blocks of recording
+
+
+@pytest.mark.parametrize("name", STRETCHES)
 def test_edf_files_that_eyelinkio_carries(foreign, tmp_path: Path, name: str) -> None:
     session = import_recording(foreign.edf.write(tmp_path, name), screen=foreign.MM)
     account = session.provenance["account"]
@@ -146,6 +149,7 @@ def test_edf_files_that_eyelinkio_carries(foreign, tmp_path: Path, name: str) ->
     assert 0.5 < account["with_gaze"] / account["samples"] <= 1
     assert account["makers_fixations"] > 20
     assert session.recording.right.valid.any() == ("binocular" in name)
+    assert len(session.recording.stretches()) == STRETCHES[name]
     assert account["messages"] > 5
     inside = (np.abs(session.recording.left.gaze[session.recording.left.valid] - 0.5) < 0.5).all(axis=1)
     assert inside.mean() > (0.3 if "binocular" in name else 0.9)
