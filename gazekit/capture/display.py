@@ -41,6 +41,9 @@ class Display(Protocol):
     def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
         """Show a picture."""
 
+    def picture_timing(self) -> tuple[int, int] | None:
+        """Return the frames missed while the picture was shown, and how long its swap took (us); None if unknown."""
+
     def show_target(self, x: float, y: float, dwell_ms: int) -> int:
         """Show a calibration target on the display area (0 to 1), animated; return the moment it stands still."""
 
@@ -100,6 +103,10 @@ class NoDisplay:
     def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
         """Return the moment: nothing is shown."""
         return self._tracker.now_us()
+
+    def picture_timing(self) -> tuple[int, int] | None:
+        """Return nothing: there are no frames."""
+        return None
 
     def show_target(self, x: float, y: float, dwell_ms: int) -> int:
         """Wait a third of a second, in which the eyes arrive."""

@@ -21,7 +21,7 @@ from gazekit.capture.simulation.scanpath import PictureScene
 from gazekit.capture.tracker import Tracker, TrackerGone
 from gazekit.core.errors import TrackerError
 from gazekit.session import Validation
-from gazekit.session.events import Answer, Onset, Response, StepDone, Stimulus
+from gazekit.session.events import Answer, Onset, Response, StepDone, Stimulus, Timing
 from gazekit.session.samples import SAMPLE, Block
 
 TRACKER_LOST = "TRACKER LOST"
@@ -218,8 +218,10 @@ class SessionRun:
 
     def _show(self, trial: PlannedTrial) -> None:
         with self.recorder.tapped() as tap:
-            stimulus = self._show_for(trial)
+            stimulus, timing = self._show_for(trial)
             rows = self._rows_of(stimulus, tap)
+        if timing is not None:
+            self.recorder.event(timing)
         self.recorder.event(stimulus)
         due = (stimulus.offset_us - stimulus.onset_us) * self.tracker.info.rate_hz / 1e6
         share = (rows["left_valid"] | rows["right_valid"]).sum() / max(due, len(rows), 1.0)
@@ -242,7 +244,7 @@ class SessionRun:
             raise ConnectionLost(f"no sample for {hole_us / 1000:.0f} ms of the picture")
         return rows
 
-    def _show_for(self, trial: PlannedTrial) -> Stimulus:
+    def _show_for(self, trial: PlannedTrial) -> tuple[Stimulus, Timing | None]:
         section = self.sections.presentation
         facts = facts_of(trial.picture)
         placement = placement_of(facts, self._screen, section)
@@ -256,7 +258,12 @@ class SessionRun:
         self.display.wait_until(onset + 1000 * section.duration_ms)
         offset = self.display.show_blank()
         self.tracker.watch(None)
-        return Stimulus(
+        frames = self.display.picture_timing()
+        intended = cross + 1000 * section.cross_ms, onset + 1000 * section.duration_ms
+        timing = frames and Timing(
+            trial.picture.image, trial.order, intended[0], onset, intended[1], offset, frames[0], frames[1]
+        )
+        stimulus = Stimulus(
             image=trial.picture.image,
             sha256=facts.sha256,
             picture_width=facts.size_wh[0],
@@ -267,6 +274,7 @@ class SessionRun:
             response="",
             **asdict(placement),
         )
+        return stimulus, timing
 
     def _drift_check(self) -> None:
         limit = self.sections.validation.drift_check_deg

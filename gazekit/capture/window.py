@@ -57,6 +57,7 @@ class Window:
         self._surface = self._open()
         self._picture: tuple[pygame.Surface, tuple[int, int]] | None = None
         self._intervals: list[int] = []
+        self._swap_us = self._onset_swap_us = self._shown_from = 0
         self._frame_us = 1e6 / (pygame.display.get_current_refresh_rate() or _USUAL_HZ)
         self._last_flip: int | None = None
 
@@ -104,7 +105,14 @@ class Window:
         if self._section.photodiode:
             drawing.patch(self._surface)
         self._picture = None
-        return self._flip()
+        onset = self._flip()
+        self._onset_swap_us, self._shown_from = self._swap_us, len(self._intervals)
+        return onset
+
+    def picture_timing(self) -> tuple[int, int] | None:
+        """Return the frames missed while the picture was shown (over 1.5 frames), and how long its swap took, us."""
+        steps = np.array(self._intervals[self._shown_from :])
+        return int((steps > 1.5 * self._frame_us).sum()), self._onset_swap_us
 
     def show_target(self, x: float, y: float, dwell_ms: int) -> int:
         """Show a target that shrinks to a point in a third of the dwell time."""
@@ -277,8 +285,10 @@ class Window:
             left = self._frame_us - (self._tracker.now_us() - self._last_flip) - 1500
             if left > 0:
                 time.sleep(left / 1e6)
+        before = self._tracker.now_us()
         pygame.display.flip()
         now = self._tracker.now_us()
+        self._swap_us = now - before
         if pace and self._last_flip is not None:
             self._intervals.append(now - self._last_flip)
         self._last_flip = now

@@ -48,6 +48,21 @@ class Stimulus:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """When a picture was to be there and when it was; a row of the session's table ``timing``."""
+
+    event: ClassVar[str] = "timing"
+    image: str
+    order: int
+    intended_onset_us: int
+    onset_us: int
+    intended_offset_us: int
+    offset_us: int
+    frames_missed: int  # while it was shown
+    swap_us: int  # how long the swap that brought it took, to the stamp
+
+
+@dataclass(frozen=True)
 class Response:
     """The answer to a picture, by the picture's number in the plan."""
 
@@ -113,9 +128,11 @@ class StreamText:
     text: str
 
 
-Plain = Onset | Stimulus | Response | Message | Answer | StepDone
+Plain = Onset | Stimulus | Timing | Response | Message | Answer | StepDone
 Event = Plain | DisplayFacts | TrackerFacts | StreamText | Calibration | Validation
-_PLAIN: dict[str, type[Plain]] = {kind.event: kind for kind in (Onset, Stimulus, Response, Message, Answer, StepDone)}
+_PLAIN: dict[str, type[Plain]] = {
+    kind.event: kind for kind in (Onset, Stimulus, Timing, Response, Message, Answer, StepDone)
+}
 _FACTS: dict[str, type[DisplayFacts | TrackerFacts]] = {kind.event: kind for kind in (DisplayFacts, TrackerFacts)}
 
 

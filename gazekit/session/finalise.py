@@ -26,6 +26,7 @@ from gazekit.session.events import (
     Response,
     Stimulus,
     StreamText,
+    Timing,
     TrackerFacts,
     event_from_json,
     step_of,
@@ -35,6 +36,7 @@ from gazekit.session.model import (
     LEDGER_COLUMNS,
     MESSAGE_COLUMNS,
     STIMULUS_COLUMNS,
+    TIMING_COLUMNS,
     Calibration,
     Clock,
     Session,
@@ -102,6 +104,7 @@ class _Content:
 
     stimuli: list[Stimulus] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    timing: list[Timing] = field(default_factory=list)
     calibrations: list[Calibration] = field(default_factory=list)
     validations: list[Validation] = field(default_factory=list)
     texts: dict[str, list[StreamText]] = field(default_factory=dict)
@@ -240,6 +243,8 @@ def _take_event(content: _Content, event: Event) -> None:
                 replace(row, response=str(event.response)) if row.order == event.order else row
                 for row in content.stimuli
             ]
+        case Timing():
+            content.timing = [*(row for row in content.timing if row.order != event.order), event]
         case Message():
             content.messages.append(event)
         case Answer():
@@ -262,6 +267,8 @@ def _session(source: Journal, content: _Content, stamps: _Stamps) -> Session:
     sync = list(_blocks(source, "time_sync"))
     streams = {name: _table(rows, TEXT_COLUMNS) for name, rows in sorted(content.texts.items())}
     streams["gaps"] = pd.concat(stamps.gaps[1:] or stamps.gaps, ignore_index=True)
+    if content.timing:
+        streams["timing"] = _table(content.timing, TIMING_COLUMNS)
     if "plan" in header:
         streams["ledger"] = _ledger(header["plan"], content)
     session = Session(

@@ -216,3 +216,15 @@ def test_the_alarm_is_red_and_escape_is_heeded_after_the_device_has_answered(win
 def test_points_that_gave_no_data_are_shown_and_chosen(window: Window) -> None:
     press(" ")
     assert window.review(a_calibration(), 3, 3, [(0.1, 0.9)]) == [(0.1, 0.9)]
+
+
+def test_the_timing_of_every_picture_is_in_the_file(make_study: MakeStudy, tmp_path: Path) -> None:
+    session = open_session(record(read_study(make_study(pictures=3, duration=300)), "P01", tmp_path))
+    timing = session.streams["timing"]
+    assert timing["image"].tolist() == session.stimuli["image"].tolist()
+    assert timing["onset_us"].tolist() == session.stimuli["onset_us"].tolist()
+    assert timing["offset_us"].tolist() == session.stimuli["offset_us"].tolist()
+    assert (timing["intended_offset_us"] - timing["onset_us"] == 300_000).all()
+    assert (timing["onset_us"] - timing["intended_onset_us"] > -20_000).all()
+    assert (timing["frames_missed"] >= 0).all()
+    assert (timing["swap_us"] >= 0).all()
