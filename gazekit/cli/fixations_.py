@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gazekit.cli._recordings import screen_options
+
+if TYPE_CHECKING:
+    from gazekit.events.settings import Cut
 
 
 @click.command("fixations")
@@ -30,6 +34,12 @@ from gazekit.cli._recordings import screen_options
     metavar="NAME=VALUE",
     help="A detector's parameter (ms, degrees, deg/s), as min_fixation_ms=60; may be repeated.",
 )
+@click.option(
+    "--cut",
+    type=click.Choice(["keep", "drop-start", "drop"]),
+    help="Fixations that a picture's onset or offset cuts: keep, leave out those that went on from before, or all; "
+    "default: the study file's, else keep.",
+)
 @click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
 @screen_options
 @click.option(
@@ -46,6 +56,7 @@ def command(
     detector: str | None,
     eye: str | None,
     parameters: tuple[str, ...],
+    cut: Cut | None,
     study: Path | None,
     pixels: tuple[float, float] | None,
     screen_mm: tuple[float, float] | None,
@@ -96,11 +107,11 @@ def command(
     opened = each_session(others, "fixations", strict=strict, screen=screen) if others else ()
     for path, session, events in each_result(opened, lambda s: session_events(s, name, **values), strict=strict):
         recordings.append((f"{session.participant} {session.name}".strip(), events))
-        fixation_tables.append(join_fixations(session, events))
+        fixation_tables.append(join_fixations(session, events, cut or section.cut))
         saccade_tables.append(join_saccades(session, events))
         files[str(path)] = path
     table = pd.concat(fixation_tables, ignore_index=True)
-    made = {"detector": name, **values}
+    made = {"detector": name, **values} | ({"cut": cut or section.cut} if (cut or section.cut) != "keep" else {})
     write_table(table, out, provenance("gazekit.fixations/1", made, files))
     if saccades is not None:
         write_table(

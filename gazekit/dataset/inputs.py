@@ -123,7 +123,7 @@ def session_table(paths: Sequence[Path], section: FixationSection) -> pd.DataFra
     if not files:
         raise InputError(f"no session file (*.gaze.h5) in {', '.join(map(str, paths))}")
     tables = [
-        session_fixations(open_session(file), section.detector, **section.parameters)
+        session_fixations(open_session(file), section.detector, cut=section.cut, **section.parameters)
         for file in track(files, "fixations", len(files))
     ]
     return pd.concat(tables, ignore_index=True)

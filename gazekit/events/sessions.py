@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.core.errors import unknown_name
 from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect, fixation_table
 from gazekit.events.saccades import SACCADE_COLUMNS, saccade_table
+from gazekit.events.settings import CUTS, Cut
 from gazekit.session.model import Session, Trial
 
 
@@ -52,7 +54,9 @@ def session_events(session: Session, detector: str = PICTURE_DETECTOR, **paramet
     return [TrialEvents(detect(t.recording, session.screen, detector, **parameters), t) for t in trials]
 
 
-def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
+def session_fixations(
+    session: Session, detector: str = PICTURE_DETECTOR, *, cut: Cut = "keep", **parameters: Any
+) -> pd.DataFrame:
     """Find the fixations on every picture of a session, with all `gazekit.core.tables.FIXATION_COLUMNS`.
 
     Each trial is detected by itself, so that no fixation reaches from one picture into the next (one that is cut by
@@ -65,6 +69,9 @@ def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **para
         As `gazekit.open_session` or `gazekit.import_recording` gives it.
     detector, **parameters
         As in `gazekit.detect_fixations`, with ``eye`` among the parameters.
+    cut : {"keep", "drop-start", "drop"}
+        What becomes of fixations that a picture's onset or offset (or a hole) cuts: they count like others, those that
+        went on from before are left out, or all that are cut are left out. So they do in maps made of the table.
 
     Returns
     -------
@@ -81,7 +88,7 @@ def session_fixations(session: Session, detector: str = PICTURE_DETECTOR, **para
     >>> session_fixations(Session("P01", screen, gaze))[["participant", "x_px", "y_px"]].values.tolist()
     [['P01', 960.0, 540.0]]
     """
-    return join_fixations(session, session_events(session, detector, **parameters))
+    return join_fixations(session, session_events(session, detector, **parameters), cut)
 
 
 def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> pd.DataFrame:
@@ -92,9 +99,14 @@ def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **param
     return join_saccades(session, session_events(session, detector, **parameters))
 
 
-def join_fixations(session: Session, events: list[TrialEvents]) -> pd.DataFrame:
-    """Return the fixations of all pictures as one table."""
+def join_fixations(session: Session, events: list[TrialEvents], cut: Cut = "keep") -> pd.DataFrame:
+    """Return the fixations of all pictures as one table, without those that are cut if asked for."""
+    if cut not in CUTS:
+        raise unknown_name("way to treat cut fixations", cut, CUTS)
     table = pd.concat([part.fixations for part in events], ignore_index=True).assign(participant=session.participant)
+    if cut != "keep":
+        gone = table["cut_start"] | table["cut_end"] if cut == "drop" else table["cut_start"]
+        table = table[~gone.astype(bool)].reset_index(drop=True)
     return table[list(FIXATION_COLUMNS)]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import Field, PositiveFloat
 
 from gazekit.core.config import Section
+
+Cut = Literal["keep", "drop-start", "drop"]
+CUTS: tuple[str, ...] = get_args(Cut)
 
 
 class FixationSection(Section):
@@ -14,6 +17,7 @@ class FixationSection(Section):
 
     detector: str = "adaptive"
     parameters: dict[str, Any] = {}
+    cut: Cut = "keep"
 
 
 class QualitySection(Section):

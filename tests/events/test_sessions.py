@@ -123,3 +123,25 @@ def test_a_plug_in_brings_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (label_samples(recording, SCREEN, "whole", label=4) == 4).all()
     with pytest.raises(InputError, match="'broken' of the plug-in gazekit_plugin_for_test:no_such cannot be loaded"):
         detect_fixations(recording, SCREEN, "broken")
+
+
+def test_fixations_that_a_picture_cuts_say_so_and_count_as_asked(tmp_path: Path) -> None:
+    """A look that begins before a.jpg and ends in it, one inside, one that goes on into b.jpg."""
+    session = on_two_pictures()
+    place = np.select([np.arange(2000) < 300, np.arange(2000) < 700], [900.0, 1000.0], 1200.0)
+    recording = GazeRecording.from_pixels(np.arange(2000) * 1000, place, np.full(2000, 512.0), SCREEN)
+    session = Session("P", SCREEN, recording, stimuli=session.stimuli)
+    for detector in ("adaptive", "ivt"):
+        table = session_fixations(session, detector)
+        assert table["cut_start"].tolist() == [True, False, False, True]
+        assert table["cut_end"].tolist() == [False, False, True, True]
+        assert len(session_fixations(session, detector, cut="drop-start")) == 2
+        assert session_fixations(session, detector, cut="drop")["x_px"].round().tolist() == [1000.0]
+    with pytest.raises(InputError, match="unknown way to treat cut fixations 'dorp'; did you mean drop"):
+        session_fixations(session, cut="dorp")  # type: ignore[arg-type]
+    write_session(session, tmp_path / "p.gaze.h5")
+    out = tmp_path / "f.csv"
+    arguments = [str(tmp_path / "p.gaze.h5"), "--out", str(out), "--cut", "drop"]
+    assert CliRunner().invoke(command, arguments, standalone_mode=False).exception is None
+    assert len(pd.read_csv(out)) == 1
+    assert json.loads((tmp_path / "f.csv.json").read_text())["parameters"]["cut"] == "drop"
