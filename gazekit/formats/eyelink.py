@@ -94,7 +94,7 @@ def screen_of(coords: re.Match[str] | None) -> tuple[tuple[float, float], dict[s
 def _pixels(first: float, last: float) -> float:
     """Count the pixels between two coordinates; some experiments give the number of pixels for the last one."""
     size = round(last - first) + 1.0
-    return size - 1 if size % 2 and not (size - 1) % 8 else size
+    return size - size % 2  # no screen has an odd number
 
 
 def note_message(time_us: int, text: str, draft: Draft) -> bool:

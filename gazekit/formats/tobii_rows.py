@@ -235,13 +235,15 @@ class Recording:
 def _is_sample(batch: Batch, layout: Layout) -> Bools:
     if layout.sensor in batch:
         return batch.equal(layout.sensor, "Eye Tracker")
-    if layout.movement in batch and not any(name in batch for name in layout.validity.values()):
-        return batch.codes(layout.movement)[0] >= 0  # lost samples are EyesNotFound
     sample = np.zeros(len(batch), dtype=bool)
     for name in [*layout.gaze["left"], *layout.gaze["right"], *layout.mean_gaze]:
         sample |= np.isfinite(batch.numbers(name))
     for name in layout.validity.values():
         sample |= batch.codes(name)[0] >= 0
+    if not any(name in batch for name in layout.validity.values()):
+        # lost samples have a movement alone; rows of glasses' other sensors repeat the movement that goes on
+        lost = batch.equal(layout.movement, "EyesNotFound")
+        sample |= lost if "scene video" in layout.unit else batch.codes(layout.movement)[0] >= 0
     return sample
 
 
@@ -276,6 +278,9 @@ def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str
         yield (people[w] if w >= 0 else "", recordings[r] if r >= 0 else ""), batch.where(rows)
 
 
+_BACK = 10  # steps: less is a clock's jitter
+
+
 @dataclass
 class _Runs:
     """Recordings that have no names: a new one begins where time starts anew."""
@@ -287,7 +292,9 @@ class _Runs:
         """Part the rows of a batch by recording."""
         time = batch.numbers(layout.time)
         known = np.flatnonzero(np.isfinite(time) & _is_sample(batch, layout))
-        back = known[np.diff(time[known], prepend=self.last) < 0]
+        steps = np.diff(time[known], prepend=self.last)
+        forward = steps[np.isfinite(steps) & (steps > 0)]
+        back = known[steps < (-_BACK * np.median(forward) if len(forward) else 0)]
         if len(known):
             self.last = time[known[-1]]
         numbers = self.number + np.searchsorted(back, np.arange(len(batch)), side="right")

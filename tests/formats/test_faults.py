@@ -58,6 +58,14 @@ def test_picture_without_an_end_ends_when_the_next_comes(tmp_path: Path) -> None
     assert session.stimuli["offset_us"].tolist() == [10_401_000, 10_700_000]
 
 
+@pytest.mark.parametrize(
+    ("last", "size"), [("1366 768", 1366), ("1680 1050", 1680), ("1023 767", 1024), ("800 600", 800)]
+)
+def test_screens_of_other_sizes(tmp_path: Path, last: str, size: int) -> None:
+    session = import_recording(asc(tmp_path / "a.asc", still(10000, 9), coords=f"0 0 {last}"), screen=MM)
+    assert session.screen.width_px == size
+
+
 @pytest.mark.parametrize("coords", ["0 0 1920 1080", "0.00 0.00 1919.00 1079.00"])
 @pytest.mark.parametrize("given", [{}, {"width_px": 1920, "height_px": 1080}], ids=["from the file", "given"])
 def test_screen_of_gaze_coords(tmp_path: Path, coords: str, given: dict[str, float]) -> None:
@@ -114,6 +122,22 @@ def test_recordings_without_names_are_parted_where_time_starts_anew(tmp_path: Pa
     with pytest.raises(InputError, match="2 recordings"):
         import_recording(path, screen=SCREEN)
     assert len(import_recording(path, screen=SCREEN, recording="recording 2").recording) == 40
+
+
+def test_clock_that_jitters_is_one_recording(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[8333 * n - (9000 if n == 30 else 0), 900, 500, 905, 500] for n in range(60)]
+    session = import_recording(prolab(tmp_path / "a.tsv", ["Recording timestamp", *GAZE], rows), screen=SCREEN)
+    assert len(session.recording) == 60
+    assert "time runs back 1 time" in session.provenance["account"]["doubts"]
+
+
+def test_rows_of_glasses_other_sensors_are_no_samples(tmp_path: Path) -> None:
+    header = ["Recording timestamp [μs]", "Gaze point X [MCS px]", "Gaze point Y [MCS px]", "Eye movement type"]
+    rows: list[list[object]] = []
+    for n in range(10):
+        rows += [[20_000 * n, 960, 540, "Fixation"], [20_000 * n + 5000, "", "", "Fixation"]]
+    rows.append([200_000, "", "", "EyesNotFound"])
+    assert len(import_recording(prolab(tmp_path / "a.tsv", header, rows), screen=SCREEN).recording) == 11
 
 
 def test_export_without_gaze_says_which_columns_to_tick(tmp_path: Path) -> None:
