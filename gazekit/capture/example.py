@@ -73,4 +73,11 @@ share = 0.7                   # of the map's mass; with share_of = "area" of the
 # out = "study.dataset.h5"
 # sessions = ["sessions"]
 # ratings = "ratings.csv"     # image, c1 .. cK; or rater, image, score, with scale = 10
+
+# [bids]                      # gazekit export and gazekit publish say of the data set:
+# authors = ["First Author", "Second Author"]
+# licence = "CC-BY-4.0"
+# task_description = "Free viewing of photographs"
+# instructions = "Look at the pictures."
+# institution = "University"
 """
