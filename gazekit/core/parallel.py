@@ -109,6 +109,20 @@ def _single_threads() -> Iterator[None]:
         os.environ |= {} if before is None else {BLAS_THREADS: before}
 
 
+@contextmanager
+def _single_threaded_blas() -> Iterator[None]:
+    """Have processes that start now multiply matrices in one thread: those of several processes wait for each other."""
+    before = os.environ.get("OPENBLAS_NUM_THREADS")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OPENBLAS_NUM_THREADS"]
+        else:
+            os.environ["OPENBLAS_NUM_THREADS"] = before
+
+
 def _settle() -> None:
     import cv2
 
