@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
+from gazekit.attention.differences import difference_picture, difference_table
 from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
@@ -59,6 +60,8 @@ class Options:
         See `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
     window : TimeWindow, optional
         Only the fixations of this time.
+    normalise : {"none", "person"}
+        ``person``: everybody counts alike, however long they looked.
     """
 
     mask: Kept = "rectangle"
@@ -74,6 +77,7 @@ class Options:
     soft_px: float = 0.0
     remove: bool = False
     window: TimeWindow | None = None
+    normalise: Literal["none", "person"] = "none"
 
     def __post_init__(self) -> None:
         check_look(self.fill, self.soft_px)
@@ -99,12 +103,16 @@ class Extras:
         ``scanpaths.csv``: how alike people's scanpaths are (`scanpath_table`).
     judge : sequence of Path
         ``worth.csv``: what the maps in these folders are worth in viewers (`Panel.worth`).
+    differences : int
+        ``differences.csv``, ``differences/*.png``: so many permutations of people between two groups
+        (`gazekit.attention.differences`).
     """
 
     resamples: int = 0
     growth: bool = False
     scanpaths: bool = False
     judge: tuple[Path, ...] = ()
+    differences: int = 0
 
 
 def write_attention(
@@ -158,7 +166,14 @@ def write_attention(
     if options.window is not None:
         fixations = options.window.chosen(fixations)
     sizes, faults = _sizes(fixations, pictures)
-    looks = viewings(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px, weight=options.weight)
+    looks = viewings(
+        fixations,
+        sizes,
+        sigma_deg=options.sigma_deg,
+        sigma_px=options.sigma_px,
+        weight=options.weight,
+        alike=options.normalise == "person",
+    )
     beside = {p.image: int((~looks[p.image].counted).sum()) for p in pictures if p.image in looks}
     total = sum(len(viewing.x) for viewing in looks.values())
     faults += [(p.image, _nobody(beside.get(p.image, 0))) for p in pictures if p.image in sizes and not _seen(looks, p)]
@@ -217,6 +232,14 @@ def _write_extras(
         write_table(table, out / "growth.csv", origin)
     if extras.scanpaths:
         write_table(scanpath_table(several), out / "scanpaths.csv", origin)
+    if extras.differences:
+        if isinstance(options.by, str):
+            raise InputError("differences are between two groups of people: give them (--groups)")
+        table, found = difference_table(several, options.by, permutations=extras.differences)
+        peak, names = max(float(np.abs(one.difference).max()) for one in found.values()), file_names(found)
+        for image, one in found.items():
+            write_picture(out / "differences" / f"{names[image]}.png", difference_picture(one, peak))
+        write_table(table, out / "differences.csv", origin)
     if extras.judge:
         viewers, rows = panel(several), []
         for folder in extras.judge:

@@ -42,6 +42,8 @@ class Viewing:
         Sigma of the Gaussian of its maps, pixels of the picture.
     weight : {"duration", "count"}
         What a fixation weighs in the map.
+    alike : bool
+        Whether every person counts alike: a fixation weighs its share of all that the person looked at in the picture.
     """
 
     image: str
@@ -53,6 +55,17 @@ class Viewing:
     people: list[str]
     sigma_px: float
     weight: Weight = "duration"
+    alike: bool = False
+
+    @property
+    def weights(self) -> Floats:
+        """What each fixation weighs in the map, (n,)."""
+        weights = self.duration_ms.astype(np.float64) if self.weight == "duration" else np.ones(len(self.x))
+        if not self.alike:
+            return weights
+        on = self.inside & (weights > 0)
+        totals = np.bincount(self.viewer[on], weights[on], minlength=len(self.people))[self.viewer]
+        return np.divide(weights, totals, out=np.zeros_like(weights), where=totals > 0)
 
     @property
     def participants(self) -> list[str]:
@@ -73,8 +86,7 @@ class Viewing:
     @property
     def counted(self) -> Bools:
         """Which fixations count in the map: those on the picture that have a weight, (n,)."""
-        weight = self.duration_ms if self.weight == "duration" else np.ones(len(self.x))
-        return np.asarray(self.inside & (weight > 0))
+        return np.asarray(self.inside & (self.weights > 0))
 
     def of(self, *participants: str) -> Viewing:
         """Return the fixations of some participants only."""
@@ -86,13 +98,11 @@ class Viewing:
 
     def map(self) -> Map:
         """Return the attention map, float32 (height, width), sum 1."""
-        weight = self.duration_ms if self.weight == "duration" else None
-        return attention_map(self.x, self.y, weight, size=self.size, sigma_px=self.sigma_px)
+        return attention_map(self.x, self.y, self.weights, size=self.size, sigma_px=self.sigma_px)
 
     def unscaled_map(self) -> Floats:
         """Return the sum of its weighted Gaussians, (height, width): maps of people add up to everybody's."""
-        weight = self.duration_ms if self.weight == "duration" else None
-        return summed_gaussians(self.x, self.y, weight, self.size, self.sigma_px)
+        return summed_gaussians(self.x, self.y, self.weights, self.size, self.sigma_px)
 
     def scaled(self, longest: int) -> Viewing:
         """Return the fixations on the picture made smaller until its longer side has ``longest`` pixels."""
@@ -126,6 +136,7 @@ def viewings(
     sigma_deg: float = 1.0,
     sigma_px: float | None = None,
     weight: Weight = "duration",
+    alike: bool = False,
 ) -> dict[str, Viewing]:
     """Return what people looked at on every picture, by image id.
 
@@ -143,6 +154,8 @@ def viewings(
         Sigma in picture pixels instead, the same for all pictures.
     weight : {"duration", "count"}
         What a fixation weighs.
+    alike : bool
+        Whether every person counts alike, however long or often they looked.
 
     Returns
     -------
@@ -191,7 +204,16 @@ def viewings(
     for image, start, end in zip(map(str, images), ends, ends[1:], strict=False):
         size, rows = (0, 0) if sizes is None else (int(sizes[image][0]), int(sizes[image][1])), slice(start, end)
         looks[image] = Viewing(
-            image, size, x[rows], y[rows], duration[rows], viewer[rows], people, float(np.float32(sigma[image])), weight
+            image,
+            size,
+            x[rows],
+            y[rows],
+            duration[rows],
+            viewer[rows],
+            people,
+            float(np.float32(sigma[image])),
+            weight,
+            alike,
         )
     return looks
 

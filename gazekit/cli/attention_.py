@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gazekit.attention.export import Options
     from gazekit.pictures import Picture
 
+EXTRAS = ("resamples", "growth", "scanpaths", "judge", "differences")
 MANY = 50  # pictures for which processes are worth their start
 MOST_OFF = 0.1  # share of fixations off the pictures that is passed over without a warning
 
@@ -37,6 +38,7 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--sigma-deg", type=click.FloatRange(0, min_open=True), help="Sigma of the maps in degrees.  [1]")
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma in picture pixels instead.")
 @click.option("--weight", type=click.Choice(["duration", "count"]), help="What a fixation weighs.  [duration]")
+@click.option("--normalise", type=click.Choice(["none", "person"]), help="person: all count alike.  [none]")
 @click.option("--by", type=click.Choice(["everyone", "participant", "leave-one-out"]), default="everyone",
               show_default=True, help="Whose maps.")  # fmt: skip
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
@@ -52,6 +54,8 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
               "many viewers would do (uncertainty.csv, certainty, viewers.csv).  [none]")  # fmt: skip
 @click.option("--growth", is_flag=True, help="How much the first fixations hold (growth.csv).")
 @click.option("--scanpaths", is_flag=True, help="How alike people's scanpaths are (scanpaths.csv).")
+@click.option("--differences", type=click.IntRange(0), default=0, metavar="N", help="Where two --groups differ: "
+              "clusters, N permutations (differences.csv).  [none]")  # fmt: skip
 @click.option("--judge", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER",
               help="Maps as PNG, one a picture: what they are worth in viewers (worth.csv); repeat.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [the cores, from 50 pictures on]")
@@ -86,7 +90,8 @@ def command(
     from gazekit.core.tables import read_table
 
     sizes = screen_sizes(None, *(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")))  # type: ignore[arg-type]
-    extras = Extras(**{name: choices.pop(name) for name in ("resamples", "growth", "scanpaths", "judge")})  # type: ignore[arg-type]
+    wanted: dict[str, Any] = {name: choices.pop(name) for name in EXTRAS}
+    extras = Extras(**wanted)
     pictures, options, inputs = _inputs(choices)
     table = makers_fixations(fixations, sizes)
     table = _table(fixations, rename, one_based) if table is None else table

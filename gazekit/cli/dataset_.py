@@ -146,3 +146,29 @@ def plot(path: Path, out: Path, scheme: str) -> None:
     dataset = open_dataset(path)
     click.echo(plot_scores(dataset, out / "scores.png", scheme))
     click.echo(plot_samples(dataset, out / "samples.png"))
+
+
+@command.command()
+@click.argument("path", type=HERE)
+@masked_look
+@click.option("--size", type=click.IntRange(8), help="Side of the square that a network sees, px.  [the pictures' own]")
+@selection
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def detail(path: Path, fill: str, soft_px: float, size: int | None, as_json: bool, **asked: Any) -> None:
+    """Show how much area, detail, contrast and colour each condition leaves of the pictures, as a share of the whole.
+
+    A fill such as blur or foveated leaves detail outside of a mask: what is not removed is seen here.
+
+    \b
+    Example:  gazekit dataset detail photos.dataset.h5 --fill foveated --size 224
+    """
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.detail import detail_table
+
+    data = open_dataset(path)
+    rows = [i for i in chosen(data, **asked).tolist() if data.viewers[i]]
+    table = detail_table(data, rows, fill=fill, soft_px=soft_px, size=size)
+    if as_json:
+        click.echo(table.to_json(orient="records"))
+    else:
+        click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.3f}"))

@@ -310,6 +310,10 @@ class Dataset:
         """Return True where the picture is kept, (height, width)."""
         return self._mask(i, condition, self.size(i))
 
+    def mask_at(self, i: int, condition: str, size: tuple[int, int]) -> Mask:
+        """Return the mask at a (height, width), as `read` lays it over the picture."""
+        return self._mask(i, condition, size)
+
     def masks(self, condition: str) -> Rectangles | Regions:
         """Return the masks of a condition for all pictures, as they are stored."""
         if condition in self._extra:

@@ -28,6 +28,11 @@ _REMOVED = (
     "{name} keeps all the rest of the picture, which is of another area: a difference between it and human attention "
     "can come from that alone."
 )
+_COARSE = (
+    "Outside of masks stands the fill {fill}, which makes the picture coarse and does not take it away: some of it can "
+    "still be seen, of what is called removed as well (gazekit dataset detail says how much)."
+)
+TAKES_AWAY = ("black", "mean")  # fills that leave nothing
 _BOUNDS = (
     "Floors are what the same metric reaches without looking at a picture. Ceilings are half of the raters as a "
     "prediction of the other half, and the correlation that the true means would have with the means of so few raters "
@@ -71,6 +76,9 @@ def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[st
     if names - {references()[0], *outside}:
         text.append(_SAME_AREA)
     text += [_REMOVED.format(name=condition(name)) for name in outside]
+    fill = str(_flat(comparison.config.get("recipe", {})).get("fill", TAKES_AWAY[0]))
+    if fill not in TAKES_AWAY:
+        text.append(_COARSE.format(fill=fill))
     return [" ".join(text)]
 
 

@@ -1,0 +1,208 @@
+"""Where two groups of people look differently: maps of differences, tested by clusters and permutations of people.
+
+Maris and Oostenveld 2007: t is computed for every pixel, neighbours above a threshold form clusters, and a cluster's
+summed t is compared with the largest that arises when people change groups at random. One test for each picture, which
+holds its level over all of its pixels; p is corrected by Holm's method over pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from gazekit.attention.viewings import Viewing
+from gazekit.core.errors import InputError
+from gazekit.core.progress import track
+from gazekit.core.types import Bools, Floats, Map, Mask
+
+LONGEST = 100  # pixels of the longer side of the maps that are compared
+_FEWEST = 3  # people in a group
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Pixels where one group looked more.
+
+    Attributes
+    ----------
+    mask : ndarray of bool
+        Its pixels, on the small map.
+    mass : float
+        Sum of t; positive where the first group looked more.
+    p : float
+        How often so large a cluster arises when people change groups at random.
+    """
+
+    mask: Mask
+    mass: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The difference of two groups' mean maps of a picture, and its clusters, the largest first.
+
+    Attributes
+    ----------
+    difference : ndarray of float32
+        Of the mean densities, first less second group, on the small map.
+    t : ndarray of float32
+        For every pixel.
+    clusters : list of Cluster
+        With their p, uncorrected for the number of pictures.
+    people : tuple of int
+        In the two groups.
+    """
+
+    difference: Map
+    t: Map
+    clusters: list[Cluster]
+    people: tuple[int, int]
+
+
+def group_difference(
+    look: Viewing, groups: Mapping[str, str], *, permutations: int = 499, alpha: float = 0.05, seed: int = 0
+) -> Difference:
+    """Compare where two groups of people looked in a picture; every person counts alike.
+
+    Parameters
+    ----------
+    look : Viewing
+        What people looked at in the picture.
+    groups : mapping
+        Participant to group; two groups, others are left out. The first one by name is the first.
+    permutations, seed : int
+        How often people change groups at random.
+    alpha : float
+        Of the threshold above which pixels form clusters, two-sided.
+
+    Raises
+    ------
+    InputError
+        Not two groups of three people or more who looked at the picture.
+    """
+    small = look.scaled(LONGEST)
+    people = [name for name in small.participants if name in groups]
+    names = sorted(set(groups.values()))
+    first = np.array([groups[name] == names[0] for name in people], dtype=bool)
+    sizes = int(first.sum()), int((~first).sum())
+    if len(names) != 2 or min(sizes) < _FEWEST:
+        raise InputError(
+            f"{look.image}: two groups of {_FEWEST} people or more are compared; found {len(names)} groups of "
+            f"{sizes[0]} and {sizes[1]} who looked at it"
+        )
+    maps = np.array([small.of(name).map().astype(np.float64).ravel() for name in people])
+    threshold = float(stats.t.ppf(1 - alpha / 2, len(people) - 2))
+    t = _t_map(maps, first)
+    found = _clusters(t.reshape(small.size), threshold)
+    rng = np.random.default_rng(seed)
+    largest = np.array([_largest(_t_map(maps, rng.permutation(first)).reshape(small.size), threshold)
+                        for _ in range(permutations)])  # fmt: skip
+    clusters = [
+        Cluster(mask, mass, float((1 + (largest >= abs(mass) - 1e-9).sum()) / (1 + permutations)))
+        for mask, mass in found
+    ]
+    difference = (maps[first].mean(axis=0) - maps[~first].mean(axis=0)).reshape(small.size)
+    return Difference(difference.astype(np.float32), t.reshape(small.size).astype(np.float32), clusters, sizes)
+
+
+def difference_table(
+    looks: Mapping[str, Viewing], groups: Mapping[str, str], *, permutations: int = 499, seed: int = 0
+) -> tuple[pd.DataFrame, dict[str, Difference]]:
+    """Compare two groups on every picture that enough of both looked at.
+
+    Returns
+    -------
+    DataFrame
+        A row a picture: ``people_1``, ``people_2``, ``p`` of its largest cluster, ``p_holm`` over pictures, ``more``
+        (the group that looked more there), ``area`` (share of the picture) and its ``top``, ``left``, ``bottom``,
+        ``right`` in pixels.
+    dict
+        Image id to `Difference`.
+
+    Raises
+    ------
+    InputError
+        No picture that three people or more of either group looked at.
+    """
+    names, found, rows, faults = sorted(set(groups.values())), {}, [], []
+    for image, look in track(looks.items(), "differences", len(looks)):
+        try:
+            found[image] = group_difference(look, groups, permutations=permutations, seed=seed)
+        except InputError as error:
+            faults.append(str(error))
+            continue
+        rows.append({"image": image} | _row(found[image], look, names))
+    if not rows:
+        raise InputError(f"no picture can be compared between groups; the first: {faults[0] if faults else 'none'}")
+    table = pd.DataFrame(rows)
+    order = np.argsort(table["p"].to_numpy(), kind="stable")
+    steps = np.maximum.accumulate(table["p"].to_numpy()[order] * np.arange(len(order), 0, -1))
+    table.insert(4, "p_holm", pd.Series(np.minimum(steps, 1.0), index=table.index[order]))
+    return table, found
+
+
+def difference_picture(found: Difference, peak: float, *, level: float = 0.05) -> np.ndarray:
+    """Draw a difference: red where the first group looked more, blue the second, sure clusters outlined.
+
+    Parameters
+    ----------
+    found : Difference
+        Of a picture.
+    peak : float
+        The difference that has full colour: one for all pictures, so that they share a scale.
+    level : float
+        Of p.
+    """
+    share = np.clip(found.difference / peak, -1, 1)[..., None]
+    warm, cold, white = (np.array(colour, dtype=np.float32) for colour in ((178, 24, 43), (33, 102, 172), (247,) * 3))
+    rgb = np.where(share > 0, white + share * (warm - white), white - share * (cold - white)).round().astype(np.uint8)
+    for cluster in found.clusters:
+        if cluster.p <= level:
+            lines, _ = cv2.findContours(cluster.mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+            cv2.drawContours(rgb, lines, -1, (0, 0, 0), 1)
+    return np.asarray(rgb)
+
+
+def _row(found: Difference, look: Viewing, names: list[str]) -> dict[str, object]:
+    row: dict[str, object] = {"people_1": found.people[0], "people_2": found.people[1]}
+    if not found.clusters:
+        return row | {"p": 1.0, "more": "", "area": 0.0, "top": 0, "left": 0, "bottom": 0, "right": 0}
+    cluster = found.clusters[0]
+    rows, columns = np.flatnonzero(cluster.mask.any(axis=1)), np.flatnonzero(cluster.mask.any(axis=0))
+    down, across = (whole / small for whole, small in zip(look.size, cluster.mask.shape, strict=True))
+    box = rows[0] * down, columns[0] * across, (rows[-1] + 1) * down, (columns[-1] + 1) * across
+    edges = dict(zip(("top", "left", "bottom", "right"), (round(float(edge)) for edge in box), strict=True))
+    more = names[0] if cluster.mass > 0 else names[1]
+    return row | {"p": cluster.p, "more": more, "area": float(cluster.mask.mean())} | edges
+
+
+def _t_map(maps: Floats, first: Bools) -> Floats:
+    """Compute Student's t for every pixel, of two groups of one variance; 0 where nobody looked."""
+    one, two = maps[first], maps[~first]
+    pooled = (one.var(axis=0) * len(one) + two.var(axis=0) * len(two)) / (len(maps) - 2)
+    error = np.sqrt(pooled * (1 / len(one) + 1 / len(two)))
+    difference = one.mean(axis=0) - two.mean(axis=0)
+    return np.asarray(np.divide(difference, error, out=np.zeros_like(difference), where=error > 0))
+
+
+def _clusters(t: Floats, threshold: float) -> list[tuple[Mask, float]]:
+    """Find connected pixels above the threshold, of either sign, with their summed t; the largest first."""
+    found = []
+    for sign in (1, -1):
+        count, labels = cv2.connectedComponents((sign * t > threshold).astype(np.uint8), connectivity=8)
+        found += [(labels == k, float(t[labels == k].sum())) for k in range(1, count)]
+    return sorted(found, key=lambda cluster: -abs(cluster[1]))
+
+
+def _largest(t: Floats, threshold: float) -> float:
+    masses = [0.0]
+    for sign in (1, -1):
+        count, labels = cv2.connectedComponents((sign * t > threshold).astype(np.uint8), connectivity=8)
+        masses += np.abs(np.bincount(labels.ravel(), weights=t.ravel(), minlength=count)[1:]).tolist()
+    return max(masses)
