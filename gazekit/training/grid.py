@@ -6,14 +6,11 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -443,7 +440,10 @@ def _run(todo: Sequence[Job], jobs: int, scheduler: str | None, team: Team) -> N
         for job in todo:
             train_run(job, team)
         return
-    with _executor(min(jobs, max(1, len(todo))), scheduler) as executor:
+    from gazekit.core.parallel import dask_executor, process_pool
+
+    count = min(jobs, max(1, len(todo)))
+    with dask_executor(scheduler) if scheduler is not None else process_pool(count) as executor:
         _run_beside(executor, list(todo))
 
 
@@ -463,25 +463,3 @@ def _run_beside(executor: Executor, waiting: list[Job]) -> None:
 
 def _ready(job: Job) -> bool:
     return job.run.condition not in networks() or replace(job.run, condition="original").done(job.out)
-
-
-@contextmanager
-def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
-    if scheduler is not None:
-        from gazekit.core.parallel import dask_executor
-
-        with dask_executor(scheduler) as executor:
-            yield executor
-        return
-    executor = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_end_with_parent)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent ends: it would wait for work for ever."""
-    parent = parent_process()
-    if parent is not None:
-        Thread(target=lambda: (wait_for([parent.sentinel]), os._exit(1)), daemon=True).start()
