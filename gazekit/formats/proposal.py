@@ -133,7 +133,7 @@ def _as_numbers(column: pd.Series, comma: bool) -> pd.Series:
 
 def _words(name: str) -> list[str]:
     """Split a name into words: at signs, and where small letters meet capitals."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return [word for word in re.split(r"[^A-Za-z0-9μµ]+", spaced.lower()) if word]
 
 
@@ -333,10 +333,10 @@ def _propose_texts(table: pd.DataFrame, proposal: Proposal) -> None:
     for kind, words in _KINDS.items():
         for name in map(str, table.columns):
             if any(word in words for word in _words(name)) and not {"x", "y"} & set(_words(name)):
-                distinct = table[name].nunique()
+                distinct = table[name][table[name] != ""].nunique()
                 if name in _numbers(table) and kind != "participant":
                     continue
-                if distinct < max(2, len(table) / 3):
+                if 0 < distinct < max(2, len(table) / 3):
                     proposal.add(kind, "column", _toml(name), f"its name, and {distinct} different words")
                     break
 

@@ -115,3 +115,16 @@ def test_tables_that_are_no_gaze(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(FormatError, match=words):
         propose(tmp_path / "t.csv", tmp_path)
+
+
+def test_lines_before_the_header_and_sides_in_one_word(looks: np.ndarray, tmp_path: Path) -> None:
+    header = "Timestamp\tGazePointXLeft\tGazePointYLeft\tGazePointXRight\tGazePointYRight\tPupilSizeLeft\tTrigger"
+    places = [f"{1900 * x:.1f}\t{1000 * y:.1f}" for x, y in looks]
+    rows = [f"{16.667 * n:.3f}\t{place}\t{place}\t3.2\t" for n, place in enumerate(places)]
+    path = tmp_path / "table.txt"
+    path.write_text("\n".join(["Experiment 5", "Date: today", "", header, *rows]) + "\n")
+    plan = read_mapping(propose(path, tmp_path, SIZES)[0])
+    assert plan.table.skip_rows == 3
+    assert plan.right is not None
+    assert (plan.left.x if plan.left else "", plan.right.x) == ("GazePointXLeft", "GazePointXRight")
+    assert plan.message is None
