@@ -38,6 +38,7 @@ class Behaviour:
     load_ms: int | None = None
     shown_w: int | None = None
     shown_h: int | None = None
+    exposed_ms: int | None = None
 
 
 def make_plan(section: SurveySection, rng: random.Random) -> str:

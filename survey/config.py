@@ -93,6 +93,8 @@ class SurveySection(Section):
     webhook: str = ""  # address that is told when every picture has its ratings
     repeats: int = Field(default=3, ge=0)
     attention_checks: int = Field(default=2, ge=0)
+    exposure_ms: int | None = Field(default=None, ge=20, le=60_000)  # how long a picture is shown; else all the time
+    fixation_ms: int = Field(default=500, ge=0, le=10_000)  # a cross before a timed picture; a mask follows it
     hold_minutes: float = Field(default=15.0, gt=0)
     consent: str = CONSENT
     consent_version: str = Field(default="1", min_length=1, max_length=30)

@@ -32,9 +32,10 @@ RATING_COLUMNS = (
     "shown_w",  # size of the picture on the page, CSS pixels
     "shown_h",
     "changes",  # how often the rater took the rating back
+    "exposed_ms",  # how long a timed picture was on the screen
 )
 WHOLE = ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs", "server_ms", "load_ms", "shown_w",
-         "shown_h", "changes")  # fmt: skip
+         "shown_h", "changes", "exposed_ms")  # fmt: skip
 LATER = RATING_COLUMNS[RATING_COLUMNS.index("server_ms") :]
 STORED = ("done", "spare", "excluded")
 

@@ -105,6 +105,7 @@ slot = Table(
     Column("shown_w", Integer),  # size of the picture on the page, CSS pixels
     Column("shown_h", Integer),
     Column("changes", Integer),  # how often the rating was taken back
+    Column("exposed_ms", Integer),  # how long a timed picture was on the screen, by the browser
     UniqueConstraint("rater_id", "place"),
     UniqueConstraint("image_id", "rater_id", "occasion"),
     Index("slot_expiry", "state", "expires"),
@@ -150,7 +151,7 @@ def _add(connection: Connection, table: Table, *names: str) -> None:
 def _keep_what_was_seen(connection: Connection) -> None:
     _add(connection, image, "sha256", "file_stamp", "withdrawn_at", "most", "practice")
     _add(connection, rater, "undone", "excluded_at", "excluded_why")
-    _add(connection, slot, "server_ms", "load_ms", "shown_w", "shown_h", "changes")
+    _add(connection, slot, "server_ms", "load_ms", "shown_w", "shown_h", "changes", "exposed_ms")
     event.create(connection)
     more_score.create(connection)
 

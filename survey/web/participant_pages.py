@@ -360,6 +360,7 @@ def _behaviour(slot_id: int, person: Row[Any]) -> Behaviour:
         load_ms=number(form.get("load_ms"), 0, 86_400_000),
         shown_w=number(form.get("shown_w"), 1, 100_000),
         shown_h=number(form.get("shown_h"), 1, 100_000),
+        exposed_ms=number(form.get("exposed_ms"), 1, 86_400_000),
     )
 
 

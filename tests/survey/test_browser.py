@@ -460,3 +460,33 @@ def test_several_questions_and_a_slider_without_a_start_value(
         assert middle.isin([5, 6]).all()
         assert len(middle) >= 1
         context.close()
+
+
+def test_a_timed_picture_is_shown_for_its_time_between_cross_and_mask(browser: Any, tmp_path: Path) -> None:
+    study = write_study(tmp_path, STUDY.replace("practice = 1", "practice = 1\nexposure_ms = 400\nfixation_ms = 300"))
+    with serving(study) as (url, _):
+        context = browser.new_context(**DESKTOP)
+        page = context.new_page()
+        page.add_init_script(
+            "window.seen = []; window.watch = () => { const stage = document.querySelector('.stage'); if (stage) {"
+            "const shown = document.getElementById('picture') || stage;"
+            "const state = stage.className + ' ' + getComputedStyle(shown).visibility;"
+            "const last = window.seen[window.seen.length - 1];"
+            "if (!last || last[0] !== state) window.seen.push([state, performance.now()]); }"
+            "requestAnimationFrame(window.watch); }; requestAnimationFrame(window.watch);"
+        )
+        agree(page, url)
+        page.locator("#rating button:enabled").wait_for()
+        states = page.evaluate("window.seen")
+        assert [state for state, _ in states if "waiting" not in state] == [
+            "stage fixating hidden", "stage visible", "stage masked hidden",
+        ]  # fmt: skip
+        choose(page, 5)
+        while asked(page):
+            choose(page, 5)
+        page.locator("#rating button:enabled").wait_for()
+        choose(page, 6)
+        mine = ratings_of(study.with_suffix(".survey.db"), pseudonym(page, url))
+        shown = mine[mine["kind"] != "check"]["exposed_ms"]
+        assert shown.between(385, 900).all()  # a busy machine drops frames; it never cuts one
+        context.close()

@@ -44,6 +44,31 @@
   };
   const go = () => { window.location.replace(form.dataset.next); };
 
+  // A cross, the picture for its time, a mask; counted in frames of the screen, which stand still while the tab is hidden.
+  const frame = () => new Promise(window.requestAnimationFrame);
+  const until = async (moment) => { while (performance.now() < moment) await frame(); };
+  const expose = async (fixation, exposure) => {
+    const stage = picture.parentElement;
+    const canvas = document.getElementById("mask");
+    const paint = canvas.getContext("2d");
+    for (let x = 0; x < canvas.width; x += 1) {
+      for (let y = 0; y < canvas.height; y += 1) {
+        paint.fillStyle = `hsl(${Math.floor(360 * Math.random())} 60% ${Math.floor(20 + 60 * Math.random())}%)`;
+        paint.fillRect(x, y, 1, 1);
+      }
+    }
+    stage.className = "stage fixating";
+    await until(performance.now() + fixation);
+    stage.className = "stage";
+    await frame();
+    const onset = performance.now();
+    await until(onset + exposure - 8); // half a frame early: a frame is never cut
+    stage.className = "stage masked";
+    await frame();
+    values.exposed_ms.value = Math.max(1, Math.round(performance.now() - onset));
+    return onset;
+  };
+
   const show = async () => {
     if (picture) {
       for (let k = 0; ; k += 1) {
@@ -64,10 +89,11 @@
         picture.src = `${picture.src.split("?")[0]}?again=${k + 1}`;
       }
     }
-    await new Promise(window.requestAnimationFrame);
+    await frame();
     say("");
     values.load_ms.value = Math.round(performance.now());
     start = performance.now();
+    if (form.dataset.exposure) start = await expose(Number(form.dataset.fixation), Number(form.dataset.exposure));
     ready = true;
     lock(false);
   };
