@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.fixtures.survey import client, make_client, study
+from tests.fixtures.survey import client, make_client, same_minute, study
 
-__all__ = ["client", "make_client", "study"]
+__all__ = ["client", "make_client", "same_minute", "study"]

@@ -292,14 +292,13 @@ def test_nothing_is_rated_before_it_is_seen(browser: Any, server: tuple[str, Pat
         "document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', code: 'Enter'}));"
         "next.click(); form.requestSubmit(); }; window.setInterval(press, 5);"
     )
-    slow_pictures(page, 0.4)
+    slow_pictures(page, 0.8)
     attempts = 0
-    for _ in range(6):
+    while attempts < 1000:
         page.goto(f"{url}/rate")
         page.locator("#rating button:enabled").wait_for()
         attempts += page.evaluate("window.attempts")
         assert page.locator("input[name=score]:checked").count() == 0
-    assert attempts > 100
     assert ratings_of(database, who).empty
     choose(page, 6)
     mine = ratings_of(database, who)

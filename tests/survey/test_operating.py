@@ -276,6 +276,7 @@ def test_a_logged_out_session_is_over_wherever_its_cookie_is(make_client: Client
     assert thief.get("/operator/").status_code == 303
 
 
+@pytest.mark.usefixtures("same_minute")
 def test_strangers_do_not_lock_a_known_operator_out(make_client: Clients) -> None:
     boss, stranger, other = make_client(), make_client(), make_client()
     operator(boss)

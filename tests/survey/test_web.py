@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -241,12 +240,6 @@ def test_the_survey_is_full_when_every_picture_is_taken(make_client: Clients) ->
     assert "Every picture has its ratings" in make_client().get("/").get_data(as_text=True)
     ratings = export_ratings(store_of(someone))
     assert ratings[ratings["kind"] == "main"].groupby("image").size().tolist() == [3] * 9
-
-
-@pytest.fixture
-def same_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that stands still for the limits: no minute begins between one request and the next."""
-    monkeypatch.setattr("survey.web.limits.time", SimpleNamespace(time=lambda: 0.0))
 
 
 @pytest.mark.usefixtures("same_minute")
