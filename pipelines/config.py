@@ -93,6 +93,8 @@ class TrainingSection(Section):
     jobs: PositiveInt = 1
     threads: PositiveInt | None = None
     scheme: str | None = None
+    cross_validate: int | None = Field(default=None, ge=3)
+    repeats: PositiveInt = 1
     scheduler: Address | None = None
     options: dict[str, Any] = {}
 
@@ -100,6 +102,14 @@ class TrainingSection(Section):
     def seed_list(self) -> list[int]:
         """All seeds."""
         return list(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+    @model_validator(mode="after")
+    def _one_way_of_splitting(self) -> TrainingSection:
+        if self.cross_validate is not None and self.scheme not in (None, "default"):
+            raise ValueError(f"cross_validate tests on every picture, and scheme = '{self.scheme}' on some; give one")
+        if self.cross_validate is None and self.repeats > 1:
+            raise ValueError("repeats deals the folds of cross_validate anew; give that as well")
+        return self
 
     @field_validator("seeds")
     @classmethod
@@ -109,16 +119,40 @@ class TrainingSection(Section):
         return value
 
 
+class ComparisonSection(Section):
+    """``[comparison]``: what is to be claimed, as the options of ``gazekit compare``."""
+
+    metric: str = "srcc"
+    primary_contrast: tuple[str, str] | None = None
+    pairs: list[tuple[str, str]] | None = None
+    margin: float | None = Field(default=None, gt=0)
+    difference: float | None = Field(default=None, gt=0)
+    alpha: float = Field(default=0.05, gt=0, lt=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        from gazekit.core.errors import unknown_name
+        from gazekit.stats.metrics import METRICS
+
+        if value not in METRICS:
+            raise ValueError(str(unknown_name("metric", value, METRICS)))
+        return value
+
+
 class Pipeline(Section):
     """A whole file."""
 
     pipeline: PipelineSection
     training: TrainingSection
+    comparison: ComparisonSection = ComparisonSection()
     dataset: DatasetOptions = DatasetOptions()
 
     @property
     def scheme(self) -> str:
         """The split that is trained and tested on."""
+        if self.training.cross_validate is not None:
+            return "default"
         return self.training.scheme or _SCHEMES[self.pipeline.kind]
 
     def study(self, base: Path) -> Study | None:

@@ -61,12 +61,15 @@ class Demo:
         Of the human attention map that the attended rectangle holds.
     seeds : int
         Trainings of every model and condition.
+    folds : int
+        Every picture is tested once, in so many folds; 0 for one test split.
     """
 
     pictures: int = 480
     participants: int = 12
     raters_per_picture: int = 12
     seeds: int = 3
+    folds: int = 0
     epochs: int = 12
     batch: int = 16
     lr: float = 3e-3
@@ -87,6 +90,8 @@ class Demo:
             faults.append(f"participants is {self.participants}; 2 or more are needed")
         if self.raters_per_picture < 10:
             faults.append(f"raters_per_picture is {self.raters_per_picture}; 10 or more are needed")
+        if self.folds != 0 and self.folds < 3:
+            faults.append(f"folds is {self.folds}; 3 or more are possible, or 0 for one split")
         if self.seeds < 1:
             faults.append(f"seeds is {self.seeds}; 1 or more is needed")
         if not 0 <= self.seed < 2**32:
@@ -170,7 +175,7 @@ def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
     made = [out / name for name in ("pictures.csv", "fixations.csv", "histograms.csv")]
     table, fixations, histograms = made
     dataset, trained = out / "demo.dataset.h5", out / "config.json"
-    training = _chosen(demo, "epochs", "batch", "lr", "size")
+    training = _chosen(demo, "epochs", "batch", "lr", "size", "folds")
     grid = {
         "models": demo.models,
         "conditions": demo.conditions,
@@ -338,6 +343,7 @@ def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
         models=demo.models,
         conditions=demo.conditions,
         seeds=demo.seeds,
+        cross_validate=demo.folds or None,
         size=demo.size,
         epochs=demo.epochs,
         batch=demo.batch,

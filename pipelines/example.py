@@ -47,7 +47,12 @@ models = [{models}]           # see: gazekit models
 conditions = [{conditions}]
 seeds = 3                     # trainings of every model and condition; or which: [0, 5, 9]
 jobs = 1                      # side by side
+# cross_validate = 10         # test every picture once, in so many folds, instead of on one split
 {scheme}
+
+# [comparison]                # see: gazekit compare --help
+# primary_contrast = ["human", "original"]   # tested before all others
+# margin = 0.05               # differences below it count as none
 
 [training.options]            # see: gazekit train --help
 epochs = 30

@@ -56,6 +56,9 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
     options = config.recipe_options(base)
     grid = {"models": training.models, "conditions": training.conditions, "seeds": training.seed_list}
     recipe = make_recipe(**options).result_options() | {"scheme": config.scheme}
+    if training.cross_validate is not None:
+        recipe |= {"cross_validate": training.cross_validate, "repeats": training.repeats}
+    claims = config.comparison.model_dump(exclude_defaults=True)
     settings = config.dataset.model_dump(exclude={"workers", "scheduler"})
     return [
         Stage(
@@ -75,7 +78,13 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
             grid=grid,
         ),
         Stage(
-            "compare", partial(_compare, dataset, out), [dataset, trained], results, recipe, also=COMPARED, grid=grid
+            "compare",
+            partial(_compare, dataset, out, claims),
+            [dataset, trained],
+            results,
+            recipe | claims,
+            also=COMPARED,
+            grid=grid,
         ),
         Stage(
             "tables",
@@ -124,7 +133,8 @@ def _dataset(config: Pipeline, base: Path, dataset: Path) -> None:
     if section.kind == "gbr":
         dataset_inputs(base / str(section.study)).build(dataset, **work)
         return
-    source: dict[str, Any] = {"ava": section.folder} if section.kind == "ava" else {"photonet": section.counts}
+    ava = section.kind == "ava"
+    source: dict[str, Any] = {"ava": base / str(section.folder)} if ava else {"photonet": base / str(section.counts)}
     inputs = Inputs(base, PicturesSection(folder=section.pictures), DatasetSection(), **source)
     inputs.build(dataset, {name: getattr(options, name) for name in ("cache", "min_ratings", "seed")}, **work)
 
@@ -145,14 +155,16 @@ def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) 
         threads=training.threads,
         scheme=config.scheme,
         scheduler=training.scheduler,
+        cross_validate=training.cross_validate,
+        repeats=training.repeats,
         **options,
     )
 
 
-def _compare(dataset: Path, out: Path) -> None:
+def _compare(dataset: Path, out: Path, claims: dict[str, Any]) -> None:
     from gazekit.stats.comparison import compare
 
-    compare(out, dataset=dataset)
+    compare(out, dataset=dataset, **claims)
 
 
 def _tables(out: Path, names: list[str]) -> None:

@@ -13,6 +13,7 @@ import click
 @click.option("--pictures", type=int, default=480, show_default=True, help="How many; 80 or more.")
 @click.option("--participants", type=int, default=12, show_default=True, help="Simulated viewers.")
 @click.option("--seeds", type=int, default=3, show_default=True, help="Trainings of every model and condition.")
+@click.option("--folds", type=int, default=0, show_default=True, help="Test every picture once, in folds; 0: a split.")
 @click.option("--epochs", type=int, default=12, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random.")
 @click.option("--null", is_flag=True, help="Deal the ratings at random: there is nothing to find.")
@@ -24,6 +25,7 @@ def command(
     pictures: int,
     participants: int,
     seeds: int,
+    folds: int,
     epochs: int,
     seed: int,
     null: bool,
@@ -44,7 +46,9 @@ def command(
     """
     from pipelines.demo import Demo, read_conclusion, run_demo
 
-    demo = Demo(pictures=pictures, participants=participants, seeds=seeds, epochs=epochs, seed=seed, null=null)
+    demo = Demo(
+        pictures=pictures, participants=participants, seeds=seeds, folds=folds, epochs=epochs, seed=seed, null=null
+    )
     outcomes = run_demo(out, demo, jobs=jobs, dry_run=dry_run, tell=lambda text: click.echo(text, err=True))
     if as_json:
         conclusion = [] if dry_run else read_conclusion(out)

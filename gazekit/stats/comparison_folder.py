@@ -266,7 +266,9 @@ def keep_to_grid(out: Path, runs: Sequence[Run]) -> None:
     config = json.loads(path.read_text(encoding="utf-8"))
     config["grid"] = {key: [item for item in config["grid"][key] if item in wanted[key]] for key in wanted}
     write_text(path, json.dumps(config, indent=1, sort_keys=True) + "\n")
-    for folder in set(out.glob(_RUNS)) - {run.folder(out) for run in runs}:
+    repeats = range(1, config.get("cross_validation", {}).get("repeats", 1) + 1)
+    wanted_folders = {replace(run, repeat=repeat).folder(out) for run in runs for repeat in repeats}
+    for folder in set(out.glob(_RUNS)) - wanted_folders:
         shutil.rmtree(folder)
     for maps in out.glob("synthetic/*/seed*.npz"):
         number = re.match(r"seed(\d+)", maps.name)

@@ -370,3 +370,30 @@ def test_the_examples_of_the_readme_run_on_their_layout(ava: Path, lab: Path) ->
     for folder, kind in ((ava.parent, "ava"), (lab.parent / "study", "gbr")):
         (folder / "readme.toml").write_text(files[kind])
         assert [o.state for o in run_study(folder / "readme.toml", dry_run=True)[1]] == ["would run"] * 5
+
+
+def test_a_study_tests_every_picture_once_and_says_what_it_claims(ava: Path) -> None:
+    text = ava.read_text().replace("seeds = 1", "seeds = 1\ncross_validate = 3")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("scheme"))
+    ava.write_text(text + '\n[comparison]\nmetric = "emd2"\nmargin = 0.1\n')
+    out, _ = run_study(ava)
+    assert json.loads((out / "config.json").read_text())["cross_validation"] == {"folds": 3, "repeats": 1}
+    words = json.loads((out / "conclusion.json").read_text())
+    assert (words["primary"], words["margin"], words["folds"]) == ("emd2", 0.1, 3)
+    states = {outcome.stage: outcome.state for outcome in run_study(ava)[1]}
+    assert set(states.values()) == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ('cross_validate = 3\nscheme = "ava1"', "cross_validate tests on every picture"),
+        ("repeats = 2", "repeats deals the folds of cross_validate anew"),
+        ("cross_validate = 2", "greater than or equal to 3"),
+    ],
+)
+def test_ways_of_splitting_that_do_not_go_together_are_refused(ava: Path, line: str, fault: str) -> None:
+    text = "\n".join(one for one in ava.read_text().splitlines() if not one.startswith("scheme"))
+    ava.write_text(text.replace("seeds = 1", f"seeds = 1\n{line}"))
+    with pytest.raises(ConfigError, match=fault):
+        run_study(ava)
