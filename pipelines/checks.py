@@ -158,7 +158,7 @@ def _fit(name: str, scale: int | None, recipe: Recipe) -> None:
 def _recipe_faults(recipe: Recipe, config: Pipeline) -> Iterator[str]:
     from gazekit.training.grid import check_machine
 
-    if recipe.weights is not None and not Path(recipe.weights).is_file():
+    if recipe.weights not in (None, "timm", "torchvision") and not Path(str(recipe.weights)).is_file():
         yield f"training.options: no such file of weights: {recipe.weights}"
     here = config.training.scheduler is None
     yield from _refusals("training", [partial(check_machine, recipe, config.training.threads, here=here)])

@@ -167,7 +167,7 @@ class Pipeline(Section):
     def recipe_options(self, base: Path) -> dict[str, Any]:
         """Return the recipe of training; a file of weights is looked for from the folder of the TOML file."""
         options = dict(self.training.options)
-        if isinstance(options.get("weights"), str):
+        if isinstance(options.get("weights"), str) and options["weights"] not in ("timm", "torchvision"):
             options["weights"] = str((base / options["weights"]).resolve())
         return options
 

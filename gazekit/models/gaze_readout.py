@@ -319,7 +319,14 @@ class _Problem:
         return done[:-1], done[-1]
 
     def _climb(self, free: list[Tensor], logits: Any, steps: int, ridge: float = 0.0) -> None:
-        optimiser = torch.optim.LBFGS(free, max_iter=steps, history_size=20, line_search_fn="strong_wolfe")
+        optimiser = torch.optim.LBFGS(
+            free,
+            max_iter=steps,
+            history_size=20,
+            tolerance_grad=1e-5,
+            tolerance_change=1e-6,
+            line_search_fn="strong_wolfe",
+        )
 
         def loss() -> float:
             optimiser.zero_grad()

@@ -47,6 +47,7 @@ OPTIONS: Mapping[str, Option] = {
     "pooling": Option("published or padded", lambda value: value in ("published", "padded"), str),
     "align_corners": Option("true or false", lambda value: isinstance(value, bool), _truth),
     "keras_padding": Option("auto, 0,1 or 1,1", lambda value: value in ("auto", "0,1", "1,1"), str),
+    "head": Option("softmax or cdf", lambda value: value in ("softmax", "cdf"), str),
     "fovea": _whole(1),
     "aggregate": Option("a name", lambda value: isinstance(value, str), str),
     "subjects": _whole(1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,8 @@ from gazekit.models.distribution import Distribution
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
 from gazekit.models.options import option_faults
+from gazekit.models.probe import PREFIX as PROBE
+from gazekit.models.probe import Head, Probe, pooled_features
 from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, Pooling, ResidualAttention
 from gazekit.models.small_cnn import NarrowTrunk
@@ -108,7 +110,7 @@ def create(
     Parameters
     ----------
     name : str
-        One of `names`, or ``timm:`` and a name of timm.
+        One of `names`, ``timm:`` and a name of timm, or ``probe-`` and one of either.
     weights : str or Path or None
         A file of weights, in the formats of `gazekit.models.weights.load_weights`; ``timm`` or ``torchvision``: these
         libraries' own, downloaded where they are not there yet, with what they are in the model's ``weights_from``;
@@ -168,11 +170,34 @@ def default_options(name: str) -> dict[str, Any]:
 
 
 def _entry(name: str) -> _Entry:
+    if str(name).startswith(PROBE):
+        return _probe_entry(name.removeprefix(PROBE))
     if str(name).startswith(timm_models.PREFIX):
         return _timm_entry(name.removeprefix(timm_models.PREFIX))
     if name not in _ENTRIES:
         raise unknown_name("model", str(name), _ENTRIES)
     return _ENTRIES[name]
+
+
+@functools.lru_cache(maxsize=64)
+def _probe_entry(probed: str) -> _Entry:
+    """Return a probe of a model: of its backbone, its own head left away."""
+    facts = _entry(probed).info
+    with torch.device("meta"), ShapesOnly():
+        trunk = getattr(create(probed), "trunk", None)
+        if not isinstance(trunk, nn.Module):
+            raise ConfigError(
+                f"{probed} has no single backbone to probe; resnet18 and timm:NAME, as examples, have one"
+            )
+        features = int(pooled_features(trunk.eval(), torch.empty(1, 3, facts.size, facts.size)).shape[1])
+
+    def build(buckets: int, head: Head = "softmax") -> nn.Module:
+        model = Probe(create(probed).trunk, features, buckets, head=head)  # type: ignore[arg-type]
+        keras.follow_mark(model)
+        return model
+
+    info = replace(facts, name=PROBE + probed, summary=f"convex head on frozen features: {facts.summary}", reduced="")
+    return _Entry(build, info)
 
 
 @functools.lru_cache(maxsize=64)

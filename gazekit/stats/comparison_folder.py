@@ -72,7 +72,7 @@ class Run:
 
     def folder(self, out: Path) -> Path:
         """Return the folder of the run's files."""
-        folder = out / "runs" / self.model / self.condition / self.seed_name
+        folder = out / "runs" / self.model.replace(":", "-") / self.condition / self.seed_name
         return folder / f"fold{self.fold}" if self.fold else folder
 
     def done(self, out: Path) -> bool:

@@ -20,6 +20,7 @@ from gazekit.training.distributed import Team
 from gazekit.training.loading import Reader
 from gazekit.training.logs import EpochLog
 from gazekit.training.loop import TrainingState, predict, use_weights
+from gazekit.training.probes import fit_probe
 from gazekit.training.runs import Job
 from gazekit.training.synthetic import own_attention
 from gazekit.training.two_stage import Ground, train_network
@@ -45,8 +46,13 @@ def train_run(job: Job, team: Team | None = None) -> Path:
         dataset = with_own_attention(open_dataset(job.dataset, verify=False), job, team)
         _open_folder(job, dataset.scale, team)
         ground = Ground(job, dataset, distributions(dataset.counts), team)
-        state, reader = train_network(ground, build_network(job, dataset.scale), EpochLog(str(job.run)))
-        _finish(ground, state, reader, time.monotonic() - started)
+        network = build_network(job, dataset.scale)
+        if hasattr(network, "set_head"):
+            table, done = fit_probe(ground, network)
+            _write(ground, table, done, time.monotonic() - started, network)
+        else:
+            state, reader = train_network(ground, network, EpochLog(str(job.run)))
+            _finish(ground, state, reader, time.monotonic() - started, network)
         team.wait()
     return folder
 
@@ -92,20 +98,27 @@ def _open_folder(job: Job, buckets: int, team: Team) -> None:
     write_text(folder / "config.json", json.dumps(job.identity(buckets), indent=1, sort_keys=True) + "\n")
 
 
-def _finish(ground: Ground, state: TrainingState, reader: Reader, seconds: float) -> None:
+def _finish(ground: Ground, state: TrainingState, reader: Reader, seconds: float, network: torch.nn.Module) -> None:
     assert state.best is not None
     use_weights(state, state.best)
     test = ground.part("test", reader)
     predicted = predict(state, test)
-    if not state.team.leads:
-        return
-    folder = ground.job.run.folder(ground.job.out)
     table = pd.DataFrame(predicted.astype(np.float64), columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
     table.insert(0, "image", [state.task.names[i] for i in test.indices])
-    write_table(table, folder / "predictions.csv")
-    write_text(folder / "machine.json", json.dumps(_machine(ground.job, seconds), indent=1) + "\n")
     best = min(state.history, key=lambda row: row["validation_loss"])
-    write_text(folder / "done.json", json.dumps({"epochs": len(state.history), "best": best}, indent=1) + "\n")
+    _write(ground, table, {"epochs": len(state.history), "best": best}, seconds, network)
+
+
+def _write(ground: Ground, table: pd.DataFrame, done: dict[str, Any], seconds: float, network: torch.nn.Module) -> None:
+    if not ground.team.leads:
+        return
+    folder = ground.job.run.folder(ground.job.out)
+    write_table(table, folder / "predictions.csv")
+    made_with = _machine(ground.job, seconds)
+    if getattr(network, "weights_from", None):
+        made_with["weights"] = network.weights_from
+    write_text(folder / "machine.json", json.dumps(made_with, indent=1) + "\n")
+    write_text(folder / "done.json", json.dumps(done, indent=1) + "\n")
 
 
 def _machine(job: Job, seconds: float) -> dict[str, Any]:

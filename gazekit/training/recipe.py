@@ -40,7 +40,7 @@ class Recipe(BaseModel):
     )
     fill: Fill = Field("black", description="what stands outside a mask")
     soft_px: float = Field(0.0, ge=0, description="width of a mask's soft edge, in pixels of what the network sees")
-    weights: str | None = Field(None, description="file of weights to start from")
+    weights: str | None = Field(None, description="file of weights to start from; timm, torchvision: theirs")
     new_head: bool = Field(False, description="of weights with another number of buckets take all but the last layer")
     model_options: dict[str, Any] = Field(default_factory=dict)
     precision: Literal["float32", "bf16"] = "float32"

@@ -47,7 +47,8 @@ def own_attention(dataset: Dataset, job: Job) -> tuple[Boxes, Maps]:
 
 def attention_file(out: Path, run: Run) -> Path:
     """Return where a network's own attention is kept."""
-    folder = out / "synthetic" / run.model / f"fold{run.fold}" if run.fold else out / "synthetic" / run.model
+    folder = out / "synthetic" / run.model.replace(":", "-")
+    folder = folder / f"fold{run.fold}" if run.fold else folder
     return folder / f"{run.seed_name}{networks()[run.condition].suffix()}.npz"
 
 

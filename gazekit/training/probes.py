@@ -1,0 +1,115 @@
+"""Probes in a grid: features once per picture and condition, kept by content, then a convex head for each run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from gazekit.conditions import networks
+from gazekit.core.errors import FormatError
+from gazekit.core.files import whole_file, write_text
+from gazekit.core.progress import track
+from gazekit.core.types import Index
+from gazekit.models.pixels import normalised
+from gazekit.models.probe import fit_head
+from gazekit.models.weights import digest
+from gazekit.training.checkpoints import save_checkpoint
+from gazekit.training.loading import Reader, in_order
+from gazekit.training.two_stage import Ground
+
+BATCH = 32
+Features = npt.NDArray[np.float32]
+
+
+def fit_probe(ground: Ground, network: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Fit the head of a probe on a run's training pictures; gives its predictions of the test split, and what was done.
+
+    The ridge is the one that predicts the validation pictures best. The run's folder gets the epoch that there is
+    (``metrics.jsonl``) and, but in folds of a masked condition, ``best.pt``: a checkpoint as of any other network.
+    """
+    job, reader = ground.job, ground.reader(network)
+    split = {name: job.indices(ground.dataset, name) for name in ("train", "validation", "test")}
+    features = _features(ground, network, reader, np.concatenate(list(split.values())))
+    truth = ground.truth.numpy()
+    head = fit_head(
+        features[split["train"]],
+        truth[split["train"]],
+        (features[split["validation"]], truth[split["validation"]]),
+        kind=network.kind,
+    )
+    losses = {
+        f"{name}_loss": float(_emd(head.predict(features[index]), truth[index], job.recipe.r))
+        for name, index in split.items()
+        if name != "test"
+    }
+    row = {"epoch": 1, **losses, "ridge": head.ridge}
+    if ground.team.leads:
+        _keep(ground, network, reader, head, row)
+    predicted = head.predict(features[split["test"]])
+    table = pd.DataFrame(predicted, columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
+    table.insert(0, "image", [ground.dataset.ids[i] for i in split["test"]])
+    return table, {"epochs": 1, "best": row}
+
+
+def _keep(ground: Ground, network: Any, reader: Reader, head: Any, row: dict[str, Any]) -> None:
+    job = ground.job
+    folder = job.run.folder(job.out)
+    write_text(folder / "metrics.jsonl", json.dumps(row) + "\n")
+    if job.run.fold and job.run.condition != "original":
+        return
+    network.set_head(head)
+    content = {"identity": job.identity(int(ground.truth.shape[1])), "state_dict": network.state_dict()}
+    stated = {"mean": list(network.mean), "std": list(network.std), "aspects": list(reader.look.aspects)}
+    save_checkpoint(folder / "best.pt", {**content, **stated})
+
+
+def _emd(p: npt.NDArray[np.float64], q: npt.NDArray[np.floating], r: float) -> float:
+    return float(((np.abs((p - q).cumsum(1)) ** r).mean(1) ** (1 / r)).mean())
+
+
+def _features(ground: Ground, network: Any, reader: Reader, wanted: Index) -> Features:
+    """Return features (N, D) of the wanted pictures, NaN of the others; read where they are kept, else computed."""
+    path = _file(ground, network, reader)
+    kept = _read(path)
+    length = network.head.in_features
+    features = np.full((len(ground.dataset.ids), length), np.nan, np.float32) if kept is None else kept
+    missing = wanted[np.isnan(features[wanted, 0])]
+    if not len(missing):
+        return features
+    plan = in_order(np.unique(missing), BATCH, reader.shapes)
+    for batch in track(plan, f"features of {ground.job.run.condition}", len(plan)):
+        views = np.stack([reader(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
+        with torch.no_grad():
+            inputs = normalised(views, network.mean, network.std)
+            features[batch] = network.eval().features(inputs).numpy()
+    if ground.team.leads:
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            np.save(file, features)
+    return features
+
+
+def _file(ground: Ground, network: Any, reader: Reader) -> Path:
+    """Name the file by all that features depend on: dataset, condition, fill, view, and the network's weights."""
+    job, recipe = ground.job, ground.job.recipe
+    depends = [job.dataset_sha256, job.run.condition, recipe.fill, recipe.soft_px, repr(reader.look)]
+    if job.run.condition in networks():  # masks of the run's own network
+        depends += [job.run.seed, job.run.fold, job.run.repeat]
+    depends += [digest(network.trunk.state_dict()), list(network.mean), list(network.std)]
+    name = hashlib.sha256(json.dumps(depends, default=str).encode()).hexdigest()[:24]
+    return job.out / "features" / f"{name}.npy"
+
+
+def _read(path: Path) -> Features | None:
+    if not path.is_file():
+        return None
+    try:
+        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+    except (OSError, ValueError, EOFError) as error:
+        raise FormatError(f"{path} is no file of features, or is damaged; delete it: {error}") from error

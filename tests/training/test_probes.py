@@ -1,0 +1,57 @@
+"""Probes in a grid: the same files as of trained networks, features computed once, the same numbers again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from gazekit import models
+from gazekit.models.probe import Probe
+from gazekit.training import train
+from gazekit.training.load_model import load_trained
+
+MODEL = "probe-timm:mobilenetv3_small_050"
+OPTIONS = {"models": [MODEL], "size": 64, "threads": 1}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "net.pth"
+    model = models.create(MODEL.removeprefix("probe-"))
+    torch.save(model.trunk.net.state_dict(), path)
+    return path
+
+
+def test_a_grid_of_probes_ends_as_any_grid(
+    dataset: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, calls = tmp_path / "runs", []
+    plain = Probe.features
+    monkeypatch.setattr(Probe, "features", lambda self, x: calls.append(len(x)) or plain(self, x))
+    train(dataset, out, conditions=["original", "human"], seeds=[0, 1], weights=str(weights), **OPTIONS)
+    assert sum(calls) == 2 * 100, "features of a condition are computed once, for all seeds"
+    tables = []
+    for seed in (0, 1):
+        for condition in ("original", "human"):
+            folder = out / "runs" / MODEL.replace(":", "-") / condition / f"seed{seed}"
+            table = pd.read_csv(folder / "predictions.csv")
+            np.testing.assert_allclose(table.filter(like="p").to_numpy().sum(1), 1, atol=1e-6)
+            done = json.loads((folder / "done.json").read_text())
+            assert done["best"]["validation_loss"] > 0
+            made_with = json.loads((folder / "machine.json").read_text())
+            assert made_with["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+            tables.append(table)
+    pd.testing.assert_frame_equal(tables[0], tables[2])  # no number is drawn: seeds agree
+    trained = load_trained(out / "runs" / MODEL.replace(":", "-") / "original" / "seed0")
+    assert trained.network(torch.zeros(1, 3, 64, 64)).shape == (1, 7)
+    calls.clear()
+    train(dataset, tmp_path / "again", conditions=["human"], seeds=[0], weights=str(weights), **OPTIONS)
+    again = pd.read_csv(tmp_path / "again" / "runs" / MODEL.replace(":", "-") / "human" / "seed0" / "predictions.csv")
+    pd.testing.assert_frame_equal(again, tables[1])
