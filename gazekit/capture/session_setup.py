@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import Any, Literal
 
 from gazekit.capture.calibration import calibration_points, saved_calibration, validation_points
 from gazekit.capture.discovery import open_tracker
 from gazekit.capture.display import Display, NoDisplay
-from gazekit.capture.ledger import check_name, read_ledger
+from gazekit.capture.ledger import Ledger, check_name, read_ledger
 from gazekit.capture.lsl import Outlet
 from gazekit.capture.plan import PlannedTrial, Step, plan_session, plan_steps, random_stream
 from gazekit.capture.recorder import Recorder
@@ -31,6 +31,7 @@ from gazekit.session.journal import SUFFIX, JournalWriter
 from gazekit.session.samples import EYE_OPENNESS, SAMPLE
 
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+Resume = bool | Literal["accept-changes"]
 _SLACK_BYTES = 8 << 20
 
 
@@ -101,8 +102,7 @@ def prepare_part(
     out_dir: str | Path,
     *,
     seed: int | None = None,
-    resume: bool = False,
-    accept_changes: bool = False,
+    resume: Resume = False,
     kind: str | None = None,
     write: bool = True,
 ) -> SessionPart:
@@ -118,10 +118,10 @@ def prepare_part(
         Folder of the session files.
     seed : int, optional
         In place of the study's.
-    resume : bool
-        Leave out the steps that earlier parts completed; a journal that a crash left is recovered first.
-    accept_changes : bool
-        Resume although pictures, seed or settings are not those of the plan that was begun; it is written down.
+    resume : bool or "accept-changes"
+        Leave out the steps that earlier parts completed; a journal that a crash left is recovered first. With
+        ``"accept-changes"`` also where pictures, seed or settings are not those of the plan that was begun, which is
+        written down.
     kind : str, optional
         Kind of tracker, in place of the study's.
     write : bool
@@ -152,22 +152,19 @@ def prepare_part(
         sections = sections.model_copy(update={"calibration": sections.calibration.model_copy(update={"reuse": reuse})})
     folder = Path(out_dir)
     check_name(folder, participant)
-    ledger = read_ledger(folder, participant, resume=resume, write=write)
+    ledger = read_ledger(folder, participant, resume=bool(resume), write=write)
+    accepted = resume == "accept-changes"
     if seed is None:
-        seed = sections.study.seed if ledger.seed is None or accept_changes else ledger.seed
+        seed = sections.study.seed if ledger.seed is None or accepted else ledger.seed
     trials = plan_session(sections, participant, seed)
-    changes: list[str] = []
-    if ledger.parts:
-        changes = ledger.differences(_settings(sections), seed, plan_steps(sections, trials))
-        if sections.study.seed != ledger.study_seed and seed == ledger.seed:
-            changes.append(f"[study] seed was {ledger.study_seed}, is {sections.study.seed}")
-        if changes and not accept_changes:
-            raise InputError(
-                f"the session of {participant} was begun with another plan:\n"
-                + "\n".join(f"  {change}" for change in changes)
-                + "\nRestore the study, or go on with --accept-changes, which is written down in the session"
-            )
-        trials = ledger.arrange(trials)
+    changes = _changes(ledger, sections, seed, trials) if ledger.parts else []
+    if changes and not accepted:
+        raise InputError(
+            f"the session of {participant} was begun with another plan:\n"
+            + "\n".join(f"  {change}" for change in changes)
+            + "\nRestore the study, or go on with --accept-changes, which is written down in the session"
+        )
+    trials = ledger.arrange(trials)
     plan = plan_steps(sections, trials)
     left = ledger.left(plan)
     if not any(step.kind != "break" for step in left):
@@ -185,6 +182,14 @@ def prepare_part(
     return part
 
 
+def _changes(ledger: Ledger, sections: SessionSections, seed: int, trials: Sequence[PlannedTrial]) -> list[str]:
+    """Say in what a study is not the one that a session was begun with."""
+    changes = ledger.differences(_settings(sections), seed, plan_steps(sections, trials))
+    if sections.study.seed != ledger.study_seed and seed == ledger.seed:
+        changes.append(f"[study] seed was {ledger.study_seed}, is {sections.study.seed}")
+    return changes
+
+
 def record(
     study: SessionSections,
     participant: str,
@@ -192,8 +197,7 @@ def record(
     *,
     realtime: bool = True,
     seed: int | None = None,
-    resume: bool = False,
-    accept_changes: bool = False,
+    resume: Resume = False,
     keep_journal: bool = False,
     headless: bool | None = None,
     state: State | None = None,
@@ -215,10 +219,9 @@ def record(
         False runs a simulated session as fast as the machine can, through the same recorder and journal.
     seed : int, optional
         In place of the study's; with the participant it decides the order and the simulated person.
-    resume : bool
-        Go on at the step where an earlier part stopped.
-    accept_changes : bool
-        Resume although pictures, seed or settings are others than those of the plan that was begun.
+    resume : bool or "accept-changes"
+        Go on at the step where an earlier part stopped; with ``"accept-changes"`` also where pictures, seed or settings
+        are others than those of the plan that was begun.
     keep_journal : bool
         Keep the journal beside the verified session file.
     headless : bool, optional
@@ -249,7 +252,7 @@ def record(
     >>> gk.record(study, "P07", tempfile.mkdtemp(), realtime=False).name
     'P07.gaze.h5'
     """
-    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume, accept_changes=accept_changes)
+    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume)
     return record_part(
         part,
         realtime=realtime,

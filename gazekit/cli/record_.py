@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, help="A whole number in place of [study] seed; it decides the order.")
 @click.option("--dry-run", is_flag=True, help="Check everything and show the plan; touch no tracker, write nothing.")
 @click.option("--resume", is_flag=True, help="Go on at the step where this participant stopped.")
-@click.option("--accept-changes", is_flag=True, help="Resume although the study has changed; it is written down.")
+@click.option("--accept-changes", is_flag=True, help="Resume a study that has changed; it is written down.")
 @click.option("--fast", is_flag=True, help="Simulated tracker only: as fast as the machine can, without a window.")
 @click.option("--headless", is_flag=True, help="Simulated tracker only: no window.")
 @click.option("--keep-journal", is_flag=True, help="Keep the journal beside the verified session file.")
@@ -56,8 +56,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
         participant,
         options["out"],
         seed=options["seed"],
-        resume=options["resume"],
-        accept_changes=options["accept_changes"],
+        resume="accept-changes" if options["accept_changes"] else options["resume"],
         kind=options["tracker"],
         write=not options["dry_run"],
     )

@@ -52,6 +52,9 @@ class JournalWriter:
         self.path = Path(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+        try:
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 (open for as long as the session runs)
         except FileExistsError:
             raise OutputError(

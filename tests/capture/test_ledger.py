@@ -99,7 +99,7 @@ def test_resumed_sessions_do_every_step_once_or_are_refused_by_name(
     for seconds in (float(rng.uniform(3, 9)), 99.0):
         if not finished or words:
             with contextlib.suppress(InputError):  # there is nothing to resume
-                record_for(study, out, screen, seconds, resume=True, accept_changes=True)
+                record_for(study, out, screen, seconds, resume="accept-changes")
     ledger, done = all_ledgers(out)["P01"], steps_done(out)
     assert ledger.complete
     assert set(done.values()) == {1}

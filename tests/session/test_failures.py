@@ -1,0 +1,136 @@
+"""What cannot be written, and sealed files that hold something else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from gazekit.core.checksum import SESSION, check_seal, sealed_file
+from gazekit.core.errors import FormatError, OutputError
+from gazekit.session import open_session, write_session
+from gazekit.session.events import Message
+from gazekit.session.finalise import recover
+from gazekit.session.journal import LARGEST, JournalWriter
+from gazekit.session.session_file import write_header, write_tables
+from tests.fixtures.journals import HEADER, some_rows, write_journal
+
+needs_limits = pytest.mark.skipif(os.name == "nt", reason="limits of the file size are a thing of POSIX")
+
+
+@contextlib.contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let every write past this many bytes of a file fail, as on a full disk."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_journal_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match="cannot be written"):
+        JournalWriter(tmp_path / "file" / "P01.gaze.journal", HEADER)
+    with pytest.raises(OutputError, match="cannot be written"):
+        JournalWriter(tmp_path / ("long" * 100), HEADER)
+
+
+@needs_limits
+def test_a_journal_whose_header_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
+    with files_of_at_most(100), pytest.raises(OutputError, match="cannot be written"):
+        JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
+    assert list(tmp_path.iterdir()) == []
+
+
+@needs_limits
+def test_a_record_that_does_not_fit_leaves_the_journal_as_it_was(tmp_path: Path, rng: np.random.Generator) -> None:
+    journal = JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
+    journal.block("gaze", some_rows(10, rng))
+    size = journal.path.stat().st_size
+    with files_of_at_most(size + 500), pytest.raises(OSError, match="File too large"):
+        journal.block("gaze", some_rows(10, rng, 10))
+    assert journal.path.stat().st_size == size
+    journal.event(Message(1, "there is room again"))
+    journal.close()
+    journal.close()
+    journal.sync()  # of a closed journal: there is nothing to wait for
+    made = recover(journal.path)
+    assert (made.samples, made.damaged_bytes, made.missing_records) == (10, 0, 0)
+    assert open_session(made.session).messages["text"].tolist() == ["there is room again"]
+
+
+def test_a_record_that_no_reader_would_take_is_not_written(tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
+    with pytest.raises(ValueError, match="at most"):
+        journal.write(3, bytes(LARGEST + 1))
+    journal.close()
+
+
+@needs_limits
+def test_a_session_file_that_does_not_fit_leaves_the_journal_and_nothing_else(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    write_journal(path, rng, batches=300)
+    with files_of_at_most(20_000), pytest.raises(OutputError, match="cannot be written"):
+        recover(path, keep_journal=False)
+    assert list(tmp_path.iterdir()) == [path]
+    assert recover(path).samples == 3000
+
+
+def test_blocks_that_are_not_as_many_as_announced_are_an_error(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_journal(tmp_path / "P01.gaze.journal", rng, batches=2)
+    session = open_session(recover(tmp_path / "P01.gaze.journal").session)
+    with pytest.raises(ValueError, match="21 samples were announced, 20 came"):
+        write_session(session, tmp_path / "other.gaze.h5", blocks=(21, [some_rows(20, rng)]))
+    assert not (tmp_path / "other.gaze.h5").exists()
+
+
+def _schema(file: h5py.File) -> None:
+    file.attrs["schema"] = "gazekit.session/9"
+
+
+def _no_tracker(file: h5py.File) -> None:
+    del file.attrs["tracker"]
+
+
+def _tracker_of_another_kind(file: h5py.File) -> None:
+    file.attrs["tracker"] = "[1]"
+
+
+def _a_column_less(file: h5py.File) -> None:
+    file["stimuli"].attrs["columns"] = '["image"]'
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_schema, "its schema is gazekit.session/9"),
+        (_no_tracker, "is damaged"),
+        (_tracker_of_another_kind, "should be an object"),
+        (_a_column_less, "lacks sha256"),
+    ],
+    ids=["schema", "attribute", "kind", "column"],
+)
+def test_a_sealed_file_that_holds_something_else_is_refused(
+    tmp_path: Path, rng: np.random.Generator, spoil: Callable[[h5py.File], Any], words: str
+) -> None:
+    write_journal(tmp_path / "P01.gaze.journal", rng, batches=2)
+    session = open_session(recover(tmp_path / "P01.gaze.journal").session)
+    with sealed_file(tmp_path / "x.gaze.h5", seal=SESSION) as file:
+        write_header(file, session)
+        write_tables(file, session)
+        spoil(file)
+    assert len(check_seal(tmp_path / "x.gaze.h5", SESSION)) == 64
+    with pytest.raises(FormatError, match=words):
+        open_session(tmp_path / "x.gaze.h5", gaze=False)
