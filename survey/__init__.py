@@ -6,14 +6,23 @@ import importlib
 from typing import Any
 
 _PLACES = {
+    "ColumnMap": "survey.layouts",
     "SurveyError": "survey.errors",
     "SurveySection": "survey.config",
     "SurveyStudy": "survey.config",
     "Store": "survey.database",
     "aggregate": "survey.aggregation",
+    "exclude": "survey.operations",
     "export_ratings": "survey.rating_export",
+    "import_ratings": "survey.imports",
+    "leave_out": "survey.live_quality",
+    "merge": "survey.operations",
     "open_store": "survey.database",
+    "payments": "survey.payment",
     "read_study": "survey.config",
+    "readmit": "survey.operations",
+    "set_opening": "survey.operations",
+    "withdraw_picture": "survey.operations",
 }
 __all__ = sorted(_PLACES)
 
