@@ -50,6 +50,7 @@ _EVENTS = "an event ends one interval after its last sample, cut_start and cut_e
 _QUALITY = "trueness, holes and the clock have columns, in a validation too (issue 14)"
 _ACCOUNT = "the account of an import is kept in its session (issue 17)"
 _MASKS = "masks are searched at full size, hold at least their share, and have one area at every size (issue 19)"
+_DIRICHLET = "the Dirichlet interval counts n ratings as n - 1, who agree are not certain (issue 18)"
 CHANGED = {
     **{f"attention-{name}": _MASKS for name in ("rectangle", "patches", "region", "removed")},
     **{f"dataset-{name}": _MASKS for name in (*MASKS, "sharded", "whole", "left-out")},
@@ -71,6 +72,9 @@ CHANGED = {
     "fixations": _EVENTS,
     "quality": _QUALITY,
     "quality-json": _QUALITY,
+    "survey-aggregate": _DIRICHLET,
+    "survey-aggregate-screened": _DIRICHLET,
+    "survey-reliability": "ICC(C,k), the ceiling by variance components, intervals for new pictures (issue 18)",
     "dataset-study": f"its maps are of sessions' fixations: {_EVENTS}",
 }
 
