@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from gazekit import models
 from gazekit.attention import attended_rectangle
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.models.attention import synthetic_attention
+from gazekit.models.gram_probe import GramProbe
 from gazekit.models.pixels import normalised, resize
 from gazekit.models.probe import Features, fit_head, from_cdf
+from tests.benchmarks.figures import record
 from tests.needs import need
 
 LITE0 = "timm:tf_efficientnet_lite0"
@@ -170,3 +173,42 @@ def test_a_probe_on_real_features_learns_planted_ratings(lite0: Path) -> None:
     error, constant = (np.sqrt(((p - q[60:]).cumsum(1) ** 2).mean(1)).mean() for p in answers)
     assert error < constant / 2
     assert np.corrcoef(head.predict(x[60:]) @ np.arange(5), q[60:] @ np.arange(5))[0, 1] > 0.9
+
+
+def test_one_gram_matrix_leaves_out_what_refits_leave_out(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.linear_model import Ridge
+
+    x, y = planted
+    fold = np.arange(len(x)) % 7
+    found = GramProbe(x, ridges=[0.1]).out_of_fold(y, fold)
+    z = (x - x.mean(0)) / x.std(0)
+    unit, expected = (z**2).sum() / len(z), np.empty((len(y), 4))
+    for k in range(7):
+        model = Ridge(alpha=0.1 * unit).fit(z[fold != k], y[fold != k].cumsum(1)[:, :-1])
+        expected[fold == k] = model.predict(z[fold == k])
+    np.testing.assert_allclose(found, from_cdf(torch.from_numpy(expected)).numpy(), atol=2e-5)
+    chosen = GramProbe(x).out_of_fold(y, fold)
+    constant = np.sqrt(((y.mean(0) - y).cumsum(1) ** 2).mean(1)).mean()
+    assert np.sqrt(((chosen - y).cumsum(1) ** 2).mean(1)).mean() < 0.9 * constant
+    with pytest.raises(InputError, match="90 ratings in 1 folds of 90 pictures"):
+        GramProbe(x).out_of_fold(y, np.zeros(90, int))
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize(("pictures", "bar"), [(500, 1.0), (100, 0.1)])
+def test_a_null_study_takes_no_time(pictures: int, bar: float, rng: np.random.Generator) -> None:
+    """Two conditions, ten folds, ratings shuffled: processor time, from features to predictions."""
+    conditions, truth = rng.normal(size=(2, pictures, 1280)), rng.dirichlet(np.ones(10), pictures)
+    fold = rng.permutation(np.arange(pictures) % 10)
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        for features in conditions:
+            answer = GramProbe(features).out_of_fold(truth, fold)
+        times.append(time.process_time() - began)
+    assert answer.shape == truth.shape
+    value = f"{min(times):.2f} s of processor (best of 3; other programs were running)"
+    command = "pytest -m benchmark tests/models/test_models_probe.py -k null_study"
+    record("models", f"null study of probes, {pictures} pictures, 2 conditions, 10 folds", value,
+           data="random features of 1,280 numbers", command=command, bar=f"{bar} s")  # fmt: skip
+    assert min(times) <= bar
