@@ -67,7 +67,7 @@ def known_conditions(config: Pipeline, base: Path) -> list[str]:
     if study is None or not (study.dataset.sessions or study.dataset.fixations):
         return ["original"]
     chosen = default_names() if study.dataset.conditions is None else study.dataset.conditions
-    there = [name for name in names_of_gaze() if name == "original" or name in chosen]
+    there = [name for name in names_of_gaze(chosen) if name == "original" or name in chosen]
     return there + names_of_networks(there)
 
 
@@ -100,7 +100,9 @@ def _study_faults(config: Pipeline, base: Path) -> Iterator[str]:
         yield f"{file}: [dataset] needs ratings = '...', a table of counts or of ratings one by one"
     if section.sessions and section.fixations:
         yield f"{file}: [dataset] has both fixations and sessions; keep one"
-    yield from _unknown_names(f"{file}: dataset.conditions", section.conditions or [], names_of_gaze(), "condition")
+    yield from _unknown_names(
+        f"{file}: dataset.conditions", section.conditions or [], names_of_gaze(section.conditions or ()), "condition"
+    )
     yield from _unknown_names(f"{file}: dataset.partitions", section.partitions, PARTITIONS, "partition")
     yield from _unknown_names(f"{file}: fixations.detector", [study.fixations.detector], detectors(), "detector")
 

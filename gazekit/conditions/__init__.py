@@ -10,6 +10,7 @@ from gazekit.conditions.registry import (
     names_of_networks,
     networks,
     references,
+    window_of,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "names_of_networks",
     "networks",
     "references",
+    "window_of",
 ]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -30,6 +29,7 @@ class Source(Enum):
 
     WHOLE = "nothing: the whole picture is seen"
     PEOPLE = "nothing else"
+    WINDOW = "people's map of a window of time"
     ANOTHER = "what people attended to in another picture"
     NETWORK = "the attention of the network that is trained, which `gazekit.training` makes"
 
@@ -58,8 +58,8 @@ class MaskTask:
     lent : tuple of boxes and size
         Those of another picture, for `Source.ANOTHER`.
     map : ndarray of float32
-        The network's map over the whole picture (`Source.NETWORK`); where masks are regions, people's map of another
-        picture (`Source.ANOTHER`).
+        The network's map over the whole picture (`Source.NETWORK`), or people's of a window of time
+        (`Source.WINDOW`); where masks are regions, people's map of another picture (`Source.ANOTHER`).
     """
 
     image: str
@@ -100,17 +100,17 @@ class Condition:
         1: compared with every other condition; 2: after that one; 0: compared with references only.
     """
 
-    name: ClassVar[str]
-    label: ClassVar[str]
-    keeps: ClassVar[str]
-    sentence: ClassVar[str] = ""
-    sentences: ClassVar[Mapping[Kind, str]] = {}
-    source: ClassVar[Source] = Source.PEOPLE
-    outside: ClassVar[bool] = False
-    same_mask: ClassVar[str] = ""
-    default: ClassVar[bool] = False
-    rank: ClassVar[int] = 100
-    reference: ClassVar[int] = 0
+    name: str
+    label: str
+    keeps: str
+    sentence: str = ""
+    sentences: Mapping[Kind, str] = {}
+    source: Source = Source.PEOPLE
+    outside: bool = False
+    same_mask: str = ""
+    default: bool = False
+    rank: int = 100
+    reference: int = 0
 
     def meaning(self, kind: Kind | None) -> str:
         """Return its meaning in the report, where masks are of a kind (None: not known)."""

@@ -68,9 +68,11 @@ def masks(
     spec = spec or MaskSpec()
     names = conditions or [n for n in default_names() if other or condition(n).source is not Source.ANOTHER]
     missing = [name for name in names if condition(name).source is Source.ANOTHER and other is None]
-    missing += [name for name in names if condition(name).source is Source.NETWORK]
+    missing += [name for name in names if condition(name).source in (Source.NETWORK, Source.WINDOW)]
     if missing:
-        raise ConfigError(f"{', '.join(missing)}: a mask of another picture (other=) or of a network is needed")
+        raise ConfigError(
+            f"{', '.join(missing)}: a mask of another picture (other=), a network or a window of time is needed"
+        )
     amap = viewing.map()
     people, boxes = (
         (spec.region(amap), []) if spec.kind == "region" else (np.zeros((0, 0), dtype=bool), spec.boxes(amap))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from gazekit.conditions.condition import Condition, Source
 
@@ -25,9 +24,9 @@ class Network(Condition):
     sentence = "the part that the network itself attends to is kept, same area"
     source = Source.NETWORK
     rank = 6
-    method: ClassVar[str] = "auto"
-    models: ClassVar[str] = ""
-    models_are: ClassVar[str] = ""
+    method: str = "auto"
+    models: str = ""
+    models_are: str = ""
 
     def faults(self, models: Iterable[str]) -> list[str]:
         """Say which of the models cannot be read so."""

@@ -6,15 +6,35 @@ from collections.abc import Iterable, Mapping
 
 from gazekit.conditions.condition import Condition, Source
 from gazekit.conditions.human import Human
+from gazekit.conditions.human_window import PREFIX, HumanWindow
 from gazekit.conditions.network import Network
 from gazekit.core.errors import unknown_name
 from gazekit.core.plugins import plugins
+from gazekit.core.time_windows import TimeWindow
+
+
+class _Known(dict[str, Condition]):
+    """The installed conditions; one of a window of time is made when it is asked for."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and window_of(name) is not None)
+
+    def __missing__(self, name: str) -> Condition:
+        window = window_of(name)
+        if window is None:
+            raise KeyError(name)
+        return HumanWindow(window)
 
 
 def conditions() -> Mapping[str, Condition]:
     """Return every installed condition by name, in the order of files and tables."""
     installed = [kind() for kind in plugins("gazekit.conditions").values()]
-    return {found.name: found for found in sorted(installed, key=lambda one: (one.rank, one.name))}
+    return _Known({found.name: found for found in sorted(installed, key=lambda one: (one.rank, one.name))})
+
+
+def window_of(name: str) -> TimeWindow | None:
+    """Return the window of time of a condition such as ``human@0-1000ms``; None of any other name."""
+    return TimeWindow.named(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
 
 
 def condition(name: str) -> Condition:
@@ -31,9 +51,10 @@ def condition(name: str) -> Condition:
     return known[name]
 
 
-def names_of_gaze() -> list[str]:
-    """List the conditions that a dataset's build makes, of fixations alone; the whole picture first."""
-    return [name for name, found in conditions().items() if found.source is not Source.NETWORK]
+def names_of_gaze(wanted: Iterable[str] = ()) -> list[str]:
+    """List the conditions that a dataset's build makes, of fixations alone; the whole picture first, windows last."""
+    installed = [name for name, found in conditions().items() if found.source is not Source.NETWORK]
+    return installed + [name for name in dict.fromkeys(wanted) if window_of(name) is not None]
 
 
 def default_names() -> list[str]:

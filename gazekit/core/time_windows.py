@@ -57,6 +57,16 @@ class TimeWindow:
             raise ConfigError(f"the first 1 or more fixations can be taken; not {first}")
         return None if window is None and first is None and after is None else cls(start, end, first)
 
+    @classmethod
+    def named(cls, name: str) -> TimeWindow | None:
+        """Return the window of a name as `str` gives it; None where it is none."""
+        found = re.fullmatch(r"(?:([\d.]+)-([\d.]+)ms|after([\d.]+)ms)?-?(?:first(\d+))?", name)
+        if not name or found is None:
+            return None
+        start, end, after, first = found.groups()
+        window = cls(float(start or after or 0), float(end or "inf"), int(first) if first else None)
+        return window if str(window) == name else None
+
     def __str__(self) -> str:
         timed = f"{self.start_ms:g}-{self.end_ms:g}ms" if np.isfinite(self.end_ms) else ""
         timed = timed or (f"after{self.start_ms:g}ms" if self.start_ms else "")

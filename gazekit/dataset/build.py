@@ -12,7 +12,7 @@ import pandas as pd
 
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.viewings import Viewing, viewings
-from gazekit.conditions import default_names, names_of_gaze
+from gazekit.conditions import default_names, names_of_gaze, window_of
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.dataset.annotations import Annotations
 from gazekit.dataset.assemble import publish
@@ -94,13 +94,19 @@ def build_dataset(
     _check(spec, pictures, count_columns(ratings))
     fixations = None if fixations is None else on_pictures(fixations, pictures)
     looks, participants = ({}, []) if fixations is None else _viewings(fixations, spec)
+    windows = {} if fixations is None else _windows(fixations, spec)
     ratings = _named_as(pictures, ratings)
     remarks = [*spec.remarks, *_without_counterpart(pictures, ratings, looks, spec.strict)]
     options = PartOptions(spec.rule(), spec.map_size if fixations is not None else 0, spec.cache)
     size = spec.shard if spec.shard is not None else (0 if len(pictures) <= ONE_FILE else SHARD)
     step = size or PART
     jobs = [
-        PartJob(chosen, {p.image: looks[p.image] for p in chosen if p.image in looks}, options)
+        PartJob(
+            chosen,
+            {p.image: looks[p.image] for p in chosen if p.image in looks},
+            options,
+            {n: {p.image: v[p.image] for p in chosen if p.image in v} for n, v in windows.items()},
+        )
         for chosen in (tuple(pictures[n : n + step]) for n in range(0, len(pictures), step))
     ]
     annotations = Annotations(
@@ -146,15 +152,21 @@ def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Vie
     return looks, next(iter(looks.values())).people
 
 
+def _windows(fixations: pd.DataFrame, spec: DatasetSpec) -> dict[str, dict[str, Viewing]]:
+    """Return the fixations on every picture in the window of time of each condition that has one."""
+    found = {name: window_of(name) for name in spec.conditions or ()}
+    return {name: _viewings(window.chosen(fixations), spec)[0] for name, window in found.items() if window is not None}
+
+
 def _conditions(wanted: Sequence[str] | None, looked_at: bool) -> tuple[str, ...]:
     chosen = default_names() if wanted is None else wanted
-    return tuple(name for name in names_of_gaze() if name in chosen and (looked_at or name == "original"))
+    return tuple(name for name in names_of_gaze(chosen) if name in chosen and (looked_at or name == "original"))
 
 
 def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str]) -> None:
     """Refuse what cannot be built, before the pictures are read."""
     for kind, names, known in (
-        ("condition", spec.conditions or (), names_of_gaze()),
+        ("condition", spec.conditions or (), names_of_gaze(spec.conditions or ())),
         ("partition", spec.partitions, PARTITIONS),
     ):
         for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import h5py
 import numpy as np
@@ -12,7 +13,7 @@ from gazekit.conditions.human import Human
 from gazekit.conditions.making import condition_boxes, lenders, picture_rng
 from gazekit.core.types import Bits, Index
 from gazekit.dataset.assemble import Small
-from gazekit.dataset.layout import region_column, write_outside
+from gazekit.dataset.layout import joined_boxes, region_column, write_outside
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import grid_shape, packed, unpacked
 
@@ -29,8 +30,20 @@ def write_masks(masks: h5py.Group, kind: Kind, names: Sequence[str], small: Smal
         return
     sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
     for found in wanted:
+        if found.source is Source.WINDOW:
+            masks.create_dataset(found.name, data=joined_boxes(_of_windows(found.name, small)), dtype=np.int32)
+            continue
         boxes = condition_boxes(found, kind, small.columns["rectangle"], sizes, small.ids, group, seed)
         masks.create_dataset(found.name, data=boxes, dtype=np.int32)
+
+
+def _of_windows(name: str, small: Small) -> list[Any]:
+    """Read what the parts keep for a condition of a window of time."""
+    found = []
+    for part in small.parts:
+        with h5py.File(part, "r") as file:
+            found.append(file[f"attention/window/{name}"][()])
+    return found
 
 
 def _write_regions(masks: h5py.Group, wanted: Sequence[Condition], small: Small, group: Index, seed: int) -> None:
@@ -49,6 +62,8 @@ def _write_regions(masks: h5py.Group, wanted: Sequence[Condition], small: Small,
             human = file["attention/region"][()]
         counts[first : first + len(human)] = _write_part(columns, here, human, first, small, seed)
     for found in made:
+        if found.source is Source.WINDOW:
+            columns[found.name][...] = np.concatenate(_of_windows(found.name, small))
         if found.source is Source.ANOTHER:
             lender = lenders(found.name, (counts > 0).astype(np.int64), small.ids, group, seed)
             _write_borrowed(columns[found.name], found, lender, counts, small, seed)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -14,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.attention.viewings import Viewing
+from gazekit.conditions import MaskTask, condition
+from gazekit.conditions.making import area_of, picture_rng
 from gazekit.core.checksum import check_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.types import Map, Mask, Pixels
+from gazekit.core.types import Bits, Map, Mask, Pixels
 from gazekit.dataset.duplicates import perceptual_hash
 from gazekit.dataset.layout import PART, Remarks, row_column, write_columns, write_remarks
 from gazekit.dataset.resize import resized
@@ -46,15 +49,18 @@ class PartJob:
     pictures: tuple[Picture, ...]
     looks: dict[str, Viewing]
     options: PartOptions
+    windows: dict[str, dict[str, Viewing]] = field(default_factory=dict)  # by condition and picture
 
     def key(self) -> str:
         """Return a digest of all that decides the part's content: a part of this key need not be made again."""
-        digest = hashlib.sha256(json.dumps([PART, asdict(self.options)], sort_keys=True).encode())
+        decisive = [PART, asdict(self.options), *sorted(self.windows)]
+        digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode())
         for picture in self.pictures:
             stamp = picture.file.stat() if picture.file.is_file() else None
             known = [stamp.st_size, stamp.st_mtime_ns] if stamp else []
             digest.update(json.dumps([picture.image, str(picture.file), *known]).encode())
-            if (look := self.looks.get(picture.image)) is not None:
+            some = [views.get(picture.image) for _, views in sorted(self.windows.items())]
+            for look in (look for look in (self.looks.get(picture.image), *some) if look is not None):
                 for column in (look.x, look.y, look.duration_ms, look.viewer):
                     digest.update(column.tobytes())
                 digest.update(f"{look.sigma_px} {look.weight}".encode())
@@ -78,6 +84,7 @@ class Row:
     off_picture: int  # fixations
     sigma_px: float  # of the fovea, in pixels of the picture; 0 where nobody was shown it
     pixels: Pixels | None
+    windows: dict[str, list[Box] | Bits | None]  # by condition: rectangles, or a region
 
 
 @dataclass
@@ -116,7 +123,13 @@ def check_part(path: Path) -> None:
                 raise FormatError(f"{path}: picture {i} did not come back from the disk as it was written")
 
 
-def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: PartOptions) -> Row:
+def prepare(
+    picture: Picture,
+    encoded: bytes,
+    look: Viewing | None,
+    options: PartOptions,
+    windows: Mapping[str, Viewing | None] = MappingProxyType({}),
+) -> Row:
     """Decode and check a picture; make its hash, and from its fixations the map, rectangle and viewers.
 
     Raises
@@ -132,6 +145,9 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
         viewers = len(look.participants)
         if viewers:
             amap, region, boxes = _attention(look, options)
+    task = MaskTask(picture.image, (height, width), area_of(boxes), np.random.default_rng(0), boxes)
+    if region is not None:
+        task = replace(task, area=int(region.sum()), boxes=(), grid=(region.shape[0], region.shape[1]), people=region)
     return Row(
         image=picture.image,
         encoded=encoded,
@@ -146,7 +162,19 @@ def prepare(picture: Picture, encoded: bytes, look: Viewing | None, options: Par
         off_picture=0 if look is None else int((~look.counted).sum()),
         sigma_px=0.0 if look is None else look.sigma_px,
         pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
+        windows={n: _of_window(n, v, task, options) if viewers and v else None for n, v in windows.items()},
     )
+
+
+def _of_window(name: str, look: Viewing, task: MaskTask, options: PartOptions) -> list[Box] | Bits | None:
+    """Return what a condition of a window of time keeps; None where nobody looked at the picture then."""
+    look = replace(look, size=task.size)
+    if not look.participants:
+        return None
+    task = replace(task, map=look.map(), rng=picture_rng(name, task.image, 0))
+    if options.rule.kind == "region":
+        return packed(condition(name).region(task), options.rule.grid)
+    return list(condition(name).boxes(options.rule.kind, task))
 
 
 def _attention(look: Viewing, options: PartOptions) -> tuple[Map, Mask | None, list[Box]]:
@@ -166,7 +194,8 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
             if not encoded:
                 raise InputError(f"{picture.file} is empty (0 bytes)")
             look = job.looks.get(picture.image)
-            row = prepare(picture, encoded, look, job.options)
+            windows = {name: views.get(picture.image) for name, views in job.windows.items()}
+            row = prepare(picture, encoded, look, job.options, windows)
         except FileNotFoundError:
             remarks.append((picture.image, "missing", f"no such file: {picture.file.name}"))
         except OSError as error:
@@ -263,6 +292,15 @@ def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
         viewers=np.array([row.viewers for row in rows], dtype=np.int32),
         sigma_px=np.array([row.sigma_px for row in rows], dtype=np.float32),
     )
+    side = job.options.rule.grid
+    empty = np.zeros((side, -(-side // 8)), dtype=np.uint8)
+    for name in job.windows:
+        kept = [row.windows[name] for row in rows]
+        if job.options.rule.kind == "region":
+            masks = np.array([empty if bits is None else bits for bits in kept]).reshape(-1, *empty.shape)
+        else:
+            masks = _padded([[] if boxes is None else boxes for boxes in kept], job.options.rule.count)  # type: ignore[misc]
+        write_columns(file.require_group("attention/window"), **{name: masks})
     write_fixations(file.create_group("fixation"), [job.looks.get(row.image) for row in rows])
     write_remarks(file, gathered.remarks)
 

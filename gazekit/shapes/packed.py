@@ -47,13 +47,13 @@ class Rectangles:
 
     Attributes
     ----------
-    boxes : ndarray
-        Ndarray, shape (N, k, 4) In pixels of the pictures; unused ones are zero.
+    boxes : ndarray, shape (N, k, 4)
+        In pixels of the pictures; unused ones are zero.
     removed : bool
         What lies outside is kept.
-    people : ndarray, optional
-        Ndarray, shape (N, k, 4), or None People's rectangles. Masks of their area, to a row or column of pixels, have
-        exactly as many pixels as those at any smaller size, so that conditions agree in what a network is shown.
+    people : ndarray, shape (N, k, 4), optional
+        People's rectangles. Masks of their area, to a row or column of pixels of each, have exactly as many pixels at
+        any smaller size as people's there, so that conditions agree in what a network is shown.
     """
 
     boxes: Boxes
@@ -71,7 +71,7 @@ class Rectangles:
         if self.people is not None and wanted != size and not np.array_equal(self.boxes[i], self.people[i]):
             people = _used(self.people[i])
             areas = [int((box[:, 2:] - box[:, :2]).prod(axis=1).sum()) for box in (boxes, people)]
-            if abs(areas[0] - areas[1]) <= max(size):
+            if abs(areas[0] - areas[1]) <= max(len(boxes), len(people)) * max(size):
                 between = boxes.astype(np.float64) * np.tile(np.array(wanted) / size, 2)
                 mask = _of_area(mask, between, _rounded(people, size, wanted))
         return ~mask if self.removed else mask
