@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,7 @@ def build_dataset(
     """
     spec = spec or DatasetSpec()
     out, pictures = checked_target(out), sorted(pictures, key=lambda p: p.image)
+    spec = _spec_named_as(pictures, spec)
     _check(spec, pictures, count_columns(ratings))
     fixations = None if fixations is None else on_pictures(fixations, pictures)
     looks, participants = ({}, []) if fixations is None else _viewings(fixations, spec)
@@ -186,8 +188,7 @@ def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str
 
 def _named_as(pictures: Sequence[Picture], ratings: pd.DataFrame) -> pd.DataFrame:
     """Name the rated pictures as the list of pictures does: suffix, case and folder may differ."""
-    matched = match_names(map(str, ratings["image"]), [p.image for p in pictures])
-    renamed = {name: image for name, image in matched.items() if name != image}
+    renamed = _other_names(map(str, ratings["image"]), pictures)
     if not renamed:
         return ratings
     images = ratings["image"].astype(str).replace(renamed)
@@ -196,6 +197,28 @@ def _named_as(pictures: Sequence[Picture], ratings: pd.DataFrame) -> pd.DataFram
     old, new = next(iter(renamed.items()))
     print(f"{len(renamed)} rated pictures matched by name without suffix, such as {old} with {new}", file=sys.stderr)
     return ratings.assign(image=images)
+
+
+def _spec_named_as(pictures: Sequence[Picture], spec: DatasetSpec) -> DatasetSpec:
+    """Name the pictures of groups, categories and fixed lists as the list of pictures does."""
+    lists = [*spec.categories.values(), *(ids for scheme in spec.schemes.values() for ids in scheme.values())]
+    renamed = _other_names(itertools.chain(spec.groups, *lists), pictures)
+    if not renamed:
+        return spec
+    schemes = {
+        name: {part: [renamed.get(image, image) for image in ids] for part, ids in scheme.items()}
+        for name, scheme in spec.schemes.items()
+    }
+    categories = {name: [renamed.get(image, image) for image in ids] for name, ids in spec.categories.items()}
+    groups = {renamed.get(image, image): group for image, group in spec.groups.items()}
+    return spec.model_copy(update={"schemes": schemes, "categories": categories, "groups": groups})
+
+
+def _other_names(names: Iterable[str], pictures: Sequence[Picture]) -> dict[str, str]:
+    """Return the ids of pictures that are named otherwise: without suffix or folder, or in another case."""
+    known = {p.image for p in pictures}
+    strange = set(names) - known
+    return match_names(strange, known) if strange else {}
 
 
 def _without_counterpart(

@@ -210,6 +210,32 @@ def test_lists_of_ids_without_suffix_are_built(tmp_path: Path, capfd: pytest.Cap
     assert (code, "scale of 2" in said) == (0, True), said
 
 
+def test_groups_categories_and_lists_without_suffix_are_matched_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cut_photographs(tmp_path / "p", 12)
+    ids = [f"p{n:03d}" for n in range(12)]
+    write(tmp_path / "r.csv", ["image,c1,c2", *(f"{i},5,6" for i in ids)])
+    write(tmp_path / "g.csv", ["image,group", *(f"{i},{n // 3}" for n, i in enumerate(ids))])
+    write(tmp_path / "c.csv", ["image,category", *(f"{i},reef" for i in ids[:4])])
+    write(tmp_path / "l.csv", ["image,split", *(f"{i},test" for i in ids[:3]), *(f"{i},train" for i in ids[3:])])
+    options = [
+        "--groups",
+        tmp_path / "g.csv",
+        "--categories",
+        tmp_path / "c.csv",
+        "--list",
+        f"mine={tmp_path / 'l.csv'}",
+    ]
+    options += ["--pictures", tmp_path / "p", "--ratings", tmp_path / "r.csv", "--out", tmp_path / "d.h5"]
+    code, said = gazekit(capfd, "build-dataset", *options)
+    assert code == 0, said
+    dataset = open_dataset(tmp_path / "d.h5")
+    assert len(np.unique(dataset.groups)) == 4
+    assert dataset.category("reef").tolist() == [0, 1, 2, 3]
+    assert dataset.indices("test", "mine").tolist() == [0, 1, 2]
+
+
 @pytest.mark.parametrize("strict", [False, True], ids=["named", "strict"])
 def test_what_has_no_counterpart_is_named_and_left_out(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], strict: bool
