@@ -194,7 +194,7 @@ class GazeRecording:
         lost = ~(np.isfinite(x) & np.isfinite(y))
         same = np.flatnonzero(x == y)
         lost[same[(x[same] == 0) | (x[same] == -1)]] = True
-        gaze = np.empty((len(time), 2))
+        gaze = np.empty((2, len(time))).T  # each column in one piece
         np.divide(x, screen.width_px, out=gaze[:, 0])
         np.divide(y, screen.height_px, out=gaze[:, 1])
         if lost.any():
@@ -203,7 +203,7 @@ class GazeRecording:
         left = replace(missing, gaze=gaze, valid=~lost)
         if pupil_mm is not None:
             left = Eye.from_gaze(gaze, pupil_mm=pupil_mm, valid=~lost)
-        return cls(time, time.copy(), left, missing)
+        return cls(time, time, left, missing)
 
     @classmethod
     def empty(cls) -> GazeRecording:

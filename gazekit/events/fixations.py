@@ -191,7 +191,7 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
     x_deg, y_deg = samples.screen.to_degrees(x_px, y_px)
     onset_us, offset_us = event_times(samples, onset, offset)
     cut_start, cut_end = _cut(samples, events)
-    x_mm, y_mm = samples.screen.to_mm(x, y)
+    rms, dispersion = _spread(samples.screen, x, y, onset, offset)
     return pd.DataFrame(
         {
             "onset_us": onset_us,
@@ -202,8 +202,8 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
             "x_deg": x_deg,
             "y_deg": y_deg,
             "samples": count,
-            "rms_s2s_deg": _rms_s2s(x_mm, y_mm, samples.screen.distance_mm, onset, offset),
-            "dispersion_deg": _dispersion(x_mm, y_mm, samples.screen.distance_mm, onset, offset),
+            "rms_s2s_deg": rms,
+            "dispersion_deg": dispersion,
             "detector": detection.detector,
             "parameters": json.dumps(detection.parameters, sort_keys=True),
             "cut_start": cut_start,
@@ -252,36 +252,37 @@ def _or_zero(column: Floats, known: Bools) -> Floats:
     return column if known.all() else np.where(known, column, 0.0)
 
 
-def _dispersion(x_mm: Floats, y_mm: Floats, distance_mm: float, onset: Index, offset: Index) -> Floats:
-    """Compute (max - min azimuth) + (max - min elevation), degrees, from the extremes of their tangents."""
-    total = np.zeros(len(onset))
-    away = x_mm * x_mm
-    away += distance_mm**2
-    np.sqrt(away, out=away)
-    elevation = np.divide(y_mm, away, out=away)
-    for column, distance in ((x_mm, distance_mm), (elevation, 1.0)):
-        high, low = (
-            _reduced(extreme, column, onset, offset) / distance for extreme in (np.fmax.reduceat, np.fmin.reduceat)
-        )
-        total += np.degrees(np.arctan(high) - np.arctan(low))
-    return total
+def _spread(screen: Screen, x: Floats, y: Floats, onset: Index, offset: Index) -> tuple[Floats, Floats]:
+    """Compute RMS-S2S and dispersion of ranges of pixels, degrees; samples in pieces that stay in the cache.
 
-
-def _rms_s2s(x_mm: Floats, y_mm: Floats, distance_mm: float, onset: Index, offset: Index) -> Floats:
-    """Compute the root mean square of the angle between successive samples within each range; NaN below two."""
-    if not len(onset) or len(x_mm) < 2:
-        return np.full(len(onset), np.nan)
-    square = np.zeros(len(x_mm))
-    for start in range(0, len(x_mm) - 1, AT_ONCE):
-        x, y = (column[start : start + AT_ONCE + 1] for column in (x_mm, y_mm))
-        cross = (x[1:] - x[:-1]) ** 2 + (y[1:] - y[:-1]) ** 2
-        cross *= distance_mm**2
-        cross += (x[:-1] * y[1:] - y[:-1] * x[1:]) ** 2
-        angle = angle_of_products(cross, x[:-1] * x[1:] + y[:-1] * y[1:] + distance_mm**2)
-        np.multiply(angle, angle, out=square[start + 1 : start + 1 + len(angle)])
-    square[onset] = 0.0
-    known = square == square  # all that is no NaN
+    RMS-S2S is the root mean square of the angle between successive samples, NaN below two. Dispersion is (max - min
+    azimuth) + (max - min elevation), from the extremes of their tangents.
+    """
+    n, distance = len(x), screen.distance_mm
+    if not len(onset):
+        return np.empty(0), np.empty(0)
+    column = np.empty(n)
+    for start in range(0, n, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        x_mm, y_mm = screen.to_mm(x[part], y[part])
+        x_mm *= x_mm
+        x_mm += distance**2
+        np.divide(y_mm, np.sqrt(x_mm, out=x_mm), out=column[part])
+    across = [_reduced(extreme.reduceat, x, onset, offset) for extreme in (np.fmax, np.fmin)]
+    high, low = (screen.to_mm(extreme, extreme)[0] / distance for extreme in across)
+    dispersion = np.degrees(np.arctan(high) - np.arctan(low))
+    high, low = (_reduced(extreme.reduceat, column, onset, offset) for extreme in (np.fmax, np.fmin))
+    dispersion += np.degrees(np.arctan(high) - np.arctan(low))
+    for start in range(0, n - 1, AT_ONCE):
+        x_mm, y_mm = screen.to_mm(x[start : start + AT_ONCE + 1], y[start : start + AT_ONCE + 1])
+        cross = (x_mm[1:] - x_mm[:-1]) ** 2 + (y_mm[1:] - y_mm[:-1]) ** 2
+        cross *= distance**2
+        cross += (x_mm[:-1] * y_mm[1:] - y_mm[:-1] * x_mm[1:]) ** 2
+        angle = angle_of_products(cross, x_mm[:-1] * x_mm[1:] + y_mm[:-1] * y_mm[1:] + distance**2)
+        np.multiply(angle, angle, out=column[start + 1 : start + 1 + len(angle)])
+    column[onset] = 0.0
+    known = column == column  # all that is no NaN
     count = _count(known, onset, offset) - 1
-    square[~known] = 0.0
-    total = _total(square, onset, offset)
-    return np.asarray(np.degrees(np.sqrt(total / np.where(count > 0, count, np.nan))))
+    column[~known] = 0.0
+    rms = np.sqrt(_total(column, onset, offset) / np.where(count > 0, count, np.nan))
+    return np.degrees(rms), dispersion

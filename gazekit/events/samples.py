@@ -287,7 +287,7 @@ def _look(eye: Eye, screen: Screen, off_screen_deg: float, added: Index | None) 
     if not usable.any():
         return usable, None
     margin = np.tan(np.radians(off_screen_deg)) * screen.distance_mm if off_screen_deg < 90 else np.inf
-    columns = tuple(eye.gaze[:, k].copy() for k in range(2))
+    columns = tuple(np.ascontiguousarray(eye.gaze[:, k]) for k in range(2))
     for column, size_mm in zip(columns, (screen.width_mm, screen.height_mm), strict=True):
         reach = margin / size_mm
         if np.fmin.reduce(column) < -reach or np.fmax.reduce(column) > 1 + reach:
@@ -299,6 +299,8 @@ def _look(eye: Eye, screen: Screen, off_screen_deg: float, added: Index | None) 
     if not usable.any():
         return usable, None
     gone = np.flatnonzero(~usable)
-    for column in columns:
-        column[gone] = np.nan
+    if not all(np.isnan(column[gone]).all() for column in columns):
+        columns = tuple(column.copy() for column in columns)
+        for column in columns:
+            column[gone] = np.nan
     return usable, columns
