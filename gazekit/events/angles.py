@@ -77,6 +77,13 @@ def views(samples: Samples) -> tuple[View | None, View | None]:
     They are in the tracker's frame where it gave every valid gaze point in millimetres and the eyes' positions; else
     in the screen's frame, with the eye straight in front of its centre.
     """
+    source = samples.source
+    if any(
+        axes and not any(e.gaze_mm.strides)
+        for e, axes in zip((source.left, source.right), samples.display, strict=True)
+    ):
+        left, right = (_screen_view(axes, samples.screen) for axes in samples.display)
+        return left, right
     both = (
         (samples.recording.left, samples.usable_left),
         (samples.recording.right, samples.usable_right),

@@ -34,8 +34,10 @@ class Samples:
 
     Attributes
     ----------
-    recording : GazeRecording
-        The rows; where nothing was delivered a neighbour's numbers, which are never usable.
+    source : GazeRecording
+        The samples that are used, as delivered.
+    rows : _Rows or None
+        Where rows are put in for what was not delivered.
     screen : Screen
         Every degree comes from it.
     choice : {"left", "right", "average", "strict"}
@@ -57,7 +59,8 @@ class Samples:
         What was wrong with the stamps.
     """
 
-    recording: GazeRecording
+    source: GazeRecording
+    rows: _Rows | None
     screen: Screen
     choice: EyeChoice
     usable_left: Bools
@@ -76,6 +79,20 @@ class Samples:
     def interval_us(self) -> float:
         """Nominal sampling interval, microseconds; NaN below two samples."""
         return self.clock.interval_us
+
+    @cached_property
+    def recording(self) -> GazeRecording:
+        """The rows; where nothing was delivered a neighbour's numbers, which are never usable."""
+        rows = self.rows
+        if rows is None:
+            return self.source
+        left, right = (
+            Eye(**{field.name: rows.spaced(getattr(side, field.name)) for field in fields(side)})
+            for side in (self.source.left, self.source.right)
+        )
+        return GazeRecording(
+            rows.spaced(self.source.device_time_us), rows.spaced(self.source.system_time_us), left, right
+        )
 
     @cached_property
     def pixels(self) -> tuple[Floats, Floats]:
@@ -161,26 +178,24 @@ def prepare(
         recording = recording.take(slice(first, last + 1) if in_one_piece else clock.index)
     index, stamp, time, holes = clock.index, clock.stamp_us, clock.stamp_us, np.empty(0, dtype=np.int64)
     steps = np.diff(stamp)
+    looks = [_look(side, screen, off_screen_deg) for side in (recording.left, recording.right)]
+    rows = None
     if len(steps) and steps.max() >= 1.75 * clock.interval_us:
         rows = _missing_rows(steps, clock.interval_us)
-        recording = GazeRecording(
-            rows.spaced(recording.device_time_us),
-            rows.spaced(recording.system_time_us),
-            *(
-                Eye(**{f.name: rows.spaced(getattr(e, f.name)) for f in fields(e)})
-                for e in (recording.left, recording.right)
-            ),
-        )
         index, stamp, holes = rows.spaced(index), rows.spaced(stamp), rows.holes
         index[rows.added] = -1
         stamp[rows.added] += rows.later_us
         time = stamp.copy()
         for rank, (first, last) in enumerate(itertools.pairwise([*(holes + 1).tolist(), len(time)]), 1):
             time[first:last] += rank * _WIDER_US
-    added = np.flatnonzero(index < 0) if len(index) > len(clock.index) else None
-    left, right = (_look(side, screen, off_screen_deg, added) for side in (recording.left, recording.right))
-    display = left[1], right[1]
-    return Samples(recording, screen, eye, left[0], right[0], display, index, time, stamp, holes, clock)
+        looks = [(rows.spaced(usable), axes and tuple(map(rows.spaced, axes))) for usable, axes in looks]
+        for usable, axes in looks:
+            usable[rows.added] = False
+            for column in axes or ():
+                column[rows.added] = np.nan
+    (left, left_axes), (right, right_axes) = looks
+    display = left_axes, right_axes
+    return Samples(recording, rows, screen, eye, left, right, display, index, time, stamp, holes, clock)
 
 
 @dataclass(frozen=True)
@@ -279,11 +294,9 @@ def _nothing(n: int, axes: int) -> tuple[Floats, ...]:
     return tuple(np.full(n, np.nan) for _ in range(axes))
 
 
-def _look(eye: Eye, screen: Screen, off_screen_deg: float, added: Index | None) -> tuple[Bools, Axes | None]:
+def _look(eye: Eye, screen: Screen, off_screen_deg: float) -> tuple[Bools, Axes | None]:
     """Return where an eye's gaze can be used, and its columns with NaN elsewhere."""
     usable = eye.valid.copy()
-    if added is not None:
-        usable[added] = False
     if not usable.any():
         return usable, None
     margin = np.tan(np.radians(off_screen_deg)) * screen.distance_mm if off_screen_deg < 90 else np.inf
