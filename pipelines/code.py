@@ -13,10 +13,12 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 ROOTS = ("gazekit", "pipelines", "survey")
+_GATHERER = "gazekit.study"  # it gathers the sections of all rooms; a stage imports those of its own room itself
 
 
 @functools.cache
@@ -105,7 +107,13 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 @functools.cache
 def _imports(module: str) -> tuple[str, ...]:
-    return tuple(_imported(_tree(module)))
+    """List what a module may import: by name, and by the groups of entry points that it names."""
+    if module == _GATHERER:
+        return ()
+    tree = _tree(module)
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    groups = sorted(text for text in texts if text.startswith("gazekit."))
+    return (*_imported(tree), *(plugin.module for group in groups for plugin in entry_points(group=group)))
 
 
 @functools.cache

@@ -51,7 +51,7 @@ def hashes(copy: Copy) -> dict[str, str]:
         ("gazekit/report/template.html", "", "<p>", {"report"}),
         ("gazekit/dataset/reader.py", "", "# read", {"dataset", "train", "compare", "report"}),
         ("gazekit/attention/maps.py", "", "# map", {"attention", "dataset", "train", "compare", "report"}),
-        ("gazekit/training/wording.py", "", "# words", {"compare"}),
+        ("gazekit/stats/conclusion.py", "", "# words", {"compare"}),
         ("gazekit/models/distribution.py", "", "# nima", {"train"}),
         ("gazekit/events/ivt.py", "", "# detector", {"record", "fixations"}),
         ("survey/simulate.py", "", "# rater", {"ratings"}),
