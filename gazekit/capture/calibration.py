@@ -198,10 +198,10 @@ def _targets(points: list[Point], windows: list[tuple[int, int]], block: Block, 
 
 
 def _passed(table: pd.DataFrame, gate_deg: float | None) -> bool | None:
-    """Whether each eye that was seen is accurate over all targets; None without a gate."""
+    """Whether the mean gaze of each eye that was seen is near enough to the targets (trueness); None without a gate."""
     if gate_deg is None:
         return None
-    overall = table[(table["target"] == "") & table["eye"].isin(["left", "right"])]["accuracy_deg"].dropna()
+    overall = table[(table["target"] == "") & table["eye"].isin(["left", "right"])]["trueness_deg"].dropna()
     return bool(len(overall) and (overall <= gate_deg).all())
 
 
@@ -209,7 +209,7 @@ def in_words(table: pd.DataFrame) -> str:
     """Accuracy, precision and loss of both eyes over all targets, for the operator."""
     overall = table[(table["target"] == "") & table["eye"].isin(["left", "right"])]
     return "; ".join(
-        f"{row.eye} {row.accuracy_deg:.2f} deg, RMS {row.rms_s2s_deg:.2f}, STD {row.std_deg:.2f}, "
-        f"{row.loss_percent:.0f} % lost"
+        f"{row.eye} {row.trueness_deg:.2f} deg from the target (trueness), RMS {row.rms_s2s_deg:.2f}, "
+        f"STD {row.std_deg:.2f}, {row.loss_percent:.0f} % lost"
         for row in overall.itertuples()
     )
