@@ -26,7 +26,7 @@ one call with one status, from one phase of the session on (`loss`: the connecti
 comes back without any setting). Made by `pytest -n 0 -m benchmark tests/benchmarks/test_capture_hostile.py`; do not
 edit by hand. Statuses: {statuses}.
 **{sessions} sessions: {files} ended in a session file, {messages} in one message, none in a traceback, none hung.**
-A call that a phase does not make is left out.
+A call that a phase does not make is left out, and a status whose session ended before the call was made.
 
 | call | from | session file after | message after |
 |---|---|---|---|
