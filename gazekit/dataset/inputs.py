@@ -104,9 +104,7 @@ class Inputs:
     def _collection(self, spec: DatasetSpec) -> Collection:
         if self.dataset.ratings is None:
             folder = self.base / str(self.pictures.folder)
-            if self.ava is not None:
-                return read_ava(self.base / self.ava, folder)
-            return read_photonet(self.base / str(self.photonet), folder)
+            return read_ava(self.ava, folder) if self.ava else read_photonet(str(self.photonet), folder)
         section = self.dataset
         path = self.base / str(section.ratings)
         ratings, remarks = read_ratings(
