@@ -74,7 +74,7 @@ class PipelineSection(Section):
         return _TABLES[self.kind] if self.tables is None else self.tables
 
 
-class DatasetOptions(Section):
+class ListDataset(Section):
     """``[dataset]`` of ``ava`` and ``photonet`` (a lab's study file has its own)."""
 
     cache: int | None = Field(default=None, ge=16, le=4096)
@@ -146,7 +146,7 @@ class Pipeline(Section):
     pipeline: PipelineSection
     training: TrainingSection
     comparison: ComparisonSection = ComparisonSection()
-    dataset: DatasetOptions = DatasetOptions()
+    dataset: ListDataset = ListDataset()
 
     @property
     def scheme(self) -> str:

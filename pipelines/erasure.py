@@ -21,7 +21,7 @@ _COLUMNS = ("erased_utc", "sessions", "fixations", "ratings", "survey", "dataset
 
 
 @dataclass(frozen=True)
-class Step:
+class Removal:
     """One thing that an erasure does: to which kind of file, what, and how many rows or files it touches."""
 
     kind: str
@@ -36,7 +36,7 @@ class Erasure:
     """What taking a person out of a study touches."""
 
     study: Path
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Removal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
@@ -98,21 +98,21 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
     return erasure
 
 
-def _sessions(participant: str, plan: Study, base: Path) -> list[Step]:
+def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:
     files: list[Path] = []
     for path in (base / session for session in plan.dataset.sessions):
         files += sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path]
     steps = []
     for file in files:
         if open_session(file, gaze=False).participant == participant:
-            steps.append(Step("sessions", file, "the session is deleted", 1, file.unlink))
+            steps.append(Removal("sessions", file, "the session is deleted", 1, file.unlink))
             stem = file.name.removesuffix(".gaze.h5")
             for journal in sorted(file.parent.glob(f"{stem}*.gaze.journal*")):
-                steps.append(Step("sessions", journal, "its journal is deleted", 0, journal.unlink))
+                steps.append(Removal("sessions", journal, "its journal is deleted", 0, journal.unlink))
     return steps
 
 
-def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]) -> list[Step]:
+def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]) -> list[Removal]:
     table = read_table(path, [], "table")
     if column not in table:
         notes.append(f"{path} has no column {column}: what one person gave cannot be told apart there")
@@ -127,11 +127,11 @@ def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]
         sidecar.unlink(missing_ok=True)  # the hashes in it are of the table with the person
 
     return [
-        Step(kind, path, f"{int(of_person.sum())} of {len(table)} rows are taken out", int(of_person.sum()), rewrite)
+        Removal(kind, path, f"{int(of_person.sum())} of {len(table)} rows are taken out", int(of_person.sum()), rewrite)
     ]
 
 
-def _survey(participant: str, database: str) -> list[Step]:
+def _survey(participant: str, database: str) -> list[Removal]:
     if "://" not in database and not Path(database).is_file():
         return []
     from sqlalchemy import select
@@ -151,20 +151,22 @@ def _survey(participant: str, database: str) -> list[Step]:
             forget(connection, person)
             connection.execute(platform.delete().where(platform.c.rater_id == person.id))
 
-    return [Step("survey", Path(database), "the rater and all answers are taken out", 1, erase)]
+    return [Removal("survey", Path(database), "the rater and all answers are taken out", 1, erase)]
 
 
-def _derived(plan: Study, study: Path) -> list[Step]:
+def _derived(plan: Study, study: Path) -> list[Removal]:
     """Name what was made of the person's data: datasets are deleted, published folders are written anew."""
     steps = []
     dataset = study.parent / plan.dataset.out if plan.dataset.out is not None else None
     if dataset is not None and dataset.is_file():
-        steps.append(Step("datasets", dataset, "deleted: build it again with gazekit build-dataset", 1, dataset.unlink))
+        steps.append(
+            Removal("datasets", dataset, "deleted: build it again with gazekit build-dataset", 1, dataset.unlink)
+        )
     for card in sorted(study.parent.glob("*/croissant.json")):
         folder = card.parent
         if (folder / "methods.md").is_file():
             steps.append(
-                Step(
+                Removal(
                     "published", folder, "written anew without the person", 1, functools.partial(_again, study, folder)
                 )
             )

@@ -37,7 +37,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Finding:
+class ScreeningFinding:
     """A rule's value for each rater (NaN: not judged), and its limit."""
 
     value: Floats
@@ -123,7 +123,7 @@ def effect(ratings: Ratings) -> Floats:
         return np.asarray(total / np.bincount(ratings.rater[known], minlength=len(ratings.raters)))
 
 
-def _attention(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _attention(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     value = np.full(len(ratings.raters), np.nan)
     if {"kind", "expected"} <= set(table.columns):
         checks = table[(table["kind"] == "check").to_numpy()]
@@ -133,7 +133,7 @@ def _attention(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding
     return _above(value, limits.failed_checks)
 
 
-def _straight(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _straight(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     whole = np.rint(ratings.score).astype(np.int64)
     top = int(whole.max()) + 1
     counts = np.bincount(ratings.rater * np.int64(top) + whole, minlength=len(ratings.raters) * top)
@@ -143,7 +143,7 @@ def _straight(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding
     return _above(value, limits.same_answer, equal=True)
 
 
-def _fast(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _fast(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     value = np.full(len(ratings.raters), np.nan)
     if "time_ms" in table.columns:
         main = table[(table["kind"] == "main").to_numpy()] if "kind" in table.columns else table
@@ -155,7 +155,7 @@ def _fast(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
     return _below(value, limits.seconds)
 
 
-def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     sums = np.bincount(ratings.image, ratings.score, minlength=len(ratings.images))
     votes = np.bincount(ratings.image, minlength=len(ratings.images))
     shared = ratings.keep(votes[ratings.image] > 1)
@@ -173,7 +173,7 @@ def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Find
     return _below(upper, limits.correlation * typical)
 
 
-def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Finding:
+def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> ScreeningFinding:
     """Apply ITU-R BT.500-15 A1-2.3.1: over 5 % of the ratings outside, and not all of them to one side."""
     images, raters = len(ratings.images), len(ratings.raters)
     n = np.bincount(ratings.image, minlength=images)
@@ -191,10 +191,10 @@ def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Finding:
     outside = above + below
     share = outside / np.maximum(np.bincount(ratings.rater, minlength=raters), 1)
     balance = np.abs(above - below) / np.maximum(outside, 1)
-    return Finding(share, 0.05, (share > 0.05) & (balance < 0.3))
+    return ScreeningFinding(share, 0.05, (share > 0.05) & (balance < 0.3))
 
 
-def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     n = np.bincount(ratings.rater, minlength=len(ratings.raters))
     spread = np.where(n >= MIN_RATINGS, joint_estimate(ratings, prior=MODERATE, tolerance=1e-6).inconsistency, np.nan)
     middle = float(np.nanmedian(spread)) if np.isfinite(spread).any() else 0.0
@@ -202,7 +202,7 @@ def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Fi
     return _above((spread - middle) / max(robust, 1e-6), limits.inconsistency)
 
 
-def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     """Compare every two raters; who gives one answer to most pictures agrees by that alone and is not judged."""
     raters = len(ratings.raters)
     highest = np.full(raters, np.nan)
@@ -226,7 +226,7 @@ def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Findi
     return _above(highest, limits.duplicates, equal=True)
 
 
-def _repeats(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
+def _repeats(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     value = np.full(len(ratings.raters), np.nan)
     if "kind" in table.columns and (table["kind"] == "repeat").any():
         both = table[table["kind"] == "main"].merge(table[table["kind"] == "repeat"], on=["rater", "image"])
@@ -238,7 +238,7 @@ def _repeats(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Finding:
     return _above(value, limits.repeats)
 
 
-def _gold(ratings: Ratings, limits: Limits, pairs: Collection[tuple[str, str]]) -> Finding:
+def _gold(ratings: Ratings, limits: Limits, pairs: Collection[tuple[str, str]]) -> ScreeningFinding:
     """Compare the scores of pictures whose order is known; equal scores are half wrong."""
     place = {str(name): k for k, name in enumerate(ratings.images)}
     wrong, judged = np.zeros(len(ratings.raters)), np.zeros(len(ratings.raters))
@@ -254,17 +254,17 @@ def _gold(ratings: Ratings, limits: Limits, pairs: Collection[tuple[str, str]]) 
     return _above(np.where(judged >= MIN_REPEATS, wrong / np.maximum(judged, 1), np.nan), limits.gold)
 
 
-def _above(value: Floats, limit: float, *, equal: bool = False) -> Finding:
+def _above(value: Floats, limit: float, *, equal: bool = False) -> ScreeningFinding:
     with np.errstate(invalid="ignore"):
-        return Finding(value, limit, value >= limit if equal else value > limit)
+        return ScreeningFinding(value, limit, value >= limit if equal else value > limit)
 
 
-def _below(value: Floats, limit: float) -> Finding:
+def _below(value: Floats, limit: float) -> ScreeningFinding:
     with np.errstate(invalid="ignore"):
-        return Finding(value, limit, value < limit)
+        return ScreeningFinding(value, limit, value < limit)
 
 
-RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], Finding]] = {
+RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], ScreeningFinding]] = {
     "attention": _attention,
     "straight-lining": _straight,
     "too fast": _fast,

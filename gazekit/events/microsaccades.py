@@ -30,7 +30,7 @@ MICROSACCADE_COLUMNS = (
 _LEAST_SHARE = 0.1  # of the other axis' noise: no eye is ten times as calm along one axis
 
 
-class _Movement(NamedTuple):
+class _Excursion(NamedTuple):
     """A run of samples outside the ellipse: rows, degrees, degrees a second."""
 
     onset: int
@@ -132,7 +132,7 @@ def rounding_sd(samples: Samples, pixels: Floats) -> float:
 
 def _movements(
     samples: Samples, eyes: tuple[EyeChoice, ...], threshold_lambda: float, min_samples: int, binocular: bool
-) -> list[_Movement]:
+) -> list[_Excursion]:
     """Find what is faster than the threshold, of each eye or of both together, in order of time."""
     seen = [chosen for chosen in map(samples.with_eye, eyes) if not chosen.lost.all()]
     found = [_one_eye(chosen, threshold_lambda, min_samples) for chosen in seen]
@@ -141,7 +141,7 @@ def _movements(
     return sorted(itertools.chain(*found))
 
 
-def _one_eye(samples: Samples, threshold_lambda: float, min_samples: int) -> list[_Movement]:
+def _one_eye(samples: Samples, threshold_lambda: float, min_samples: int) -> list[_Excursion]:
     x, y = samples.degrees
     vx, vy = (velocity_over_five(samples.time_us, column) for column in (x, y))
     vx[samples.lost] = np.nan  # between two rows that stand for a hole
@@ -158,7 +158,7 @@ def _one_eye(samples: Samples, threshold_lambda: float, min_samples: int) -> lis
         dx, dy = _excursion(x[part]), _excursion(y[part])
         direction = float((np.degrees(np.arctan2(-dy, dx)) + 180) % 360 - 180)
         movements.append(
-            _Movement(first, last, float(np.hypot(dx, dy)), direction, float(speed[part].max()), samples.choice)
+            _Excursion(first, last, float(np.hypot(dx, dy)), direction, float(speed[part].max()), samples.choice)
         )
     return movements
 
@@ -168,7 +168,7 @@ def _excursion(column: Floats) -> float:
     return float(column.max() - column.min()) * float(np.sign(np.argmax(column) - np.argmin(column)))
 
 
-def _overlapping(left: list[_Movement], right: list[_Movement]) -> list[_Movement]:
+def _overlapping(left: list[_Excursion], right: list[_Excursion]) -> list[_Excursion]:
     """Join movements of both eyes that overlap, each used once: the larger of the two, from the first to the last."""
     ends = [movement.offset for movement in right]
     both = []

@@ -13,16 +13,16 @@ from gazekit.core.progress import track
 from gazekit.formats.importing import open_source
 from gazekit.formats.registry import UnknownFormatError, appearance, fitting, supported
 from gazekit.formats.text import Head
-from gazekit.formats.writing import SUFFIX, Imported, import_to, safe_name, written_before
+from gazekit.formats.writing import SUFFIX, ImportedFile, import_to, safe_name, written_before
 
 _SIDECARS = {".json", ".md", ".txt", ".toml", ".yml", ".yaml", ".html", ".xml", ".log", ""}
 
 
 @dataclass
-class Batch:
+class FileBatch:
     """What came of every file of a batch."""
 
-    imported: list[Imported] = field(default_factory=list)
+    imported: list[ImportedFile] = field(default_factory=list)
     done_before: dict[str, list[Path]] = field(default_factory=dict)
     planned: dict[str, str] = field(default_factory=dict)
     passed_over: dict[str, str] = field(default_factory=dict)
@@ -57,7 +57,7 @@ def import_files(
     dry_run: bool = False,
     format: str | None = None,
     **options: Any,
-) -> Batch:
+) -> FileBatch:
     """Import files to session files in a folder.
 
     The session files bear the names of the files, with those of their folders where two would be the same.
@@ -73,7 +73,7 @@ def import_files(
     format, options : str, optional or Any
         As for `import_recording`.
     """
-    batch = Batch()
+    batch = FileBatch()
     named = {path for path in map(Path, paths) if not path.is_dir()}
     sources = list(_expand(paths))
     stems = unique_stems(sources)

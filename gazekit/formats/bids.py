@@ -22,7 +22,7 @@ from gazekit.formats.bids_out import PHYSIO_COLUMNS, RECORDED, SOURCE, from_text
 from gazekit.formats.columns import UNITS_US, diameter, point
 from gazekit.formats.round_trip import SIDES, read_document, read_frame, rebuild
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import Shown
+from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.session.model import STIMULUS_COLUMNS, Session, TrackerInfo
@@ -254,7 +254,7 @@ def _others_stimuli(recording: _Recording, draft: Draft, time: Index, sidecar: d
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
     if not {"onset", "duration", "stim_file"} <= set(table.columns):
         return []
-    shown = Shown(draft.screen, last_us=int(time[-1]))
+    shown = Showing(draft.screen, last_us=int(time[-1]))
     zero = int(time[0]) - round(float(sidecar.get("StartTime") or 0) * 1e6)
     for row in table.itertuples():
         if row.stim_file not in ("", "n/a") and row.onset != "n/a":

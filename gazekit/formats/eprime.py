@@ -13,8 +13,8 @@ import numpy as np
 
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.stimuli import Showing
+from gazekit.formats.text import Batch, Head, TextTable
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -31,7 +31,7 @@ def looks_like(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one session; the screen must be given."""
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     numbers = ["TETTime", "TimestampSec", "TimestampMicrosec"]
     numbers += [f"{name}{side}Eye" for side in _SIDES for name in ("XGazePos", "YGazePos", "DiameterPupil", "Validity")]
     picture = next((name for name in _PICTURES if name in table.names), "")
@@ -41,7 +41,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         if draft is None:
             subject = batch.texts("Subject", np.array([0]))[0]
             draft = request.draft(head, who=subject, tracker=TrackerInfo(kind="tobii"))
-            shown = Shown(draft.screen)
+            shown = Showing(draft.screen)
             draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
             draft.account.know("time", "s and us" if "TimestampSec" in batch else "ms", "format")
         if "TimestampSec" in batch:

@@ -25,7 +25,7 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.core.tables import FIXATION_COLUMNS, read_table
 from gazekit.core.types import Floats
 from gazekit.formats.gazepoint import is_fixation_table
-from gazekit.formats.names import Names
+from gazekit.formats.names import ColumnNames
 from gazekit.formats.session_builder import SCREEN_OPTIONS
 from gazekit.formats.text import Head
 from gazekit.screen import Screen
@@ -34,7 +34,7 @@ _PICTURE = ("image", "picture", "stimulus", "img", "imagefile", "image_file", "p
 Columns = dict[str, Any]
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """A layout: what it is called, how it is known, and how its columns are read."""
 
     title: str
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
     columns: Callable[[Head, Mapping[str, float]], Columns]
 
 
-def layout_of(path: str | Path) -> Layout | None:
+def layout_of(path: str | Path) -> TableLayout | None:
     """Find the layout of a file of fixations; None where it is another file."""
     head = Head.of(path)
     return next((layout for layout in LAYOUTS if layout.looks_like(head)), None)
@@ -149,7 +149,7 @@ _TOBII = {  # Pro Lab's name, Studio's name
 
 
 def _tobii_names(head: Head) -> dict[str, str]:
-    names = Names(head.columns)
+    names = ColumnNames(head.columns)
     columns = {
         key: next((n for name in both if (n := names.find(name, "us", "ms", ""))), "") for key, both in _TOBII.items()
     }
@@ -161,7 +161,7 @@ def _tobii_names(head: Head) -> dict[str, str]:
 
 
 def _is_tobii(head: Head) -> bool:
-    names, lists = _tobii_names(head), Names(head.columns)
+    names, lists = _tobii_names(head), ColumnNames(head.columns)
     gaze = any(lists.find(n, *u) for n, u in (("Gaze point left X", ("dacspx", "")), ("GazePointLeftX", ("adcspx",))))
     places = {"X screen", "Y screen"} <= set(names) or {"X picture", "Y picture"} <= set(names)
     return {"duration", "number"} <= set(names) and places and not gaze
@@ -266,11 +266,11 @@ def _etdb(head: Head, sizes: Mapping[str, float]) -> Columns:
 
 
 LAYOUTS = (
-    Layout(
+    TableLayout(
         "EyeLink Data Viewer fixation report", lambda h: h.has("CURRENT_FIX_X", "CURRENT_FIX_DURATION"), _data_viewer
     ),
-    Layout("Gazepoint fixations", is_fixation_table, _gazepoint),
-    Layout("Tobii fixations (Pro Lab, Studio)", _is_tobii, _tobii),
-    Layout("MATLAB fixations as of OSIE", _is_matlab, _matlab),
-    Layout("etdb fixations (HDF5)", _is_etdb, _etdb),
+    TableLayout("Gazepoint fixations", is_fixation_table, _gazepoint),
+    TableLayout("Tobii fixations (Pro Lab, Studio)", _is_tobii, _tobii),
+    TableLayout("MATLAB fixations as of OSIE", _is_matlab, _matlab),
+    TableLayout("etdb fixations (HDF5)", _is_etdb, _etdb),
 )

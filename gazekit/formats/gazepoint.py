@@ -18,8 +18,8 @@ from gazekit.core.types import Floats
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, Table, split_line
+from gazekit.formats.stimuli import Showing
+from gazekit.formats.text import Batch, Head, TextTable, split_line
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -50,7 +50,7 @@ def is_fixation_table(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one user; the screen must be given."""
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     tick = next((m for m in map(_TICK.fullmatch, table.names) if m), None)
     time = next((m for m in map(_TIME.fullmatch, table.names) if m), None)
     clock = tick or time
@@ -66,7 +66,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     )
     draft.account.know("time", f"1/{per_second:g} s, column {clock[0]}", "file")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
-    shown, notes = Shown(draft.screen), Shown(draft.screen)
+    shown, notes = Showing(draft.screen), Showing(draft.screen)
     for batch in table.batches(_types(clock[0])):
         stamps = whole_us(batch.numbers(clock[0]) / per_second, "s")
         shown.runs(*batch.codes("MEDIA_NAME"), stamps)

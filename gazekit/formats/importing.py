@@ -31,7 +31,7 @@ _GENERAL = (*_PATTERNS, "pictures", "placement")
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A file or folder, the format it is read as, and what is said of it."""
 
     head: Head
@@ -134,7 +134,7 @@ def open_source(
     strict: bool = False,
     stem: str = "",
     **options: Any,
-) -> Source:
+) -> SourceFile:
     """Look at a file, find its format, and get ready to read it."""
     sizes = asdict(screen) if isinstance(screen, Screen) else dict(screen or {})
     head = Head.of(path)
@@ -142,7 +142,7 @@ def open_source(
         named(format)
     if format is None:
         format = "plain" if "mapping" in options else detect(head)
-    return Source(head, format, Request(sizes, participant, strict, stem), options)
+    return SourceFile(head, format, Request(sizes, participant, strict, stem), options)
 
 
 def import_recording(
@@ -201,7 +201,7 @@ def import_recording(
     raise InputError(f"{path} has {len(chosen)} recordings {recording!r}; it holds {names}")
 
 
-def _sessions(source: Source) -> Iterator[Session]:
+def _sessions(source: SourceFile) -> Iterator[Session]:
     gathered: dict[int, list[Part]] = {}
     for part in source.parts():
         gathered.setdefault(id(part.draft), []).append(part)

@@ -19,7 +19,7 @@ from gazekit.core.types import Bools, Floats
 from gazekit.formats.columns import eye, point, recording, whole_us
 from gazekit.formats.plain import GazeSection, to_pixels
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.text import Head, Table
+from gazekit.formats.text import Head, TextTable
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -59,7 +59,7 @@ def read(head: Head, request: Request, unit: str = "") -> Iterator[Part]:
     if head.start.startswith(b"\x89HDF"):
         yield from _read_store(head, request, unit)
         return
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     wanted = dict.fromkeys(("time", "session_id", "status", *_GAZE), "number")
     batches = list(table.batches(wanted))
     names = [name for name in wanted if name in table.names]

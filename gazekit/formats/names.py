@@ -16,7 +16,7 @@ def split_unit(name: str) -> tuple[str, str]:
     return match[1], match[2].replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
 
 
-class Names:
+class ColumnNames:
     """The columns of a table, found by name and unit."""
 
     def __init__(self, names: Iterable[str]) -> None:

@@ -68,8 +68,8 @@ from gazekit.formats import eye_movements
 from gazekit.formats.account import RATES_HZ, Account
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, Table, split_line
+from gazekit.formats.stimuli import Showing
+from gazekit.formats.text import Batch, Head, TextTable, split_line
 from gazekit.gaze import Eye
 from gazekit.screen import Screen
 
@@ -225,7 +225,7 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
     if mapping is None:
         raise InputError(f"{head.path}: a plain table needs a mapping file that says what its columns are (--mapping)")
     plan = read_mapping(mapping)
-    table = Table(head, skip_rows=plan.table.skip_rows, separator=plan.table.separator, strict=request.strict)
+    table = TextTable(head, skip_rows=plan.table.skip_rows, separator=plan.table.separator, strict=request.strict)
     absent = [name for name in plan.types() if name not in table.names]
     if absent:
         raise FormatError(
@@ -246,7 +246,7 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
                 draft = request.draft(head, sizes, name, inputs=[head.path, Path(mapping)])
                 draft.many = plan.participant is not None
                 plan.describe(draft.account)
-                people[name] = _Person(draft, plan, Shown(draft.screen), Shown(draft.screen))
+                people[name] = _Person(draft, plan, Showing(draft.screen), Showing(draft.screen))
             yield people[name].part(batch, rows)
     for person in people.values():
         person.finish(table)
@@ -256,8 +256,8 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
 class _Person:
     draft: Draft
     plan: ColumnMapping
-    shown: Shown
-    targets: Shown
+    shown: Showing
+    targets: Showing
     places: list[tuple[float, float]] = field(default_factory=list)
 
     def part(self, batch: Batch, rows: Index) -> Part:
@@ -280,7 +280,7 @@ class _Person:
         eyes = [self._eye(batch, rows, side) for side in (plan.left, plan.right)]
         return Part(self.draft, recording(time, eyes[0], eyes[1]), self._labels(batch, rows))
 
-    def finish(self, table: Table) -> None:
+    def finish(self, table: TextTable) -> None:
         table.describe(self.draft.account)
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gazekit.formats.names import Names, split_unit
+from gazekit.formats.names import ColumnNames, split_unit
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Head, Table
-from gazekit.formats.tobii_rows import SIDES, Layout, read_rows
+from gazekit.formats.text import Head, TextTable
+from gazekit.formats.tobii_rows import SIDES, RowLayout, read_rows
 
 TITLE = "Tobii Pro Lab data export (TSV), old and new headers"
 _PX = ("dacspx", "")
@@ -25,28 +25,28 @@ _SCENE = "pixels of the glasses' scene video from its top left, y downward; the 
 
 def looks_like(head: Head) -> bool:
     """Tell whether a file has this layout."""
-    names = Names(head.columns)
+    names = ColumnNames(head.columns)
     known = ("Gaze point", "Eye movement type", "Validity", "Pupil diameter")
     return bool(_time_column(names)) and any(name.startswith(known) for name in head.columns)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of every recording in the file, each with a draft of its own."""
-    table = Table(head, strict=request.strict)
-    yield from read_rows(head, request, table, _layout(Names(table.names)))
+    table = TextTable(head, strict=request.strict)
+    yield from read_rows(head, request, table, _layout(ColumnNames(table.names)))
 
 
-def _time_column(names: Names) -> str:
+def _time_column(names: ColumnNames) -> str:
     return names.find("Recording timestamp", "us", "ms", "")
 
 
-def _layout(names: Names) -> Layout:
+def _layout(names: ColumnNames) -> RowLayout:
     time, device = _time_column(names), names.find("Eyetracker timestamp", "us", "", "ms")
     size = names.find_all("Presented Media {}", ("width", "height"), "", "px", "dacspx")
     glasses = names.find_all("Gaze point {}", "XY", "mcspx")
     date = names.find("Recording date UTC") or names.find("Recording date")
     clock = names.find("Recording start time UTC") or names.find("Recording start time")
-    return Layout(
+    return RowLayout(
         program="Tobii Pro Lab",
         time=time,
         time_unit=split_unit(time)[1],

@@ -26,7 +26,7 @@ from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.text import Batch, Head, TextTable
 from gazekit.session.model import TrackerInfo
 
 TITLE = "Pupil Labs exports: Core surface and gaze positions, Cloud gaze.csv"
@@ -64,7 +64,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one file; the screen (or the scene camera's picture) must be given."""
     kind = _kind(head)
     assert kind is not None
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     pupils, (events, messages) = _pupils(head.path), _messages(head.path)
     draft = request.draft(
         head,
@@ -165,7 +165,7 @@ def _cloud_pupils(path: Path) -> dict[str, _Pupil]:
 
 
 def _whole(path: Path, kinds: dict[str, str]) -> dict[str, npt.NDArray[Any]]:
-    table = Table(Head.of(path))
+    table = TextTable(Head.of(path))
     batches = list(table.batches(kinds))
     return {
         name: np.concatenate([b.integers(name) if kind == "integer" else b.numbers(name) for b in batches])

@@ -25,7 +25,7 @@ from gazekit.formats.round_trip import (
     tables_of,
 )
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.text import Head, Table
+from gazekit.formats.text import Head, TextTable
 from gazekit.session.model import Session
 
 TITLE = "session exported by gazekit as CSV or Parquet (a folder with session.json)"
@@ -98,7 +98,7 @@ def _read(path: Path, kinds: dict[str, str]) -> pd.DataFrame:
 
 
 def _csv_columns(folder: Path) -> dict[str, npt.NDArray[np.generic]]:
-    table = Table(Head.of(folder / "samples.csv"), strict=True)
+    table = TextTable(Head.of(folder / "samples.csv"), strict=True)
     kinds = sample_kinds()
     _check(table.names, folder)
     if len(table.head.lines) == 1:

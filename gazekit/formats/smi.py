@@ -16,10 +16,10 @@ import numpy as np
 from gazekit.core.types import Floats
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
-from gazekit.formats.names import Names, split_unit
+from gazekit.formats.names import ColumnNames, split_unit
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, LineNumbers, Table, split_line
+from gazekit.formats.stimuli import Showing
+from gazekit.formats.text import Batch, Head, LineNumbers, TextTable, split_line
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -45,7 +45,7 @@ def _is_idf(head: Head) -> bool:
 
 
 def _is_begaze(head: Head) -> bool:
-    names = Names(head.columns)
+    names = ColumnNames(head.columns)
     sides = ("Right", "Left", "Binocular")
     return bool(names.find("RecordingTime", "ms")) and any(names.find(f"Point of Regard {s} X", "px") for s in sides)
 
@@ -138,7 +138,7 @@ class _BeGaze:
     pupil: dict[str, str]
 
     @classmethod
-    def of(cls, names: Names) -> _BeGaze:
+    def of(cls, names: ColumnNames) -> _BeGaze:
         """Find the columns; one gaze of both eyes stands for the left one."""
         sides = {side: side.capitalize() for side in _SIDES}
         gaze = {side: names.find_all(f"Point of Regard {name} {{}}", "XY", "px") for side, name in sides.items()}
@@ -162,9 +162,9 @@ class _BeGaze:
 
 
 def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
-    table = Table(head, strict=request.strict)
-    columns = _BeGaze.of(Names(table.names))
-    drafts: dict[str, tuple[Draft, Shown]] = {}
+    table = TextTable(head, strict=request.strict)
+    columns = _BeGaze.of(ColumnNames(table.names))
+    drafts: dict[str, tuple[Draft, Showing]] = {}
     for batch in table.batches(columns.types()):
         codes, people = batch.codes(columns.participant)
         for code in np.unique(codes):
@@ -173,7 +173,7 @@ def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
                 draft = request.draft(head, who=name, tracker=TrackerInfo(kind="smi"), many=bool(columns.participant))
                 draft.account.know("time", split_unit(columns.time)[1], "file")
                 draft.account.know("gaze", _PIXELS, "format")
-                drafts[name] = draft, Shown(draft.screen)
+                drafts[name] = draft, Showing(draft.screen)
             part = _begaze_part(batch.where(codes == code), columns, *drafts[name])
             if part is not None:
                 yield part
@@ -183,7 +183,7 @@ def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
         draft.notes += table.notes()
 
 
-def _begaze_part(batch: Batch, columns: _BeGaze, draft: Draft, shown: Shown) -> Part | None:
+def _begaze_part(batch: Batch, columns: _BeGaze, draft: Draft, shown: Showing) -> Part | None:
     event = batch.equal(columns.category, "User Event", "Information", "Separator") if columns.category else None
     time = batch.numbers(columns.time)
     draft.account.rows += len(batch)

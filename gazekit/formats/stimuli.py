@@ -16,7 +16,7 @@ from gazekit.screen import Screen
 
 
 @dataclass
-class Shown:
+class Showing:
     """What was on the screen and when.
 
     Where a file does not say where a picture stood and how large it is, it is taken to fill the screen, one pixel of
@@ -99,7 +99,7 @@ def from_messages(
     comes, goes = _pattern("onset", onset), _pattern("offset", offset) if offset else None
     if "image" not in comes.groupindex:
         raise InputError(f"onset: {onset!r} has no group (?P<image>...) for the picture's name")
-    shown, matched = Shown(screen, last_us=last_us), {"onset": 0} | ({"offset": 0} if goes else {})
+    shown, matched = Showing(screen, last_us=last_us), {"onset": 0} | ({"offset": 0} if goes else {})
     for time_us, text in sorted(messages, key=lambda message: message[0]):
         if match := comes.search(text):
             matched["onset"] += 1

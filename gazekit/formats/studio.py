@@ -9,28 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gazekit.formats.names import Names
+from gazekit.formats.names import ColumnNames
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Head, Table
-from gazekit.formats.tobii_rows import SIDES, Layout, read_rows
+from gazekit.formats.text import Head, TextTable
+from gazekit.formats.tobii_rows import SIDES, RowLayout, read_rows
 
 TITLE = "Tobii Studio 3 data export (TSV)"
 
 
 def looks_like(head: Head) -> bool:
     """Tell whether a file has this layout."""
-    names = Names(head.columns)
+    names = ColumnNames(head.columns)
     gaze = any(names.find(f"GazePoint{side}X", "adcspx") for side in ("Left", "Right", ""))
     return bool(names.find("RecordingTimestamp")) and (gaze or bool(names.find("GazeEventType")))
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of every recording in the file, each with a draft of its own."""
-    table = Table(head, strict=request.strict)
-    yield from read_rows(head, request, table, _layout(Names(table.names)))
+    table = TextTable(head, strict=request.strict)
+    yield from read_rows(head, request, table, _layout(ColumnNames(table.names)))
 
 
-def _layout(names: Names) -> Layout:
+def _layout(names: ColumnNames) -> RowLayout:
     sides = {side: side.capitalize() for side in SIDES}
     what = (
         ("StudioEvent", "StudioEventData"),
@@ -40,7 +40,7 @@ def _layout(names: Names) -> Layout:
     )
     size = [names.find("MediaWidth"), names.find("MediaHeight")]
     resolution = names.find("RecordingResolution")
-    return Layout(
+    return RowLayout(
         program="Tobii Studio",
         time=names.find("RecordingTimestamp"),
         time_unit="ms",

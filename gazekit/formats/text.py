@@ -123,7 +123,7 @@ def split_line(line: str, separator: str) -> tuple[str, ...]:
 
 
 @dataclass
-class Table:
+class TextTable:
     """A text table with one header line, read in batches; ``bad_rows`` counts what had to be left out."""
 
     head: Head

@@ -15,8 +15,8 @@ from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.stimuli import Shown
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.stimuli import Showing
+from gazekit.formats.text import Batch, Head, TextTable
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.session.model import TrackerInfo
 
@@ -26,7 +26,7 @@ _NONE: Mapping[str, list[str]] = {side: [] for side in SIDES}
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowLayout:
     """Which column means what; an empty name or list where the table has none.
 
     ``gaze`` and ``mean_gaze`` are pixels, ``gaze_mm`` and ``origin`` millimetres of the display area (from its top
@@ -75,7 +75,7 @@ class Layout:
         return dict.fromkeys(filter(None, numbers), "number") | dict.fromkeys(filter(None, texts), "text")
 
 
-def read_rows(head: Head, request: Request, table: Table, layout: Layout) -> Iterator[Part]:
+def read_rows(head: Head, request: Request, table: TextTable, layout: RowLayout) -> Iterator[Part]:
     """Read the samples of every recording in the table, each with a draft of its own."""
     if layout.time and not any([layout.mean_gaze, *layout.gaze.values(), *layout.gaze_mm.values()]):
         raise FormatError(
@@ -102,14 +102,14 @@ class Recording:
     """One recording while its rows go by."""
 
     draft: Draft
-    layout: Layout
-    shown: Shown
+    layout: RowLayout
+    shown: Showing
     calibration_rows: int = 0
     events: bool = False
     media: set[str] = field(default_factory=set)
 
     @classmethod
-    def begin(cls, head: Head, request: Request, layout: Layout, batch: Batch, key: tuple[str, str]) -> Recording:
+    def begin(cls, head: Head, request: Request, layout: RowLayout, batch: Batch, key: tuple[str, str]) -> Recording:
         """Begin a recording with its first batch."""
         first = np.array([0])
         software = batch.texts(layout.version, first)[0]
@@ -124,7 +124,7 @@ class Recording:
             many=bool(layout.participant or layout.recording or key[1]),
         )
         draft.account.know("gaze", layout.unit, "file")
-        return cls(draft, layout, Shown(draft.screen))
+        return cls(draft, layout, Showing(draft.screen))
 
     def part(self, batch: Batch, unit: str) -> Part | None:
         """Take rows of a batch: events and pictures are noted, samples are handed on."""
@@ -151,7 +151,7 @@ class Recording:
         recording = GazeRecording(self._device(samples, system), system, *(self._eye(samples, side) for side in SIDES))
         return Part(self.draft, recording, self._movements(samples))
 
-    def finish(self, table: Table) -> None:
+    def finish(self, table: TextTable) -> None:
         """Complete the draft when no more rows come."""
         table.describe(self.draft.account)
         self.draft.stimuli = self.shown.rows()
@@ -232,7 +232,7 @@ class Recording:
                 }
 
 
-def _is_sample(batch: Batch, layout: Layout) -> Bools:
+def _is_sample(batch: Batch, layout: RowLayout) -> Bools:
     if layout.sensor in batch:
         return batch.equal(layout.sensor, "Eye Tracker")
     sample = np.zeros(len(batch), dtype=bool)
@@ -247,7 +247,7 @@ def _is_sample(batch: Batch, layout: Layout) -> Bools:
     return sample
 
 
-def _is_calibration(batch: Batch, layout: Layout) -> Bools:
+def _is_calibration(batch: Batch, layout: RowLayout) -> Bools:
     calibrating = np.zeros(len(batch), dtype=bool)
     if layout.calibration:
         for name in (layout.stimulus, *(event for event, _ in layout.events)):
@@ -255,7 +255,7 @@ def _is_calibration(batch: Batch, layout: Layout) -> Bools:
     return calibrating
 
 
-def _resolution(batch: Batch, layout: Layout) -> dict[str, float]:
+def _resolution(batch: Batch, layout: RowLayout) -> dict[str, float]:
     """Read the screen's pixels from the first row that has them."""
     if len(layout.resolution) == 1:
         rows = np.flatnonzero(batch.codes(layout.resolution[0])[0] >= 0)[:1]
@@ -266,7 +266,7 @@ def _resolution(batch: Batch, layout: Layout) -> dict[str, float]:
     return dict(zip(("width_px", "height_px"), sizes, strict=True)) if len(sizes) == 2 and min(sizes) > 0 else {}
 
 
-def _by_recording(batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], Batch]]:
+def _by_recording(batch: Batch, layout: RowLayout) -> Iterator[tuple[tuple[str, str], Batch]]:
     """Part the rows of a batch by participant and recording, in the order of the file."""
     who, people = batch.codes(layout.participant)
     which, recordings = batch.codes(layout.recording)
@@ -288,7 +288,7 @@ class _Runs:
     number: int = 1
     last: float = -np.inf
 
-    def part(self, batch: Batch, layout: Layout) -> Iterator[tuple[tuple[str, str], Batch]]:
+    def part(self, batch: Batch, layout: RowLayout) -> Iterator[tuple[tuple[str, str], Batch]]:
         """Part the rows of a batch by recording."""
         time = batch.numbers(layout.time)
         known = np.flatnonzero(np.isfinite(time) & _is_sample(batch, layout))
@@ -303,7 +303,7 @@ class _Runs:
             yield ("", f"recording {number}" if number > 1 else ""), batch.where(numbers == number)
 
 
-def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch, str]]:
+def _with_unit(batches: Iterator[Batch], layout: RowLayout) -> Iterator[tuple[Batch, str]]:
     """Pair batches with the unit of their stamps; where the file is silent they wait for the first that tells."""
     unit, waiting = layout.time_unit, []
     for batch in batches:
@@ -315,7 +315,7 @@ def _with_unit(batches: Iterator[Batch], layout: Layout) -> Iterator[tuple[Batch
         yield batch, "us"
 
 
-def _unit_source(batch: Batch, layout: Layout, unit: str) -> str:
+def _unit_source(batch: Batch, layout: RowLayout, unit: str) -> str:
     """Tell whether the tracker's own clock, whose unit is known, confirms the unit of the time stamps."""
     clocks = ((layout.time, unit), (layout.device, layout.device_unit))
     steps = [np.diff(batch.numbers(name)[_is_sample(batch, layout)]) * UNITS_US[of] for name, of in clocks]
@@ -325,7 +325,7 @@ def _unit_source(batch: Batch, layout: Layout, unit: str) -> str:
     return "file" if 0.5 < np.median(steps[0]) / np.median(steps[1]) < 2 else "guess"
 
 
-def _guess_unit(batch: Batch, layout: Layout) -> str:
+def _guess_unit(batch: Batch, layout: RowLayout) -> str:
     """Guess the unit: milliseconds step by less than 100 at any rate of an eye tracker, microseconds by more."""
     steps = np.diff(batch.numbers(layout.time)[_is_sample(batch, layout)])
     steps = steps[np.isfinite(steps) & (steps > 0)]

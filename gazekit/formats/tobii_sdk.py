@@ -13,7 +13,7 @@ import numpy as np
 
 from gazekit.core.types import Floats
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.text import Batch, Head, TextTable
 from gazekit.formats.titta import Columns, sdk_eye
 from gazekit.gaze import GazeRecording
 from gazekit.session.model import TrackerInfo
@@ -33,7 +33,7 @@ def looks_like(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one recording; the screen must be given."""
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     draft = request.draft(head, tracker=TrackerInfo(kind="tobii"))
     draft.account.know("time", "us", "format")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")

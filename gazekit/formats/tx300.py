@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from gazekit.formats.columns import diameter, eye, point, recording, vector, whole_us
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Batch, Head, Table
+from gazekit.formats.text import Batch, Head, TextTable
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -36,7 +36,7 @@ def looks_like(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one trial; the screen must be given."""
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     draft = request.draft(head, tracker=TrackerInfo(kind="tobii", model="Tobii TX300", rate_hz=300.0))
     draft.account.know("time", "us", "format")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")

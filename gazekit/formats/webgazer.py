@@ -17,7 +17,7 @@ import numpy as np
 from gazekit.core.errors import FormatError
 from gazekit.formats.columns import eye, point, recording, whole_us
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.stimuli import Shown
+from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
@@ -38,7 +38,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft = request.draft(head, who=shown_by, tracker=TrackerInfo(kind="webgazer"))
     draft.account.know("time", "ms from each trial's beginning, added to time_elapsed", "format")
     draft.account.know("gaze", "pixels of the browser's window from its top left, y downward", "format")
-    shown, rows = Shown(draft.screen), []
+    shown, rows = Showing(draft.screen), []
     for trial in trials:
         points = trial.get("webgazer_data") or []
         if not points:
@@ -73,7 +73,7 @@ def _picture(stimulus: Any) -> str:
     return name if re.search(r"\.(jpe?g|png|gif|bmp|webp|tiff?)$", name, re.IGNORECASE) else ""
 
 
-def _place(shown: Shown, name: str, targets: Any) -> None:
+def _place(shown: Showing, name: str, targets: Any) -> None:
     """Note where a picture stood, where the trial has it among its targets."""
     box = next((value for key, value in (targets or {}).items() if "img" in key or "stimulus" in key), None)
     if box and min(box.get("width", 0), box.get("height", 0)) > 0:

@@ -15,7 +15,7 @@ import h5py
 from gazekit.core.errors import FormatError, OutputError
 from gazekit.core.progress import track
 from gazekit.formats.account import Account
-from gazekit.formats.importing import Source
+from gazekit.formats.importing import SourceFile
 from gazekit.formats.session_builder import Draft, Part
 from gazekit.session.streaming_writer import session_writer
 
@@ -23,7 +23,7 @@ SUFFIX = ".gaze.h5"
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedFile:
     """One session file that an import wrote."""
 
     source: Path
@@ -36,7 +36,7 @@ class Imported:
     account: Account
 
 
-class _Output:
+class _SessionOutput:
     """One session file while its parts come; without a writer where it is there already."""
 
     def __init__(self, path: Path, draft: Draft, files: contextlib.ExitStack | None) -> None:
@@ -61,8 +61,8 @@ class _Output:
 
 
 def import_to(
-    source: Source, out: str | Path, stem: str, *, done: Collection[Path] = (), progress: bool = False
-) -> list[Imported]:
+    source: SourceFile, out: str | Path, stem: str, *, done: Collection[Path] = (), progress: bool = False
+) -> list[ImportedFile]:
     """Read a source part by part into session files in a folder, one a recording.
 
     Parameters
@@ -77,7 +77,7 @@ def import_to(
 
     Returns
     -------
-    list[Imported]
+    list[ImportedFile]
         What was written; of a source that turns out to be damaged, only what came whole before (`Part.last`).
 
     Raises
@@ -87,8 +87,8 @@ def import_to(
     FormatError
         The source is damaged or holds no samples.
     """
-    open_ones: dict[int, _Output] = {}
-    outputs: list[_Output] = []
+    open_ones: dict[int, _SessionOutput] = {}
+    outputs: list[_SessionOutput] = []
     source.hash_ahead()
     with contextlib.ExitStack() as stack:
         for part in track(source.parts(), "importing", source.parts_expected()) if progress else source.parts():
@@ -97,7 +97,7 @@ def import_to(
                 if any(path == other.path for other in outputs):
                     raise OutputError(f"{source.head.path}: two of its recordings would be named {path.name}")
                 files = None if path in done else stack.enter_context(contextlib.ExitStack())
-                open_ones[id(part.draft)] = _Output(path, part.draft, files)
+                open_ones[id(part.draft)] = _SessionOutput(path, part.draft, files)
                 outputs.append(open_ones[id(part.draft)])
             open_ones[id(part.draft)].append(part)
             if part.last:
@@ -108,7 +108,7 @@ def import_to(
         for output in open_ones.values():
             output.finish(source.complete(output.draft) | {"recordings": names})
     return [
-        Imported(
+        ImportedFile(
             source.head.path,
             output.path,
             source.format,
@@ -134,7 +134,7 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "session"
 
 
-def written_before(source: Source, out: str | Path, stem: str) -> tuple[list[Path], bool]:
+def written_before(source: SourceFile, out: str | Path, stem: str) -> tuple[list[Path], bool]:
     """Find session files that came of the same bytes in the same way, and whether they are all of them."""
     files, expected = [], 1
     for path in sorted(Path(out).glob(f"{safe_name(stem)}*{SUFFIX}")):

@@ -11,7 +11,7 @@ from gazekit.core.types import Floats
 from gazekit.stats.metrics import Features, metrics
 from gazekit.stats.predictions import Pass
 from gazekit.stats.resampling import bootstrap
-from gazekit.stats.standard_error import StandardError, defined, error_of, left_out
+from gazekit.stats.standard_error import Uncertainty, defined, error_of, left_out
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def mean_of(models: Sequence[Estimates]) -> Estimates:
 
 def error_of_difference(
     a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | None = None
-) -> tuple[StandardError, float, float]:
+) -> tuple[Uncertainty, float, float]:
     """Return the standard error of the difference of the same seeds' means, and its 95 % interval."""
     values = defined(a.values)[metric] - defined(b.values)[metric]
     without = a.without[metric] - b.without[metric]

@@ -20,7 +20,7 @@ from gazekit.stats.metrics import features, metrics
 from gazekit.stats.multiple_comparisons import holm
 from gazekit.stats.options import ComparisonOptions
 from gazekit.stats.predictions import Predictions
-from gazekit.stats.standard_error import StandardError, defined, error_of, left_out
+from gazekit.stats.standard_error import Uncertainty, defined, error_of, left_out
 
 FEWEST = 8  # pictures that a group rated
 
@@ -113,6 +113,6 @@ def _difference(
     return values[0] - values[1], without[0] - without[1]
 
 
-def _figures(values: Floats, error: StandardError) -> dict[str, float]:
+def _figures(values: Floats, error: Uncertainty) -> dict[str, float]:
     value, half = float(values.mean()), float(student.ppf(0.975, error.df) * error.se)
     return {"difference": value, "low": value - half, "high": value + half, "p": error.p(value)}

@@ -24,7 +24,7 @@ _CELLS = 400_000
 
 
 @dataclass(frozen=True)
-class StandardError:
+class Uncertainty:
     """Standard error of a mean over seeds.
 
     Attributes
@@ -101,7 +101,7 @@ def pooled_luck(values: Floats) -> tuple[float, int]:
 
 def error_of(
     values: Floats, without: Floats, pictures: int, luck: tuple[float, int] | None = None, *, overlap: float = 1.0
-) -> StandardError:
+) -> Uncertainty:
     """Return the error of the mean of values (S,) from the same ones without each picture or group (S, G).
 
     Parameters
@@ -122,14 +122,14 @@ def error_of(
     over_pictures = float(np.sqrt(overlap * pictures * of_mean))
     most = float("inf") if overlap == 1 else groups - 1.0
     if seeds == 1:
-        return StandardError(float(np.sqrt(overlap * of_mean)), most, over_pictures)
+        return Uncertainty(float(np.sqrt(overlap * of_mean)), most, over_pictures)
     common = max(0.0, float(covariance.sum() - np.trace(covariance)) / (seeds * (seeds - 1)))
     one, freedom = luck if luck is not None and luck[1] > 0 else (float(np.var(values, ddof=1)), seeds - 1)
     between = one / seeds
     variance = between + common
     df = freedom * (variance / between) ** 2 if between > 0 else float("inf")
     lasting = max(0.0, between - (of_mean - common))  # less what each network errs by itself on single pictures
-    return StandardError(float(np.sqrt(overlap * variance)), min(float(df), most), over_pictures, overlap * lasting)
+    return Uncertainty(float(np.sqrt(overlap * variance)), min(float(df), most), over_pictures, overlap * lasting)
 
 
 def overlap_of(folds: int) -> float:

@@ -34,7 +34,7 @@ Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPart:
     """A split as training needs it: where its pictures come from, and which they are."""
 
     examples: Examples
@@ -45,8 +45,8 @@ class Part:
 class Task:
     """What is trained on what."""
 
-    train: Part
-    validation: Part
+    train: BatchPart
+    validation: BatchPart
     truth: Tensor  # (N, K) rating distributions of the whole dataset
     names: list[str]  # picture ids of the whole dataset
     mean: tuple[float, ...]
@@ -187,7 +187,7 @@ def normalised(images: Images, task: Task, recipe: Recipe) -> Images:
 
 
 @torch.no_grad()
-def predict(state: TrainingState, part: Part) -> npt.NDArray[np.float32]:
+def predict(state: TrainingState, part: BatchPart) -> npt.NDArray[np.float32]:
     """Predict the distributions (n, K) of a part's pictures, in their order; each is computed once over the team."""
     state.model.eval()
     mine = state.team.share(np.arange(len(part.indices)))

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from gazekit.stats.metrics import default_threshold
 from gazekit.training.loading import Reader, open_examples
 from gazekit.training.loop import (
+    BatchPart,
     Criterion,
-    Part,
     Saver,
     Task,
     TrainingState,
@@ -57,7 +57,7 @@ class Ground:
         look = look_for(network, self.dataset.sizes, recipe)
         return Reader(self.dataset, self.job.run.condition, look, recipe.fill, recipe.soft_px)
 
-    def part(self, split: str, reader: Reader) -> Part:
+    def part(self, split: str, reader: Reader) -> BatchPart:
         """Return a split of the dataset."""
         recipe = self.job.recipe
         training = split == "train"
@@ -66,7 +66,7 @@ class Ground:
             reader = dataclasses.replace(reader, margin=1 / recipe.crop)
         changing = training and reader.look.random
         examples = open_examples(reader, indices, memory_gb=recipe.memory_gb, workers=recipe.workers, changing=changing)
-        return Part(examples, indices)
+        return BatchPart(examples, indices)
 
     def task(self, network: nn.Module, reader: Reader, criterion: Criterion) -> Task:
         """Return training and validation with a criterion."""

@@ -20,7 +20,7 @@ from gazekit.models.input_spec import SQUARE, Look
 from gazekit.pictures import Picture
 from gazekit.training.distributed import Team
 from gazekit.training.loading import FromDataset, Images, InMemory, Reader
-from gazekit.training.loop import Part, Task, TrainingState, _step, begin_training, emd_criterion
+from gazekit.training.loop import BatchPart, Task, TrainingState, _step, begin_training, emd_criterion
 from gazekit.training.one_run import distributions
 from gazekit.training.recipe import make_recipe
 
@@ -48,7 +48,7 @@ def ready(model: str, path: Path) -> tuple[TrainingState, Reader]:
     data = open_dataset(path)
     reader = Reader(data, "human", Look("view", SIZE))
     network = models.create(model, 10)
-    nothing = Part(InMemory({}), np.arange(0))
+    nothing = BatchPart(InMemory({}), np.arange(0))
     truth = distributions(data.counts)
     task = Task(
         nothing, nothing, truth, data.ids, network.mean, network.std, 0, emd_criterion(2), reader.shapes, SQUARE

@@ -6,11 +6,11 @@ from scipy.stats import norm, ttest_1samp
 
 from gazekit.stats.metrics import Features
 from gazekit.stats.resampling import bootstrap, difference
-from gazekit.stats.standard_error import StandardError, error_of, left_out, pooled_luck
+from gazekit.stats.standard_error import Uncertainty, error_of, left_out, pooled_luck
 from tests.fixtures.simulated_networks import simulated
 
 
-def of_difference(a: Features, b: Features, metric: str) -> StandardError:
+def of_difference(a: Features, b: Features, metric: str) -> Uncertainty:
     values = left_out(a, 5.0)[metric] - left_out(b, 5.0)[metric]
     return error_of(values.mean(axis=1), values, a.n)
 
@@ -81,24 +81,24 @@ def test_the_interval_covers_over_pictures_and_seeds(luck: float, shared: float,
 
 
 def test_the_interval_keeps_within_what_is_possible() -> None:
-    error = StandardError(0.4, 2.0, 1.0)
+    error = Uncertainty(0.4, 2.0, 1.0)
     low, high = error.widened(0.9, np.random.default_rng(0).normal(0.9, 0.1, 500), (-1.0, 1.0))
     assert low > -1.0
     assert high == 1.0
 
 
 def test_pictures_needed_and_detectable_are_inverse() -> None:
-    error = StandardError(1.0 / np.sqrt(200), np.inf, 1.0)
+    error = Uncertainty(1.0 / np.sqrt(200), np.inf, 1.0)
     assert error.pictures_needed(error.detectable()) in (200, 201)
     assert error.pictures_needed(0.0) == np.inf
-    assert StandardError(0.1, np.inf, 1.0).pictures_needed(0.5) == 32  # (1.95996 + 0.84162)^2 / 0.25, rounded up
-    assert StandardError(0.1, np.inf, 1.0, luck=1.0).pictures_needed(0.5) == np.inf  # it takes more seeds
+    assert Uncertainty(0.1, np.inf, 1.0).pictures_needed(0.5) == 32  # (1.95996 + 0.84162)^2 / 0.25, rounded up
+    assert Uncertainty(0.1, np.inf, 1.0, luck=1.0).pictures_needed(0.5) == np.inf  # it takes more seeds
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.05 / 11])
 def test_pictures_needed_gives_the_power_that_it_promises(alpha: float) -> None:
     rng = np.random.default_rng(3)
-    n = int(StandardError(0.1, np.inf, 1.0).pictures_needed(0.4, alpha))
+    n = int(Uncertainty(0.1, np.inf, 1.0).pictures_needed(0.4, alpha))
     edge = norm.ppf(1 - alpha / 2)
     seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > edge for x in rng.normal(0.4, 1.0, (4000, n))]
     assert np.mean(seen) == pytest.approx(0.8, abs=0.04)

@@ -51,7 +51,7 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
     from gazekit.models.input_spec import SQUARE
     from gazekit.training.distributed import Team
     from gazekit.training.loading import InMemory
-    from gazekit.training.loop import Part, Saver, Task, begin_training, emd_criterion
+    from gazekit.training.loop import BatchPart, Saver, Task, begin_training, emd_criterion
     from gazekit.training.one_run import distributions
     from gazekit.training.recipe import make_recipe
 
@@ -64,8 +64,8 @@ def make(pixels: torch.Tensor, counts: np.ndarray, tmp_path: Path) -> Callable[.
         torch.manual_seed(seed)
         network = models.create(model, 10, **recipe.model_options)
         task = Task(
-            Part(InMemory({int(i): (pixels[i],) for i in train}), train),
-            Part(InMemory({int(i): (pixels[i],) for i in validation}), validation),
+            BatchPart(InMemory({int(i): (pixels[i],) for i in train}), train),
+            BatchPart(InMemory({int(i): (pixels[i],) for i in validation}), validation),
             distributions(counts),
             [f"picture{i}" for i in range(60)],
             network.mean,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Head, Table
+from gazekit.formats.text import Head, TextTable
 from gazekit.gaze import GazeRecording
 
 TITLE = "Three columns (an example): ms, gaze_x, gaze_y"
@@ -16,7 +16,7 @@ def looks_like(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples; the screen must be given."""
-    table = Table(head, strict=request.strict)
+    table = TextTable(head, strict=request.strict)
     draft = request.draft(head)
     for batch in table.batches({"ms": "number", "gaze_x": "number", "gaze_y": "number"}):
         time_us = (batch.numbers("ms") * 1000).round().astype("int64")
