@@ -116,7 +116,7 @@ def test_ratings_of_unknown_pictures(failing: Failing, lab: Path) -> None:
     table = pd.read_csv(lab / "ratings.csv")
     table.loc[0, "image"] = "nobody-has-this.png"
     table.to_csv(lab / "ratings.csv", index=False)
-    assert "nobody-has-this.png" in failing(*build(lab))
+    assert "nobody-has-this.png" in failing(*build(lab), "--strict")
 
 
 def test_a_scale_of_one_bucket(failing: Failing, lab: Path) -> None:
