@@ -44,7 +44,7 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Difference:
+class GroupDifference:
     """The difference of two groups' mean maps of a picture, and its clusters, the largest first.
 
     Attributes
@@ -67,7 +67,7 @@ class Difference:
 
 def group_difference(
     look: Viewing, groups: Mapping[str, str], *, permutations: int = 499, alpha: float = 0.05, seed: int = 0
-) -> Difference:
+) -> GroupDifference:
     """Compare where two groups of people looked in a picture; every person counts alike.
 
     Parameters
@@ -108,12 +108,12 @@ def group_difference(
         for mask, mass in found
     ]
     difference = (maps[first].mean(axis=0) - maps[~first].mean(axis=0)).reshape(small.size)
-    return Difference(difference.astype(np.float32), t.reshape(small.size).astype(np.float32), clusters, sizes)
+    return GroupDifference(difference.astype(np.float32), t.reshape(small.size).astype(np.float32), clusters, sizes)
 
 
 def difference_table(
     looks: Mapping[str, Viewing], groups: Mapping[str, str], *, permutations: int = 499, seed: int = 0
-) -> tuple[pd.DataFrame, dict[str, Difference]]:
+) -> tuple[pd.DataFrame, dict[str, GroupDifference]]:
     """Compare two groups on every picture that enough of both looked at.
 
     Returns
@@ -123,7 +123,7 @@ def difference_table(
         (the group that looked more there), ``area`` (share of the picture) and its ``top``, ``left``, ``bottom``,
         ``right`` in pixels.
     dict
-        Image id to `Difference`.
+        Image id to `GroupDifference`.
 
     Raises
     ------
@@ -147,12 +147,12 @@ def difference_table(
     return table, found
 
 
-def difference_picture(found: Difference, peak: float, *, level: float = 0.05) -> np.ndarray:
+def difference_picture(found: GroupDifference, peak: float, *, level: float = 0.05) -> np.ndarray:
     """Draw a difference: red where the first group looked more, blue the second, sure clusters outlined.
 
     Parameters
     ----------
-    found : Difference
+    found : GroupDifference
         Of a picture.
     peak : float
         The difference that has full colour: one for all pictures, so that they share a scale.
@@ -169,7 +169,7 @@ def difference_picture(found: Difference, peak: float, *, level: float = 0.05) -
     return np.asarray(rgb)
 
 
-def _row(found: Difference, look: Viewing, names: list[str]) -> dict[str, object]:
+def _row(found: GroupDifference, look: Viewing, names: list[str]) -> dict[str, object]:
     row: dict[str, object] = {"people_1": found.people[0], "people_2": found.people[1]}
     if not found.clusters:
         return row | {"p": 1.0, "more": "", "area": 0.0, "top": 0, "left": 0, "bottom": 0, "right": 0}

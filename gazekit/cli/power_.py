@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-class Numbers(click.ParamType[Any]):
+class NumberList(click.ParamType[Any]):
     """Several numbers above 0, separated by commas."""
 
     name = "A,B,..."
@@ -28,10 +28,10 @@ class Numbers(click.ParamType[Any]):
 
 @click.command("power")
 @click.option("--difference", type=float, required=True, help="The difference in SRCC that is to be seen.")
-@click.option("--pictures", type=Numbers(), default="50,100,200,500", show_default=True, help="Tested pictures.")
-@click.option("--people", type=Numbers(), default="15", show_default=True, help="People who look at each picture.")
-@click.option("--raters", type=Numbers(), default="12", show_default=True, help="Raters of each picture.")
-@click.option("--seeds", type=Numbers(), default="1,3", show_default=True, help="Seeds of training.")
+@click.option("--pictures", type=NumberList(), default="50,100,200,500", show_default=True, help="Tested pictures.")
+@click.option("--people", type=NumberList(), default="15", show_default=True, help="People who look at each picture.")
+@click.option("--raters", type=NumberList(), default="12", show_default=True, help="Raters of each picture.")
+@click.option("--seeds", type=NumberList(), default="1,3", show_default=True, help="Seeds of training.")
 @click.option("--folds", type=click.IntRange(0), default=10, show_default=True, help="Of cross-validation; 0: a split.")
 @click.option(
     "--alpha",

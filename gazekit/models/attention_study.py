@@ -30,7 +30,7 @@ from gazekit.models.gaze_readout import (
     looked_at,
     picture_map,
 )
-from gazekit.models.gaze_worth import LONGEST, Worth, worth_in_viewers
+from gazekit.models.gaze_worth import LONGEST, ModelWorth, worth_in_viewers
 from gazekit.models.pixels import view_size
 from gazekit.models.registry import create
 from gazekit.pictures import Picture, read_picture
@@ -77,7 +77,7 @@ def fit_attention_model(
     -------
     AttentionModel
         Its ``facts`` hold the pictures, the ridge, where the weights are from, and what it is worth on pictures that
-        each fit had not seen (`gazekit.models.gaze_worth.Worth`).
+        each fit had not seen (`gazekit.models.gaze_worth.ModelWorth`).
 
     Raises
     ------
@@ -115,7 +115,7 @@ def _features(
     return features, sizes
 
 
-def _worth(looks: Mapping[str, Viewing], fitted: Fitted, seed: int) -> Worth | None:
+def _worth(looks: Mapping[str, Viewing], fitted: Fitted, seed: int) -> ModelWorth | None:
     def small(grids: Sequence[Any]) -> dict[str, Map]:
         return {
             image: picture_map(grid, view_size(viewing.size, min(LONGEST, max(viewing.size))))

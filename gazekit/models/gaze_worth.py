@@ -29,7 +29,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Worth:
+class ModelWorth:
     """How well maps predict where people look, beside what people say of each other.
 
     Attributes
@@ -69,7 +69,7 @@ def worth_in_viewers(
     *,
     seed: int = 0,
     resamples: int = 2000,
-) -> Worth:
+) -> ModelWorth:
     """Judge maps by the fixations of people, on the pictures that three people or more looked at.
 
     Parameters
@@ -108,7 +108,7 @@ def worth_in_viewers(
     return _summary(table, most, np.stack([table[pick].mean(0) for pick in picks]))
 
 
-def _summary(table: Floats, most: int, resampled: Floats) -> Worth:
+def _summary(table: Floats, most: int, resampled: Floats) -> ModelWorth:
     means = table.mean(0)
     mixtures = slice(4 + most, None)
     best = 4 + most + int(means[mixtures].argmax())
@@ -119,7 +119,7 @@ def _summary(table: Floats, most: int, resampled: Floats) -> Worth:
 
     viewers = [_viewers(row, most) for row in resampled]
     bits, people = 3 + most, means[best]
-    return Worth(
+    return ModelWorth(
         pictures=len(table),
         nss=estimate(resampled[:, 0], means[0]),
         nss_centre=estimate(resampled[:, 1], means[1]),

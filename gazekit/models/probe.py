@@ -75,7 +75,7 @@ class Probe(nn.Module):
             self.head.bias.copy_(torch.from_numpy(fitted.bias))
 
 
-class Features(nn.Module):
+class FrozenFeatures(nn.Module):
     """A probe without its head, from normalised pictures to features: what `gazekit.models.Scorer` runs for them."""
 
     def __init__(self, probe: Probe) -> None:

@@ -17,7 +17,7 @@ from gazekit.core.errors import ConfigError, InputError
 from gazekit.models.attention import synthetic_attention
 from gazekit.models.gram_probe import GramProbe
 from gazekit.models.pixels import normalised, resize
-from gazekit.models.probe import Features, fit_head, from_cdf
+from gazekit.models.probe import FrozenFeatures, fit_head, from_cdf
 from tests.benchmarks.figures import record
 from tests.needs import need
 
@@ -108,7 +108,7 @@ def test_the_model_predicts_what_its_head_predicts(head: str, rng: np.random.Gen
     model.set_head(fitted)
     with torch.no_grad():
         np.testing.assert_allclose(model(x), fitted.predict(features), atol=1e-4)
-    scorer = models.Scorer(Features(model), size=64, precision="float32")
+    scorer = models.Scorer(FrozenFeatures(model), size=64, precision="float32")
     pictures = [np.full((80, 70, 3), level, np.uint8) for level in (10, 200)]
     expected = model.features(normalised(np.stack([resize(p, (64, 64)) for p in pictures]), model.mean, model.std))
     np.testing.assert_allclose(scorer.pictures(pictures), expected.detach(), atol=1e-3)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from scipy.signal import lfilter
 
-from gazekit.capture.simulation.scanpath import Scanpath, Scene
+from gazekit.capture.simulation.scanpath import Scene, SimulatedScanpath
 from gazekit.core.types import Bools, Floats, Index, Pixels
 from gazekit.screen import Screen
 from gazekit.session.samples import SIDES, Block, empty_samples
@@ -116,7 +116,8 @@ class Person:
         self.rng = np.random.default_rng(seed)
         self.habits = habits or Habits.draw(self.rng)
         self.calibrated = False
-        self._path = Scanpath(screen, self.habits.fixation_ms, np.random.default_rng(self.rng.integers(1 << 62)))
+        rng = np.random.default_rng(self.rng.integers(1 << 62))
+        self._path = SimulatedScanpath(screen, self.habits.fixation_ms, rng)
         self._bias = {side: self.rng.normal(0, 1, 2) for side in SIDES}
         self._tremor = self.rng.uniform(0, 2 * np.pi, 4)
         self._drift = np.zeros((1, 2))

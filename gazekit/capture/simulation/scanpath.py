@@ -29,7 +29,7 @@ class TargetScene:
 Scene = PictureScene | TargetScene | None
 
 
-class Scanpath:
+class SimulatedScanpath:
     """Fixations and saccades, drawn as time goes on.
 
     A picture draws the eyes by its salience, less where they have just been and less far away. Durations of
