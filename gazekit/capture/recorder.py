@@ -21,7 +21,6 @@ from gazekit.session.journal import JournalWriter
 from gazekit.session.samples import NUMERIC, Block
 
 _DRAIN_S = 0.015
-_SYNC_S = 0.05
 
 
 @dataclass
@@ -67,7 +66,6 @@ class Recorder:
         self.deliveries = 0  # of gaze; that it grows tells that the tracker is not silent
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._written = 0
         self._writer = threading.Thread(target=self._write_loop, name="journal writer", daemon=True)
         self._syncer = threading.Thread(target=self._sync_loop, name="journal sync", daemon=True)
         self._writer.start()
@@ -151,7 +149,6 @@ class Recorder:
             for event in events:
                 self.journal.event(event)
                 self._send(partial(_mark, event))
-            self._written += len(streams) + len(events)
         except Exception as error:  # whatever it is: `check` raises it where the session can be ended
             self.failure = error
         for done in flushed:
@@ -214,14 +211,8 @@ class Recorder:
         counts.latest = rows[-1:]
 
     def _sync_loop(self) -> None:
-        done = -1
-        while not self._stop.wait(_SYNC_S):
-            if done != self._written and self.failure is None:
-                done = self._written
-                try:
-                    self.journal.sync()
-                except OSError as error:
-                    self.failure = self.failure or error
+        error = self.journal.keep_synced(self._stop)
+        self.failure = self.failure or error
 
 
 def _mark(event: Event, outlet: Outlet) -> None:

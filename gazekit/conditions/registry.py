@@ -1,4 +1,8 @@
-"""The conditions by name: those of gazekit and those that plug-ins bring."""
+"""The conditions by name: those of gazekit and those that plug-ins bring.
+
+A new one is a file of its own, a subclass of `gazekit.conditions.condition.Condition`, with its line in the entry
+point group ``gazekit.conditions`` of ``pyproject.toml``.
+"""
 
 from __future__ import annotations
 

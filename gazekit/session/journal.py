@@ -12,6 +12,7 @@ import json
 import mmap
 import os
 import struct
+import threading
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +35,7 @@ MARKER = b"\xa5gz\x1a"
 HEADER, BLOCK, EVENT, END = 1, 2, 3, 4
 LARGEST = 4 << 20  # bytes of a payload; a longer one can only be damage
 
+SYNC_S = 0.05  # so often a running session's journal is synced to the disk, seconds
 _BLOCK_BYTES = 1 << 16
 _HEAD = struct.Struct("<4sIIHHI")
 _CHECKED = struct.Struct("<IIHH")
@@ -103,6 +105,18 @@ class JournalWriter:
         """Wait until what was written is on the disk."""
         if not self._file.closed:
             os.fsync(self._file.fileno())
+
+    def keep_synced(self, stop: threading.Event) -> OSError | None:
+        """Sync what was written every `SYNC_S` seconds, in a thread of its own, until it is stopped or fails."""
+        synced = -1
+        while not stop.wait(SYNC_S):
+            if synced != self._end:
+                synced = self._end
+                try:
+                    self.sync()
+                except OSError as error:
+                    return error
+        return None
 
     def close(self) -> None:
         """Sync and close."""
