@@ -13,15 +13,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 
-def spec_options(model: type[BaseModel]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def spec_options(model: type[BaseModel], *, limits: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command an option for every simple field of a spec.
 
-    An option that is not given arrives as None, so that it can go before what a file says; see `given`.
+    An option that is not given arrives as None, so that it can go before what a file says; see `given`. Without
+    ``limits`` the spec itself refuses numbers out of range, all of them in one message.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for name, field in reversed(model.model_fields.items()):
-            how = _how(field)
+            how = _how(field, limits)
             if how is not None:
                 extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
                 flag = str(extra.get("option", "--" + name.replace("_", "-")))
@@ -50,7 +51,7 @@ class Numbers(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is not numbers as 0.8,0.1,0.1", param, ctx)
 
 
-def _how(field: FieldInfo) -> dict[str, Any] | None:
+def _how(field: FieldInfo, limits: bool) -> dict[str, Any] | None:
     """Return how click takes a field; None for one that no option can say."""
     kind = _plain(field.annotation)
     if kind is bool:
@@ -58,7 +59,7 @@ def _how(field: FieldInfo) -> dict[str, Any] | None:
     if kind is str:
         return {"type": str}
     if kind in (int, float):
-        return {"type": _number(kind, field.metadata)}
+        return {"type": _number(kind, field.metadata) if limits else kind}
     if get_origin(kind) is Literal:
         return {"type": click.Choice(list(get_args(kind)))}
     if kind == tuple[str, ...]:

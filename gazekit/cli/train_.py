@@ -49,7 +49,7 @@ def seed_numbers(text: str) -> int | list[int]:
 @click.option("--dry-run", is_flag=True, help="Check everything and list the runs; train nothing.")
 @click.option("--compare/--no-compare", "compares", default=True, help="Compare and report when all runs are done.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-@spec_options(Recipe)
+@spec_options(Recipe, limits=False)
 def command(
     dataset: Path,
     out: Path,

@@ -194,7 +194,7 @@ def _named_as(pictures: Sequence[Picture], ratings: pd.DataFrame) -> pd.DataFram
     images = ratings["image"].astype(str).replace(renamed)
     if images.duplicated().any():
         raise InputError(f"two rows of ratings are of one picture: {', '.join(images[images.duplicated()].head(10))}")
-    old, new = next(iter(renamed.items()))
+    old, new = min(renamed.items())
     print(f"{len(renamed)} rated pictures matched by name without suffix, such as {old} with {new}", file=sys.stderr)
     return ratings.assign(image=images)
 

@@ -57,7 +57,7 @@ CHANGED = {
     "compare": "one more ceiling: the score of the true distributions (issue 21)",
     "import-asc": _ACCOUNT,
     "import-csv": _ACCOUNT,
-    "report": "a random mask is a place, not a patch: regions are moved (issue 13)",
+    "report": "its words are others (issue 13), its tables are plain numbers in columns of other names (issue 21)",
     "record-P01": _QUALITY,
     "record-P02": _QUALITY,
     "record-P03": _QUALITY,

@@ -122,7 +122,8 @@ def photonet(tmp_path: Path, rng: np.random.Generator) -> Path:
     rows = []
     for i, name in enumerate(pictures(tmp_path / "images", 150), 1):
         given = counts(rng, 7)
-        rows.append(f"{i} {name} {given.sum()} 4.0 1.0 {' '.join(map(str, given))}")
+        scores = np.repeat(np.arange(1, 8), given)
+        rows.append(f"{i} {name} {len(scores)} {scores.mean():.4f} {scores.std():.4f} {' '.join(map(str, given))}")
     (tmp_path / "photonet_dataset.txt").write_text("\n".join(rows) + "\n")
     return study_file(tmp_path, "photonet", 'counts = "photonet_dataset.txt"')
 
