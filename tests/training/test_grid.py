@@ -61,7 +61,7 @@ def test_own_attention_has_the_area_of_the_human_one(folder: Path, dataset: Path
 
 def test_the_tables(folder: Path) -> None:
     table = pd.read_csv(folder / "comparison.csv")
-    assert dict(table["level"].value_counts()) == {"seed": 8, "condition": 4, "floor": 2, "ceiling": 2}
+    assert dict(table["level"].value_counts()) == {"seed": 8, "condition": 4, "floor": 2, "ceiling": 3}
     conditions = table[table["level"] == "condition"]
     for metric in METRICS:
         seeds = table[table["level"] == "seed"].groupby("condition")[metric].mean()
@@ -84,7 +84,7 @@ def test_agreement_lies_between_floor_and_ceiling(folder: Path) -> None:
     for metric, sign in saliency.BETTER.items():
         floor = values.loc[FLOORS[1], metric]
         assert sign * values.loc[CEILING, metric] > sign * floor  # viewers of the fixture do look at the spot
-    assert values.loc[FLOORS[0], "ig"] == pytest.approx(0, abs=1e-9)  # the centre bias is its own baseline
+    assert values.loc[FLOORS[0], "ig"] == pytest.approx(0, abs=1e-6)  # its own baseline; maps are float32
 
 
 def test_a_folder_begun_before_an_option_existed_goes_on(folder: Path, dataset: Path, tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_own_attention_is_masked_by_the_rule_and_area_of_peoples(kind: str, data
     out = train(masked.path, tmp_path / "out", models=["nima-narrow"], **options)
     assert (out / "runs/nima-narrow/synthetic/seed0/done.json").exists()
     jobs = plan(masked.path, out, models=["nima-narrow"], **options).jobs
-    view = with_own_attention(masked, next(job for job in jobs if job.cell.condition == "synthetic"), Team())
+    view = with_own_attention(masked, next(job for job in jobs if job.run.condition == "synthetic"), Team())
     areas = np.array([[view.mask(i, name).sum() for name in ("human", "synthetic")] for i in range(60)])
     assert np.abs(areas[:, 0] - areas[:, 1]).max() <= 0.1 * areas[:, 0].mean()
     assert any((view.mask(i, "human") != view.mask(i, "synthetic")).any() for i in range(60))
