@@ -35,7 +35,7 @@ def test_all_ten_raw_recordings_go_through(real_data: Path, tmp_path: Path) -> N
         run("view", session, "--out", tmp_path / f"scanpath{n}.png")
     fixations = pd.read_csv(tmp_path / "fixations.csv")
     assert set(fixations["participant"]) == {"participant1", "participant2"}
-    assert fixations["duration_ms"].between(60, 4000).all()
+    assert fixations["duration_ms"].between(59.99, 4000).all()  # 18 samples of 3.333 ms
     quality = pd.read_csv(tmp_path / "quality.csv")
     assert quality["loss_percent"].between(0, 100).all()
     assert min(read_picture(path).std() for path in tmp_path.glob("*.png")) > 5
