@@ -109,19 +109,20 @@ def all_fixation(samples, *, label=1):
 
 
 def test_a_plug_in_brings_a_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "gazekit_plugin_for_test.py").write_text(PLUGIN)
-    info = tmp_path / "gazekit_plugin_for_test-1.0.dist-info"
+    (tmp_path / "gazekit_detector_for_test.py").write_text(PLUGIN)
+    info = tmp_path / "gazekit_detector_for_test-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gazekit-plugin-for-test\nVersion: 1.0\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gazekit-detector-for-test\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(
-        "[gazekit.detectors]\nwhole = gazekit_plugin_for_test:all_fixation\nbroken = gazekit_plugin_for_test:no_such\n"
+        "[gazekit.detectors]\nwhole = gazekit_detector_for_test:all_fixation\n"
+        "broken = gazekit_detector_for_test:no_such\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert detectors()[-2:] == ["broken", "whole"]
     recording = at_degrees(np.arange(10), np.zeros(10))
     assert detect_fixations(recording, SCREEN, "whole")["duration_ms"].tolist() == [10.0]
     assert (label_samples(recording, SCREEN, "whole", label=4) == 4).all()
-    with pytest.raises(InputError, match="'broken' of the plug-in gazekit_plugin_for_test:no_such cannot be loaded"):
+    with pytest.raises(InputError, match="'broken' of the plug-in gazekit_detector_for_test:no_such cannot be loaded"):
         detect_fixations(recording, SCREEN, "broken")
 
 
