@@ -79,15 +79,15 @@ def write_report(
 
     Examples
     --------
-    >>> import gazekit as gk
-    >>> pictures = gk.list_pictures("sample_data/comparison/pictures")
-    >>> ratings = gk.read_histograms("sample_data/comparison/histograms.csv")
-    >>> spec = gk.DatasetSpec(split=(0.6, 0.2, 0.2))
-    >>> dataset = gk.build_dataset(pictures, None, ratings, "whole.dataset.h5", spec)
-    >>> network = {"models": ["nima-narrow"], "conditions": ["original"], "seeds": 1, "epochs": 1, "size": 32}
-    >>> folder = gk.compare(gk.train(dataset, "runs", **network))
-    >>> write_report(folder, title="A small network").name
-    'report.html'
+    A folder is made as the example of `gazekit.compare` makes one; ``write_report(folder).name`` is then
+    ``report.html``. A folder of nothing is named:
+
+    >>> from gazekit.errors import InputError
+    >>> try:
+    ...     write_report("nothing")
+    ... except InputError as error:
+    ...     print(error)
+    no such comparison folder: nothing
     """
     comparison = read_comparison(folder)
     data, provenance, picture_note = _dataset(comparison, dataset)
