@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import pandas as pd
 
 from gazekit.core.errors import ConfigError, GazekitError
 from gazekit.core.files import whole_file, write_text
+from gazekit.core.parallel import process_pool
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from gazekit.training.recipe import make_recipe
 from pipelines.example import LABORATORY
@@ -383,7 +382,7 @@ def _side_by_side(work: Callable[[Any], Any], tasks: Sequence[Any], jobs: int) -
     """Do the work of every task, in their order, in processes side by side."""
     if jobs <= 1 or len(tasks) <= 1:
         return [work(task) for task in tasks]
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+    with process_pool(min(jobs, len(tasks))) as pool:
         return list(pool.map(work, tasks))
 
 
