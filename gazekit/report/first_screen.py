@@ -35,7 +35,9 @@ def answer(comparison: Comparison) -> str:
     sign = 1 if claim["a"] == references()[0] else -1
     low, high = sorted((sign * claim["low"], sign * claim["high"]))
     value, between = number(sign * claim["difference"], name.digits, signed=True), (low, high, name.digits)
-    figures = f"{value} {interval(*between, signed=True)} in {name.label}, p = {p_value(claim['p_holm'])}"
+    p = p_value(claim["p_holm"])
+    p = p if p.startswith("<") else f"= {p}"
+    figures = f"{value} {interval(*between, signed=True)} in {name.label}, p {p}"
     every = "both" if count == 2 else f"all {count}"
     who = f"Over {every} networks, seeing" if overall else f"For {claims[0]['model']}, seeing"
     what = f"{who} {condition_of(references()[0]).keeps} instead of {condition_of(references()[1]).keeps}"

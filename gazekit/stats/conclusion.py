@@ -159,7 +159,7 @@ def _sentence(claim: Mapping[str, Any], n: int, options: ComparisonOptions) -> s
     start = "" if "model_b" in claim else f"{claim['model']}: "
     shown = (
         f"{claim['value_a']:.3f} against {claim['value_b']:.3f}, difference {claim['difference']:+.3f} "
-        f"[{claim['low']:+.3f}, {claim['high']:+.3f}], p = {_p(claim['p_holm'])} after Holm's correction"
+        f"[{claim['low']:+.3f}, {claim['high']:+.3f}], p {_p(claim['p_holm'])} after Holm's correction"
     )
     between = f"{a} and {b}" if "model_b" in claim else f"{_name(a)} ({a}) and {_name(b)} ({b})"
     if claim["claimed"]:
@@ -187,7 +187,7 @@ def _group_sentence(row: Mapping[Any, Any], options: ComparisonOptions) -> str:
     told = (
         "is another" if row["p_holm"] <= options.alpha and row["low"] * row["high"] > 0 else "is not seen to be another"
     )
-    p = f"p = {_p(row['p_holm'])} after Holm's correction"
+    p = f"p {_p(row['p_holm'])} after Holm's correction"
     return (
         f"{start} {row['group']} and {row['against']} {told}: {figures}, {p}, on {row['n']} pictures that both rated."
     )
@@ -198,12 +198,10 @@ def _within(claim: Mapping[str, Any], options: ComparisonOptions) -> str:
     if options.margin is None:
         return ""
     if claim["equivalent"]:
-        return (
-            f"; they are equivalent within {options.margin:g} (p = {_p(claim['p_equivalence'])}, two one-sided tests)"
-        )
+        return f"; they are equivalent within {options.margin:g} (p {_p(claim['p_equivalence'])}, two one-sided tests)"
     if claim["not_inferior"]:
         p = _p(claim["p_not_inferior"])
-        return f"; the first is not worse than the second by {options.margin:g} or more (p = {p})"
+        return f"; the first is not worse than the second by {options.margin:g} or more (p {p})"
     return f"; neither equivalence within {options.margin:g} nor that the first is not worse by it can be shown"
 
 
@@ -226,4 +224,4 @@ def _name(condition: str) -> str:
 
 
 def _p(value: float) -> str:
-    return "< .001" if value < 0.001 else f"{value:.3f}" if np.isfinite(value) else "n/a"
+    return "< .001" if value < 0.001 else f"= {value:.3f}" if np.isfinite(value) else "= n/a"
