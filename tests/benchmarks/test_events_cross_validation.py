@@ -68,4 +68,4 @@ def test_leaving_one_recording_out(real_data: Path) -> None:
         command=COMMAND,
         developed_on=True,
     )
-    assert (np.array(list(result.values())) >= [0.78, 0.89, 0.70]).all()
+    assert (np.array(list(result.values())) >= [0.80, 0.89, 0.70]).all()  # fixation was .799

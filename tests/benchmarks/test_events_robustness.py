@@ -45,10 +45,12 @@ def in_words(kappas: dict[int, float]) -> str:
 def test_every_detector_on_every_group(real_data: Path, group: str) -> None:
     recordings = read_labelled(real_data, group)
     for detector in BUILT_IN:
+        kappas = agreement(recordings, detector=detector)
+        assert all(-1 <= value <= 1 for value in kappas.values()), (detector, kappas)
         record(
             "events",
             f"kappa fixation / saccade / oscillation, {detector}, {group}",
-            in_words(agreement(recordings, detector=detector)),
+            in_words(kappas),
             data=DATA[group],
             command=COMMAND,
             developed_on=True,
@@ -84,6 +86,8 @@ def test_bars_of_slow_and_noisy_recordings(real_data: Path) -> None:
             developed_on=True,
         )
     assert results["125 Hz"][PSO] >= 0.60
+    assert results["125 Hz"][SACCADE] >= 0.88  # missed so far: .874
+    assert results["0.1 deg of noise"][SACCADE] >= 0.90
     assert results["0.1 deg of noise"][PSO] >= 0.66
     assert results["0.3 deg of noise"][PSO] >= 0.25
     assert results["0.3 deg of noise"][SACCADE] >= 0.82

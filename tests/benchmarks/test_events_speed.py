@@ -129,8 +129,8 @@ def test_adaptive_against_remodnav(columns: Columns) -> None:
 
 
 @pytest.mark.parametrize("detector", ["ivt", "adaptive"])
-def test_holes_cost_little(columns: Columns, detector: str) -> None:
-    """A pause of two seconds every six."""
+def test_holes_cost_nothing(columns: Columns, detector: str) -> None:
+    """A pause of two seconds every six. Missed so far: see the figure."""
     paused = (columns[0] + np.cumsum(np.arange(N) % 6000 == 5999) * 2_000_000, *columns[1:])
     whole, holed = (best(ours(each, detector), 7) for each in (columns, paused))
     record(
@@ -141,7 +141,7 @@ def test_holes_cost_little(columns: Columns, detector: str) -> None:
         command=COMMAND,
         bar="1 (no slower)",
     )
-    assert holed / whole < 2.5
+    assert holed / whole <= 1.05
 
 
 def test_i2mc_against_i2mc(columns: Columns) -> None:
