@@ -12,6 +12,7 @@ from gazekit.attention.settings import AttentionSection
 from gazekit.capture.settings import SessionSections
 from gazekit.core.config import read_toml, validated
 from gazekit.core.errors import ConfigError, GazekitError
+from gazekit.core.messages import language_faults
 from gazekit.dataset.spec import DatasetSection
 from gazekit.events.settings import FixationSection, QualitySection
 from gazekit.formats.settings import BidsSection
@@ -61,7 +62,9 @@ def check_study(study: Study) -> None:
     from gazekit.capture.checks import session_faults
     from gazekit.events.detectors import complete
 
-    faults = session_faults(study)
+    folder = study.file.parent / study.study.messages if study.study.messages else None
+    needed = ["session"] + (["survey"] if study.survey else [])
+    faults = [*language_faults(study.study.languages, needed, folder), *session_faults(study)]
     try:
         complete(study.fixations.detector, study.fixations.parameters)
     except GazekitError as error:

@@ -6,9 +6,9 @@ import difflib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gazekit.core.errors import ConfigError
 
@@ -36,12 +36,18 @@ class Spec(Section):
                 raise _faults(type(self), error, type(self).__name__) from None
 
 
+#: ``en``, ``zh``, ``pt-BR``
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+
+
 class StudySection(Section):
     """``[study]``: what the study is called and the seed of everything random in it."""
 
     name: str = Field(min_length=1)
     seed: int = 0
     note: str = ""
+    languages: list[LanguageCode] = Field(default=["en"], min_length=1)  # the first is that of who is given no other
+    messages: Path | None = None  # folder of <language>.toml: other languages, or other words of the program
 
 
 Model = TypeVar("Model", bound=BaseModel)
