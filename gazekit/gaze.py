@@ -18,7 +18,7 @@ EYE_CHOICES = ("left", "right", "average", "strict")
 HOLE_MS = 100.0  # a step without samples above this, and above three intervals, is a hole: nothing was recorded there
 _TICK_US = 1000  # stamps in whole milliseconds may be shared by several samples
 RATES_HZ = (30, 40, 50, 60, 75, 90, 100, 120, 125, 150, 180, 200, 240, 250, 300, 400, 500, 600, 1000, 1200, 1250, 2000)
-_LIMITS_HZ = (5.0, 5000.0)
+LIMITS_HZ = (5.0, 5000.0)
 _UNITS = (("milliseconds", 1e3), ("seconds", 1e6), ("nanoseconds", 1e-3), ("microseconds", 1.0))
 _MANY = 100_000  # steps for a median
 _ENOUGH = 50  # samples whose steps say which unit of time they are in
@@ -294,7 +294,7 @@ def check_rate(time_us: Index, steps: Index) -> None:
         return
     crowded = steps.min() == 0 and np.median(steps) == 0 and steps.any()  # so small a unit that most are equal
     rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / sampling_interval_us(time_us, steps)
-    if _LIMITS_HZ[0] <= rate <= _LIMITS_HZ[1]:
+    if LIMITS_HZ[0] <= rate <= LIMITS_HZ[1]:
         return
     if not np.isfinite(rate):
         raise InputError(

@@ -76,6 +76,7 @@ class Operator:
             ("data loss", Text(f"{loss:.1f} %", style="red" if loss > 20 else "green")),
             ("samples", Text(f"{counts.samples}")),
             ("gaps", Text(f"{counts.gaps} ({counts.missing} samples)", style="red" if counts.gaps else "green")),
+            ("out of order", Text(f"{counts.out_of_order}", style="red" if counts.out_of_order else "green")),
             ("head", _head(recorder)),
         ]
 

@@ -346,6 +346,7 @@ def _record(run: SessionRun, part: SessionPart) -> None:
             "step": run.step,
             "steps": run.steps,
             "samples": run.recorder.counts.samples,
+            "out_of_order": run.recorder.counts.out_of_order,
         }
         run.recorder.close(None if complete is None else end)
         if not started:  # refused before anything came: nothing stays behind

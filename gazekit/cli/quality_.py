@@ -83,7 +83,8 @@ def command(
     if as_json:
         click.echo(table.to_json(orient="records"))
     else:
-        click.echo(whole[_SHOWN].round(3).to_string(index=False))
+        makers = ["makers_accuracy_deg", "makers_verdict"] if whole["makers_accuracy_deg"].notna().any() else []
+        click.echo(whole[_SHOWN + makers].round(3).to_string(index=False))
     verdicts = whole[whole["eye"] == "average"]
     for row in verdicts.itertuples():
         click.echo(f"{row.participant}: {row.verdict}{': ' + row.reasons if row.reasons else ''}", err=True)

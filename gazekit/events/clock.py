@@ -24,10 +24,11 @@ class Timeline:
         Their time stamps, microseconds, strictly increasing.
     interval_us : float
         The nominal sampling interval; NaN below two samples.
-    doubled, spread, wild, steps_back : int
+    doubled, spread, wild, steps_back, out_of_order : int
         Samples left out since they repeat the stamp before; samples that shared a rounded stamp, and were set apart
         evenly; samples left out since their stamp contradicts its neighbours'; how often the clock was set back, where
-        what follows is shifted to come one interval after what was before.
+        what follows is shifted to come one interval after what was before; samples that were delivered with an earlier
+        stamp than the one before.
     """
 
     index: Index
@@ -37,6 +38,7 @@ class Timeline:
     spread: int = 0
     wild: int = 0
     steps_back: int = 0
+    out_of_order: int = 0
 
 
 def timeline(time_us: Index) -> Timeline:
@@ -72,7 +74,7 @@ def timeline(time_us: Index) -> Timeline:
     back = np.flatnonzero(np.diff(stamp) <= 0) + 1
     for start in back.tolist():
         stamp[start:] += stamp[start - 1] - stamp[start] + max(1, round(interval) if np.isfinite(interval) else 1)
-    return Timeline(index, stamp, interval, doubled, spread, int((~used).sum()), len(back))
+    return Timeline(index, stamp, interval, doubled, spread, int((~used).sum()), len(back), int((steps < 0).sum()))
 
 
 def _spread(time_us: Index, interval: float) -> Index:

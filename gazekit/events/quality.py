@@ -38,6 +38,8 @@ QUALITY_COLUMNS = (
     "shared_stamps",  # stamps rounded to milliseconds, set apart evenly
     "wild_stamps",  # left out: samples whose stamp contradicts both neighbours'
     "clock_steps_back",  # what follows is shifted behind what was before
+    "out_of_order",  # samples with an earlier stamp than the one before, as a recording counts them
+    "clock_faults_percent",  # doubled, wild or out of order, of all samples
 )
 _BCEA_SHARE = 0.68
 TARGET_COLUMNS = ("target", "onset_us", "offset_us", "x_px", "y_px")
@@ -174,7 +176,15 @@ def _figures(samples: Samples, inside: Bools) -> dict[str, Any]:
         "shared_stamps": samples.clock.spread,
         "wild_stamps": samples.clock.wild,
         "clock_steps_back": samples.clock.steps_back,
+        "out_of_order": samples.clock.out_of_order,
+        "clock_faults_percent": _clock_faults(samples),
     }
+
+
+def _clock_faults(samples: Samples) -> float:
+    clock = samples.clock
+    stamps = len(clock.index) + clock.doubled + clock.wild
+    return 100.0 * (clock.doubled + clock.wild + clock.out_of_order) / stamps if stamps else np.nan
 
 
 class _Errors(NamedTuple):

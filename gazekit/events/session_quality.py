@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.events.fixations import detect
+from gazekit.events.makers import MAKERS_COLUMNS, is_makers, last_of_makers, makers_rows
 from gazekit.events.quality import QUALITY_COLUMNS, bcea_deg2, data_quality, rms_s2s_deg, std_deg
 from gazekit.events.settings import QualitySection
 from gazekit.events.structure import Finding, check_recording
@@ -19,10 +20,11 @@ from gazekit.session.model import Session, Trial
 SESSION_QUALITY_COLUMNS = (
     "participant",
     "session",
-    "part",  # whole, trial or validation
+    "part",  # whole, trial, validation, maker's calibration or maker's validation
     "image",  # of a trial
-    "order",  # of a trial or validation, 0-based; -1 for the whole
+    "order",  # of a trial, validation or calibration, 0-based; -1 for the whole
     *QUALITY_COLUMNS,
+    *MAKERS_COLUMNS,
     "verdict",  # pass or fail, of the whole; empty in other rows
     "reasons",  # what failed, with figures
     "checks",  # what the checks of structure found, of the whole
@@ -33,6 +35,7 @@ _LIMITS = {  # threshold: (column, is it an upper limit)
     "max_std_deg": ("std_deg", True),
     "max_loss_percent": ("loss_percent", True),
     "min_delivered_percent": ("delivered_percent", False),
+    "max_clock_faults_percent": ("clock_faults_percent", True),
 }
 
 
@@ -40,22 +43,28 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
     """Judge a session: a row for the whole, each trial, each target of each validation (`SESSION_QUALITY_COLUMNS`).
 
     Where nobody was told where to look, precision is that of fixations (the median over those that I-VT finds), since
-    saccades are no noise; accuracy and trueness are those of the last validation, and NaN without one. Each eye's row
-    of the whole has a verdict: it fails where a figure is beyond its threshold (the limit of accuracy is one of
-    trueness, where that is known), where a picture has no gaze, or where a check of `gazekit.events.structure` found
-    an error. A figure that is not known fails nothing; an eye that was not recorded beside one that was has no verdict.
+    saccades are no noise; accuracy and trueness are those of the last validation, and NaN without one; what the maker's
+    software says of its own calibration and validation stands beside them (``makers_accuracy_deg``,
+    ``makers_verdict``). Each eye's row of the whole has a verdict: it fails where a figure is beyond its threshold (the
+    limit of accuracy is one of trueness; where that is not known, of our accuracy, else of the maker's), where a
+    picture has no gaze, or where a check of `gazekit.events.structure` found an error. A figure that is not known fails
+    nothing; an eye that was not recorded beside one that was has no verdict.
     What was delivered is compared with the time that the pictures were planned to be shown, and without pictures with
     the recorded time.
     """
     thresholds = thresholds or QualitySection()
     targets = session.streams.get("targets")
-    validations = [validation.table for validation in session.validations]
+    validations = [validation.table for validation in session.validations if not is_makers(validation)]
+    makers = makers_rows(session)
     if targets is not None:  # an imported recording of a validation, with where it asked to look
         validations.append(data_quality(session.recording, session.screen, targets))
     whole = _free(session.recording, session.screen).assign(part="whole", image="", order=-1)
     if validations:
         for column in ("accuracy_deg", "trueness_deg"):
             whole[column] = [_validated(validations[-1], eye, column) for eye in whole["eye"]]
+    for row, eye in enumerate(whole["eye"]):
+        for column, value in last_of_makers(makers, eye).items():
+            whole.loc[row, column] = value
     trials = session.trials()
     tables = [whole]
     for trial in trials:
@@ -66,10 +75,13 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
     for order, validation in enumerate(validations):
         known = [c for c in QUALITY_COLUMNS if c in validation.columns]
         tables.append(validation[known].assign(part="validation", image="", order=order))
+    if makers:
+        tables.append(pd.DataFrame(makers))
     findings = check_recording(session.recording, session.screen, targets)
     # a column that is missing throughout one table must not decide the type of the whole
     table = pd.DataFrame([row for part in tables for row in part.to_dict("records")])
     table = table.assign(participant=session.participant, session=session.name, verdict="", reasons="", checks="")
+    table["makers_verdict"] = table["makers_verdict"].fillna("")
     nothing = [trial.image for trial in trials if not _has_gaze(trial.recording)]
     for at in table.index[table["part"] == "whole"]:
         row = table.loc[at].to_dict()
@@ -139,8 +151,9 @@ def _faults(
         return ["no gaze"]
     faults = []
     for name, (column, upper) in _LIMITS.items():
-        if column == "accuracy_deg" and np.isfinite(row["trueness_deg"]):
-            column = "trueness_deg"
+        if column == "accuracy_deg":
+            ours = ("trueness_deg", "accuracy_deg", "makers_accuracy_deg")
+            column = next((name for name in ours if np.isfinite(row[name])), column)
         limit, value = getattr(thresholds, name), row[column]
         if limit is None or not np.isfinite(value):
             continue

@@ -28,3 +28,4 @@ class QualitySection(Section):
     max_std_deg: PositiveFloat | None = None
     max_loss_percent: float | None = Field(default=25.0, ge=0, le=100)
     min_delivered_percent: float | None = Field(default=95.0, ge=0, le=100)
+    max_clock_faults_percent: float | None = Field(default=1.0, ge=0, le=100)

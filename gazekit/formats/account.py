@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.types import Index
-from gazekit.gaze import GazeRecording
+from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, sampling_interval_us
 
-RATES_HZ = (4.0, 8000.0)  # trackers deliver 5 to 2000 samples a second: a factor of 1000 lies outside, either way
 _NAMES = 12  # columns that are named in one line
 _STEPS = 8  # parts of a recording from which its rate is taken
 
@@ -88,13 +87,20 @@ class Account:
             self._fixation = int(index[-1])
 
     def close(self) -> None:
-        """Draw the conclusions when all samples have come."""
+        """Draw the conclusions when all samples have come.
+
+        Raises
+        ------
+        InputError
+            A rate that no eye tracker has: the unit of time is another.
+        """
         steps = np.concatenate(self._steps) if self._steps else np.empty(0, np.int64)
-        steps = steps[steps > 0]
-        self.rate_hz = float(1e6 / np.median(steps)) if len(steps) else float("nan")
+        stamps = np.append(0, np.cumsum(steps))
+        check_rate(stamps, steps)
+        self.rate_hz = 1e6 / sampling_interval_us(stamps, steps)
         if self.samples and not self.with_gaze:
             self.doubts.append("no sample has gaze")
-        if len(steps) and not RATES_HZ[0] <= self.rate_hz <= RATES_HZ[1]:
+        if self.rate_hz == self.rate_hz and not LIMITS_HZ[0] <= self.rate_hz <= LIMITS_HZ[1]:  # of few samples
             self.doubts.append(f"{self.rate_hz:.4g} samples a second: the unit of time is likely another")
         if self._backward:
             self.doubts.append(f"time runs back {self._backward} time{'s' * (self._backward > 1)}")

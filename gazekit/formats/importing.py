@@ -84,7 +84,10 @@ class SourceFile:
             draft.stimuli = [] if placed is stimuli and not draft.stimuli else placed.to_dict("records")
         account.calibrations = len(whole.calibrations if whole else draft.calibrations)
         account.validations = len(whole.validations if whole else draft.validations)
-        account.close()
+        try:
+            account.close()
+        except InputError as error:
+            raise FormatError(f"{self.head.path}: {error}") from error
         if self.request.strict and account.doubts:
             raise FormatError(f"{self.head.path}: {'; '.join(account.doubts)} (--strict)")
         inputs = {self._name(path): self._sum(path) for path in draft.inputs}

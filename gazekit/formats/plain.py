@@ -65,12 +65,12 @@ from gazekit.core.config import Section, read_toml, validated
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
-from gazekit.formats.account import RATES_HZ, Account
+from gazekit.formats.account import Account
 from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable, split_line
-from gazekit.gaze import Eye
+from gazekit.gaze import LIMITS_HZ, Eye
 from gazekit.screen import Screen
 
 TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
@@ -347,7 +347,7 @@ def _check_unit(stamps: Floats | Index, section: TimeSection) -> None:
         return
     step = float(np.median(steps))
     rates = {unit: 1e6 / (step * UNITS_US[unit]) for unit in ("s", "ms", "us", "ns")}
-    likely = [unit for unit, hz in rates.items() if RATES_HZ[0] <= hz <= RATES_HZ[1]]
+    likely = [unit for unit, hz in rates.items() if LIMITS_HZ[0] <= hz <= LIMITS_HZ[1]]
     if section.unit not in likely:
         raise FormatError(
             f"the column {section.column} steps by {step:g}, in {section.unit} {rates[section.unit]:.4g} samples "

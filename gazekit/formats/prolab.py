@@ -75,5 +75,16 @@ def _layout(names: ColumnNames) -> RowLayout:
         **({"unit": _SCENE} if glasses and not names.find("Gaze point X", *_PX) else {}),
         wanted="'Gaze point left X', 'Y' and 'Gaze point right X', 'Y' (DACS px)",
         shown=("ImageStimulus", "VideoStimulus", "WebStimulus", "TextStimulus", "Stimulus"),
+        makers={
+            of: {
+                figure: names.find(f"Average {of} {name}", "degrees", "deg")
+                for figure, name in (
+                    ("accuracy_deg", "accuracy"),
+                    ("std_deg", "precision SD"),
+                    ("rms_s2s_deg", "precision RMS"),
+                )
+            }
+            for of in ("calibration", "validation")
+        },
         calibration="Eyetracker Calibration",
     )

@@ -13,12 +13,11 @@ import pandas as pd
 from gazekit.core.errors import FormatError
 from gazekit.core.files import whole_file, write_text
 from gazekit.core.types import Floats
-from gazekit.formats.account import RATES_HZ
 from gazekit.formats.columns import UNITS_US
 from gazekit.formats.importing import concatenate, open_source
 from gazekit.formats.session_builder import SCREEN_OPTIONS
 from gazekit.formats.text import Head, split_line
-from gazekit.gaze import GazeRecording
+from gazekit.gaze import LIMITS_HZ, GazeRecording
 
 _ROWS = 20_000
 _SCREENS: tuple[tuple[int, int], ...] = (
@@ -156,7 +155,7 @@ def _propose_time(table: pd.DataFrame, head: Head, proposal: Proposal) -> None:
     step = float(np.median(steps[steps > 0]))
     named_unit = next((_UNIT_WORDS[word] for word in reversed(_words(name)) if word in _UNIT_WORDS), None)
     rates = {unit: 1e6 / (step * us) for unit, us in UNITS_US.items() if unit in ("s", "ms", "us", "ns")}
-    fitting = [unit for unit, hz in rates.items() if RATES_HZ[0] <= hz <= RATES_HZ[1]]
+    fitting = [unit for unit, hz in rates.items() if LIMITS_HZ[0] <= hz <= LIMITS_HZ[1]]
     unit = named_unit if named_unit in fitting else min(fitting or ["ms"], key=lambda u: abs(np.log(rates[u] / 300)))
     proposal.add(
         "time",

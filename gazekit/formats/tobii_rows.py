@@ -18,7 +18,7 @@ from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable
 from gazekit.gaze import Eye, GazeRecording
-from gazekit.session.model import TrackerInfo
+from gazekit.session.model import TrackerInfo, Validation
 
 SIDES = ("left", "right")
 MISSING = ((-1.0, -1.0), (-9999.0, -9999.0))
@@ -58,6 +58,7 @@ class RowLayout:
     original: list[str] = field(default_factory=list)  # width, height in the picture's own pixels
     resolution: list[str] = field(default_factory=list)  # width and height, or one text such as 1920 x 1080
     shown: tuple[str, ...] = ()  # events <kind>Start and <kind>End
+    makers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # calibration, validation: figure: column
     calibration: str = ""  # what is shown, or happens, while calibrating
     unit: str = "pixels from the top left of the screen, y downward"
     wanted: str = ""  # the columns of gaze that an export should have
@@ -69,6 +70,7 @@ class RowLayout:
         numbers += self.movement_index + (self.resolution if len(self.resolution) == 2 else [])
         numbers += [name for columns in by_side for side in SIDES for name in columns[side]]
         numbers += self.pupil.values()
+        numbers += [name for figures in self.makers.values() for name in figures.values()]
         texts = [self.sensor, self.participant, self.recording, self.stimulus, self.version, self.movement]
         texts += [*self.started, *(name for pair in self.events for name in pair), *self.validity.values()]
         texts += self.resolution if len(self.resolution) == 1 else []
@@ -124,6 +126,11 @@ class Recording:
             many=bool(layout.participant or layout.recording or key[1]),
         )
         draft.account.know("gaze", layout.unit, "file")
+        for of, columns in layout.makers.items():
+            figures = {figure: float(batch.numbers(name)[0]) for figure, name in columns.items() if name}
+            if np.isfinite(figures.get("accuracy_deg", np.nan)):
+                table = pd.DataFrame([{"of": of, "eye": "average", **figures}])
+                draft.validations.append(Validation(0, table))
         return cls(draft, layout, Showing(draft.screen))
 
     def part(self, batch: Batch, unit: str) -> Part | None:

@@ -64,6 +64,7 @@ class Recovered:
     torn_bytes: int
     missing_records: int
     missing_samples: int
+    out_of_order: int
     interrupted: str
     flips_missed: int
     valid_samples: int
@@ -89,6 +90,8 @@ class Recovered:
             )
         if self.missing_samples:
             lines.append(f"{self.missing_samples} samples are missing by the tracker's stamps (table gaps)")
+        if self.out_of_order:
+            lines.append(f"{self.out_of_order} samples have an earlier stamp than the one before: see gazekit quality")
         if self.flips_missed:
             lines.append(f"{self.flips_missed} flips of the display took over one and a half frames")
         return lines
@@ -123,6 +126,7 @@ class _Stamps:
 
     samples: int = 0
     valid: int = 0
+    out_of_order: int = 0
     gaps: list[pd.DataFrame] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     last_system_us: int | None = None
@@ -137,6 +141,7 @@ class _Stamps:
             table = find_gaps(with_last["device_time_us"], with_last["system_time_us"], rate_hz)
             stamps.gaps += [table] if len(table) else []
             stamps.samples += len(block)
+            stamps.out_of_order += int((np.diff(with_last["device_time_us"]) < 0).sum())
             stamps.valid += int((block["left_valid"] | block["right_valid"]).sum())
             last = block[-1:].copy()
             stamps.last_system_us = int(last["system_time_us"][0])
@@ -404,6 +409,7 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         damaged_bytes=sum(d.length for d in source.damage if not d.at_end),
         torn_bytes=sum(d.length for d in source.damage if d.at_end),
         missing_records=source.missing_records,
+        out_of_order=stamps.out_of_order,
         missing_samples=int(session.streams["gaps"]["missing"].sum()),
         interrupted=content.showing,
         flips_missed=int(content.display.get("flips_missed", 0)),

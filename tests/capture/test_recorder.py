@@ -12,12 +12,14 @@ import pytest
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.tobii_streams import CONVERTERS
 from gazekit.core.errors import OutputError
+from gazekit.events import data_quality
 from gazekit.session import open_session
 from gazekit.session.clock import find_gaps, fit_clock
 from gazekit.session.finalise import recover
 from gazekit.session.journal import JournalWriter
 from gazekit.session.samples import TIME_SYNC
 from tests.fixtures.fake_tobii import gaze_dictionary
+from tests.fixtures.gazes import SCREEN
 from tests.fixtures.journals import HEADER
 
 
@@ -66,6 +68,10 @@ def test_gaps_and_disorder_are_counted_live(recorder: Recorder) -> None:
     # 2 -> 10 lacks seven; 11 -> 5 goes back; 5 -> 12 lacks six by the stamps
     assert (counts.samples, counts.gaps, counts.missing, counts.out_of_order) == (7, 2, 13, 1)
     recorder.close({})
+    report = recover(recorder.journal.path)
+    assert report.out_of_order == 1
+    assert "1 samples have an earlier stamp than the one before: see gazekit quality" in report.sentences()
+    assert data_quality(open_session(report.session).recording, SCREEN)["out_of_order"].tolist() == [1, 1, 1]
 
 
 def test_whatever_ends_the_writer_is_said_to_the_session(recorder: Recorder) -> None:

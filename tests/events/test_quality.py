@@ -20,7 +20,8 @@ from gazekit.events.quality_picture import loss_over_time
 from gazekit.events.session_quality import SESSION_QUALITY_COLUMNS
 from gazekit.events.settings import QualitySection
 from gazekit.gaze import GazeRecording
-from gazekit.session import Validation, write_session
+from gazekit.session import Calibration, Validation, write_session
+from gazekit.session.model import CalibrationPoint
 from gazekit.study import read_study
 from tests.fixtures.gazes import SCREEN, a_session, at_degrees
 
@@ -137,3 +138,44 @@ def test_the_command_writes_table_and_page(tmp_path: Path, rng: np.random.Genera
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
     failing = CliRunner().invoke(command, [*arguments[:1], "--study", str(study), "--fail"], standalone_mode=False)
     assert failing.return_value == 1
+
+
+def test_what_the_maker_says_stands_beside_ours_and_judges_only_without_ours(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    table = data_quality(session.recording, SCREEN).assign(accuracy_deg=0.6, trueness_deg=0.4)
+    theirs = [
+        Validation(1, pd.DataFrame([{"eye": eye, "accuracy_deg": error, "max_deg": 2.0}]), error < 1)
+        for eye, error in (("left", 0.7), ("left", 0.9), ("right", 1.5))
+    ]
+    points = tuple(
+        CalibrationPoint((0.5, y), gaze, gaze, np.ones(2, bool), np.zeros(2, bool))
+        for y in (0.25, 0.75)
+        for gaze in [np.array([[0.5, y + 0.01], [0.5, y - 0.01]])]
+    )
+    calibration = Calibration(0, "good", points)
+    both = replace(session, validations=(*theirs, Validation(2, table)), calibrations=(calibration,))
+    judged = session_quality(both)
+    whole = judged[judged["part"] == "whole"].set_index("eye")
+    assert whole.loc["left", ["trueness_deg", "makers_accuracy_deg", "verdict"]].tolist() == [0.4, 0.9, "pass"]
+    assert whole.loc["average", "makers_accuracy_deg"] == pytest.approx(1.2)
+    assert whole.loc["left", "makers_verdict"] == "calibration good, validation passed"
+    parts = judged[judged["part"].str.startswith("maker's")]
+    assert parts["part"].tolist() == ["maker's calibration", *["maker's validation"] * 3]
+    assert parts["makers_accuracy_deg"].tolist() == pytest.approx([0.227, 0.7, 0.9, 1.5], abs=0.002)
+    assert parts["trueness_deg"].iloc[0] == pytest.approx(0, abs=0.002)
+    only_theirs = session_quality(replace(both, validations=tuple(theirs))).query("part == 'whole'").set_index("eye")
+    assert only_theirs["accuracy_deg"].isna().all()
+    assert only_theirs.loc["average", "reasons"] == "makers_accuracy_deg is 1.2, over 1"
+    assert only_theirs.loc["left", "verdict"] == "pass"
+
+
+def test_stamps_out_of_order_are_in_the_table_and_fail_the_verdict(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    time = session.recording.device_time_us.copy()
+    for place in range(10, 1000, 20):  # every twentieth pair of samples came in the other order
+        time[[place, place + 1]] = time[[place + 1, place]]
+    swapped = GazeRecording(time, session.recording.system_time_us, session.recording.left, session.recording.right)
+    row = session_quality(replace(session, recording=swapped)).query("part == 'whole' and eye == 'average'").iloc[0]
+    assert (row["out_of_order"], row["verdict"]) == (50, "fail")
+    assert row["reasons"].startswith("clock_faults_percent is 8.33, over 1")
+    assert session_quality(session)["clock_faults_percent"].eq(0).all()

@@ -74,7 +74,7 @@ def test_account_is_printed_kept_and_given_as_json(foreign, tmp_path: Path, run)
     printed = run("import", path, *S, "--out", tmp_path / "a").output
     for words in (
         "rows read         28",
-        "samples kept      10, 10 with gaze, 300.03 a second",
+        "samples kept      10, 10 with gaze, 300 a second",
         "15 rows of events and other sensors; 3 samples of the calibration",
         "screen            1920 x 1080 px (file)",
         "lit area          527 x 296 mm (option)",

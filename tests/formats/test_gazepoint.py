@@ -57,3 +57,39 @@ def test_a_row_a_fixation_is_another_file_whatever_its_name(foreign, tmp_path: P
     fixations.write_text("\n".join([foreign.gazepoint.HEADER, *rows]) + "\n")
     with pytest.raises(Exception, match="of no known format"):
         import_recording(fixations, screen=SCREEN)
+
+
+@pytest.mark.parametrize(
+    ("factor", "likely"),
+    [
+        pytest.param(1000, "milliseconds given as seconds", id="ms for s"),
+        pytest.param(1e6, "microseconds given as seconds", id="us for s"),
+    ],
+)
+def test_a_time_in_another_unit_than_the_formats_is_refused(
+    foreign, tmp_path: Path, run, factor: float, likely: str
+) -> None:
+    """No mapping says a unit here: the rate alone tells."""
+    head, first, *_ = foreign.gazepoint.write(tmp_path).read_text().splitlines()
+    rows = []
+    for n in range(80):
+        cells = first.split(",")
+        cells[4] = str(round(n / 60 * 1e7 * factor))
+        rows.append(",".join(cells))
+    path = tmp_path / "other_all_gaze.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    result = run(
+        "import",
+        path,
+        "--screen",
+        "1920x1080",
+        "--screen-mm",
+        "527x296",
+        "--distance-mm",
+        "630",
+        "--out",
+        tmp_path / "o",
+    )
+    assert result.exit_code == 1
+    assert likely in result.output
+    assert not list((tmp_path / "o").glob("*"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gazekit.core.errors import FormatError, InputError
+from gazekit.events import session_quality
 from gazekit.formats import import_recording, text
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
@@ -142,3 +143,24 @@ def test_unit_that_shows_only_after_many_rows_of_events(
     session = import_recording(path, screen=SIZES)
     assert session.stimuli["onset_us"].tolist() == [19_000]
     assert len(session.messages) == 500 + 7
+
+
+def test_the_makers_accuracy_of_calibration_and_validation(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
+    figures = {
+        "Average calibration accuracy [degrees]": "0.31",
+        "Average validation accuracy [degrees]": "0.52",
+        "Average validation precision RMS [degrees]": "0.07",
+        "Average validation accuracy [mm]": "5.7",
+    }
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    more = ["\t".join([head, *figures]), *("\t".join([row, *figures.values()]) for row in rows)]
+    path.write_text("\n".join(more) + "\n", encoding="utf-8")
+    session = import_recording(path, screen=SIZES)
+    assert [v.table.to_dict("records") for v in session.validations] == [
+        [{"of": "calibration", "eye": "average", "accuracy_deg": 0.31}],
+        [{"of": "validation", "eye": "average", "accuracy_deg": 0.52, "rms_s2s_deg": 0.07}],
+    ]
+    judged = session_quality(session)
+    assert judged.loc[judged["part"] == "whole", "makers_accuracy_deg"].tolist() == [0.52] * 3
+    assert {"maker's calibration", "maker's validation"} < set(judged["part"])
