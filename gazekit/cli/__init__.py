@@ -24,6 +24,8 @@ COMMANDS = {
     "quality": "Accuracy, precision and data loss of recordings.",
     "doctor": "Tell what may be wrong with recordings and fixation tables.",
     "fixations": "Find fixations in sessions.",
+    "measures": "Tables of each viewing: fixations, scanpath, pupil and the person's answers.",
+    "ratings": "Ratings that were given in sessions, as the survey writes them.",
     "aoi": "Dwell time, first fixation, revisits and transitions of areas of interest.",
     "attention": "Attention maps, rectangles and masks from fixations.",
     "survey": "Collect, import and aggregate ratings.",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import ConfigError, InputError
-from gazekit.core.types import Floats
+from gazekit.core.types import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,30 @@ class TimeWindow:
         InputError
             The table does not say when fixations began, or none lies in the window.
         """
+        chosen = fixations[self.inside(fixations)]
+        if not len(chosen):
+            raise InputError(f"none of {len(fixations)} fixations lies in the window {self}")
+        return chosen
+
+    def inside(self, fixations: pd.DataFrame) -> Bools:
+        """Tell which fixations of a table lie in the window, (n,).
+
+        Raises
+        ------
+        InputError
+            The table does not say when fixations began.
+        """
         inside = np.ones(len(fixations), dtype=bool)
         if self.start_ms > 0 or np.isfinite(self.end_ms):
             onset = onsets_ms(fixations)
             inside = np.asarray((onset >= self.start_ms) & (onset < self.end_ms))
-        chosen = fixations[inside]
         if self.first is not None:
-            if "onset_us" in chosen:
-                chosen = chosen.sort_values("onset_us", kind="stable")
-            chosen = chosen[chosen.groupby(_keys(chosen), observed=True).cumcount() < self.first].sort_index()
-        if not len(chosen):
-            raise InputError(f"none of {len(fixations)} fixations lies in the window {self}")
-        return chosen
+            timed = fixations.assign(row=np.arange(len(fixations)))[inside]
+            if "onset_us" in timed:
+                timed = timed.sort_values("onset_us", kind="stable")
+            rank = timed.groupby(_keys(timed), observed=True).cumcount()
+            inside = np.isin(np.arange(len(fixations)), timed["row"][rank < self.first])
+        return inside
 
 
 def onsets_ms(fixations: pd.DataFrame) -> Floats:
@@ -122,4 +134,4 @@ def has_onsets(fixations: pd.DataFrame) -> bool:
 
 
 def _keys(fixations: pd.DataFrame) -> list[str]:
-    return ["participant", "image"] if "participant" in fixations else ["image"]
+    return [name for name in ("participant", "image", "showing") if name in fixations]

@@ -143,6 +143,11 @@ def transitions(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside
     return pd.DataFrame([(*key, n) for key, n in counts.items()], columns=["image", "from", "to", "count"])
 
 
+def visits(where: Bools) -> int:
+    """Count the unbroken runs of fixations in an area, where ``where`` is true of those in it, (n,)."""
+    return int(where[:1].sum() + (where[1:] & ~where[:-1]).sum())
+
+
 def _ordered(trial: pd.DataFrame) -> pd.DataFrame:
     return trial.sort_values("onset_us", kind="stable")
 
@@ -151,7 +156,6 @@ def _figures(trial: pd.DataFrame, inside: Inside) -> dict[str, float]:
     where = inside(trial["x_picture"].to_numpy(float), trial["y_picture"].to_numpy(float))
     duration = trial["duration_ms"].to_numpy(float)
     onset = trial["onset_us"].to_numpy(np.int64)
-    visits = int(where[0]) + int((where[1:] & ~where[:-1]).sum())
     first = int(np.argmax(where))
     visited = bool(where.any())
     total = float(duration.sum())
@@ -161,6 +165,6 @@ def _figures(trial: pd.DataFrame, inside: Inside) -> dict[str, float]:
         "dwell_share": float(duration[where].sum()) / total if total > 0 else np.nan,
         "first_fixation_ms": (onset[first] - onset[0]) / 1000 if visited else np.nan,
         "first_duration_ms": float(duration[first]) if visited else np.nan,
-        "visits": visits,
-        "revisits": max(visits - 1, 0),
+        "visits": visits(where),
+        "revisits": max(visits(where) - 1, 0),
     }

@@ -1,0 +1,203 @@
+"""``gazekit measures``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gazekit.cli._recordings import screen_options
+from gazekit.cli._selection import window_options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gazekit.measures import MeasureOptions
+
+
+@click.command("measures")
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Table to write: .csv, .tsv or .parquet.")
+@click.option("--areas", type=click.Path(path_type=Path), help="Areas of interest, a JSON file as of `gazekit aoi`.")
+@click.option("--answers", type=click.Path(path_type=Path), help="Ratings by the same people, to be put beside.")
+@click.option("--pictures", type=click.Path(path_type=Path), help="The pictures, for the sizes that a table lacks.")
+@window_options
+@click.option("--detector", help="For sessions; default: the study file's, else adaptive.")
+@click.option(
+    "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A detector's parameter, repeatable."
+)
+@click.option(
+    "--cut",
+    type=click.Choice(["keep", "drop-start", "drop"]),
+    help="Fixations that onset or offset cut; default: the study file's, else keep.",
+)
+@click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
+@screen_options
+@click.option(
+    "--baseline-ms",
+    type=click.FloatRange(0, min_open=True),
+    default=200.0,
+    show_default=True,
+    help="Time before the picture that the pupil is compared with, ms.",
+)
+@click.option(
+    "--coverage-deg",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="A fixation covers this far around itself, degrees.",
+)
+@click.option(
+    "--least-gaze",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Viewings with a smaller share of gaze have no measures.",
+)
+@click.option("--values", is_flag=True, help="Write a value a row: person, picture, area, measure, value, unit.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Each measure by person, a page: .png, .pdf or .svg.")
+@click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
+def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
+    """Measure each viewing: fixations, durations, scanpath, pupil and more, with the person's own answers.
+
+    INPUTS are sessions (files or folders), or one table of fixations. A row is a person, a picture and an area; every
+    picture that a session showed has its row. OUT.codebook.csv beside OUT says what each column means, and its unit.
+
+    \b
+    Example:  gazekit measures recordings --out measures.csv
+              gazekit measures recordings --out early.csv --window 0:2000 --areas areas.json
+              gazekit measures fixations.csv --out m.csv --pictures pictures --answers ratings.csv
+    """
+    import json
+
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import read_table, write_table
+    from gazekit.measures import codebook, one_value_a_row, with_answers
+    from gazekit.measures.drawing import draw_measures
+
+    asked = _asked(options)
+    table, files = _measured(inputs, asked, options)
+    if options["answers"] is not None:
+        table = with_answers(table, read_table(options["answers"], ["image"], "table of answers"))
+        files["answers"] = options["answers"]
+    if options["areas"] is not None:
+        files["areas"] = options["areas"]
+    given = {
+        "window": asked.window_name,
+        **{name: options[name] for name in ("baseline_ms", "coverage_deg", "least_gaze", "detector", "cut")},
+        "parameters": list(options["parameters"]),
+    }
+    book = codebook(table)
+    write_table(
+        one_value_a_row(table) if options["values"] else table, out, provenance("gazekit.measures/1", given, files)
+    )
+    write_table(book, out.with_name(f"{out.stem}.codebook.csv"))
+    if options["picture"] is not None:
+        draw_measures(table, options["picture"])
+    missing = book.loc[book["values"] == 0, "column"].tolist()
+    summary = {
+        "people": int(table["participant"].nunique()),
+        "images": int(table["image"].nunique()),
+        "rows": len(table),
+        "without_gaze": int(table["fixations"].isna().sum()),
+        "window": asked.window_name,
+        "unknown": missing,
+        "out": str(out),
+    }
+    if options["as_json"]:
+        click.echo(json.dumps(summary))
+        return
+    click.echo(f"{len(table)} rows of {summary['people']} people and {summary['images']} pictures: {out}")
+    if summary["without_gaze"]:
+        click.echo(f"{summary['without_gaze']} rows have too little gaze and no measures of it", err=True)
+    if missing:
+        click.echo(f"not known from these files: {', '.join(missing)}", err=True)
+
+
+def _asked(options: dict[str, Any]) -> MeasureOptions:
+    from gazekit.cli._selection import chosen_window
+    from gazekit.events.aoi import read_areas
+    from gazekit.measures import MeasureOptions
+
+    window = chosen_window(options)
+    numbers = {name: options[name] for name in ("baseline_ms", "coverage_deg", "least_gaze")}
+    return MeasureOptions(window, read_areas(options["areas"]) if options["areas"] else {}, **numbers)
+
+
+def _measured(
+    inputs: tuple[Path, ...], asked: MeasureOptions, options: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Path]]:
+    """Measure a table of fixations, or sessions; return the table and the files that it is of."""
+    from gazekit.cli._recordings import makers_fixations, screen_sizes
+    from gazekit.study import read_study
+
+    plan = read_study(options["study"]) if options["study"] else None
+    screen = screen_sizes(
+        plan.screen.screen() if plan else None, options["pixels"], options["screen_mm"], options["distance_mm"]
+    )
+    if len(inputs) == 1 and inputs[0].is_file():
+        fixations = makers_fixations(inputs[0], screen)
+        if fixations is None and _is_fixation_table(inputs[0]):
+            from gazekit.attention.fixation_io import read_fixations
+
+            fixations = read_fixations(inputs[0])
+        if fixations is not None:
+            return _of_fixations(fixations, asked, options["pictures"]), {"fixations": inputs[0]}
+    return _of_sessions(inputs, asked, screen, plan, options)
+
+
+def _is_fixation_table(path: Path) -> bool:
+    """Tell whether a file is a table with a picture, a place and a duration in each row."""
+    from gazekit.attention.fixation_io import OTHER_NAMES
+    from gazekit.core.errors import GazekitError
+    from gazekit.core.tables import read_table
+
+    if path.suffix.lower() not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav"):
+        return False
+    try:
+        columns = set(read_table(path, ["image"], "fixation table").columns)
+    except GazekitError:
+        return False
+    return {"x_picture", "duration_ms"} <= columns | {OTHER_NAMES[name] for name in columns & set(OTHER_NAMES)}
+
+
+def _of_fixations(fixations: pd.DataFrame, asked: MeasureOptions, pictures: Path | None) -> pd.DataFrame:
+    from gazekit.attention.fixation_io import on_pictures
+    from gazekit.measures import fixation_measures
+    from gazekit.pictures import inspect_picture, list_pictures
+
+    if pictures is None:
+        return fixation_measures(fixations, asked)
+    there = list_pictures(pictures)
+    fixations = on_pictures(fixations, there)
+    looked_at = set(fixations["image"].dropna())
+    sizes = {p.image: inspect_picture(p.file.read_bytes(), p.image).upright for p in there if p.image in looked_at}
+    return fixation_measures(fixations, asked, sizes)
+
+
+def _of_sessions(
+    sessions: tuple[Path, ...], asked: MeasureOptions, screen: dict[str, float], plan: Any, options: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Path]]:
+    import pandas as pd
+
+    from gazekit.cli._recordings import each_result, each_session, parameter
+    from gazekit.events.settings import FixationSection
+    from gazekit.measures import answers_of, join_sessions, session_measures
+
+    section = plan.fixations if plan else FixationSection()
+    name = options["detector"] or section.detector
+    values = dict(section.parameters) if name == section.detector else {}
+    values |= dict(map(parameter, options["parameters"]))
+    cut = options["cut"] or section.cut
+    tables, answers, files = [], [], {}
+    opened = each_session(sessions, "measures", strict=options["strict"], screen=screen)
+    results = each_result(
+        opened, lambda s: session_measures(s, asked, name, cut=cut, **values), strict=options["strict"]
+    )
+    for path, session, table in results:
+        tables.append(table)
+        answers.append(answers_of(session))
+        files[str(path)] = path
+    return join_sessions(tables, pd.concat(answers, ignore_index=True)), files

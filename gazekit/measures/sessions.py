@@ -1,0 +1,183 @@
+"""The measures of sessions: every picture that was shown has its row, looked at or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gazekit.core.errors import InputError
+from gazekit.core.time_windows import TimeWindow
+from gazekit.events.detectors import PICTURE_DETECTOR
+from gazekit.events.sessions import TrialEvents, join_fixations, session_events
+from gazekit.events.settings import Cut
+from gazekit.gaze import EyeChoice
+from gazekit.measures.answers import answers_of
+from gazekit.measures.pupil import pupil_of
+from gazekit.measures.viewing import KEYS, MEASURES, Look, MeasureOptions
+from gazekit.session.model import Session, Trial
+
+_ORDER = ("started_utc", "order")
+
+
+def session_measures(
+    session: Session,
+    options: MeasureOptions | None = None,
+    detector: str = PICTURE_DETECTOR,
+    *,
+    cut: Cut = "keep",
+    eye: EyeChoice = "average",
+    **parameters: Any,
+) -> pd.DataFrame:
+    """Measure every viewing of a session.
+
+    Parameters
+    ----------
+    session : Session
+        As `gazekit.open_session` or `gazekit.import_recording` gives it.
+    options : MeasureOptions, optional
+        Window, areas, baseline of the pupil.
+    detector, cut, eye, **parameters
+        As in `gazekit.session_fixations`.
+
+    Returns
+    -------
+    DataFrame
+        A row a picture shown and area: `KEYS` and ``order``, `MEASURES`, then the person's answers.
+        `join_sessions` joins those of several sessions.
+
+    Raises
+    ------
+    InputError
+        No picture was shown.
+
+    Examples
+    --------
+    >>> from gazekit.session import open_session
+    >>> table = session_measures(open_session("sample_data/sessions/P01.gaze.h5"))
+    >>> table[["image", "fixations", "viewing_ms"]].head(2).values.tolist()
+    [['astronaut.png', 9.0, 3000.0], ['chelsea.png', 10.0, 3000.0]]
+    """
+    options = options or MeasureOptions()
+    if not len(session.stimuli):
+        raise InputError(f"{session.participant}: no picture was shown, so that there is nothing to measure")
+    rows = []
+    for events in session_events(session, detector, eye=eye, **parameters):
+        look, trial = _look(session, events, options, cut, eye), events.trial
+        assert trial is not None  # session_events gives one a picture
+        rows += [row | {"order": trial.order} for row in look.rows(options)]
+    table = pd.DataFrame(rows)
+    table = table.reindex(columns=["image", "area", "window", "order", *MEASURES])
+    table.insert(0, "participant", session.participant)
+    table["started_utc"] = session.started_utc
+    answers = answers_of(session)
+    shown = answers[answers["order"] >= 0]
+    for name in dict.fromkeys(shown["attribute"]):
+        given = shown[shown["attribute"] == name].set_index("order")
+        table = table.join(_columns(given, name), on="order")
+    return _numbered(table)
+
+
+def join_sessions(tables: Iterable[pd.DataFrame], late: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Join the measures of sessions; a picture that a person was shown again has the next number of ``showing``.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        Of `session_measures`.
+    late : DataFrame, optional
+        Answers (`ANSWER_COLUMNS`) that were given in another part of a resumed session than the one in which the
+        picture was shown (their ``order`` is -1).
+    """
+    table = pd.concat(list(tables), ignore_index=True)
+    for row in () if late is None else late[late["order"] < 0].itertuples():
+        here = (table["participant"] == row.participant) & (table["image"] == row.image)
+        if answer_column(row.attribute) in table:
+            here &= table[answer_column(row.attribute)].isna()
+        if here.any():
+            last = table.loc[here, "showing"].max()
+            table.loc[here & (table["showing"] == last), answer_column(row.attribute)] = _value(row)
+    return _numbered(table.sort_values("started_utc", kind="stable")).drop(columns="started_utc")
+
+
+def answer_column(attribute: str) -> str:
+    """Return the column of an answer; one that has the name of a measure gets a name of its own."""
+    return f"answer_{attribute}" if attribute in (*KEYS, *MEASURES, *_ORDER) else attribute
+
+
+def _columns(given: pd.DataFrame, attribute: str) -> pd.DataFrame:
+    name = answer_column(attribute)
+    texts = given["score"].isna() & (given["answer"] != "")
+    columns = pd.DataFrame({name: given["answer"] if texts.any() else given["score"]})
+    return columns.assign(**{f"{name}_ms": given["time_ms"]}) if given["time_ms"].notna().any() else columns
+
+
+def _value(row: Any) -> Any:
+    return row.score if row.score == row.score else row.answer
+
+
+def _numbered(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.drop(columns="showing", errors="ignore")
+    keys = ["participant", "image", "area", "window"]
+    showing = table.groupby(keys, sort=False, dropna=False).cumcount() + 1
+    table.insert(2, "showing", showing)
+    return table.reset_index(drop=True)
+
+
+def _look(session: Session, events: TrialEvents, options: MeasureOptions, cut: Cut, eye: EyeChoice) -> Look:
+    trial = events.trial
+    assert trial is not None
+    gaze = trial.recording
+    fixations = join_fixations(session, [events], cut)
+    saccades = events.saccades
+    if len(gaze):
+        shift = int(np.median(gaze.system_time_us - gaze.device_time_us)) - trial.onset_us
+        fixations, saccades = (t.assign(since_onset_ms=_since(t, shift)) for t in (fixations, saccades))
+    else:
+        fixations, saccades = (t.assign(since_onset_ms=np.empty(0)) for t in (fixations, saccades))
+    chosen = np.ones(len(fixations), bool) if options.window is None else options.window.inside(fixations)
+    start, end = part_of(options.window, fixations, chosen, (trial.offset_us - trial.onset_us) / 1000)
+    began = saccades["since_onset_ms"].to_numpy(float)
+    degree = session.screen.pixels_per_degree * trial.picture[0] / trial.placement.width
+    return Look(
+        image=trial.image,
+        fixations=fixations,
+        chosen=chosen,
+        size=(trial.picture[1], trial.picture[0]),
+        degree_px=degree,
+        viewing_ms=end - start,
+        gaze_share=_gaze_share(session, trial, (start, end), eye),
+        saccades_deg=saccades["amplitude_deg"].to_numpy(float)[(began >= start) & (began < end)],
+        pupil=pupil_of(session.recording, trial.onset_us, trial.offset_us, (start, end), options.baseline_ms),
+    )
+
+
+def _since(events: pd.DataFrame, shift_us: int) -> Any:
+    return np.maximum((events["onset_us"] + shift_us) / 1000, 0.0)  # stamps of the host jitter
+
+
+def part_of(window: TimeWindow | None, fixations: pd.DataFrame, chosen: Any, viewing_ms: float) -> tuple[float, float]:
+    """Return the part of a viewing that a window covers: start and end, milliseconds since the picture came.
+
+    With the first N fixations it ends with the last of them, or with the viewing where there are fewer.
+    """
+    if window is None:
+        return 0.0, viewing_ms
+    start, end = min(window.start_ms, viewing_ms), min(window.end_ms, viewing_ms)
+    if window.first is not None and chosen.sum() == window.first:
+        ends = (fixations["since_onset_ms"] + fixations["duration_ms"])[chosen]
+        end = min(end, float(ends.max()))
+    return start, max(start, end)
+
+
+def _gaze_share(session: Session, trial: Trial, part_ms: tuple[float, float], eye: EyeChoice) -> float:
+    """Return the share of gaze among the samples that there was time for."""
+    since = (trial.recording.system_time_us - trial.onset_us) / 1000
+    inside = (since >= part_ms[0]) & (since < part_ms[1])
+    expected = (part_ms[1] - part_ms[0]) / 1000 * session.recording.rate_hz
+    if not expected > 0:
+        return float("nan")
+    known = np.isfinite(trial.recording.point(eye)).all(axis=1)
+    return min(1.0, float((known & inside).sum()) / expected)

@@ -1,0 +1,178 @@
+"""Answers: read from sessions whatever columns they are in, as ratings, and beside measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from gazekit.cli.ratings_ import command
+from gazekit.core.errors import InputError
+from gazekit.measures import (
+    answers_of,
+    fixation_measures,
+    join_sessions,
+    people_answers,
+    ratings_of,
+    session_measures,
+    with_answers,
+)
+from gazekit.session import Session, write_session
+from survey.ratings import of_attribute
+from survey.table_io import read_ratings
+from tests.fixtures.looks import CLOCKS_US, Place, looks
+
+PLACES: list[Place] = [(100, 100, 300), (300, 100, 200)]
+TRIALS = [("a.jpg", PLACES), ("b.jpg", PLACES)]
+FIRST_US = CLOCKS_US + 400_000
+
+
+def rated(participant: str = "P1") -> Session:
+    """A session with one scale, a question, and a picture that was not rated."""
+    ledger = [
+        (0, "picture", "a.jpg", "", FIRST_US + 500_000, ""),
+        (1, "rating", "a.jpg", "", FIRST_US + 1_700_000, "7"),
+        (2, "picture", "b.jpg", "", FIRST_US + 3_000_000, ""),
+        (3, "rating", "b.jpg", "", -1, ""),
+        (4, "question", "lenses", "", FIRST_US + 9_000_000, "yes"),
+    ]
+    return looks(TRIALS, participant=participant, ledger=ledger, stimuli={"response": ["7", ""]})
+
+
+def several(participant: str = "P1") -> Session:
+    """A session with two scales, words, and the time of one of them, in columns of their own."""
+    columns = {"beauty": [7, 3], "beauty_ms": [1200, 900], "expectation": [2.0, np.nan], "why": ["blue", ""]}
+    return looks(TRIALS, participant=participant, stimuli=columns)
+
+
+def test_one_scale_and_its_time() -> None:
+    given = answers_of(rated())
+    assert given[["image", "attribute", "score", "time_ms"]].values.tolist() == [["a.jpg", "rating", 7, 1700]]
+    assert people_answers(rated()).values.tolist() == [["P1", "lenses", "yes"]]
+
+
+def test_every_column_that_is_no_fact_of_the_picture_is_an_answer() -> None:
+    given = answers_of(several())
+    assert given[["image", "attribute", "answer"]].values.tolist() == [
+        ["a.jpg", "beauty", "7"],
+        ["a.jpg", "expectation", "2"],
+        ["a.jpg", "why", "blue"],
+        ["b.jpg", "beauty", "3"],
+    ]
+    table = session_measures(several())
+    assert table[["beauty", "beauty_ms", "expectation"]].fillna(-1).values.tolist() == [[7, 1200, 2], [3, 900, -1]]
+    assert table["why"].fillna("none").tolist() == ["blue", "none"]
+
+
+def test_ratings_are_read_by_the_survey(tmp_path: Path) -> None:
+    for name in ("P1", "P2"):
+        write_session(several(name), tmp_path / "s" / f"{name}.gaze.h5")
+    out, words = tmp_path / "ratings.csv", tmp_path / "words.csv"
+    run = CliRunner().invoke(
+        command, [str(tmp_path / "s"), "--out", str(out), "--words", str(words), "--json"], catch_exceptions=False
+    )
+    assert json.loads(run.stdout)["ratings"] == {"beauty": 4, "expectation": 2}
+    beauty = of_attribute(read_ratings(out), "beauty")
+    assert beauty[["rater", "image", "score"]].values.tolist() == [
+        ["P1", "a.jpg", 7], ["P1", "b.jpg", 3], ["P2", "a.jpg", 7], ["P2", "b.jpg", 3],
+    ]  # fmt: skip
+    assert pd.read_csv(words)["answer"].tolist() == ["blue", "blue"]
+
+
+def test_sessions_without_any_answer_are_an_error(tmp_path: Path) -> None:
+    write_session(looks(TRIALS), tmp_path / "P1.gaze.h5")
+    run = CliRunner().invoke(command, [str(tmp_path), "--out", str(tmp_path / "r.csv")])
+    assert isinstance(run.exception, InputError)
+    assert "no picture was rated in 1 sessions" in str(run.exception)
+
+
+def test_a_picture_rated_twice_is_a_repeat() -> None:
+    twice = looks([("a.jpg", PLACES), ("a.jpg", PLACES)], stimuli={"response": ["7", "8"]})
+    ratings, words = ratings_of([answers_of(twice)])
+    assert ratings[["score", "kind"]].values.tolist() == [[7, "main"], [8, "repeat"]]
+    assert not len(words)
+
+
+def test_an_answer_of_the_next_part_stands_beside_the_picture() -> None:
+    """The first part ended before the rating; the second asked again, without the picture."""
+    first = rated()
+    ledger = [(3, "rating", "b.jpg", "", FIRST_US + 20_000_000, "5")]
+    second = looks([("c.jpg", PLACES)], ledger=ledger, stimuli={"response": ["1"]})
+    late = pd.concat([answers_of(first), answers_of(second)])
+    table = join_sessions([session_measures(first), session_measures(second)], late).set_index("image")
+    assert table["rating"].to_dict() == {"a.jpg": 7, "b.jpg": 5, "c.jpg": 1}
+    assert len(ratings_of([late])[0]) == 3
+
+
+def test_an_answer_with_the_name_of_a_measure_keeps_both() -> None:
+    table = session_measures(looks(TRIALS, stimuli={"fixations": [1, 2]}))
+    assert table["answer_fixations"].tolist() == [1, 2]
+    assert table["fixations"].tolist() == [2, 2]
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rows = [
+        (who, image, 300_000 * n, 250.0, 20.0 + 30 * n, 40.0, 0.5 * n, 0.0)
+        for who in ("p1", "p2")
+        for image in ("a.png", "b.png")
+        for n in range(4)
+    ]
+    names = ["participant", "image", "onset_us", "duration_ms", "x_picture", "y_picture", "x_deg", "y_deg"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_a_fixation_table_has_the_same_columns(table: pd.DataFrame) -> None:
+    measures = fixation_measures(table, sizes={"a.png": (80, 200), "b.png": (80, 200)})
+    assert list(measures) == [name for name in session_measures(rated()) if name in measures]
+    row = measures.iloc[0]
+    assert row[["fixations", "fixation_ms", "scanpath_px"]].tolist() == [4, 1000, 90]
+    assert row["scanpath_deg"] == pytest.approx(1.5)
+    assert row["entropy_bits"] == 2
+    assert row["coverage"] > 0.5
+    assert np.isnan(row["viewing_ms"])
+
+
+def test_answers_of_other_files_in_either_form(table: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
+    measures = fixation_measures(table)
+    long = pd.DataFrame(
+        [("p1", "a", 7, "beauty"), ("p1", "a", 4, "calm"), ("p2", "B.PNG", 2, "beauty"), ("p9", "a", 1, "beauty")],
+        columns=["rater", "image", "score", "attribute"],
+    )
+    joined = with_answers(measures, long)
+    assert joined["beauty"].fillna(-1).tolist() == [7, -1, -1, 2]
+    assert joined["calm"].fillna(-1).tolist() == [4, -1, -1, -1]
+    assert "2 of 4 viewings have answers; 1 answers match none" in capsys.readouterr().err
+    wide = pd.DataFrame({"participant": ["p1", "p2"], "image": ["a.png", "a.png"], "beauty": [7, 5]})
+    assert with_answers(measures, wide)["beauty"].fillna(-1).tolist() == [7, -1, 5, -1]
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (pd.DataFrame({"rater": ["x"], "image": ["a"], "score": [1]}), "no answer is of a person and picture"),
+        (pd.DataFrame({"who": ["x"], "image": ["a"]}), "need the columns rater"),
+        (pd.DataFrame({"rater": ["p1"] * 2, "image": ["a"] * 2, "score": [1, 2]}), "there twice and differ"),
+        (pd.DataFrame({"rater": ["p1"] * 2, "image": ["a"] * 2, "beauty": [1, 1]}), "two rows of one person"),
+    ],
+    ids=["nobody in both", "no rater", "two answers", "two rows"],
+)
+def test_answers_that_cannot_be_joined(table: pd.DataFrame, answers: pd.DataFrame, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        with_answers(fixation_measures(table), answers)
+
+
+def test_a_table_without_times_takes_the_first_only(table: pd.DataFrame) -> None:
+    from gazekit.core.time_windows import TimeWindow
+    from gazekit.measures import MeasureOptions
+
+    untimed = table.drop(columns="onset_us")
+    row = fixation_measures(untimed, MeasureOptions(TimeWindow.of(first=2))).iloc[0]
+    assert row["fixations"] == 2
+    assert np.isnan(row["time_to_first_ms"])
+    with pytest.raises(InputError, match="does not say when fixations began"):
+        fixation_measures(untimed, MeasureOptions(TimeWindow.of("0:500")))

@@ -1,0 +1,159 @@
+"""Measures of sessions in which everything is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from gazekit.cli.measures_ import command
+from gazekit.core.errors import InputError
+from gazekit.core.time_windows import TimeWindow
+from gazekit.events.aoi import polygon
+from gazekit.measures import MEASURES, MeasureOptions, codebook, join_sessions, one_value_a_row, session_measures
+from gazekit.session import write_session
+from tests.fixtures.looks import PIXELS, SCREEN, Place, looks
+
+PLACES: list[Place] = [(100, 100, 300), (300, 100, 200), (300, 300, 500), (120, 110, 400)]
+LEFT = polygon([[0, 0], [200, 0], [200, 400], [0, 400]])
+
+
+def measured(options: MeasureOptions | None = None, places: list[Place] = PLACES, **made: object) -> pd.DataFrame:
+    return join_sessions([session_measures(looks([("a.jpg", places)], **made), options, "idt")])  # type: ignore[arg-type]
+
+
+def test_every_measure_of_a_viewing_that_is_known() -> None:
+    row = measured().iloc[0]
+    mm = np.diff(np.array([place[:2] for place in PLACES]), axis=0) * PIXELS * 0.5
+    assert row["viewing_ms"] == 1400
+    assert row["gaze_share"] == 1
+    assert row["fixations"] == 4
+    assert row["fixation_ms"] == pytest.approx(1400, abs=8)
+    assert row["mean_fixation_ms"] == pytest.approx(350, abs=2)
+    assert row["dwell_share"] == 1
+    assert row["time_to_first_ms"] == 0
+    assert row["first_fixation_ms"] == pytest.approx(300, abs=4)
+    assert row["visits"] == 1
+    assert row["scanpath_px"] == pytest.approx(np.hypot(*np.diff([p[:2] for p in PLACES], axis=0).T).sum(), rel=1e-3)
+    assert row["scanpath_deg"] == pytest.approx(np.degrees(np.hypot(*mm.T) / SCREEN.distance_mm).sum(), rel=0.04)
+    assert row["entropy_bits"] == pytest.approx(1.5)  # two in one cell of 62.5 px, two alone
+    radius = SCREEN.pixels_per_degree / PIXELS
+    assert radius < 11  # so that no two discs meet
+    assert row["coverage"] == pytest.approx(4 * np.pi * radius**2 / 200_000, rel=0.1)
+
+
+def test_the_pupil_is_corrected_eye_by_eye() -> None:
+    """The right eye is lost on the picture: the mean of the two pupils would fall by half a millimetre."""
+    session = looks([("a.jpg", PLACES)], pupils=(4.0, 3.0, 0.25))
+    half = session.recording.right.pupil_valid
+    half[450:] = False
+    row = session_measures(session).iloc[0]
+    assert row["pupil_change_mm"] == pytest.approx(0.25)
+    assert row["pupil_baseline_mm"] == pytest.approx(3.5)
+
+
+def test_a_pupil_without_a_baseline_is_missing() -> None:
+    session = looks([("a.jpg", PLACES)])
+    for eye in (session.recording.left, session.recording.right):
+        eye.pupil_valid[:150] = False
+    row = session_measures(session).iloc[0]
+    assert np.isnan(row["pupil_change_mm"])
+    assert np.isnan(row["pupil_baseline_mm"])
+    assert row["fixations"] == 4
+
+
+@pytest.mark.parametrize(
+    ("window", "fixations", "viewing_ms", "first_ms"),
+    [
+        ({"window": "0:600"}, 3, 600, 0),
+        ({"window": "250:600"}, 2, 350, 300),
+        ({"first": 2}, 2, 500, 0),
+        ({"after": 450}, 2, 950, 500),
+        ({"after": 450, "first": 1}, 1, 550, 500),
+        ({"after": 5000}, 0, 0, np.nan),
+    ],
+    ids=lambda value: str(value),
+)
+def test_windows_count_from_the_onset_of_the_picture(
+    window: dict[str, object], fixations: int, viewing_ms: float, first_ms: float
+) -> None:
+    row = measured(MeasureOptions(TimeWindow.of(**window))).iloc[0]  # type: ignore[arg-type]
+    assert row["window"] == str(TimeWindow.of(**window))  # type: ignore[arg-type]
+    assert row["fixations"] == fixations
+    assert row["viewing_ms"] == pytest.approx(viewing_ms, abs=8)
+    assert row["time_to_first_ms"] == pytest.approx(first_ms, abs=8, nan_ok=True)
+
+
+def test_areas_have_rows_of_their_own() -> None:
+    table = measured(MeasureOptions(areas={"a.jpg": {"left": LEFT}})).set_index("area")
+    assert table["fixations"].tolist() == [4, 2]
+    left = table.loc["left"]
+    assert left["fixation_ms"] == pytest.approx(700, abs=8)
+    assert left["dwell_share"] == pytest.approx(0.5, abs=0.01)
+    assert left["visits"] == 2
+    assert left["pupil_change_mm"] == pytest.approx(0.25)
+    assert np.isnan(left["scanpath_px"])
+    with pytest.raises(InputError, match="'whole'"):
+        MeasureOptions(areas={"a.jpg": {"whole": LEFT}})
+
+
+def test_pictures_without_gaze_have_a_row_and_no_measures() -> None:
+    """0 fixations because gaze was lost are not 0 fixations."""
+    away: list[Place] = [(-30, 100, 900)]
+    session = looks([("a.jpg", PLACES), ("b.jpg", PLACES), ("c.jpg", away)], lost=["b.jpg"])
+    table = session_measures(session).set_index("image")
+    assert table["fixations"].fillna(-1).tolist() == [4, -1, 0]
+    assert table.loc["b.jpg", "gaze_share"] == 0
+    assert table.loc["c.jpg", "dwell_share"] == 0
+    assert table.loc["c.jpg", "coverage"] == 0
+    strict = session_measures(session, MeasureOptions(least_gaze=0.5))
+    assert strict["fixations"].isna().tolist() == [False, True, False]
+
+
+def test_a_picture_shown_twice_has_two_rows() -> None:
+    table = measured(places=PLACES)
+    assert table["showing"].tolist() == [1]
+    twice = looks([("a.jpg", PLACES), ("a.jpg", PLACES[:2])])
+    joined = join_sessions([session_measures(twice, None, "idt"), session_measures(looks([("a.jpg", PLACES)]))])
+    assert joined[["showing", "fixations"]].values.tolist() == [[1, 4], [2, 2], [3, 4]]
+
+
+def test_a_session_without_pictures_is_refused() -> None:
+    with pytest.raises(InputError, match="no picture was shown"):
+        session_measures(looks([]))
+
+
+def test_the_codebook_knows_every_column() -> None:
+    book = codebook(measured()).set_index("column")
+    assert list(book.index[-len(MEASURES) :]) == list(MEASURES)
+    assert (book["unit"] != "answer").all()
+    long = one_value_a_row(measured())
+    assert long.loc[long["measure"] == "fixations", ["value", "unit"]].values.tolist() == [[4, "count"]]
+
+
+def test_the_command_writes_table_codebook_and_picture(tmp_path: Path) -> None:
+    for name in ("P1", "P2"):
+        write_session(looks([("a.jpg", PLACES)], participant=name), tmp_path / "s" / f"{name}.gaze.h5")
+    out = tmp_path / "m.csv"
+    run = CliRunner().invoke(
+        command,
+        [str(tmp_path / "s"), "--out", str(out), "--picture", str(tmp_path / "m.png"), "--detector", "idt", "--json"],
+        catch_exceptions=False,
+    )
+    summary = json.loads(run.stdout)
+    assert summary | {"out": ""} == {
+        "people": 2, "images": 1, "rows": 2, "without_gaze": 0, "window": "all", "unknown": ["saccade_deg"], "out": "",
+    }  # fmt: skip
+    assert pd.read_csv(out)["fixations"].tolist() == [4, 4]
+    assert len(pd.read_csv(tmp_path / "m.codebook.csv")) == len(pd.read_csv(out).columns)
+    assert (tmp_path / "m.png").stat().st_size > 5000
+    made = json.loads((tmp_path / "m.csv.json").read_text())
+    assert made["parameters"]["window"] == "all"
+    assert len(made["inputs"]) == 2
+    run = CliRunner().invoke(command, [str(tmp_path / "s"), "--out", str(out), "--values"], catch_exceptions=False)
+    assert "2 people" in run.stdout
+    assert {"measure", "value", "unit"} <= set(pd.read_csv(out).columns)
