@@ -7,22 +7,22 @@ possible; among equals a shuffled order of the rater decides. Every function her
 
 from __future__ import annotations
 
+import math
 import random
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from survey import queries as do
+from survey.comparing import REPEAT_GAP, chance, choose_set, pick
 from survey.config import SurveySection
-from survey.schema import event, more_score, rater, slot
+from survey.counters import count_done, give_back, is_set, take, uncount
+from survey.schema import compared, event, more_score, rater, slot, trace
 from survey.stopping import stop_if_narrow
-
-REPEAT_GAP = 3  # showings at least between a picture and its repeat
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ def make_plan(section: SurveySection, rng: random.Random) -> str:
 
     Repeats come late enough for a picture to repeat; checks are spread over equal stretches.
     """
-    main = ["M"] * section.pictures_per_rater
+    gold = min(gold_showings(section), section.pictures_per_rater // 2)
+    main = ["M"] * (section.pictures_per_rater - gold)
+    for _ in range(gold):
+        main.insert(rng.randint(0, len(main)), "G")
     for _ in range(min(section.repeats, max(0, len(main) - REPEAT_GAP))):
         main.insert(rng.randint(min(REPEAT_GAP + 1, len(main)), len(main)), "R")
     checks = section.attention_checks
@@ -56,8 +59,16 @@ def make_plan(section: SurveySection, rng: random.Random) -> str:
     return "P" * section.practice + "".join(main)
 
 
+def gold_showings(section: SurveySection) -> int:
+    """Count the showings that it takes to show a rater the pairs of known order."""
+    pairs = section.gold[: section.gold_pairs]
+    return len({name for pair in pairs for name in pair}) if section.task == "rate" else len(pairs)
+
+
 def raters_needed(pictures: int, section: SurveySection, seed: int = 0) -> int:
     """Simulate how many raters are needed, if all of them come to the end and none is left out."""
+    if section.task != "rate":  # no picture is closed to anybody
+        return math.ceil(pictures * section.raters_per_picture / section.together / section.pictures_per_rater)
     rng = np.random.default_rng(seed)
     taken, raters = np.zeros(pictures, np.int64), 0
     while (taken < section.raters_per_picture).any():
@@ -75,7 +86,7 @@ def release_expired(connection: Connection, now: float) -> int:
     for row in expired:
         connection.execute(do.RELEASE, {"b_slot": row.id})
         if row.kind == "M":
-            connection.execute(do.GIVE_BACK, {"b_image": row.image_id})
+            give_back(connection, row)
     return len(expired)
 
 
@@ -89,19 +100,32 @@ def hold(connection: Connection, person: Row[Any], place: int, section: SurveySe
     expires = now + 60 * section.hold_minutes
     earlier = slot_at(connection, person.id, place)
     if earlier is not None:
-        if earlier.state == "held" or kind != "M" or _take(connection, earlier.image_id):
+        if earlier.state == "held" or earlier.kind != "M" or take(connection, earlier):
             connection.execute(do.RETAKE, {"b_slot": earlier.id, "b_expires": expires})
             return True
+        connection.execute(delete(compared).where(compared.c.slot_id == earlier.id))
         connection.execute(delete(slot).where(slot.c.id == earlier.id))
     values: dict[str, Any] = {"kind": kind, "occasion": int(kind == "R")}
+    together: list[int] = []
     if kind == "C":
-        values["expected"] = 1 + _chance(person.id, place) % section.scale
+        values["expected"] = 1 + chance(person.id, place) % section.answers
+    elif section.task != "rate":
+        together = choose_set(connection, person.id, place, kind, section)
+        if not together:
+            return False
     else:
         values["image_id"] = _choose(connection, person.id, place, kind, section)
         if values["image_id"] is None:
             return False
+        if kind == "G" and connection.execute(do.TAKE, {"b_image": values["image_id"]}).rowcount == 1:
+            values["kind"] = "M"  # its rating is one of those that are asked for
     held = {"rater_id": person.id, "place": place, "state": "held", "expires": expires}
-    connection.execute(do.HAND_OUT, held | values)
+    slot_id = connection.execute(do.HAND_OUT, held | values).inserted_primary_key
+    if together and slot_id is not None:
+        rows = [{"slot_id": slot_id[0], "position": k, "image_id": one} for k, one in enumerate(together, 1)]
+        connection.execute(insert(compared), rows)
+        if kind == "M":
+            connection.execute(do.TAKE_SET, {"b_slot": slot_id[0]})
     return True
 
 
@@ -121,7 +145,7 @@ def advance(connection: Connection, person: Row[Any], section: SurveySection, no
     while person.place < len(person.plan) and not hold(connection, person, person.place, section, now):
         person = _skip(connection, person)
     ahead = person.place + 1
-    if ahead < len(person.plan) and person.plan[ahead] in "PM":
+    if ahead < len(person.plan) and person.plan[ahead] in "PMG":
         hold(connection, person, ahead, section, now)
     if person.place >= len(person.plan) and not section.questions:
         finish(connection, person, now)
@@ -157,25 +181,29 @@ def submit(
     behaviour: Behaviour = Behaviour(),
     now: float | None = None,
     more: Mapping[str, int] | None = None,
+    worst: int | None = None,
 ) -> Row[Any] | None:
     """Store a rating of the rater's current slot; return the rater's new row, or None where nothing was stored.
 
     A slot that is behind the rater (double click, Back, a second tab) keeps its first rating; a slot of somebody
     else is not touched. A slot that expired counts if its picture is still open; else its rating is kept as a spare.
+    Where pictures are compared, ``score`` is the position of the best one and ``worst`` that of the worst.
     """
     now = time.time() if now is None else now
     current = slot_at(connection, person.id, person.place)
-    if current is None or current.id != slot_id or current.state == "done" or not 1 <= score <= section.scale:
+    if current is None or current.id != slot_id or current.state == "done" or not 1 <= score <= section.answers:
         return None
-    spare = current.kind == "M" and current.state == "released" and not _take(connection, current.image_id)
+    spare = current.kind == "M" and current.state == "released" and not take(connection, current)
     if current.kind == "M" and not spare:
-        connection.execute(do.COUNT_DONE, {"b_image": current.image_id})
+        count_done(connection, current)
+    if is_set(current):
+        pick(connection, current.id, score, worst, learn=current.kind == "M")
     values = {"b_slot": current.id, "score": score, "rated_at": now, "state": "spare" if spare else "done"}
     connection.execute(do.RATE, values | vars(behaviour))
     if more:
         rows = [{"slot_id": current.id, "scale": name, "score": value} for name, value in more.items()]
         connection.execute(insert(more_score), rows)
-    if current.kind == "M" and not spare:
+    if current.kind == "M" and current.image_id is not None and not spare:
         stop_if_narrow(connection, current.image_id, section)
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
 
@@ -196,7 +224,9 @@ def undo(connection: Connection, person: Row[Any], section: SurveySection, now: 
     last = slot_at(connection, person.id, person.place - 1)
     assert last is not None
     if last.kind == "M":
-        connection.execute(do.UNCOUNT, {"b_image": last.image_id})
+        uncount(connection, last)
+    connection.execute(update(compared).where(compared.c.slot_id == last.id).values(picked=None))
+    connection.execute(delete(trace).where(trace.c.slot_id == last.id))
     connection.execute(delete(more_score).where(more_score.c.slot_id == last.id))
     connection.execute(do.TAKE_BACK, {"b_slot": last.id, "expires": now + 60 * section.hold_minutes})
     connection.execute(do.STEP_BACK, {"b_rater": person.id, "b_now": now})
@@ -204,7 +234,12 @@ def undo(connection: Connection, person: Row[Any], section: SurveySection, now: 
 
 
 def fail(
-    connection: Connection, person: Row[Any], slot_id: int, section: SurveySection, now: float | None = None
+    connection: Connection,
+    person: Row[Any],
+    slot_id: int,
+    section: SurveySection,
+    now: float | None = None,
+    position: int | None = None,
 ) -> Row[Any] | None:
     """Replace the rater's current picture, which could not be shown; return the rater's new row, or None."""
     now = time.time() if now is None else now
@@ -212,10 +247,14 @@ def fail(
     if current is None or current.id != slot_id or current.state not in ("held", "released") or current.kind == "C":
         return None
     if current.kind == "M" and current.state == "held":
-        connection.execute(do.GIVE_BACK, {"b_image": current.image_id})
+        give_back(connection, current)
     away = {"state": "failed", "place": -current.id}
     connection.execute(update(slot).where(slot.c.id == current.id).values(away))
-    record(connection, "picture failed", now, rater_id=person.id, image_id=current.image_id)
+    image_id = current.image_id
+    if image_id is None:
+        of_set = select(compared.c.image_id).where(compared.c.slot_id == current.id, compared.c.position == position)
+        image_id = connection.execute(of_set).scalar_one_or_none()
+    record(connection, "picture failed", now, rater_id=person.id, image_id=image_id)
     return advance(connection, person, section, now)
 
 
@@ -226,20 +265,13 @@ def record(connection: Connection, kind: str, now: float | None = None, **values
 
 def _choose(connection: Connection, rater_id: int, place: int, kind: str, section: SurveySection) -> int | None:
     """Choose the picture for a place: the open one with the fewest slots (counted here), a repeat, any for practice."""
-    values = {"b_rater": rater_id, "b_chance": _chance(rater_id, place)}
+    values: dict[str, Any] = {"b_rater": rater_id, "b_chance": chance(rater_id, place)}
     if kind == "R":
         return connection.execute(do.CHOOSE_REPEAT, values | {"b_before": place - REPEAT_GAP}).scalar_one_or_none()
     if kind == "M":
         return connection.execute(do.TAKE_MAIN, values).scalar_one_or_none()
+    if kind == "G":
+        names = [name for pair in section.gold[: section.gold_pairs] for name in pair]
+        return connection.execute(do.GOLD, values | {"b_names": names}).scalar_one_or_none()
     query = do.CHOOSE_ONLY_PRACTICE if section.practice_folder else do.CHOOSE_PRACTICE
     return connection.execute(query, values).scalar_one_or_none()
-
-
-def _chance(rater_id: int, place: int) -> int:
-    """Return a number from 1 to PRIME - 1 that orders the pictures, the same for the same rater and place."""
-    return zlib.crc32(f"{rater_id}/{place}".encode()) % (do.PRIME - 1) + 1
-
-
-def _take(connection: Connection, image_id: int) -> bool:
-    """Count one more slot of a picture; return false where none is open."""
-    return connection.execute(do.TAKE, {"b_image": image_id}).rowcount == 1

@@ -169,10 +169,14 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     from gazekit.core.tables import write_table
     from survey.config import read_study
     from survey.database import open_store
-    from survey.rating_export import export_ratings
+    from survey.rating_export import export_choices, export_ratings
 
+    section = read_study(study).survey
     store = open_store(database_of(study, database), create=False)
-    table = export_ratings(store, practice=practice, scales=read_study(study).survey.asked)
+    if section.task == "rate":
+        table = export_ratings(store, practice=practice, scales=section.asked)
+    else:
+        table = export_choices(store, practice=practice)
     store.close()
     if table.empty:
         raise SurveyError(
@@ -417,15 +421,59 @@ def screen(
     from survey.ratings import of_attribute
     from survey.screening import EXCLUDING
     from survey.screening import screen as screen_raters
-    from survey.table_io import read_ratings
+    from survey.table_io import holds_choices, read_choices, read_ratings
 
-    table = of_attribute(read_ratings(ratings), attribute)
     pairs = read_table(gold, ["better", "worse"], "table of pairs") if gold else None
     known = [] if pairs is None else list(zip(pairs["better"].astype(str), pairs["worse"].astype(str), strict=True))
-    screening = screen_raters(table, scale=scale, exclude_by=exclude_by or EXCLUDING, gold=known)
+    if holds_choices(ratings):
+        from survey.choice_screening import screen_choices
+
+        screening = screen_choices(read_choices(ratings), exclude_by=exclude_by or EXCLUDING, gold=known)
+    else:
+        table = of_attribute(read_ratings(ratings), attribute)
+        screening = screen_raters(table, scale=scale, exclude_by=exclude_by or EXCLUDING, gold=known)
     write_table(screening, out)
     excluded = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
     _print_summary({"excluded": excluded, "findings": len(screening), "out": str(out)}, as_json)
+
+
+@survey.command()
+@click.argument("choices", type=FILE)
+@click.option("--out", type=OUT, default="scores.csv", show_default=True, help="The table of scores to write.")
+@click.option("--screen", "screened", is_flag=True, help="Leave out raters by `survey screen`; a table says who.")
+@click.option(
+    "--confidence",
+    type=click.FloatRange(0.5, 0.999),
+    default=0.95,
+    show_default=True,
+    help="Of the intervals, a share.",
+)
+@JSON
+def scores(choices: Path, out: Path, screened: bool, confidence: float, as_json: bool) -> None:
+    r"""Score pictures that were compared (pairs, best and worst) by the model of Bradley and Terry.
+
+    \b
+    Example:  gazekit survey scores choices.csv --out scores.csv
+    """
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import write_table
+    from survey.choice_screening import screen_choices
+    from survey.comparison_scores import comparison_scores
+    from survey.screening import without
+    from survey.table_io import read_choices
+
+    table = read_choices(choices)
+    summary: dict[str, Any] = {}
+    if screened:
+        screening = screen_choices(table)
+        table = without(table, screening)
+        summary["excluded"] = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
+        summary["screening"] = str(write_table(screening, out.with_suffix(".screening.csv")))
+    scored = comparison_scores(table, confidence=confidence)
+    parameters = {"screened": screened, "confidence": confidence}
+    write_table(scored, out, provenance("scores/1", parameters, {"choices": choices}))
+    groups = int(scored["group"].nunique())
+    _print_summary({"pictures": len(scored), "groups": groups, "out": str(out)} | summary, as_json)
 
 
 @survey.command()

@@ -76,6 +76,9 @@ Rule = Literal[
 ]
 
 
+Task = Literal["rate", "pairs", "best-worst"]
+
+
 class SurveySection(Section):
     """``[survey]``: what is asked of whom, and how often."""
 
@@ -84,6 +87,11 @@ class SurveySection(Section):
     scale: int = Field(default=10, ge=2, le=100)
     anchors: dict[int, str] = {}
     scales: list[Scale] = []  # several questions of every picture, in the place of question and anchors
+    task: Task = "rate"  # or pictures are compared: two (the better one) or set_size (the best and the worst one)
+    set_size: int = Field(default=4, ge=3, le=9)  # of best-worst
+    best: str = "Which is the best?"  # the two questions of best-worst
+    worst: str = "Which is the worst?"
+    pairing: Literal["active", "random"] = "active"  # active: with pictures that are about as good, so far
     raters_per_picture: PositiveInt = 10
     stop_width: float | None = Field(default=None, gt=0)  # points: a picture whose interval is narrower has enough
     least: int = Field(default=8, ge=2)  # ratings before a picture may have enough
@@ -105,6 +113,7 @@ class SurveySection(Section):
     codes: Codes = Codes()
     return_url: str = ""
     gold: list[tuple[str, str]] = []  # pairs of pictures of known order, the better one first
+    gold_pairs: int = Field(default=3, ge=0, le=20)  # of these that every rater is shown
     exclude_by: list[Rule] = []  # rules that leave a rater out while the survey runs, so that pictures open again
     starts_per_hour: PositiveInt = 600
     requests_per_minute: PositiveInt = 240
@@ -118,6 +127,16 @@ class SurveySection(Section):
     def asked(self) -> list[Scale]:
         """Return the questions that are asked of every picture; the first is the one that is monitored."""
         return self.scales or [Scale(name="score", question=self.question, anchors=self.anchors)]
+
+    @property
+    def together(self) -> int:
+        """Return how many pictures are shown at once."""
+        return {"rate": 1, "pairs": 2, "best-worst": self.set_size}[self.task]
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers there are to choose from: the scale's scores, or the pictures that are compared."""
+        return self.scale if self.task == "rate" else self.together
 
     @field_validator("return_url", "webhook")
     @classmethod
@@ -134,6 +153,10 @@ class SurveySection(Section):
             raise ValueError(f"anchors {beyond} are not on the scale 1 to {self.scale}")
         if self.repeats >= self.pictures_per_rater:
             raise ValueError(f"repeats ({self.repeats}) must be fewer than pictures_per_rater")
+        if self.task != "rate":
+            only_ratings = [name for name in ("scales", "stop_width", "exposure_ms") if getattr(self, name)]
+            if only_ratings:
+                raise ValueError(f"task {self.task!r} compares pictures; {', '.join(only_ratings)} are for task 'rate'")
         if self.stop_width is not None and self.least > self.raters_per_picture:
             raise ValueError(
                 f"least ({self.least}) must not be more than raters_per_picture ({self.raters_per_picture})"

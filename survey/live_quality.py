@@ -8,19 +8,25 @@ from collections.abc import Collection
 import pandas as pd
 from sqlalchemy import select
 
+from survey.choice_screening import screen_choices
 from survey.config import SurveySection
 from survey.database import Store
 from survey.operations import exclude
-from survey.rating_export import export_ratings
+from survey.rating_export import export_choices, export_ratings
 from survey.schema import rater
-from survey.screening import screen
+from survey.screening import COLUMNS, screen
 
 
 def judge(store: Store, section: SurveySection, exclude_by: Collection[str] = ()) -> pd.DataFrame:
     """Screen the raters so far (`survey.screening.screen`); an empty table where there is nothing to judge yet."""
+    if section.task != "rate":
+        choices = export_choices(store)
+        if not (choices["kind"] == "main").any():
+            return pd.DataFrame(columns=COLUMNS)
+        return screen_choices(choices, exclude_by=exclude_by, gold=section.gold)
     ratings = export_ratings(store)
     if not (ratings["kind"] == "main").any():
-        return pd.DataFrame(columns=["rater", "rule", "value", "limit", "action", "ratings", "effect"])
+        return pd.DataFrame(columns=COLUMNS)
     return screen(ratings, scale=section.scale, exclude_by=exclude_by, gold=section.gold)
 
 

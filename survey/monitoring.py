@@ -31,6 +31,7 @@ class PictureState:
     counts: list[int]
     withdrawn: bool
     failures: int  # times that it could not be shown
+    strength: float | None = None  # of pictures that are compared, so far
 
     @property
     def mean(self) -> float | None:
@@ -99,8 +100,8 @@ def overview(
         for row in findings.itertuples():
             broken[str(row.rater)].append(f"{row.rule} {row.value:.2f}")
     with store.read() as connection:
-        distribution = _distribution(connection, section.scale)
-        pictures = _pictures(connection, section.scale, page, per_page)
+        distribution = _distribution(connection, section.answers)
+        pictures = _pictures(connection, section.answers, page, per_page)
         raters = _raters(connection, section, broken, now)
         totals = _totals(connection, raters)
         state, twice = opening(connection), _twice(connection)
@@ -179,6 +180,7 @@ def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> l
             counts[row.id],
             row.withdrawn_at is not None,
             failures.get(row.id, 0),
+            row.strength,
         )
         for row in rows
     ]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from survey import queries as do
 from survey.assignment import record
+from survey.comparing import sets_of
+from survey.counters import count_done, give_back, is_set, take, uncount
 from survey.errors import SurveyError
-from survey.schema import answer, image, meta, more_score, platform, rater, slot
+from survey.schema import answer, compared, image, meta, more_score, platform, rater, slot, trace
 
 Opening = Literal["open", "paused", "closed"]
 OPENINGS: tuple[Opening, ...] = ("open", "paused", "closed")
@@ -48,7 +50,7 @@ def exclude(connection: Connection, name: str, why: str, now: float | None = Non
         .values(excluded_at=now, excluded_why=why)
     )
     lost = connection.execute(
-        select(slot.c.id, slot.c.image_id, slot.c.state).where(
+        select(slot.c.id, slot.c.kind, slot.c.image_id, slot.c.state).where(
             slot.c.rater_id == rater_id, slot.c.kind == "M", slot.c.state.in_(("done", "held", "spare"))
         )
     ).all()
@@ -56,9 +58,9 @@ def exclude(connection: Connection, name: str, why: str, now: float | None = Non
         state = "released" if row.state == "held" else "excluded"
         connection.execute(update(slot).where(slot.c.id == row.id).values(state=state))
         if row.state != "spare":
-            connection.execute(do.GIVE_BACK, {"b_image": row.image_id})
+            give_back(connection, row)
         if row.state == "done":
-            connection.execute(do.UNCOUNT, {"b_image": row.image_id})
+            uncount(connection, row)
             _use_spare(connection, row.image_id)
     record(connection, "excluded", now, rater_id=rater_id, detail=why)
     return sum(row.state == "done" for row in lost)
@@ -69,13 +71,13 @@ def readmit(connection: Connection, name: str, now: float | None = None) -> int:
     rater_id = _rater_id(connection, name)
     connection.execute(update(rater).where(rater.c.id == rater_id).values(excluded_at=None, excluded_why=None))
     rows = connection.execute(
-        select(slot.c.id, slot.c.image_id).where(slot.c.rater_id == rater_id, slot.c.state == "excluded")
+        select(slot.c.id, slot.c.kind, slot.c.image_id).where(slot.c.rater_id == rater_id, slot.c.state == "excluded")
     ).all()
     counted = 0
     for row in rows:
-        is_open = connection.execute(do.TAKE, {"b_image": row.image_id}).rowcount == 1
+        is_open = take(connection, row)
         if is_open:
-            connection.execute(do.COUNT_DONE, {"b_image": row.image_id})
+            count_done(connection, row)
         connection.execute(update(slot).where(slot.c.id == row.id).values(state="done" if is_open else "spare"))
         counted += is_open
     record(connection, "readmitted", now, rater_id=rater_id)
@@ -95,21 +97,17 @@ def merge(connection: Connection, keep: str, other: str, now: float | None = Non
     place = max(highest, length) + 1
     moved = 0
     for row in connection.execute(select(slot).where(slot.c.rater_id == other_id).order_by(slot.c.id)).all():
-        mine = connection.execute(
-            select(slot).where(
-                slot.c.rater_id == keep_id, slot.c.image_id == row.image_id, slot.c.occasion == row.occasion
-            )
-        ).one_or_none()
-        if row.state in ("done", "spare") and mine is None:
+        if row.state in ("done", "spare") and not _rated_before(connection, keep_id, row):
             connection.execute(update(slot).where(slot.c.id == row.id).values(rater_id=keep_id, place=place + moved))
             moved += 1
             continue
         if row.kind == "M" and row.state in ("done", "held"):
-            connection.execute(do.GIVE_BACK, {"b_image": row.image_id})
+            give_back(connection, row)
         if row.kind == "M" and row.state == "done":
-            connection.execute(do.UNCOUNT, {"b_image": row.image_id})
+            uncount(connection, row)
             _use_spare(connection, row.image_id)
-        connection.execute(delete(more_score).where(more_score.c.slot_id == row.id))
+        for table in (more_score, compared, trace):
+            connection.execute(delete(table).where(table.c.slot_id == row.id))
         connection.execute(delete(slot).where(slot.c.id == row.id))
     connection.execute(delete(answer).where(answer.c.rater_id == other_id))
     connection.execute(delete(platform).where(platform.c.rater_id == other_id))
@@ -117,6 +115,20 @@ def merge(connection: Connection, keep: str, other: str, now: float | None = Non
     connection.execute(update(rater).where(rater.c.id == other_id).values(plan="", place=0, **gone))
     record(connection, "merged", now, rater_id=keep_id, detail=other)
     return moved
+
+
+def _rated_before(connection: Connection, rater_id: int, row: Row[Any]) -> bool:
+    """Say whether a rater has a slot of the same picture, or of the same set of pictures, on the same occasion."""
+    if is_set(row):
+        members = select(compared.c.image_id).where(compared.c.slot_id == row.id)
+        together = set(connection.execute(members).scalars())
+        return any(
+            kind == row.kind and set(others) == together
+            for kind, _, _, others in sets_of(connection, rater_id).values()
+        )
+    same = slot.c.image_id == row.image_id, slot.c.occasion == row.occasion
+    query = select(slot.c.id).where(slot.c.rater_id == rater_id, slot.c.image_id.is_not(None), *same)
+    return connection.execute(query).first() is not None
 
 
 def withdraw_picture(connection: Connection, name: str, now: float | None = None) -> None:
@@ -130,14 +142,16 @@ def withdraw_picture(connection: Connection, name: str, now: float | None = None
     row = connection.execute(select(image).where(image.c.name == name)).one_or_none()
     if row is None:
         raise SurveyError(f"there is no picture {name!r} in this survey")
-    held = slot.c.image_id == row.id, slot.c.kind == "M", slot.c.state == "held"
-    released = connection.execute(update(slot).where(*held).values(state="released")).rowcount
     moment = time.time() if now is None else now
-    connection.execute(
-        update(image)
-        .where(image.c.id == row.id)
-        .values(target=0, most=0, withdrawn_at=moment, taken=image.c.taken - released)
-    )
+    gone = {"target": 0, "most": 0, "withdrawn_at": moment}
+    connection.execute(update(image).where(image.c.id == row.id).values(gone))
+    with_it = select(compared.c.slot_id).where(compared.c.image_id == row.id)
+    shows_it = or_(slot.c.image_id == row.id, slot.c.id.in_(with_it))
+    held = select(slot.c.id, slot.c.kind, slot.c.image_id).where(shows_it, slot.c.state == "held")
+    for showing in connection.execute(held).all():
+        connection.execute(do.RELEASE, {"b_slot": showing.id})
+        if showing.kind == "M":
+            give_back(connection, showing)
     record(connection, "withdrawn", now, image_id=row.id, detail=name)
 
 
@@ -159,7 +173,7 @@ def _rater_id(connection: Connection, name: str) -> int:
     return int(rater_id)
 
 
-def _use_spare(connection: Connection, image_id: int) -> None:
+def _use_spare(connection: Connection, image_id: int | None) -> None:
     """Let a spare rating of a picture count, if there is one and the picture is open."""
     spare = connection.execute(
         select(slot.c.id).where(slot.c.image_id == image_id, slot.c.state == "spare").order_by(slot.c.id).limit(1)

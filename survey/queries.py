@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, bindparam, cast, func, insert, or_, select, update
 
-from survey.schema import image, rater, slot
+from survey.schema import compared, image, rater, slot
 
 PRIME = 1_000_003  # above the number of pictures of any study: multiples of it shuffle them
 
@@ -35,14 +35,15 @@ HELD = (
     .order_by(slot.c.place)
 )
 OWN_PICTURE = (
-    select(slot.c.image_id)
+    select(func.coalesce(compared.c.image_id, slot.c.image_id))
     .join(rater, rater.c.id == slot.c.rater_id)
+    .join(compared, (compared.c.slot_id == slot.c.id) & (compared.c.position == bindparam("b_position")), isouter=True)
     .where(
         _slot,
         rater.c.token_hash == bindparam("b_hash"),
         rater.c.deleted_at.is_(None),
         slot.c.place.between(rater.c.place, rater.c.place + 1),
-        slot.c.image_id.is_not(None),
+        func.coalesce(compared.c.image_id, slot.c.image_id).is_not(None),
     )
 )
 EXPIRED = select(slot.c.id, slot.c.image_id, slot.c.kind).where(
@@ -65,6 +66,13 @@ STEP_BACK = (
     .returning(rater)
 )
 
+_of_set = image.c.id.in_(select(compared.c.image_id).where(compared.c.slot_id == bindparam("b_slot")))
+TAKE_SET = update(image).where(_of_set).values(taken=image.c.taken + 1)
+GIVE_BACK_SET = update(image).where(_of_set).values(taken=image.c.taken - 1)
+COUNT_DONE_SET = update(image).where(_of_set).values(done=image.c.done + 1)
+UNCOUNT_SET = update(image).where(_of_set).values(done=image.c.done - 1)
+OPEN_IN_SET = select(image.c.id).where(_of_set, image.c.taken < image.c.target).limit(1)
+
 _fewest = (
     select(image.c.id)
     .where(image.c.taken < image.c.target, image.c.id.not_in(_mine))
@@ -73,6 +81,13 @@ _fewest = (
 )
 TAKE_MAIN = (
     update(image).where(image.c.id == _fewest.scalar_subquery()).values(taken=image.c.taken + 1).returning(image.c.id)
+)
+GOLD = (
+    select(image.c.id)
+    .where(image.c.name.in_(bindparam("b_names", expanding=True)), image.c.id.not_in(_mine))
+    .where(image.c.withdrawn_at.is_(None))
+    .order_by(_shuffle)
+    .limit(1)
 )
 CHOOSE_PRACTICE = select(image.c.id).where(image.c.id.not_in(_mine)).order_by(_shuffle).limit(1)
 CHOOSE_ONLY_PRACTICE = CHOOSE_PRACTICE.where(image.c.practice == 1)

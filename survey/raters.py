@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from survey.assignment import make_plan
 from survey.config import SurveySection
-from survey.queries import FIND_RATER, GIVE_BACK, UNCOUNT
-from survey.schema import answer, image, more_score, platform, rater, slot
+from survey.counters import give_back, uncount
+from survey.queries import FIND_RATER
+from survey.schema import answer, compared, image, more_score, platform, rater, slot, trace
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read like digits
 
@@ -47,8 +48,10 @@ def join(
     now = time.time() if now is None else now
     token = secrets.token_urlsafe(24)
     if to_the_end:
-        still_open = select(func.count()).select_from(image).where(image.c.taken < image.c.target)
-        most = max(1, min(section.pictures_per_rater, connection.execute(still_open).scalar_one()))
+        count = func.count() if section.task == "rate" else func.sum(image.c.target - image.c.taken)
+        still_open = select(count).select_from(image).where(image.c.taken < image.c.target)
+        showings = -(-int(connection.execute(still_open).scalar_one() or 0) // section.together)
+        most = max(1, min(section.pictures_per_rater, showings))
         section = section.model_copy(update={"pictures_per_rater": most})
     number = (connection.execute(select(func.max(rater.c.id))).scalar() or 0) + 1
     added = connection.execute(
@@ -107,15 +110,17 @@ def forget(connection: Connection, person: Row[Any], now: float | None = None) -
     What is left is a row that says that somebody left and, for payment, the platform's ids and the completion code.
     """
     now = time.time() if now is None else now
-    for kind, state, image_id in connection.execute(
-        select(slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)
-    ):
-        if kind == "M" and state in ("held", "done"):
-            connection.execute(GIVE_BACK, {"b_image": image_id})
-        if kind == "M" and state == "done":
-            connection.execute(UNCOUNT, {"b_image": image_id})
+    rows = connection.execute(
+        select(slot.c.id, slot.c.kind, slot.c.state, slot.c.image_id).where(slot.c.rater_id == person.id)
+    ).all()
+    for row in rows:
+        if row.kind == "M" and row.state in ("held", "done"):
+            give_back(connection, row)
+        if row.kind == "M" and row.state == "done":
+            uncount(connection, row)
     mine = select(slot.c.id).where(slot.c.rater_id == person.id)
-    connection.execute(delete(more_score).where(more_score.c.slot_id.in_(mine)))
+    for part in (more_score, compared, trace):
+        connection.execute(delete(part).where(part.c.slot_id.in_(mine)))
     for table in (slot, answer):
         connection.execute(delete(table).where(table.c.rater_id == person.id))
     connection.execute(

@@ -11,14 +11,14 @@ from sqlalchemy import Connection, Row, select
 from survey.aggregation import aggregate
 from survey.config import Scale
 from survey.database import Store
-from survey.schema import answer, event, image, more_score, platform, rater, slot
+from survey.schema import answer, compared, event, image, more_score, platform, rater, slot
 
-KINDS = {"P": "practice", "M": "main", "R": "repeat", "C": "check"}
+KINDS = {"P": "practice", "M": "main", "R": "repeat", "G": "gold", "C": "check"}
 RATING_COLUMNS = (
     "rater",
     "image",  # empty for an attention check
     "score",
-    "kind",  # main, repeat, check; practice on request
+    "kind",  # main, repeat, gold, check; practice on request
     "expected",  # the score that an attention check asks for
     "time_ms",  # from the picture's appearance to the answer
     "viewport_w",
@@ -57,7 +57,9 @@ def export_ratings(store: Store, *, practice: bool = False, scales: Sequence[Sca
         names its question. Without them only the first question's answers are read.
     """
     kinds = [letter for letter in KINDS if practice or letter != "P"]
-    query = _ratings().where(slot.c.state.in_(STORED), slot.c.kind.in_(kinds)).order_by(slot.c.rated_at, slot.c.id)
+    one_picture = (slot.c.kind == "C") | slot.c.image_id.is_not(None)
+    query = _ratings().where(slot.c.state.in_(STORED), slot.c.kind.in_(kinds), one_picture)
+    query = query.order_by(slot.c.rated_at, slot.c.id)
     with store.read() as connection:
         rows = connection.execute(query.add_columns(slot.c.id, slot.c.state, image.c.withdrawn_at)).all()
         more = connection.execute(select(more_score)).all() if len(scales) > 1 else []
@@ -68,12 +70,16 @@ def export_ratings(store: Store, *, practice: bool = False, scales: Sequence[Sca
     table["kind"] = table["kind"].map(KINDS).mask(main & (states != "done"), states)
     table["kind"] = table["kind"].mask(main & withdrawn, "withdrawn")
     table["image"] = table["image"].fillna("")
+    table = _typed(table)
+    return table if len(scales) < 2 else _with_more(table, [row.id for row in rows], more, scales)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Give columns their types, and leave out those that no page reported."""
     for name in WHOLE:
         table[name] = table[name].astype("Int64")
     table["rated_utc"] = _moments(table["rated_utc"])
-    unreported = [name for name in LATER if table[name].isna().all()]
-    table = table.drop(columns=unreported)
-    return table if len(scales) < 2 else _with_more(table, [row.id for row in rows], more, scales)
+    return table.drop(columns=[name for name in LATER if table[name].isna().all()])
 
 
 def _with_more(table: pd.DataFrame, slots: list[int], more: Sequence[Any], scales: Sequence[Scale]) -> pd.DataFrame:
@@ -85,6 +91,49 @@ def _with_more(table: pd.DataFrame, slots: list[int], more: Sequence[Any], scale
         attribute=[row.scale for row in here], score=pd.array([row.score for row in here], dtype="Int64")
     )
     return pd.concat([table, others]).sort_index(kind="stable").reset_index(drop=True)
+
+
+def export_choices(store: Store, *, practice: bool = False) -> pd.DataFrame:
+    """Read every comparison, a row each, in the order of time; raters by pseudonym only.
+
+    Columns rater, kind (as in `export_ratings`), picture1 ... in the order in which they were shown, best, worst (empty
+    where two were compared), expected and score (of attention checks: a position), and the columns of behaviour that
+    pages reported.
+
+    Parameters
+    ----------
+    store : Store
+        The survey's database.
+    practice : bool
+        Read practice too.
+    """
+    kinds = [letter for letter in KINDS if practice or letter != "P"]
+    several = (slot.c.kind == "C") | slot.c.image_id.is_(None)
+    query = _ratings().where(slot.c.state.in_(STORED), slot.c.kind.in_(kinds), several)
+    members = (
+        select(compared.c.slot_id, compared.c.position, compared.c.picked, image.c.name, image.c.withdrawn_at)
+        .join(image, image.c.id == compared.c.image_id)
+        .order_by(compared.c.slot_id, compared.c.position)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query.add_columns(slot.c.id, slot.c.state).order_by(slot.c.rated_at, slot.c.id)).all()
+        of_slot: dict[int, list[Any]] = {}
+        for member in connection.execute(members):
+            of_slot.setdefault(member.slot_id, []).append(member)
+    table = pd.DataFrame([tuple(row)[:-2] for row in rows], columns=list(RATING_COLUMNS))
+    table["kind"] = table["kind"].map(KINDS)
+    for k, row in enumerate(rows):
+        withdrawn = any(member.withdrawn_at is not None for member in of_slot.get(row.id, []))
+        if table.loc[k, "kind"] == "main" and (withdrawn or row.state != "done"):
+            table.loc[k, "kind"] = "withdrawn" if withdrawn else row.state
+    sets = [of_slot.get(row.id, []) for row in rows]
+    most = max(map(len, sets), default=2)
+    shown = {f"picture{n}": [m[n - 1].name if len(m) >= n else "" for m in sets] for n in range(1, most + 1)}
+    chosen = {word: [next((m.name for m in one if m.picked == word), "") for one in sets] for word in ("best", "worst")}
+    table = pd.concat(
+        [table[["rater", "kind"]], pd.DataFrame(shown | chosen), table.drop(columns=["rater", "image", "kind"])], axis=1
+    )
+    return _typed(table)
 
 
 def export_raters(store: Store) -> pd.DataFrame:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from survey.errors import SurveyError
 
-VERSION = 3
+VERSION = 4
 
 metadata = MetaData()
 
@@ -48,6 +48,7 @@ image = Table(
     Column("withdrawn_at", Float),
     Column("most", Integer),  # the target, before a picture stopped early
     Column("practice", Integer),  # 1: for practice only
+    Column("strength", Float),  # moves with each comparison, and chooses who is compared next; since version 4
     Index("image_taken", "taken"),
 )
 
@@ -64,11 +65,12 @@ rater = Table(
     Column("ready_at", Float),  # the instructions were read
     Column("finished_at", Float),
     Column("deleted_at", Float),
-    Column("plan", Text, nullable=False),  # a letter a showing: P practice, M main, R repeat, C attention check
+    Column("plan", Text, nullable=False),  # a letter a showing: P practice, M main, R repeat, G gold, C check
     Column("place", Integer, nullable=False, default=0),  # showings behind this rater
     Column("undone", Integer),  # the place that was taken back last; since version 3, as the next
     Column("excluded_at", Float),
     Column("excluded_why", Text),
+    Column("language", String(20)),  # of the pages; since version 4
 )
 
 platform = Table(  # who a platform says the rater is: apart from every rating
@@ -88,7 +90,7 @@ slot = Table(
     Column("rater_id", Integer, ForeignKey("rater.id"), nullable=False),
     Column("place", Integer, nullable=False),
     Column("kind", String(1), nullable=False),
-    Column("image_id", Integer, ForeignKey("image.id")),  # an attention check has none
+    Column("image_id", Integer, ForeignKey("image.id")),  # none: an attention check, or several (`compared`)
     Column("occasion", Integer, nullable=False, default=0),  # 0 first showing, 1 repeat
     Column("state", String(8), nullable=False),  # held, done, released, spare, failed, excluded
     Column("expires", Float, nullable=False),
@@ -118,6 +120,22 @@ more_score = Table(  # the scores of a showing for the questions after the first
     Column("slot_id", Integer, ForeignKey("slot.id"), primary_key=True),
     Column("scale", String(40), primary_key=True),
     Column("score", Integer, nullable=False),
+)
+
+compared = Table(  # the pictures of a showing that compares several, in their order; since version 4
+    "compared",
+    metadata,
+    Column("slot_id", Integer, ForeignKey("slot.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),  # from 1
+    Column("image_id", Integer, ForeignKey("image.id"), nullable=False),
+    Column("picked", String(5)),  # best or worst
+)
+
+trace = Table(  # what pointer and keys did during a showing (`survey.traces`); since version 4
+    "trace",
+    metadata,
+    Column("slot_id", Integer, ForeignKey("slot.id"), primary_key=True),
+    Column("steps", Text, nullable=False),
 )
 
 answer = Table(
@@ -156,9 +174,17 @@ def _keep_what_was_seen(connection: Connection) -> None:
     more_score.create(connection)
 
 
+def _compare_and_trace(connection: Connection) -> None:
+    _add(connection, image, "strength")
+    _add(connection, rater, "language")
+    compared.create(connection)
+    trace.create(connection)
+
+
 STEPS: dict[int, Callable[[Connection], None]] = {
     1: lambda connection: _add(connection, slot, "entered"),
     2: _keep_what_was_seen,
+    3: _compare_and_trace,
 }
 """What turns a database of version k into k + 1."""
 

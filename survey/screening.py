@@ -98,7 +98,7 @@ def screen(
     change = effect(ratings)
     rows = []
     for rule, judge in RULES.items():
-        finding = _gold(ratings, limits, gold) if rule == "gold" else judge(table, ratings, limits)
+        finding = _gold(table, ratings, limits, gold) if rule == "gold" else judge(table, ratings, limits)
         action = "excluded" if rule in exclude_by else "reported"
         for k in np.flatnonzero(finding.bad):
             rows.append((ratings.raters[k], rule, finding.value[k], finding.limit, action, int(votes[k]), change[k]))
@@ -238,19 +238,24 @@ def _repeats(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Screening
     return _above(value, limits.repeats)
 
 
-def _gold(ratings: Ratings, limits: Limits, pairs: Collection[tuple[str, str]]) -> ScreeningFinding:
-    """Compare the scores of pictures whose order is known; equal scores are half wrong."""
-    place = {str(name): k for k, name in enumerate(ratings.images)}
+def _gold(
+    table: pd.DataFrame, ratings: Ratings, limits: Limits, pairs: Collection[tuple[str, str]]
+) -> ScreeningFinding:
+    """Compare the scores of pictures whose order is known (kinds main and gold); equal scores are half wrong."""
     wrong, judged = np.zeros(len(ratings.raters)), np.zeros(len(ratings.raters))
+    if pairs:
+        counted = table[table["kind"].isin(("main", "gold"))] if "kind" in table.columns else table
+        named = counted[counted["image"].isin({name for pair in pairs for name in pair})]
+        scores = named.groupby(["image", named["rater"].astype(str)], observed=True)["score"].first().astype(float)
+    place = pd.Index([str(name) for name in ratings.raters])
     for better, worse in pairs:
-        scores = [np.full(len(ratings.raters), np.nan) for _ in range(2)]
-        for name, score in zip((better, worse), scores, strict=True):
-            chosen = ratings.image == place.get(name, -1)
-            score[ratings.rater[chosen]] = ratings.score[chosen]
-        both = np.isfinite(scores[0]) & np.isfinite(scores[1])
-        judged += both
-        with np.errstate(invalid="ignore"):
-            wrong += np.where(both, (scores[0] < scores[1]) + 0.5 * (scores[0] == scores[1]), 0.0)
+        if not {better, worse} <= set(scores.index.unique("image")):
+            continue
+        both = pd.concat([scores[better], scores[worse]], axis=1, join="inner")
+        rows = place.get_indexer(both.index)
+        first, second = both.to_numpy()[rows >= 0].T
+        judged[rows[rows >= 0]] += 1
+        wrong[rows[rows >= 0]] += (first < second) + 0.5 * (first == second)
     return _above(np.where(judged >= MIN_REPEATS, wrong / np.maximum(judged, 1), np.nan), limits.gold)
 
 
@@ -273,5 +278,5 @@ RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], ScreeningFinding]] = 
     "inconsistency": _inconsistency,
     "duplicates": _duplicates,
     "repeats": _repeats,
-    "gold": lambda _, ratings, limits: _gold(ratings, limits, ()),
+    "gold": lambda table, ratings, limits: _gold(table, ratings, limits, ()),
 }

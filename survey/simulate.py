@@ -12,8 +12,9 @@ from sqlalchemy import Row, select
 from survey import raters as people
 from survey.assignment import Behaviour, advance, finish, slot_at, submit
 from survey.config import SurveySection
+from survey.counters import is_set
 from survey.database import Store, open_store
-from survey.schema import image
+from survey.schema import compared, image
 
 Kind = Literal["careful", "biased", "random", "straight-lining"]
 
@@ -39,11 +40,22 @@ class SimulatedRater:
             return self.favourite
         return int(np.clip(np.rint(truth + self.bias + self.rng.normal(0.0, self.noise)), 1, self.scale))
 
-    def check(self, expected: int) -> int:
+    def choose(self, truths: list[float]) -> tuple[int, int | None]:
+        """Choose the best and the worst of several pictures whose true means are known, by position from 1."""
+        if self.kind == "random":
+            best, worst = self.rng.permutation(len(truths))[:2]
+        elif self.kind == "straight-lining":
+            best, worst = 0, len(truths) - 1
+        else:
+            impression = np.array(truths) + self.rng.normal(0.0, self.noise, len(truths))
+            best, worst = impression.argmax(), impression.argmin()
+        return int(best) + 1, int(worst) + 1
+
+    def check(self, expected: int, most: int) -> int:
         """Answer an attention check."""
         if self.kind in ("careful", "biased"):
             return expected
-        return self.score(0.0)
+        return min(self.score(0.0), most)
 
     def time_ms(self) -> int:
         """Draw how long this person looks: a lognormal about 3 s, or less than half a second."""
@@ -98,7 +110,8 @@ def fill(
         section = section or _section(len(truth), raters, per_picture, scale)
         target.add_images(sorted(truth), section.raters_per_picture)
         rng = np.random.default_rng(seed)
-        count = raters or -(-len(truth) * section.raters_per_picture // section.pictures_per_rater) + 1
+        showings = -(-len(truth) * section.raters_per_picture // section.together)
+        count = raters or -(-showings // section.pictures_per_rater) + 1
         chosen = _kinds(count, kinds or {"careful": 1.0}, rng)
         persons = [SimulatedRater(kind, section.scale, rng) for kind in chosen]
         order = random.Random(seed)
@@ -169,8 +182,20 @@ def _show(
     if current is None:
         finish(connection, row, now)
         return True, 0.0
-    score = person.check(current.expected) if current.kind == "C" else person.score(truth[names[current.image_id]])
     took = person.time_ms()
+    if is_set(current):
+        members = select(compared.c.image_id).where(compared.c.slot_id == current.id).order_by(compared.c.position)
+        means = [truth[names[image_id]] for image_id in connection.execute(members).scalars()]
+        best, worst = person.choose(means)
+        behaviour = Behaviour(took, 1280, 720, 0, "mouse")
+        worst = worst if len(means) > 2 else None
+        submit(connection, row, current.id, best, section, behaviour, now + took / 1000, worst=worst)
+        return False, took / 1000
+    score = (
+        person.check(current.expected, section.answers)
+        if current.kind == "C"
+        else person.score(truth[names[current.image_id]])
+    )
     others = section.asked[1:] if current.kind != "C" else []
     more = {scale.name: person.score(truth[names[current.image_id]]) for scale in others}
     behaviour = Behaviour(took, 1280, 720, 0, "mouse")

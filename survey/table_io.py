@@ -126,6 +126,32 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
     return table.unify_dictionaries().to_pandas(self_destruct=True, split_blocks=True)
 
 
+def holds_choices(path: Path) -> bool:
+    """Say whether a table holds comparisons: its head has the columns picture1 and best."""
+    if path.suffix != ".csv":
+        return False
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        head = file.readline()
+    return {"picture1", "best"} <= {name.strip().strip('"') for name in head.split(",")}
+
+
+def read_choices(path: str | Path) -> pd.DataFrame:
+    """Read a table of choices: rater, picture1, picture2 ..., best, worst; numbers where the survey writes numbers.
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is empty.
+    RatingsError
+        It is not a table.
+    """
+    table = read_sheet(path)
+    for name in ("score", "expected", "time_ms", "server_ms"):
+        if name in table.columns:
+            table[name] = pd.to_numeric(table[name], errors="coerce")
+    return table
+
+
 def _excel(path: Path) -> pd.DataFrame:
     try:
         import openpyxl  # noqa: F401

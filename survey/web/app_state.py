@@ -33,7 +33,7 @@ class AppState:
     limiter: Limiter
     salt: bytes
     started: float = field(default_factory=time.time)
-    served: set[int] = field(default_factory=set)  # slots whose picture was asked for
+    served: set[tuple[int, int]] = field(default_factory=set)  # slots and positions whose picture was asked for
     _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)
     _operators: dict[str, float] = field(default_factory=dict)  # sessions and when they end, on a clock without steps
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -24,6 +24,7 @@ PER_PAGE = 100
 
 DOWNLOADS: dict[str, Callable[..., Any]] = {
     "ratings": lambda store, section: rating_export.export_ratings(store, practice=True, scales=section.asked),
+    "choices": lambda store, _: rating_export.export_choices(store, practice=True),
     "raters": lambda store, _: rating_export.export_raters(store),
     "answers": lambda store, _: rating_export.export_answers(store),
     "platform": lambda store, _: rating_export.export_platform(store),
@@ -75,7 +76,8 @@ def logout() -> Any:
 @guarded
 def home() -> Any:
     """Show the whole state of the survey."""
-    return render_template("operator.html", downloads=list(DOWNLOADS), **_state())
+    unused = {"choices"} if app_state().study.survey.task == "rate" else {"ratings", "histograms"}
+    return render_template("operator.html", downloads=[name for name in DOWNLOADS if name not in unused], **_state())
 
 
 @pages.get("/live")

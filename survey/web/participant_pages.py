@@ -135,7 +135,8 @@ def rated() -> Page:
     """Store a rating; whatever was sent, the next page is the one that is due."""
     here = app_state()
     section = here.study.survey
-    score = number(request.form.get("score"), 1, section.scale)
+    score = number(request.form.get("score"), 1, section.answers)
+    worst = number(request.form.get("worst"), 1, section.answers)
     slot_id = number(request.form.get("slot"), 1, 2**31 - 1)
     if score is None:
         return _rating_page("Please choose a number first.")
@@ -149,17 +150,20 @@ def rated() -> Page:
             return _not_open(connection)
         behaviour = _behaviour(slot_id, person)
         current = slot_at(connection, person.id, person.place)
-        shows_picture = current is not None and current.id == slot_id and current.image_id is not None
+        shows_picture = current is not None and current.id == slot_id and current.kind != "C"
         unseen = shows_picture and not _seen(slot_id, behaviour)
         more = {s.name: number(request.form.get(f"score_{s.name}"), 1, section.scale) for s in section.asked[1:]}
         answers = {name: value for name, value in more.items() if value is not None} if shows_picture else {}
-        missing = shows_picture and len(answers) < len(more)
+        missing = shows_picture and (len(answers) < len(more) or (section.together > 2 and worst in (None, score)))
         if not unseen and not missing:
-            after = submit(connection, person, slot_id, score, section, behaviour, more=answers)
+            worst = worst if shows_picture and section.together > 2 else None
+            after = submit(connection, person, slot_id, score, section, behaviour, more=answers, worst=worst)
             if after is not None:
                 advance(connection, after, section)
     if unseen:
         return _rating_page("Please wait until you see the picture, then choose again.")
+    if missing and worst == score:
+        return _rating_page("The best and the worst picture cannot be the same.")
     return _rating_page("Please answer every question.") if missing else _to("rate")
 
 
@@ -183,20 +187,22 @@ def failed() -> Page:
         if person is None or person.ready_at is None:
             return _to("welcome")
         if slot_id is not None:
-            fail(connection, person, slot_id, app_state().study.survey)
+            position = number(request.form.get("position"), 1, 9)
+            fail(connection, person, slot_id, app_state().study.survey, position=position)
     return _to("rate")
 
 
 @pages.get("/picture/<int(max=2147483647):slot_id>")
-def picture(slot_id: int) -> Page:
-    """Send the picture of a slot that this rater holds: the current one or the next."""
+@pages.get("/picture/<int(max=2147483647):slot_id>/<int(min=1, max=9):position>")
+def picture(slot_id: int, position: int = 0) -> Page:
+    """Send a picture of a slot that this rater holds: the current one or the next."""
     token = session.get("token", "")
     with app_state().store.read() as connection:
-        values = {"b_slot": slot_id, "b_hash": people.hashed(token)}
+        values = {"b_slot": slot_id, "b_hash": people.hashed(token), "b_position": position}
         image_id = connection.execute(OWN_PICTURE, values).scalar_one_or_none()
     if image_id is None:
         abort(404)
-    app_state().served.add(slot_id)
+    app_state().served.add((slot_id, position))
     file = app_state().pictures[image_id]
     response = send_file(file, mimetype=MIME_TYPES[file.suffix.lower()], max_age=3600, conditional=True)
     response.headers["Cache-Control"] = "private, max-age=3600"
@@ -291,18 +297,30 @@ def _rating_page(fault: str = "") -> Page:
             held = _held(connection, person)
         if person.place >= len(person.plan):
             return _to(_stage(_reread()))
-    ahead = held[1] if len(held) > 1 and held[1].image_id is not None else None
     page = render_template(
         "rate.html",
         person=person,
         slot=held[0],
-        ahead=ahead,
+        pictures=_addresses(held[0]),
+        ahead=[address.split("?")[0] for address in _addresses(held[1])] if len(held) > 1 else [],
         fault=fault,
         shown=stamp(held[0].id, time.time()),
         may_undo=may_undo,
-        known=held[0].id in here.served,  # else the browser must not take it from its cache
     )
     return (page, 400) if fault else page
+
+
+def _addresses(row: Row[Any]) -> list[str]:
+    """Return the addresses of a slot's pictures; what was not asked for yet must not come from the browser's cache."""
+    if row.kind == "C":
+        return []
+    here = app_state()
+    positions = [0] if here.study.survey.task == "rate" else range(1, here.study.survey.together + 1)
+    return [
+        url_for("participant.picture", slot_id=row.id, position=position or None)
+        + ("" if (row.id, position) in here.served else "?fresh")
+        for position in positions
+    ]
 
 
 def _held(connection: Connection, person: Row[Any]) -> list[Row[Any]]:
@@ -372,7 +390,9 @@ def _seen(slot_id: int, behaviour: Behaviour) -> bool:
     """
     here = app_state()
     shown = read_stamp(request.form.get("shown"), slot_id)
-    asked_for = slot_id in here.served or (shown is not None and shown < here.started)
+    positions = [0] if here.study.survey.task == "rate" else range(1, here.study.survey.together + 1)
+    served = all((slot_id, position) in here.served for position in positions)
+    asked_for = served or (shown is not None and shown < here.started)
     return asked_for and not (request.form.get("script") == "on" and behaviour.load_ms is None)
 
 

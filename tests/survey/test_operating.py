@@ -16,12 +16,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from gazekit.core.errors import GazekitError
+from survey import raters as people
 from survey.config import read_study
 from survey.database import open_store
 from survey.live_quality import leave_out
 from survey.operations import exclude, merge, readmit, set_opening, withdraw_picture
 from survey.rating_export import export_ratings
-from survey.schema import image, rater
+from survey.schema import image, rater, slot
 from survey.web import create_app
 from survey.web.security import harmless
 from tests.fixtures.survey import (
@@ -341,4 +342,31 @@ def test_pauses_are_kept_over_a_restart(study: Path) -> None:
     with store.read() as connection:
         assert connection.execute(select(rater)).all() == []
     assert isinstance(export_ratings(store), pd.DataFrame)
+    store.close()
+
+
+def test_gold_pictures_are_shown_to_every_rater_and_count_where_they_are_open(tmp_path: Path) -> None:
+    names = [f"p{k:02d}" for k in range(40)]
+    gold = [(names[k], names[k + 20]) for k in range(3)]
+    store = open_store(tmp_path / "s.db", durable=False)
+    settings = section(raters_per_picture=2, pictures_per_rater=12, gold=gold, exclude_by=["gold"])
+    store.add_images(names, 2)
+    better = {name for name, _ in gold}
+    for person in range(4):
+        token = newcomer(store, settings)
+        while True:
+            with store.read() as connection:
+                query = select(image.c.name).join(slot, slot.c.image_id == image.c.id)
+                row = people.find(connection, token)
+                shown = connection.execute(query.where(slot.c.rater_id == row.id, slot.c.place == row.place)).scalar()
+            good = (shown in better) == (person != 2)  # the third one has it upside down
+            if not rate(store, token, settings, 8 if good else 3):
+                break
+    table = export_ratings(store)
+    of_gold = table[table["image"].isin({name for pair in gold for name in pair})]
+    assert of_gold.groupby("rater")["image"].nunique().tolist() == [6] * 4
+    assert of_gold[of_gold["kind"] == "main"].groupby("image").size().tolist() == [2] * 6
+    counters_agree(store)
+    assert leave_out(store, settings, now=10.0**11) == ["r00003"]
+    counters_agree(store)
     store.close()

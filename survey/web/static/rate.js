@@ -4,7 +4,8 @@
 (() => {
   const form = document.getElementById("rating");
   if (!form) return;
-  const picture = document.getElementById("picture");
+  const pictures = [...document.querySelectorAll(".picture")];
+  const picture = pictures[0];
   const note = document.getElementById("note");
   const enlarge = document.getElementById("enlarge");
   const fieldsets = [...form.querySelectorAll("fieldset")];
@@ -48,7 +49,7 @@
   const frame = () => new Promise(window.requestAnimationFrame);
   const until = async (moment) => { while (performance.now() < moment) await frame(); };
   const expose = async (fixation, exposure) => {
-    const stage = picture.parentElement;
+    const stage = picture.closest(".stage");
     const canvas = document.getElementById("mask");
     const paint = canvas.getContext("2d");
     for (let x = 0; x < canvas.width; x += 1) {
@@ -69,25 +70,29 @@
     return onset;
   };
 
-  const show = async () => {
-    if (picture) {
-      for (let k = 0; ; k += 1) {
-        try {
-          await picture.decode();
-          break;
-        } catch {
-          say("The picture has not arrived yet. Trying again ...");
-        }
-        if (k >= pauses.length) {
-          say("This picture cannot be shown. You will get another one.");
-          await send(form.dataset.failed, new URLSearchParams({ csrf_token: values.csrf_token.value, slot: values.slot.value }));
-          go();
-          return;
-        }
-        await wait(pauses[k]);
-        await online();
-        picture.src = `${picture.src.split("?")[0]}?again=${k + 1}`;
+  // Decode a picture, asking for it again; false where it does not come.
+  const decoded = async (image) => {
+    for (let k = 0; ; k += 1) {
+      try {
+        await image.decode();
+        return true;
+      } catch {
+        say("The picture has not arrived yet. Trying again ...");
       }
+      if (k >= pauses.length) return false;
+      await wait(pauses[k]);
+      await online();
+      image.src = `${image.src.split("?")[0]}?again=${k + 1}`;
+    }
+  };
+
+  const show = async () => {
+    const failed = (await Promise.all(pictures.map(decoded))).indexOf(false);
+    if (failed >= 0) {
+      say("This picture cannot be shown. You will get another one.");
+      await send(form.dataset.failed, new URLSearchParams({ csrf_token: values.csrf_token.value, slot: values.slot.value, position: failed + 1 }));
+      go();
+      return;
     }
     await frame();
     say("");
@@ -133,14 +138,34 @@
   };
   if (enlarge) {
     enlarge.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
-    picture.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
+    if (pictures.length === 1) picture.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
   }
 
   const choose = (fieldset, score) => {
     const radio = fieldset.querySelector(`input[type=radio][value="${score}"]`);
     radio.checked = true;
     radio.focus();
+    radio.dispatchEvent(new Event("change", { bubbles: true }));
   };
+
+  // Of several pictures the best and the worst are marked; a click answers the first question without an answer.
+  const picked = (name) => { const radio = form.querySelector(`input[name=${name}]:checked`); return radio ? Number(radio.value) : 0; };
+  if (pictures.length > 1) {
+    pictures.forEach((image, k) => {
+      image.addEventListener("click", () => {
+        if (!ready) return;
+        const open = pictures.length > 2 ? buttons.find((fieldset) => !fieldset.querySelector("input:checked")) || buttons[buttons.length - 1] : buttons[0];
+        choose(open, k + 1);
+      });
+    });
+    form.addEventListener("change", (event) => {
+      const twice = pictures.length > 2 && picked("score") && picked("score") === picked("worst");
+      if (twice) form.querySelectorAll(`input[name=${event.target.name === "score" ? "worst" : "score"}]`).forEach((radio) => { radio.checked = false; });
+      pictures.forEach((image, k) => {
+        image.parentElement.className = picked("score") === k + 1 ? "best" : pictures.length > 2 && picked("worst") === k + 1 ? "worst" : "";
+      });
+    });
+  }
 
   // A digit answers the first question that has no answer; when all have, the one that has the focus.
   const digit = (key) => {
@@ -188,12 +213,12 @@
     values.viewport_h.value = window.innerHeight;
     values.blurs.value = blurs;
     values.entered.value = entered;
-    if (picture) {
-      const box = picture.getBoundingClientRect();
-      const fit = Math.min(1, box.width / picture.naturalWidth, box.height / picture.naturalHeight);
-      values.shown_w.value = Math.max(1, Math.round(picture.naturalWidth * fit));
-      values.shown_h.value = Math.max(1, Math.round(picture.naturalHeight * fit));
-    }
+    const sizes = pictures.map((image) => {
+      const box = image.getBoundingClientRect();
+      const fit = Math.min(1, box.width / image.naturalWidth, box.height / image.naturalHeight);
+      return [image.naturalWidth * fit, image.naturalHeight * fit];
+    }).sort((one, other) => one[0] * one[1] - other[0] * other[1]);
+    if (sizes.length) [values.shown_w.value, values.shown_h.value] = sizes[0].map((side) => Math.max(1, Math.round(side)));
     const body = new URLSearchParams(new FormData(form));
     next.disabled = true;
     await send(form.action, body);
