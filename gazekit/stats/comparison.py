@@ -101,7 +101,7 @@ def compare(
     config, predictions = read_configuration(folder), read_predictions(folder, asked.threshold)
     data = _dataset(folder, config, dataset)
     overlap = 1.0 if predictions.folds is None else overlap_of(predictions.folds.count)
-    measuring = Measuring(predictions.threshold, asked.resamples, asked.seed, overlap)
+    measuring = Measuring(predictions.threshold, asked.resamples, asked.seed, overlap, predictions.folds)
     estimates = {
         names: estimate(predictions.features(*names), sorted(seeds), measuring)
         for names, seeds in track(predictions.predicted.items(), "intervals", len(predictions.predicted))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gazekit.core.types import Floats
+from gazekit.core.types import Floats, Index
 from gazekit.stats.metrics import Features, metrics
-from gazekit.stats.predictions import Pass
+from gazekit.stats.predictions import OutOfFold, Pass
 from gazekit.stats.resampling import bootstrap
 from gazekit.stats.standard_error import Uncertainty, defined, error_of, left_out
+from gazekit.stats.training_luck import Luck, luck_of_folds
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,15 @@ class Measuring:
         Of the bootstrap.
     overlap : float
         What the variance is multiplied with, for training sets that overlap in cross-validation.
+    folds : OutOfFold, optional
+        In cross-validation, which networks tested each picture: they tell the luck of training.
     """
 
     threshold: float
     resamples: int = 2000
     seed: int = 0
     overlap: float = 1.0
+    folds: OutOfFold | None = None
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,20 @@ class Estimates:
 
     def intervals(self) -> dict[str, tuple[float, float]]:
         """Return the 95 % interval of each metric's mean over seeds."""
-        return {
-            metric: error_of(values, self.without[metric], self.features.n, overlap=self.measuring.overlap).widened(
-                float(values.mean()), self.replicates[metric], limits_of(metric)
-            )
-            for metric, values in defined(self.values).items()
-        }
+        found = {}
+        for metric, values in defined(self.values).items():
+            luck = luck_of((values[None], self.without[metric][None]), self)
+            error = error_of(values, self.without[metric], self.features.n, luck, overlap=self.measuring.overlap)
+            found[metric] = error.widened(float(values.mean()), self.replicates[metric], limits_of(metric))
+        return found
+
+    @property
+    def folds(self) -> Index | None:
+        """Return the fold of each picture with every seed, (S, N); None where there are none to tell the luck by."""
+        folds, without = self.measuring.folds, next(iter(self.without.values()))
+        if folds is None or without.shape[1] != folds.of_picture.shape[1]:  # pictures were left out in groups
+            return None
+        return folds.of_picture[[repeat - 1 for _, repeat in self.seeds]]
 
     def only(self, seeds: Sequence[Pass]) -> Estimates:
         """Return the same of some of the seeds alone."""
@@ -99,10 +111,16 @@ def error_of_difference(
     """Return the standard error of the difference of the same seeds' means, and its 95 % interval."""
     values = defined(a.values)[metric] - defined(b.values)[metric]
     without = a.without[metric] - b.without[metric]
+    luck = luck or luck_of((values[None], without[None]), a)
     error = error_of(values, without, a.features.n, luck, overlap=a.measuring.overlap)
     replicates = a.replicates[metric] - b.replicates[metric]
     least, most = limits_of(metric)
     return error, *error.widened(float(values.mean()), replicates, (least - most, most - least))
+
+
+def luck_of(found: tuple[Floats, Floats], side: Estimates) -> Luck | None:
+    """Return the luck of training of values (T, S) and the same without each picture, by the folds of a side."""
+    return None if side.folds is None or len(side.seeds) < 2 else luck_of_folds(*found, side.folds)
 
 
 def limits_of(metric: str) -> tuple[float, float]:

@@ -19,8 +19,9 @@ from gazekit.stats.contrasts import Contrast
 from gazekit.stats.metrics import features, metrics
 from gazekit.stats.multiple_comparisons import holm
 from gazekit.stats.options import ComparisonOptions
-from gazekit.stats.predictions import Predictions
+from gazekit.stats.predictions import Pass, Predictions
 from gazekit.stats.standard_error import Uncertainty, defined, error_of, left_out
+from gazekit.stats.training_luck import luck_of_folds
 
 FEWEST = 8  # pictures that a group rated
 
@@ -81,7 +82,7 @@ def group_table(
         names["metric"] = options.metric
         for group, (places, counts) in groups.items():
             values, without = _difference(predictions, contrast, places, counts, options.metric)
-            error = error_of(values, without, len(places), overlap=overlap)
+            error = _error(predictions, contrast, (values, without), places, overlap)
             rows.append(names | {"group": group, "against": "", "n": len(places), **_figures(values, error)})
         for one, other in itertools.combinations(groups, 2):
             both = np.intersect1d(groups[one][0], groups[other][0])
@@ -93,7 +94,7 @@ def group_table(
                 rows_of_both = order[np.searchsorted(places[order], both)]
                 sides.append(_difference(predictions, contrast, both, counts[rows_of_both], options.metric))
             values, without = (left - right for left, right in zip(*sides, strict=True))
-            error = error_of(values, without, len(both), overlap=overlap)
+            error = _error(predictions, contrast, (values, without), both, overlap)
             rows.append(names | {"group": one, "against": other, "n": len(both), **_figures(values, error)})
     table = pd.DataFrame(rows)
     interactions = table["against"] != ""
@@ -101,12 +102,30 @@ def group_table(
     return table
 
 
+def _error(
+    predictions: Predictions, contrast: Contrast, found: tuple[Floats, Floats], places: Index, overlap: float
+) -> Uncertainty:
+    """Return the error of a difference on some pictures; the luck of training by folds, where there are any."""
+    values, without = found
+    luck = None
+    if predictions.folds is not None and len(values) > 1 and without.shape[1] == len(places):
+        repeats = [repeat - 1 for _, repeat in _passes(predictions, contrast)]
+        luck = luck_of_folds(values[None], without[None], predictions.folds.of_picture[repeats][:, places])
+    return error_of(values, without, len(places), luck, overlap=overlap)
+
+
+def _passes(predictions: Predictions, contrast: Contrast) -> list[Pass]:
+    """Return the seeds that both sides of a contrast have."""
+    a, b = (predictions.predicted[side] for side in contrast.sides)
+    return sorted(a.keys() & b.keys())
+
+
 def _difference(
     predictions: Predictions, contrast: Contrast, places: Index, counts: Index, metric: str
 ) -> tuple[Floats, Floats]:
     """Return a metric's difference of two sides over some pictures' ratings, (S,), and without each picture (S, G)."""
     a, b = (predictions.predicted[side] for side in contrast.sides)
-    passes = sorted(a.keys() & b.keys())
+    passes = _passes(predictions, contrast)
     sides = [features(np.stack([side[one][places] for one in passes]), counts) for side in (a, b)]
     values = [defined(metrics(side, predictions.threshold))[metric] for side in sides]
     without = [left_out(side, predictions.threshold)[metric] for side in sides]

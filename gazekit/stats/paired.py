@@ -11,13 +11,14 @@ import pandas as pd
 
 from gazekit.core.progress import track
 from gazekit.stats.contrasts import ALL_NETWORKS, Contrast
-from gazekit.stats.estimates import Estimates, error_of_difference, estimate, mean_of
+from gazekit.stats.estimates import Estimates, error_of_difference, estimate, luck_of, mean_of
 from gazekit.stats.metrics import METRICS, features
 from gazekit.stats.multiple_comparisons import gatekeeping, holm
 from gazekit.stats.options import ComparisonOptions
 from gazekit.stats.predictions import Predictions
 from gazekit.stats.resampling import permutation_p
 from gazekit.stats.standard_error import defined, pooled_luck
+from gazekit.stats.training_luck import together
 
 Measured = Mapping[tuple[str, str], Estimates]
 
@@ -156,7 +157,8 @@ def _sides(measured: Measured, contrast: Contrast) -> tuple[Estimates, Estimates
 def _luck(measured: Measured, contrast: Contrast) -> dict[str, tuple[float, int]]:
     """Return, per metric, the variance of a model's differences from seed to seed and its degrees of freedom.
 
-    It is pooled over all conditions of the model; nothing is known beforehand of models against models.
+    It is pooled over all conditions of the model, and in cross-validation told by every fold besides; nothing is known
+    beforehand of models against models.
     """
     if contrast.model_a != contrast.model_b or contrast.model_a == ALL_NETWORKS:
         return {}
@@ -164,8 +166,13 @@ def _luck(measured: Measured, contrast: Contrast) -> dict[str, tuple[float, int]
     common = sorted(set.intersection(*(set(side.seeds) for side in sides)))
     if len(common) < 2:
         return dict.fromkeys(METRICS, (0.0, 0))
-    rows = [(defined(side.values), [side.seeds.index(number) for number in common]) for side in sides]
-    return {metric: pooled_luck(np.stack([values[metric][index] for values, index in rows])) for metric in METRICS}
+    sides = [side.only(common) for side in sides]
+    found = {}
+    for metric in METRICS:
+        values = np.stack([defined(side.values)[metric] for side in sides])
+        by_fold = luck_of((values, np.stack([side.without[metric] for side in sides])), sides[0])
+        found[metric] = pooled_luck(values) if by_fold is None else together(pooled_luck(values), by_fold)
+    return found
 
 
 def floor_differences(predictions: Predictions, measured: Measured) -> list[dict[str, str | float]]:

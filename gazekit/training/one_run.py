@@ -16,6 +16,7 @@ import torch
 from gazekit.conditions import networks
 from gazekit.core.files import machine, write_text
 from gazekit.core.tables import write_table
+from gazekit.stats.comparison_folder import Run
 from gazekit.training.distributed import Team
 from gazekit.training.loading import Reader
 from gazekit.training.logs import EpochLog
@@ -72,14 +73,21 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
 
 
 def build_network(job: Job, buckets: int) -> torch.nn.Module:
-    """Return the run's network: the same first weights for a seed, whatever the condition."""
+    """Return the run's network: the same first weights for a seed and fold, whatever the condition."""
     from gazekit import models
 
-    torch.manual_seed(job.run.seed)
+    torch.manual_seed(_first_seed(job.run))
     recipe = job.recipe
     return models.create(
         job.run.model, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
     )
+
+
+def _first_seed(run: Run) -> int:
+    """Return what first weights are drawn from; folds have their own, so that each tells of the luck by itself."""
+    if not run.fold:
+        return run.seed
+    return int(np.random.SeedSequence([run.seed, run.repeat, run.fold]).generate_state(1)[0])
 
 
 def distributions(counts: npt.NDArray[np.int64]) -> torch.Tensor:

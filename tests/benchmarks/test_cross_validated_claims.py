@@ -1,7 +1,7 @@
 """Which error of a cross-validated difference covers: thousands of studies with really trained probes.
 
 Each study has its own pictures, ratings and features of two conditions. Ridge probes in closed form (strength chosen
-on the validation fold) are trained in every fold and for every seed, which sees its own random 60 % of the features.
+on the validation fold) are trained in every fold and for every seed; each sees its own random 60 % of the features.
 Equal: both conditions tell as much. Meaningless: the ratings are dealt to the pictures at random. Planted: one
 condition tells more; what is true then is the mean over all studies.
 
@@ -21,7 +21,8 @@ from scipy.stats import t as student
 from gazekit.dataset.splits import folds
 from gazekit.histograms import moments
 from gazekit.stats.metrics import Features, features, metrics
-from gazekit.stats.standard_error import defined, error_of, left_out, overlap_of
+from gazekit.stats.standard_error import defined, error_of, left_out, overlap_of, pooled_luck
+from gazekit.stats.training_luck import luck_of_folds, together
 
 KINDS = {"equal": (2.0, 2.0), "meaningless": (2.0, 2.0), "planted": (1.2, 2.0)}  # noise of the two conditions' features
 METHODS = ("pictures only", "folds as readers", "corrected resampling", "as gazekit does")
@@ -45,10 +46,11 @@ def study(rng: np.random.Generator, n: int, kind: str) -> tuple[list[np.ndarray]
     return seen, rng.permutation(counts) if kind == "meaningless" else counts
 
 
-def out_of_fold(seen: np.ndarray, shares: np.ndarray, fold: np.ndarray, k: int) -> np.ndarray:
-    """Every picture's predicted histogram by the probe that did not see its fold."""
+def out_of_fold(every: np.ndarray, columns: np.ndarray, shares: np.ndarray, fold: np.ndarray, k: int) -> np.ndarray:
+    """Every picture's predicted histogram by the probe that did not see its fold; a row of columns a fold."""
     predicted = np.empty_like(shares)
     for test in range(k):
+        seen = every[:, columns[test]]
         tested, tuned = fold == test, fold == (test + 1) % k
         trained = ~tested & ~tuned
         scale = seen[trained].std(axis=0) + 1e-9
@@ -68,8 +70,10 @@ def sides(rng: np.random.Generator, n: int, k: int, seeds: int, kind: str) -> tu
     schemes = folds(moments(counts)[0], np.arange(n), np.ones(n, dtype=bool), k, int(rng.integers(1 << 31)))
     fold = np.sum([(schemes[f"fold{j + 1}"] == 3) * j for j in range(k)], axis=0)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    chosen = [rng.choice(FEATURES, int(0.6 * FEATURES), replace=False) for _ in range(seeds)]
-    predicted = [np.stack([out_of_fold(one[:, columns], shares, fold, k) for columns in chosen]) for one in seen]
+    chosen = [
+        np.stack([rng.choice(FEATURES, FEATURES * 6 // 10, replace=False) for _ in range(k)]) for _ in range(seeds)
+    ]
+    predicted = [np.stack([out_of_fold(one, columns, shares, fold, k) for columns in chosen]) for one in seen]
     return features(predicted[0], counts), features(predicted[1], counts), fold
 
 
@@ -77,9 +81,13 @@ def errors(
     a: Features, b: Features, fold: np.ndarray, k: int, metric: str
 ) -> tuple[float, float, dict[str, np.ndarray]]:
     """The difference, its mean over folds, and of every method standard error and degrees of freedom."""
-    values = defined(metrics(a, 5.0))[metric] - defined(metrics(b, 5.0))[metric]
-    without = left_out(a, 5.0)[metric] - left_out(b, 5.0)[metric]
-    one, ours = (error_of(values, without, a.n, overlap=overlap) for overlap in (1.0, overlap_of(k)))
+    each_side = np.stack([defined(metrics(side, 5.0))[metric] for side in (a, b)])
+    each_without = np.stack([left_out(side, 5.0)[metric] for side in (a, b)])
+    values, without = each_side[0] - each_side[1], each_without[0] - each_without[1]
+    by_fold = luck_of_folds(each_side, each_without, np.broadcast_to(fold + 1, (len(values), a.n)))
+    luck = together(pooled_luck(each_side), by_fold)
+    one = error_of(values, without, a.n)
+    ours = error_of(values, without, a.n, luck, overlap=overlap_of(k))
 
     def difference(rows: np.ndarray) -> float:
         here = (Features(*(value[:, rows] for value in side.arrays())) for side in (a, b))

@@ -7,6 +7,7 @@ from scipy.stats import norm, ttest_1samp
 from gazekit.stats.metrics import Features
 from gazekit.stats.resampling import bootstrap, difference
 from gazekit.stats.standard_error import Uncertainty, error_of, left_out, pooled_luck
+from gazekit.stats.training_luck import luck_of_folds, together
 from tests.fixtures.simulated_networks import simulated
 
 
@@ -102,3 +103,24 @@ def test_pictures_needed_gives_the_power_that_it_promises(alpha: float) -> None:
     edge = norm.ppf(1 - alpha / 2)
     seen = [abs(x.mean()) / (x.std(ddof=1) / np.sqrt(n)) > edge for x in rng.normal(0.4, 1.0, (4000, n))]
     assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["one-deal", "dealt-twice"])
+@pytest.mark.parametrize("conditions", [1, 2])
+def test_folds_tell_the_luck_of_training_as_many_seeds_would(conditions: int, apart: bool) -> None:
+    """Each network of a fold has luck of its own, and errs on pictures by itself; the truth is known."""
+    rng, n, k = np.random.default_rng(3), 60, 10
+    found = []
+    for _ in range(400):
+        folds = np.stack([rng.permutation(np.arange(n) % k + 1) for _ in range(2)])
+        folds = folds if apart else folds[[0, 0]]
+        luck = rng.normal(0, 0.5, (conditions, 2, k + 1))
+        picture = rng.normal(0, 2, n) + rng.normal(0, 1, (conditions, 1, n)) + rng.normal(0, 0.7, (conditions, 2, n))
+        each = picture + np.stack([luck[:, s, folds[s]] for s in (0, 1)], axis=1)
+        without = (each.sum(axis=2, keepdims=True) - each) / (n - 1)
+        found.append(luck_of_folds(each.mean(axis=2), without, folds))
+    expected = (1 if conditions == 1 else 2) * (0.5**2 / k + 0.7**2 / n)
+    assert np.mean([variance for variance, _ in found]) == pytest.approx(expected, rel=0.12)
+    assert found[0][1] == k
+    assert together((1.0, 2), (4.0, 1)) == (2.0, 3)
+    assert luck_of_folds(each[:, :1].mean(axis=2), without[:, :1], folds[:1]) == (0.0, 0)
