@@ -6,9 +6,9 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from gazekit.core.errors import FormatError, MissingExtraError
 from gazekit.core.files import existing_file, whole_file, write_text
@@ -39,11 +39,34 @@ FIXATION_COLUMNS = (
 )
 
 
+_BLOCK = 1 << 20
+# what a column of ids is called, in letters alone
+_ID = re.compile(
+    r"(?:participant|viewer|subject|observer|rater|judge|worker|respondent|proband|person|image|picture|photo|stimulus"
+    r"|media|presentedmedia|presentedstimulus|recording|recordingsession)(?:id|name|label|nr|no|number|code"
+    r"|file|filename)?"
+)
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 
 
-def read_table(path: str | Path, columns: Iterable[str], what: str = "table") -> pd.DataFrame:
+def read_table(
+    path: str | Path, columns: Iterable[str], what: str = "table", *, ids: Iterable[str] = ()
+) -> pd.DataFrame:
     """Read a CSV, TSV, Parquet, Excel (.xlsx) or SPSS (.sav) table that must have certain columns.
+
+    Ids stay the text that they are: ``007`` does not become 7. Ids are the columns whose names say participant,
+    viewer, rater, picture and the like, those in which a number begins with a zero, and those of ``ids``.
+
+    Parameters
+    ----------
+    path : str or Path
+        The table.
+    columns : iterable of str
+        What it must have.
+    what : str
+        What to call it in a message.
+    ids : iterable of str
+        Further columns of ids, by name.
 
     Raises
     ------
@@ -61,17 +84,12 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
         elif path.suffix == ".sav":
             table = _read_spss(path)
         else:
-            # a column of ids stays text: '007' must not become 7
-            ids = dict.fromkeys(("participant", "image", "rater"), str)
-            workbook = is_workbook(path)
-            table = pd.read_csv(
-                io.BufferedReader(WorkbookText(path)) if workbook else path,
-                **({"sep": "\t", "encoding": "utf-8"} if workbook else text_layout(path)),
-                dtype=ids,
-                keep_default_na=True,
-            )
+            table = _read_text(path, set(ids))
     except (ValueError, UnicodeDecodeError, OSError) as error:
         raise FormatError(f"{path} is not a {what} that can be read: {error}") from error
+    for name in table.columns:
+        if is_id(name) or name in ids:
+            table[name] = _as_ids(table[name])
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise FormatError(
@@ -81,15 +99,64 @@ def read_table(path: str | Path, columns: Iterable[str], what: str = "table") ->
     return table
 
 
+def is_id(name: object) -> bool:
+    """Tell whether a column of that name holds ids of people or pictures."""
+    return _ID.fullmatch(re.sub(r"[^a-z]", "", str(name).lower())) is not None
+
+
+def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    workbook = is_workbook(path)
+    layout: dict[str, Any] = {"sep": "\t", "encoding": "utf-8"} if workbook else text_layout(path)
+
+    def content() -> IO[bytes]:
+        return cast("IO[bytes]", io.BufferedReader(WorkbookText(path)) if workbook else open(path, "rb"))
+
+    def read(**options: Any) -> pd.DataFrame:
+        with content() as file:
+            return pd.read_csv(file, **layout, keep_default_na=True, **options)
+
+    header = list(read(nrows=0).columns)
+    text = {name for name in header if is_id(name) or name in ids}
+    pattern = re.compile(rf"(?:^|[\"{layout['sep']}])0\d+(?=[\"{layout['sep']}]|\s*$)", re.MULTILINE)
+    with content() as file:
+        lines = io.TextIOWrapper(file, layout["encoding"], "replace")
+        zeros = any(pattern.search(block) for block in iter(lambda: "".join(lines.readlines(_BLOCK)), ""))
+    if zeros:
+        words = read(dtype=str)
+        text |= {name for name in header if words[name].str.fullmatch(r"0\d+").any()}
+    return read(dtype=dict.fromkeys(text, str))
+
+
+def _as_ids(column: pd.Series) -> pd.Series:
+    """Turn a column into text; whole numbers with a decimal point, which missing cells make of them, lose it."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    present = column.notna()
+    words = column.where(~present, column.astype(str))
+    if present.any() and words[present].str.fullmatch(r"-?\d+\.0").all():
+        words = words.where(~present, words.str.removesuffix(".0"))
+    return words.astype(object)
+
+
 def _read_spss(path: Path) -> pd.DataFrame:
-    """Read a table of SPSS; values come as numbers, ids as text."""
+    """Read a table of SPSS; values come as numbers, ids as text: their labels, or with the zeros that SPSS shows."""
     try:
         import pyreadstat
     except ImportError:
         raise MissingExtraError("pyreadstat", "files") from None
-    table: pd.DataFrame = pyreadstat.read_sav(str(path))[0]
-    for name in {"participant", "image", "rater"} & set(table.columns):
-        table[name] = [str(v).removesuffix(".0") if v == v else v for v in table[name]]
+    table: pd.DataFrame
+    table, about = pyreadstat.read_sav(str(path))
+    for name in filter(is_id, table.columns):
+        labels = about.variable_value_labels.get(name, {})
+        width = re.fullmatch(r"N(\d+)", str(about.original_variable_types.get(name, "")))
+        if labels and table[name].dropna().isin(labels).all():
+            table[name] = table[name].map(labels)
+        elif width:
+            table[name] = [f"{int(v):0{width[1]}d}" if v == v else v for v in table[name]]
     return table
 
 

@@ -6,7 +6,8 @@ or was lost stands among its doubts, and ``--strict`` makes an error of every do
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,12 +17,16 @@ import pandas as pd
 from gazekit.core.types import Index
 from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, sampling_interval_us
 
+_PICTURE = re.compile(r"[^\s,;:'\"]+\.(?:jpe?g|png|bmp|gif|tiff?|webp)\b", re.IGNORECASE)
+_MARGIN = 0.1  # of the screen: people look beside it too, and trackers err there
+_CORNER = 0.002  # of the screen: shares taken for pixels do not leave it
+_FEW = 4096  # samples of a part whose place is looked at
 _NAMES = 12  # columns that are named in one line
 _STEPS = 8  # parts of a recording from which its rate is taken
 
 
 class Fact(NamedTuple):
-    """What was taken for granted while reading, and who said so: file, option, mapping, format or guess."""
+    """What was taken for granted and who said so: file, option, mapping, format, guess, or no other is possible."""
 
     what: str
     value: str
@@ -57,6 +62,9 @@ class Account:
     _begun: bool = False
     _backward: int = 0
     _fixation: int = -1
+    _placed: int = 0
+    _on_screen: int = 0
+    _span: list[float] = field(default_factory=lambda: [np.inf, -np.inf, np.inf, -np.inf])
 
     def know(self, what: str, value: str, source: str) -> None:
         """Note a unit, an origin or a size, and where it came from; a guess is a doubt."""
@@ -73,6 +81,7 @@ class Account:
         """Count samples, and the fixations that the maker's software found in them."""
         self.samples += len(recording)
         self.with_gaze += int((recording.left.valid | recording.right.valid).sum())
+        self._place(recording)
         time = recording.system_time_us
         if len(time):
             steps = np.diff(time, prepend=self.last_us if self._begun else time[0])
@@ -85,6 +94,17 @@ class Account:
             begins = np.diff(index, prepend=self._fixation) != 0
             self.makers_fixations += int((begins & (index >= 0)).sum())
             self._fixation = int(index[-1])
+
+    def _place(self, recording: GazeRecording) -> None:
+        """Note where on the screen some of the gaze is."""
+        few = slice(None, None, max(1, len(recording) // _FEW))
+        for eye in (recording.left, recording.right):
+            x, y = eye.gaze[few][eye.valid[few]].T
+            if len(x):
+                inside = (x >= -_MARGIN) & (x <= 1 + _MARGIN) & (y >= -_MARGIN) & (y <= 1 + _MARGIN)
+                self._placed, self._on_screen = self._placed + len(x), self._on_screen + int(inside.sum())
+                left, right, top, bottom = self._span
+                self._span = [min(left, x.min()), max(right, x.max()), min(top, y.min()), max(bottom, y.max())]
 
     def close(self) -> None:
         """Draw the conclusions when all samples have come.
@@ -104,10 +124,36 @@ class Account:
             self.doubts.append(f"{self.rate_hz:.4g} samples a second: the unit of time is likely another")
         if self._backward:
             self.doubts.append(f"time runs back {self._backward} time{'s' * (self._backward > 1)}")
+        self._doubt_places()
+        rest = self.rows - self.samples - sum(self.left_out.values())
+        if rest:
+            self.doubts.append(f"{abs(rest)} rows {'less' if rest < 0 else 'more'} than samples and what was left out")
         for pattern, number in self.matched.items():
             if not number:
                 self.doubts.append(f"--set {pattern}=... matched 0 of {self.messages} messages{self.example}")
         self.doubts += [f"{number} {reason}" for reason, number in self.damaged.items()]
+
+    def doubt_messages(self, messages: Sequence[str]) -> None:
+        """Say that no picture was taken, though messages name some, and which pattern finds them."""
+        named = [text for text in messages if _PICTURE.search(text)]
+        if match := _PICTURE.search(named[0]) if named else None:
+            before, after = re.escape(named[0][: match.start()]).replace("\\ ", " "), named[0][match.end() :]
+            pattern = f"^{before}(?P<image>{'.+' if not after else '[^' + after[0] + ']+'})"
+            self.doubts.append(
+                f"no picture was taken, though {len(named)} of {len(messages)} messages name a file of one, the first "
+                f"{named[0]!r}: --set onset='{pattern}'"
+            )
+
+    def _doubt_places(self) -> None:
+        """Doubt the unit, the origin or the screen where the gaze lies off it, or all of it in one spot."""
+        left, right, top, bottom = self._span
+        if self._placed and self._on_screen < self._placed / 2:
+            share = 100 * self._on_screen / self._placed
+            self.doubts.append(
+                f"{share:.0f} % of the gaze is on the screen: its size, the unit or the origin is likely another"
+            )
+        elif self._placed and max(abs(left), right, abs(top), bottom) < _CORNER:
+            self.doubts.append("all gaze lies in the top left pixels: the unit of the gaze is likely another")
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what and its text, a line each, for people."""

@@ -11,7 +11,7 @@ from typing import Any
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 from gazekit.formats.importing import open_source
-from gazekit.formats.registry import UnknownFormatError, appearance, fitting, supported
+from gazekit.formats.registry import UnknownFormatError, appearance, fitting, may_be_gaze, supported
 from gazekit.formats.text import Head
 from gazekit.formats.writing import SUFFIX, ImportedFile, import_to, safe_name, written_before
 
@@ -95,7 +95,7 @@ def import_files(
             head = Head.of(path)
             if strict and path in named:
                 raise
-            if path in named or (len(head.columns) > 2 and head.path.suffix.lower() not in _SIDECARS):
+            if path in named or (head.path.suffix.lower() not in _SIDECARS and may_be_gaze(head)):
                 batch.faults[str(path)] = str(error)
             else:
                 batch.passed_over[str(path)] = appearance(head)

@@ -31,6 +31,7 @@ TITLE = "BIDS eye tracking (a dataset folder)"
 _FILE = re.compile(r"(?P<stem>.*?)(?:_recording-(?P<label>[A-Za-z0-9]+))?_physio\.tsv\.gz")
 _WHOLE = ("timestamp", "system_timestamp", "onset")
 _LENGTHS_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0}
+_LIKELY = {"m": 8.0, "cm": 150.0, "mm": np.inf}  # up to which number a size of a screen, or its distance, is in a unit
 _TIMES = {**UNITS_US, "second": 1e6, "seconds": 1e6, "millisecond": 1e3, "milliseconds": 1e3, "microseconds": 1.0}
 
 
@@ -217,7 +218,8 @@ def _messages(table: pd.DataFrame | None) -> pd.DataFrame:
 
 def _others(recording: _Recording, request: Request) -> Part:
     """Read a session of somebody else's dataset."""
-    sizes = _screen_sizes(recording.events_sidecar().get("StimulusPresentation", {}))
+    shown = recording.events_sidecar().get("StimulusPresentation") or {}
+    sizes, doubtful = _screen_sizes(shown)
     first, sidecar = next(iter(recording.eyes.values()))
     entities = dict(part.split("-", 1) for part in Path(recording.stem).name.split("_") if "-" in part)
     draft = request.draft(
@@ -234,6 +236,10 @@ def _others(recording: _Recording, request: Request) -> Part:
         ),
     )
     time = _time(first["timestamp"].to_numpy(np.float64), sidecar, recording)
+    unit = _time_unit(sidecar)
+    draft.account.know("time", unit or f"of {sidecar.get('SamplingFrequency')} a second", "file" if unit else "guess")
+    if doubtful and not {"width_mm", "height_mm", "distance_mm"} <= set(request.screen):
+        draft.account.know("screen's lengths", doubtful, "guess")
     eyes = {side: _others_eye(recording, side, len(first), draft) for side in SIDES}
     table = recording.messages()
     if table is not None and {"message", "trial_type"} & set(table.columns):
@@ -242,6 +248,9 @@ def _others(recording: _Recording, request: Request) -> Part:
         columns = [table.get(name, none) for name in ("message", "trial_type")]
         texts = [from_text(str(word)) or from_text(str(kind)) for word, kind in zip(*columns, strict=True)]
         draft.messages = [(int(t), text) for t, text in zip(stamps, texts, strict=True)]
+    elif table is not None and len(table):
+        columns_there = ", ".join(map(str, table.columns))
+        draft.account.know("physioevents", f"{len(table)} rows without messages, not taken ({columns_there})", "file")
     draft.stimuli = _others_stimuli(recording, draft, time, sidecar) if len(time) else []
     return Part(draft, GazeRecording(time, time.copy(), **eyes))
 
@@ -253,6 +262,8 @@ def _others_stimuli(recording: _Recording, draft: Draft, time: Index, sidecar: d
         return []
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
     if not {"onset", "duration", "stim_file"} <= set(table.columns):
+        said = f"{len(table)} rows without stim_file, not taken ({', '.join(table.columns)})"
+        draft.account.know("events.tsv", said, "file")
         return []
     shown = Showing(draft.screen, last_us=int(time[-1]))
     zero = int(time[0]) - round(float(sidecar.get("StartTime") or 0) * 1e6)
@@ -283,8 +294,9 @@ def _others_eye(recording: _Recording, side: str, n: int, draft: Draft) -> Eye:
         known = ", ".join(["pixel", *_LENGTHS_MM])
         raise FormatError(f"{recording.stem}: gaze is in {unit or 'no unit'}; known are {known}")
     gaze = point(table["x_coordinate"].to_numpy(np.float64), table["y_coordinate"].to_numpy(np.float64)) / size
+    gaze, origin = _from_top_left(gaze, recording.events_sidecar().get("StimulusPresentation") or {})
     pupil = sidecar.get("pupil_size") or {}
-    draft.account.know("gaze", f"{unit} from the top left of the screen, y downward", "file")
+    draft.account.know("gaze", f"{unit} from {origin}", "file")
     is_mm = str(pupil.get("Units", "")).lower() in ("mm", "millimeter", "millimetre") and "pupil_size" in table
     taken = ["timestamp", "x_coordinate", "y_coordinate", *(["pupil_size"] if is_mm else [])]
     draft.account.rows = n
@@ -294,23 +306,43 @@ def _others_eye(recording: _Recording, side: str, n: int, draft: Draft) -> Eye:
     return Eye.from_gaze(gaze, pupil_mm=diameter(table["pupil_size"].to_numpy(np.float64)) if is_mm else None)
 
 
-def _screen_sizes(shown: dict[str, Any]) -> dict[str, float]:
+def _from_top_left(gaze: Floats, shown: dict[str, Any]) -> tuple[Floats, str]:
+    """Return shares of the screen from its top left, and where they were counted from (``ScreenOrigin``)."""
+    words = {str(word).lower() for word in shown.get("ScreenOrigin") or []}
+    if "center" in words or "centre" in words:
+        return gaze + 0.5, "the centre of the screen, y downward"
+    if "bottom" in words:
+        return np.stack([gaze[:, 0], 1 - gaze[:, 1]], axis=1), "the bottom left of the screen, y upward"
+    return gaze, "the top left of the screen, y downward"
+
+
+def _screen_sizes(shown: dict[str, Any]) -> tuple[dict[str, float], str]:
+    """Read the screen's sizes; lengths should be metres, and where they cannot be, what they were taken for is said."""
     sizes: dict[str, float] = {}
-    for key, names, scale in (
-        ("ScreenResolution", ("width_px", "height_px"), 1.0),
-        ("ScreenSize", ("width_mm", "height_mm"), 1000.0),
-    ):
+    doubtful = []
+    for key, names in (("ScreenResolution", ("width_px", "height_px")), ("ScreenSize", ("width_mm", "height_mm"))):
         if isinstance(shown.get(key), list) and len(shown[key]) == 2:
-            sizes |= {name: float(value) * scale for name, value in zip(names, shown[key], strict=True)}
+            sizes |= {name: float(value) for name, value in zip(names, shown[key], strict=True)}
     distance = shown.get("ScreenDistance")
     if isinstance(distance, list) and len(distance) == 3:
         distance = distance[2]
-    return sizes | ({"distance_mm": float(distance) * 1000} if isinstance(distance, (int, float)) else {})
+    sizes |= {"distance_mm": float(distance)} if isinstance(distance, (int, float)) else {}
+    for name in ("width_mm", "height_mm", "distance_mm"):
+        if name in sizes:
+            unit = next(unit for unit, most in _LIKELY.items() if sizes[name] <= most)
+            doubtful += [f"{name.removesuffix('_mm')} {sizes[name]:g} taken for {unit}"] if unit != "m" else []
+            sizes[name] *= _LENGTHS_MM[unit]
+    return sizes, ", ".join(doubtful)
+
+
+def _time_unit(sidecar: dict[str, Any]) -> str:
+    """Return the unit of the time stamps where it is said and known; else an empty text."""
+    unit = str((sidecar.get("timestamp") or {}).get("Units", "")).lower()
+    return unit if unit in _TIMES else ""
 
 
 def _time(stamps: Floats, sidecar: dict[str, Any], recording: _Recording) -> Index:
-    unit = str((sidecar.get("timestamp") or {}).get("Units", "")).lower()
-    scale = _TIMES.get(unit)
+    scale = _TIMES.get(_time_unit(sidecar))
     if scale is None:  # by the rate: the median step is one over it
         steps = np.diff(stamps)
         steps = steps[np.isfinite(steps) & (steps > 0)]

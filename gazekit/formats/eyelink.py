@@ -69,11 +69,23 @@ def read(head: Head, request: Request) -> Iterator[Part]:
             elif line[:1].isalpha():
                 yield from lines.event(line, draft)
     yield from lines.flush(draft)
+    if not draft.account.rows and re.search(r"^(EFIX|ESACC|EBLINK)\b", head.text, re.MULTILINE):
+        raise FormatError(
+            f"{head.path} holds events and no samples; convert the EDF file again with samples: edf2asc without -e"
+        )
     draft.tracker = TrackerInfo(kind="eyelink", model=_fact(head, _MODEL), rate_hz=lines.rate_hz)
     account = draft.account
     account.know("time", "ms", "format")
-    account.know("gaze", "pixels from the corner of GAZE_COORDS, y downward" if coords else _TOP_LEFT, "file")
-    account.taken = ["time", *(f"{side.lower()} {axis}" for side in lines.eyes for axis in "xy")]
+    if coords:
+        account.know("gaze", "pixels from the corner of GAZE_COORDS, y downward", "file")
+    else:
+        account.know("gaze", _TOP_LEFT, "format")
+    if len(lines.settings) > 1:
+        account.know("recording", "changes between blocks: " + ", then ".join(lines.settings), "file")
+        if len({setting.split(" at ")[1] for setting in lines.settings}) > 1:
+            account.doubts.append("the rate changes between blocks: detectors and quality take one rate for all")
+    eyes = [side for side in ("LEFT", "RIGHT") if any(side.lower() in setting for setting in lines.settings)]
+    account.taken = ["time", *(f"{side.lower()} {axis}" for side in eyes for axis in "xy")]
     account.ignored = ["pupil size (in the tracker's own unit)"]
     if lines.offsets:
         account.know("messages", f"{lines.offsets} with a leading offset, which was applied to their time", "file")
@@ -126,6 +138,7 @@ class _Lines:
     bad: int = 0
     offsets: int = 0
     last_stamp: int = -1
+    settings: list[str] = field(default_factory=list)  # which eyes at which rate, where these change
     open_events: dict[str, int] = field(default_factory=dict)
     marks: list[tuple[int, int, int]] = field(default_factory=list)  # from which waiting line, label, number
 
@@ -142,6 +155,9 @@ class _Lines:
             self.eyes = tuple(side for side in ("LEFT", "RIGHT") if side in words)
             if "RATE" in words:
                 self.rate_hz = float(words[words.index("RATE") + 1])
+            setting = f"{' and '.join(self.eyes).lower()} at {self.rate_hz:g} Hz"
+            if self.settings[-1:] != [setting]:
+                self.settings.append(setting)
             if len(words) > 1 and words[1] != "GAZE":
                 raise FormatError(f"the samples are {words[1]}, not GAZE; convert the EDF file with gaze coordinates")
         elif kind in _EVENTS or (kind[:1] == "E" and f"S{kind[1:]}" in _EVENTS):

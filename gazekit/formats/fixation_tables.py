@@ -107,7 +107,9 @@ def _picture_column(columns: Mapping[str, str], path: Path) -> str:
 
 
 def _data_viewer(head: Head, sizes: Mapping[str, float]) -> Columns:
-    table = read_table(head.path, ["CURRENT_FIX_X", "CURRENT_FIX_Y", "CURRENT_FIX_DURATION"], "fixation report")
+    columns = ["CURRENT_FIX_X", "CURRENT_FIX_Y", "CURRENT_FIX_DURATION"]
+    ids = [name for name in head.columns if name.lower() in (*_PICTURE, "recording_session_label")]
+    table = read_table(head.path, columns, "fixation report", ids=ids)
     picture = _picture_column({str(name).lower(): str(name) for name in table.columns}, head.path)
     start = _number(table, "CURRENT_FIX_START") * 1000 if "CURRENT_FIX_START" in table else np.zeros(len(table))
     return {
@@ -122,7 +124,7 @@ def _data_viewer(head: Head, sizes: Mapping[str, float]) -> Columns:
 
 
 def _gazepoint(head: Head, sizes: Mapping[str, float]) -> Columns:
-    table = read_table(head.path, ["FPOGX", "FPOGY", "FPOGS", "FPOGD"], "table of fixations")
+    table = read_table(head.path, ["FPOGX", "FPOGY", "FPOGS", "FPOGD"], "table of fixations", ids=["MEDIA_NAME"])
     width, height = _size(sizes, head.path)
     start = _number(table, "FPOGS") * 1e6
     return {
@@ -169,7 +171,8 @@ def _is_tobii(head: Head) -> bool:
 
 def _tobii(head: Head, sizes: Mapping[str, float]) -> Columns:
     names = _tobii_names(head)
-    table = read_table(head.path, list(names.values()), "export of fixations")
+    texts = [names[key] for key in ("who", "recording", "picture", "stimulus") if key in names]
+    table = read_table(head.path, list(names.values()), "export of fixations", ids=texts)
     if "kind" in names:
         table = table[table[names["kind"]] == "Fixation"]
     table = table[_number(table, names["number"]) > 0] if "kind" not in names else table

@@ -78,6 +78,8 @@ class SourceFile:
             draft.stimuli = rows or draft.stimuli
             account.matched = {name: n for name, n in matched.items() if name in self.options}
         account.pictures = len(draft.stimuli) if whole is None or draft.stimuli else len(whole.stimuli)
+        if not account.pictures and not onset:
+            account.doubt_messages(others)
         stimuli = stimulus_table(draft.stimuli) if whole is None or draft.stimuli else whole.stimuli
         if len(stimuli):
             placed = place_pictures(stimuli, draft.screen, self.options, account)

@@ -16,17 +16,22 @@ def split_unit(name: str) -> tuple[str, str]:
     return match[1], match[2].replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
 
 
+def _key(name: str, unit: str) -> tuple[str, str]:
+    """Make two spellings of a name the same: capitals and blanks differ between versions of a program."""
+    return " ".join(name.lower().split()), unit
+
+
 class ColumnNames:
     """The columns of a table, found by name and unit."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._by_name = {split_unit(name): name for name in names}
+        self._by_name = {_key(*split_unit(name)): name for name in names}
 
     def find(self, name: str, *units: str) -> str:
         """Return the whole name of the column in the first of these units that the table has; empty for none."""
         for unit in units or ("",):
-            if (name, unit) in self._by_name:
-                return self._by_name[name, unit]
+            if _key(name, unit) in self._by_name:
+                return self._by_name[_key(name, unit)]
         return ""
 
     def find_all(self, template: str, parts: Iterable[str], *units: str) -> list[str]:

@@ -43,8 +43,10 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
         raise unknown_name("placement", str(placement), PLACEMENTS)
     whole = (stimuli["picture_width"] == screen.width_px) & (stimuli["width"] == screen.width_px) & (stimuli["x"] == 0)
     if source is None:
-        if whole.any():
-            account.know("placement", f"not in the file: {_UNSAID}", "format")
+        if whole.any() and placement == "stretch":
+            account.know("placement", "pictures fill the screen", "option")
+        elif whole.any():
+            account.know("placement", f"not in the file: {_UNSAID}", "guess")
         return stimuli
     where = PicturesSection(folder=Path(source)) if Path(source).is_dir() else PicturesSection(list=Path(source))
     files = {picture.image: picture.file for picture in list_pictures(where, Path())}

@@ -4,7 +4,7 @@ A mapping file::
 
     [time]
     column = "timestamp"
-    unit = "ms"                     # s, ms, us or ns
+    unit = "ms"                     # s, ms, us, ns, or date for stamps such as 2026-11-28 10:00:00.125
 
     [gaze]
     unit = "px"                     # px, display (0 to 1), mm, deg (Fick angles from the centre), or PsychoPy's
@@ -51,7 +51,7 @@ A mapping file::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -81,7 +81,7 @@ class TimeSection(Section):
     """``[time]``."""
 
     column: str
-    unit: Literal["s", "ms", "us", "ns"]
+    unit: Literal["s", "ms", "us", "ns", "date"]
 
 
 class GazeSection(Section):
@@ -187,7 +187,7 @@ class ColumnMapping(Section):
 
     def types(self) -> dict[str, str]:
         """List the columns to read and what they hold."""
-        kinds = {self.time.column: "number"}
+        kinds = {self.time.column: "text" if self.time.unit == "date" else "number"}
         for side in filter(None, (self.left, self.right)):
             kinds |= dict.fromkeys(filter(None, (side.x, side.y, side.pupil_mm)), "number")
             kinds |= {side.valid: "text"} if side.valid else {}
@@ -263,10 +263,7 @@ class _Person:
     def part(self, batch: Batch, rows: Index) -> Part:
         plan = self.plan
         self.draft.account.rows += len(rows)
-        stamps = batch.stamps(plan.time.column)[rows]
-        _check_unit(stamps, plan.time)
-        in_whole_ns = stamps.dtype.kind == "i"
-        time = stamps.astype(np.int64) // 1000 if in_whole_ns else whole_us(stamps.astype(float), plan.time.unit)
+        time = _time(batch, rows, plan.time)
         if plan.stimulus:
             self.shown.runs(*_codes(batch, rows, plan.stimulus), time)
         self.shown.last_us = int(time[-1])
@@ -337,6 +334,35 @@ def to_pixels(x: Floats, y: Floats, gaze: GazeSection, screen: Screen) -> tuple[
     if gaze.from_centre:
         return x + width / 2, y + height / 2
     return x, y + height if gaze.upward else y
+
+
+def _time(batch: Batch, rows: Index, section: TimeSection) -> Index:
+    """Return the time of rows in microseconds."""
+    if section.unit == "date":
+        codes, words = batch.codes(section.column)
+        if (codes[rows] < 0).any():
+            raise FormatError(f"{int((codes[rows] < 0).sum())} samples have no time stamp in {section.column}")
+        return dates_us(words, section.column)[codes[rows]]
+    stamps = batch.stamps(section.column)[rows]
+    _check_unit(stamps, section)
+    if stamps.dtype.kind == "i":
+        return stamps.astype(np.int64) // 1000
+    return whole_us(stamps.astype(float), section.unit)
+
+
+def dates_us(words: Sequence[str], column: str) -> Index:
+    """Turn dates or times of day into microseconds since 1970.
+
+    Raises
+    ------
+    FormatError
+        One of them is neither.
+    """
+    try:
+        dates = pd.to_datetime(pd.Series(list(words), dtype=object), format="mixed", utc=True)
+    except (ValueError, OverflowError) as error:
+        raise FormatError(f"the column {column} is no date or time of day: {error}") from None
+    return np.asarray((dates - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(microseconds=1), dtype=np.int64)
 
 
 def _check_unit(stamps: Floats | Index, section: TimeSection) -> None:

@@ -26,8 +26,8 @@ _SCENE = "pixels of the glasses' scene video from its top left, y downward; the 
 def looks_like(head: Head) -> bool:
     """Tell whether a file has this layout."""
     names = ColumnNames(head.columns)
-    known = ("Gaze point", "Eye movement type", "Validity", "Pupil diameter")
-    return bool(_time_column(names)) and any(name.startswith(known) for name in head.columns)
+    known = ("gaze point", "eye movement type", "validity", "pupil diameter")
+    return bool(_time_column(names)) and any(name.lower().startswith(known) for name in head.columns)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
@@ -53,6 +53,12 @@ def _layout(names: ColumnNames) -> RowLayout:
         device=device,
         device_unit=split_unit(device)[1] or "us",
         sensor=names.find("Sensor"),
+        others=[
+            *names.find_all("Mouse position {}", "XY", "dacspx", "px", ""),
+            *names.find_all("Gyro {}", "XYZ", "deg/second", "deg/s", ""),
+            *names.find_all("Accelerometer {}", "XYZ", "m/s²", ""),
+            *filter(None, [names.find("Galvanic skin response (GSR)", ""), names.find("Mouse position X", "mcspx")]),
+        ],
         participant=names.find("Participant name"),
         recording=names.find("Recording name"),
         stimulus=names.find("Presented Stimulus name") or names.find("Presented Media name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from gazekit.core.files import whole_file, write_text
 from gazekit.core.types import Floats
 from gazekit.formats.columns import UNITS_US
 from gazekit.formats.importing import concatenate, open_source
+from gazekit.formats.plain import dates_us
 from gazekit.formats.session_builder import SCREEN_OPTIONS
 from gazekit.formats.text import Head, split_line
 from gazekit.gaze import LIMITS_HZ, GazeRecording
@@ -102,7 +104,7 @@ def propose(path: str | Path, out: str | Path, screen: Mapping[str, float] | Non
 def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
     """Read the beginning of the table; lines before its header are counted."""
     lines = head.lines[:_ROWS]
-    counts = {sign: float(np.median([line.count(sign) for line in lines[:200]])) for sign in "\t;,"}
+    counts = {sign: float(np.median([line.count(sign) for line in lines[:200]])) for sign in "\t;|, "}
     best = next((sign for sign, count in counts.items() if count >= 2), ",")  # a comma may be a decimal sign
     widths = [len(split_line(line, best)) for line in lines]
     width = max(set(widths[-200:]), key=widths[-200:].count) if widths else 0
@@ -148,6 +150,11 @@ def _propose_time(table: pd.DataFrame, head: Head, proposal: Proposal) -> None:
         words = _words(name)
         named = any(word.startswith(("time", "timestamp", "tick")) or word in ("t", "ts") for word in words)
         scores[name] = (named + forward) * (forward > (0.5 if named else 0.95)) * (named or name not in places)
+    dates = _dates(table)
+    if dates and not (scores and max(scores.values()) > 1):
+        proposal.add("time", "column", _toml(dates), "its words are dates or times of day, and go forward")
+        proposal.add("time", "unit", _toml("date"), "its words are dates or times of day")
+        return
     if not scores or not max(scores.values()):
         raise FormatError(f"{head.path}: no column of numbers goes forward, as a time does")
     name = max(scores, key=lambda key: scores[key])
@@ -165,6 +172,18 @@ def _propose_time(table: pd.DataFrame, head: Head, proposal: Proposal) -> None:
     )
     by = "its name says so" if named_unit == unit else f"steps of {step:g} are {rates[unit]:.4g} samples a second"
     proposal.add("time", "unit", _toml(unit), by)
+
+
+def _dates(table: pd.DataFrame) -> str:
+    """Find the column whose words are dates or times of day that go forward; empty for none."""
+    for name in map(str, table.columns):
+        words = [str(word) for word in table[name].head(200)]
+        if name in _numbers(table) or not all(":" in word for word in words):
+            continue
+        with contextlib.suppress(FormatError):
+            if len(words) > 2 and (np.diff(dates_us(words, name)) >= 0).all():
+                return name
+    return ""
 
 
 def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:

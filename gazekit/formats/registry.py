@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import warnings
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -99,25 +100,56 @@ def appearance(head: Head) -> str:
         if head.start.startswith(magic):
             return what
     if head.text.lstrip()[:1] in ("{", "["):
-        return f"JSON, beginning {' '.join(head.text[:200].split())[:60]!r}"
+        what = next((what for what, marks in _JSON.items() if any(f'"{mark}"' in head.text for mark in marks)), "JSON")
+        return f"{what}, beginning {' '.join(head.text[:200].split())[:60]!r}"
     if not head.text:
         return f"a binary file that begins with {head.start[:8].hex(' ')}"
     widths = {line.count(head.separator) for line in head.lines[:3]}
     if len(head.columns) < 2 or len(widths) > 1:
-        return f"text that begins with {head.lines[0][:80]!r}" if head.lines else "text without a line"
-    kind = {"\t": "tab-separated table", ";": "semicolon-separated table", ",": "comma-separated table"}[head.separator]
+        hint = "; if a table stands in it, import --propose writes a mapping file for it" if len(head.lines) > 3 else ""
+        return f"text that begins with {head.lines[0][:80]!r}{hint}" if head.lines else "text without a line"
     names = ", ".join(head.columns[:12]) + (", ..." if len(head.columns) > 12 else "")
-    header = head.lines[0].lower()
-    kind = next((what for what, marks in _TABLES.items() if any(mark in header for mark in marks)), kind)
-    hint = "" if head.path.suffix == ".toml" else "; a mapping file can describe such a table (--mapping)"
-    return f"a {kind} with the columns {names}{hint}"
+    if kind := known_table(head):
+        from gazekit.formats.fixation_tables import layout_of
+
+        layout = layout_of(head.path)
+        reads = f" ({layout.title}), which gazekit fixations, attention and aoi read," if layout else ""
+        return f"a {kind}{reads} with the columns {names}"
+    kind = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}[head.separator] + "-separated table"
+    hint = "; a mapping file can describe such a table (--mapping), and import --propose writes one"
+    return f"a {kind} with the columns {names}{'' if head.path.suffix == '.toml' else hint}"
 
 
+def known_table(head: Head) -> str:
+    """Name the kind of a table that holds no samples; empty for another."""
+    header = head.lines[0].lower() if head.lines else ""
+    return next((what for what, marks in _TABLES.items() if any(mark in header for mark in marks)), "")
+
+
+def may_be_gaze(head: Head) -> bool:
+    """Tell whether a table that no format reads has names of a time or of places, as gaze has."""
+    words = {
+        word
+        for name in head.columns
+        for word in re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower())
+    }
+    return len(head.columns) > 2 and not known_table(head) and bool(words & _GAZE_WORDS)
+
+
+_GAZE_WORDS = {"time", "timestamp", "t", "ms", "us", "ns", "gaze", "x", "y", "eye", "por", "pupil", "stamp"}
+_JSON = {  # by words in it
+    "jsPsych's data without WebGazer's gaze (JSON; gazekit survey import reads ratings)": ("trial_type", "trial_index"),
+    "the description of a recording of Pupil Labs (JSON)": ("wearer_id", "recording_id", "data_format_version"),
+    "the description of a recording of Tobii glasses (JSON)": ("rec_info", "scenecamera", "ru_serial"),
+    "a sidecar of BIDS (JSON)": ("SamplingFrequency", "BIDSVersion", "TaskName", "StimulusPresentation"),
+    "an account or a document of gazekit (JSON)": ("gazekit",),
+}
 _TABLES = {  # tables that are no samples, by words in their header
-    "table of fixations, which gazekit fixations, attention and aoi read,": (
+    "table of fixations": (
         "current_fix_",
         "fixation x [px]",
         "fpogid",
+        "norm_pos_x,norm_pos_y,dispersion",
     ),
     "table of metrics of areas or times of interest": (
         "total_duration_of",
@@ -129,6 +161,9 @@ _TABLES = {  # tables that are no samples, by words in their header
     "table of movements of the head": ("gyro x", "acceleration x", "quaternion w"),
     "table of blinks": ("blink id", "blink_id"),
     "table of saccades": ("saccade id",),
+    "table of the eyes' states": ("optical axis left x", "eyeball center left x", "eye ball center"),
+    "table of the times of a video's frames": ("world_timestamps", "# frame identifier"),
+    "table of messages": ("timestamp [ns],name,type", "index,timestamp,label,duration"),
 }
 _MAGIC = {
     b"gazekit session file": "a session file of gazekit: there is nothing to import",

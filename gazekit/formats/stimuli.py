@@ -57,8 +57,21 @@ class Showing:
         return begun
 
     def ended(self) -> list[tuple[str, int, int]]:
-        """List name, onset and offset of all that was on; what was not seen to end ends after the last sample."""
-        return [(name, on, self.last_us + 1 if off is None else off) for name, on, off in self.intervals]
+        """List name, onset and offset of all that was on.
+
+        What was not seen to end ends when the next comes, or after the last sample.
+        """
+        onsets = sorted(on for _, on, _ in self.intervals)
+        following = (next((later for later in onsets if later > on), self.last_us + 1) for _, on, _ in self.intervals)
+        return [
+            (name, on, after if off is None else off)
+            for (name, on, off), after in zip(self.intervals, following, strict=True)
+        ]
+
+    def unended(self) -> int:
+        """Count what was not seen to end, though something came after it."""
+        last = max((on for _, on, _ in self.intervals), default=0)
+        return sum(off is None and on < last for _, on, off in self.intervals)
 
     def rows(self) -> list[dict[str, Any]]:
         """Make rows of a stimulus table."""

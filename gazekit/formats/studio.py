@@ -45,6 +45,7 @@ def _layout(names: ColumnNames) -> RowLayout:
         time=names.find("RecordingTimestamp"),
         time_unit="ms",
         device=names.find("EyeTrackerTimestamp"),
+        others=names.find_all("MouseEvent{}", "XY", "adcspx"),
         participant=names.find("ParticipantName"),
         recording=names.find("RecordingName"),
         stimulus=names.find("MediaName"),

@@ -103,9 +103,9 @@ class Head:
 
     @functools.cached_property
     def separator(self) -> str:
-        """The character that parts the first line most often: tab, semicolon or comma."""
+        """The character that parts the first line most often: tab, semicolon, comma or bar."""
         first = self.lines[0] if self.lines else ""
-        return max("\t;,", key=first.count)
+        return max("\t;,|", key=first.count)
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:

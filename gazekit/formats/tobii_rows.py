@@ -17,7 +17,7 @@ from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whol
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable
-from gazekit.gaze import Eye, GazeRecording
+from gazekit.gaze import LIMITS_HZ, Eye, GazeRecording
 from gazekit.session.model import TrackerInfo, Validation
 
 SIDES = ("left", "right")
@@ -39,6 +39,7 @@ class RowLayout:
     device: str = ""
     device_unit: str = "us"
     sensor: str = ""
+    others: list[str] = field(default_factory=list)  # numbers of other sensors, such as the mouse
     participant: str = ""
     recording: str = ""
     stimulus: str = ""
@@ -63,13 +64,18 @@ class RowLayout:
     unit: str = "pixels from the top left of the screen, y downward"
     wanted: str = ""  # the columns of gaze that an export should have
 
+    @property
+    def silent(self) -> bool:
+        """Whether no column says which rows are samples, so that lost ones look like rows of other sensors."""
+        return not (self.sensor or self.movement or any(self.validity.values()))
+
     def types(self) -> dict[str, str]:
         """List the columns to read and what they hold."""
         by_side = [self.gaze, self.gaze_mm, self.origin]
         numbers = [self.time, self.device, *self.mean_gaze, *self.fixation, *self.media, *self.original]
         numbers += self.movement_index + (self.resolution if len(self.resolution) == 2 else [])
         numbers += [name for columns in by_side for side in SIDES for name in columns[side]]
-        numbers += self.pupil.values()
+        numbers += [*self.pupil.values(), *(self.others if self.silent else [])]
         numbers += [name for figures in self.makers.values() for name in figures.values()]
         texts = [self.sensor, self.participant, self.recording, self.stimulus, self.version, self.movement]
         texts += [*self.started, *(name for pair in self.events for name in pair), *self.validity.values()]
@@ -107,6 +113,7 @@ class Recording:
     layout: RowLayout
     shown: Showing
     calibration_rows: int = 0
+    taken_for_lost: int = 0
     events: bool = False
     media: set[str] = field(default_factory=set)
 
@@ -147,6 +154,7 @@ class Recording:
         self.draft.account.leave_out("rows of events and other sensors", int((~sample).sum()))
         self.draft.account.leave_out("samples of the calibration", int((sample & calibrating).sum()))
         keep = sample & ~calibrating
+        self.taken_for_lost += int((keep & _is_lost(batch, layout)).sum()) if layout.silent else 0
         if not keep.any():
             return None
         samples, system = batch.where(keep), whole_us(time[keep], unit)
@@ -161,6 +169,12 @@ class Recording:
     def finish(self, table: TextTable) -> None:
         """Complete the draft when no more rows come."""
         table.describe(self.draft.account)
+        if self.taken_for_lost:
+            said = f"{self.taken_for_lost} rows with a time alone are such, which no column Sensor or Validity says"
+            self.draft.account.know("lost samples", said, "guess")
+        if self.shown.unended():
+            said = f"{self.shown.unended()} have no event of their end: they end when the next comes"
+            self.draft.account.know("pictures", said, "file")
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.calibration_rows:
@@ -251,7 +265,17 @@ def _is_sample(batch: Batch, layout: RowLayout) -> Bools:
         # lost samples have a movement alone; rows of glasses' other sensors repeat the movement that goes on
         lost = batch.equal(layout.movement, "EyesNotFound")
         sample |= lost if "scene video" in layout.unit else batch.codes(layout.movement)[0] >= 0
-    return sample
+    return sample | _is_lost(batch, layout) if layout.silent and "scene video" not in layout.unit else sample
+
+
+def _is_lost(batch: Batch, layout: RowLayout) -> Bools:
+    """Find rows with a time and nothing else: no gaze, no event, nothing of another sensor."""
+    empty = np.isfinite(batch.numbers(layout.time))
+    for name in (*layout.gaze["left"], *layout.gaze["right"], *layout.mean_gaze, *layout.others):
+        empty &= ~np.isfinite(batch.numbers(name))
+    for what, value in layout.events:
+        empty &= (batch.codes(what)[0] < 0) & (batch.codes(value)[0] < 0)
+    return empty
 
 
 def _is_calibration(batch: Batch, layout: RowLayout) -> Bools:
@@ -327,9 +351,19 @@ def _unit_source(batch: Batch, layout: RowLayout, unit: str) -> str:
     clocks = ((layout.time, unit), (layout.device, layout.device_unit))
     steps = [np.diff(batch.numbers(name)[_is_sample(batch, layout)]) * UNITS_US[of] for name, of in clocks]
     steps = [step[np.isfinite(step) & (step > 0)] for step in steps]
-    if not all(len(step) for step in steps):
+    if not len(steps[0]):
         return "guess"
-    return "file" if 0.5 < np.median(steps[0]) / np.median(steps[1]) < 2 else "guess"
+    if not len(steps[1]):
+        return _only_unit(steps[0])
+    if 0.5 < np.median(steps[0]) / np.median(steps[1]) < 2:
+        return "file"
+    return _only_unit(steps[0])
+
+
+def _only_unit(steps_us: Floats) -> str:
+    """Tell whether the steps allow one unit only: in the other no eye tracker is as slow, or as fast."""
+    rates = [1e6 / np.median(steps_us) * factor for factor in (1e-3, 1e3)]
+    return "guess" if any(LIMITS_HZ[0] <= rate <= LIMITS_HZ[1] for rate in rates) else "only possible"
 
 
 def _guess_unit(batch: Batch, layout: RowLayout) -> str:

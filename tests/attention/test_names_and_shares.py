@@ -63,7 +63,13 @@ def test_tables_of_excel_in_half_of_europe(tmp_path: Path, separator: str, decim
     )
     (tmp_path / "f.csv").write_bytes(text.encode(encoding))
     (row,) = read_fixations(tmp_path / "f.csv").to_dict("records")
-    assert row == {"image": "rochen ä.png", "x_picture": 10.5, "y_picture": 20.25, "duration_ms": 250, "participant": 7}
+    assert row == {
+        "image": "rochen ä.png",
+        "x_picture": 10.5,
+        "y_picture": 20.25,
+        "duration_ms": 250,
+        "participant": "007",
+    }
 
 
 @pytest.mark.parametrize("image", ["pic.png", "pic"])

@@ -95,7 +95,7 @@ def test_photonet_has_seven_buckets_and_rows_without_a_distribution(tmp_path: Pa
 def test_plain_fixation_tables_are_understood(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("image,viewer,index,x,y,duration_ms\n007,1,1,395.5,265.7,246\n")
     table = read_fixations(tmp_path / "f.csv", one_based=True)
-    assert table.loc[0, ["image", "participant", "x_picture", "y_picture"]].tolist() == ["007", 1, 395.0, 265.2]
+    assert table.loc[0, ["image", "participant", "x_picture", "y_picture"]].tolist() == ["007", "1", 395.0, 265.2]
     (tmp_path / "f.csv").write_text("image,x,y\na,1,1\n")
     with pytest.raises(FormatError, match="lacks participant, duration_ms"):
         read_fixations(tmp_path / "f.csv")

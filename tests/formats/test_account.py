@@ -103,13 +103,22 @@ def test_messages_that_match_nothing_are_loud_and_fail_under_strict(foreign, tmp
     assert not list((tmp_path / "b").glob("*"))
 
 
-def test_guessed_unit_fails_under_strict(foreign, tmp_path: Path) -> None:
+def test_unit_that_only_fits_one_rate_is_no_guess(foreign, tmp_path: Path) -> None:
     names = {**foreign.prolab.OLD, "device": "Other timestamp"}
     path = foreign.prolab.write(tmp_path / "export.tsv", names=names)
-    account = import_recording(path, screen=foreign.MM).provenance["account"]
+    account = import_recording(path, screen=foreign.MM, strict=True).provenance["account"]
+    assert {"what": "time", "value": "us", "source": "only possible"} in account["facts"]
+
+
+def test_guessed_unit_fails_under_strict(foreign, tmp_path: Path) -> None:
+    path = tmp_path / "export.tsv"  # steps of 200 are 5 or 5000 samples a second
+    rows = "".join(f"{200 * n}\t900\t500\t910\t500\n" for n in range(20))
+    names = [f"Gaze point {side} {axis}" for side in ("left", "right") for axis in "XY"]
+    path.write_text("\t".join(["Recording timestamp", *names]) + "\n" + rows)
+    account = import_recording(path, screen=foreign.ALL).provenance["account"]
     assert account["doubts"] == ["time is a guess: us"]
     with pytest.raises(FormatError, match="time is a guess: us"):
-        import_recording(path, screen=foreign.MM, strict=True)
+        import_recording(path, screen=foreign.ALL, strict=True)
 
 
 def test_plain_import_passes_strict(foreign, tmp_path: Path) -> None:

@@ -74,8 +74,12 @@ def test_iohub_counts_upward_from_the_centre(foreign, tmp_path: Path, unit: str)
     assert gaze.right.valid.tolist() == [n != 5 for n in range(20)]
     assert session.participant == "p09"
     assert session.messages.to_numpy().tolist() == [[3_500_000, "show ray.jpg"], [3_540_000, "hide"]]
-    assert [doubt.split(":")[0] for doubt in session.provenance["account"]["doubts"]] == ["gaze is a guess"]
-    assert not import_recording(path, screen=foreign.ALL, unit=unit).provenance["account"]["doubts"]
+    assert [doubt.split(":")[0] for doubt in session.provenance["account"]["doubts"]] == [
+        "gaze is a guess",
+        "no picture was taken, though 1 of 2 messages name a file of one, the first 'show ray.jpg'",
+    ]
+    said = import_recording(path, screen=foreign.ALL, unit=unit, onset="^show (?P<image>.+)", placement="stretch")
+    assert not said.provenance["account"]["doubts"]
     with pytest.raises(InputError, match="unknown unit 'pixels'"):
         import_recording(path, screen=foreign.ALL, unit="pixels")
 

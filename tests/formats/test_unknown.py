@@ -51,7 +51,7 @@ def test_formats_that_are_installed() -> None:
         (b'{"trial": 1}', "JSON, beginning '{\"trial\": 1}'"),
         (
             b"RECORDING_SESSION_LABEL\tCURRENT_FIX_X\tCURRENT_FIX_Y\na\t1\t2\n",
-            "a table of fixations, which gazekit fixations",
+            "a table of fixations with the columns",
         ),
         (b"Recording,TOI,Total_duration_of_fixations.ray\na,b,1\n", "a table of metrics of areas or times of interest"),
         (b"timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n1,2,3\n", "a table of movements of the head"),

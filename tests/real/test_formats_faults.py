@@ -121,7 +121,7 @@ def test_b1_has_the_screen_that_was_given(faults: Path, tmp_path: Path) -> None:
 
 
 def test_b3_offsets_are_taken_off_and_applied(faults: Path, tmp_path: Path) -> None:
-    pattern = ["--set", "onset=^TRIAL_PICTURE (?P<image>.+)"]
+    pattern = ["--set", "onset=^TRIAL_PICTURE (?P<image>.+)", "--placement", "stretch"]
     session, output = imported(faults / "B3_message_offsets.asc", tmp_path / "s", *pattern)
     assert session.stimuli["onset_us"].tolist() == [10_088_000, 10_195_000]
     assert session.stimuli["image"].tolist() == ["a.jpg", "b.jpg"]

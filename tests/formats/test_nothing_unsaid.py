@@ -1,0 +1,204 @@
+"""What an import took for granted, could not tell or passed by is in its account; kinds of files that were silent."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gazekit.core.errors import FormatError
+from gazekit.formats import import_recording
+from gazekit.formats.batch import import_files
+from gazekit.formats.proposal import propose
+from gazekit.screen import Screen
+from tests.formats.test_faults import GAZE, MM, asc, prolab, still
+
+SCREEN = Screen(1920, 1080, 527.0, 296.0, 630.0)
+MAPPING = '[time]\ncolumn = "t"\nunit = "s"\n[gaze]\nunit = "px"\n[left]\nx = "x"\ny = "y"\n'
+
+
+def account_of(path: Path, **options: Any) -> dict[str, Any]:
+    account: dict[str, Any] = import_recording(path, **{"screen": SCREEN, **options}).provenance["account"]
+    return account
+
+
+def plain(folder: Path, places: list[tuple[float, float]]) -> dict[str, Any]:
+    (folder / "m.toml").write_text(MAPPING)
+    (folder / "a.csv").write_text("t,x,y\n" + "".join(f"{n / 60:.4f},{x},{y}\n" for n, (x, y) in enumerate(places)))
+    return account_of(folder / "a.csv", mapping=folder / "m.toml")
+
+
+def test_shares_taken_for_pixels_are_doubted(tmp_path: Path) -> None:
+    assert "all gaze lies in the top left pixels" in plain(tmp_path, [(0.2, 0.4), (0.9, 0.7)] * 5)["doubts"][0]
+
+
+def test_places_off_the_screen_are_doubted(tmp_path: Path) -> None:
+    assert plain(tmp_path, [(-500.0, 300.0)] * 6 + [(100.0, 100.0)] * 4)["doubts"][0].startswith(
+        "40 % of the gaze is on"
+    )
+
+
+def test_pictures_without_an_end_end_when_the_next_comes(tmp_path: Path) -> None:
+    header = ["RecordingTimestamp", "GazePointX (ADCSpx)", "GazePointY (ADCSpx)", "StudioEvent", "StudioEventData"]
+    rows: list[list[object]] = [[8 * n, 900 + n, 500, "", ""] for n in range(60)]
+    rows[0][3:], rows[30][3:] = ["ImageStart", "a.jpg"], ["ImageStart", "b.jpg"]
+    session = import_recording(prolab(tmp_path / "a.tsv", header, rows), screen=SCREEN)
+    assert session.stimuli[["onset_us", "offset_us"]].to_numpy().tolist() == [[0, 240_000], [240_000, 472_001]]
+    facts = session.provenance["account"]["facts"]
+    assert any(fact["value"].startswith("1 have no event of their end") for fact in facts)
+
+
+def test_lost_samples_that_no_column_marks(tmp_path: Path) -> None:
+    header = ["Recording timestamp", *GAZE, "Event", "Mouse position X", "Mouse position Y"]
+    rows: list[list[object]] = [
+        [8333 * n, *([900 + n, 500] * 2 if n % 10 else [""] * 4), "", "", ""] for n in range(60)
+    ]
+    rows += [[500_000, *[""] * 4, "KeyboardEvent", "", ""], [500_001, *[""] * 4, "", 10, 10]]
+    account = account_of(prolab(tmp_path / "a.tsv", header, rows))
+    assert (account["samples"], account["with_gaze"]) == (60, 54)
+    assert account["left_out"] == {"rows of events and other sensors": 2}
+    assert account["doubts"][0].startswith("lost samples is a guess: 6 rows with a time alone")
+
+
+def test_capitals_and_blanks_of_names_do_not_matter(tmp_path: Path) -> None:
+    header = ["Recording Timestamp [ms]", "Participant Name", *(f"Gaze Point  {name[11:]} [DACS px]" for name in GAZE)]
+    header = [name.replace("Left", "left") for name in header]
+    rows: list[list[object]] = [[8 * n, "P1", 900, 500, 905, 500] for n in range(9)]
+    with pytest.raises(FormatError, match="no known format"):
+        import_recording(prolab(tmp_path / "b.tsv", ["Stamp", *header[1:]], rows), screen=SCREEN)
+    session = import_recording(prolab(tmp_path / "a.tsv", header, rows), screen=SCREEN)
+    assert (session.participant, len(session.recording)) == ("P1", 9)
+
+
+def test_eyelink_whose_eyes_and_rate_change(tmp_path: Path) -> None:
+    lines = [*still(10000, 20), "SAMPLES\tGAZE\tLEFT\tRIGHT\tRATE\t500.00\tTRACKING\tCR\tFILTER\t2"]
+    lines += [f"{11000 + 2 * n}\t900.0\t500.0\t900.0\t905.0\t501.0\t900.0\t....." for n in range(20)]
+    account = account_of(asc(tmp_path / "a.asc", lines), screen=MM)
+    facts = {fact["what"]: fact["value"] for fact in account["facts"]}
+    assert facts["recording"] == "changes between blocks: left at 1000 Hz, then left and right at 500 Hz"
+    assert account["taken"] == ["time", "left x", "left y", "right x", "right y"]
+    assert "the rate changes between blocks" in account["doubts"][0]
+
+
+def test_eyelink_without_coordinates_and_without_samples(tmp_path: Path) -> None:
+    path = asc(tmp_path / "a.asc", still(10000, 20))
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if "COORDS" not in line) + "\n")
+    sources = {fact["what"]: fact["source"] for fact in account_of(path)["facts"]}
+    assert sources["gaze"] == "format"
+    path = asc(tmp_path / "b.asc", ["EFIX L   10010\t10110\t101\t  600.1\t  400.2\t   1210"])
+    with pytest.raises(FormatError, match="events and no samples; convert the EDF file again"):
+        import_recording(path, screen=SCREEN)
+
+
+def test_messages_that_name_pictures_are_pointed_out_with_a_pattern_that_finds_them(tmp_path: Path) -> None:
+    messages = ["MSG\t10002 !V IMGLOAD CENTER ray.jpg 960 540", "MSG\t10010 !V IMGLOAD CENTER reef.jpg 960 540"]
+    path = asc(tmp_path / "a.asc", [*still(10000, 20), *messages])
+    (doubt,) = account_of(path, screen=MM)["doubts"]
+    assert "2 of 2 messages name a file" in doubt
+    pattern = doubt.split("--set onset='")[1].removesuffix("'")
+    assert import_recording(path, screen=MM, onset=pattern).stimuli["image"].tolist() == ["ray.jpg", "reef.jpg"]
+
+
+SCREENS = [
+    ({}, (600, 400), "top left"),
+    ({"ScreenOrigin": ["bottom", "left"]}, (600, 680), "bottom left"),
+    ({"ScreenOrigin": ["center", "center"]}, (-360, -140), "centre"),
+]
+
+
+@pytest.mark.parametrize(("said", "place", "origin"), SCREENS, ids=["top", "bottom", "centre"])
+def test_origins_of_bids(foreign, tmp_path: Path, said: dict[str, Any], place: tuple[int, int], origin: str) -> None:
+    session = import_recording(bids(tmp_path / "b", place, said))
+    np.testing.assert_allclose(session.recording.left.gaze[0], [600 / 1920, 400 / 1080], atol=1e-9)
+    facts = {fact["what"]: fact["value"] for fact in session.provenance["account"]["facts"]}
+    assert origin in facts["gaze"]
+
+
+def test_bids_whose_lengths_are_no_metres(tmp_path: Path) -> None:
+    session = import_recording(bids(tmp_path / "b", (600, 400), {"ScreenSize": [52.7, 29.6], "ScreenDistance": 630}))
+    assert (session.screen.width_mm, session.screen.distance_mm) == (527, 630)
+    doubt = "screen's lengths is a guess: width 52.7 taken for cm, height 29.6 taken for cm, distance 630 taken for mm"
+    assert doubt in session.provenance["account"]["doubts"]
+
+
+def test_bids_events_without_pictures_and_messages_are_said(tmp_path: Path) -> None:
+    folder = bids(tmp_path / "b", (600, 400), {})
+    beh = folder / "sub-07" / "beh"
+    (beh / "sub-07_task-v_events.tsv").write_text("onset\tduration\ttrial_type\n0.0\t1.2\tlook\n")
+    (beh / "sub-07_task-v_recording-eye1_physioevents.json").write_text(json.dumps({"Columns": ["onset", "blink"]}))
+    (beh / "sub-07_task-v_recording-eye1_physioevents.tsv.gz").write_bytes(gzip.compress(b"0.1\t1\n0.2\t0\n"))
+    facts = {fact["what"]: fact["value"] for fact in import_recording(folder).provenance["account"]["facts"]}
+    assert facts["events.tsv"] == "1 rows without stim_file, not taken (onset, duration, trial_type)"
+    assert facts["physioevents"] == "2 rows without messages, not taken (onset, blink)"
+
+
+def bids(folder: Path, place: tuple[int, int], said: dict[str, Any]) -> Path:
+    beh = folder / "sub-07" / "beh"
+    beh.mkdir(parents=True)
+    (folder / "dataset_description.json").write_text('{"Name": "x", "BIDSVersion": "1.11.0"}')
+    units = {name: {"Units": "pixel"} for name in ("x_coordinate", "y_coordinate")}
+    sidecar = {"PhysioType": "eyetrack", "RecordedEye": "left", "SamplingFrequency": 100, "timestamp": {"Units": "s"}}
+    columns = {"Columns": ["timestamp", "x_coordinate", "y_coordinate"]}
+    (beh / "sub-07_task-v_recording-eye1_physio.json").write_text(json.dumps({**sidecar, **columns, **units}))
+    screen = {"ScreenDistance": 0.63, "ScreenResolution": [1920, 1080], "ScreenSize": [0.527, 0.296], **said}
+    (beh / "sub-07_task-v_events.json").write_text(json.dumps({"StimulusPresentation": screen}))
+    rows = "".join(f"{n / 100:.2f}\t{place[0]}\t{place[1]}\n" for n in range(20)).encode()
+    (beh / "sub-07_task-v_recording-eye1_physio.tsv.gz").write_bytes(gzip.compress(rows))
+    return folder
+
+
+def test_tables_in_a_folder_that_cannot_be_gaze_are_passed_over(foreign, tmp_path: Path) -> None:
+    foreign.prolab.write(tmp_path / "a.tsv")
+    (tmp_path / "participants.tsv").write_text("participant_id\tage\tsex\tgroup\n07\t33\tf\ta\n")
+    (tmp_path / "imu.csv").write_text("timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n1,2,3\n")
+    batch = import_files([tmp_path], tmp_path / "out", screen=SCREEN)
+    assert not batch.faults
+    assert sorted(Path(path).name for path in batch.passed_over) == ["imu.csv", "participants.tsv"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[{"trial_type": "image", "rt": 1}]', "jsPsych's data without WebGazer's gaze"),
+        ('{"wearer_id": "a"}', "the description of a recording of Pupil Labs"),
+        ('{"SamplingFrequency": 100}', "a sidecar of BIDS"),
+    ],
+)
+def test_what_json_is(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(FormatError, match=words):
+        import_recording(tmp_path / "a.json")
+
+
+def test_proposal_does_not_offer_itself_for_fixations(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("RECORDING_SESSION_LABEL\tCURRENT_FIX_X\tCURRENT_FIX_DURATION\nP1\t1\t2\n")
+    with pytest.raises(FormatError) as caught:
+        import_recording(tmp_path / "a.tsv")
+    assert "a table of fixations (EyeLink Data Viewer fixation report), which gazekit fixations" in str(caught.value)
+    assert "--propose" not in str(caught.value)
+
+
+@pytest.mark.parametrize("separator", ["|", " ", ";"])
+def test_proposal_for_other_separators(tmp_path: Path, separator: str) -> None:
+    rows = [
+        ["time_ms", "x", "y"],
+        *([f"{8.33 * n:.2f}", str(600 + 7 * (n % 90)), str(300 + n % 200)] for n in range(200)),
+    ]
+    (tmp_path / "a.txt").write_text("\n".join(map(separator.join, rows)) + "\n")
+    mapping, _ = propose(tmp_path / "a.txt", tmp_path / "out", {"width_px": 1920, "height_px": 1080})
+    session = import_recording(tmp_path / "a.txt", screen=SCREEN, mapping=mapping)
+    np.testing.assert_allclose(session.recording.left.gaze[1], [607 / 1920, 301 / 1080])
+
+
+@pytest.mark.parametrize("day", ["2026-11-28T10:00:", "10:00:"], ids=["date", "time of day"])
+def test_stamps_that_are_dates(tmp_path: Path, day: str) -> None:
+    rows = "".join(f"{day}{n / 60:09.6f},{600 + n},400\n" for n in range(200))
+    (tmp_path / "a.csv").write_text(f"timestamp,x,y\n{rows}")
+    mapping, _ = propose(tmp_path / "a.csv", tmp_path / "out", {"width_px": 1920, "height_px": 1080})
+    assert 'unit = "date"' in mapping.read_text()
+    time = import_recording(tmp_path / "a.csv", screen=SCREEN, mapping=mapping).recording.device_time_us
+    np.testing.assert_allclose(time - time[0], np.arange(200) / 60 * 1e6, atol=1)
