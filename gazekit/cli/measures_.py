@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gazekit.measures import MeasureOptions
+    from gazekit.stats.own_answers import OwnAnswers
+
+
+_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
 
 
 @click.command("measures")
@@ -57,18 +61,34 @@ if TYPE_CHECKING:
 )
 @click.option("--values", is_flag=True, help="Write a value a row: person, picture, area, measure, value, unit.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Each measure by person, a page: .png, .pdf or .svg.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="ANSWER~MEASURE",
+    help="Test whether people's own measures go with their own answers; MEASURE@AREA for an area. Repeatable.",
+)
+@click.option("--model-picture", type=click.Path(path_type=Path), help="Picture of the models: .png, .pdf or .svg.")
+@click.option("--swaps", type=click.IntRange(99), default=1999, show_default=True, help="Of the test of a model.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the swaps.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Measure each viewing: fixations, durations, scanpath, pupil and more, with the person's own answers.
 
-    INPUTS are sessions (files or folders), or one table of fixations. A row is a person, a picture and an area; every
-    picture that a session showed has its row. OUT.codebook.csv beside OUT says what each column means, and its unit.
+    INPUTS are sessions (files or folders), one table of fixations, or one table of measures. A row is a person, a
+    picture and an area; every picture that a session showed has its row. OUT.codebook.csv beside OUT says what each
+    column means, and its unit.
+
+    A model says whether a person's own measure goes with the person's own answer, beyond the levels of people and
+    pictures: OUT.models.csv. Its p is of swaps of measures among the people of each picture, corrected after Holm for
+    the number of models.
 
     \b
     Example:  gazekit measures recordings --out measures.csv
               gazekit measures recordings --out early.csv --window 0:2000 --areas areas.json
               gazekit measures fixations.csv --out m.csv --pictures pictures --answers ratings.csv
+              gazekit measures m.csv --out tested.csv --model rating~fixation_ms --model-picture model.png
     """
     import json
 
@@ -76,6 +96,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from gazekit.core.tables import read_table, write_table
     from gazekit.measures import codebook, one_value_a_row, with_answers
     from gazekit.measures.drawing import draw_measures
+    from gazekit.stats.multiple_comparisons import holm
 
     asked = _asked(options)
     table, files = _measured(inputs, asked, options)
@@ -96,6 +117,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     write_table(book, out.with_name(f"{out.stem}.codebook.csv"))
     if options["picture"] is not None:
         draw_measures(table, options["picture"])
+    results = _models(table, options, out, files)
     missing = book.loc[book["values"] == 0, "column"].tolist()
     summary = {
         "people": int(table["participant"].nunique()),
@@ -104,16 +126,56 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         "without_gaze": int(table["fixations"].isna().sum()),
         "window": asked.window_name,
         "unknown": missing,
+        "models": [result.row() for result in results],
         "out": str(out),
     }
     if options["as_json"]:
         click.echo(json.dumps(summary))
         return
     click.echo(f"{len(table)} rows of {summary['people']} people and {summary['images']} pictures: {out}")
+    corrected = holm([result.p for result in results]) if len(results) > 1 else [None] * len(results)
+    for result, p in zip(results, corrected, strict=True):
+        click.echo(f"{result}" + ("" if p is None else f"; after Holm p = {p:.3f}"))
     if summary["without_gaze"]:
         click.echo(f"{summary['without_gaze']} rows have too little gaze and no measures of it", err=True)
     if missing:
         click.echo(f"not known from these files: {', '.join(missing)}", err=True)
+
+
+def _models(table: pd.DataFrame, options: dict[str, Any], out: Path, files: dict[str, Path]) -> list[OwnAnswers]:
+    """Test the models that are asked for, and write them."""
+    if not options["models"]:
+        return []
+    import pandas as pd
+
+    from gazekit.core.errors import ConfigError
+    from gazekit.core.files import provenance
+    from gazekit.core.progress import track
+    from gazekit.core.tables import write_table
+    from gazekit.measures.viewing import WHOLE
+    from gazekit.stats.multiple_comparisons import holm
+    from gazekit.stats.own_answers import answer_on_measure, centre, own_pairs
+    from gazekit.stats.own_answers_picture import draw_own_answers
+
+    results, drawn = [], []
+    for text in track(options["models"], "models", len(options["models"])):
+        answer, sign, measure = (part.strip() for part in text.partition("~"))
+        measure, _, area = measure.partition("@")
+        if not (answer and sign and measure):
+            raise ConfigError(f"a model is ANSWER~MEASURE or ANSWER~MEASURE@AREA; not {text!r}")
+        areas = table["area"].unique()
+        if (area or WHOLE) not in areas:
+            raise ConfigError(f"there is no area {area or WHOLE!r}; there are {', '.join(map(str, areas))}")
+        rows = table[(table["area"] == (area or WHOLE)) & (table["showing"] == 1)]
+        results.append(answer_on_measure(rows, answer, measure, swaps=options["swaps"], seed=options["seed"]))
+        drawn.append((results[-1], centre(own_pairs(rows, answer, measure))))
+    written = pd.DataFrame([{"model": text} | r.row() for text, r in zip(options["models"], results, strict=True)])
+    written.insert(written.columns.get_loc("p") + 1, "p_holm", holm(written["p"]))
+    made = provenance("gazekit.measures.models/1", {name: options[name] for name in ("swaps", "seed")}, files)
+    write_table(written, out.with_name(f"{out.stem}.models.csv"), made)
+    if options["model_picture"] is not None:
+        draw_own_answers(drawn, options["model_picture"])
+    return results
 
 
 def _asked(options: dict[str, Any]) -> MeasureOptions:
@@ -138,6 +200,8 @@ def _measured(
         plan.screen.screen() if plan else None, options["pixels"], options["screen_mm"], options["distance_mm"]
     )
     if len(inputs) == 1 and inputs[0].is_file():
+        if (measured := _measures(inputs[0], asked)) is not None:
+            return measured, {"measures": inputs[0]}
         fixations = makers_fixations(inputs[0], screen)
         if fixations is None and _is_fixation_table(inputs[0]):
             from gazekit.attention.fixation_io import read_fixations
@@ -148,13 +212,30 @@ def _measured(
     return _of_sessions(inputs, asked, screen, plan, options)
 
 
+def _measures(path: Path, asked: MeasureOptions) -> pd.DataFrame | None:
+    """Read a table of measures; None where it is another file."""
+    from gazekit.core.errors import ConfigError, GazekitError
+    from gazekit.core.tables import read_table
+    from gazekit.measures import KEYS
+
+    if path.suffix.lower() not in _TABLES:
+        return None
+    try:
+        table = read_table(path, (*KEYS, "fixations"), "table of measures")
+    except GazekitError:
+        return None
+    if asked.window is not None or asked.areas:
+        raise ConfigError(f"{path} holds measures already: windows and areas are for sessions and tables of fixations")
+    return table
+
+
 def _is_fixation_table(path: Path) -> bool:
     """Tell whether a file is a table with a picture, a place and a duration in each row."""
     from gazekit.attention.fixation_io import OTHER_NAMES
     from gazekit.core.errors import GazekitError
     from gazekit.core.tables import read_table
 
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav"):
+    if path.suffix.lower() not in _TABLES:
         return False
     try:
         columns = set(read_table(path, ["image"], "fixation table").columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gazekit.events.aoi import polygon
 from gazekit.measures import MEASURES, MeasureOptions, codebook, join_sessions, one_value_a_row, session_measures
 from gazekit.session import write_session
 from tests.fixtures.looks import PIXELS, SCREEN, Place, looks
+from tests.needs import need
 
 PLACES: list[Place] = [(100, 100, 300), (300, 100, 200), (300, 300, 500), (120, 110, 400)]
 LEFT = polygon([[0, 0], [200, 0], [200, 400], [0, 400]])
@@ -147,6 +149,7 @@ def test_the_command_writes_table_codebook_and_picture(tmp_path: Path) -> None:
     summary = json.loads(run.stdout)
     assert summary | {"out": ""} == {
         "people": 2, "images": 1, "rows": 2, "without_gaze": 0, "window": "all", "unknown": ["saccade_deg"], "out": "",
+        "models": [],
     }  # fmt: skip
     assert pd.read_csv(out)["fixations"].tolist() == [4, 4]
     assert len(pd.read_csv(tmp_path / "m.codebook.csv")) == len(pd.read_csv(out).columns)
@@ -157,3 +160,45 @@ def test_the_command_writes_table_codebook_and_picture(tmp_path: Path) -> None:
     run = CliRunner().invoke(command, [str(tmp_path / "s"), "--out", str(out), "--values"], catch_exceptions=False)
     assert "2 people" in run.stdout
     assert {"measure", "value", "unit"} <= set(pd.read_csv(out).columns)
+
+
+def test_models_of_a_table_of_measures(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Whose own looks are long where the own answer is high is found, from a table that was written before."""
+    need(importlib.util.find_spec("statsmodels"), "statsmodels")
+    people, pictures = (k.ravel() for k in np.indices((8, 8)))
+    looked = rng.uniform(800, 3000, 64)
+    table = pd.DataFrame({"participant": [f"P{k}" for k in people], "image": [f"{k}.jpg" for k in pictures]})
+    table = table.assign(showing=1, area="whole", window="all", fixations=rng.integers(3, 9, 64), fixation_ms=looked)
+    table = pd.concat([table, table.assign(area="face", fixation_ms=looked / 2)])
+    table["rating"] = np.round(table["fixation_ms"].iloc[:64] / 400 + rng.normal(size=64))
+    table.to_csv(tmp_path / "m.csv", index=False)
+    asked = ["--model", "rating~fixation_ms", "--model", "rating ~ fixations", "--model-picture", "model.png"]
+    asked = [str(tmp_path / word) if word == "model.png" else word for word in asked]
+    run = CliRunner().invoke(
+        command, [str(tmp_path / "m.csv"), "--out", str(tmp_path / "n.csv"), "--swaps", "199", *asked, "--json"],
+        catch_exceptions=False,
+    )  # fmt: skip
+    models = pd.read_csv(tmp_path / "n.models.csv").set_index("model")
+    own = models.loc["rating~fixation_ms"]
+    assert own["p"] < 0.03
+    assert models.loc["rating ~ fixations", "p"] > 0.05
+    assert own["p_holm"] == pytest.approx(2 * own["p"])
+    assert own["model_within"] == pytest.approx(1 / 400, rel=0.3)
+    assert json.loads(run.stdout)["models"][0]["p"] == own["p"]
+    assert (tmp_path / "model.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--model", "rating"], "ANSWER~MEASURE"),
+        (["--model", "rating~fixations@nose"], "there is no area 'nose'; there are whole"),
+        (["--model", "mood~fixations"], "lacks mood"),
+        (["--window", "0:500"], "holds measures already"),
+    ],
+    ids=["no measure", "no area", "no answer", "a window"],
+)
+def test_models_that_cannot_be(tmp_path: Path, asked: list[str], message: str) -> None:
+    join_sessions([session_measures(looks([("a.jpg", PLACES)]))]).to_csv(tmp_path / "m.csv", index=False)
+    run = CliRunner().invoke(command, [str(tmp_path / "m.csv"), "--out", str(tmp_path / "n.csv"), *asked])
+    assert message in str(run.exception)

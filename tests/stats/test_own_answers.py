@@ -1,0 +1,115 @@
+"""Own measure against own answer: what is planted is seen, levels and slopes that differ are not taken for it."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gazekit.stats.own_answers as room
+from gazekit.core.errors import InputError
+from gazekit.stats.own_answers import answer_on_measure, centre, mixed_model, own_pairs, person_slopes, swap_test
+from gazekit.stats.own_answers_picture import draw_own_answers
+from tests.fixtures.answered_looks import AnsweredLooks
+from tests.needs import need
+
+
+def test_the_example_runs() -> None:
+    result = doctest.testmod(room)
+    assert (result.attempted > 3, result.failed) == (True, 0)
+
+
+def test_a_planted_effect_is_found(rng: np.random.Generator) -> None:
+    study = AnsweredLooks(20, 20, slope=0.6, people_differ=0.2, pictures_differ=0.1, missing=0.2).draw(rng)
+    found = answer_on_measure(study, "answer", "measure", swaps=999, fit=False)
+    assert found.p < 0.01
+    assert 0 < found.low < 0.5 < found.high  # answers end at 1 and 10
+    assert 0.1 < found.correlation < 0.6
+    assert "own against own" in str(found)
+
+
+def test_levels_of_people_and_pictures_are_no_effect(rng: np.random.Generator) -> None:
+    """Who looks long rates high, and what is looked at long is rated high; within both there is nothing."""
+    person, picture = (k.ravel() for k in np.indices((15, 15)))
+    level = 3 * rng.normal(size=15)[person] + 3 * rng.normal(size=15)[picture]
+    noise = rng.normal(size=(2, 225))
+    study = pd.DataFrame({"participant": person, "image": picture, "x": level + noise[0], "y": level + noise[1]})
+    assert np.corrcoef(study["x"], study["y"])[0, 1] > 0.9
+    found = answer_on_measure(study, "y", "x", swaps=199, fit=False)
+    assert found.p > 0.05
+    assert abs(found.correlation) < 0.2
+
+
+def test_nulls_whose_slopes_differ_are_rarely_claimed() -> None:
+    """A small form of the benchmark: 250 studies without an effect, in which slopes differ in both ways."""
+    rng = np.random.default_rng(5)
+    null = AnsweredLooks(10, 12, people_differ=0.3, pictures_differ=0.6, missing=0.2)
+    p = [swap_test(centre(own_pairs(null.draw(rng), "answer", "measure")), swaps=99, seed=k) for k in range(250)]
+    claimed = np.array(p) <= 0.05
+    assert claimed.all(axis=1).mean() <= 0.07
+    assert claimed[:, 0].mean() > 0.07, "errors by people alone are too sure where pictures' slopes differ"
+
+
+def test_the_centred_columns_are_residuals_of_least_squares(rng: np.random.Generator) -> None:
+    data = own_pairs(AnsweredLooks(7, 9, missing=0.3).draw(rng), "answer", "measure")
+    centred = centre(data)
+    design = np.hstack([np.eye(centred.people)[centred.person], np.eye(centred.pictures)[centred.picture]])
+    answer = data.sort_values("picture", kind="stable")["answer"].to_numpy(float)
+    rest = answer - design @ np.linalg.lstsq(design, answer, rcond=None)[0]
+    np.testing.assert_allclose(centred.answer, rest, atol=1e-8)
+
+
+def test_the_mixed_model_is_that_of_statsmodels_formula(rng: np.random.Generator) -> None:
+    try:
+        import statsmodels.formula.api as formula
+    except ImportError:
+        formula = None
+    need(formula, "statsmodels")
+    data = own_pairs(AnsweredLooks(15, 12, slope=0.5, people_differ=0.5).draw(rng), "answer", "measure")
+    model = mixed_model(data)
+    assert model is not None
+    assert model["converged"] == 1
+    data = data.sort_values("picture", kind="stable").assign(within=centre(data).measure, one=1)
+    data["p"], data["q"] = (data.groupby(n)["measure"].transform("mean") for n in ("person", "picture"))
+    parts = {"person": "0+C(person)", "slope": "0+C(person):within", "picture": "0+C(picture)"}
+    other = formula.mixedlm("answer ~ within + p + q", data, groups="one", vc_formula=parts).fit(method="lbfgs")
+    assert model["within"] == pytest.approx(other.params["within"], rel=1e-3)
+    assert model["within_se"] == pytest.approx(other.bse["within"], rel=0.02)
+    assert model["person_level"] == pytest.approx(other.params["p"], rel=1e-2)
+    assert model["slope_var"] == pytest.approx(other.params["slope Var"] * other.scale, rel=0.1)
+    assert model["residual_var"] == pytest.approx(other.scale, rel=0.02)
+
+
+def test_the_picture(rng: np.random.Generator, tmp_path: Path) -> None:
+    study = AnsweredLooks(6, 6, slope=1).draw(rng)
+    found = answer_on_measure(study, "answer", "measure", swaps=99, fit=False)
+    centred = centre(own_pairs(study, "answer", "measure"))
+    assert np.isfinite(person_slopes(centred)).all()
+    assert draw_own_answers([(found, centred)], tmp_path / "m.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="answer"), "lacks answer"),
+        (lambda t: t.assign(answer="blue"), "holds 'blue', which is no number"),
+        (lambda t: pd.concat([t, t]), "has two rows for"),
+        (lambda t: t[t["participant"] < "P03"], "3 people and 5 pictures"),
+        (lambda t: t.assign(measure=t["image"].str[:2].astype(float)), "does not vary within people and pictures"),
+    ],
+    ids=["no column", "words", "twice", "few", "constant"],
+)
+def test_what_cannot_be_tested(change: object, message: str, rng: np.random.Generator) -> None:
+    study = AnsweredLooks(5, 5).draw(rng)
+    with pytest.raises(InputError, match=message):
+        answer_on_measure(change(study), "answer", "measure", fit=False)  # type: ignore[operator]
+
+
+def test_rows_of_people_who_have_one_are_left_out(rng: np.random.Generator) -> None:
+    study = AnsweredLooks(5, 5).draw(rng)
+    alone = pd.DataFrame({"participant": ["P99"], "image": ["00.jpg"], "measure": [1.0], "answer": [5.0]})
+    found = answer_on_measure(pd.concat([study, alone]), "answer", "measure", swaps=99, fit=False)
+    assert (found.rows, found.left_out, found.people) == (25, 1, 5)
