@@ -17,6 +17,7 @@ from gazekit.dataset.spec import DatasetSection
 from gazekit.events.settings import FixationSection, QualitySection
 from gazekit.formats.settings import BidsSection
 from survey.config import SurveySection
+from survey.languages import survey_faults
 
 if TYPE_CHECKING:
     from gazekit.dataset.inputs import Inputs
@@ -63,8 +64,8 @@ def check_study(study: Study) -> None:
     from gazekit.events.detectors import complete
 
     folder = study.file.parent / study.study.messages if study.study.messages else None
-    needed = ["session"] + (["survey"] if study.survey else [])
-    faults = [*language_faults(study.study.languages, needed, folder), *session_faults(study)]
+    faults = [*language_faults(study.study.languages, ["session"], folder), *session_faults(study)]
+    faults += survey_faults(study.survey, study.study, folder) if study.survey else []
     try:
         complete(study.fixations.detector, study.fixations.parameters)
     except GazekitError as error:

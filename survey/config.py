@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
-from gazekit.core.config import Section, read_toml, validated
-
-CONSENT = (
-    "You will be shown pictures and asked how beautiful you find each of them. Taking part is voluntary: you may "
-    "stop at any time, and you may download or delete what you gave.\n\n"
-    "We keep your ratings and whether you changed them; when you came, and the time that each picture took to load "
-    "and you to answer; the size of your window and of the picture in it; whether you used keys, mouse, pen or "
-    "finger, and how often you left the page; your answers to questions at the end. If a platform such as Prolific "
-    "sent you, we keep its numbers for you and your visit, apart from your ratings and only to pay you; these and "
-    "your completion code stay when you delete the rest. We do not keep your name or your network address."
-)
-INSTRUCTIONS = (
-    "Look at each picture, then choose a number. There is no right answer: your own impression counts. Use the whole "
-    "scale. You may use the mouse, your finger or the digit keys (0 means 10) and Enter."
-)
+from gazekit.core.config import LanguageCode, Section, read_toml, validated
+from gazekit.core.messages import Text
 
 
 class Question(Section):
     """``[[survey.questions]]``: something asked at the end."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    text: str = Field(min_length=1)
+    text: Text
     kind: Literal["choice", "number", "text"] = "text"
-    choices: list[str] = []
+    choices: list[Text] = []
     required: bool = False
     minimum: float = 0.0  # of a number
     maximum: float | None = None
+
+    @property
+    def values(self) -> list[str]:
+        """Return what is stored for each choice, whatever the language: its text in the first one given."""
+        return [choice if isinstance(choice, str) else next(iter(choice.values())) for choice in self.choices]
 
     @model_validator(mode="after")
     def _choices_fit(self) -> Question:
@@ -46,8 +38,8 @@ class Scale(Section):
     """``[[survey.scales]]``: a question that is asked of every picture, where there are several."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
-    question: str = Field(min_length=1)
-    anchors: dict[int, str] = {}  # words under scores; words under all of them make labelled categories
+    question: Text
+    anchors: dict[int, Text] = {}  # words under scores; words under all of them make labelled categories
     slider: bool = False  # without a start value
 
     @field_validator("anchors", mode="before")
@@ -71,26 +63,47 @@ class Codes(Section):
     screened_out: str = ""
 
 
+Address = Annotated[str, StringConstraints(pattern=r"^[^@\s,<>]+@[^@\s,<>]+$")]
+
+
+class Mail(Section):
+    """``[survey.mail]``: who is written to when every picture has its ratings, and by which server.
+
+    The password, where the server wants one, is in the environment: GAZEKIT_SMTP_PASSWORD.
+    """
+
+    to: list[Address] = Field(min_length=1)
+    sender: Address | Literal[""] = ""  # else the first of those who are written to
+    host: str = "localhost"
+    port: int = Field(default=25, ge=1, le=65535)
+    starttls: bool = False
+    user: str = ""
+
+
 Rule = Literal[
     "attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates", "repeats", "gold"
 ]
 
 
+Words = Text | Literal[""]
 Task = Literal["rate", "pairs", "best-worst"]
 
 
 class SurveySection(Section):
-    """``[survey]``: what is asked of whom, and how often."""
+    """``[survey]``: what is asked of whom, and how often.
 
-    title: str = "How beautiful are these pictures?"
-    question: str = "How beautiful is this picture?"
+    Texts that are left empty are the program's, in each of its languages (`gazekit.core.messages`).
+    """
+
+    title: Words = ""
+    question: Words = ""
     scale: int = Field(default=10, ge=2, le=100)
-    anchors: dict[int, str] = {}
+    anchors: dict[int, Text] = {}
     scales: list[Scale] = []  # several questions of every picture, in the place of question and anchors
     task: Task = "rate"  # or pictures are compared: two (the better one) or set_size (the best and the worst one)
     set_size: int = Field(default=4, ge=3, le=9)  # of best-worst
-    best: str = "Which is the best?"  # the two questions of best-worst
-    worst: str = "Which is the worst?"
+    best: Words = ""  # the two questions of best-worst
+    worst: Words = ""
     pairing: Literal["active", "random"] = "active"  # active: with pictures that are about as good, so far
     raters_per_picture: PositiveInt = 10
     stop_width: float | None = Field(default=None, gt=0)  # points: a picture whose interval is narrower has enough
@@ -98,15 +111,16 @@ class SurveySection(Section):
     pictures_per_rater: PositiveInt = 50
     practice: int = Field(default=2, ge=0, le=20)
     practice_folder: Path | None = None  # pictures for practice only; else some of the study's, which are not rated
+    mail: Mail | None = None  # who is written to when every picture has its ratings
     webhook: str = ""  # address that is told when every picture has its ratings
     repeats: int = Field(default=3, ge=0)
     attention_checks: int = Field(default=2, ge=0)
     exposure_ms: int | None = Field(default=None, ge=20, le=60_000)  # how long a picture is shown; else all the time
     fixation_ms: int = Field(default=500, ge=0, le=10_000)  # a cross before a timed picture; a mask follows it
     hold_minutes: float = Field(default=15.0, gt=0)
-    consent: str = CONSENT
+    consent: Words = ""
     consent_version: str = Field(default="1", min_length=1, max_length=30)
-    instructions: str = INSTRUCTIONS
+    instructions: Words = ""
     contact: str = ""
     questions: list[Question] = []
     completion_code: str = ""
@@ -126,7 +140,7 @@ class SurveySection(Section):
     @property
     def asked(self) -> list[Scale]:
         """Return the questions that are asked of every picture; the first is the one that is monitored."""
-        return self.scales or [Scale(name="score", question=self.question, anchors=self.anchors)]
+        return self.scales or [Scale.model_construct(name="score", question=self.question, anchors=self.anchors)]
 
     @property
     def together(self) -> int:
@@ -174,6 +188,8 @@ class StudyName(Section):
 
     name: str = Field(min_length=1)
     seed: int = 0
+    languages: list[LanguageCode] = Field(default=["en"], min_length=1)
+    messages: Path | None = None
 
 
 class PicturePlace(Section):

@@ -38,6 +38,7 @@ def join(
     rng: random.Random | None = None,
     prefix: str = "r",
     to_the_end: bool = False,
+    language: str | None = None,
     now: float | None = None,
 ) -> str:
     """Add a rater who has consented, and return the token that opens this rater's pages and nobody else's.
@@ -62,6 +63,7 @@ def join(
             consent_version=section.consent_version,
             consent_at=now,
             seen_at=now,
+            language=language,
             plan=make_plan(section, rng or random.Random()),
         )
     ).inserted_primary_key

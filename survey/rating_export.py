@@ -139,10 +139,12 @@ def export_choices(store: Store, *, practice: bool = False) -> pd.DataFrame:
 def export_raters(store: Store) -> pd.DataFrame:
     """Read a row a rater: pseudonym, consent, progress, times; nothing that says who it is."""
     columns = [rater.c.name, rater.c.consent_version, rater.c.consent_at, rater.c.seen_at, rater.c.finished_at]
+    columns += [rater.c.deleted_at, rater.c.place, rater.c.plan, rater.c.language]
     with store.read() as connection:
-        rows = connection.execute(select(*columns, rater.c.deleted_at, rater.c.place, rater.c.plan)).all()
-    table = pd.DataFrame([tuple(r)[:-1] for r in rows], columns=[*_RATER[:-1]])
+        rows = connection.execute(select(*columns)).all()
+    table = pd.DataFrame([tuple(r)[:-2] for r in rows], columns=[*_RATER[:-2]])
     table["planned"] = [len(row.plan) for row in rows]
+    table["language"] = [row.language or "" for row in rows]
     for name in ("consent_at", "seen_at", "finished_at", "deleted_at"):
         table[name] = _moments(table[name])
     return table
@@ -178,19 +180,45 @@ def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
         .join(image, image.c.id == slot.c.image_id)
         .where(slot.c.rater_id == person.id)
     )
+    sets = connection.execute(
+        select(compared.c.slot_id, compared.c.position, image.c.name, compared.c.picked)
+        .join(slot, slot.c.id == compared.c.slot_id)
+        .join(image, image.c.id == compared.c.image_id)
+        .where(slot.c.rater_id == person.id, slot.c.state.in_(STORED))
+        .order_by(compared.c.slot_id, compared.c.position)
+    )
+    comparisons: dict[int, dict[str, Any]] = {}
+    for row in sets:
+        one = comparisons.setdefault(row.slot_id, {"pictures": [], "best": "", "worst": ""})
+        one["pictures"].append(row.name)
+        if row.picked:
+            one[row.picked] = row.name
+    single = [row for row in ratings if row[1] is not None or row[3] == "C"]
     return {
         "name": person.name,
         "consent": {"version": person.consent_version, "time": person.consent_at},
         "last_seen": person.seen_at,
         "finished": person.finished_at,
         "platform": {k: v for k, v in ids.items() if k != "rater_id"} if ids else None,
-        "ratings": [dict(zip(RATING_COLUMNS[1:], tuple(row)[1:], strict=True)) for row in ratings],
+        "language": person.language,
+        "ratings": [dict(zip(RATING_COLUMNS[1:], tuple(row)[1:], strict=True)) for row in single],
+        "comparisons": list(comparisons.values()),
         "other_scales": [dict(row) for row in others.mappings()],
         "answers": {row.question: row.value for row in answers},
     }
 
 
-_RATER = ("rater", "consent_version", "consent_at", "seen_at", "finished_at", "deleted_at", "shown", "planned")
+_RATER = (
+    "rater",
+    "consent_version",
+    "consent_at",
+    "seen_at",
+    "finished_at",
+    "deleted_at",
+    "shown",
+    "planned",
+    "language",
+)
 
 
 def _moments(seconds: pd.Series[Any]) -> pd.Series[Any]:

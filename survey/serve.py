@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import select as polling
@@ -12,17 +11,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from urllib.request import Request, urlopen
 
-from sqlalchemy import select
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from gazekit.core.errors import ConfigError
-from survey.assignment import record
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
 from survey.live_quality import leave_out
-from survey.schema import event, image
+from survey.notices import tell_when_full
 
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 
@@ -93,7 +89,7 @@ def serve(
             ident=None,
         )
         over = threading.Event()
-        keeper = threading.Thread(target=_look_after, args=(store, study.survey, over), daemon=True)
+        keeper = threading.Thread(target=_look_after, args=(store, study.survey, study.study.name, over), daemon=True)
         keeper.start()
         with contextlib.suppress(ValueError):  # not in the main thread: then somebody else ends the process
             signal.signal(signal.SIGTERM, _end)
@@ -109,7 +105,7 @@ def _end(_signal: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def _look_after(store: Store, section: SurveySection, over: threading.Event) -> None:
+def _look_after(store: Store, section: SurveySection, name: str, over: threading.Event) -> None:
     """Sync every second, judge the raters every 20 s, move the log into the database every minute."""
     second = 0
     while not over.wait(1.0):
@@ -122,23 +118,5 @@ def _look_after(store: Store, section: SurveySection, over: threading.Event) -> 
                 store.checkpoint()
             if second % 20 == 0 and section.exclude_by:
                 leave_out(store, section)
-            if second % 20 == 10 and section.webhook:
-                tell_when_full(store, section)
-
-
-def tell_when_full(store: Store, section: SurveySection) -> bool:
-    """Tell the study's webhook, once, that every picture has its ratings; return whether it was told now."""
-    with store.read() as connection:
-        is_open = (
-            connection.execute(select(image.c.id).where(image.c.done < image.c.target).limit(1)).first() is not None
-        )
-        told = connection.execute(select(event.c.id).where(event.c.kind == "full").limit(1)).first() is not None
-    if is_open or told:
-        return False
-    body = json.dumps({"event": "full", "title": section.title}).encode()
-    request = Request(section.webhook, body, {"Content-Type": "application/json"}, method="POST")
-    with urlopen(request, timeout=10):  # an OSError is tried again at the next turn
-        pass
-    with store.write() as connection:
-        record(connection, "full")
-    return True
+            if second % 20 == 10 and (section.webhook or section.mail):
+                tell_when_full(store, section, name)

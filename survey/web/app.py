@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import secrets
 from pathlib import Path
@@ -19,24 +20,15 @@ from gazekit.core.errors import ConfigError
 from gazekit.core.files import sha256
 from survey.config import PicturePlace, SurveyStudy
 from survey.database import Store, remembered
+from survey.languages import Spoken, spoken, survey_faults
 from survey.operations import remember_study
 from survey.picture_files import picture_files
 from survey.schema import image
 from survey.web import operator_pages, participant_pages, security
-from survey.web.app_state import AppState
+from survey.web.app_state import AppState, app_state
 from survey.web.limits import Limiter
 
 SHORTEST_PASSWORD = 10
-MESSAGES = {
-    400: "Something in this request was not as expected. Please go back to the survey and try again.",
-    403: "This page is not for you.",
-    404: "There is no such page.",
-    405: "This page cannot be used in this way.",
-    413: "That was too much text.",
-    429: "That was a little fast. Please wait a minute and try again.",
-    500: "Something went wrong on our side. Your ratings so far are kept; please try again.",
-    503: "The survey cannot store anything at the moment. Your ratings so far are kept; please try again in a minute.",
-}
 
 
 def create_app(
@@ -79,7 +71,12 @@ def create_app(
         )
     app = Flask(__name__)
     app.config.update(_settings(store.secret(Path(base)), https))
-    study = _agree_with_earlier(study, store)
+    folder = Path(base) / study.study.messages if study.study.messages else None
+    faults = survey_faults(study.survey, study.study, folder)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    languages = {name: spoken(study.survey, name, folder) for name in study.study.languages}
+    languages = _agree_with_earlier(study, store, languages)
     pictures = _register(study, base, store)
     app.extensions["survey"] = AppState(
         study=study,
@@ -89,6 +86,7 @@ def create_app(
         public_url=public_url.rstrip("/"),
         limiter=Limiter(),
         salt=secrets.token_bytes(32),
+        languages=languages,
     )
     CSRFProtect(app)
     app.before_request(security.refuse_other_hosts)
@@ -100,7 +98,7 @@ def create_app(
         app.register_error_handler(away, lambda _: _page(503))
     app.register_blueprint(participant_pages.pages)
     app.register_blueprint(operator_pages.pages)
-    app.context_processor(lambda: {"survey": study.survey, "study": study.study})
+    app.context_processor(lambda: _words(study))
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     return app
@@ -123,27 +121,43 @@ def _settings(secret: str, https: bool) -> dict[str, object]:
     }
 
 
-def _agree_with_earlier(study: SurveyStudy, store: Store) -> SurveyStudy:
+def _words(study: SurveyStudy) -> dict[str, object]:
+    """Give every page its texts."""
+    here = app_state()
+    said = here.spoken()
+    names = {name: one.texts for name, one in here.languages.items()}
+    return {"survey": said.section, "study": study.study, "t": said.texts, "languages": names}
+
+
+def _agree_with_earlier(study: SurveyStudy, store: Store, languages: dict[str, Spoken]) -> dict[str, Spoken]:
     """Keep the consent's text by version, the scale and the question; refuse to mix two studies in one database.
 
     Where the study file gives no text of its own, the text that raters agreed to stays.
     """
-    section = study.survey
+    section, first = study.survey, languages[study.study.languages[0]].section
     facts = {
         "name": study.study.name,
-        "question": section.question,
-        "anchors": json.dumps({str(score): words for score, words in sorted(section.anchors.items())}),
-        "scales": json.dumps([scale.model_dump(mode="json") for scale in section.scales]) if section.scales else "",
+        "question": str(first.question),
+        "anchors": json.dumps({str(score): words for score, words in sorted(first.anchors.items())}),
+        "scales": json.dumps([scale.model_dump(mode="json") for scale in first.scales]) if first.scales else "",
     }
+    if section.task != "rate":
+        facts["task"] = section.task
+    consent = {}
     with store.write() as connection:
-        consent = remembered(connection, f"consent {section.consent_version}", section.consent)
+        for name, said in languages.items():
+            version = section.consent_version
+            if name != study.study.languages[0]:
+                version = hashlib.sha256(f"{name} {version}".encode()).hexdigest()[:24]
+            key = f"consent {version}"
+            consent[name] = remembered(connection, key, str(said.section.consent))
         scale = remembered(connection, "scale", str(section.scale))
         differences = remember_study(connection, facts)
     if scale != str(section.scale):
         raise ConfigError(
             f"this database has ratings on 1 to {scale}, the study says 1 to {section.scale}; start with a new database"
         )
-    if consent != section.consent and "consent" in section.model_fields_set:
+    if section.consent and any(consent[name] != said.section.consent for name, said in languages.items()):
         raise ConfigError(
             f"the consent's text is not the one that raters agreed to as version {section.consent_version!r}; give the "
             f"new text a new consent_version"
@@ -153,7 +167,10 @@ def _agree_with_earlier(study: SurveyStudy, store: Store) -> SurveyStudy:
             f"this database belongs to another study ({'; '.join(differences)}); start with a new database, or put the "
             f"study file back as it was"
         )
-    return study.model_copy(update={"survey": section.model_copy(update={"consent": consent})})
+    return {
+        name: Spoken(said.texts, said.section.model_copy(update={"consent": consent[name]}))
+        for name, said in languages.items()
+    }
 
 
 def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, Path]:
@@ -194,8 +211,10 @@ def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, P
 
 
 def _problem(error: HTTPException) -> tuple[str, int]:
-    return _page(error.code or 500, error.name)
+    return _page(error.code or 500)
 
 
-def _page(code: int, name: str = "") -> tuple[str, int]:
-    return render_template("problem.html", code=code, message=MESSAGES.get(code, name)), code
+def _page(code: int) -> tuple[str, int]:
+    texts = app_state().spoken().texts
+    key = f"survey.problem_{code}" if f"survey.problem_{code}" in texts.texts else "survey.problem_other"
+    return render_template("problem.html", code=code, message=texts(key)), code

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from flask import current_app
+from flask import current_app, request, session
 
+from gazekit.core.messages import catalogue
 from survey.config import SurveyStudy
 from survey.database import Store
+from survey.languages import Spoken, chosen_language
 from survey.live_quality import judge
 from survey.web.limits import Limiter
 
@@ -32,11 +34,22 @@ class AppState:
     public_url: str
     limiter: Limiter
     salt: bytes
+    languages: Mapping[str, Spoken]  # the first is that of who asks for no other
     started: float = field(default_factory=time.time)
     served: set[tuple[int, int]] = field(default_factory=set)  # slots and positions whose picture was asked for
     _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)
     _operators: dict[str, float] = field(default_factory=dict)  # sessions and when they end, on a clock without steps
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def spoken(self) -> Spoken:
+        """Return the survey in the language of the request: chosen, else the browser's; the operator reads English."""
+        names = list(self.languages)
+        if request.blueprint == "operator":
+            return Spoken(catalogue("en"), self.languages[names[0]].section)
+        language = str(session.get("language"))
+        if language not in self.languages:
+            language = chosen_language(request.headers.get("Accept-Language", ""), names)
+        return self.languages[language]
 
     def findings(self) -> pd.DataFrame:
         """Screen the raters so far, at most once in `SECONDS_JUDGED`."""
@@ -47,19 +60,19 @@ class AppState:
 
     def log_in(self) -> str:
         """Begin a session of the operator, and return its id; it ends with the process at the latest."""
-        session = secrets.token_urlsafe(24)
+        ticket = secrets.token_urlsafe(24)
         with self._lock:
-            self._operators[session] = time.monotonic() + 3600 * OPERATOR_HOURS
-        return session
+            self._operators[ticket] = time.monotonic() + 3600 * OPERATOR_HOURS
+        return ticket
 
-    def log_out(self, session: str) -> None:
+    def log_out(self, ticket: str) -> None:
         """End a session of the operator, wherever its cookie has got to."""
         with self._lock:
-            self._operators.pop(session, None)
+            self._operators.pop(ticket, None)
 
-    def is_operator(self, session: str) -> bool:
+    def is_operator(self, ticket: str) -> bool:
         """Say whether a session of the operator is still good."""
-        return self._operators.get(session, 0.0) > time.monotonic()
+        return self._operators.get(ticket, 0.0) > time.monotonic()
 
 
 def app_state() -> AppState:

@@ -47,6 +47,8 @@ PLATFORMS = {  # the names of the parameters that each platform puts into its li
 def welcome() -> Page:
     """Ask for consent; a rater who has given it goes on."""
     _remember_platform()
+    if request.args.get("lang") in app_state().languages:
+        session["language"] = request.args["lang"]
     with app_state().store.read() as connection:
         person = _person(connection)
         if opening(connection) != "open":
@@ -86,7 +88,8 @@ def consent() -> Page:
             if token is None:
                 return render_template("joined.html", finished=earlier.finished_at is not None), 409
         else:
-            token = people.join(connection, here.study.survey, ids, to_the_end=True)
+            said = here.spoken().texts.lang
+            token = people.join(connection, here.study.survey, ids, to_the_end=True, language=said)
     session.pop("platform", None)
     session["token"] = token
     session.permanent = True
@@ -105,6 +108,8 @@ def resume(token: str) -> Page:
             return render_template("resume.html", person=person, other="token" in session)
         session["token"] = token
         session.permanent = True
+        if person.language in app_state().languages:
+            session["language"] = person.language
     return _to(_stage(person))
 
 
@@ -139,7 +144,7 @@ def rated() -> Page:
     worst = number(request.form.get("worst"), 1, section.answers)
     slot_id = number(request.form.get("slot"), 1, 2**31 - 1)
     if score is None:
-        return _rating_page("Please choose a number first.")
+        return _rating_page("choose_first")
     if slot_id is None:
         return _to("rate")
     with here.store.write() as connection:
@@ -161,10 +166,10 @@ def rated() -> Page:
             if after is not None:
                 advance(connection, after, section)
     if unseen:
-        return _rating_page("Please wait until you see the picture, then choose again.")
+        return _rating_page("wait_for_picture")
     if missing and worst == score:
-        return _rating_page("The best and the worst picture cannot be the same.")
-    return _rating_page("Please answer every question.") if missing else _to("rate")
+        return _rating_page("not_the_same")
+    return _rating_page("answer_all") if missing else _to("rate")
 
 
 @pages.post("/undo")
@@ -219,11 +224,13 @@ def questions() -> Page:
             return _to("welcome")
         if _stage(person) != "questions":
             return _to(_stage(person))
+        asked = here.study.survey.questions
+        values = {question.name: question.values for question in asked}
         if request.method == "GET":
-            return render_template("questions.html", given={}, faults={})
-        answers, faults = read_answers(here.study.survey.questions, request.form)
+            return render_template("questions.html", given={}, faults={}, values=values)
+        answers, faults = read_answers(asked, request.form, here.spoken().texts)
         if faults:
-            return render_template("questions.html", given=answers, faults=faults), 400
+            return render_template("questions.html", given=answers, faults=faults, values=values), 400
         store_answers(connection, person.id, answers)
         finish(connection, person)
     return _to("end")
@@ -303,7 +310,7 @@ def _rating_page(fault: str = "") -> Page:
         slot=held[0],
         pictures=_addresses(held[0]),
         ahead=[address.split("?")[0] for address in _addresses(held[1])] if len(held) > 1 else [],
-        fault=fault,
+        fault=here.spoken().texts(f"survey.{fault}") if fault else "",
         shown=stamp(held[0].id, time.time()),
         may_undo=may_undo,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, delete, insert
 
+from gazekit.core.messages import Catalogue
 from survey.config import Question
 from survey.schema import answer
 from survey.web.security import clean
@@ -14,10 +15,12 @@ from survey.web.security import clean
 LONGEST = 2000
 
 
-def read_answers(questions: Sequence[Question], form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Read the answers in a form, and what is wrong with them, both by the question's name."""
+def read_answers(
+    questions: Sequence[Question], form: Mapping[str, str], texts: Catalogue
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Read the answers in a form, and what is wrong with them in the page's language, both by the question's name."""
     given = {question.name: clean(form.get(f"q_{question.name}"), LONGEST) for question in questions}
-    faults = {question.name: fault for question in questions if (fault := _fault(question, given[question.name]))}
+    faults = {q.name: fault for q in questions if (fault := _fault(q, given[q.name], texts))}
     return given, faults
 
 
@@ -29,19 +32,21 @@ def store_answers(connection: Connection, rater_id: int, given: Mapping[str, str
         connection.execute(insert(answer), rows)
 
 
-def _fault(question: Question, value: str) -> str:
+def _fault(question: Question, value: str, texts: Catalogue) -> str:
     if not value:
-        return "Please answer this question." if question.required else ""
-    if question.kind == "choice" and value not in question.choices:
-        return "Please choose one of the answers."
+        return texts("survey.answer_this") if question.required else ""
+    if question.kind == "choice" and value not in question.values:
+        return texts("survey.choose_one")
     if question.kind == "number":
         try:
-            answer_value = float(value)
+            number = float(value)
         except ValueError:
-            return "Please give a number."
-        if not math.isfinite(answer_value):
-            return "Please give a number."
-        if answer_value < question.minimum or answer_value > (question.maximum or math.inf):
-            most = "" if question.maximum is None else f" and at most {question.maximum:g}"
-            return f"Please give a number of at least {question.minimum:g}{most}."
+            return texts("survey.give_number")
+        if not math.isfinite(number):
+            return texts("survey.give_number")
+        if number < question.minimum or number > (question.maximum or math.inf):
+            low = f"{question.minimum:g}"
+            if question.maximum is None:
+                return texts("survey.number_least", low=low)
+            return texts("survey.number_between", low=low, high=f"{question.maximum:g}")
     return ""

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from scipy import stats
 from sqlalchemy import select
 
 from survey.assignment import raters_needed
 from survey.config import SurveySection, read_study
 from survey.database import open_store
+from survey.notices import tell_when_full
 from survey.operations import exclude
 from survey.rating_export import export_ratings
 from survey.schema import image, slot
-from survey.serve import tell_when_full
 from survey.stopping import CONFIDENCE, width
 from survey.web import create_app
 from tests.fixtures.survey import (
@@ -145,6 +149,50 @@ def test_practice_has_pictures_of_its_own_and_progress_counts_what_will_come(tmp
     store.close()
 
 
+class Inbox:
+    """What a mail server was given."""
+
+    def __init__(self) -> None:
+        self.letters: list[Any] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.letters.append(envelope)
+        return "250 OK"
+
+
+def test_mail_is_sent_once_and_again_where_the_server_was_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = Inbox()
+    accepted = AuthResult(success=True)
+
+    def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, login: Any) -> AuthResult:
+        return accepted if login.password == b"secret" else AuthResult(success=False, handled=False)
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    post = Controller(inbox, hostname="127.0.0.1", port=port, authenticator=check, auth_require_tls=False)
+    post.start()
+    mail = {"to": ["lab@example.org", "boss@example.org"], "host": "127.0.0.1", "port": port, "user": "lab"}
+    settings = section(raters_per_picture=1, mail=mail)
+    store = open_store(tmp_path / "s.db", durable=False)
+    store.add_images(["p"], 1)
+    assert tell_when_full(store, settings, "reef") == []
+    assert rate(store, newcomer(store, settings), settings)
+    monkeypatch.setenv("GAZEKIT_SMTP_PASSWORD", "wrong")
+    with pytest.raises(OSError, match=r"5\.7\.8"):
+        tell_when_full(store, settings, "reef")
+    monkeypatch.setenv("GAZEKIT_SMTP_PASSWORD", "secret")
+    assert tell_when_full(store, settings, "reef\nBcc: x@y.org") == ["mail"]
+    assert tell_when_full(store, settings, "reef") == []
+    post.stop()
+    store.close()
+    (letter,) = inbox.letters
+    assert letter.rcpt_tos == ["lab@example.org", "boss@example.org"]
+    assert b"Subject: reef Bcc: x@y.org: every picture has its ratings" in letter.content
+    with pytest.raises(ValueError, match="pattern"):
+        section(mail={"to": ["a@b.c, d@e.f"]})
+
+
 def test_a_webhook_is_told_once_when_everything_is_full(tmp_path: Path) -> None:
     told: list[dict[str, str]] = []
 
@@ -163,10 +211,10 @@ def test_a_webhook_is_told_once_when_everything_is_full(tmp_path: Path) -> None:
     store = open_store(tmp_path / "s.db", durable=False)
     settings = section(raters_per_picture=1, webhook=f"http://127.0.0.1:{server.server_port}/hook")
     store.add_images(["p"], 1)
-    assert not tell_when_full(store, settings)
+    assert not tell_when_full(store, settings, "reef")
     assert rate(store, newcomer(store, settings), settings)
-    assert tell_when_full(store, settings)
-    assert not tell_when_full(store, settings)
+    assert tell_when_full(store, settings, "reef") == ["webhook"]
+    assert not tell_when_full(store, settings, "reef")
     assert [message["event"] for message in told] == ["full"]
     store.close()
     server.shutdown()

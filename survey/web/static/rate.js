@@ -13,6 +13,7 @@
   const buttons = fieldsets.filter((fieldset) => fieldset.querySelector("input[type=radio]"));
   const scale = buttons.length ? buttons[0].querySelectorAll("input[type=radio]").length : 0;
   const values = form.elements;
+  const texts = JSON.parse(form.dataset.messages);
   const pauses = [1, 2, 4]; // seconds before a picture is asked for again
   let ready = false;
   let start = 0;
@@ -35,9 +36,9 @@
         const answer = await fetch(address, { method: "POST", body, redirect: "manual", credentials: "same-origin" });
         if (answer.status !== 429 && answer.status < 500) return answer;
         if (answer.headers.has("X-Survey-Not-Open")) return answer;
-        say("The survey is busy. Trying again ...");
+        say(texts.busy);
       } catch {
-        say("There is no connection. Your rating is kept here and sent again ...");
+        say(texts.no_connection);
       }
       await wait(2);
       await online();
@@ -77,7 +78,7 @@
         await image.decode();
         return true;
       } catch {
-        say("The picture has not arrived yet. Trying again ...");
+        say(texts.not_arrived);
       }
       if (k >= pauses.length) return false;
       await wait(pauses[k]);
@@ -89,7 +90,7 @@
   const show = async () => {
     const failed = (await Promise.all(pictures.map(decoded))).indexOf(false);
     if (failed >= 0) {
-      say("This picture cannot be shown. You will get another one.");
+      say(texts.cannot_be_shown);
       await send(form.dataset.failed, new URLSearchParams({ csrf_token: values.csrf_token.value, slot: values.slot.value, position: failed + 1 }));
       go();
       return;
@@ -134,7 +135,7 @@
   const toggle = (on) => {
     document.body.classList.toggle("large", on);
     enlarge.setAttribute("aria-pressed", String(on));
-    enlarge.textContent = on ? "Smaller" : "Enlarge";
+    enlarge.textContent = on ? texts.smaller : texts.enlarge;
   };
   if (enlarge) {
     enlarge.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
