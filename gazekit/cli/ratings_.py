@@ -22,7 +22,7 @@ def command(
     """Write what people in sessions (files or folders) answered of each picture, a row an answer.
 
     The columns are those of `gazekit survey export`: rater, image, score, attribute (what was asked), kind, time_ms
-    (from the picture's appearance to the answer); the participant is the rater. So `gazekit survey screen`,
+    (from the question's appearance to the answer); the participant is the rater. So `gazekit survey screen`,
     `reliability` and `aggregate --attribute NAME` read it.
 
     \b

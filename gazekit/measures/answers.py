@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,17 +18,21 @@ ANSWER_COLUMNS = (
     "attribute",  # what was asked
     "answer",  # as it is stored
     "score",  # the same as a number; NaN where it is words
-    "time_ms",  # from the picture's appearance to the answer; NaN where unknown
+    "time_ms",  # from the question's appearance to the answer; NaN where unknown
 )
 RATING = "rating"  # what the one scale of a study asks that gives it no name
-_TIMES = ("_ms", "_us")
+FACTS = ("block", "started_by", "ended_by")  # of a viewing, in a session's table of pictures: no answers
+_OTHERS = {*STIMULUS_COLUMNS, *FACTS, "presentation"}
+_PREFIX = "answer_"
+_AGAIN = re.compile(r" \(\d+\)$")  # a picture that is shown again on purpose, as the plan names it
 
 
 def answers_of(session: Session) -> pd.DataFrame:
     """Read what a person said of each picture: a row an answer, with `ANSWER_COLUMNS`; what was not answered has none.
 
-    Each column of the session's table of pictures that is not among `STIMULUS_COLUMNS` is an answer, and ``response``
-    too; ``NAME_ms`` is the time of NAME. The ledger has answers to pictures that an earlier part showed.
+    Each column of the session's table of pictures that is no fact of the viewing is an answer (``answer_NAME`` that
+    to NAME), and ``response`` too, that to one scale, which was there from the picture's end; a column that ends in
+    ``_ms`` is the time of another. The ledger has answers to pictures that an earlier part showed.
 
     Examples
     --------
@@ -59,43 +64,38 @@ def people_answers(session: Session) -> pd.DataFrame:
 
 def _of_pictures(session: Session) -> Iterator[tuple[Any, ...]]:
     stimuli = session.stimuli
-    extra = [name for name in stimuli if name not in STIMULUS_COLUMNS and not _is_time(name, stimuli)]
-    rated_us = _rated_us(session)
+    extra = [str(name) for name in stimuli if name not in _OTHERS]
+    extra = [name for name in extra if not (name.endswith("_ms") and name.removesuffix("_ms") in extra)]
+    attributes = {name: name.removeprefix(_PREFIX) for name in extra}
+    if RATING not in attributes.values():
+        attributes = {"response": RATING} | attributes
+    rated_us = {row.id: row.done_us for row in _answered(session, "rating")}
     for row in stimuli.to_dict("records"):
-        for name in ("response", *extra):
-            answer = _text(row[name])
-            if not answer:
-                continue
+        for name, attribute in attributes.items():
             time_ms = row.get(f"{name}_ms", np.nan)
             if name == "response":
-                time_ms = (rated_us.get(row["image"], np.nan) - row["onset_us"]) / 1000
-            yield row["image"], row["order"], RATING if name == "response" else name, answer, time_ms
-
-
-def _is_time(name: str, stimuli: pd.DataFrame) -> bool:
-    return any(name.endswith(end) and name.removesuffix(end) in stimuli for end in _TIMES)
-
-
-def _rated_us(session: Session) -> dict[str, int]:
-    ledger = session.streams.get("ledger")
-    if ledger is None:
-        return {}
-    rated = ledger[(ledger["kind"] == "rating") & (ledger["done_us"] > 0)]
-    return dict(zip(rated["id"], rated["done_us"], strict=True))
+                time_ms = (rated_us.get(row["image"], np.nan) - row["offset_us"]) / 1000
+            if answer := _as_text(row[name]):
+                yield row["image"], row["order"], attribute, answer, time_ms
 
 
 def _of_ledger(session: Session) -> Iterator[tuple[Any, ...]]:
+    shown = set(session.stimuli["image"])
+    for row in _answered(session, "rating", "answer "):
+        image = row.id if row.id in shown else _AGAIN.sub("", row.id)
+        if image not in shown:
+            yield image, -1, RATING if row.kind == "rating" else row.kind.removeprefix("answer "), row.answer, np.nan
+
+
+def _answered(session: Session, *kinds: str) -> list[Any]:
+    """Return the steps of a ledger that are answers, by what their kind begins with."""
     ledger = session.streams.get("ledger")
     if ledger is None:
-        return
-    shown = set(session.stimuli["image"])
-    rated = ledger[(ledger["kind"] == "rating") & (ledger["done_us"] >= 0) & ~ledger["id"].isin(shown)]
-    for row in rated.itertuples():
-        if row.answer:
-            yield row.id, -1, RATING, row.answer, np.nan
+        return []
+    return [r for r in ledger.itertuples() if r.kind.startswith(kinds) and r.done_us >= 0 and r.answer]
 
 
-def _text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """Return an answer as text, empty where there is none."""
     if isinstance(value, (bool, np.bool_)):
         return str(int(value))

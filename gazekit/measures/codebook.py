@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from gazekit.measures.answers import FACTS
 from gazekit.measures.viewing import KEYS
 
 _OF_KEYS = {
@@ -13,6 +14,9 @@ _OF_KEYS = {
     "area": ("", "area of interest; 'whole' is all of the picture"),
     "window": ("", "part of the viewing, by when fixations began; 'all' is all of it"),
     "order": ("count", "place of the picture in the session, from 0"),
+    "block": ("", "block of the study"),
+    "started_by": ("", "what brought the picture: time, gaze on the cross, or the limit of waiting for it"),
+    "ended_by": ("", "what ended it: time, key, mouse, touch, button or answer"),
 }
 _OF_MEASURES = {
     "viewing_ms": ("ms", "how long the picture was there, in the window; with the first N to the end of the Nth"),
@@ -54,7 +58,7 @@ def codebook(table: pd.DataFrame) -> pd.DataFrame:
         if name in known:
             unit, meaning = known[name]
         elif asked != name and asked in table:
-            unit, meaning = "ms", f"from the picture's appearance to the answer {asked}"
+            unit, meaning = "ms", f"from the question's appearance to the answer {asked}"
         else:
             unit, meaning = "answer", f"the person's answer: {name}"
         rows.append((name, unit, meaning, int(table[name].notna().sum())))
@@ -70,7 +74,7 @@ def one_value_a_row(table: pd.DataFrame) -> pd.DataFrame:
     >>> one_value_a_row(table).values.tolist()
     [['P1', 'a', 'fixations', 8.0, 'count']]
     """
-    keys = [name for name in (*KEYS, "order") if name in table]
+    keys = [name for name in (*KEYS, "order", *FACTS) if name in table]
     units = codebook(table).set_index("column")["unit"]
     values = table.melt(keys, var_name="measure", ignore_index=False).dropna(subset="value").sort_index(kind="stable")
     return values.assign(unit=values["measure"].map(units)).reset_index(drop=True)

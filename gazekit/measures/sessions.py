@@ -14,7 +14,7 @@ from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.sessions import TrialEvents, join_fixations, session_events
 from gazekit.events.settings import Cut
 from gazekit.gaze import EyeChoice
-from gazekit.measures.answers import answers_of
+from gazekit.measures.answers import FACTS, answers_of
 from gazekit.measures.pupil import pupil_of
 from gazekit.measures.viewing import KEYS, MEASURES, Look, MeasureOptions
 from gazekit.session.model import Session, Trial
@@ -45,7 +45,8 @@ def session_measures(
     Returns
     -------
     DataFrame
-        A row a picture shown and area: `KEYS` and ``order``, `MEASURES`, then the person's answers.
+        A row a picture shown and area: `KEYS` and ``order``, `MEASURES`, how the viewing began and ended where
+        the session says it, then the person's answers.
         `join_sessions` joins those of several sessions.
 
     Raises
@@ -72,6 +73,8 @@ def session_measures(
     table = table.reindex(columns=["image", "area", "window", "order", *MEASURES])
     table.insert(0, "participant", session.participant)
     table["started_utc"] = session.started_utc
+    facts = session.stimuli.set_index("order")
+    table = table.join(facts[[name for name in FACTS if name in facts]], on="order")
     answers = answers_of(session)
     shown = answers[answers["order"] >= 0]
     for name in dict.fromkeys(shown["attribute"]):
@@ -104,7 +107,7 @@ def join_sessions(tables: Iterable[pd.DataFrame], late: pd.DataFrame | None = No
 
 def answer_column(attribute: str) -> str:
     """Return the column of an answer; one that has the name of a measure gets a name of its own."""
-    return f"answer_{attribute}" if attribute in (*KEYS, *MEASURES, *_ORDER) else attribute
+    return f"answer_{attribute}" if attribute in (*KEYS, *MEASURES, *FACTS, *_ORDER) else attribute
 
 
 def _columns(given: pd.DataFrame, attribute: str) -> pd.DataFrame:

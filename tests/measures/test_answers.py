@@ -51,7 +51,7 @@ def several(participant: str = "P1") -> Session:
 
 def test_one_scale_and_its_time() -> None:
     given = answers_of(rated())
-    assert given[["image", "attribute", "score", "time_ms"]].values.tolist() == [["a.jpg", "rating", 7, 1700]]
+    assert given[["image", "attribute", "score", "time_ms"]].values.tolist() == [["a.jpg", "rating", 7, 1200]]
     assert people_answers(rated()).values.tolist() == [["P1", "lenses", "yes"]]
 
 
@@ -66,6 +66,29 @@ def test_every_column_that_is_no_fact_of_the_picture_is_an_answer() -> None:
     table = session_measures(several())
     assert table[["beauty", "beauty_ms", "expectation"]].fillna(-1).values.tolist() == [[7, 1200, 2], [3, 900, -1]]
     assert table["why"].fillna("none").tolist() == ["blue", "none"]
+
+
+def test_answers_of_a_protocol_have_names_and_facts_are_none() -> None:
+    """Columns as a session of several scales has them, and the second showing asked in the next part."""
+    columns = {
+        "presentation": [1, 1],
+        "block": ["sea", "sea"],
+        "ended_by": ["key", "time"],
+        "answer_beauty": ["7", ""],
+        "answer_beauty_ms": [1200.0, np.nan],
+        "answer_rating": ["4", "5"],
+        "answer_rating_ms": [900.0, 800.0],
+        "response": ["4", "5"],
+    }
+    session = looks(TRIALS, stimuli=columns, ledger=[(7, "answer beauty", "c.jpg (2)", "", 5, "9")])
+    given = answers_of(session)
+    assert given[["image", "order", "attribute", "score"]].values.tolist() == [
+        ["a.jpg", 0, "beauty", 7], ["a.jpg", 0, "rating", 4], ["b.jpg", 1, "rating", 5], ["c.jpg", -1, "beauty", 9],
+    ]  # fmt: skip
+    table = session_measures(session)
+    assert table["ended_by"].tolist() == ["key", "time"]
+    assert table["beauty_ms"].tolist()[0] == 1200
+    assert "presentation" not in table
 
 
 def test_ratings_are_read_by_the_survey(tmp_path: Path) -> None:
