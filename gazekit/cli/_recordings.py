@@ -52,13 +52,15 @@ def session_files(paths: Sequence[Path]) -> list[Path]:
 
 def makers_fixations(path: Path, screen: Mapping[str, float] | None = None) -> pd.DataFrame | None:
     """Read a file of fixations that another program found; None where it is another file."""
-    from gazekit.formats.fixation_tables import layout_of, read_makers_fixations
+    from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
 
     layout = layout_of(path) if path.is_file() and not path.name.endswith(SUFFIX) else None
     if layout is None:
         return None
-    table = read_makers_fixations(path, screen)
+    table, account = import_fixations(path, screen)
     click.echo(f"{path}: {len(table)} fixations, {layout.title}", err=True)
+    for line in account_lines(account):
+        click.echo(line, err=True)
     return table
 
 

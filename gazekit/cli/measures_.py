@@ -76,9 +76,9 @@ _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
 def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     """Measure each viewing: fixations, durations, scanpath, pupil and more, with the person's own answers.
 
-    INPUTS are sessions (files or folders), one table of fixations, or one table of measures. A row is a person, a
-    picture and an area; every picture that a session showed has its row. OUT.codebook.csv beside OUT says what each
-    column means, and its unit.
+    INPUTS are sessions (files or folders), one table of fixations, or one table of measures: gazekit's, or what
+    Pro Lab or Studio exported, which stays as it is. A row is a person, a picture and an area; every picture that a
+    session showed has its row. OUT.codebook.csv beside OUT says what each column means, and its unit.
 
     A model says whether a person's own measure goes with the person's own answer, beyond the levels of people and
     pictures: OUT.models.csv. Its p is of swaps of measures among the people of each picture, corrected after Holm for
@@ -94,12 +94,17 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
 
     from gazekit.core.files import provenance
     from gazekit.core.tables import read_table, write_table
+    from gazekit.formats.metrics import makers_units, wide_metrics
     from gazekit.measures import codebook, one_value_a_row, with_answers
     from gazekit.measures.drawing import draw_measures
     from gazekit.stats.multiple_comparisons import holm
 
     asked = _asked(options)
-    table, files = _measured(inputs, asked, options)
+    metrics = _makers_metrics(inputs, asked)
+    if metrics is not None:
+        table, files = wide_metrics(metrics), {"metrics": inputs[0]}
+    else:
+        table, files = _measured(inputs, asked, options)
     if options["answers"] is not None:
         table = with_answers(table, read_table(options["answers"], ["image"], "table of answers"))
         files["answers"] = options["answers"]
@@ -110,10 +115,9 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         **{name: options[name] for name in ("baseline_ms", "coverage_deg", "least_gaze", "detector", "cut")},
         "parameters": list(options["parameters"]),
     }
-    book = codebook(table)
-    write_table(
-        one_value_a_row(table) if options["values"] else table, out, provenance("gazekit.measures/1", given, files)
-    )
+    book = codebook(table) if metrics is None else makers_units(codebook(table), metrics)
+    values = one_value_a_row(table, book) if options["values"] else table
+    write_table(values, out, provenance("gazekit.measures/1", given, files))
     write_table(book, out.with_name(f"{out.stem}.codebook.csv"))
     if options["picture"] is not None:
         draw_measures(table, options["picture"])
@@ -123,7 +127,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         "people": int(table["participant"].nunique()),
         "images": int(table["image"].nunique()),
         "rows": len(table),
-        "without_gaze": int(table["fixations"].isna().sum()),
+        "without_gaze": int(table["fixations"].isna().sum()) if metrics is None else 0,
         "window": asked.window_name,
         "unknown": missing,
         "models": [result.row() for result in results],
@@ -140,6 +144,24 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         click.echo(f"{summary['without_gaze']} rows have too little gaze and no measures of it", err=True)
     if missing:
         click.echo(f"not known from these files: {', '.join(missing)}", err=True)
+
+
+def _makers_metrics(inputs: tuple[Path, ...], asked: MeasureOptions) -> pd.DataFrame | None:
+    """Read the measures that a maker's program computed; None where the input is something else."""
+    from gazekit.core.errors import ConfigError, GazekitError
+    from gazekit.formats.metrics import is_metrics, read_makers_metrics
+    from gazekit.formats.text import Head
+
+    if len(inputs) != 1 or not inputs[0].is_file():
+        return None
+    try:
+        if not is_metrics(Head.of(inputs[0])):
+            return None
+    except GazekitError:
+        return None
+    if asked.window is not None or asked.areas:
+        raise ConfigError(f"{inputs[0]} holds measures already: --window and --areas need sessions or fixations")
+    return read_makers_metrics(inputs[0])
 
 
 def _models(table: pd.DataFrame, options: dict[str, Any], out: Path, files: dict[str, Path]) -> list[OwnAnswers]:

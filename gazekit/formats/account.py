@@ -161,9 +161,9 @@ class Account:
         yield "samples kept", f"{self.samples}, {self.with_gaze} with gaze, {self.rate_hz:.5g} a second"
         if self.left_out:
             yield "left out", "; ".join(f"{n} {why}" for why, n in self.left_out.items())
-        yield "columns taken", _short(self.taken)
+        yield "columns taken", short(self.taken)
         if self.ignored:
-            yield "columns ignored", _short(self.ignored)
+            yield "columns ignored", short(self.ignored)
         for fact in self.facts:
             yield fact.what, f"{fact.value} ({fact.source})"
         matched = "".join(f"; {name} matched {n} of {self.messages} messages" for name, n in self.matched.items())
@@ -179,6 +179,7 @@ class Account:
         return document | {"rate_hz": rate, "facts": [fact._asdict() for fact in self.facts]}
 
 
-def _short(names: list[str]) -> str:
+def short(names: Sequence[str]) -> str:
+    """Join names, of many only the first."""
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more if names else "all"

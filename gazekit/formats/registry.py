@@ -111,9 +111,11 @@ def appearance(head: Head) -> str:
     names = ", ".join(head.columns[:12]) + (", ..." if len(head.columns) > 12 else "")
     if kind := known_table(head):
         from gazekit.formats.fixation_tables import layout_of
+        from gazekit.formats.metrics import is_metrics
 
         layout = layout_of(head.path)
         reads = f" ({layout.title}), which gazekit fixations, attention and aoi read," if layout else ""
+        reads += ", which gazekit measures reads," if is_metrics(head) else ""
         return f"a {kind}{reads} with the columns {names}"
     kind = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}[head.separator] + "-separated table"
     hint = "; a mapping file can describe such a table (--mapping), and import --propose writes one"
@@ -153,6 +155,9 @@ _TABLES = {  # tables that are no samples, by words in their header
     ),
     "table of metrics of areas or times of interest": (
         "total_duration_of",
+        "number_of_whole_fixations",
+        "total fixation duration_",
+        "fixation count_",
         "time_to_first",
         "\ttoi",
         ",toi",

@@ -65,7 +65,7 @@ def codebook(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["column", "unit", "meaning", "values"])
 
 
-def one_value_a_row(table: pd.DataFrame) -> pd.DataFrame:
+def one_value_a_row(table: pd.DataFrame, book: pd.DataFrame | None = None) -> pd.DataFrame:
     """Turn a table of measures into one with a value a row: `KEYS`, measure, value, unit; what is missing has no row.
 
     Examples
@@ -75,6 +75,6 @@ def one_value_a_row(table: pd.DataFrame) -> pd.DataFrame:
     [['P1', 'a', 'fixations', 8.0, 'count']]
     """
     keys = [name for name in (*KEYS, "order", *FACTS) if name in table]
-    units = codebook(table).set_index("column")["unit"]
+    units = (codebook(table) if book is None else book).set_index("column")["unit"]
     values = table.melt(keys, var_name="measure", ignore_index=False).dropna(subset="value").sort_index(kind="stable")
     return values.assign(unit=values["measure"].map(units)).reset_index(drop=True)

@@ -15,7 +15,7 @@ from skimage.io import imsave
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.tables import FIXATION_COLUMNS
-from gazekit.formats.fixation_tables import layout_of, read_makers_fixations
+from gazekit.formats.fixation_tables import import_fixations, layout_of, read_makers_fixations
 
 SIZES = {"width_px": 1000.0, "height_px": 800.0, "width_mm": 500.0, "height_mm": 400.0, "distance_mm": 600.0}
 # participant, picture, onset ms, duration ms, x, y
@@ -171,3 +171,104 @@ def test_files_of_samples_are_no_fixations(foreign, tmp_path: Path) -> None:
         sample = write(tmp_path / kind) if (tmp_path / kind).mkdir() is None else None
         if sample.path.is_file():
             assert layout_of(sample.path) is None, kind
+
+
+def begaze(folder: Path) -> Path:
+    header = "Stimulus\tParticipant\tCategory\tEye L/R\tEvent Start Trial Time [ms]\tEvent Duration [ms]"
+    header += "\tFixation Position X [px]\tFixation Position Y [px]"
+    looks = [f"{image}.jpg\t{who}\tFixation\t{{}}\t{t}\t{d}\t{x}\t{y}" for who, image, t, d, x, y in LOOKS]
+    rows = [look.format(eye) for look in looks for eye in ("Right", "Left")]
+    path = folder / "events.txt"
+    path.write_text("\n".join([header, *rows[:-1], "ray.jpg\tp1\tSaccade\tRight\t1\t20\t-\t-"]) + "\n")
+    return path
+
+
+def cloud(folder: Path) -> Path:
+    header = "section id,recording id,fixation id,start timestamp [ns],end timestamp [ns],duration [ms]"
+    header += ",fixation detected in reference image,fixation x [px],fixation y [px]"
+    rows = [f"s,{who},{n},{t}000000,0,{d},True,{x},{y}" for n, (who, _, t, d, x, y) in enumerate(LOOKS)]
+    (folder / "reference_image.jpeg").write_bytes(b"")
+    path = folder / "fixations.csv"
+    path.write_text("\n".join([header, *rows, "s,p1,9,1,0,100,False,,"]) + "\n")
+    return path
+
+
+def core(folder: Path) -> Path:
+    header = "world_timestamp,world_index,fixation_id,start_timestamp,duration,dispersion,norm_pos_x,norm_pos_y,on_surf"
+    rows = [
+        f"0,{k},{n},{t / 1000},{d},1,{x / 1000},{1 - y / 800},True"
+        for n, (_, _, t, d, x, y) in enumerate(LOOKS)
+        for k in range(3)
+    ]
+    path = folder / "fixations_on_surface_ray.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def on_screen(folder: Path) -> Path:
+    """Studio with places on the screen, where the picture stood at (100, 50), half as large as it is."""
+    header = "RecordingTimestamp\tParticipantName\tMediaName\tMediaPosX (ADCSpx)\tMediaPosY (ADCSpx)\tMediaWidth"
+    header += "\tMediaHeight\tGazeEventType\tGazeEventDuration\tFixationIndex\tFixationPointX (ADCSpx)"
+    header += "\tFixationPointY (ADCSpx)"
+    rows = [
+        f"{t}\t{who}\t{image}.jpg\t100\t50\t500\t400\tFixation\t{d}\t{n}\t{x + 100}\t{y + 50}"
+        for n, (who, image, t, d, x, y) in enumerate(LOOKS, start=1)
+    ]
+    path = folder / "screen.tsv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+MORE: dict[str, Callable[[Path], Path]] = {"begaze": begaze, "cloud": cloud, "core": core, "on screen": on_screen}
+SAID = {
+    "begaze": ({"rows of no fixation": 1, "fixations of the other eye": 2}, "pixels of the stimulus"),
+    "cloud": ({"fixations off it (fixation detected in reference image)": 1}, "pixels of the reference image"),
+    "core": ({"further frames of the same fixations": 6}, "shares of the surface"),
+    "on screen": ({}, "pixels of the screen, taken to the picture"),
+}
+
+
+@pytest.mark.parametrize("kind", list(MORE))
+def test_further_layouts_and_their_accounts(tmp_path: Path, kind: str) -> None:
+    table, account = import_fixations(MORE[kind](tmp_path), SIZES)
+    np.testing.assert_allclose(table["x_picture"], [300, 500, 700])
+    np.testing.assert_allclose(table["y_picture"], [200, 400, 600])
+    np.testing.assert_allclose(table["duration_ms"], [250, 300, 200])
+    np.testing.assert_allclose(table["onset_us"], [100_000, 400_000, 120_000])
+    left_out, places = SAID[kind]
+    assert account.left_out == left_out
+    assert account.rows == 3 + sum(left_out.values())
+    assert any(fact.what == "places" and fact.value.startswith(places) for fact in account.facts)
+
+
+@pytest.mark.parametrize("kind", ["data viewer", "gazepoint"])
+def test_places_on_the_screen_alone_are_in_doubt(tmp_path: Path, run, kind: str) -> None:
+    path = WRITERS[kind](tmp_path)
+    printed = run("fixations", path, "--screen", "1000x800", "--out", tmp_path / "f.csv").output
+    assert "! placement is a guess: not in the file" in printed
+    assert "rows read         3, of which fixations 3" in printed
+
+
+def test_report_of_both_eyes_gives_one(tmp_path: Path) -> None:
+    path = data_viewer(tmp_path)
+    header, *rows = path.read_text().splitlines()
+    both = [f"{row}\t{eye}" for row in rows for eye in ("RIGHT", "LEFT")][:-1]
+    path.write_text("\n".join([f"{header}\tEYE_REPORTED", *both]) + "\n")
+    table, account = import_fixations(path)
+    assert len(table) == 3
+    assert account.left_out == {"fixations of the other eye": 2}
+
+
+def test_ids_of_fixations_stay_text(tmp_path: Path) -> None:
+    path = data_viewer(tmp_path)
+    path.write_text(path.read_text().replace("p1\t", "007\t").replace("p2\t", "010\t").replace("ray.jpg", "0012"))
+    table = read_makers_fixations(path)
+    assert table["participant"].tolist() == ["007", "007", "010"]
+    assert table["image"].unique().tolist() == ["0012"]
+
+
+def test_file_without_a_fixation(tmp_path: Path) -> None:
+    path = studio(tmp_path)
+    path.write_text(path.read_text().replace("\tFixation\t", "\tSaccade\t"))
+    with pytest.raises(FormatError, match="holds no fixation"):
+        read_makers_fixations(path)
