@@ -140,12 +140,21 @@ class ComparisonSection(Section):
         return value
 
 
+class RegistrationSection(Section):
+    """``[registration]``: what `gazekit register` puts on record before any score is seen, beside ``[comparison]``."""
+
+    hypotheses: list[str] = Field(min_length=1)
+    exclusions: list[str] = []
+    pictures: PositiveInt | None = None  # that are tested; checked when the study is registered
+
+
 class Pipeline(Section):
     """A whole file."""
 
     pipeline: PipelineSection
     training: TrainingSection
     comparison: ComparisonSection = ComparisonSection()
+    registration: RegistrationSection | None = None
     dataset: ListDataset = ListDataset()
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
+from gazekit.stats.registration import opened_utc, read_registration
 from gazekit.training.recipe import make_recipe
 from pipelines.checks import check_config, check_files
 from pipelines.config import Pipeline, dataset_files, read_pipeline
@@ -23,7 +24,8 @@ def run_study(
 ) -> tuple[Path, list[Outcome]]:
     """Run a whole study, or go on with one that was stopped.
 
-    Unchanged stages are skipped; changed inputs, parameters or code rerun what depends on them.
+    Unchanged stages are skipped; changed inputs, parameters or code rerun what depends on them. The dataset of a
+    registered study stays as it was registered, and nothing is compared before its scores are opened.
 
     Returns
     -------
@@ -43,7 +45,15 @@ def run_study(
     check_config(config, path.parent)
     out = path.parent / config.pipeline.out
     stages = study_stages(config, path.parent)
-    return out, run_stages(stages, out, dry_run=dry_run, tell=tell)
+    registration = read_registration(out)
+    if registration is None:
+        return out, run_stages(stages, out, dry_run=dry_run, tell=tell)
+    sealed = not opened_utc(out, registration.id)
+    wanted = ("train",) if sealed else ("train", "compare", "tables", "report")
+    outcomes = run_stages([s for s in stages if s.name in wanted], out, dry_run=dry_run, tell=tell)
+    if sealed:
+        tell(f"all scores are sealed until: gazekit register open {path}")
+    return out, outcomes
 
 
 def study_stages(config: Pipeline, base: Path) -> list[Stage]:

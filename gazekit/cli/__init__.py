@@ -38,6 +38,7 @@ COMMANDS = {
     "train": "Train and compare models on the conditions of a dataset.",
     "compare": "Compare finished runs, with intervals.",
     "power": "Tell how large a study must be to see a difference.",
+    "register": "Put a study on record; its scores are sealed until they are opened.",
     "report": "Write the report of a comparison as one HTML file.",
     "score": "Score pictures with a trained model.",
     "serve": "Score pictures over HTTP.",

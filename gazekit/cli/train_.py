@@ -90,7 +90,9 @@ def command(
         _tell_unrated(dataset, strict)
     train(dataset, out, **options)
     outcome = {"out": str(out)}
-    if compares and leads():
+    if sealed(out):
+        outcome["sealed"] = "all scores are sealed until `gazekit register open`"
+    elif compares and leads():
         outcome |= compare_and_report(out)
     if leads():
         click.echo(json.dumps(outcome) if as_json else "\n".join(map(str, outcome.values())))
@@ -108,6 +110,15 @@ def _tell_unrated(path: Path, strict: bool) -> None:
         if strict:
             raise InputError(text.replace(" and are left out", "") + " (--strict)")
         click.echo(text, err=True)
+
+
+def sealed(out: Path) -> bool:
+    """Whether the scores of a folder are sealed by a registration."""
+    from gazekit.stats.comparison_folder import read_configuration
+    from gazekit.stats.registration import opened_utc
+
+    registration = read_configuration(out).registration
+    return bool(registration) and not opened_utc(out, registration)
 
 
 def leads() -> bool:

@@ -23,6 +23,7 @@ from gazekit.core.types import Bits, Mask, Pixels
 from gazekit.dataset.digests import GROUP, CheckedBits, checked_tables
 from gazekit.dataset.index import Tables, read_tables, shard_files
 from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
+from gazekit.dataset.registered import RegisteredMark, read_mark
 from gazekit.dataset.resize import decode_resized, resized
 from gazekit.pictures import decode_picture
 from gazekit.shapes.mask_spec import Kind
@@ -188,6 +189,11 @@ class Dataset:
     def shards(self) -> int:
         """Number of files that the pictures lie in; 0 where they lie in the dataset's own."""
         return len(self._tables.shards)
+
+    @cached_property
+    def registered(self) -> RegisteredMark | None:
+        """The registration that the dataset belongs to; None where there is none."""
+        return read_mark(self._file(self.path))
 
     @cached_property
     def participants(self) -> list[str]:

@@ -34,6 +34,7 @@ from gazekit.dataset.layout import (
     write_remarks,
 )
 from gazekit.dataset.reader import Dataset
+from gazekit.dataset.registered import refuse_registered
 from gazekit.dataset.shard_jobs import checked_target, work_folder
 from gazekit.dataset.shards import check_part, write_fixations
 from gazekit.dataset.splits import split
@@ -57,6 +58,7 @@ def subset(dataset: Dataset, indices: npt.ArrayLike, out: str | Path, *, shard: 
     InputError
         No picture chosen, a number that is out of range.
     """
+    refuse_registered(dataset, "a part of it")
     rows = np.unique(np.asarray(indices, dtype=np.int64))
     if not len(rows) or rows[0] < 0 or rows[-1] >= len(dataset):
         raise InputError(f"choose 1 to {len(dataset)} pictures, numbered 0 to {len(dataset) - 1}; found {len(rows)}")
@@ -109,6 +111,8 @@ def merge(
 
 
 def _check_compatible(datasets: Sequence[Dataset]) -> None:
+    for dataset in datasets:
+        refuse_registered(dataset, "a merged dataset")
     scales = {dataset.path.name: dataset.scale for dataset in datasets}
     if len(set(scales.values())) > 1:
         raise InputError("the datasets have different scales: " + ", ".join(f"{n}: {k}" for n, k in scales.items()))

@@ -83,9 +83,27 @@ def paired_tables(comparison: Comparison) -> tuple[Table, Table]:
         f"second. {bold}"
     )
     return (
-        _paired_table("paired", caption, first, alpha),
-        _paired_table("paired-all", f"Paired differences in every metric. {bold}", comparison.paired, alpha),
+        _paired_table("paired", caption, _with_registration(first, comparison.conclusion), alpha),
+        _paired_table(
+            "paired-all",
+            f"Paired differences in every metric. {bold}",
+            _with_registration(comparison.paired, comparison.conclusion),
+            alpha,
+        ),
     )
+
+
+def _with_registration(paired: pd.DataFrame, words: Mapping[str, Any]) -> pd.DataFrame:
+    """Add the column ``registered`` where the study was: what was registered, and what is exploratory."""
+    if "registration" not in words:
+        return paired
+    registered = {
+        (c["model"], c["a"], c["b"], c["metric"], c.get("model_b", "")) for c in words["claims"] if c["registered"]
+    }
+    second = paired["model_b"].fillna("") if "model_b" in paired else [""] * len(paired)
+    names = (paired[name] for name in ("model", "condition_a", "condition_b", "metric"))
+    rows = zip(*names, second, strict=True)
+    return paired.assign(registered=["yes" if row in registered else "exploratory" for row in rows])
 
 
 def claimed(row: Mapping[Hashable, Any], alpha: float) -> bool:
@@ -114,6 +132,7 @@ def _paired_table(name: str, caption: str, table: pd.DataFrame, alpha: float) ->
         if sized:
             cells.append(Cell(number(row["pictures_for_size"], 0), sort=_sortable(row["pictures_for_size"])))
         cells.append(Cell(number(row.get("detectable"), digits), sort=_sortable(row.get("detectable"))))
+        cells += [Cell(row["registered"], sort=row["registered"])] if "registered" in row else []
         rows.append(cells)
     heads = [
         ("Model", ""),
@@ -132,6 +151,8 @@ def _paired_table(name: str, caption: str, table: pd.DataFrame, alpha: float) ->
     heads.append(
         ("Detectable", "the least true difference that would be seen 8 times in 10 with these pictures and seeds")
     )
+    if "registered" in table:
+        heads.append(("Registered", "before any score was seen; all else is exploratory"))
     return Table(name, caption, heads, rows, row_heads=2)
 
 

@@ -40,6 +40,7 @@ def answer(comparison: Comparison) -> str:
     figures = f"{value} {interval(*between, signed=True)} in {name.label}, p {p}"
     every = "both" if count == 2 else f"all {count}"
     who = f"Over {every} networks, seeing" if overall else f"For {claims[0]['model']}, seeing"
+    who = who if claim.get("registered", True) else f"Exploratory, not registered: {who[0].lower()}{who[1:]}"
     what = f"{who} {condition_of(references()[0]).keeps} instead of {condition_of(references()[1]).keeps}"
     if claim["claimed"]:
         helps = (sign * claim["difference"] > 0) == name.higher_is_better
@@ -62,7 +63,17 @@ def facts(comparison: Comparison, data: Dataset | None) -> list[tuple[str, str]]
             rows.append(("People", people + (fixations if len(looked) <= _COUNTED else "")))
         rows.append(("Ratings", f"{int(ratings.sum()):,} on a scale of {data.scale}"))
     rows.append(("Tested on", _tested(comparison)))
-    return rows
+    return rows + _registered(comparison.conclusion.get("registration", {}))
+
+
+def _registered(terms: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what was registered before any score was seen, and what departs from it."""
+    if not terms:
+        return []
+    rows = [("Registered", f"{terms['registered_utc']} as {terms['id']}; scores opened {terms['opened_utc']}")]
+    rows += [("Hypothesis", text) for text in terms["hypotheses"]]
+    rows += [("Excluded", text) for text in terms["exclusions"]]
+    return rows + [("Departs from it", text) for text in terms["departures"]]
 
 
 def _tested(comparison: Comparison) -> str:

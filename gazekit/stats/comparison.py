@@ -36,6 +36,7 @@ from gazekit.stats.map_agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.stats.options import ComparisonOptions
 from gazekit.stats.paired import floor_differences, paired_table
 from gazekit.stats.predictions import Predictions
+from gazekit.stats.registration import marked, opened_utc, read_registration
 from gazekit.stats.resampling import affordable, swaps
 from gazekit.stats.standard_error import overlap_of
 from gazekit.stats.summary_table import summary_table
@@ -124,6 +125,9 @@ def compare(
         over_networks=paired_table(estimates, over_networks(predictions, asked.pairs), asked),
         folds=0 if predictions.folds is None else predictions.folds.count,
     )
+    registration = read_registration(folder) if config.registration else None
+    if registration is not None:
+        words = marked(words, registration, opened_utc(folder, registration.id), vars(asked))
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)
     write_table(paired, folder / PAIRED)

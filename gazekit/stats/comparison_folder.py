@@ -6,6 +6,7 @@
     runs/<model>/<condition>/seed<k>/       a run: config.json, metrics.jsonl, checkpoints, predictions.csv, done.json
     runs/.../seed<k>[-repeat<r>]/fold<j>/   the same of a fold, where predictions.csv above it is of all folds
     synthetic/<model>/seed<k>[-<way>].npz   what each network attends to
+    registration.json ....log ....key       of a registered study, whose scores are *.sealed at first
     comparison.csv paired.csv agreement.csv categories.csv worth.csv conclusion.json    by `gazekit.stats.comparison`
     report.html report-tables/ pictures/    the report, its tables, and pictures that it shows as well
 """
@@ -31,6 +32,7 @@ from gazekit.core.types import Floats
 from gazekit.histograms import count_columns
 from gazekit.stats.metrics import default_threshold
 from gazekit.stats.predictions import OutOfFold, Pass, Predictions
+from gazekit.stats.registration import check_opened
 
 CONFIG, TRUTH = "config.json", "truth.csv"
 COMPARISON, PAIRED, AGREEMENT, CONCLUSION = "comparison.csv", "paired.csv", "agreement.csv", "conclusion.json"
@@ -94,6 +96,7 @@ class Configuration:
     dataset: Path  # as seen from the folder
     dataset_sha256: str
     scheme: str
+    registration: str = ""  # id of the registered study that the dataset belongs to
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,7 @@ def read_configuration(folder: str | Path) -> Configuration:
             Path(dataset["path"]),
             dataset["sha256"],
             config["scheme"],
+            config.get("registration", ""),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} is not the configuration that gazekit train writes: {error}") from error
@@ -193,6 +197,7 @@ def read_predictions(folder: str | Path, threshold: float | None = None) -> Pred
     """
     folder = Path(folder)
     config = read_configuration(folder)
+    check_opened(folder, config.registration, f"{folder}: what was predicted")
     truth = read_table(folder / TRUTH, ["image", "split"], "table of ratings")
     columns = count_columns(truth)
     test, training = truth[truth["split"] == "test"], truth[truth["split"] == "train"]
@@ -230,6 +235,7 @@ def read_comparison(folder: str | Path) -> Comparison:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"no such comparison folder: {folder}")
+    check_opened(folder, str(_json(folder / CONFIG).get("registration", "")), f"{folder}: the comparison")
     if not (folder / COMPARISON).exists():
         raise InputError(f"{folder} holds no comparison.csv; `gazekit train` and `gazekit compare` write it")
     rows = _table(folder / COMPARISON, _ROW_COLUMNS)

@@ -86,7 +86,7 @@ def pool(out: Path, folds: Folds, data: Dataset, runs: Sequence[Run]) -> None:
     tested = np.flatnonzero(folds.fold_of(data))
     for whole in dict.fromkeys(run.pooled for run in runs):
         parts = [run for run in runs if run.pooled == whole]
-        if whole.done(out) or not all(part.done(out) for part in parts):
+        if whole.done(out) or not all(_predicted(part, out) for part in parts):
             continue
         tables = [read_table(part.folder(out) / "predictions.csv", ["image"]).assign(fold=part.fold) for part in parts]
         table = pd.concat(tables).set_index("image").loc[[data.ids[i] for i in tested]]
@@ -95,6 +95,11 @@ def pool(out: Path, folds: Folds, data: Dataset, runs: Sequence[Run]) -> None:
         _pool_attention(out, whole, parts, folds.fold_of(data, whole.repeat))
         done = {"folds": {str(part.fold): json.loads((part.folder(out) / "done.json").read_text()) for part in parts}}
         write_text(whole.folder(out) / "done.json", json.dumps(done, indent=1) + "\n")
+
+
+def _predicted(part: Run, out: Path) -> bool:
+    """Return whether a fold is done, and its predictions are not sealed."""
+    return part.done(out) and (part.folder(out) / "predictions.csv").exists()
 
 
 def _pool_attention(out: Path, whole: Run, parts: Sequence[Run], fold: Index) -> None:

@@ -24,6 +24,7 @@ from gazekit.core.files import existing_file, write_text
 from gazekit.core.tables import write_table
 from gazekit.session.lock import take_lock
 from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, runs_asked_for
+from gazekit.stats.registration import opened_utc
 from gazekit.training.cross_validation import Folds, folds_of, pool
 from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard
@@ -136,7 +137,9 @@ def train(
     with _lock(grid.out, team):
         if team.leads:
             write_text(grid.out / CONFIG, json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
-            write_truth(grid.dataset, scheme, grid.folds, grid.out / TRUTH)
+            mark = grid.dataset.registered
+            if mark is None or not opened_utc(grid.out, mark.id):  # where it was opened, the ratings are in it
+                write_truth(grid.dataset, scheme, grid.folds, grid.out / TRUTH)
         _run([job for job in grid.jobs if not job.run.done(grid.out)], jobs, scheduler, team)
         if team.leads and grid.folds.folds:
             pool(grid.out, grid.folds, grid.dataset, [job.run for job in grid.jobs])
@@ -199,8 +202,9 @@ def plan(
     if recipe.tensorboard:
         check_tensorboard()
     config = _config(dataset, out, data, recipe, runs, scheme, folds, threads or _threads(out, jobs))
-    common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"], folds)
-    return Grid(data, out, config, [Job(run, *common) for run in folds.runs(runs)], folds)
+    common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"])
+    rest = (folds, data.registered.id if data.registered else "")
+    return Grid(data, out, config, [Job(run, *common, *rest) for run in folds.runs(runs)], folds)
 
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:
@@ -258,6 +262,15 @@ def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Itera
                 )
         usable = np.flatnonzero(data.codes(scheme))
     empty = [data.ids[i] for i in usable if not data.counts[i].any()]
+    mark = data.registered
+    if mark is not None and mark.hides == "labels":
+        sealed = {data.ids[i] for i in data.indices("test", mark.scheme)}
+        if (folds.folds or scheme != mark.scheme) and sealed & set(empty):
+            yield (
+                f"the ratings of {len(sealed)} test pictures of the split {mark.scheme!r} are sealed by the "
+                f"registration {mark.id}; train on that split"
+            )
+        empty = [image for image in empty if image not in sealed]
     if empty:
         yield f"{len(empty)} pictures of the splits have no ratings: {', '.join(empty[:5])}"
 
@@ -383,6 +396,8 @@ def _config(
     }
     if folds.folds:
         config["cross_validation"] = asdict(folds)
+    if data.registered is not None:
+        config["registration"] = data.registered.id
     if before:
         _same_folder(before, config, out)
     return config

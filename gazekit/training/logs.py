@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
@@ -18,29 +19,41 @@ from gazekit.training.loop import TrainingState
 class EpochLog:
     """Called after every epoch of a run; does nothing but in the process that leads."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, sealed: bool = False) -> None:
         self.name = name
+        self.sealed = sealed  # what tells of pictures that are not trained on is neither kept nor shown
         self.last = time.monotonic()
 
     def __call__(self, state: TrainingState, folder: Path) -> None:
         """Write ``metrics.jsonl`` (a row an epoch), and show where the run is."""
         if not state.team.leads:
             return
-        write_text(folder / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in state.history))
+        rows = [self.shown(row) for row in state.history]
+        write_text(folder / "metrics.jsonl", json_lines(rows))
         if state.recipe.tensorboard:
-            to_tensorboard(folder / "tensorboard", state.history[-1])
+            to_tensorboard(folder / "tensorboard", rows[-1])
         seconds, self.last = time.monotonic() - self.last, time.monotonic()
         if sys.stderr.isatty() and parent_process() is None:  # side by side, the bar of all runs is shown instead
             print(f"\r\x1b[2K{self.line(state, seconds)}", end="", file=sys.stderr, flush=True)
+
+    def shown(self, row: dict[str, float]) -> dict[str, float]:
+        """Return what may be seen of an epoch."""
+        return {name: value for name, value in row.items() if not (self.sealed and name == "validation_loss")}
 
     def line(self, state: TrainingState, seconds: float) -> str:
         """Return where the run is, in one line."""
         row, left = state.history[-1], state.recipe.epochs - len(state.history)
         speed = len(state.task.train.indices) / max(seconds, 1e-9)
+        validation = "sealed" if self.sealed else f"{row['validation_loss']:.4f}"
         return (
             f"{self.name}: epoch {len(state.history)} of {state.recipe.epochs}, training loss {row['train_loss']:.4f}, "
-            f"validation loss {row['validation_loss']:.4f}, {speed:.0f} pictures/s, {left * seconds:.0f} s left at most"
+            f"validation loss {validation}, {speed:.0f} pictures/s, {left * seconds:.0f} s left at most"
         )
+
+
+def json_lines(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return a line of JSON a row."""
+    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 def to_tensorboard(folder: Path, row: dict[str, float]) -> None:

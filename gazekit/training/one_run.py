@@ -17,9 +17,10 @@ from gazekit.conditions import networks
 from gazekit.core.files import machine, write_text
 from gazekit.core.tables import write_table
 from gazekit.stats.comparison_folder import Run
+from gazekit.stats.registration import write_sealed
 from gazekit.training.distributed import Team
 from gazekit.training.loading import Reader
-from gazekit.training.logs import EpochLog
+from gazekit.training.logs import EpochLog, json_lines
 from gazekit.training.loop import TrainingState, predict, use_weights
 from gazekit.training.probes import fit_probe
 from gazekit.training.runs import Job
@@ -52,7 +53,9 @@ def train_run(job: Job, team: Team | None = None) -> Path:
             table, done = fit_probe(ground, network)
             _write(ground, table, done, time.monotonic() - started, network)
         else:
-            state, reader = train_network(ground, network, EpochLog(str(job.run)))
+            mark = job.sealed_by(dataset)
+            hidden = mark is not None and mark.hides == "scores"
+            state, reader = train_network(ground, network, EpochLog(str(job.run), sealed=hidden))
             _finish(ground, state, reader, time.monotonic() - started, network)
         team.wait()
     return folder
@@ -114,14 +117,24 @@ def _finish(ground: Ground, state: TrainingState, reader: Reader, seconds: float
     table = pd.DataFrame(predicted.astype(np.float64), columns=[f"p{k + 1}" for k in range(predicted.shape[1])])
     table.insert(0, "image", [state.task.names[i] for i in test.indices])
     best = min(state.history, key=lambda row: row["validation_loss"])
+    mark = ground.job.sealed_by(ground.dataset)
+    if mark is not None and mark.hides == "scores" and ground.team.leads:
+        log = ground.job.run.folder(ground.job.out) / "metrics.jsonl"
+        write_sealed(log, json_lines(state.history), mark.public_key)
     _write(ground, table, {"epochs": len(state.history), "best": best}, seconds, network)
 
 
 def _write(ground: Ground, table: pd.DataFrame, done: dict[str, Any], seconds: float, network: torch.nn.Module) -> None:
     if not ground.team.leads:
         return
-    folder = ground.job.run.folder(ground.job.out)
-    write_table(table, folder / "predictions.csv")
+    folder, mark = ground.job.run.folder(ground.job.out), ground.job.sealed_by(ground.dataset)
+    if mark is None:
+        write_table(table, folder / "predictions.csv")
+    else:
+        write_sealed(folder / "predictions.csv", table.to_csv(index=False, lineterminator="\n"), mark.public_key)
+        if mark.hides == "scores":
+            write_sealed(folder / "done.json", json.dumps(done, indent=1) + "\n", mark.public_key)
+            done = {"epochs": done["epochs"]}
     made_with = _machine(ground.job, seconds)
     if getattr(network, "weights_from", None):
         made_with["weights"] = network.weights_from

@@ -20,8 +20,10 @@ from gazekit.core.types import Index
 from gazekit.models.pixels import normalised
 from gazekit.models.probe import fit_head
 from gazekit.models.weights import digest
+from gazekit.stats.registration import write_sealed
 from gazekit.training.checkpoints import save_checkpoint
 from gazekit.training.loading import Reader, in_order
+from gazekit.training.logs import json_lines
 from gazekit.training.two_stage import Ground
 
 BATCH = 32
@@ -61,7 +63,11 @@ def fit_probe(ground: Ground, network: Any) -> tuple[pd.DataFrame, dict[str, Any
 def _keep(ground: Ground, network: Any, reader: Reader, head: Any, row: dict[str, Any]) -> None:
     job = ground.job
     folder = job.run.folder(job.out)
-    write_text(folder / "metrics.jsonl", json.dumps(row) + "\n")
+    mark = job.sealed_by(ground.dataset)
+    if mark is not None and mark.hides == "scores":
+        write_sealed(folder / "metrics.jsonl", json_lines([row]), mark.public_key)
+        row = {"epoch": row["epoch"], "train_loss": row["train_loss"]}
+    write_text(folder / "metrics.jsonl", json_lines([row]))
     if job.run.fold and job.run.condition != "original":
         return
     network.set_head(head)

@@ -10,11 +10,13 @@ import numpy as np
 
 from gazekit.core.types import Index
 from gazekit.stats.comparison_folder import Run
+from gazekit.stats.registration import opened_utc
 from gazekit.training.cross_validation import ONE_SPLIT, Folds
 from gazekit.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
+    from gazekit.dataset.registered import RegisteredMark
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,18 @@ class Job:
     scheme: str = "default"
     processes: int = 1
     folds: Folds = ONE_SPLIT
+    registration: str = ""
 
     def indices(self, data: Dataset, split: str) -> Index:
         """Return the pictures of a split, of the run's fold where there are folds."""
         if self.folds.folds:
             return self.folds.indices(data, split, self.run)
         return np.asarray(data.indices(split, self.scheme), dtype=np.int64)  # type: ignore[arg-type]
+
+    def sealed_by(self, data: Dataset) -> RegisteredMark | None:
+        """Return the registration by which the run's scores are sealed; None where there is none, or it was opened."""
+        mark = data.registered
+        return None if mark is None or opened_utc(self.out, mark.id) else mark
 
     def identity(self, buckets: int) -> dict[str, Any]:
         """Return what results depend on: it is kept in every checkpoint and must agree when a run goes on."""
@@ -48,6 +56,7 @@ class Job:
             "scheme": self.scheme,
             "threads": self.threads,
             "processes": self.processes,
+            **({"registration": self.registration} if self.registration else {}),
             **({"fold": self.run.fold, "repeat": self.run.repeat, **asdict(self.folds)} if self.run.fold else {}),
             **self.recipe.result_options(),
         }

@@ -58,7 +58,7 @@ def own_maps(dataset: Dataset, job: Job) -> Maps:
     from gazekit.models.pixels import normalised
 
     method: Any = networks()[job.run.condition].method
-    trained = load_trained(replace(job.run, condition="original").folder(job.out))
+    trained = load_trained(replace(job.run, condition="original").folder(job.out), while_sealed=True)
     reader = Reader(dataset, "original", trained.look)
     maps = np.zeros((len(dataset.ids), GRID, GRID), dtype=np.float32)
     for batch in in_order(np.arange(len(maps)), 32, reader.shapes):

@@ -1,0 +1,78 @@
+"""Content that anyone can lock and only who has the key can read: X25519, HKDF-SHA256, ChaCha20-Poly1305."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gazekit.core.errors import FormatError, InputError, MissingExtraError
+
+MARK = b"gazekit sealed/1\n"
+_KEY_BYTES = 32
+
+
+def new_keys() -> tuple[str, str]:
+    """Return a new private key and its public key, as hexadecimal digits."""
+    private = _module("asymmetric.x25519").X25519PrivateKey.generate()
+    return private.private_bytes_raw().hex(), private.public_key().public_bytes_raw().hex()
+
+
+def encrypt(content: bytes, public_key: str) -> bytes:
+    """Lock content, so that only the private key of a public one reads it.
+
+    Examples
+    --------
+    >>> private, public = new_keys()
+    >>> decrypt(encrypt(b"a score", public), private)
+    b'a score'
+    """
+    keys = _module("asymmetric.x25519")
+    passing = keys.X25519PrivateKey.generate()
+    shared = passing.exchange(keys.X25519PublicKey.from_public_bytes(bytes.fromhex(public_key)))
+    own = passing.public_key().public_bytes_raw()
+    locked: bytes = _cipher(shared, own).encrypt(bytes(12), content, MARK)
+    return b"".join([MARK, own, locked])
+
+
+def decrypt(content: bytes, private_key: str) -> bytes:
+    """Read what was locked.
+
+    Raises
+    ------
+    FormatError
+        Not what `encrypt` wrote, or altered.
+    InputError
+        Another key.
+    """
+    if not content.startswith(MARK):
+        raise FormatError("this was not sealed by gazekit")
+    own, locked = content[len(MARK) :][:_KEY_BYTES], content[len(MARK) + _KEY_BYTES :]
+    keys = _module("asymmetric.x25519")
+    try:
+        shared = keys.X25519PrivateKey.from_private_bytes(bytes.fromhex(private_key.strip())).exchange(
+            keys.X25519PublicKey.from_public_bytes(own)
+        )
+        opened: bytes = _cipher(shared, own).decrypt(bytes(12), locked, MARK)
+    except (ValueError, _invalid()) as error:
+        raise InputError("the key does not fit what was sealed, or that was altered") from error
+    return opened
+
+
+def _cipher(shared: bytes, salt: bytes) -> Any:
+    derived = _module("kdf.hkdf").HKDF(_module("hashes").SHA256(), _KEY_BYTES, salt, MARK).derive(shared)
+    return _module("ciphers.aead").ChaCha20Poly1305(derived)  # each key locks one content: the nonce may be zeros
+
+
+def _invalid() -> type[Exception]:
+    import importlib
+
+    invalid: type[Exception] = importlib.import_module("cryptography.exceptions").InvalidTag
+    return invalid
+
+
+def _module(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(f"cryptography.hazmat.primitives.{name}")
+    except ImportError:
+        raise MissingExtraError("cryptography", "registration") from None
