@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -48,9 +49,16 @@ def validation_points(points: int | list[Point]) -> list[Point]:
 
 
 def calibrate(
-    tracker: Tracker, display: Display, recorder: Recorder, section: CalibrationSection, screen: Screen
+    tracker: Tracker,
+    display: Display,
+    recorder: Recorder,
+    section: CalibrationSection,
+    screen: Screen,
+    review: Callable[..., list[Point]] | None = None,
 ) -> Calibration | None:
     """Calibrate, at most ``section.attempts`` times; every attempt is kept. None where there is nothing to do.
+
+    ``review`` decides which points are to be done again, in place of `Display.review`.
 
     Raises
     ------
@@ -66,7 +74,9 @@ def calibrate(
     if calibrator is None:
         return None
     try:
-        calibration = _attempts(calibrator, tracker, display, recorder, section, screen, points)
+        calibration = _attempts(
+            calibrator, tracker, display, recorder, section, screen, points, review or display.review
+        )
     except BaseException:
         with contextlib.suppress(TrackerError):  # the first error is the one to be said
             calibrator.leave()
@@ -83,6 +93,7 @@ def _attempts(
     section: CalibrationSection,
     screen: Screen,
     points: list[Point],
+    review: Callable[..., list[Point]],
 ) -> Calibration:
     """Collect, compute, look; then the points that are to be done again, until all are content."""
     todo = points
@@ -98,7 +109,7 @@ def _attempts(
         if calibration.status != "success":
             todo = points
         else:
-            todo = display.review(calibration, attempt, section.attempts, failed)
+            todo = review(calibration, attempt, section.attempts, failed)
             if not todo:
                 return calibration
         for x, y in todo:

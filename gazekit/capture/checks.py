@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 
 from gazekit.capture.calibration import saved_calibration
-from gazekit.capture.plan import plan_session
+from gazekit.capture.design import design_faults, first_assigned
+from gazekit.capture.plan import plan_session, plan_steps
 from gazekit.capture.settings import SessionSections
 from gazekit.capture.simulation.tracker import RATES_HZ
+from gazekit.capture.texts import faults_of_texts
 from gazekit.core.errors import GazekitError
+from gazekit.pictures import read_picture
 from gazekit.session import open_session
 
+_MOST_BELOW = 7
 _SQUARE = 0.03  # pixels may be wider than high by so much
 _LEAST_GATE_DEG = 0.1  # no eye tracker is as accurate as that
 _LEAST_SCREEN_MM, _LEAST_DISTANCE_MM = 80.0, 150.0  # less are centimetres
@@ -18,7 +22,15 @@ _LEAST_SCREEN_MM, _LEAST_DISTANCE_MM = 80.0, 150.0  # less are centimetres
 
 def session_faults(sections: SessionSections) -> list[str]:
     """Return everything that is wrong with the sections that a session is recorded by, a line each."""
-    return [*_files(sections), *_screen(sections), *_values(sections), *_pictures(sections)]
+    return [
+        *_files(sections),
+        *_screen(sections),
+        *_values(sections),
+        *faults_of_texts(sections),
+        *_asked(sections),
+        *design_faults(sections),
+        *_pictures(sections),
+    ]
 
 
 def _files(sections: SessionSections) -> list[str]:
@@ -79,9 +91,48 @@ def _values(sections: SessionSections) -> list[str]:
     return faults
 
 
+def _asked(sections: SessionSections) -> list[str]:
+    """Say what is wrong with what is asked and shown beside the pictures."""
+    base, faults = sections.file.parent, []
+    names = Counter(answer.name for answer in sections.asked)
+    faults += [f"[[answers]] name {name!r} stands {count} times" for name, count in names.items() if count > 1]
+    for n, page in enumerate(sections.pages):
+        if page.picture is not None:
+            try:
+                read_picture(base / page.picture)
+            except GazekitError as error:
+                faults.append(f"[[pages]] {n + 1} ({page.place}) picture: {error}")
+    below = [answer for answer in sections.asked if answer.when == "while"]
+    for answer in below:
+        if answer.kind in ("choice", "choices") and len(answer.choices) > _MOST_BELOW:
+            faults.append(
+                f"[[answers]] {answer.name}: {len(answer.choices)} choices have no room below a picture; at most "
+                f"{_MOST_BELOW}, or when = 'after'"
+            )
+    return faults
+
+
 def _pictures(sections: SessionSections) -> list[str]:
+    """Plan a session for each combination of levels: what one of them meets is a fault of the study."""
+    faults: dict[str, None] = {}
     try:
-        plan_session(sections, "P01", sections.study.seed)
+        for assigned in first_assigned(sections):
+            trials = plan_session(sections, "P01", sections.study.seed, assigned)
+            plan_steps(sections, trials, "P01", sections.study.seed)
+            faults |= dict.fromkeys(_unknown(sections, {trial.picture.image for trial in trials}))
     except GazekitError as error:
         return str(error).splitlines()
-    return []
+    return list(faults)
+
+
+def _unknown(sections: SessionSections, images: set[str]) -> list[str]:
+    """Say which pictures are named and not shown."""
+    interview = sections.interview.pictures if sections.interview else 0
+    named = {"[presentation] again": sections.presentation.again, "[interview] pictures": interview}
+    return [
+        f"{where}: {image} is no picture of the study"
+        for where, names in named.items()
+        if isinstance(names, list)
+        for image in names
+        if image not in images
+    ]

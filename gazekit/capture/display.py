@@ -4,20 +4,67 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from gazekit.capture.head import HeadView
+from gazekit.capture.items import Given, Item, simulated_answer
 from gazekit.capture.plan import PlannedTrial
-from gazekit.capture.settings import QuestionSection, RatingSection
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.screen import Placement
 from gazekit.session import Calibration
 
+_THOUGHT_US = 1_000_000  # how long a simulated person takes for an answer or a page
+
 
 class EndSession(Exception):
-    """The session is to end in order: Escape, a signal, or the experimenter's word."""
+    """The session is to end in order: a signal, or the operator's word."""
+
+
+class PauseAsked(Exception):
+    """The session is to pause, and somebody is to be asked: Escape, or the operator's word."""
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """How long a picture stays, and what ends it before; moments of the host's clock."""
+
+    earliest_us: int
+    latest_us: int
+    end_by: frozenset[str] = frozenset()  # key, mouse, button; none: it stays to its latest moment
+    items: tuple[Item, ...] = ()  # that are answered while it is shown
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """What ended a picture, and what was answered while it was there."""
+
+    ended_by: str
+    answers: Mapping[str, Given] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What is on one page, in the participant's language."""
+
+    text: str = ""
+    picture: Path | None = None
+    button: str = ""  # in place of "next"
+
+
+@dataclass(frozen=True)
+class MarkedRegion:
+    """A place that a person marked, screen pixels, and the word for it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    word: str
 
 
 Answer = TypeVar("Answer")
@@ -41,6 +88,12 @@ class Display(Protocol):
     def show_picture(self, trial: PlannedTrial, placement: Placement) -> int:
         """Show a picture."""
 
+    def wait_for_end(self, viewing: Viewing) -> Viewed:
+        """Wait until a picture has been shown long enough; questions are asked at the foot of the screen."""
+
+    def show_mask(self) -> int:
+        """Show the pieces of the last picture in another order."""
+
     def picture_timing(self) -> tuple[int, int] | None:
         """Return the frames missed while the picture was shown, and how long its swap took (us); None if unknown."""
 
@@ -49,6 +102,9 @@ class Display(Protocol):
 
     def show_blank(self) -> int:
         """Show the background alone."""
+
+    def show_text(self, text: str) -> int:
+        """Show a text, which stays until something else is shown."""
 
     def wait_until(self, time_us: int) -> None:
         """Let time pass, while keys are watched."""
@@ -67,11 +123,24 @@ class Display(Protocol):
     ) -> list[tuple[float, float]]:
         """Show the error vectors of a calibration; return the points that are to be done again."""
 
-    def rate(self, section: RatingSection) -> str:
-        """Ask for a score."""
+    def ask(self, item: Item) -> Given:
+        """Ask something."""
 
-    def ask(self, section: QuestionSection) -> str:
-        """Ask a question with choices."""
+    def pages(self, contents: Sequence[PageContent]) -> None:
+        """Show pages, back and forth, until the last is left."""
+
+    def head(self, view: Callable[[], HeadView]) -> None:
+        """Show where the head is, until the participant goes on."""
+
+    def mark(
+        self,
+        trial: PlannedTrial,
+        placement: Placement,
+        text: str,
+        path: Sequence[tuple[float, float, float]] = (),
+        least: int = 0,
+    ) -> list[MarkedRegion]:
+        """Show a picture, with a scanpath, and take the regions that are marked on it."""
 
     def while_busy(self, work: Callable[[], Answer]) -> Answer:
         """Do something that blocks, while the screen goes on."""
@@ -104,6 +173,21 @@ class NoDisplay:
         """Return the moment: nothing is shown."""
         return self._tracker.now_us()
 
+    def wait_for_end(self, viewing: Viewing) -> Viewed:
+        """Wait as long as a simulated person looks, or as the picture stays."""
+        shown = self._tracker.now_us()
+        if not viewing.end_by and not viewing.items:
+            self.wait_until(viewing.latest_us)
+            return Viewed("time")
+        self.wait_until(simulated_end(viewing, self._rng))
+        now = self._tracker.now_us()
+        given = {item.name: Given(simulated_answer(item, self._rng), "key", shown, now) for item in viewing.items}
+        return Viewed("time" if now >= viewing.latest_us else "answer" if given else "key", given)
+
+    def show_mask(self) -> int:
+        """Return the moment: nothing is shown."""
+        return self._tracker.now_us()
+
     def picture_timing(self) -> tuple[int, int] | None:
         """Return nothing: there are no frames."""
         return None
@@ -114,6 +198,10 @@ class NoDisplay:
         return self._tracker.now_us()
 
     def show_blank(self) -> int:
+        """Return the moment: nothing is shown."""
+        return self._tracker.now_us()
+
+    def show_text(self, text: str) -> int:
         """Return the moment: nothing is shown."""
         return self._tracker.now_us()
 
@@ -129,7 +217,7 @@ class NoDisplay:
 
     def pause(self, text: str) -> None:
         """Wait a second."""
-        self.wait_until(self._tracker.now_us() + 1_000_000)
+        self.wait_until(self._tracker.now_us() + _THOUGHT_US)
 
     def alarm(self, text: str) -> None:
         """Show nothing: nobody looks."""
@@ -144,15 +232,32 @@ class NoDisplay:
         """Return no point: nobody looks."""
         return []
 
-    def rate(self, section: RatingSection) -> str:
-        """Return a simulated score after a second."""
-        self.pause(section.question)
-        return str(int(self._rng.integers(section.low, section.high + 1)))
+    def ask(self, item: Item) -> Given:
+        """Return a simulated answer after a second."""
+        shown = self._tracker.now_us()
+        self.pause(item.text)
+        return Given(simulated_answer(item, self._rng), "key", shown, self._tracker.now_us())
 
-    def ask(self, section: QuestionSection) -> str:
-        """Return a simulated answer."""
-        self.pause(section.text)
-        return section.choices[int(self._rng.integers(len(section.choices)))]
+    def pages(self, contents: Sequence[PageContent]) -> None:
+        """Wait a second for each page."""
+        for content in contents:
+            self.pause(content.text)
+
+    def head(self, view: Callable[[], HeadView]) -> None:
+        """Wait a second."""
+        self.pause("")
+
+    def mark(
+        self,
+        trial: PlannedTrial,
+        placement: Placement,
+        text: str,
+        path: Sequence[tuple[float, float, float]] = (),
+        least: int = 0,
+    ) -> list[MarkedRegion]:
+        """Return a simulated region, or as many as are asked for."""
+        self.pause(text)
+        return simulated_regions(placement, max(1, least), self._rng)
 
     def while_busy(self, work: Callable[[], Answer]) -> Answer:
         """Do it."""
@@ -161,6 +266,21 @@ class NoDisplay:
     def close(self) -> dict[str, Any]:
         """Close nothing."""
         return {}
+
+
+def simulated_end(viewing: Viewing, rng: np.random.Generator) -> int:
+    """Draw when a simulated person has seen enough: a second or a few after it may end, at most at its latest."""
+    return min(viewing.latest_us, viewing.earliest_us + int(1e6 * rng.uniform(0.3, 2.0)))
+
+
+def simulated_regions(placement: Placement, number: int, rng: np.random.Generator) -> list[MarkedRegion]:
+    """Draw regions that a simulated person marks, screen pixels."""
+    regions = []
+    for n in range(number):
+        left, top = rng.uniform(0.1, 0.6, 2)
+        x, y = placement.x + left * placement.width, placement.y + top * placement.height
+        regions.append(MarkedRegion(x, y, 0.3 * placement.width, 0.3 * placement.height, f"simulated place {n + 1}"))
+    return regions
 
 
 def nothing() -> None:

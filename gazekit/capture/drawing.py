@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pandas as pd
 import pygame
 
-from gazekit.capture.settings import QuestionSection, RatingSection
+from gazekit.capture.look import Look
+from gazekit.capture.text_layout import Align, Colour, TextStyle, text_picture
 
 _DARK, _LIGHT = (25, 25, 25), (235, 235, 235)
 _PALE = (205, 205, 205)
 _ACCENT = (200, 60, 40)
 _LEFT = (20, 70, 140)
 _LONGER = 5.0
-Colour = tuple[int, int, int]
 
 
 def ink(surface: pygame.Surface) -> Colour:
@@ -54,56 +57,54 @@ def patch(surface: pygame.Surface) -> None:
     surface.fill((255, 255, 255), (surface.get_width() - side, surface.get_height() - side, side, side))
 
 
-def alarm(surface: pygame.Surface, words: str) -> None:
+def alarm(surface: pygame.Surface, words: str, look: Look) -> None:
     """Draw a red frame about the screen and lines of text."""
-    text(surface, words)
+    text(surface, words, look)
     pygame.draw.rect(surface, _ACCENT, surface.get_rect(), width=surface.get_height() // 30)
 
 
-def text(surface: pygame.Surface, words: str) -> None:
+def text(surface: pygame.Surface, words: str, look: Look) -> None:
     """Draw lines of text about the middle."""
-    font = _font(surface, 26)
-    lines = words.split("\n")
-    step = round(font.get_linesize() * 1.25)
-    top = (surface.get_height() - step * len(lines)) // 2
-    for n, line in enumerate(lines):
-        _centred(surface, font, line, surface.get_width() // 2, top + n * step)
+    write(surface, words, look, surface.get_rect().center, width=round(surface.get_width() * max(look.width, 0.8)))
 
 
-def scale_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
-    """Return where the scores of a scale are."""
-    side = surface.get_height() // 14
-    step = round(side * 1.35)
-    left = (surface.get_width() - step * (n - 1) - side) // 2
-    return [pygame.Rect(left + k * step, surface.get_height() // 2, side, side) for k in range(n)]
+def write(
+    surface: pygame.Surface,
+    words: str,
+    look: Look,
+    centre: tuple[int, int],
+    *,
+    width: int,
+    colour: Colour | None = None,
+    align: Align = "centre",
+    scale: float = 1.0,
+) -> pygame.Rect:
+    """Draw a text about a point, wrapped to a width; return where it is."""
+    image = as_surface(words, look.style(colour or ink(surface), align=align, scale=scale), width)
+    where = image.get_rect(center=centre)
+    surface.blit(image, where)
+    return where
 
 
-def scale(surface: pygame.Surface, section: RatingSection, boxes: list[pygame.Rect]) -> None:
-    """Draw the question, the scores, the words at both ends."""
-    font = _font(surface, 22)
-    _centred(surface, font, section.question, surface.get_width() // 2, surface.get_height() // 3)
-    for n, box in enumerate(boxes):
-        _button(surface, font, str(section.low + n), box)
-    below = boxes[0].bottom + font.get_linesize() // 2
-    _centred(surface, font, section.low_label, boxes[0].centerx, below)
-    _centred(surface, font, section.high_label, boxes[-1].centerx, below)
+def as_surface(words: str, style: TextStyle, width: int) -> pygame.Surface:
+    """Lay a text out, and make a surface of it."""
+    pixels = text_picture(words, style, max(1, width)) if words else np.zeros((1, 1, 4), dtype=np.uint8)
+    return pygame.image.frombuffer(np.ascontiguousarray(pixels).tobytes(), pixels.shape[1::-1], "RGBA")
 
 
-def choice_boxes(surface: pygame.Surface, n: int) -> list[pygame.Rect]:
-    """Return where the choices of a question are."""
-    height = surface.get_height() // 16
-    step = round(height * 1.3)
-    top = surface.get_height() // 2 - step * n // 2 + step
-    width = surface.get_width() // 3
-    return [pygame.Rect((surface.get_width() - width) // 2, top + k * step, width, height) for k in range(n)]
-
-
-def choices(surface: pygame.Surface, section: QuestionSection, boxes: list[pygame.Rect]) -> None:
-    """Draw the question and its choices."""
-    font = _font(surface, 26)
-    _centred(surface, font, section.text, surface.get_width() // 2, boxes[0].top - 3 * font.get_linesize())
-    for n, (box, choice) in enumerate(zip(boxes, section.choices, strict=True)):
-        _button(surface, font, f"{n + 1}   {choice}", box)
+def button(
+    surface: pygame.Surface, box: pygame.Rect, words: str, look: Look, *, chosen: bool = False, scale: float = 1.0
+) -> None:
+    """Draw a button; it is light under the pointer, and has a thick frame where it is chosen."""
+    inside = box.collidepoint(pygame.mouse.get_pos())
+    pygame.draw.rect(surface, (255, 255, 255) if inside or chosen else _PALE, box, border_radius=box.height // 5)
+    pygame.draw.rect(surface, _DARK, box, width=5 if chosen else 2, border_radius=box.height // 5)
+    if words:
+        image = as_surface(words, replace(look.style(_DARK, scale=scale), colour=_DARK), box.width - 12)
+        if image.get_height() > box.height - 4:  # smaller, until it fits
+            scale *= (box.height - 4) / image.get_height()
+            image = as_surface(words, replace(look.style(_DARK, scale=scale), colour=_DARK), box.width - 12)
+        surface.blit(image, image.get_rect(center=box.center))
 
 
 def target_boxes(surface: pygame.Surface, targets: list[tuple[float, float]]) -> list[pygame.Rect]:
@@ -114,46 +115,31 @@ def target_boxes(surface: pygame.Surface, targets: list[tuple[float, float]]) ->
 
 
 def review(
-    surface: pygame.Surface, errors: pd.DataFrame, targets: list[tuple[float, float]], chosen: set[int], title: str
+    surface: pygame.Surface,
+    errors: pd.DataFrame,
+    targets: list[tuple[float, float]],
+    chosen: set[int],
+    title: str,
+    look: Look,
 ) -> None:
     """Draw the error vectors of a calibration: blue the left eye, red the right; chosen points are framed.
 
     The vectors are five times as long as the errors; the numbers are degrees.
     """
-    font, (width, height) = _font(surface, 30), surface.get_size()
+    width, height = surface.get_size()
+    side_px = look.size_px
     for row in errors.itertuples():
         if row.samples:
             colour = _LEFT if row.eye == "left" else _ACCENT
             start = row.x * width, row.y * height
             end = start[0] + _LONGER * row.dx * width, start[1] + _LONGER * row.dy * height
             pygame.draw.line(surface, colour, start, end, 3)
-            side = -1 if row.eye == "left" else 1
-            words = font.render(f"{row.error_deg:.2f}", True, colour)
-            below = start[0] + side * words.get_width() * 0.7 - words.get_width() / 2, start[1] + font.get_height()
-            surface.blit(words, below)
+            across = start[0] + (-1 if row.eye == "left" else 1) * 1.4 * side_px
+            below = round(across), round(start[1] + 1.4 * side_px)
+            write(surface, f"{row.error_deg:.2f}", look, below, width=width, colour=colour, scale=0.75)
     for n, (box, point) in enumerate(zip(target_boxes(surface, targets), targets, strict=True)):
         pygame.draw.circle(surface, ink(surface), (point[0] * width, point[1] * height), 5)
-        _centred(surface, font, str(n + 1), box.centerx, box.top - font.get_height() // 2)
+        write(surface, str(n + 1), look, (box.centerx, box.top), width=width, scale=0.75)
         if n in chosen:
             pygame.draw.rect(surface, ink(surface), box, width=3)
-    _centred(surface, font, title, width // 2, round(0.3 * height))
-
-
-def _button(surface: pygame.Surface, font: pygame.font.Font, words: str, box: pygame.Rect) -> None:
-    inside = box.collidepoint(pygame.mouse.get_pos())
-    pygame.draw.rect(surface, (255, 255, 255) if inside else _PALE, box, border_radius=box.height // 5)
-    pygame.draw.rect(surface, _DARK, box, width=2, border_radius=box.height // 5)
-    _centred(surface, font, words, box.centerx, box.centery - font.get_height() // 2, _DARK)
-
-
-def _centred(
-    surface: pygame.Surface, font: pygame.font.Font, words: str, x: int, top: int, colour: Colour | None = None
-) -> None:
-    if words:
-        image = font.render(words, True, colour or ink(surface))
-        surface.blit(image, (x - image.get_width() // 2, top))
-
-
-def _font(surface: pygame.Surface, share: int) -> pygame.font.Font:
-    """Return a font whose height is one part in ``share`` of the screen's."""
-    return pygame.font.Font(None, max(18, surface.get_height() // share))
+    write(surface, title, look, (width // 2, round(0.3 * height)), width=round(0.9 * width), scale=0.8)

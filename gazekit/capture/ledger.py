@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gazekit.capture.design import Assigned
 from gazekit.capture.plan import PlannedTrial, Step
 from gazekit.core.errors import InputError, OutputError
 from gazekit.session import Session, open_session
 from gazekit.session.finalise import recover, session_path
-from gazekit.session.journal import SUFFIX
+from gazekit.session.journal import SUFFIX, Journal
 
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+_PRESENTATION = re.compile(r" \(\d+\)$")
 _PART = re.compile(rf"(?P<participant>[A-Za-z0-9][\w-]*)(?:\.part(?P<number>\d+))?(?P<kind>\.gaze\.h5|{SUFFIX})", re.A)
 
 
@@ -38,6 +40,8 @@ class Ledger:
     plan: list[PlannedStep] = field(default_factory=list)
     done: set[PlannedStep] = field(default_factory=set)
     end: Mapping[str, Any] = field(default_factory=dict)
+    assigned: Assigned | None = None
+    files: list[Path] = field(default_factory=list)
 
     def add(self, number: int, session: Session) -> None:
         """Enter a part; the plan of the latest counts."""
@@ -45,6 +49,8 @@ class Ledger:
         self.parts = number
         self.seed, self.settings = parameters.get("seed"), parameters.get("study", {})
         self.study_seed = self.settings.get("study", {}).get("seed")
+        if "assigned" in parameters:
+            self.assigned = Assigned.from_json(parameters["assigned"])
         self.end = session.provenance.get("end", {"complete": session.finalised})
         table = session.streams.get("ledger")
         if table is None:  # of version 0.1: pictures and answers are all that it says
@@ -88,6 +94,7 @@ class Ledger:
         lines += [f"the picture {i} is gone" for i in before if i not in now and i not in names.values()]
         lines += [f"the picture {i} has another content" for i in now if before.get(i) and before[i] != now[i]]
         questions = [{step.id for step in plan if step.kind == "question"} for plan in (self.plan, steps)]
+        lines += _other_names("answers", self.settings, settings)
         if any(step.kind != "picture" for step in self.plan) and questions[0] != questions[1]:
             lines.append(f"the questions were {sorted(questions[0])}, are {sorted(questions[1])}")
         return lines
@@ -95,13 +102,13 @@ class Ledger:
     def arrange(self, trials: Sequence[PlannedTrial]) -> list[PlannedTrial]:
         """Put trials in the order in which they were planned first; pictures that are new come last."""
         planned = [step.id for step in self.plan if step.kind == "picture"]
-        pictures = [Step("picture", trial.picture.image, trial.sha256) for trial in trials]
+        pictures = [Step("picture", trial.id, trial.sha256) for trial in trials]
         names = renamed(self.plan, pictures)
         place = {image: n for n, image in enumerate(planned)}
         place |= {new: place[old] for new, old in names.items()}
-        known = sorted((t for t in trials if t.picture.image in place), key=lambda t: place[t.picture.image])
-        new = [trial for trial in trials if trial.picture.image not in place]
-        return [replace(trial, order=place[trial.picture.image]) for trial in known] + [
+        known = sorted((t for t in trials if t.id in place), key=lambda t: place[t.id])
+        new = [trial for trial in trials if trial.id not in place]
+        return [replace(trial, order=place[trial.id]) for trial in known] + [
             replace(trial, order=len(planned) + n) for n, trial in enumerate(new)
         ]
 
@@ -113,9 +120,12 @@ class Ledger:
 
 def renamed(plan: Sequence[PlannedStep], steps: Sequence[PlannedStep | Step]) -> dict[str, str]:
     """Return new name -> old name of pictures whose content was planned under a name that is gone."""
-    before, now = ({step.id: step.sha256 for step in p if step.kind == "picture"} for p in (plan, steps))
-    gone = {digest: image for image, digest in before.items() if image not in now and digest}
-    return {image: gone[digest] for image, digest in now.items() if image not in before and digest in gone}
+    before, now = (
+        {step.id: (step.sha256, "".join(_PRESENTATION.findall(step.id))) for step in p if step.kind == "picture"}
+        for p in (plan, steps)
+    )
+    gone = {content: image for image, content in before.items() if image not in now and content[0]}
+    return {image: gone[content] for image, content in now.items() if image not in before and content in gone}
 
 
 def _under_new_names(done: set[PlannedStep], names: Mapping[str, str]) -> set[PlannedStep]:
@@ -160,7 +170,23 @@ def read_ledger(folder: Path, participant: str, *, resume: bool, write: bool) ->
         numbers.add((int(match["number"] or 1), session_path(file) if match["kind"] == SUFFIX else file))
     for number, file in sorted(numbers):
         ledger.add(number, open_session(file, gaze=False))
+        ledger.files.append(file)
     return ledger
+
+
+def assigned_before(folder: Path, participant: str) -> list[Mapping[str, str]]:
+    """Return the levels of those who have a session or a journal in a folder, but for one participant."""
+    levels: dict[str, Mapping[str, str]] = {}
+    for file, match in sorted(_files(folder)):
+        if match["participant"] == participant:
+            continue
+        if match["kind"] == SUFFIX:
+            parameters = Journal(file).header.get("provenance", {}).get("parameters", {})
+        else:
+            parameters = open_session(file, gaze=False).provenance.get("parameters", {})
+        if "assigned" in parameters:
+            levels[match["participant"]] = parameters["assigned"]["levels"]
+    return list(levels.values())
 
 
 def all_ledgers(folder: Path) -> dict[str, Ledger]:
@@ -184,9 +210,17 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             flat |= _flat(value, f"{name}.")
+        elif isinstance(value, list) and value and all(isinstance(v, dict) and "name" in v for v in value):
+            flat |= _flat({str(v["name"]): v for v in value}, f"{name}.")
         elif name.partition(".")[0] in _DECIDING and name != "calibration.reuse":
             flat[name] = value
     return flat
 
 
-_DECIDING = ("screen", "tracker", "calibration", "validation", "presentation", "rating")
+def _other_names(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    before, now = ([entry["name"] for entry in settings.get(section, ())] for settings in (old, new))
+    changed = [(name, "new") for name in now if name not in before] + [(n, "gone") for n in before if n not in now]
+    return [f"[[{section}]] {name} is {word}" for name, word in changed]
+
+
+_DECIDING = ("screen", "tracker", "calibration", "validation", "presentation", "rating", "answers", "design", "blocks")

@@ -1,4 +1,4 @@
-"""The plan of a session: which pictures, in which order, where on the screen."""
+"""The plan of a session: what is shown and asked, in which order, where on the screen."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
+from numpy.random import Generator
 
-from gazekit.capture.settings import PresentationSection, QuestionSection, SessionSections
+from gazekit.capture.design import Assigned, pictures_source
+from gazekit.capture.design_settings import BlockSection, PageSection
+from gazekit.capture.item_settings import AnswerSection, QuestionSection
+from gazekit.capture.orders import latin_row, order_of, with_again
+from gazekit.capture.randomness import random_stream
+from gazekit.capture.settings import PresentationSection, SessionSections
 from gazekit.capture.simulation.gaze import coarse_salience
 from gazekit.capture.simulation.interest import Interest, read_interests
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.types import Floats
 from gazekit.pictures import Picture, list_pictures, read_picture
 from gazekit.screen import Placement, Screen
+from gazekit.session.events import trial_id
+
+__all__ = ["PlannedTrial", "Step", "facts_of", "latin_row", "placement_of", "plan_session", "plan_steps"]
+_LOW = 0.24  # share of the screen's height, at its foot, where one answers while a picture is shown
 
 
 @dataclass(frozen=True)
@@ -29,17 +38,27 @@ class PlannedTrial:
     break_before: bool
     interest: Interest | None = None
     sha256: str = ""
+    presentation: int = 1
+    task: BlockSection | None = None  # the block of the study it is in
+    practice: bool = False
+
+    @property
+    def id(self) -> str:
+        """What the trial is called in the plan."""
+        return trial_id(self.picture.image, self.presentation)
 
 
 @dataclass(frozen=True)
 class Step:
     """A thing to be done in a session; it is known by its kind and its id, whatever its place."""
 
-    kind: str
+    kind: str  # picture, rating, answer NAME, question, break, pages, practice, interview
     id: str
     sha256: str = ""
     trial: PlannedTrial | None = None
     question: QuestionSection | None = None
+    answer: AnswerSection | None = None
+    pages: tuple[PageSection, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,9 @@ class PictureFacts:
     salience: Floats
 
 
-def plan_session(sections: SessionSections, participant: str, seed: int) -> list[PlannedTrial]:
+def plan_session(
+    sections: SessionSections, participant: str, seed: int, assigned: Assigned | None = None
+) -> list[PlannedTrial]:
     """Plan the trials of a participant in order; the same participant and seed give the same plan.
 
     Raises
@@ -59,55 +80,170 @@ def plan_session(sections: SessionSections, participant: str, seed: int) -> list
     ConfigError
         No pictures, or pictures that are missing or cannot be decoded (all are named).
     """
-    base = sections.file.parent
-    pictures = list_pictures(sections.pictures, base)
+    section, base = sections.presentation, sections.file.parent
+    chosen = None if assigned is None else pictures_source(sections, assigned)
+    if chosen is None and any(factor.pictures for factor in sections.factors):
+        chosen = next(base / path for factor in sections.factors for path in factor.pictures.values())
+    own = bool(sections.blocks) and all(block.pictures for block in sections.blocks)
+    shared = [] if own else _all_pictures(sections, chosen)
+    faults = []
+    trials: list[tuple[Picture, int, BlockSection | None]] = []
+    for n, block in enumerate(_blocks_in_order(sections, participant, seed)):
+        pictures = shared if block is None or block.pictures is None else list_pictures(base / block.pictures)
+        faults += _undecodable(pictures)
+        purpose = "order" if block is None else f"order {block.name}"
+        kind = section.order if block is None or block.order is None else block.order
+        order = order_of(len(pictures), kind, participant, seed, purpose=purpose, size=section.block_size or 0)
+        order = _again(order, [p.image for p in pictures], section, random_stream(seed, participant, f"again {n}"))
+        size = (section.block_size if block is None else None) or len(order)
+        start = trials[-1][1] + 1 if trials else 0
+        trials += [(pictures[index], start + place // size, block) for place, index in enumerate(order)]
+    if faults:
+        raise ConfigError(f"[pictures] {len(faults)} cannot be shown:\n" + "\n".join(faults))
+    interests = read_interests(base / sections.tracker.interest) if sections.tracker.interest else {}
+    return [_trial(n, *trial, trials, section.break_every, interests) for n, trial in enumerate(trials)]
+
+
+def _trial(
+    n: int,
+    picture: Picture,
+    block: int,
+    task: BlockSection | None,
+    trials: Sequence[tuple[Picture, int, BlockSection | None]],
+    every: int | None,
+    interests: dict[str, Interest],
+) -> PlannedTrial:
+    return PlannedTrial(
+        order=n,
+        block=block,
+        picture=picture,
+        break_before=bool(every and n and n % every == 0),
+        interest=interests.get(picture.image),
+        sha256=facts_of(picture).sha256,
+        presentation=1 + sum(other.image == picture.image for other, *_ in trials[:n]),
+        task=task,
+    )
+
+
+def _all_pictures(sections: SessionSections, chosen: Path | None) -> list[Picture]:
+    return list_pictures(sections.pictures, sections.file.parent) if chosen is None else list_pictures(chosen)
+
+
+def _undecodable(pictures: Sequence[Picture]) -> list[str]:
     faults = []
     for picture in pictures:
         try:
             facts_of(picture)
         except InputError as error:
             faults.append(f"  {picture.image}: {error}")
-    if faults:
-        raise ConfigError(f"[pictures] {len(faults)} cannot be shown:\n" + "\n".join(faults))
-    section = sections.presentation
-    order = _order(len(pictures), section, participant, seed)
-    size = section.block_size or len(pictures)
-    every = section.break_every
-    interests = read_interests(base / sections.tracker.interest) if sections.tracker.interest else {}
+    return faults
+
+
+def _blocks_in_order(sections: SessionSections, participant: str, seed: int) -> Sequence[BlockSection | None]:
+    if not sections.blocks:
+        return [None]
+    order = order_of(len(sections.blocks), sections.design.blocks, participant, seed, purpose="blocks")
+    return [sections.blocks[n] for n in order]
+
+
+def _again(order: list[int], images: Sequence[str], section: PresentationSection, rng: Generator) -> list[int]:
+    """Put the pictures that are to be shown again into the order of a block."""
+    if isinstance(section.again, int):
+        room = max(0, len(order) - section.again_after)
+        if section.again > len(images) or (section.again and not room):
+            raise ConfigError(
+                f"[presentation] again = {section.again}: there are {len(images)} pictures, and again_after = "
+                f"{section.again_after} needs as many trials between"
+            )
+        wanted = [int(n) for n in rng.permutation(len(images))[: section.again]]
+    else:
+        wanted = [images.index(image) for image in section.again if image in images]
+        if wanted and len(order) <= section.again_after:
+            raise ConfigError(f"[presentation] again_after = {section.again_after}: there are {len(images)} pictures")
+    return with_again(order, wanted, section.again_after, rng) if wanted else order
+
+
+def plan_practice(sections: SessionSections) -> list[PlannedTrial]:
+    """Return the trials for practice; they have no place among the others."""
+    if sections.practice is None:
+        return []
+    pictures = list_pictures(sections.practice, sections.file.parent)[: sections.practice.number]
+    if faults := _undecodable(pictures):
+        raise ConfigError(f"[practice] {len(faults)} cannot be shown:\n" + "\n".join(faults))
     return [
-        PlannedTrial(
-            order=n,
-            block=n // size,
-            picture=pictures[index],
-            break_before=bool(every and n and n % every == 0),
-            interest=interests.get(pictures[index].image),
-            sha256=facts_of(pictures[index]).sha256,
-        )
-        for n, index in enumerate(order)
+        PlannedTrial(-1, -1, picture, break_before=False, sha256=facts_of(picture).sha256, practice=True)
+        for picture in pictures
     ]
 
 
-def plan_steps(sections: SessionSections, trials: Sequence[PlannedTrial]) -> list[Step]:
-    """List everything that is to be done, in order: questions, pictures with their ratings and breaks, questions."""
+def plan_steps(
+    sections: SessionSections, trials: Sequence[PlannedTrial], participant: str = "", seed: int = 0
+) -> list[Step]:
+    """List everything that is to be done, in order.
+
+    Pages and questions before, practice, blocks of pictures with their answers and breaks, pages and questions after,
+    the interview.
+    """
     asked = {
         when: [Step("question", q.name, question=q) for q in sections.questions if q.when == when]
         for when in ("before", "after")
     }
-    shown = []
+    practice = [Step("practice", t.picture.image, t.sha256, t) for t in plan_practice(sections)]
+    shown: list[Step] = []
+    task: BlockSection | None = None
     for trial in trials:
-        image = trial.picture.image
+        if trial.task is not None and trial.task is not task and trial.task.text is not None:
+            page = PageSection(place="pictures", text=trial.task.text)
+            shown.append(Step("pages", f"block {trial.task.name}", trial=trial, pages=(page,)))
+        task = trial.task
         if trial.break_before:
-            shown.append(Step("break", f"before {image}", trial=trial))
-        shown.append(Step("picture", image, trial.sha256, trial))
-        if sections.rating is not None:
-            shown.append(Step("rating", image, trial.sha256, trial))
-    return [*asked["before"], *shown, *asked["after"]]
+            shown.append(Step("break", f"before {trial.id}", trial=trial))
+        shown += _trial_steps(sections, trial, participant, seed)
+    before = [*_pages(sections, "start"), *_pages(sections, "before"), *asked["before"], *practice]
+    after = [*_pages(sections, "after"), *asked["after"], *_interview(sections, trials, participant, seed)]
+    closing = [step for step in after if step.kind == "pages" and _says_thanks(step)]
+    after = [step for step in after if step not in closing] + closing
+    return [*before, *_pages(sections, "pictures"), *shown, *after]
 
 
-def random_stream(seed: int, participant: str, purpose: str) -> np.random.Generator:
-    """Make random numbers that depend on the study's seed, the participant and what they are for."""
-    digest = hashlib.sha256(f"{seed}\0{participant}\0{purpose}".encode()).digest()
-    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+def _says_thanks(step: Step) -> bool:
+    return any(page.standard == "thanks" for page in step.pages)
+
+
+def _pages(sections: SessionSections, place: str) -> list[Step]:
+    pages = tuple(page for page in sections.pages if page.place == place)
+    return [Step("pages", place, pages=pages)] if pages else []
+
+
+def answers_of(sections: SessionSections, trial: PlannedTrial) -> list[AnswerSection]:
+    """Return what is asked about a trial's picture."""
+    names = None if trial.task is None else trial.task.answers
+    return [answer for answer in sections.asked if names is None or answer.name in names]
+
+
+def _trial_steps(sections: SessionSections, trial: PlannedTrial, participant: str, seed: int) -> list[Step]:
+    """Return a picture and its answers; those of one moment are shuffled where the study asks for it."""
+    steps: dict[str, list[Step]] = {"before": [], "while": [], "after": []}
+    for answer in answers_of(sections, trial):
+        kind = "rating" if sections.rating is not None and answer.name == "rating" else f"answer {answer.name}"
+        steps[answer.when].append(Step(kind, trial.id, trial.sha256, trial, answer=answer))
+    if sections.presentation.shuffle_answers:
+        rng = random_stream(seed, participant, f"answers of {trial.id}")
+        steps = {when: [some[int(n)] for n in rng.permutation(len(some))] for when, some in steps.items()}
+    return [*steps["before"], Step("picture", trial.id, trial.sha256, trial), *steps["while"], *steps["after"]]
+
+
+def _interview(sections: SessionSections, trials: Sequence[PlannedTrial], participant: str, seed: int) -> list[Step]:
+    section = sections.interview
+    if section is None:
+        return []
+    first = {trial.picture.image: trial for trial in trials if trial.presentation == 1}
+    if isinstance(section.pictures, list):
+        names = [name for name in section.pictures if name in first]
+    else:
+        drawn = random_stream(seed, participant, "interview").permutation(len(first))[: section.pictures]
+        names = [sorted(first)[int(n)] for n in sorted(drawn)]
+    return [Step("interview", name, first[name].sha256, first[name]) for name in names]
 
 
 def facts_of(picture: Picture) -> PictureFacts:
@@ -123,42 +259,21 @@ def _facts(file: str, modified_ns: int, size: int) -> PictureFacts:
     return PictureFacts(digest, (pixels.shape[1], pixels.shape[0]), coarse_salience(pixels))
 
 
-def placement_of(facts: PictureFacts, screen: Screen, section: PresentationSection) -> Placement:
-    """Return where a picture goes: centred, as large as fits (or at most its own size)."""
-    return Placement.fit(facts.size_wh, screen, enlarge=section.enlarge)
+def placement_of(facts: PictureFacts, screen: Screen, section: PresentationSection, *, low: bool = False) -> Placement:
+    """Return where a picture goes: centred, as large as fits (or at most its own size).
 
-
-def _order(n: int, section: PresentationSection, participant: str, seed: int) -> list[int]:
-    if section.order == "listed":
-        return list(range(n))
-    if section.order == "random":
-        return [int(i) for i in random_stream(seed, participant, "order").permutation(n)]
-    if section.order == "blocked":
-        return _blocked(n, section.block_size or n, participant, seed)
-    return latin_row(n, _row_of(participant, n))
-
-
-def _blocked(n: int, size: int, participant: str, seed: int) -> list[int]:
-    """Return the list's blocks in random order, pictures in random order within each."""
-    rng = random_stream(seed, participant, "order")
-    blocks = [list(range(start, min(start + size, n))) for start in range(0, n, size)]
-    return [int(i) for b in rng.permutation(len(blocks)) for i in rng.permutation(blocks[int(b)])]
-
-
-def latin_row(n: int, row: int) -> list[int]:
-    """Return a row of a balanced Latin square (Williams 1949).
-
-    Over n rows (2n for odd n) each picture stands once at each place, and directly after each other picture equally
-    often.
+    ``low`` : leave the foot of the screen free, for answers while the picture is shown.
     """
-    first = [0] + [(k + 1) // 2 if k % 2 else n - k // 2 for k in range(1, n)]
-    shifted = [(value + row) % n for value in first]
-    return shifted[::-1] if n % 2 and row >= n else shifted
+    if not low:
+        return Placement.fit(facts.size_wh, screen, enlarge=section.enlarge)
+    width, height = facts.size_wh
+    room = screen.height_px - foot_px(screen)
+    scale = min(screen.width_px / width, room / height)
+    scale = scale if section.enlarge else min(scale, 1.0)
+    w, h = width * scale, height * scale
+    return Placement((screen.width_px - w) / 2, (room - h) / 2, w, h)
 
 
-def _row_of(participant: str, n: int) -> int:
-    """Return the row of a participant: the number in the pseudonym, else a hash of it."""
-    rows = n if n % 2 == 0 else 2 * n
-    digits = "".join(c for c in participant if c.isdigit())
-    number = int(digits) - 1 if digits else int(hashlib.sha256(participant.encode()).hexdigest()[:12], 16)
-    return number % rows
+def foot_px(screen: Screen) -> int:
+    """Return the height of the part of the screen where one answers while a picture is shown."""
+    return round(_LOW * screen.height_px)

@@ -63,6 +63,7 @@ class Recorder:
         self._rate = rate_hz
         self._queue: deque[tuple[str, Any]] = deque()
         self._tap: list[Block] | None = None
+        self.latest: dict[str, Block] = {}  # the last row of each stream of numbers
         self.deliveries = 0  # of gaze; that it grows tells that the tracker is not silent
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -163,6 +164,7 @@ class Recorder:
             return
         if stream in NUMERIC:
             self.journal.block(stream, rows)
+            self.latest[stream] = rows[-1:]
             if stream == "gaze":
                 self._count(rows)
                 if self._tap is not None:

@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gazekit.capture.calibration import calibrate, error_vectors, in_words, validate
-from gazekit.capture.display import Display, EndSession
-from gazekit.capture.plan import PlannedTrial, Step, facts_of, placement_of
+from gazekit.capture.desk import Desk, Review
+from gazekit.capture.display import Display, EndSession, MarkedRegion, PageContent, PauseAsked
+from gazekit.capture.head import HeadView, head_view
+from gazekit.capture.interview import own_scanpath, regions_of
+from gazekit.capture.item_settings import AnswerSection, QuestionSection
+from gazekit.capture.items import Given, Item, item_in
+from gazekit.capture.look import Look, look_of
+from gazekit.capture.picture_show import PictureShow, Shown, presentation_of
+from gazekit.capture.plan import PlannedTrial, Step, answers_of, facts_of, placement_of
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.settings import QuestionSection, SessionSections
-from gazekit.capture.simulation.interest import drawn_by
-from gazekit.capture.simulation.scanpath import PictureScene
+from gazekit.capture.settings import SessionSections
 from gazekit.capture.tracker import Tracker, TrackerGone
 from gazekit.core.errors import TrackerError
-from gazekit.session import Validation
-from gazekit.session.events import Answer, Onset, Response, StepDone, Stimulus, Timing
+from gazekit.core.messages import text_in
+from gazekit.screen import Placement
+from gazekit.session import Calibration, Validation
+from gazekit.session.events import Answer, PictureAnswer, PracticePicture, Response, StepDone, Stimulus
 from gazekit.session.samples import SAMPLE, Block
 
 TRACKER_LOST = "TRACKER LOST"
 _FIRST_SAMPLE_S = 3.0  # how long a tracker may take from its start to its first sample
 _TRIES = 5  # of a step in which the tracker is lost
+_USUAL_LOOK_MS = 5000
+_SKIPPABLE = ("picture", "rating", "questions", "pages", "practice", "interview", "break")
+_BUSY = ("calibration", "validation", "drift check", TRACKER_LOST)
 _TICK_S = 0.05  # what a longer step between two ticks counts: then this process was held up, not the tracker
 
 
 class ConnectionLost(Exception):
     """The tracker has gone or is silent; the trial under way is to be repeated."""
+
+
+class OperatorWish(Exception):
+    """The operator wants something done now (calibrate, drift check); the step under way is done again after it."""
+
+
+class SkipAsked(Exception):
+    """The operator wants the step under way left out."""
+
+
+@dataclass(frozen=True)
+class TrialVerdict:
+    """How a picture went, for the operator."""
+
+    image: str
+    valid: float  # share of the samples that were due
+    frames_missed: int
+    verdict: str  # good, thin, skipped
 
 
 @dataclass
@@ -44,6 +74,11 @@ class State:
     trials: int = 0
     seconds_left: float = 0.0
     notices: list[str] = field(default_factory=list)
+    verdicts: list[TrialVerdict] = field(default_factory=list)
+    planned: list[str] = field(default_factory=list)  # pictures of this part, in order
+    showing: PlannedTrial | None = None
+    placement: Placement | None = None
+    head: str = ""
 
     def say(self, text: str) -> None:
         """Add a line for the operator; the last few are kept."""
@@ -51,9 +86,10 @@ class State:
 
 
 class SessionRun:
-    """Runs the plan: calibration, validation, pictures, questions, breaks.
+    """Runs the plan: calibration, validation, pages, pictures, what is asked, breaks, the interview.
 
-    `tick` is called by the display while it waits: it raises where the session has to stop or the tracker is gone.
+    `tick` is called by the display while it waits: it raises where the session has to stop or the tracker is gone, and
+    does what the operator wants.
     """
 
     def __init__(
@@ -64,6 +100,10 @@ class SessionRun:
         recorder: Recorder,
         state: State,
         stop: threading.Event,
+        *,
+        desk: Desk | None = None,
+        look: Look | None = None,
+        earlier: Sequence[Path] = (),
     ) -> None:
         self.sections = sections
         self.tracker = tracker
@@ -71,13 +111,23 @@ class SessionRun:
         self.recorder = recorder
         self.state = state
         self.stop = stop
+        self.desk = desk or Desk()
+        self._look = look or look_of(sections)
+        self._words = self._look.words
+        self._earlier = earlier
+        self._show_picture = PictureShow(sections, tracker, display, recorder)
         self._screen = sections.screen.screen()
         self._reported_gaps = 0
         self._deliveries = 0
         self._silent_s = -_FIRST_SAMPLE_S
         self._ticked_s = time.monotonic()
-        self._validated = False
+        self._validated = self._paused = False
         self._thin: list[PlannedTrial] = []
+        self._given: dict[tuple[str, str], Given] = {}  # answers that were given while the picture was there
+        self._gaze: dict[str, Block] = {}  # of pictures that the interview shows again
+        self._last: PlannedTrial | None = None
+        self._again = False
+        self._skipped: set[str] = set()
         self.step = self.steps = 0
         self.ended_by = "the plan"
 
@@ -85,15 +135,20 @@ class SessionRun:
         """Do every step; return whether the session ran to its end (else it was ended in order)."""
         pictures = [step for step in steps if step.kind == "picture"]
         self.state.trials, self.steps = len(pictures), len(steps)
+        self.state.planned = [step.id for step in pictures]
+        self._interviewed = {step.id for step in steps if step.kind == "interview"}
+        begun = False
         try:
-            self._prepare()
             for n, step in enumerate(steps):
                 self.step = n + 1
+                if not begun and not (step.kind == "pages" and step.id == "start"):
+                    self._prepare()
+                    begun = True
                 if step.kind == "picture":
                     self.state.trial += 1
                     self.state.seconds_left = (len(pictures) - self.state.trial + 1) * self._trial_s()
                 if step.kind != "break" or n:
-                    self._do(step)
+                    self._do_unless_skipped(step)
                 after = next((later.trial for later in steps[n + 1 :] if later.trial is not None), None)
                 if step.trial is not None and (after is None or after.block != step.trial.block):
                     self._repeat_thin_trials()
@@ -103,6 +158,21 @@ class SessionRun:
             return False
         return True
 
+    def _do_unless_skipped(self, step: Step) -> None:
+        """Do a step, unless the operator skips it; what is asked of a skipped picture is skipped too."""
+        if step.trial is not None and step.kind != "pages" and step.trial.id in self._skipped:
+            return
+        try:
+            self._do(step)
+            while self._again and self._last is not None:
+                self._again = False
+                self._show_again(self._last)
+        except SkipAsked:
+            self._message(f"{step.kind} {step.id} was skipped by the operator")
+            if step.trial is not None and step.kind in ("picture", "practice"):
+                self._skipped |= {step.trial.id}
+                self.state.verdicts.append(TrialVerdict(step.id, 0.0, 0, "skipped"))
+
     def _do(self, step: Step) -> None:
         """Do a step; its own record, or a `StepDone`, is the last thing that is written of it."""
         if step.kind == "question" and step.question is not None:
@@ -111,10 +181,18 @@ class SessionRun:
         elif step.kind == "picture" and step.trial is not None:
             self.state.phase = "picture"
             self._steadily(partial(self._show, step.trial))
-        elif step.kind == "rating" and step.trial is not None:
-            self._rate(step.trial)
-        elif step.kind == "break":
-            self._break()
+        elif step.answer is not None and step.trial is not None:
+            self.state.phase = "rating"
+            self._steadily(partial(self._answer, step.answer, step.trial))
+        else:
+            others = {
+                "break": lambda: self._break(),
+                "pages": lambda: self._pages(step),
+                "practice": lambda: self._practise(step),
+                "interview": lambda: self._interview(step),
+            }
+            self.state.phase = step.kind
+            others[step.kind]()
             self.recorder.event(StepDone(self.tracker.now_us(), step.kind, step.id))
 
     def tick(self) -> None:
@@ -122,6 +200,7 @@ class SessionRun:
         self.recorder.check()
         if self.stop.is_set():
             raise EndSession("a signal")
+        self._obey()
         if not self.tracker.alive():
             raise ConnectionLost("the tracker says so")
         self._notice_silence()
@@ -133,6 +212,31 @@ class SessionRun:
         if counts.gaps != self._reported_gaps:
             self._reported_gaps = counts.gaps
             self.state.say(f"gap of {counts.last_gap_us / 1000:.1f} ms; {counts.missing} samples missing so far")
+
+    def _obey(self) -> None:
+        """Do what the operator wants; some of it leaves the step under way."""
+        for command in self.desk.take():
+            kind = command.kind
+            if kind == "note":
+                self._message(f"note of the operator: {command.text}")
+                continue
+            self._message(f"the operator: {kind}")
+            if kind == "end":
+                raise EndSession("the operator")
+            if kind == "go on":
+                self._paused = False
+            elif kind == "pause" and not self._paused:
+                raise PauseAsked("the operator")
+            elif kind == "start":
+                self._show_picture.begin_now = True
+            elif kind == "repeat":
+                self._again = self._last is not None
+            elif kind in ("calibrate", "drift check") and self.state.phase not in _BUSY:
+                raise OperatorWish(kind)
+            elif kind == "skip" and self.state.phase in _SKIPPABLE:
+                raise SkipAsked
+            elif kind in ("calibrate", "drift check", "skip"):
+                self.state.say(f"not now: {kind} ({self.state.phase})")
 
     def _notice_silence(self) -> None:
         """Add up the time without a sample; in calibration mode a tracker may be silent."""
@@ -154,11 +258,55 @@ class SessionRun:
 
     def _calibrate(self) -> None:
         phase, self.state.phase = self.state.phase, "calibration"
-        calibration = calibrate(self.tracker, self.display, self.recorder, self.sections.calibration, self._screen)
+        if self.sections.calibration.head_page:
+            self.display.head(self._head)
+            self._message(f"head: {self._head().words}")
+        calibration = calibrate(
+            self.tracker, self.display, self.recorder, self.sections.calibration, self._screen, self._review
+        )
         if calibration is not None:
             errors = error_vectors(calibration, self._screen).groupby("eye")["error_deg"].mean()
             self.state.say("calibration: " + ", ".join(f"{eye} {error:.2f} deg" for eye, error in errors.items()))
         self.state.phase = phase
+
+    def _head(self) -> HeadView:
+        position = self.recorder.latest.get("user_position")
+        return head_view(self.recorder.counts.latest, position, self._screen)
+
+    def _review(
+        self, calibration: Calibration, attempt: int, attempts: int, failed: Sequence[tuple[float, float]] = ()
+    ) -> list[tuple[float, float]]:
+        """Ask the operator which points are to be done again; where nobody sits there, the participant's window."""
+        if not self.desk.attended:
+            return self.display.review(calibration, attempt, attempts, failed)
+        self.display.show_text(self._words("session.wait"))
+        review = Review.of(calibration, error_vectors(calibration, self._screen), attempt, attempts, failed)
+        chosen = self._decide(lambda: self.desk.publish_review(review), "review")
+        if chosen is None:
+            return self.display.review(calibration, attempt, attempts, failed)
+        return [review.targets[n] for n in chosen if 0 <= n < len(review.targets)]
+
+    def _confirm(self, text: str, keys: dict[str, str]) -> str:
+        """Ask the operator; where nobody sits there, the participant's window."""
+        if self.desk.attended:
+            self.display.show_text(self._words("session.wait"))
+            key = self._decide(lambda: self.desk.publish_question(text, keys), "answer")
+            if key in keys:
+                return str(key)
+        return self.display.confirm(text, keys)
+
+    def _decide(self, publish: Callable[[], None], kind: str) -> Any:
+        """Wait for the operator's decision; None where the operator has left."""
+        publish()
+        try:
+            while self.desk.attended:
+                decision = self.desk.decision(kind)
+                if decision is not None:
+                    return decision.value
+                self.display.wait_until(self.tracker.now_us() + 50_000)
+            return None
+        finally:
+            self.desk.withdraw()
 
     def _validate(self) -> None:
         section = self.sections.validation
@@ -169,7 +317,7 @@ class SessionRun:
             if result is None or result.passed is not False:
                 return
             self.state.say(f"validation {attempt + 1} did not pass the gate of {section.gate_deg:g} deg")
-            answer = self.display.confirm(
+            answer = self._confirm(
                 f"The accuracy is worse than {section.gate_deg:g} deg.",
                 {"r": "calibrate again", "c": "go on all the same"},
             )
@@ -183,23 +331,85 @@ class SessionRun:
         )
 
     def _break(self) -> None:
-        self.state.phase = "break"
         self._message("break")
-        self._steadily(lambda: self.display.pause("A short break. Press the space bar to go on."))
+        self._steadily(lambda: self.display.pause(self._words("session.break")))
         self._drift_check()
 
-    def _rate(self, trial: PlannedTrial) -> None:
-        section = self.sections.rating
-        if section is None:
-            return
-        self.state.phase = "rating"
+    def _pages(self, step: Step) -> None:
         self.tracker.watch(None)
+        base = self.sections.file.parent
+        contents = [
+            PageContent(
+                text=self._words(f"session.{page.standard}") if page.standard else self._text(page.text),
+                picture=base / page.picture if page.picture else None,
+                button=self._words("session.start") if page.standard == "ready" else "",
+            )
+            for page in step.pages
+        ]
+        self._steadily(partial(self.display.pages, contents))
 
-        def ask() -> None:
-            score = self.display.rate(section)
-            self.recorder.event(Response(trial.order, score, trial.picture.image, self.tracker.now_us()))
+    def _text(self, text: str | Mapping[str, str] | None) -> str:
+        return "" if text is None else text_in(text, self._words.lang)
 
-        self._steadily(ask)
+    def _practise(self, step: Step) -> None:
+        """Show a picture for practice and ask what is asked of the others; it counts nowhere."""
+        assert step.trial is not None
+        trial, answers = step.trial, answers_of(self.sections, step.trial)
+
+        def once() -> None:
+            given = {a.name: self._asked(a).answer for a in answers if a.when == "before"}
+            shown = self._show_picture.show(trial, [self._item(a) for a in answers if a.when == "while"])
+            given |= {name: answer.answer for name, answer in shown.viewed.answers.items()}
+            given |= {a.name: self._asked(a).answer for a in answers if a.name not in given}
+            picture = shown.stimulus
+            words = json.dumps(given, ensure_ascii=False)
+            self.recorder.event(
+                PracticePicture(
+                    picture.image, picture.sha256, picture.onset_us, picture.offset_us, picture.ended_by, words
+                )
+            )
+
+        self._steadily(once)
+
+    def _item(self, answer: AnswerSection | QuestionSection) -> Item:
+        return item_in(answer, self._words.lang)
+
+    def _asked(self, answer: AnswerSection | QuestionSection) -> Given:
+        self.tracker.watch(None)
+        return self.display.ask(self._item(answer))
+
+    def _answer(self, answer: AnswerSection, trial: PlannedTrial) -> None:
+        """Ask something about a picture, unless it was answered while the picture was there."""
+        given = self._given.pop((trial.id, answer.name), None) or self._asked(answer)
+        if self.sections.rating is not None and answer.name == "rating":
+            self.recorder.event(Response(trial.order, given.answer, trial.id, given.time_us))
+        else:
+            self.recorder.event(
+                PictureAnswer(trial.order, trial.id, answer.name, given.answer, given.by, given.shown_us, given.time_us)
+            )
+
+    def _interview(self, step: Step) -> None:
+        """Show a picture again, with the person's own scanpath or alone, and take the regions that are marked."""
+        section, trial = self.sections.interview, step.trial
+        assert section is not None
+        assert trial is not None
+        self.tracker.watch(None)
+        facts = facts_of(trial.picture)
+        placement = placement_of(facts, self._screen, self.sections.presentation, low=True)
+        where = placement_of(facts, self._screen, self.sections.presentation)
+        path = (
+            own_scanpath(self._gaze.get(trial.id), self._earlier, trial.id, self._screen, (where, placement))
+            if section.scanpath
+            else []
+        )
+        regions: list[MarkedRegion] = []
+
+        def once() -> None:
+            regions[:] = self.display.mark(trial, placement, self._text(section.text), path, section.least)
+
+        self._steadily(once)
+        for region in regions_of(regions, trial, facts, placement, self.tracker.now_us()):
+            self.recorder.event(region)
 
     def _repeat_thin_trials(self) -> None:
         """Offer the block's trials with too little valid gaze for repetition, once each."""
@@ -208,27 +418,58 @@ class SessionRun:
             return
         keys = {"r": "show them again now", "c": "go on without"}
         words = f"{len(trials)} of the last pictures had too little valid gaze. Is the head still in place?"
-        if self.display.confirm(words, keys) == "r":
+        answer: list[str] = []
+        self._steadily(lambda: answer.append(self._confirm(words, keys)))
+        if answer[-1] == "r":
             for trial in trials:
-                self._message(f"picture {trial.picture.image} is shown again")
-                self.state.phase = "picture"
-                self._steadily(partial(self._show, trial))
-                self._rate(trial)
+                self._show_again(trial)
             self._thin = []
 
+    def _show_again(self, trial: PlannedTrial) -> None:
+        self._message(f"picture {trial.id} is shown again")
+        self.state.phase = "picture"
+        self._steadily(partial(self._show, trial))
+        self.state.phase = "rating"
+        for answer in answers_of(self.sections, trial):
+            if answer.when != "before":
+                self._steadily(partial(self._answer, answer, trial))
+
     def _show(self, trial: PlannedTrial) -> None:
-        with self.recorder.tapped() as tap:
-            stimulus, timing = self._show_for(trial)
-            rows = self._rows_of(stimulus, tap)
-        if timing is not None:
-            self.recorder.event(timing)
+        items = [self._item(a) for a in answers_of(self.sections, trial) if a.when == "while"]
+        self.state.placement = placement_of(
+            facts_of(trial.picture), self._screen, self.sections.presentation, low=bool(items)
+        )
+        self.state.showing = trial
+        try:
+            with self.recorder.tapped() as tap:
+                shown = self._show_picture.show(trial, items, tap)
+                rows = self._rows_of(shown.stimulus, tap)
+        finally:
+            self.state.showing = None
+        stimulus = shown.stimulus
+        if shown.timing is not None:
+            self.recorder.event(shown.timing)
         self.recorder.event(stimulus)
+        self._given |= {(trial.id, name): given for name, given in shown.viewed.answers.items()}
+        self._last = trial
+        if trial.id in self._interviewed:
+            self._gaze[trial.id] = rows
         due = (stimulus.offset_us - stimulus.onset_us) * self.tracker.info.rate_hz / 1e6
-        share = (rows["left_valid"] | rows["right_valid"]).sum() / max(due, len(rows), 1.0)
+        share = float((rows["left_valid"] | rows["right_valid"]).sum() / max(due, len(rows), 1.0))
         least = self.sections.presentation.repeat_below
-        if least is not None and share < least:
-            self._message(f"picture {stimulus.image}: {100 * share:.0f} % valid gaze, asked for {100 * least:.0f} %")
+        thin = least is not None and share < least
+        self._judge(trial, shown, share, thin=thin)
+        if thin:
+            self._message(f"picture {trial.id}: {100 * share:.0f} % valid gaze, asked for {100 * (least or 0):.0f} %")
             self._thin.append(trial)
+
+    def _judge(self, trial: PlannedTrial, shown: Shown, share: float, *, thin: bool) -> None:
+        missed = shown.timing.frames_missed if shown.timing else 0
+        verdict = "thin" if thin or share < 0.5 else "good"
+        self.state.verdicts = [
+            *(v for v in self.state.verdicts if v.image != trial.id),
+            TrialVerdict(trial.id, share, missed, verdict),
+        ]
 
     def _rows_of(self, stimulus: Stimulus, tap: Sequence[Block]) -> Block:
         """Return the samples of a trial; a hole as long as a lost connection is one."""
@@ -244,40 +485,8 @@ class SessionRun:
             raise ConnectionLost(f"no sample for {hole_us / 1000:.0f} ms of the picture")
         return rows
 
-    def _show_for(self, trial: PlannedTrial) -> tuple[Stimulus, Timing | None]:
-        section = self.sections.presentation
-        facts = facts_of(trial.picture)
-        placement = placement_of(facts, self._screen, section)
-        self.tracker.watch(None)
-        self.display.load(trial, placement)
-        cross = self.display.show_cross()
-        self.display.wait_until(cross + 1000 * section.cross_ms)
-        onset = self.display.show_picture(trial, placement)
-        self.tracker.watch(PictureScene(drawn_by(facts.salience, facts.size_wh, trial.interest), placement))
-        self.recorder.event(Onset(onset, trial.picture.image, trial.order))
-        self.display.wait_until(onset + 1000 * section.duration_ms)
-        offset = self.display.show_blank()
-        self.tracker.watch(None)
-        frames = self.display.picture_timing()
-        intended = cross + 1000 * section.cross_ms, onset + 1000 * section.duration_ms
-        timing = frames and Timing(
-            trial.picture.image, trial.order, intended[0], onset, intended[1], offset, frames[0], frames[1]
-        )
-        stimulus = Stimulus(
-            image=trial.picture.image,
-            sha256=facts.sha256,
-            picture_width=facts.size_wh[0],
-            picture_height=facts.size_wh[1],
-            onset_us=onset,
-            offset_us=offset,
-            order=trial.order,
-            response="",
-            **asdict(placement),
-        )
-        return stimulus, timing
-
-    def _drift_check(self) -> None:
-        limit = self.sections.validation.drift_check_deg
+    def _drift_check(self, otherwise_deg: float | None = None) -> None:
+        limit = self.sections.validation.drift_check_deg or otherwise_deg
         if limit is None:
             return
         self.state.phase = "drift check"
@@ -291,30 +500,79 @@ class SessionRun:
             self._prepare()
 
     def _ask(self, question: QuestionSection) -> None:
-        answer = self.display.ask(question)
-        self.recorder.event(Answer(self.tracker.now_us(), question.name, answer))
+        given = self._asked(question)
+        self.recorder.event(Answer(given.time_us, question.name, given.answer))
 
     def _steadily(self, step: Callable[[], Any]) -> None:
-        """Do a step, and again from its start where the tracker was lost in it, a few times."""
-        for left in reversed(range(_TRIES)):
+        """Do a step; again from its start where the tracker was lost in it (a few times), or the operator cut in."""
+        left = _TRIES
+        while True:
             try:
                 step()
                 return
+            except PauseAsked as asked:
+                self._pause(str(asked))
+                continue
+            except OperatorWish as wish:
+                self._do_wish(str(wish))
+                continue
             except ConnectionLost as lost:
                 reason = str(lost)
             except TrackerError as error:
                 if self.tracker.alive() and not isinstance(error, TrackerGone):  # it is there, and refuses
                     raise
                 reason = str(error)
+            left -= 1
             if not left:
                 raise TrackerError(f"the tracker was lost {_TRIES} times in a row ({reason}); go on with --resume")
             self._wait_for_tracker(reason)
 
+    def _do_wish(self, kind: str) -> None:
+        phase = self.state.phase
+        if kind == "calibrate":
+            self._prepare()
+        else:
+            self._drift_check(1.5 if self.sections.validation.drift_check_deg is None else None)
+        self.state.phase = phase
+
+    def _pause(self, reason: str) -> None:
+        """Wait until the operator goes on; where nobody sits there, the participant's window asks."""
+        phase, self.state.phase = self.state.phase, "paused"
+        self._message(f"pause ({reason})")
+        self._paused = True
+        self.tracker.watch(None)
+        self.display.show_text(self._words("session.paused"))
+        while self._paused:
+            try:
+                if self.desk.attended:
+                    self.display.wait_until(self.tracker.now_us() + 50_000)
+                else:
+                    self._ask_at_the_window()
+            except PauseAsked:  # Escape once more: it is paused
+                pass
+            except OperatorWish as wish:
+                self._do_wish(str(wish))
+                self.state.phase = "paused"
+                self.display.show_text(self._words("session.paused"))
+            except ConnectionLost as lost:
+                self._wait_for_tracker(str(lost))
+                self.display.show_text(self._words("session.paused"))
+        self._message("the session goes on")
+        self.state.phase = phase
+
+    def _ask_at_the_window(self) -> None:
+        """Ask in the participant's window what the operator wants; the end is asked for twice."""
+        keys = {"g": "go on", "e": "end the session"}
+        if self.display.confirm(self._words("session.paused"), keys) == "g":
+            self._paused = False
+        elif self.display.confirm("End the session?", {"n": "no, go on", "y": "yes, end it"}) == "y":
+            raise EndSession("Escape")
+
     def _wait_for_tracker(self, reason: str) -> None:
         phase, self.state.phase = self.state.phase, TRACKER_LOST
         self._message(f"connection to the tracker lost ({reason}); waiting for it")
-        self.display.alarm("The eye tracker does not answer.\nPlease wait for the experimenter.")
-        while not self.display.while_busy(self._is_back):  # Escape is heeded meanwhile
+        self.display.alarm(self._words("session.tracker_lost"))
+        while not self._came_back():
             pass
         if self.stop.is_set():
             raise EndSession
@@ -326,6 +584,16 @@ class SessionRun:
             self.state.phase = "validation"
             self._steadily(self._validate)
         self.state.phase = phase
+
+    def _came_back(self) -> bool:
+        """Wait in a thread while the screen goes on; Escape asks whether to wait on."""
+        try:
+            return self.display.while_busy(self._is_back)
+        except PauseAsked:
+            keys = {"w": "wait on", "e": "end the session"}
+            if self.display.confirm(self._words("session.tracker_lost"), keys) == "e":
+                raise EndSession("Escape") from None
+            return False
 
     def _is_back(self) -> bool:
         """Wait for samples; connect again where none come. True as well where the session is to end."""
@@ -349,5 +617,14 @@ class SessionRun:
         self.recorder.message(self.tracker.now_us(), text)
 
     def _trial_s(self) -> float:
-        section = self.sections.presentation
-        return (section.duration_ms + section.cross_ms) / 1000 + (3.0 if self.sections.rating else 0.0)
+        return seconds_of(self.sections)
+
+
+def seconds_of(sections: SessionSections, trial: PlannedTrial | None = None) -> float:
+    """Return how long a picture with its answers takes, about: five seconds of self-paced viewing, three an answer."""
+    section = sections.presentation if trial is None else presentation_of(sections.presentation, trial)
+    shown_ms = section.duration_ms
+    if section.viewing == "self-paced":
+        shown_ms = min(section.longest_ms, section.least_ms + _USUAL_LOOK_MS)
+    answers = sections.asked if trial is None else answers_of(sections, trial)
+    return (shown_ms + section.cross_ms + section.after_ms) / 1000 + 3.0 * len(answers)

@@ -6,21 +6,25 @@ import datetime
 import re
 import shutil
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Literal
 
 from gazekit.capture.calibration import calibration_points, saved_calibration, validation_points
+from gazekit.capture.design import Assigned, assign
+from gazekit.capture.desk import Desk
 from gazekit.capture.discovery import open_tracker
 from gazekit.capture.display import Display, NoDisplay
-from gazekit.capture.ledger import Ledger, check_name, read_ledger
+from gazekit.capture.ledger import Ledger, assigned_before, check_name, read_ledger
+from gazekit.capture.look import look_of
 from gazekit.capture.lsl import Outlet
-from gazekit.capture.plan import PlannedTrial, Step, plan_session, plan_steps, random_stream
+from gazekit.capture.plan import PlannedTrial, Step, plan_session, plan_steps
+from gazekit.capture.randomness import random_stream
 from gazekit.capture.recorder import Recorder
-from gazekit.capture.session_loop import SessionRun, State
-from gazekit.capture.settings import SessionSections
+from gazekit.capture.session_loop import SessionRun, State, seconds_of
+from gazekit.capture.settings import PresentationSection, SessionSections
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.tracker import Tracker, TrackerSetup
 from gazekit.core.errors import InputError, OutputError, TrackerError
@@ -48,6 +52,8 @@ class SessionPart:
     plan: Sequence[Step]  # of the whole session
     changes: Sequence[str]  # against the plan that was begun
     journal: Path
+    assigned: Assigned = field(default_factory=Assigned)
+    earlier: Sequence[Path] = ()  # session files of the parts before
 
     @property
     def session(self) -> Path:
@@ -56,9 +62,8 @@ class SessionPart:
 
     @property
     def seconds(self) -> float:
-        """How long the pictures take, without ratings and breaks."""
-        section = self.sections.presentation
-        return len(self.trials) * (section.duration_ms + section.cross_ms) / 1000
+        """How long the pictures and their answers take, about."""
+        return sum(seconds_of(self.sections, trial) for trial in self.trials)
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan for a program."""
@@ -69,7 +74,12 @@ class SessionPart:
             "tracker": self.sections.tracker.kind,
             "seed": self.seed,
             "seconds": self.seconds,
-            "trials": [{"order": t.order, "block": t.block, "image": t.picture.image} for t in self.trials],
+            **self.assigned.to_json(),
+            "trials": [
+                {"order": t.order, "block": t.block, "image": t.picture.image, "presentation": t.presentation}
+                for t in self.trials
+            ],
+            "steps": [{"kind": step.kind, "id": step.id} for step in self.steps],
         }
 
     def sentences(self) -> list[str]:
@@ -85,15 +95,28 @@ class SessionPart:
             f"{screen.distance_mm:g} mm away ({screen.screen().pixels_per_degree:.1f} px a degree)",
             f"calibration with {len(points[0])} points, validation with {len(points[1])}"
             + (f", gate {gate:g} deg" if gate else ", no gate"),
-            f"{len(self.trials)} pictures in {shown.order} order, {shown.duration_ms} ms "
-            f"each after {shown.cross_ms} ms of cross: {self.seconds / 60:.1f} min"
-            + (f", each rated {sections.rating.low} to {sections.rating.high}" if sections.rating else ""),
+            f"{len(self.trials)} pictures in {shown.order} order, {_viewing_words(shown)} "
+            f"after {shown.cross_ms} ms of cross: {self.seconds / 60:.1f} min with answers"
+            + "".join(f"; {answer.when} each: {answer.name} ({answer.kind})" for answer in sections.asked),
+            *([f"assigned: {words}"] if (words := self._assigned_words()) else []),
             f"session file {self.session}",
         ]
         for trial in self.trials:
             pause = "  (after a break)" if trial.break_before else ""
-            lines.append(f"  {trial.order + 1:4d}  block {trial.block + 1}  {trial.picture.image}{pause}")
+            block = trial.task.name if trial.task else str(trial.block + 1)
+            lines.append(f"  {trial.order + 1:4d}  block {block}  {trial.id}{pause}")
         return lines
+
+    def _assigned_words(self) -> str:
+        many = len(self.sections.study.languages) > 1
+        words = {**self.assigned.levels, **({"language": self.assigned.language} if many else {})}
+        return ", ".join(f"{name} {level}" for name, level in words.items())
+
+
+def _viewing_words(shown: PresentationSection) -> str:
+    if shown.viewing == "fixed":
+        return f"{shown.duration_ms} ms each"
+    return f"self-paced ({shown.least_ms} to {shown.longest_ms} ms) each"
 
 
 def prepare_part(
@@ -104,6 +127,7 @@ def prepare_part(
     seed: int | None = None,
     resume: Resume = False,
     kind: str | None = None,
+    given: Mapping[str, str] | None = None,
     write: bool = True,
 ) -> SessionPart:
     """Check everything that can be checked before the first trial.
@@ -124,6 +148,8 @@ def prepare_part(
         written down.
     kind : str, optional
         Kind of tracker, in place of the study's.
+    given : mapping, optional
+        Levels of factors, and ``language``, of this participant.
     write : bool
         False writes nothing: a dry run.
 
@@ -156,7 +182,8 @@ def prepare_part(
     accepted = resume == "accept-changes"
     if seed is None:
         seed = sections.study.seed if ledger.seed is None or accepted else ledger.seed
-    trials = plan_session(sections, participant, seed)
+    assigned = _assigned(ledger, sections, participant, seed, given, folder)
+    trials = plan_session(sections, participant, seed, assigned)
     changes = _changes(ledger, sections, seed, trials) if ledger.parts else []
     if changes and not accepted:
         raise InputError(
@@ -165,14 +192,17 @@ def prepare_part(
             + "\nRestore the study, or go on with --accept-changes, which is written down in the session"
         )
     trials = ledger.arrange(trials)
-    plan = plan_steps(sections, trials)
+    plan = plan_steps(sections, trials, participant, seed)
     left = ledger.left(plan)
     if not any(step.kind != "break" for step in left):
         raise InputError(f"{participant} has seen all {len(trials)} pictures; there is nothing to resume")
     number = ledger.parts + 1
     stem = participant if number == 1 else f"{participant}.part{number}"
     shown = [step.trial for step in left if step.kind == "picture" and step.trial is not None]
-    part = SessionPart(sections, participant, number, seed, shown, left, plan, changes, folder / f"{stem}{SUFFIX}")
+    journal = folder / f"{stem}{SUFFIX}"
+    part = SessionPart(
+        sections, participant, number, seed, shown, left, plan, changes, journal, assigned, tuple(ledger.files)
+    )
     if write:
         _check_room(folder, part)
         if (backup := _backup_folder(sections)) is not None and not backup.is_dir():
@@ -182,9 +212,33 @@ def prepare_part(
     return part
 
 
+def _assigned(
+    ledger: Ledger,
+    sections: SessionSections,
+    participant: str,
+    seed: int,
+    given: Mapping[str, str] | None,
+    folder: Path,
+) -> Assigned:
+    """Return what a participant was assigned in the first part; in it, assign."""
+    if ledger.assigned is None:
+        others = assigned_before(folder, participant) if sections.factors else []
+        return assign(sections, participant, seed, given=given, others=others)
+    before = {**ledger.assigned.levels, "language": ledger.assigned.language}
+    for name, level in (given or {}).items():
+        if before.get(name) != level:
+            raise InputError(
+                f"{name} of {participant} was {before.get(name)!r} when the session was begun, not {level!r}"
+            )
+    return ledger.assigned
+
+
 def _changes(ledger: Ledger, sections: SessionSections, seed: int, trials: Sequence[PlannedTrial]) -> list[str]:
     """Say in what a study is not the one that a session was begun with."""
     changes = ledger.differences(_settings(sections), seed, plan_steps(sections, trials))
+    levels = {factor.name for factor in sections.factors}
+    if ledger.assigned is not None and levels != set(ledger.assigned.levels):
+        changes.append(f"[[factors]] were {sorted(ledger.assigned.levels)}, are {sorted(levels)}")
     if sections.study.seed != ledger.study_seed and seed == ledger.seed:
         changes.append(f"[study] seed was {ledger.study_seed}, is {sections.study.seed}")
     return changes
@@ -275,6 +329,7 @@ def record_part(
     stop: threading.Event,
     tracker: Tracker | None = None,
     watch: Callable[[Recorder, State], Any] | None = None,
+    desk: Desk | None = None,
 ) -> Recovered:
     """Record a part that was prepared; see `record`."""
     sections = part.sections
@@ -297,7 +352,8 @@ def record_part(
             display.close()
             raise
         recorder = Recorder(journal, tracker.converters, tracker.info.rate_hz, outlet)
-        run = SessionRun(sections, tracker, display, recorder, state, stop)
+        look = look_of(sections, part.assigned.language)
+        run = SessionRun(sections, tracker, display, recorder, state, stop, desk=desk, look=look, earlier=part.earlier)
         display.tick = run.tick
         if watch is not None:
             watch(recorder, state)
@@ -362,7 +418,8 @@ def _open_display(part: SessionPart, tracker: Tracker, *, headless: bool) -> Dis
         return NoDisplay(tracker, answers)
     from gazekit.capture.window import Window
 
-    return Window(part.sections, tracker, answers=answers if simulated else None)
+    look = look_of(part.sections, part.assigned.language)
+    return Window(part.sections, tracker, answers=answers if simulated else None, look=look)
 
 
 def _header(part: SessionPart, tracker: Tracker, *, realtime: bool) -> dict[str, Any]:
@@ -372,12 +429,13 @@ def _header(part: SessionPart, tracker: Tracker, *, realtime: bool) -> dict[str,
         "seed": part.seed,
         "part": part.number,
         "planned": [trial.picture.image for trial in part.trials],
+        "assigned": part.assigned.to_json(),
         **({"accepted_changes": list(part.changes)} if part.changes else {}),
     }
     return {
         "participant": part.participant,
         "name": sections.study.name,
-        "task": "free viewing" if sections.rating is None else "free viewing and rating",
+        "task": "free viewing and rating" if sections.asked else "free viewing",
         # a session that no time passes in has no date, so that it repeats byte for byte
         "started_utc": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds") if realtime else "",
         "screen": asdict(sections.screen.screen()),

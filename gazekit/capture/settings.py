@@ -7,7 +7,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, PrivateAttr, field_validator, model_validator
 
+from gazekit.capture.design_settings import (
+    BlockSection,
+    DesignSection,
+    FactorSection,
+    InterviewSection,
+    Order,
+    PageSection,
+    PracticeSection,
+    TextSection,
+)
 from gazekit.capture.discovery import tracker_kinds
+from gazekit.capture.item_settings import AnswerSection, QuestionSection, RatingSection
 from gazekit.core.config import Section, StudySection
 from gazekit.core.errors import unknown_name
 from gazekit.pictures import PicturesSection
@@ -58,6 +69,7 @@ class CalibrationSection(Section):
     eyes: Literal["both", "left", "right"] = "both"
     dwell_ms: PositiveInt = 900
     reuse: Path | None = None
+    head_page: bool = False  # before it, a page that shows where the head is
 
     @field_validator("points")
     @classmethod
@@ -82,9 +94,21 @@ class ValidationSection(Section):
 class PresentationSection(Section):
     """``[presentation]``: how the pictures are shown."""
 
-    duration_ms: int = Field(default=3000, ge=50)
+    viewing: Literal["fixed", "self-paced"] = "fixed"
+    duration_ms: int = Field(default=3000, ge=50)  # of fixed viewing
+    least_ms: int = Field(default=0, ge=0)  # of self-paced viewing
+    longest_ms: int = Field(default=60_000, ge=100)
+    end_by: list[Literal["key", "mouse", "button"]] = Field(default=["key", "mouse"], min_length=1)
     cross_ms: int = Field(default=500, ge=0)
-    order: Literal["random", "listed", "blocked", "latin-square"] = "random"
+    gaze_start_ms: int | None = Field(default=None, ge=20)  # gaze has to rest on the cross for so long
+    gaze_start_deg: PositiveFloat = 1.5  # so near
+    gaze_start_limit_ms: int = Field(default=5000, ge=100)  # then the picture comes all the same
+    after: Literal["blank", "mask"] = "blank"  # the picture; for after_ms
+    after_ms: int = Field(default=0, ge=0)
+    shuffle_answers: bool = False  # those of one moment (before, after, while), anew for each picture
+    again: int | list[str] = 0  # pictures that are shown a second time: so many, or their ids
+    again_after: PositiveInt = 2  # at least so many trials later
+    order: Order = "random"
     block_size: PositiveInt | None = None
     break_every: PositiveInt | None = None
     repeat_below: float | None = Field(default=None, gt=0, le=1)  # share of valid gaze; repeated after its block
@@ -105,32 +129,9 @@ class PresentationSection(Section):
     def _blocks(self) -> PresentationSection:
         if self.order == "blocked" and self.block_size is None:
             raise ValueError("order = 'blocked' needs block_size, the number of pictures of a block")
+        if self.viewing == "self-paced" and self.least_ms > self.longest_ms:
+            raise ValueError(f"least_ms = {self.least_ms} is above longest_ms = {self.longest_ms}")
         return self
-
-
-class RatingSection(Section):
-    """``[rating]``: a score after each picture, by keys or mouse."""
-
-    question: str = Field(default="How beautiful is this picture?", min_length=1)
-    low: int = Field(default=1, ge=0)
-    high: int = Field(default=10, le=10)
-    low_label: str = "not at all"
-    high_label: str = "very"
-
-    @model_validator(mode="after")
-    def _range(self) -> RatingSection:
-        if not 2 <= self.high - self.low + 1 <= 10:
-            raise ValueError("low to high must be 2 to 10 scores, so that a key each is enough")
-        return self
-
-
-class QuestionSection(Section):
-    """``[[questions]]``: a question with choices, once, before or after the pictures."""
-
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    text: str = Field(min_length=1)
-    choices: list[str] = Field(min_length=2, max_length=9)
-    when: Literal["before", "after"] = "after"
 
 
 class RecordSection(Section):
@@ -150,7 +151,15 @@ class SessionSections(Section):
     validation: ValidationSection = ValidationSection()
     presentation: PresentationSection = PresentationSection()
     rating: RatingSection | None = None
+    answers: list[AnswerSection] = []
     questions: list[QuestionSection] = []
+    design: DesignSection = DesignSection()
+    factors: list[FactorSection] = []
+    blocks: list[BlockSection] = []
+    practice: PracticeSection | None = None
+    pages: list[PageSection] = []
+    text: TextSection = TextSection()
+    interview: InterviewSection | None = None
     record: RecordSection = RecordSection()
     _file: Path = PrivateAttr(default=Path("study.toml"))
 
@@ -158,3 +167,8 @@ class SessionSections(Section):
     def file(self) -> Path:
         """The study file; paths in it are relative to its folder."""
         return self._file
+
+    @property
+    def asked(self) -> list[AnswerSection]:
+        """All that is asked about each picture: the rating, and the answers."""
+        return [*([self.rating.as_answer()] if self.rating else []), *self.answers]

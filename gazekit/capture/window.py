@@ -19,11 +19,26 @@ import pygame
 
 from gazekit.capture import drawing
 from gazekit.capture.calibration import error_vectors
-from gazekit.capture.display import EndSession, nothing
-from gazekit.capture.plan import PlannedTrial
-from gazekit.capture.settings import QuestionSection, RatingSection, SessionSections
+from gazekit.capture.display import (
+    MarkedRegion,
+    PageContent,
+    PauseAsked,
+    Viewed,
+    Viewing,
+    nothing,
+    simulated_end,
+    simulated_regions,
+)
+from gazekit.capture.head import HeadView
+from gazekit.capture.item_pages import is_enter, page_of, pointed_by
+from gazekit.capture.items import Given, Item, simulated_answer
+from gazekit.capture.look import Look, look_of
+from gazekit.capture.pages import HeadPage, MarkPage, TextPages
+from gazekit.capture.plan import PlannedTrial, foot_px
+from gazekit.capture.settings import SessionSections
 from gazekit.capture.tracker import Tracker
 from gazekit.core.errors import ConfigError
+from gazekit.core.types import Pixels
 from gazekit.pictures import read_picture
 from gazekit.screen import Placement
 from gazekit.session import Calibration
@@ -45,7 +60,12 @@ class Window:
     """
 
     def __init__(
-        self, sections: SessionSections, tracker: Tracker, *, answers: np.random.Generator | None = None
+        self,
+        sections: SessionSections,
+        tracker: Tracker,
+        *,
+        answers: np.random.Generator | None = None,
+        look: Look | None = None,
     ) -> None:
         self.tick: Callable[[], None] = nothing
         self.notices: deque[str] = deque()
@@ -53,16 +73,24 @@ class Window:
         self._screen = sections.screen.screen()
         self._tracker = tracker
         self._answers = answers
+        self._look = look or look_of(sections)
         self._size_wh = (self._screen.width_px, self._screen.height_px)
         self._surface = self._open()
         self._picture: tuple[pygame.Surface, tuple[int, int]] | None = None
+        self._shown: tuple[pygame.Surface, tuple[int, int]] | None = None
         self._intervals: list[int] = []
         self._swap_us = self._onset_swap_us = self._shown_from = 0
         self._frame_us = 1e6 / (pygame.display.get_current_refresh_rate() or _USUAL_HZ)
         self._last_flip: int | None = None
+        self._buttons: list[pygame.joystick.JoystickType] = []
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
         """Measure the flips: what the driver says of vertical sync is not to be trusted."""
+        if "button" in self._section.end_by:
+            pygame.joystick.init()
+            self._buttons = [pygame.joystick.Joystick(n) for n in range(pygame.joystick.get_count())]
+            if not self._buttons:
+                self.notices.append("[presentation] end_by has 'button', and no button box is plugged in")
         self._clear()
         stamps = [self._flip() for _ in range(_PROBE_FLIPS)]
         steps = np.diff(stamps)
@@ -104,10 +132,66 @@ class Window:
         self._surface.blit(*self._picture)
         if self._section.photodiode:
             drawing.patch(self._surface)
-        self._picture = None
+        self._picture, self._shown = None, self._picture
         onset = self._flip()
         self._onset_swap_us, self._shown_from = self._swap_us, len(self._intervals)
         return onset
+
+    def wait_for_end(self, viewing: Viewing) -> Viewed:
+        """Wait until the picture's latest moment, a press after its earliest, or the answers at its foot."""
+        if viewing.items:
+            return self._asked_below(viewing)
+        if not viewing.end_by:
+            self.wait_until(viewing.latest_us)
+            return Viewed("time")
+        simulated = simulated_end(viewing, self._answers) if self._answers is not None else None
+        while viewing.latest_us - (now := self._tracker.now_us()) > self._frame_us / 2:
+            for event in self._events():  # presses before the earliest moment are taken from the queue, and end nothing
+                by = _pressed_by(event)
+                if by is not None and now >= viewing.earliest_us and (by in viewing.end_by or by == "touch"):
+                    return Viewed(by)
+            if simulated is not None and now >= simulated:
+                return Viewed("key")
+            self.tick()
+            self._flip(pace=True)
+        return Viewed("time")
+
+    def _asked_below(self, viewing: Viewing) -> Viewed:
+        """Ask one item after the other at the foot of the screen, while the picture is there."""
+        foot, given = pygame.Rect(self._surface.get_rect()), dict[str, Given]()
+        foot.top, foot.height = foot.height - foot_px(self._screen), foot_px(self._screen)
+        pygame.mouse.set_visible(True)
+        try:
+            for item in viewing.items:
+                page, shown = page_of(self._surface, item, self._look, foot), self._tracker.now_us()
+                while item.name not in given:
+                    now = self._tracker.now_us()
+                    if viewing.latest_us - now <= self._frame_us / 2:
+                        return Viewed("time", given)
+                    for event in self._events():
+                        taken = page.take(event)
+                        if taken is not None and item.name not in given:
+                            given[item.name] = Given(*taken, shown, now)
+                    if self._answers is not None and now - shown > _ANSWER_US:
+                        given[item.name] = Given(simulated_answer(item, self._answers), "key", shown, now)
+                    self.tick()
+                    self._surface.fill(self._section.background, foot)
+                    page.draw()
+                    self._flip(pace=True)
+        finally:
+            pygame.mouse.set_visible(False)
+        self._surface.fill(self._section.background, foot)
+        self.wait_until(viewing.latest_us if not viewing.end_by else viewing.earliest_us)
+        return Viewed("answer" if viewing.end_by else "time", given)
+
+    def show_mask(self) -> int:
+        """Show squares of the last picture in another order, turned."""
+        self._clear()
+        if self._shown is not None:
+            surface, corner = self._shown
+            pixels = pygame.surfarray.array3d(surface)
+            self._surface.blit(pygame.surfarray.make_surface(scrambled(pixels)), corner)
+        return self._flip()
 
     def picture_timing(self) -> tuple[int, int] | None:
         """Return the frames missed while the picture was shown (over 1.5 frames), and how long its swap took, us."""
@@ -133,16 +217,45 @@ class Window:
             self.tick()
             self._flip(pace=True)
 
+    def show_text(self, text: str) -> int:
+        """Show a text, which stays until something else is shown."""
+        self._clear()
+        drawing.text(self._surface, text, self._look)
+        return self._flip()
+
     def pause(self, text: str) -> None:
-        """Show a text until the space bar."""
-        self._until(
-            lambda: drawing.text(self._surface, text), lambda event: True if _is_key(event, " ") else None, True
-        )
+        """Show a text until the space bar, or a click on the button."""
+        self.pages([PageContent(text, button=self._look.words("session.next"))])
+
+    def pages(self, contents: Sequence[PageContent]) -> None:
+        """Show pages, back and forth, until the last is left; a simulated person reads for a moment."""
+        shown = TextPages(self._surface, contents, self._look)
+        self._until(shown.draw, shown.take, True)
+
+    def head(self, view: Callable[[], HeadView]) -> None:
+        """Show where the head is, until the participant goes on."""
+        page = HeadPage(self._surface, self._look, view)
+        self._until(page.draw, page.take, True)
+
+    def mark(
+        self,
+        trial: PlannedTrial,
+        placement: Placement,
+        text: str,
+        path: Sequence[tuple[float, float, float]] = (),
+        least: int = 0,
+    ) -> list[MarkedRegion]:
+        """Show a picture, with a scanpath, and take the regions that are marked on it."""
+        self.load(trial, placement)
+        assert self._picture is not None
+        page = MarkPage(self._surface, self._look, text, self._picture[0], placement, path, least)
+        rng = self._answers
+        return self._until(page.draw, page.take, [] if rng is None else simulated_regions(placement, least or 1, rng))
 
     def alarm(self, text: str) -> None:
         """Show a text in a red frame, and sound twice where there is a loudspeaker."""
         self._clear()
-        drawing.alarm(self._surface, text)
+        drawing.alarm(self._surface, text, self._look)
         self._flip()
         with contextlib.suppress(pygame.error):
             pygame.mixer.init(44100, -16, 1)
@@ -153,7 +266,8 @@ class Window:
         """Show a text and its keys until one is pressed."""
         lines = "\n".join([text, "", *(f"{key.upper()}   {what}" for key, what in keys.items())])
         first = next(iter(keys))
-        return self._until(lambda: drawing.text(self._surface, lines), lambda event: _key_of(event, keys), first)
+        draw = lambda: drawing.text(self._surface, lines, self._look)  # noqa: E731
+        return self._until(draw, lambda event: _key_of(event, keys), first)
 
     def review(
         self, calibration: Calibration, attempt: int, attempts: int, failed: Sequence[tuple[float, float]] = ()
@@ -180,35 +294,15 @@ class Window:
         title = f"Calibration {attempt} of {attempts}.  Space: go on   R: all again   digit or click: that point again"
         if failed:
             title = f"{len(failed)} points gave no data.  " + title
-        self._until(lambda: drawing.review(self._surface, errors, targets, chosen, title), answer, True)
+        self._until(lambda: drawing.review(self._surface, errors, targets, chosen, title, self._look), answer, True)
         return [targets[n] for n in sorted(chosen)]
 
-    def rate(self, section: RatingSection) -> str:
-        """Ask for a score by digit key (0 for 10) or mouse."""
-        scores = list(range(section.low, section.high + 1))
-        boxes = drawing.scale_boxes(self._surface, len(scores))
-        chosen = scores[int(self._answers.integers(len(scores)))] if self._answers else scores[0]
-        keys = {str(score % 10): str(score) for score in scores}
-
-        def answer(event: pygame.event.Event) -> str | None:
-            hit = _box_at(event, boxes)
-            key = _key_of(event, keys)
-            return keys[key] if key is not None else str(scores[hit]) if hit is not None else None
-
-        return self._until(lambda: drawing.scale(self._surface, section, boxes), answer, str(chosen))
-
-    def ask(self, section: QuestionSection) -> str:
-        """Ask for a choice by digit key or mouse."""
-        boxes = drawing.choice_boxes(self._surface, len(section.choices))
-        keys = {str(n + 1): choice for n, choice in enumerate(section.choices)}
-        chosen = section.choices[int(self._answers.integers(len(keys)))] if self._answers else section.choices[0]
-
-        def answer(event: pygame.event.Event) -> str | None:
-            hit = _box_at(event, boxes)
-            key = _key_of(event, keys)
-            return keys[key] if key is not None else section.choices[hit] if hit is not None else None
-
-        return self._until(lambda: drawing.choices(self._surface, section, boxes), answer, chosen)
+    def ask(self, item: Item) -> Given:
+        """Ask something, by keys, mouse or touch."""
+        page, shown = page_of(self._surface, item, self._look), self._tracker.now_us()
+        simulated = ("" if self._answers is None else simulated_answer(item, self._answers), "key")
+        answer, by = self._until(page.draw, page.take, simulated)
+        return Given(answer, by, shown, self._tracker.now_us())
 
     def while_busy(self, work: Callable[[], Answer]) -> Answer:
         """Do something that blocks in a thread, while the screen and the keys go on."""
@@ -223,15 +317,15 @@ class Window:
 
         thread = threading.Thread(target=run, name="tracker at work", daemon=True)
         thread.start()
-        ended = False
+        asked = False
         while thread.is_alive():  # also after Escape: one thread at a time talks to the device
             try:
                 self._events()
-            except EndSession:
-                ended = True
+            except PauseAsked:
+                asked = True
             self._flip(pace=True)
-        if ended:
-            raise EndSession("Escape")
+        if asked:
+            raise PauseAsked("Escape")
         if failed:
             raise failed[0]
         return done[0]
@@ -304,7 +398,7 @@ class Window:
         events = pygame.event.get()
         for event in events:
             if event.type == pygame.QUIT or (event.type == pygame.KEYDOWN and event.key == pygame.K_ESCAPE):
-                raise EndSession("Escape")
+                raise PauseAsked("Escape")
             if event.type in _FOCUS:
                 self.notices.append(f"the window {_FOCUS[event.type]} the focus")
         return events
@@ -334,6 +428,36 @@ class Window:
             self._clear()
             draw()
             self._flip(pace=True)
+
+
+def scrambled(pixels: Pixels, squares: int = 16) -> Pixels:
+    """Return a picture's squares in another order, each turned upside down: its colours without its forms.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (width, height, 3)
+        The picture as it is shown.
+    squares : int
+        Across and down.
+    """
+    rng = np.random.default_rng(1)
+    size = [max(1, side // squares) for side in pixels.shape[:2]]
+    places = [(i, j) for i in range(pixels.shape[0] // size[0]) for j in range(pixels.shape[1] // size[1])]
+    mixed = pixels[::-1, ::-1].copy()  # what lies beyond the last whole square stays
+    for (i, j), n in zip(places, rng.permutation(len(places)), strict=True):
+        k, m = places[int(n)]
+        piece = pixels[k * size[0] : (k + 1) * size[0], m * size[1] : (m + 1) * size[1]]
+        mixed[i * size[0] : (i + 1) * size[0], j * size[1] : (j + 1) * size[1]] = piece[::-1, ::-1]
+    return mixed
+
+
+def _pressed_by(event: pygame.event.Event) -> str | None:
+    """Return by what a picture is ended: the space bar or Enter, a mouse button, a touch, a button box."""
+    if event.type == pygame.KEYDOWN and (event.unicode == " " or is_enter(event)):
+        return "key"
+    if event.type == pygame.MOUSEBUTTONDOWN:
+        return pointed_by(event)
+    return "button" if event.type == pygame.JOYBUTTONDOWN else None
 
 
 def _is_key(event: pygame.event.Event, character: str) -> bool:

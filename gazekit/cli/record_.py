@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 )
 @click.option("--tracker", type=click.Choice(tracker_kinds()), help="In place of [tracker] kind.")
 @click.option("--seed", type=int, help="A whole number in place of [study] seed; it decides the order.")
+@click.option(
+    "--given",
+    "-g",
+    multiple=True,
+    metavar="NAME=LEVEL",
+    help="Level of a factor of this participant, or language=CODE; may be given several times.",
+)
 @click.option("--dry-run", is_flag=True, help="Check everything and show the plan; touch no tracker, write nothing.")
 @click.option("--resume", is_flag=True, help="Go on at the step where this participant stopped.")
 @click.option("--accept-changes", is_flag=True, help="Resume a study that has changed; it is written down.")
@@ -44,6 +51,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
     Example:  gazekit record STUDY.toml --participant P07
               gazekit record STUDY.toml --participant P07 --tracker simulated --fast
               gazekit record STUDY.toml --participant P07 --dry-run
+              gazekit record STUDY.toml --participant P07 --given group=chinese --given language=zh
     Keys:     Escape ends the session in order; Ctrl+C as well, and twice at once (the journal is whole).
     """
     from gazekit.capture.session_setup import prepare_part, record_part
@@ -58,6 +66,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
         seed=options["seed"],
         resume="accept-changes" if options["accept_changes"] else options["resume"],
         kind=options["tracker"],
+        given=_levels(options["given"]),
         write=not options["dry_run"],
     )
     if options["dry_run"]:
@@ -82,6 +91,13 @@ def command(study: Path, participant: str, **options: Any) -> None:
         click.echo(json.dumps(recovered.to_json()))
     else:
         click.echo("\n".join(recovered.sentences()))
+
+
+def _levels(given: tuple[str, ...]) -> dict[str, str]:
+    """Read NAME=LEVEL."""
+    if wrong := [text for text in given if not all(text.partition("=")[::2])]:
+        raise click.UsageError(f"--given {wrong[0]}: it is NAME=LEVEL, such as group=chinese")
+    return {text.partition("=")[0].strip(): text.partition("=")[2].strip() for text in given}
 
 
 def end_in_order(stop: threading.Event) -> None:

@@ -171,7 +171,7 @@ def _ours(recording: _Recording, source: Path, request: Request) -> Part:
     events = recording.head.path / f"{recording.stem}_events.tsv"
     if not events.is_file():
         raise FormatError(f"{recording.head.path} lacks {events.name}")
-    tables["stimuli"] = _stimuli(events)
+    tables["stimuli"] = _stimuli(events, {**STIMULUS_COLUMNS, **kinds.get("stimuli", {})})
     tables["messages"] = _messages(recording.messages())
     first, _ = next(iter(recording.eyes.values()))
     eyes = {side: _eye(recording, side, len(first)) for side in SIDES}
@@ -201,9 +201,9 @@ def _eye(recording: _Recording, side: str, n: int) -> Eye:
     )
 
 
-def _stimuli(path: Path) -> pd.DataFrame:
-    table = read_frame(path, STIMULUS_COLUMNS, "\t")
-    for name in (name for name, kind in STIMULUS_COLUMNS.items() if kind == "str"):
+def _stimuli(path: Path, kinds: dict[str, str]) -> pd.DataFrame:
+    table = read_frame(path, kinds, "\t")
+    for name in (name for name, kind in kinds.items() if kind == "str"):
         table[name] = np.array([from_text(cell) for cell in table[name]], dtype=object)
     return table
 

@@ -328,8 +328,10 @@ def _write_events(session: Session, stem: Path, about: BidsSection) -> None:
             "duration": (shown["offset_us"] - shown["onset_us"]).to_numpy(np.int64) / 1e6,
         }
     )
-    for name, kind in STIMULUS_COLUMNS.items():
-        table[name] = [to_text(str(v)) for v in shown[name]] if kind == "str" else shown[name].to_numpy()
+    more = [str(name) for name in shown.columns if name not in STIMULUS_COLUMNS]
+    for name in [*STIMULUS_COLUMNS, *more]:
+        number = getattr(shown[name].dtype, "kind", "O") in "iuf"
+        table[name] = shown[name].to_numpy() if number else [to_text(str(v)) for v in shown[name]]
     Path(f"{stem}_events.tsv").write_bytes(_tsv(table, header=True).encode())
     presentation = {
         "ScreenDistance": screen.distance_mm / 1000,
@@ -354,12 +356,29 @@ def _write_events(session: Session, stem: Path, about: BidsSection) -> None:
         "height": {"Description": "Its height on the screen", "Units": "pixel"},
         "order": {"Description": "Its place in the session, from 0"},
         "response": {"Description": "The answer after it"},
+        **{name: _about_column(name) for name in more},
     }
     _write_json(
         {"TaskName": session.task or "viewing", **about.task(), "StimulusPresentation": presentation, **columns},
         stem,
         "_events.json",
     )
+
+
+def _about_column(name: str) -> dict[str, str]:
+    """Describe a column of stimuli that `gazekit record` adds: viewing, and answers."""
+    known = {
+        "presentation": {"Description": "Which time the picture was shown, from 1"},
+        "block": {"Description": "Block of the study"},
+        "started_by": {"Description": "What began it: time, gaze at rest on the cross, limit, operator"},
+        "ended_by": {"Description": "What ended it: time, key, mouse, touch, button, answer"},
+    }
+    if name in known:
+        return known[name]
+    asked = name.removeprefix("answer_").removesuffix("_ms")
+    if name.endswith("_ms"):
+        return {"Description": f"From the question's appearance to the answer: {asked}", "Units": "ms"}
+    return {"Description": f"Answer to the question {asked}"}
 
 
 def _write_dataset(root: Path, name: str, people: Mapping[str, str], about: BidsSection) -> None:

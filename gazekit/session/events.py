@@ -45,6 +45,53 @@ class Stimulus:
     height: float
     order: int
     response: str
+    presentation: int = 1  # of a picture that is shown several times on purpose
+    block: str = ""  # name of the block of the study
+    started_by: str = "time"  # gaze, time, limit (gaze did not come to rest)
+    ended_by: str = "time"  # time, key, mouse, touch, button, answer
+
+
+@dataclass(frozen=True)
+class PracticePicture:
+    """A picture for practice was shown; a row of the session's table ``practice``, never of its stimuli."""
+
+    event: ClassVar[str] = "practice"
+    image: str
+    sha256: str
+    onset_us: int
+    offset_us: int
+    ended_by: str
+    answers: str  # JSON object: name -> answer
+
+
+@dataclass(frozen=True)
+class PictureAnswer:
+    """The answer to one of several questions about a picture: columns of the session's stimuli."""
+
+    event: ClassVar[str] = "picture_answer"
+    order: int
+    id: str  # of the trial: the picture, and its presentation where that is not the first
+    name: str
+    answer: str
+    by: str  # key, mouse, touch
+    shown_us: int
+    time_us: int
+
+
+@dataclass(frozen=True)
+class Region:
+    """A place that a person marked in a picture, with a word for it; a row of the table ``regions``."""
+
+    event: ClassVar[str] = "region"
+    time_us: int
+    image: str
+    sha256: str
+    number: int
+    x: float  # picture pixels
+    y: float
+    width: float
+    height: float
+    word: str
 
 
 @dataclass(frozen=True)
@@ -128,10 +175,22 @@ class StreamText:
     text: str
 
 
-Plain = Onset | Stimulus | Timing | Response | Message | Answer | StepDone
+Plain = Onset | Stimulus | Timing | Response | Message | Answer | StepDone | PracticePicture | PictureAnswer | Region
 Event = Plain | DisplayFacts | TrackerFacts | StreamText | Calibration | Validation
 _PLAIN: dict[str, type[Plain]] = {
-    kind.event: kind for kind in (Onset, Stimulus, Timing, Response, Message, Answer, StepDone)
+    kind.event: kind
+    for kind in (
+        Onset,
+        Stimulus,
+        Timing,
+        Response,
+        Message,
+        Answer,
+        StepDone,
+        PracticePicture,
+        PictureAnswer,
+        Region,
+    )
 }
 _FACTS: dict[str, type[DisplayFacts | TrackerFacts]] = {kind.event: kind for kind in (DisplayFacts, TrackerFacts)}
 
@@ -181,15 +240,28 @@ def event_from_json(content: Mapping[str, Any]) -> Event:
     raise FormatError(f"an event of unknown kind {kind!r}")
 
 
+def trial_id(image: str, presentation: int) -> str:
+    """Return what a trial is called in the plan: the picture, and its number where it is shown again on purpose.
+
+    Examples
+    --------
+    >>> trial_id("reef.jpg", 1), trial_id("reef.jpg", 2)
+    ('reef.jpg', 'reef.jpg (2)')
+    """
+    return image if presentation == 1 else f"{image} ({presentation})"
+
+
 def step_of(event: Event) -> tuple[str, str, int, str] | None:
     """Return kind, id, moment and answer of the step that an event completes; None where it completes none."""
     match event:
         case Stimulus():
-            return "picture", event.image, event.offset_us, ""
+            return "picture", trial_id(event.image, event.presentation), event.offset_us, ""
         case Response(image=image) if image:
             return "rating", image, event.time_us, event.response
         case Answer():
             return "question", event.name, event.time_us, event.answer
+        case PictureAnswer():
+            return f"answer {event.name}", event.id, event.time_us, event.answer
         case StepDone():
             return event.kind, event.id, event.time_us, ""
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from gazekit.session.events import (
     Event,
     Message,
     Onset,
+    PictureAnswer,
+    PracticePicture,
+    Region,
     Response,
     Stimulus,
     StreamText,
@@ -33,10 +36,14 @@ from gazekit.session.events import (
 )
 from gazekit.session.journal import BLOCK, END, EVENT, SUFFIX, Journal
 from gazekit.session.model import (
+    ANSWER_COLUMNS,
     LEDGER_COLUMNS,
     MESSAGE_COLUMNS,
+    PRACTICE_COLUMNS,
+    REGION_COLUMNS,
     STIMULUS_COLUMNS,
     TIMING_COLUMNS,
+    VIEWING_COLUMNS,
     Calibration,
     Clock,
     Session,
@@ -117,6 +124,9 @@ class _Content:
     last_event: str = ""
     showing: str = ""
     steps: dict[tuple[str, str], tuple[int, str]] = field(default_factory=dict)
+    answers: dict[tuple[str, int], PictureAnswer] = field(default_factory=dict)
+    practice: list[PracticePicture] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
     end: dict[str, Any] = field(default_factory=dict)
 
 
@@ -248,6 +258,12 @@ def _take_event(content: _Content, event: Event) -> None:
                 replace(row, response=str(event.response)) if row.order == event.order else row
                 for row in content.stimuli
             ]
+        case PictureAnswer():
+            content.answers[event.name, event.order] = event
+        case PracticePicture():
+            content.practice.append(event)
+        case Region():
+            content.regions.append(event)
         case Timing():
             content.timing = [*(row for row in content.timing if row.order != event.order), event]
         case Message():
@@ -274,6 +290,10 @@ def _session(source: Journal, content: _Content, stamps: _Stamps) -> Session:
     streams["gaps"] = pd.concat(stamps.gaps[1:] or stamps.gaps, ignore_index=True)
     if content.timing:
         streams["timing"] = _table(content.timing, TIMING_COLUMNS)
+    if content.practice:
+        streams["practice"] = _table(content.practice, PRACTICE_COLUMNS)
+    if content.regions:
+        streams["regions"] = _table(content.regions, REGION_COLUMNS)
     if "plan" in header:
         streams["ledger"] = _ledger(header["plan"], content)
     session = Session(
@@ -285,7 +305,7 @@ def _session(source: Journal, content: _Content, stamps: _Stamps) -> Session:
         tracker=tracker,
         recording=GazeRecording.empty(),
         finalised=content.ended,
-        stimuli=_table(content.stimuli, STIMULUS_COLUMNS),
+        stimuli=_stimuli(header, content),
         messages=_table(content.messages, MESSAGE_COLUMNS),
         calibrations=tuple(content.calibrations),
         validations=tuple(content.validations),
@@ -301,6 +321,21 @@ def _session(source: Journal, content: _Content, stamps: _Stamps) -> Session:
         },
     )
     return session
+
+
+def _stimuli(header: Mapping[str, Any], content: _Content) -> pd.DataFrame:
+    """Return the pictures shown, with what the plan's answers to each were and how long they took."""
+    if "plan" not in header:
+        return _table(content.stimuli, STIMULUS_COLUMNS)
+    table = _table(content.stimuli, {**STIMULUS_COLUMNS, **VIEWING_COLUMNS})
+    planned = (str(kind).removeprefix("answer ") for kind, *_ in header["plan"] if str(kind).startswith("answer "))
+    answer, taken_ms = ANSWER_COLUMNS
+    for name in dict.fromkeys(planned):
+        given = [content.answers.get((name, row.order)) for row in content.stimuli]
+        table[answer.format(name)] = np.array([event.answer if event else "" for event in given], dtype=object)
+        times = [(event.time_us - event.shown_us) / 1000 if event else np.nan for event in given]
+        table[taken_ms.format(name)] = np.array(times, dtype=np.float64)
+    return table
 
 
 def _ledger(plan: Sequence[Sequence[str]], content: _Content) -> pd.DataFrame:

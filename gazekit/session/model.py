@@ -28,10 +28,36 @@ STIMULUS_COLUMNS = {
     "order": "int64",  # 0-based position in the session
     "response": "str",  # the rating or answer after the picture, empty where none
 }
+VIEWING_COLUMNS = {  # of stimuli that `gazekit record` made; see `gazekit.session.events.Stimulus`
+    "presentation": "int64",
+    "block": "str",
+    "started_by": "str",
+    "ended_by": "str",
+}
+ANSWER_COLUMNS = {  # of stimuli, for each answer that the study asks for; {} is its name
+    "answer_{}": "str",  # empty where none was given
+    "answer_{}_ms": "float64",  # from the question's appearance to the answer; NaN where it was not asked
+}
+PRACTICE_COLUMNS = {
+    "image": "str",
+    "sha256": "str",
+    "onset_us": "int64",
+    "offset_us": "int64",
+    "ended_by": "str",
+    "answers": "str",
+}
+REGION_COLUMNS = {  # see `gazekit.session.events.Region`
+    "time_us": "int64",
+    "image": "str",
+    "sha256": "str",
+    "number": "int64",
+    **dict.fromkeys(("x", "y", "width", "height"), "float64"),
+    "word": "str",
+}
 LEDGER_COLUMNS = {
     "step": "int64",  # 0-based position in the plan
-    "kind": "str",  # picture, rating, question, break
-    "id": "str",  # the picture, or the question's name
+    "kind": "str",  # picture, rating, answer NAME, question, break, pages, practice, interview
+    "id": "str",  # the picture (with its presentation), the question's name, the place of the pages
     "sha256": "str",  # of the picture's file
     "done_us": "int64",  # system clock; -1 where it is not done in this part
     "answer": "str",
@@ -54,6 +80,8 @@ STREAMS = (
     "timing",
     "eye_movements",
     "targets",
+    "practice",
+    "regions",
 )
 
 
@@ -171,6 +199,21 @@ class Session:
             )
             for row in self.stimuli.itertuples()
         ]
+
+
+def answer_names(stimuli: pd.DataFrame) -> list[str]:
+    """Return the names of the answers that a session's stimuli have columns of.
+
+    Examples
+    --------
+    >>> answer_names(pd.DataFrame(columns=["image", "answer_beauty", "answer_beauty_ms"]))
+    ['beauty']
+    """
+    return [
+        name.removeprefix("answer_")
+        for name in map(str, stimuli.columns)
+        if name.startswith("answer_") and f"{name}_ms" in stimuli.columns
+    ]
 
 
 def empty_table(columns: Mapping[str, str]) -> pd.DataFrame:

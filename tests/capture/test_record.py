@@ -131,7 +131,7 @@ def test_the_window_shows_pictures_and_takes_a_simulated_rating(make_study: Make
         ({"extra": "ordr = 'listed'"}, "unknown key; did you mean 'order'"),
         ({"rate": 5000}, "runs at 60 to 1200 Hz"),
         ({"extra": "order = 'blocked'"}, "needs block_size"),
-        ({"extra": "display = 0\n[rating]\nlow = 5\nhigh = 5"}, "2 to 10 scores"),
+        ({"extra": "display = 0\n[rating]\nlow = 5\nhigh = 5"}, "2 to 11 scores"),
     ],
     ids=["unknown key", "rate", "blocks", "scale"],
 )

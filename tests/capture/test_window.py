@@ -15,11 +15,12 @@ from rich.console import Console
 
 from gazekit.capture import record
 from gazekit.capture.calibration import error_vectors
-from gazekit.capture.display import EndSession
+from gazekit.capture.display import PauseAsked
+from gazekit.capture.item_settings import RatingSection
+from gazekit.capture.items import item_in
 from gazekit.capture.operator import Operator
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import State
-from gazekit.capture.settings import QuestionSection, RatingSection
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.window import Window
 from gazekit.core.errors import ConfigError
@@ -50,22 +51,8 @@ def click(x: float, y: float) -> None:
 def test_a_score_is_given_by_key(window: Window, key: str, score: str) -> None:
     press("x")
     press(key)
-    assert window.rate(RatingSection()) == score
-
-
-def test_a_score_is_given_by_mouse(window: Window) -> None:
-    from gazekit.capture import drawing
-
-    boxes = drawing.scale_boxes(pygame.display.get_surface(), 10)
-    click(5, 5)
-    click(*boxes[3].center)
-    assert window.rate(RatingSection()) == "4"
-
-
-def test_a_question_is_answered(window: Window) -> None:
-    press("9")
-    press("2")
-    assert window.ask(QuestionSection(name="q", text="Lenses?", choices=["no", "soft", "hard"])) == "soft"
+    given = window.ask(item_in(RatingSection().as_answer(), "en"))
+    assert (given.answer, given.by) == (score, "key")
 
 
 def test_points_of_a_calibration_are_chosen_to_be_done_again(window: Window) -> None:
@@ -93,9 +80,9 @@ def test_error_vectors_are_means_over_the_samples_used(screen: Screen) -> None:
     assert table[table["eye"] == "right"]["error_deg"].isna().all()
 
 
-def test_escape_ends_whatever_is_on_the_screen(window: Window) -> None:
+def test_escape_pauses_whatever_is_on_the_screen(window: Window) -> None:
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE, unicode="\x1b"))
-    with pytest.raises(EndSession):
+    with pytest.raises(PauseAsked):
         window.pause("A break.")
 
 
@@ -172,7 +159,7 @@ def test_the_pointer_is_there_only_where_it_answers(window: Window) -> None:
     assert not any(shown)
     shown.clear()
     threading.Timer(0.15, press, "7").start()
-    window.rate(RatingSection())
+    window.ask(item_in(RatingSection().as_answer(), "en"))
     assert shown
     assert all(shown)
     assert not pygame.mouse.get_visible()
@@ -208,7 +195,7 @@ def test_the_alarm_is_red_and_escape_is_heeded_after_the_device_has_answered(win
 
     stop = threading.Event()
     pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE, unicode="\x1b"))
-    with pytest.raises(EndSession):
+    with pytest.raises(PauseAsked):
         window.while_busy(collect)
     assert done == ["collected"]
 
