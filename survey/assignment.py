@@ -21,7 +21,7 @@ from survey import queries as do
 from survey.comparing import REPEAT_GAP, chance, choose_set, pick
 from survey.config import SurveySection
 from survey.counters import count_done, give_back, is_set, take, uncount
-from survey.schema import compared, event, more_score, rater, slot, trace
+from survey.schema import compared, event, more_score, rater, slot
 from survey.stopping import stop_if_narrow
 
 
@@ -39,6 +39,8 @@ class Behaviour:
     shown_w: int | None = None
     shown_h: int | None = None
     exposed_ms: int | None = None
+    steps: str | None = None
+    inputs: int | None = None
 
 
 def make_plan(section: SurveySection, rng: random.Random) -> str:
@@ -226,7 +228,6 @@ def undo(connection: Connection, person: Row[Any], section: SurveySection, now: 
     if last.kind == "M":
         uncount(connection, last)
     connection.execute(update(compared).where(compared.c.slot_id == last.id).values(picked=None))
-    connection.execute(delete(trace).where(trace.c.slot_id == last.id))
     connection.execute(delete(more_score).where(more_score.c.slot_id == last.id))
     connection.execute(do.TAKE_BACK, {"b_slot": last.id, "expires": now + 60 * section.hold_minutes})
     connection.execute(do.STEP_BACK, {"b_rater": person.id, "b_now": now})

@@ -11,11 +11,11 @@ import pandas as pd
 from gazekit.core.errors import ConfigError
 from gazekit.core.types import Floats
 from survey.comparison_scores import Comparisons, bradley_terry, comparisons
-from survey.screening import COLUMNS, EXCLUDING, MIN_RATINGS, MIN_REPEATS, Limits
+from survey.screening import COLUMNS, EXCLUDING, MIN_RATINGS, MIN_REPEATS, Limits, without_input
 
 USUAL_LIMITS = Limits()
 OTHERWISE = 0.4  # share of hidden repeats that are answered in another way; who does not look: 0.5 of pairs
-CHOICE_RULES = ("attention", "straight-lining", "too fast", "correlation", "repeats", "gold")
+CHOICE_RULES = ("attention", "straight-lining", "too fast", "correlation", "repeats", "gold", "no input")
 
 
 def screen_choices(
@@ -31,7 +31,7 @@ def screen_choices(
     ``too fast`` (median time, by the server's clock where it is known), ``correlation`` (upper 95 % bound of the share
     of choices that agree with the scores of all raters, against half of what the median rater is above 1/2),
     ``repeats`` (share of hidden repeats with another best picture), ``gold`` (share of the pairs of known order that
-    are put the wrong way round). The last two exclude only where they are named.
+    are put the wrong way round), ``no input`` (as there). The last three exclude only where they are named.
 
     Parameters
     ----------
@@ -69,6 +69,7 @@ def screen_choices(
         "too fast": (_seconds(main, names), limits.seconds, -1),
         "correlation": (agreement, bound, -1),
         "repeats": (_repeats(choices, names), OTHERWISE, 1),
+        "no input": (without_input(main, names), limits.no_input, 1),
         "gold": (_gold(choices, names, gold), limits.gold, 1),
     }
     rows = []

@@ -160,7 +160,8 @@ def simulate(
 @DATABASE
 @click.option("--out", type=OUT, default="ratings.csv", show_default=True, help="The table to write.")
 @click.option("--practice", is_flag=True, help="Write the practice ratings too.")
-def export(study: Path, database: str | None, out: Path, practice: bool) -> None:
+@click.option("--traces", type=OUT, help="Write what pointer and keys did, a row a step, to this table.")
+def export(study: Path, database: str | None, out: Path, practice: bool, traces: Path | None) -> None:
     r"""Write the collected ratings as a table.
 
     \b
@@ -170,6 +171,7 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
     from survey.config import read_study
     from survey.database import open_store
     from survey.rating_export import export_choices, export_ratings
+    from survey.traces import export_traces
 
     section = read_study(study).survey
     store = open_store(database_of(study, database), create=False)
@@ -177,6 +179,7 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
         table = export_ratings(store, practice=practice, scales=section.asked)
     else:
         table = export_choices(store, practice=practice)
+    steps = export_traces(store) if traces else None
     store.close()
     if table.empty:
         raise SurveyError(
@@ -184,6 +187,8 @@ def export(study: Path, database: str | None, out: Path, practice: bool) -> None
             f"`gazekit survey backup` makes a whole one"
         )
     write_table(table, out)
+    if traces is not None and steps is not None:
+        write_table(steps, traces)
     click.echo(f"{len(table)} ratings by {table['rater'].nunique()} raters: {out}")
 
 
@@ -291,7 +296,7 @@ SCALE = click.option(
 ATTRIBUTE = click.option("--attribute", default="", help="The question, where ratings answer several.")
 RULES = (
     "attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates", "repeats",
-    "gold",
+    "gold", "no input",
 )  # fmt: skip
 
 
@@ -405,7 +410,7 @@ def _asking(read: Callable[[], Imported], options: dict[str, Any]) -> Imported:
     "--exclude-by",
     multiple=True,
     type=click.Choice(RULES),
-    help="Rules that exclude  [default: all but bt500, duplicates, repeats and gold, which only report]",
+    help="Rules that exclude  [default: all but bt500, duplicates, repeats, gold and no input, which only report]",
 )
 @click.option("--gold", type=FILE, help="Pictures of known order: a table with the columns better and worse.")
 @JSON

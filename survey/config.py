@@ -81,7 +81,16 @@ class Mail(Section):
 
 
 Rule = Literal[
-    "attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates", "repeats", "gold"
+    "attention",
+    "straight-lining",
+    "too fast",
+    "correlation",
+    "bt500",
+    "inconsistency",
+    "duplicates",
+    "repeats",
+    "gold",
+    "no input",
 ]
 
 
@@ -117,6 +126,7 @@ class SurveySection(Section):
     attention_checks: int = Field(default=2, ge=0)
     exposure_ms: int | None = Field(default=None, ge=20, le=60_000)  # how long a picture is shown; else all the time
     fixation_ms: int = Field(default=500, ge=0, le=10_000)  # a cross before a timed picture; a mask follows it
+    traces: bool | None = None  # keep what pointer and keys do; not said: if the consent is the program's
     hold_minutes: float = Field(default=15.0, gt=0)
     consent: Words = ""
     consent_version: str = Field(default="1", min_length=1, max_length=30)

@@ -13,7 +13,7 @@ from survey.assignment import record
 from survey.comparing import sets_of
 from survey.counters import count_done, give_back, is_set, take, uncount
 from survey.errors import SurveyError
-from survey.schema import answer, compared, image, meta, more_score, platform, rater, slot, trace
+from survey.schema import answer, compared, image, meta, more_score, platform, rater, slot
 
 Opening = Literal["open", "paused", "closed"]
 OPENINGS: tuple[Opening, ...] = ("open", "paused", "closed")
@@ -106,7 +106,7 @@ def merge(connection: Connection, keep: str, other: str, now: float | None = Non
         if row.kind == "M" and row.state == "done":
             uncount(connection, row)
             _use_spare(connection, row.image_id)
-        for table in (more_score, compared, trace):
+        for table in (more_score, compared):
             connection.execute(delete(table).where(table.c.slot_id == row.id))
         connection.execute(delete(slot).where(slot.c.id == row.id))
     connection.execute(delete(answer).where(answer.c.rater_id == other_id))

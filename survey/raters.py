@@ -15,7 +15,7 @@ from survey.assignment import make_plan
 from survey.config import SurveySection
 from survey.counters import give_back, uncount
 from survey.queries import FIND_RATER
-from survey.schema import answer, compared, image, more_score, platform, rater, slot, trace
+from survey.schema import answer, compared, image, more_score, platform, rater, slot
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # no letters that read like digits
 
@@ -121,7 +121,7 @@ def forget(connection: Connection, person: Row[Any], now: float | None = None) -
         if row.kind == "M" and row.state == "done":
             uncount(connection, row)
     mine = select(slot.c.id).where(slot.c.rater_id == person.id)
-    for part in (more_score, compared, trace):
+    for part in (more_score, compared):
         connection.execute(delete(part).where(part.c.slot_id.in_(mine)))
     for table in (slot, answer):
         connection.execute(delete(table).where(table.c.rater_id == person.id))

@@ -33,9 +33,10 @@ RATING_COLUMNS = (
     "shown_h",
     "changes",  # how often the rater took the rating back
     "exposed_ms",  # how long a timed picture was on the screen
+    "inputs",  # keys, presses and clicks of a person's device (`survey.traces`); a script makes none
 )
 WHOLE = ("score", "expected", "time_ms", "viewport_w", "viewport_h", "blurs", "server_ms", "load_ms", "shown_w",
-         "shown_h", "changes", "exposed_ms")  # fmt: skip
+         "shown_h", "changes", "exposed_ms", "inputs")  # fmt: skip
 LATER = RATING_COLUMNS[RATING_COLUMNS.index("server_ms") :]
 STORED = ("done", "spare", "excluded")
 
@@ -193,6 +194,9 @@ def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
         one["pictures"].append(row.name)
         if row.picked:
             one[row.picked] = row.name
+    traces = connection.execute(
+        select(slot.c.steps).where(slot.c.rater_id == person.id, slot.c.steps.is_not(None)).order_by(slot.c.place)
+    ).all()
     single = [row for row in ratings if row[1] is not None or row[3] == "C"]
     return {
         "name": person.name,
@@ -201,6 +205,7 @@ def own_copy(connection: Connection, person: Row[Any]) -> dict[str, Any]:
         "finished": person.finished_at,
         "platform": {k: v for k, v in ids.items() if k != "rater_id"} if ids else None,
         "language": person.language,
+        "traces": [row.steps for row in traces],
         "ratings": [dict(zip(RATING_COLUMNS[1:], tuple(row)[1:], strict=True)) for row in single],
         "comparisons": list(comparisons.values()),
         "other_scales": [dict(row) for row in others.mappings()],

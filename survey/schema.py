@@ -108,6 +108,8 @@ slot = Table(
     Column("shown_h", Integer),
     Column("changes", Integer),  # how often the rating was taken back
     Column("exposed_ms", Integer),  # how long a timed picture was on the screen, by the browser
+    Column("steps", Text),  # what pointer and keys did (`survey.traces`); since version 4, as the next
+    Column("inputs", Integer),  # keys, presses and clicks among them that came from a person's device
     UniqueConstraint("rater_id", "place"),
     UniqueConstraint("image_id", "rater_id", "occasion"),
     Index("slot_expiry", "state", "expires"),
@@ -129,13 +131,6 @@ compared = Table(  # the pictures of a showing that compares several, in their o
     Column("position", Integer, primary_key=True),  # from 1
     Column("image_id", Integer, ForeignKey("image.id"), nullable=False),
     Column("picked", String(5)),  # best or worst
-)
-
-trace = Table(  # what pointer and keys did during a showing (`survey.traces`); since version 4
-    "trace",
-    metadata,
-    Column("slot_id", Integer, ForeignKey("slot.id"), primary_key=True),
-    Column("steps", Text, nullable=False),
 )
 
 answer = Table(
@@ -177,8 +172,8 @@ def _keep_what_was_seen(connection: Connection) -> None:
 def _compare_and_trace(connection: Connection) -> None:
     _add(connection, image, "strength")
     _add(connection, rater, "language")
+    _add(connection, slot, "steps", "inputs")
     compared.create(connection)
-    trace.create(connection)
 
 
 STEPS: dict[int, Callable[[Connection], None]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,7 @@ class Limits:
     inconsistency: float = 3.5  # robust z of the joint estimate's inconsistency
     duplicates: float = 0.9  # share of the pictures rated by two raters on which they agree exactly
     repeats: float = 0.3  # mean difference to oneself on repeated pictures, as a share of the scale
+    no_input: float = 0.5  # share of the ratings without a key, press or click of a person's device
     gold: float = 1 / 3  # share of the pairs of known order that are put the wrong way round
 
 
@@ -61,8 +63,8 @@ def screen(
     ``bt500`` (ITU-R BT.500-15: ratings far off, to both sides), ``inconsistency`` (robust z of the rater's
     inconsistency in the joint estimate of ITU-T P.910), ``duplicates`` (share of exact agreement with the most similar
     rater: perhaps one person twice), ``repeats`` (mean difference to oneself on hidden repeats), ``gold`` (share of
-    pairs of pictures of known order that are put the wrong way round). The last three exclude only where they are
-    named.
+    pairs of pictures of known order that are put the wrong way round), ``no input`` (share of the ratings that came
+    without a key, press or click of a person's device: a script's). The last four exclude only where they are named.
 
     Parameters
     ----------
@@ -259,6 +261,21 @@ def _gold(
     return _above(np.where(judged >= MIN_REPEATS, wrong / np.maximum(judged, 1), np.nan), limits.gold)
 
 
+def _no_input(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
+    main = table[(table["kind"] == "main").to_numpy()] if "kind" in table.columns else table
+    return _above(without_input(main, pd.Index([str(name) for name in ratings.raters])), limits.no_input)
+
+
+def without_input(main: pd.DataFrame, raters: pd.Index[Any]) -> Floats:
+    """Compute the share of each rater's ratings that came without an input; NaN for few, or without traces."""
+    if "inputs" not in main.columns:
+        return np.full(len(raters), np.nan)
+    known = main[main["inputs"].notna()]
+    groups = (known["inputs"].astype(float) == 0).groupby(known["rater"].astype(str))
+    share = groups.mean().where(groups.size() >= MIN_RATINGS)
+    return np.asarray(share.reindex(raters).to_numpy(np.float64))
+
+
 def _above(value: Floats, limit: float, *, equal: bool = False) -> ScreeningFinding:
     with np.errstate(invalid="ignore"):
         return ScreeningFinding(value, limit, value >= limit if equal else value > limit)
@@ -278,5 +295,6 @@ RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], ScreeningFinding]] = 
     "inconsistency": _inconsistency,
     "duplicates": _duplicates,
     "repeats": _repeats,
+    "no input": _no_input,
     "gold": lambda table, ratings, limits: _gold(table, ratings, limits, ()),
 }

@@ -77,6 +77,9 @@ def create_app(
         raise ConfigError("\n".join(faults))
     languages = {name: spoken(study.survey, name, folder) for name in study.study.languages}
     languages = _agree_with_earlier(study, store, languages)
+    if study.survey.traces is None:  # not where raters agreed to a text that names no traces
+        named = all(said.section.consent == said.texts("survey.default_consent").strip() for said in languages.values())
+        study = study.model_copy(update={"survey": study.survey.model_copy(update={"traces": named})})
     pictures = _register(study, base, store)
     app.extensions["survey"] = AppState(
         study=study,

@@ -15,6 +15,7 @@ from survey.assignment import record
 from survey.errors import SurveyError
 from survey.monitoring import overview
 from survey.payment import payment_lists, payments
+from survey.traces import export_traces
 from survey.web.app_state import app_state
 from survey.web.security import clean, harmless
 
@@ -30,6 +31,7 @@ DOWNLOADS: dict[str, Callable[..., Any]] = {
     "platform": lambda store, _: rating_export.export_platform(store),
     "histograms": lambda store, section: rating_export.export_histograms(store, section.scale),
     "payments": lambda store, section: payment_lists(payments(store, section))[""],
+    "traces": lambda store, _: export_traces(store),
     "events": lambda store, _: rating_export.export_events(store),
 }
 

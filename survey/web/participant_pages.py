@@ -29,6 +29,7 @@ from survey.picture_files import MIME_TYPES
 from survey.queries import HELD, OWN_PICTURE, READ_RATER
 from survey.rating_export import own_copy
 from survey.schema import image, platform, rater
+from survey.traces import checked
 from survey.web.app_state import app_state
 from survey.web.questionnaire import read_answers, store_answers
 from survey.web.security import address, clean, number, read_stamp, stamp
@@ -375,6 +376,8 @@ def _behaviour(slot_id: int, person: Row[Any]) -> Behaviour:
     server_ms = max(1, int(1000 * (now - (person.seen_at if shown is None else shown))))
     took = number(form.get("time_ms"), 1, 86_400_000)
     entered = form.get("entered")
+    keeps = app_state().study.survey.traces and form.get("script") == "on"
+    steps, inputs = checked(form.get("trace")) if keeps else (None, None)
     return Behaviour(
         time_ms=server_ms if took is None else took,  # script is off
         viewport_w=number(form.get("viewport_w"), 1, 100_000),
@@ -386,6 +389,8 @@ def _behaviour(slot_id: int, person: Row[Any]) -> Behaviour:
         shown_w=number(form.get("shown_w"), 1, 100_000),
         shown_h=number(form.get("shown_h"), 1, 100_000),
         exposed_ms=number(form.get("exposed_ms"), 1, 86_400_000),
+        steps=steps,
+        inputs=inputs,
     )
 
 

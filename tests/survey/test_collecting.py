@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
+from survey.config import read_study
+from survey.database import open_store
 from survey.rating_export import export_events, export_ratings
 from survey.schema import image, platform, rater, slot
-from tests.fixtures.survey import begin, counters_agree, field, finish, look, rate_once, send, store_of
+from survey.screening import screen
+from survey.traces import export_traces
+from survey.web import create_app
+from tests.fixtures.survey import (
+    PASSWORD,
+    STUDY,
+    begin,
+    counters_agree,
+    field,
+    finish,
+    look,
+    rate_once,
+    send,
+    store_of,
+    write_study,
+)
 
 Clients = Callable[[], FlaskClient]
 PROLIFIC = "?PROLIFIC_PID=p1&STUDY_ID=s&SESSION_ID="
@@ -156,3 +175,40 @@ def test_numbers_are_numbers(client: FlaskClient) -> None:
     for wrong in ("nan", "inf", "-5", "1e999", "-0.1"):
         assert send(client, "/questions", q_age=wrong).status_code == 400, wrong
     assert send(client, "/questions", q_age="30").status_code == 303
+
+
+def test_traces_are_kept_exported_and_tell_scripts_from_people(client: FlaskClient) -> None:
+    begin(client)
+    store = store_of(client)
+    rate_once(client, trace="m0.a0.5k m1e.a4.60 p2s.a4.60 c4.a4.60", script="on", load_ms="9")
+    rate_once(client, trace="M0.1.1 C5.1.1", script="on", load_ms="9")
+    rate_once(client, trace="x<script>", script="on", load_ms="9")
+    table = export_ratings(store, practice=True)
+    assert table["inputs"].fillna(-1).tolist() == [2, 0, -1]
+    traces = export_traces(store)
+    assert traces["what"].tolist() == ["move", "move", "press", "click", "move", "click"]
+    assert traces["time_ms"].tolist()[:4] == [0, 50, 150, 154]
+    assert traces["x"].tolist()[:2] == [360, 364]
+    assert traces["by"].tolist() == ["person"] * 4 + ["script"] * 2
+    assert client.get("/mine/data.json").get_json()["traces"] == [
+        "m0.a0.5k m1e.a4.60 p2s.a4.60 c4.a4.60",
+        "M0.1.1 C5.1.1",
+    ]
+    rows = pd.DataFrame({"rater": "b", "image": [f"p{k}" for k in range(9)], "score": [1, 2, 3] * 3, "inputs": 0})
+    people = pd.concat([rows.assign(rater="a", inputs=3), rows.assign(rater="c", inputs=None), rows])
+    found = screen(people, exclude_by=["no input"])
+    assert found[found["rule"] == "no input"]["rater"].tolist() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("consent", "kept"), [("", True), ('consent = "Ours."', False), ('consent = "Ours."\ntraces = true', True)],
+    ids=["the-programs", "own", "own-that-says-so"],
+)  # fmt: skip
+def test_traces_are_kept_where_the_consent_names_them(tmp_path: Path, consent: str, kept: bool) -> None:
+    study = write_study(tmp_path, STUDY.replace("practice = 1", f"practice = 1\n{consent}"))
+    store = open_store(tmp_path / "s.db", durable=False)
+    client = create_app(read_study(study), tmp_path, store, password=PASSWORD).test_client()
+    begin(client)
+    rate_once(client, trace="k5", script="on", load_ms="9")
+    assert ("inputs" in export_ratings(store, practice=True).columns) == kept
+    store.close()

@@ -124,12 +124,29 @@
     return field ? !field.value : !fieldset.querySelector("input:checked");
   });
 
+  // What pointer and keys do, but not which key: a letter, the time since the last step, the place; in base 36. Capital
+  // letters are steps that a script made.
+  const steps = [];
+  let stepAt = 0;
+  const step = (letter, event, place) => {
+    const now = Math.round(performance.now());
+    if (steps.length >= 300 || (letter === "m" && (steps.length >= 250 || now - stepAt < 50))) return;
+    const where = place ? `.${[event.clientX, event.clientY].map((side) => Math.max(0, Math.round(side)).toString(36)).join(".")}` : "";
+    steps.push((event.isTrusted ? letter : letter.toUpperCase()) + (now - stepAt).toString(36) + where);
+    stepAt = now;
+  };
+  for (const [name, letter] of [["pointermove", "m"], ["pointerdown", "p"], ["click", "c"]]) {
+    document.addEventListener(name, (event) => { step(letter, event, true); }, { capture: true, passive: true });
+  }
+  document.addEventListener("keydown", (event) => { step("k", event); }, { capture: true, passive: true });
+  window.addEventListener("focus", (event) => { step("r", event); });
+
   values.script.value = "on";
   lock(true);
   if (enlarge) enlarge.hidden = false;
   show();
 
-  window.addEventListener("blur", () => { blurs += 1; });
+  window.addEventListener("blur", (event) => { blurs += 1; step("l", event); });
   window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 
   const toggle = (on) => {
@@ -142,10 +159,10 @@
     if (pictures.length === 1) picture.addEventListener("click", () => { toggle(!document.body.classList.contains("large")); });
   }
 
-  const choose = (fieldset, score) => {
+  const choose = (fieldset, score, how) => {
     const radio = fieldset.querySelector(`input[type=radio][value="${score}"]`);
     radio.checked = true;
-    radio.focus();
+    radio.focus(how);
     radio.dispatchEvent(new Event("change", { bubbles: true }));
   };
 
@@ -156,7 +173,7 @@
       image.addEventListener("click", () => {
         if (!ready) return;
         const open = pictures.length > 2 ? buttons.find((fieldset) => !fieldset.querySelector("input:checked")) || buttons[buttons.length - 1] : buttons[0];
-        choose(open, k + 1);
+        choose(open, k + 1, { preventScroll: true });
       });
     });
     form.addEventListener("change", (event) => {
@@ -214,6 +231,7 @@
     values.viewport_h.value = window.innerHeight;
     values.blurs.value = blurs;
     values.entered.value = entered;
+    values.trace.value = steps.join(" ");
     const sizes = pictures.map((image) => {
       const box = image.getBoundingClientRect();
       const fit = Math.min(1, box.width / image.naturalWidth, box.height / image.naturalHeight);
