@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -203,7 +204,8 @@ class GazeRecording:
         left = replace(missing, gaze=gaze, valid=~lost)
         if pupil_mm is not None:
             left = Eye.from_gaze(gaze, pupil_mm=pupil_mm, valid=~lost)
-        return cls(time, time, left, missing)
+            return cls(time, time, left, missing)
+        return cls._valid(time, time, left, missing)
 
     @classmethod
     def empty(cls) -> GazeRecording:
@@ -213,9 +215,16 @@ class GazeRecording:
 
     def take(self, index: slice | Bools | Index) -> GazeRecording:
         """Return the samples that an index selects."""
-        return GazeRecording(
+        return self._valid(
             self.device_time_us[index], self.system_time_us[index], self.left.take(index), self.right.take(index)
         )
+
+    @classmethod
+    def _valid(cls, device_time_us: Index, system_time_us: Index, left: Eye, right: Eye) -> GazeRecording:
+        """Make a recording of columns that are known to be valid, without looking at them again."""
+        recording = object.__new__(cls)
+        recording.__dict__.update(device_time_us=device_time_us, system_time_us=system_time_us, left=left, right=right)
+        return recording
 
     def between(self, onset_us: int, offset_us: int, *, clock: Literal["device", "system"] = "system") -> GazeRecording:
         """Return the samples with onset <= time < offset on one of the clocks."""
@@ -252,18 +261,23 @@ def sampling_interval_us(time_us: Index, steps: Index | None = None) -> float:
     shortest, longest = (steps.min(), steps.max()) if len(steps) else (0, 0)
     if longest <= 0:
         return float("nan")
+    total = float(time_us[-1] - time_us[0])
     if shortest > 0 and longest < 1.75 * shortest:
-        return _snapped(float(time_us[-1] - time_us[0]) / len(steps))
-    interval = float(np.median(steps[steps > 0] if shortest <= 0 else steps[:: 1 + len(steps) // _MANY]))
-    steps = steps[steps <= hole_us(interval)]
-    if shortest <= 0 and shared_stamps(steps):
-        return _snapped(float(steps[steps >= 0].mean()))
+        return _snapped(total / len(steps))
     if shortest <= 0:
+        interval = float(np.median(steps[steps > 0]))
+        steps = steps[steps <= hole_us(interval)]
+        if shared_stamps(steps):
+            return _snapped(float(steps[steps >= 0].mean()))
         steps = steps[steps > 0]
-    if steps.max() < 1.75 * steps.min():
-        return _snapped(float(steps.mean()))
+        shortest, total = steps.min(), float(steps.sum())
+    odd = steps[np.flatnonzero(steps >= math.ceil(1.75 * shortest))]
+    others, total = len(steps) - len(odd), total - float(odd.sum())  # each of these is one interval
+    interval = total / others if others > len(steps) // 2 else float(np.median(steps[:: 1 + len(steps) // _MANY]))
+    odd = odd[odd <= hole_us(interval)]
     for _ in range(3):
-        interval = float(steps.sum() / np.maximum(np.floor(steps / interval + 0.25), 1).sum())
+        count = others + np.maximum(np.floor(odd / interval + 0.25), 1).sum()
+        interval = float((total + odd.sum()) / count)
     return _snapped(interval)
 
 
@@ -282,7 +296,7 @@ def hole_us(interval_us: float) -> float:
     return max(HOLE_MS * 1000, 3 * interval_us)
 
 
-def check_rate(time_us: Index, steps: Index) -> None:
+def check_rate(time_us: Index, steps: Index, interval_us: float | None = None) -> None:
     """Refuse time stamps that no eye tracker gives, which are in another unit than said.
 
     Raises
@@ -292,8 +306,9 @@ def check_rate(time_us: Index, steps: Index) -> None:
     """
     if len(time_us) < _ENOUGH:
         return
+    interval = sampling_interval_us(time_us, steps) if interval_us is None else interval_us
     crowded = steps.min() == 0 and np.median(steps) == 0 and steps.any()  # so small a unit that most are equal
-    rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / sampling_interval_us(time_us, steps)
+    rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / interval
     if LIMITS_HZ[0] <= rate <= LIMITS_HZ[1]:
         return
     if not np.isfinite(rate):

@@ -78,6 +78,10 @@ class Screen:
         x /= d
         return np.degrees(np.arctan(x)), np.degrees(np.arctan(y))
 
+    def display_to_degrees(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
+        """Convert the display area, 0 to 1 from its top left, to Fick angles as `to_degrees`."""
+        return self.to_degrees(u * self.width_px, v * self.height_px)
+
     def to_pixels(self, azimuth_deg: npt.ArrayLike, elevation_deg: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Convert Fick azimuth and elevation, degrees, to screen pixels: the inverse of `to_degrees`."""
         azimuth = np.radians(np.asarray(azimuth_deg, dtype=np.float64))

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gazekit.core.types import Bools, Floats
-from gazekit.events.samples import Samples, masked_axes
+from gazekit.events.samples import AT_ONCE, Axes, Samples, masked_axes
 from gazekit.gaze import Eye
-from gazekit.screen import Screen
 
 _SMALL_SQUARE = 1e-3  # of the tangent: 1.8 degrees
-AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
 Point = tuple[Floats, Floats, Floats]  # x, y, z in millimetres; a coordinate that never changes has shape (1,)
 
 
@@ -30,31 +28,50 @@ def angle_deg(eye: Point, a: Point, b: Point) -> Floats:
     angle = np.empty(n)
     for start in range(0, n, AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        (ex, ey, ez), (ax, ay, az), (bx, by, bz) = (cut(point, part) for point in (eye, a, b))
-        ax, ay, az, bx, by, bz = ax - ex, ay - ey, az - ez, bx - ex, by - ey, bz - ez
-        cross = (ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2
-        angle[part] = angle_of_products(cross, ax * bx + ay * by + az * bz)
+        cross, dot = products(*(cut(point, part) for point in (eye, a, b)))
+        angle[part] = np.sqrt(square_of_angle(cross, dot))
     return np.degrees(angle, out=angle)
 
 
-def angle_of_products(cross_square: Floats, dot: Floats) -> Floats:
-    """Compute angles, radians, from the squares of cross products and the dot products of two directions.
+def products(eye: Point, a: Point, b: Point) -> tuple[Floats, Floats]:
+    """Compute the square of the cross product and the dot product of the directions from an eye to two points."""
+    (ax, ay, az), (bx, by, bz) = (
+        tuple(c - e if len(e) > 1 or e[0] != 0 else c for c, e in zip(point, eye, strict=True)) for point in (a, b)
+    )
+    if len(az) == len(bz) == 1 and az[0] == bz[0]:  # both on a plane straight in front of the eye
+        away = float(az[0]) ** 2
+        cross, way = bx - ax, by - ay
+        cross *= cross
+        way *= way
+        cross += way
+        cross *= away
+        np.multiply(ax, by, out=way)
+        way -= ay * bx
+        way *= way
+        cross += way
+        dot = ax * bx
+        dot += ay * by
+        dot += away
+        return cross, dot
+    cross = (ay * bz - az * by) ** 2 + (az * bx - ax * bz) ** 2 + (ax * by - ay * bx) ** 2
+    return cross, ax * bx + ay * by + az * bz
 
-    Most are small, where the series of the arc tangent is exact and five times as fast.
+
+def square_of_angle(cross_square: Floats, dot: Floats) -> Floats:
+    """Compute the squares of angles, radians, from the squares of cross products and the dot products of directions.
+
+    Most are small, where the series of the arc tangent's square is exact and several times as fast.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         square = cross_square / (dot * dot)
-    angle = np.sqrt(square)
     large = np.flatnonzero((square > _SMALL_SQUARE) | (dot <= 0))
-    series = square * (1 / 9)
-    for part in (1 / 7, 1 / 5, 1 / 3):
+    series = square * (44 / 105)
+    for part in (23 / 45, 2 / 3, 1.0):
         np.subtract(part, series, out=series)
         series *= square
-    series *= angle
-    angle -= series
     if len(large):
-        angle[large] = np.arctan2(np.sqrt(cross_square[large]), dot[large])
-    return angle
+        series[large] = np.arctan2(np.sqrt(cross_square[large]), dot[large]) ** 2
+    return series
 
 
 def cut(point: Point, part: slice) -> Point:
@@ -80,19 +97,19 @@ def views(samples: Samples) -> tuple[View | None, View | None]:
     source = samples.source
     if any(
         axes and not any(e.gaze_mm.strides)
-        for e, axes in zip((source.left, source.right), samples.display, strict=True)
+        for e, (_, axes) in zip((source.left, source.right), samples.looks, strict=True)
     ):
-        left, right = (_screen_view(axes, samples.screen) for axes in samples.display)
+        left, right = (_screen_view(samples, axes) for _, axes in samples.looks)
         return left, right
     both = (
-        (samples.recording.left, samples.usable_left),
-        (samples.recording.right, samples.usable_right),
+        (samples.recording.left, samples.usable[0]),
+        (samples.recording.right, samples.usable[1]),
     )
     tracker = all(_in_space(eye, usable) for eye, usable in both)
     if tracker:
         left, right = (_tracker_view(*e) for e in both)
     else:
-        left, right = (_screen_view(axes, samples.screen) for axes in samples.display)
+        left, right = (_screen_view(samples, axes) for _, axes in samples.looks)
     return left, right
 
 
@@ -114,11 +131,13 @@ def _tracker_view(eye: Eye, usable: Bools) -> View | None:
     return View((point[0], point[1], point[2]), (x, y, z))
 
 
-def _screen_view(axes: tuple[Floats, ...] | None, screen: Screen) -> View | None:
+def _screen_view(samples: Samples, axes: Axes | None) -> View | None:
     if axes is None:
         return None
-    x, y = axes[0] - 0.5, axes[1] - 0.5
-    x *= screen.width_mm
-    y *= screen.height_mm
+    screen = samples.screen
+
+    def millimetres(u: Floats, v: Floats) -> Axes:
+        return (u - 0.5) * screen.width_mm, (v - 0.5) * screen.height_mm
+
     zero = np.zeros(1)
-    return View((x, y, zero), (zero, zero, np.full(1, screen.distance_mm)))
+    return View((*samples.converted(axes, millimetres), zero), (zero, zero, np.full(1, screen.distance_mm)))

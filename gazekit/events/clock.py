@@ -50,31 +50,38 @@ def timeline(time_us: Index) -> Timeline:
         The stamps are in a wrong unit of time.
     """
     steps = np.diff(time_us)
-    check_rate(time_us, steps)
     interval = sampling_interval_us(time_us, steps)
-    everything = np.arange(len(time_us))
-    if not len(steps) or (steps.min() > 0 and max(steps[0], steps[-1]) <= hole_us(interval)):
-        return Timeline(everything, time_us, interval)
-    same, doubled, spread = steps == 0, 0, 0
-    index, stamp = everything, time_us
-    if not same.any():
-        pass
-    elif shared_stamps(steps):
+    check_rate(time_us, steps, interval)
+    index, stamp, doubled, spread, wild = np.arange(len(time_us)), time_us, 0, 0, 0
+    if not len(steps):
+        return Timeline(index, stamp, interval)
+    if steps.min() > 0:
+        part = _without_lone_ends(stamp, interval)
+        return Timeline(index[part], stamp[part], interval, wild=len(index) - len(index[part]))
+    same = steps == 0
+    if shared_stamps(steps):
         stamp, spread = _spread(time_us, interval), int(same.sum())
-    else:
+    elif same.any():
         index, doubled = np.flatnonzero(np.append(True, ~same)), int(same.sum())
         stamp = time_us[index]
-    used = ~_wild(stamp)
-    if used.sum() > 1:  # a lone stamp before or after everything, as 0 before the rest
-        ends = np.flatnonzero(used)[[0, 1, -2, -1]]
-        used[ends[0]] &= stamp[ends[1]] - stamp[ends[0]] <= hole_us(interval)
-        used[ends[3]] &= stamp[ends[3]] - stamp[ends[2]] <= hole_us(interval)
-        used[ends[0]] |= not used.any()
-    index, stamp = index[used], stamp[used].copy()
+    used = np.flatnonzero(~_wild(stamp))
+    used = used[_without_lone_ends(stamp[used], interval)]
+    wild = len(index) - len(used)
+    index, stamp = index[used], stamp[used]
     back = np.flatnonzero(np.diff(stamp) <= 0) + 1
     for start in back.tolist():
         stamp[start:] += stamp[start - 1] - stamp[start] + max(1, round(interval) if np.isfinite(interval) else 1)
-    return Timeline(index, stamp, interval, doubled, spread, int((~used).sum()), len(back), int((steps < 0).sum()))
+    return Timeline(index, stamp, interval, doubled, spread, wild, len(back), int((steps < 0).sum()))
+
+
+def _without_lone_ends(stamp_us: Index, interval: float) -> slice:
+    """Leave out a stamp that stands alone before or after all others, as a 0 before the rest does."""
+    n = len(stamp_us)
+    if n < 2:
+        return slice(0, n)
+    first = int(stamp_us[1] - stamp_us[0] > hole_us(interval))
+    last = int(stamp_us[-1] - stamp_us[-2] > hole_us(interval))
+    return slice(0, 1) if n == 2 and first else slice(first, n - last)
 
 
 def _spread(time_us: Index, interval: float) -> Index:

@@ -12,15 +12,16 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.types import Bools, Floats, Index, Labels
-from gazekit.events.angles import AT_ONCE, angle_of_products
+from gazekit.events.angles import products, square_of_angle
 from gazekit.events.detectors import PICTURE_DETECTOR, complete, detector
 from gazekit.events.joining import within_stretches
-from gazekit.events.labels import LOST, UNCLASSIFIED, Events
-from gazekit.events.samples import OFF_SCREEN_DEG, Samples, event_times, prepare
+from gazekit.events.labels import LOST, Events
+from gazekit.events.samples import AT_ONCE, OFF_SCREEN_DEG, Samples, event_times, prepare
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 
 _EDGE_MS = 20.0
+_ORIGIN = (np.zeros(1), np.zeros(1), np.zeros(1))
 
 
 @dataclass(frozen=True)
@@ -181,17 +182,25 @@ def label_samples(
 def fixation_table(detection: Detection) -> pd.DataFrame:
     """Return the fixations of a detection as a table, with the columns of `detect_fixations`."""
     samples, events = detection.samples, detection.events
-    onset, offset = events.onset, events.offset
     unused = events.labels == LOST
     unused &= ~samples.lost  # of these the position is not known anyway
-    x, y = (np.where(unused, np.nan, column) if unused.any() else column for column in samples.pixels)
-    known = x == x  # all that is no NaN
-    count = _count(known, onset, offset)
-    x_px, y_px = (_total(_or_zero(column, known), onset, offset) / np.where(count, count, np.nan) for column in (x, y))
-    x_deg, y_deg = samples.screen.to_degrees(x_px, y_px)
-    onset_us, offset_us = event_times(samples, onset, offset)
+    x, y = samples.point
+    if unused.any():
+        unused = unused[samples.delivered]
+        x, y = (np.where(unused, np.nan, column) for column in (x, y))
+    onset, offset = samples.sample(events.onset), samples.sample(events.offset)
+    total_x, total_y, count = _total(x, onset, offset), _total(y, onset, offset), offset - onset + 1
+    if np.isnan(total_x).any():  # fixations with losses in them
+        known = x == x  # all that is no NaN
+        total_x, total_y = (_total(np.where(known, column, 0.0), onset, offset) for column in (x, y))
+        count = _count(known, onset, offset)
+    screen, each = samples.screen, np.where(count, count, np.nan)
+    x_px, y_px = total_x / each * screen.width_px, total_y / each * screen.height_px
+    x_deg, y_deg = screen.to_degrees(x_px, y_px)
+    onset_us, offset_us = event_times(samples, events.onset, events.offset)
     cut_start, cut_end = _cut(samples, events)
-    rms, dispersion = _spread(samples.screen, x, y, onset, offset)
+    torn = samples.rows.before + 1 if samples.rows is not None else onset[:0]  # samples behind what is missing
+    rms, dispersion = _spread(screen, x, y, onset, offset, torn)
     return pd.DataFrame(
         {
             "onset_us": onset_us,
@@ -218,14 +227,17 @@ def _cut(samples: Samples, events: Events) -> tuple[Bools, Bools]:
     A fixation is cut where nothing but samples without a class lie between it and the edge, for no longer than a
     velocity window takes to tell.
     """
-    if not len(events.onset):
-        return np.empty(0, dtype=bool), np.empty(0, dtype=bool)
+    onset, offset, labels = events.onset, events.offset, events.labels
+    cut_start, cut_end = np.zeros(len(onset), dtype=bool), np.zeros(len(onset), dtype=bool)
+    if not len(onset):
+        return cut_start, cut_end
     first, last = samples.stretches
-    start = first[np.searchsorted(first, events.onset, "right") - 1]
-    end = last[np.searchsorted(last, events.offset)]
-    moved = np.append(0, np.cumsum(events.labels != UNCLASSIFIED))
-    cut_start = (moved[events.onset] == moved[start]) & (samples.between_us(start, events.onset) <= _EDGE_MS * 1000)
-    cut_end = (moved[end + 1] == moved[events.offset + 1]) & (samples.between_us(events.offset, end) <= _EDGE_MS * 1000)
+    start = first[np.searchsorted(first, onset, "right") - 1]
+    end = last[np.searchsorted(last, offset)]
+    for k in np.flatnonzero(samples.between_us(start, onset) <= _EDGE_MS * 1000).tolist():
+        cut_start[k] = not labels[start[k] : onset[k]].any()  # 0: no class
+    for k in np.flatnonzero(samples.between_us(offset, end) <= _EDGE_MS * 1000).tolist():
+        cut_end[k] = not labels[offset[k] + 1 : end[k] + 1].any()
     return cut_start, cut_end
 
 
@@ -248,12 +260,8 @@ def _count(mask: Bools, onset: Index, offset: Index) -> Index:
     return _reduced(partial(np.add.reduceat, dtype=np.int64), mask, onset, offset).astype(np.int64)
 
 
-def _or_zero(column: Floats, known: Bools) -> Floats:
-    return column if known.all() else np.where(known, column, 0.0)
-
-
-def _spread(screen: Screen, x: Floats, y: Floats, onset: Index, offset: Index) -> tuple[Floats, Floats]:
-    """Compute RMS-S2S and dispersion of ranges of pixels, degrees; samples in pieces that stay in the cache.
+def _spread(screen: Screen, x: Floats, y: Floats, onset: Index, offset: Index, torn: Index) -> tuple[Floats, Floats]:
+    """Compute RMS-S2S and dispersion, degrees, of ranges of gaze on the display area, in pieces that stay in the cache.
 
     RMS-S2S is the root mean square of the angle between successive samples, NaN below two. Dispersion is (max - min
     azimuth) + (max - min elevation), from the extremes of their tangents.
@@ -261,28 +269,27 @@ def _spread(screen: Screen, x: Floats, y: Floats, onset: Index, offset: Index) -
     n, distance = len(x), screen.distance_mm
     if not len(onset):
         return np.empty(0), np.empty(0)
-    column = np.empty(n)
+    slope, step = np.empty(n), np.zeros(n)  # tangent of the elevation; square of the angle from the sample before
     for start in range(0, n, AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        x_mm, y_mm = screen.to_mm(x[part], y[part])
-        x_mm *= x_mm
-        x_mm += distance**2
-        np.divide(y_mm, np.sqrt(x_mm, out=x_mm), out=column[part])
-    across = [_reduced(extreme.reduceat, x, onset, offset) for extreme in (np.fmax, np.fmin)]
-    high, low = (screen.to_mm(extreme, extreme)[0] / distance for extreme in across)
-    dispersion = np.degrees(np.arctan(high) - np.arctan(low))
-    high, low = (_reduced(extreme.reduceat, column, onset, offset) for extreme in (np.fmax, np.fmin))
-    dispersion += np.degrees(np.arctan(high) - np.arctan(low))
-    for start in range(0, n - 1, AT_ONCE):
-        x_mm, y_mm = screen.to_mm(x[start : start + AT_ONCE + 1], y[start : start + AT_ONCE + 1])
-        cross = (x_mm[1:] - x_mm[:-1]) ** 2 + (y_mm[1:] - y_mm[:-1]) ** 2
-        cross *= distance**2
-        cross += (x_mm[:-1] * y_mm[1:] - y_mm[:-1] * x_mm[1:]) ** 2
-        angle = angle_of_products(cross, x_mm[:-1] * x_mm[1:] + y_mm[:-1] * y_mm[1:] + distance**2)
-        np.multiply(angle, angle, out=column[start + 1 : start + 1 + len(angle)])
-    column[onset] = 0.0
-    known = column == column  # all that is no NaN
-    count = _count(known, onset, offset) - 1
-    column[~known] = 0.0
-    rms = np.sqrt(_total(column, onset, offset) / np.where(count > 0, count, np.nan))
-    return np.degrees(rms), dispersion
+        part = slice(max(start - 1, 0), start + AT_ONCE)
+        x_mm, y_mm = x[part] - 0.5, y[part] - 0.5
+        x_mm *= screen.width_mm
+        y_mm *= screen.height_mm
+        away = x_mm * x_mm
+        away += distance**2
+        np.divide(y_mm, np.sqrt(away, out=away), out=slope[part])
+        plane = np.full(1, distance)
+        cross, dot = products(_ORIGIN, (x_mm[:-1], y_mm[:-1], plane), (x_mm[1:], y_mm[1:], plane))
+        step[part.start + 1 : part.stop] = square_of_angle(cross, dot)
+    dispersion = np.zeros(len(onset))
+    for column, tangents in ((x, lambda u: (u - 0.5) * screen.width_mm / distance), (slope, lambda t: t)):
+        high, low = (tangents(_reduced(extreme.reduceat, column, onset, offset)) for extreme in (np.fmax, np.fmin))
+        dispersion += np.degrees(np.arctan(high) - np.arctan(low))
+    step[torn] = np.nan
+    step[onset] = 0.0
+    total, count = _total(step, onset, offset), offset - onset
+    if np.isnan(total).any():
+        known = step == step
+        total = _total(np.where(known, step, 0.0), onset, offset)
+        count = _count(known, onset, offset) - 1
+    return np.degrees(np.sqrt(total / np.where(count > 0, count, np.nan))), dispersion

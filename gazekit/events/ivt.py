@@ -9,15 +9,16 @@ import numpy as np
 
 from gazekit.core.errors import unknown_name
 from gazekit.core.types import Bools, Floats, Index, Labels
-from gazekit.events.angles import AT_ONCE, Point, View, angle_deg, cut, views
+from gazekit.events.angles import Point, View, angle_deg, cut, products, square_of_angle, views
 from gazekit.events.gaps import fill_gaps
 from gazekit.events.labels import FIXATION, LOST, SACCADE, UNCLASSIFIED, Events, runs
-from gazekit.events.samples import Samples, blend
+from gazekit.events.samples import AT_ONCE, Samples, blend
 from gazekit.events.velocity import window_half
 from gazekit.gaze import EyeChoice
 
 NoiseReduction = Literal["off", "average", "median"]
 _NOISE = ("off", "average", "median")
+_RIGHT_ANGLE = 1.57
 _ROUNDING = 1e-9  # a computed angle may miss a boundary by the last digits; the boundary itself counts as reached
 
 
@@ -51,7 +52,7 @@ def ivt(
     noise_window_samples : int
         Its width, an odd number of samples.
     velocity_window_ms : float
-        Time between the first and the last sample of the velocity's window, see `velocity`.
+        Time between the first and the last sample of the velocity's window, see `classify`.
     velocity_threshold_deg_s : float
         A sample as fast as this is a saccade.
     merge_time_ms, merge_angle_deg : float
@@ -70,8 +71,15 @@ def ivt(
     """
     view = select_view(samples, max_gap_ms)
     point = reduce_noise(view.point, noise_reduction, noise_window_samples)
-    speed = velocity(samples.time_us, point, view.eye, samples.interval_us, velocity_window_ms, max_gap_ms)
-    labels = _classify(speed, np.isnan(point[0]), velocity_threshold_deg_s)
+    labels = classify(
+        samples.time_us,
+        point,
+        view.eye,
+        samples.interval_us,
+        velocity_window_ms,
+        max_gap_ms,
+        velocity_threshold_deg_s,
+    )
     onset, offset = runs(labels == FIXATION)
     merged = merge(samples, point, view.eye, onset, offset, merge_time_ms, merge_angle_deg)
     return _settle(samples, labels, onset, *merged, min_duration_ms)
@@ -97,36 +105,54 @@ def reduce_noise(point: Point, method: NoiseReduction, window_samples: int) -> P
     return x, y, z
 
 
-def velocity(
+def classify(
     time_us: Index,
     point: Point,
     eye: Point,
     interval_us: float,
     window_ms: float,
     max_gap_ms: float,
-) -> Floats:
-    """Compute the angular speed at every sample, degrees per second, shape (n,).
+    threshold_deg_s: float,
+) -> Labels:
+    """Tell saccade, as fast as the threshold, from fixation by the angular speed at every sample, shape (n,).
 
-    The angle between the first and the last sample of a window centred on each sample, seen from the eye at the
-    middle sample, over the time between them. The window has an odd number of samples, at least three, as near to
-    ``window_ms`` as the sampling interval allows. NaN where either end is missing, or where so much time passed
-    between them (the window and a gap too long to fill) that the samples in between were never delivered.
+    Speed is the angle between the first and the last sample of a window centred on each sample, seen from the eye at
+    the middle sample, over the time between them. The window has an odd number of samples, at least three, as near to
+    ``window_ms`` as the sampling interval allows. Unclassified where either end is missing, or where so much time
+    passed between them (the window and a gap too long to fill) that the samples in between were never delivered.
     """
     n = len(time_us)
-    speed = np.full(n, np.nan)
+    labels = np.zeros(n, dtype=np.int8)
     half = window_half(interval_us, window_ms)
-    if n <= 2 * half:
-        return speed
     longest = 2 * half * interval_us + max(max_gap_ms * 1000, 2 * interval_us)
+    limit = np.radians(threshold_deg_s) * (1 - _ROUNDING) * 1e-6
     for start in range(half, n - half, AT_ONCE):
         middle = slice(start, min(start + AT_ONCE, n - half))
         first, last = (slice(middle.start + way, middle.stop + way) for way in (-half, half))
         elapsed = time_us[last] - time_us[first]
-        angle = angle_deg(cut(eye, middle), cut(point, first), cut(point, last))
-        angle /= elapsed * 1e-6
-        angle[elapsed > longest] = np.nan
-        speed[middle] = angle
-    return speed
+        cross, dot = products(cut(eye, middle), cut(point, first), cut(point, last))
+        part = labels[middle]
+        part[cross == cross] = FIXATION  # all that is no NaN
+        part[_as_far(cross, dot, elapsed, limit)] = SACCADE
+        part[elapsed > longest] = UNCLASSIFIED
+    labels[np.isnan(point[0])] = LOST
+    return labels
+
+
+def _as_far(cross_square: Floats, dot: Floats, elapsed_us: Index, limit: float) -> Bools:
+    """Tell where the angle of two products is as large as the limit, radians a microsecond, by their tangents."""
+    usual = int(elapsed_us[len(elapsed_us) // 2])
+    others = np.flatnonzero(elapsed_us != usual)
+    if len(others) < len(elapsed_us) // 8 and limit * usual < _RIGHT_ANGLE:
+        square = dot * dot
+        square *= np.tan(limit * usual) ** 2
+        far: Bools = cross_square >= square
+        far |= dot <= 0
+    else:
+        far, others = np.zeros(len(dot), dtype=bool), np.arange(len(dot))
+    if len(others):
+        far[others] = square_of_angle(cross_square[others], dot[others]) >= (limit * elapsed_us[others]) ** 2
+    return far
 
 
 def merge(
@@ -206,13 +232,6 @@ def _moving(column: Floats, half: int, method: NoiseReduction) -> Floats:
         out[where + reach] = centre(windows[where], axis=1)
         open_[where + reach] = False
     return out
-
-
-def _classify(speed: Floats, lost: Bools, threshold_deg_s: float) -> Labels:
-    labels = np.where(speed >= threshold_deg_s * (1 - _ROUNDING), np.int8(SACCADE), np.int8(FIXATION))
-    labels[np.isnan(speed)] = UNCLASSIFIED
-    labels[lost] = LOST
-    return labels
 
 
 def _settle(

@@ -68,10 +68,10 @@ def mark_between(samples: Samples, labels: Labels, longest_ms: float) -> None:
 
 def within_stretches(events: Events, samples: Samples) -> Events:
     """Cut events at holes, whatever detector made them; rows where nothing was delivered are lost."""
-    if len(samples) == len(samples.clock.index):
+    if samples.rows is None:
         return events
     labels = events.labels.copy()
-    labels[~samples.delivered] = LOST
+    labels[samples.rows.added] = LOST
     first, last = samples.stretches
     begin, end = (np.searchsorted(last, edge) for edge in (events.onset, events.offset))
     pieces = np.maximum(end - begin + 1, 0)
@@ -81,8 +81,10 @@ def within_stretches(events: Events, samples: Samples) -> Events:
     onset = np.maximum(events.onset[event], first[stretch])
     offset = np.minimum(events.offset[event], last[stretch])
     # rows that were put in at either end of an event are no part of it
-    known = np.append(np.flatnonzero(samples.delivered), len(samples))
-    onset = known[np.searchsorted(known, onset)]
-    offset = known[np.maximum(np.searchsorted(known, offset, "right") - 1, 0)]
+    delivered = samples.delivered
+    if not (delivered[onset].all() and delivered[offset].all()):
+        known = np.append(np.flatnonzero(delivered), len(samples))
+        onset = known[np.searchsorted(known, onset)]
+        offset = known[np.maximum(np.searchsorted(known, offset, "right") - 1, 0)]
     real = onset <= offset
     return Events(labels, onset[real], offset[real])

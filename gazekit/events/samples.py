@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from gazekit.screen import Screen
 
 OFF_SCREEN_DEG = 20.0
 Axes = tuple[Floats, ...]  # x and y, shape (n,) each
+AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
 HOLE_ROWS = 2  # without gaze, in place of a hole
 _WIDER_US = 3_600_000_000  # each hole is this much longer for the detectors, so that no limit in time reaches over it
 _MANY_PIECES = 1000
@@ -42,17 +44,10 @@ class Samples:
         Every degree comes from it.
     choice : {"left", "right", "average", "strict"}
         Which eye: one of them, the average of any valid eye, or the average where both are valid.
-    usable_left, usable_right : ndarray of bool, shape (n,)
-        Where each eye has a gaze point that can be used.
-    display : (tuple of ndarray or None, tuple of ndarray or None)
-        Gaze of the left and the right eye on the display area, two columns (n,) each, NaN where it cannot be used;
-        None of an eye that was never seen.
-    index : ndarray of int64, shape (n,)
-        Where each row stands in the recording as delivered; -1 where nothing was delivered.
+    looks : (_Look, _Look)
+        Gaze of the left and the right eye on the display area, of the samples that are used.
     time_us : ndarray of int64, shape (n,)
         Time for the detectors, microseconds, strictly increasing: the stamps, with wider holes.
-    stamp_us : ndarray of int64, shape (n,)
-        Time stamps of the device clock, repaired.
     holes : ndarray of int64, shape (h,)
         The first row of each hole.
     clock : Timeline
@@ -63,17 +58,13 @@ class Samples:
     rows: _Rows | None
     screen: Screen
     choice: EyeChoice
-    usable_left: Bools
-    usable_right: Bools
-    display: tuple[Axes | None, Axes | None]
-    index: Index
+    looks: tuple[_Look, _Look]
     time_us: Index
-    stamp_us: Index
     holes: Index
     clock: Timeline
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.time_us)
 
     @property
     def interval_us(self) -> float:
@@ -95,30 +86,106 @@ class Samples:
         )
 
     @cached_property
+    def index(self) -> Index:
+        """Where each row stands in the recording as delivered; -1 where nothing was delivered, shape (n,)."""
+        if self.rows is None:
+            return self.clock.index
+        index = self.rows.spaced(self.clock.index)
+        index[self.rows.added] = -1
+        return index
+
+    @cached_property
+    def stamp_us(self) -> Index:
+        """Time stamps of the device clock, repaired, microseconds, shape (n,)."""
+        if not len(self.holes):
+            return self.time_us
+        stamp = self.time_us.copy()
+        for part, wider in _later(self.holes, len(stamp)):
+            stamp[part] -= wider
+        return stamp
+
+    def stamps(self, row: Index) -> Index:
+        """Return the time stamps of rows."""
+        if not len(self.holes):
+            return self.time_us[row]
+        return self.time_us[row] - np.searchsorted(self.holes + 1, row, "right") * _WIDER_US
+
+    @cached_property
+    def usable(self) -> tuple[Bools, Bools]:
+        """Where the left and the right eye have a gaze point that can be used, shape (n,) each."""
+        left, right = (self.spaced(look.usable, False) for look in self.looks)
+        return left, right
+
+    @cached_property
+    def display(self) -> tuple[Axes | None, Axes | None]:
+        """Gaze of the left and the right eye on the display area, two columns (n,) each, NaN where it cannot be used.
+
+        None of an eye that was never seen.
+        """
+        left, right = (
+            None if look.axes is None else tuple(self.spaced(column, np.nan) for column in look.axes)
+            for look in self.looks
+        )
+        return left, right
+
+    @cached_property
+    def point(self) -> Axes:
+        """Gaze of the chosen eye on the display area of the samples that are used, without rows put in; NaN if lost."""
+        left, right = self.looks
+        return blend(left.axes, right.axes, self.choice, len(self.clock.index))
+
+    @cached_property
     def pixels(self) -> tuple[Floats, Floats]:
         """Gaze of the chosen eye on the screen, two columns (n,) of pixels; NaN where lost."""
-        x, y = blend(*self.display, self.choice, len(self))
+        x, y = (self.spaced(column, np.nan) for column in self.point)
         return x * self.screen.width_px, y * self.screen.height_px
 
     @cached_property
     def degrees(self) -> tuple[Floats, Floats]:
         """Gaze of the chosen eye as Fick angles from the screen's centre, two columns (n,) of degrees, y down."""
-        return self.screen.to_degrees(*self.pixels)
+        return self.converted(self.point, self.screen.display_to_degrees)
 
     @cached_property
     def lost(self) -> Bools:
         """Whether the chosen eye has no gaze, shape (n,)."""
-        if self.choice == "left":
-            return ~self.usable_left
-        if self.choice == "right":
-            return ~self.usable_right
-        both = self.choice == "strict"
-        return ~(self.usable_left & self.usable_right if both else self.usable_left | self.usable_right)
+        left, right = (look.usable for look in self.looks)
+        if self.choice in ("left", "right"):
+            usable = left if self.choice == "left" else right
+        else:
+            usable = left & right if self.choice == "strict" else left | right
+        return ~self.spaced(usable, False)
+
+    def spaced(self, column: np.ndarray[Any, Any], fill: float) -> np.ndarray[Any, Any]:
+        """Return a column of the samples that are used with rows for what is missing, which hold ``fill``."""
+        if self.rows is None:
+            return column
+        whole = self.rows.spaced(column)
+        whole[self.rows.added] = fill
+        return whole
+
+    def converted(self, columns: Axes, convert: Callable[[Floats, Floats], Axes]) -> tuple[Floats, Floats]:
+        """Convert two columns of the samples that are used, in pieces that stay in the cache; rows put in are NaN."""
+        rows = self.rows
+        if rows is not None and len(rows.before) > _MANY_PIECES:
+            columns, rows = tuple(self.spaced(column, np.nan) for column in columns), None
+        x, y = np.empty(len(self)), np.empty(len(self))
+        if rows is not None:
+            x[rows.added] = y[rows.added] = np.nan
+        for source, target in _pieces(len(columns[0]), rows):
+            x[target], y[target] = convert(columns[0][source], columns[1][source])
+        return x, y
+
+    def sample(self, row: Index) -> Index:
+        """Return which of the samples that are used rows are; of rows that were put in, the one before."""
+        return row if self.rows is None else row - np.searchsorted(self.rows.added, row, "right")
 
     @cached_property
     def delivered(self) -> Bools:
         """Whether the tracker delivered a sample, with gaze or without, shape (n,)."""
-        return self.index >= 0
+        delivered = np.ones(len(self), dtype=bool)
+        if self.rows is not None:
+            delivered[self.rows.added] = False
+        return delivered
 
     @cached_property
     def within(self) -> Bools:
@@ -176,26 +243,40 @@ def prepare(
         first, last = (int(clock.index[0]), int(clock.index[-1])) if len(clock.index) else (0, -1)
         in_one_piece = last - first + 1 == len(clock.index)
         recording = recording.take(slice(first, last + 1) if in_one_piece else clock.index)
-    index, stamp, time, holes = clock.index, clock.stamp_us, clock.stamp_us, np.empty(0, dtype=np.int64)
-    steps = np.diff(stamp)
-    looks = [_look(side, screen, off_screen_deg) for side in (recording.left, recording.right)]
+    time, holes = clock.stamp_us, np.empty(0, dtype=np.int64)
+    steps = np.diff(time)
+    left, right = (_look(side, screen, off_screen_deg) for side in (recording.left, recording.right))
     rows = None
     if len(steps) and steps.max() >= 1.75 * clock.interval_us:
         rows = _missing_rows(steps, clock.interval_us)
-        index, stamp, holes = rows.spaced(index), rows.spaced(stamp), rows.holes
-        index[rows.added] = -1
-        stamp[rows.added] += rows.later_us
-        time = stamp.copy()
-        for rank, (first, last) in enumerate(itertools.pairwise([*(holes + 1).tolist(), len(time)]), 1):
-            time[first:last] += rank * _WIDER_US
-        looks = [(rows.spaced(usable), axes and tuple(map(rows.spaced, axes))) for usable, axes in looks]
-        for usable, axes in looks:
-            usable[rows.added] = False
-            for column in axes or ():
-                column[rows.added] = np.nan
-    (left, left_axes), (right, right_axes) = looks
-    display = left_axes, right_axes
-    return Samples(recording, rows, screen, eye, left, right, display, index, time, stamp, holes, clock)
+        time, holes = rows.spaced(time), rows.holes
+        time[rows.added] += rows.later_us
+        for part, wider in _later(holes, len(time)):
+            time[part] += wider
+    return Samples(recording, rows, screen, eye, (left, right), time, holes, clock)
+
+
+class _Look(NamedTuple):
+    """Hold where an eye's gaze can be used, and its columns on the display area, NaN elsewhere; None if never seen."""
+
+    usable: Bools
+    axes: Axes | None
+
+
+def _pieces(n: int, rows: _Rows | None) -> Iterator[tuple[slice, slice]]:
+    """Yield pieces of n samples and where they lie among the rows, none longer than `AT_ONCE`."""
+    edges = [0, *((rows.before + 1).tolist() if rows else ()), n]
+    later = [0, *(np.cumsum(rows.missing).tolist() if rows else ())]
+    for (first, last), by in zip(itertools.pairwise(edges), later, strict=True):
+        for start in range(first, last, AT_ONCE):
+            stop = min(start + AT_ONCE, last)
+            yield slice(start, stop), slice(start + by, stop + by)
+
+
+def _later(holes: Index, n: int) -> Iterator[tuple[slice, int]]:
+    """Yield the rows after each hole up to the next one, and how much later the detectors' time is there."""
+    for rank, (first, last) in enumerate(itertools.pairwise([*(holes + 1).tolist(), n]), 1):
+        yield slice(first, last), rank * _WIDER_US
 
 
 @dataclass(frozen=True)
@@ -240,7 +321,7 @@ class _Rows:
 def _missing_rows(steps: Index, interval_us: float) -> _Rows:
     """Find where samples are missing between stamps: a row for each, and two for a hole."""
     interval = max(interval_us, _SHORTEST_US)
-    before = np.flatnonzero(steps >= 1.75 * interval)
+    before = np.flatnonzero(steps >= math.ceil(1.75 * interval))
     hole = steps[before] > hole_us(interval_us)
     missing = np.where(hole, HOLE_ROWS, np.floor(steps[before] / interval + 0.25).astype(np.int64) - 1)
     added_before = np.cumsum(missing) - missing
@@ -258,10 +339,11 @@ def _missing_rows(steps: Index, interval_us: float) -> _Rows:
 def event_times(samples: Samples, onset: Index, offset: Index) -> tuple[Index, Index]:
     """Return when events begin and end, device clock: an end is one interval after the last sample."""
     if not len(onset):
-        return samples.stamp_us[onset], samples.stamp_us[offset]
-    end = samples.stamp_us[onset] + np.round(samples.last_us(onset, offset)).astype(np.int64)
-    end[:-1] = np.minimum(end[:-1], samples.stamp_us[onset[1:]])  # stamps that jitter must not make events overlap
-    return samples.stamp_us[onset], end
+        return samples.stamps(onset), samples.stamps(offset)
+    begin = samples.stamps(onset)
+    end = begin + np.round(samples.last_us(onset, offset)).astype(np.int64)
+    end[:-1] = np.minimum(end[:-1], begin[1:])  # stamps that jitter must not make events overlap
+    return begin, end
 
 
 def masked_axes(points: Floats, usable: Bools) -> tuple[Floats, ...] | None:
@@ -294,11 +376,10 @@ def _nothing(n: int, axes: int) -> tuple[Floats, ...]:
     return tuple(np.full(n, np.nan) for _ in range(axes))
 
 
-def _look(eye: Eye, screen: Screen, off_screen_deg: float) -> tuple[Bools, Axes | None]:
-    """Return where an eye's gaze can be used, and its columns with NaN elsewhere."""
+def _look(eye: Eye, screen: Screen, off_screen_deg: float) -> _Look:
     usable = eye.valid.copy()
     if not usable.any():
-        return usable, None
+        return _Look(usable, None)
     margin = np.tan(np.radians(off_screen_deg)) * screen.distance_mm if off_screen_deg < 90 else np.inf
     columns = tuple(np.ascontiguousarray(eye.gaze[:, k]) for k in range(2))
     for column, size_mm in zip(columns, (screen.width_mm, screen.height_mm), strict=True):
@@ -310,10 +391,10 @@ def _look(eye: Eye, screen: Screen, off_screen_deg: float) -> tuple[Bools, Axes 
     for column in columns:
         usable &= column == column  # all that is no NaN
     if not usable.any():
-        return usable, None
+        return _Look(usable, None)
     gone = np.flatnonzero(~usable)
     if not all(np.isnan(column[gone]).all() for column in columns):
         columns = tuple(column.copy() for column in columns)
         for column in columns:
             column[gone] = np.nan
-    return usable, columns
+    return _Look(usable, columns)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gazekit.core.types import Bools, Floats, Index
-from gazekit.events.samples import Samples
+from gazekit.events.samples import HOLE_ROWS, Samples
 
 
 def window_half(interval_us: float, window_ms: float) -> int:
@@ -24,19 +24,12 @@ def smoothed_velocity(samples: Samples, x: Floats, y: Floats, half: int, max_gap
     if len(x) < 2 or lost.all():
         return np.full(len(x), np.nan), np.full(len(x), np.nan)
     columns, held = ([x, y], None) if not lost.any() else _bridge(samples.time_us, (x, y), lost, max_gap_ms)
-    seconds = (samples.stamp_us - samples.stamp_us[0]) * 1e-6
-    velocity = [np.full(len(x), np.nan) for _ in columns] if len(samples.holes) else []
-    if not velocity:
-        elapsed = _slope(seconds, half)
-        velocity = [_slope(column, half) for column in columns]
-        for speed in velocity:
-            speed /= elapsed
-    for first, last in zip(*samples.stretches, strict=True) if len(samples.holes) else ():
-        part = slice(first, last + 1)
-        if last > first:
-            elapsed = _slope(seconds[part], half)
-            for speed, column in zip(velocity, columns, strict=True):
-                speed[part] = _slope(column[part], half) / elapsed
+    seconds = (samples.time_us - samples.time_us[0]) * 1e-6
+    stretches = samples.stretches
+    elapsed = _slope(seconds, half, stretches)
+    velocity = [_slope(column, half, stretches) for column in columns]
+    for speed in velocity:
+        speed /= elapsed
     if held is not None:
         for speed in velocity:
             speed[held] = np.nan
@@ -63,11 +56,38 @@ def _bridge(time_us: Index, columns: tuple[Floats, ...], lost: Bools, max_gap_ms
     return filled, held
 
 
-def _slope(column: Floats, half: int) -> Floats:
-    """Compute the first derivative a sample; the edges are mirrored through the last sample."""
-    half = min(half, (len(column) - 1) // 2) or 1
-    kernel = np.arange(half, -half - 1, -1) / (half * (half + 1) * (2 * half + 1) / 3)
-    start = 2 * column[0] - column[half:0:-1]
-    end = 2 * column[-1] - column[-2 : -half - 2 : -1]
-    slope: Floats = np.convolve(np.concatenate([start, column, end]), kernel, "valid")
+def _slope(column: Floats, half: int, stretches: tuple[Index, Index]) -> Floats:
+    """Compute the first derivative a sample; at the edges of a stretch the column is mirrored through its last sample.
+
+    NaN in holes, and in a stretch of one sample.
+    """
+    first, last = stretches
+    slope = np.full(len(column), np.nan)
+    if len(column) > 2 * half:
+        slope[half : len(column) - half] = np.convolve(column, _kernel(half), "valid")
+    for hole in range(HOLE_ROWS):
+        slope[last[:-1] + 1 + hole] = np.nan
+    length = last - first + 1
+    for reach in np.unique(np.minimum(half, (length - 1) // 2).clip(1)).tolist():
+        part = np.minimum(half, (length - 1) // 2).clip(1) == reach
+        part &= length > 1
+        here, there = first[part], last[part]
+        whole = length[part] <= 2 * half  # the window is shorter, in all of the stretch
+        inner = [
+            row for a, b in zip(here[whole].tolist(), there[whole].tolist(), strict=True) for row in range(a, b + 1)
+        ]
+        edges = [side[~whole, None] + way * np.arange(half) for side, way in ((here, 1), (there, -1))]
+        rows = np.concatenate([np.array(inner, dtype=np.int64), *(edge.ravel() for edge in edges)])
+        stretch = np.searchsorted(there, rows)
+        at = rows[:, None] + np.arange(-reach, reach + 1)
+        low, high = here[stretch][:, None], there[stretch][:, None]
+        before, after = at < low, at > high
+        values = column[np.where(before, 2 * low - at, np.where(after, 2 * high - at, at))]
+        values = np.where(before, 2 * column[low] - values, np.where(after, 2 * column[high] - values, values))
+        slope[rows] = values @ _kernel(reach)[::-1]
+    slope[first[length == 1]] = np.nan
     return slope
+
+
+def _kernel(half: int) -> Floats:
+    return np.arange(half, -half - 1, -1) / (half * (half + 1) * (2 * half + 1) / 3)

@@ -13,7 +13,7 @@ import pytest
 
 from gazekit.events import detect_fixations, label_samples
 from gazekit.events.angles import angle_deg
-from gazekit.events.ivt import velocity
+from gazekit.events.ivt import classify
 from gazekit.gaze import Eye, GazeRecording
 from tests.fixtures.gazes import SCREEN, at_degrees
 
@@ -192,8 +192,8 @@ def test_velocity_is_the_angle_at_the_middle_samples_eye() -> None:
     time = np.arange(3) * 10_000
     point = (np.array([0.0, 0.0, 100.0]), np.zeros(3), np.zeros(3))
     eye = (np.zeros(3), np.zeros(3), np.array([1.0, 100.0, 1.0]))  # 45 degrees only from the middle one
-    speed = velocity(time, point, eye, 10_000.0, 20.0, 75.0)
-    np.testing.assert_allclose(speed, [NAN, 45 / 0.02, NAN])
+    labels = [classify(time, point, eye, 10_000.0, 20.0, 75.0, 45 / 0.02 * times).tolist() for times in (1, 1.000001)]
+    assert labels == [[0, 2, 0], [0, 1, 0]]
 
 
 def test_small_angles_keep_their_digits() -> None:
