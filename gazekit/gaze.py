@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Bools, Floats, Index
@@ -119,6 +120,8 @@ class GazeRecording:
         Time stamps of the tracker's clock and of the host's, microseconds.
     left, right : Eye
         Both eyes; one that was not recorded is `Eye.missing`.
+    openness_mm : ndarray, shape (n, 2), or None
+        How far the left and the right lid are open, millimetres, NaN where not known; None where nobody measured it.
 
     Examples
     --------
@@ -136,6 +139,7 @@ class GazeRecording:
     system_time_us: Index
     left: Eye
     right: Eye
+    openness_mm: Floats | None = None
 
     def __post_init__(self) -> None:
         faults = _faults(self)
@@ -215,15 +219,39 @@ class GazeRecording:
 
     def take(self, index: slice | Bools | Index) -> GazeRecording:
         """Return the samples that an index selects."""
-        return self._valid(
+        part = self._valid(
             self.device_time_us[index], self.system_time_us[index], self.left.take(index), self.right.take(index)
         )
+        part.__dict__["openness_mm"] = None if self.openness_mm is None else self.openness_mm[index]
+        return part
+
+    def with_openness(self, table: pd.DataFrame) -> GazeRecording:
+        """Add the openness of the eyes from a stream ``eye_openness``, by the stamps of the device clock.
+
+        A sample whose stamp the stream does not have gets the row nearest in time, if it is less than an interval away.
+        """
+        stamps = table["device_time_us"].to_numpy(dtype=np.int64)
+        columns = [
+            np.where(table[f"{side}_valid"].to_numpy(dtype=bool), table[f"{side}_openness_mm"].to_numpy(float), np.nan)
+            for side in ("left", "right")
+        ]
+        if not len(stamps) or not len(self):
+            return self
+        order = np.argsort(stamps, kind="stable")
+        after = np.searchsorted(stamps[order], self.device_time_us).clip(max=len(order) - 1)
+        before = (after - 1).clip(0)
+        late = np.abs(stamps[order[after]] - self.device_time_us)
+        early = np.abs(stamps[order[before]] - self.device_time_us)
+        row = order[np.where(early < late, before, after)]
+        near = np.minimum(early, late) < max(sampling_interval_us(self.device_time_us), 1.0)
+        return replace(self, openness_mm=np.where(near[:, None], np.stack(columns, axis=1)[row], np.nan))
 
     @classmethod
     def _valid(cls, device_time_us: Index, system_time_us: Index, left: Eye, right: Eye) -> GazeRecording:
         """Make a recording of columns that are known to be valid, without looking at them again."""
         recording = object.__new__(cls)
         recording.__dict__.update(device_time_us=device_time_us, system_time_us=system_time_us, left=left, right=right)
+        recording.__dict__["openness_mm"] = None
         return recording
 
     def between(self, onset_us: int, offset_us: int, *, clock: Literal["device", "system"] = "system") -> GazeRecording:
@@ -378,6 +406,9 @@ def _masked(eye: Eye) -> Floats:
 def _faults(recording: GazeRecording) -> list[str]:
     n = len(recording.device_time_us)
     faults = []
+    openness = recording.openness_mm
+    if openness is not None and (openness.shape != (n, 2) or openness.dtype != np.float64):
+        faults.append(f"openness_mm must be float64 of shape ({n}, 2), found {openness.dtype} {openness.shape}")
     for name in ("device_time_us", "system_time_us"):
         column = getattr(recording, name)
         if column.dtype != np.int64 or column.shape != (n,):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+from scipy.ndimage import percentile_filter
 
 from gazekit.core.types import Bools, Floats, Index, Labels
 from gazekit.events.labels import FIXATION, SACCADE, runs
@@ -10,6 +13,10 @@ from gazekit.events.samples import Samples
 
 _SWING_MS = (50.0, 400.0)
 _SWING_DEG = 3.0
+_OPENNESS = (0.5, 0.85, 2000.0)  # shares of what is usual: a closed lid, the edge of its run; the longest run in ms
+_PUPIL = (0.75, 0.92, 500.0)
+_SHORTEST_CLOSED_MS = 20.0
+_USUAL_MS, _USUAL_STEP_MS = 1000.0, 20.0
 
 
 def blinks(samples: Samples, lost: Bools, speed: Floats, moving: Floats, min_blink_ms: float, reach_ms: float) -> Bools:
@@ -37,7 +44,7 @@ def lid_swings(samples: Samples, labels: Labels, min_rest_ms: float) -> Bools:
     """Mark the swing of a lid in which the tracker lost nothing, shape (n,): gaze goes down and back without a rest.
 
     No eye comes back from a saccade at once: an excursion of two movements and more, mostly vertical, that ends near
-    where it began, within 400 ms, is the lid. With a pupil that shrinks meanwhile a smaller excursion will do.
+    where it began, within 400 ms, is the lid.
     """
     moving = labels != FIXATION
     first, last = runs(labels == FIXATION)
@@ -56,19 +63,58 @@ def lid_swings(samples: Samples, labels: Labels, min_rest_ms: float) -> Bools:
         if not np.isfinite(x[[before, after]]).all() or not np.isfinite(x[part]).any():
             continue
         across, down = np.nanmax(np.abs(x[part] - x[before])), np.nanmax(np.abs(y[part] - y[before]))
-        least = _SWING_DEG / 3 if _pupil_shrinks(samples, start, end) else _SWING_DEG
         back = np.hypot(x[after] - x[before], y[after] - y[before]) <= down / 3
-        swing[part] = down >= max(least, across) and back
+        swing[part] = down >= max(_SWING_DEG, across) and back
     return swing
 
 
-def _pupil_shrinks(samples: Samples, start: int, end: int) -> bool:
-    """Tell whether the lid covers a tenth of the pupil and more; False where there is no pupil."""
-    for eye in (samples.recording.left, samples.recording.right):
-        pupil = np.where(eye.pupil_valid[start - 1 : end + 1], eye.pupil_mm[start - 1 : end + 1], np.nan)
-        if np.isfinite(pupil[0]) and np.nanmin(pupil) < 0.9 * pupil[0]:
-            return True
-    return False
+def closures(samples: Samples) -> Bools:
+    """Mark where the lids close by their openness or by the pupil that they cover, shape (n,), lost or not.
+
+    Openness below half of what it is about then is a closed lid. A pupil that loses a quarter and has it back within
+    half a second is a covered one, since no pupil opens as fast. The run of the lid before and after, down to where a
+    little is missing, belongs to the blink.
+    """
+    closed = np.zeros(len(samples), dtype=bool)
+    for (share, edge, longest_ms), columns in _lids(samples):
+        open_ = np.stack([_of_usual(samples, samples.spaced(column, np.nan)) for column in columns])
+        known = np.isfinite(open_)
+        open_share = np.where(known, open_, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+        first, last = runs(((open_share < edge) | samples.lost) & samples.within)
+        deep = np.append(0, np.cumsum(open_share < share))
+        blink = (deep[last + 1] - deep[first]) * samples.interval_us >= _SHORTEST_CLOSED_MS * 1000
+        blink &= samples.last_us(first, last) <= longest_ms * 1000
+        closed |= cover(len(samples), first[blink], last[blink])
+    return closed
+
+
+def _lids(samples: Samples) -> Iterator[tuple[tuple[float, float, float], list[Floats]]]:
+    """Yield what tells a closed lid, and the columns of the chosen eyes that tell it: openness, and pupil."""
+    source = samples.source
+    eyes = [eye for eye in (0, 1) if samples.choice != ("right", "left")[eye]]
+    if source.openness_mm is not None:
+        columns = [source.openness_mm[:, eye] for eye in eyes]
+        if columns := [column for column in columns if np.isfinite(column).any()]:
+            yield _OPENNESS, columns
+    both = [(source.left, source.right)[eye] for eye in eyes]
+    if columns := [np.where(eye.pupil_valid, eye.pupil_mm, np.nan) for eye in both if eye.pupil_valid.any()]:
+        yield _PUPIL, columns
+
+
+def _of_usual(samples: Samples, column: Floats) -> Floats:
+    """Divide a column by its upper values within a second, stretch by stretch; NaN where not known."""
+    share = np.full(len(column), np.nan)
+    step = max(1, round(_USUAL_STEP_MS * 1000 / samples.interval_us))
+    for first, last in zip(*(edge.tolist() for edge in samples.stretches), strict=True):
+        part = column[first : last + 1]
+        known = np.flatnonzero(np.isfinite(part))
+        if not len(known):
+            continue
+        at = np.arange(0, len(part), step)
+        width = max(3, round(_USUAL_MS * 1000 / samples.interval_us / step))
+        usual = percentile_filter(np.interp(at, known, part[known]), 80, size=width, mode="nearest")
+        share[first : last + 1] = part / np.interp(np.arange(len(part)), at, usual)
+    return share
 
 
 def widen(mask: Bools, by: int) -> Bools:

@@ -101,10 +101,9 @@ def detect_fixations(
     -----
     The detectors and their parameters with defaults (ms, degrees, degrees per second):
 
-    * ``adaptive`` (thresholds follow the noise; the default, agrees best with experts): velocity_window_ms 10,
-      max_window_ms 60, min_onset_deg_s 40, onset_sd 6, offset_sd 4, offset_margin_deg_s 14, min_saccade_ms 8,
-      pso_pause_ms 12, max_pso_ms 50, min_fixation_ms 40, max_gap_ms 75, merge_time_ms 60, merge_angle_deg 1,
-      min_blink_ms 20, max_velocity_deg_s 1000, min_drift_deg 0.8 (0: drift counts as fixation).
+    * ``adaptive`` (thresholds follow the noise; the default, agrees best with experts): min_onset_deg_s 40,
+      min_saccade_ms 8, max_pso_ms 50, min_fixation_ms 40, max_gap_ms 75, merge_time_ms 60, merge_angle_deg 1,
+      min_drift_deg 0.8 (0: drift counts as fixation).
     * ``ivt`` (Tobii's I-VT filter): max_gap_ms 75, noise_reduction "off", noise_window_samples 3,
       velocity_window_ms 20, velocity_threshold_deg_s 30, merge_time_ms 75, merge_angle_deg 0.5, min_duration_ms 60.
     * ``idt`` (dispersion): max_dispersion_deg 1, min_duration_ms 100, max_gap_ms 75.

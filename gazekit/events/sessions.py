@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -48,6 +48,8 @@ class TrialEvents:
 
 def session_events(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> list[TrialEvents]:
     """Run a detector on every picture of a session by itself, or on all of a session without pictures."""
+    if "eye_openness" in session.streams:
+        session = replace(session, recording=session.recording.with_openness(session.streams["eye_openness"]))
     trials = session.trials()
     if not trials:
         return [TrialEvents(detect(session.recording, session.screen, detector, **parameters), None)]

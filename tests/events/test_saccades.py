@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,12 @@ import pytest
 
 from gazekit.core.errors import InputError
 from gazekit.events import detect_fixations, detect_saccades, label_samples, main_sequence, microsaccades
+from gazekit.events.adaptive import Tuning, adaptive
+from gazekit.events.samples import prepare
+from gazekit.events.sessions import session_events
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
+from gazekit.session import Session
 from tests.fixtures.gazes import SCREEN, at_degrees, rests
 
 
@@ -72,7 +77,7 @@ def test_the_window_grows_with_the_noise(rng: np.random.Generator) -> None:
     time, x, y, rest = rests(500, rng, noise_deg=0.5)
     recording = GazeRecording.from_pixels(time, *SCREEN.to_pixels(x, y), SCREEN)
     grown = label_samples(recording, SCREEN)
-    fixed = label_samples(recording, SCREEN, max_window_ms=10.0)
+    fixed = adaptive(prepare(recording, SCREEN), Tuning(max_window_ms=10.0)).labels
     truth = rest >= 0
     assert ((grown == 1) == truth).mean() > 0.85
     assert ((grown == 2) & ~truth).sum() > 2 * ((fixed == 2) & ~truth).sum()
@@ -204,3 +209,68 @@ def test_microsaccades_of_rounded_or_flat_gaze(spoil: Callable[..., tuple[np.nda
     recording = GazeRecording.from_pixels(np.arange(4000) * 1000, *spoil(x, y), screen)
     assert len(microsaccades(recording, screen, max_amplitude_deg=30.0)) == 9
     assert len(detect_fixations(recording, screen, "microsaccades")) == 10
+
+
+def closing_lid(rate: int, rng: np.random.Generator, *, loses: bool) -> tuple[np.ndarray, GazeRecording]:
+    """Two seconds of steady gaze; from 0.8 to 1 s the lid closes and opens, which moves gaze by less than a degree."""
+    time = np.round(np.arange(2 * rate) * 1e6 / rate).astype(np.int64)
+    lid = 1 - np.sin(np.pi * np.clip((time / 1e6 - 0.8) / 0.2, 0, 1))
+    blink = (lid < 0.75) & (np.abs(time / 1e6 - 0.9) < 0.1)
+    x, y = rng.normal(0, 0.03, len(time)), rng.normal(0, 0.03, len(time)) + 0.7 * (1 - lid)
+    if loses:
+        y[lid < 0.1] = np.nan
+    recording = GazeRecording.from_pixels(time, *SCREEN.to_pixels(x, y), SCREEN)
+    light = 3.5 + 0.3 * np.sin(time / 3e5) + rng.normal(0, 0.02, len(time))
+    pupil = np.where(np.isfinite(y), light * np.sqrt(np.clip(1.3 * lid, 0.05, 1)), np.nan)
+    eye = Eye.from_gaze(recording.left.gaze, pupil_mm=pupil)
+    openness = np.stack([9.0 * lid + rng.normal(0, 0.1, len(lid)), np.full(len(lid), np.nan)], axis=1)
+    return blink, GazeRecording(time, time, eye, Eye.missing(len(time)), openness)
+
+
+@pytest.mark.parametrize("rate", [60, 120, 500, 1200])
+@pytest.mark.parametrize("loses", [False, True])
+@pytest.mark.parametrize("signal", ["openness", "pupil"])
+def test_a_lid_that_closes_is_a_blink_by_openness_and_by_pupil(
+    signal: str, loses: bool, rate: int, rng: np.random.Generator
+) -> None:
+    blink, recording = closing_lid(rate, rng, loses=loses)
+    bare = replace(recording.left, pupil_mm=np.full(len(blink), np.nan), pupil_valid=np.zeros(len(blink), dtype=bool))
+    known = replace(recording, left=bare) if signal == "openness" else replace(recording, openness_mm=None)
+    labels = label_samples(known, SCREEN)
+    assert (labels[blink] == 5).mean() > 0.9
+    far = np.abs(recording.device_time_us - 900_000) > 160_000
+    assert (labels[far] == 1).all()
+    if not loses:
+        unknown = replace(recording, left=bare, openness_mm=None)
+        assert (label_samples(unknown, SCREEN)[blink] == 5).mean() < 0.5
+
+
+def test_a_pupil_that_answers_to_light_is_no_blink(rng: np.random.Generator) -> None:
+    blink, recording = closing_lid(500, rng, loses=False)
+    seconds = recording.device_time_us / 1e6
+    narrower = np.clip((seconds - 0.8) / 0.3, 0, 1) * np.exp(-np.clip(seconds - 1.1, 0, 9) / 1.5)
+    still = GazeRecording.from_pixels(
+        recording.device_time_us,
+        *SCREEN.to_pixels(rng.normal(0, 0.03, len(blink)), np.zeros(len(blink))),
+        SCREEN,
+        pupil_mm=5.0 - 2.0 * narrower,
+    )
+    assert (label_samples(still, SCREEN) == 1).all()
+
+
+def test_openness_comes_from_the_sessions_stream_by_its_stamps(rng: np.random.Generator) -> None:
+    blink, recording = closing_lid(500, rng, loses=False)
+    stream = pd.DataFrame(
+        {
+            "device_time_us": recording.device_time_us[::2] + 300,  # of a tracker that tells it at half of the rate
+            "system_time_us": 0,
+            "left_openness_mm": recording.openness_mm[::2, 0],
+            "left_valid": True,
+            "right_openness_mm": np.nan,
+            "right_valid": False,
+        }
+    )
+    bare = GazeRecording.from_pixels(recording.device_time_us, *(recording.left.gaze * [2048, 1024]).T, SCREEN)
+    events = session_events(Session("P", SCREEN, bare, streams={"eye_openness": stream}))
+    assert (events[0].detection.events.labels[blink] == 5).mean() > 0.9
+    assert (session_events(Session("P", SCREEN, bare))[0].detection.events.labels[blink] == 5).mean() < 0.5
