@@ -123,9 +123,7 @@ def adaptive(
     if len(samples) < 3 or samples.lost.all():
         return Events.from_labels(np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8))
     movement = measure(samples, tuning, min_onset_deg_s)
-    labels = label(samples, movement, tuning, min_saccade_ms, max_pso_ms, min_fixation_ms)
-    if min_drift_deg > 0:
-        mark_drift(samples, labels, min_drift_deg)
+    labels = label(samples, movement, tuning, min_saccade_ms, max_pso_ms, min_fixation_ms, min_drift_deg)
     return settle(samples, labels, min_fixation_ms, max_gap_ms, merge_angle_deg, merge_time_ms)
 
 
@@ -176,8 +174,9 @@ def label(
     min_saccade_ms: float,
     max_pso_ms: float,
     min_fixation_ms: float,
+    min_drift_deg: float,
 ) -> Labels:
-    """Label blinks, saccades and the oscillations after them; the rest is fixation."""
+    """Label blinks, saccades and the oscillations after them, and drift; the rest is fixation."""
     lost, reach = samples.lost & samples.within, _BLINK_REACH_MS
     gone = blinks(samples, lost, movement.speed, movement.offset, tuning.min_blink_ms, reach)
     gone |= closures(samples)
@@ -187,6 +186,8 @@ def label(
     _mark_saccades(samples, movement, labels, min_saccade_ms, tuning.pso_pause_ms, max_pso_ms)
     labels[samples.lost] = LOST
     labels[lid_swings(samples, labels, min_fixation_ms)] = LOST
+    if min_drift_deg > 0:
+        mark_drift(samples, labels, min_drift_deg)
     return labels
 
 

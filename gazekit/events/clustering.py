@@ -17,8 +17,8 @@ _STILL_PX = 1e-6  # a window that moves less holds nothing but the rounding of a
 def switch_weights(
     copies: Sequence[tuple[int, tuple[Floats, ...]]],
     whole: Bools,
+    starts: Sequence[Index],
     width: int,
-    step: int,
     seed: int,
 ) -> Floats:
     """Compute the mean weight of a switch at every sample over the windows that hold it; NaN where none does.
@@ -29,10 +29,12 @@ def switch_weights(
         Copies of the signal: the downsampling factor, and the columns x and y of n samples, already filtered.
     whole : ndarray of bool, shape (n,)
         Whether the window that begins at a sample can be used.
-    width, step : int
-        Width of the windows and the step between them, samples.
+    starts : sequence of ndarray of int64
+        Where the windows of each stretch begin.
+    width : int
+        Width of the windows, samples.
     seed : int
-        Seed of the first centres; the same seed gives the same weights.
+        Seed of the first centres; the same seed gives the same weights, in a stretch whatever lies before it.
 
     Returns
     -------
@@ -40,33 +42,35 @@ def switch_weights(
         0 where no window switches, 1 where every window switches there and nowhere else.
     """
     n = len(whole)
-    starts = np.arange(0, max(n - width + 1, 0), step)
-    starts = starts[whole[starts]]
+    begin = np.concatenate([*starts, np.empty(0, dtype=np.int64)])
+    place = np.concatenate([*(np.arange(len(part)) for part in starts), np.empty(0, dtype=np.int64)])
+    begin, place = begin[whole[begin]], place[whole[begin]]
     total, tested = np.zeros(n + 1), np.zeros(n + 1)
-    np.add.at(tested, starts, 1)
-    np.subtract.at(tested, starts + width, 1)
+    np.add.at(tested, begin, 1)
+    np.subtract.at(tested, begin + width, 1)
     for factor, columns in copies:
-        rng = np.random.default_rng([seed, factor])
+        draws = np.random.default_rng([seed, factor]).random((max(map(len, starts), default=0), 2))
         at_once = max(1, _AT_ONCE * factor // width)
-        for k in range(0, len(starts), at_once):
-            _add_switches(total, columns, starts[k : k + at_once], width, factor, rng)
+        for k in range(0, len(begin), at_once):
+            part = slice(k, k + at_once)
+            _add_switches(total, columns, begin[part], width, factor, draws[place[part]])
     tests = np.cumsum(tested[:n])
     weights: Floats = np.cumsum(total[:n]) / np.where(tests > 0, tests, np.nan)
     return weights
 
 
-def two_means(x: Floats, y: Floats, rng: np.random.Generator) -> Bools:
+def two_means(x: Floats, y: Floats, draws: Floats) -> Bools:
     """Part the points of every window into two clusters, shapes (windows, points).
 
-    The first centre is a random point, the second is drawn in proportion to the squared distance from it
-    (k-means++); then Lloyd's rounds until nothing moves.
+    The first centre is a random point, the second is drawn in proportion to the squared distance from it (k-means++),
+    by two numbers from 0 to 1 a window, shape (windows, 2); then Lloyd's rounds until nothing moves.
     """
     windows, points = x.shape
     rows = np.arange(windows)
-    first = rng.integers(points, size=windows)
+    first = (draws[:, 0] * points).astype(np.int64)
     ax, ay = x[rows, first], y[rows, first]
     far = np.cumsum((x - ax[:, None]) ** 2 + (y - ay[:, None]) ** 2, axis=1)
-    second = (far < rng.random((windows, 1)) * far[:, -1:]).sum(axis=1).clip(max=points - 1)
+    second = (far < draws[:, 1:] * far[:, -1:]).sum(axis=1).clip(max=points - 1)
     centres = np.stack([ax, ay, x[rows, second], y[rows, second]])
     member = np.zeros((windows, points), dtype=bool)
     active = rows
@@ -111,14 +115,14 @@ def _add_switches(
     starts: Index,
     width: int,
     factor: int,
-    rng: np.random.Generator,
+    draws: Floats,
 ) -> None:
     """Add each window's switches, as steps whose running sum is the weight of every sample."""
     if not len(starts):
         return
     inside = np.arange(0, width, factor)
     x, y = (c[starts[:, None] + inside] for c in columns)
-    member = two_means(x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True), rng)
+    member = two_means(x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True), draws)
     switch = member[:, 1:] != member[:, :-1]
     switch &= (np.maximum(np.ptp(x, axis=1), np.ptp(y, axis=1)) > _STILL_PX)[:, None]
     count = switch.sum(axis=1)

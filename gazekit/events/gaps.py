@@ -6,6 +6,7 @@ import numpy as np
 
 from gazekit.core.types import Floats, Index
 from gazekit.events.labels import runs
+from gazekit.events.samples import WIDER_US
 
 
 def fill_gaps(
@@ -14,7 +15,8 @@ def fill_gaps(
     """Fill gaps shorter than ``max_gap_ms`` on a straight line in time, never at the edges.
 
     A gap lasts from the last sample before it to the first after it: the time in which nothing is known. The line
-    runs between the medians of the nearest ``edge_samples`` samples on each side; a gap with fewer stays open.
+    runs between the medians of the nearest ``edge_samples`` samples on each side; a gap with fewer (between holes)
+    stays open.
 
     Parameters
     ----------
@@ -39,6 +41,9 @@ def fill_gaps(
     known = np.flatnonzero(~lost)
     after = np.searchsorted(known, first)  # place among the known samples of the first one after the gap
     inner = (after >= edge_samples) & (after + edge_samples <= len(known))
+    first, last, after = first[inner], last[inner], after[inner]
+    reach = time_us[known[after + edge_samples - 1]] - time_us[known[after - edge_samples]]
+    inner = reach < WIDER_US
     first, last, after = first[inner], last[inner], after[inner]
     short = (time_us[last + 1] - time_us[first - 1]) < max_gap_ms * 1000
     first, last, after = first[short], last[short], after[short]

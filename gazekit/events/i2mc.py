@@ -48,14 +48,32 @@ def i2mc(
     Hessels, R. S., Niehorster, D. C., Kemner, C., & Hooge, I. T. C. (2017). Noise-robust fixation detection in eye
     movement data: identification by two-means clustering (I2MC). Behavior Research Methods, 49, 1802-1823.
     """
-    weights = _weights(samples, max_gap_ms, int(edge_samples), window_ms, step_ms, int(seed))
-    known = np.isfinite(weights)
+    weights = switching(samples, max_gap_ms, int(edge_samples), window_ms, step_ms, int(seed))
     x, y = fill_gaps(samples.time_us, samples.pixels, max_gap_ms, edge_samples=int(edge_samples))
-    known &= np.isfinite(x)
-    calm = known.copy()
-    if known.any():
-        calm[known] = weights[known] <= weights[known].mean() + cutoff_sd * weights[known].std() + _ROUNDING
-    onset, offset = runs(calm)
+    weights[np.isnan(x)] = np.nan
+    limit = cutoff(weights, cutoff_sd)
+    return label(samples, weights, (x, y), limit, onset_offset_mad, merge_distance_px, merge_time_ms, min_duration_ms)
+
+
+def cutoff(weights: Floats, cutoff_sd: float) -> float:
+    """Return the largest weight of a fixation's samples."""
+    known = weights[np.isfinite(weights)]
+    return float(known.mean() + cutoff_sd * known.std()) + _ROUNDING if len(known) else 0.0
+
+
+def label(
+    samples: Samples,
+    weights: Floats,
+    point: tuple[Floats, Floats],
+    limit: float,
+    onset_offset_mad: float,
+    merge_distance_px: float,
+    merge_time_ms: float,
+    min_duration_ms: float,
+) -> Events:
+    """Find events by weights of switching, a limit of them, and gaze in pixels whose gaps are filled."""
+    x, y = point
+    onset, offset = runs(weights <= limit)
     onset, offset = _merge(samples, x, y, onset, offset, merge_distance_px, 0.0)  # what a single switch parts
     onset, offset = _trim(x, y, onset, offset, onset_offset_mad)
     onset, offset = _merge(samples, x, y, onset, offset, merge_distance_px, merge_time_ms)
@@ -68,7 +86,7 @@ def i2mc(
     return Events(labels, onset, offset)
 
 
-def _weights(
+def switching(
     samples: Samples, max_gap_ms: float, edge_samples: int, window_ms: float, step_ms: float, seed: int
 ) -> Floats:
     """Average the switching weight of every sample over the windows and eyes that saw it, NaN where none did."""
@@ -77,12 +95,14 @@ def _weights(
         return np.full(n, np.nan)
     width = max(_FEWEST, round(window_ms * 1000 / samples.interval_us))
     step = max(1, round(step_ms * 1000 / samples.interval_us))
+    stretches = list(zip(*samples.stretches, strict=True))
     eyes = []
     for x, y in _eyes(samples):
         filled = fill_gaps(samples.time_us, (x, y), max_gap_ms, edge_samples=edge_samples)
         whole = _whole_windows(samples, filled[0], width, window_ms)
         copies = [(1, filled), *((q, _downsampled(filled, q)) for q in _COPIES if width // q >= _FEWEST)]
-        eyes.append(switch_weights(copies, whole, width, step, seed))
+        starts = [first + np.arange(0, max(last - first + 2 - width, 0), step) for first, last in stretches]
+        eyes.append(switch_weights(copies, whole, starts, width, seed))
     if not eyes:
         return np.full(n, np.nan)
     both = np.stack(eyes)

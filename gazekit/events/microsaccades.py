@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,9 @@ MICROSACCADE_COLUMNS = (
     "eyes",  # left, right or both
 )
 _LEAST_SHARE = 0.1  # of the other axis' noise: no eye is ten times as calm along one axis
+
+
+Noise = Mapping[EyeChoice, tuple[float, float]]  # degrees per second along x and y
 
 
 class _Excursion(NamedTuple):
@@ -66,7 +70,7 @@ def microsaccades(
     samples = prepare(recording, screen, off_screen_deg=off_screen_deg)
     small = [
         movement
-        for movement in _movements(samples, ("left", "right"), threshold_lambda, min_samples, binocular)
+        for movement in _movements(samples, noise(samples, ("left", "right")), threshold_lambda, min_samples, binocular)
         if movement.amplitude <= max_amplitude_deg
     ]
     onset, offset = (np.array([m[k] for m in small], dtype=np.int64) for k in (0, 1))
@@ -91,8 +95,38 @@ def microsaccade_events(
     With an average eye of two, both must agree. What is shorter than ``min_fixation_ms`` between two is unclassified;
     a fixation goes on over a loss shorter than ``max_gap_ms`` if it is at most ``max_gap_shift_deg`` away after it.
     """
-    eyes: tuple[EyeChoice, ...] = (samples.choice,) if samples.choice in ("left", "right") else ("left", "right")
-    movements = _movements(samples, eyes, threshold_lambda, int(min_samples), True)
+    return label(
+        samples, noise(samples), threshold_lambda, int(min_samples), min_fixation_ms, max_gap_ms, max_gap_shift_deg
+    )
+
+
+def noise(samples: Samples, choices: Sequence[EyeChoice] = ()) -> Noise:
+    """Measure the noise of each eye that was seen: the SD of the velocity along x and y; without an eye that is still.
+
+    By default those of the eyes that the choice lets in.
+    """
+    if not choices:
+        choices = (samples.choice,) if samples.choice in ("left", "right") else ("left", "right")
+    of_eye: dict[EyeChoice, tuple[float, float]] = {}
+    for chosen in map(samples.with_eye, choices):
+        velocity = _velocity(chosen)
+        sd = [median_sd(v) or rounding_sd(samples, column) for v, column in zip(velocity, chosen.pixels, strict=True)]
+        if not chosen.lost.all():
+            of_eye[chosen.choice] = (max(sd[0], _LEAST_SHARE * max(sd)), max(sd[1], _LEAST_SHARE * max(sd)))
+    return of_eye
+
+
+def label(
+    samples: Samples,
+    of_eye: Noise,
+    threshold_lambda: float,
+    min_samples: int,
+    min_fixation_ms: float,
+    max_gap_ms: float,
+    max_gap_shift_deg: float,
+) -> Events:
+    """Find events by noise that is known, as `microsaccade_events`."""
+    movements = _movements(samples, of_eye, threshold_lambda, min_samples, True)
     onset, offset = (np.array([m[k] for m in movements], dtype=np.int64) for k in (0, 1))
     labels = np.where(samples.lost, LOST, FIXATION).astype(np.int8)
     labels[cover(len(samples), onset, offset) & ~samples.lost] = SACCADE
@@ -131,22 +165,25 @@ def rounding_sd(samples: Samples, pixels: Floats) -> float:
 
 
 def _movements(
-    samples: Samples, eyes: tuple[EyeChoice, ...], threshold_lambda: float, min_samples: int, binocular: bool
+    samples: Samples, of_eye: Noise, threshold_lambda: float, min_samples: int, binocular: bool
 ) -> list[_Excursion]:
     """Find what is faster than the threshold, of each eye or of both together, in order of time."""
-    seen = [chosen for chosen in map(samples.with_eye, eyes) if not chosen.lost.all()]
-    found = [_one_eye(chosen, threshold_lambda, min_samples) for chosen in seen]
+    found = [_one_eye(samples.with_eye(eye), sd, threshold_lambda, min_samples) for eye, sd in of_eye.items()]
     if binocular and len(found) == 2:
         return _overlapping(*found)
     return sorted(itertools.chain(*found))
 
 
-def _one_eye(samples: Samples, threshold_lambda: float, min_samples: int) -> list[_Excursion]:
-    x, y = samples.degrees
-    vx, vy = (velocity_over_five(samples.time_us, column) for column in (x, y))
+def _velocity(samples: Samples) -> tuple[Floats, Floats]:
+    vx, vy = (velocity_over_five(samples.time_us, column) for column in samples.degrees)
     vx[samples.lost] = np.nan  # between two rows that stand for a hole
-    sd = [median_sd(v) or rounding_sd(samples, column) for v, column in zip((vx, vy), samples.pixels, strict=True)]
-    sd_x, sd_y = (max(value, _LEAST_SHARE * max(sd)) for value in sd)
+    return vx, vy
+
+
+def _one_eye(samples: Samples, sd: tuple[float, float], threshold_lambda: float, min_samples: int) -> list[_Excursion]:
+    x, y = samples.degrees
+    vx, vy = _velocity(samples)
+    sd_x, sd_y = sd
     if not max(sd) > 0:
         return []
     onset, offset = runs((vx / sd_x) ** 2 + (vy / sd_y) ** 2 > threshold_lambda**2)

@@ -21,7 +21,7 @@ OFF_SCREEN_DEG = 20.0
 Axes = tuple[Floats, ...]  # x and y, shape (n,) each
 AT_ONCE = 1 << 14  # samples whose intermediate columns stay in the cache
 HOLE_ROWS = 2  # without gaze, in place of a hole
-_WIDER_US = 3_600_000_000  # each hole is this much longer for the detectors, so that no limit in time reaches over it
+WIDER_US = 3_600_000_000  # each hole is this much longer for the detectors, so that no limit in time reaches over it
 _MANY_PIECES = 1000
 _SHORTEST_US = 200.0  # no tracker is faster
 _ROUNDING = 0.02  # of an interval, by which stamps in whole microseconds may miss a limit
@@ -108,7 +108,7 @@ class Samples:
         """Return the time stamps of rows."""
         if not len(self.holes):
             return self.time_us[row]
-        return self.time_us[row] - np.searchsorted(self.holes + 1, row, "right") * _WIDER_US
+        return self.time_us[row] - np.searchsorted(self.holes + 1, row, "right") * WIDER_US
 
     @cached_property
     def usable(self) -> tuple[Bools, Bools]:
@@ -276,7 +276,7 @@ def _pieces(n: int, rows: _Rows | None) -> Iterator[tuple[slice, slice]]:
 def _later(holes: Index, n: int) -> Iterator[tuple[slice, int]]:
     """Yield the rows after each hole up to the next one, and how much later the detectors' time is there."""
     for rank, (first, last) in enumerate(itertools.pairwise([*(holes + 1).tolist(), n]), 1):
-        yield slice(first, last), rank * _WIDER_US
+        yield slice(first, last), rank * WIDER_US
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +15,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gazekit.core.errors import InputError
+from gazekit.core.types import Floats
 from gazekit.events import data_quality, detect_fixations, detect_saccades, label_samples
+from gazekit.events.detectors import complete
+from gazekit.events.fixations import detect
+from gazekit.events.gaps import fill_gaps
+from gazekit.events.joining import settle
 from gazekit.events.labels import Events
-from gazekit.events.samples import prepare
+from gazekit.events.samples import Samples, prepare
 from gazekit.gaze import GazeRecording, hole_us, sampling_interval_us
 from gazekit.screen import Screen
 from tests.fixtures.gazes import DETECTORS, SCREEN, rests
 
+# the package gives functions of these names
+adaptive, i2mc, microsaccades = (
+    importlib.import_module(f"gazekit.events.{name}") for name in ("adaptive", "i2mc", "microsaccades")
+)
 few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 Stamps = npt.NDArray[np.int64]
 
@@ -94,6 +105,66 @@ def test_the_events_of_a_stretch_are_those_of_the_stretch_alone(
         alone.append(detect_fixations(piece, SCREEN, detector))
         np.testing.assert_array_equal(labels[part], label_samples(piece, SCREEN, detector))
     pd.testing.assert_frame_equal(whole, pd.concat(alone, ignore_index=True), check_exact=False, rtol=1e-9)
+
+
+Known = Callable[[Samples, slice], Events]  # the events of a stretch, and which rows of the recording it is
+
+
+def known_adaptive(whole: Samples) -> Known:
+    values = complete("adaptive", {})
+    tuning = adaptive.Tuning()
+    of_all = adaptive.measure(whole, tuning, values.pop("min_onset_deg_s"))
+    settled = [values.pop(name) for name in ("max_gap_ms", "merge_angle_deg", "merge_time_ms")]
+
+    def events(samples: Samples, rows: slice) -> Events:
+        movement = adaptive.Movement.of(samples, tuning, of_all.window_ms, of_all.onset, of_all.offset[rows])
+        labels = adaptive.label(samples, movement, tuning, **values)
+        return settle(samples, labels, values["min_fixation_ms"], *settled)
+
+    return events
+
+
+def known_microsaccades(whole: Samples) -> Known:
+    values = complete("microsaccades", {})
+    noise = microsaccades.noise(whole)
+    return lambda samples, rows: microsaccades.label(samples, noise, **values)
+
+
+def known_i2mc(whole: Samples) -> Known:
+    values = complete("i2mc", {})
+    window = [values.pop(name) for name in ("max_gap_ms", "edge_samples", "window_ms", "step_ms", "seed")]
+
+    def weights(samples: Samples) -> tuple[Floats, tuple[Floats, ...]]:
+        point = fill_gaps(samples.time_us, samples.pixels, window[0], edge_samples=window[1])
+        return np.where(np.isnan(point[0]), np.nan, i2mc.switching(samples, *window)), point
+
+    limit = i2mc.cutoff(weights(whole)[0], values.pop("cutoff_sd"))
+    return lambda samples, rows: i2mc.label(samples, *weights(samples), limit, **values)
+
+
+@pytest.mark.parametrize("known", [known_adaptive, known_microsaccades, known_i2mc])
+@given(drawn=holed_recordings())
+@few
+def test_the_events_of_a_stretch_are_those_of_the_stretch_with_the_recordings_thresholds(
+    known: Callable[[Samples], Known], drawn: tuple[GazeRecording, list[slice]]
+) -> None:
+    recording, stretches = drawn
+    detector = known.__name__.removeprefix("known_")
+    detection = detect(recording, SCREEN, detector)
+    whole, events = detection.samples, detection.events
+    of_stretch = known(whole)
+    onset: list[int] = []
+    offset: list[int] = []
+    for part, first, last in zip(stretches, *(edge.tolist() for edge in whole.stretches), strict=True):
+        samples = prepare(recording.take(part), SCREEN)
+        if samples.interval_us != whole.interval_us or len(samples) < 3:
+            return  # a stretch too short to know its rate
+        rows = slice(first, last + 1)
+        alone = of_stretch(samples, rows)
+        np.testing.assert_array_equal(events.labels[rows], alone.labels)
+        onset += (alone.onset + first).tolist()
+        offset += (alone.offset + first).tolist()
+    assert (events.onset.tolist(), events.offset.tolist()) == (onset, offset)
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
