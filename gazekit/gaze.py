@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -139,7 +139,7 @@ class GazeRecording:
     system_time_us: Index
     left: Eye
     right: Eye
-    openness_mm: Floats | None = None
+    openness_mm: Floats | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         faults = _faults(self)

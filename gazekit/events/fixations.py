@@ -281,9 +281,9 @@ def _spread(screen: Screen, x: Floats, y: Floats, onset: Index, offset: Index, t
         cross, dot = products(_ORIGIN, (x_mm[:-1], y_mm[:-1], plane), (x_mm[1:], y_mm[1:], plane))
         step[part.start + 1 : part.stop] = square_of_angle(cross, dot)
     dispersion = np.zeros(len(onset))
-    for column, tangents in ((x, lambda u: (u - 0.5) * screen.width_mm / distance), (slope, lambda t: t)):
-        high, low = (tangents(_reduced(extreme.reduceat, column, onset, offset)) for extreme in (np.fmax, np.fmin))
-        dispersion += np.degrees(np.arctan(high) - np.arctan(low))
+    for column, origin, size in ((x, 0.5, screen.width_mm / distance), (slope, 0.0, 1.0)):
+        high, low = (_reduced(extreme.reduceat, column, onset, offset) for extreme in (np.fmax, np.fmin))
+        dispersion += np.degrees(np.arctan((high - origin) * size) - np.arctan((low - origin) * size))
     step[torn] = np.nan
     step[onset] = 0.0
     total, count = _total(step, onset, offset), offset - onset

@@ -176,7 +176,7 @@ def _ours(recording: _Recording, source: Path, request: Request) -> Part:
     first, _ = next(iter(recording.eyes.values()))
     eyes = {side: _eye(recording, side, len(first)) for side in SIDES}
     device, system = (first[name].to_numpy(np.int64) for name in ("timestamp", "system_timestamp"))
-    gaze = GazeRecording(device, system, **eyes)
+    gaze = GazeRecording(device, system, eyes["left"], eyes["right"])
     session: Session = rebuild(document, gaze, tables)
     return Part(Draft.of(session, request), gaze)
 
@@ -252,7 +252,7 @@ def _others(recording: _Recording, request: Request) -> Part:
         columns_there = ", ".join(map(str, table.columns))
         draft.account.know("physioevents", f"{len(table)} rows without messages, not taken ({columns_there})", "file")
     draft.stimuli = _others_stimuli(recording, draft, time, sidecar) if len(time) else []
-    return Part(draft, GazeRecording(time, time.copy(), **eyes))
+    return Part(draft, GazeRecording(time, time.copy(), eyes["left"], eyes["right"]))
 
 
 def _others_stimuli(recording: _Recording, draft: Draft, time: Index, sidecar: dict[str, Any]) -> list[dict[str, Any]]:

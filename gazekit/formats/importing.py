@@ -231,5 +231,6 @@ def concatenate(recordings: list[GazeRecording]) -> GazeRecording:
     return GazeRecording(
         np.concatenate([r.device_time_us for r in recordings]),
         np.concatenate([r.system_time_us for r in recordings]),
-        **eyes,
+        eyes["left"],
+        eyes["right"],
     )

@@ -124,7 +124,7 @@ def numbers_text(table: pd.DataFrame, *, separator: str, missing: str, header: b
 def recording_of(columns: Mapping[str, npt.NDArray[Any]]) -> GazeRecording:
     """Make the recording again that `samples_table` laid out as columns."""
     eyes = {side: _eye_of(columns, side) for side in SIDES}
-    return GazeRecording(columns["device_time_us"], columns["system_time_us"], **eyes)
+    return GazeRecording(columns["device_time_us"], columns["system_time_us"], eyes["left"], eyes["right"])
 
 
 def _eye_of(columns: Mapping[str, npt.NDArray[Any]], side: str) -> Eye:

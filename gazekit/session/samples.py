@@ -65,7 +65,7 @@ def to_recording(block: Block) -> GazeRecording:
         side: Eye(**{f.name: np.ascontiguousarray(block[f"{side}_{f.name}"]) for f in fields(Eye)}) for side in SIDES
     }
     device, system = (np.ascontiguousarray(block[f"{clock}_time_us"]) for clock in ("device", "system"))
-    return GazeRecording(device, system, **eyes)
+    return GazeRecording(device, system, eyes["left"], eyes["right"])
 
 
 def from_recording(recording: GazeRecording) -> Block:

@@ -240,7 +240,7 @@ def _numbered(file: h5py.File, name: str) -> list[h5py.Group]:
 
 def _read_recording(group: h5py.Group) -> GazeRecording:
     sides = {side: Eye(**{f.name: group[f"{side}_{f.name}"][()] for f in fields(Eye)}) for side in ("left", "right")}
-    return GazeRecording(group["device_time_us"][()], group["system_time_us"][()], **sides)
+    return GazeRecording(group["device_time_us"][()], group["system_time_us"][()], sides["left"], sides["right"])
 
 
 def _read_table(group: h5py.Group, expected: Mapping[str, str] | None = None) -> pd.DataFrame:

@@ -224,7 +224,7 @@ def closing_lid(rate: int, rng: np.random.Generator, *, loses: bool) -> tuple[np
     pupil = np.where(np.isfinite(y), light * np.sqrt(np.clip(1.3 * lid, 0.05, 1)), np.nan)
     eye = Eye.from_gaze(recording.left.gaze, pupil_mm=pupil)
     openness = np.stack([9.0 * lid + rng.normal(0, 0.1, len(lid)), np.full(len(lid), np.nan)], axis=1)
-    return blink, GazeRecording(time, time, eye, Eye.missing(len(time)), openness)
+    return blink, GazeRecording(time, time, eye, Eye.missing(len(time)), openness_mm=openness)
 
 
 @pytest.mark.parametrize("rate", [60, 120, 500, 1200])
