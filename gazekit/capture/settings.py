@@ -31,6 +31,7 @@ class TrackerSection(Section):
     """``[tracker]``: which eye tracker, and how it is set."""
 
     kind: str = "tobii"
+    sdk: Literal["auto", "tobii-research", "titta", "titta-v1"] = "auto"  # Tobii's only
     address: str = ""
     serial: str = ""
     rate_hz: PositiveFloat | None = None

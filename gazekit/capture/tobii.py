@@ -1,4 +1,4 @@
-"""Tobii eye trackers, by the vendor's SDK (``tobii-research`` 2.x).
+"""Tobii eye trackers, by the vendor's SDK: ``tobii-research`` 2.x, or TittaPy (`gazekit.capture.titta`).
 
 What is known of the SDK and heeded here: its callbacks may do nothing but append to a queue (its buffers hold 64
 samples); an exception in a callback is lost; ``compute_and_apply`` without points raises a ValueError that speaks of
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.capture.settings import TrackerSection
+from gazekit.capture.titta import TittaSdk
 from gazekit.capture.tobii_calibration import TobiiCalibrator
 from gazekit.capture.tobii_errors import speaking_of
 from gazekit.capture.tobii_streams import CONVERTERS
@@ -43,26 +44,36 @@ _NOTIFICATIONS = (
 _SIZE_TOLERANCE = 0.05
 
 
-def sdk() -> Any:
-    """Import the vendor's module.
+def sdk(choice: str = "auto") -> Any:
+    """Import the vendor's module, or TittaPy under the same names.
+
+    Parameters
+    ----------
+    choice : {"auto", "tobii-research", "titta", "titta-v1"}
+        ``auto`` is ``tobii-research`` where it can be imported, else ``titta``.
 
     Raises
     ------
     TrackerError
         It is not installed, or its native library does not load.
     """
-    try:
-        return importlib.import_module("tobii_research")
-    except ImportError as error:
-        if sys.version_info[:2] == (3, 10):
-            advice = "install it: pip install tobii-research"
-        else:
-            advice = (
-                f"it has wheels for CPython 3.10 only and this is {platform.python_version()}. Make an environment for "
-                "the lab computer: py -3.10 -m venv lab (Windows) or python3.10 -m venv lab, then pip install gazekit "
-                "in it. Session files are the same everywhere"
-            )
-        raise TrackerError(f"the Tobii SDK (tobii-research) cannot be used: {error}; {advice}") from error
+    reasons = []
+    for name in ("tobii-research", "titta") if choice == "auto" else (choice,):
+        try:
+            return importlib.import_module("tobii_research") if name == "tobii-research" else TittaSdk(name)
+        except ImportError as error:
+            reasons.append(str(error))
+    if choice == "tobii-research" and sys.version_info[:2] != (3, 10):
+        advice = (
+            f"it has wheels for CPython 3.10 only and this is {platform.python_version()}. Make an environment for "
+            "the lab computer: py -3.10 -m venv lab (Windows) or python3.10 -m venv lab, then pip install gazekit "
+            "in it; or set [tracker] sdk = 'titta'. Session files are the same everywhere"
+        )
+    elif choice == "tobii-research":
+        advice = "install it: pip install tobii-research"
+    else:
+        advice = "install it: pip install 'gazekit[tobii]' (on Linux it needs glibc 2.34)"
+    raise TrackerError(f"the Tobii SDK ({choice}) cannot be used: {'; '.join(reasons)}; {advice}")
 
 
 class TobiiTracker(Tracker):
@@ -74,10 +85,9 @@ class TobiiTracker(Tracker):
         None found, not the one asked for, several and none named, or it refuses what is asked of it.
     """
 
-    converters: Mapping[str, Converter] = CONVERTERS
-
     def __init__(self, setup: TrackerSetup) -> None:
-        self._sdk = sdk()
+        self._sdk = sdk(setup.section.sdk)
+        self.converters: Mapping[str, Converter] = getattr(self._sdk, "CONVERTERS", CONVERTERS)
         self._section, self._base = setup.section, setup.base
         section = setup.section
         self._device = self._choose(section)
@@ -98,8 +108,9 @@ class TobiiTracker(Tracker):
         self._info = self._read_info()
         self._offset_us = self.now_us() - time.monotonic_ns() // 1000
         self._blob = b""
-        with contextlib.suppress(TrackerError):  # a device that was never calibrated has none
-            self._blob = self._read_blob()
+        if getattr(self._sdk, "READS_CALIBRATION_AT_ONCE", True):
+            with contextlib.suppress(TrackerError):  # a device that was never calibrated has none
+                self._blob = self._read_blob()
 
     @classmethod
     def open(cls, setup: TrackerSetup) -> TobiiTracker:
@@ -108,13 +119,20 @@ class TobiiTracker(Tracker):
 
     @classmethod
     def find(cls) -> list[FoundTracker]:
-        """Find the trackers that the SDK sees (about two seconds)."""
-        module = sdk()
+        """Find the trackers that the SDK sees (about two seconds), and older ones that TittaPy's other module sees."""
+        modules = [sdk()]
+        if isinstance(modules[0], TittaSdk):
+            with contextlib.suppress(TrackerError):
+                modules.append(sdk("titta-v1"))
+        trackers: dict[str, FoundTracker] = {}
         with speaking_of("looking for eye trackers"):
-            return [
-                FoundTracker("tobii", device.model, device.serial_number, device.address, device.device_name)
-                for device in module.find_all_eyetrackers()
-            ]
+            for module in modules:
+                note = " ([tracker] sdk = 'titta-v1')" if module is not modules[0] else ""
+                for device in module.find_all_eyetrackers():
+                    name = f"{device.device_name}{note}"
+                    found = FoundTracker("tobii", device.model, device.serial_number, device.address, name)
+                    trackers.setdefault(device.serial_number, found)
+        return list(trackers.values())
 
     @property
     def info(self) -> TrackerInfo:
@@ -244,15 +262,15 @@ class TobiiTracker(Tracker):
             return bytes(self._device.retrieve_calibration_data() or b"")
 
     def _choose(self, section: TrackerSection) -> Any:
+        if section.address:
+            return self._connected(section.address)
         with speaking_of("looking for eye trackers"):
-            if section.address:
-                return self._sdk.EyeTracker(section.address)
             devices = list(self._sdk.find_all_eyetrackers())
         if section.serial:
             named = [t for t in devices if t.serial_number == section.serial]
             if not named:
                 raise TrackerError(f"no eye tracker with the serial number {section.serial}; found {_listed(devices)}")
-            return named[0]
+            return self._connected(named[0])
         if len(devices) != 1:
             raise TrackerError(
                 f"{'no' if not devices else len(devices)} eye trackers found"
@@ -262,7 +280,15 @@ class TobiiTracker(Tracker):
                     else "; is it switched on and plugged in?"
                 )
             )
-        return devices[0]
+        return self._connected(devices[0])
+
+    def _connected(self, device: Any) -> Any:
+        """Return the device itself; TittaPy finds facts, and connects by the address."""
+        if not isinstance(device, str) and not isinstance(self._sdk, TittaSdk):
+            return device
+        address = device if isinstance(device, str) else device.address
+        with speaking_of(f"connecting to {address}"):
+            return self._sdk.EyeTracker(address)
 
     def _apply_license(self, path: Path) -> None:
         try:
