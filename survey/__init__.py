@@ -16,6 +16,7 @@ _PLACES = {
     "exclude": "survey.operations",
     "export_choices": "survey.rating_export",
     "export_ratings": "survey.rating_export",
+    "group_difference": "survey.anytime",
     "import_ratings": "survey.imports",
     "leave_out": "survey.live_quality",
     "merge": "survey.operations",

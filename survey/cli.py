@@ -509,6 +509,36 @@ def reliability(ratings: Path, scale: int, attribute: str, seed: int, as_json: b
 @RATINGS
 @SCALE
 @ATTRIBUTE
+@click.option("--groups", type=FILE, required=True, help="Which picture is in which group: columns image and group.")
+@click.option(
+    "--confidence", type=click.FloatRange(0.5, 0.999), default=0.95, show_default=True, help="Of the interval, a share."
+)
+@JSON
+def claim(ratings: Path, scale: int, attribute: str, groups: Path, confidence: float, as_json: bool) -> None:
+    r"""Compare two groups of pictures; may be repeated while ratings come in, as often as you like.
+
+    \b
+    Example:  gazekit survey claim ratings.csv --groups groups.csv
+    """
+    from gazekit.core.tables import read_table
+    from survey.anytime import group_difference
+    from survey.ratings import of_attribute
+    from survey.table_io import read_ratings
+
+    table = read_table(groups, ["image", "group"], "table of groups").astype(str)
+    names = sorted(set(table["group"]))
+    if len(names) != 2:
+        raise ConfigError(f"{groups} has {len(names)} groups ({', '.join(names[:10])}); two are compared")
+    first, second = (table.loc[table["group"] == name, "image"].tolist() for name in names)
+    used = of_attribute(read_ratings(ratings), attribute)
+    difference = group_difference(used, first, second, scale=scale, confidence=confidence)
+    _print_summary({"groups": f"{names[0]} less {names[1]}"} | vars(difference), as_json)
+
+
+@survey.command()
+@RATINGS
+@SCALE
+@ATTRIBUTE
 @click.option("--out", type=OUT, default="histograms.csv", show_default=True, help="The histogram table.")
 @click.option(
     "--duplicates",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -12,6 +13,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, func, select
 
+from survey.anytime import FEWEST, half_width
 from survey.config import SurveySection
 from survey.database import Store
 from survey.operations import opening
@@ -37,6 +39,18 @@ class PictureState:
     def mean(self) -> float | None:
         """Return the mean score, or None without a rating."""
         return sum(k * c for k, c in enumerate(self.counts, 1)) / sum(self.counts) if any(self.counts) else None
+
+    @property
+    def bound(self) -> float | None:
+        """Return how far the mean may be off (95 %), however often one looks; None for few ratings."""
+        n, mean = sum(self.counts), self.mean
+        if mean is None or n < FEWEST:
+            return None
+        squares = sum(c * (k - mean) ** 2 for k, c in enumerate(self.counts, 1))
+        half = float(
+            half_width(n, math.sqrt(max(squares, (n - 1) / n) / (n - 1)))
+        )  # where all agree: as one a point off
+        return half if math.isfinite(half) else None
 
 
 @dataclass(frozen=True)

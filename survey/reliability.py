@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +16,7 @@ from survey.aggregation import count
 from survey.ratings import Ratings, from_table, settle_duplicates
 
 Level = Literal["interval", "ordinal"]
+FEWEST_PICTURES = 5  # for the ceiling's correction
 
 
 def krippendorff_alpha(counts: npt.NDArray[np.int64], level: Level = "interval") -> float:
@@ -115,12 +117,26 @@ class Components:
     residual: float
     rater_share: float
     residual_share: float  # mean of 1 / n over pictures
+    pictures: int
 
     @property
     def icc_consistency(self) -> float:
         """Return ICC(C,k): the reliability of the observed means, whatever the level of each rater."""
         noise = self.rater * self.rater_share + self.residual * self.residual_share
         return self.picture / (self.picture + noise) if self.picture + noise > 0 else float("nan")
+
+    @property
+    def ceiling(self) -> float:
+        """Return the noise ceiling: the highest correlation of a perfect model with the observed means.
+
+        The root of ICC(C,k) without its bias. The noise's share is estimated by the inverse of an F ratio with N - 1
+        degrees of freedom above, whose mean is (N - 1) / (N - 3) times too high (N pictures); uncorrected, few
+        pictures show a ceiling that a perfect model passes (.921 where it reaches .927 with 20 pictures).
+        """
+        if self.pictures < FEWEST_PICTURES:
+            return math.sqrt(max(self.icc_consistency, 0.0))
+        noise = (1 - self.icc_consistency) * (self.pictures - 3) / (self.pictures - 1)
+        return math.sqrt(max(1 - noise, 0.0))
 
 
 def variance_components(ratings: Ratings) -> Components:
@@ -145,7 +161,7 @@ def variance_components(ratings: Ratings) -> Components:
             [n**2 - (per_picture**2).sum(), n**2 - (per_rater**2).sum(), n**2 - n],
         ]
     )
-    shares = _shares(ratings, per_picture, pictures)
+    shares = (*_shares(ratings, per_picture, pictures), pictures)
     if pictures < 2 or raters < 2 or np.linalg.matrix_rank(moments) < 3:
         return Components(float("nan"), float("nan"), float("nan"), *shares)
     picture, rater, residual = np.maximum(np.linalg.solve(moments, [*within, n * total]), 0.0)
@@ -187,8 +203,8 @@ def reliability(
     -------
     DataFrame
         measure, value, low, high. ``ICC(C,k)`` is the reliability of the means by variance components, whatever the
-        design; ``noise ceiling`` is its square root: the highest correlation that a perfect model of the pictures can
-        reach with the observed means.
+        design; ``noise ceiling`` is its square root, without its bias where pictures are few: the highest correlation
+        that a perfect model of the pictures can reach with the observed means.
     """
     ratings, _ = settle_duplicates(from_table(table, scale=scale))
     rng = np.random.default_rng(seed)
@@ -217,9 +233,9 @@ def _measures(ratings: Ratings, scale: int) -> tuple[float, ...]:
     """Compute the values of `MEASURES`."""
     counts = count(ratings, scale)
     single, average, _ = icc_oneway(ratings)
-    consistency = variance_components(ratings).icc_consistency
+    components = variance_components(ratings)
     alphas = krippendorff_alpha(counts, "interval"), krippendorff_alpha(counts, "ordinal")
-    return *alphas, single, average, consistency, float(np.sqrt(max(consistency, 0.0)))
+    return *alphas, single, average, components.icc_consistency, components.ceiling
 
 
 def _interval(

@@ -100,7 +100,9 @@ def test_ten_thousand_hostile_requests(make_client: Callable[[], FlaskClient]) -
 
 
 @pytest.mark.parametrize(
-    ("pictures", "raters", "per_picture"), [(60, 15, 15), (200, 60, 10), (80, 25, 10)], ids=["crossed", "sparse", "few"]
+    ("pictures", "raters", "per_picture"),
+    [(60, 15, 15), (200, 60, 10), (80, 25, 10)],
+    ids=["crossed", "sparse", "few"],
 )
 def test_reliability_covers_new_pictures_and_the_ceiling_is_reached(
     pictures: int, raters: int, per_picture: int
@@ -125,5 +127,5 @@ def test_reliability_covers_new_pictures_and_the_ceiling_is_reached(
         f"ceiling {truth[5]:.3f}, by ICC(1,k) {np.sqrt(value[:, 3]).mean():.3f}; "
         f"cover {dict(zip(names, cover.round(3).tolist(), strict=True))}"
     )
-    assert truth[5] == pytest.approx(np.mean(reached), abs=0.004)
+    assert -0.0005 <= truth[5] - np.mean(reached) < 0.003  # two standard errors of the 200 studies below, at most
     assert ((cover >= 0.92) & (cover <= 0.99)).all()

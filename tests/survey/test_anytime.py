@@ -1,0 +1,87 @@
+"""Claims that are looked at while ratings come in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from scipy import stats
+
+from gazekit.core.errors import GazekitError
+from survey.anytime import evidence, group_difference, half_width
+from survey.cli import survey as command
+
+STUDIES, MOST = 1000, 400
+LOOKS = np.unique(np.linspace(8, MOST, 50).astype(int)) - 1
+
+
+def differences(rng: np.random.Generator, kind: str) -> np.ndarray:
+    """A value a rater, of a true mean of 0: shape (studies, raters)."""
+    shape = STUDIES, MOST
+    if kind == "ceiling":  # one picture against its own mean, near the end of the scale
+        true = np.clip(np.rint(rng.normal(9, 2, 2_000_000)), 1, 10).mean()
+        return np.asarray(np.clip(np.rint(rng.normal(9, 2, shape)), 1, 10) - true)
+    first, second = (np.clip(np.rint(rng.normal(6, 2, (*shape, 3))), 1, 10).mean(axis=2) for _ in range(2))
+    return np.asarray(first - second)
+
+
+def running(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = np.arange(1, values.shape[1] + 1)
+    mean = np.cumsum(values, axis=1) / n
+    return n, mean, np.sqrt(np.maximum(np.cumsum(values**2, axis=1) - n * mean**2, 0) / np.maximum(n - 1, 1))
+
+
+@pytest.mark.parametrize("kind", ["groups", "ceiling"])
+def test_null_studies_that_are_looked_at_fifty_times_claim_something_in_5_percent_at_most(
+    rng: np.random.Generator, kind: str
+) -> None:
+    n, mean, sd = running(differences(rng, kind))
+    claimed = (np.abs(mean) > half_width(n, sd))[:, LOOKS].any(axis=1).mean()
+    ordinary = np.abs(mean) > stats.t.ppf(0.975, np.maximum(n - 1, 1)) * sd / np.sqrt(n)
+    wrong = ordinary[:, LOOKS].any(axis=1).mean()
+    print(
+        f"\n1,000 null studies, 50 looks, {kind}: {claimed:.1%} claim something; by an ordinary t interval {wrong:.0%}"
+    )
+    assert claimed <= stats.binom.ppf(0.95, STUDIES, 0.05) / STUDIES
+    assert wrong > 0.2
+
+
+def test_interval_and_evidence_say_the_same_and_effects_are_found(rng: np.random.Generator) -> None:
+    n, mean, sd = running(rng.normal(0.4, 1.0, (200, MOST)))
+    outside = np.abs(mean) > half_width(n, sd)
+    assert (outside == (evidence(n, mean, sd) > 20)).all()
+    found = outside.any(axis=1)
+    assert found.mean() > 0.99
+    assert np.median(outside.argmax(axis=1)) < 120
+    assert np.isinf(half_width([2, 7], [1.0, 1.0])).all()
+    assert evidence(20, 1.0, 0.0) == 1.0
+
+
+def test_two_groups_are_compared_rater_by_rater(tmp_path: Path, rng: np.random.Generator) -> None:
+    rows = []
+    for k in range(30):
+        own = rng.normal(0, 1.5)  # a rater's level falls out
+        for picture in range(6):
+            score = int(np.clip(np.rint(5.5 + own + 1.2 * (picture < 3) + rng.normal(0, 1)), 1, 10))
+            rows.append((f"r{k:02d}", f"p{picture}", score, "main"))
+    table = pd.DataFrame([*rows, ("r00", "", 3, "check")], columns=["rater", "image", "score", "kind"])
+    found = group_difference(table, ["p0", "p1", "p2"], ["p3", "p4", "p5"])
+    assert found.raters == 30
+    assert found.low < 1.2 < found.high
+    assert found.low > 0
+    assert found.p < 0.001
+    with pytest.raises(GazekitError, match="pictures are in both groups: p3"):
+        group_difference(table, ["p3"], ["p3", "p4"])
+    with pytest.raises(GazekitError, match="nobody rated pictures of both"):
+        group_difference(table, ["x"], ["p4"])
+    table.to_csv(tmp_path / "r.csv", index=False)
+    pd.DataFrame({"image": [f"p{k}" for k in range(6)], "group": ["sea"] * 3 + ["town"] * 3}).to_csv(tmp_path / "g.csv")
+    done = CliRunner().invoke(
+        command, ["claim", str(tmp_path / "r.csv"), "--groups", str(tmp_path / "g.csv"), "--json"]
+    )
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["difference"] == pytest.approx(found.difference)
