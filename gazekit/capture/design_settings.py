@@ -71,7 +71,7 @@ class PageSection(Section):
     # start: before the calibration; before: after it; pictures: after the practice; after: the last picture
     text: Text | None = None
     picture: Path | None = None
-    standard: Literal["ready", "thanks"] | None = None  # a text of the program
+    standard: Literal["ready", "thanks", "practice", "practice_over"] | None = None  # a text of the program
 
     @model_validator(mode="after")
     def _something(self) -> PageSection:
@@ -93,7 +93,7 @@ class TextSection(Section):
 class InterviewSection(Section):
     """``[interview]``: after the pictures, some of them again, to mark regions and name them."""
 
-    text: Text
+    text: Text | None = None  # else one of the program
     pictures: PositiveInt | list[str] = 5  # so many, drawn for each participant; or their ids
     scanpath: bool = True  # the person's own, over the picture
     least: int = Field(default=0, ge=0)  # regions of each picture

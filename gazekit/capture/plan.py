@@ -189,6 +189,9 @@ def plan_steps(
         for when in ("before", "after")
     }
     practice = [Step("practice", t.picture.image, t.sha256, t) for t in plan_practice(sections)]
+    if practice:
+        first, last = PageSection(standard="practice"), PageSection(standard="practice_over")
+        practice = [Step("pages", "practice", pages=(first,)), *practice, Step("pages", "practice over", pages=(last,))]
     shown: list[Step] = []
     task: BlockSection | None = None
     for trial in trials:

@@ -403,9 +403,10 @@ class SessionRun:
             else []
         )
         regions: list[MarkedRegion] = []
+        words = self._words("session.mark") if section.text is None else self._text(section.text)
 
         def once() -> None:
-            regions[:] = self.display.mark(trial, placement, self._text(section.text), path, section.least)
+            regions[:] = self.display.mark(trial, placement, words, path, section.least)
 
         self._steadily(once)
         for region in regions_of(regions, trial, facts, placement, self.tracker.now_us()):

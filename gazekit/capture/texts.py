@@ -27,7 +27,7 @@ def study_texts(sections: SessionSections) -> Iterator[tuple[str, Text]]:
     for block in sections.blocks:
         if block.text is not None:
             yield f"[[blocks]] {block.name} text", block.text
-    if sections.interview is not None:
+    if sections.interview is not None and sections.interview.text is not None:
         yield "[interview] text", sections.interview.text
 
 

@@ -25,8 +25,8 @@ class Catalogue:
     Examples
     --------
     >>> english = catalogue("en")
-    >>> english("session.picture_of", number=3, total=20)
-    'Picture 3 of 20'
+    >>> english("session.number", low=3, high=20)
+    'Type a number from 3 to 20.'
     >>> english.lang, english.name, english.direction
     ('en', 'English', 'ltr')
     """
