@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gazekit.capture.items import plain
 from gazekit.capture.randomness import random_stream
 from gazekit.capture.settings import SessionSections
 from gazekit.core.errors import ConfigError, GazekitError, InputError
@@ -129,7 +130,8 @@ def read_participants(sections: SessionSections) -> pd.DataFrame | None:
     if sections.design.participants is None:
         return None
     path = sections.file.parent / sections.design.participants
-    table = read_table(path, ["participant"], "participant table").astype(str)
+    ids = [*(factor.name for factor in sections.factors), "language"]
+    table = read_table(path, ["participant"], "participant table", ids=ids).map(_as_text)
     times = Counter(table["participant"])
     if twice := [name for name, count in times.items() if count > 1]:
         raise InputError(f"{path}: {', '.join(twice[:10])} more than once; a participant is one row")
@@ -143,7 +145,14 @@ def _row_of(sections: SessionSections, participant: str) -> dict[str, str]:
     rows = table[table["participant"] == participant].drop(columns="participant")
     if rows.empty:
         return {}
-    return {str(name): value for name, value in rows.iloc[0].items() if value not in ("", "nan", "n/a")}
+    return {str(name): value for name, value in rows.iloc[0].items() if value}
+
+
+def _as_text(value: object) -> str:
+    """Return a cell as text; whole numbers have no point, what is missing is empty."""
+    if isinstance(value, float):
+        return "" if value != value else plain(value)
+    return "" if value is None or str(value) == "n/a" else str(value)
 
 
 def design_faults(sections: SessionSections) -> list[str]:
@@ -182,7 +191,7 @@ def _table_faults(sections: SessionSections, table: pd.DataFrame) -> list[str]:
     faults = []
     for factor in sections.factors:
         if factor.name in table.columns:
-            wrong = sorted(set(table[factor.name]) - {*factor.levels, "", "nan", "n/a"})
+            wrong = sorted(set(table[factor.name]) - {*factor.levels, ""})
             faults += [f"[design] participants: {factor.name} holds {', '.join(wrong[:5])}"] if wrong else []
         elif factor.assign == "file":
             faults.append(f"[design] participants: the table has no column {factor.name}")

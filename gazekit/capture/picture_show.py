@@ -17,7 +17,7 @@ from gazekit.capture.simulation.scanpath import PictureScene
 from gazekit.capture.tracker import Tracker
 from gazekit.screen import Screen
 from gazekit.session.events import Onset, Stimulus, Timing
-from gazekit.session.samples import Block
+from gazekit.session.samples import Block, empty_samples
 
 _LOOK_US = 20_000  # how often gaze on the cross is looked at
 _MAY_MISS_US = 80_000  # a blink or loss shorter than this does not begin the rest on the cross anew
@@ -93,8 +93,8 @@ class PictureShow:
         near_deg, rest_us = section.gaze_start_deg, 1000 * section.gaze_start_ms
         while (now := self._tracker.now_us()) < deadline and not self.begin_now:
             self._recorder.flush()
-            rows = np.concatenate(gaze) if gaze else None
-            if rows is not None and rested_us(rows, self._screen, near_deg) >= rest_us:
+            rows = np.concatenate(gaze) if gaze else empty_samples(0)
+            if rested_us(rows[rows["system_time_us"] >= cross_us], self._screen, near_deg) >= rest_us:
                 return "gaze"
             self._display.wait_until(now + _LOOK_US)
         return "operator" if self.begin_now else "limit"

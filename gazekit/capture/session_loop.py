@@ -260,6 +260,7 @@ class SessionRun:
         phase, self.state.phase = self.state.phase, "calibration"
         if self.sections.calibration.head_page:
             self.display.head(self._head)
+            self.recorder.flush()
             self._message(f"head: {self._head().words}")
         calibration = calibrate(
             self.tracker, self.display, self.recorder, self.sections.calibration, self._screen, self._review

@@ -84,13 +84,13 @@ def wrapped(text: str, style: TextStyle, width_px: int) -> list[str]:
     """Break a text into lines that are no wider than a width, where its words allow that."""
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        line = ""
+        line, taken = "", 0  # words are shaped apart, so that their widths add up
         for part in _parts(paragraph):
-            if line and line_width((line + part).rstrip(), style) > width_px:
+            if line and taken + line_width(part.rstrip(), style) > width_px:
                 lines.append(line.rstrip())
-                line = part.lstrip()
-            else:
-                line += part
+                line, taken = "", 0
+            line += part
+            taken += line_width(part, style)
         lines.append(line.rstrip())
     return lines
 

@@ -77,7 +77,8 @@ class Window:
         self._size_wh = (self._screen.width_px, self._screen.height_px)
         self._surface = self._open()
         self._picture: tuple[pygame.Surface, tuple[int, int]] | None = None
-        self._shown: tuple[pygame.Surface, tuple[int, int]] | None = None
+        self._mask: pygame.Surface | None = None
+        self._corner = (0, 0)
         self._intervals: list[int] = []
         self._swap_us = self._onset_swap_us = self._shown_from = 0
         self._frame_us = 1e6 / (pygame.display.get_current_refresh_rate() or _USUAL_HZ)
@@ -116,6 +117,8 @@ class Window:
         size = (round(placement.width), round(placement.height))
         surface = pygame.image.frombuffer(pixels.tobytes(), (pixels.shape[1], pixels.shape[0]), "RGB")
         self._picture = (pygame.transform.smoothscale(surface, size), (round(placement.x), round(placement.y)))
+        if self._section.after == "mask":
+            self._mask = pygame.surfarray.make_surface(scrambled(pygame.surfarray.array3d(self._picture[0])))
 
     def show_cross(self) -> int:
         """Show the fixation cross."""
@@ -128,11 +131,12 @@ class Window:
         if self._picture is None:
             self.load(trial, placement)
         assert self._picture is not None
+        picture, self._corner = self._picture
         self._clear()
-        self._surface.blit(*self._picture)
+        self._surface.blit(picture, self._corner)
         if self._section.photodiode:
             drawing.patch(self._surface)
-        self._picture, self._shown = None, self._picture
+        self._picture = None
         onset = self._flip()
         self._onset_swap_us, self._shown_from = self._swap_us, len(self._intervals)
         return onset
@@ -187,10 +191,8 @@ class Window:
     def show_mask(self) -> int:
         """Show squares of the last picture in another order, turned."""
         self._clear()
-        if self._shown is not None:
-            surface, corner = self._shown
-            pixels = pygame.surfarray.array3d(surface)
-            self._surface.blit(pygame.surfarray.make_surface(scrambled(pixels)), corner)
+        if self._mask is not None:
+            self._surface.blit(self._mask, self._corner)
         return self._flip()
 
     def picture_timing(self) -> tuple[int, int] | None:

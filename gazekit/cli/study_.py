@@ -53,6 +53,27 @@ def check(path: Path, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "-n", "participants", type=click.IntRange(1), default=20, show_default=True, help="How many participants."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print plans and balance as JSON.")
+def preview(path: Path, participants: int, as_json: bool) -> None:
+    """Draw the plans of participants of the study file PATH who have not come yet, and the balance of positions.
+
+    \b
+    Example:  gazekit study preview STUDY.toml -n 20
+    """
+    from gazekit.capture.preview import preview_study
+    from gazekit.study import check_study, read_study
+
+    study = read_study(path)
+    check_study(study)
+    drawn = preview_study(study, participants)
+    click.echo(json.dumps(drawn.to_json()) if as_json else "\n".join(drawn.sentences()))
+
+
+@command.command()
 @click.argument("sessions", type=click.Path(path_type=Path), default=Path("sessions"))
 @click.option("--json", "as_json", is_flag=True, help="Print the participants as JSON.")
 def status(sessions: Path, as_json: bool) -> None:

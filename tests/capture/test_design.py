@@ -1,0 +1,214 @@
+"""Groups, conditions, blocks, lists, pictures that come again: who sees what, in balance."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gazekit.capture.design import assign
+from gazekit.capture.orders import with_again
+from gazekit.capture.plan import plan_session
+from gazekit.capture.preview import preview_study
+from gazekit.capture.session_setup import prepare_part
+from gazekit.cli import gazekit
+from gazekit.core.errors import ConfigError, InputError
+from gazekit.study import Study, check_study, read_study
+from tests.capture.test_pages import record_for
+from tests.fixtures.session_study import MakeStudy, write_pictures
+
+FACTORS = """
+[[factors]]
+name = "group"
+levels = ["australian", "chinese", "first_peoples"]
+assign = "given"
+languages = {chinese = "de"}
+[[factors]]
+name = "task"
+levels = ["free", "search"]
+"""
+
+
+def study_of(make_study: MakeStudy, extra: str, **changes: object) -> Study:
+    path = make_study(extra=extra, **changes)
+    path.write_text(path.read_text().replace("[study]", '[study]\nlanguages = ["en", "de"]'))
+    return read_study(path)
+
+
+def test_conditions_are_filled_up_within_each_given_group(make_study: MakeStudy) -> None:
+    study, before = study_of(make_study, FACTORS), []
+    rng = np.random.default_rng(3)
+    for n in range(60):
+        group = str(rng.choice(["australian", "chinese", "first_peoples"]))
+        before.append(assign(study, f"P{n}", 1, given={"group": group}, others=before).levels)
+        for level in ("australian", "chinese", "first_peoples"):
+            counts = Counter(row["task"] for row in before if row["group"] == level)
+            assert abs(counts["free"] - counts["search"]) <= 1
+    first = [assign(study, f"P{n}", 1, given={"group": "chinese"}).levels["task"] for n in range(40)]
+    assert 8 < first.count("free") < 32  # the first of a group is drawn
+
+
+def test_levels_and_language_come_from_the_command_the_table_or_the_level(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    study = study_of(make_study, FACTORS + '[design]\nparticipants = "people.csv"\n')
+    (tmp_path / "study" / "people.csv").write_text(
+        "participant,group,language,age\nP01,chinese,,31\nP02,australian,de,\n"
+    )
+    check_study(study)
+    first = assign(study, "P01", 1)
+    assert (first.levels["group"], first.language, first.row) == ("chinese", "de", {"group": "chinese", "age": "31"})
+    assert assign(study, "P01", 1, given={"language": "en"}).language == "en"
+    assert assign(study, "P02", 1).language == "de"
+    assert assign(study, "P09", 1, given={"group": "first_peoples"}).language == "en"
+    with pytest.raises(InputError, match="the group of P09 is not known; say it with --given"):
+        assign(study, "P09", 1)
+    with pytest.raises(InputError, match="known: australian, chinese, first_peoples"):
+        assign(study, "P09", 1, given={"group": "martian"})
+    with pytest.raises(InputError, match="no factor of the study; known: group, language, task"):
+        assign(study, "P09", 1, given={"grup": "chinese"})
+    with pytest.raises(InputError, match="no language 'fr'"):
+        assign(study, "P01", 1, given={"language": "fr"})
+
+
+def test_those_who_came_before_count_and_a_resumed_session_keeps_its_levels(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    study, out = study_of(make_study, FACTORS, pictures=2), tmp_path / "out"
+    sessions = [record_for(study, f"P0{n}", out, group="chinese") for n in range(2)]
+    tasks = [session.provenance["parameters"]["assigned"]["levels"]["task"] for session in sessions]
+    assert sorted(tasks) == ["free", "search"]
+    with pytest.raises(InputError, match="group of P00 was 'chinese' when the session was begun, not 'australian'"):
+        prepare_part(study, "P00", out, resume=True, given={"group": "australian"})
+
+
+@pytest.mark.parametrize(
+    ("extra", "fault"),
+    [
+        ('[[factors]]\nname = "group"\nlevels = ["a"]\n', "at least 2"),
+        ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\nlanguages = {c = "de"}\n', "no levels of 'g'"),
+        ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\nlanguages = {a = "fr"}\n', "'fr' of a is not among"),
+        ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\nassign = "file"\n', "needs [design] participants"),
+        ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\n' * 2, "name 'g' stands 2 times"),
+        ('[[blocks]]\nname = "b"\nanswers = ["x"]\n', "answers x are none"),
+        ('[[blocks]]\nname = "b"\npictures = "nothing"\n', "no such folder"),
+        ('again = ["nothing.png"]\n', "nothing.png is no picture of the study"),
+        ("again = 9\n", "there are 4 pictures"),
+        ('[practice]\nfolder = "nothing"\n', "no such folder"),
+    ],
+)  # fmt: skip
+def test_a_design_that_cannot_be_is_said(make_study: MakeStudy, extra: str, fault: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        check_study(study_of(make_study, extra))
+    assert fault in str(refusal.value)
+
+
+def test_each_level_has_pictures_of_its_own(make_study: MakeStudy, tmp_path: Path) -> None:
+    extra = '[[factors]]\nname = "list"\nlevels = ["a", "b"]\npictures = {a = "one", b = "two"}\n'
+    study = study_of(make_study, extra)
+    write_pictures(tmp_path / "study" / "one", 2)
+    write_pictures(tmp_path / "study" / "two", 3)
+    check_study(study)
+    assert len(plan_session(study, "P01", 1, assign(study, "P01", 1, given={"list": "a"}))) == 2
+    assert len(plan_session(study, "P01", 1, assign(study, "P01", 1, given={"list": "b"}))) == 3
+
+
+BLOCKS = """
+[[answers]]
+name = "beauty"
+text = {en = "How beautiful?", de = "Wie schön?"}
+[[answers]]
+name = "found"
+text = {en = "Was there a fish?", de = "War da ein Fisch?"}
+kind = "choice"
+choices = [{en = "yes", de = "ja"}, {en = "no", de = "nein"}]
+[[blocks]]
+name = "rate"
+answers = ["beauty"]
+text = {en = "Rate.", de = "Bewerten."}
+viewing = "self-paced"
+longest_ms = 900
+[[blocks]]
+name = "search"
+answers = ["found"]
+text = {en = "Search.", de = "Suchen."}
+[[blocks]]
+name = "look"
+answers = []
+order = "listed"
+[design]
+blocks = "latin-square"
+"""
+
+
+def test_blocks_have_tasks_of_their_own_in_the_order_of_a_latin_square(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = study_of(make_study, BLOCKS, pictures=2)
+    check_study(study)
+    table = preview_study(study, 12).blocks()
+    assert len(table) == 9
+    assert (table["participants"] == 4).all()
+    session = record_for(study, "P01", tmp_path)
+    shown = session.stimuli
+    assert shown.groupby("block")["image"].nunique().tolist() == [2, 2, 2]
+    assert sorted(shown["presentation"]) == [1, 1, 2, 2, 3, 3]  # the same pictures, for other tasks
+    assert ((shown["answer_beauty"] != "") == (shown["block"] == "rate")).all()
+    assert (shown["answer_found"].isin(["yes", "no"]) == (shown["block"] == "search")).all()
+    assert set(shown["ended_by"][shown["block"] == "search"]) == {"time"}
+    ledger = session.streams["ledger"]
+    pages = ledger[ledger["kind"] == "pages"]["id"]
+    assert set(pages) == {"block rate", "block search"}
+    assert (ledger["done_us"] >= 0).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pictures_that_come_again_are_far_enough_from_their_first(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    order = with_again(list(rng.permutation(12)), [2, 7, 11], 4, rng)
+    assert Counter(order) == {n: 1 + (n in (2, 7, 11)) for n in range(12)}
+    for n in (2, 7, 11):
+        first, second = (k for k, thing in enumerate(order) if thing == n)
+        assert second - first >= 4
+
+
+def test_a_picture_that_comes_again_is_a_step_of_its_own(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = study_of(make_study, "again = ['p1.png']\nagain_after = 2\n[rating]\nquestion = {en = 'x', de = 'y'}\n"
+                     "low_label = {en = 'a', de = 'b'}\nhigh_label = {en = 'c', de = 'd'}\n")  # fmt: skip
+    check_study(study)
+    session = record_for(study, "P01", tmp_path)
+    twice = session.stimuli[session.stimuli["image"] == "p1.png"]
+    assert twice["presentation"].tolist() == [1, 2]
+    assert twice["sha256"].nunique() == 1
+    assert "p1.png (2)" in session.streams["ledger"]["id"].tolist()
+    assert (session.streams["ledger"]["done_us"] >= 0).all()
+    with pytest.raises(InputError, match="nothing to resume"):
+        prepare_part(study, "P01", tmp_path, resume=True)
+
+
+def test_preview_draws_plans_and_says_their_balance(make_study: MakeStudy) -> None:
+    study = study_of(make_study, "order = 'latin-square'\n" + FACTORS)
+    run = CliRunner().invoke(gazekit, ["study", "preview", str(study.file), "-n", "12"])
+    assert run.exit_code == 0, run.output
+    assert "P12" in run.output
+    assert "positions of the pictures" in run.output
+    run = CliRunner().invoke(gazekit, ["study", "preview", str(study.file), "-n", "12", "--json"])
+    content = json.loads(run.stdout)
+    assert all(row["mean"] == 2.5 and row["different"] == 4 and row["first"] == 3 for row in content["positions"])
+    assert [row["participants"] for row in content["cells"]] == [2] * 6
+    assert {row["language"] for row in content["cells"] if row["group"] == "chinese"} == {"de"}
+
+
+def test_a_dry_run_shows_what_was_drawn(make_study: MakeStudy) -> None:
+    study = study_of(make_study, FACTORS)
+    arguments = ["record", str(study.file), "-p", "P01", "--dry-run", "--given", "group=chinese"]
+    run = CliRunner().invoke(gazekit, arguments)
+    assert run.exit_code == 0, run.output
+    assert "assigned: group chinese, task " in run.output
+    assert "language de" in run.output
+    assert "seed 11" in run.output
+    bad = CliRunner().invoke(gazekit, [*arguments[:-1], "group"])
+    assert bad.exit_code == 2
+    assert "it is NAME=LEVEL" in bad.output
