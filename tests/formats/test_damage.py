@@ -1,10 +1,9 @@
-"""Damaged files of every format: a session or an error on purpose, never a crash, and nothing half-written."""
+"""Every format of the registry: damaged files, and every export and the way back; a plug-in's format too."""
 
 from __future__ import annotations
 
 import contextlib
-import gzip
-import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,93 +12,83 @@ import pytest
 
 from gazekit.core.errors import GazekitError
 from gazekit.formats import edf, export_bids, export_tables, import_recording, registry
-from gazekit.formats.batch import import_files
-from gazekit.session import Session, open_session
+from gazekit.session import Session
+from tests.fixtures.foreign import SOUND, Sample
+from tests.fixtures.format_checks import harm, stands_damage, stands_exports
 
-KINDS = [
-    "bids",
-    "edf",
-    "eprime",
-    "eyelink",
-    "gazepoint",
-    "glasses 2",
-    "glasses 3",
-    "glasses neon",
-    "iohub",
-    "iohub csv",
-    "plain",
-    "prolab",
-    "prolab utf-16",
-    "prolab xlsx",
-    "pupil",
-    "pygaze",
-    "smi idf",
-    "smi begaze",
-    "studio",
-    "studio xlsx",
-    "titta",
-    "titta-matlab",
-    "tobii-sdk",
-    "tobii-sdk tuples",
-    "tx300",
-    "webgazer",
-    "xdf",
-]
-KINDS += ["csv", "parquet", "our bids"]
+OURS: dict[str, Callable[[Session, Path], Path]] = {
+    "our bids": lambda session, folder: export_bids([session], folder / "bids"),
+    "csv": lambda session, folder: export_tables(session, folder / "csv", "csv"),
+    "parquet": lambda session, folder: export_tables(session, folder / "parquet", "parquet"),
+}
 
 
 @pytest.fixture
-def sound(foreign, tmp_path: Path, full_session: Session, request: pytest.FixtureRequest) -> Any:
+def sound(tmp_path: Path, full_session: Session, request: pytest.FixtureRequest) -> Sample:
     """A sound file or folder of a format."""
     folder = tmp_path / "sound"
     folder.mkdir()
-    ours = {"our bids": lambda: export_bids([full_session], folder / "bids")}
-    ours |= {kind: lambda kind=kind: export_tables(full_session, folder / kind, kind) for kind in ("csv", "parquet")}
-    return foreign.Sample(ours[request.param]()) if request.param in ours else foreign.SOUND[request.param](folder)
+    if request.param in OURS:
+        return Sample(OURS[request.param](full_session, folder))
+    return SOUND[request.param](folder)
 
 
-def test_every_registered_format_is_damaged_here(foreign) -> None:
-    assert {name.split()[0] for name in foreign.SOUND} | {"tables"} == set(registry.formats())
-    assert set(foreign.SOUND) <= set(KINDS)
+def test_every_registered_format_is_checked_here() -> None:
+    checked = {name.split()[0] for name in SOUND} | {"tables"}
+    assert checked == set(registry.formats()), "a format needs a writer of a sound file in tests/fixtures/foreign"
 
 
-def harm(data: bytes, rng: np.random.Generator) -> bytes:
-    """Cut off, bytes exchanged, a piece left out or doubled."""
-    kind, at = rng.integers(0, 4), int(rng.integers(0, len(data)))
-    end = min(len(data), at + int(rng.integers(1, 60)))
-    if kind == 0:
-        return data[:at]
-    if kind == 1:
-        return data[:at] + rng.integers(0, 256, end - at, dtype=np.uint8).tobytes() + data[end:]
-    return data[:at] + (data[end:] if kind == 2 else data[at:end] + data[at:])
+@pytest.mark.parametrize("sound", sorted({*SOUND, *OURS} - {"edf"}), indirect=True)
+def test_harmed_files(sound: Sample, tmp_path: Path, rng: np.random.Generator) -> None:
+    stands_damage(sound, tmp_path, rng)
 
 
-@pytest.mark.parametrize("sound", [kind for kind in KINDS if kind != "edf"], indirect=True)
-def test_harmed_files(sound: Any, tmp_path: Path, rng: np.random.Generator) -> None:
-    path, sizes, options = sound.path, sound.screen, sound.options
-    assert len(import_recording(path, screen=sizes, **options).recording)
-    for n in range(5 if path.is_dir() else 12):
-        copy = tmp_path / "harmed" / f"{n}{path.suffix}"
-        if path.is_dir():
-            shutil.copytree(path, copy)
-            files = sorted(p for p in copy.rglob("*") if p.is_file() and p.suffix != ".png")
-            target = files[int(rng.integers(0, len(files)))]
-        else:
-            copy.parent.mkdir(exist_ok=True)
-            target = copy
-            shutil.copy(path, copy)
-        packed = target.suffix == ".gz" and rng.random() < 0.7
-        data = gzip.decompress(target.read_bytes()) if packed else target.read_bytes()
-        harmed = harm(data, rng)
-        target.write_bytes(gzip.compress(harmed) if packed else harmed)
-        with contextlib.suppress(GazekitError):
-            import_recording(copy, screen=sizes, **options)
-        batch = import_files([copy], tmp_path / "out", screen=sizes, **options)
-        assert len(batch.imported) + len(batch.faults) >= 1
-    written = sorted((tmp_path / "out").iterdir()) if (tmp_path / "out").exists() else []
-    assert all(file.name.endswith(".gaze.h5") for file in written)
-    for file in written:
-        open_session(file)
+@pytest.mark.parametrize("sound", sorted({*SOUND, *OURS}), indirect=True)
+def test_every_import_survives_every_export(sound: Sample, tmp_path: Path, same_session: Any) -> None:
+    stands_exports(sound, tmp_path, same_session)
+
+
+PLUG_IN = """
+from gazekit.formats.columns import eye, point, recording, whole_us
+from gazekit.formats.session_builder import Part
+from gazekit.formats.text import TextTable
+from gazekit.gaze import Eye
+
+TITLE = "table of a lab's own program"
+this = sys.modules[__name__]
+
+
+def looks_like(head):
+    return head.has("lab_ms", "lab_x", "lab_y")
+
+
+def read(head, request):
+    draft, table = request.draft(head), TextTable(head, strict=request.strict)
+    for batch in table.batches(dict.fromkeys(("lab_ms", "lab_x", "lab_y"), "number")):
+        time = whole_us(batch.numbers("lab_ms"), "ms")
+        gaze = point(batch.numbers("lab_x"), batch.numbers("lab_y")) / (draft.screen.width_px, draft.screen.height_px)
+        yield Part(draft, recording(time, eye(gaze), Eye.missing(len(time))))
+    table.describe(draft.account)
+"""
+
+
+@pytest.fixture
+def plug_in(install: Any, tmp_path: Path) -> Iterator[Sample]:
+    install(PLUG_IN, {registry.GROUP: {"lab": "this"}})
+    registry.formats.cache_clear()
+    path = tmp_path / "lab.csv"
+    path.write_text("lab_ms,lab_x,lab_y\n" + "".join(f"{8 * n},{900 + n},{500 - n}\n" for n in range(60)))
+    yield Sample(path, {"width_px": 1920, "height_px": 1080, "width_mm": 527, "height_mm": 296, "distance_mm": 630})
+    registry.formats.cache_clear()
+
+
+def test_format_of_a_plug_in_stands_the_same(
+    plug_in: Sample, tmp_path: Path, rng: np.random.Generator, same_session: Any
+) -> None:
+    assert "lab" in registry.formats()
+    assert "lab" not in {name.split()[0] for name in SOUND}
+    stands_damage(plug_in, tmp_path, rng)
+    stands_exports(plug_in, tmp_path, same_session)
 
 
 def test_plain_table_with_a_harmed_mapping(foreign, tmp_path: Path, rng: np.random.Generator) -> None:
