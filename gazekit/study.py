@@ -80,4 +80,5 @@ def dataset_inputs(path: str | Path) -> Inputs:
     from gazekit.dataset.inputs import Inputs
 
     study = read_study(path)
-    return Inputs(Path(path).parent, study.pictures, study.dataset, study.attention, study.fixations, study.study.seed)
+    sections = (study.pictures, study.dataset, study.attention, study.fixations, study.study.seed)
+    return Inputs(Path(path).parent, *sections, screen=study.screen.model_dump())

@@ -86,7 +86,7 @@ def import_ratings(
     Parameters
     ----------
     path : str or Path
-        CSV, TSV, XLSX or JSON.
+        CSV, TSV, XLSX, SPSS (.sav) or JSON.
     layout : str
         One of `survey.layouts.LAYOUTS`, or ``auto``.
     mapping : ColumnMap

@@ -1,4 +1,4 @@
-"""Reading tables of ratings: CSV, TSV, XLSX and JSON, and large CSV files in little memory."""
+"""Reading tables of ratings: CSV, TSV, XLSX, SPSS and JSON, and large CSV files in little memory."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from gazekit.core.files import existing_file
+from gazekit.core.spss import read_spss
 from gazekit.core.tables import read_table, text_layout
 from gazekit.core.workbook import is_workbook
 from survey.errors import RatingsError
@@ -32,6 +33,8 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() in (".json", ".jsonl"):
             return _json(path)
+        if path.suffix.lower() in (".sav", ".zsav"):
+            return read_spss(path)
         body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path)
     except (ValueError, UnicodeError, OSError, KeyError) as error:
         raise RatingsError(f"{path} is not a table that can be read: {error}") from error

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from gazekit.core.errors import FormatError, MissingExtraError
+from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file, whole_file, write_text
+from gazekit.core.spss import numbers_and_ids
 from gazekit.core.workbook import WorkbookText, is_workbook
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def read_table(
     try:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
-        elif path.suffix == ".sav":
-            table = _read_spss(path)
+        elif path.suffix.lower() in (".sav", ".zsav"):
+            table = numbers_and_ids(path, is_id)
         else:
             table = _read_text(path, set(ids))
     except (ValueError, UnicodeDecodeError, OSError) as error:
@@ -140,24 +141,6 @@ def _as_ids(column: pd.Series) -> pd.Series:
     if present.any() and words[present].str.fullmatch(r"-?\d+\.0").all():
         words = words.where(~present, words.str.removesuffix(".0"))
     return words.astype(object)
-
-
-def _read_spss(path: Path) -> pd.DataFrame:
-    """Read a table of SPSS; values come as numbers, ids as text: their labels, or with the zeros that SPSS shows."""
-    try:
-        import pyreadstat
-    except ImportError:
-        raise MissingExtraError("pyreadstat", "files") from None
-    table: pd.DataFrame
-    table, about = pyreadstat.read_sav(str(path))
-    for name in filter(is_id, table.columns):
-        labels = about.variable_value_labels.get(name, {})
-        width = re.fullmatch(r"N(\d+)", str(about.original_variable_types.get(name, "")))
-        if labels and table[name].dropna().isin(labels).all():
-            table[name] = table[name].map(labels)
-        elif width:
-            table[name] = [f"{int(v):0{width[1]}d}" if v == v else v for v in table[name]]
-    return table
 
 
 def text_layout(path: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from gazekit.dataset.rating_formats import read_ratings
 from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_scheme
 from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
 from gazekit.events.settings import FixationSection
+from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
 from gazekit.pictures import PicturesSection, list_pictures
 
 
@@ -35,6 +37,8 @@ class Inputs:
         Of everything random.
     one_based : bool
         The fixations' pixels are counted from 1.
+    screen : mapping of str to float
+        Sizes of the screen, for another program's file of fixations that needs them.
     ava, photonet : Path, optional
         A public collection instead of the ratings: AVA's folder, Photo.net's list.
     """
@@ -46,6 +50,7 @@ class Inputs:
     fixations: FixationSection = field(default_factory=FixationSection)
     seed: int = 0
     one_based: bool = False
+    screen: Mapping[str, float] = field(default_factory=dict)
     ava: Path | None = None
     photonet: Path | None = None
 
@@ -84,10 +89,17 @@ class Inputs:
         if section.fixations is not None:
             if section.sessions:
                 raise ConfigError("[dataset] has both fixations and sessions; keep one")
-            return read_fixations(self.base / section.fixations, one_based=self.one_based)
+            path = self.base / section.fixations
+            return read_fixations(path, one_based=self.one_based) if layout_of(path) is None else self._makers(path)
         if not section.sessions:
             return None
         return session_table([self.base / path for path in section.sessions], self.fixations)
+
+    def _makers(self, path: Path) -> pd.DataFrame:
+        """Read a file of fixations that another program found, and say what was taken of it."""
+        table, account = import_fixations(path, self.screen)
+        print(f"{path}: {len(table)} fixations", *account_lines(account), sep="\n", file=sys.stderr)
+        return table
 
     def _options(self) -> dict[str, Any]:
         """Return what the sections say of the spec."""

@@ -49,6 +49,8 @@ def test_every_import_survives_every_export(sound: Sample, tmp_path: Path, same_
 
 
 PLUG_IN = """
+import sys
+
 from gazekit.formats.columns import eye, point, recording, whole_us
 from gazekit.formats.session_builder import Part
 from gazekit.formats.text import TextTable
