@@ -28,7 +28,7 @@ from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import TrackerInfo
 
-_NOTIFICATIONS = (
+NOTIFICATIONS = (
     "CONNECTION_LOST",
     "CONNECTION_RESTORED",
     "CALIBRATION_MODE_ENTERED",
@@ -156,7 +156,7 @@ class TobiiTracker(Tracker):
         with speaking_of("reading the capabilities"):
             capabilities = self._device.device_capabilities
         subscribe(module.EYETRACKER_STREAM_ERRORS, partial(put, "stream_errors"))
-        for name in _NOTIFICATIONS:
+        for name in NOTIFICATIONS:
             subscribe(getattr(module, f"EYETRACKER_NOTIFICATION_{name}"), self._notified(name, put))
         subscribe(module.EYETRACKER_TIME_SYNCHRONIZATION_DATA, partial(put, "time_sync"))
         subscribe(module.EYETRACKER_USER_POSITION_GUIDE, self._stamped(put))
@@ -231,11 +231,11 @@ class TobiiTracker(Tracker):
                 self._ask(name, write, wanted)
                 self._insist(name, wanted, self._ask(name, read))
                 differences.append(f"{name} was {now!r}; {wanted!r} is set again")
-        area = _corners(self._ask("display area", "get_display_area"))
+        area = corners_of(self._ask("display area", "get_display_area"))
         if area != self.display_area:
             corners = {name: tuple(self.display_area[name]) for name in ("top_left", "top_right", "bottom_left")}
             self._ask("display area", "set_display_area", self._sdk.DisplayArea(corners))
-            self._insist("display area", self.display_area, _corners(self._ask("display area", "get_display_area")))
+            self._insist("display area", self.display_area, corners_of(self._ask("display area", "get_display_area")))
             differences.append("the display area was another; that of the start is set again")
         if self._blob and self._read_blob() != self._blob:
             self._ask("calibration", "apply_calibration_data", self._blob)
@@ -333,7 +333,7 @@ class TobiiTracker(Tracker):
                 f"{screen.width_mm:g} x {screen.height_mm:g} mm: gaze would be off. Set up the screen in Tobii's "
                 "Eye Tracker Manager, or correct [screen]"
             )
-        return _corners(area)
+        return corners_of(area)
 
     def _read_info(self) -> TrackerInfo:
         device = self._device
@@ -386,5 +386,6 @@ def _listed(devices: list[Any]) -> str:
     return ", ".join(f"{t.model} {t.serial_number} at {t.address}" for t in devices) or "none"
 
 
-def _corners(area: Any) -> dict[str, list[float]]:
+def corners_of(area: Any) -> dict[str, list[float]]:
+    """Return the four corners of a display area, mm."""
     return {name: list(getattr(area, name)) for name in ("top_left", "top_right", "bottom_left", "bottom_right")}
