@@ -29,6 +29,7 @@ from gazekit.capture.display import (
     simulated_end,
     simulated_regions,
 )
+from gazekit.capture.gl_finish import finisher
 from gazekit.capture.head import HeadView
 from gazekit.capture.item_pages import is_enter, page_of, pointed_by
 from gazekit.capture.items import Given, Item, simulated_answer
@@ -83,6 +84,7 @@ class Window:
         self._swap_us = self._onset_swap_us = self._shown_from = 0
         self._frame_us = 1e6 / (pygame.display.get_current_refresh_rate() or _USUAL_HZ)
         self._last_flip: int | None = None
+        self._finish: Callable[[], None] | None = None
         self._buttons: list[pygame.joystick.JoystickType] = []
 
     def prepare(self, trials: Sequence[PlannedTrial]) -> dict[str, Any]:
@@ -93,6 +95,8 @@ class Window:
             if not self._buttons:
                 self.notices.append("[presentation] end_by has 'button', and no button box is plugged in")
         self._clear()
+        self._flip()
+        self._finish = finisher()
         stamps = [self._flip() for _ in range(_PROBE_FLIPS)]
         steps = np.diff(stamps)
         self._intervals = []
@@ -105,6 +109,7 @@ class Window:
         return {
             "kind": "pygame",
             "driver": pygame.display.get_driver(),
+            "driver_finishes": self._finish is not None,  # whether stamps wait for it, by glFinish
             "refresh_reported_hz": reported,
             "probe_median_ms": median / 1000,
             "probe_p95_ms": float(np.percentile(steps, 95)) / 1000,
@@ -383,6 +388,8 @@ class Window:
                 time.sleep(left / 1e6)
         before = self._tracker.now_us()
         pygame.display.flip()
+        if self._finish is not None:
+            self._finish()
         now = self._tracker.now_us()
         self._swap_us = now - before
         if pace and self._last_flip is not None:

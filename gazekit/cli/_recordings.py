@@ -127,6 +127,19 @@ def each_session(
         raise InputError(f"none of the {len(files)} files is a session that can be read")
 
 
+def good_trials(sessions: Iterable[tuple[Path, Session]], trials: Path | None) -> Iterator[tuple[Path, Session]]:
+    """Leave out of every session the pictures that a table of trials (`gazekit quality --trials`) leaves out."""
+    if trials is None:
+        yield from sessions
+        return
+    from gazekit.core.tables import read_table
+    from gazekit.events.trial_timing import without_bad_trials
+
+    table = read_table(trials, ("participant", "image", "order", "leave_out"), "table of trials")
+    for path, session in sessions:
+        yield path, without_bad_trials(session, table)
+
+
 def each_result(
     sessions: Iterable[tuple[Path, Session]], work: Callable[[Session], Result], *, strict: bool
 ) -> Iterator[tuple[Path, Session, Result]]:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     "default: the study file's, else keep.",
 )
 @click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
+@click.option(
+    "--trials", type=click.Path(path_type=Path), help="Table of `gazekit quality --trials`: bad trials are left out."
+)
 @screen_options
 @click.option(
     "--picture",
@@ -58,6 +61,7 @@ def command(
     parameters: tuple[str, ...],
     cut: Cut | None,
     study: Path | None,
+    trials: Path | None,
     pixels: tuple[float, float] | None,
     screen_mm: tuple[float, float] | None,
     distance_mm: float | None,
@@ -82,7 +86,14 @@ def command(
 
     import pandas as pd
 
-    from gazekit.cli._recordings import each_result, each_session, makers_fixations, parameter, screen_sizes
+    from gazekit.cli._recordings import (
+        each_result,
+        each_session,
+        good_trials,
+        makers_fixations,
+        parameter,
+        screen_sizes,
+    )
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from gazekit.events.events_picture import draw_events
@@ -105,6 +116,7 @@ def command(
             files[str(path)] = path
     others = [path for path in sessions if str(path) not in files]
     opened = each_session(others, "fixations", strict=strict, screen=screen) if others else ()
+    opened = good_trials(opened, trials)
     for path, session, events in each_result(opened, lambda s: session_events(s, name, **values), strict=strict):
         recordings.append((f"{session.participant} {session.name}".strip(), events))
         fixation_tables.append(join_fixations(session, events, cut or section.cut))

@@ -37,6 +37,9 @@ _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
     help="Fixations that onset or offset cut; default: the study file's, else keep.",
 )
 @click.option("--study", type=click.Path(path_type=Path), help="Study file whose [fixations] and [screen] are used.")
+@click.option(
+    "--trials", type=click.Path(path_type=Path), help="Table of `gazekit quality --trials`: bad trials are left out."
+)
 @screen_options
 @click.option(
     "--baseline-ms",
@@ -285,7 +288,7 @@ def _of_sessions(
 ) -> tuple[pd.DataFrame, dict[str, Path]]:
     import pandas as pd
 
-    from gazekit.cli._recordings import each_result, each_session, parameter
+    from gazekit.cli._recordings import each_result, each_session, good_trials, parameter
     from gazekit.events.settings import FixationSection
     from gazekit.measures import answers_of, join_sessions, session_measures
 
@@ -296,6 +299,7 @@ def _of_sessions(
     cut = options["cut"] or section.cut
     tables, answers, files = [], [], {}
     opened = each_session(sessions, "measures", strict=options["strict"], screen=screen)
+    opened = good_trials(opened, options["trials"])
     results = each_result(
         opened, lambda s: session_measures(s, asked, name, cut=cut, **values), strict=options["strict"]
     )

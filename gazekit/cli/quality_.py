@@ -29,6 +29,9 @@ _SHOWN = [
     "--study", type=click.Path(path_type=Path), help="Study file whose [quality] thresholds give the verdict."
 )
 @screen_options
+@click.option(
+    "--trials", type=click.Path(path_type=Path), help="Table of the trials to write, with why each is to be left out."
+)
 @click.option("--fail", is_flag=True, help="Exit with 1 when a recording fails the thresholds.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
@@ -42,6 +45,7 @@ def command(
     pixels: tuple[float, float] | None,
     screen_mm: tuple[float, float] | None,
     distance_mm: float | None,
+    trials: Path | None,
     fail: bool,
     strict: bool,
     as_json: bool,
@@ -49,10 +53,13 @@ def command(
     """Judge accuracy, precision, loss and rate of sessions: files, other tools' files, or folders.
 
     The table has a row for each eye of each recording, trial and validation target; the verdict is of the average eye.
+    Timing (pictures that came late, stayed too long, frames missed) has a verdict of its own. With --trials the trials
+    without gaze, with too much loss or bad timing are listed; `gazekit fixations` and `measures` leave them out.
 
     \b
     Example:  gazekit quality recordings --out quality.csv --picture quality.png
               gazekit quality p01.gaze.h5 --study study.toml --fail
+              gazekit quality recordings --trials trials.csv      # then: gazekit fixations ... --trials trials.csv
               gazekit quality 1.tsv --screen 1920x1080 --screen-mm 509x286 --distance-mm 650
     """
     import pandas as pd
@@ -63,6 +70,7 @@ def command(
     from gazekit.events.quality_picture import draw_quality, loss_over_time
     from gazekit.events.session_quality import session_quality
     from gazekit.events.settings import QualitySection
+    from gazekit.events.trial_timing import trials_to_leave_out
     from gazekit.study import read_study
 
     plan = read_study(study) if study else None
@@ -77,6 +85,12 @@ def command(
     table = pd.concat(tables, ignore_index=True)
     if out is not None:
         write_table(table, out, provenance("gazekit.quality/1", thresholds.model_dump(), files))
+    if trials is not None:
+        listed = trials_to_leave_out(table, thresholds)
+        write_table(listed, trials, provenance("gazekit.quality.trials/1", thresholds.model_dump(), files))
+        click.echo(
+            f"{int((listed['leave_out'] != '').sum())} of {len(listed)} trials to be left out: {trials}", err=True
+        )
     if picture is not None:
         draw_quality(table, losses, thresholds, picture)
     whole = table[table["part"] == "whole"]
@@ -88,6 +102,8 @@ def command(
     verdicts = whole[whole["eye"] == "average"]
     for row in verdicts.itertuples():
         click.echo(f"{row.participant}: {row.verdict}{': ' + row.reasons if row.reasons else ''}", err=True)
+        if row.timing == "fail" or row.timing_reasons:
+            click.echo(f"  timing: {row.timing or 'not measured'}: {row.timing_reasons}", err=True)
         if row.checks:
             click.echo("\n".join(f"  {finding}" for finding in row.checks.split("; ")), err=True)
     return int(fail and (verdicts["verdict"] == "fail").any())

@@ -13,6 +13,7 @@ from gazekit.events.makers import MAKERS_COLUMNS, is_makers, last_of_makers, mak
 from gazekit.events.quality import QUALITY_COLUMNS, bcea_deg2, data_quality, rms_s2s_deg, std_deg
 from gazekit.events.settings import QualitySection
 from gazekit.events.structure import Finding, check_recording
+from gazekit.events.trial_timing import TIMING_FIGURES, timing_of_whole, trial_timing
 from gazekit.gaze import EyeChoice, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import Session, Trial
@@ -25,6 +26,8 @@ SESSION_QUALITY_COLUMNS = (
     "order",  # of a trial, validation or calibration, 0-based; -1 for the whole
     *QUALITY_COLUMNS,
     *MAKERS_COLUMNS,
+    *TIMING_FIGURES,  # of a trial; of the whole the medians
+    "timing_reasons",  # what failed, or may mislead
     "verdict",  # pass or fail, of the whole; empty in other rows
     "reasons",  # what failed, with figures
     "checks",  # what the checks of structure found, of the whole
@@ -82,6 +85,7 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
     table = pd.DataFrame([row for part in tables for row in part.to_dict("records")])
     table = table.assign(participant=session.participant, session=session.name, verdict="", reasons="", checks="")
     table["makers_verdict"] = table["makers_verdict"].fillna("")
+    table = _with_timing(table, session, thresholds)
     nothing = [trial.image for trial in trials if not _has_gaze(trial.recording)]
     for at in table.index[table["part"] == "whole"]:
         row = table.loc[at].to_dict()
@@ -91,6 +95,23 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
         table.loc[at, "reasons"] = "; ".join(faults)
         table.loc[at, "checks"] = "; ".join(map(str, findings))
     return table.reindex(columns=list(SESSION_QUALITY_COLUMNS))
+
+
+def _with_timing(table: pd.DataFrame, session: Session, thresholds: QualitySection) -> pd.DataFrame:
+    """Add how well pictures kept their time, to the trials and to the whole."""
+    timing = trial_timing(session, thresholds)
+    numbers = list(TIMING_FIGURES[:-1])
+    known = timing.set_index("order")[[*TIMING_FIGURES, "faults"]].rename(columns={"faults": "timing_reasons"})
+    table = table.join(known, on="order").astype(dict.fromkeys(numbers, float))
+    rest = table["part"] != "trial"
+    table.loc[rest, numbers] = np.nan
+    table.loc[rest, ["timing", "timing_reasons"]] = ""
+    table[["timing", "timing_reasons"]] = table[["timing", "timing_reasons"]].fillna("")
+    whole = table["part"] == "whole"
+    table.loc[whole, ["timing", "timing_reasons"]] = timing_of_whole(session, timing, thresholds)
+    for name in numbers if len(timing) else ():
+        table.loc[whole, name] = float(timing[name].median())
+    return table
 
 
 def _of_plan(whole: pd.DataFrame, trials: Sequence[Trial], left_out: int = 0) -> float:
