@@ -1,7 +1,7 @@
 """The reef lab's legacy: an Excel export of Tobii Studio with fixations, ratings in SPSS, pictures, to the report.
 
 A T60 (17 inches, 1280 x 1024); people looked at each picture as long as they wanted, and rated beauty and expectation
-from 1 to 10. The commands are those of the README.
+from 1 to 10. The commands are those of `docs/how-to/import.md`.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def legacy(tmp_path: Path, rng: np.random.Generator) -> Path:
 
 
 def documented() -> list[list[str]]:
-    """The commands that the README gives for it."""
-    text = (ROOT / "README.md").read_text("utf-8")
+    """The commands that the documentation gives for it."""
+    text = (ROOT / "docs" / "how-to" / "import.md").read_text("utf-8")
     block = re.search(r"\*\*Old files of a lab\*\*.*?```sh\n(.*?)```", text, re.DOTALL)
     assert block is not None
     return [shlex.split(line, comments=True)[1:] for line in block[1].splitlines()]

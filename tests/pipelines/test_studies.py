@@ -365,12 +365,12 @@ def test_the_example_of_a_study_runs_on_its_layout(kind: str, request: pytest.Fi
     assert (out / "tables").is_dir()
 
 
-def test_the_examples_of_the_readme_run_on_their_layout(ava: Path, lab: Path) -> None:
-    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def test_the_examples_of_the_documentation_run_on_their_layout(ava: Path, lab: Path) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "how-to" / "whole-study.md").read_text(), re.DOTALL)
     files = {kind: block for block in blocks for kind in ("gbr", "ava") if f'kind = "{kind}"' in block}
     for folder, kind in ((ava.parent, "ava"), (lab.parent / "study", "gbr")):
-        (folder / "readme.toml").write_text(files[kind])
-        assert [o.state for o in run_study(folder / "readme.toml", dry_run=True)[1]] == ["would run"] * 5
+        (folder / "shown.toml").write_text(files[kind])
+        assert [o.state for o in run_study(folder / "shown.toml", dry_run=True)[1]] == ["would run"] * 5
 
 
 def test_a_study_tests_every_picture_once_and_says_what_it_claims(ava: Path) -> None:

@@ -27,7 +27,8 @@ def stillness(samples: Samples, *, radius_deg: float = 1.0, min_duration_ms: flo
     labels = np.where(samples.lost, LOST, UNCLASSIFIED).astype(np.int8)
     start = 0
     for i in range(1, len(samples) + 1):
-        if i == len(samples) or samples.lost[i] or np.hypot(x[i] - x[start], y[i] - y[start]) > radius_deg:
+        moved = i < len(samples) and not np.hypot(x[i] - x[start], y[i] - y[start]) <= radius_deg  # or lost: NaN
+        if i == len(samples) or moved:
             if samples.time_us[i - 1] - samples.time_us[start] >= 1000 * min_duration_ms and not samples.lost[start]:
                 labels[start:i] = FIXATION
             start = i
