@@ -49,7 +49,7 @@ def moments(counts: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 
 def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.DataFrame:
-    """Read a histogram table: ``image``, ``c1 .. cK``; the rest is filled in where it is absent.
+    """Read a histogram table: ``image``, ``c1`` to ``cK``; the rest is filled in where it is absent.
 
     Parameters
     ----------

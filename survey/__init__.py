@@ -11,7 +11,7 @@ _PLACES = {
     "SurveySection": "survey.config",
     "SurveyStudy": "survey.config",
     "Store": "survey.database",
-    "comparison_scores": "survey.comparison_scores",
+    "comparison_scores": "survey.choice_scores",
     "aggregate": "survey.aggregation",
     "exclude": "survey.operations",
     "export_choices": "survey.rating_export",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gazekit.core.errors import ConfigError
 from gazekit.core.types import Floats
-from survey.comparison_scores import Comparisons, bradley_terry, comparisons
+from survey.choice_scores import Comparisons, bradley_terry, comparisons
 from survey.screening import COLUMNS, EXCLUDING, MIN_RATINGS, MIN_REPEATS, Limits, without_input
 
 USUAL_LIMITS = Limits()

@@ -462,8 +462,8 @@ def scores(choices: Path, out: Path, screened: bool, confidence: float, as_json:
     """
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
+    from survey.choice_scores import comparison_scores
     from survey.choice_screening import screen_choices
-    from survey.comparison_scores import comparison_scores
     from survey.screening import without
     from survey.table_io import read_choices
 

@@ -1,7 +1,7 @@
 """Which pictures are compared next: two or more, open ones first, with those that are about as good so far.
 
 Each comparison moves a picture's strength (Elo's rule, with steps that become smaller). It only chooses what is
-shown next; the scores of a study come from all comparisons at once (`survey.comparison_scores`). Pictures that are
+shown next; the scores of a study come from all comparisons at once (`survey.choice_scores`). Pictures that are
 far apart tell little, and pairing by the strength alone would bring the same neighbours again and again: so a random
 part of one unit is added to the distance.
 """

@@ -112,7 +112,8 @@ def meaning(place: str, model: type[BaseModel], name: str, field: FieldInfo) -> 
             if beside:
                 return beside
     written = more_meanings()
-    return written.get(model.__name__, written.get(place.strip("[]"), {})).get(name, "")
+    places = (place.strip("[]"), *(base.__name__ for base in model.__mro__))
+    return next((written[part][name] for part in places if name in written.get(part, {})), "")
 
 
 def inner_model(kind: Any) -> type[BaseModel] | None:

@@ -80,6 +80,8 @@ def unknown_in(words: list[str]) -> str:
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         inner = command.get_command(context, rest[0])
         if inner is None:
+            if command is not gazekit:  # a group that takes arguments of its own
+                break
             return f"no command {rest[0]!r}"
         command, rest = inner, rest[1:]
     known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}

@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from gazekit.core.errors import GazekitError
+from survey.choice_scores import PRIOR, Comparisons, bradley_terry, comparison_scores, comparisons
 from survey.choice_screening import screen_choices
 from survey.cli import survey as command
-from survey.comparison_scores import PRIOR, Comparisons, bradley_terry, comparison_scores, comparisons
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
 from survey.live_quality import leave_out
