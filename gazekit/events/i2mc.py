@@ -16,6 +16,8 @@ _COPIES = (2, 5, 10)
 _FEWEST = 4  # samples that a window of a downsampled copy must have; slower copies are left out
 _LONGEST_SACCADE_MS = 150.0
 _ROUNDING = 1e-9
+_STILL_GAP_MS, _STILL_INTERVALS = 100.0, 4.02  # no eye goes away and comes back as soon
+_STILL = 2.0  # times its own spread
 _FRAGMENT_MS, _FRAGMENT_GAP_MS = 100.0, 60.0
 
 
@@ -166,26 +168,37 @@ def _merge(
     """Join neighbours whose centres and ends are near, with no gap between them.
 
     At slow rates two samples between them are near: clustering parts any window, so that steady gaze has a switch
-    somewhere. A fragment of a look, shorter than half a window, is joined over a little more time.
+    somewhere. A fragment of a look, shorter than half a window, is joined over a little more time. What comes back
+    within its own spread before an eye could have been away is one look, whatever lies between.
     """
-    spans: list[tuple[int, int]] = []
     near = max(max_time_ms * 1000, 2 * samples.interval_us)
-    lasting = samples.last_us(onset, offset)
-    for k, (start, end) in enumerate(zip(onset.tolist(), offset.tolist(), strict=True)):
-        if spans:
-            first, last = spans[-1]
+    away = max(_STILL_GAP_MS * 1000, _STILL_INTERVALS * samples.interval_us)
+    spans: list[tuple[int, int]] = []
+    for start, end in zip(onset.tolist(), offset.tolist(), strict=True):
+        joined = (start, end)
+        for back in range(len(spans) - 1, -1, -1):
+            first, last = spans[back]
             apart = samples.time_us[start] - samples.time_us[last] - samples.interval_us
-            fragment = min(lasting[k], lasting[k - 1]) < _FRAGMENT_MS * 1000
-            if (
-                apart <= (max(near, _FRAGMENT_GAP_MS * 1000) if fragment and max_time_ms > 0 else near)
-                and np.isfinite(x[last : start + 1]).all()
-                and _distance(x, y, slice(first, last + 1), slice(start, end + 1)) < max_distance
-            ):
-                spans[-1] = (first, end)
-                continue
-        spans.append((start, end))
+            if apart > away or not np.isfinite(x[last : start + 1]).all():
+                break
+            parts = slice(first, last + 1), slice(start, end + 1)
+            shorter, longer = sorted(parts, key=lambda part: part.stop - part.start)
+            moved = _distance(x, y, *parts)
+            fragment = samples.last_us(shorter.start, shorter.stop - 1) < _FRAGMENT_MS * 1000
+            soon = apart <= (max(near, _FRAGMENT_GAP_MS * 1000) if fragment and max_time_ms > 0 else near)
+            neighbours = back == len(spans) - 1
+            if (neighbours and soon and moved < max_distance) or moved < _STILL * _spread(x, y, longer):
+                joined = (first, end)
+                del spans[back:]
+                break
+        spans.append(joined)
     table = np.array(spans, dtype=np.int64).reshape(-1, 2)
     return table[:, 0], table[:, 1]
+
+
+def _spread(x: Floats, y: Floats, part: slice) -> float:
+    """Return the median distance of a part from its own centre."""
+    return float(np.median(np.hypot(x[part] - np.median(x[part]), y[part] - np.median(y[part]))))
 
 
 def _distance(x: Floats, y: Floats, a: slice, b: slice) -> float:
