@@ -26,7 +26,7 @@ from gazekit.core.errors import InputError
 from gazekit.core.files import file_names, provenance, whole_file
 from gazekit.core.parallel import results
 from gazekit.core.progress import track
-from gazekit.core.tables import write_table
+from gazekit.core.tables import Cut, without_cut, write_table
 from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Map, Mask, Pixels
 from gazekit.pictures import Picture, inspect_picture, read_picture
@@ -62,6 +62,8 @@ class Options:
         Only the fixations of this time.
     normalise : {"none", "person"}
         ``person``: everybody counts alike, however long they looked.
+    cut : {"keep", "drop-start", "drop"}
+        Fixations that a picture's onset or offset cuts, see `gazekit.core.tables.without_cut`.
     """
 
     mask: Kept = "rectangle"
@@ -78,6 +80,7 @@ class Options:
     remove: bool = False
     window: TimeWindow | None = None
     normalise: Literal["none", "person"] = "none"
+    cut: Cut = "keep"
 
     def __post_init__(self) -> None:
         check_look(self.fill, self.soft_px)
@@ -163,6 +166,7 @@ def write_attention(
     """
     out = Path(out)
     fixations = on_pictures(fixations, pictures)
+    fixations = without_cut(fixations, options.cut)
     if options.window is not None:
         fixations = options.window.chosen(fixations)
     sizes, faults = _sizes(fixations, pictures)

@@ -45,6 +45,9 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--fill", type=FillName(), help="Outside the mask: black, mean, blur, foveated, ...  [black]")
 @click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")
 @click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
+@click.option("--cut", type=click.Choice(["keep", "drop-start", "drop"]),
+              help="Fixations that a picture's onset or offset cuts: keep, leave out those that went on from before, "
+              "or all.  [keep]")  # fmt: skip
 @window_options
 @click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")

@@ -10,7 +10,7 @@ import click
 from gazekit.cli._recordings import screen_options
 
 if TYPE_CHECKING:
-    from gazekit.events.settings import Cut
+    from gazekit.core.tables import Cut
 
 
 @click.command("fixations")

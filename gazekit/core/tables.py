@@ -8,9 +8,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 
-from gazekit.core.errors import FormatError
+from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.files import existing_file, whole_file, write_text
 from gazekit.core.spss import numbers_and_ids
 from gazekit.core.workbook import WorkbookText, is_workbook
@@ -18,6 +18,8 @@ from gazekit.core.workbook import WorkbookText, is_workbook
 if TYPE_CHECKING:
     import pandas as pd
 
+Cut = Literal["keep", "drop-start", "drop"]  # what becomes of fixations that a picture or a hole cuts
+CUTS: tuple[str, ...] = get_args(Cut)
 FIXATION_COLUMNS = (
     "participant",  # pseudonym
     "image",  # id of the picture on screen, empty between pictures
@@ -37,6 +39,7 @@ FIXATION_COLUMNS = (
     "parameters",  # JSON
     "cut_start",  # whether it went on before the picture, or before a hole in the recording, so that it lasted longer
     "cut_end",  # the same of its end
+    "since_onset_ms",  # when it began, since its picture came; NaN where there is no picture
 )
 
 
@@ -171,3 +174,32 @@ def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, 
     if provenance is not None:
         write_text(f"{path}.json", json.dumps(provenance, indent=1, sort_keys=True) + "\n")
     return path
+
+
+def without_cut(fixations: pd.DataFrame, cut: Cut) -> pd.DataFrame:
+    """Leave out the fixations that a picture's onset or offset, or a hole, cuts.
+
+    Parameters
+    ----------
+    fixations : DataFrame
+        With the columns ``cut_start`` and ``cut_end``, unless all are kept.
+    cut : {"keep", "drop-start", "drop"}
+        All count alike, those that went on from before are left out, or all that are cut.
+
+    Raises
+    ------
+    InputError
+        Another word, or a table that does not say which are cut.
+    """
+    if cut not in CUTS:
+        raise unknown_name("way to treat cut fixations", cut, CUTS)
+    if cut == "keep":
+        return fixations
+    names = ["cut_start", "cut_end"] if cut == "drop" else ["cut_start"]
+    if missing := [name for name in names if name not in fixations]:
+        raise InputError(
+            f"the fixation table does not say which fixations are cut (no {', '.join(missing)}): make it again with "
+            "gazekit fixations, or count all (--cut keep)"
+        )
+    gone = fixations[names].astype(str).apply(lambda column: column.str.lower().isin(("true", "1", "1.0")))
+    return fixations[~gone.any(axis=1)].reset_index(drop=True)

@@ -117,7 +117,7 @@ def onsets_ms(fixations: pd.DataFrame) -> Floats:
     InputError
         Neither column is there.
     """
-    if "since_onset_ms" in fixations:
+    if says_since(fixations):
         return np.asarray(fixations["since_onset_ms"], dtype=np.float64)
     if "onset_us" not in fixations:
         raise InputError(
@@ -130,7 +130,12 @@ def onsets_ms(fixations: pd.DataFrame) -> Floats:
 
 def has_onsets(fixations: pd.DataFrame) -> bool:
     """Say whether a table tells when fixations began."""
-    return "since_onset_ms" in fixations or "onset_us" in fixations
+    return says_since(fixations) or "onset_us" in fixations
+
+
+def says_since(fixations: pd.DataFrame) -> bool:
+    """Tell whether a column says it; one without a number comes of a program or a session without pictures."""
+    return "since_onset_ms" in fixations and bool(fixations["since_onset_ms"].notna().any() or not len(fixations))
 
 
 def _keys(fixations: pd.DataFrame) -> list[str]:

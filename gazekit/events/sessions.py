@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from gazekit.core.errors import unknown_name
-from gazekit.core.tables import FIXATION_COLUMNS
+from gazekit.core.tables import FIXATION_COLUMNS, Cut, without_cut
+from gazekit.core.types import Floats
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import Detection, detect, fixation_table
 from gazekit.events.saccades import SACCADE_COLUMNS, saccade_table
-from gazekit.events.settings import CUTS, Cut
 from gazekit.session.model import Session, Trial
 
 
@@ -35,10 +36,20 @@ class TrialEvents:
     def fixations(self) -> pd.DataFrame:
         """The fixations, with their place in the picture's own pixels (NaN off the picture)."""
         table = fixation_table(self.detection)
+        table["since_onset_ms"] = self.since_onset_ms(table["onset_us"])
         if self.trial is None:
             return table.assign(image="", x_picture=float("nan"), y_picture=float("nan"))
         x, y = self.trial.placement.to_picture(table["x_px"], table["y_px"], self.trial.picture)
         return table.assign(image=self.trial.image, x_picture=x, y_picture=y)
+
+    def since_onset_ms(self, device_us: npt.ArrayLike) -> Floats:
+        """Return stamps of the device clock as milliseconds since the picture came; NaN without a picture."""
+        stamps = np.asarray(device_us, dtype=np.float64)
+        if self.trial is None or not len(self.trial.recording):
+            return np.full(stamps.shape, np.nan)
+        gaze = self.trial.recording
+        shift = float(np.median(gaze.system_time_us - gaze.device_time_us)) - self.trial.onset_us
+        return np.maximum((stamps + shift) / 1000, 0.0)  # stamps of the host jitter
 
     @property
     def saccades(self) -> pd.DataFrame:
@@ -78,7 +89,8 @@ def session_fixations(
     Returns
     -------
     DataFrame
-        A row a fixation: participant, image, times, centre on the screen, in the picture and in degrees, noise.
+        A row a fixation: participant, image, times (``since_onset_ms`` since its picture came), centre on the screen,
+        in the picture and in degrees, noise.
 
     Examples
     --------
@@ -103,13 +115,8 @@ def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **param
 
 def join_fixations(session: Session, events: list[TrialEvents], cut: Cut = "keep") -> pd.DataFrame:
     """Return the fixations of all pictures as one table, without those that are cut if asked for."""
-    if cut not in CUTS:
-        raise unknown_name("way to treat cut fixations", cut, CUTS)
     table = pd.concat([part.fixations for part in events], ignore_index=True).assign(participant=session.participant)
-    if cut != "keep":
-        gone = table["cut_start"] | table["cut_end"] if cut == "drop" else table["cut_start"]
-        table = table[~gone.astype(bool)].reset_index(drop=True)
-    return table[list(FIXATION_COLUMNS)]
+    return without_cut(table, cut)[list(FIXATION_COLUMNS)]
 
 
 def join_saccades(session: Session, events: list[TrialEvents]) -> pd.DataFrame:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pydantic import Field, PositiveFloat
 
 from gazekit.core.config import Section
-
-Cut = Literal["keep", "drop-start", "drop"]
-CUTS: tuple[str, ...] = get_args(Cut)
+from gazekit.core.tables import Cut
 
 
 class FixationSection(Section):

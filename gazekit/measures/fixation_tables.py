@@ -10,7 +10,7 @@ import pandas as pd
 
 from gazekit.attention.viewings import pixels_per_degree
 from gazekit.core.errors import InputError
-from gazekit.core.time_windows import has_onsets, onsets_ms
+from gazekit.core.time_windows import has_onsets, onsets_ms, says_since
 from gazekit.measures.sessions import answer_column
 from gazekit.measures.viewing import MEASURES, Look, MeasureOptions
 from gazekit.pictures import match_names
@@ -88,7 +88,7 @@ def fixation_measures(
 def _timed(table: pd.DataFrame, options: MeasureOptions) -> pd.DataFrame:
     """Add when fixations began (``since_onset_ms``), NaN where nobody knows, and put them in order of time."""
     window = options.window
-    timed = has_onsets(table) and ("since_onset_ms" in table or table["onset_us"].nunique() > 1)
+    timed = has_onsets(table) and (says_since(table) or table["onset_us"].nunique() > 1)
     if not timed and window is not None and (window.start_ms > 0 or np.isfinite(window.end_ms)):
         raise InputError("the fixation table does not say when fixations began, so that only the first N can be taken")
     table = table.assign(since_onset_ms=onsets_ms(table) if timed else np.nan)

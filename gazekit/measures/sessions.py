@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import InputError
+from gazekit.core.tables import Cut
 from gazekit.core.time_windows import TimeWindow
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.sessions import TrialEvents, join_fixations, session_events
-from gazekit.events.settings import Cut
 from gazekit.gaze import EyeChoice
 from gazekit.measures.answers import FACTS, answers_of
 from gazekit.measures.pupil import pupil_of
@@ -132,17 +132,10 @@ def _numbered(table: pd.DataFrame) -> pd.DataFrame:
 def _look(session: Session, events: TrialEvents, options: MeasureOptions, cut: Cut, eye: EyeChoice) -> Look:
     trial = events.trial
     assert trial is not None
-    gaze = trial.recording
-    fixations = join_fixations(session, [events], cut)
-    saccades = events.saccades
-    if len(gaze):
-        shift = int(np.median(gaze.system_time_us - gaze.device_time_us)) - trial.onset_us
-        fixations, saccades = (t.assign(since_onset_ms=_since(t, shift)) for t in (fixations, saccades))
-    else:
-        fixations, saccades = (t.assign(since_onset_ms=np.empty(0)) for t in (fixations, saccades))
+    fixations, saccades = join_fixations(session, [events], cut), events.saccades
     chosen = np.ones(len(fixations), bool) if options.window is None else options.window.inside(fixations)
     start, end = part_of(options.window, fixations, chosen, (trial.offset_us - trial.onset_us) / 1000)
-    began = saccades["since_onset_ms"].to_numpy(float)
+    began = events.since_onset_ms(saccades["onset_us"])
     degree = session.screen.pixels_per_degree * trial.picture[0] / trial.placement.width
     return Look(
         image=trial.image,
@@ -155,10 +148,6 @@ def _look(session: Session, events: TrialEvents, options: MeasureOptions, cut: C
         saccades_deg=saccades["amplitude_deg"].to_numpy(float)[(began >= start) & (began < end)],
         pupil=pupil_of(session.recording, trial.onset_us, trial.offset_us, (start, end), options.baseline_ms),
     )
-
-
-def _since(events: pd.DataFrame, shift_us: int) -> Any:
-    return np.maximum((events["onset_us"] + shift_us) / 1000, 0.0)  # stamps of the host jitter
 
 
 def part_of(window: TimeWindow | None, fixations: pd.DataFrame, chosen: Any, viewing_ms: float) -> tuple[float, float]:

@@ -46,7 +46,7 @@ class Step:
     changed: str = ""
 
 
-_EVENTS = "an event ends one interval after its last sample, cut_start and cut_end (issue 14)"
+_EVENTS = "an event ends one interval after its last sample, cut_start, cut_end, since_onset_ms (issue 14)"
 _QUALITY = "trueness, holes and the clock have columns, in a validation too (issue 14)"
 _ACCOUNT = "the account of an import is kept in its session (issue 17)"
 _MASKS = "masks are searched at full size, hold at least their share, and have one area at every size (issue 19)"

@@ -15,7 +15,7 @@ from gazekit.events.clock import timeline
 from gazekit.gaze import Eye, GazeRecording
 from tests.fixtures.gazes import DETECTORS, RATES, SCREEN, rests
 
-NOT_OF_A_RECORDING = {"participant", "image", "x_picture", "y_picture"}
+NOT_OF_A_RECORDING = {"participant", "image", "x_picture", "y_picture", "since_onset_ms"}
 
 
 def hits(table: pd.DataFrame, time: np.ndarray, rest: np.ndarray, x: np.ndarray) -> float:

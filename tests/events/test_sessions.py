@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from gazekit.cli.fixations_ import command
 from gazekit.core.errors import InputError
-from gazekit.core.tables import FIXATION_COLUMNS, read_table
+from gazekit.core.tables import FIXATION_COLUMNS, read_table, without_cut
 from gazekit.events import detect_fixations, detectors, label_samples, session_fixations
 from gazekit.events.saccades import SACCADE_COLUMNS
 from gazekit.gaze import GazeRecording
@@ -52,6 +52,7 @@ def test_fixations_lie_in_picture_pixels_or_off_the_picture() -> None:
     np.testing.assert_allclose(table["y_picture"], [50, np.nan], atol=1e-6)
     assert set(table["participant"]) == {"007"}
     assert set(table["detector"]) == {"adaptive"}
+    assert table["since_onset_ms"].tolist() == [0, 0]
 
 
 def test_no_fixation_reaches_into_the_next_picture() -> None:
@@ -64,7 +65,20 @@ def test_no_fixation_reaches_into_the_next_picture() -> None:
 def test_a_session_without_pictures_is_detected_whole() -> None:
     table = session_fixations(Session("P", SCREEN, at_degrees(np.arange(1000), np.zeros(1000))))
     assert table["image"].tolist() == [""]
-    assert table["x_picture"].isna().all()
+    assert table[["x_picture", "since_onset_ms"]].isna().all(axis=None)
+
+
+def test_fixations_count_from_their_picture_on_the_clock_that_showed_it() -> None:
+    """The tracker's clock is two hours behind the host's; a look begins 0.3 s after each picture came."""
+    session = on_two_pictures()
+    device = np.arange(2000) * 1000
+    place = np.where(np.arange(2000) % 1000 < 300, 900.0, 1200.0)
+    eyes = GazeRecording.from_pixels(device, place, np.full(2000, 512.0), SCREEN)
+    apart = GazeRecording(device, device + 7_200_000_000, eyes.left, eyes.right)
+    late = session.stimuli.assign(**{name: session.stimuli[name] + 7_200_000_000 for name in ("onset_us", "offset_us")})
+    table = session_fixations(Session("P", SCREEN, apart, stimuli=late))
+    assert table["image"].tolist() == ["a.jpg", "a.jpg", "b.jpg", "b.jpg"]
+    np.testing.assert_allclose(table["since_onset_ms"], [0, 300, 0, 300], atol=12)
 
 
 def test_the_command_writes_one_table(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -145,4 +159,9 @@ def test_fixations_that_a_picture_cuts_say_so_and_count_as_asked(tmp_path: Path)
     arguments = [str(tmp_path / "p.gaze.h5"), "--out", str(out), "--cut", "drop"]
     assert CliRunner().invoke(command, arguments, standalone_mode=False).exception is None
     assert len(pd.read_csv(out)) == 1
+    every = CliRunner().invoke(command, [*arguments[:2], str(tmp_path / "all.csv")], standalone_mode=False)
+    assert every.exception is None
+    assert without_cut(pd.read_csv(tmp_path / "all.csv"), "drop")["x_px"].round().tolist() == [1000.0]
+    with pytest.raises(InputError, match="does not say which fixations are cut"):
+        without_cut(pd.DataFrame({"image": ["a.jpg"]}), "drop")
     assert json.loads((tmp_path / "f.csv.json").read_text())["parameters"]["cut"] == "drop"
