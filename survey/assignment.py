@@ -24,6 +24,9 @@ from survey.counters import count_done, give_back, is_set, take, uncount
 from survey.schema import compared, event, more_score, rater, slot
 from survey.stopping import stop_if_narrow
 
+GOOD = 0.8
+"""Share of its time that a slot that was held ahead must still have to be shown without holding it anew."""
+
 
 @dataclass(frozen=True)
 class Behaviour:
@@ -92,16 +95,19 @@ def release_expired(connection: Connection, now: float) -> int:
     return len(expired)
 
 
-def hold(connection: Connection, person: Row[Any], place: int, section: SurveySection, now: float) -> bool:
+def hold(
+    connection: Connection, person: Row[Any], place: int, section: SurveySection, now: float, earlier: Row[Any] | None
+) -> bool:
     """Hold a slot for a place of the rater's plan; return false where no picture is open to this rater.
 
-    A slot of this place that was released is held again if its picture is still open; else a new slot with a
-    number of its own takes its place.
+    ``earlier`` is the slot of this place, if there is one: where it was released, it is held again if its picture is
+    still open; else a new slot with a number of its own takes its place.
     """
     kind = person.plan[place]
     expires = now + 60 * section.hold_minutes
-    earlier = slot_at(connection, person.id, place)
     if earlier is not None:
+        if earlier.state == "held" and earlier.expires - now > GOOD * 60 * section.hold_minutes:
+            return True  # it was held ahead a moment ago
         if earlier.state == "held" or earlier.kind != "M" or take(connection, earlier):
             connection.execute(do.RETAKE, {"b_slot": earlier.id, "b_expires": expires})
             return True
@@ -136,19 +142,54 @@ def slot_at(connection: Connection, rater_id: int, place: int) -> Row[Any] | Non
     return connection.execute(do.SLOT_AT, {"b_rater": rater_id, "b_place": place}).one_or_none()
 
 
-def advance(connection: Connection, person: Row[Any], section: SurveySection, now: float | None = None) -> Row[Any]:
+def slots_between(connection: Connection, rater_id: int, first: int, last: int) -> dict[int, Row[Any]]:
+    """Read the slots of a rater from one place of the plan to another, by place."""
+    values = {"b_rater": rater_id, "b_first": first, "b_last": last}
+    return {row.place: row for row in connection.execute(do.SLOTS_BETWEEN, values)}
+
+
+def advance(
+    connection: Connection,
+    person: Row[Any],
+    section: SurveySection,
+    now: float | None = None,
+    *,
+    slots: Mapping[int, Row[Any]] | None = None,
+    release: bool = True,
+) -> Row[Any]:
     """Hold the rater's current picture and the next one (to be loaded ahead), and return the rater's new row.
 
     Where no picture is open for the current place, the plan is shortened. A rater at the end of the plan has
     finished, unless there are questions to answer.
+
+    Parameters
+    ----------
+    connection : Connection
+        A transaction that writes.
+    person : Row
+        The rater.
+    section : SurveySection
+        The survey's settings.
+    now : float, optional
+        The moment, seconds since 1970.
+    slots : mapping, optional
+        Slots of the current place and the next, where they were read in this transaction.
+    release : bool
+        Release the slots that are held past their time first; else only where no picture is open.
     """
     now = time.time() if now is None else now
-    release_expired(connection, now)
-    while person.place < len(person.plan) and not hold(connection, person, person.place, section, now):
-        person = _skip(connection, person)
+    if (release and release_expired(connection, now)) or slots is None:
+        slots = slots_between(connection, person.id, person.place, person.place + 1)
+    while person.place < len(person.plan) and not hold(
+        connection, person, person.place, section, now, slots.get(person.place)
+    ):
+        if release or not release_expired(connection, now):
+            person = _skip(connection, person)
+        release = True
+        slots = slots_between(connection, person.id, person.place, person.place + 1)
     ahead = person.place + 1
     if ahead < len(person.plan) and person.plan[ahead] in "PMG":
-        hold(connection, person, ahead, section, now)
+        hold(connection, person, ahead, section, now, slots.get(ahead))
     if person.place >= len(person.plan) and not section.questions:
         finish(connection, person, now)
     return person
@@ -184,15 +225,17 @@ def submit(
     now: float | None = None,
     more: Mapping[str, int] | None = None,
     worst: int | None = None,
+    current: Row[Any] | None = None,
 ) -> Row[Any] | None:
     """Store a rating of the rater's current slot; return the rater's new row, or None where nothing was stored.
 
     A slot that is behind the rater (double click, Back, a second tab) keeps its first rating; a slot of somebody
     else is not touched. A slot that expired counts if its picture is still open; else its rating is kept as a spare.
-    Where pictures are compared, ``score`` is the position of the best one and ``worst`` that of the worst.
+    Where pictures are compared, ``score`` is the position of the best one and ``worst`` that of the worst. ``current``
+    is the rater's current slot, where it was read in this transaction.
     """
     now = time.time() if now is None else now
-    current = slot_at(connection, person.id, person.place)
+    current = slot_at(connection, person.id, person.place) if current is None else current
     if current is None or current.id != slot_id or current.state == "done" or not 1 <= score <= section.answers:
         return None
     spare = current.kind == "M" and current.state == "released" and not take(connection, current)
@@ -210,21 +253,19 @@ def submit(
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
 
 
-def undoable(connection: Connection, person: Row[Any]) -> bool:
-    """Say whether the rater may take the last rating back: once, and not the answer to an attention check."""
-    if person.finished_at is not None or person.place == 0 or person.undone == person.place:
+def undoable(person: Row[Any], last: Row[Any] | None) -> bool:
+    """Say whether a rater may take the last rating back: once, and not the answer to an attention check."""
+    if person.finished_at is not None or person.undone == person.place:
         return False
-    last = slot_at(connection, person.id, person.place - 1)
     return last is not None and last.kind != "C" and last.state == "done"
 
 
 def undo(connection: Connection, person: Row[Any], section: SurveySection, now: float | None = None) -> bool:
     """Take the rater's last rating back, to be given again; return false where that is not possible."""
     now = time.time() if now is None else now
-    if not undoable(connection, person):
-        return False
     last = slot_at(connection, person.id, person.place - 1)
-    assert last is not None
+    if last is None or not undoable(person, last):
+        return False
     if last.kind == "M":
         uncount(connection, last)
     connection.execute(update(compared).where(compared.c.slot_id == last.id).values(picked=None))

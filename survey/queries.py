@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, bindparam, cast, func, insert, or_, select, update
+from sqlalchemy import BigInteger, bindparam, cast, func, insert, select, update
 
-from survey.schema import compared, image, rater, slot
+from survey.schema import compared, image, meta, rater, slot
 
 PRIME = 1_000_003  # above the number of pictures of any study: multiples of it shuffle them
 
@@ -14,7 +14,8 @@ _slot = slot.c.id == bindparam("b_slot")
 _mine = select(slot.c.image_id).where(_rater, slot.c.image_id.is_not(None))
 _shuffle = (cast(image.c.id, BigInteger) * bindparam("b_chance", type_=BigInteger)) % PRIME
 
-FIND_RATER = select(rater).where(rater.c.token_hash == bindparam("b_hash"), rater.c.deleted_at.is_(None))
+_opening = select(meta.c.value).where(meta.c.key == "opening").scalar_subquery().label("opening")
+FIND_RATER = select(rater, _opening).where(rater.c.token_hash == bindparam("b_hash"), rater.c.deleted_at.is_(None))
 READ_RATER = select(rater).where(rater.c.id == bindparam("b_rater"))
 STEP_RATER = (
     update(rater)
@@ -24,16 +25,7 @@ STEP_RATER = (
 )
 
 SLOT_AT = select(slot).where(_rater, slot.c.place == bindparam("b_place"))
-HELD = (
-    select(slot)
-    .where(
-        _rater,
-        slot.c.state == "held",
-        slot.c.place.between(bindparam("b_place"), bindparam("b_place") + 1),
-        or_(slot.c.kind != "M", slot.c.expires > bindparam("b_now")),
-    )
-    .order_by(slot.c.place)
-)
+SLOTS_BETWEEN = select(slot).where(_rater, slot.c.place.between(bindparam("b_first"), bindparam("b_last")))
 OWN_PICTURE = (
     select(func.coalesce(compared.c.image_id, slot.c.image_id))
     .join(rater, rater.c.id == slot.c.rater_id)

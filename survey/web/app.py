@@ -11,7 +11,7 @@ from pathlib import Path
 from flask import Flask, render_template
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy import select, update
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import generate_password_hash
@@ -97,7 +97,7 @@ def create_app(
     app.after_request(security.add_headers)
     app.register_error_handler(HTTPException, _problem)
     app.register_error_handler(500, _problem)
-    for away in (OperationalError, InterfaceError):
+    for away in (OperationalError, InterfaceError, TimeoutError):  # the last: no connection is free
         app.register_error_handler(away, lambda _: _page(503))
     app.register_blueprint(participant_pages.pages)
     app.register_blueprint(operator_pages.pages)

@@ -37,6 +37,7 @@ class AppState:
     languages: Mapping[str, Spoken]  # the first is that of who asks for no other
     started: float = field(default_factory=time.time)
     served: set[tuple[int, int]] = field(default_factory=set)  # slots and positions whose picture was asked for
+    _last: dict[str, float] = field(default_factory=dict)
     _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)
     _operators: dict[str, float] = field(default_factory=dict)  # sessions and when they end, on a clock without steps
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -50,6 +51,15 @@ class AppState:
         if language not in self.languages:
             language = chosen_language(request.headers.get("Accept-Language", ""), names)
         return self.languages[language]
+
+    def due(self, what: str, seconds: float) -> bool:
+        """Say whether something that is done every so many seconds is due, and count it as done."""
+        now = time.monotonic()
+        with self._lock:
+            is_due = now - self._last.get(what, -seconds) >= seconds
+            if is_due:
+                self._last[what] = now
+        return is_due
 
     def findings(self) -> pd.DataFrame:
         """Screen the raters so far, at most once in `SECONDS_JUDGED`."""

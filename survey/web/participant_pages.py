@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -22,11 +23,11 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy import update as sql_update
 
 from survey import raters as people
-from survey.assignment import Behaviour, advance, fail, finish, slot_at, submit, undo, undoable
+from survey.assignment import Behaviour, advance, fail, finish, slots_between, submit, undo, undoable
 from survey.operations import opening
 from survey.payment import completion_code
 from survey.picture_files import MIME_TYPES
-from survey.queries import HELD, OWN_PICTURE, READ_RATER
+from survey.queries import OWN_PICTURE, READ_RATER
 from survey.rating_export import own_copy
 from survey.schema import image, platform, rater
 from survey.traces import checked
@@ -35,6 +36,7 @@ from survey.web.questionnaire import read_answers, store_answers
 from survey.web.security import address, clean, number, read_stamp, stamp
 
 pages = Blueprint("participant", __name__)
+SECONDS_RELEASED = 1.0  # slots held past their time are looked for so often, and where no picture is open
 Page = str | Response | tuple[str, int]
 
 PLATFORMS = {  # the names of the parameters that each platform puts into its link
@@ -152,10 +154,11 @@ def rated() -> Page:
         person = _person(connection)
         if person is None or person.ready_at is None:
             return _to("welcome")
-        if opening(connection) != "open":
+        if person.opening not in (None, "open"):
             return _not_open(connection)
         behaviour = _behaviour(slot_id, person)
-        current = slot_at(connection, person.id, person.place)
+        slots = slots_between(connection, person.id, person.place, person.place + 2)
+        current = slots.get(person.place)
         shows_picture = current is not None and current.id == slot_id and current.kind != "C"
         unseen = shows_picture and not _seen(slot_id, behaviour)
         more = {s.name: number(request.form.get(f"score_{s.name}"), 1, section.scale) for s in section.asked[1:]}
@@ -163,9 +166,11 @@ def rated() -> Page:
         missing = shows_picture and (len(answers) < len(more) or (section.together > 2 and worst in (None, score)))
         if not unseen and not missing:
             worst = worst if shows_picture and section.together > 2 else None
-            after = submit(connection, person, slot_id, score, section, behaviour, more=answers, worst=worst)
+            after = submit(
+                connection, person, slot_id, score, section, behaviour, more=answers, worst=worst, current=current
+            )
             if after is not None:
-                advance(connection, after, section)
+                advance(connection, after, section, slots=slots, release=here.due("release", SECONDS_RELEASED))
     if unseen:
         return _rating_page("wait_for_picture")
     if missing and worst == score:
@@ -293,16 +298,17 @@ def _rating_page(fault: str = "") -> Page:
         person = _person(connection)
         if person is None:
             return _to("welcome")
-        if opening(connection) != "open":
+        if person.opening not in (None, "open"):
             return _not_open(connection)
         if _stage(person) != "rate":
             return _to(_stage(person))
-        held = _held(connection, person)
-        may_undo = undoable(connection, person)
+        slots = slots_between(connection, person.id, person.place - 1, person.place + 1)
+    held = _held(slots, person)
     if not held or held[0].place != person.place:
         with here.store.write() as connection:  # the hold expired, or nothing was handed out yet
             person = advance(connection, _again(connection, person), here.study.survey)
-            held = _held(connection, person)
+            slots = slots_between(connection, person.id, person.place - 1, person.place + 1)
+        held = _held(slots, person)
         if person.place >= len(person.plan):
             return _to(_stage(_reread()))
     page = render_template(
@@ -313,7 +319,7 @@ def _rating_page(fault: str = "") -> Page:
         ahead=[address.split("?")[0] for address in _addresses(held[1])] if len(held) > 1 else [],
         fault=here.spoken().texts(f"survey.{fault}") if fault else "",
         shown=stamp(held[0].id, time.time()),
-        may_undo=may_undo,
+        may_undo=undoable(person, slots.get(person.place - 1)),
     )
     return (page, 400) if fault else page
 
@@ -331,10 +337,10 @@ def _addresses(row: Row[Any]) -> list[str]:
     ]
 
 
-def _held(connection: Connection, person: Row[Any]) -> list[Row[Any]]:
-    """Read the slots of the current place and the next, as far as they are held."""
-    values = {"b_rater": person.id, "b_place": person.place, "b_now": time.time()}
-    return list(connection.execute(HELD, values).all())
+def _held(slots: Mapping[int, Row[Any]], person: Row[Any]) -> list[Row[Any]]:
+    """Return the slots of the current place and the next, as far as they are held."""
+    both = [slots[place] for place in (person.place, person.place + 1) if place in slots]
+    return [row for row in both if row.state == "held" and (row.kind != "M" or row.expires > time.time())]
 
 
 def _person(connection: Connection) -> Row[Any] | None:

@@ -30,6 +30,7 @@ class Rater:
     stored: list[tuple[str, int]] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
     lost: int = 0
+    away: int = 0  # answers that say that the survey cannot store anything at the moment
     connection: http.client.HTTPConnection | None = None
 
     def ask(self, method: str, path: str, form: dict[str, str] | None = None) -> tuple[int, str, str]:
@@ -37,12 +38,22 @@ class Rater:
         body = urllib.parse.urlencode(form) if form is not None else None
         for _ in range(400):
             try:
-                return self._once(method, path, body)
+                answer = self._once(method, path, body)
+                if answer[0] != 503:
+                    return answer
+                self.away += 1
+                time.sleep(0.3)
             except (OSError, http.client.HTTPException):
                 self.lost += 1
-                self.connection = None
+                self.hang_up()
                 time.sleep(0.1)
         raise RuntimeError("the server did not come back")
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
 
     def _once(self, method: str, path: str, body: str | None) -> tuple[int, str, str]:
         self.connection = self.connection or http.client.HTTPConnection(self.host, self.port, timeout=30)
@@ -57,7 +68,7 @@ class Rater:
         for cookie in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = cookie.split(";")[0].partition("=")
             self.cookies[name] = value
-        if answer.status >= 400:
+        if answer.status >= 400 and answer.status != 503:
             self.errors.append(f"{method} {path}: {answer.status}")
         return answer.status, answer.headers.get("Location", ""), content.decode("utf-8", "replace")
 
@@ -66,6 +77,7 @@ class Rater:
         time.sleep(self.rng.uniform(0, self.pause[1]))
         _, _, page = self.ask("GET", "/")
         if "csrf_token" not in page:
+            self.hang_up()
             return
         token = _field(page, "csrf_token")
         self.ask("POST", "/consent", {"csrf_token": token, "agree": "yes", "version": "1"})
@@ -73,6 +85,7 @@ class Rater:
         self.ask("POST", "/instructions", {"csrf_token": _field(page, "csrf_token")})
         while self._rate():
             pass
+        self.hang_up()
 
     def _rate(self) -> bool:
         status, _, page = self.ask("GET", "/rate")
@@ -124,6 +137,7 @@ def main() -> None:
         "errors": failures + [e for person in people for e in person.errors],
         "stored": [s for person in people for s in person.stored],
         "lost": sum(person.lost for person in people),
+        "away": sum(person.away for person in people),
     }
     json.dump(outcome, sys.stdout)
 

@@ -103,6 +103,7 @@ def run(study: Path, database: str, kills: int = 3) -> None:
 
 
 def judge(database: str, outcomes: list[dict], down: list[tuple[float, float]]) -> None:  # type: ignore[type-arg]
+    assert sum(outcome["away"] for outcome in outcomes) == 0  # no answer says that nothing can be stored
     store = open_store(database)
     with store.read() as connection:
         done = connection.execute(select(image.c.done)).scalars().all()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from survey.database import open_store
 from survey.rating_export import export_ratings
 from survey.simulate import fill
 from survey.web import create_app
+from tests.benchmarks.survey_load import Rater
 from tests.fixtures.hostile import attack, unlimited
 from tests.fixtures.postgresql import binaries, crashing_postgres, postgres
 from tests.fixtures.survey import (
@@ -30,6 +33,7 @@ from tests.fixtures.survey import (
     rate_once,
     section,
     send,
+    serving,
     write_study,
 )
 from tests.needs import need
@@ -153,6 +157,43 @@ def test_an_older_database_is_migrated_and_keeps_its_ratings(tmp_path: Path) -> 
     with store.read() as connection:
         assert connection.execute(select(schema.meta.c.value).where(schema.meta.c.key == "secret")).all() == []
     store.close()
+
+
+def test_many_clients_lose_nothing_while_postgresql_restarts_and_crashes(tmp_path: Path) -> None:
+    """16 raters at a real server; PostgreSQL is restarted in order, then crashes."""
+    need(binaries(), "PostgreSQL (Debian: postgresql)")
+    plain = STUDY.replace("practice = 1", "practice = 0\nrequests_per_minute = 100000\nstarts_per_hour = 100000")
+    plain = plain.replace("pictures_per_rater = 6", "pictures_per_rater = 12").replace("repeats = 1", "repeats = 0")
+    plain = plain.replace("attention_checks = 1", "attention_checks = 0")
+    plain = plain.replace("raters_per_picture = 3", "raters_per_picture = 9")
+    study = write_study(tmp_path, plain, pictures=20)
+    with crashing_postgres() as (url, control), serving(study, "--database-url", url) as (address, _):
+        host, port = address.removeprefix("http://").split(":")
+        people = [Rater(host, int(port), random.Random(k), (0.1, 0.4)) for k in range(16)]
+        threads = [threading.Thread(target=person.take_part) for person in people]
+        for thread in threads:
+            thread.start()
+        for way in ("fast", "immediate"):
+            time.sleep(1.2)
+            control("stop", "-m", way)
+            time.sleep(0.3)
+            control("start")
+        for thread in threads:
+            thread.join(timeout=120)
+        store = open_store(url)
+        ratings = export_ratings(store)
+        with store.read() as connection:
+            scores = {row.id: row.score for row in connection.execute(select(schema.slot))}
+        counters_agree(store)
+        store.close()
+    acknowledged = [pair for person in people for pair in person.stored]
+    away = sum(person.away for person in people)
+    print(f"\n{len(acknowledged)} ratings acknowledged, {away} answers said that nothing can be stored")
+    assert [error for person in people for error in person.errors] == []
+    assert away > 0
+    assert len(acknowledged) >= 20 * 9
+    assert all(scores[int(slot)] == score for slot, score in acknowledged)
+    assert ratings.groupby("image").size().tolist() == [9] * 20
 
 
 def test_a_crash_of_postgresql_is_an_error_page_and_loses_nothing(tmp_path: Path) -> None:
