@@ -144,16 +144,17 @@ def _model_faults(config: Pipeline, base: Path) -> Iterator[str]:
     yield from faults
     if not faults:
         for name in names:
-            yield from _refusals(f"training.options: {name}", [partial(_fit, name, config.scale(base), recipe)])
+            fit = partial(_fit, name, config.scale(base), recipe, config.training.seed_list)
+            yield from _refusals(f"training.options: {name}", [fit])
 
 
-def _fit(name: str, scale: int | None, recipe: Recipe) -> None:
+def _fit(name: str, scale: int | None, recipe: Recipe, seeds: Iterable[int]) -> None:
     """Raise a `ConfigError` where a model cannot be trained by a recipe, as far as can be known without pictures."""
     from gazekit.training.grid import model_faults
 
     if scale is None:  # whether weights fit depends on it
-        recipe = recipe.model_copy(update={"weights": None})
-    if faults := model_faults(name, scale or 10, recipe, [(recipe.size, recipe.size)]):
+        recipe = recipe.model_copy(update={"weights": None, "weights_by_model": {}})
+    if faults := model_faults(name, scale or 10, recipe, [(recipe.size, recipe.size)], seeds):
         raise ConfigError("; ".join(faults))
 
 
@@ -162,6 +163,8 @@ def _recipe_faults(recipe: Recipe, config: Pipeline) -> Iterator[str]:
 
     if recipe.weights not in (None, "timm", "torchvision") and not Path(str(recipe.weights)).is_file():
         yield f"training.options: no such file of weights: {recipe.weights}"
+    for name in recipe.weights_by_model.keys() - set(config.training.models):
+        yield f"training.weights: {name} is not one of the models that are trained"
     here = config.training.scheduler is None
     yield from _refusals("training", [partial(check_machine, recipe, config.training.threads, here=here)])
 

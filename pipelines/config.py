@@ -85,7 +85,11 @@ class ListDataset(Section):
 
 
 class TrainingSection(Section):
-    """``[training]``: the grid; ``[training.options]``: the recipe (size, epochs, batch, lr, ...)."""
+    """``[training]``: the grid; ``[training.options]``: the recipe (size, epochs, batch, lr, ...).
+
+    ``after`` is another study's file, which is run first. ``[training.weights]`` says what each model starts from: a
+    file, with {seed} for the seed's number, or the folder of results of a study that trained it.
+    """
 
     models: list[str] = Field(min_length=1)
     conditions: list[str] = Field(default=["original"], min_length=1)
@@ -96,6 +100,8 @@ class TrainingSection(Section):
     cross_validate: int | None = Field(default=None, ge=3)
     repeats: PositiveInt = 1
     scheduler: Address | None = None
+    after: Path | None = None
+    weights: dict[str, str] = {}
     options: dict[str, Any] = {}
 
     @property
@@ -178,6 +184,9 @@ class Pipeline(Section):
         options = dict(self.training.options)
         if isinstance(options.get("weights"), str) and options["weights"] not in ("timm", "torchvision"):
             options["weights"] = str((base / options["weights"]).resolve())
+        if self.training.weights:
+            named = self.training.weights.items()
+            options["weights_by_model"] = {model: str((base / file).resolve()) for model, file in named}
         return options
 
 

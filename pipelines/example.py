@@ -49,6 +49,9 @@ seeds = 3                     # trainings of every model and condition; or which
 jobs = 1                      # side by side
 # cross_validate = 10         # test every picture once, in so many folds, instead of on one split
 {scheme}
+# after = "ava.toml"          # another study's file, run first, whose networks may be gone on with:
+# [training.weights]          # what a model starts from: a file, with {{seed}}, or another study's folder
+# nima-mobilenet = "ava-results"
 
 # [comparison]                # see: gazekit compare --help
 # primary_contrast = ["human", "original"]   # tested before all others

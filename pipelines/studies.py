@@ -41,6 +41,11 @@ def run_study(
     """
     path = Path(path)
     config = read_pipeline(path)
+    if config.training.after is not None:
+        _, before = run_study(path.parent / config.training.after, dry_run=dry_run, tell=tell)
+        if any(outcome.state == "would run" for outcome in before):
+            tell(f"{path}: what would run is known when {config.training.after} is done")
+            return path.parent / config.pipeline.out, before
     check_files(config, path.parent)
     check_config(config, path.parent)
     out = path.parent / config.pipeline.out
@@ -81,7 +86,7 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
         Stage(
             "train",
             partial(_train, config, options, dataset, out),
-            [dataset, *([Path(options["weights"])] if options.get("weights") else [])],
+            [dataset, *_weights(config, options)],
             [trained],
             recipe,
             work=[out / name for name in WORK],
@@ -113,6 +118,14 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
             also=REPORTED,
         ),
     ]
+
+
+def _weights(config: Pipeline, options: dict[str, Any]) -> list[Path]:
+    """List the files of weights that the training begins with."""
+    recipe, training = make_recipe(**options), config.training
+    pairs = [(model, seed) for model in training.models for seed in training.seed_list]
+    files = dict.fromkeys(recipe.weights_of(*pair) for pair in pairs)
+    return [Path(file) for file in files if file not in (None, "timm", "torchvision")]
 
 
 def _listing(config: Pipeline, base: Path) -> str:

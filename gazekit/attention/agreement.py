@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
-from gazekit.attention.judging import Candidate, Fixated, others_of
+from gazekit.attention.judging import Candidate, Fixated, JudgingConvention, others_of
 from gazekit.attention.maps import on_picture
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
@@ -29,7 +29,9 @@ _ROUNDING = 1e-13  # of a map's highest value
 _PICTURES_A_PROCESS, _PICTURES_A_PART = 50, 10
 
 
-def agreement(amap: npt.ArrayLike, truth: Viewing, others: Others) -> dict[str, float]:
+def agreement(
+    amap: npt.ArrayLike, truth: Viewing, others: Others, convention: JudgingConvention = "gazekit"
+) -> dict[str, float]:
     """Return every metric of a map against where people looked.
 
     NSS and the AUCs are taken at the fixations, CC, SIM and KL against their map, information gain over the centre
@@ -44,10 +46,12 @@ def agreement(amap: npt.ArrayLike, truth: Viewing, others: Others) -> dict[str, 
         Where people looked.
     others : tuple of ndarray
         X and y of other pictures' fixations, in this picture's pixels.
+    convention : str
+        Of `gazekit.attention.judging.CONVENTIONS`: ``mit`` and ``pysaliency`` take the map as it is.
     """
     columns, rows, _ = on_picture(*others, None, truth.size)
     candidate = Candidate(np.asarray(amap, dtype=np.float64), rows * truth.size[1] + columns)
-    return candidate.judged(Fixated.of(truth))
+    return candidate.judged(Fixated.of(truth), convention)
 
 
 def other_fixations(looks: Mapping[str, Viewing], image: str) -> Others:

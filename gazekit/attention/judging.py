@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 _LEAST = 1e-37  # stands in for 0 in logarithms that are multiplied with 0
 _CONSTANT = 1e-9  # a density that varies less does not vary
+JudgingConvention = Literal["gazekit", "mit", "pysaliency"]
+CONVENTIONS: Mapping[JudgingConvention, str] = {
+    "gazekit": "AUC-Judd by the exact rule; KL and IG of a map mixed with a tenth of the centre prior",
+    "mit": "as the MIT benchmark's Matlab code: AUC-Judd at fixated values, KL and IG with 2.2e-16 added",
+    "pysaliency": "as pysaliency: AUC-Judd at fixated values, KL and IG of densities raised by 1e-20",
+}
+_EPS = 2.220446049250313e-16
 SHARE = 0.1  # of the centre prior in the density that KL and information gain take of a map
 
 
@@ -106,13 +113,13 @@ class Candidate:
         mixed = ((1 - SHARE) * self.density + SHARE * _centre(shape)).astype(np.float32)
         return np.log(mixed, out=mixed).ravel().astype(np.float64)
 
-    def judged(self, truth: Fixated) -> dict[str, float]:
-        """Return every metric of the map against where somebody looked."""
+    def judged(self, truth: Fixated, convention: JudgingConvention = "gazekit") -> dict[str, float]:
+        """Return every metric of the map against where somebody looked, by a convention of `CONVENTIONS`."""
         size, own = self.values.size, _norm(self.density)
         at, flat = self.density.ravel()[truth.pixels], self.values[truth.pixels]
         covariance = float(self.density.ravel() @ truth.density.ravel()) - 1 / size
         mixed, prior = self.log_density, _log_centre((self.map.shape[0], self.map.shape[1]))
-        return {
+        found = {
             "nss": float((at.mean() - 1 / size) / own * np.sqrt(size)) if own > 0 else 0.0,
             "auc_judd": saliency.auc_of_values(flat, self.values, self.values[np.unique(truth.pixels)]),
             "auc_shuffled": saliency.auc_against(flat, self.elsewhere),
@@ -120,6 +127,26 @@ class Candidate:
             "sim": float(np.minimum(self.values, truth.values).sum()),
             "kl": truth.entropy - float(truth.density.ravel() @ mixed),
             "ig": float((mixed[truth.pixels] - prior[truth.pixels]).mean() / np.log(2)),
+        }
+        return found if convention == "gazekit" else found | self._published(truth, convention, found["nss"])
+
+    def _published(self, truth: Fixated, convention: JudgingConvention, score: float) -> dict[str, float]:
+        """Return what the MIT benchmark's Matlab code, or pysaliency, computes otherwise."""
+        flat, p, q = self.values[truth.pixels], truth.density.ravel(), self.density.ravel()
+        prior, width = _centre((self.map.shape[0], self.map.shape[1])), self.map.shape[1]
+        if convention == "mit":
+            score *= np.sqrt((q.size - 1) / q.size)  # Matlab's std divides by n - 1
+            divergence = float(p @ np.log(_EPS + p / (q + _EPS)))
+            gained = np.log2(_EPS + q) - np.log2(_EPS + (prior / prior.sum()).ravel())
+            gain = float(gained[truth.pixels].mean())
+        else:
+            divergence = saliency.kl(self.map, truth.map)
+            gain = saliency.information_gain(self.map, truth.pixels % width, truth.pixels // width, prior)
+        return {
+            "nss": float(score),
+            "auc_judd": saliency.auc_of_values(flat, self.values, self.values[np.unique(truth.pixels)], "mit"),
+            "kl": divergence,
+            "ig": gain,
         }
 
 

@@ -9,7 +9,8 @@ import click
 
 
 @click.command("compare")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folders", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Where several folders are joined; needed for them.")
 @click.option(
     "--metric",
     "--primary",
@@ -54,6 +55,13 @@ import click
     type=float,
     help="Say how many pictures it takes to see one so large (metric's units).",
 )
+@click.option(
+    "--convention",
+    type=click.Choice(["gazekit", "mit", "pysaliency"]),
+    default="gazekit",
+    show_default=True,
+    help="How agreement.csv judges maps: gazekit's own way, or as published numbers do.",
+)
 @click.option("--categories", type=click.Path(path_type=Path), help="Table image,category; default: the dataset's own.")
 @click.option(
     "--groups",
@@ -63,7 +71,8 @@ import click
 @click.option("--dataset", type=click.Path(path_type=Path), help="The dataset, if it was moved.")
 @click.option("--json", "as_json", is_flag=True, help="Print the conclusion as JSON.")
 def command(
-    folder: Path,
+    folders: tuple[Path, ...],
+    out: Path | None,
     pairs: tuple[tuple[str, str], ...],
     categories: Path | None,
     groups: Path | None,
@@ -71,18 +80,28 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Compare the finished runs of FOLDER: tables with intervals, paired tests, and what follows from them.
+    """Compare the finished runs of FOLDERS: tables with intervals, paired tests, and what follows from them.
+
+    Several folders of the same pictures, as of networks from scratch and pretrained ones, are joined in a new one
+    (--out); a model that two of them have is called MODEL@FOLDER there.
 
     \b
     Example:  gazekit compare runs/reef
               gazekit compare runs/reef --metric emd1 --pair human shuffled --json
               gazekit compare runs/reef --primary-contrast human original --margin 0.05
               gazekit compare runs/reef --pair nima-mobilenet:human residual-attention-56:human
+              gazekit compare runs/scratch runs/ava --out runs/both --pair nima-vgg16@ava:human nima-vgg16@scratch:human
     """
     import json
 
     from gazekit.stats.comparison import compare
+    from gazekit.stats.joined_folders import join_folders
 
+    if len(folders) > 1 and out is None:
+        raise click.UsageError("several folders are joined in a new one: give --out")
+    if len(folders) == 1 and out is not None:
+        raise click.UsageError("--out is for several folders; one is compared where it is")
+    folder = folders[0] if out is None else join_folders(folders, out)
     compare(folder, pairs=pairs or None, categories=categories, groups=groups, dataset=dataset, **options)
     if (folder / "report.html").exists():
         click.echo(f"report.html is of an earlier comparison; gazekit report {folder} writes it anew", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -69,12 +69,11 @@ def results_figure(comparison: Comparison, name: str) -> str:
 def paired_figure(comparison: Comparison, name: str) -> str:
     """Draw the paired differences of one metric with their intervals; filled where a difference is claimed."""
     table = comparison.paired[comparison.paired["metric"] == name]
-    if "model_b" in table:
-        table = table[table["model_b"].fillna("") == ""]
+    labels = [_label_of_pair(row) for row in table.to_dict("records")]
     alpha = float(comparison.conclusion.get("alpha", 0.05))
     filled = [claimed(row, alpha) for row in table.to_dict("records")]
     title = f"Paired differences in {metric(name).label} with their 95 % intervals"
-    return _differences(table.assign(claimed=filled), f"difference in {metric(name).label}", title)
+    return _differences(table.assign(claimed=filled, label=labels), f"difference in {metric(name).label}", title)
 
 
 def forest_figure(comparison: Comparison) -> str:
@@ -85,27 +84,35 @@ def forest_figure(comparison: Comparison) -> str:
     rows = pd.DataFrame([claim for claim in claims if claim.get("a") == first and "difference" in claim])
     if rows.empty:
         return ""
-    rows = rows.rename(columns={"a": "condition_a", "b": "condition_b"})
+    rows = rows.assign(label=rows["b"].map(condition))
     arrow = "{} better →" if name.higher_is_better else "← {} better"
     label = f"difference in {name.label}\n{arrow.format(condition(first).lower())}"
     return _differences(rows, label, f"{condition(first)} against everything else, in {name.label}", against=True)
 
 
+def _label_of_pair(row: Mapping[Any, Any]) -> str:
+    """Return what stands beside a difference; models are named where they are compared with each other."""
+    sides = [condition(row["condition_a"]), condition(row["condition_b"])]
+    second = row.get("model_b")
+    if isinstance(second, str) and second:
+        sides = [f"{model}, {side.lower()}" for model, side in zip((row["model"], second), sides, strict=True)]
+    return f"{sides[0]}\n− {sides[1]}"
+
+
 def _differences(table: pd.DataFrame, label: str, title: str, *, against: bool = False) -> str:
     models = list(dict.fromkeys(table["model"]))
-    pairs = list(dict.fromkeys(zip(table["condition_a"], table["condition_b"], strict=True)))
+    pairs = list(dict.fromkeys(table["label"]))
     offset = 1 if ALL_NETWORKS in models else 0  # it is drawn in ink
     with matplotlib.rc_context(_STYLE):
         figure, axes = _canvas(len(pairs), len(models), margin=0.38 if against else 0.5)
         axes.axvline(0, color=_INK, lw=1)
         for m, model in enumerate(models):
-            of_model = table[table["model"] == model].set_index(["condition_a", "condition_b"]).reindex(pairs)
+            of_model = table[table["model"] == model].set_index("label").reindex(pairs)
             filled = of_model["claimed"].eq(True).to_numpy()
             place = _places(len(pairs), len(models), m)
             number = None if model == ALL_NETWORKS else m - offset
             _intervals(axes, of_model["difference"], of_model["low"], of_model["high"], place, number, filled)
-        names = [condition(b) if against else f"{condition(a)}\n− {condition(b)}" for a, b in pairs]
-        _finish_rows(axes, names, len(models))
+        _finish_rows(axes, pairs, len(models))
         axes.set_xlabel(label)
         return _svg(figure, title)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.attention.judging import CONVENTIONS
 from gazekit.report.wording_of_metrics import condition, finite, interval, metric, number, p_value
 from gazekit.stats.comparison_folder import Comparison
 
@@ -194,7 +195,8 @@ def agreement_table(comparison: Comparison) -> Table:
     caption = (
         "How well each map tells where people looked on the test pictures, with 95 % intervals; all maps are judged by "
         "one viewer after the other. "
-        "The ceiling is what other people's maps reach, the floor what the centre of the picture reaches."
+        "The ceiling is what other people's maps reach, the floor what the centre of the picture reaches. "
+        f"Convention: {CONVENTIONS[comparison.conclusion.get('method', {}).get('convention', 'gazekit')]}."
     )
     return Table("agreement", caption, [("Map", ""), *metric_heads(names)], rows)
 

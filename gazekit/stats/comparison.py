@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gazekit.attention.judging import JudgingConvention
 from gazekit.core.errors import InputError
 from gazekit.core.files import write_text
 from gazekit.core.progress import track
@@ -72,7 +73,7 @@ def compare(
         difference is another for one group than for another.
     **options
         Of `gazekit.stats.options.ComparisonOptions`: metric, primary_contrast, margin, pairs, threshold,
-        resamples, permutations, alpha, seed, difference.
+        resamples, permutations, alpha, seed, convention, difference.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def compare(
         write_table(by_group, folder / GROUPS)
     write_table(worth_table(estimates, references), folder / WORTH)
     if data is not None or not (folder / AGREEMENT).exists():  # without the dataset an earlier table is kept
-        write_table(_agreement(folder, config, predictions.images, data), folder / AGREEMENT)
+        write_table(_agreement(folder, config, predictions.images, data, asked.convention), folder / AGREEMENT)
     if by_category is None:
         _remove_categories(folder / CATEGORIES)
     else:
@@ -199,11 +200,14 @@ def _method(
         "resamples": min(affordable(one, asked.resamples) for one in features),
         "permutations": min(swaps(one, asked.permutations, comparisons) for one in features),
         "seed": asked.seed,
+        "convention": asked.convention,
     }
 
 
-def _agreement(folder: Path, config: Configuration, images: Sequence[str], data: Dataset | None) -> pd.DataFrame:
+def _agreement(
+    folder: Path, config: Configuration, images: Sequence[str], data: Dataset | None, convention: JudgingConvention
+) -> pd.DataFrame:
     if data is None:
         return pd.DataFrame(columns=COLUMNS)
     maps = own_maps_of(folder, config.models, len(data))
-    return agreement_table(data, np.array([data.index(image) for image in images]), maps)
+    return agreement_table(data, np.array([data.index(image) for image in images]), maps, convention)

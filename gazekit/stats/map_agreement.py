@@ -13,6 +13,7 @@ import pandas as pd
 
 from gazekit.attention import saliency
 from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, other_fixations
+from gazekit.attention.judging import JudgingConvention
 from gazekit.attention.viewings import Viewing
 from gazekit.core.progress import track
 from gazekit.core.types import Map
@@ -29,7 +30,12 @@ _OTHERS = 100  # pictures whose fixations are the negatives of the shuffled AUC
 Scores = dict[str, float]
 
 
-def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mapping[str, list[Map]]) -> pd.DataFrame:
+def agreement_table(
+    dataset: Dataset,
+    indices: npt.NDArray[np.int64],
+    own: Mapping[str, list[Map]],
+    convention: JudgingConvention = "gazekit",
+) -> pd.DataFrame:
     """Return a row a map and saliency metric: mean over test pictures with its 95 % bootstrap interval.
 
     Every map is judged by each viewer of a picture in turn, and a picture's value is the mean over its viewers: the map
@@ -43,6 +49,8 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
         no ceiling), and nothing is made of fewer than two.
     own : Mapping[str, list[ndarray]]
         Name to maps of every picture of the dataset (N, g, g), one array a seed.
+    convention : str
+        Of the metrics: see `gazekit.attention.judging.CONVENTIONS`.
     """
     looks = {i: dataset.viewing(i) for i in indices.tolist() if dataset.viewers[i]}
     seen = {i: look.take(look.inside).scaled(_LONGEST) for i, look in looks.items() if look.inside.any()}
@@ -60,8 +68,9 @@ def agreement_table(dataset: Dataset, indices: npt.NDArray[np.int64], own: Mappi
         candidates[FLOORS[0]] = [centre_prior(viewing.size)]
         candidates[FLOORS[1]] = [_fit(seen[places[place - 1]].map(), viewing)]
         for name, maps in candidates.items():
-            rows[name].append(_mean([agreement(amap, one, others) for amap in maps for one in viewers]))
-        rows[CEILING].append(_mean([agreement(rest.map(), one, others) for one, rest in viewing.leave_one_out()]))
+            rows[name].append(_mean([agreement(amap, one, others, convention) for amap in maps for one in viewers]))
+        left_out = viewing.leave_one_out()
+        rows[CEILING].append(_mean([agreement(rest.map(), one, others, convention) for one, rest in left_out]))
     table = [row for name, scores in rows.items() for row in _summary(name, scores)]
     return pd.DataFrame(table, columns=COLUMNS)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gazekit.attention.judging import CONVENTIONS, JudgingConvention
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.stats.metrics import METRICS
 
@@ -34,6 +35,8 @@ class ComparisonOptions:
         A difference is claimed when Holm's p is at most this and its 95 % interval leaves out 0.
     seed : int
         Of everything random.
+    convention : str
+        How maps are judged: ``gazekit``, ``mit`` or ``pysaliency``; see `gazekit.attention.judging.CONVENTIONS`.
     difference : float, optional
         Of the primary metric; then the conclusion says how many test pictures are needed to see one so large.
     """
@@ -48,10 +51,13 @@ class ComparisonOptions:
     alpha: float = 0.05
     seed: int = 0
     difference: float | None = None
+    convention: JudgingConvention = "gazekit"
 
     def __post_init__(self) -> None:
         if self.metric not in METRICS:
             raise unknown_name("metric", self.metric, METRICS)
+        if self.convention not in CONVENTIONS:
+            raise unknown_name("convention", self.convention, CONVENTIONS)
         for name, value, least in (("resamples", self.resamples, 100), ("permutations", self.permutations, 99)):
             if value < least:
                 raise InputError(f"{name} is {value}; {least} or more are needed")

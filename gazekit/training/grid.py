@@ -232,7 +232,8 @@ def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, fold
     faults = []
     for name in dict.fromkeys(run.model for run in runs):
         try:
-            faults += [f"{name} {fault}" for fault in model_faults(name, data.scale, recipe, data.sizes)]
+            seeds = {run.seed for run in runs if run.model == name}
+            faults += [f"{name} {fault}" for fault in model_faults(name, data.scale, recipe, data.sizes, sorted(seeds))]
         except InputError as error:
             faults.append(str(error))
     known = [*data.conditions, *names_of_networks(data.conditions)]
@@ -241,6 +242,8 @@ def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, fold
             faults.append(f"{path} lacks the condition {condition!r}: {unknown_name('condition', condition, known)}")
         elif condition in networks():
             faults += networks()[condition].faults(run.model for run in runs if run.condition == condition)
+    strange = recipe.weights_by_model.keys() - {run.model for run in runs}
+    faults += [f"weights are given for {name}, which is not trained" for name in sorted(strange)]
     faults += _split_faults(data, path, scheme, folds)
     if faults:
         raise ConfigError("; ".join(faults))
@@ -300,7 +303,9 @@ def _has_device(name: str, here: bool) -> bool:
         return False
 
 
-def model_faults(name: str, buckets: int, recipe: Recipe, sizes: npt.ArrayLike) -> list[str]:
+def model_faults(
+    name: str, buckets: int, recipe: Recipe, sizes: npt.ArrayLike, seeds: Iterable[int] = (0,)
+) -> list[str]:
     """Return what keeps a model, which the texts do not name, from being trained on pictures of these sizes (N, 2).
 
     Raises
@@ -312,8 +317,9 @@ def model_faults(name: str, buckets: int, recipe: Recipe, sizes: npt.ArrayLike) 
     from gazekit.models.cost import ShapesOnly
 
     smallest = models.info(name).smallest
-    if recipe.weights is not None:
-        models.create(name, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options)
+    for weights in dict.fromkeys(recipe.weights_of(name, seed) for seed in seeds):
+        if weights is not None:
+            models.create(name, buckets, weights=weights, new_head=recipe.new_head, **recipe.model_options)
     with torch.device("meta"), ShapesOnly():  # shapes are all that is asked of it
         model = models.create(name, buckets, **recipe.model_options).eval()
         look = look_for(model, sizes, recipe)

@@ -82,7 +82,11 @@ def build_network(job: Job, buckets: int) -> torch.nn.Module:
     torch.manual_seed(_first_seed(job.run))
     recipe = job.recipe
     return models.create(
-        job.run.model, buckets, weights=recipe.weights, new_head=recipe.new_head, **recipe.model_options
+        job.run.model,
+        buckets,
+        weights=recipe.weights_of(job.run.model, job.run.seed),
+        new_head=recipe.new_head,
+        **recipe.model_options,
     )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gazekit.core.config import validated
+from gazekit.core.errors import InputError
 from gazekit.shapes.fills import Fill
+from gazekit.stats.comparison_folder import Run
 
 
 class Recipe(BaseModel):
@@ -41,6 +44,10 @@ class Recipe(BaseModel):
     fill: Fill = Field("black", description="what stands outside a mask")
     soft_px: float = Field(0.0, ge=0, description="width of a mask's soft edge, in pixels of what the network sees")
     weights: str | None = Field(None, description="file of weights to start from; timm, torchvision: theirs")
+    weights_by_model: dict[str, str] = Field(
+        default_factory=dict,
+        description="file of weights by model, with {seed} for the seed's number; or a folder of gazekit train",
+    )
     new_head: bool = Field(False, description="of weights with another number of buckets take all but the last layer")
     model_options: dict[str, Any] = Field(default_factory=dict)
     precision: Literal["float32", "bf16"] = "float32"
@@ -66,6 +73,27 @@ class Recipe(BaseModel):
     def result_options(self) -> dict[str, Any]:
         """Return the options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
         return self.model_dump(mode="json", exclude={"workers", "memory_gb", "checkpoint_seconds", "tensorboard"})
+
+    def weights_of(self, model: str, seed: int) -> str | None:
+        """Return the weights that a model starts from with a seed; of a folder of gazekit train, its own best ones.
+
+        Raises
+        ------
+        InputError
+            The folder has no such run.
+        """
+        named = self.weights_by_model.get(model, self.weights)
+        if named is None or model not in self.weights_by_model:
+            return named
+        file = Path(named.replace("{seed}", str(seed)))
+        if not file.is_dir():
+            return str(file)
+        best = Run(model, "original", seed).folder(file) / "best.pt"
+        if not best.exists():
+            raise InputError(
+                f"{file} has no {best.relative_to(file)} for {model} with seed {seed}; train it there first"
+            )
+        return str(best)
 
 
 def completed(options: Mapping[str, Any]) -> dict[str, Any]:

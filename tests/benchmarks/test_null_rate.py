@@ -67,7 +67,10 @@ def stated(shares: np.ndarray) -> str:
 @pytest.mark.benchmark
 @pytest.mark.timeout(1800)
 def test_few_deals_of_meaningless_ratings_make_a_claim(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"pictures": 240, "participants": 3, "models": ("nima-narrow",)}
+    options: dict[str, Any] = {"pictures": 240, "participants": 3, "models": ("nima-narrow",)} | {
+        "seeds": 3,
+        "folds": 0,
+    }
     studies = [tmp_path / str(seed) for seed in (1, 2)]
     for seed, folder in enumerate(studies, 1):
         run_demo(folder, Demo(seed=seed, null=True, conditions=("original", "human", "centre"), **options))

@@ -34,6 +34,7 @@ def found(folder: Path) -> dict[str, bool]:
 def run_pair(folder: Path, seed: int, jobs: int, **options: Any) -> tuple[dict[str, bool], list[str]]:
     """One planted and one null study of the same pictures and viewers; what was found, what was claimed."""
     planted, null = folder / f"{seed:02d}" / "planted", folder / f"{seed:02d}" / "null"
+    options = {"seeds": 3, "folds": 0} | options
     run_demo(planted, Demo(seed=seed, **options), jobs=jobs)
     if not null.exists():
         copy = null.with_name("null.part")
@@ -71,13 +72,19 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--models", nargs="*", default=list(Demo().models))
     parser.add_argument("--conditions", nargs="*", default=list(Demo().conditions))
+    parser.add_argument("--pictures", type=int, default=Demo().pictures)
+    parser.add_argument("--folds", type=int, default=0, help="test every picture once; 0: a test split")
+    parser.add_argument("--trainings", type=int, default=3, help="seeds of training")
+    parser.add_argument("--epochs", type=int, default=Demo().epochs)
     parser.add_argument("--participants", type=int, default=Demo().participants)
     arguments = parser.parse_args()
-    options = {name: tuple(getattr(arguments, name)) for name in ("models", "conditions")}
+    options: dict[str, Any] = {name: tuple(getattr(arguments, name)) for name in ("models", "conditions")}
+    options |= {name: getattr(arguments, name) for name in ("pictures", "folds", "epochs", "participants")}
+    options["seeds"] = arguments.trainings
     hits: list[dict[str, bool]] = []
     false: list[list[str]] = []
     for seed in range(arguments.first, arguments.seeds + 1):
-        hit, claimed = run_pair(arguments.folder, seed, arguments.jobs, participants=arguments.participants, **options)
+        hit, claimed = run_pair(arguments.folder, seed, arguments.jobs, **options)
         hits.append(hit)
         false.append(claimed)
         print(f"seed {seed}: planted {hit}; null {claimed or 'claims nothing'}", flush=True)

