@@ -37,6 +37,13 @@ _SHRUNK = {
 }
 
 
+_SHRUNK_GREY = {
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+
+
 class PicturesSection(Section):
     """``[pictures]``: a folder, or a CSV list with the columns image (id) and file."""
 
@@ -193,6 +200,23 @@ def examine_picture(
     if wanted is not None and info.kind in _SHRINKING:
         return info, decode_plain(encoded, name, shrink_for(info.upright, wanted(info.upright)))
     return _whole(info, decode_plain(encoded, name))
+
+
+def examine_grey(encoded: bytes, name: str, least: int) -> tuple[PictureInfo, Pixels]:
+    """Return what a picture says of itself, and its pixels; of a JPEG grey ones, (h, w), and fewer.
+
+    The whole file is read, so that what is damaged is found, with the errors of `decode_picture`. A JPEG comes at a
+    half, a quarter or an eighth of its size as long as its shorter side has ``least`` pixels; others come as they are.
+    """
+    info = inspect_picture(encoded, name)
+    shorter = min(info.upright)
+    if info.kind not in _SHRINKING or shorter < 2 * least or "cmyk" in info.notes or not _ends_well(encoded, info.kind):
+        return examine_picture(encoded, name)
+    shrink = shrink_for(info.upright, (least, least))
+    grey = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), _SHRUNK_GREY[shrink])
+    if grey is None or grey.shape != tuple(-(-side // shrink) for side in info.upright):
+        return examine_picture(encoded, name)
+    return info, np.asarray(grey, dtype=np.uint8)
 
 
 def _whole(info: PictureInfo, pixels: Pixels) -> tuple[PictureInfo, Pixels]:

@@ -359,16 +359,16 @@ def _sizes(
 
 def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
     """Return the row of a map in the table, and the mask of what is attended to."""
-    rule = options.rule()
-    box = replace(rule, kind="rectangle").boxes(amap)[0]
+    rule, closed = options.rule(), viewing.closed_map()
+    box = replace(rule, kind="rectangle").boxes(closed)[0]
     boxes: list[Box] = [box] if options.mask == "rectangle" else []
     if options.mask == "region":
-        mask = rule.mask(amap)
+        mask = rule.mask(closed)
         boxes = [region.box for region in connected_regions(mask, amap)]
     elif options.mask == "fixations":
         mask = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px)
     else:
-        boxes = boxes or rule.boxes(amap)
+        boxes = boxes or rule.boxes(closed)
         mask = rectangles_to_mask(boxes, viewing.size)
     row = {
         "image": viewing.image,

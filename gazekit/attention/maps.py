@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats, Map, Mask
+from gazekit.shapes.gaussian_sum import GaussianSum
 
 TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter
-_BAND = 64  # rows of the map that are made together
 
 
 def attention_map(
@@ -27,7 +27,7 @@ def attention_map(
 
     Each fixation counts at the centre of the pixel that it lies in. Nothing enters or is mirrored at the borders.
     Equal to a blur of the impulses (`scipy.ndimage.gaussian_filter`, mode ``constant``) divided by its sum, but
-    made as a banded matrix product, since N separable Gaussians are one product (H x N)(N x W).
+    made as a matrix product in closed form (`gazekit.shapes.gaussian_sum.GaussianSum`).
 
     Parameters
     ----------
@@ -56,22 +56,8 @@ def attention_map(
     >>> amap.shape, round(float(amap.sum()), 4), tuple(int(i) for i in np.unravel_index(amap.argmax(), amap.shape))
     ((40, 60), 1.0, (20, 30))
     """
-    height, width = _checked(size, sigma_px)
-    column, row, weight = on_picture(x, y, duration_ms, (height, width))
-    kernel = gaussian(sigma_px)
-    rows, lines = _lines(column, row, weight, width, kernel)
-    radius = len(kernel) // 2
-    reach = np.concatenate([[0.0], np.cumsum(kernel)])  # kernel mass that each row keeps inside the picture
-    kept = reach[np.minimum(radius + height - rows, len(kernel))] - reach[np.maximum(radius - rows, 0)]
-    lines /= float((lines.sum(axis=1, dtype=np.float64) * kept).sum())
-    result = np.zeros((height, width), dtype=np.float32)
-    padded = np.concatenate([np.zeros(height), kernel, np.zeros(height)]).astype(np.float32)
-    for top in range(0, height, _BAND):
-        bottom = min(top + _BAND, height)
-        near = slice(*np.searchsorted(rows, [top - radius, bottom + radius]))
-        offset = np.arange(top, bottom)[:, None] - rows[None, near]
-        np.matmul(padded[offset + (height + radius)], lines[near], out=result[top:bottom])
-    return result
+    mass = gaussian_sum(x, y, duration_ms, size, sigma_px)
+    return mass.pixels((0, 0, *mass.size))
 
 
 def summed_gaussians(
@@ -87,6 +73,15 @@ def summed_gaussians(
             first, last = max(centre - radius, 0), min(centre + radius + 1, len(line))
             line[first:last] = kernel[first - centre + radius : last - centre + radius]
     return np.asarray((down * weights[:, None]).T @ across)
+
+
+def gaussian_sum(
+    x: npt.ArrayLike, y: npt.ArrayLike, weight: npt.ArrayLike | None, size: tuple[int, int], sigma_px: float
+) -> GaussianSum:
+    """Return the map of `attention_map` in closed form, without making it; it raises the same errors."""
+    size = _checked(size, sigma_px)
+    column, row, weights = on_picture(x, y, weight, size)
+    return GaussianSum(row, column, weights, gaussian(sigma_px), size)
 
 
 def gaussian(sigma_px: float) -> npt.NDArray[np.float64]:
@@ -129,23 +124,6 @@ def _checked(size: tuple[int, int], sigma_px: float) -> tuple[int, int]:
     if height < 1 or width < 1 or not (math.isfinite(sigma_px) and sigma_px > 0):
         raise InputError(f"a map needs a positive size and sigma; found {width}x{height} pixels, sigma {sigma_px}")
     return height, width
-
-
-def _lines(
-    column: npt.NDArray[np.int64],
-    row: npt.NDArray[np.int64],
-    weight: npt.NDArray[np.float64],
-    width: int,
-    kernel: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.int64], Map]:
-    """Return the rows that hold fixations, ascending, and each row's impulses blurred along x."""
-    rows, which = np.unique(row, return_inverse=True)
-    lines = np.zeros((len(rows), width), dtype=np.float32)
-    radius = len(kernel) // 2
-    for line, centre, w in zip(which.tolist(), column.tolist(), weight.tolist(), strict=True):
-        left, right = max(centre - radius, 0), min(centre + radius + 1, width)
-        lines[line, left:right] += w * kernel[left - centre + radius : right - centre + radius]
-    return rows, lines
 
 
 def fixations_to_mask(x: npt.ArrayLike, y: npt.ArrayLike, size: tuple[int, int], radius_px: float) -> Mask:

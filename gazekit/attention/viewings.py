@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.attention.maps import attention_map, summed_gaussians
+from gazekit.attention.maps import attention_map, gaussian_sum, summed_gaussians
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.core.types import Bools, Floats, Map
+from gazekit.shapes.gaussian_sum import GaussianSum
 
 Weight = Literal["duration", "count"]
 By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]
@@ -99,6 +100,10 @@ class Viewing:
     def map(self) -> Map:
         """Return the attention map, float32 (height, width), sum 1."""
         return attention_map(self.x, self.y, self.weights, size=self.size, sigma_px=self.sigma_px)
+
+    def closed_map(self) -> GaussianSum:
+        """Return the attention map in closed form, for masks (`gazekit.shapes.mask_spec.MaskSpec`)."""
+        return gaussian_sum(self.x, self.y, self.weights, self.size, self.sigma_px)
 
     def unscaled_map(self) -> Floats:
         """Return the sum of its weighted Gaussians, (height, width): maps of people add up to everybody's."""

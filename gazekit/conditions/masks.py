@@ -73,19 +73,17 @@ def masks(
         raise ConfigError(
             f"{', '.join(missing)}: a mask of another picture (other=), a network or a window of time is needed"
         )
-    amap = viewing.map()
+    amap = viewing.closed_map()
     people, boxes = (
         (spec.region(amap), []) if spec.kind == "region" else (np.zeros((0, 0), dtype=bool), spec.boxes(amap))
     )
-    lent = (spec.boxes(other.map()), other.size) if other and boxes else ([], (0, 0))
+    lent = (spec.boxes(other.closed_map()), other.size) if other and boxes else ([], (0, 0))
     area = int(people.sum()) if spec.kind == "region" else area_of(boxes)
     grid: Size = (people.shape[0], people.shape[1])
     made = {}
     for name in names:
         rng = picture_rng(name, viewing.image, seed)
-        task = MaskTask(
-            viewing.image, viewing.size, area, rng, boxes, grid, people, lent, other.map() if other else amap
-        )
+        task = MaskTask(viewing.image, viewing.size, area, rng, boxes, grid, people, lent, (other or viewing).map())
         made[name] = _mask(condition(name), spec, task)
     return made
 

@@ -108,6 +108,7 @@ def build_dataset(
             {p.image: looks[p.image] for p in chosen if p.image in looks},
             options,
             {n: {p.image: v[p.image] for p in chosen if p.image in v} for n, v in windows.items()},
+            shard=size > 0,
         )
         for chosen in (tuple(pictures[n : n + step]) for n in range(0, len(pictures), step))
     ]

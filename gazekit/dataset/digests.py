@@ -22,6 +22,7 @@ from gazekit.dataset.index import Tables, read_tables
 
 ATTRIBUTE = "tables_sha256"
 GROUP = "digest"
+_BLOCK = 1000  # masks that are read at a time
 
 
 def write_digests(file: h5py.File, path: Path) -> None:
@@ -30,8 +31,26 @@ def write_digests(file: h5py.File, path: Path) -> None:
     if masks:
         group = file.create_group(GROUP)
         for name, column in masks.items():
-            group.create_dataset(name, data=np.array([_of_row(column[i]) for i in range(len(column))], dtype=np.uint64))
+            blocks = (column[n : n + _BLOCK] for n in range(0, len(column), _BLOCK))
+            group.create_dataset(
+                name, data=np.array([_of_row(row) for rows in blocks for row in rows], dtype=np.uint64)
+            )
     file.attrs[ATTRIBUTE] = tables_digest(file, read_tables(file, path))
+
+
+def check_pictures(path: Path) -> None:
+    """Compare every picture in a file with its own SHA-256, as it comes back from the disk.
+
+    Raises
+    ------
+    FormatError
+        One is another than was written.
+    """
+    with h5py.File(path, "r") as file:
+        offset, digests, encoded = file["image/offset"][()], file["image/sha256"][()], file["image/encoded"]
+        for i, digest in enumerate(digests):
+            if hashlib.sha256(encoded[offset[i] : offset[i + 1]]).hexdigest().encode() != digest:
+                raise FormatError(f"{path}: picture {i} did not come back from the disk as it was written")
 
 
 def tables_digest(file: h5py.File, tables: Tables) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gazekit.core.types import Pixels
 
 SIDE, LOW = 32, 8
+HASHED = 2 * SIDE  # pixels of the shorter side below which a picture is not halved
 DISTANCE = 7  # bits of 64 that may differ
 _SET = np.array([bin(i).count("1") for i in range(256)], dtype=np.uint8)
 _ROWS = 256
@@ -20,10 +21,11 @@ def perceptual_hash(pixels: Pixels) -> int:
     """Return a 64-bit hash that hardly changes when a picture is scaled, recompressed or slightly changed in tone.
 
     The lowest 8 x 8 coefficients of the cosine transform of the grey picture at 32 x 32, each above or below their
-    median (Zauner 2010, pHash). The constant term says only how bright the picture is, and counts as it falls.
+    median (Zauner 2010, pHash). The constant term says only how bright the picture is, and counts as it falls. The
+    picture may be grey already, and made smaller.
     """
-    grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    while min(grey.shape) >= 4 * SIDE:  # exact halves cost a tenth of averaging at once
+    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    while min(grey.shape) >= 2 * HASHED:  # exact halves cost a tenth of averaging at once
         height, width = grey.shape[0] // 2, grey.shape[1] // 2
         grey = cv2.resize(grey[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -40,6 +42,9 @@ def near_pairs(hashes: npt.NDArray[np.uint64], distance: int = DISTANCE) -> list
     """
     unique, first, which = np.unique(hashes, return_index=True, return_inverse=True)
     pairs = {(int(first[u]), i) for i, u in enumerate(which.tolist()) if first[u] != i}
+    if len(unique) <= _ROWS:
+        near = np.array(_pairs_among(unique, distance), dtype=np.int64).reshape(-1, 2)
+        return sorted(pairs | {(int(i), int(j)) for i, j in np.sort(first[near], axis=1)})
     table = unique.astype(">u8").view(np.uint8).reshape(-1, 8)
     for byte in range(8):
         order = np.argsort(table[:, byte], kind="stable")

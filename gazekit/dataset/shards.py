@@ -18,12 +18,13 @@ from gazekit.attention.viewings import Viewing
 from gazekit.conditions import MaskTask, condition
 from gazekit.conditions.making import area_of, picture_rng
 from gazekit.core.checksum import check_seal, sealed_file
-from gazekit.core.errors import FormatError, InputError
+from gazekit.core.errors import InputError
 from gazekit.core.types import Bits, Map, Mask, Pixels
-from gazekit.dataset.duplicates import perceptual_hash
+from gazekit.dataset.digests import check_pictures
+from gazekit.dataset.duplicates import HASHED, perceptual_hash
 from gazekit.dataset.layout import PART, Remarks, row_column, write_columns, write_remarks
 from gazekit.dataset.resize import resized
-from gazekit.pictures import Picture, examine_picture
+from gazekit.pictures import Picture, examine_grey, examine_picture
 from gazekit.shapes.mask_spec import MaskSpec
 from gazekit.shapes.packed import grid_shape, packed, scaled_box
 from gazekit.shapes.rectangles import Box, Boxes
@@ -50,6 +51,7 @@ class PartJob:
     looks: dict[str, Viewing]
     options: PartOptions
     windows: dict[str, dict[str, Viewing]] = field(default_factory=dict)  # by condition and picture
+    shard: bool = True  # it stays; else it is joined with others into one file, whose pictures are compared
 
     def key(self) -> str:
         """Return a digest of all that decides the part's content: a part of this key need not be made again."""
@@ -97,8 +99,8 @@ class _Gathered:
 
 
 def make_part(job: PartJob, target: Path) -> Path:
-    """Make a part file: beside its target, sealed, read back and compared, renamed."""
-    with sealed_file(target, check=check_part) as file:
+    """Make a part file: beside its target, sealed, its pictures read back and compared if it is a shard, renamed."""
+    with sealed_file(target, check=check_pictures if job.shard else None) as file:
         file.attrs["schema"] = PART
         gathered = _write_pictures(file, job)
         _write_tables(file, job, gathered)
@@ -112,15 +114,6 @@ def whole_part(path: Path) -> bool:
     except (InputError, OSError):
         return False
     return True
-
-
-def check_part(path: Path) -> None:
-    """Compare every picture in a part with its own SHA-256, as it comes back from the file."""
-    with h5py.File(path, "r") as file:
-        offset, digests, encoded = file["image/offset"][()], file["image/sha256"][()], file["image/encoded"]
-        for i, digest in enumerate(digests):
-            if hashlib.sha256(encoded[offset[i] : offset[i + 1]]).hexdigest().encode() != digest:
-                raise FormatError(f"{path}: picture {i} did not come back from the disk as it was written")
 
 
 def prepare(
@@ -137,8 +130,11 @@ def prepare(
     FormatError
         Not a picture, cut off, or too large.
     """
-    info, pixels = examine_picture(encoded, str(picture.file))
-    height, width = pixels.shape[:2]
+    if options.cache:
+        info, pixels = examine_picture(encoded, str(picture.file))
+    else:  # the pixels are not kept: grey and small is enough to see that all is there, and for the hash
+        info, pixels = examine_grey(encoded, str(picture.file), HASHED)
+    height, width = info.upright
     viewers, amap, region, boxes = 0, None, None, list[Box]()
     if look is not None:
         look = replace(look, size=(height, width))
@@ -180,7 +176,7 @@ def _of_window(name: str, look: Viewing, task: MaskTask, options: PartOptions) -
 def _attention(look: Viewing, options: PartOptions) -> tuple[Map, Mask | None, list[Box]]:
     """Return the map on a grid of the picture's shape, and what the rule keeps: a region, rectangles in pixels."""
     small, rule = look.scaled(options.map_size), options.rule  # the small map is kept for a look, no mask is made of it
-    whole = look.map()
+    whole = look.closed_map()
     if rule.kind != "region":
         return small.map(), None, rule.boxes(whole)
     region = rule.region(whole)
@@ -262,8 +258,8 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
 def _append(encoded: h5py.Dataset, waiting: bytearray, end: int) -> None:
     """Write the bytes that have been gathered, up to ``end``, and forget them."""
     if waiting:
-        encoded[end - len(waiting) : end] = np.frombuffer(bytes(waiting), dtype=np.uint8)
-        waiting.clear()
+        encoded[end - len(waiting) : end] = np.frombuffer(waiting, dtype=np.uint8)
+        del waiting[:]
 
 
 def _gather(gathered: _Gathered, row: Row, end: int) -> None:

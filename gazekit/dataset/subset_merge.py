@@ -20,6 +20,7 @@ from gazekit.core.progress import track
 from gazekit.core.types import Index
 from gazekit.dataset.assemble import Small, publish
 from gazekit.dataset.build import ONE_FILE, SHARD
+from gazekit.dataset.digests import check_pictures
 from gazekit.dataset.duplicates import DISTANCE, components, near_pairs
 from gazekit.dataset.layout import (
     ATTENTION,
@@ -36,7 +37,7 @@ from gazekit.dataset.layout import (
 from gazekit.dataset.reader import Dataset
 from gazekit.dataset.registered import refuse_registered
 from gazekit.dataset.shard_jobs import checked_target, work_folder
-from gazekit.dataset.shards import check_part, write_fixations
+from gazekit.dataset.shards import write_fixations
 from gazekit.dataset.splits import split
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
@@ -175,7 +176,7 @@ def _conditions(sources: Sequence[_Source]) -> list[str]:
 def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int]) -> None:
     """Copy some rows of a dataset to a part file, picture by picture."""
     dataset, rows = source.dataset, source.rows
-    with sealed_file(target, check=check_part) as file:
+    with sealed_file(target, check=check_pictures) as file:
         file.attrs["schema"] = PART
         table = dataset.image_table(rows)
         ends = np.concatenate([[0], np.cumsum([len(dataset.encoded(i)) for i in rows])]).astype(np.int64)

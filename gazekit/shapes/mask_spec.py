@@ -10,17 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import ConfigError, unknown_name
-from gazekit.core.types import Mask
+from gazekit.core.types import Floats, Mask
+from gazekit.shapes.gaussian_sum import GaussianSum
 from gazekit.shapes.masks import resized_mask
-from gazekit.shapes.packed import grid_shape
+from gazekit.shapes.packed import Size, grid_shape
 from gazekit.shapes.patches import best_patches
 from gazekit.shapes.rectangles import Box, attended_rectangle, checked_map, rectangle_of_area, rectangles_to_mask
-from gazekit.shapes.regions import fewest_holding, highest_pixels
+from gazekit.shapes.regions import around, fewest_holding, highest_pixels
 
 Kind = Literal["rectangle", "patches", "region"]
 ShareOf = Literal["mass", "area"]
 KINDS = ("rectangle", "patches", "region")
 _EQUAL = 1e-9  # shares this close are equal
+_FINE, _LARGEST = 12, 4  # squares in a sigma, and their largest side, pixels
+_DOUBT = 1e-5  # share of a map that cuts through squares may be off
 
 
 @dataclass(frozen=True)
@@ -93,40 +96,89 @@ class MaskSpec:
         grid = {"grid": self.grid} if self.kind == "region" else {}
         return {"mask": self.kind, "share": self.share, "share_of": self.share_of} | grid
 
-    def mask(self, amap: npt.ArrayLike) -> Mask:
-        """Return what a map of a picture keeps of it, True where it is kept: of the map's shape."""
-        array = np.asarray(amap)
+    def mask(self, amap: npt.ArrayLike | GaussianSum) -> Mask:
+        """Return what a map of a picture keeps of it, True where it is kept: of the map's size."""
+        whole = amap if isinstance(amap, GaussianSum) else checked_map(amap)
         if self.kind == "region":
-            return resized_mask(self.region(array), (array.shape[0], array.shape[1]))
-        return rectangles_to_mask(self.boxes(array), (array.shape[0], array.shape[1]))
+            return resized_mask(self.region(whole), _size(whole))
+        return rectangles_to_mask(self.boxes(whole), _size(whole))
 
-    def boxes(self, amap: npt.ArrayLike) -> list[Box]:
+    def boxes(self, amap: npt.ArrayLike | GaussianSum) -> list[Box]:
         """Return the rectangle or the patches of a map, in its pixels; for a region its rectangle of the same share."""
-        array = np.asarray(amap)
+        whole = amap if isinstance(amap, GaussianSum) else checked_map(amap)
         if self.kind == "patches":
-            height, width = (max(1, round(self.patch_share * side)) for side in array.shape)
-            return best_patches(array, self.patches, (height, width))
+            height, width = (max(1, round(self.patch_share * side)) for side in _size(whole))
+            return best_patches(whole, self.patches, (height, width))
         if self.share_of == "area":
+            array = whole.pixels((0, 0, *whole.size)) if isinstance(whole, GaussianSum) else whole
             return [rectangle_of_area(array, max(1, round(self.share * array.size)))]
-        return [attended_rectangle(array, self.share)]
+        return [attended_rectangle(whole, self.share)]
 
-    def region(self, amap: npt.ArrayLike) -> Mask:
+    def region(self, amap: npt.ArrayLike | GaussianSum) -> Mask:
         """Return the highest pixels of a map's grid that are, or hold, at least the share at the map's own size.
 
         They are the fewest that hold the share of the map on the grid, and a few more until what they become at the
         map's own size (`gazekit.shapes.masks.resized_mask`) holds it too.
         """
-        array = checked_map(amap)
-        size = (array.shape[0], array.shape[1])
+        whole = amap if isinstance(amap, GaussianSum) else checked_map(amap)
+        size = _size(whole)
         shape = grid_shape(size, self.grid)
-        coarse = array if shape == size else checked_map(cv2.resize(array, shape[::-1], interpolation=cv2.INTER_AREA))
+        coarse = _on_grid(whole, shape)
         if self.share_of == "area":
             return highest_pixels(coarse, max(1, int(np.ceil(self.share * coarse.size - _EQUAL))))
-        count, needed = fewest_holding(coarse, self.share), (self.share - _EQUAL) * array.sum()
+        count, total = fewest_holding(coarse, self.share), float(coarse.sum())
+        held = _Held(whole)
         while True:
             region = highest_pixels(coarse, count)
-            missing = needed - array[resized_mask(region, size)].sum()
+            missing = (self.share - _EQUAL) * total - held.by(resized_mask(region, size))
             if missing <= 0 or count == coarse.size:
                 return region
-            at_most = float(coarse[region].min()) * array.size / coarse.size  # that one more pixel can bring
-            count = min(coarse.size, count + max(1, int(missing / at_most / 2)))
+            at_most = float(coarse[region].min())  # that one more cell can bring, but for its smoothed edges
+            count = min(coarse.size, count + max(1, int(missing / at_most)))
+
+
+def _size(whole: Floats | GaussianSum) -> Size:
+    return whole.size if isinstance(whole, GaussianSum) else (whole.shape[0], whole.shape[1])
+
+
+def _on_grid(whole: Floats | GaussianSum, shape: Size) -> Floats:
+    """Return the mass of the cells of a grid over the map."""
+    if isinstance(whole, GaussianSum):
+        return whole.grid(shape)
+    if whole.shape == shape:
+        return whole
+    cells = cv2.resize(whole, shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(cells * (whole.size / cells.size))
+
+
+class _Held:
+    """What masks hold of a map. Of one in closed form squares of a few pixels are taken, and a little is left out."""
+
+    def __init__(self, whole: Floats | GaussianSum) -> None:
+        self._whole = whole
+        self._block, self._box, self._squares = 1, (0, 0, 0, 0), np.zeros((0, 0), dtype=np.float32)
+        if isinstance(whole, GaussianSum):
+            self._block = min(max(len(whole.kernel) // (8 * _FINE), 1), _LARGEST)
+
+    def by(self, mask: Mask) -> float:
+        """Return the mass in a mask."""
+        if not isinstance(self._whole, GaussianSum):
+            return float(self._whole[mask].sum())
+        block, inner = self._block, around(mask)
+        if not _within(inner, self._box):
+            room = [side // 16 for side in self._whole.size] * 2  # to grow
+            low, high = np.array(inner) - room, np.array(inner) + room
+            edges = [*(np.maximum(low[:2], 0) // block * block), *np.minimum(high[2:], self._whole.size)]
+            self._box = (int(edges[0]), int(edges[1]), int(edges[2]), int(edges[3]))
+            self._squares = self._whole.pixels(self._box, block)
+        top, left, bottom, right = self._box
+        inside = np.zeros(self._squares.shape, dtype=np.uint8)  # pixels of the mask in each square
+        for down in range(block):
+            for across in range(block):
+                part = mask[top + down : bottom : block, left + across : right : block].view(np.uint8)
+                inside[: part.shape[0], : part.shape[1]] += part
+        return float(self._squares.ravel() @ inside.ravel().astype(np.float32)) / block**2 - _DOUBT
+
+
+def _within(inner: Box, outer: Box) -> bool:
+    return inner[0] >= outer[0] and inner[1] >= outer[1] and inner[2] <= outer[2] and inner[3] <= outer[3]

@@ -6,6 +6,7 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Mask, Pixels
@@ -30,11 +31,18 @@ def resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     part = np.asarray(cv2.resize(part, (width, height), interpolation=how), dtype=np.uint8)
     if not mask.any():
         return np.zeros(size, dtype=bool)
-    count = max(1, round(int(mask.sum()) / mask.size * part.size))
-    at_least = np.cumsum(np.bincount(part.ravel(), minlength=256)[::-1])  # how many have 255, 254, ... or more
-    level = 255 - int(np.searchsorted(at_least, count))
+    count = max(1, round(int(np.count_nonzero(mask)) / mask.size * part.size))
+    return _fullest(part, count)
+
+
+def _fullest(part: npt.NDArray[np.uint8], count: int) -> Mask:
+    """Return the ``count`` pixels with the highest grey levels; of equal ones the first, row by row."""
+    low, level = -1, 255  # fewer pixels than wanted are above the level, as many or more above the lower one
+    while level - low > 1:
+        middle = (low + level) // 2
+        low, level = (low, middle) if np.count_nonzero(part > middle) < count else (middle, level)
     result = part > level
-    result.flat[np.flatnonzero(part == level)[: count - int(result.sum())]] = True
+    result.flat[np.flatnonzero(part == level)[: count - int(np.count_nonzero(result))]] = True
     return result
 
 

@@ -8,12 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.shapes.rectangles import Box, checked_map, integral_image
+from gazekit.core.types import Bools, Index
+from gazekit.shapes.gaussian_sum import Box, GaussianSum
+from gazekit.shapes.rectangles import checked_map, integral_image
 
 _TRIES = 50
+_CELL = 8  # places along either axis that one bound is for
+_EQUAL = 1e-12  # masses this close, as a share of the whole, are the same mass
 
 
-def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list[Box]:
+def best_patches(amap: npt.ArrayLike | GaussianSum, count: int, size: tuple[int, int]) -> list[Box]:
     """Return the k best patches of a size that do not overlap, richest first.
 
     The richest patch, then the richest of those that do not touch what was taken, and so on (of equals the first by
@@ -21,8 +25,8 @@ def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list
 
     Parameters
     ----------
-    amap : array_like
-        Shape (height, width).
+    amap : array_like or GaussianSum
+        Shape (height, width); or the map in closed form, which is not made then.
     count : int
         How many at most.
     size : (int, int)
@@ -33,22 +37,73 @@ def best_patches(amap: npt.ArrayLike, count: int, size: tuple[int, int]) -> list
     InputError
         Not a map, or a patch that does not fit into it.
     """
-    array = checked_map(amap)
+    array = amap if isinstance(amap, GaussianSum) else checked_map(amap)
+    height, width = array.size if isinstance(array, GaussianSum) else array.shape
     h, w = size
-    if not (0 < h <= array.shape[0] and 0 < w <= array.shape[1]) or count < 1:
+    if not (0 < h <= height and 0 < w <= width) or count < 1:
         raise InputError(
-            f"1 or more patches that fit into the map of {array.shape[1]}x{array.shape[0]} pixels were expected; "
+            f"1 or more patches that fit into the map of {width}x{height} pixels were expected; "
             f"found {count} of {w}x{h}"
         )
+    if isinstance(array, GaussianSum):
+        return _best_of_sum(array, count, size)
     integral = integral_image(array)
     masses = integral[h:, w:] - integral[:-h, w:] - integral[h:, :-w] + integral[:-h, :-w]
-    slack = 1e-12 * integral[-1, -1]
+    slack = _EQUAL * integral[-1, -1]
     boxes: list[Box] = []
     while len(boxes) < count and (best := float(masses.max())) > slack:
         top, left = divmod(int(np.argmax(masses >= best - slack)), masses.shape[1])
         boxes.append((top, left, top + h, left + w))
         masses[max(top - h + 1, 0) : top + h, max(left - w + 1, 0) : left + w] = -1.0
     return boxes
+
+
+def _best_of_sum(mass: GaussianSum, count: int, shape: tuple[int, int]) -> list[Box]:
+    """Return the best patches of a map in closed form: bounds of cells of places first, then every place of the best.
+
+    No patch of a cell holds more than the box around all of them.
+    """
+    places = [side - part + 1 for side, part in zip(mass.size, shape, strict=True)]
+    rows, columns = (np.arange(0, n, _CELL) for n in places)
+    bound = mass.boxes(rows, columns, (shape[0] + _CELL - 1, shape[1] + _CELL - 1))
+    first = mass.boxes(rows, columns, shape)
+    boxes: list[Box] = []
+    while len(boxes) < count:
+        free = _free(rows, columns, boxes, shape)
+        sure = float(np.where(free, first, -1.0).max())
+        cells = (bound >= max(sure, 0.0) - _EQUAL) & _free(rows, columns, boxes, shape, _CELL)
+        down, across = (
+            _places(edges[cells.any(axis=axis)], n)
+            for edges, axis, n in ((rows, 1, places[0]), (columns, 0, places[1]))
+        )
+        if not len(down):
+            break
+        held = np.where(_free(down, across, boxes, shape), mass.boxes(down, across, shape), -1.0)
+        best = float(held.max())
+        if best <= _EQUAL:
+            break
+        i, j = divmod(int(np.argmax(held >= best - _EQUAL)), len(across))
+        top, left = int(down[i]), int(across[j])
+        boxes.append((top, left, top + shape[0], left + shape[1]))
+    return boxes
+
+
+def _places(first: Index, n: int) -> Index:
+    """Return all places of cells that begin here, of n places."""
+    every = (first[:, None] + np.arange(_CELL)).ravel()
+    return np.asarray(every[every < n])
+
+
+def _free(rows: Index, columns: Index, boxes: Sequence[Box], shape: tuple[int, int], cell: int = 1) -> Bools:
+    """Return in which cells of places a patch of a shape would somewhere lie over none of some boxes."""
+    free = np.ones((len(rows), len(columns)), dtype=bool)
+    for top, left, bottom, right in boxes:
+        over = (
+            (rows > top - shape[0]) & (rows + cell <= bottom),
+            (columns > left - shape[1]) & (columns + cell <= right),
+        )
+        free[np.ix_(*over)] = False
+    return free
 
 
 def random_patches(

@@ -11,24 +11,27 @@ import numpy.typing as npt
 
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats, Mask
+from gazekit.shapes.gaussian_sum import Box as Box
+from gazekit.shapes.gaussian_sum import GaussianSum
+from gazekit.shapes.rectangle_search import smallest_rectangle
 
-Box = tuple[int, int, int, int]  # top, left, bottom, right; half open
 Boxes = npt.NDArray[np.int32]  # (N, k, 4): the boxes of N pictures; unused ones are zero
 _CELL = 8  # pixels of a coarse grid by which most places are ruled out
 _EQUAL = 1e-12  # masses this close, as a share of the whole, are the same mass
 
 
-def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
+def attended_rectangle(amap: npt.ArrayLike | GaussianSum, share: float = 0.7) -> Box:
     """Return the smallest rectangle that holds a share of a map's mass.
 
     Of rectangles of the same area the one with the most mass, then the first by (top, left, bottom, right)
     (GPF-CNN Eq. 4, after Chen et al. 2016). Exact: the best mass of a box grows with its height and its width, so
     the narrowest feasible width falls as the height rises, and one walk along that frontier meets every candidate.
+    Of a map in closed form it is searched at every pixel too, without making the map.
 
     Parameters
     ----------
-    amap : array_like
-        Shape (height, width), 0 or more.
+    amap : array_like or GaussianSum
+        Shape (height, width), 0 or more; or the map in closed form.
     share : float
         Above 0, at most 1.
 
@@ -48,12 +51,18 @@ def attended_rectangle(amap: npt.ArrayLike, share: float = 0.7) -> Box:
     """
     if not 0 < share <= 1:
         raise InputError(f"share must be above 0 and at most 1; found {share}")
-    array = checked_map(amap)
-    height, width = array.shape
-    sums = _Sums.of(array)
+    if isinstance(amap, GaussianSum):
+        box = smallest_rectangle(amap, share)
+        every = [np.arange(side + 1) for side in amap.size]
+        return box or _on_the_frontier(_Sums.of(amap.integral(*every)), share)
+    return _on_the_frontier(_Sums.of(integral_image(checked_map(amap))), share)
+
+
+def _on_the_frontier(sums: _Sums, share: float) -> Box:
+    """Return the smallest rectangle, by the walk along the frontier of heights and widths."""
     needed = (share - _EQUAL) * sums.total
     shortest, narrowest = _least_window(sums.rows, needed), _least_window(sums.columns, needed)
-    height, width = array.shape
+    height, width = (n - 1 for n in sums.integral.shape)
     best = (sums.total, (0, 0, height, width))
     about = math.isqrt(shortest * height)  # a good guess of the best box's height: its area bounds the rest
     ranges = [(about + 1, height), (shortest, about - 1), (about, about)]
@@ -88,7 +97,7 @@ def rectangle_of_area(amap: npt.ArrayLike, area: int) -> Box:
     height, width = array.shape
     if not 1 <= area <= height * width:
         raise InputError(f"the area must be 1 to {height * width} pixels on a map of {width}x{height}; found {area}")
-    sums = _Sums.of(array)
+    sums = _Sums.of(integral_image(array))
     h = np.arange(1, height + 1)
     w = np.clip((area + h // 2) // h, 1, width)
     fits = 2 * np.abs(h * w - area) <= np.maximum(h, w)
@@ -120,11 +129,12 @@ class _Sums:
     slack: float
 
     @classmethod
-    def of(cls, array: Floats) -> _Sums:
-        """Return the sums of a map."""
-        integral = integral_image(array)
+    def of(cls, integral: Floats) -> _Sums:
+        """Return the sums of a map whose mass above and to the left of every corner of pixels is given."""
         total = float(integral[-1, -1])
-        down, across = (np.minimum(np.arange(0, n + 3 * _CELL, _CELL), n) for n in array.shape)
+        down, across = (
+            np.minimum(np.arange(0, n + 3 * _CELL, _CELL), n) for n in (side - 1 for side in integral.shape)
+        )
         coarse = np.ascontiguousarray(integral[np.ix_(down, across)])
         return cls(integral, coarse, integral[:, -1].copy(), integral[-1].copy(), total, _EQUAL * total)
 

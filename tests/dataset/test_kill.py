@@ -170,10 +170,11 @@ def test_a_scheduler_that_does_not_answer_is_named(
 
 
 def test_a_part_that_did_not_reach_the_disk_is_noticed(collection: Collection, tmp_path: Path) -> None:
-    from gazekit.dataset.shards import check_part, whole_part
+    from gazekit.dataset.digests import check_pictures
+    from gazekit.dataset.shards import whole_part
 
     path = collection.build(tmp_path / "d.dataset.h5")
-    check_part(path)
+    check_pictures(path)
     assert whole_part(path)
     data = bytearray(path.read_bytes())
     jpeg = collection.pictures[4].file.read_bytes()
@@ -181,4 +182,4 @@ def test_a_part_that_did_not_reach_the_disk_is_noticed(collection: Collection, t
     path.write_bytes(data)
     assert not whole_part(path)
     with pytest.raises(FormatError, match="picture 4 did not come back"):
-        check_part(path)
+        check_pictures(path)
