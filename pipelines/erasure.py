@@ -14,6 +14,7 @@ from gazekit.core.errors import InputError
 from gazekit.core.tables import read_table, write_table
 from gazekit.session import open_session
 from gazekit.study import Study, read_study
+from pipelines.methods import RESULTS_FOLDER
 from pipelines.publishing import publish
 
 RECORD = "erasures.csv"
@@ -94,7 +95,7 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
         raise InputError(
             f"no file of {study} holds {participant!r}: sessions, fixation table, ratings and survey were read"
         )
-    erasure.steps += _derived(plan, study)
+    erasure.steps += _derived(plan, study, database)
     return erasure
 
 
@@ -154,7 +155,7 @@ def _survey(participant: str, database: str) -> list[Removal]:
     return [Removal("survey", Path(database), "the rater and all answers are taken out", 1, erase)]
 
 
-def _derived(plan: Study, study: Path) -> list[Removal]:
+def _derived(plan: Study, study: Path, database: str | None) -> list[Removal]:
     """Name what was made of the person's data: datasets are deleted, published folders are written anew."""
     steps = []
     dataset = study.parent / plan.dataset.out if plan.dataset.out is not None else None
@@ -165,17 +166,16 @@ def _derived(plan: Study, study: Path) -> list[Removal]:
     for card in sorted(study.parent.glob("*/croissant.json")):
         folder = card.parent
         if (folder / "methods.md").is_file():
-            steps.append(
-                Removal(
-                    "published", folder, "written anew without the person", 1, functools.partial(_again, study, folder)
-                )
-            )
+            what = "written anew without the person"
+            if (folder / RESULTS_FOLDER).is_dir():
+                what += ", and without its results, which were trained on the person's data too"
+            steps.append(Removal("published", folder, what, 1, functools.partial(_again, study, folder, database)))
     return steps
 
 
-def _again(study: Path, folder: Path) -> None:
+def _again(study: Path, folder: Path, database: str | None) -> None:
     """Publish a study anew in place of a folder that it was published to."""
     fresh = folder.with_name(f".{folder.name}.anew")
-    publish(study, fresh)
+    publish(study, fresh, database=database)
     shutil.rmtree(folder)
     fresh.rename(folder)

@@ -2,15 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gazekit.core.errors import InputError
+from gazekit.stats.comparison_folder import CONCLUSION, CONFIG
 from gazekit.study import Study
 
 PARAMETERS = "parameters.json"
+RESULTS_FOLDER = "results"
+_PLACE = re.compile(r"\{(\w+)\}")
+Sentence = tuple[str, str, str]  # heading, section of the parameters, text with {name} for a parameter of it
+SETTINGS: Sequence[Sentence] = (
+    ("Recording", "calibration", "Calibration had {points} points."),
+    ("Recording", "validation", "Validation had {points} other points."),
+    ("Detection", "fixations", "Fixations were found by {detector} with {parameters}."),
+    ("Masks", "attention", "Maps are fixations blurred with a Gaussian of {sigma_deg} degrees."),
+    ("Masks", "attention", "A fixation weighs by its {weight}."),
+    ("Masks", "attention", "A mask keeps the {mask} that holds {share} of the {share_of}."),
+    ("Masks", "attention", "Outside of it stands {fill}."),
+    ("Survey", "survey", 'Raters were asked "{question}" on a scale of {scale} steps.'),
+    ("Survey", "survey", "Each picture was to have {raters_per_picture} raters."),
+    ("Survey", "survey", "Each rater was to have {pictures_per_rater} pictures."),
+    ("Survey", "survey", "{repeats} pictures came twice."),
+    ("Survey", "survey", "There were {attention_checks} checks of attention."),
+    ("Training", "dataset", "Pictures were split into training, validation and test as {split}."),
+    ("Training", "training", "Networks were {models}, each trained on {conditions}."),
+    ("Training", "training", "Each was trained with the seeds {seeds} on the split {scheme}."),
+    ("Training", "training", "They were cross-validated in {folds} folds, {repeats} times."),
+    ("Training", "training", "They began with the weights {weights} (last layer anew: {new_head})."),
+    ("Training", "training", "Further options of the networks: {model_options}."),
+    ("Training", "training", "Pictures had {size} pixels, in {aspect_buckets} shapes."),
+    ("Training", "training", "In training they were mirrored ({flip}) and cropped to shares of {crop}."),
+    ("Training", "training", "Masked parts were filled with {fill}, with an edge of {soft_px} pixels."),
+    ("Training", "training", "The loss was the earth mover's distance of order {r}."),
+    ("Training", "training", "The optimiser was {optimizer} with momentum {momentum} and weight decay {weight_decay}."),
+    ("Training", "training", "The rate was {lr} (of all but the head {lr_backbone})."),
+    ("Training", "training", "Its schedule was {schedule}, with steps of {lr_step} epochs and the factor {lr_factor}."),
+    ("Training", "training", "A step took {batch} pictures in {accumulate} parts."),
+    ("Training", "training", "Gradients were cut to {clip}; weights were averaged with decay {ema}."),
+    ("Training", "training", "It ran on {device}."),
+    ("Training", "training", "Numbers were {precision} (channels last: {channels_last})."),
+    ("Training", "training", "Training took {epochs} epochs, or ended {patience} epochs after the best one."),
+    ("Statistics", "comparison", "Claims are about {metric}; a picture is high above a mean of {threshold}."),
+    (
+        "Statistics",
+        "comparison",
+        "Intervals are of {resamples} bootstrap resamples of the test pictures.",
+    ),
+    ("Statistics", "comparison", "p values are of {permutations} permutations, and were corrected after Holm."),
+    ("Statistics", "comparison", "A difference was claimed where p was {alpha} or less."),
+    ("Statistics", "comparison", "Everything random in it began with the seed {seed}."),
+)
+COUNTED: Sequence[tuple[str, str]] = (  # heading, text with {name} for what was counted in the published files
+    ("Recording", "{participants} participants took part in {sessions} sessions."),
+    ("Recording", "Gaze was recorded with {tracker} at {rate_hz:g Hz}."),
+    ("Recording", "The screen had {screen_px} pixels, {screen_mm} mm, {distance_mm:g mm} from the eyes."),
+    ("Recording", "A picture stayed for {shown_s:.2f s} in the median."),
+    ("Quality", "Accuracy in validation was {accuracy_deg:.2f degrees} in the mean."),
+    ("Quality", "Precision (RMS from sample to sample) was {rms_s2s_deg:.3f degrees}."),
+    ("Quality", "Of the samples {loss_percent:.1f %} were lost."),
+    ("Statistics", "Networks were compared on {tested} pictures that they were not trained on."),
+    ("Survey", "There are {ratings} ratings by {raters} raters of {rated} pictures."),
+)
+_ORDER = ("Recording", "Quality", "Detection", "Masks", "Survey", "Training", "Statistics")
 
 
 @dataclass(frozen=True)
@@ -19,10 +80,11 @@ class Facts:
 
     values: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
 
-    def link(self, name: str, form: str = "{}") -> str:
-        """Return a value as a link to its file."""
+    def link(self, name: str, form: str = "") -> str:
+        """Return a value as a link to its file; the form is Python's, with a unit after a blank."""
         value, file = self.values[name]
-        return f"[{form.format(value)}]({file})"
+        number, _, unit = form.partition(" ")
+        return f"[{format(value, number)}{' ' + unit if unit else ''}]({file})"
 
 
 def parameters(study: Study) -> dict[str, Any]:
@@ -38,49 +100,62 @@ def parameters(study: Study) -> dict[str, Any]:
     return document
 
 
+def results_settings(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what was trained and how it was compared, as the folder of a comparison says it.
+
+    Raises
+    ------
+    InputError
+        No such folder, or nothing was compared in it yet.
+    """
+    lacking = [name for name in (CONFIG, CONCLUSION) if not (folder / name).is_file()]
+    if lacking:
+        raise InputError(f"{folder} lacks {', '.join(lacking)}: give the folder of a comparison (gazekit compare)")
+    config = json.loads((folder / CONFIG).read_text("utf-8"))
+    words = json.loads((folder / CONCLUSION).read_text("utf-8"))
+    training = dict(config["recipe"])
+    if training.get("weights"):
+        training["weights"] = Path(training["weights"]).name
+    training |= {name: config.get("grid", {}).get(name, []) for name in ("models", "conditions", "seeds")}
+    training["scheme"] = config.get("scheme", "default")
+    folds = config.get("cross_validation") or {}
+    training |= {"folds": folds.get("folds", 0), "repeats": folds.get("repeats", 1)} if folds else {}
+    comparison = {"metric": words.get("primary", "srcc"), "alpha": words.get("alpha")} | words.get("method", {})
+    return {"training": training, "comparison": comparison}
+
+
 def sentences(settings: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, str]]:
     """Yield a heading and a sentence each, for everything that the study has."""
+    told = [(heading, _counted(text, facts)) for heading, text in COUNTED]
+    told += [(heading, _set(text, settings.get(section, {}))) for heading, section, text in SETTINGS]
+    for heading in _ORDER:
+        yield from ((heading, text) for of, text in told if of == heading and text)
 
-    def setting(section: str, name: str, form: str = "{}") -> str:
-        value = settings[section][name]
-        text = ", ".join(map(str, value)) if isinstance(value, list) else value
-        return f"[{form.format(text)}]({PARAMETERS})"
 
-    if "sessions" in facts.values:
-        yield "Recording", f"{facts.link('participants')} participants took part in {facts.link('sessions')} sessions."
-        yield "Recording", f"Gaze was recorded with {facts.link('tracker')} at {facts.link('rate_hz', '{:g} Hz')}."
-        screen = facts.link("screen_px") + " pixels, " + facts.link("screen_mm") + " mm"
-        yield "Recording", f"The screen had {screen}, {facts.link('distance_mm', '{:g} mm')} from the eyes."
-        yield "Recording", f"A picture stayed for {facts.link('shown_s', '{:.2f} s')} in the median."
-    if "calibration" in settings:
-        yield "Recording", f"Calibration had {setting('calibration', 'points')} points."
-        yield "Recording", f"Validation had {setting('validation', 'points')} other points."
-    if "accuracy_deg" in facts.values:
-        yield "Quality", f"Accuracy in validation was {facts.link('accuracy_deg', '{:.2f} degrees')} in the mean."
-    if "loss_percent" in facts.values:
-        yield "Quality", f"Precision (RMS from sample to sample) was {facts.link('rms_s2s_deg', '{:.3f} degrees')}."
-        yield "Quality", f"Of the samples {facts.link('loss_percent', '{:.1f} %')} were lost."
-    settled = ", ".join(f"{name} {value}" for name, value in settings["fixations"]["parameters"].items())
-    how = f"with [{settled}]({PARAMETERS})" if settled else "with its own parameters"
-    yield "Detection", f"Fixations were found by {setting('fixations', 'detector')} {how}."
-    yield "Masks", f"Maps are fixations blurred with a Gaussian of {setting('attention', 'sigma_deg', '{} degrees')}."
-    yield "Masks", f"A fixation weighs by its {setting('attention', 'weight')}."
-    held = setting("attention", "share") + " of the " + setting("attention", "share_of")
-    yield "Masks", f"A mask keeps the {setting('attention', 'mask')} that holds {held}."
-    yield "Masks", f"Outside of it stands {setting('attention', 'fill')}."
-    if "survey" in settings:
-        yield (
-            "Survey",
-            f'Raters were asked "{setting("survey", "question")}" on a scale of {setting("survey", "scale")} steps.',
-        )
-        yield "Survey", f"Each picture was to have {setting('survey', 'raters_per_picture')} raters."
-        yield "Survey", f"Each rater was to have {setting('survey', 'pictures_per_rater')} pictures."
-        yield "Survey", f"{setting('survey', 'repeats')} pictures came twice."
-        yield "Survey", f"There were {setting('survey', 'attention_checks')} checks of attention."
-    if "ratings" in facts.values:
-        counts = f"{facts.link('ratings')} ratings by {facts.link('raters')} raters of {facts.link('rated')} pictures"
-        yield "Survey", f"There are {counts}."
-    yield "Training", f"Pictures were split into training, validation and test as {setting('dataset', 'split')}."
+def _counted(text: str, facts: Facts) -> str:
+    """Fill a sentence with what was counted; empty where something of it was not."""
+    places = re.findall(r"\{(\w+)(?::([^}]*))?\}", text)
+    if not all(name in facts.values for name, _ in places):
+        return ""
+    return re.sub(r"\{(\w+)(?::([^}]*))?\}", lambda place: facts.link(place[1], place[2] or ""), text)
+
+
+def _set(text: str, section: Mapping[str, Any]) -> str:
+    """Fill a sentence with parameters; empty where the study has none of them."""
+    if not all(name in section for name in _PLACE.findall(text)):
+        return ""
+    return _PLACE.sub(lambda place: f"[{_words(section[place[1]])}]({PARAMETERS})", text)
+
+
+def _words(value: Any) -> str:
+    """Write a parameter as words."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_words(part)}" for name, part in value.items()) or "no parameters of its own"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_words, value)) or "none"
+    if value is None or value == "":
+        return "none"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def write_methods(settings: Mapping[str, Any], facts: Facts) -> str:

@@ -12,20 +12,23 @@ import click
 @click.command(name="publish")
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--out", "-o", required=True, type=click.Path(path_type=Path), help="New folder.")
+@click.option("--database-url", "database", help="Database of the survey; else the one beside the study file.")
+@click.option("--results", type=click.Path(path_type=Path), help="Folder of a comparison, for the methods.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(study: Path, out: Path, as_json: bool) -> None:
+def command(study: Path, out: Path, database: str | None, results: Path | None, as_json: bool) -> None:
     """Write a study as a folder for publication: BIDS, ratings, pictures by licence, metadata, methods.
 
     STUDY names sessions, ratings and pictures; its [bids] says authors, licence and task. A picture travels where the
-    list of pictures has an open licence for it (columns licence and source). Ids of raters and free text stay out.
+    list of pictures has an open licence for it (columns licence and source). Ids of raters, answers about the person,
+    free text, dates and times of day stay out. methods.md tells in sentences what was done, each number with its file.
 
     \b
     Example:
-      gazekit publish study.toml --out reefs-2026
+      gazekit publish study.toml --results results --out reefs-2026
     """
     from pipelines.publishing import publish
 
-    done = publish(study, out)
+    done = publish(study, out, database=database, results=results)
     if as_json:
         click.echo(json.dumps(asdict(done), default=str))
         return

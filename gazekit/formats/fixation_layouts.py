@@ -53,7 +53,7 @@ def _read(head: Head, account: Account, columns: Iterable[str], what: str, ids: 
 
 def _number(table: pd.DataFrame, name: str) -> Floats:
     words = table[name]
-    if words.dtype == object:
+    if not pd.api.types.is_numeric_dtype(words):
         words = words.astype(str).str.replace(",", ".")
     return np.asarray(pd.to_numeric(words, errors="coerce"), dtype=np.float64)
 

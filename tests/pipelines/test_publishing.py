@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import gazekit
-from gazekit.core.errors import ConfigError, OutputError
-from gazekit.formats import import_recording
+from gazekit.core.errors import ConfigError, InputError, OutputError
+from gazekit.core.tables import read_table
+from gazekit.formats import export_bids, import_recording
+from gazekit.session import Session
 from gazekit.study import read_study
-from pipelines.methods import Facts, parameters, sentences
+from gazekit.training.recipe import make_recipe
+from pipelines.methods import Facts, parameters, results_settings, sentences
+from pipelines.publishable import publishable
 from pipelines.publishing import publish
+from survey.simulate import fill
+from tests.fixtures.comparison_folder import make_comparison
 from tests.needs import need
 
 STUDY = """
@@ -113,6 +123,136 @@ def test_every_number_of_the_methods_has_a_file(study: Path, tmp_path: Path) -> 
         assert (tmp_path / "out" / file).is_file(), file
     plain = re.sub(r"\[[^\]]+\]\([^)]+\)", "", text)
     assert not re.search(r"\d", plain), plain
+
+
+@pytest.fixture
+def results(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """A comparison of two networks, with the whole recipe, whose weights were a file."""
+    images = [f"p{n}.png" for n in range(12)]
+    folder = make_comparison(tmp_path / "results", images, rng.multinomial(20, [0.1] * 10, 12))
+    config = json.loads((folder / "config.json").read_text())
+    config["recipe"] = make_recipe(weights="/home/dora/weights.pt").result_options()
+    config["grid"] = {"models": ["nima-narrow"], "conditions": ["original", "human"], "seeds": [0, 1]}
+    config |= {"scheme": "default", "cross_validation": {"folds": 5, "repeats": 2}}
+    (folder / "config.json").write_text(json.dumps(config))
+    words = json.loads((folder / "conclusion.json").read_text())
+    (folder / "conclusion.json").write_text(json.dumps(words | {"primary": "srcc", "pictures": 12}))
+    return folder
+
+
+def test_methods_tell_training_and_statistics(study: Path, results: Path, tmp_path: Path) -> None:
+    publish(study, tmp_path / "out", results=results)
+    text = (tmp_path / "out" / "methods.md").read_text("utf-8")
+    for _, file in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", text):
+        assert (tmp_path / "out" / file).is_file(), file
+    plain = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
+    assert "Networks were nima-narrow, each trained on original, human." in plain
+    assert "compared on [12](results/conclusion.json) pictures" in text
+    assert "Intervals are of 1234 bootstrap resamples" in plain
+    assert "A difference was claimed where p was 0.04 or less." in plain
+    assert not re.search(r"\d", re.sub(r"\[[^\]]+\]\([^)]+\)", "", text))
+    assert (tmp_path / "out" / "results" / "comparison.csv").is_file()
+    assert "dora" not in "".join(p.read_text("utf-8") for p in (tmp_path / "out").rglob("*.json"))
+
+
+def changed(value: Any) -> Any:
+    """Another value of the same kind."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, (int, float)):
+        return value + 1
+    if isinstance(value, list):
+        return [*value, "other"]
+    return {"width": 2} if isinstance(value, dict) else f"{value or ''}other"
+
+
+def test_every_parameter_of_training_and_statistics_is_in_exactly_one_sentence(study: Path, results: Path) -> None:
+    settings = parameters(read_study(study)) | results_settings(results)
+    before = [text for _, text in sentences(settings, Facts())]
+    assert set(make_recipe().result_options()) <= set(settings["training"])
+    for section in ("training", "comparison"):
+        for name, value in settings[section].items():
+            other = settings | {section: settings[section] | {name: changed(value)}}
+            after = [text for _, text in sentences(other, Facts())]
+            assert sum(a != b for a, b in zip(before, after, strict=True)) == 1, (section, name)
+
+
+def test_folder_without_a_comparison_is_refused(study: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"lacks config\.json, conclusion\.json: give the folder of a comparison"):
+        publish(study, tmp_path / "out", results=tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_ratings_of_the_surveys_database_with_a_codebook(study: Path, tmp_path: Path) -> None:
+    text = study.read_text().replace('ratings = "ratings.csv"\n', "")
+    study.write_text(text.replace("scale = 10", 'scale = 10\nquestion = "How beautiful?"\nanchors = { 1 = "not" }'))
+    fill(str(study.with_suffix(".survey.db")), {"coffee.png": 6.0, "rocket.jpg": 4.0}, per_picture=5, seed=1)
+    done = publish(study, tmp_path / "out")
+    ratings = read_table(tmp_path / "out" / "ratings" / "ratings.csv", ["rater", "image", "score", "kind"])
+    assert len(ratings) == done.ratings
+    assert ratings.loc[ratings["kind"] == "main", "image"].value_counts().to_dict() == {
+        "coffee.png": 5,
+        "rocket.jpg": 5,
+    }
+    assert ratings["rater"].str.fullmatch(r"r\d{4}").all()
+    assert "rated_utc" not in ratings
+    book = json.loads((tmp_path / "out" / "ratings" / "codebook.json").read_text())
+    assert book["score"]["questions"] == {"score": {"question": "How beautiful?", "anchors": {"1": "not"}}}
+    assert (book["score"]["minimum"], book["score"]["maximum"], book["time_ms"]["unit"]) == (1, 10, "ms")
+    assert "who they are on a platform" in (tmp_path / "out" / "README.md").read_text("utf-8")
+
+
+def test_words_of_people_stay_out_of_their_sessions(study: Path, tmp_path: Path, full_session: Session) -> None:
+    secret = "my name is Dora"
+    messages = pd.DataFrame(
+        {"time_us": [1, 2, 3], "text": [f"answer name: {secret}", f"note of the operator: {secret}", "ok"]}
+    )
+    stimuli = full_session.stimuli.assign(response=[secret, "7"], answer_why=secret)
+    ledger = pd.DataFrame(
+        {"step": [0, 1, 2], "kind": ["question", "question", "answer beauty"], "id": ["name", "age", "a"]}
+    )
+    ledger = ledger.assign(sha256="", done_us=1, answer=[secret, "33", "7"])
+    regions = pd.DataFrame({"image": ["a"], "word": [secret]})
+    session = replace(
+        full_session,
+        messages=messages,
+        stimuli=stimuli,
+        streams={"ledger": ledger, "regions": regions},
+        started_utc="2026-11-28T10:00:00",
+        provenance={"inputs": {"/home/dora/a.asc": "0"}, "gazekit": "1"},
+    )
+    left_out: Counter[str] = Counter()
+    public = publishable(session, left_out)
+    assert public.messages["text"].tolist() == ["ok"]
+    assert public.stimuli["response"].tolist() == ["", "7"]
+    assert public.streams["ledger"]["answer"].tolist() == ["", "", "7"]
+    folder = export_bids([public], tmp_path / "bids")
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    everything = b"".join(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data for data in files)
+    assert b"Dora" not in everything
+    assert b"dora" not in everything
+    assert b"2026-11-28T10" not in everything
+    assert left_out["messages with answers of a person or notes of the operator"] == 2
+    assert left_out["answers to questions about the person, and answers in words"] == 2
+
+
+def test_card_has_front_matter_that_hubs_read(study: Path, tmp_path: Path) -> None:
+    try:
+        import huggingface_hub
+    except ImportError:
+        huggingface_hub = None
+    need(huggingface_hub, "huggingface_hub")
+    assert huggingface_hub is not None
+    publish(study, tmp_path / "out")
+    card = huggingface_hub.DatasetCard.load(tmp_path / "out" / "README.md")
+    assert card.data.license == "cc-by-4.0"
+    assert card.data.pretty_name == "reefs"
+    for config in card.data.configs:
+        assert (tmp_path / "out" / config["data_files"]).is_file()
+    for heading in ("Who is in it", "Personal data", "Consent and ethics", "Uses and limits", "Licence", "Citation"):
+        assert f"\n## {heading}\n" in card.text
+    for _, file in re.findall(r"\[([^\]]+)\]\(([^)]+)\)", card.text):
+        assert (tmp_path / "out" / file).exists(), file
 
 
 CHANGES = [
