@@ -16,6 +16,7 @@ _PALE = (205, 205, 205)
 _ACCENT = (200, 60, 40)
 _LEFT = (20, 70, 140)
 _LONGER = 5.0
+_LEAST_SCALE = 0.4  # of letters on a button
 
 
 def ink(surface: pygame.Surface) -> Colour:
@@ -101,8 +102,8 @@ def button(
     pygame.draw.rect(surface, _DARK, box, width=5 if chosen else 2, border_radius=box.height // 5)
     if words:
         image = as_surface(words, replace(look.style(_DARK, scale=scale), colour=_DARK), box.width - 12)
-        if image.get_height() > box.height - 4:  # smaller, until it fits
-            scale *= (box.height - 4) / image.get_height()
+        while image.get_height() > box.height - 4 and scale > _LEAST_SCALE:  # smaller, until it fits
+            scale *= 0.92
             image = as_surface(words, replace(look.style(_DARK, scale=scale), colour=_DARK), box.width - 12)
         surface.blit(image, image.get_rect(center=box.center))
 

@@ -29,6 +29,9 @@ class ItemPage(ABC):
         self.surface, self.item, self.look = surface, item, look
         self.area = area or surface.get_rect()
         self.low = self.area.height < surface.get_height() // 2
+        self.content = pygame.Rect(self.area)
+        if self.low:  # at its right end are the buttons
+            self.content.width = round(0.84 * self.area.width)
         self._warned_s = 0.0
         self._lay_out()
 
@@ -56,8 +59,8 @@ class ItemPage(ABC):
     def draw(self) -> None:
         """Draw the item."""
         question_y = self.area.top + round(self.area.height * (0.15 if self.low else 0.28))
-        width = round(self.area.width * 0.85)
-        drawing.write(self.surface, self.item.text, self.look, (self.area.centerx, question_y), width=width)
+        width = round(self.content.width * 0.85)
+        drawing.write(self.surface, self.item.text, self.look, (self.content.centerx, question_y), width=width)
         self._draw_controls()
         for name, box in self._buttons().items():
             drawing.button(self.surface, box, self.look.words(f"session.{name}"), self.look, scale=0.85)
@@ -65,7 +68,7 @@ class ItemPage(ABC):
         words = self._warning() if late else self.hint()
         if words and not (self.low and not late):
             y = self.area.top + round(self.area.height * (0.93 if self.low else 0.7))
-            drawing.write(self.surface, words, self.look, (self.area.centerx, y), width=width, scale=0.8)
+            drawing.write(self.surface, words, self.look, (self.content.centerx, y), width=width, scale=0.8)
 
     def take(self, event: pygame.event.Event) -> Taken | None:
         """Look at an event; return the answer and what it was given by, once it is given."""
@@ -102,7 +105,8 @@ class ItemPage(ABC):
         names = [name for name, there in (("skip", not self.item.required), ("done", self._needs_done())) if there]
         width, height = round(self.surface.get_width() * 0.14), round(self.look.size_px * 1.8)
         if self.low:  # at its right end, one above the other
-            left = self.area.right - width - 20
+            width = round(self.area.width * 0.14)
+            left = self.area.right - width - 15
             return {
                 name: pygame.Rect(left, self.area.bottom - (n + 1) * (height + 12), width, height)
                 for n, name in enumerate(names)
@@ -122,9 +126,9 @@ class ScalePage(ItemPage):
     def _lay_out(self) -> None:
         steps = self.item.steps
         self._marked: int | None = None
-        side = min(self.surface.get_height() // 14, round(self.area.width * 0.7 / (1.35 * len(steps))))
+        side = min(self.surface.get_height() // 14, round(self.content.width * 0.7 / (1.35 * len(steps))))
         stride = round(side * (1.35 if len(steps) > 5 else 2.2))
-        left = self.area.centerx - (stride * (len(steps) - 1) + side) // 2
+        left = self.content.centerx - (stride * (len(steps) - 1) + side) // 2
         boxes = [pygame.Rect(left + n * stride, self.middle - side // 2, side, side) for n in range(len(steps))]
         self._stride = stride
         self.boxes = dict(zip(steps, reversed(boxes) if self.look.from_right else boxes, strict=True))
@@ -166,8 +170,8 @@ class SliderPage(ItemPage):
 
     def _lay_out(self) -> None:
         self._value: int | None = None
-        width = round(self.area.width * 0.55)
-        self.line = pygame.Rect(self.area.centerx - width // 2, self.middle - 2, width, 5)
+        width = round(self.content.width * 0.55)
+        self.line = pygame.Rect(self.content.centerx - width // 2, self.middle - 2, width, 5)
 
     def place_of(self, value: int) -> int:
         """Return where on the screen a value is, from the left."""
@@ -220,15 +224,15 @@ class ChoicePage(ItemPage):
         n = len(self.item.choices)
         self.chosen: set[int] = set()
         if self.low:
-            columns, width = n, round(self.area.width * 0.78 / n) - 10
+            columns, width = n, round(self.content.width * 0.97 / n) - 10
         else:
             columns = 1 if n <= 9 else 2
-            width = round(self.area.width * 0.36)
+            width = round(self.content.width * (0.5 if columns == 1 else 0.4))
         rows = -(-n // columns)
         room = 0.42 if not self.low else 0.4
         height = min(round(self.look.size_px * 1.9), round(self.area.height * room / rows) - 6)
         top = self.middle - (height + 8) * rows // 2 + (0 if self.low else round(self.area.height * 0.06))
-        left = self.area.left + (self.area.width - columns * (width + 10)) // 2 - (self.area.width // 12) * self.low
+        left = self.content.left + (self.content.width - columns * (width + 10)) // 2
         self.boxes = []
         for k in range(n):
             column, row = (k, 0) if self.low else divmod(k, rows)
@@ -284,9 +288,9 @@ class TypedPage(ItemPage):
 
     def _lay_out(self) -> None:
         self.typed = self.composed = ""
-        width = round(self.area.width * (0.25 if self.item.kind == "number" else 0.6))
+        width = round(self.content.width * (0.25 if self.item.kind == "number" else 0.6))
         height = round(self.look.size_px * (1.8 if self.item.kind == "number" or self.low else 4.5))
-        self.field = pygame.Rect(self.area.centerx - width // 2, self.middle - height // 2, width, height)
+        self.field = pygame.Rect(self.content.centerx - width // 2, self.middle - height // 2, width, height)
         pygame.key.start_text_input()
         pygame.key.set_text_input_rect(self.field)
 

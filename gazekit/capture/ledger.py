@@ -212,7 +212,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             flat |= _flat(value, f"{name}.")
         elif isinstance(value, list) and value and all(isinstance(v, dict) and "name" in v for v in value):
             flat |= _flat({str(v["name"]): v for v in value}, f"{name}.")
-        elif name.partition(".")[0] in _DECIDING and name != "calibration.reuse":
+        elif name.partition(".")[0] in _DECIDING and name not in ("calibration.reuse", "tracker.answers"):
             flat[name] = value
     return flat
 

@@ -121,8 +121,8 @@ class HeadPage:
         for x, y in view.eyes:
             at = round(frame.centerx + x * frame.width / 2), round(frame.centery - y * frame.height / 2)
             if frame.collidepoint(at):
-                pygame.draw.circle(self._surface, (255, 255, 255), at, frame.height // 9)
-                pygame.draw.circle(self._surface, (30, 30, 30), at, frame.height // 18)
+                pygame.draw.circle(self._surface, (255, 255, 255), at, frame.height // 13)
+                pygame.draw.circle(self._surface, (30, 30, 30), at, frame.height // 26)
         bar = pygame.Rect(frame.right + area.width // 30, frame.top, area.width // 60, frame.height)
         pygame.draw.rect(self._surface, (230, 230, 230), bar, border_radius=6)
         zone = bar.inflate(0, -round(bar.height * 0.6))

@@ -410,7 +410,7 @@ def _record(run: SessionRun, part: SessionPart) -> None:
 
 
 def _open_display(part: SessionPart, tracker: Tracker, *, headless: bool) -> Display:
-    simulated = isinstance(tracker, SimulatedTracker)
+    simulated = isinstance(tracker, SimulatedTracker) and part.sections.tracker.answers == "simulated"
     answers = random_stream(part.seed, part.participant, f"answers {part.number}")
     if headless:
         if not isinstance(tracker, SimulatedTracker):

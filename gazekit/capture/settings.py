@@ -44,6 +44,7 @@ class TrackerSection(Section):
     eye_openness: bool = True
     lsl_outlet: bool = False
     interest: Path | None = None  # simulated only: CSV of places that draw all simulated people
+    answers: Literal["simulated", "by hand"] = "simulated"  # simulated only: who answers and goes on
 
     @field_validator("kind")
     @classmethod

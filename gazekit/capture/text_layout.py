@@ -132,6 +132,8 @@ def _pieces(line: str, style: TextStyle) -> list[tuple[str, Path, str]]:
     orders the letters of each.
     """
     fonts = fonts_for(line, style.font)
+    if not any(unicodedata.bidirectional(character) in ("L", "R", "AL") for character in line):
+        return [(words, path, "ltr") for words, path in fonts]  # numbers: a minus stands before them
     if len(fonts) == 1:
         return [(line, fonts[0][1], style.direction)]
     runs = [(way, fonts_for(words, style.font)) for way, words in _runs(line, style.direction)]

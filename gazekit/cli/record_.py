@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--accept-changes", is_flag=True, help="Resume a study that has changed; it is written down.")
 @click.option("--fast", is_flag=True, help="Simulated tracker only: as fast as the machine can, without a window.")
 @click.option("--headless", is_flag=True, help="Simulated tracker only: no window.")
+@click.option("--by-hand", is_flag=True, help="Simulated tracker only: you answer, with keys and mouse.")
 @click.option("--keep-journal", is_flag=True, help="Keep the journal beside the verified session file.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
 def command(study: Path, participant: str, **options: Any) -> None:
@@ -59,6 +60,9 @@ def command(study: Path, participant: str, **options: Any) -> None:
 
     opened = read_study(study)
     check_study(opened)
+    if options["by_hand"]:
+        tracker = opened.tracker.model_copy(update={"answers": "by hand"})
+        opened = opened.model_copy(update={"tracker": tracker})
     part = prepare_part(
         opened,
         participant,

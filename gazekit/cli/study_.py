@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.capture.protocols import protocol, protocol_kinds
+
 
 @click.group()
 def command() -> None:
@@ -20,17 +22,25 @@ def command() -> None:
 
 @command.command()
 @click.argument("path", type=click.Path(path_type=Path))
-def new(path: Path) -> None:
+@click.option(
+    "--kind",
+    type=click.Choice(protocol_kinds()),
+    default="viewing",
+    show_default=True,
+    help="viewing: pictures and ratings; reef: a whole protocol with pages, groups, languages, practice, interview.",
+)
+def new(path: Path, kind: str) -> None:
     """Write a commented example to PATH; an existing file is never overwritten.
 
     \b
     Example:  gazekit study new STUDY.toml
+              gazekit study new --kind reef REEF.toml
     """
-    from gazekit.capture.example import EXAMPLE
     from gazekit.core.files import write_text
 
-    write_text(path, EXAMPLE, overwrite=False)
-    click.echo(f"{path}: put your pictures in {path.parent / 'pictures'}, then: gazekit study check {path}")
+    write_text(path, protocol(kind), overwrite=False)
+    practice = f", those for practice in {path.parent / 'warm-up'}" if kind == "reef" else ""
+    click.echo(f"{path}: put your pictures in {path.parent / 'pictures'}{practice}, then: gazekit study check {path}")
 
 
 @command.command()
