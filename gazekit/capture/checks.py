@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from gazekit.capture.calibration import saved_calibration
+from gazekit.capture.contrast import LEAST, contrast
 from gazekit.capture.design import design_faults, first_assigned
 from gazekit.capture.plan import plan_session, plan_steps
 from gazekit.capture.settings import SessionSections
@@ -86,6 +87,12 @@ def _values(sections: SessionSections) -> list[str]:
             )
     if sections.presentation.order == "latin-square" and sections.presentation.block_size is not None:
         faults.append("[presentation] block_size has no meaning in a Latin square: take it out, or order = 'blocked'")
+    background, colour = sections.presentation.background, sections.text.colour
+    if colour is not None and contrast(colour, background) < LEAST:  # the program's own ink always stands out
+        faults.append(
+            f"[text] colour = {list(colour)} on [presentation] background = {list(background)} has a contrast of "
+            f"{contrast(colour, background):.1f}; {LEAST:g} or more can be read"
+        )
     names = Counter(question.name for question in sections.questions)
     faults += [f"[[questions]] name {name!r} stands {count} times" for name, count in names.items() if count > 1]
     return faults

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pygame
 
+from gazekit.capture.contrast import DARK, ink_on
 from gazekit.capture.look import Look
 from gazekit.capture.text_layout import Align, Colour, TextStyle, text_picture
 
-_DARK, _LIGHT = (25, 25, 25), (235, 235, 235)
 _PALE = (205, 205, 205)
 _ACCENT = (200, 60, 40)
 _LEFT = (20, 70, 140)
@@ -20,20 +20,8 @@ _LEAST_SCALE = 0.4  # of letters on a button
 
 
 def ink(surface: pygame.Surface) -> Colour:
-    """Return dark or light ink, whichever stands out more from the background (the colour of the corner; WCAG 2.2)."""
-    here = _luminance(tuple(surface.get_at((0, 0)))[:3])
-    contrasts = {
-        colour: (max(here, _luminance(colour)) + 0.05) / (min(here, _luminance(colour)) + 0.05)
-        for colour in (_DARK, _LIGHT)
-    }
-    return max(contrasts, key=lambda colour: contrasts[colour])
-
-
-def _luminance(colour: tuple[int, ...]) -> float:
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in (c / 255 for c in colour)
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    """Return the ink that stands out more from the background (the colour of the corner)."""
+    return ink_on(tuple(surface.get_at((0, 0)))[:3])
 
 
 def cross(surface: pygame.Surface) -> None:
@@ -99,12 +87,12 @@ def button(
     """Draw a button; it is light under the pointer, and has a thick frame where it is chosen."""
     inside = box.collidepoint(pygame.mouse.get_pos())
     pygame.draw.rect(surface, (255, 255, 255) if inside or chosen else _PALE, box, border_radius=box.height // 5)
-    pygame.draw.rect(surface, _DARK, box, width=5 if chosen else 2, border_radius=box.height // 5)
+    pygame.draw.rect(surface, DARK, box, width=5 if chosen else 2, border_radius=box.height // 5)
     if words:
-        image = as_surface(words, replace(look.style(_DARK, scale=scale), colour=_DARK), box.width - 12)
+        image = as_surface(words, replace(look.style(DARK, scale=scale), colour=DARK), box.width - 12)
         while image.get_height() > box.height - 4 and scale > _LEAST_SCALE:  # smaller, until it fits
             scale *= 0.92
-            image = as_surface(words, replace(look.style(_DARK, scale=scale), colour=_DARK), box.width - 12)
+            image = as_surface(words, replace(look.style(DARK, scale=scale), colour=DARK), box.width - 12)
         surface.blit(image, image.get_rect(center=box.center))
 
 

@@ -28,7 +28,8 @@ from gazekit.capture.settings import PresentationSection, SessionSections
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.tracker import Tracker, TrackerSetup
 from gazekit.core.errors import InputError, OutputError, TrackerError
-from gazekit.core.files import provenance, sha256, whole_file
+from gazekit.core.files import provenance
+from gazekit.session.backup import back_up
 from gazekit.session.events import DisplayFacts
 from gazekit.session.finalise import Recovered, recover, session_path
 from gazekit.session.journal import SUFFIX, JournalWriter
@@ -366,7 +367,8 @@ def record_part(
     state.phase = "writing the session file"
     recovered = recover(part.journal, keep_journal=keep_journal)
     if (backup := _backup_folder(sections)) is not None:
-        back_up(recovered.session, backup)
+        for file in (*part.earlier, recovered.session):  # a part before may have been recovered just now
+            back_up(file, backup)
     if not recovered.valid_samples:
         raise TrackerError(
             f"{recovered.session} is whole, but no sample of it holds valid gaze ({recovered.samples} samples): was "
@@ -469,21 +471,3 @@ def _settings(sections: SessionSections) -> dict[str, Any]:
 
 def _backup_folder(sections: SessionSections) -> Path | None:
     return None if sections.record.backup is None else sections.file.parent / sections.record.backup
-
-
-def back_up(session: Path, folder: Path) -> Path:
-    """Copy a session file into a folder, and read the copy back.
-
-    Raises
-    ------
-    OutputError
-        There is another file of that name, it cannot be written, or does not read back as it was written.
-    """
-    copy = folder / session.name
-    digest = sha256(session)
-    if not copy.exists():
-        with whole_file(copy, overwrite=False) as beside:
-            shutil.copyfile(session, beside)
-    if sha256(copy) != digest:
-        raise OutputError(f"{copy} is not the same as {session}, which is whole; copy it by hand to a place of its own")
-    return copy

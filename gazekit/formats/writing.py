@@ -17,6 +17,7 @@ from gazekit.core.progress import track
 from gazekit.formats.account import Account
 from gazekit.formats.importing import SourceFile
 from gazekit.formats.session_builder import Draft, Part
+from gazekit.session.session_file import json_attribute
 from gazekit.session.streaming_writer import session_writer
 
 SUFFIX = ".gaze.h5"
@@ -140,7 +141,7 @@ def written_before(source: SourceFile, out: str | Path, stem: str) -> tuple[list
     for path in sorted(Path(out).glob(f"{safe_name(stem)}*{SUFFIX}")):
         try:
             with h5py.File(path, "r") as file:
-                provenance = json.loads(str(file.attrs["provenance"]))
+                provenance = json_attribute(file, "provenance")
             provenance = provenance.get("import", provenance)
         except (OSError, KeyError, ValueError):
             continue

@@ -33,6 +33,8 @@ SCHEMA = "gazekit.session/1"
 Rows = tuple[int, Iterable[Block]]  # how many, and they themselves in blocks
 BLOCK_ROWS = 1 << 15
 _CHUNK = 1 << 13
+_LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 kB, and a text that is longer is a dataset of this group
+_LONG = "long_attributes"
 _COLUMN = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 
 
@@ -134,7 +136,11 @@ def write_header(file: h5py.File, session: Session) -> None:
         "display": dict(session.display),
         "provenance": dict(session.provenance),
     }.items():
-        file.attrs[name] = json.dumps(value, sort_keys=True)
+        text = json.dumps(value, sort_keys=True)
+        if len(text.encode()) <= _LONGEST_ATTRIBUTE:
+            file.attrs[name] = text
+        else:
+            file.create_dataset(f"{_LONG}/{name}", data=text)
 
 
 def write_tables(file: h5py.File, session: Session, streams: Mapping[str, Rows] | None = None) -> None:
@@ -213,11 +219,11 @@ def _read(file: h5py.File, *, gaze: bool, leave_out: Collection[str]) -> Session
         task=str(file.attrs["task"]),
         started_utc=str(file.attrs["started_utc"]),
         finalised=bool(file.attrs["finalised"]),
-        tracker=TrackerInfo(**_json(file, "tracker")),
-        screen=Screen(**_json(file, "screen")),
-        clock=Clock(**_json(file, "clock")),
-        display=_json(file, "display"),
-        provenance=_json(file, "provenance"),
+        tracker=TrackerInfo(**json_attribute(file, "tracker")),
+        screen=Screen(**json_attribute(file, "screen")),
+        clock=Clock(**json_attribute(file, "clock")),
+        display=json_attribute(file, "display"),
+        provenance=json_attribute(file, "provenance"),
         recording=_read_recording(file["gaze"]) if gaze else GazeRecording.empty(),
         stimuli=_read_table(file["stimuli"], STIMULUS_COLUMNS),
         messages=_read_table(file["messages"], MESSAGE_COLUMNS),
@@ -227,8 +233,10 @@ def _read(file: h5py.File, *, gaze: bool, leave_out: Collection[str]) -> Session
     )
 
 
-def _json(file: h5py.File, name: str) -> dict[str, Any]:
-    value = json.loads(str(file.attrs[name]))
+def json_attribute(file: h5py.File, name: str) -> dict[str, Any]:
+    """Read an object that the header of a session file holds: tracker, screen, clock, display or provenance."""
+    long = f"{_LONG}/{name}"
+    value = json.loads(file[long].asstr()[()] if long in file else str(file.attrs[name]))
     if not isinstance(value, dict):
         raise FormatError(f"the attribute {name} should be an object, found {value!r}")
     return value

@@ -15,6 +15,10 @@ from tests.fixtures.session_study import MakeStudy
 CASES = {
     "detector": ("[fixations]\ndetector = 'adaptiv'", "[fixations] unknown detector 'adaptiv'; did you mean adaptive"),
     "parameter": ("[fixations]\ndetector = 'ivt'\nparameters = {speed = 3}", "[fixations]"),
+    "contrast": (
+        "background = [90, 90, 90]\n[text]\ncolour = [120, 120, 120]",
+        "has a contrast of 1.6; 3 or more can be read",
+    ),
     "latin square": ("order = 'latin-square'\nblock_size = 2", "block_size has no meaning in a Latin square"),
     "questions": (
         "[[questions]]\nname = 'a'\ntext = 'A?'\nchoices = ['x', 'y']\n" * 2,

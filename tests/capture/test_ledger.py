@@ -22,6 +22,7 @@ from gazekit.core.errors import InputError, OutputError, TrackerError
 from gazekit.screen import Screen
 from gazekit.session import open_session
 from gazekit.study import read_study
+from tests.fixtures.journals import write_journal
 from tests.fixtures.session_study import MakeStudy
 from tests.fixtures.stopping_tracker import StoppingTracker
 
@@ -175,3 +176,32 @@ def test_a_session_begun_by_version_0_1_is_read_as_a_ledger(tmp_path: Path) -> N
     assert [step.id for step in ledger.plan] == session.provenance["parameters"]["planned"]
     assert {step.id for step in ledger.done if step.kind == "picture"} == set(session.stimuli["image"])
     assert ledger.complete
+
+
+def test_parts_before_that_were_recovered_are_backed_up_too(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    """Of a session that crashed, the first part is made of its journal when it is resumed; its copy is made then."""
+    study, out, copies = make_study(extra="[record]\nbackup = '../copies'"), tmp_path / "out", tmp_path / "copies"
+    copies.mkdir()
+    record_for(study, out, screen, 4.0, keep_journal=True)
+    (out / "P01.gaze.h5").unlink()  # as after a crash: the journal alone
+    (copies / "P01.gaze.h5").unlink()
+    record_for(study, out, screen, 99.0, resume=True)
+    for name in ("P01.gaze.h5", "P01.part2.gaze.h5"):
+        assert (copies / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_recover_makes_a_second_copy(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_journal(tmp_path / "P01.gaze.journal", rng)
+    asked = ["recover", str(tmp_path / "P01.gaze.journal"), "--backup", str(tmp_path / "copies")]
+    run = CliRunner().invoke(gazekit, asked)
+    assert "there is no folder" in str(run.exception)
+    (tmp_path / "copies").mkdir()
+    for _ in range(2):  # the second compares
+        assert CliRunner().invoke(gazekit, asked, catch_exceptions=False).exit_code == 0
+    copy = tmp_path / "copies" / "P01.gaze.h5"
+    assert copy.read_bytes() == (tmp_path / "P01.gaze.h5").read_bytes()
+    copy.write_bytes(b"another")
+    run = CliRunner().invoke(gazekit, asked)
+    assert "not the same as" in str(run.exception)

@@ -121,18 +121,94 @@ print(json.dumps({
 """
 
 
-def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
+_AGAIN = """
+import json, time
+from gazekit.capture.lsl import LslTracker, Outlet
+from gazekit.capture.simulation.gaze import Person
+from gazekit.capture.settings import TrackerSection
+from gazekit.capture.tracker import TrackerSetup
+from gazekit.core.errors import TrackerError
+from gazekit.screen import Screen
+from gazekit.session import TrackerInfo
+import numpy as np
+
+screen = Screen(1920, 1080, 527, 296, 630)
+person = Person(screen, 300.0, 1)
+
+def send(rate, seconds, until=lambda: False):
+    outlet = Outlet(TrackerInfo("simulated", "m", "SIM-9", "1", rate, ""), "P01")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not until():
+        times = time.monotonic_ns() // 1000 + np.arange(30) * 3333
+        rows, _ = person.sample(times)
+        rows["device_time_us"] = rows["system_time_us"] = times
+        outlet.push(rows)
+        yield outlet
+        time.sleep(0.05)
+
+got = []
+first = send(300.0, 60)
+outlet = next(first)
+tracker = LslTracker(TrackerSetup(TrackerSection(kind="lsl", address="gazekit"), screen))
+tracker.start(lambda stream, item: got.append(len(item)) if stream == "gaze" else None)
+while sum(got) < 30:
+    next(first)
+facts = {"alive": tracker.alive(), "before": sum(got)}
+first.close()
+del outlet, first
+until = time.monotonic() + 20
+while tracker.alive() and time.monotonic() < until:
+    time.sleep(0.05)
+facts["lost"] = not tracker.alive()
+facts["in vain"] = tracker.reconnect()
+second = send(300.0, 60)
+outlet = next(second)
+facts["back"], count = tracker.reconnect(), sum(got)
+until = time.monotonic() + 10
+while sum(got) < count + 30 and time.monotonic() < until:
+    next(second)
+facts["after"] = sum(got) - count
+second.close()
+del outlet, second
+third = send(120.0, 60)
+outlet = next(third)
+try:
+    facts["other rate"] = tracker.reconnect()
+except TrackerError as error:
+    facts["other rate"] = str(error)
+tracker.close()
+print(json.dumps(facts))
+"""
+
+
+def run_apart(code: str, folder: Path) -> dict[str, Any]:
+    """Run code that speaks LSL, apart from every other stream on this machine; return what it prints last."""
     need(importlib.util.find_spec("pylsl"), "pylsl (the extra lsl)")
-    settings = tmp_path / "lsl.cfg"
-    session = f"gazekit-test-{os.getpid()}"  # apart from every other stream on this machine
-    lab = f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = {session}\n"
+    settings = folder / "lsl.cfg"
+    lab = f"[lab]\nKnownPeers = {{127.0.0.1}}\nSessionID = gazekit-test-{os.getpid()}-{folder.name}\n"
     settings.write_text(f"[multicast]\nResolveScope = machine\n{lab}")
     environment = {**os.environ, "LSLAPICFG": str(settings)}
     run = subprocess.run(
-        [sys.executable, "-c", _LOOPBACK], capture_output=True, text=True, timeout=90, env=environment, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=90, env=environment, check=False
     )
     assert run.returncode == 0, run.stderr
-    facts = json.loads(run.stdout.splitlines()[-1])
+    facts: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return facts
+
+
+def test_a_stream_that_was_lost_is_connected_again(tmp_path: Path) -> None:
+    facts = run_apart(_AGAIN, tmp_path)
+    assert facts["alive"]
+    assert facts["before"] >= 30
+    assert facts["lost"], "the end of the sender is noticed"
+    assert facts["in vain"] is False
+    assert facts["back"] is True
+    assert facts["after"] >= 30
+    assert "is back with 120 Hz instead of 300" in facts["other rate"]
+
+
+def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
+    facts = run_apart(_LOOPBACK, tmp_path)
     assert facts["samples"] == 600
     assert facts["same"]
     assert facts["stamp_error_us"] < 2000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,22 @@ def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy
     for part in ("P07 · picture", "of 3", " Hz", "data loss", "mm away", "validation: left", "Escape or Ctrl+C"):
         assert part in text
     assert any("●" in view or "l" in view.split("gaze")[1][:1500] for view in seen)
+
+
+def test_a_refresh_that_is_reported_as_0_is_measured(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A display that says nothing of itself and flips every 10 ms runs at 100 Hz, whatever is usual."""
+    flip = pygame.display.flip
+    monkeypatch.setattr(pygame.display, "get_current_refresh_rate", lambda: 0)
+    monkeypatch.setattr(pygame.display, "flip", lambda: (time.sleep(0.01), flip()))
+    facts = window.prepare([])
+    assert facts["refresh_reported_hz"] == 0
+    assert not facts["flips_follow_refresh"]
+    assert facts["probe_median_ms"] == pytest.approx(window._frame_us / 1000)
+    assert 10 <= facts["probe_median_ms"] < 16
+    monkeypatch.setattr(pygame.display, "flip", flip)  # 0 ms: nobody's display
+    before = window._frame_us
+    window.prepare([])
+    assert window._frame_us == before
 
 
 def test_measured_flips_are_kept(make_study: MakeStudy, tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""What the other tests of the journal and the session file leave: CI measures that every branch is tried."""
+
+from __future__ import annotations
+
+import os
+import resource
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from gazekit.core.errors import FormatError, InputError
+from gazekit.session import Calibration, CalibrationPoint, Session, Validation, open_session, write_session
+from gazekit.session.journal import MARKER, Journal, JournalWriter
+from gazekit.session.session_file import json_attribute
+from tests.fixtures.journals import HEADER, write_journal
+from tests.fixtures.looks import looks
+
+
+def test_calibrations_and_validations_come_back(tmp_path: Path) -> None:
+    """Attempts with and without points, and all three verdicts of a validation."""
+    rng = np.random.default_rng(3)
+    point = CalibrationPoint(
+        (0.5, 0.25), rng.random((4, 2)), rng.random((3, 2)), rng.random(4) > 0.5, rng.random(3) > 0.5
+    )
+    table = pd.DataFrame({"target": ["0.5,0.5", ""], "eye": ["left", "right"], "trueness_deg": [0.4, np.nan]})
+    attempts = (Calibration(5, "failure"), Calibration(9, "success", (point, point), b"blob"))
+    verdicts = tuple(Validation(n, table, passed) for n, passed in enumerate((True, False, None)))
+    session = replace(looks([("a.jpg", [(100, 100, 300)])]), calibrations=attempts, validations=verdicts)
+    write_session(session, tmp_path / "P1.gaze.h5")
+    back = open_session(tmp_path / "P1.gaze.h5")
+    assert [(c.time_us, c.status, len(c.points), c.blob) for c in back.calibrations] == [
+        (5, "failure", 0, b""),
+        (9, "success", 2, b"blob"),
+    ]
+    for name in ("left", "right", "left_used", "right_used"):
+        np.testing.assert_array_equal(getattr(back.calibrations[1].points[1], name), getattr(point, name))
+    assert back.calibrations[1].points[0].target == (0.5, 0.25)
+    assert [validation.passed for validation in back.validations] == [True, False, None]
+    pd.testing.assert_frame_equal(back.validations[2].table, table, check_dtype=False)
+    assert isinstance(back, Session)
+
+
+def test_an_object_that_no_attribute_can_hold_comes_back(tmp_path: Path) -> None:
+    """HDF5 takes 64 kB in an attribute; a plan of thousands of pictures is longer."""
+    planned = [f"picture{n:05d}.jpg" for n in range(5000)]
+    session = replace(looks([("a.jpg", [(100, 100, 300)])]), provenance={"parameters": {"planned": planned}})
+    write_session(session, tmp_path / "P1.gaze.h5")
+    assert open_session(tmp_path / "P1.gaze.h5").provenance["parameters"]["planned"] == planned
+    with h5py.File(tmp_path / "wrong.h5", "w") as file:
+        file.attrs["display"] = "[1, 2]"
+        with pytest.raises(FormatError, match="display should be an object"):
+            json_attribute(file, "display")
+
+
+def test_what_is_written_is_synced_and_a_failure_ends_the_syncing(tmp_path: Path) -> None:
+    writer, stop, failed = JournalWriter(tmp_path / "P01.gaze.journal", HEADER), threading.Event(), []
+    thread = threading.Thread(target=lambda: failed.append(writer.keep_synced(stop)))
+    thread.start()
+    writer.end({"complete": True})
+    threading.Event().wait(0.2)  # synced once, then nothing is new
+    assert thread.is_alive()
+    stop.set()
+    thread.join()
+    assert failed == [None]
+    os.close(writer._file.fileno())  # the disk is gone
+    error = writer.keep_synced(threading.Event())
+    assert isinstance(error, OSError)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        writer.close()
+
+
+def test_a_journal_that_cannot_be_opened_is_said(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    write_journal(path, rng)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be read: Too many open files"):
+            Journal(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_marker_at_the_very_end_is_no_record(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    write_journal(path, rng)
+    whole = path.stat().st_size
+    with open(path, "ab") as file:
+        file.write(b"torn" + MARKER)
+    journal = Journal(path)
+    assert sum(1 for _ in journal.others()) > 0
+    assert [(d.offset, d.length, d.at_end) for d in journal.damage] == [(whole, 4 + len(MARKER), True)]
