@@ -36,6 +36,7 @@ class Plan:
     left_out: Mapping[str, int]  # rows, by reason
     not_of_the_study: tuple[str, ...]  # names of pictures that the study has not
     unfinished: int
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Write the plan for a person."""
@@ -54,7 +55,7 @@ class Plan:
             lines.append(f"not pictures of the study, left out: {_some(self.not_of_the_study)}")
         if self.unfinished:
             lines.append(f"did not finish: {self.unfinished} (their ratings are taken)")
-        return lines
+        return [*lines, *self.notes]
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,10 @@ def import_ratings(
     chosen = recognise(table, known) if layout == "auto" else layout
     if chosen not in LAYOUTS:
         raise RatingsError(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
+    notes = list(table.attrs.get("notes", []))
     extract = LAYOUTS[chosen](table, mapping, known)
+    texts = extract.cells[["rater", "image", "cell"]].astype(str)
+    extract.cells = extract.cells[(texts.apply(lambda part: part.str.strip()) != "").any(axis=1)]  # not an empty row
     if mapping.names is None:
         extract.cells["image"], of_study = shorten(extract.cells["image"], known)
     else:
@@ -128,7 +132,10 @@ def import_ratings(
     cells = extract.cells[of_study].reset_index(drop=True)
     cells["rater"] = cells["rater"].map(tidy)
     number = _numbers(cells["cell"])
-    plan = _plan(table, chosen, extract, cells, number, foreign)
+    keys = cells[(cells["rater"] != "") & (cells["image"] != "")][["rater", "image", "attribute"]]
+    if several := int(keys.duplicated().sum()):
+        notes.append(f"ratings of a picture by a rater who rated it before: {several} (aggregate --duplicates)")
+    plan = _plan(table, chosen, extract, cells, number, foreign, tuple(notes))
     if cells.empty:
         raise RatingsError(f"{path}: no rating found.\n{_advice(plan, known)}")
     if from_scale is None:
@@ -160,7 +167,13 @@ def prolific_approved(path: str | Path) -> set[str]:
 
 
 def _plan(
-    table: pd.DataFrame, layout: str, extract: Extract, cells: pd.DataFrame, number: Floats, foreign: tuple[str, ...]
+    table: pd.DataFrame,
+    layout: str,
+    extract: Extract,
+    cells: pd.DataFrame,
+    number: Floats,
+    foreign: tuple[str, ...],
+    notes: tuple[str, ...],
 ) -> Plan:
     with_number = number[np.isfinite(number)]
     return Plan(
@@ -175,6 +188,7 @@ def _plan(
         left_out=dict(extract.left_out),
         not_of_the_study=foreign,
         unfinished=extract.unfinished,
+        notes=notes,
     )
 
 

@@ -26,8 +26,22 @@ KNOWN = {
     "score": ("score", "rating", "response", "value", "answer", "vote"),
 }  # fmt: skip
 CELLS = ["row", "rater", "image", "attribute", "cell"]
-TIMES = re.compile(r"(First Click|Last Click|Page Submit|Click Count|Time|[._ ]rt|_DO(_\d+)?|[._]duration)$")
-"""Endings of columns that time or order a question and are no answer to it."""
+TIMES = re.compile(
+    r"(First Click|Last Click|Page Submit|Click Count|Time|[._ ]rt|_DO(_\d+)?|[._]duration)$"
+    r"|^(Question|Group|Total) time\b|^interviewtime"
+)
+"""Columns that time or order a question and are no answer to it."""
+ABOUT_PEOPLE = re.compile(
+    r"(^|[._\s])(age|alter|year|gender|sex|consent|agree|agreement|comments?|country|language|education|hours?|captcha|"
+    r"duration|seconds|rt|browser|device|code|feedback|email)([._\s]|$)",
+    re.IGNORECASE,
+)
+"""Answers about the rater or the task, beside those about a picture: taken only where they are named."""
+ABOUT_PICTURES = frozenset(
+    ("width", "height", "w", "h", "size", "mean", "average", "std", "sd", "var", "n", "count", "counts", "total", "sum",
+     "median", "category", "tag", "tags", "title", "url", "path", "file", "license", "author", "date", "year", "camera")
+)  # fmt: skip
+"""Columns about a picture that are no raters, in a table with a row a picture."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +90,10 @@ def recognise(table: pd.DataFrame, pictures: PictureNames) -> str:
     for tool, belongs in SIGNATURES.items():
         if belongs(columns, lower):
             return tool
-    if "responseid" in lower and _marker(table) is not None:
+    if _marker(table) is not None:
         return "qualtrics"
+    if _begins_with_moments(table) and any("[" in name for name in columns):
+        return "google-forms"
     plain = {name.replace(" ", "_") for name in lower}
     if all(plain & set(KNOWN[role]) for role in ("image", "score")):
         return "long"
@@ -88,14 +104,14 @@ def recognise(table: pd.DataFrame, pictures: PictureNames) -> str:
     return "wide"
 
 
-def column(table: pd.DataFrame, role: str, named: str, usual: Iterable[str] = ()) -> str:
-    """Find the column of a role: the one named, or one with a usual name."""
+def column(table: pd.DataFrame, role: str, named: str, usual: Iterable[str] = (), last: Iterable[str] = ()) -> str:
+    """Find the column of a role: the one named, or one with a usual name (``last``: where there is no other)."""
     if named:
         if named not in table.columns:
             raise RatingsError(f"no column {named!r}; there are {', '.join(map(str, table.columns[:30]))}")
         return named
     lower = {str(name).lower().replace(" ", "_"): str(name) for name in reversed(table.columns)}
-    for name in (*usual, *KNOWN[role]):
+    for name in (*usual, *KNOWN[role], *last):
         if name in lower:
             if f"{lower[name]} (2)" in table.columns:
                 raise RatingsError(
@@ -118,16 +134,16 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
-    rater = column(table, "rater", mapping.rater)
+    rater = column(table, "rater", mapping.rater, last=("id", "respondent", "respondent_id", "pid", "name", "nr", "no"))
     return _from_items(table, rater, items(table, mapping, pictures, {rater}))
 
 
 def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a picture, a column a rater."""
     image = mapping.image or str(table.columns[0])
-    raters = [str(name) for name in table.columns if name != image]
+    raters = [str(name) for name in table.columns if name != image and str(name).lower() not in ABOUT_PICTURES]
     if mapping.columns:
-        raters = [name for name in raters if re.search(mapping.columns, name)]
+        raters = [str(name) for name in table.columns if name != image and re.search(mapping.columns, str(name))]
     height = len(table)
     cells = _cells(
         np.repeat(_rows(table), len(raters)),
@@ -140,30 +156,51 @@ def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames)
 
 
 def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
-    """Read three header rows (names, question texts, ImportId); previews, tests and spam are left out."""
+    """Read three header rows (names, question texts, ImportId); previews, tests and spam are left out.
+
+    The ImportIds are the same in every language; the names and words are not.
+    """
     marker = _marker(table)
     texts = table.iloc[0].to_dict() if marker else {}
     data = table.assign(_row=_rows(table)).iloc[0 if marker is None else marker + 1 :]
-    status = data["Status"].map(_qualtrics_status) if "Status" in data else pd.Series("", index=data.index)
+    names = {"status": "Status", "finished": "Finished", "_recordId": "ResponseId"}
+    if marker is not None:
+        ids = {match.group(1): name for name, text in table.iloc[marker].items() if (match := _IMPORT_ID.search(text))}
+        names |= {part: str(ids[part]) for part in names if part in ids}
+    status = (
+        data[names["status"]].map(_qualtrics_status) if names["status"] in data else pd.Series("", index=data.index)
+    )
     data, left_out = data[status == ""], Counter(status[status != ""])
     rater = mapping.rater or next(
-        (name for name in ("PROLIFIC_PID", "workerId") if name in data and data[name].str.strip().all()), "ResponseId"
+        (name for name in ("PROLIFIC_PID", "workerId") if name in data and data[name].str.strip().all()),
+        names["_recordId"],
     )
     extract = _from_items(data, column(data, "rater", rater), items(data, mapping, pictures, {rater}, texts))
     extract.left_out += left_out
-    if "Finished" in data:
-        extract.unfinished = int(data["Finished"].str.lower().isin({"false", "0", "falsch", "faux"}).sum())
+    if names["finished"] in data:
+        no = {"false", "0", "falsch", "faux", "falso", "no", "nein", "non"}
+        extract.unfinished = int(data[names["finished"]].str.lower().isin(no).sum())
     return extract
+
+
+_IMPORT_ID = re.compile(r'"ImportId"\s*:\s*"([^"]+)"')
+_NOT_REAL = (
+    (
+        1,
+        "preview",
+        ("preview", "vorschau", "aperçu", "vista previa", "anteprima", "prévia", "预览", "預覽", "プレビュー"),
+    ),
+    (2, "test", ("test", "prueba", "prova", "teste", "测试", "測試", "テスト")),
+    (8, "spam", ("spam", "垃圾", "スパム")),
+)
+"""Qualtrics' bits of Status, and its words in several languages."""
 
 
 def _qualtrics_status(cell: str) -> str:
     """Say why a response does not count: Status in words, or a number whose bits are preview, test and spam."""
     word = cell.strip().lower()
     bits = int(word) if word.isdigit() else 0
-    for bit, why in ((1, "preview"), (2, "test"), (8, "spam")):
-        if why in word or bits & bit:
-            return why
-    return ""
+    return next((why for bit, why, words in _NOT_REAL if bits & bit or any(part in word for part in words)), "")
 
 
 def _google(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
@@ -213,6 +250,8 @@ def _mturk(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> E
     inputs = [mapping.image] if mapping.image else [str(c) for c in data if str(c).startswith("Input.")]
     answers = [mapping.score] if mapping.score else [str(c) for c in data if str(c).startswith("Answer.")]
     answers = [name for name in answers if mapping.score or _is_numeric(data[name])]
+    if len(answers) > 1 and not mapping.score:
+        answers = [name for name in answers if not ABOUT_PEOPLE.search(name.removeprefix("Answer."))]
     pairs = _pairs(inputs, answers)
     several = len({source for source, _ in pairs}) < len(pairs)
     parts = [
@@ -284,7 +323,8 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
     """Make a reader for experiments: a row a trial, of which only some show a picture and take an answer."""
 
     def read(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
-        rater = column(table, "rater", mapping.rater, raters)
+        table = _with_raters(table, mapping, raters)
+        rater = column(table, "rater", mapping.rater, (THE_FILE, *raters))
         image = mapping.image or _picture_column(table, pictures, {rater})
         answers = (
             [mapping.score] if mapping.score else [str(n) for n in table if re.search(scores, str(n), re.IGNORECASE)]
@@ -301,12 +341,31 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
             _cells(data["_row"], data[rater], data[image], re.sub(r"\.?(response|keys)$", "", name), data[name])
             for name in answers
         ]
-        cells = _single_attributes(_opened(pd.concat(parts, ignore_index=True)))
+        cells = _opened(pd.concat(parts, ignore_index=True))
+        cells = _single_attributes(cells[~cells["attribute"].map(lambda name: bool(ABOUT_PEOPLE.search(name)))])
+        cells["cell"] = cells["cell"].map(_pressed)
         zero = bool(from_zero) and "trial_type" in data and data["trial_type"].str.contains(from_zero).any()
         left_out = Counter({"without a picture": int((~shows).sum())})
         return Extract(rater, answers, _answered(cells), +left_out, from_zero=bool(zero))
 
     return read
+
+
+THE_FILE = "(the_file's_name)"
+
+
+def _with_raters(table: pd.DataFrame, mapping: ColumnMap, usual: tuple[str, ...]) -> pd.DataFrame:
+    """Take the file's name for the rater, where no column names one: such tools write a file a participant."""
+    names = {str(name).lower().replace(" ", "_") for name in table.columns}
+    if mapping.rater or names & {*usual, *KNOWN["rater"]} or "file" not in table.attrs:
+        return table
+    return table.assign(**{THE_FILE: str(table.attrs["file"])})
+
+
+def _pressed(cell: str) -> str:
+    """Take the digit out of a key as PsychoPy writes it: ``num_5``, ``['5']``."""
+    match = re.fullmatch(r"\[?\s*['\"]?(?:num_|numpad_)?(\d{1,2})['\"]?\s*\]?", cell.strip())
+    return match.group(1) if match else cell
 
 
 def _opened(cells: pd.DataFrame) -> pd.DataFrame:
@@ -449,6 +508,12 @@ def _is_numeric(texts: pd.Series[Any]) -> bool:
     return len(answers) > 0 and bool(answers.str.match(r"^-?\d+([.,]\d+)?\b").mean() > 0.5)
 
 
+def _begins_with_moments(table: pd.DataFrame) -> bool:
+    """Say whether the first column holds dates with times: Google Forms' one, whatever it is called."""
+    moment = re.compile(r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\.?,?\s.*\d{1,2}[:.]\d{2}")
+    return len(table) > 0 and bool(table.iloc[:, 0].map(lambda cell: moment.match(str(cell)) is not None).mean() > 0.5)
+
+
 def _marker(table: pd.DataFrame) -> int | None:
     """Find Qualtrics' row of ImportIds."""
     rows = table.iloc[:3].apply(lambda row: row.astype(str).str.contains("ImportId").any(), axis=1).to_numpy(bool)
@@ -475,7 +540,9 @@ SIGNATURES: dict[str, Callable[[list[str], set[str]], bool]] = {
         "responseid" in lower and bool(lower & {"recordeddate", "startdate"}) and "status" in lower
     ),
     "limesurvey": lambda names, lower: (
-        {"submitdate", "lastpage"} <= lower or any(re.search(r"\[SQ\d+\]", name) for name in names)
+        {"submitdate", "lastpage"} <= lower
+        or {"date submitted", "last page"} <= lower
+        or any(re.search(r"\[SQ\d+\]", name) for name in names)
     ),
     "surveymonkey": lambda _, lower: {"respondent id", "collector id"} <= lower,
     "gorilla": lambda _, lower: "participant private id" in lower,

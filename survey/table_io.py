@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import re
@@ -32,29 +33,50 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
     path = existing_file(path)
     try:
         if path.suffix.lower() in (".json", ".jsonl"):
-            return _json(path)
+            trials = _json(path)
+            trials.attrs["file"] = path.stem
+            return trials
         if path.suffix.lower() in (".sav", ".zsav"):
             return read_spss(path)
         body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path)
     except (ValueError, UnicodeError, OSError, KeyError) as error:
         raise RatingsError(f"{path} is not a table that can be read: {error}") from error
+    notes = body.attrs.get("notes", [])
     body = body.fillna("")
     names = [str(name).strip() or f"column {k}" for k, name in enumerate(body.iloc[0], 1)]
     times = [names[: k + 1].count(name) for k, name in enumerate(names)]
     body.columns = [name if n == 1 else f"{name} ({n})" for name, n in zip(names, times, strict=True)]
-    return body.iloc[1:].reset_index(drop=True)
+    sheet = body.iloc[1:].reset_index(drop=True)
+    sheet.attrs |= {"file": path.stem, "notes": notes}
+    return sheet
 
 
 def _text(path: Path) -> pd.DataFrame:
     with open(path, "rb") as file:
         start = file.read(4)
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    if encoding == "utf-8-sig" and not _is_utf8(path):
+        encoding = "cp1252"  # as Excel saves CSV in western Europe; undefined bytes are still refused
     with open(path, encoding=encoding) as text:
         header = re.sub(r'"[^"]*"', "", text.readline())
     separator = max("\t;,|", key=header.count) if header.count(",") <= max(map(header.count, "\t;|")) else ","
-    return pd.read_csv(
+    body = pd.read_csv(
         path, sep=separator, header=None, dtype=str, encoding=encoding, skipinitialspace=separator != "\t"
     )
+    body.attrs["notes"] = ["not UTF-8: read as Windows-1252"] if encoding == "cp1252" else []
+    return body
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open(path, "rb") as file:
+        try:
+            for part in iter(lambda: file.read(1 << 20), b""):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _json(path: Path) -> pd.DataFrame:

@@ -97,8 +97,8 @@ def test_the_whole_way_in_arabic_stores_the_same_as_in_english(clients: Callable
 def test_a_text_that_a_language_lacks_is_an_error(tmp_path: Path) -> None:
     screen = "width_px = 1920\nheight_px = 1080\nwidth_mm = 527\nheight_mm = 296\ndistance_mm = 630\n"
     text = in_three_languages().replace("width_px = 1920\n", screen)
-    study = write_study(tmp_path, text.replace(', de = "Oft"', "").replace('"ar", "de"]', '"ar", "de", "he"]'))
-    words = r"unknown language 'he'.*photographs choices: is missing in 'de'"
+    study = write_study(tmp_path, text.replace(', de = "Oft"', "").replace('"ar", "de"]', '"ar", "de", "qu"]'))
+    words = r"unknown language 'qu'.*photographs choices: is missing in 'de'"
     with pytest.raises(ConfigError, match=re.compile(words, re.DOTALL)):
         check_study(whole_study(study))
     store = open_store(tmp_path / "s.db")
@@ -139,3 +139,18 @@ def test_a_study_brings_a_language_of_its_own(tmp_path: Path) -> None:
 )
 def test_what_a_browser_accepts(accepted: str, language: str) -> None:
     assert chosen_language(accepted, ["zh", "de", "en"]) == language
+
+
+def test_the_catalogue_has_every_text_of_the_pages_and_no_other() -> None:
+    folder = Path(__file__).parents[2] / "survey"
+    source = "".join(
+        file.read_text() for file in [*folder.rglob("*.html"), *(folder / "web").glob("*.py"), folder / "languages.py"]
+    )
+    named = set(re.findall(r"""["']survey\.([a-z_0-9]+)["']""", source))
+    named |= set(re.findall(r"""_rating_page\(["']([a-z_]+)["']""", source))
+    named |= set(re.findall(r"""["'](default_\w+)["']""", source))
+    named.discard("css")  # a file
+    whole = {key.partition(".")[2] for key in catalogue("en").texts if key.startswith("survey.")}
+    built = {"problem_", "default_instructions"}  # names that are put together of parts
+    assert {name for name in named - whole if not any(name.startswith(part) for part in built)} == set()
+    assert {name for name in whole - named if not any(name.startswith(part) for part in built)} == set()
