@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gazekit.core.errors import ConfigError, InputError, unknown_name
+from gazekit.core.errors import ConfigError, InputError, MissingExtraError, unknown_name
 from pipelines.config import Pipeline, dataset_files
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ _WHAT_GOES_WHERE = {
     ),
     "gbr": "Put the lab's study file at {study}; its [pictures] and [dataset] name pictures, sessions and ratings",
 }
+
+
+def need_networks() -> None:
+    """Raise a `MissingExtraError` where torch is not installed: before the first stage, not at the first training."""
+    for name in ("torch", "timm"):
+        if find_spec(name) is None:
+            raise MissingExtraError(name, "train")
 
 
 def check_files(config: Pipeline, base: Path) -> None:

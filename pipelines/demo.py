@@ -21,6 +21,7 @@ from gazekit.core.files import whole_file, write_text
 from gazekit.core.parallel import process_pool
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from gazekit.training.recipe import make_recipe
+from pipelines.checks import need_networks
 from pipelines.example import LABORATORY
 from pipelines.stages import Outcome, Stage, run_stages
 
@@ -160,7 +161,14 @@ def run_demo(
         Processes side by side.
     dry_run : bool
         Only say which stages would run.
+
+    Raises
+    ------
+    MissingExtraError
+        torch is not installed, which the networks need; nothing was begun.
     """
+    if not dry_run:
+        need_networks()
     return run_stages(stages(Path(out), demo or Demo(), jobs), out, dry_run=dry_run, tell=tell)
 
 

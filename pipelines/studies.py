@@ -11,7 +11,7 @@ from typing import Any
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
 from gazekit.stats.registration import opened_utc, read_registration
 from gazekit.training.recipe import make_recipe
-from pipelines.checks import check_config, check_files
+from pipelines.checks import check_config, check_files, need_networks
 from pipelines.config import Pipeline, dataset_files, read_pipeline
 from pipelines.stages import Outcome, Stage, run_stages
 
@@ -48,6 +48,8 @@ def run_study(
             return path.parent / config.pipeline.out, before
     check_files(config, path.parent)
     check_config(config, path.parent)
+    if not dry_run:
+        need_networks()
     out = path.parent / config.pipeline.out
     stages = study_stages(config, path.parent)
     registration = read_registration(out)

@@ -22,7 +22,7 @@ COMMANDS = {
     "import": "Turn other people's gaze files into session files.",
     "export": "Write sessions as BIDS, CSV or Parquet.",
     "quality": "Accuracy, precision and data loss of recordings.",
-    "doctor": "Tell what may be wrong with recordings and fixation tables.",
+    "doctor": "Tell what may be wrong with this machine, with recordings and fixation tables.",
     "fixations": "Find fixations in sessions.",
     "measures": "Tables of each viewing: fixations, scanpath, pupil and the person's answers.",
     "ratings": "Ratings that were given in sessions, as the survey writes them.",
@@ -46,6 +46,7 @@ COMMANDS = {
     "erase": "Take one person out of all files of a study.",
     "demo": "Walk through the whole job with simulated people.",
     "run": "Run a whole study from its TOML file.",
+    "completion": "Print or install the completion of commands for your shell.",
 }
 
 
@@ -81,12 +82,18 @@ class Commands(click.Group):
 
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="gazekit")
-def gazekit() -> None:
+@click.option("--verbose", "-v", count=True, help="Tell what is read and written; twice: all. Or GAZEKIT_LOG=info.")
+def gazekit(verbose: int) -> None:
     """From an eye tracker's raw gaze to an honest comparison of models.
 
     \b
     Try:  gazekit demo --out demo
+          gazekit doctor
     """
+    if verbose or "GAZEKIT_LOG" in os.environ:
+        from gazekit.core.log import tell
+
+        tell(verbose)
 
 
 def main(arguments: list[str] | None = None) -> None:

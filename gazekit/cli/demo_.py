@@ -10,12 +10,18 @@ import click
 
 
 @click.command("demo")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    help="Folder of all that is made.",
+)
 @click.option("--pictures", type=int, default=480, show_default=True, help="How many; 80 or more.")
 @click.option("--participants", type=int, default=12, show_default=True, help="Simulated viewers.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Trainings of every model and condition.")
 @click.option("--folds", type=int, default=5, show_default=True, help="Test every picture once, in folds; 0: a split.")
-@click.option("--epochs", type=int, default=12, show_default=True)
+@click.option("--epochs", type=int, default=12, show_default=True, help="Times that a training picture is seen.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of everything random.")
 @click.option("--null", is_flag=True, help="Deal the ratings at random: there is nothing to find.")
 @click.option(

@@ -31,7 +31,10 @@ def command(
     distance_mm: float | None,
     as_json: bool,
 ) -> int:
-    """Tell what may be wrong with recordings and fixation tables.
+    """Tell what may be wrong with recordings and fixation tables, or, without any, with this machine.
+
+    Without FILES: versions, extras, eye trackers, display, fonts, disk and GPU; `-` is missing, `!` in doubt, and the
+    line below says what brings it. Paste it into a question; it names no participant.
 
     A recording is checked for constant columns, coordinates that are not pixels of the screen, gaze off the screen,
     pictures upside down, swapped eyes, impossible pupils, stuck samples, holes and the clock. A fixation table is
@@ -39,7 +42,8 @@ def command(
     anything is an error.
 
     \b
-    Example:  gazekit doctor p01.gaze.h5
+    Example:  gazekit doctor
+              gazekit doctor p01.gaze.h5
               gazekit doctor export.tsv --screen 1920x1080 --screen-mm 527x296 --distance-mm 630
               gazekit doctor fixations.csv --pictures pictures
     """
@@ -50,7 +54,7 @@ def command(
     from gazekit.events.structure import Finding, worst
 
     if not files:
-        raise click.UsageError("name at least one recording or fixation table")
+        return _machine(as_json)
     screen = screen_sizes(None, pixels, screen_mm, distance_mm)
     findings: dict[str, list[Finding]] = {}
     for path in session_files(files):
@@ -64,6 +68,18 @@ def command(
         for name, found in findings.items():
             click.echo("\n".join([f"{name}: {worst(found) or 'nothing remarkable'}", *(f"  {f}" for f in found)]))
     return int(any(worst(found) == "error" for found in findings.values()))
+
+
+def _machine(as_json: bool) -> int:
+    """Print what is on this machine; 1 where nothing would work."""
+    import json
+    from dataclasses import asdict
+
+    from gazekit.machine import inspect_machine, is_usable
+
+    parts = inspect_machine()
+    click.echo(json.dumps([asdict(part) for part in parts]) if as_json else "\n".join(map(str, parts)))
+    return int(not is_usable(parts))
 
 
 def _examined(path: Path, pictures: Path | None, screen: Mapping[str, float]) -> list[Finding]:

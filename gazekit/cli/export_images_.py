@@ -23,7 +23,9 @@ SHEETS = {".png": "png", ".jpg": "jpg", ".jpeg": "jpg"}
 @click.option("--model", help="Whose attention, where the run has several models.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the model's training.")
 @masked_look
-@click.option("--format", "kind", type=click.Choice(["png", "jpg"]), default="png", show_default=True)
+@click.option(
+    "--format", "kind", type=click.Choice(["png", "jpg"]), default="png", show_default=True, help="Of the files."
+)
 @click.option("--size", type=click.IntRange(8), help="Squares of so many pixels; default: the pictures' own size.")
 @selection
 @click.option("--limit", type=click.IntRange(1), help="Only the first so many pictures.")

@@ -10,7 +10,7 @@ import click
 @click.command("serve")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
-@click.option("--port", default=8500, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=8500, show_default=True, type=click.IntRange(0, 65535), help="TCP; 0: a free one.")
 def command(model: Path, host: str, port: int) -> None:
     """Score pictures over HTTP with a trained MODEL (best.pt, or the folder of a run).
 

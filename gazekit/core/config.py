@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_log = logging.getLogger(__name__)
 
 
 class Section(BaseModel):
@@ -57,6 +60,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     """Read a TOML file; where it cannot be read, a `ConfigError` says why."""
     try:
         content = Path(path).read_bytes()
+        _log.info("settings: %s", path)
         return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise ConfigError(f"no such study file: {path}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import logging
 import os
 import platform
 import re
@@ -19,6 +20,7 @@ from typing import Any
 
 from gazekit.core.errors import InputError, OutputError
 
+_log = logging.getLogger(__name__)
 _LONGEST_NAME = 200  # bytes of a file name, suffixes that come later apart
 
 
@@ -47,6 +49,7 @@ def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
         _sync(temporary)
         os.replace(temporary, target)
         sync_folder(target.parent)
+        _log.info("wrote %s", target)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and error.filename not in (None, str(temporary), temporary):
             raise
@@ -80,6 +83,7 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
         if target.is_dir():
             target.rmdir()  # it is empty
         os.replace(temporary, target)
+        _log.info("wrote the folder %s", target)
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror or error}") from error
     finally:
@@ -121,6 +125,7 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
         raise InputError(f"{path} is a folder; a {what} was expected")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes); a {what} was expected")
+    _log.info("%s: %s", what, path)
     return path
 
 

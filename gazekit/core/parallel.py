@@ -5,6 +5,7 @@ A cluster's workers see the same files and have the same gazekit.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any, TypeVar
 
 from gazekit.core.errors import ConfigError, MissingExtraError, OutputError
 
+_log = logging.getLogger(__name__)
 TIMEOUT = "20s"  # for the scheduler to answer
 RETRIES = 3  # work whose worker died so often is given up
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"  # of numpy and scipy, read when they are imported
@@ -84,6 +86,7 @@ def process_pool(workers: int) -> Iterator[Executor]:
     OutputError
         A process died while it was at work.
     """
+    _log.debug("%d processes", workers)
     context = multiprocessing.get_context("spawn")
     with _single_threads(), ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
         try:

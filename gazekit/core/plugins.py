@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import warnings
 from collections.abc import Mapping
 from importlib.metadata import entry_points
@@ -10,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 from gazekit.core.errors import GazekitError
+
+_log = logging.getLogger(__name__)
 
 
 @functools.cache
@@ -30,6 +33,7 @@ def plugins(group: str) -> Mapping[str, Any]:
     for entry in entries:
         try:
             loaded[entry.name] = entry.load()
+            _log.debug("%s: %s from %s", group, entry.name, entry.value)
         except Exception as error:  # whatever a stranger's module raises must not stop the others
             warnings.warn(f"{entry.name} of {group} ({entry.value}) cannot be loaded: {error}", stacklevel=2)
     return MappingProxyType(loaded)

@@ -23,18 +23,20 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     size: int = Field(224, ge=16, le=2048, description="side of the square input, or the longer one; px")
-    epochs: int = Field(30, ge=1)
+    epochs: int = Field(30, ge=1, description="times that every training picture is seen, at most")
     batch: int = Field(32, ge=1, description="pictures an optimiser step, over all processes")
     lr: float = Field(1e-3, gt=0, description="learning rate")
     lr_backbone: float | None = Field(None, ge=0, description="a second rate for all but the head; the same if absent")
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="which one")
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
-    weight_decay: float = Field(0.0, ge=0)
-    schedule: Literal["constant", "step", "cosine", "plateau"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0, description="share of the weights that a step takes away, a unit of lr")
+    schedule: Literal["constant", "step", "cosine", "plateau"] = Field(
+        "cosine", description="how the learning rate falls over the epochs"
+    )
     lr_step: int = Field(
         10, ge=1, description="epochs between divisions (step), or without progress before one (plateau)"
     )
-    lr_factor: float = Field(0.1, gt=0, lt=1)
+    lr_factor: float = Field(0.1, gt=0, lt=1, description="what the learning rate is multiplied by at such a division")
     patience: int = Field(10, ge=1, description="stop after so many epochs without a better validation loss")
     r: float = Field(2.0, ge=1, description="order of the EMD loss")
     flip: bool = Field(True, description="mirror half of the training pictures")
@@ -50,8 +52,8 @@ class Recipe(BaseModel):
     )
     new_head: bool = Field(False, description="of weights with another number of buckets take all but the last layer")
     model_options: dict[str, Any] = Field(default_factory=dict)
-    precision: Literal["float32", "bf16"] = "float32"
-    channels_last: bool = False
+    precision: Literal["float32", "bf16"] = Field("float32", description="of the numbers that networks compute with")
+    channels_last: bool = Field(False, description="lay pictures out with channels last; often faster on GPUs")
     accumulate: int = Field(1, ge=1, description="parts that a batch is computed in")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of an exponential moving average of the weights")
@@ -62,7 +64,7 @@ class Recipe(BaseModel):
     memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
     checkpoint_seconds: float = Field(20.0, ge=0, description="time between checkpoints")
     tensorboard: bool = Field(False, description="also write TensorBoard's event files beside each run")
-    device: str = "auto"
+    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
 
     @model_validator(mode="after")
     def _parts(self) -> Recipe:

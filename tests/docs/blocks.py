@@ -76,7 +76,7 @@ def unknown_in(words: list[str]) -> str:
     """Say what a line of `gazekit ...` names that is not there: a command, a subcommand, an option."""
     command: click.Command = gazekit
     context = click.Context(gazekit, info_name="gazekit")
-    rest = words[1:]
+    rest = [word for word in words[1:] if word not in ("-v", "-vv", "--verbose")]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         inner = command.get_command(context, rest[0])
         if inner is None:
@@ -84,7 +84,9 @@ def unknown_in(words: list[str]) -> str:
                 break
             return f"no command {rest[0]!r}"
         command, rest = inner, rest[1:]
-    known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
+    parts = [command, *(command.commands.values() if isinstance(command, click.Group) else [])]
+    options = [option for part in parts for option in part.params]
+    known = {name for option in options for name in (*option.opts, *option.secondary_opts)} | {"--help", "-h"}
     if command is gazekit:
         known |= {"--version"}
     named = {word.split("=")[0] for word in rest if re.match(r"--?[a-z]", word)}

@@ -1,0 +1,109 @@
+"""`gazekit doctor` without a file, the completion of shells, and what is told on request."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gazekit.cli import main
+from gazekit.core.log import tell
+from gazekit.machine import DEVELOPERS, MachinePart, extras, inspect_machine, is_usable
+from tests.conftest import ROOT
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gazekit", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=dict(os.environ) | environment, cwd=ROOT)
+
+
+def test_doctor_looks_at_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--json"])
+    assert ended.value.code == 0
+    parts = [MachinePart(**part) for part in json.loads(capsys.readouterr().out)]
+    names = {part.name for part in parts}
+    assert {"gazekit", "Python", "eye tracker", "display", "fonts", "disk", "GPU"} <= names
+    assert {f"extra {name}" for name, packages in extras().items() if packages and name not in DEVELOPERS} <= names
+    assert all(part.remedy for part in parts if part.state == "missing" and part.name.startswith("extra "))
+    assert is_usable(parts)
+    assert f"gazekit: {parts[0].text}" in str(parts[0])
+
+
+def test_a_plug_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "stillness-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: stillness\nVersion: 1.0\n")
+    (folder / "entry_points.txt").write_text("[gazekit.detectors]\nstillness = stillness:stillness\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "  plug-ins, detectors: stillness (stillness:stillness)" in map(str, inspect_machine(tmp_path))
+
+
+def test_what_is_missing_is_not_usable_and_says_what_brings_it() -> None:
+    part = MachinePart("formats", "missing", "gazekit's own are not registered", "pip install gazekit")
+    assert not is_usable([part])
+    assert str(part) == "- formats: gazekit's own are not registered\n    pip install gazekit"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_where_the_shell_looks(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["completion", shell, "--install"])
+    assert ended.value.code == 0
+    (written,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert f"wrote {written}" in capsys.readouterr().out
+    assert "_GAZEKIT_COMPLETE" in written.read_text()
+
+
+def test_the_program_completes_commands() -> None:
+    program = Path(sys.executable).with_name("gazekit")
+    asked = {"_GAZEKIT_COMPLETE": "bash_complete", "COMP_WORDS": "gazekit fix", "COMP_CWORD": "1"}
+    done = subprocess.run([program], capture_output=True, text=True, env=dict(os.environ) | asked)
+    assert "plain,fixations" in done.stdout.splitlines()
+
+
+def test_what_is_read_is_told_on_request(tmp_path: Path) -> None:
+    quiet = run("study", "check", "sample_data/study.toml")
+    told = run("study", "check", "sample_data/study.toml", GAZEKIT_LOG="info")
+    assert (quiet.returncode, told.returncode) == (0, 0)
+    assert "settings: sample_data/study.toml" not in quiet.stderr
+    assert "settings: sample_data/study.toml" in told.stderr
+    assert quiet.stdout == told.stdout
+
+
+def test_an_unknown_level_is_answered(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("GAZEKIT_LOG", "inof")
+    with pytest.raises(SystemExit):
+        main(["trackers", "--help"])
+    assert "did you mean info" in capsys.readouterr().err
+
+
+def test_verbose_tells_more_than_info() -> None:
+    loggers = [logging.getLogger(name) for name in ("gazekit", "survey", "pipelines")]
+    before = [(logger.level, logger.handlers[:], logger.propagate) for logger in loggers]
+    try:
+        tell(2)
+        assert [logger.level for logger in loggers] == [logging.DEBUG] * 3
+        tell(1)
+        assert [len(logger.handlers) for logger in loggers] == [1, 1, 1]
+    finally:
+        for logger, (level, handlers, propagate) in zip(loggers, before, strict=True):
+            logger.level, logger.handlers[:], logger.propagate = level, handlers, propagate
+
+
+def test_the_demo_says_before_it_begins_that_torch_is_missing(tmp_path: Path) -> None:
+    if importlib.util.find_spec("torch") is not None:
+        pytest.skip("torch is installed; CI's environment of CPython 3.10 runs this")
+    done = run("demo", "--out", str(tmp_path / "demo"))
+    assert done.returncode == 1
+    assert "pip install 'gazekit[train]'" in done.stderr
+    assert not (tmp_path / "demo").exists()
