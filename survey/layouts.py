@@ -445,8 +445,8 @@ def _item(name: str, text: str, pictures: PictureNames) -> Item | None:
     """Read a column's name, then the text of its question."""
     for words in (name, text):
         bracket = re.search(r"^(.*)\[([^\]]+)\]\s*$", words)
-        if bracket and (pictures.match(bracket.group(2)) or not pictures.ids):
-            image = pictures.match(bracket.group(2)) or bracket.group(2).strip()
+        image = pictures.match(bracket.group(2)) if bracket else None
+        if bracket and image:
             return Item(name, image, bracket.group(1).strip())
         named = pictures.within(words) if words else None
         if named is not None:

@@ -1,0 +1,140 @@
+"""Exports as other tools and other languages write them: invented, of the kinds that went wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from survey.errors import RatingsError
+from survey.imports import ColumnMap, import_ratings
+
+PICTURES = ("reef1.jpg", "reef2.jpg", "reef10.jpg", "Üfer 3.png")
+ONE, TWO = ("P", "reef1.jpg", 5), ("P", "reef2.jpg", 6)
+QUALTRICS_DE = (
+    "Startdatum,Status,Fortschritt,Beendet,Antwort-ID,Q1_1,Q1_2,Alter\n"
+    "Startdatum,Antworttyp,x,x,Antwort-ID,Wie schön? - reef1,Wie schön? - reef2,Alter\n"
+    '"{""ImportId"":""startDate""}","{""ImportId"":""status""}",a,"{""ImportId"":""finished""}",'
+    '"{""ImportId"":""_recordId""}","{""ImportId"":""QID1_1""}","{""ImportId"":""QID1_2""}","{""ImportId"":""QID2""}"\n'
+    "d,IP-Adresse,100,Wahr,P,5,6,33\nd,Umfragevorschau,100,Wahr,R_2,1,1,33\nd,Umfragetest,100,Falsch,R_3,1,1,3\n"
+)
+LIME = (
+    '"Response ID","Date submitted","Last page","How beautiful? [reef1.jpg]","How beautiful? [reef2.jpg]",'
+    '"Group time: reef1","Question time: reef2"\nP,2026,3,"AO05","AO06",7,6\n'
+)
+TASKS = json.dumps([{"rating": 5, "consent": {"on": True}, "age": "3", "hours a week": "7"}]).replace('"', '""')
+TRIAL = {"trial_type": "image-slider-response", "trial_index": 1, "rt": "900"}
+
+CASES = {
+    "qualtrics-german.csv": (QUALTRICS_DE, "qualtrics", [ONE, TWO]),
+    "google-forms-japanese.csv": (
+        'タイムスタンプ,"美しさ [reef1.jpg]","美しさ [reef2.jpg]",年齢\n2026/01/01 10:00:00,5,6,7\n',
+        "google-forms",
+        [("row2", *ONE[1:]), ("row2", *TWO[1:])],
+    ),
+    "limesurvey-full-texts.csv": (LIME, "limesurvey", [ONE, TWO]),
+    "limesurvey-semicolons.csv": (
+        "id;submitdate;lastpage;G1[reef1];G1[reef2];G1[comment];interviewtime\nP;2026;3;5;6;nice;4,5\n",
+        "limesurvey",
+        [ONE, TWO],
+    ),
+    "mturk-with-an-age.csv": (
+        "HITId,WorkerId,AssignmentStatus,Input.image_url,Answer.rating.4,Answer.rating.5,Answer.age\n"
+        "h,P,Submitted,https://x/reef1.jpg,FALSE,TRUE,7\n",
+        "mturk",
+        [ONE],
+    ),
+    "mturk-crowd-form.csv": (
+        f'HITId,WorkerId,AssignmentStatus,Input.image_url,Answer.taskAnswers\nh,P,Approved,reef1.jpg,"{TASKS}"\n',
+        "mturk",
+        [ONE],
+    ),
+    "P.json": (
+        json.dumps([TRIAL | {"stimulus": "img/reef1.jpg", "response": "5"}, {"trial_type": "preload"}]),
+        "jspsych",
+        [ONE],
+    ),
+    "jspsych-text-answers.json": (
+        json.dumps(
+            [
+                TRIAL | {"stimulus": "reef1.jpg", "response": 5, "subject": "P"},
+                TRIAL | {"stimulus": "<img src='reef2.jpg'>", "response": {"beauty": 6, "age": 3}, "subject": "P"},
+                {"trial_type": "survey-text", "response": {"age": "7"}, "subject": "P"},
+            ]
+        ),
+        "jspsych",
+        [ONE, TWO],
+    ),
+    "psychopy-keys.csv": (
+        "image,trials.thisN,key_resp.keys,key_resp.rt,participant,date,expName\n"
+        "reef1.jpg,0,num_5,0.9,P,2026,x\nreef2.jpg,1,\"['6']\",0.9,P,2026,x\n",
+        "psychopy",
+        [ONE, TWO],
+    ),
+    "gorilla.csv": (
+        "Event Index,Participant Private ID,Spreadsheet: image,Response Type,Response,Reaction Time\n"
+        "1,P,reef1.jpg,response,5,900\n2,P,reef1.jpg,action,CLICK,950\n3,P,,response,yes,9\n",
+        "gorilla",
+        [ONE],
+    ),
+    "surveymonkey.csv": (
+        'Respondent ID,Collector ID,IP Address,"How beautiful is reef1?","How beautiful is reef2?",How old are you?\n'
+        ",,,Response,Response,Open-Ended Response\nP,2,1.1.1.1,5,6,7\n",
+        "surveymonkey",
+        [ONE, TWO],
+    ),
+    "pictures-in-rows.csv": (
+        "image,width,height,P,Q,mean\nreef1.jpg,8,6,5,,5\nreef2.jpg,8,6,6,,6\n", "transposed", [ONE, TWO]
+    ),
+    "wide-with-an-id.csv": ("id,age,consent,reef1,reef2,total\nP,3,1,5,6,7\n", "wide", [ONE, TWO]),
+    "stems-that-begin-alike.csv": ("subject,reef1,reef10\nP,5,6\n", "wide", [ONE, ("P", "reef10.jpg", 6)]),
+    "blanks-and-empty-rows.csv": (
+        'rater,image,score\n"P ",reef1.jpg,5\n,,\n"P\u00a0", REEF2.JPG ,6\n', "long", [ONE, TWO]
+    ),
+    "long-with-times.csv": ("participant,trial,image,rating,rt,age\nP,1,reef1.jpg,5,9,3\n", "long", [ONE]),
+    "numbered-rows.csv": (",rater,image,score\n0,P,reef1.jpg,5\n1,P,reef2.jpg,6\n", "long", [ONE, TWO]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_only_the_ratings_are_taken_whoever_wrote_the_file(tmp_path: Path, name: str) -> None:
+    text, layout, expected = CASES[name]
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    imported = import_ratings(tmp_path / name, pictures=PICTURES, scale=7)
+    assert imported.plan.layout == layout
+    assert [tuple(row) for row in imported.ratings[["rater", "image", "score"]].to_numpy().tolist()] == expected
+    assert imported.faults.empty
+
+
+def test_numbers_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    rows = ["4,5", "5,0", "-5", "nan", "1e3", "∞", "5 ", "5/7", "0x5", "٥", "7 - best", "5.0.1", "+5"]
+    path.write_text("rater;image;score\n" + "".join(f"r{k:02d};reef1.jpg;{cell}\n" for k, cell in enumerate(rows)))
+    imported = import_ratings(path, pictures=PICTURES, scale=7)
+    assert dict(imported.ratings[["rater", "score"]].to_numpy().tolist()) == {"r01": 5, "r06": 5, "r10": 7}
+    assert len(imported.faults) == len(rows) - 3
+
+
+def test_what_excel_saves_in_western_europe_is_read_and_said(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_bytes("rater;image;score\nJosé;Üfer 3.png;5\n".encode("cp1252"))
+    imported = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
+    assert imported.ratings.to_numpy().tolist() == [["José", "Üfer 3.png", 5]]
+    assert "not UTF-8: read as Windows-1252" in imported.plan.lines()
+
+
+def test_a_rating_given_twice_is_said(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("rater,image,score\nP,reef1.jpg,5\nP,reef1.jpg,5\nP,reef1,7\n")
+    lines = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7).plan.lines()
+    assert "ratings of a picture by a rater who rated it before: 2 (aggregate --duplicates)" in lines
+
+
+def test_codes_of_parts_are_no_pictures_and_an_id_of_rows_is_no_rater(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text('id,submitdate,lastpage,"beauty[SQ001]"\n1,2026,3,5\n')
+    with pytest.raises(RatingsError, match="no column is named like a picture file"):
+        import_ratings(tmp_path / "l.csv", scale=7)
+    (tmp_path / "r.csv").write_text("id,image,score\n1,reef1.jpg,5\n2,reef2.jpg,6\n")
+    with pytest.raises(RatingsError, match="no column looks like the rater"):
+        import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
+    taken = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7, mapping=ColumnMap(rater="id"))
+    assert taken.ratings["rater"].tolist() == ["1", "2"]
