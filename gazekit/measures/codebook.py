@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from gazekit.measures.answers import FACTS
-from gazekit.measures.viewing import KEYS
+from gazekit.measures.viewing import FACTOR, KEYS
 
 _OF_KEYS = {
     "participant": ("", "the person's id"),
@@ -57,6 +57,8 @@ def codebook(table: pd.DataFrame) -> pd.DataFrame:
         asked = name.removesuffix("_ms")
         if name in known:
             unit, meaning = known[name]
+        elif name.startswith(FACTOR):
+            unit, meaning = "", f"what the participant was assigned: {name.removeprefix(FACTOR)}"
         elif asked != name and asked in table:
             unit, meaning = "ms", f"from the question's appearance to the answer {asked}"
         else:
@@ -74,7 +76,7 @@ def one_value_a_row(table: pd.DataFrame, book: pd.DataFrame | None = None) -> pd
     >>> one_value_a_row(table).values.tolist()
     [['P1', 'a', 'fixations', 8.0, 'count']]
     """
-    keys = [name for name in (*KEYS, "order", *FACTS) if name in table]
+    keys = [n for n in map(str, table) if n in (*KEYS, "order", *FACTS) or n.startswith(FACTOR)]
     units = (codebook(table) if book is None else book).set_index("column")["unit"]
     values = table.melt(keys, var_name="measure", ignore_index=False).dropna(subset="value").sort_index(kind="stable")
     return values.assign(unit=values["measure"].map(units)).reset_index(drop=True)

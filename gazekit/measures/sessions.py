@@ -16,7 +16,7 @@ from gazekit.events.sessions import TrialEvents, join_fixations, session_events
 from gazekit.gaze import EyeChoice
 from gazekit.measures.answers import FACTS, answers_of
 from gazekit.measures.pupil import pupil_of
-from gazekit.measures.viewing import KEYS, MEASURES, Look, MeasureOptions
+from gazekit.measures.viewing import FACTOR, KEYS, MEASURES, Look, MeasureOptions
 from gazekit.session.model import Session, Trial
 
 _ORDER = ("started_utc", "order")
@@ -45,7 +45,8 @@ def session_measures(
     Returns
     -------
     DataFrame
-        A row a picture shown and area: `KEYS` and ``order``, `MEASURES`, how the viewing began and ended where
+        A row a picture shown and area: `KEYS` and ``order``, `MEASURES`, ``factor_NAME`` (such as the
+        participant's group) and how the viewing began and ended where
         the session says it, then the person's answers.
         `join_sessions` joins those of several sessions.
 
@@ -72,6 +73,8 @@ def session_measures(
     table = pd.DataFrame(rows)
     table = table.reindex(columns=["image", "area", "window", "order", *MEASURES])
     table.insert(0, "participant", session.participant)
+    for factor, level in levels_of(session).items():
+        table[f"{FACTOR}{factor}"] = level
     table["started_utc"] = session.started_utc
     facts = session.stimuli.set_index("order")
     table = table.join(facts[[name for name in FACTS if name in facts]], on="order")
@@ -105,9 +108,16 @@ def join_sessions(tables: Iterable[pd.DataFrame], late: pd.DataFrame | None = No
     return _numbered(table.sort_values("started_utc", kind="stable")).drop(columns="started_utc")
 
 
+def levels_of(session: Session) -> dict[str, str]:
+    """Return what the participant was assigned: group, condition, list, by the name of the factor."""
+    assigned = session.provenance.get("parameters", {}).get("assigned", {})
+    return {str(name): str(level) for name, level in assigned.get("levels", {}).items()}
+
+
 def answer_column(attribute: str) -> str:
     """Return the column of an answer; one that has the name of a measure gets a name of its own."""
-    return f"answer_{attribute}" if attribute in (*KEYS, *MEASURES, *FACTS, *_ORDER) else attribute
+    taken = attribute in (*KEYS, *MEASURES, *FACTS, *_ORDER) or attribute.startswith(FACTOR)
+    return f"answer_{attribute}" if taken else attribute
 
 
 def _columns(given: pd.DataFrame, attribute: str) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from gazekit.events.aoi import Inside, visits
 from gazekit.measures.pupil import Pupil
 
 WHOLE = "whole"  # the area that is the whole picture
+FACTOR = "factor_"  # begins the columns of what a participant was assigned, such as a group
 KEYS = ("participant", "image", "showing", "area", "window")
 MEASURES = (
     "viewing_ms",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,14 @@ def test_a_picture_shown_twice_has_two_rows() -> None:
     twice = looks([("a.jpg", PLACES), ("a.jpg", PLACES[:2])])
     joined = join_sessions([session_measures(twice, None, "idt"), session_measures(looks([("a.jpg", PLACES)]))])
     assert joined[["showing", "fixations"]].values.tolist() == [[1, 4], [2, 2], [3, 4]]
+
+
+def test_the_group_of_a_participant_is_a_column() -> None:
+    given = {"parameters": {"assigned": {"levels": {"group": "chinese"}, "language": "zh"}}}
+    table = session_measures(replace(looks([("a.jpg", PLACES)]), provenance=given))
+    assert table["factor_group"].tolist() == ["chinese"]
+    assert codebook(table).set_index("column").loc["factor_group", "unit"] == ""
+    assert "factor_group" in one_value_a_row(table)
 
 
 def test_a_session_without_pictures_is_refused() -> None:
