@@ -24,6 +24,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "nu
 exclude_patterns = ["build", "_ext", "figures"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 default_role = "code"
+smartquotes = False  # --out is two hyphens
 
 myst_enable_extensions = ["colon_fence", "deflist", "attrs_block"]
 myst_heading_anchors = 3
@@ -48,12 +49,24 @@ html_theme_options = {
 }
 
 
-def _plain_stars(app, ctx, lines):
-    """Keep the stars of a command's help, as in ``*.jpg``, from being read as emphasis."""
-    lines[:] = [re.sub(r"(?<![\\*])\*(?!\*)", r"\\*", line) if "``" not in line else line for line in lines]
+def _plain(app, ctx, lines):
+    """Keep a command's help from being read as markup: stars are stars, examples are literal."""
+    made, literal = [], False
+    for line in lines:
+        is_literal = line.startswith("| ") or line == "|"
+        if is_literal and not literal:
+            made += ["", ".. code-block:: text", ""]
+        elif literal and not is_literal:
+            made.append("")
+        if is_literal:
+            made.append("   " + line[2:])
+        else:
+            made.append(line if "``" in line else re.sub(r"(?<![\\*])\*(?!\*)", r"\\*", line))
+        literal = is_literal
+    lines[:] = made
 
 
 def setup(app):
     """Connect what is done to commands' help."""
     for part in ("description", "options", "arguments"):
-        app.connect(f"sphinx-click-process-{part}", _plain_stars)
+        app.connect(f"sphinx-click-process-{part}", _plain)

@@ -134,6 +134,7 @@ def sections(model: type[BaseModel], place: str = "") -> Iterator[tuple[str, typ
 
 
 def _cell(text: str) -> str:
+    text = text if "`" in text or "\\<" in text else text.replace("<", "\\<").replace(">", "\\>")
     return " ".join(text.replace("|", "\\|").split())
 
 
@@ -437,14 +438,23 @@ def first_line(path: Path) -> str:
 
 def room_page(name: str, path: Path) -> str:
     """Write the page of a room: what it makes public, then its modules."""
+    from importlib import import_module
+
+    import gazekit
+
     modules = [file for file in sorted(path.rglob("*.py")) if file.name != "__init__.py"]
     rows = [
         f"| `{'.'.join(file.relative_to(ROOT).with_suffix('').parts)}` | {_cell(first_line(file))} |"
         for file in modules
     ]
-    public = f".. automodule:: {name}\n   :members:"
+    flat = [public for public in gazekit.__all__ if public in getattr(import_module(name), "__all__", ())]
+    excluded = f"\n   :exclude-members: {', '.join(flat)}" if flat else ""
+    public = f".. automodule:: {name}\n   :members:{excluded}"
+    also = (
+        f"In [the flat namespace](../namespace.md): {', '.join(f'`gk.{part}`' for part in flat)}.\n\n" if flat else ""
+    )
     table = "\n".join(["| module | |", "|---|---|", *rows])
-    return f"# {name}\n\n```{{eval-rst}}\n{public}\n```\n\n## Modules\n\n{table}\n"
+    return f"# {name}\n\n```{{eval-rst}}\n{public}\n```\n\n{also}## Modules\n\n{table}\n"
 
 
 def namespace_page() -> str:
