@@ -17,7 +17,7 @@ import pandas as pd
 from gazekit.session import Calibration
 
 COMMANDS = ("calibrate", "drift check", "skip", "repeat", "pause", "go on", "start", "note", "end")
-_SILENT_S = 5.0  # a page that has not asked for so long is closed
+_RELOAD_S = 3.0  # a page that comes back within this time was never gone
 _AGAIN_S = 10.0  # within this time the end has to be asked for again
 
 
@@ -71,7 +71,8 @@ class Desk:
     def __init__(self) -> None:
         self._commands: deque[Command] = deque()
         self._decisions: deque[Decision] = deque()
-        self._heard_s = -np.inf
+        self._pages = 0
+        self._left_s = -np.inf
         self._end_asked_s = -np.inf
         self.terminal = False  # keys are read in a terminal
         self.review: Review | None = None
@@ -80,11 +81,15 @@ class Desk:
     @property
     def attended(self) -> bool:
         """Whether somebody could answer: a page that is open, or a terminal."""
-        return self.terminal or time.monotonic() - self._heard_s < _SILENT_S
+        return self.terminal or self._pages > 0 or time.monotonic() - self._left_s < _RELOAD_S
 
-    def heard(self) -> None:
-        """Note that a page is open."""
-        self._heard_s = time.monotonic()
+    def pages(self, number: int) -> None:
+        """Note how many pages are open; the session's file says when the first opens and the last closes."""
+        if number == 0 and self._pages:
+            self._left_s = time.monotonic()
+        if (number == 0) != (self._pages == 0):
+            self._commands.append(Command("page", "opened" if number else "closed"))
+        self._pages = number
 
     def put(self, kind: str, text: str = "") -> str:
         """Take a command of the operator; return what came of it. The end has to be asked for twice.

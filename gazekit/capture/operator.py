@@ -60,7 +60,9 @@ class Operator:
         both = Table.grid(padding=(0, 3))
         both.add_row(_gaze_field(recorder), facts)
         notices = Text("\n".join(state.notices[-4:]), style="yellow")
-        keys = Text("Escape or Ctrl+C: end in order   Ctrl+C twice: end at once", style="dim")
+        keys = Text("Escape: pause and ask   Ctrl+C: end in order   Ctrl+C twice: end at once", style="dim")
+        if state.link is not None:
+            keys.append(f"\noperator's page (each link works once): {state.link()}")
         style = "red" if state.phase == TRACKER_LOST else "none"
         return Panel(Group(both, notices, keys), title=title, border_style=style)
 

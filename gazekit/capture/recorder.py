@@ -60,7 +60,7 @@ class Recorder:
         self.notices: deque[str] = deque(maxlen=50)
         self._converters = converters
         self._gap_us = 1.5e6 / rate_hz if rate_hz > 0 else float("inf")
-        self._rate = rate_hz
+        self.rate_hz = rate_hz
         self._queue: deque[tuple[str, Any]] = deque()
         self._tap: list[Block] | None = None
         self.latest: dict[str, Block] = {}  # the last row of each stream of numbers
@@ -204,7 +204,7 @@ class Recorder:
         gaps = steps[steps > self._gap_us]
         if len(gaps):
             counts.gaps += len(gaps)
-            counts.missing += int((np.round(gaps * self._rate / 1e6) - 1).sum())
+            counts.missing += int((np.round(gaps * self.rate_hz / 1e6) - 1).sum())
             counts.last_gap_us = int(gaps[-1])
         counts.out_of_order += int((steps < 0).sum())
         counts.samples += len(rows)

@@ -78,7 +78,7 @@ class State:
     planned: list[str] = field(default_factory=list)  # pictures of this part, in order
     showing: PlannedTrial | None = None
     placement: Placement | None = None
-    head: str = ""
+    link: Callable[[], str] | None = None  # of the operator's page
 
     def say(self, text: str) -> None:
         """Add a line for the operator; the last few are kept."""
@@ -217,8 +217,9 @@ class SessionRun:
         """Do what the operator wants; some of it leaves the step under way."""
         for command in self.desk.take():
             kind = command.kind
-            if kind == "note":
-                self._message(f"note of the operator: {command.text}")
+            if kind in ("note", "page"):
+                words = "note of the operator: " if kind == "note" else "the operator's page was "
+                self._message(words + command.text)
                 continue
             self._message(f"the operator: {kind}")
             if kind == "end":
@@ -303,6 +304,7 @@ class SessionRun:
             while self.desk.attended:
                 decision = self.desk.decision(kind)
                 if decision is not None:
+                    self._message(f"the operator decided: {kind} {decision.value}")
                     return decision.value
                 self.display.wait_until(self.tracker.now_us() + 50_000)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -14,6 +15,10 @@ import click
 from gazekit.capture.discovery import tracker_kinds
 
 if TYPE_CHECKING:
+    from gazekit.capture.desk import Desk
+    from gazekit.capture.operator_page import OperatorPage
+    from gazekit.capture.recorder import Recorder
+    from gazekit.capture.session_loop import State
     from gazekit.capture.session_setup import SessionPart
 
 
@@ -43,6 +48,17 @@ if TYPE_CHECKING:
 @click.option("--fast", is_flag=True, help="Simulated tracker only: as fast as the machine can, without a window.")
 @click.option("--headless", is_flag=True, help="Simulated tracker only: no window.")
 @click.option("--by-hand", is_flag=True, help="Simulated tracker only: you answer, with keys and mouse.")
+@click.option("--operator", "operator_page", is_flag=True, help="Open the operator's page in the browser.")
+@click.option(
+    "--operator-host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address of the operator's page; 0.0.0.0 lets a tablet in, with the link that the terminal shows.",
+)
+@click.option(
+    "--operator-port", type=click.IntRange(0, 65535), default=0, help="Port of the operator's page.  [a free one]"
+)
+@click.option("--no-browser", is_flag=True, help="Show the link of the operator's page, open no browser.")
 @click.option("--keep-journal", is_flag=True, help="Keep the journal beside the verified session file.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
 def command(study: Path, participant: str, **options: Any) -> None:
@@ -53,7 +69,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
               gazekit record STUDY.toml --participant P07 --tracker simulated --fast
               gazekit record STUDY.toml --participant P07 --dry-run
               gazekit record STUDY.toml --participant P07 --given group=chinese --given language=zh
-    Keys:     Escape ends the session in order; Ctrl+C as well, and twice at once (the journal is whole).
+    Keys:     Escape pauses and asks; Ctrl+C ends the session in order, and twice at once (the journal is whole).
     """
     from gazekit.capture.session_setup import prepare_part, record_part
     from gazekit.study import check_study, read_study
@@ -76,12 +92,23 @@ def command(study: Path, participant: str, **options: Any) -> None:
     if options["dry_run"]:
         _show_plan(part, options["as_json"])
         return
+    from gazekit.capture.desk import Desk
     from gazekit.capture.operator import Operator
     from gazekit.capture.session_loop import State
 
-    state, stop = State(), threading.Event()
+    state, stop, desk = State(), threading.Event(), Desk()
     end_in_order(stop)
-    with Operator(state, quiet=options["as_json"] or not sys.stderr.isatty()) as operator:
+    with contextlib.ExitStack() as places:
+        page = places.enter_context(_page(desk, state, part, options)) if options["operator_page"] else None
+        if page is not None:
+            _announce(page, state, open_browser=not options["no_browser"])
+        operator = places.enter_context(Operator(state, quiet=options["as_json"] or not sys.stderr.isatty()))
+
+        def watch(recorder: Recorder, state: State) -> None:
+            operator.watch(recorder, state)
+            if page is not None:
+                page.watch(recorder, state)
+
         recovered = record_part(
             part,
             realtime=not options["fast"],
@@ -89,12 +116,30 @@ def command(study: Path, participant: str, **options: Any) -> None:
             headless=options["headless"] or options["fast"],
             state=state,
             stop=stop,
-            watch=operator.watch,
+            watch=watch,
+            desk=desk,
         )
     if options["as_json"]:
         click.echo(json.dumps(recovered.to_json()))
     else:
         click.echo("\n".join(recovered.sentences()))
+
+
+def _page(desk: Desk, state: State, part: SessionPart, options: dict[str, Any]) -> OperatorPage:
+    from gazekit.capture.operator_page import OperatorPage
+
+    screen = part.sections.screen.screen()
+    return OperatorPage(desk, state, screen, host=options["operator_host"], port=options["operator_port"])
+
+
+def _announce(page: OperatorPage, state: State, *, open_browser: bool) -> None:
+    """Say the page's link, and open it in the browser of this machine."""
+    click.echo(f"operator's page (the link works once): {page.link}", err=True)
+    state.link = lambda: page.link
+    if open_browser:
+        import webbrowser
+
+        webbrowser.open(page.link)
 
 
 def _levels(given: tuple[str, ...]) -> dict[str, str]:

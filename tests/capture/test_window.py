@@ -126,7 +126,7 @@ def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy
 
     record(read_study(make_study(pictures=3, duration=600)), "P07", tmp_path, headless=True, state=state, watch=watch)
     text = seen[-1]
-    for part in ("P07 · picture", "of 3", " Hz", "data loss", "mm away", "validation: left", "Escape or Ctrl+C"):
+    for part in ("P07 · picture", "of 3", " Hz", "data loss", "mm away", "validation: left", "Escape: pause and ask"):
         assert part in text
     assert any("●" in view or "l" in view.split("gaze")[1][:1500] for view in seen)
 

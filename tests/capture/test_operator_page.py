@@ -1,0 +1,271 @@
+"""The operator's page: who may come in, what it shows, what it brings about; in a real browser."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from gazekit.capture.desk import Desk
+from gazekit.capture.operator_page import OperatorPage
+from gazekit.capture.session_loop import State
+from gazekit.capture.session_setup import prepare_part, record_part
+from gazekit.core.errors import InputError
+from gazekit.screen import Screen
+from gazekit.session import Session, open_session
+from gazekit.study import Study, read_study
+from tests.fixtures.session_study import MakeStudy
+from tests.needs import need
+
+
+@pytest.fixture
+def place(screen: Screen) -> Iterator[tuple[Desk, State, OperatorPage]]:
+    desk, state = Desk(), State()
+    with OperatorPage(desk, state, screen) as page:
+        yield desk, state, page
+
+
+class Browser:
+    """Requests as a browser makes them, cookie and all."""
+
+    def __init__(self, link: str) -> None:
+        parts = urlsplit(link)
+        self.host, self.path = parts.netloc, f"{parts.path}?{parts.query}"
+        self.cookie = ""
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str, dict[str, str]]:
+        content = None if body is None else json.dumps(body)
+        all_headers = {"Cookie": self.cookie, "Host": self.host, **headers}
+        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=5)) as connection:
+            connection.request(method, path, content, {k.replace("_", "-"): v for k, v in all_headers.items()})
+            answer = connection.getresponse()
+            got, text = dict(answer.getheaders()), answer.read().decode()
+        self.cookie = got.get("Set-Cookie", self.cookie).split(";")[0]
+        return answer.status, text, got
+
+    def post(self, body: Any, **headers: str) -> int:
+        usual = {"Origin": f"http://{self.host}", "Content_Type": "application/json"}
+        return self.ask("POST", "/", body, **{**usual, **headers})[0]
+
+
+def until(true: Callable[[], Any], seconds: float = 5.0) -> Any:
+    end = time.monotonic() + seconds
+    while not (value := true()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def test_a_link_works_once_and_then_a_cookie_does(place: tuple[Desk, State, OperatorPage]) -> None:
+    _, _, page = place
+    first = page.link
+    assert urlsplit(first).hostname == "127.0.0.1"
+    browser, other = Browser(first), Browser(first)
+    assert browser.ask("GET", "/")[0] == 403
+    status, _, headers = browser.ask("GET", browser.path)
+    assert (status, headers["Location"]) == (303, "/")
+    assert "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
+    assert browser.ask("GET", "/")[0] == 200
+    assert other.ask("GET", other.path)[0] == 403
+    until(lambda: page.link != first)
+    again = Browser(page.link)
+    assert again.ask("GET", again.path)[0] == 303
+
+
+def test_only_the_page_itself_may_want_something(place: tuple[Desk, State, OperatorPage]) -> None:
+    desk, _, page = place
+    browser = Browser(page.link)
+    assert browser.post({"command": "skip"}) == 403
+    browser.ask("GET", browser.path)
+    assert browser.post({"command": "skip"}, Origin="http://evil.example") == 403
+    assert browser.post({"command": "skip"}, Content_Type="text/plain") == 403
+    assert browser.ask("GET", "/", Host="evil.example:80")[0] == 421
+    for path in ("/server.py", "/../link.py", "/picture", "/page.html/.."):
+        assert browser.ask("GET", path)[0] == 404
+    assert not list(desk.take())
+    assert browser.post({"command": "note", "text": "  two\n lines  "}) == 200
+    command = until(lambda: list(desk.take()))[0]
+    assert (command.kind, command.text) == ("note", "two lines")
+    assert browser.post({"command": "format the disk"}) == 200
+    time.sleep(0.1)
+    assert not list(desk.take())
+
+
+def test_the_end_has_to_be_asked_for_twice() -> None:
+    desk = Desk()
+    assert "once more" in desk.put("end")
+    assert not list(desk.take())
+    assert desk.put("end") == "done"
+    assert [command.kind for command in desk.take()] == ["end"]
+
+
+def test_a_port_that_is_taken_is_said(place: tuple[Desk, State, OperatorPage], screen: Screen) -> None:
+    port = urlsplit(place[2].link).port
+    assert port is not None
+    with pytest.raises(InputError, match="is the port taken"):
+        OperatorPage(Desk(), State(), screen, port=port).__enter__()
+
+
+class Sitting:
+    """A session that runs in a thread, and the page that belongs to it."""
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        self.desk, self.state, self.stop = Desk(), State(), threading.Event()
+        self.page = OperatorPage(self.desk, self.state, study.screen.screen())
+        self._part = prepare_part(study, "P01", folder)
+        self._thread = threading.Thread(target=self._record, daemon=True)
+        self.failed: list[BaseException] = []
+
+    def _record(self) -> None:
+        try:
+            record_part(
+                self._part, realtime=True, keep_journal=False, headless=True, state=self.state, stop=self.stop,
+                watch=self.page.watch, desk=self.desk,
+            )  # fmt: skip
+        except BaseException as error:
+            self.failed.append(error)
+
+    def __enter__(self) -> Sitting:
+        self.page.__enter__()
+        return self
+
+    def begin(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *what: object) -> None:
+        self.stop.set()
+        self._thread.join(20)
+        self.page.__exit__(None, None, None)
+
+    def session(self) -> Session:
+        """Wait for the end."""
+        self._thread.join(30)
+        assert not self.failed, self.failed
+        return open_session(self._part.session)
+
+
+def quick(path: Path) -> Study:
+    """Read a study with few targets."""
+    text = path.read_text().replace("points = 5", "points = [[0.5, 0.5], [0.2, 0.2]]")
+    path.write_text(text.replace("points = 4", "points = [[0.4, 0.4]]"))
+    return read_study(path)
+
+
+@pytest.fixture
+def sitting(make_study: MakeStudy, tmp_path: Path) -> Iterator[Sitting]:
+    study = quick(make_study(pictures=4, duration=900, rate=300, extra="[rating]\n"))
+    with Sitting(study, tmp_path / "out") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = shutil.which("chromium")
+    need(path, "chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+def see(tab: Any, expression: str) -> None:
+    """Wait until the page shows something (its own policy forbids the browser's waiting for functions)."""
+    until(lambda: tab.evaluate(expression), 15)
+
+
+def violations(tab: Any) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(tab)
+    return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found.response["violations"]]
+
+
+def test_the_operator_decides_acts_and_notes_in_a_real_browser(sitting: Sitting, chromium: Any) -> None:
+    tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+    faults: list[str] = []
+    tab.on("pageerror", lambda error: faults.append(str(error)))
+    tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    tab.goto(sitting.page.link)
+    until(lambda: sitting.desk.attended)
+    sitting.begin()
+    tab.wait_for_selector("#asked:not([hidden])")  # the calibration waits for the operator, not the participant
+    assert "Calibration 1 of 3" in tab.text_content("#question")
+    assert violations(tab) == []
+    tab.click("text=Go on")
+    see(tab, "document.querySelector('#phase').textContent === 'picture'")
+    see(tab, "document.querySelector('#picture').naturalWidth > 0")
+    tab.keyboard.press("p")
+    see(tab, "document.querySelector('#phase').textContent === 'paused'")
+    tab.fill("#note", "coughs, 咳嗽")
+    tab.press("#note", "Enter")
+    see(tab, "document.querySelector('#notices').textContent.includes('coughs')")
+    assert "Hz of 300 planned" in tab.text_content("#rate")
+    assert "mm away" in tab.text_content("#head")
+    assert tab.locator("#trials tr").count() == 4
+    assert violations(tab) == []
+    tab.evaluate("document.activeElement.blur()")
+    tab.keyboard.press("p")
+    see(tab, "Number(document.body.dataset.hz) >= 10")
+    see(tab, "document.querySelector('#trials').textContent.includes('good')")
+    see(tab, "document.querySelector('#phase').textContent === 'rating'")
+    see(tab, "document.querySelector('#phase').textContent === 'picture'")
+    tab.keyboard.press("s")
+    see(tab, "document.querySelector('#trials').textContent.includes('skipped')")
+    tab.close()  # the session goes on
+    session = sitting.session()
+    texts = session.messages["text"].tolist()
+    for words in ("the operator's page was opened", "the operator decided: review []", "pause (the operator)",
+                  "note of the operator: coughs, 咳嗽", "the session goes on", "the operator: skip",
+                  "the operator's page was closed"):  # fmt: skip
+        assert words in texts
+    assert any(text.startswith("picture") and text.endswith("was skipped by the operator") for text in texts)
+    assert session.provenance["end"]["complete"] is True
+    assert len(session.stimuli) == 3
+    assert faults == []
+
+
+def test_the_end_is_asked_for_in_the_page_and_the_session_can_be_resumed(sitting: Sitting, chromium: Any) -> None:
+    tab = chromium.new_page()
+    sitting.begin()
+    until(lambda: sitting.state.phase == "picture", 15)
+    tab.goto(sitting.page.link)
+    see(tab, "document.querySelector('#participant').textContent === 'P01'")
+    tab.keyboard.press("e")
+    tab.click("#sure-no")
+    tab.click("#end")
+    tab.click("#sure-yes")
+    session = sitting.session()
+    tab.close()
+    assert session.provenance["end"]["ended_by"] == "the operator"
+    assert session.provenance["end"]["complete"] is False
+
+
+def test_repeat_calibrate_and_drift_check_are_done_and_written_down(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = quick(make_study(pictures=3, duration=600, extra=""))
+    with Sitting(study, tmp_path) as sitting:
+        sitting.begin()
+        until(lambda: sitting.state.verdicts, 15)
+        sitting.desk.put("repeat")
+        until(lambda: any("is shown again" in line for line in sitting.state.notices))
+        sitting.desk.put("drift check")
+        until(lambda: sitting.state.phase == "drift check")
+        until(lambda: sitting.state.phase == "picture")
+        sitting.desk.put("calibrate")
+        session = sitting.session()
+    assert len(session.calibrations) == 2
+    assert len(session.validations) == 3
+    assert len(session.stimuli) == 3
+    assert np.isfinite(session.validations[1].table["trueness_deg"]).any()
+    assert session.provenance["end"]["complete"] is True
