@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,7 +92,7 @@ def _examined(path: Path, pictures: Path | None, screen: Mapping[str, float]) ->
     table = None
     if path.suffix in (".csv", ".tsv", ".parquet") and path.is_file():
         with path.open(encoding="utf-8", errors="replace") as file:
-            names = set(file.readline().strip().split("\t" if path.suffix == ".tsv" else ","))
+            names = {name.strip('"') for name in re.split("[,;\t]", file.readline().lstrip("\ufeff").strip())}
         if path.suffix == ".parquet" or all(names & known for known in _FIXATIONS):
             table = read_fixations(path, columns=("x_picture", "y_picture", "duration_ms"))
     if table is None and path.is_file() and not path.name.endswith(".h5"):

@@ -17,7 +17,9 @@ from gazekit.screen import Screen
 Severity = Literal["note", "warning", "error"]
 _FEWEST = 50  # samples with gaze that a check needs
 _OFF_SCREEN = (0.2, 0.5)  # of the samples: a warning, an error
-_STUCK_MS, _STUCK_SHARE = 100.0, 0.01
+_STUCK_MS, _STUCK_WHOLE_MS, _STUCK_SHARE = 100.0, 1000.0, 0.01
+_MARKER_DEG, _FEWEST_JUMPS, _MARKER_SHARE = 2.0, 5, 0.005
+_CORNER = (0.1, 0.45)  # of the screen, from its top left: an error, a warning
 _PUPIL_MM = (1.5, 9.0)
 _OPPOSITE = 0.5  # correlation
 
@@ -71,7 +73,8 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
         findings += _pupil(eye, side)
     known = ~samples.lost
     if known.sum() >= _FEWEST:
-        findings += [*_off_screen(samples, known), *_stuck(samples, known), *_mirrored_targets(samples, targets)]
+        findings += [*_off_screen(samples, known), *_stuck(samples, known), *_marker(samples, known)]
+        findings += _mirrored_targets(samples, targets)
     return [*findings, *_swapped(recording), *_holes(samples), *_clock(samples)]
 
 
@@ -102,6 +105,19 @@ def _coordinates(x: Floats, y: Floats, screen: Screen, side: str) -> list[Findin
     if all(middle):
         text = f"gaze of the {side} eye lies about the top left corner: coordinates from the middle of the screen?"
         return [Finding("coordinates", "error", text)]
+    near = max(np.quantile(np.abs(px), 0.99) / screen.width_px, np.quantile(np.abs(py), 0.99) / screen.height_px)
+    if near < _CORNER[0] and min(px.min(), py.min()) < 0:
+        text = (
+            f"gaze of the {side} eye lies within {near:.0%} of the screen about its top left corner: degrees read as "
+        )
+        return [Finding("coordinates", "error", text + "pixels?")]
+    reach = max(np.quantile(px, 0.99) / screen.width_px, np.quantile(py, 0.99) / screen.height_px)
+    if 0 <= reach < _CORNER[1] and min(px.min(), py.min()) >= 0:
+        severity: Severity = "error" if reach < _CORNER[0] else "warning"
+        text = (
+            f"gaze of the {side} eye stays within {reach:.0%} of the screen from its top left: millimetres or degrees "
+        )
+        return [Finding("coordinates", severity, text + "read as pixels, or a smaller screen?")]
     whole = np.abs(px - np.round(px)).max() < 1e-6 and np.abs(py - np.round(py)).max() < 1e-6
     if whole and (px.max(), py.max()) >= (screen.width_px, screen.height_px) and min(px.min(), py.min()) >= 1:
         text = f"whole pixels of the {side} eye run from 1 to the screen's size: they count from 1, not from 0"
@@ -150,20 +166,34 @@ def _off_screen(samples: Samples, known: Bools) -> list[Finding]:
 
 
 def _stuck(samples: Samples, known: Bools) -> list[Finding]:
-    """Find gaze that does not move at all; columns of whole pixels do that by themselves."""
+    """Find gaze that does not move at all; columns of whole pixels do that by themselves, though not for a second."""
     x, y = samples.pixels
     whole = np.abs(x[known] - np.round(x[known])) < 1e-6
-    if whole.mean() > 0.9:
-        return []
+    least_ms = _STUCK_MS if whole.mean() <= 0.9 else _STUCK_WHOLE_MS
     first, last = runs((np.diff(x) == 0) & (np.diff(y) == 0))
     length = last - first + 1
-    long = length * samples.interval_us >= _STUCK_MS * 1000
+    long = length * samples.interval_us >= least_ms * 1000
     share = float(length[long].sum() / max(known.sum(), 1))
     if share < _STUCK_SHARE:
         return []
     severity: Severity = "error" if share > _OFF_SCREEN[1] else "warning"
-    text = f"{share:.0%} of the samples repeat the one before for {_STUCK_MS:g} ms and longer: the tracker was stuck"
+    text = f"{share:.0%} of the samples repeat the one before for {least_ms:g} ms and longer: the tracker was stuck"
     return [Finding("stuck samples", severity, text)]
+
+
+def _marker(samples: Samples, known: Bools) -> list[Finding]:
+    """Find one point that gaze jumps to and from again and again: what a tracker writes where it lost the eye."""
+    places = np.stack([column[known] for column in samples.pixels], axis=1)
+    points, of_point, count = np.unique(places, axis=0, return_inverse=True, return_counts=True)
+    often = int(np.argmax(count))
+    there = of_point.ravel() == often
+    jumps = np.hypot(*np.diff(places, axis=0).T) > _MARKER_DEG * samples.screen.pixels_per_degree
+    arrivals = int((there[1:] & ~there[:-1] & jumps).sum())
+    if arrivals < _FEWEST_JUMPS or count[often] < _MARKER_SHARE * len(places):
+        return []
+    x, y = points[often]
+    text = f"{count[often] / len(places):.1%} of the gaze lies at exactly ({x:g}, {y:g}), to and from which it jumps "
+    return [Finding("lost gaze", "warning", text + f"{arrivals} times: does that mark gaze that was lost?")]
 
 
 def _pupil(eye: Eye, side: str) -> list[Finding]:
@@ -195,14 +225,20 @@ def _holes(samples: Samples) -> list[Finding]:
     return [Finding("holes", "note", text)]
 
 
+def _samples(count: int) -> str:
+    return "1 sample" if count == 1 else f"{count} samples"
+
+
 def _clock(samples: Samples) -> list[Finding]:
     clock, findings = samples.clock, []
     if clock.doubled:
-        findings.append(Finding("clock", "note", f"{clock.doubled} samples with the stamp of the one before, left out"))
+        findings.append(
+            Finding("clock", "note", f"{_samples(clock.doubled)} with the stamp of the one before, left out")
+        )
     if clock.spread:
         findings.append(Finding("clock", "note", f"{clock.spread} samples shared a rounded stamp and were set apart"))
     if clock.wild:
-        text = f"{clock.wild} samples with a stamp that contradicts the others, left out"
+        text = f"{_samples(clock.wild)} with a stamp that contradicts the others, left out"
         findings.append(Finding("clock", "warning", text))
     if clock.steps_back:
         times = "once" if clock.steps_back == 1 else f"{clock.steps_back} times"

@@ -35,6 +35,10 @@ def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Fin
     """
     x, y = (table[name].to_numpy(dtype=float) for name in ("x_picture", "y_picture"))
     findings = [*_durations(table["duration_ms"].to_numpy(dtype=float)), *_spikes(x, y)]
+    known = np.isfinite(x) & np.isfinite(y)
+    if known.sum() > 1 and min(x[known].min(), y[known].min()) >= 0 and max(x[known].max(), y[known].max()) <= 1.0:
+        text = "all positions lie within one pixel: shares (0 to 1) given as pixels?"
+        return [*findings, Finding("screen size", "error", text)]
     if sizes is None:
         return findings
     images = table["image"].astype(str)
@@ -50,14 +54,20 @@ def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Fin
 
 
 def _durations(duration: Floats) -> list[Finding]:
-    duration = duration[np.isfinite(duration)]
-    if not len(duration):
-        return [Finding("durations", "error", "no fixation has a duration")]
-    middle = float(np.median(duration))
+    known = duration[np.isfinite(duration) & (duration > 0)]
+    if not len(known):
+        return [Finding("durations", "error", "no fixation has a duration above 0 ms")]
+    findings = []
+    if without := len(duration) - len(known):
+        text = f"{without} of {len(duration)} fixations have no duration, or one of 0 ms or less"
+        findings.append(Finding("durations", "warning", text))
+    middle = float(np.median(known))
     if _SHORTEST_MS <= middle <= _LONGEST_MS:
-        return []
-    unit = "seconds" if middle < _SHORTEST_MS else "microseconds"
-    return [Finding("durations", "error", f"half of the durations are under {middle:.3g} ms: {unit} given as ms?")]
+        return findings
+    unit = "seconds" if middle < _SHORTEST_MS else "microseconds" if middle < 1000 * _LONGEST_MS else "nanoseconds"
+    side = "under" if middle < _SHORTEST_MS else "over"
+    text = f"half of the durations are {side} {middle:.3g} ms: {unit} given as ms?"
+    return [*findings, Finding("durations", "error", text)]
 
 
 def _spikes(x: Floats, y: Floats) -> list[Finding]:
@@ -73,8 +83,6 @@ def _spikes(x: Floats, y: Floats) -> list[Finding]:
 def _off_picture(u: Floats, v: Floats, size: Floats) -> list[Finding]:
     """Judge positions as shares of their pictures, shape (n,); NaN is off the picture too."""
     known = np.isfinite(u) & np.isfinite(v)
-    if known.any() and max(u[known].max() * size[known, 1].max(), v[known].max() * size[known, 0].max()) <= 1.0:
-        return [Finding("screen size", "error", "all positions lie within one pixel: shares (0 to 1) given as pixels?")]
     off = ~(known & (u >= 0) & (u < 1) & (v >= 0) & (v < 1))
     findings = []
     if off.mean() >= _OFF_PICTURE[0]:

@@ -259,6 +259,7 @@ class _Person:
     shown: Showing
     targets: Showing
     places: list[tuple[float, float]] = field(default_factory=list)
+    nowhere: int = 0
 
     def part(self, batch: Batch, rows: Index) -> Part:
         plan = self.plan
@@ -279,6 +280,8 @@ class _Person:
 
     def finish(self, table: TextTable) -> None:
         table.describe(self.draft.account)
+        if self.nowhere:
+            self.draft.account.know("no gaze", f"{self.nowhere} points of exactly (-1, -1) or (0, 0)", "format")
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.plan.target:
@@ -298,7 +301,12 @@ class _Person:
         if side is None:
             return Eye.missing(len(rows))
         x, y = batch.numbers(side.x)[rows], batch.numbers(side.y)[rows]
-        lost = np.isnan(point(x, y, missing=[(value, value) for value in self.plan.gaze.missing])[:, 0])
+        plan = self.plan.gaze
+        lost = np.isnan(point(x, y, missing=[(value, value) for value in plan.missing])[:, 0])
+        if plan.unit == "px" and not plan.from_centre and not plan.upward:
+            nowhere = (x == y) & ((x == 0) | (x == -1)) & ~lost
+            self.nowhere += int(nowhere.sum())
+            lost |= nowhere
         screen = self.draft.screen
         gaze = screen.px_to_display(*to_pixels(x, y, self.plan.gaze, screen))
         gaze[lost] = np.nan

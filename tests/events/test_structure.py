@@ -51,9 +51,15 @@ def test_a_good_recording_is_unremarkable(gaze: tuple[npt.NDArray[np.int64], npt
     assert checks(GazeRecording.empty()) == {}
 
 
-def _stuck(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _stuck(pixels: npt.NDArray[np.float64], count: int = 200) -> npt.NDArray[np.float64]:
     pixels = pixels.copy()
-    pixels[500:700] = pixels[500]
+    pixels[500 : 500 + count] = pixels[500]
+    return pixels
+
+
+def _marked(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    pixels = pixels.copy()
+    pixels[::10] = (-20.0, -20.0)
     return pixels
 
 
@@ -75,6 +81,12 @@ def _constant(pixels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         pytest.param(lambda p: np.add(p, (0, 700)), "off the screen", "error", id="most gaze below the screen"),
         pytest.param(lambda p: np.add(p, (0, 400)), "off the screen", "warning", id="some of it"),
         pytest.param(_stuck, "stuck samples", "warning", id="0.7 s repeat one sample"),
+        pytest.param(lambda p: np.round(_stuck(p, 900)), "stuck samples", "warning", id="3 s, in whole pixels"),
+        pytest.param(lambda p: p / SIZE * (51.2, 25.6), "coordinates", "error", id="centimetres read as pixels"),
+        pytest.param(lambda p: p / SIZE * (512, 256), "coordinates", "warning", id="millimetres read as pixels"),
+        pytest.param(lambda p: (p - SIZE / 2) / 45, "coordinates", "error", id="degrees read as pixels"),
+        pytest.param(_marked, "lost gaze", "warning", id="a tenth lies at one point outside"),
+        pytest.param(lambda p: np.round(_marked(p)), "lost gaze", "warning", id="the same in whole pixels"),
     ],
 )
 def test_each_fault_is_found(
@@ -135,6 +147,9 @@ def places(width: float, height: float, zeros: int = 0) -> dict[str, npt.NDArray
         pytest.param({}, {}, id="nothing"),
         pytest.param({"duration_ms": 0.25}, {"durations": "error"}, id="seconds for milliseconds"),
         pytest.param({"duration_ms": 250_000.0}, {"durations": "error"}, id="microseconds for milliseconds"),
+        pytest.param({"duration_ms": 2.5e8}, {"durations": "error"}, id="nanoseconds for milliseconds"),
+        pytest.param({"duration_ms": [250.0] * 199 + [0.0]}, {"durations": "warning"}, id="one of no duration"),
+        pytest.param({"duration_ms": -250.0}, {"durations": "error"}, id="none of any duration"),
         pytest.param({"x_picture": 480.0 + np.arange(200.0)}, {"off the picture": "error"}, id="off the picture"),
         pytest.param(places(400, 200, zeros=20), {"spikes": "warning"}, id="a tenth at one point"),
         pytest.param(places(1, 1), {"screen size": "error"}, id="shares"),
@@ -165,6 +180,15 @@ def test_the_doctor_examines_recordings_and_tables(tmp_path: Path, rng: np.rando
     assert result.return_value == 1
     found = {Path(name).name: {f["check"] for f in rows} for name, rows in json.loads(result.stdout).items()}
     assert found == {"good.gaze.h5": set(), "shares.gaze.h5": {"coordinates"}, "fixations.csv": {"durations"}}
+    excel = tmp_path / "excel.csv"
+    table_of(200, rng, duration_ms=0.3).to_csv(excel, index=False, sep=";", decimal=",")
+    shares = tmp_path / "in-shares.csv"
+    table_of(200, rng, **places(1, 1)).to_csv(shares, index=False)
+    tables = CliRunner().invoke(doctor_.command, [str(excel), str(shares), "--json"], standalone_mode=False)
+    found = {Path(name).name: {f["check"] for f in rows} for name, rows in json.loads(tables.stdout).items()}
+    assert found == {"excel.csv": {"durations"}, "in-shares.csv": {"screen size"}}
+    excel.unlink()
+    shares.unlink()
     plain = CliRunner().invoke(doctor_.command, [str(tmp_path)], standalone_mode=False)
     assert "good.gaze.h5: nothing remarkable" in plain.stdout
     assert "error: all gaze of the left eye lies in the first two pixels" in plain.stdout
