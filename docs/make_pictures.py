@@ -97,7 +97,9 @@ def survey_rate(work: Path, out: Path) -> None:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as browsers:
-        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(viewport={"width": 960, "height": 600})
+        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
+            viewport={"width": 960, "height": 600}
+        )
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         for _ in range(2):
             for box in page.query_selector_all("input[type=checkbox]"):
@@ -116,7 +118,9 @@ def report(work: Path, out: Path) -> None:
     if not file.is_file():
         sys.exit(f"no {file}: run gazekit demo, and name its folder in GAZEKIT_DEMO")
     with sync_playwright() as browsers:
-        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(viewport={"width": 1200, "height": 1500})
+        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
+            viewport={"width": 1200, "height": 1500}
+        )
         page.goto(file.as_uri())
         page.screenshot(path=str(out))
 
