@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
-from gazekit.attention.judging import Candidate, Fixated, JudgingConvention, others_of
+from gazekit.attention.judging import Candidate, Elsewhere, Fixated, JudgingConvention
 from gazekit.attention.maps import on_picture
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
@@ -26,7 +26,7 @@ CENTRE = "centre prior"
 SHUFFLED = "another picture's map"
 Scores = Mapping[str, object]
 _ROUNDING = 1e-13  # of a map's highest value
-_PICTURES_A_PROCESS, _PICTURES_A_PART = 50, 10
+_PICTURES_A_PROCESS, _PICTURES_A_PART = 50, 25
 
 
 def agreement(
@@ -94,10 +94,10 @@ def halves_table(looks: Mapping[str, Viewing], *, longest: int = 400, seed: int 
 
 
 def _halves_of(small: Mapping[str, Viewing], split: Mapping[str, list[str]], names: Sequence[str]) -> list[Scores]:
-    every, scores = list(small), list[Scores]()
+    every, elsewhere, scores = list(small), Elsewhere(small), list[Scores]()
     for name in names:
         half, before = len(split[name]) // 2, every[every.index(name) - 1]
-        truth, others = Fixated.of(small[name].of(*split[name][half:])), others_of(small, name)
+        truth, others = Fixated.of(small[name].of(*split[name][half:])), elsewhere.than(name, small[name].size)
         height, width = small[name].size
         borrowed = small[before].of(*split[before][: len(split[before]) // 2]).map()
         candidates = {
@@ -106,7 +106,7 @@ def _halves_of(small: Mapping[str, Viewing], split: Mapping[str, list[str]], nam
             SHUFFLED: cv2.resize(borrowed, (width, height), interpolation=cv2.INTER_LINEAR),
         }
         for label, amap in candidates.items():
-            judged = Candidate(amap.astype(np.float64), others).judged(truth)
+            judged = Candidate(amap.astype(np.float64), others, centre=label == CENTRE).judged(truth)
             scores.append({"map": label, "image": name, **judged})
     return scores
 
@@ -123,13 +123,15 @@ def inter_observer_table(
 
 
 def _one_out_of(small: Mapping[str, Viewing], names: Sequence[str]) -> list[Scores]:
-    scores = []
+    scores, elsewhere = [], Elsewhere(small)
     for name in names:
-        others = others_of(small, name)
-        centre = Candidate(centre_prior(small[name].size).astype(np.float64), others)
+        others = elsewhere.than(name, small[name].size)
+        centre = Candidate(centre_prior(small[name].size).astype(np.float64), others, centre=True)
         own = {person: small[name].of(person) for person in small[name].participants}
         maps = {person: viewing.unscaled_map() for person, viewing in own.items()}
-        everybody = np.sum(list(maps.values()), axis=0)
+        everybody = np.zeros(small[name].size)
+        for amap in maps.values():
+            everybody += amap
         least = _ROUNDING * everybody.max()
         for person, viewing in own.items():
             rest, truth = everybody - maps[person], Fixated.of(viewing, maps[person])

@@ -312,9 +312,10 @@ def _write_part(
             row, mask = _attended(amap, viewing, who, options)
             rows.append(row | {"file": name})
             if rgb is not None:
-                view = _draw(out, rgb, amap, viewing, row, mask, options, name)
-                label = viewing.image if who == EVERYONE else f"{viewing.image} {who}"
-                views += [(label, view)] if number * _PART + len(views) < SHEET_ROWS else []
+                drawn = _draw(out, rgb, amap, viewing, row, mask, options, name)
+                if number * _PART + len(views) < SHEET_ROWS:
+                    label = viewing.image if who == EVERYONE else f"{viewing.image} {who}"
+                    views.append((label, [fit_picture(view, 480) for view in drawn]))
     return number, rows, views, faults
 
 
@@ -390,7 +391,7 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
 def _draw(
     out: Path, rgb: Pixels, amap: Map, viewing: Viewing, row: Mapping[str, Any], mask: Mask, options: Options, name: str
 ) -> list[Pixels]:
-    """Write the pictures of one map; return what a sheet shows of them: picture, scanpath, heatmap, masked."""
+    """Write the pictures of one map; return what a sheet shows of them, large: picture, scanpath, heatmap, masked."""
     weight = viewing.duration_ms if options.weight == "duration" else None
     path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=viewing.names, numbers=len(viewing.participants) < 3)
     heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])
@@ -399,7 +400,7 @@ def _draw(
     write_picture(out / "scanpaths" / f"{name}.jpg", path)
     write_picture(out / "heatmaps" / f"{name}.jpg", heat)
     write_picture(out / "masked" / f"{name}.png", masked)
-    return [fit_picture(view, 480) for view in (rgb, path, heat, masked)]
+    return [rgb, path, heat, masked]
 
 
 def _sheets(out: Path, views: Sequence[tuple[str, list[Pixels]]]) -> None:

@@ -5,6 +5,7 @@ The numbers are those of `gazekit.attention.saliency`; values of the map are com
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,7 +16,7 @@ import numpy.typing as npt
 
 from gazekit.attention import saliency
 from gazekit.attention.maps import on_picture
-from gazekit.core.types import Floats, Index
+from gazekit.core.types import Floats, Index, Map
 from gazekit.shapes.centre import centre_prior
 
 if TYPE_CHECKING:
@@ -55,25 +56,30 @@ class Fixated:
         return cls(rows * viewing.size[1] + columns, viewing.map().astype(np.float64) if amap is None else amap)
 
     @cached_property
+    def distinct(self) -> Index:
+        """The places, each once."""
+        return np.unique(self.pixels)
+
+    @cached_property
     def density(self) -> Floats:
         """The map, sum 1."""
         return np.asarray(self.map / self.map.sum())
 
     @cached_property
+    def values(self) -> Map:
+        """The density in single precision."""
+        return _values(self.map)
+
+    @cached_property
     def norm(self) -> float:
         """Root of the summed squares of the density less its mean."""
-        return _norm(self.density)
+        return _norm(self.values)
 
     @cached_property
     def entropy(self) -> float:
         """Sum of p log p over the density, in nats."""
-        flat = self.density.ravel()
-        return float(flat @ np.log(np.maximum(self.values, np.float32(_LEAST))))
-
-    @cached_property
-    def values(self) -> npt.NDArray[np.float32]:
-        """The flat density in single precision."""
-        return self.density.astype(np.float32).ravel()
+        logs = np.maximum(self.values, np.float32(_LEAST))
+        return _dot(self.values, np.log(logs, out=logs))
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,13 @@ class Candidate:
         The map, of any scale, 0 or more.
     others : ndarray
         Places of other pictures' fixations in the flat picture.
+    centre : bool
+        Whether it is the centre prior, whose values are sorted once for all pictures of a size.
     """
 
     map: Floats
     others: Index
+    centre: bool = False
 
     @cached_property
     def density(self) -> Floats:
@@ -97,42 +106,64 @@ class Candidate:
         return np.asarray(self.map / self.map.sum())
 
     @cached_property
-    def values(self) -> npt.NDArray[np.float32]:
-        """The flat density as it is compared."""
-        return self.density.astype(np.float32).ravel()
+    def norm(self) -> float:
+        """Root of the summed squares of the density less its mean."""
+        return _norm(self.values)
 
     @cached_property
-    def elsewhere(self) -> npt.NDArray[np.float32]:
-        """Values at the other pictures' fixations."""
-        return self.values[self.others]
+    def values(self) -> Map:
+        """The density as it is compared, in single precision."""
+        return _values(self.map)
 
     @cached_property
-    def log_density(self) -> Floats:
-        """Logarithm of the map as a density mixed with a share of the centre prior, flat, in nats."""
-        shape = (self.map.shape[0], self.map.shape[1])
-        mixed = ((1 - SHARE) * self.density + SHARE * _centre(shape)).astype(np.float32)
-        return np.log(mixed, out=mixed).ravel().astype(np.float64)
+    def everywhere(self) -> saliency.Floating | saliency.Ordered:
+        """All values, to be counted."""
+        return saliency.Ordered(_sorted_centre(self._size)[0]) if self.centre else self.values.ravel()
+
+    @cached_property
+    def elsewhere(self) -> saliency.Floating | saliency.Ordered:
+        """Values at the other pictures' fixations, to be counted."""
+        if not self.centre:
+            return self.values.ravel()[self.others]
+        values, order = _sorted_centre(self._size)
+        return saliency.Ordered(values, np.bincount(self.others, minlength=len(values))[order])
+
+    @cached_property
+    def log_density(self) -> Map:
+        """Logarithm of the map as a density mixed with a share of the centre prior, in nats."""
+        mixed = np.float32(1 - SHARE) * self.values
+        mixed += _centre_share(self._size)
+        return np.asarray(np.log(mixed, out=mixed))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.map.shape[0], self.map.shape[1]
 
     def judged(self, truth: Fixated, convention: JudgingConvention = "gazekit") -> dict[str, float]:
         """Return every metric of the map against where somebody looked, by a convention of `CONVENTIONS`."""
-        size, own = self.values.size, _norm(self.density)
-        at, flat = self.density.ravel()[truth.pixels], self.values[truth.pixels]
-        covariance = float(self.density.ravel() @ truth.density.ravel()) - 1 / size
-        mixed, prior = self.log_density, _log_centre((self.map.shape[0], self.map.shape[1]))
+        pixels, own = self.values.size, self.norm
+        flat = self.values.ravel()[truth.pixels]
+        covariance = _dot(self.values, truth.values) - 1 / pixels
+        at = self.map.ravel()[truth.pixels].mean() / self._total
+        gained = self.log_density.ravel()[truth.pixels].astype(np.float64) - _log_centre(self._size)[truth.pixels]
         found = {
-            "nss": float((at.mean() - 1 / size) / own * np.sqrt(size)) if own > 0 else 0.0,
-            "auc_judd": saliency.auc_of_values(flat, self.values, self.values[np.unique(truth.pixels)]),
+            "nss": float((at - 1 / pixels) / own * np.sqrt(pixels)) if own > 0 else 0.0,
+            "auc_judd": saliency.auc_of_values(flat, self.everywhere, self.values.ravel()[truth.distinct]),
             "auc_shuffled": saliency.auc_against(flat, self.elsewhere),
             "cc": covariance / (own * truth.norm) if own * truth.norm > 0 else 0.0,
             "sim": float(np.minimum(self.values, truth.values).sum()),
-            "kl": truth.entropy - float(truth.density.ravel() @ mixed),
-            "ig": float((mixed[truth.pixels] - prior[truth.pixels]).mean() / np.log(2)),
+            "kl": truth.entropy - _dot(truth.values, self.log_density),
+            "ig": float(gained.mean() / np.log(2)),
         }
         return found if convention == "gazekit" else found | self._published(truth, convention, found["nss"])
 
+    @cached_property
+    def _total(self) -> float:
+        return float(self.map.sum())
+
     def _published(self, truth: Fixated, convention: JudgingConvention, score: float) -> dict[str, float]:
         """Return what the MIT benchmark's Matlab code, or pysaliency, computes otherwise."""
-        flat, p, q = self.values[truth.pixels], truth.density.ravel(), self.density.ravel()
+        flat, p, q = self.values.ravel()[truth.pixels], truth.density.ravel(), self.density.ravel()
         prior, width = _centre((self.map.shape[0], self.map.shape[1])), self.map.shape[1]
         if convention == "mit":
             score *= np.sqrt((q.size - 1) / q.size)  # Matlab's std divides by n - 1
@@ -144,31 +175,81 @@ class Candidate:
             gain = saliency.information_gain(self.map, truth.pixels % width, truth.pixels // width, prior)
         return {
             "nss": float(score),
-            "auc_judd": saliency.auc_of_values(flat, self.values, self.values[np.unique(truth.pixels)], "mit"),
+            "auc_judd": saliency.auc_of_values(flat, self.everywhere, self.values.ravel()[truth.distinct], "mit"),
             "kl": divergence,
             "ig": gain,
         }
 
 
-def others_of(looks: Mapping[str, Viewing], image: str) -> Index:
-    """Return the places of the fixations of all other pictures, scaled to this picture's size, in the flat picture."""
-    height, width = looks[image].size
-    rest = [v for name, v in looks.items() if name != image]
-    x = np.concatenate([v.x[v.inside] * (width / v.size[1]) for v in rest]) if rest else np.zeros(0)
-    y = np.concatenate([v.y[v.inside] * (height / v.size[0]) for v in rest]) if rest else np.zeros(0)
-    columns, rows, _ = on_picture(x, y, None, (height, width))
-    return rows * width + columns
+class Elsewhere:
+    """Where people looked in a set of pictures, as places in a picture of any size.
+
+    Parameters
+    ----------
+    looks : mapping
+        Image id to `Viewing`.
+    """
+
+    def __init__(self, looks: Mapping[str, Viewing]) -> None:
+        views = list(looks.values())
+        inside = [v.inside for v in views]
+        ends = np.cumsum([0, *(int(on.sum()) for on in inside)])
+        self._own = {image: slice(*pair) for image, pair in zip(looks, itertools.pairwise(ends), strict=True)}
+        self._x, self._y = (
+            np.concatenate([getattr(v, axis)[on].astype(np.float64) for v, on in zip(views, inside, strict=True)])
+            for axis in ("x", "y")
+        )
+        sizes = np.repeat([v.size for v in views], np.diff(ends), axis=0)
+        self._heights, self._widths = sizes[:, 0], sizes[:, 1]
+        self._places: dict[tuple[int, int], tuple[Index, Index]] = {}
+
+    def than(self, image: str, size: tuple[int, int]) -> Index:
+        """Return the places of the fixations of all other pictures in a flat picture of a size, ascending."""
+        if size not in self._places:
+            self._places = {size: self._at(size)}  # pictures of many sizes do not pile up
+        places, counts = self._places[size]
+        own = places[self._own[image]]
+        return np.repeat(np.arange(len(counts)), counts - np.bincount(own[own >= 0], minlength=len(counts)))
+
+    def _at(self, size: tuple[int, int]) -> tuple[Index, Index]:
+        """Return the place of every fixation (-1: off the picture), and the number at every place."""
+        height, width = size
+        row = (self._y * (height / self._heights)).astype(np.int64)
+        column = (self._x * (width / self._widths)).astype(np.int64)
+        places = np.where((row < height) & (column < width), row * width + column, -1)
+        return places, np.bincount(places[places >= 0], minlength=height * width)
 
 
-def _norm(density: Floats) -> float:
-    flat = density.ravel()
-    norm = float(np.sqrt(max(float(flat @ flat) - 1 / flat.size, 0.0)))
+def _values(amap: Floats) -> Map:
+    return np.asarray(amap * (1 / amap.sum()), dtype=np.float32)
+
+
+def _dot(first: Map, second: Map) -> float:
+    """Return the sum of products, row by row in single precision and over rows in double."""
+    return float(np.einsum("ij,ij->i", first, second).sum(dtype=np.float64))
+
+
+def _norm(values: Map) -> float:
+    norm = float(np.sqrt(max(_dot(values, values) - 1 / values.size, 0.0)))
     return norm if norm > _CONSTANT else 0.0
+
+
+@lru_cache(maxsize=8)
+def _sorted_centre(size: tuple[int, int]) -> tuple[npt.NDArray[np.float32], Index]:
+    """Return the values of the centre prior in ascending order, and their places."""
+    values = _values(_centre(size)).ravel()
+    order = np.argsort(values, kind="stable")
+    return values[order], order
 
 
 @lru_cache(maxsize=8)
 def _centre(size: tuple[int, int]) -> Floats:
     return centre_prior(size).astype(np.float64)
+
+
+@lru_cache(maxsize=8)
+def _centre_share(size: tuple[int, int]) -> Map:
+    return (SHARE * _centre(size)).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

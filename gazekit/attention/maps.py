@@ -66,12 +66,11 @@ def summed_gaussians(
     """Return the map of `attention_map` as it is before it is scaled to sum 1, in double precision."""
     column, row, weights = on_picture(x, y, weight, size)
     kernel = gaussian(sigma_px)
-    radius = len(kernel) // 2
-    down, across = np.zeros((len(row), size[0])), np.zeros((len(column), size[1]))
-    for n, (middle, place) in enumerate(zip(row.tolist(), column.tolist(), strict=True)):
-        for line, centre in ((down[n], middle), (across[n], place)):
-            first, last = max(centre - radius, 0), min(centre + radius + 1, len(line))
-            line[first:last] = kernel[first - centre + radius : last - centre + radius]
+    padded, radius = np.concatenate([[0.0], kernel, [0.0]]), len(kernel) // 2
+    down, across = (
+        np.take(padded, np.arange(side) - (middle[:, None] - radius - 1), mode="clip")
+        for side, middle in zip(size, (row, column), strict=True)
+    )
     return np.asarray((down * weights[:, None]).T @ across)
 
 

@@ -7,6 +7,8 @@ equal to pysaliency where it defines the same.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +22,26 @@ METRICS = ("nss", "auc_judd", "auc_shuffled", "cc", "sim", "kl", "ig")
 BETTER = {"nss": 1, "auc_judd": 1, "auc_shuffled": 1, "cc": 1, "sim": 1, "kl": -1, "ig": 1}
 Floating = npt.NDArray[np.floating[Any]]
 Convention = Literal["exact", "mit"]
-_FEW = 64  # values that are counted one by one
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """Numbers in ascending order, for those that are compared again and again; each may stand several times."""
+
+    values: Floating
+    times: npt.NDArray[np.int64] | None = None
+
+    @cached_property
+    def below(self) -> npt.NDArray[np.int64]:
+        """How many numbers stand before each, and in all."""
+        times = np.ones(len(self.values), dtype=np.int64) if self.times is None else self.times
+        return np.concatenate([[0], np.cumsum(times)])
+
+    def __len__(self) -> int:
+        return int(self.below[-1])
+
+
+_FEW = 200  # values that are counted one by one
 _TINY = 1e-20  # added to every pixel before a logarithm, as in pysaliency
 
 __all__ = ["BETTER", "METRICS", "auc_judd", "auc_shuffled", "cc", "information_gain", "kl", "nss", "sim"]
@@ -77,17 +98,17 @@ def auc_judd(smap: npt.ArrayLike, x: npt.ArrayLike, y: npt.ArrayLike, *, convent
     return auc_of_values(array[rows, columns], array.ravel(), fixated, convention)
 
 
-def auc_of_values(values: Floating, everything: Floating, fixated: Floating, convention: Convention = "exact") -> float:
+def auc_of_values(
+    values: Floating, everything: Floating | Ordered, fixated: Floating, convention: Convention = "exact"
+) -> float:
     """Return the area under the ROC of values at n fixations against those of all pixels but the fixated ones."""
     negatives = len(everything) - len(fixated)
     if not negatives:
         return float("nan")
     positive, count = np.unique(values, return_counts=True)
     if convention == "exact":
-        above = _at_least(everything, positive) - _at_least(fixated, positive)
-        higher = np.nextafter(positive, np.inf, dtype=positive.dtype)
-        equal = above - (_at_least(everything, higher) - _at_least(fixated, higher))
-        return float(count @ (negatives - above + equal / 2) / (len(values) * negatives))
+        above, equal = (a - b for a, b in zip(_above(everything, positive), _above(fixated, positive), strict=True))
+        return float(count @ (negatives - above - equal / 2) / (len(values) * negatives))
     positive, hits = positive[::-1], np.cumsum(count[::-1])
     alarms = _at_least(everything, positive) - _at_least(fixated, positive)
     false = np.concatenate([[0.0], alarms / negatives, [1.0]])
@@ -120,12 +141,11 @@ def auc_shuffled(
     return auc_against(array[rows, columns], array[other_rows, other_columns])
 
 
-def auc_against(values: Floating, elsewhere: Floating) -> float:
+def auc_against(values: Floating, elsewhere: Floating | Ordered) -> float:
     """Return the chance that a value is above one of those elsewhere; half of it where they are equal."""
-    positive, place = np.unique(values, return_inverse=True)
-    above = _at_least(elsewhere, positive)
-    equal = above - _at_least(elsewhere, np.nextafter(positive, np.inf, dtype=positive.dtype))
-    return float((len(elsewhere) - above + equal / 2)[place].mean() / len(elsewhere))
+    positive, count = np.unique(values, return_counts=True)
+    above, equal = _above(elsewhere, positive)
+    return float(count @ (len(elsewhere) - above - equal / 2) / (len(values) * len(elsewhere)))
 
 
 def cc(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
@@ -229,8 +249,19 @@ def _density(array: Floats, minimum: float = 0.0) -> Floats:
     return np.asarray(shifted / total) if total else np.full(array.shape, 1 / array.size)
 
 
-def _at_least(numbers: Floating, values: Floating) -> npt.NDArray[np.int64]:
+def _above(numbers: Floating | Ordered, values: Floating) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Count how many numbers are above each of the values, and how many equal it."""
+    if not isinstance(numbers, Ordered) and len(values) > _FEW:
+        numbers = Ordered(np.sort(numbers))
+    at_least = _at_least(numbers, values)
+    above = _at_least(numbers, np.nextafter(values, np.inf, dtype=values.dtype))
+    return above, at_least - above
+
+
+def _at_least(numbers: Floating | Ordered, values: Floating) -> npt.NDArray[np.int64]:
     """Count how many numbers are as high as each of the values, or higher; without sorting, where these are few."""
+    if isinstance(numbers, Ordered):
+        return np.asarray(len(numbers) - numbers.below[np.searchsorted(numbers.values, values, side="left")])
     if len(values) <= _FEW:
         return np.array([np.count_nonzero(numbers >= value) for value in values], dtype=np.int64)
     return np.asarray(len(numbers) - np.searchsorted(np.sort(numbers), values, side="left"))

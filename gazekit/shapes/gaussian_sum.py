@@ -72,6 +72,9 @@ class GaussianSum:
         radius = len(self.kernel) // 2
         order = np.argsort(self.row, kind="stable")  # a band of rows is then made of neighbours
         row, column, shares = self.row[order], self.column[order], self._shares[order].astype(np.float32)
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        starts = starts if 2 * len(starts) < len(row) else np.arange(len(row))  # many on few rows are added up first
+        lines = row[starts]
         squares = np.convolve(self.kernel, np.ones(block))  # mass of the kernel in a square that ends at a pixel
         padded = np.concatenate([[0.0], squares, [0.0]]).astype(np.float32)
         rows, columns = np.arange(top, bottom, block), np.arange(left, right, block)
@@ -80,10 +83,11 @@ class GaussianSum:
             some = columns[start : start + _WIDE]
             across = np.take(padded, some + block - (column - radius)[:, None], mode="clip")
             across *= shares[:, None]
+            across = across if len(starts) == len(order) else np.add.reduceat(across, starts, axis=0)
             for first in range(0, len(rows), _BAND):
                 band = rows[first : first + _BAND]
-                near = slice(*np.searchsorted(row, [band[0] - radius, band[-1] + block + radius]))
-                down = np.take(padded, band[:, None] + block - (row[near] - radius), mode="clip")
+                near = slice(*np.searchsorted(lines, [band[0] - radius, band[-1] + block + radius]))
+                down = np.take(padded, band[:, None] + block - (lines[near] - radius), mode="clip")
                 np.matmul(down, across[near], out=result[first : first + _BAND, start : start + _WIDE])
         return result
 
