@@ -340,6 +340,8 @@ class Window:
     def close(self) -> dict[str, Any]:
         """Close; return the flip intervals: median, 95th percentile, missed (over 1.5 frames)."""
         pygame.mixer.quit()
+        with contextlib.suppress(pygame.error):  # pygame lets a scaled surface go only for another: 8 MB a session
+            pygame.display.set_mode((8, 8), pygame.HIDDEN)
         pygame.display.quit()
         steps = np.array(self._intervals)
         if not len(steps):
