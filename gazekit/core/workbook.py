@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 _CELL = re.compile(
-    rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?: t="([a-zA-Z]+)")?[^>]*>(?:<f[^>]*?(?:/>|>.*?</f>))?'
+    rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?:[^>]*? t="([a-zA-Z]+)")?[^>]*>(?:<f[^>]*?(?:/>|>.*?</f>))?'
     rb"(?:<v>([^<]*)</v>|<is>(.*?)</is>)?",
     re.S,
 )
 _TEXT = re.compile(rb"<t(?: [^>]*)?>(.*?)</t>", re.S)
-_FIRST_SHEET = re.compile(r'<sheet [^>]*?r:id="([^"]+)"')
+_PREFIX = re.compile(rb"<(\w+):(?:worksheet|sst)\b")
 _BLANKS = re.compile(r"[\t\r\n]+")
 _BLOCK = 1 << 20
 
@@ -33,7 +33,10 @@ def is_workbook(path: str | Path) -> bool:
 
 
 class WorkbookText(io.RawIOBase):
-    """The first sheet of a workbook as UTF-8 text, tab-separated, a line a row, for any reader of text tables."""
+    """The table of a workbook as UTF-8 text, tab-separated, a line a row, for any reader of text tables.
+
+    It is the first sheet that has three columns or more, and those after it that go on with the same header.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._lines = _lines(Path(path))
@@ -56,39 +59,81 @@ class WorkbookText(io.RawIOBase):
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of the first sheet, many at a time."""
+    """Yield the lines of the table, many at a time."""
     with zipfile.ZipFile(path) as archive, contextlib.ExitStack() as stack:
-        strings = _shared_strings(archive)
-        sheet = stack.enter_context(archive.open(_sheet_name(archive)))
-        width, positions = 0, dict[bytes, int]()
-        for rows in _rows(sheet):
-            lines = []
-            for row in rows:
-                cells = [b""] * width
-                for column, kind, value, inline in _CELL.findall(row):
-                    at = positions.get(column)
-                    if at is None:
-                        at = positions[column] = _position(column)
-                    if at >= len(cells):
-                        cells += [b""] * (at + 1 - len(cells))
-                    if kind == b"s":
-                        cells[at] = strings[int(value)] if value else b""
-                    elif inline or kind == b"str":
-                        cells[at] = _clean(b"".join(_TEXT.findall(inline)) if inline else value)
-                    else:
-                        cells[at] = value
-                width = width or len(cells)
-                lines.append(b"\t".join(cells))
-            yield b"\n".join(lines) + b"\n" if lines else b""
+        strings, header = _shared_strings(archive), b""
+        sheets = _chosen(archive, strings)
+        for sheet in sheets:
+            first = True
+            for block in _sheet_lines(stack.enter_context(archive.open(sheet)), strings):
+                start = 0
+                if first and block:
+                    first, start = False, 0 if not header else len(header) + 1
+                    header = header or block.split(b"\n", 1)[0]
+                yield block[start:]
+
+
+def _chosen(archive: zipfile.ZipFile, strings: list[bytes]) -> list[str]:
+    """List the sheets to read: the first that is a table, and those after it that go on with the same header."""
+    names = _sheets(archive)
+    heads = {}
+    for name in names.values():
+        with archive.open(name) as sheet:
+            heads[name] = next(filter(None, _sheet_lines(sheet, strings)), b"").split(b"\n", 1)[0]
+    table = next((name for name, head in heads.items() if head.count(b"\t") >= 2), next(iter(heads)))
+    return [name for name, head in heads.items() if name == table or (heads[table] and head == heads[table])]
+
+
+def sheets_of(path: str | Path) -> tuple[list[str], list[str]]:
+    """Return the names of the sheets that are read of a workbook, and of those that are not."""
+    with zipfile.ZipFile(path) as archive:
+        chosen = _chosen(archive, _shared_strings(archive))
+        names = _sheets(archive)
+    return [n for n, file in names.items() if file in chosen], [n for n, file in names.items() if file not in chosen]
+
+
+def _sheet_lines(sheet: IO[bytes], strings: list[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a sheet, many at a time."""
+    width, positions = 0, dict[bytes, int]()
+    for rows in _rows(sheet):
+        lines = []
+        for row in rows:
+            cells = [b""] * width
+            for column, kind, value, inline in _CELL.findall(row):
+                at = positions.get(column)
+                if at is None:
+                    at = positions[column] = _position(column)
+                if at >= len(cells):
+                    cells += [b""] * (at + 1 - len(cells))
+                if kind == b"s":
+                    cells[at] = strings[int(value)] if value else b""
+                elif inline or kind == b"str":
+                    cells[at] = _clean(b"".join(_TEXT.findall(inline)) if inline else value)
+                else:
+                    cells[at] = value
+            width = width or len(cells)
+            lines.append(b"\t".join(cells))
+        yield b"\n".join(lines) + b"\n" if lines else b""
 
 
 def _rows(sheet: IO[bytes]) -> Iterator[list[bytes]]:
     """Part a sheet's XML into rows, a block at a time."""
-    rest = b""
+    rest, prefix = b"", b""
     while block := sheet.read(_BLOCK):
-        *rows, rest = (rest + block).split(b"</row>")
+        prefix = prefix or _prefix(block)
+        *rows, rest = _without(rest + block, prefix).split(b"</row>")
         if rows:
             yield rows
+
+
+def _prefix(block: bytes) -> bytes:
+    """Return what some programs put before every name (``<x:row>``), or ``<`` where there is nothing."""
+    match = _PREFIX.search(block)
+    return match[1] + b":" if match else b"<"
+
+
+def _without(text: bytes, prefix: bytes) -> bytes:
+    return text if prefix == b"<" else text.replace(b"<" + prefix, b"<").replace(b"</" + prefix, b"</")
 
 
 def _position(column: bytes) -> int:
@@ -98,24 +143,32 @@ def _position(column: bytes) -> int:
     return number - 1
 
 
-def _sheet_name(archive: zipfile.ZipFile) -> str:
-    """Find the file of the first sheet."""
-    first = _FIRST_SHEET.search(archive.read("xl/workbook.xml").decode("utf-8", "replace"))
+def _sheets(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Find the file of each sheet, by its name, in their order."""
+    book = archive.read("xl/workbook.xml").decode("utf-8", "replace")
     relations = archive.read("xl/_rels/workbook.xml.rels").decode("utf-8", "replace")
-    for relation in re.findall(r"<Relationship [^>]*>", relations) if first else ():
-        target = re.search(r'Target="([^"]+)"', relation)
-        if f'Id="{first[1] if first else ""}"' in relation and target:
-            return target[1].removeprefix("/") if target[1].startswith("/") else f"xl/{target[1]}"
-    return "xl/worksheets/sheet1.xml"
+    targets = {}
+    for relation in re.findall(r"<(?:\w+:)?Relationship [^>]*>", relations):
+        identity, target = re.search(r'\bId="([^"]+)"', relation), re.search(r'Target="([^"]+)"', relation)
+        if identity and target:
+            place = target[1]
+            targets[identity[1]] = place.removeprefix("/") if place.startswith("/") else f"xl/{place}"
+    sheets = {}
+    for sheet in re.findall(r"<(?:\w+:)?sheet [^>]*>", book):
+        name, identity = re.search(r'name="([^"]*)"', sheet), re.search(r'r:id="([^"]+)"', sheet)
+        if identity and targets.get(identity[1], "") in archive.namelist():
+            sheets[html.unescape(name[1]) if name else identity[1]] = targets[identity[1]]
+    return sheets or {"": "xl/worksheets/sheet1.xml"}
 
 
 def _shared_strings(archive: zipfile.ZipFile) -> list[bytes]:
     if "xl/sharedStrings.xml" not in archive.namelist():
         return []
-    strings, rest = [], b""
+    strings, rest, prefix = [], b"", b""
     with archive.open("xl/sharedStrings.xml") as file:
         while block := file.read(_BLOCK):
-            *items, rest = (rest + block).split(b"</si>")
+            prefix = prefix or _prefix(block)
+            *items, rest = _without(rest + block, prefix).split(b"</si>")
             strings += [_clean(b"".join(_TEXT.findall(item))) for item in items]
     return strings
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.types import Index
-from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, sampling_interval_us
+from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, hole_us, sampling_interval_us
 
 _PICTURE = re.compile(r"[^\s,;:'\"]+\.(?:jpe?g|png|bmp|gif|tiff?|webp)\b", re.IGNORECASE)
 _MARGIN = 0.1  # of the screen: people look beside it too, and trackers err there
@@ -44,6 +44,8 @@ class Account:
     samples: int = 0
     with_gaze: int = 0
     rate_hz: float = float("nan")
+    holes: int = 0  # times without samples, of pauses or of what was lost, and their seconds together
+    holes_s: float = 0.0
     left_out: dict[str, int] = field(default_factory=dict)
     damaged: dict[str, int] = field(default_factory=dict)
     taken: list[str] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Account:
     last_us: int = 0
     _begun: bool = False
     _backward: int = 0
+    _hole_us: float = float("nan")
     _fixation: int = -1
     _placed: int = 0
     _on_screen: int = 0
@@ -86,6 +89,7 @@ class Account:
         if len(time):
             steps = np.diff(time, prepend=self.last_us if self._begun else time[0])
             self._backward += int((steps < 0).sum())
+            self._note_holes(steps)
             self.last_us, self._begun = int(time[-1]), True
             if len(self._steps) < _STEPS:
                 self._steps.append(steps[1:])
@@ -94,6 +98,14 @@ class Account:
             begins = np.diff(index, prepend=self._fixation) != 0
             self.makers_fixations += int((begins & (index >= 0)).sum())
             self._fixation = int(index[-1])
+
+    def _note_holes(self, steps: Index) -> None:
+        """Count the times for which nothing was recorded."""
+        if not np.isfinite(self._hole_us) and len(steps) > 2:
+            self._hole_us = hole_us(sampling_interval_us(np.append(0, np.cumsum(steps[1:])), steps[1:]))
+        holes = steps > self._hole_us
+        self.holes += int(holes.sum())
+        self.holes_s += float(steps[holes].sum()) / 1e6
 
     def _place(self, recording: GazeRecording) -> None:
         """Note where on the screen some of the gaze is."""
@@ -158,7 +170,8 @@ class Account:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what and its text, a line each, for people."""
         yield "rows read", f"{self.rows}" + "".join(f"; {n} {why}" for why, n in self.damaged.items())
-        yield "samples kept", f"{self.samples}, {self.with_gaze} with gaze, {self.rate_hz:.5g} a second"
+        holes = f"; {self.holes} times without samples, {self.holes_s:.1f} s together" if self.holes else ""
+        yield "samples kept", f"{self.samples}, {self.with_gaze} with gaze, {self.rate_hz:.5g} a second{holes}"
         if self.left_out:
             yield "left out", "; ".join(f"{n} {why}" for why, n in self.left_out.items())
         yield "columns taken", short(self.taken)

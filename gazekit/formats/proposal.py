@@ -17,11 +17,13 @@ from gazekit.core.types import Floats
 from gazekit.formats.columns import UNITS_US
 from gazekit.formats.importing import concatenate, open_source
 from gazekit.formats.plain import dates_us
+from gazekit.formats.registry import appearance
 from gazekit.formats.session_builder import SCREEN_OPTIONS
 from gazekit.formats.text import Head, split_line
 from gazekit.gaze import LIMITS_HZ, GazeRecording
 
 _ROWS = 20_000
+_WIDEST = 2000
 _SCREENS: tuple[tuple[int, int], ...] = (
     (1024, 768),
     (1280, 720),
@@ -37,6 +39,8 @@ _UNIT_WORDS = {"ns": "ns", "us": "us", "μs": "us", "µs": "us", "ms": "ms", "ms
 _GAZE_WORDS = {"gaze", "por", "point", "pos", "screen", "display", "eye", "bpog", "lpog", "rpog"}
 _OTHER_WORDS = {"pupil", "mouse", "cursor", "origin", "gyro", "acc", "head", "camera", "target", "tar", "stim", "fix"}
 _OTHER_WORDS |= {"fixation", "velocity", "vel", "raw", "3d", "z", "media", "click", "size", "width", "height"}
+_SIDES = {"left": ("links", "gauche", "izquierd", "esquerd", "sinistr", "左"),
+          "right": ("rechts", "droit", "derech", "direit", "destr", "右")}  # fmt: skip
 _KINDS = {
     "stimulus": ("image", "picture", "stimulus", "stim", "media", "img", "photo"),
     "participant": ("participant", "subject", "subj", "viewer", "sub", "person"),
@@ -103,13 +107,15 @@ def propose(path: str | Path, out: str | Path, screen: Mapping[str, float] | Non
 
 def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
     """Read the beginning of the table; lines before its header are counted."""
+    if not head.text or head.text.lstrip()[:1] in ("{", "["):
+        raise FormatError(f"{head.path} is no table of text: it looks like {appearance(head)}")
     lines = head.lines[:_ROWS]
     counts = {sign: float(np.median([line.count(sign) for line in lines[:200]])) for sign in "\t;|, "}
     best = next((sign for sign, count in counts.items() if count >= 2), ",")  # a comma may be a decimal sign
     widths = [len(split_line(line, best)) for line in lines]
     width = max(set(widths[-200:]), key=widths[-200:].count) if widths else 0
-    if width < 3:
-        raise FormatError(f"{head.path} is no table: it has {width} columns")
+    if not 3 <= width <= _WIDEST or widths.count(width) < 3:
+        raise FormatError(f"{head.path} is no table: it has {widths.count(width)} rows of {width} columns")
     skip = widths.index(width)
     cells = [split_line(line, best) for line, n in zip(lines[skip:], widths[skip:], strict=True) if n == width]
     if best != head.separator or skip:
@@ -207,6 +213,8 @@ def _side(name: str) -> str:
     words = _words(name)
     for side in ("left", "right"):
         if any(word in (side, side[0], f"{side[0]}x", f"{side[0]}pog", f"{side[0]}pogx") for word in words):
+            return side
+        if any(word in name.lower() for word in _SIDES[side]):
             return side
     return ""
 
@@ -311,7 +319,7 @@ def _propose_eye(table: pd.DataFrame, side: str, alone: bool, proposal: Proposal
                 ),
                 None,
             )
-            good = good or (["0", "1"] if kinds & {"2", "3", "4"} else ["1"])
+            good = good or _good_codes(table, side, values, proposal)
             proposal.add(side, "valid", _toml(name), "its name")
             proposal.add(
                 side,
@@ -319,6 +327,18 @@ def _propose_eye(table: pd.DataFrame, side: str, alone: bool, proposal: Proposal
                 f"[{', '.join(map(_toml, good))}]",
                 f"the column holds {', '.join(sorted(kinds)[:6])}",
             )
+
+
+def _good_codes(table: pd.DataFrame, side: str, codes: pd.Series, proposal: Proposal) -> list[str]:
+    """Find the codes of validity at which most rows have gaze; of Tobii's, from 0 to 4, they are 0 and 1."""
+    x = next(value for name, value, _ in proposal.sections[side] if name == "x").strip('"')
+    words = codes.astype(str).str.removesuffix(".0")
+    if set(words) & {"2", "3", "4"}:
+        return ["0", "1"]
+    gaze = table[x].reindex(codes.index)
+    present = gaze.notna() & ~gaze.isin([0, -1])
+    share = present.groupby(words).mean()
+    return sorted(share.index[share >= 0.5]) or ["1"]
 
 
 def _propose_screen(

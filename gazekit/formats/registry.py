@@ -181,4 +181,7 @@ _MAGIC = {
     b"\xff\xd8\xff": "a JPEG picture",
     b"MATLAB 5.0": "a MATLAB file",
     b"%PDF": "a PDF",
+    b"\xd0\xcf\x11\xe0": "an old workbook (.xls): save it as .xlsx, or as text",
+    b"$FL2": "a table of SPSS: gazekit survey import reads ratings of it",
+    b"$FL3": "a table of SPSS: gazekit survey import reads ratings of it",
 }

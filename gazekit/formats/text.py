@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file
 from gazekit.core.types import Bools, Floats, Index
-from gazekit.core.workbook import WorkbookText, is_workbook
+from gazekit.core.workbook import WorkbookText, is_workbook, sheets_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -253,6 +253,11 @@ class TextTable:
         account.rows = account.rows or self.rows
         account.taken, account.ignored = list(self.taken), [n for n in self.names if n and n not in self.taken]
         account.damaged |= self._damage()
+        if self.head.workbook:
+            read, passed = sheets_of(self.head.path)
+            if passed or len(read) > 1:
+                more = f"; not read: {', '.join(passed)}" if passed else ""
+                account.know("sheet", f"{', '.join(read)}{more}", "file")
 
     def _damage(self) -> dict[str, int]:
         """Count the lines that were left out; the last of the file may have been cut off."""

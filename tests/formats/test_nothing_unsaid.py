@@ -202,3 +202,57 @@ def test_stamps_that_are_dates(tmp_path: Path, day: str) -> None:
     assert 'unit = "date"' in mapping.read_text()
     time = import_recording(tmp_path / "a.csv", screen=SCREEN, mapping=mapping).recording.device_time_us
     np.testing.assert_allclose(time - time[0], np.arange(200) / 60 * 1e6, atol=1)
+
+
+@pytest.mark.parametrize("good", ["0", "1"])
+def test_proposal_takes_the_codes_of_validity_that_have_gaze(tmp_path: Path, good: str) -> None:
+    bad = "10"[int(good)]
+    rows = [
+        f"{8 * n},{600 + n % 90 if n % 5 else 0},{300 + n % 70 if n % 5 else 0},{good if n % 5 else bad}"
+        for n in range(200)
+    ]
+    (tmp_path / "a.csv").write_text("time_ms,x,y,valid\n" + "\n".join(rows) + "\n")
+    mapping, _ = propose(tmp_path / "a.csv", tmp_path / "out", {"width_px": 1920, "height_px": 1080})
+    assert f'valid_values = ["{good}"]' in mapping.read_text()
+    assert import_recording(tmp_path / "a.csv", screen=SCREEN, mapping=mapping).recording.left.valid.sum() == 160
+
+
+def test_proposal_knows_sides_in_other_languages(tmp_path: Path) -> None:
+    header = (
+        "Zeit,BlickpunktLinksX (ADCSpx),BlickpunktLinksY (ADCSpx),BlickpunktRechtsX (ADCSpx),BlickpunktRechtsY (ADCSpx)"
+    )
+    rows = [f"{8 * n},{600 + n},{300 + n},{605 + n},{301 + n}" for n in range(200)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *rows]) + "\n")
+    mapping, _ = propose(tmp_path / "a.csv", tmp_path / "out", {"width_px": 1920, "height_px": 1080})
+    session = import_recording(tmp_path / "a.csv", screen=SCREEN, mapping=mapping)
+    np.testing.assert_allclose(session.recording.right.gaze[0], [605 / 1920, 301 / 1080])
+
+
+def test_proposal_of_what_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"x": n, "y": n} for n in range(5000)]))
+    with pytest.raises(FormatError, match="is no table of text: it looks like JSON"):
+        propose(tmp_path / "a.json", tmp_path / "out")
+
+
+def test_times_without_samples_are_counted(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[8333 * n + (8_000_000 if n >= 30 else 0), 900 + n, 500, 905, 500] for n in range(60)]
+    account = account_of(prolab(tmp_path / "a.tsv", ["Recording timestamp", *GAZE], rows))
+    assert (account["holes"], round(account["holes_s"])) == (1, 8)
+
+
+@pytest.mark.parametrize("kind", ["document", "nested", "text", "csv"])
+def test_shapes_of_jspsychs_data(tmp_path: Path, kind: str) -> None:
+    points = [{"x": 480.0, "y": 540.0, "t": 20 * n} for n in range(30)]
+    trial = {"trial_type": "image", "stimulus": "img/ray.jpg", "time_elapsed": 2000, "rt": 900, "webgazer_data": points}
+    path = tmp_path / ("a.csv" if kind == "csv" else "a.json")
+    if kind == "csv":
+        cells = [json.dumps(v) if isinstance(v, list) else str(v) for v in trial.values()]
+        quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+        path.write_text(",".join(trial) + "\n" + ",".join(quoted) + "\n")
+    else:
+        shapes = {"document": {"trials": [trial]}, "nested": [[trial], []]}
+        path.write_text(json.dumps(shapes.get(kind, [{**trial, "webgazer_data": json.dumps(points)}])))
+    session = import_recording(path, screen=SCREEN)
+    assert len(session.recording) == 30
+    np.testing.assert_allclose(session.recording.left.gaze[0], [0.25, 0.5])
+    assert session.stimuli["image"].tolist() == ["img/ray.jpg"]

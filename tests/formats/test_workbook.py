@@ -1,0 +1,85 @@
+"""Workbooks as programs write them: which sheet is read, sheets that go on, prefixes, the order of attributes."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from gazekit.core.tables import read_table
+from gazekit.core.workbook import sheets_of
+from gazekit.formats import import_recording
+
+ROWS: list[list[object]] = [["viewer", "x", "word"], ["007", 1.5, "a & b"], ["008", None, "c"], ["009", 2.5, None]]
+
+
+def book(path: Path, **sheets: list[list[object]]) -> Path:
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    made.save(path)
+    return path
+
+
+def rewritten(path: Path, change: Callable[[str], str]) -> Path:
+    """The workbook with every piece of XML of it changed."""
+    target = path.with_name(f"changed-{path.name}")
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            text = source.read(name).decode()
+            archive.writestr(name, change(text) if re.search("sheet|Strings|workbook.xml$", name) else text)
+    return target
+
+
+def values(path: Path) -> list[list[object]]:
+    table = read_table(path, ["viewer", "x", "word"])
+    return table.astype(object).where(table.notna(), None).to_numpy().tolist()
+
+
+def prefixed(text: str) -> str:
+    """As the Open XML SDK writes it: ``<x:row>``."""
+    return re.sub(r"<(/?)(?=[a-z])(?!\?xml)", r"<\1x:", text).replace(' xmlns="', ' xmlns:x="')
+
+
+def types_first(text: str) -> str:
+    return re.sub(r'<c r="([A-Z0-9]+)"((?: s="\d+")?) t="(\w+)"', r'<c r="\1" t="\3" s="0"', text)
+
+
+@pytest.mark.parametrize("change", [str, prefixed, types_first], ids=["plain", "prefixes", "types first"])
+def test_dialects(tmp_path: Path, change: Callable[[str], str]) -> None:
+    assert values(rewritten(book(tmp_path / "a.xlsx", Data=ROWS), change)) == ROWS[1:]
+
+
+def test_first_sheet_that_is_a_table(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", Info=[["Exported by a program"]], Empty=[], Data=ROWS, Other=[["a", "b", "c"]])
+    assert values(path) == ROWS[1:]
+    assert sheets_of(path) == (["Data"], ["Info", "Empty", "Other"])
+
+
+def test_sheets_that_go_on(tmp_path: Path) -> None:
+    path = book(tmp_path / "a.xlsx", One=ROWS[:3], Two=[ROWS[0], ROWS[3]])
+    assert values(path) == ROWS[1:]
+    assert sheets_of(path) == (["One", "Two"], [])
+
+
+def test_account_says_which_sheets_were_read(foreign, tmp_path: Path) -> None:
+    text = foreign.prolab.write(tmp_path / "a.tsv").read_text("utf-8")
+    rows: list[list[object]] = [list(line.split("\t")) for line in text.splitlines()]
+    path = book(tmp_path / "a.xlsx", Info=[["Exported"]], Data=rows)
+    account = import_recording(path, screen=foreign.MM).provenance["account"]
+    assert {"what": "sheet", "value": "Data; not read: Info", "source": "file"} in account["facts"]
+    assert account["samples"] == 10
+
+
+def test_pandas_writes_what_is_read(tmp_path: Path) -> None:
+    table = pd.DataFrame(ROWS[1:], columns=ROWS[0])
+    table.to_excel(tmp_path / "a.xlsx", index=False)
+    assert values(tmp_path / "a.xlsx") == ROWS[1:]
