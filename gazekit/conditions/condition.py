@@ -96,6 +96,8 @@ class Condition:
         Whether datasets have it without being asked.
     rank : int
         Its place in files and tables; those of plug-ins come last.
+    movable : bool
+        Whether it may lie at several places, of which ``--match detail`` takes the one that shows as much as people's.
     reference : int
         1: compared with every other condition; 2: after that one; 0: compared with references only.
     """
@@ -110,6 +112,7 @@ class Condition:
     same_mask: str = ""
     default: bool = False
     rank: int = 100
+    movable: bool = False
     reference: int = 0
 
     def meaning(self, kind: Kind | None) -> str:

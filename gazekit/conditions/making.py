@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ def condition_boxes(
     ids: Sequence[str],
     group: Index,
     seed: int,
+    nearest: Callable[[int, list[Box], list[Sequence[Box]]], int] | None = None,
+    tries: int = 1,
 ) -> Boxes:
     """Return the rectangles or patches of a condition for every picture, (N, k, 4); zeros where nobody looked.
 
@@ -42,18 +44,32 @@ def condition_boxes(
         Pictures of one group never lend each other their rectangles.
     seed : int
         Of everything random.
+    nearest : callable, optional
+        Which of several places it takes: is given a picture's number, people's boxes and those of every try.
+    tries : int
+        Places that are made for ``nearest`` to choose from, where the condition can have several.
     """
     people = [used_boxes(row) for row in human]
     counts = np.array([len(boxes) for boxes in people])
     result = np.zeros_like(human)
     another = condition.source is Source.ANOTHER
-    lender = lenders(condition.name, counts, ids, group, seed) if another else np.arange(len(ids))
+    names = names_of_tries(condition, tries if nearest else 1)
+    lender = [lenders(name, counts, ids, group, seed) if another else np.arange(len(ids)) for name in names]
     for i in np.flatnonzero(counts).tolist():
-        size, rng = _size(sizes[i]), picture_rng(condition.name, ids[i], seed)
-        lent = people[lender[i]], _size(sizes[lender[i]])
-        boxes = condition.boxes(kind, MaskTask(ids[i], size, area_of(people[i]), rng, people[i], lent=lent))
+        made = []
+        for name, lends in zip(names, lender, strict=True):
+            rng, lent = picture_rng(name, ids[i], seed), (people[lends[i]], _size(sizes[lends[i]]))
+            task = MaskTask(ids[i], _size(sizes[i]), area_of(people[i]), rng, people[i], lent=lent)
+            made.append(condition.boxes(kind, task))
+        boxes = made[nearest(i, people[i], made) if nearest and len(made) > 1 else 0]
         result[i, : len(boxes)] = boxes
     return result
+
+
+def names_of_tries(condition: Condition, tries: int) -> list[str]:
+    """Return what seeds each place that a condition may take: its name, and others where it has several places."""
+    several = condition.movable and tries > 1
+    return [condition.name, *(f"{condition.name}#{n}" for n in range(1, tries))] if several else [condition.name]
 
 
 def used_boxes(row: npt.NDArray[np.integer]) -> list[Box]:

@@ -24,6 +24,7 @@ class RandomPlace(Condition):
         "region": "the part that people attended to, shifted at random round the picture's edges, is kept, same area",
     }
     default = True
+    movable = True
     rank = 5
 
     def rectangle(self, task: MaskTask) -> Box:

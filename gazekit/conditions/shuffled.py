@@ -18,6 +18,7 @@ class Shuffled(Condition):
     sentence = "the part attended to in another picture is kept, same area"
     source = Source.ANOTHER
     default = True
+    movable = True
     rank = 4
 
     def rectangle(self, task: MaskTask) -> Box:

@@ -15,6 +15,7 @@ import pandas as pd
 from gazekit.core.files import provenance
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.dataset.assemble import Small
+from gazekit.dataset.detail_match import Details
 from gazekit.dataset.duplicates import components, near_pairs
 from gazekit.dataset.layout import SCHEMA, Remarks, write_columns, write_remarks
 from gazekit.dataset.mask_writing import write_masks
@@ -46,6 +47,7 @@ class Annotations:
             "folds": spec.folds,
             "include_marked": spec.include_marked,
             "map_size": spec.map_size if self.looked_at else 0,
+            **({"match": spec.match} if spec.match != "area" else {}),
             "min_ratings": spec.min_ratings,
             "min_viewers": self.min_viewers,
             "near_duplicates": spec.near_duplicates,
@@ -88,7 +90,8 @@ class Annotations:
         members = {name: np.isin(small.ids, list(ids)) for name, ids in sorted(spec.categories.items())}
         write_columns(file.create_group("category"), **members)
         file.create_dataset("image/group", data=group, dtype=np.int64)
-        write_masks(file.create_group("mask"), spec.mask, self.conditions, small, group, spec.seed)
+        details = Details(small) if spec.match == "detail" else None
+        write_masks(file.create_group("mask"), spec.mask, self.conditions, small, group, spec.seed, details)
         twins = [(small.ids[b], "near-duplicate", f"looks almost as {small.ids[a]}") for a, b in pairs]
         few = [(small.ids[i], word, text) for i, reasons in enumerate(marks) for word, text in reasons]
         write_remarks(file, [*self.remarks, *small.remarks, *few, *twins])

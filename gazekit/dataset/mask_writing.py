@@ -10,9 +10,10 @@ import numpy as np
 
 from gazekit.conditions import Condition, MaskTask, Source, condition
 from gazekit.conditions.human import Human
-from gazekit.conditions.making import condition_boxes, lenders, picture_rng
+from gazekit.conditions.making import condition_boxes, lenders, names_of_tries, picture_rng
 from gazekit.core.types import Bits, Index
 from gazekit.dataset.assemble import Small
+from gazekit.dataset.detail_match import TRIES, Details
 from gazekit.dataset.layout import joined_boxes, region_column, write_outside
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import grid_shape, packed, unpacked
@@ -20,20 +21,32 @@ from gazekit.shapes.packed import grid_shape, packed, unpacked
 Columns = dict[str, h5py.Dataset]
 
 
-def write_masks(masks: h5py.Group, kind: Kind, names: Sequence[str], small: Small, group: Index, seed: int) -> None:
-    """Write the masks of all conditions but the whole picture: boxes (N, k, 4), or regions as packed bits."""
+def write_masks(
+    masks: h5py.Group,
+    kind: Kind,
+    names: Sequence[str],
+    small: Small,
+    group: Index,
+    seed: int,
+    details: Details | None = None,
+) -> None:
+    """Write the masks of all conditions but the whole picture: boxes (N, k, 4), or regions as packed bits.
+
+    With ``details``, controls that may lie at several places show as much detail as people's mask.
+    """
     masks.attrs["kind"], masks.attrs["fitted"] = kind, True
     wanted = [found for found in map(condition, names) if found.source is not Source.WHOLE]
     write_outside(masks, [found.name for found in wanted if found.outside])
     if kind == "region" and wanted:
-        _write_regions(masks, wanted, small, group, seed)
+        _write_regions(masks, wanted, small, group, seed, details)
         return
     sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
     for found in wanted:
         if found.source is Source.WINDOW:
             masks.create_dataset(found.name, data=joined_boxes(_of_windows(found.name, small)), dtype=np.int32)
             continue
-        boxes = condition_boxes(found, kind, small.columns["rectangle"], sizes, small.ids, group, seed)
+        human, nearest = small.columns["rectangle"], details.nearest_boxes if details else None
+        boxes = condition_boxes(found, kind, human, sizes, small.ids, group, seed, nearest, TRIES)
         masks.create_dataset(found.name, data=boxes, dtype=np.int32)
 
 
@@ -46,7 +59,14 @@ def _of_windows(name: str, small: Small) -> list[Any]:
     return found
 
 
-def _write_regions(masks: h5py.Group, wanted: Sequence[Condition], small: Small, group: Index, seed: int) -> None:
+def _write_regions(
+    masks: h5py.Group,
+    wanted: Sequence[Condition],
+    small: Small,
+    group: Index,
+    seed: int,
+    details: Details | None,
+) -> None:
     with h5py.File(small.parts[0], "r") as file:
         side = int(file["attention/region"].shape[1])
     names = {found.name for found in wanted}
@@ -60,7 +80,7 @@ def _write_regions(masks: h5py.Group, wanted: Sequence[Condition], small: Small,
     for part, first in zip(small.parts, small.first.tolist(), strict=False):
         with h5py.File(part, "r") as file:
             human = file["attention/region"][()]
-        counts[first : first + len(human)] = _write_part(columns, here, human, first, small, seed)
+        counts[first : first + len(human)] = _write_part(columns, here, human, first, small, seed, details)
     for found in made:
         if found.source is Source.WINDOW:
             columns[found.name][...] = np.concatenate(_of_windows(found.name, small))
@@ -71,7 +91,13 @@ def _write_regions(masks: h5py.Group, wanted: Sequence[Condition], small: Small,
 
 
 def _write_part(
-    columns: Columns, here: Sequence[Condition], human: Bits, first: int, small: Small, seed: int
+    columns: Columns,
+    here: Sequence[Condition],
+    human: Bits,
+    first: int,
+    small: Small,
+    seed: int,
+    details: Details | None,
 ) -> list[int]:
     """Write what a part's pictures keep in conditions that need no other picture; return the pixels of people's."""
     blocks = {found.name: np.zeros_like(human) for found in here}
@@ -81,9 +107,13 @@ def _write_part(
         people = unpacked(bits, size)
         counts.append(int(people.sum()))
         for found in here if counts[-1] else ():
-            rng = picture_rng(found.name, image, seed)
-            task = MaskTask(image, size, counts[-1], rng, grid=grid_shape(size, len(bits)), people=people)
-            blocks[found.name][n] = packed(found.region(task), len(bits))
+            made = []
+            for name in names_of_tries(found, TRIES if details else 1):
+                rng = picture_rng(name, image, seed)
+                task = MaskTask(image, size, counts[-1], rng, grid=grid_shape(size, len(bits)), people=people)
+                made.append(found.region(task))
+            best = details.nearest_region(first + n, people, made) if details and len(made) > 1 else 0
+            blocks[found.name][n] = packed(made[best], len(bits))
     for name, block in blocks.items() if len(human) else ():
         columns[name][first : first + len(human)] = block
     return counts

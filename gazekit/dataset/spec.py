@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -16,6 +16,7 @@ from gazekit.dataset.splits import checked_shares
 from gazekit.histograms import ZeroScore
 from gazekit.shapes.mask_spec import MaskSpec
 
+Match = Literal["area", "detail"]
 MOST = 0.5  # of the picture that patches may cover
 
 
@@ -29,6 +30,11 @@ class DatasetOptions(Section):
         default=None,
         description="only this condition; repeat  [default: all six]",
         json_schema_extra={"option": "--condition"},
+    )
+    match: Match = Field(
+        default="area",
+        description="what controls share with people's mask: its area; detail: of 32 places the one that shows as much "
+        "detail too (random, and shuffled boxes; the centre has one place)",
     )
     split: tuple[float, ...] = Field(default=(0.8, 0.1, 0.1), description="shares of train, validation and test")
     folds: int = Field(default=0, ge=0, description="also k folds (3 or more), as schemes fold1 .. foldk")
@@ -90,6 +96,8 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
         `gazekit.shapes.mask_spec.MaskSpec`. Patches cover at most half of a picture.
     conditions : sequence of str, optional
         Conditions that the dataset has; by default all that can be made.
+    match : {"area", "detail"}
+        What controls share with people's mask beside its area; see `gazekit.dataset.detail_match`.
     sigma_deg, sigma_px, weight : float, float or None, {"duration", "count"}
         Of the human map; see `gazekit.attention.viewings.viewings`.
     map_size : int

@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli.dataset_ import command
-from gazekit.dataset import Dataset
+from gazekit.dataset import Dataset, open_dataset
 from gazekit.dataset.detail import detail_table, measures
+from tests.fixtures.dataset_collection import Collection
 
 
 def test_black_takes_away_what_lies_outside_and_a_blur_does_not(dataset: Dataset) -> None:
@@ -49,3 +50,21 @@ def test_the_command(built: Path) -> None:
     rows = {row["condition"]: row for row in json.loads(result.output)}
     assert rows["human"]["pictures"] == 40
     assert rows["human-removed"]["left"] > 0.01
+
+
+@pytest.mark.parametrize("mask", ["rectangle", "region"])
+def test_controls_of_equal_detail(collection: Collection, tmp_path: Path, mask: str) -> None:
+    gaps = {}
+    for match in ("area", "detail"):
+        dataset = open_dataset(collection.build(tmp_path / f"{match}.h5", match=match, mask=mask))
+        shares = [detail_table(dataset, [i]).set_index("condition") for i in range(12)]
+        gaps[match] = {
+            name: np.mean([abs(t.loc[name, "detail"] / t.loc["human", "detail"] - 1) for t in shares])
+            for name in ("random", "centre", "shuffled")
+        }
+        assert max(abs(t.loc["random", "area"] - t.loc["human", "area"]) for t in shares) < 0.02
+    assert gaps["detail"]["random"] < 0.6 * gaps["area"]["random"]
+    assert gaps["detail"]["centre"] == gaps["area"]["centre"]
+    if mask == "rectangle":
+        assert gaps["detail"]["shuffled"] < 0.6 * gaps["area"]["shuffled"]
+    assert dataset.provenance["parameters"]["match"] == "detail"
