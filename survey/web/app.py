@@ -70,6 +70,7 @@ def create_app(
             f"the operator's password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed"
         )
     app = Flask(__name__)
+    app.session_interface = security.AgelessSessions()
     app.config.update(_settings(store.secret(Path(base)), https))
     folder = Path(base) / study.study.messages if study.study.messages else None
     faults = survey_faults(study.survey, study.study, folder)

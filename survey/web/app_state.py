@@ -35,7 +35,7 @@ class AppState:
     limiter: Limiter
     salt: bytes
     languages: Mapping[str, Spoken]  # the first is that of who asks for no other
-    started: float = field(default_factory=time.time)
+    run: str = field(default_factory=lambda: secrets.token_hex(4))  # names this run of the server
     served: set[tuple[int, int]] = field(default_factory=set)  # slots and positions whose picture was asked for
     _last: dict[str, float] = field(default_factory=dict)
     _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)

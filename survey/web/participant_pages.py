@@ -318,7 +318,7 @@ def _rating_page(fault: str = "") -> Page:
         pictures=_addresses(held[0]),
         ahead=[address.split("?")[0] for address in _addresses(held[1])] if len(held) > 1 else [],
         fault=here.spoken().texts(f"survey.{fault}") if fault else "",
-        shown=stamp(held[0].id, time.time()),
+        shown=stamp(held[0].id),
         may_undo=undoable(person, slots.get(person.place - 1)),
     )
     return (page, 400) if fault else page
@@ -377,9 +377,10 @@ def _open(connection: Connection) -> bool:
 
 def _behaviour(slot_id: int, person: Row[Any]) -> Behaviour:
     """Read how a rating was given: what the browser says, and the time by the server's own clock."""
-    form, now = request.form, time.time()
+    form = request.form
     shown = read_stamp(form.get("shown"), slot_id)
-    server_ms = max(1, int(1000 * (now - (person.seen_at if shown is None else shown))))
+    since = int(1000 * (time.time() - person.seen_at)) if shown is None or shown.ago_ms is None else shown.ago_ms
+    server_ms = max(1, since)
     took = number(form.get("time_ms"), 1, 86_400_000)
     entered = form.get("entered")
     keeps = app_state().study.survey.traces and form.get("script") == "on"
@@ -410,7 +411,7 @@ def _seen(slot_id: int, behaviour: Behaviour) -> bool:
     shown = read_stamp(request.form.get("shown"), slot_id)
     positions = [0] if here.study.survey.task == "rate" else range(1, here.study.survey.together + 1)
     served = all((slot_id, position) in here.served for position in positions)
-    asked_for = served or (shown is not None and shown < here.started)
+    asked_for = served or (shown is not None and shown.ago_ms is None)
     return asked_for and not (request.form.get("script") == "on" and behaviour.load_ms is None)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import time
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from flask import Response, abort, current_app, request, session
+from flask import Flask, Request, Response, abort, current_app, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from itsdangerous import BadSignature
 
 from survey.web.app_state import app_state
 
@@ -26,6 +30,23 @@ HEADERS = {
 
 
 FORMULA = re.compile(r"((?:^|[;,|\t\r\n])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r])")
+
+
+class AgelessSessions(SecureCookieSessionInterface):
+    """Sessions that a clock which is set back does not end: cookies from its future are good too.
+
+    The browser lets a cookie go in time; what it opens ends in the database (raters) or in memory (operators).
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Read the session of a request, whatever time its cookie was signed at."""
+        serializer = self.get_signing_serializer(app)
+        if serializer is None:
+            return None
+        try:
+            return self.session_class(serializer.loads(request.cookies.get(self.get_cookie_name(app), "")))
+        except BadSignature:
+            return self.session_class()
 
 
 def add_headers(response: Response) -> Response:
@@ -65,19 +86,29 @@ def address() -> str:
     return hmac.new(app_state().salt, (request.remote_addr or "").encode(), hashlib.sha256).hexdigest()
 
 
-def stamp(slot_id: int, moment: float) -> str:
+@dataclass(frozen=True)
+class Shown:
+    """When the page of a slot was made: how long ago, by a clock without steps; None where a restart lies between."""
+
+    ago_ms: int | None
+
+
+def stamp(slot_id: int) -> str:
     """Sign when the page of a slot was made, so that its answer can be timed without asking the browser."""
-    milliseconds = int(1000 * moment)
-    return f"{milliseconds}.{_signature(f'{slot_id} {milliseconds}')}"
+    moment = f"{time.monotonic_ns() // 1_000_000}.{app_state().run}"
+    return f"{moment}.{_signature(f'{slot_id} {moment}')}"
 
 
-def read_stamp(text: str | None, slot_id: int) -> float | None:
+def read_stamp(text: str | None, slot_id: int) -> Shown | None:
     """Read when the page of a slot was made; None where the stamp is not ours, or of another slot."""
-    milliseconds, _, signature = (text or "").partition(".")
-    if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) < 16 and signature.isascii()):
+    moment, _, signature = (text or "").rpartition(".")
+    milliseconds, _, run = moment.partition(".")
+    if not (moment.isascii() and milliseconds.isdigit() and len(milliseconds) < 16 and signature.isascii()):
         return None
-    good = hmac.compare_digest(signature, _signature(f"{slot_id} {milliseconds}"))
-    return int(milliseconds) / 1000 if good else None
+    if not hmac.compare_digest(signature, _signature(f"{slot_id} {moment}")):
+        return None
+    same_run = run == app_state().run
+    return Shown(time.monotonic_ns() // 1_000_000 - int(milliseconds) if same_run else None)
 
 
 def _signature(text: str) -> str:

@@ -337,30 +337,34 @@ def test_a_picture_that_fails_is_asked_for_again_then_replaced(
     context.close()
 
 
+@pytest.fixture(scope="module")
+def wordy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A served study whose question is six lines long."""
+    question = "Please say how beautiful this underwater picture is to you, whatever others may think of it. " * 6
+    changed = STUDY.replace("practice = 1", f'practice = 1\nquestion = "{question}"')
+    with serving(write_study(tmp_path_factory.mktemp("wordy"), changed)) as (url, _):
+        yield url
+
+
 @pytest.mark.parametrize(
     ("width", "height"), [(390, 844), (844, 390), (640, 400), (1280, 800), (320, 568)],
     ids=["phone", "phone-landscape", "zoom-200", "desktop", "small-phone"],
 )  # fmt: skip
-def test_half_of_the_window_is_picture_whatever_the_question(
-    browser: Any, tmp_path: Path, width: int, height: int
-) -> None:
-    question = "Please say how beautiful this underwater picture is to you, whatever others may think of it. " * 6
-    study = write_study(tmp_path, STUDY.replace("practice = 1", f'practice = 1\nquestion = "{question}"'))
-    with serving(study) as (url, _):
-        context = browser.new_context(viewport={"width": width, "height": height})
-        page = context.new_page()
-        agree(page, url)
-        page.locator("#rating button:enabled").wait_for()
-        box = page.locator("#picture").bounding_box()
-        assert box["height"] >= height / 2
-        assert box["width"] > 0.8 * width
-        page.get_by_role("button", name="Enlarge").click()
-        large = page.locator("#picture").bounding_box()
-        assert (large["width"], large["height"]) == (width, height)
-        page.keyboard.press("Escape")
-        assert page.locator("#picture").bounding_box()["height"] < height
-        choose(page, 7)
-        context.close()
+def test_half_of_the_window_is_picture_whatever_the_question(browser: Any, wordy: str, width: int, height: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    agree(page, wordy)
+    page.locator("#rating button:enabled").wait_for()
+    box = page.locator("#picture").bounding_box()
+    assert box["height"] >= height / 2
+    assert box["width"] > 0.8 * width
+    page.get_by_role("button", name="Enlarge").click()
+    large = page.locator("#picture").bounding_box()
+    assert (large["width"], large["height"]) == (width, height)
+    page.keyboard.press("Escape")
+    assert page.locator("#picture").bounding_box()["height"] < height
+    choose(page, 7)
+    context.close()
 
 
 def test_a_french_keyboard_needs_no_shift_and_the_last_rating_can_be_changed(
@@ -421,44 +425,53 @@ def test_consent_can_be_declined_and_a_platform_id_joins_once(browser: Any, serv
     assert pages == ["What to do", "What to do", "You have joined already"]
 
 
+@pytest.fixture(scope="module")
+def scales(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    changed = STUDY.replace("[[survey.questions]]", SCALES + "[[survey.questions]]", 1)
+    study = write_study(tmp_path_factory.mktemp("scales"), changed)
+    with serving(study) as (url, _):
+        yield url, study
+
+
 @pytest.mark.parametrize("view", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_several_questions_and_a_slider_without_a_start_value(
-    browser: Any, tmp_path: Path, view: dict[str, Any]
+    browser: Any, scales: tuple[str, Path], view: dict[str, Any]
 ) -> None:
-    study = write_study(tmp_path, STUDY.replace("[[survey.questions]]", SCALES + "[[survey.questions]]", 1))
-    with serving(study) as (url, _):
-        context = browser.new_context(**view, bypass_csp=True)
-        page = context.new_page()
-        agree(page, url)
+    url, study = scales
+    context = browser.new_context(**view, bypass_csp=True)
+    page = context.new_page()
+    agree(page, url)
+    page.locator("#rating button:enabled").wait_for()
+    assert faults(page) == []
+    slider = page.locator("input[type=range]")
+    assert slider.get_attribute("class") == "untouched"
+    page.keyboard.type("7")
+    page.wait_for_timeout(1100)
+    page.keyboard.type("10")
+    page.keyboard.press("Enter")  # the slider has no answer yet
+    assert page.locator("input[type=range]:focus").count() == 1
+    slider.press("End")
+    go_on(page, "Next")
+    for score in (3, 4):
         page.locator("#rating button:enabled").wait_for()
-        assert faults(page) == []
-        slider = page.locator("input[type=range]")
-        assert slider.get_attribute("class") == "untouched"
-        page.keyboard.type("7")
-        page.wait_for_timeout(1100)
-        page.keyboard.type("10")
-        page.keyboard.press("Enter")  # the slider has no answer yet
-        assert page.locator("input[type=range]:focus").count() == 1
-        slider.press("End")
+        if asked(page):
+            choose(page, 1)
+            continue
+        for name in ("score", "score_natural"):
+            page.locator(f"label:has(input[name={name}][value='{score}'])").click()
+        slider.click()  # in the middle
         go_on(page, "Next")
-        for score in (3, 4):
-            page.locator("#rating button:enabled").wait_for()
-            if asked(page):
-                choose(page, 1)
-                continue
-            for name in ("score", "score_natural"):
-                page.locator(f"label:has(input[name={name}][value='{score}'])").click()
-            slider.click()  # in the middle
-            go_on(page, "Next")
-        store = open_store(study.with_suffix(".survey.db"))
-        table = export_ratings(store, practice=True, scales=read_study(study).survey.asked)
-        store.close()
-        first = table[table["kind"] == "practice"].set_index("attribute")["score"]
-        assert first.to_dict() == {"beauty": 7, "natural": 10, "familiar": 10}
-        middle = table[(table["kind"] == "main") & (table["attribute"] == "familiar")]["score"]
-        assert middle.isin([5, 6]).all()
-        assert len(middle) >= 1
-        context.close()
+    mine = pseudonym(page, url)
+    store = open_store(study.with_suffix(".survey.db"))
+    table = export_ratings(store, practice=True, scales=read_study(study).survey.asked)
+    store.close()
+    table = table[table["rater"] == mine]
+    first = table[table["kind"] == "practice"].set_index("attribute")["score"]
+    assert first.to_dict() == {"beauty": 7, "natural": 10, "familiar": 10}
+    middle = table[(table["kind"] == "main") & (table["attribute"] == "familiar")]["score"]
+    assert middle.isin([5, 6]).all()
+    assert len(middle) >= 1
+    context.close()
 
 
 def test_a_timed_picture_is_shown_for_its_time_between_cross_and_mask(browser: Any, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tests.fixtures.survey import (
     field,
     finish,
     look,
+    operator,
     rate_once,
     send,
     store_of,
@@ -212,3 +213,31 @@ def test_traces_are_kept_where_the_consent_names_them(tmp_path: Path, consent: s
     rate_once(client, trace="k5", script="on", load_ms="9")
     assert ("inputs" in export_ratings(store, practice=True).columns) == kept
     store.close()
+
+
+@pytest.mark.parametrize(
+    "step", [-86_400.0, -5.0, 7200.0, 40 * 86_400.0], ids=["a-day-back", "5-s-back", "2-h", "40-days"]
+)
+def test_a_step_of_the_servers_clock_throws_nobody_out(
+    client: FlaskClient, make_client: Clients, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    boss = operator(make_client())
+    begin(client)
+    rate_once(client, 4)
+    page = client.get("/rate").get_data(as_text=True)
+    look(client, page)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + step)
+    form = {name: field(page, name) for name in ("csrf_token", "slot", "shown")} | {"score": "7"}
+    assert client.post("/rate", data=form).status_code == 303  # a page from before the step
+    for _ in range(3):
+        rate_once(client, 6)
+    table = export_ratings(store_of(client), practice=True)
+    assert len(table) == 5
+    assert table["server_ms"].between(1, 60_000).all()
+    assert boss.get("/operator/").status_code == 200
+    counters_agree(store_of(client))
+    monkeypatch.setattr(time, "time", real)  # and back
+    rate_once(client, 5)
+    assert len(export_ratings(store_of(client), practice=True)) == 6
+    assert boss.get("/operator/").status_code == 200
