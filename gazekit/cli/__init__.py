@@ -46,6 +46,7 @@ COMMANDS = {
     "erase": "Take one person out of all files of a study.",
     "demo": "Walk through the whole job with simulated people.",
     "run": "Run a whole study from its TOML file.",
+    "public-data": "List public data sets, check a copy, make fixations and histograms of it.",
     "completion": "Print or install the completion of commands for your shell.",
 }
 

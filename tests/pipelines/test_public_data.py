@@ -1,0 +1,121 @@
+"""Public data sets: definitions, a copy that is checked, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.io
+
+from gazekit.cli import main
+from gazekit.core.errors import ConfigError, GazekitError, InputError
+from gazekit.histograms import read_histograms
+from pipelines.public_data import check_set, define_set, named_set, prepare_set, public_sets
+from tests.conftest import ROOT
+
+NAMES = ("osie", "saliency-in-crowd", "mit1003", "cat2000", "etdb", "figrim", "koniq", "ava", "photonet", "mebeauty")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small set of gaze and ratings: the sample's."""
+    shutil.copytree(ROOT / "sample_data" / "comparison", tmp_path / "set")
+    return tmp_path / "set"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_definition_says_where_to_get_it_and_how_to_cite_it(name: str) -> None:
+    definition = public_sets()[name]
+    assert all((definition.title, definition.licence, definition.page, definition.citation))
+    assert definition.makes or definition.note
+
+
+def test_what_was_defined_is_prepared_and_a_changed_byte_is_refused(folder: Path, tmp_path: Path) -> None:
+    file = define_set("mine", folder, tmp_path / "mine.toml", words={"title": 'A "small" set', "licence": "CC0"})
+    definition = named_set("mine", public_sets(file))
+    assert (definition.title, definition.pictures, definition.makes) == (
+        'A "small" set',
+        40,
+        ["fixations", "histograms"],
+    )
+    lines = prepare_set("mine", definition, folder, tmp_path / "out")
+    assert "there: 40 pictures, 1 fixations, 1 ratings" in lines
+    made = pd.read_csv(tmp_path / "out" / "fixations.csv")
+    assert len(made) == len(pd.read_csv(folder / "fixations.csv"))
+    assert (
+        read_histograms(tmp_path / "out" / "histograms.csv")["n"].sum()
+        == read_histograms(folder / "histograms.csv")["n"].sum()
+    )
+    assert "fixations.csv" in json.loads((tmp_path / "out" / "fixations.csv.json").read_text())["inputs"]
+    with (folder / "fixations.csv").open("a") as table:
+        table.write("\n")
+    with pytest.raises(InputError, match=r"fixations\.csv is another file: SHA-256"):
+        prepare_set("mine", definition, folder, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_copy_that_is_not_whole_is_named(folder: Path, tmp_path: Path) -> None:
+    definition = named_set("mine", public_sets(define_set("mine", folder, tmp_path / "mine.toml")))
+    (folder / "pictures" / "0001.jpg").unlink()
+    (folder / "histograms.csv").unlink()
+    assert check_set(definition, folder).faults == [
+        "**/*.jpg: 39 files, 40 or more were expected",
+        "histograms.csv: 0 files, 1 or more were expected",
+        "histograms.csv is missing",
+    ]
+
+
+def test_osie_as_its_authors_give_it(tmp_path: Path) -> None:
+    (tmp_path / "stimuli").mkdir()
+    cells = np.empty((1, 1), dtype=object)
+    subjects = np.empty((1, 2), dtype=object)
+    for number in range(2):
+        subjects[0, number] = {"fix_x": [10.5, 30.0], "fix_y": [20.5, 40.0], "fix_duration": [200, 250]}
+    cells[0, 0] = {"img": "1001.jpg", "subjects": subjects}
+    scipy.io.savemat(tmp_path / "fixations.mat", {"fixations": cells})
+    definition = public_sets()["osie"]
+    assert check_set(definition, tmp_path).faults == ["**/*.jpg: 0 files, 700 or more were expected"]
+    for number in range(700):
+        (tmp_path / "stimuli" / f"{number}.jpg").touch()
+    prepare_set("osie", definition, tmp_path, tmp_path / "out")
+    made = pd.read_csv(tmp_path / "out" / "fixations.csv", dtype={"image": str})
+    assert (len(made), set(made["image"]), made["duration_ms"].sum()) == (4, {"1001.jpg"}, 900.0)
+
+
+@pytest.mark.parametrize("name", ["mit1003", "figrim"])
+def test_nothing_is_made_of_what_is_not_read(name: str, tmp_path: Path) -> None:
+    for number in range(1003):
+        (tmp_path / f"{number}.{'jpeg' if name == 'mit1003' else 'jpg'}").touch()
+    with pytest.raises(InputError, match="which gazekit does not read"):
+        prepare_set(name, public_sets()[name], tmp_path, tmp_path / "out")
+
+
+def test_wrong_definitions_and_names_are_answered(tmp_path: Path) -> None:
+    (tmp_path / "wrong.toml").write_text('[x]\ntitle = "x"\nlicense = "CC0"\nfiles = []\n')
+    with pytest.raises(ConfigError, match=r"(?s)x\.licen[cs]e"):
+        public_sets(tmp_path / "wrong.toml")
+    with pytest.raises(GazekitError, match="did you mean osie"):
+        named_set("osei", public_sets())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no picture"):
+        define_set("x", tmp_path / "empty", tmp_path / "x.toml")
+
+
+def test_the_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*arguments: object) -> str:
+        with pytest.raises(SystemExit) as end:
+            main(["public-data", *map(str, arguments)])
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    assert "KonIQ-10k" in run("list")
+    assert json.loads(run("list", "ava", "--json"))["ava"]["files"][0]["format"] == "ava"
+    assert "look it through" in run("define", "mine", folder, "--out", tmp_path / "m.toml", "--licence", "CC0")
+    known = ("--definitions", tmp_path / "m.toml")
+    assert "2 files compared by hash" in run("prepare", "mine", folder, "--out", tmp_path / "o", *known, "--dry-run")
+    assert not (tmp_path / "o").exists()
+    assert "40 histograms" in run("prepare", "mine", folder, "--out", tmp_path / "o", *known)
