@@ -42,6 +42,8 @@ class DesignSection(Section):
 
     participants: Path | None = None  # CSV: participant, and columns of factors, language, or anything else
     blocks: Literal["listed", "random", "latin-square"] = "listed"
+    people: PositiveInt | None = None  # wanted in each combination of levels; `gazekit study status` says who lacks
+    viewers: PositiveInt | None = None  # good viewers that are wanted of each picture
 
 
 class BlockSection(Section):

@@ -194,7 +194,9 @@ def all_ledgers(folder: Path) -> dict[str, Ledger]:
     ledgers: dict[str, Ledger] = {}
     files = [(m["participant"], int(m["number"] or 1), f) for f, m in _files(folder) if m["kind"] != SUFFIX]
     for participant, number, file in sorted(files):
-        ledgers.setdefault(participant, Ledger()).add(number, open_session(file, gaze=False))
+        ledger = ledgers.setdefault(participant, Ledger())
+        ledger.add(number, open_session(file, gaze=False))
+        ledger.files.append(file)
     return ledgers
 
 
@@ -212,7 +214,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
             flat |= _flat(value, f"{name}.")
         elif isinstance(value, list) and value and all(isinstance(v, dict) and "name" in v for v in value):
             flat |= _flat({str(v["name"]): v for v in value}, f"{name}.")
-        elif name.partition(".")[0] in _DECIDING and name not in ("calibration.reuse", "tracker.answers"):
+        elif name.partition(".")[0] in _DECIDING and name not in _NOT_DECIDING:
             flat[name] = value
     return flat
 
@@ -224,3 +226,10 @@ def _other_names(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -
 
 
 _DECIDING = ("screen", "tracker", "calibration", "validation", "presentation", "rating", "answers", "design", "blocks")
+_NOT_DECIDING = (
+    "calibration.reuse",
+    "tracker.answers",
+    "design.people",
+    "design.viewers",
+    "design.participants",
+)

@@ -84,14 +84,59 @@ def preview(path: Path, participants: int, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("sessions", type=click.Path(path_type=Path), default=Path("sessions"))
-@click.option("--json", "as_json", is_flag=True, help="Print the participants as JSON.")
-def status(sessions: Path, as_json: bool) -> None:
-    """Say how far each participant in the folder SESSIONS [default: sessions] has come.
+@click.argument("path", type=click.Path(path_type=Path), default=Path("sessions"))
+@click.option(
+    "--sessions",
+    type=click.Path(path_type=Path),
+    default=Path("sessions"),
+    show_default=True,
+    help="Folder of the session files, where PATH is a study file.",
+)
+@click.option("--no-quality", is_flag=True, help="Read no gaze: fast, without verdicts.")
+@click.option("--no-checklist", is_flag=True, help="Leave out what to look at before a session.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def status(path: Path, sessions: Path, no_quality: bool, no_checklist: bool, as_json: bool) -> None:
+    """Say how far a study is: PATH is its study file, or a folder of sessions [default: sessions].
+
+    Of a study: participants with their verdicts and the operator's notes, pictures with their good viewers, what the
+    design still needs, and a checklist before a session. Of a folder: how far each participant has come.
 
     \b
-    Example:  gazekit study status sessions
+    Example:  gazekit study status STUDY.toml
+              gazekit study status STUDY.toml --sessions sessions --json
+              gazekit study status sessions
     """
+    if path.is_dir() or path.suffix != ".toml":
+        _status_of_folder(path, as_json)
+        return
+    from dataclasses import asdict
+
+    from gazekit.capture.checklist import checklist
+    from gazekit.capture.study_status import study_status
+    from gazekit.study import read_study
+
+    study = read_study(path)
+    found = study_status(study, sessions, study.quality, judge=not no_quality)
+    items = [] if no_checklist else checklist(study, sessions)
+    if as_json:
+        click.echo(json.dumps({**found.to_json(), "checklist": [asdict(item) for item in items]}))
+        return
+    if len(found.participants):
+        click.echo(found.participants.drop(columns=["reasons", "notes"]).to_string(index=False))
+    else:
+        click.echo(f"no session in {sessions} yet")
+    for row in found.participants.itertuples():
+        for name, words in (("why", row.reasons), ("note", row.notes)):
+            click.echo(f"  {row.participant} {name}: {words}") if words else None
+    click.echo("\n" + found.pictures.to_string(index=False))
+    click.echo("\nstill needed" + "".join(f"\n  {line}" for line in found.needed or ["nothing"]))
+    if items:
+        click.echo("\nbefore a session")
+    for item in items:
+        click.echo(f"  {item.state:4s}  {item.name}: {item.words}")
+
+
+def _status_of_folder(sessions: Path, as_json: bool) -> None:
     from gazekit.capture.ledger import all_ledgers
 
     rows = []

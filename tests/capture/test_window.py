@@ -23,6 +23,7 @@ from gazekit.capture.items import item_in
 from gazekit.capture.operator import Operator
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import State
+from gazekit.capture.session_setup import prepare_part, record_part
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.window import Window
 from gazekit.core.errors import ConfigError
@@ -244,3 +245,45 @@ def test_the_timing_of_every_picture_is_in_the_file(make_study: MakeStudy, tmp_p
     assert (timing["onset_us"] - timing["intended_onset_us"] > -20_000).all()
     assert (timing["frames_missed"] >= 0).all()
     assert (timing["swap_us"] >= 0).all()
+
+
+def test_escape_pauses_asks_and_the_picture_is_shown_again(make_study: MakeStudy, tmp_path: Path) -> None:
+    def escape(recorder: Recorder, state: State) -> None:
+        def work() -> None:
+            while state.phase != "picture":
+                stop.wait(0.01)
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_ESCAPE, unicode="\x1b"))
+
+        stop = threading.Event()
+        threading.Thread(target=work, daemon=True).start()
+
+    study = read_study(make_study(pictures=2, duration=500))
+    session = open_session(record(study, "P01", tmp_path, watch=escape))
+    texts = session.messages["text"].tolist()
+    assert texts.index("pause (Escape)") < texts.index("the session goes on")  # a simulated person takes the first key
+    assert len(session.stimuli) == 2
+    assert session.provenance["end"]["complete"] is True
+
+
+def test_the_end_is_asked_for_twice_at_the_window(make_study: MakeStudy, tmp_path: Path) -> None:
+    def end(recorder: Recorder, state: State) -> None:
+        def work() -> None:
+            for phase, keys in (("picture", "\x1b"), ("paused", "en"), ("paused", "ey")):
+                while state.phase != phase:
+                    stop.wait(0.01)
+                for key in keys:
+                    stop.wait(0.4)
+                    pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=ord(key), unicode=key))
+
+        stop = threading.Event()
+        threading.Thread(target=work, daemon=True).start()
+
+    path = make_study(pictures=2, duration=3000)
+    path.write_text(path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = 0"))
+    study = read_study(path)
+    by_hand = study.tracker.model_copy(update={"answers": "by hand"})
+    part = prepare_part(study.model_copy(update={"tracker": by_hand}), "P01", tmp_path)
+    options: dict[str, Any] = {"realtime": True, "keep_journal": False, "headless": False}
+    recovered = record_part(part, state=State(), stop=threading.Event(), watch=end, **options)
+    assert recovered.end["complete"] is False
+    assert recovered.end["ended_by"] == "Escape"

@@ -1,0 +1,106 @@
+"""How far a study is, and what to look at before a session."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from gazekit.capture.checklist import checklist
+from gazekit.capture.desk import Desk
+from gazekit.capture.session_loop import State
+from gazekit.capture.session_setup import prepare_part, record_part
+from gazekit.capture.study_status import study_status
+from gazekit.cli import gazekit
+from gazekit.events.settings import QualitySection
+from gazekit.screen import Screen
+from gazekit.study import Study, read_study
+from tests.fixtures.session_study import MakeStudy
+from tests.fixtures.stopping_tracker import StoppingTracker
+
+DESIGN = """
+[[factors]]
+name = "group"
+levels = ["a", "b"]
+[design]
+people = 1
+viewers = 2
+"""
+
+
+def record_with_note(study: Study, participant: str, folder: Path, note: str = "", seconds: float = 0) -> None:
+    desk, screen = Desk(), study.screen.screen()
+    if note:
+        desk.put("note", note)
+    tracker = StoppingTracker(screen, seconds) if seconds else None
+    record_part(
+        prepare_part(study, participant, folder), realtime=False, keep_journal=False, headless=True, state=State(),
+        stop=tracker.stop_event if tracker else threading.Event(), tracker=tracker, desk=desk,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def study(make_study: MakeStudy) -> Study:
+    return read_study(make_study(pictures=3, duration=1000, extra=DESIGN))
+
+
+def test_participants_pictures_and_what_is_needed(study: Study, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    record_with_note(study, "P01", out, "left early for the bus")
+    record_with_note(study, "P02", out, seconds=6.0)
+    found = study_status(study, out, QualitySection(max_accuracy_deg=9, max_rms_s2s_deg=9))
+    people = found.participants.set_index("participant")
+    assert people["complete"].to_dict() == {"P01": True, "P02": False}
+    assert people["notes"]["P01"] == "left early for the bus"
+    assert people["ended_by"]["P02"] == "a signal"
+    assert sorted(people["group"]) == ["a", "b"]
+    assert set(people["quality"]) <= {"pass", "fail"}
+    assert found.pictures["viewers"].sum() == 3 + int(people["done"]["P02"])
+    assert (found.pictures["good_viewers"] <= found.pictures["viewers"]).all()
+    other = people["group"]["P02"]
+    assert f"group={other}: 0 of 1 people (complete, quality not failed)" in found.needed
+    assert any(line.endswith("1 of 2 good viewers") for line in found.needed)
+    assert "not complete: P02 (gazekit record --resume)" in found.needed
+    strict = study_status(study, out, QualitySection(max_loss_percent=0, max_accuracy_deg=0.01))
+    assert set(strict.participants["quality"]) == {"fail"}
+    assert strict.pictures["good_viewers"].sum() == 0
+
+
+def test_an_empty_folder_has_all_pictures_and_all_needs(study: Study, tmp_path: Path) -> None:
+    found = study_status(study, tmp_path / "nothing")
+    assert found.participants.empty
+    assert found.pictures["viewers"].tolist() == [0, 0, 0]
+    assert len(found.needed) == 5
+
+
+def test_the_checklist_names_what_is_wrong(study: Study, tmp_path: Path) -> None:
+    items = {item.name: item for item in checklist(study, tmp_path)}
+    assert list(items) == ["study", "disk", "journals", "backup", "tracker", "display", "screen", "fonts"]
+    assert items["study"].state == items["journals"].state == items["fonts"].state == "good"
+    assert items["tracker"].state == "look"  # simulated
+    assert "nobody can see it" in items["display"].words
+    (tmp_path / "P09.gaze.journal").write_bytes(b"x")
+    record = study.record.model_copy(update={"backup": Path("usb")})
+    other = study.model_copy(update={"record": record})
+    other._file = study.file
+    items = {item.name: item for item in checklist(other, tmp_path)}
+    assert "P09.gaze.journal" in items["journals"].words
+    assert items["backup"].state == "bad"
+
+
+def test_the_command_says_it_in_a_table_and_as_json(study: Study, tmp_path: Path, screen: Screen) -> None:
+    out = tmp_path / "out"
+    record_with_note(study, "P01", out, "coughs")
+    arguments = ["study", "status", str(study.file), "--sessions", str(out)]
+    run = CliRunner().invoke(gazekit, arguments)
+    assert run.exit_code == 0, run.output
+    for words in ("P01 note: coughs", "good_viewers", "still needed", "before a session", "look  backup"):
+        assert words in run.output
+    content = json.loads(CliRunner().invoke(gazekit, [*arguments, "--json", "--no-quality"]).stdout)
+    assert content["participants"][0]["steps"] == 3
+    assert content["participants"][0]["quality"] == ""
+    assert [row["good_viewers"] for row in content["pictures"]] == [1, 1, 1]
+    assert len(content["checklist"]) == 8
