@@ -13,6 +13,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def _parts(function: Callable[..., object]) -> Iterator[tuple[str, list[str]]]:
         done.add(id(part))
         text = textwrap.dedent(inspect.getsource(part))
         tree = ast.parse(text)
-        modules = list(_imported(tree))
+        modules = list(_imported(_import_pairs(_walk(tree))))
         for name, value in _named(tree, vars(sys.modules[part.__module__])):
             home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None)
             if home == part.__module__:
@@ -95,42 +96,67 @@ def _for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _imported(tree: ast.AST) -> Iterator[str]:
-    """Names that may be modules which the code imports."""
-    for node in _walk(tree):
+def _imported(imports: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield names that may be modules, of pairs of a module and of a name that is imported from it."""
+    for module, name in imports:
+        yield module
+        if name:
+            yield from (f"{module}.{name}", *_homes(module, name))
+
+
+def _import_pairs(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
+    """Yield (module, name imported from it); the name is empty where the module itself is imported."""
+    for node in nodes:
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                yield from (node.module, f"{node.module}.{alias.name}", *_homes(node.module, alias.name))
+            yield from ((node.module, alias.name) for alias in node.names)
 
 
-@functools.cache
-def _imports(module: str) -> tuple[str, ...]:
-    """List what a module may import: by name, and by the groups of entry points that it names."""
-    if module == _GATHERER:
-        return ()
-    tree = _tree(module)
-    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    groups = sorted(text for text in texts if text.startswith("gazekit."))
-    return (*_imported(tree), *(plugin.module for group in groups for plugin in entry_points(group=group)))
+def _imports(module: str) -> Iterator[str]:
+    """Yield what a module may import: by name, and by the groups of entry points that it names."""
+    if module != _GATHERER:
+        facts = _facts(_text(module))
+        yield from _imported(facts.imports)
+        yield from (plugin for group in facts.groups for plugin in _plugins(group))
 
 
-@functools.cache
-def _homes(package: str, name: str) -> tuple[str, ...]:
+def _homes(package: str, name: str) -> list[str]:
     """Where a package has a name from that it loads when it is first touched: it tells type checkers."""
     if _source(package) is None:
-        return ()
-    nodes = [node for node in ast.walk(_tree(package)) if isinstance(node, ast.ImportFrom) and node.module]
-    homes = [node.module for node in nodes if node.module and name in [alias.name for alias in node.names]]
-    return tuple(place for home in homes for place in (home, f"{home}.{name}"))
+        return []
+    homes = [module for module, imported in _facts(_text(package)).late if imported == name]
+    return [place for home in homes for place in (home, f"{home}.{name}")]
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
+def _plugins(group: str) -> tuple[str, ...]:
+    return tuple(plugin.module for plugin in entry_points(group=group))
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the text of a module says of others: what runs imports, what type checkers are told, groups of plug-ins."""
+
+    imports: tuple[tuple[str, str], ...]
+    late: tuple[tuple[str, str], ...]
+    groups: tuple[str, ...]
+
+
+@functools.cache
+def _facts(text: bytes) -> _Facts:
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    late = tuple((module, name) for module, name in _import_pairs(nodes) if name)
+    groups = tuple(sorted(word for word in words if word.startswith("gazekit.")))
+    return _Facts(tuple(_import_pairs(_walk(tree))), late, groups)
+
+
+def _text(module: str) -> bytes:
     source = _source(module)
     assert source is not None
-    return ast.parse(source.read_bytes())
+    return source.read_bytes()
 
 
 @functools.cache
