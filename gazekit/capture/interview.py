@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from gazekit.capture.display import MarkedRegion
 from gazekit.capture.plan import PictureFacts, PlannedTrial
 from gazekit.events import detect_fixations
 from gazekit.gaze import GazeRecording
 from gazekit.screen import Placement, Screen
-from gazekit.session import open_session
+from gazekit.session import Session, open_session
 from gazekit.session.events import Region, trial_id
 from gazekit.session.samples import Block, to_recording
 
@@ -61,6 +62,24 @@ def _of_earlier(files: Sequence[Path], trial: str) -> GazeRecording | None:
             if trial_id(shown.image, number) == trial:
                 return shown.recording
     return None
+
+
+def marked_areas(sessions: Iterable[Session]) -> dict[str, dict[str, list[list[float]]]]:
+    """Return the regions that people marked as areas of interest: picture -> name -> corners in picture pixels.
+
+    The name is the word and who marked it, so that two people's regions of one word are two areas. It is what
+    `gazekit aoi` reads.
+    """
+    areas: dict[str, dict[str, list[list[float]]]] = {}
+    for session in sessions:
+        for row in session.streams.get("regions", pd.DataFrame()).itertuples():
+            named = areas.setdefault(str(row.image), {})
+            name = f"{row.word} ({session.participant})"
+            if name in named:
+                name = f"{row.word} {row.number} ({session.participant})"
+            right, bottom = row.x + row.width, row.y + row.height
+            named[name] = [[row.x, row.y], [right, row.y], [right, bottom], [row.x, bottom]]
+    return areas
 
 
 def regions_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -23,8 +24,16 @@ _WINDOW_S = 2.0
 class Operator:
     """A live panel on standard error; nothing where that is no terminal."""
 
-    def __init__(self, state: State, *, quiet: bool = False, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        *,
+        quiet: bool = False,
+        console: Console | None = None,
+        keys: Callable[[], list[str]] | None = None,
+    ) -> None:
         self._state = state
+        self._keys = keys
         self._recorder: Recorder | None = None
         self._rate = _Rate()
         self._live: Live | None = None
@@ -64,7 +73,8 @@ class Operator:
         if state.link is not None:
             keys.append(f"\noperator's page (each link works once): {state.link()}")
         style = "red" if state.phase == TRACKER_LOST else "none"
-        return Panel(Group(both, notices, keys), title=title, border_style=style)
+        asked = Text("\n".join(self._keys()) if self._keys is not None else "", style="bold")
+        return Panel(Group(both, notices, asked, keys), title=title, border_style=style)
 
     def _facts(self, recorder: Recorder) -> list[tuple[str, Text]]:
         counts, state = recorder.counts, self._state

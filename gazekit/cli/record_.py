@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gazekit.capture.recorder import Recorder
     from gazekit.capture.session_loop import State
     from gazekit.capture.session_setup import SessionPart
+    from gazekit.capture.terminal_keys import TerminalKeys
 
 
 @click.command()
@@ -58,14 +59,23 @@ if TYPE_CHECKING:
 @click.option(
     "--operator-port", type=click.IntRange(0, 65535), default=0, help="Port of the operator's page.  [a free one]"
 )
+@click.option(
+    "--operator-keys",
+    is_flag=True,
+    help="Take the operator's keys in this terminal; it has to be in sight beside the participant's window.",
+)
 @click.option("--no-browser", is_flag=True, help="Show the link of the operator's page, open no browser.")
 @click.option("--keep-journal", is_flag=True, help="Keep the journal beside the verified session file.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
 def command(study: Path, participant: str, **options: Any) -> None:
     """Run a lab session of the study file STUDY: calibration, validation, pictures.
 
+    The operator acts in the page that --operator opens, or in the terminal with --operator-keys; without either,
+    decisions are asked for in the participant's window.
+
     \b
     Example:  gazekit record STUDY.toml --participant P07
+              gazekit record STUDY.toml --participant P07 --operator
               gazekit record STUDY.toml --participant P07 --tracker simulated --fast
               gazekit record STUDY.toml --participant P07 --dry-run
               gazekit record STUDY.toml --participant P07 --given group=chinese --given language=zh
@@ -102,7 +112,9 @@ def command(study: Path, participant: str, **options: Any) -> None:
         page = places.enter_context(_page(desk, state, part, options)) if options["operator_page"] else None
         if page is not None:
             _announce(page, state, open_browser=not options["no_browser"])
-        operator = places.enter_context(Operator(state, quiet=options["as_json"] or not sys.stderr.isatty()))
+        keys = places.enter_context(_keys(desk, state)) if options["operator_keys"] else None
+        quiet = options["as_json"] or not sys.stderr.isatty()
+        operator = places.enter_context(Operator(state, quiet=quiet, keys=None if keys is None else keys.lines))
 
         def watch(recorder: Recorder, state: State) -> None:
             operator.watch(recorder, state)
@@ -130,6 +142,14 @@ def _page(desk: Desk, state: State, part: SessionPart, options: dict[str, Any]) 
 
     screen = part.sections.screen.screen()
     return OperatorPage(desk, state, screen, host=options["operator_host"], port=options["operator_port"])
+
+
+def _keys(desk: Desk, state: State) -> TerminalKeys:
+    from gazekit.capture.terminal_keys import TerminalKeys
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("--operator-keys needs a terminal; take --operator, which opens a page")
+    return TerminalKeys(desk, state)
 
 
 def _announce(page: OperatorPage, state: State, *, open_browser: bool) -> None:

@@ -84,6 +84,29 @@ def preview(path: Path, participants: int, as_json: bool) -> None:
 
 
 @command.command()
+@click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="JSON file of areas to write.")
+def regions(sessions: tuple[Path, ...], out: Path) -> None:
+    """Write the regions that people marked in the interview (SESSIONS: files or folders) as areas of interest.
+
+    \b
+    Example:  gazekit study regions sessions --out areas.json
+              gazekit aoi fixations.csv areas.json --out aoi.csv
+    """
+    from gazekit.capture.interview import marked_areas
+    from gazekit.cli._recordings import session_files
+    from gazekit.core.errors import InputError
+    from gazekit.core.files import write_text
+    from gazekit.session import open_session
+
+    areas = marked_areas(open_session(file, gaze=False) for file in session_files(sessions))
+    if not areas:
+        raise InputError("nobody marked a region in these sessions; has the study a section [interview]?")
+    write_text(out, json.dumps(areas, ensure_ascii=False, indent=1), overwrite=False)
+    click.echo(f"{sum(map(len, areas.values()))} areas in {len(areas)} pictures: {out}")
+
+
+@command.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("sessions"))
 @click.option(
     "--sessions",

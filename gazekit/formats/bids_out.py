@@ -111,13 +111,15 @@ def export_bids(
     folder, about = Path(folder), about or BidsSection()
     with whole_folder(folder) as root:
         people: dict[str, str] = {}
+        assigned: dict[str, dict[str, str]] = {}  # groups, conditions, language
         taken: set[str] = set()
         for session in sessions:
             names = _names(session, people, taken)
+            assigned.setdefault(session.participant, {}).update(_assigned(session))
             _write_session(session, names, root, fixations, about)
         if not people:
             raise InputError("no sessions to export")
-        _write_dataset(root, name or about.name or folder.name, people, about)
+        _write_dataset(root, name or about.name or folder.name, people, about, assigned)
     return folder
 
 
@@ -381,7 +383,20 @@ def _about_column(name: str) -> dict[str, str]:
     return {"Description": f"Answer to the question {asked}"}
 
 
-def _write_dataset(root: Path, name: str, people: Mapping[str, str], about: BidsSection) -> None:
+def _assigned(session: Session) -> dict[str, str]:
+    """Return what a participant was assigned to, and what the participant table says."""
+    content = session.provenance.get("parameters", {}).get("assigned", {})
+    language = {"language": content["language"]} if content.get("levels") or content.get("row") else {}
+    return {**content.get("row", {}), **content.get("levels", {}), **language}
+
+
+def _write_dataset(
+    root: Path,
+    name: str,
+    people: Mapping[str, str],
+    about: BidsSection,
+    assigned: Mapping[str, Mapping[str, str]],
+) -> None:
     generator = {"Name": "gazekit", "Version": version("gazekit")}
     _write_json(
         {
@@ -394,10 +409,13 @@ def _write_dataset(root: Path, name: str, people: Mapping[str, str], about: Bids
         root / "dataset_description.json",
     )
     table = pd.DataFrame({"participant_id": [f"sub-{p}" for p in people], "participant": map(to_text, people.values())})
+    more = [n for n in dict.fromkeys(name for facts in assigned.values() for name in facts) if n not in table.columns]
+    for column in more:
+        table[column] = [to_text(str(assigned.get(person, {}).get(column, ""))) for person in people.values()]
     (root / "participants.tsv").write_bytes(_tsv(table.sort_values("participant_id"), header=True).encode())
-    _write_json(
-        {"participant": {"Description": "The participant's pseudonym in the session file"}}, root / "participants.json"
-    )
+    columns = {"participant": {"Description": "The participant's pseudonym in the session file"}}
+    columns |= {column: {"Description": f"{column}, as the study assigned or asked it"} for column in more}
+    _write_json(columns, root / "participants.json")
     (root / "README").write_bytes(_README.encode())
 
 

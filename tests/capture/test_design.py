@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +18,7 @@ from gazekit.capture.preview import preview_study
 from gazekit.capture.session_setup import prepare_part
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError
+from gazekit.formats import export_bids
 from gazekit.study import Study, check_study, read_study
 from tests.capture.test_pages import record_for
 from tests.fixtures.session_study import MakeStudy, write_pictures
@@ -82,6 +84,10 @@ def test_those_who_came_before_count_and_a_resumed_session_keeps_its_levels(
     sessions = [record_for(study, f"P0{n}", out, group="chinese") for n in range(2)]
     tasks = [session.provenance["parameters"]["assigned"]["levels"]["task"] for session in sessions]
     assert sorted(tasks) == ["free", "search"]
+    people = pd.read_csv(export_bids(sessions, tmp_path / "bids") / "participants.tsv", sep="\t")
+    assert people["group"].tolist() == ["chinese"] * 2
+    assert people["task"].tolist() == tasks
+    assert people["language"].tolist() == ["de"] * 2
     with pytest.raises(InputError, match="group of P00 was 'chinese' when the session was begun, not 'australian'"):
         prepare_part(study, "P00", out, resume=True, given={"group": "australian"})
 

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from gazekit.capture.desk import Desk
+from gazekit.capture.desk import Desk, Review
 from gazekit.capture.operator_page import OperatorPage
 from gazekit.capture.session_loop import State
 from gazekit.capture.session_setup import prepare_part, record_part
+from gazekit.capture.terminal_keys import TerminalKeys
 from gazekit.core.errors import InputError
 from gazekit.screen import Screen
 from gazekit.session import Session, open_session
@@ -269,3 +270,39 @@ def test_repeat_calibrate_and_drift_check_are_done_and_written_down(make_study: 
     assert len(session.stimuli) == 3
     assert np.isfinite(session.validations[1].table["trueness_deg"]).any()
     assert session.provenance["end"]["complete"] is True
+
+
+def test_the_terminals_keys_are_the_same_wishes(screen: Screen) -> None:
+    desk, state = Desk(), State()
+    keys = TerminalKeys(desk, state)
+    for key in "cdsrbpxe":
+        keys.feed(key)
+    assert "once more" in keys.lines()[-1]
+    keys.feed("e")
+    kinds = [command.kind for command in desk.take()]
+    assert kinds == ["calibrate", "drift check", "skip", "repeat", "start", "pause", "end"]
+    state.phase = "paused"
+    for key in "pncouh\x7fghs\n":
+        keys.feed(key)
+    assert [(command.kind, command.text) for command in desk.take()] == [("go on", ""), ("note", "coughs")]
+
+
+def test_the_terminal_decides_on_calibrations_and_questions(screen: Screen) -> None:
+    desk = Desk()
+    keys = TerminalKeys(desk, State())
+    desk.publish_question("Worse than 1 deg.", {"r": "again", "c": "go on"})
+    assert keys.lines() == ["Worse than 1 deg.", "r again  c go on"]
+    keys.feed("x")
+    keys.feed("c")
+    decision = desk.decision("answer")
+    assert decision is not None
+    assert decision.value == "c"
+    desk.withdraw()
+    errors = [{"x": 0.5, "y": 0.5, "eye": "left", "dx": 0.0, "dy": 0.0, "error_deg": 0.31, "samples": 9}]
+    desk.publish_review(Review(1, 3, [(0.5, 0.5), (0.1, 0.1)], [1], errors))
+    assert keys.lines()[1:3] == [" 1: left 0.31", "*2: "]
+    for key in "19 ":
+        keys.feed(key)
+    decision = desk.decision("review")
+    assert decision is not None
+    assert decision.value == [0, 1]

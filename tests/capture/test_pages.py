@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pygame
 import pytest
+from click.testing import CliRunner
 
 from gazekit.capture.display import PageContent
 from gazekit.capture.fonts import font_faults
@@ -22,6 +23,7 @@ from gazekit.capture.session_setup import prepare_part, record_part
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.text_layout import TextStyle, line_width, text_picture, wrapped
 from gazekit.capture.window import Window
+from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError
 from gazekit.screen import Placement, Screen
 from gazekit.session import Session, open_session
@@ -250,8 +252,18 @@ def test_marked_regions_are_in_picture_pixels(protocol: Study, tmp_path: Path) -
         assert 0 <= row.x < row.x + row.width <= 80
         assert 0 <= row.y < row.y + row.height <= 60
         assert (row.width, row.height) == (pytest.approx(24), pytest.approx(18))
-    back = record_for(protocol, "P02", tmp_path).streams["regions"]
-    assert set(back.columns) == set(regions.columns)
+    areas, table = tmp_path / "areas.json", tmp_path / "fixations.csv"
+    for command in (
+        ["study", "regions", str(tmp_path), "--out", str(areas)],
+        ["fixations", str(tmp_path / "P01.gaze.h5"), "--out", str(table)],
+        ["aoi", str(table), str(areas), "--out", str(tmp_path / "aoi.csv")],
+    ):
+        run = CliRunner().invoke(gazekit, command)
+        assert run.exit_code == 0, run.output
+    named = json.loads(areas.read_text())
+    assert set(named) == set(regions["image"])
+    (corners,) = named[regions["image"][0]].values()
+    assert corners[2] == pytest.approx([regions["x"][0] + 24, regions["y"][0] + 18])
 
 
 def test_a_region_is_drawn_with_the_mouse_and_named(surface: pygame.Surface, look: Look) -> None:
