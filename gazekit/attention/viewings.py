@@ -13,7 +13,7 @@ import pandas as pd
 
 from gazekit.attention.maps import attention_map, gaussian_sum, summed_gaussians
 from gazekit.core.errors import ConfigError, InputError, unknown_name
-from gazekit.core.types import Bools, Floats, Map
+from gazekit.core.types import Bools, Floats, Index, Map
 from gazekit.shapes.gaussian_sum import GaussianSum
 
 Weight = Literal["duration", "count"]
@@ -125,8 +125,8 @@ class Viewing:
             if others.participants:
                 yield self.of(name), others
 
-    def take(self, index: Bools) -> Viewing:
-        """Return some of the fixations."""
+    def take(self, index: Bools | Index) -> Viewing:
+        """Return some of the fixations, chosen or by number."""
         columns = {name: getattr(self, name)[index] for name in ("x", "y", "duration_ms", "viewer")}
         return replace(self, **columns)
 

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -168,7 +169,7 @@ class Dataset:
     @property
     def conditions(self) -> tuple[str, ...]:
         """Names of the conditions: ``original`` first, then the masks."""
-        return ("original", *self._tables.mask, *self._extra)
+        return tuple(dict.fromkeys(("original", *self._tables.mask, *self._extra)))
 
     @property
     def mask_kind(self) -> Kind:
@@ -367,6 +368,12 @@ class Dataset:
                 f"regions must be uint8 of the shape ({len(self)}, side, side / 8); found {bits.dtype} {bits.shape}"
             )
         return self._with(name, Regions(bits))
+
+    def with_masks(self, masks: Mapping[str, Rectangles | Regions]) -> Dataset:
+        """Return a view with other masks, of its conditions or of further ones."""
+        view = copy.copy(self)
+        view._extra = {**self._extra, **masks}
+        return view
 
     def _with(self, name: str, masks: Rectangles | Regions) -> Dataset:
         if name in self.conditions:

@@ -229,6 +229,8 @@ def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[
 
 def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, folds: Folds, recipe: Recipe) -> None:
     """Raise a `ConfigError` with everything that is wrong, before anything is trained."""
+    from gazekit.dataset.resampled import resampling_fault
+
     faults = []
     for name in dict.fromkeys(run.model for run in runs):
         try:
@@ -244,6 +246,7 @@ def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, fold
             faults += networks()[condition].faults(run.model for run in runs if run.condition == condition)
     strange = recipe.weights_by_model.keys() - {run.model for run in runs}
     faults += [f"weights are given for {name}, which is not trained" for name in sorted(strange)]
+    faults += [fault] if recipe.resample_viewers and (fault := resampling_fault(data)) else []
     faults += _split_faults(data, path, scheme, folds)
     if faults:
         raise ConfigError("; ".join(faults))

@@ -38,14 +38,12 @@ def train_run(job: Job, team: Team | None = None) -> Path:
     -------
     The run's folder.
     """
-    from gazekit.dataset import open_dataset
-
     team = team or Team()
     folder = job.run.folder(job.out)
     if not job.run.done(job.out):
         torch.set_num_threads(job.threads)
         started = time.monotonic()
-        dataset = with_own_attention(open_dataset(job.dataset, verify=False), job, team)
+        dataset = with_own_attention(_dataset_of(job), job, team)
         _open_folder(job, dataset.scale, team)
         ground = Ground(job, dataset, distributions(dataset.counts), team)
         network = build_network(job, dataset.scale)
@@ -59,6 +57,15 @@ def train_run(job: Job, team: Team | None = None) -> Path:
             _finish(ground, state, reader, time.monotonic() - started, network)
         team.wait()
     return folder
+
+
+def _dataset_of(job: Job) -> Dataset:
+    """Open a run's dataset, with the masks of the viewers that its seed draws where the recipe asks for it."""
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.resampled import with_resampled_viewers
+
+    dataset = open_dataset(job.dataset, verify=False)
+    return with_resampled_viewers(dataset, job.run.seed) if job.recipe.resample_viewers else dataset
 
 
 def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:

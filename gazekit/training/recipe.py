@@ -45,6 +45,11 @@ class Recipe(BaseModel):
     )
     fill: Fill = Field("black", description="what stands outside a mask")
     soft_px: float = Field(0.0, ge=0, description="width of a mask's soft edge, in pixels of what the network sees")
+    resample_viewers: bool = Field(
+        False,
+        description="each seed draws the viewers again, with replacement: masks, and so the comparison's intervals, "
+        "carry the sampling error of gaze",
+    )
     weights: str | None = Field(None, description="file of weights to start from; timm, torchvision: theirs")
     weights_by_model: dict[str, str] = Field(
         default_factory=dict,
@@ -74,7 +79,9 @@ class Recipe(BaseModel):
 
     def result_options(self) -> dict[str, Any]:
         """Return the options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
-        return self.model_dump(mode="json", exclude={"workers", "memory_gb", "checkpoint_seconds", "tensorboard"})
+        idle = {"workers", "memory_gb", "checkpoint_seconds", "tensorboard"}
+        came_later = set() if self.resample_viewers else {"resample_viewers"}
+        return self.model_dump(mode="json", exclude=idle | came_later)
 
     def weights_of(self, model: str, seed: int) -> str | None:
         """Return the weights that a model starts from with a seed; of a folder of gazekit train, its own best ones.

@@ -166,3 +166,17 @@ def test_each_way_to_read_attention_is_a_condition(dataset: Path, tmp_path: Path
     )
     with pytest.raises(ConfigError, match="synthetic-masks needs Residual Attention Networks; nima-narrow is none"):
         train(dataset, tmp_path / "other", conditions=["synthetic-masks"], seeds=1, **SMALL)
+
+
+def test_resampled_viewers_are_part_of_a_run_and_change_masked_conditions_only(dataset: Path, tmp_path: Path) -> None:
+    grid = {**SMALL, "conditions": ["original", "human"], "seeds": 1, "epochs": 1}
+    plain, drawn = (train(dataset, tmp_path / str(again), resample_viewers=again, **grid) for again in (False, True))
+    tables = {
+        (folder.name, condition): (folder / f"runs/nima-narrow/{condition}/seed0/predictions.csv").read_text()
+        for folder in (plain, drawn)
+        for condition in ("original", "human")
+    }
+    assert tables["False", "original"] == tables["True", "original"]
+    assert tables["False", "human"] != tables["True", "human"]
+    config = json.loads((drawn / "runs/nima-narrow/human/seed0/config.json").read_text())
+    assert json.dumps(config).count('"resample_viewers": true') == 1
