@@ -76,6 +76,7 @@ def known_conditions(config: Pipeline, base: Path) -> list[str]:
         return ["original"]
     chosen = default_names() if study.dataset.conditions is None else study.dataset.conditions
     there = [name for name in names_of_gaze(chosen) if name == "original" or name in chosen]
+    there += ["predicted"] if study.dataset.predicted and "predicted" not in there else []
     return there + names_of_networks(there)
 
 

@@ -99,6 +99,7 @@ class TrainingSection(Section):
     scheme: str | None = None
     cross_validate: int | None = Field(default=None, ge=3)
     repeats: PositiveInt = 1
+    learning_curve: list[int] = []
     scheduler: Address | None = None
     after: Path | None = None
     weights: dict[str, str] = {}

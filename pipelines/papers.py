@@ -92,7 +92,8 @@ def latex(table: str, frame: pd.DataFrame) -> str:
     """Write a table as LaTeX (booktabs): ours with its interval, and the published number behind it."""
     title, metrics = TABLES[table]
     lead = [name for name in ("category", "network", "condition") if frame[name].fillna("").ne("").any()]
-    head = " & ".join([*(name.capitalize() for name in lead), *metrics.values()])
+    titles = [f"{title} (\\%)" if words.metric(name).scale == 100 else title for name, title in metrics.items()]
+    head = " & ".join([*(name.capitalize() for name in lead), *titles])
     lines = [
         f"% {title}; ours [95 % interval] (published)",
         rf"\begin{{tabular}}{{{'l' * len(lead)}{'r' * len(metrics)}}}",
@@ -133,14 +134,22 @@ def _value_cell(row: dict[str, Any], metric: str) -> Cell:
     ours = value_cell(row[metric], row[f"{metric}_low"], row[f"{metric}_high"], metric)
     if pd.isna(row[f"{metric}_published"]):
         return ours
-    theirs = f"published {words.number(row[f'{metric}_published'], words.metric(metric).digits)}"
+    theirs = f"published {words.number(row[f'{metric}_published'] * words.metric(metric).scale, _digits(metric))}"
     return replace(ours, interval=f"{ours.interval} {theirs}".strip())
 
 
 def _cell(row: dict[str, float], metric: str) -> str:
-    ours, theirs = row[metric], row[f"{metric}_published"]
-    text = "--" if pd.isna(ours) else f"{ours:.3f} [{row[f'{metric}_low']:.3f}, {row[f'{metric}_high']:.3f}]"
-    return text if pd.isna(theirs) else f"{text} ({theirs:.3f})"
+    digits, scale = words.metric(metric).digits, words.metric(metric).scale
+    names = (metric, f"{metric}_low", f"{metric}_high")
+    ours, low, high = ("--" if pd.isna(row[name]) else f"{row[name] * scale:.{digits}f}" for name in names)
+    theirs = row[f"{metric}_published"]
+    text = ours if ours == "--" else f"{ours} [{low}, {high}]"
+    return text if pd.isna(theirs) else f"{text} ({theirs * scale:.{_digits(metric)}f})"
+
+
+def _digits(metric: str) -> int:
+    """Return the digits of a published number: four of a share, which are two of a per cent."""
+    return 2 if words.metric(metric).scale == 100 else 4
 
 
 def _escaped(value: object) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,14 @@ from gazekit.core.encryption import decrypt, new_keys
 from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.core.files import existing_file, sha256, write_text
 from gazekit.core.tables import read_table, write_table
-from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, read_configuration
+from gazekit.stats.comparison_folder import (
+    CONFIG,
+    TRUTH,
+    Run,
+    learning_runs,
+    read_configuration,
+    runs_asked_for,
+)
 from gazekit.stats.registration import KEY, REGISTRATION, SEALED, Registration, log, now, opened_utc, read_registration
 from gazekit.training.recipe import make_recipe
 from pipelines.checks import check_config, check_files
@@ -199,8 +207,8 @@ def _runs(folder: Path) -> list[Run]:
 
     content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     folds = Folds(**content.get("cross_validation", {}))
-    whole = dict.fromkeys(Run(run.model, run.condition, run.seed) for run in read_configuration(folder).runs)
-    return folds.runs(whole)
+    whole = [replace(run, repeat=1) for run in [*runs_asked_for(content), *learning_runs(content)]]
+    return folds.runs(dict.fromkeys(whole))
 
 
 def _open(folder: Path, registration: Registration, private: str) -> list[Path]:

@@ -72,6 +72,7 @@ def study_stages(config: Pipeline, base: Path) -> list[Stage]:
     tables = [out / "tables" / f"{name}.csv" for name in section.paper_tables]
     options = config.recipe_options(base)
     grid = {"models": training.models, "conditions": training.conditions, "seeds": training.seed_list}
+    grid |= {"learning_curve": training.learning_curve} if training.learning_curve else {}
     recipe = make_recipe(**options).result_options() | {"scheme": config.scheme}
     if training.cross_validate is not None:
         recipe |= {"cross_validate": training.cross_validate, "repeats": training.repeats}
@@ -182,6 +183,7 @@ def _train(config: Pipeline, options: dict[str, Any], dataset: Path, out: Path) 
         scheduler=training.scheduler,
         cross_validate=training.cross_validate,
         repeats=training.repeats,
+        learning_curve=training.learning_curve,
         **options,
     )
 

@@ -32,6 +32,8 @@ def command() -> None:
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma of people's maps; px.  [1 degree]")
 @click.option("--one-based", is_flag=True, help="Fixations count pixels from 1 (Matlab).")
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
+@click.option("--maps", type=click.Path(path_type=Path),
+              help="Folder for maps of the looked-at pictures, made out of fold.  [none]")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the folds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fit(
@@ -45,6 +47,7 @@ def fit(
     sigma_px: float | None,
     one_based: bool,
     rename: tuple[str, ...],
+    maps: Path | None,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -57,6 +60,7 @@ def fit(
     \b
     Examples:
       gazekit attention-model fit fixations.csv --pictures stimuli --weights lite0.pth --out gaze.model
+      gazekit attention-model fit fixations.csv --pictures stimuli --weights lite0.pth --out gaze.model --maps seen
       gazekit attention-model fit osie.csv --pictures osie --weights timm --sigma-px 24 --one-based --out gaze.model
     """
     from gazekit.attention.fixation_io import read_fixations
@@ -74,6 +78,7 @@ def fit(
         folds=folds,
         sigma_px=sigma_px,
         seed=seed,
+        maps=maps,
     )
     attention.save(out)
     facts = dict(attention.facts)

@@ -12,7 +12,7 @@ from gazekit.dataset.spec import DatasetSpec
 
 HERE = click.Path(path_type=Path)
 FILES = ("pictures", "ratings", "ratings_format", "c0", "fixations", "one_based", "ava", "photonet", "groups", "lists",
-         "categories")  # fmt: skip
+         "categories", "predicted")  # fmt: skip
 
 
 @click.command("build-dataset")
@@ -30,6 +30,8 @@ FILES = ("pictures", "ratings", "ratings_format", "c0", "fixations", "one_based"
 @click.option("--groups", type=HERE, help="CSV: image, group (photographer, burst); never on two sides of a split.")
 @click.option("--list", "lists", multiple=True, metavar="NAME=CSV", help="A split scheme of fixed lists: image, split.")
 @click.option("--categories", type=HERE, help="CSV: image, category.")
+@click.option("--predicted", type=HERE, multiple=True,
+              help="Folder of predicted maps (gazekit attention-model); the first counts.  [none]")  # fmt: skip
 @click.option("--out", type=HERE, help="The dataset, customarily *.dataset.h5.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
 @click.option("--scheduler", metavar="TCP", help="Address of a Dask scheduler, as tcp://host:8786.")

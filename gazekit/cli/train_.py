@@ -16,7 +16,7 @@ def seed_numbers(text: str) -> int | list[int]:
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{text!r} is neither a number of seeds nor a list as 0,5,9") from None
+        raise click.BadParameter(f"{text!r} is neither a number nor a list as 0,5,9") from None
     return numbers if "," in text else numbers[0]
 
 
@@ -43,6 +43,11 @@ def seed_numbers(text: str) -> int | list[int]:
 )
 @click.option(
     "--repeats", default=1, show_default=True, type=click.IntRange(1), help="Deal the pictures into folds so often."
+)
+@click.option(
+    "--learning-curve",
+    metavar="A,B,...",
+    help="Also train on so many % of the training pictures, as 25,50; default: on all only.",
 )
 @click.option("--strict", is_flag=True, help="Stop where pictures have no ratings; default: name them, leave them out.")
 @click.option("--scheduler", help="Address of a Dask scheduler whose workers train the runs, as tcp://host:8786.")
@@ -80,6 +85,9 @@ def command(
     from gazekit.training import plan, train
 
     options = given(options) | {"models": models, "conditions": conditions or ("original", "human")}
+    if "learning_curve" in options:
+        shares = seed_numbers(options["learning_curve"])
+        options["learning_curve"] = [shares] if isinstance(shares, int) else shares
     options |= {"seeds": seed_numbers(seeds), "model_options": read_options(model_options)}
     if dry_run:
         states = plan(dataset, out, **options).states()

@@ -30,6 +30,7 @@ class Source(Enum):
     WHOLE = "nothing: the whole picture is seen"
     PEOPLE = "nothing else"
     WINDOW = "people's map of a window of time"
+    PREDICTED = "the map that a model of attention predicts"
     ANOTHER = "what people attended to in another picture"
     NETWORK = "the attention of the network that is trained, which `gazekit.training` makes"
 
@@ -58,8 +59,9 @@ class MaskTask:
     lent : tuple of boxes and size
         Those of another picture, for `Source.ANOTHER`.
     map : ndarray of float32
-        The network's map over the whole picture (`Source.NETWORK`), or people's of a window of time
-        (`Source.WINDOW`); where masks are regions, people's map of another picture (`Source.ANOTHER`).
+        The network's map over the whole picture (`Source.NETWORK`), a predicted one (`Source.PREDICTED`), or people's
+        of a window of time (`Source.WINDOW`); where masks are regions, people's map of another picture
+        (`Source.ANOTHER`).
     """
 
     image: str

@@ -68,7 +68,7 @@ def masks(
     spec = spec or MaskSpec()
     names = conditions or [n for n in default_names() if other or condition(n).source is not Source.ANOTHER]
     missing = [name for name in names if condition(name).source is Source.ANOTHER and other is None]
-    missing += [name for name in names if condition(name).source in (Source.NETWORK, Source.WINDOW)]
+    missing += [name for name in names if condition(name).source in (Source.NETWORK, Source.WINDOW, Source.PREDICTED)]
     if missing:
         raise ConfigError(
             f"{', '.join(missing)}: a mask of another picture (other=), a network or a window of time is needed"

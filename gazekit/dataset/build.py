@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.fixation_io import on_pictures
+from gazekit.attention.predicted_maps import PredictedMap, read_maps
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.conditions import default_names, names_of_gaze, window_of
+from gazekit.conditions.predicted import Predicted
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.dataset.annotations import Annotations
 from gazekit.dataset.assemble import publish
@@ -26,6 +28,7 @@ from gazekit.dataset.splits import check_folds, check_lists
 from gazekit.histograms import count_columns
 from gazekit.pictures import Picture, match_names
 
+_PREDICTED = Predicted.name
 ONE_FILE, SHARD, PART = 1_000, 500, 64  # pictures: up to here one file; beyond, a shard; a step of the work
 
 
@@ -39,6 +42,7 @@ def build_dataset(
     workers: int = 1,
     scheduler: str | None = None,
     dry_run: bool = False,
+    predicted: Sequence[str | Path] = (),
 ) -> Path:
     """Join pictures, fixations and rating histograms to one dataset.
 
@@ -64,6 +68,9 @@ def build_dataset(
         Address of a Dask scheduler (``tcp://...``) whose workers make the parts instead.
     dry_run : bool
         Check the input and build nothing.
+    predicted : sequence of str or Path
+        Folders of predicted maps (`gazekit.attention.predicted_maps`), for the condition ``predicted``; of a picture
+        that two of them have, the first one's is taken.
 
     Returns
     -------
@@ -96,7 +103,11 @@ def build_dataset(
     _check(spec, pictures, count_columns(ratings))
     fixations = None if fixations is None else on_pictures(fixations, pictures)
     looks, participants = ({}, []) if fixations is None else _viewings(fixations, spec)
-    windows = {} if fixations is None else _windows(fixations, spec)
+    windows: dict[str, dict[str, Viewing | PredictedMap]] = {}
+    windows |= {} if fixations is None else _windows(fixations, spec)
+    if predicted or _PREDICTED in (spec.conditions or ()):
+        windows[_PREDICTED] = _predicted(predicted, pictures, looks, spec)
+        spec = spec if _PREDICTED in (spec.conditions or ()) else _with_predicted(spec, fixations is not None)
     ratings = _named_as(pictures, ratings)
     remarks = [*spec.remarks, *_without_counterpart(pictures, ratings, looks, spec.strict)]
     options = PartOptions(spec.rule(), spec.map_size if fixations is not None else 0, spec.cache)
@@ -155,15 +166,36 @@ def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Vie
     return looks, next(iter(looks.values())).people
 
 
-def _windows(fixations: pd.DataFrame, spec: DatasetSpec) -> dict[str, dict[str, Viewing]]:
+def _windows(fixations: pd.DataFrame, spec: DatasetSpec) -> dict[str, dict[str, Viewing | PredictedMap]]:
     """Return the fixations on every picture in the window of time of each condition that has one."""
     found = {name: window_of(name) for name in spec.conditions or ()}
-    return {name: _viewings(window.chosen(fixations), spec)[0] for name, window in found.items() if window is not None}
+    return {
+        name: dict(_viewings(window.chosen(fixations), spec)[0]) for name, window in found.items() if window is not None
+    }
+
+
+def _predicted(
+    folders: Sequence[str | Path], pictures: Sequence[Picture], looks: Mapping[str, Viewing], spec: DatasetSpec
+) -> dict[str, Viewing | PredictedMap]:
+    """Return the predicted map of every picture; one that lacks it is named where ``strict``, else left without."""
+    if not folders:
+        raise ConfigError("the condition predicted needs folders of predicted maps (predicted=, --predicted)")
+    maps, known = read_maps(folders, looks), {p.image for p in pictures}
+    missing = sorted(known - set(maps))
+    if missing and (spec.strict or len(missing) == len(known)):
+        raise InputError(f"{len(missing)} of {len(known)} pictures have no predicted map: {', '.join(missing[:10])}")
+    return {image: one for image, one in maps.items() if image in known}
+
+
+def _with_predicted(spec: DatasetSpec, looked_at: bool) -> DatasetSpec:
+    wanted = spec.conditions or (default_names() if looked_at else ["original"])
+    return spec.model_copy(update={"conditions": (*wanted, _PREDICTED)})
 
 
 def _conditions(wanted: Sequence[str] | None, looked_at: bool) -> tuple[str, ...]:
     chosen = default_names() if wanted is None else wanted
-    return tuple(name for name in names_of_gaze(chosen) if name in chosen and (looked_at or name == "original"))
+    without_gaze = ("original", _PREDICTED)
+    return tuple(name for name in names_of_gaze(chosen) if name in chosen and (looked_at or name in without_gaze))
 
 
 def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str]) -> None:

@@ -81,6 +81,7 @@ class Inputs:
                 "remarks": collection.remarks,
             }
         )
+        work["predicted"] = [self.base / folder for folder in section.predicted]
         return build_dataset(collection.pictures, self.fixation_table(), collection.histograms, target, spec, **work)
 
     def fixation_table(self) -> pd.DataFrame | None:

@@ -18,6 +18,7 @@ from gazekit.dataset.layout import joined_boxes, region_column, write_outside
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import grid_shape, packed, unpacked
 
+_OF_PARTS = (Source.WINDOW, Source.PREDICTED)  # whose masks the parts keep
 Columns = dict[str, h5py.Dataset]
 
 
@@ -42,7 +43,7 @@ def write_masks(
         return
     sizes = np.stack([small.columns["height"], small.columns["width"]], axis=1)
     for found in wanted:
-        if found.source is Source.WINDOW:
+        if found.source in _OF_PARTS:
             masks.create_dataset(found.name, data=joined_boxes(_of_windows(found.name, small)), dtype=np.int32)
             continue
         human, nearest = small.columns["rectangle"], details.nearest_boxes if details else None
@@ -51,7 +52,7 @@ def write_masks(
 
 
 def _of_windows(name: str, small: Small) -> list[Any]:
-    """Read what the parts keep for a condition of a window of time."""
+    """Read what the parts keep for a condition of a window of time, or of predicted maps."""
     found = []
     for part in small.parts:
         with h5py.File(part, "r") as file:
@@ -82,7 +83,7 @@ def _write_regions(
             human = file["attention/region"][()]
         counts[first : first + len(human)] = _write_part(columns, here, human, first, small, seed, details)
     for found in made:
-        if found.source is Source.WINDOW:
+        if found.source in _OF_PARTS:
             columns[found.name][...] = np.concatenate(_of_windows(found.name, small))
         if found.source is Source.ANOTHER:
             lender = lenders(found.name, (counts > 0).astype(np.int64), small.ids, group, seed)

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.attention.predicted_maps import PredictedMap
 from gazekit.attention.viewings import Viewing
 from gazekit.conditions import MaskTask, condition
 from gazekit.conditions.making import area_of, picture_rng
@@ -50,7 +51,7 @@ class PartJob:
     pictures: tuple[Picture, ...]
     looks: dict[str, Viewing]
     options: PartOptions
-    windows: dict[str, dict[str, Viewing]] = field(default_factory=dict)  # by condition and picture
+    windows: dict[str, dict[str, Viewing | PredictedMap]] = field(default_factory=dict)  # by condition and picture
     shard: bool = True  # it stays; else it is joined with others into one file, whose pictures are compared
 
     def key(self) -> str:
@@ -63,6 +64,9 @@ class PartJob:
             digest.update(json.dumps([picture.image, str(picture.file), *known]).encode())
             some = [views.get(picture.image) for _, views in sorted(self.windows.items())]
             for look in (look for look in (self.looks.get(picture.image), *some) if look is not None):
+                if isinstance(look, PredictedMap):
+                    digest.update(look.digest().encode())
+                    continue
                 for column in (look.x, look.y, look.duration_ms, look.viewer):
                     digest.update(column.tobytes())
                 digest.update(f"{look.sigma_px} {look.weight}".encode())
@@ -121,7 +125,7 @@ def prepare(
     encoded: bytes,
     look: Viewing | None,
     options: PartOptions,
-    windows: Mapping[str, Viewing | None] = MappingProxyType({}),
+    windows: Mapping[str, Viewing | PredictedMap | None] = MappingProxyType({}),
 ) -> Row:
     """Decode and check a picture; make its hash, and from its fixations the map, rectangle and viewers.
 
@@ -158,15 +162,26 @@ def prepare(
         off_picture=0 if look is None else int((~look.counted).sum()),
         sigma_px=0.0 if look is None else look.sigma_px,
         pixels=resized(pixels, options.cache, options.cache) if options.cache else None,
-        windows={n: _of_window(n, v, task, options) if viewers and v else None for n, v in windows.items()},
+        windows={n: _of_window(n, v, task, options) for n, v in windows.items()},
     )
 
 
-def _of_window(name: str, look: Viewing, task: MaskTask, options: PartOptions) -> list[Box] | Bits | None:
-    """Return what a condition of a window of time keeps; None where nobody looked at the picture then."""
+def _of_window(
+    name: str, look: Viewing | PredictedMap | None, task: MaskTask, options: PartOptions
+) -> list[Box] | Bits | None:
+    """Return what a condition of a window of time or of predicted maps keeps; None where there is no map.
+
+    Of a predicted map it is what the rule says, where nobody looked at the picture.
+    """
+    if look is None or (isinstance(look, Viewing) and not task.area):
+        return None
     look = replace(look, size=task.size)
     if not look.participants:
         return None
+    if not task.area and options.rule.kind == "region":
+        return packed(options.rule.region(look.map()), options.rule.grid)
+    if not task.area:
+        return list(options.rule.boxes(look.map()))
     task = replace(task, map=look.map(), rng=picture_rng(name, task.image, 0))
     if options.rule.kind == "region":
         return packed(condition(name).region(task), options.rule.grid)

@@ -13,6 +13,7 @@ import pandas as pd
 from gazekit.attention.drawing import heatmap, outline
 from gazekit.attention.export import write_picture
 from gazekit.attention.fixation_io import on_pictures
+from gazekit.attention.predicted_maps import write_list, write_maps
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import file_names, provenance
@@ -51,6 +52,7 @@ def fit_attention_model(
     folds: int = 10,
     sigma_px: float | None = None,
     seed: int = 0,
+    maps: str | Path | None = None,
 ) -> AttentionModel:
     """Fit a model of where people look to a table of fixations.
 
@@ -72,6 +74,8 @@ def fit_attention_model(
         Sigma of people's maps; else 1 degree.
     seed : int
         Of the folds.
+    maps : str or Path, optional
+        Folder for the maps of the pictures that people looked at, each from a fit without it and those of its fold.
 
     Returns
     -------
@@ -96,6 +100,9 @@ def fit_attention_model(
         seed=seed,
     )
     facts: dict[str, Any] = {"pictures": len(looks), "ridge": fitted.ridge, "weights": network.weights_from}
+    if maps is not None:
+        grids = zip(looks.items(), fitted.maps, strict=True)
+        write_maps({image: picture_map(grid, viewing.size) for (image, viewing), grid in grids}, maps)
     worth = _worth(looks, fitted, seed)
     facts |= {"images": list(looks)} | ({"worth": asdict(worth)} if worth else {})
     return AttentionModel(model, network, longer, fitted.readout, facts)
@@ -139,7 +146,8 @@ def write_predicted(
     """Write maps, rectangles and masks of pictures as a model predicts them.
 
     In the folder ``out``: ``attention.csv`` (a row a picture: rectangle, share of mass and area, boxes as JSON),
-    ``left-out.csv``, and with ``draw`` ``maps/``, ``heatmaps/`` and ``masked/``, as `gazekit.attention.export` does.
+    ``left-out.csv``, and with ``draw`` ``maps.csv``, ``maps/``, ``heatmaps/`` and ``masked/``, as
+    `gazekit.attention.export` does.
 
     Returns
     -------
@@ -152,6 +160,7 @@ def write_predicted(
         None of the pictures can be read.
     """
     out, rows, faults = Path(out), [], []
+    maps: list[tuple[str, str, bool]] = []
     names = file_names(picture.image for picture in pictures)
     for picture in track(pictures, "predicted attention", len(pictures)):
         try:
@@ -176,6 +185,7 @@ def write_predicted(
         if draw:
             name = names[picture.image]
             write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
+            maps.append((picture.image, f"maps/{name}.png", picture.image in model.facts.get("images", ())))
             write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]))
             write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask))
     if not rows:
@@ -184,5 +194,7 @@ def write_predicted(
         )
     table = pd.DataFrame(rows)
     write_table(pd.DataFrame(faults, columns=["image", "why"]), out / "left-out.csv")
+    if draw:
+        write_list(maps, out)
     write_table(table, out / "attention.csv", provenance(PREDICTED_SCHEMA, rule.parameters(), inputs))
     return table

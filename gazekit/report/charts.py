@@ -22,22 +22,22 @@ from gazekit.stats.contrasts import ALL_NETWORKS
 
 COLOURS = 12  # of models; with as many markers as there are, sixty models are told apart
 # colours that stand for the page's own while matplotlib draws
-_INK, _MUTED, _LINE = "#010203", "#020304", "#030405"
-_SERIES = tuple(f"#0405{number:02x}" for number in range(6, 6 + COLOURS))
-_PAGE = {_INK: "currentColor", _MUTED: "var(--muted)", _LINE: "var(--line)"}
-_PAGE |= {colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES, 1)}
+INK, MUTED, LINE = "#010203", "#020304", "#030405"
+SERIES = tuple(f"#0405{number:02x}" for number in range(6, 6 + COLOURS))
+_PAGE = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)"}
+_PAGE |= {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, 1)}
 _MARKERS, _GLYPHS = ("o", "s", "D", "^", "v"), "●■◆▲▼"
 _ROW, _GAP = 0.26, 0.8  # inches of a row; rows between two groups
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gazekit",
     "font.family": "sans-serif",
     "font.size": 10.5,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _LINE,
-    "xtick.color": _MUTED,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": LINE,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
@@ -49,21 +49,22 @@ def results_figure(comparison: Comparison, name: str) -> str:
     table = comparison.rows
     runs = table[table["level"] == "condition"]
     conditions, models = list(dict.fromkeys(runs["condition"])), list(dict.fromkeys(runs["model"]))
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, axes = _canvas(len(conditions), len(models))
         for m, model in enumerate(models):
             of_model = runs[runs["model"] == model].set_index("condition").reindex(conditions)
             place = _places(len(conditions), len(models), m)
-            low, high = (of_model.get(f"{name}_{side}", of_model[name]) for side in ("low", "high"))
+            scale = metric(name).scale
+            low, high = (of_model.get(f"{name}_{side}", of_model[name]) * scale for side in ("low", "high"))
             seeds = table[(table["level"] == "seed") & (table["model"] == model)]
             for where, one in zip(place, conditions, strict=True):
-                values = seeds.loc[seeds["condition"] == one, name]
+                values = seeds.loc[seeds["condition"] == one, name] * scale
                 axes.plot(values, np.full(len(values), where), "|", color=_colour(m), ms=7, alpha=0.6, ls="none")
-            _intervals(axes, of_model[name], low, high, place, m, np.ones(len(place), dtype=bool))
+            _intervals(axes, of_model[name] * scale, low, high, place, m, np.ones(len(place), dtype=bool))
         _reference_lines(axes, table, name)
         _finish_rows(axes, [condition(c) for c in conditions], len(models))
         axes.set_xlabel(f"{metric(name).label} ({'more' if metric(name).higher_is_better else 'less'} is better)")
-        return _svg(figure, f"{metric(name).label} of each condition with its 95 % interval")
+        return svg(figure, f"{metric(name).label} of each condition with its 95 % interval")
 
 
 def paired_figure(comparison: Comparison, name: str) -> str:
@@ -73,18 +74,23 @@ def paired_figure(comparison: Comparison, name: str) -> str:
     alpha = float(comparison.conclusion.get("alpha", 0.05))
     filled = [claimed(row, alpha) for row in table.to_dict("records")]
     title = f"Paired differences in {metric(name).label} with their 95 % intervals"
-    return _differences(table.assign(claimed=filled, label=labels), f"difference in {metric(name).label}", title)
+    ends = ["difference", "low", "high"]
+    table = table.assign(claimed=filled, label=labels, **{end: table[end] * metric(name).scale for end in ends})
+    return _differences(table, f"difference in {metric(name).label}", title)
 
 
 def forest_figure(comparison: Comparison) -> str:
     """Draw people's attention against everything else, for each network and over all; filled where it is claimed."""
     words = comparison.conclusion
     claims = [claim for claim in [*words.get("over_networks", ()), *words.get("claims", ())] if "model_b" not in claim]
+    # of a primary contrast over all networks, the claim behind its gate counts
+    claims = list({(claim["model"], claim.get("a"), claim.get("b")): claim for claim in claims}.values())
     first, name = references()[0], metric(str(words.get("primary", "srcc")))
     rows = pd.DataFrame([claim for claim in claims if claim.get("a") == first and "difference" in claim])
     if rows.empty:
         return ""
-    rows = rows.assign(label=rows["b"].map(condition))
+    ends = ["difference", "low", "high"]
+    rows = rows.assign(label=rows["b"].map(condition), **{end: rows[end] * name.scale for end in ends})
     arrow = "{} better →" if name.higher_is_better else "← {} better"
     label = f"difference in {name.label}\n{arrow.format(condition(first).lower())}"
     return _differences(rows, label, f"{condition(first)} against everything else, in {name.label}", against=True)
@@ -103,9 +109,9 @@ def _differences(table: pd.DataFrame, label: str, title: str, *, against: bool =
     models = list(dict.fromkeys(table["model"]))
     pairs = list(dict.fromkeys(table["label"]))
     offset = 1 if ALL_NETWORKS in models else 0  # it is drawn in ink
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure, axes = _canvas(len(pairs), len(models), margin=0.38 if against else 0.5)
-        axes.axvline(0, color=_INK, lw=1)
+        axes.axvline(0, color=INK, lw=1)
         for m, model in enumerate(models):
             of_model = table[table["model"] == model].set_index("label").reindex(pairs)
             filled = of_model["claimed"].eq(True).to_numpy()
@@ -114,7 +120,7 @@ def _differences(table: pd.DataFrame, label: str, title: str, *, against: bool =
             _intervals(axes, of_model["difference"], of_model["low"], of_model["high"], place, number, filled)
         _finish_rows(axes, pairs, len(models))
         axes.set_xlabel(label)
-        return _svg(figure, title)
+        return svg(figure, title)
 
 
 def training_figure(comparison: Comparison, model: str, name: str) -> str:
@@ -123,20 +129,20 @@ def training_figure(comparison: Comparison, model: str, name: str) -> str:
     logs = [log for log in logs if {"epoch", "train_loss", "validation_loss"} <= set(log.columns)]
     if not logs:
         return ""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(3.3, 2.1))
         axes = figure.add_axes((0.17, 0.24, 0.8, 0.7))
-        for column, colour, dash in (("train_loss", _SERIES[0], "--"), ("validation_loss", _SERIES[1], "-")):
+        for column, colour, dash in (("train_loss", SERIES[0], "--"), ("validation_loss", SERIES[1], "-")):
             for log in logs:
                 axes.plot(log["epoch"], log[column], color=colour, lw=0.8, alpha=0.45, ls=dash)
             mean = pd.concat(logs).groupby("epoch")[column].mean()
             axes.plot(mean.index, mean, color=colour, lw=2.2, ls=dash)
-        axes.tick_params(length=0, labelcolor=_MUTED, labelsize=9)
-        axes.grid(axis="y", color=_LINE, lw=0.6)
+        axes.tick_params(length=0, labelcolor=MUTED, labelsize=9)
+        axes.grid(axis="y", color=LINE, lw=0.6)
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(4))
         axes.set_xlabel("epoch", fontsize=9)
-        return _svg(figure, f"Loss by epoch of {model} on {condition(name)}")
+        return svg(figure, f"Loss by epoch of {model} on {condition(name)}")
 
 
 def model_key(models: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -145,7 +151,7 @@ def model_key(models: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def _colour(m: int | None) -> str:
-    return _INK if m is None else _SERIES[m % COLOURS]
+    return INK if m is None else SERIES[m % COLOURS]
 
 
 def _places(groups: int, models: int, m: int) -> np.ndarray:
@@ -176,9 +182,9 @@ def _reference_lines(axes: Axes, table: pd.DataFrame, name: str) -> None:
         values = table.loc[table["level"] == level, name].dropna()
         if not len(values):
             continue
-        best = float(values.max() if metric(name).higher_is_better else values.min())
-        axes.axvline(best, color=_MUTED, lw=1.2, ls=dash)
-        axes.text(best, 1.0, level, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=_MUTED)
+        best = float(values.max() if metric(name).higher_is_better else values.min()) * metric(name).scale
+        axes.axvline(best, color=MUTED, lw=1.2, ls=dash)
+        axes.text(best, 1.0, level, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=MUTED)
 
 
 def _finish_rows(axes: Axes, labels: Sequence[str], models: int) -> None:
@@ -186,12 +192,13 @@ def _finish_rows(axes: Axes, labels: Sequence[str], models: int) -> None:
     axes.set_yticks(_places(len(labels), models, 0) + middle, labels)
     axes.set_ylim(_places(len(labels), models, 0)[-1] + models - 0.3, -0.7)
     axes.tick_params(length=0)
-    axes.grid(axis="x", color=_LINE, lw=0.6)
+    axes.grid(axis="x", color=LINE, lw=0.6)
     axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(4))
 
 
-def _svg(figure: Figure, title: str) -> str:
+def svg(figure: Figure, title: str) -> str:
+    """Return a figure as inline SVG that takes its colours from the page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

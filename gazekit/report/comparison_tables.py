@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -118,7 +118,6 @@ def _paired_table(name: str, caption: str, table: pd.DataFrame, alpha: float) ->
     margin = "p_equivalence" in table
     rows = []
     for row in table.to_dict("records"):
-        digits = metric(str(row["metric"])).digits
         second = f" of {row['model_b']}" if isinstance(row.get("model_b"), str) and row["model_b"] else ""
         cells = [
             Cell(str(row["model"]), sort=str(row["model"])),
@@ -132,7 +131,7 @@ def _paired_table(name: str, caption: str, table: pd.DataFrame, alpha: float) ->
         cells.append(Cell(number(row.get("effect_size")), sort=_sortable(row.get("effect_size"))))
         if sized:
             cells.append(Cell(number(row["pictures_for_size"], 0), sort=_sortable(row["pictures_for_size"])))
-        cells.append(Cell(number(row.get("detectable"), digits), sort=_sortable(row.get("detectable"))))
+        cells.append(replace(value_cell(row.get("detectable"), None, None, str(row["metric"])), bounds=None))
         cells += [Cell(row["registered"], sort=row["registered"])] if "registered" in row else []
         rows.append(cells)
     heads = [
@@ -249,6 +248,7 @@ def metric_heads(names: Iterable[str]) -> list[tuple[str, str]]:
 def value_cell(value: object, low: object, high: object, name: str, *, strong: bool = False) -> Cell:
     """Return a metric's value with its interval."""
     digits = metric(name).digits
+    value, low, high = (None if (v := finite(one)) is None else v * metric(name).scale for one in (value, low, high))
     return Cell(number(value, digits), interval(low, high, digits), _sortable(value), strong, _bounds(low, high))
 
 

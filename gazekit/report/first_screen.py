@@ -11,6 +11,7 @@ from gazekit.conditions import condition as condition_of
 from gazekit.conditions import references
 from gazekit.report.wording_of_metrics import interval, metric, number, p_value
 from gazekit.stats.comparison_folder import Comparison
+from gazekit.stats.contrasts import ALL_NETWORKS
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -27,12 +28,14 @@ def answer(comparison: Comparison) -> str:
     asked = set(references()[:2])
     claims = [claim for claim in words.get("claims", ()) if {claim.get("a"), claim.get("b")} == asked]
     claims = [claim for claim in claims if "model_b" not in claim and "difference" in claim]
-    overall = [claim for claim in words.get("over_networks", ()) if {claim["a"], claim["b"]} == asked]
+    gates = [claim for claim in claims if claim["model"] == ALL_NETWORKS]  # of a primary contrast
+    claims = [claim for claim in claims if claim["model"] != ALL_NETWORKS]
+    overall = gates or [claim for claim in words.get("over_networks", ()) if {claim["a"], claim["b"]} == asked]
     if not claims:
         return ""
     claim, count = (overall or claims)[0], len({one["model"] for one in claims})
     name = metric(str(words.get("primary", "srcc")))
-    sign = 1 if claim["a"] == references()[0] else -1
+    sign = name.scale if claim["a"] == references()[0] else -name.scale
     low, high = sorted((sign * claim["low"], sign * claim["high"]))
     value, between = number(sign * claim["difference"], name.digits, signed=True), (low, high, name.digits)
     p = p_value(claim["p_holm"])

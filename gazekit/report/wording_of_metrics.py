@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gazekit.conditions import conditions
@@ -12,6 +14,7 @@ from gazekit.stats.metrics import Metric
 _MIXED = "a tenth of the centre bias is mixed into each map"  # `gazekit.attention.judging.SHARE`
 METRICS = {
     **stats.METRICS,
+    "accuracy": replace(stats.METRICS["accuracy"], label="Accuracy, %", digits=1, scale=100.0),
     "nss": Metric("NSS", True, "normalised scanpath saliency: mean z-score of the map at the fixations", digits=2),
     "auc_judd": Metric("AUC-Judd", True, "chance that a fixated pixel is above another one; a blind map has 0.5"),
     "auc_shuffled": Metric("AUC shuffled", True, "area under the ROC against the fixations of other pictures"),

@@ -25,6 +25,7 @@ from gazekit.report.first_screen import answer, facts
 from gazekit.report.latex import latex
 from gazekit.report.pictures import Shown, shown
 from gazekit.report.prediction_examples import Judged, judge, shown_model
+from gazekit.report.score_figures import distribution_figure, gain_figure, gains, learning_figure, scatter_figure
 from gazekit.report.wording_of_metrics import condition, metric
 from gazekit.stats.comparison_folder import PICTURES, REPORT, REPORT_TABLES, Comparison, distributions, read_comparison
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 FIGURES = ("srcc", "lcc", "accuracy", "emd2")
 _FIXATIONS = ("image", "x_picture", "y_picture", "duration_ms")
+_MANY = 6  # models and reference lines of a table; of more, what stands by rows is folded on paper
 EXTRAS = 24  # pictures of the folder that a report takes in
 
 
@@ -100,6 +102,8 @@ def write_report(
         tables_of.worth_table(comparison),
     ]
     lead, rest = _sentences(comparison.conclusion)
+    if comparison.rows["model"].nunique() > _MANY:
+        lead, rest = lead[:1], [*lead[1:], *rest]
     cells = comparison.rows[comparison.rows["level"] == "condition"]
     judged = _judged(comparison, data, max(2, round(pictures * 2 / 3)))
     extras = _extras(comparison.folder / PICTURES)
@@ -122,6 +126,9 @@ def write_report(
         "picture_note": picture_note,
         "extras": extras,
         "judged": judged,
+        "distribution": distribution_figure(comparison),
+        "learning": learning_figure(comparison),
+        "gains": _gains(comparison, data, max(2, round(pictures * 2 / 3))),
         "curves": _curves(comparison),
         "method": method.method_text(comparison, provenance),
         "conditions": method.used_conditions(comparison, data.mask_kind if data else None),
@@ -133,6 +140,9 @@ def write_report(
     }
     context["contents"] = _contents(context)
     _write_tables(comparison.folder / REPORT_TABLES, [*tables, *papers])
+    if context["gains"]:
+        rows = pd.DataFrame([{**vars(row), "gain": row.gain} for row in context["gains"]["rows"]])
+        write_text(comparison.folder / REPORT_TABLES / "gains.csv", rows.to_csv(index=False, lineterminator="\n"))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     path = comparison.folder / REPORT
     write_text(path, environment.from_string(_resource("template.html")).render(context).lstrip())
@@ -220,9 +230,12 @@ def _examples(comparison: Comparison, data: Dataset | None, seen: pd.DataFrame |
     if not len(truth):
         return [example(data, i, "", seen, networks) for i in range(min(count, len(data.ids)))]
     share = distributions(truth, "c")
-    mean = dict(zip(map(str, share.index), moments(share.to_numpy())[0].tolist(), strict=True))
+    means, spreads = (values.tolist() for values in moments(share.to_numpy()))
+    mean, sd = (dict(zip(map(str, share.index), values, strict=True)) for values in (means, spreads))
     chosen = spread({image: value for image, value in mean.items() if image in place}, count)
-    return [example(data, place[image], f"mean score {mean[image]:.2f}", seen, networks) for image in chosen]
+    return [
+        example(data, place[image], f"score {mean[image]:.2f} (± {sd[image]:.2f})", seen, networks) for image in chosen
+    ]
 
 
 def _judged(comparison: Comparison, data: Dataset | None, count: int) -> dict[str, Any] | None:
@@ -233,12 +246,7 @@ def _judged(comparison: Comparison, data: Dataset | None, count: int) -> dict[st
     place = {str(image): i for i, image in enumerate(data.ids)} if data is not None else {}
 
     def cards(items: Sequence[Judged]) -> list[tuple[Judged, Shown | None]]:
-        return [
-            (j, shown(data.picture(place[j.image]), f"Picture {j.image}", longest=320))
-            if data is not None and j.image in place
-            else (j, None)
-            for j in items
-        ]
+        return [(j, _small(data, place, j.image)) for j in items]
 
     ranked = sorted(found, key=lambda j: -j.predicted_mean)
     by_error = sorted(found, key=lambda j: j.emd)
@@ -248,11 +256,33 @@ def _judged(comparison: Comparison, data: Dataset | None, count: int) -> dict[st
         "model": model,
         "condition": condition(name),
         "count": len(found),
+        "scatter": scatter_figure(found),
         "ranked": cards(ends),
         "best": cards(by_error[:count]),
         "worst": cards(by_error[::-1][:count]),
         "failure_text": _failure_text(found),
     }
+
+
+def _gains(comparison: Comparison, data: Dataset | None, count: int) -> dict[str, Any] | None:
+    """Return what each picture gains from people's attention: the figure, the pictures at both ends, the table."""
+    rows = gains(comparison)
+    if not rows:
+        return None
+    place = {str(image): i for i, image in enumerate(data.ids)} if data is not None else {}
+    half = max(1, count // 2)
+    ends = rows if len(rows) <= 2 * half else [*rows[:half], *rows[-half:]]
+    return {
+        "figure": gain_figure(rows),
+        "rows": rows,
+        "ends": [(row, _small(data, place, row.image)) for row in ends],
+    }
+
+
+def _small(data: Dataset | None, place: Mapping[str, int], image: str) -> Shown | None:
+    if data is None or image not in place:
+        return None
+    return shown(data.picture(place[image]), f"Picture {image}", longest=320)
 
 
 def _failure_text(found: Sequence[Judged]) -> str:
@@ -285,11 +315,13 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     parts.append(("categories", "By category", bool(context["categories"].rows)))
     parts.append(("papers", "Published numbers", bool(context["papers"])))
     parts.append(("agreement", "Agreement of maps", bool(context["agreement"].rows)))
-    shown_pictures = bool(context["examples"] or context["picture_note"] or context["extras"])
+    names = ("examples", "picture_note", "extras", "distribution")
+    shown_pictures = any(context[name] for name in names)
     parts.append(("pictures", "Pictures and masks", shown_pictures))
     parts.append(("predictions", "Predicted and true histograms", bool(context["judged"])))
     parts.append(("failures", "Failure cases", bool(context["judged"])))
-    parts.append(("training", "Training", bool(context["curves"])))
+    parts.append(("gains", "Gain by picture", bool(context["gains"])))
+    parts.append(("training", "Training", bool(context["curves"] or context["learning"])))
     parts += [("method", "Method", True), ("provenance", "Provenance", True)]
     return [(anchor, name) for anchor, name, there in parts if there]
 

@@ -22,7 +22,9 @@ from gazekit.stats.comparison_folder import (
     CATEGORIES,
     COMPARISON,
     CONCLUSION,
+    CONFIG,
     GROUPS,
+    LEARNING,
     PAIRED,
     WORTH,
     Configuration,
@@ -131,6 +133,9 @@ def compare(
         words = marked(words, registration, opened_utc(folder, registration.id), vars(asked))
     words["method"] = _method(predictions.threshold, estimates, len(words["claims"]), asked)
     write_table(table, folder / COMPARISON)
+    curve = _learning_curve(folder, estimates, asked)
+    if curve is not None:
+        write_table(curve, folder / LEARNING)
     write_table(paired, folder / PAIRED)
     if by_group is not None:
         write_table(by_group, folder / GROUPS)
@@ -182,6 +187,34 @@ def _by_category(
     rows = [(data.ids[i], name) for name in data.categories for i in data.category(name)]
     categories = pd.DataFrame(rows, columns=["image", "category"])
     return category_table(features, predictions.images, categories, predictions.threshold, seed)
+
+
+def _learning_curve(
+    folder: Path, estimates: Mapping[tuple[str, str], Estimates], asked: ComparisonOptions
+) -> pd.DataFrame | None:
+    """Return the metrics by the number of training pictures; None where no shares of them were trained on."""
+    asked_for = json.loads((folder / CONFIG).read_text(encoding="utf-8")).get("learning_curve")
+    if not asked_for:
+        return None
+    parts = [(100, estimates)]
+    for share in asked_for["shares"]:
+        try:
+            part = read_predictions(folder, asked.threshold, share=share)
+        except InputError:  # none of them is done yet
+            continue
+        measuring = next(iter(estimates.values())).measuring
+        parts.append((share, {k: estimate(part.features(*k), sorted(v), measuring) for k, v in part.predicted.items()}))
+    rows = []
+    for share, of_share in sorted(parts, key=lambda part: part[0]):
+        for (model, condition), side in of_share.items():
+            pictures = round(asked_for["pictures"] * share / 100)
+            row: dict[str, Any] = {"model": model, "condition": condition, "share": share, "pictures": pictures}
+            bounds = side.intervals()
+            for metric, values in side.values.items():
+                row |= {metric: float(np.nan_to_num(values).mean())}
+                row |= dict(zip((f"{metric}_low", f"{metric}_high"), bounds[metric], strict=True))
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _remove_categories(path: Path) -> None:

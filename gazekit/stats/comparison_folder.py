@@ -18,7 +18,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from gazekit.stats.registration import check_opened
 
 CONFIG, TRUTH = "config.json", "truth.csv"
 COMPARISON, PAIRED, AGREEMENT, CONCLUSION = "comparison.csv", "paired.csv", "agreement.csv", "conclusion.json"
-CATEGORIES, WORTH, GROUPS = "categories.csv", "worth.csv", "groups.csv"
+CATEGORIES, WORTH, GROUPS, LEARNING = "categories.csv", "worth.csv", "groups.csv", "learning-curve.csv"
 REPORT, REPORT_TABLES, PICTURES = "report.html", "report-tables", "pictures"
 RESULTS = (COMPARISON, PAIRED, AGREEMENT, WORTH, CONCLUSION)
 WORK = (CONFIG, "runs", "synthetic")  # what training goes on from
@@ -49,6 +49,7 @@ _ROW_COLUMNS = ("level", "model", "condition", "seed", "n")
 _PAIRED_COLUMNS = ("model", "condition_a", "condition_b", "metric", "difference", "low", "high")
 _CATEGORY_COLUMNS = ("category", "model", "condition", "n")
 _AGREEMENT_COLUMNS = ("metric", "value", "low", "high")
+_LEARNING_COLUMNS = ("model", "condition", "share", "pictures")
 _WORTH_COLUMNS = ("model", "condition", "metric", "reachable", "raters")
 
 
@@ -61,11 +62,13 @@ class Run:
     seed: int
     repeat: int = 1
     fold: int = 0
+    share: int = 100  # of the training pictures, per cent
 
     @property
     def seed_name(self) -> str:
-        """Return the seed, with the repeat of cross-validation after the first."""
-        return f"seed{self.seed}" + (f"-repeat{self.repeat}" if self.repeat > 1 else "")
+        """Return the seed, with the repeat of cross-validation after the first and the share of a learning curve."""
+        repeat = f"-repeat{self.repeat}" if self.repeat > 1 else ""
+        return f"seed{self.seed}{repeat}" + (f"-share{self.share}" if self.share < 100 else "")
 
     @property
     def pooled(self) -> Run:
@@ -82,7 +85,8 @@ class Run:
         return (self.folder(out) / "done.json").exists()
 
     def __str__(self) -> str:
-        parts = [self.model, self.condition, self.seed_name.replace("seed", "seed ").replace("-repeat", ", repeat ")]
+        seed = self.seed_name.replace("seed", "seed ").replace("-repeat", ", repeat ").replace("-share", ", % ")
+        parts = [self.model, self.condition, seed]
         return " / ".join([*parts, f"fold {self.fold}"] if self.fold else parts)
 
 
@@ -124,6 +128,7 @@ class Comparison:
     conclusion: Mapping[str, Any]
     truth: pd.DataFrame  # image, split, c1 .. cK
     runs: tuple[RunRecord, ...]
+    learning_curve: pd.DataFrame = field(default_factory=pd.DataFrame)  # model, condition, share, pictures, metrics
 
     @property
     def metrics(self) -> list[str]:
@@ -146,6 +151,12 @@ def runs_asked_for(config: Mapping[str, Any]) -> list[Run]:
     asked = {(str(model), str(condition), int(seed)) for model, condition, seed in config.get("cells", whole)}
     repeats = range(1, config.get("cross_validation", {}).get("repeats", 1) + 1)
     return [Run(*names, repeat) for names in whole if names in asked for repeat in repeats]
+
+
+def learning_runs(config: Mapping[str, Any]) -> list[Run]:
+    """Return the runs of the learning curve that ``config.json`` asks for: those of its grid, on shares of pictures."""
+    shares = config.get("learning_curve", {}).get("shares", [])
+    return [replace(run, share=share) for share in shares for run in runs_asked_for(config)]
 
 
 def read_configuration(folder: str | Path) -> Configuration:
@@ -178,7 +189,7 @@ def read_configuration(folder: str | Path) -> Configuration:
         raise FormatError(f"{path} is not the configuration that gazekit train writes: {error}") from error
 
 
-def read_predictions(folder: str | Path, threshold: float | None = None) -> Predictions:
+def read_predictions(folder: str | Path, threshold: float | None = None, *, share: int = 100) -> Predictions:
     """Read the predictions of all finished runs of a comparison folder, and the ratings.
 
     Parameters
@@ -187,6 +198,8 @@ def read_predictions(folder: str | Path, threshold: float | None = None) -> Pred
         A comparison folder.
     threshold : float, optional
         A picture is "high" above this mean score; half the scale unless given.
+    share : int
+        Of networks that were trained on so many % of the training pictures.
 
     Raises
     ------
@@ -197,6 +210,8 @@ def read_predictions(folder: str | Path, threshold: float | None = None) -> Pred
     """
     folder = Path(folder)
     config = read_configuration(folder)
+    if share < 100:
+        config = replace(config, runs=[replace(run, share=share) for run in config.runs])
     check_opened(folder, config.registration, f"{folder}: what was predicted")
     truth = read_table(folder / TRUTH, ["image", "split"], "table of ratings")
     columns = count_columns(truth)
@@ -253,9 +268,12 @@ def read_comparison(folder: str | Path) -> Comparison:
         agreement=_table(folder / AGREEMENT, _AGREEMENT_COLUMNS),
         categories=_table(folder / CATEGORIES, _CATEGORY_COLUMNS),
         worth=_table(folder / WORTH, _WORTH_COLUMNS),
+        learning_curve=_table(folder / LEARNING, _LEARNING_COLUMNS),
         conclusion=_json(folder / CONCLUSION),
         truth=_table(folder / TRUTH, ("image", "split")),
-        runs=tuple(_record(path, folder) for path in sorted(folder.glob(_RUNS)) if path.is_dir()),
+        runs=tuple(
+            _record(path, folder) for path in sorted(folder.glob(_RUNS)) if path.is_dir() and "-share" not in path.name
+        ),
     )
 
 
@@ -273,7 +291,9 @@ def keep_to_grid(out: Path, runs: Sequence[Run]) -> None:
     config["grid"] = {key: [item for item in config["grid"][key] if item in wanted[key]] for key in wanted}
     write_text(path, json.dumps(config, indent=1, sort_keys=True) + "\n")
     repeats = range(1, config.get("cross_validation", {}).get("repeats", 1) + 1)
-    wanted_folders = {replace(run, repeat=repeat).folder(out) for run in runs for repeat in repeats}
+    shares = [100, *config.get("learning_curve", {}).get("shares", [])]
+    ways = list(itertools.product(repeats, shares))
+    wanted_folders = {replace(run, repeat=r, share=share).folder(out) for run in runs for r, share in ways}
     for folder in set(out.glob(_RUNS)) - wanted_folders:
         shutil.rmtree(folder)
     for maps in out.glob("synthetic/*/seed*.npz"):
@@ -359,7 +379,7 @@ def _record(path: Path, folder: Path) -> RunRecord:
             if lines.exists()
             else []
         )
-        number = int(seed.removeprefix("seed"))
-    except ValueError as error:
+        number = int(re.fullmatch(r"seed(\d+)(-repeat\d+)?(-share\d+)?", seed)[1])  # type: ignore[index]
+    except (ValueError, TypeError) as error:
         raise FormatError(f"{path} is not a run that can be read: {error}") from error
     return RunRecord(model, condition, number, metrics, _table(path / "predictions.csv", ("image",)))

@@ -15,13 +15,17 @@ from gazekit.histograms import moments
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric: what it is called in a table and in a sentence, which way is better, and what it is."""
+    """A metric: what it is called in a table and in a sentence, which way is better, and what it is.
+
+    ``scale`` is what a value is multiplied with where it is shown.
+    """
 
     label: str
     higher_is_better: bool
     meaning: str
     sentence: str = ""
     digits: int = 3
+    scale: float = 1.0
 
     @property
     def in_words(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class Folds:
         if not self.folds:
             return list(runs)
         numbers = list(itertools.product(range(1, self.repeats + 1), range(1, self.folds + 1)))
-        return [Run(run.model, run.condition, run.seed, *number) for run in runs for number in numbers]
+        return [replace(run, repeat=repeat, fold=fold) for run in runs for repeat, fold in numbers]
 
     def indices(self, data: Dataset, split: str, run: Run) -> Index:
         """Return the pictures of a split of the run's fold.

@@ -55,6 +55,7 @@ def train(
     scheduler: str | None = None,
     cross_validate: int | None = None,
     repeats: int = 1,
+    learning_curve: Sequence[int] = (),
     **options: Any,
 ) -> Path:
     """Train every model on every condition with every seed, and keep predictions for the test split.
@@ -90,6 +91,8 @@ def train(
         dataset's own ``fold1 .. foldK`` where it has as many.
     repeats : int
         Deal the pictures into folds so often, each time anew.
+    learning_curve : Sequence[int]
+        Also train on so many % of the training pictures, each 1 to 99: `compare` then writes ``learning-curve.csv``.
     **options
         Of `gazekit.training.recipe.Recipe`: size, epochs, batch, lr, ...
 
@@ -131,6 +134,7 @@ def train(
         scheduler=scheduler,
         cross_validate=cross_validate,
         repeats=repeats,
+        learning_curve=learning_curve,
         **options,
     )
     team = join_team()
@@ -188,6 +192,7 @@ def plan(
     scheduler: str | None = None,
     cross_validate: int | None = None,
     repeats: int = 1,
+    learning_curve: Sequence[int] = (),
     **options: Any,
 ) -> Grid:
     """Check everything that `train` would, with the same options; a dry run."""
@@ -199,12 +204,20 @@ def plan(
     folds = folds_of(cross_validate, repeats, scheme)
     check_grid(data, dataset, runs, scheme, folds, recipe)
     check_machine(recipe, threads, here=scheduler is None)
+    if wrong := [share for share in learning_curve if not 1 <= share < 100]:
+        raise ConfigError(f"a learning curve is of 1 to 99 % of the training pictures; found {wrong[0]}")
     if recipe.tensorboard:
         check_tensorboard()
     config = _config(dataset, out, data, recipe, runs, scheme, folds, threads or _threads(out, jobs))
+    if learning_curve or "learning_curve" in _before(out):
+        shares = [*_before(out).get("learning_curve", {}).get("shares", []), *learning_curve]
+        first = Job(runs[0], dataset.resolve(), "", out, recipe, 1, scheme, 1, folds)
+        pictures = len(replace(first, run=folds.runs([runs[0]])[0]).indices(data, "train"))
+        config["learning_curve"] = {"shares": sorted(set(shares)), "pictures": pictures}
     common = (dataset.resolve(), data.sha256, out, recipe, config["threads"], scheme, config["processes"])
     rest = (folds, data.registered.id if data.registered else "")
-    return Grid(data, out, config, [Job(run, *common, *rest) for run in folds.runs(runs)], folds)
+    every = [*runs, *(replace(run, share=share) for share in sorted(learning_curve) for run in runs)]
+    return Grid(data, out, config, [Job(run, *common, *rest) for run in folds.runs(every)], folds)
 
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:

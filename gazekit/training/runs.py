@@ -35,10 +35,17 @@ class Job:
     registration: str = ""
 
     def indices(self, data: Dataset, split: str) -> Index:
-        """Return the pictures of a split, of the run's fold where there are folds."""
+        """Return the pictures of a split, of the run's fold where there are folds; of the first, the run's share."""
         if self.folds.folds:
-            return self.folds.indices(data, split, self.run)
-        return np.asarray(data.indices(split, self.scheme), dtype=np.int64)  # type: ignore[arg-type]
+            chosen = self.folds.indices(data, split, self.run)
+        else:
+            chosen = np.asarray(data.indices(split, self.scheme), dtype=np.int64)  # type: ignore[arg-type]
+        return self._share_of(chosen) if split == "train" and self.run.share < 100 else chosen
+
+    def _share_of(self, chosen: Index) -> Index:
+        """Return the run's share of pictures; larger shares hold the smaller ones."""
+        rng = np.random.default_rng([self.run.seed, self.run.repeat, self.run.fold])
+        return np.sort(rng.permutation(chosen)[: max(2, round(len(chosen) * self.run.share / 100))])
 
     def sealed_by(self, data: Dataset) -> RegisteredMark | None:
         """Return the registration by which the run's scores are sealed; None where there is none, or it was opened."""
@@ -57,6 +64,7 @@ class Job:
             "threads": self.threads,
             "processes": self.processes,
             **({"registration": self.registration} if self.registration else {}),
+            **({"share": self.run.share} if self.run.share < 100 else {}),
             **({"fold": self.run.fold, "repeat": self.run.repeat, **asdict(self.folds)} if self.run.fold else {}),
             **self.recipe.result_options(),
         }

@@ -81,7 +81,7 @@ def test_gazekits_own_stand_in_order() -> None:
     gaze = ["original", "human", "human-removed", "centre", "shuffled", "random"]
     assert default_names() == gaze
     networks = ["synthetic", "synthetic-masks", "synthetic-excitation", "synthetic-gradcam"]
-    assert list(conditions()) == gaze + networks
+    assert list(conditions()) == [*gaze, *networks, "predicted"]
     assert references() == ["human", "original"]
     for kind in ("rectangle", "patches", "region"):
         assert all(one.label and one.keeps and one.meaning(kind) for one in conditions().values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_it_fits_a_phone(page: Any) -> None:
 def test_it_prints_whole_tables_on_paper(page: Any) -> None:
     printed = page.pdf(prefer_css_page_size=True)
     assert printed[:5] == b"%PDF-"
+    assert len(re.findall(rb"/Type\s*/Page[^s]", printed)) <= 12
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     page.set_viewport_size({"width": 688, "height": 1000})  # A4 less its margins

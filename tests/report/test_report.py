@@ -94,7 +94,9 @@ def test_every_number_of_the_table_stands_there_with_its_interval(page: Page, wh
     table = pd.read_csv(whole / "comparison.csv")
     for _, row in table[table["level"] == "condition"].iterrows():
         for name in METRICS:
-            cell = f"{number(row[name])} {interval(row[f'{name}_low'], row[f'{name}_high'])}"
+            scale, digits = (100, 1) if name == "accuracy" else (1, 3)  # per cent
+            value, low, high = (row[name + end] * scale for end in ("", "_low", "_high"))
+            cell = f"{number(value, digits)} {interval(low, high, digits)}"
             assert cell in page.text
     for level in ("floor", "ceiling"):
         assert f" {level} " in page.text
@@ -207,7 +209,11 @@ def test_every_table_lies_beside_it_as_csv_and_latex(page: Page, whole: Path) ->
         f"report-tables/{n}.{k}"
         for n in ("results", "paired", "paired-all", "agreement", "categories", "seeds")
         for k in ("csv", "tex")
-    }
+    } | {"report-tables/gains.csv"}
+    gains = pd.read_csv(folder / "gains.csv")
+    missed = [(gains[side] - gains["true_mean"]).abs() for side in ("whole", "human")]
+    assert gains["gain"].to_numpy() == pytest.approx((missed[0] - missed[1]).to_numpy())
+    assert gains["gain"].is_monotonic_decreasing
     results = pd.read_csv(folder / "results.csv")
     assert len(results) == len(MODELS) * len(CONDITIONS) + 2
     text = (folder / "results.tex").read_text(encoding="utf-8")

@@ -1,0 +1,113 @@
+"""Predicted maps as files: 16-bit pictures with a list beside them, from `gazekit attention-model`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from gazekit.attention.export import write_picture
+from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import file_names
+from gazekit.core.tables import read_table, write_table
+from gazekit.core.types import Map
+
+LIST = "maps.csv"
+
+
+@dataclass(frozen=True)
+class PredictedMap:
+    """The predicted map of a picture, read when it is needed.
+
+    Attributes
+    ----------
+    image : str
+        Id of the picture.
+    file : Path
+        The map: grey, 16 bit.
+    size : tuple of int
+        Height and width at which it is wanted.
+    """
+
+    image: str
+    file: Path
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def participants(self) -> list[str]:
+        """Return whom it stands for."""
+        return ["predicted"]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()
+
+    def map(self) -> Map:
+        """Return the map at its size, float32 of sum 1.
+
+        Raises
+        ------
+        FormatError
+            Not a grey picture, or an empty one.
+        """
+        grey = cv2.imread(str(self.file), cv2.IMREAD_UNCHANGED)
+        if grey is None or grey.ndim != 2 or not grey.any():
+            raise FormatError(f"{self.file} is not a map of gazekit attention-model")
+        height, width = self.size
+        large = cv2.resize(grey.astype(np.float64), (width, height), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(large / large.sum(), dtype=np.float32)
+
+
+def write_maps(maps: Mapping[str, Map], out: str | Path, *, fitted_on: Collection[str] = ()) -> Path:
+    """Write ``maps/*.png`` and ``maps.csv`` (image, file, fitted_on) into a folder.
+
+    Parameters
+    ----------
+    maps : mapping
+        Picture to map.
+    out : str or Path
+        The folder.
+    fitted_on : collection of str
+        Pictures that the model which predicts them was fitted on.
+    """
+    out, names, rows = Path(out), file_names(maps), []
+    for image, amap in maps.items():
+        file = Path("maps") / f"{names[image]}.png"
+        write_picture(out / file, np.rint(amap / amap.max() * 65535).astype(np.uint16))
+        rows.append((image, file.as_posix(), image in fitted_on))
+    return write_list(rows, out)
+
+
+def write_list(rows: Sequence[tuple[str, str, bool]], out: Path) -> Path:
+    """Write ``maps.csv`` of maps that lie in a folder: image, file, whether the model was fitted on the picture."""
+    return write_table(pd.DataFrame(rows, columns=["image", "file", "fitted_on"]), out / LIST)
+
+
+def read_maps(folders: Sequence[str | Path], looked_at: Collection[str]) -> dict[str, PredictedMap]:
+    """Read which maps there are; of a picture that two folders have, the first one's counts.
+
+    Raises
+    ------
+    InputError
+        No list, or a map of a picture that people looked at, from a model that was fitted on their fixations.
+    """
+    found: dict[str, PredictedMap] = {}
+    seen: list[str] = []
+    for folder in map(Path, folders):
+        table = read_table(folder / LIST, ["image", "file", "fitted_on"], "list of predicted maps")
+        for image, file, fitted_on in zip(table["image"].astype(str), table["file"], table["fitted_on"], strict=True):
+            if image in found:
+                continue
+            found[image] = PredictedMap(image, folder / str(file))
+            seen += [image] if fitted_on and image in looked_at else []
+    if seen:
+        raise InputError(
+            f"{len(seen)} predicted maps are of pictures that the model was fitted on, as {', '.join(seen[:5])}: give "
+            "the folder of `gazekit attention-model fit --maps` first, whose maps are made out of fold"
+        )
+    return found
