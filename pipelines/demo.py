@@ -433,7 +433,7 @@ def read_conclusion(out: str | Path) -> list[str]:
     """Read the sentences that the comparison ended in."""
     path = Path(out) / "conclusion.json"
     try:
-        sentences = json.loads(path.read_text())["sentences"]
+        sentences = json.loads(path.read_text("utf-8"))["sentences"]
     except (OSError, ValueError, KeyError) as error:
         raise GazekitError(f"{path} holds no conclusion: {error}") from error
     return [str(sentence) for sentence in sentences]

@@ -105,5 +105,5 @@ def command(
     compare(folder, pairs=pairs or None, categories=categories, groups=groups, dataset=dataset, **options)
     if (folder / "report.html").exists():
         click.echo(f"report.html is of an earlier comparison; gazekit report {folder} writes it anew", err=True)
-    words = json.loads((folder / "conclusion.json").read_text())
+    words = json.loads((folder / "conclusion.json").read_text("utf-8"))
     click.echo(json.dumps(words) if as_json else "\n".join(words["sentences"]))

@@ -144,5 +144,5 @@ def compare_and_report(out: Path) -> dict[str, Any]:
     from gazekit.stats.comparison import compare
 
     compare(out)
-    sentences = json.loads((out / "conclusion.json").read_text())["sentences"]
+    sentences = json.loads((out / "conclusion.json").read_text("utf-8"))["sentences"]
     return {"conclusion": "\n".join(sentences), "report": str(write_report(out))}

@@ -96,14 +96,15 @@ def _files(images: pd.Series, folder: Path) -> list[Picture]:
 
 
 def _read_ids(path: Path) -> list[str]:
-    return path.read_text().split() if path.is_file() else []
+    return path.read_text("utf-8").split() if path.is_file() else []
 
 
 def _by_tags(rows: list[list[str]], path: Path) -> dict[str, list[str]]:
     if not path.is_file():
         return {}
     numbers = {
-        name.strip(): number for number, _, name in (line.partition(" ") for line in path.read_text().splitlines())
+        name.strip(): number
+        for number, _, name in (line.partition(" ") for line in path.read_text("utf-8").splitlines())
     }
     members = {}
     for category, tag in CATEGORIES.items():

@@ -47,7 +47,7 @@ def open_synthetic(
     boxes, maps = read_attention(_find(run, model, seed, condition), len(dataset))
     config = run / "config.json"
     if config.is_file():
-        made_of = json.loads(config.read_text()).get("dataset", {})
+        made_of = json.loads(config.read_text("utf-8")).get("dataset", {})
         if made_of.get("sha256") != dataset.sha256:
             raise InputError(
                 f"{run} was trained on another dataset ({made_of.get('path', 'unknown')}) than {dataset.path}"

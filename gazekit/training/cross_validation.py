@@ -93,7 +93,9 @@ def pool(out: Path, folds: Folds, data: Dataset, runs: Sequence[Run]) -> None:
         table.insert(0, "fold", table.pop("fold"))
         write_table(table.reset_index(), whole.folder(out) / "predictions.csv")
         _pool_attention(out, whole, parts, folds.fold_of(data, whole.repeat))
-        done = {"folds": {str(part.fold): json.loads((part.folder(out) / "done.json").read_text()) for part in parts}}
+        done = {
+            "folds": {str(part.fold): json.loads((part.folder(out) / "done.json").read_text("utf-8")) for part in parts}
+        }
         write_text(whole.folder(out) / "done.json", json.dumps(done, indent=1) + "\n")
 
 

@@ -158,7 +158,7 @@ def _lock(out: Path, team: Team) -> Iterator[None]:
         yield
         return
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "w") as file:
+    with open(out / ".lock", "w", encoding="utf-8") as file:
         if not take_lock(file):
             raise OutputError(f"another gazekit train is at work in {out}; wait for its end, or choose another folder")
         yield
@@ -430,7 +430,7 @@ def _before(out: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        before = json.loads(path.read_text())
+        before = json.loads(path.read_text("utf-8"))
     except (ValueError, OSError):
         before = None
     if not isinstance(before, dict) or before.get("schema") != SCHEMA:

@@ -177,7 +177,7 @@ def _kept_state(part: Path, settings: Mapping[str, Any], resume: bool) -> dict[s
 def _read_state(path: Path, size: int) -> dict[str, Any]:
     """Return what was synced of a part of ``size`` bytes."""
     try:
-        state: dict[str, Any] = json.loads(path.read_text())
+        state: dict[str, Any] = json.loads(path.read_text("utf-8"))
         whole = 0 <= state["bytes"] <= size and state["rows"] >= 0 and isinstance(state["digest"], str)
     except (ValueError, TypeError, KeyError):
         whole = False

@@ -1,0 +1,187 @@
+"""What the source must not do, because it would not hold on Windows, on macOS, or in another locale.
+
+The list with its reasons: docs/explanation/portability.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.conftest import ROOT
+
+SOURCES = sorted(path for room in ("gazekit", "survey", "pipelines") for path in (ROOT / room).rglob("*.py"))
+POSIX_ALONE = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "posix", "syslog"}
+RESERVED = {"con", "prn", "aux", "nul", *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(1, 10))}
+POSIX_SIGNALS = {"SIGKILL", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGCHLD", "SIGSTOP", "SIGCONT"}
+
+Rule = Callable[[ast.AST], str]
+
+
+def name_of(node: ast.expr) -> str:
+    """Return what is called: ``open``, ``os.rename``, ``.read_text``."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{node.value.id}.{node.attr}" if isinstance(node.value, ast.Name) else f".{node.attr}"
+    return ""
+
+
+def named(call: ast.Call) -> set[str]:
+    """Return the keywords of a call; ** is everything."""
+    return {word.arg or "**" for word in call.keywords}
+
+
+def text_without_encoding(node: ast.AST) -> str:
+    if not isinstance(node, ast.Call):
+        return ""
+    called = name_of(node.func)
+    last = called.rpartition(".")[2]
+    if last in ("read_text", "write_text") and not called.startswith(("resources.", "zipfile.")):
+        is_said = len(node.args) >= (1 if last == "read_text" else 2) or named(node) & {"encoding", "**"}
+        return "" if is_said else f"{last} without an encoding"
+    if called == "open" or (last == "open" and called.startswith(".")) or last == "fdopen":
+        mode = node.args[1 if called in ("open", "os.fdopen") else 0 :][:1]
+        words = [word.value for word in node.keywords if word.arg == "mode"] or mode
+        binary = any(isinstance(word, ast.Constant) and "b" in str(word.value) for word in words)
+        unclear = any(not isinstance(word, ast.Constant) for word in words)
+        return "" if binary or unclear or named(node) & {"encoding", "**"} else "open without an encoding"
+    return ""
+
+
+def fork(node: ast.AST) -> str:
+    if isinstance(node, ast.Call):
+        called = name_of(node.func)
+        if called in ("os.fork", "multiprocessing.Process", "multiprocessing.Pool", "multiprocessing.Queue"):
+            return f"{called}: a start method must be chosen, and be spawn"
+        if called.endswith("ProcessPoolExecutor") and not named(node) & {"mp_context", "**"}:
+            return "ProcessPoolExecutor without mp_context forks on Linux"
+        if called.endswith("get_context") and not (node.args and ast.unparse(node.args[0]) == "'spawn'"):
+            return "get_context of anything but spawn"
+    return ""
+
+
+def rename(node: ast.AST) -> str:
+    called = name_of(node.func) if isinstance(node, ast.Call) else ""
+    if called in ("os.rename", "shutil.move"):
+        return f"{called} fails on Windows where the target exists: os.replace"
+    return ""
+
+
+def local_time(node: ast.AST) -> str:
+    if isinstance(node, ast.Call):
+        called = name_of(node.func)
+        if (
+            called in ("datetime.now", ".now")
+            and "datetime" in ast.unparse(node.func)
+            and not node.args
+            and not node.keywords
+        ):
+            return "datetime.now without a time zone"
+        if called.endswith(("utcnow", "utcfromtimestamp")):
+            return f"{called} has no time zone"
+    return ""
+
+
+def locale_dependent(node: ast.AST) -> str:
+    called = name_of(node.func) if isinstance(node, ast.Call) else ""
+    return f"{called}: numbers would follow the locale" if called.startswith(("locale.set", "locale.ato")) else ""
+
+
+def posix_path(node: ast.AST) -> str:
+    text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    return f"the path {text!r}" if re.match(r"/(tmp|dev|proc|var|etc)(/|$)", text) else ""
+
+
+def posix_signal(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute) and name_of(node) in {f"signal.{name}" for name in POSIX_SIGNALS}:
+        return f"{name_of(node)} is not there on Windows: getattr, or a guard"
+    return ""
+
+
+RULES: dict[str, Rule] = {
+    "text has an encoding": text_without_encoding,
+    "no fork": fork,
+    "files are replaced": rename,
+    "times have a zone": local_time,
+    "numbers know no locale": locale_dependent,
+    "no paths of POSIX": posix_path,
+    "no signals of POSIX": posix_signal,
+}
+
+
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text("utf-8"))))
+
+
+def faults(rule: Rule, path: Path) -> Iterator[str]:
+    for node in nodes(path):
+        fault = rule(node)
+        if fault:
+            yield f"{path.relative_to(ROOT).as_posix()}:{getattr(node, 'lineno', 0)}: {fault}"
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_source_holds_it(name: str) -> None:
+    assert [fault for path in SOURCES for fault in faults(RULES[name], path)] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ("text has an encoding", "open('a')"),
+        ("text has an encoding", "open('a', 'w')"),
+        ("text has an encoding", "path.read_text()"),
+        ("text has an encoding", "path.write_text(text)"),
+        ("text has an encoding", "Path('a').open('w')"),
+        ("no fork", "ProcessPoolExecutor(2)"),
+        ("no fork", "multiprocessing.get_context('fork')"),
+        ("files are replaced", "os.rename(a, b)"),
+        ("times have a zone", "datetime.now()"),
+        ("numbers know no locale", "locale.setlocale(0, '')"),
+        ("no paths of POSIX", "x = '/tmp/a'"),
+        ("no signals of POSIX", "signal.SIGKILL"),
+    ],
+)
+def test_a_fault_is_seen(rule: str, code: str) -> None:
+    assert [fault for node in ast.walk(ast.parse(code)) if (fault := RULES[rule](node))]
+
+
+@pytest.mark.parametrize(
+    "code", ["open('a', 'rb')", "path.read_text('utf-8')", "path.open(mode='wb')", "datetime.now(timezone.utc)"]
+)
+def test_what_is_right_is_left_alone(code: str) -> None:
+    assert not [fault for node in ast.walk(ast.parse(code)) for rule in RULES.values() if (fault := rule(node))]
+
+
+def test_modules_of_posix_are_imported_where_they_are() -> None:
+    """At the top of a module they would break its import on Windows."""
+    wrong = []
+    for path in SOURCES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            names = [part.name for part in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            wrong += [f"{path.relative_to(ROOT)}: {name}" for name in names if name.split(".")[0] in POSIX_ALONE]
+    assert wrong == []
+
+
+def test_names_of_files_hold_everywhere() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    paths = [PurePosixPath(name) for name in listed if name]
+    assert len(paths) > 300
+    folded = Counter(unicodedata.normalize("NFC", str(path)).casefold() for path in paths)
+    assert [name for name, number in folded.items() if number > 1] == []
+    assert [str(path) for path in paths if any(part.split(".")[0].lower() in RESERVED for part in path.parts)] == []
+    assert [str(path) for path in paths if re.search(r'[<>:"\\|?*\x00-\x1f]|[ .]$', path.name)] == []
+    assert [str(path) for path in paths if len(str(path)) > 140] == []
