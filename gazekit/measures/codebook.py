@@ -11,7 +11,7 @@ _OF_KEYS = {
     "participant": ("", "the person's id"),
     "image": ("", "the picture's id"),
     "showing": ("count", "1 the first time that the person was shown the picture, 2 the second"),
-    "area": ("", "area of interest; 'whole' is all of the picture"),
+    "area": ("", "area of interest; 'whole' is all of the picture, 'marked' what the person marked in the interview"),
     "window": ("", "part of the viewing, by when fixations began; 'all' is all of it"),
     "order": ("count", "place of the picture in the session, from 0"),
     "block": ("", "block of the study"),

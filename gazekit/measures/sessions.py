@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,14 @@ import pandas as pd
 from gazekit.core.errors import InputError
 from gazekit.core.tables import Cut
 from gazekit.core.time_windows import TimeWindow
+from gazekit.core.types import Bools, Floats
+from gazekit.events.aoi import Inside
 from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.sessions import TrialEvents, join_fixations, session_events
 from gazekit.gaze import EyeChoice
 from gazekit.measures.answers import FACTS, answers_of
 from gazekit.measures.pupil import pupil_of
-from gazekit.measures.viewing import FACTOR, KEYS, MEASURES, Look, MeasureOptions
+from gazekit.measures.viewing import FACTOR, KEYS, MARKED, MEASURES, Look, MeasureOptions
 from gazekit.session.model import Session, Trial
 
 _ORDER = ("started_utc", "order")
@@ -65,9 +69,10 @@ def session_measures(
     options = options or MeasureOptions()
     if not len(session.stimuli):
         raise InputError(f"{session.participant}: no picture was shown, so that there is nothing to measure")
-    rows = []
+    rows, marked = [], _marked(session)
     for events in session_events(session, detector, eye=eye, **parameters):
         look, trial = _look(session, events, options, cut, eye), events.trial
+        look = replace(look, own_areas=marked.get(look.image, {}))
         assert trial is not None  # session_events gives one a picture
         rows += [row | {"order": trial.order} for row in look.rows(options)]
     table = pd.DataFrame(rows)
@@ -118,6 +123,32 @@ def answer_column(attribute: str) -> str:
     """Return the column of an answer; one that has the name of a measure gets a name of its own."""
     taken = attribute in (*KEYS, *MEASURES, *FACTS, *_ORDER) or attribute.startswith(FACTOR)
     return f"answer_{attribute}" if taken else attribute
+
+
+def _marked(session: Session) -> dict[str, dict[str, Inside]]:
+    """Return, by picture, the area of all regions that the participant marked in it; what cannot be used is said."""
+    regions = session.streams.get("regions")
+    if regions is None or not len(regions):
+        return {}
+    shown = set(session.stimuli["image"])
+    elsewhere = int((~regions["image"].isin(shown)).sum())
+    if elsewhere:
+        print(
+            f"{session.participant}: {elsewhere} marked regions are of pictures that another part of the session "
+            "showed; they are no areas here",
+            file=sys.stderr,
+        )
+    return {str(image): {MARKED: _any_of(part)} for image, part in regions.groupby("image") if image in shown}
+
+
+def _any_of(regions: pd.DataFrame) -> Inside:
+    boxes = regions[["x", "y", "width", "height"]].to_numpy(float)
+
+    def inside(x: Floats, y: Floats) -> Bools:
+        within = [(x >= left) & (x < left + w) & (y >= top) & (y < top + h) for left, top, w, h in boxes]
+        return np.asarray(np.any(within, axis=0), dtype=bool)
+
+    return inside
 
 
 def _columns(given: pd.DataFrame, attribute: str) -> pd.DataFrame:

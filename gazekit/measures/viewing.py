@@ -16,6 +16,7 @@ from gazekit.events.aoi import Inside, visits
 from gazekit.measures.pupil import Pupil
 
 WHOLE = "whole"  # the area that is the whole picture
+MARKED = "marked"  # the areas that the participant marked in the interview, together
 FACTOR = "factor_"  # begins the columns of what a participant was assigned, such as a group
 KEYS = ("participant", "image", "showing", "area", "window")
 MEASURES = (
@@ -68,9 +69,10 @@ class MeasureOptions:
     least_gaze: float = 0.0
 
     def __post_init__(self) -> None:
-        named = [image for image, areas in self.areas.items() if WHOLE in areas]
-        if named:
-            raise InputError(f"{named[0]}: an area cannot be named {WHOLE!r}, which is the whole picture")
+        for name, what in ((WHOLE, "the whole picture"), (MARKED, "what the participant marked")):
+            named = [image for image, areas in self.areas.items() if name in areas]
+            if named:
+                raise InputError(f"{named[0]}: an area cannot be named {name!r}, which is {what}")
         for name, value in (("baseline_ms", self.baseline_ms), ("coverage_deg", self.coverage_deg)):
             if not value > 0:
                 raise InputError(f"{name} is {value}; it must be above 0")
@@ -106,6 +108,8 @@ class Look:
         Amplitudes of the saccades in the window.
     pupil : Pupil, optional
         The pupil in the window.
+    own_areas : mapping
+        Areas of this person in this picture, beside those of the options.
     """
 
     image: str
@@ -117,6 +121,7 @@ class Look:
     gaze_share: float = float("nan")
     saccades_deg: Floats | None = None
     pupil: Pupil | None = None
+    own_areas: Mapping[str, Inside] = field(default_factory=dict)
 
     @property
     def on(self) -> Bools:
@@ -128,8 +133,8 @@ class Look:
     def rows(self, options: MeasureOptions) -> list[dict[str, object]]:
         """Return the measures of the whole picture and of its areas."""
         x, y = self._place
-        areas = {WHOLE: self.on}
-        areas |= {name: self.on & inside(x, y) for name, inside in options.areas.get(self.image, {}).items()}
+        asked = {**options.areas.get(self.image, {}), **self.own_areas}
+        areas = {WHOLE: self.on, **{name: self.on & inside(x, y) for name, inside in asked.items()}}
         seen = not (self.gaze_share == 0 or self.gaze_share < options.least_gaze)
         rows = []
         for name, where in areas.items():

@@ -18,6 +18,7 @@ from gazekit.core.time_windows import TimeWindow
 from gazekit.events.aoi import polygon
 from gazekit.measures import MEASURES, MeasureOptions, codebook, join_sessions, one_value_a_row, session_measures
 from gazekit.session import write_session
+from gazekit.session.model import REGION_COLUMNS
 from tests.fixtures.looks import PIXELS, SCREEN, Place, looks
 from tests.needs import need
 
@@ -102,6 +103,22 @@ def test_areas_have_rows_of_their_own() -> None:
     assert np.isnan(left["scanpath_px"])
     with pytest.raises(InputError, match="'whole'"):
         MeasureOptions(areas={"a.jpg": {"whole": LEFT}})
+
+
+def test_what_the_person_marked_is_an_area(capsys: pytest.CaptureFixture[str]) -> None:
+    session = looks([("a.jpg", PLACES), ("b.jpg", PLACES)])
+    regions = [
+        (0, "a.jpg", "", 0, 90.0, 90.0, 40.0, 40.0, "coral"),
+        (1, "a.jpg", "", 1, 290.0, 290.0, 20.0, 20.0, "ray"),
+    ]
+    regions.append((2, "c.jpg", "", 2, 0.0, 0.0, 9.0, 9.0, "sand"))
+    session = replace(session, streams={"regions": pd.DataFrame(regions, columns=list(REGION_COLUMNS))})
+    table = session_measures(session, None, "idt")
+    assert table[["image", "area"]].values.tolist() == [["a.jpg", "whole"], ["a.jpg", "marked"], ["b.jpg", "whole"]]
+    assert table.loc[1, ["fixations", "visits"]].tolist() == [3, 2]
+    assert "1 marked regions are of pictures that another part" in capsys.readouterr().err
+    with pytest.raises(InputError, match="what the participant marked"):
+        MeasureOptions(areas={"a.jpg": {"marked": LEFT}})
 
 
 def test_pictures_without_gaze_have_a_row_and_no_measures() -> None:
