@@ -103,7 +103,7 @@ class Extras:
     growth : bool
         ``growth.csv``: how much of the whole map the first fixations hold (`growth_table`).
     scanpaths : bool
-        ``scanpaths.csv``: how alike people's scanpaths are (`scanpath_table`).
+        ``scanpaths.csv``: how alike people's scanpaths are, and those of the maps in ``judge`` (`scanpath_table`).
     judge : sequence of Path
         ``worth.csv``: what the maps in these folders are worth in viewers (`Panel.worth`).
     differences : int
@@ -235,7 +235,8 @@ def _write_extras(
         table = growth_table(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px)
         write_table(table, out / "growth.csv", origin)
     if extras.scanpaths:
-        write_table(scanpath_table(several), out / "scanpaths.csv", origin)
+        maps = {folder.name: read_maps(folder, several) for folder in extras.judge}
+        write_table(scanpath_table(several, maps), out / "scanpaths.csv", origin)
     if extras.differences:
         if isinstance(options.by, str):
             raise InputError("differences are between two groups of people: give them (--groups)")

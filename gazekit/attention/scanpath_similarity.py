@@ -1,4 +1,4 @@
-"""How alike two scanpaths are: MultiMatch's five numbers and ScanMatch, with a ceiling of people and a floor.
+"""How alike two scanpaths are: MultiMatch, ScanMatch and how far apart in time; a ceiling of people and a floor.
 
 MultiMatch: Jarodzka, Holmqvist and Nystrom 2010, without simplification, as the package multimatch-gaze computes it.
 ScanMatch: Cristino, Mathot, Theeuwes and Gilchrist 2010, on a grid of regions and with durations as repeated letters.
@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -20,9 +21,10 @@ from gazekit.core.progress import track
 from gazekit.core.types import Floats, Index
 
 MULTIMATCH = ("shape", "direction", "length", "position", "duration")
-MEASURES = (*MULTIMATCH, "scanmatch")
+MEASURES = (*MULTIMATCH, "scanmatch", "in_time")
 PEOPLE, SHUFFLED = "two people, one picture", "two people, two pictures"
 _REGIONS, _BIN_MS, _NEAR = (8, 12), 50.0, 3.5  # ScanMatch: rows and columns, a letter's time, regions that still gain
+_LAG_MS = 500.0  # by which one may be later than the other, and still be with it
 _FEWEST = 3  # fixations of a scanpath
 
 
@@ -93,19 +95,70 @@ def scanmatch(first: Scanpath, second: Scanpath) -> float:
     return float(best[-1] / max(len(ar), len(br)))
 
 
+def in_time(first: Scanpath, second: Scanpath) -> float:
+    """Compare where two people look as time goes on: 1 is the same place at every time, 0 a diagonal apart.
+
+    Places every 50 ms are paired by dynamic time warping within half a second (Sakoe and Chiba 1978): one may run ahead
+    of the other by so much, not more. The mean distance of the pairs is divided by the picture's diagonal. Time is
+    the sum of durations; what one looks longer than the other does not count.
+    """
+    places = [_every_bin(path) for path in (first, second)]
+    n = min(map(len, places))
+    if not n:
+        return float("nan")
+    (ax, ay), (bx, by) = (place[:n].T for place in places)
+    distance = np.hypot(ax[:, None] - bx, ay[:, None] - by) / float(np.hypot(*first.size))
+    distance[np.abs(np.subtract.outer(np.arange(n), np.arange(n))) > _LAG_MS / _BIN_MS] = np.inf
+    i, j = _cheapest_path(distance)
+    return 1 - float(distance[i, j].mean())
+
+
+def model_scanpath(amap: npt.ArrayLike, look: Viewing, fixations: int, duration_ms: float) -> Scanpath:
+    """Return the scanpath that a map would make: the highest place, then the highest of what is left, and so on.
+
+    After each fixation what lies within two sigma of it is inhibited (winner takes all; Itti and Koch 2000).
+
+    Parameters
+    ----------
+    amap : array_like
+        A map of any size.
+    look : Viewing
+        Of the picture: its size and sigma.
+    fixations, duration_ms : int, float
+        How many, and how long each.
+    """
+    left = cv2.resize(np.asarray(amap, dtype=np.float32), look.size[::-1], interpolation=cv2.INTER_LINEAR)
+    x, y = [], []
+    for _ in range(fixations):
+        row, column = divmod(int(np.argmax(left)), left.shape[1])
+        x.append(column + 0.5)
+        y.append(row + 0.5)
+        cv2.circle(left, (column, row), max(1, round(2 * look.sigma_px)), -np.inf, cv2.FILLED)
+    return Scanpath(np.array(x), np.array(y), np.full(fixations, duration_ms), look.size)
+
+
 def compare_scanpaths(first: Scanpath, second: Scanpath) -> dict[str, float]:
     """Return all `MEASURES` of two scanpaths; the second is scaled to the picture of the first."""
     second = second.on(first.size)
-    return multimatch(first, second) | {"scanmatch": scanmatch(first, second)}
+    return multimatch(first, second) | {"scanmatch": scanmatch(first, second), "in_time": in_time(first, second)}
 
 
-def scanpath_table(looks: Mapping[str, Viewing], *, pairs: int = 30, seed: int = 0) -> pd.DataFrame:
-    """Compare people's scanpaths on one picture (the ceiling of any model), and on two pictures (the floor).
+def scanpath_table(
+    looks: Mapping[str, Viewing],
+    maps: Mapping[str, Mapping[str, npt.ArrayLike]] | None = None,
+    *,
+    pairs: int = 30,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare people's scanpaths on one picture (the ceiling of any model), on two pictures (the floor), and models'.
 
     Parameters
     ----------
     looks : mapping
         Image id to `Viewing`; pictures with two viewers or more are taken, two pictures at least.
+    maps : mapping, optional
+        A model's name to its maps by image: their scanpaths (`model_scanpath`, as many fixations as people make, as
+        long as theirs) are compared with those of everybody.
     pairs : int
         Of people at most for each picture, drawn at random.
     seed : int
@@ -127,6 +180,14 @@ def scanpath_table(looks: Mapping[str, Viewing], *, pairs: int = 30, seed: int =
         for label, other in ((PEOPLE, image), (SHUFFLED, images[n - 1])):
             scores = pd.DataFrame([compare_scanpaths(a, b) for a, b in _pairs(paths, image, other, pairs, rng)])
             rows.append({"comparison": label, "image": image} | scores.mean().to_dict())
+        people = list(paths[image].values())
+        for name, of_model in (maps or {}).items():
+            if image in of_model:
+                count = round(float(np.median([len(path.x) for path in people])))
+                lasted = float(np.mean(np.concatenate([path.duration_ms for path in people])))
+                path = model_scanpath(of_model[image], looks[image], count, lasted)
+                scores = pd.DataFrame([compare_scanpaths(person, path) for person in people])
+                rows.append({"comparison": f"a person and {name}", "image": image} | scores.mean().to_dict())
     return _with_intervals(pd.DataFrame(rows), seed)
 
 
@@ -170,6 +231,13 @@ def _cheapest_path(cost: Floats) -> tuple[Index, Index]:
         path.append((i - 1, j - 1))
     found = np.array(path[::-1], dtype=np.int64)
     return found[:, 0], found[:, 1]
+
+
+def _every_bin(path: Scanpath) -> Floats:
+    """Place at the middle of every 50 ms, (n, 2)."""
+    ends = np.cumsum(path.duration_ms)
+    middles = np.arange(_BIN_MS / 2, ends[-1] if len(ends) else 0, _BIN_MS)
+    return np.stack([path.x, path.y], axis=1)[np.searchsorted(ends, middles)]
 
 
 def _letters(path: Scanpath) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.attention.judging import SHARE
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.errors import InputError
 from gazekit.core.progress import track
@@ -125,27 +126,31 @@ def growth_table(
     -------
     DataFrame
         ``part`` (the floor, the window, the ceiling), ``value`` (mean NSS), ``low``, ``high`` (95 %, bootstrap over
-        pictures), ``share`` of the way from floor to ceiling, ``viewers`` (what it is worth), ``pictures``.
+        pictures), ``share`` of the way from floor to ceiling, ``viewers`` (what it is worth), ``ig`` (information gain
+        over the centre prior, bits per fixation, of maps mixed with a tenth of it), ``ig_low``, ``ig_high``,
+        ``ig_share``, ``pictures``.
     """
     whole = viewings(fixations, sizes, sigma_deg=sigma_deg, sigma_px=sigma_px)
     viewers = panel({image: look for image, look in whole.items() if len(look.participants) > 2}, seed=seed)
     windows = [TimeWindow(0, t) for t in TIMES_MS] if has_onsets(fixations) else [TimeWindow(first=n) for n in FIRST]
-    scores: dict[str, dict[str, float]] = {
-        CENTRE: {i: score_of(v, centre_prior(v.size)) for i, v in viewers.looks.items()}
+    scores: dict[str, dict[str, tuple[float, float]]] = {
+        CENTRE: {i: (score_of(v, centre_prior(v.size)), 0.0) for i, v in viewers.looks.items()}
     }
     for window in windows:
         early = viewings(window.chosen(fixations), sizes, sigma_deg=sigma_deg, sigma_px=sigma_px)
         scores[str(window)] = _left_out_scores(viewers.looks, early)
     scores[WHOLE] = _left_out_scores(viewers.looks, whole)
-    floor, ceiling = (float(np.mean(list(scores[name].values()))) for name in (CENTRE, WHOLE))
+    floor, ceiling = (np.mean(list(scores[name].values()), axis=0) for name in (CENTRE, WHOLE))
     rows = []
     for part, found in scores.items():
-        values = np.array(list(found.values()))
+        values = np.array(list(found.values()))  # NSS and IG
         means = values[np.random.default_rng(seed).integers(0, len(values), (2000, len(values)))].mean(axis=1)
-        share = (values.mean() - floor) / (ceiling - floor)
-        worth = viewers.worth_of_scores(found, 200, seed).viewers
-        rows.append([part, values.mean(), *np.quantile(means, [0.025, 0.975]), share, worth, len(values)])
-    return pd.DataFrame(rows, columns=["part", "value", "low", "high", "share", "viewers", "pictures"])
+        low, high = np.quantile(means, [0.025, 0.975], axis=0)
+        mean, share = values.mean(axis=0), (values.mean(axis=0) - floor) / (ceiling - floor)
+        worth = viewers.worth_of_scores({image: score for image, (score, _) in found.items()}, 200, seed).viewers
+        rows.append([part, mean[0], low[0], high[0], share[0], worth, mean[1], low[1], high[1], share[1], len(values)])
+    names = ["part", "value", "low", "high", "share", "viewers", "ig", "ig_low", "ig_high", "ig_share", "pictures"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def score_of(look: Viewing, amap: npt.ArrayLike) -> float:
@@ -155,8 +160,8 @@ def score_of(look: Viewing, amap: npt.ArrayLike) -> float:
     return float(np.mean([_nss(flat, _pixels(look.of(name))) for name in look.participants]))
 
 
-def _left_out_scores(looks: Mapping[str, Viewing], early: Mapping[str, Viewing]) -> dict[str, float]:
-    """Mean NSS of all others' early map at each viewer's own fixations, of pictures where others looked so early."""
+def _left_out_scores(looks: Mapping[str, Viewing], early: Mapping[str, Viewing]) -> dict[str, tuple[float, float]]:
+    """Mean NSS and IG of all others' early map at each viewer's own fixations, where others looked so early."""
     scores = {}
     for image, look in looks.items():
         part = early[image].scaled(LONGEST) if image in early else None
@@ -165,9 +170,20 @@ def _left_out_scores(looks: Mapping[str, Viewing], early: Mapping[str, Viewing])
         maps = {name: part.of(name).unscaled_map().ravel() for name in part.participants}
         everybody = np.sum(list(maps.values()), axis=0)
         nothing = np.zeros_like(everybody)
-        each = [_nss(everybody - maps.get(name, nothing), _pixels(look.of(name))) for name in look.participants]
-        scores[image] = float(np.mean(each))
+        centre, each = centre_prior(look.size).astype(np.float64).ravel(), []
+        for name in look.participants:
+            rest, pixels = np.maximum(everybody - maps.get(name, nothing), 0), _pixels(look.of(name))
+            each.append((_nss(rest, pixels), _gain(rest, centre, pixels)))
+        nss, gain = np.mean(each, axis=0)
+        scores[image] = float(nss), float(gain)
     return scores
+
+
+def _gain(flat: Floats, centre: Floats, pixels: Index) -> float:
+    """Return the information gain over the centre prior, bits per fixation; 0 of a map of nothing."""
+    total = flat.sum()
+    mixed = (1 - SHARE) * flat[pixels] / total + SHARE * centre[pixels] if total > 0 else centre[pixels]
+    return float(np.log2(mixed / centre[pixels]).mean())
 
 
 def _pixels(look: Viewing) -> Index:

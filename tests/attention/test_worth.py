@@ -72,6 +72,9 @@ def test_maps_grow_from_the_floor_to_the_ceiling(rng: np.random.Generator) -> No
     growth = growth_table(table, dict.fromkeys(table["image"].unique(), SIZE), sigma_px=4.0).set_index("part")
     assert growth.loc[CENTRE, "share"] == 0
     assert growth.loc[WHOLE, "share"] == 1
+    assert growth.loc[CENTRE, ["ig", "ig_share"]].tolist() == [0, 0]
+    assert growth.loc[WHOLE, "ig_share"] == 1
+    assert growth.loc["0-200ms", "ig"] < growth.loc["0-1500ms", "ig"] <= growth.loc[WHOLE, "ig_high"]
     steps = growth.loc[["0-200ms", "0-600ms", "0-1500ms"], "share"]
     assert steps.is_monotonic_increasing
     assert growth.loc["0-2000ms", "value"] == pytest.approx(growth.loc[WHOLE, "value"])
