@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Pixels
+from gazekit.core.types import Map, Pixels
 from gazekit.shapes.rectangles import Box
 
 Point = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ def fit_picture(rgb: Pixels, longest: int) -> Pixels:
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65) -> Pixels:
+def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65, peak: float | None = None) -> Pixels:
     """Return the picture with a map over it: clear where nobody looked, from blue to red where many did.
 
     Parameters
@@ -48,15 +48,52 @@ def heatmap(rgb: Pixels, amap: npt.ArrayLike, strength: float = 0.65) -> Pixels:
     amap : array_like
         A map of any size and scale, stretched over the picture.
     strength : float
-        Opacity from two fifths of the map's maximum on, 0 to 1.
+        Opacity from two fifths of the peak on, 0 to 1.
+    peak : float, optional
+        The value in full red; the map's own maximum if not given. One for all pictures makes their colours comparable.
     """
-    array = np.asarray(amap, dtype=np.float32)
-    peak = float(array.max())
-    level = cv2.resize(array / peak if peak > 0 else array, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    level = np.clip(level, 0, 1)
-    colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    alpha = (strength * np.minimum(1, 2.5 * level))[..., None]
+    colours, alpha = _coloured(amap, (rgb.shape[0], rgb.shape[1]), strength, peak)
     return np.asarray(np.rint((1 - alpha) * rgb + alpha * colours), dtype=np.uint8)
+
+
+def transparent_heatmap(
+    amap: npt.ArrayLike, size: tuple[int, int], strength: float = 0.65, peak: float | None = None
+) -> Pixels:
+    """Return a heatmap alone, to be laid over a picture of (height, width): uint8 RGBA, clear where nobody looked."""
+    colours, alpha = _coloured(amap, size, strength, peak)
+    return np.dstack([colours, np.rint(255 * alpha).astype(np.uint8)])
+
+
+def opacity_map(rgb: Pixels, amap: npt.ArrayLike, peak: float | None = None) -> Pixels:
+    """Return the picture where people looked, and black where nobody did: each pixel as bright as the map is high."""
+    level = _level(amap, (rgb.shape[0], rgb.shape[1]), peak)
+    return np.asarray(np.rint(rgb * level[..., None]), dtype=np.uint8)
+
+
+def legend(peak: float, unit: str, strength: float = 0.65) -> Pixels:
+    """Return a bar of the colours of heatmaps over grey, from 0 to a peak, with the numbers and what they are."""
+    grey = np.full((24, 400, 3), 160, dtype=np.uint8)
+    result = np.full((74, 440, 3), 255, dtype=np.uint8)
+    result[8:32, 20:420] = heatmap(grey, np.linspace(0, 1, 400)[None].repeat(24, axis=0), strength)
+    for text, left in (("0", 20), (f"{peak / 2:.3g}", 200), (f"{peak:.3g}", 385)):
+        cv2.putText(result, text, (left, 48), _FONT, 0.4, (30, 30, 30), 1, cv2.LINE_AA)
+    cv2.putText(result, unit, (20, 66), _FONT, 0.4, (90, 90, 90), 1, cv2.LINE_AA)
+    return result
+
+
+def _level(amap: npt.ArrayLike, size: tuple[int, int], peak: float | None) -> Map:
+    """Return a map over a picture of (height, width), as a share of the peak, 0 to 1."""
+    array = np.asarray(amap, dtype=np.float32)
+    top = float(array.max()) if peak is None else peak
+    level = cv2.resize(array / top if top > 0 else array, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(np.clip(level, 0, 1), dtype=np.float32)
+
+
+def _coloured(amap: npt.ArrayLike, size: tuple[int, int], strength: float, peak: float | None) -> tuple[Pixels, Map]:
+    """Return the colours of a map, and their opacity, (height, width, 1)."""
+    level = _level(amap, size, peak)
+    colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    return np.asarray(colours, dtype=np.uint8), (strength * np.minimum(1, 2.5 * level))[..., None]
 
 
 def scanpath(

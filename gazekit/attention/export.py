@@ -15,7 +15,17 @@ import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.differences import difference_picture, difference_table
-from gazekit.attention.drawing import fit_picture, heatmap, masked_pairs, outline, scanpath, sheet
+from gazekit.attention.drawing import (
+    fit_picture,
+    heatmap,
+    legend,
+    masked_pairs,
+    opacity_map,
+    outline,
+    scanpath,
+    sheet,
+    transparent_heatmap,
+)
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
 from gazekit.attention.scanpath_similarity import scanpath_table
@@ -37,7 +47,9 @@ from gazekit.shapes.regions import connected_regions
 
 SCHEMA = "gazekit.attention/1"
 SHEET_ROWS = 12
+_SMALL = 200  # pixels of the longer side at which the highest of all maps is looked for
 _PART = 10  # pictures that a process is given at a time
+_TO_OPENCV = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
 Kept = Literal["rectangle", "region", "patches", "fixations"]
 
 
@@ -60,6 +72,11 @@ class Options:
         See `gazekit.shapes.masks.apply_mask`; ``remove`` takes the attended part away.
     window : TimeWindow, optional
         Only the fixations of this time.
+    scale : {"picture", "shared"}
+        What is drawn in full red: each map's own peak, or the highest of all, so that colours can be compared.
+    layers : bool
+        Also draw ``overlays/*.png`` (the heatmap alone, transparent) and ``opacity/*.jpg`` (the picture where people
+        looked).
     normalise : {"none", "person"}
         ``person``: everybody counts alike, however long they looked.
     cut : {"keep", "drop-start", "drop"}
@@ -80,6 +97,8 @@ class Options:
     remove: bool = False
     window: TimeWindow | None = None
     normalise: Literal["none", "person"] = "none"
+    scale: Literal["picture", "shared"] = "picture"
+    layers: bool = False
     cut: Cut = "keep"
 
     def __post_init__(self) -> None:
@@ -185,7 +204,8 @@ def write_attention(
     if not looks:
         count = sum(beside.values())
         raise InputError(f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them")
-    parts = _parts(looks, pictures, out, options, draw)
+    peak = _highest(looks, options.by) if draw and options.scale == "shared" else None
+    parts = _parts(looks, pictures, out, options, draw, peak)
     done = sorted(track(results(_write_part, parts, workers=workers), "attention", len(parts)), key=itemgetter(0))
     rows = [row for _, found, _, _ in done for row in found]
     views = [view for _, _, some, _ in done for view in some][:SHEET_ROWS]
@@ -197,6 +217,7 @@ def write_attention(
     table.attrs = {"fixations": total, "off_picture": sum(beside.values())}
     if views:
         _sheets(out, views)
+        write_picture(out / "heatmaps" / "legend.png", legend(100 * (peak or 1.0), _unit(peak)))
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
     chosen = {name: value for name, value in asdict(options).items() if name not in (unused, "window")}
     origin = provenance(SCHEMA, chosen | ({"window": str(options.window)} if options.window else {}), inputs)
@@ -273,7 +294,12 @@ def read_maps(folder: Path, images: Iterable[str]) -> dict[str, npt.NDArray[Any]
 
 
 def _parts(
-    looks: Mapping[str, Viewing], pictures: Sequence[Picture], out: Path, options: Options, draw: bool
+    looks: Mapping[str, Viewing],
+    pictures: Sequence[Picture],
+    out: Path,
+    options: Options,
+    draw: bool,
+    peak: float | None,
 ) -> list[tuple[Any, ...]]:
     """Return the arguments of `_write_part` for a few pictures each: their maps by label and name of the file."""
     whose = {(image, who): people for image, v in looks.items() for who, people in members(v, options.by).items()}
@@ -285,7 +311,7 @@ def _parts(
     images = list(looks)
     some = [images[n : n + _PART] for n in range(0, len(images), _PART)]
     return [
-        (n, [(looks[image], files[image], maps[image]) for image in chosen], out, options, draw)
+        (n, [(looks[image], files[image], maps[image]) for image in chosen], out, options, draw, peak)
         for n, chosen in enumerate(some)
     ]
 
@@ -296,6 +322,7 @@ def _write_part(
     out: Path,
     options: Options,
     draw: bool,
+    peak: float | None,
 ) -> tuple[int, list[dict[str, Any]], list[tuple[str, list[Pixels]]], list[tuple[str, str]]]:
     """Write what belongs to some pictures; return its number, rows, what the sheets show, and unreadable pictures."""
     rows: list[dict[str, Any]] = []
@@ -313,7 +340,7 @@ def _write_part(
             row, mask = _attended(amap, viewing, who, options)
             rows.append(row | {"file": name})
             if rgb is not None:
-                drawn = _draw(out, rgb, amap, viewing, row, mask, options, name)
+                drawn = _draw(out, rgb, amap, viewing, row, mask, options, name, peak)
                 if number * _PART + len(views) < SHEET_ROWS:
                     label = viewing.image if who == EVERYONE else f"{viewing.image} {who}"
                     views.append((label, [fit_picture(view, 480) for view in drawn]))
@@ -329,8 +356,8 @@ def _nobody(beside: int) -> str:
 
 
 def write_picture(path: Path, pixels: npt.NDArray[Any]) -> None:
-    """Write RGB or grey pixels as PNG or JPEG, by the suffix, whole or not at all."""
-    ordered = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    """Write RGB, RGBA or grey pixels as PNG or JPEG, by the suffix, whole or not at all."""
+    ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, _TO_OPENCV[pixels.shape[2]])
     done, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(ordered))
     if not done:
         raise InputError(f"{path}: pictures are written as .png or .jpg")
@@ -390,18 +417,49 @@ def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[
 
 
 def _draw(
-    out: Path, rgb: Pixels, amap: Map, viewing: Viewing, row: Mapping[str, Any], mask: Mask, options: Options, name: str
+    out: Path,
+    rgb: Pixels,
+    amap: Map,
+    viewing: Viewing,
+    row: Mapping[str, Any],
+    mask: Mask,
+    options: Options,
+    name: str,
+    peak: float | None,
 ) -> list[Pixels]:
     """Write the pictures of one map; return what a sheet shows of them, large: picture, scanpath, heatmap, masked."""
     weight = viewing.duration_ms if options.weight == "duration" else None
     path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=viewing.names, numbers=len(viewing.participants) < 3)
-    heat = outline(heatmap(rgb, amap), [(row["top"], row["left"], row["bottom"], row["right"])])
+    top = None if peak is None else peak / _square(viewing)
+    heat = outline(heatmap(rgb, amap, peak=top), [(row["top"], row["left"], row["bottom"], row["right"])])
     masked = apply_mask(rgb, ~mask if options.remove else mask, options.fill, options.soft_px)
     write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
     write_picture(out / "scanpaths" / f"{name}.jpg", path)
     write_picture(out / "heatmaps" / f"{name}.jpg", heat)
     write_picture(out / "masked" / f"{name}.png", masked)
+    if options.layers:
+        write_picture(out / "overlays" / f"{name}.png", transparent_heatmap(amap, viewing.size, peak=top))
+        write_picture(out / "opacity" / f"{name}.jpg", opacity_map(rgb, amap, top))
     return [rgb, path, heat, masked]
+
+
+def _highest(looks: Mapping[str, Viewing], by: By) -> float:
+    """Return the highest share of attention in a square of one sigma, of all maps that are drawn."""
+    peaks = []
+    for look in looks.values():
+        small = look.scaled(_SMALL)
+        pixels = (small.size[0] * small.size[1]) / (look.size[0] * look.size[1])  # small ones a pixel
+        peaks += [small.of(*people).map().max() * pixels * _square(look) for people in members(look, by).values()]
+    return float(max(peaks))
+
+
+def _square(viewing: Viewing) -> float:
+    return viewing.sigma_px**2
+
+
+def _unit(peak: float | None) -> str:
+    """Return what the numbers of a legend are."""
+    return "% of each map's own peak" if peak is None else "% of attention in a square of one sigma, all pictures alike"
 
 
 def _sheets(out: Path, views: Sequence[tuple[str, list[Pixels]]]) -> None:

@@ -39,6 +39,10 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma in picture pixels instead.")
 @click.option("--weight", type=click.Choice(["duration", "count"]), help="What a fixation weighs.  [duration]")
 @click.option("--normalise", type=click.Choice(["none", "person"]), help="person: all count alike.  [none]")
+@click.option("--scale", type=click.Choice(["picture", "shared"]),
+              help="Full red in heatmaps: each map's own peak, or one for all.  [picture]")  # fmt: skip
+@click.option("--layers", is_flag=True, default=None,
+              help="Also transparent heatmaps (overlays), and pictures where people looked (opacity).")  # fmt: skip
 @click.option("--by", type=click.Choice(["everyone", "participant", "leave-one-out"]), default="everyone",
               show_default=True, help="Whose maps.")  # fmt: skip
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")

@@ -66,3 +66,20 @@ def test_a_sheet_shows_every_picture_in_its_place() -> None:
 def test_pictures_are_only_made_smaller() -> None:
     assert drawing.fit_picture(GREY, 50).shape == (25, 50, 3)
     assert drawing.fit_picture(GREY, 500) is GREY
+
+
+def test_one_scale_for_all_pictures_and_layers() -> None:
+    low, high = np.zeros((50, 100)), np.zeros((50, 100))
+    low[20:30, 60:70], high[20:30, 60:70] = 0.2, 1
+    assert (drawing.heatmap(GREY, low) == drawing.heatmap(GREY, high)).all(), "each by its own peak"
+    shared = drawing.heatmap(GREY, low, peak=1.0)
+    assert shared[50, 130, 2] > shared[50, 130, 0], "a fifth of the peak is blue"
+    layer = drawing.transparent_heatmap(high, (100, 200))
+    assert layer.shape == (100, 200, 4)
+    alpha = layer[..., 3:] / 255
+    laid = np.rint((1 - alpha) * GREY + alpha * layer[..., :3])
+    assert np.abs(laid - drawing.heatmap(GREY, high)).max() <= 1
+    seen = drawing.opacity_map(GREY, high)
+    assert (seen[50, 130] == GREY[50, 130]).all()
+    assert not seen[:, :100].any()
+    assert len(np.unique(drawing.legend(2.5, "%").reshape(-1, 3), axis=0)) > 100

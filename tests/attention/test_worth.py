@@ -136,7 +136,8 @@ def test_the_command_writes_all_of_it(rng: np.random.Generator, tmp_path: Path) 
     table.to_csv(tmp_path / "f.csv", index=False)
     out = tmp_path / "out"
     base = [str(tmp_path / "f.csv"), "--pictures", str(tmp_path / "p"), "--sigma-px", "4", "--no-agreement"]
-    assert CliRunner().invoke(command, [*base, "--out", str(tmp_path / "model")], catch_exceptions=False).exit_code == 0
+    drawn = [*base, "--scale", "shared", "--layers", "--out", str(tmp_path / "model")]
+    assert CliRunner().invoke(command, drawn, catch_exceptions=False).exit_code == 0
     more = [
         "--resamples",
         "30",
@@ -153,6 +154,10 @@ def test_the_command_writes_all_of_it(rng: np.random.Generator, tmp_path: Path) 
         assert ((sure[f"{edge}_low"] <= rectangles[edge] + 4) & (rectangles[edge] - 4 <= sure[f"{edge}_high"])).all()
     assert cv2.imread(str(out / "certainty" / "p00.png.png"), cv2.IMREAD_UNCHANGED).max() == 255
     assert pd.read_csv(out / "viewers.csv")["viewers"].tolist() == [1, 2, 3]
+    layers = tmp_path / "model"
+    assert cv2.imread(str(layers / "overlays" / "p00.png.png"), cv2.IMREAD_UNCHANGED).shape == (*SIZE, 4)
+    assert cv2.imread(str(layers / "opacity" / "p00.png.jpg")).shape == (*SIZE, 3)
+    assert (layers / "heatmaps" / "legend.png").exists()
     assert pd.read_csv(out / "growth.csv")["part"].iloc[-1] == WHOLE
     scanpaths = pd.read_csv(out / "scanpaths.csv")
     assert set(scanpaths["measure"]) == set(MEASURES)
