@@ -105,8 +105,19 @@ class SessionPart:
         for trial in self.trials:
             pause = "  (after a break)" if trial.break_before else ""
             block = trial.task.name if trial.task else str(trial.block + 1)
-            lines.append(f"  {trial.order + 1:4d}  block {block}  {trial.id}{pause}")
+            asked = self._shuffled(trial)
+            lines.append(f"  {trial.order + 1:4d}  block {block}  {trial.id}{pause}{asked}")
+        for kind in ("practice", "interview"):
+            names = [step.id for step in self.steps if step.kind == kind]
+            lines += [f"{kind}: {', '.join(names)}"] if names else []
         return lines
+
+    def _shuffled(self, trial: PlannedTrial) -> str:
+        """Return what is asked about a picture, in the order that was drawn."""
+        if not self.sections.presentation.shuffle_answers:
+            return ""
+        names = [step.answer.name for step in self.steps if step.trial is trial and step.answer is not None]
+        return f"  asks {', '.join(names)}" if names else ""
 
     def _assigned_words(self) -> str:
         many = len(self.sections.study.languages) > 1

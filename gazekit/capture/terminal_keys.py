@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -104,7 +106,7 @@ class TerminalKeys:
         self._desk.terminal = False
 
     def _read(self) -> None:
-        with _keys_one_by_one() as keys:
+        with keys_one_by_one() as keys:
             for key in keys:
                 if self._over.is_set():
                     return
@@ -113,7 +115,7 @@ class TerminalKeys:
 
 
 @contextlib.contextmanager
-def _keys_one_by_one() -> Iterator[Iterator[str]]:
+def keys_one_by_one() -> Iterator[Iterator[str]]:
     """Read a terminal key by key, and put it back as it was; an empty text every fifth of a second."""
     if sys.platform == "win32":
         import msvcrt
@@ -130,15 +132,17 @@ def _keys_one_by_one() -> Iterator[Iterator[str]]:
     import termios
     import tty
 
-    before = termios.tcgetattr(sys.stdin)
+    number = sys.stdin.fileno()
+    before = termios.tcgetattr(number)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def posix() -> Iterator[str]:
-        while True:
-            ready, _, _ = select.select([sys.stdin], [], [], 0.2)
-            yield sys.stdin.read(1) if ready else ""
+        while True:  # not through sys.stdin, which keeps what it has read ahead
+            ready, _, _ = select.select([number], [], [], 0.2)
+            yield from decoder.decode(os.read(number, 1024)) if ready else [""]
 
     try:
-        tty.setcbreak(sys.stdin)
+        tty.setcbreak(number)
         yield posix()
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        termios.tcsetattr(number, termios.TCSADRAIN, before)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import itertools
 import json
+import os
 import shutil
 import threading
 import time
@@ -20,7 +22,7 @@ from gazekit.capture.desk import Desk, Review
 from gazekit.capture.operator_page import OperatorPage
 from gazekit.capture.session_loop import State
 from gazekit.capture.session_setup import prepare_part, record_part
-from gazekit.capture.terminal_keys import TerminalKeys
+from gazekit.capture.terminal_keys import TerminalKeys, keys_one_by_one
 from gazekit.core.errors import InputError
 from gazekit.screen import Screen
 from gazekit.session import Session, open_session
@@ -306,3 +308,22 @@ def test_the_terminal_decides_on_calibrations_and_questions(screen: Screen) -> N
     decision = desk.decision("review")
     assert decision is not None
     assert decision.value == [0, 1]
+
+
+def test_keys_of_a_real_terminal_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pty = pytest.importorskip("pty", reason="a terminal of Linux or macOS")
+    master, slave = pty.openpty()
+    with os.fdopen(slave, "r") as terminal, _closed(master):
+        monkeypatch.setattr("sys.stdin", terminal)
+        with keys_one_by_one() as keys:
+            os.write(master, "ee咳".encode())
+            typed = [key for key in itertools.islice(keys, 12) if key]
+    assert typed == ["e", "e", "咳"]
+
+
+@contextlib.contextmanager
+def _closed(number: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(number)
