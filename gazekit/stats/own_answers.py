@@ -256,11 +256,12 @@ def mixed_model(data: pd.DataFrame) -> dict[str, float] | None:
     with warnings.catch_warnings():  # variances of 0 lie on the edge of what is possible, and it says so
         warnings.simplefilter("ignore")
         result = model.fit(reml=True, method=["lbfgs", "bfgs"])
+        errors, wald = result.bse_fe, float(result.pvalues["within"])
     estimates: dict[str, float] = {}
-    for name, value, error in zip(fixed, result.fe_params, result.bse_fe, strict=True):
+    for name, value, error in zip(fixed, result.fe_params, errors, strict=True):
         if name != "intercept":
             estimates |= {str(name): float(value) / scale, f"{name}_se": float(error) / scale}
-    estimates["within_wald_p"] = float(result.pvalues["within"])
+    estimates["within_wald_p"] = wald
     variances = dict(zip(parts, map(float, result.vcomp), strict=True))
     variances["slope"] /= scale**2
     estimates |= {f"{name}_var": value for name, value in variances.items()}
