@@ -17,7 +17,7 @@ UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "μs": 1.0, "µs": 1.0, "ns": 1e-3}
 
 def point(x: Floats, y: Floats, *, missing: Sequence[tuple[float, float]] = ()) -> Floats:
     """Join two columns to points, shape (n, 2): NaN in both where either is missing or they are a missing pair."""
-    lost = np.isnan(x) | np.isnan(y) | (np.abs(x) >= INT_MAX) | (np.abs(y) >= INT_MAX)
+    lost = ~((np.abs(x) < INT_MAX) & (np.abs(y) < INT_MAX))  # NaN too
     for a, b in missing:
         lost |= (x == a) & (y == b)
     points = np.stack([x, y], axis=1)
@@ -27,10 +27,12 @@ def point(x: Floats, y: Floats, *, missing: Sequence[tuple[float, float]] = ()) 
 
 def vector(*axes: Floats, missing: Sequence[float] = ()) -> Floats:
     """Join columns to vectors, shape (n, k): NaN in all where any is missing or all are one of the sentinels."""
-    vectors = np.stack(axes, axis=1)
-    lost = np.isnan(vectors).any(axis=1) | (np.abs(vectors) >= INT_MAX).any(axis=1)
+    lost = np.zeros(len(axes[0]), dtype=bool)
+    for axis in axes:  # axis by axis: sums over rows of three are slow
+        lost |= ~(np.abs(axis) < INT_MAX)  # NaN too
     for value in missing:
-        lost |= (vectors == value).all(axis=1)
+        lost |= np.logical_and.reduce([axis == value for axis in axes])
+    vectors = np.stack(axes, axis=1)
     vectors[lost] = np.nan
     return vectors
 

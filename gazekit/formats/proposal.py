@@ -274,11 +274,17 @@ def _units(x: Floats, y: Floats, names: str) -> tuple[str, str, bool, tuple[str,
     words = set(_words(names))
     centred = left < 0 < right and abs(left + right) < 0.6 * (right - left)
     psychopy = "PsychoPy counts upward from the centre: look at the picture"
+    either = "a guess, for numbers about 0 cannot tell: PsychoPy counts upward, others downward"
     corner = "nothing says otherwise: look at the picture"
     if "deg" in words or "degrees" in words:
-        return "deg", "centre", False, ("the names say degrees", "", corner)
+        return "deg", "centre", False, ("the names say degrees", "", either)
     if "mm" in words:
-        return "mm", "centre" if centred else "top-left", False, ("the names say mm", span, corner)
+        return (
+            "mm",
+            "centre" if centred else "top-left",
+            False,
+            ("the names say mm", span, either if centred else corner),
+        )
     if max(abs(left), abs(right), abs(top), abs(bottom)) <= 1.3:
         if not centred and left > -0.3:
             return (
@@ -288,12 +294,13 @@ def _units(x: Floats, y: Floats, names: str) -> tuple[str, str, bool, tuple[str,
                 (f"shares of the screen: {span}", "the left half has numbers below 0.5", corner),
             )
         if max(abs(top), abs(bottom)) <= 0.55:
-            return "height", "centre", True, (f"y within half a height: {span}", "", psychopy)
+            unsure = "" if max(abs(left), abs(right)) > 1 else "; norm would look the same where nobody looks far out"
+            return "height", "centre", True, (f"y within half a height: {span}{unsure}", "", psychopy)
         return "norm", "centre", True, (f"from -1 to 1: {span}", "", psychopy)
     if centred:
         if max(abs(left), abs(right)) < 45:
-            return "deg", "centre", False, (f"small numbers about 0: {span}", "", corner)
-        return "px", "centre", True, (f"too large for degrees: {span}", "the numbers lie about 0", psychopy)
+            return "deg", "centre", False, (f"small numbers about 0: {span}", "", either)
+        return "px", "centre", True, (f"too large for degrees: {span}", "the numbers lie about 0", either)
     return "px", "top-left", False, (f"too large for shares and degrees: {span}", "few numbers are below 0", corner)
 
 
@@ -349,6 +356,9 @@ def _propose_screen(
         factor = 2 if origin == "centre" else 1
         reach = [factor * float(np.quantile(np.abs(v), 0.98)) if unit == "px" else 0.0 for v in (x, y)]
         fitting = [size for size in _SCREENS if size[0] >= reach[0] and size[1] >= reach[1]] or [_SCREENS[-1]]
+        if {"width_mm", "height_mm"} <= set(sizes):  # of the same shape as the lit area, where one is
+            shape = sizes["width_mm"] / sizes["height_mm"]
+            fitting = [size for size in fitting if abs(size[0] / size[1] / shape - 1) < 0.03] or fitting
         width, height = fitting[0] if unit == "px" else (1920, 1080)
         why = (
             f"the smallest common screen around {reach[0]:.0f} x {reach[1]:.0f}"

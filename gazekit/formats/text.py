@@ -413,7 +413,7 @@ class Batch:
     def equal(self, name: str, *words: str) -> Bools:
         """Find where a column of text is one of these words."""
         codes, dictionary = self.codes(name)
-        return np.isin(codes, [n for n, word in enumerate(dictionary) if word in words])
+        return np.array([*(word in words for word in dictionary), False], dtype=bool)[codes]  # the last: -1, empty
 
     def texts(self, name: str, rows: Index) -> list[str]:
         """Return the text of some rows; empty where a cell is."""
