@@ -81,7 +81,7 @@ def publish(
         else:
             _copy_large(file, parts, small)
         tables(file, small)
-        write_digests(file, out)
+        write_digests(file, out, parts)
     _remove_other_shards(out, shards)
     shutil.rmtree(parts[0].parent, ignore_errors=True)
     return out

@@ -1,13 +1,14 @@
 """Digests of what decides a study, checked without reading a dataset whole: ratings, splits, rectangles, bit masks.
 
-The tables have one digest, an attribute of the file; a bit mask has eight bytes of its own in ``/digest/<condition>``,
-compared whenever the mask is read. (A picture's own SHA-256 is in ``/image/sha256``.) Datasets made before gazekit 0.2
-have neither, and are read as they are.
+The tables have one digest, an attribute of the file; a bit mask, a stored map and a picture's cached pixels have eight
+bytes of their own in ``/digest/<name>``, compared whenever they are read. (A picture's own SHA-256 is in
+``/image/sha256``.) Datasets made before gazekit 0.2 have none of them, and are read as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,40 @@ GROUP = "digest"
 _BLOCK = 1000  # masks that are read at a time
 
 
-def write_digests(file: h5py.File, path: Path) -> None:
-    """Write the digests of a dataset that is whole but for them."""
+def write_row_digests(part: h5py.File, digests: Mapping[str, Sequence[np.uint64]]) -> None:
+    """Write the digests of every row of a part's large columns, such as ``attention/map``."""
+    for name, values in digests.items():
+        part.create_dataset(f"{GROUP}/{digest_name(name)}", data=np.array(values, dtype=np.uint64))
+
+
+def digest_name(column: str) -> str:
+    """Return the name of a column's digests."""
+    return column.replace("/", "-")
+
+
+def write_digests(file: h5py.File, path: Path, parts: Sequence[Path]) -> None:
+    """Write the digests of a dataset that is whole but for them: those of its parts' rows, of masks and of tables."""
+    for name, values in _of_parts(parts).items():
+        file.create_dataset(f"{GROUP}/{name}", data=values)
     masks = {name: column for name, column in file["mask"].items() if column.dtype == np.uint8}
     if masks:
-        group = file.create_group(GROUP)
+        group = file.require_group(GROUP)
         for name, column in masks.items():
             blocks = (column[n : n + _BLOCK] for n in range(0, len(column), _BLOCK))
             group.create_dataset(
-                name, data=np.array([_of_row(row) for rows in blocks for row in rows], dtype=np.uint64)
+                name, data=np.array([digest_of_row(row) for rows in blocks for row in rows], dtype=np.uint64)
             )
     file.attrs[ATTRIBUTE] = tables_digest(file, read_tables(file, path))
+
+
+def _of_parts(parts: Sequence[Path]) -> dict[str, npt.NDArray[np.uint64]]:
+    """Read the digests of rows that all parts have."""
+    found: list[dict[str, npt.NDArray[np.uint64]]] = []
+    for part in parts:
+        with h5py.File(part, "r") as file:
+            found.append({name: column[()] for name, column in file.get(GROUP, {}).items()})
+    names = [name for name in found[0] if all(name in digests for digests in found)]
+    return {name: np.concatenate([digests[name] for digests in found]) for name in names}
 
 
 def check_pictures(path: Path) -> None:
@@ -106,10 +130,11 @@ class CheckedBits:
 
     def __getitem__(self, i: int) -> Bits:
         row: Bits = self.bits[i]
-        if _of_row(row) != self.digests[i]:
+        if digest_of_row(row) != self.digests[i]:
             raise FormatError(f"{self.path}: the mask {self.bits.name} of picture {i} has been altered")
         return row
 
 
-def _of_row(row: Bits) -> np.uint64:
+def digest_of_row(row: npt.NDArray[Any]) -> np.uint64:
+    """Return the digest of a row of a large column."""
     return np.uint64(int.from_bytes(hashlib.blake2b(row.tobytes(), digest_size=8).digest(), "big"))

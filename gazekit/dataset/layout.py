@@ -13,7 +13,7 @@ import pandas as pd
 from gazekit.shapes.rectangles import Boxes
 
 SCHEMA = "gazekit.dataset/1"
-PART = "gazekit.dataset.shard/2"
+PART = "gazekit.dataset.shard/3"
 SPLITS = ("train", "validation", "test")  # coded 1, 2, 3; 0 is none of them
 ATTENTION = ("shape", "rectangle", "viewers", "sigma_px")  # small columns of what people looked at
 REMARKS = ("image", "remark", "text")

@@ -21,7 +21,7 @@ from gazekit.attention.viewings import Viewing
 from gazekit.core.checksum import check_seal, read_seal
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.types import Bits, Mask, Pixels
-from gazekit.dataset.digests import GROUP, CheckedBits, checked_tables
+from gazekit.dataset.digests import GROUP, CheckedBits, checked_tables, digest_name, digest_of_row
 from gazekit.dataset.index import Tables, read_tables, shard_files
 from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
 from gazekit.dataset.registered import RegisteredMark, read_mark
@@ -96,7 +96,7 @@ class Dataset:
         self.sha256 = digest
         self._verified = verified
         self._extra: dict[str, Rectangles | Regions] = {}
-        self._digests: dict[str, npt.NDArray[np.uint64]] = {}
+        self._digests: dict[str, npt.NDArray[np.uint64] | None] = {}
         self._files: tuple[int, dict[Path, h5py.File]] = (os.getpid(), {})
         self._bytes: dict[int, tuple[npt.NDArray[np.int64], h5py.Dataset]] = {}
 
@@ -276,8 +276,7 @@ class Dataset:
         height, width = self._tables.image["shape"][i]
         if not height:
             raise InputError(f"{self.path}: nobody looked at {self.ids[i]}, so it has no attention map")
-        file, row = self._source(i)
-        return np.asarray(file["attention/map"][row, :height, :width], dtype=np.float32)
+        return np.asarray(self.stored(i, "attention/map")[:height, :width], dtype=np.float32)
 
     def viewing(self, i: int) -> Viewing:
         """Return the fixations on a picture, in its own pixels."""
@@ -333,7 +332,8 @@ class Dataset:
         file = self._file(self.path)
         bits = file[f"mask/{condition}"]
         if not self._verified and GROUP in file:
-            bits = CheckedBits(bits, self._mask_digests(condition), self.path)
+            digests = self._row_digests(condition)
+            bits = bits if digests is None else CheckedBits(bits, digests, self.path)
         return Regions(bits, condition in self._tables.outside)
 
     def with_rectangles(self, name: str, boxes: npt.ArrayLike) -> Dataset:
@@ -432,9 +432,19 @@ class Dataset:
         return columns | {"flags": [flags[i] for i in rows]}
 
     def stored(self, i: int, name: str) -> npt.NDArray[Any]:
-        """Return a picture's row of a large column, as ``pixels/256``, as it is stored."""
+        """Return a picture's row of a large column, as ``pixels/256``, as it is stored.
+
+        Raises
+        ------
+        FormatError
+            It was altered (where the dataset was opened without reading it whole).
+        """
         file, row = self._source(i)
-        return np.asarray(file[name][row])
+        stored = np.asarray(file[name][row])
+        digests = None if self._verified else self._row_digests(digest_name(name))
+        if digests is not None and digest_of_row(stored) != digests[i]:
+            raise FormatError(f"{file.filename}: {name} of the picture {self.ids[i]} has been altered")
+        return stored
 
     # -- inside ------------------------------------------------------------------------------------------------
 
@@ -451,16 +461,17 @@ class Dataset:
         """Sides of the squares of pixels that are kept beside the encoded pictures."""
         return tuple(sorted(int(size) for size in self._source(0)[0].get("pixels", ())))
 
-    def _mask_digests(self, condition: str) -> npt.NDArray[np.uint64]:
-        if condition not in self._digests:
-            self._digests[condition] = self._file(self.path)[f"{GROUP}/{condition}"][()]
-        return self._digests[condition]
+    def _row_digests(self, name: str) -> npt.NDArray[np.uint64] | None:
+        """Return the digests of a condition's or a large column's rows; None where the dataset has none."""
+        if name not in self._digests:
+            column = self._file(self.path).get(f"{GROUP}/{name}")
+            self._digests[name] = None if column is None else column[()]
+        return self._digests[name]
 
     def _resized(self, i: int, wanted: tuple[int, int]) -> Pixels:
-        file, row = self._source(i)
         cache = next((size for size in self.caches if size >= max(wanted)), None)
         if cache is not None:
-            return resized(file[f"pixels/{cache}"][row], *wanted)
+            return resized(self.stored(i, f"pixels/{cache}"), *wanted)
         if {"alpha", "cmyk"} & set(self._tables.notes[i].split()):
             return resized(self.picture(i), *wanted)
         return decode_resized(self.encoded(i), self.ids[i], self.size(i), wanted)

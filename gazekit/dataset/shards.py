@@ -21,7 +21,7 @@ from gazekit.conditions.making import area_of, picture_rng
 from gazekit.core.checksum import check_seal, sealed_file
 from gazekit.core.errors import InputError
 from gazekit.core.types import Bits, Map, Mask, Pixels
-from gazekit.dataset.digests import check_pictures
+from gazekit.dataset.digests import check_pictures, digest_of_row, write_row_digests
 from gazekit.dataset.duplicates import HASHED, perceptual_hash
 from gazekit.dataset.layout import PART, Remarks, row_column, write_columns, write_remarks
 from gazekit.dataset.resize import resized
@@ -99,6 +99,7 @@ class _Gathered:
     ends: list[int] = field(default_factory=lambda: [0])
     digests: list[str] = field(default_factory=list)
     shapes: list[tuple[int, int]] = field(default_factory=list)
+    row_digests: dict[str, list[np.uint64]] = field(default_factory=dict)  # of maps, and of pixels
     remarks: Remarks = field(default_factory=list)
 
 
@@ -255,6 +256,7 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             _append(encoded, waiting, end)
         if pixels is not None:
             pixels[n] = row.pixels
+            gathered.row_digests.setdefault(f"pixels/{cache}", []).append(digest_of_row(np.asarray(row.pixels)))
         if row.map is not None:
             grids[n, : row.map.shape[0], : row.map.shape[1]] = row.map
         if regions is not None and row.region is not None:
@@ -266,6 +268,7 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             column.resize(len(gathered.rows), axis=0)
     if maps is not None:
         maps[...] = grids[: len(gathered.rows)]
+        gathered.row_digests["attention/map"] = [digest_of_row(grid) for grid in grids[: len(gathered.rows)]]
     file.flush()  # chunks get their places now, and not when the last who holds a column lets it go
     return gathered
 
@@ -286,6 +289,7 @@ def _gather(gathered: _Gathered, row: Row, end: int) -> None:
 
 def _write_tables(file: h5py.File, job: PartJob, gathered: _Gathered) -> None:
     rows = gathered.rows
+    write_row_digests(file, gathered.row_digests)
     write_columns(
         file["image"],
         id=[row.image for row in rows],

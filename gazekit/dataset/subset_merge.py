@@ -20,7 +20,7 @@ from gazekit.core.progress import track
 from gazekit.core.types import Index
 from gazekit.dataset.assemble import Small, publish
 from gazekit.dataset.build import ONE_FILE, SHARD
-from gazekit.dataset.digests import check_pictures
+from gazekit.dataset.digests import check_pictures, digest_of_row, write_row_digests
 from gazekit.dataset.duplicates import DISTANCE, components, near_pairs
 from gazekit.dataset.layout import (
     ATTENTION,
@@ -182,11 +182,14 @@ def _copy_part(source: _Source, target: Path, people: list[str], caches: set[int
         ends = np.concatenate([[0], np.cumsum([len(dataset.encoded(i)) for i in rows])]).astype(np.int64)
         encoded = file.create_dataset("image/encoded", (int(ends[-1]),), dtype=np.uint8)
         large = _make_room(file, dataset, len(rows), caches)
+        digests: dict[str, list[np.uint64]] = {name: [] for name in large}
         for n, i in enumerate(rows.tolist()):
             encoded[ends[n] : ends[n + 1]] = np.frombuffer(dataset.encoded(i), dtype=np.uint8)
             for name, column in large.items():
-                column[n] = dataset.stored(i, name)
+                column[n] = stored = dataset.stored(i, name)
+                digests[name].append(digest_of_row(stored))
         file.flush()
+        write_row_digests(file, digests)
         attention = {name: table.pop(name) for name in ATTENTION}
         write_columns(file["image"], offset=ends, **table)
         write_columns(file.require_group("attention"), **attention)

@@ -75,6 +75,27 @@ def test_a_changed_bit_mask_is_noticed_when_it_is_read(datasets: dict[str, Path]
         changed.read(7, "random", 32)
 
 
+@pytest.mark.parametrize("shard", [0, 4])
+@pytest.mark.parametrize("column", ["attention/map", "pixels/32"])
+def test_a_changed_map_or_cached_picture_is_noticed_when_it_is_read(
+    collection: Collection, tmp_path: Path, column: str, shard: int
+) -> None:
+    few = Collection(collection.pictures[:8], collection.fixations, collection.histograms[:8])
+    path = few.build(tmp_path / "d.h5", cache=32, shard=shard)
+    copied = subset(open_dataset(path), range(8), tmp_path / "copy.h5", shard=shard)
+    for made in (path, copied):
+        holder = sorted(made.with_name(f"{made.name}.shards").iterdir())[1] if shard else made
+        with h5py.File(holder, "r+") as file:
+            row = file[column][5 - shard]
+            row.view(np.uint8).reshape(-1)[40] ^= 1
+            file[column][5 - shard] = row
+        changed = open_dataset(made, verify=False)
+        read = changed.human_map if column == "attention/map" else lambda i, d=changed: d.read(i, size=32)
+        read(4)
+        with pytest.raises(FormatError, match=rf"{holder.name}: {column} of the picture {changed.ids[5]} has been"):
+            read(5)
+
+
 def test_subsets_and_merged_sets_have_digests_of_their_own(datasets: dict[str, Path], tmp_path: Path) -> None:
     source = open_dataset(datasets["regions"], verify=False)
     first, second = subset(source, [0, 1, 2], tmp_path / "1.h5"), subset(source, [3, 4], tmp_path / "2.h5")
@@ -84,7 +105,7 @@ def test_subsets_and_merged_sets_have_digests_of_their_own(datasets: dict[str, P
         assert lazy.mask(0, "human").any()
         with h5py.File(path) as file:
             assert ATTRIBUTE in file.attrs
-            assert set(file[GROUP]) == {"human", "human-removed", "centre", "shuffled", "random"}
+            assert set(file[GROUP]) == {"human", "human-removed", "centre", "shuffled", "random", "attention-map"}
 
 
 def test_datasets_without_digests_are_read_as_they_are(datasets: dict[str, Path], tmp_path: Path) -> None:
