@@ -469,6 +469,7 @@ class Dataset:
         return self._digests[name]
 
     def _resized(self, i: int, wanted: tuple[int, int]) -> Pixels:
+        self._row(i)
         cache = next((size for size in self.caches if size >= max(wanted)), None)
         if cache is not None:
             return resized(self.stored(i, f"pixels/{cache}"), *wanted)
