@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
+import struct
 import threading
+import time
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +19,10 @@ import pytest
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.session import Calibration, CalibrationPoint, Session, Validation, open_session, write_session
+from gazekit.session.events import Message
 from gazekit.session.journal import MARKER, Journal, JournalWriter
 from gazekit.session.session_file import json_attribute
-from tests.fixtures.journals import HEADER, write_journal
+from tests.fixtures.journals import HEADER, some_rows, write_journal
 from tests.fixtures.looks import looks
 
 
@@ -95,3 +100,60 @@ def test_a_marker_at_the_very_end_is_no_record(tmp_path: Path, rng: np.random.Ge
     journal = Journal(path)
     assert sum(1 for _ in journal.others()) > 0
     assert [(d.offset, d.length, d.at_end) for d in journal.damage] == [(whole, 4 + len(MARKER), True)]
+
+
+def a_record(sequence: int, kind: int, payload: bytes) -> bytes:
+    """A record as the format says, written here a second time: what writer and reader share cannot drift together."""
+    crc = zlib.crc32(payload, zlib.crc32(struct.pack("<IIHH", sequence, len(payload), kind, 0)))
+    return struct.pack("<4sIIHHI", b"\xa5gz\x1a", sequence, len(payload), kind, 0, crc) + payload
+
+
+def test_the_bytes_of_a_journal_are_those_of_the_format(tmp_path: Path, rng: np.random.Generator) -> None:
+    path, rows = tmp_path / "P01.gaze.journal", some_rows(1000, rng)
+    writer = JournalWriter(path, HEADER)
+    writer.block("gaze", rows)
+    writer.event(Message(7, "a text"))
+    writer.end({"complete": True})
+    writer.close()
+    fit = 65536 // rows.dtype.itemsize
+    parts = [b"gaze\0" + rows[start : start + fit].tobytes() for start in range(0, len(rows), fit)]
+    header = json.dumps({"schema": "gazekit.journal/1", **HEADER}, sort_keys=True).encode()
+    message = b'{"event": "message", "text": "a text", "time_us": 7}'
+    records = [(1, header), *((2, part) for part in parts), (3, message), (4, b'{"complete": true}')]
+    expected = b"GAZEKJ\r\n" + b"".join(a_record(n, *entry) for n, entry in enumerate(records))
+    assert len(parts) > 2
+    assert path.read_bytes() == expected
+    assert [(entry.sequence, entry.kind) for entry in Journal(path).records()] == [
+        (n, kind) for n, (kind, _) in enumerate(records)
+    ]
+
+
+def test_records_of_four_megabytes_fit_and_no_longer_ones(tmp_path: Path) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    writer = JournalWriter(path, HEADER)
+    writer.write(3, b" " * (4 << 20))
+    with pytest.raises(ValueError, match=r"a record of 4194305 bytes; at most 4194304 fit"):
+        writer.write(3, b" " * ((4 << 20) + 1))
+    writer.close()
+    whole = Journal(path)
+    assert [len(entry.payload) for entry in whole.others()][1] == 4 << 20
+    assert whole.damage == []
+    with open(path, "ab") as file:
+        file.write(a_record(2, 3, b" " * ((4 << 20) + 1)))
+    assert Journal(path).damage[0].at_end
+
+
+def test_a_running_journal_is_synced_twenty_times_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, stop, synced, fsync = JournalWriter(tmp_path / "P01.gaze.journal", HEADER), threading.Event(), [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (synced.append(number), fsync(number)))
+    thread = threading.Thread(target=writer.keep_synced, args=(stop,), daemon=True)
+    began = time.monotonic()
+    thread.start()
+    for n in range(60):
+        writer.event(Message(n, "m"))
+        threading.Event().wait(0.01)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    writer.close()
+    assert 3 <= len(synced) <= (time.monotonic() - began) / 0.05 + 2
