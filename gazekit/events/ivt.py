@@ -133,16 +133,19 @@ def classify(
         cross, dot = products(cut(eye, middle), cut(point, first), cut(point, last))
         part = labels[middle]
         part[cross == cross] = FIXATION  # all that is no NaN
-        part[_as_far(cross, dot, elapsed, limit)] = SACCADE
+        part[_as_far(cross, dot, elapsed, limit, longest)] = SACCADE
         part[elapsed > longest] = UNCLASSIFIED
     labels[np.isnan(point[0])] = LOST
     return labels
 
 
-def _as_far(cross_square: Floats, dot: Floats, elapsed_us: Index, limit: float) -> Bools:
-    """Tell where the angle of two products is as large as the limit, radians a microsecond, by their tangents."""
+def _as_far(cross_square: Floats, dot: Floats, elapsed_us: Index, limit: float, longest_us: float) -> Bools:
+    """Tell where the angle of two products is as large as the limit, radians a microsecond, by their tangents.
+
+    Over a longer time than ``longest_us`` nobody asks.
+    """
     usual = int(elapsed_us[len(elapsed_us) // 2])
-    others = np.flatnonzero(elapsed_us != usual)
+    others = np.flatnonzero((elapsed_us != usual) & (elapsed_us <= longest_us))
     if len(others) < len(elapsed_us) // 8 and limit * usual < _RIGHT_ANGLE:
         square = dot * dot
         square *= np.tan(limit * usual) ** 2

@@ -249,10 +249,7 @@ def prepare(
     rows = None
     if len(steps) and steps.max() >= 1.75 * clock.interval_us:
         rows = _missing_rows(steps, clock.interval_us)
-        time, holes = rows.spaced(time), rows.holes
-        time[rows.added] += rows.later_us
-        for part, wider in _later(holes, len(time)):
-            time[part] += wider
+        time, holes = rows.times(time), rows.holes
     return Samples(recording, rows, screen, eye, (left, right), time, holes, clock)
 
 
@@ -302,6 +299,24 @@ class _Rows:
     added: Index
     later_us: Index
     holes: Index
+
+    def times(self, stamp_us: Index) -> Index:
+        """Put rows in, each with its time, and let the time after holes jump."""
+        time = np.empty(len(stamp_us) + len(self.added), dtype=np.int64)
+        jumps = [
+            0,
+            *(np.cumsum(np.isin(self.before + 1 + np.cumsum(self.missing) - self.missing, self.holes)) * WIDER_US),
+        ]
+        edges = [0, *(self.before + 1).tolist(), len(stamp_us)]
+        start = 0
+        for (first, last), jump, count in zip(
+            itertools.pairwise(edges), jumps, [*self.missing.tolist(), 0], strict=True
+        ):
+            np.add(stamp_us[first:last], jump, out=time[start : start + last - first])
+            start += last - first + count
+        time[self.added] = np.repeat(stamp_us[self.before], self.missing) + self.later_us
+        time[self.added] += np.searchsorted(self.holes + 1, self.added, "right") * WIDER_US
+        return time
 
     def spaced(self, column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Put rows in, as repetitions of the one before; a column that takes no memory still takes none."""

@@ -130,9 +130,10 @@ def test_adaptive_against_remodnav(columns: Columns) -> None:
 
 @pytest.mark.parametrize("detector", ["ivt", "adaptive"])
 def test_holes_cost_nothing(columns: Columns, detector: str) -> None:
-    """A pause of two seconds every six. Missed so far: see the figure."""
+    """A pause of two seconds every six."""
     paused = (columns[0] + np.cumsum(np.arange(N) % 6000 == 5999) * 2_000_000, *columns[1:])
-    whole, holed = (best(ours(each, detector), 7) for each in (columns, paused))
+    works = [ours(each, detector) for each in (columns, paused)]
+    whole, holed = np.min([[best(work, 1) for work in works] for _ in range(25)], axis=0)  # in turn: a fair load
     record(
         "events",
         f"{detector} with 100 holes in ten minutes against the same without, processor time",
