@@ -6,6 +6,7 @@ were developed on.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,7 @@ def test_fragments_of_i2mc(real_data: Path) -> None:
     screen = EXPERTS_SCREEN
     options = {"xres": 1024.0, "yres": 768.0, "missingx": np.nan, "missingy": np.nan, "scrSz": [38.0, 30.0]}
     ours, theirs = [], []
+    warnings.simplefilter("ignore")  # of the peer, which takes means of nothing
     for one in recordings:
         ours.append(detect_fixations(one.recording, screen, "i2mc")["duration_ms"].to_numpy())
         samples = prepare(one.recording, screen)

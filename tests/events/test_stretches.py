@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
-from gazekit.events import data_quality, detect_fixations, detect_saccades, label_samples
+from gazekit.events import data_quality, detect_fixations, detect_saccades, detectors, label_samples
 from gazekit.events.detectors import complete
 from gazekit.events.fixations import detect
 from gazekit.events.gaps import fill_gaps
@@ -69,12 +69,12 @@ GREEDY = {
 
 
 @pytest.mark.parametrize("greedy", [False, True])
-@pytest.mark.parametrize("detector", DETECTORS)
+@pytest.mark.parametrize("detector", detectors())
 @given(drawn=holed_recordings())
 @few
 def test_no_event_crosses_a_hole(detector: str, greedy: bool, drawn: tuple[GazeRecording, list[slice]]) -> None:
     recording, stretches = drawn
-    parameters = GREEDY[detector] if greedy else {}
+    parameters = GREEDY.get(detector, {}) if greedy else {}
     time = recording.device_time_us
     interval = sampling_interval_us(time)
     starts = np.array([time[part.start] for part in stretches])
