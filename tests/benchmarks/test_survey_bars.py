@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 from survey.aggregation import aggregate
 from survey.reliability import reliability
 from survey.screening import screen, without
+from tests.benchmarks.figures import record
 from tests.fixtures.hostile import attack, attack_without_consent, unlimited
 from tests.fixtures.ratings import simulated_study
 from tests.fixtures.survey import begin, make_client, study  # noqa: F401 - fixtures
@@ -122,10 +123,24 @@ def test_reliability_covers_new_pictures_and_the_ceiling_is_reached(
     truth = value.mean(axis=0)
     cover = ((low <= truth) & (truth <= high)).mean(axis=0)
     names = list(tables[0]["measure"])
-    print(
-        f"\n{pictures} pictures, {per_picture} of {raters} raters: a perfect model reaches {np.mean(reached):.3f}, "
-        f"ceiling {truth[5]:.3f}, by ICC(1,k) {np.sqrt(value[:, 3]).mean():.3f}; "
-        f"cover {dict(zip(names, cover.round(3).tolist(), strict=True))}"
+    record(
+        "survey",
+        f"noise ceiling against what a perfect model reaches: {pictures} pictures, {per_picture} of {raters} raters",
+        f"{truth[5]:.4f} (reached: {np.mean(reached):.4f}); by ICC(1,k) {np.sqrt(value[:, 3]).mean():.4f}",
+        bar="never below a perfect model",
+        data="simulated raters, 200 studies",
+        command="pytest -n 0 -s -m benchmark tests/benchmarks/test_survey_bars.py -k reliability",
+        developed_on=True,
+    )
+    record(
+        "survey",
+        f"cover of reliability's 95 % intervals for new pictures and raters: {pictures} pictures, {per_picture} of "
+        f"{raters} raters",
+        f"{cover.min():.1%} to {cover.max():.1%}, {len(names)} measures; the ceiling's {cover[5]:.1%}",
+        bar="93 to 97 %",
+        data="simulated raters, 200 studies",
+        command="pytest -n 0 -s -m benchmark tests/benchmarks/test_survey_bars.py -k reliability",
+        developed_on=True,
     )
     assert -0.0005 <= truth[5] - np.mean(reached) < 0.003  # two standard errors of the 200 studies below, at most
     assert ((cover >= 0.92) & (cover <= 0.99)).all()

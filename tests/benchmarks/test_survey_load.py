@@ -17,6 +17,7 @@ from sqlalchemy import select
 
 from survey.database import open_store
 from survey.schema import image, slot
+from tests.benchmarks.figures import record
 from tests.fixtures.postgresql import binaries, postgres
 from tests.fixtures.survey import PASSWORD, write_study
 from tests.needs import need
@@ -117,12 +118,17 @@ def judge(database: str, outcomes: list[dict], down: list[tuple[float, float]]) 
     scores = {row.id: row.score for row in rows}
     stored = {int(s): score for outcome in outcomes for s, score in outcome["stored"]}
     span = max(at for _, at, _ in times) - min(at for _, at, _ in times)
-    print(
-        f"\n{len(times)} requests in {span:.0f} s ({len(times) / span:.0f} a second), "
-        f"{sum(o['lost'] for o in outcomes)} tried again while the server was away, {len(down)} kills; "
-        f"every request: median {1000 * np.median(calm):.1f} ms, p95 {1000 * np.quantile(calm, 0.95):.1f} ms; "
-        f"rating pages: p95 {1000 * np.quantile(pages, 0.95):.1f} ms; all of it with the restarts: "
-        f"p95 {1000 * np.quantile([t for *_, t in times], 0.95):.1f} ms; load {os.getloadavg()[0]:.1f}"
+    name = "PostgreSQL" if "postgres" in database else "SQLite"
+    record(
+        "survey",
+        f"200 raters at once, live screening on, {name}, 500 pictures, target 10, three kill -9",
+        f"every picture exactly 10: {list(done) == [10] * PICTURES}; {len(times) / span:.0f} requests/s, "
+        f"{sum(o['lost'] for o in outcomes)} tried again while the server was away; every request: median "
+        f"{1000 * np.median(calm):.0f} ms, p95 {1000 * np.quantile(calm, 0.95):.0f} ms; rating pages p95 "
+        f"{1000 * np.quantile(pages, 0.95):.0f} ms (load {os.getloadavg()[0]:.0f})",
+        bar="every picture exactly 10; p95 < 150 ms on a quiet machine",
+        data="simulated raters",
+        command="pytest -n 0 -s -m benchmark tests/benchmarks/test_survey_load.py",
     )
     assert errors == []
     assert list(done) == [10] * PICTURES

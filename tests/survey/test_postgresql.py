@@ -15,7 +15,7 @@ from sqlalchemy import inspect, select, text
 from survey import schema
 from survey.config import read_study
 from survey.database import open_store
-from survey.rating_export import export_ratings
+from survey.rating_export import export_choices, export_ratings
 from survey.simulate import fill
 from survey.web import create_app
 from tests.benchmarks.survey_load import Rater
@@ -96,6 +96,20 @@ def test_the_pages_work_on_postgresql(url: str, tmp_path: Path) -> None:
     assert send(client, "/mine/delete", sure="yes").status_code == 200
     assert export_ratings(store, practice=True).query("rater == 'r00001'").empty
     store.close()
+
+
+@pytest.mark.parametrize("task", ["pairs", "best-worst"])
+def test_choices_agree(url: str, tmp_path: Path, task: str) -> None:
+    truth = {f"p{k}": 2.0 + k / 2 for k in range(12)}
+    settings = section(task=task, raters_per_picture=6, pictures_per_rater=9, repeats=1, gold=[("p9", "p2")])
+    tables = []
+    for where in (url, str(tmp_path / "s.db")):
+        fill(where, truth, section=settings, seed=2)
+        store = open_store(where)
+        tables.append(export_choices(store))
+        store.close()
+    assert tables[0].equals(tables[1])
+    assert len(tables[0]) > 20
 
 
 def test_both_databases_give_the_same_simulated_ratings(url: str, tmp_path: Path) -> None:
