@@ -13,7 +13,7 @@ import pandas as pd
 from gazekit.capture.items import plain
 from gazekit.capture.randomness import random_stream
 from gazekit.capture.settings import SessionSections
-from gazekit.core.errors import ConfigError, GazekitError, InputError
+from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.tables import read_table
 
 
@@ -199,22 +199,11 @@ def _table_faults(sections: SessionSections, table: pd.DataFrame) -> list[str]:
 
 
 def first_assigned(sections: SessionSections) -> list[Assigned]:
-    """Return one made-up participant for each combination of levels that decides pictures or language.
-
-    Raises
-    ------
-    ConfigError
-        A combination that cannot be.
-    """
-    levels = [{f.name: level for level, f in zip(cell, sections.factors, strict=True)} for cell in _cells(sections)]
-    try:
-        return [Assigned(cell, _language(sections, {}, {}, cell)) for cell in levels]
-    except InputError as error:
-        raise ConfigError(f"[[factors]] {error}") from None
-
-
-def _cells(sections: SessionSections) -> list[tuple[str, ...]]:
-    return list(itertools.product(*(factor.levels for factor in sections.factors)))
+    """Return one made-up participant for each list of pictures that a level decides."""
+    first = {factor.name: factor.levels[0] for factor in sections.factors}
+    deciding = next((factor for factor in sections.factors if factor.pictures), None)
+    cells = [first] if deciding is None else [{**first, deciding.name: level} for level in deciding.levels]
+    return [Assigned(cell, sections.study.languages[0]) for cell in cells]
 
 
 def pictures_source(sections: SessionSections, assigned: Assigned) -> Path | None:

@@ -77,7 +77,11 @@ def write(
 
 def as_surface(words: str, style: TextStyle, width: int) -> pygame.Surface:
     """Lay a text out, and make a surface of it."""
-    pixels = text_picture(words, style, max(1, width)) if words else np.zeros((1, 1, 4), dtype=np.uint8)
+    try:
+        pixels = text_picture(words, style, max(1, width)) if words else np.zeros((1, 1, 4), dtype=np.uint8)
+    except LookupError:  # somebody typed a letter that no font has: it is kept, and cannot be shown
+        plain = "".join(letter if letter.isascii() else "?" for letter in words)
+        pixels = text_picture(plain, style, max(1, width))
     return pygame.image.frombuffer(np.ascontiguousarray(pixels).tobytes(), pixels.shape[1::-1], "RGBA")
 
 

@@ -324,10 +324,7 @@ class TypedPage(ItemPage):
         pygame.draw.rect(self.surface, _LINE, self.field, width=2, border_radius=6)
         words = f"{self.typed}{self.composed}▏"
         style = self.look.style(_LINE, align="start")
-        try:
-            image = drawing.as_surface(words, style, self.field.width - 20)
-        except LookupError:  # a letter that no font has is kept, and cannot be shown
-            image = drawing.as_surface("".join(c if c.isascii() else "?" for c in words), style, self.field.width - 20)
+        image = drawing.as_surface(words, style, self.field.width - 20)
         where = image.get_rect(midright=(self.field.right - 10, self.field.centery))
         if not self.look.from_right:
             where.left = self.field.left + 10

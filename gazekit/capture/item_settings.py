@@ -58,6 +58,13 @@ class AnswerSection(ItemSection):
 
     when: Literal["before", "after", "while"] = "after"  # the picture is shown
 
+    @field_validator("name")
+    @classmethod
+    def _no_time(cls, value: str) -> str:
+        if value.endswith("_ms"):
+            raise ValueError(f"{value!r}: names that end in _ms are those of the times that answers took")
+        return value
+
 
 class QuestionSection(ItemSection):
     """``[[questions]]``: a question that is asked once, before or after the pictures."""

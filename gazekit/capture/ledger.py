@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
+
 from gazekit.capture.design import Assigned
 from gazekit.capture.plan import PlannedTrial, Step
-from gazekit.core.errors import InputError, OutputError
+from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.session import Session, open_session
 from gazekit.session.finalise import recover, session_path
 from gazekit.session.journal import SUFFIX, Journal
@@ -183,10 +186,20 @@ def assigned_before(folder: Path, participant: str) -> list[Mapping[str, str]]:
         if match["kind"] == SUFFIX:
             parameters = Journal(file).header.get("provenance", {}).get("parameters", {})
         else:
-            parameters = open_session(file, gaze=False).provenance.get("parameters", {})
+            parameters = _parameters(file)
         if "assigned" in parameters:
             levels[match["participant"]] = parameters["assigned"]["levels"]
     return list(levels.values())
+
+
+def _parameters(file: Path) -> Mapping[str, Any]:
+    """Read what a session was recorded with from its header alone: a folder may hold gigabytes of gaze."""
+    try:
+        with h5py.File(file, "r") as content:
+            parameters: Mapping[str, Any] = json.loads(str(content.attrs["provenance"])).get("parameters", {})
+            return parameters
+    except (OSError, KeyError, ValueError) as error:
+        raise FormatError(f"{file} is not a session file, or is damaged: {error}") from error
 
 
 def all_ledgers(folder: Path) -> dict[str, Ledger]:

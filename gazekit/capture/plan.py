@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,28 +102,23 @@ def plan_session(
     if faults:
         raise ConfigError(f"[pictures] {len(faults)} cannot be shown:\n" + "\n".join(faults))
     interests = read_interests(base / sections.tracker.interest) if sections.tracker.interest else {}
-    return [_trial(n, *trial, trials, section.break_every, interests) for n, trial in enumerate(trials)]
-
-
-def _trial(
-    n: int,
-    picture: Picture,
-    block: int,
-    task: BlockSection | None,
-    trials: Sequence[tuple[Picture, int, BlockSection | None]],
-    every: int | None,
-    interests: dict[str, Interest],
-) -> PlannedTrial:
-    return PlannedTrial(
-        order=n,
-        block=block,
-        picture=picture,
-        break_before=bool(every and n and n % every == 0),
-        interest=interests.get(picture.image),
-        sha256=facts_of(picture).sha256,
-        presentation=1 + sum(other.image == picture.image for other, *_ in trials[:n]),
-        task=task,
-    )
+    shown: Counter[str] = Counter()
+    planned = []
+    for n, (picture, number, task) in enumerate(trials):
+        shown[picture.image] += 1
+        planned.append(
+            PlannedTrial(
+                order=n,
+                block=number,
+                picture=picture,
+                break_before=bool(section.break_every and n and n % section.break_every == 0),
+                interest=interests.get(picture.image),
+                sha256=facts_of(picture).sha256,
+                presentation=shown[picture.image],
+                task=task,
+            )
+        )
+    return planned
 
 
 def _all_pictures(sections: SessionSections, chosen: Path | None) -> list[Picture]:

@@ -127,7 +127,7 @@ class SessionRun:
         self._gaze: dict[str, Block] = {}  # of pictures that the interview shows again
         self._last: PlannedTrial | None = None
         self._again = False
-        self._skipped: set[str] = set()
+        self.skipped: set[str] = set()
         self.step = self.steps = 0
         self.ended_by = "the plan"
 
@@ -142,13 +142,15 @@ class SessionRun:
             for n, step in enumerate(steps):
                 self.step = n + 1
                 if not begun and not (step.kind == "pages" and step.id == "start"):
-                    self._prepare()
+                    self._prepare_unless_all_is_shown(steps)
                     begun = True
                 if step.kind == "picture":
                     self.state.trial += 1
                     self.state.seconds_left = (len(pictures) - self.state.trial + 1) * self._trial_s()
                 if step.kind != "break" or n:
                     self._do_unless_skipped(step)
+                if not _goes_on(step, steps[n + 1 : n + 2]):
+                    self._repeat_where_asked()
                 after = next((later.trial for later in steps[n + 1 :] if later.trial is not None), None)
                 if step.trial is not None and (after is None or after.block != step.trial.block):
                     self._repeat_thin_trials()
@@ -160,18 +162,24 @@ class SessionRun:
 
     def _do_unless_skipped(self, step: Step) -> None:
         """Do a step, unless the operator skips it; what is asked of a skipped picture is skipped too."""
-        if step.trial is not None and step.kind != "pages" and step.trial.id in self._skipped:
+        if step.answer is not None and step.trial is not None and step.trial.id in self.skipped:
             return
         try:
             self._do(step)
+        except SkipAsked:
+            self._message(f"{step.kind} {step.id} was skipped by the operator")
+            if step.trial is not None and step.kind == "picture":
+                self.skipped |= {step.trial.id}
+                self.state.verdicts.append(TrialVerdict(step.id, 0.0, 0, "skipped"))
+
+    def _repeat_where_asked(self) -> None:
+        """Show the last picture again where the operator wants it, once all that is asked about it is answered."""
+        try:
             while self._again and self._last is not None:
                 self._again = False
                 self._show_again(self._last)
         except SkipAsked:
-            self._message(f"{step.kind} {step.id} was skipped by the operator")
-            if step.trial is not None and step.kind in ("picture", "practice"):
-                self._skipped |= {step.trial.id}
-                self.state.verdicts.append(TrialVerdict(step.id, 0.0, 0, "skipped"))
+            self._message("the repetition was skipped by the operator")
 
     def _do(self, step: Step) -> None:
         """Do a step; its own record, or a `StepDone`, is the last thing that is written of it."""
@@ -249,6 +257,13 @@ class SessionRun:
             self._silent_s += step
         if self._silent_s * 1000 > self.sections.tracker.silence_ms:
             raise ConnectionLost(f"no sample for {self._silent_s * 1000:.0f} ms")
+
+    def _prepare_unless_all_is_shown(self, steps: Sequence[Step]) -> None:
+        """Calibrate where a picture is left to be shown."""
+        if any(step.kind in ("picture", "practice") for step in steps):
+            self._prepare()
+        else:
+            self._message("no picture is left to be shown: no calibration")
 
     def _prepare(self) -> None:
         self.state.phase = "calibration"
@@ -622,6 +637,11 @@ class SessionRun:
 
     def _trial_s(self) -> float:
         return seconds_of(self.sections)
+
+
+def _goes_on(step: Step, later: Sequence[Step]) -> bool:
+    """Whether the next step asks about the same picture."""
+    return any(other.answer is not None and other.trial is step.trial for other in later)
 
 
 def seconds_of(sections: SessionSections, trial: PlannedTrial | None = None) -> float:

@@ -415,6 +415,7 @@ def _record(run: SessionRun, part: SessionPart) -> None:
             "step": run.step,
             "steps": run.steps,
             "samples": run.recorder.counts.samples,
+            **({"skipped": sorted(run.skipped)} if run.skipped else {}),
             "out_of_order": run.recorder.counts.out_of_order,
         }
         run.recorder.close(None if complete is None else end)

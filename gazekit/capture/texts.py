@@ -14,7 +14,8 @@ def study_texts(sections: SessionSections) -> Iterator[tuple[str, Text]]:
     """Yield every text of the study file that is shown, with where it stands."""
     if sections.rating is not None:
         for name in ("question", "low_label", "high_label"):
-            yield f"[rating] {name}", getattr(sections.rating, name)
+            if name in sections.rating.model_fields_set or sections.study.languages == ["en"]:
+                yield f"[rating] {name}", getattr(sections.rating, name)
     for section, items in (("answers", sections.answers), ("questions", sections.questions)):
         for item in items:
             where = f"[[{section}]] {item.name}"
@@ -40,6 +41,9 @@ def faults_of_texts(sections: SessionSections) -> list[str]:
         font = None
     for where, text in study_texts(sections):
         faults += text_faults(text, languages, where)
+    if sections.rating is not None and languages != ["en"]:
+        english = {"question", "low_label", "high_label"} - sections.rating.model_fields_set
+        faults += [f"[rating] {name}: is not given; the program's own is English alone" for name in sorted(english)]
     folder = base / sections.study.messages if sections.study.messages else None
     for language in languages:
         shown = [

@@ -157,7 +157,8 @@ class Window:
         while viewing.latest_us - (now := self._tracker.now_us()) > self._frame_us / 2:
             for event in self._events():  # presses before the earliest moment are taken from the queue, and end nothing
                 by = _pressed_by(event)
-                if by is not None and now >= viewing.earliest_us and (by in viewing.end_by or by == "touch"):
+                way = "mouse" if by == "touch" else by
+                if by is not None and now >= viewing.earliest_us and way in viewing.end_by:
                     return Viewed(by)
             if simulated is not None and now >= simulated:
                 return Viewed("key")
@@ -189,6 +190,7 @@ class Window:
                     self._flip(pace=True)
         finally:
             pygame.mouse.set_visible(False)
+            pygame.key.stop_text_input()
         self._surface.fill(self._section.background, foot)
         self.wait_until(viewing.latest_us if not viewing.end_by else viewing.earliest_us)
         return Viewed("answer" if viewing.end_by else "time", given)
@@ -376,6 +378,7 @@ class Window:
                 surface = pygame.display.set_mode(self._size_wh, flags & ~pygame.SCALED, display=number)
         pygame.display.set_caption("gazekit")
         pygame.mouse.set_visible(False)
+        pygame.key.stop_text_input()  # an input method would keep digits to itself; pages that are typed on start it
         if pygame.display.get_driver() in ("dummy", "offscreen"):
             self.notices.append(f"the window is on the driver {pygame.display.get_driver()!r}: nobody can see it")
         return surface
@@ -423,6 +426,7 @@ class Window:
             return self._answered(draw, answer, simulated)
         finally:
             pygame.mouse.set_visible(False)
+            pygame.key.stop_text_input()
 
     def _answered(
         self, draw: Callable[[], None], answer: Callable[[pygame.event.Event], Answer | None], simulated: Answer

@@ -162,8 +162,9 @@ def test_at_the_foot_of_the_screen_nothing_overlaps(make_page: Callable[..., Any
         ({"choices": ["a", "b"]}, "need choices"),
         ({"kind": "number", "minimum": 3, "maximum": 2}, "above maximum"),
         ({"kind": "slidr"}, "'scale', 'slider'"),
+        ({"name": "calm_ms"}, "the times that answers took"),
     ],
-    ids=["steps", "label", "slider", "no choices", "choices of a scale", "range", "kind"],
+    ids=["steps", "label", "slider", "no choices", "choices of a scale", "range", "kind", "name"],
 )
 def test_an_item_that_cannot_be_is_refused(fields: dict[str, Any], fault: str) -> None:
     with pytest.raises(ValueError, match=fault):

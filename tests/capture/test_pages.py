@@ -78,8 +78,8 @@ def test_pages_go_on_and_back(surface: pygame.Surface, look: Look) -> None:
 
 
 def test_a_text_that_is_too_long_for_its_page_is_made_smaller(surface: pygame.Surface, look: Look) -> None:
-    pages = TextPages(surface, [PageContent("many words " * 400)], look)
-    scale = pages._scale("many words " * 400, 1300, 860)
+    pages = TextPages(surface, [PageContent("many words " * 200)], look)
+    scale = pages._scale("many words " * 200, 900, 600)
     assert 0.3 < scale < 1
     pages.draw()
 
@@ -172,6 +172,13 @@ def test_a_text_that_is_missing_in_a_language_fails_study_check(make_study: Make
         "label 1: is missing in 'en'",
     ):
         assert words in str(refusal.value)
+
+
+def test_the_programs_own_question_is_not_shown_in_another_language(make_study: MakeStudy) -> None:
+    path = make_study(extra="[rating]\nlow_label = 'wenig'\nhigh_label = 'sehr'\n")
+    path.write_text(path.read_text().replace("[study]", '[study]\nlanguages = ["de"]'))
+    with pytest.raises(ConfigError, match=r"1 fault:\n  \[rating\] question: is not given"):
+        check_study(read_study(path))
 
 
 PROTOCOL = """

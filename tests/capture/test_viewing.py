@@ -68,6 +68,12 @@ def test_a_picture_is_ended_by_key_mouse_touch_or_button_after_its_least_time(
     assert window._tracker.now_us() - start >= 1000 * least_ms
 
 
+def test_a_touch_ends_a_picture_only_where_the_mouse_does(window: Window) -> None:
+    later(0.05, TOUCH)
+    start = window._tracker.now_us()
+    assert window.wait_for_end(Viewing(start, start + 200_000, frozenset({"key"}))).ended_by == "time"
+
+
 def test_a_fixed_picture_is_not_ended_by_anything(window: Window) -> None:
     later(0.05, SPACE)
     start = window._tracker.now_us()
@@ -139,7 +145,9 @@ def test_a_mask_has_the_pictures_colours_and_not_its_forms(rng: np.random.Genera
 
 
 def test_a_mask_stands_after_the_picture_for_its_time(make_study: MakeStudy, tmp_path: Path) -> None:
-    study = read_study(make_study(pictures=2, duration=200, extra="after = 'mask'\nafter_ms = 300"))
+    path = make_study(pictures=2, duration=200, extra="after = 'mask'\nafter_ms = 300")
+    path.write_text(path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = 0"))
+    study = read_study(path)
     shown = open_session(record(study, "P01", tmp_path)).stimuli
     lasted = (shown["offset_us"] - shown["onset_us"]) / 1000
     assert lasted.between(180, 320).all()

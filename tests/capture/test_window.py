@@ -257,8 +257,9 @@ def test_escape_pauses_asks_and_the_picture_is_shown_again(make_study: MakeStudy
         stop = threading.Event()
         threading.Thread(target=work, daemon=True).start()
 
-    study = read_study(make_study(pictures=2, duration=500))
-    session = open_session(record(study, "P01", tmp_path, watch=escape))
+    path = make_study(pictures=2, duration=500)
+    path.write_text(path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = 0"))
+    session = open_session(record(read_study(path), "P01", tmp_path, watch=escape))
     texts = session.messages["text"].tolist()
     assert texts.index("pause (Escape)") < texts.index("the session goes on")  # a simulated person takes the first key
     assert len(session.stimuli) == 2
