@@ -20,6 +20,7 @@ OTHER_NAMES = {
     "y": "y_picture",
     "duration": "duration_ms",
 }
+_LOOSE = {"stimulus": "image", "picture": "image", "fixx": "x_picture", "fixy": "y_picture", "dur": "duration_ms"}
 COLUMNS = ("participant", "x_picture", "y_picture", "duration_ms")
 
 
@@ -57,6 +58,20 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
     return fixations
 
 
+def _loosely(table: pd.DataFrame) -> dict[str, str]:
+    """Find columns that are absent under names in other capitals, or a little other; what is taken is said."""
+    names: dict[str, str] = {}
+    for new in ("image", *COLUMNS):
+        known = {new, *(old for old, to in (OTHER_NAMES | _LOOSE).items() if to == new)}
+        others = [str(name) for name in table.columns if str(name).lower().replace("_", "").replace(" ", "") in
+                  {word.replace("_", "") for word in known}]  # fmt: skip
+        if new not in table.columns and len(others) == 1:
+            names[others[0]] = new
+    if names:
+        print("columns taken: " + ", ".join(f"{old} as {new}" for old, new in names.items()), file=sys.stderr)
+    return names
+
+
 def read_fixations(
     path: str | Path,
     *,
@@ -83,6 +98,7 @@ def read_fixations(
     rename = dict(rename or {})
     table = read_table(path, rename, "fixation table").rename(columns=rename)
     table = table.rename(columns={old: new for old, new in OTHER_NAMES.items() if new not in table.columns})
+    table = table.rename(columns=_loosely(table))
     missing = [name for name in ("image", *columns) if name not in table.columns]
     if missing:
         raise FormatError(

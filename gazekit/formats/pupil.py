@@ -79,6 +79,12 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.account.know(
         "gaze", f"{unit} of the {'scene video' if kind.scene else 'surface'} from its {origin}", "format"
     )
+    for what, paths, usual in (
+        ("pupils", {path.name for path, *_ in pupils.values()}, "3d_eye_states.csv or pupil_positions.csv"),
+        ("messages", {path.name for path in events}, "events.csv or annotations.csv"),
+    ):
+        said = ", ".join(sorted(paths)) or f"none: no {usual} stands beside the file"
+        draft.account.know(what, said, "file" if paths else "format")
     for batch in table.batches(_types(kind)):
         time = batch.integers(_NS) // 1000 if kind.time == _NS else whole_us(batch.numbers(kind.time), "s")
         x, y = batch.numbers(kind.x), batch.numbers(kind.y)
@@ -125,17 +131,24 @@ _Pupil = tuple[Path, Index, Floats]
 def _pupils(gaze: Path) -> Mapping[str, _Pupil]:
     """Read time stamps (us) and diameters (mm) of each eye from the file beside (or above) that has them."""
     core = next((p for folder in gaze.parents[:2] if (p := folder / "pupil_positions.csv").is_file()), None)
-    states = gaze.with_name("3d_eye_states.csv")
+    states = next(_beside(gaze, "3d_eye_states.csv"), None)
     if core is not None:
         return _core_pupils(core)
-    return _cloud_pupils(states) if states.is_file() else {}
+    return _cloud_pupils(states) if states is not None else {}
+
+
+def _beside(gaze: Path, name: str) -> Iterator[Path]:
+    """Yield the files of that name beside the gaze, or named as it is where it was renamed (``p01_gaze.csv``)."""
+    renamed = gaze.name.replace("gaze", Path(name).stem)
+    for path in dict.fromkeys((gaze.with_name(name), gaze.with_name(renamed))):
+        if path.is_file() and path != gaze:
+            yield path
 
 
 def _messages(gaze: Path) -> tuple[list[Path], list[tuple[int, str]]]:
     """Read the events of Cloud (``events.csv``) or the annotations of Core that stand beside the gaze, or above it."""
-    for folder in gaze.parents[:2]:
-        for name, time, text in (("events.csv", _NS, "name"), ("annotations.csv", "timestamp", "label")):
-            path = folder / name
+    for name, time, text in (("events.csv", _NS, "name"), ("annotations.csv", "timestamp", "label")):
+        for path in (*_beside(gaze, name), gaze.parent.parent / name):
             if path.is_file() and Head.of(path).has(time, text):
                 table = read_table(path, [time, text])
                 stamps = (int(t) // 1000 if time == _NS else round(float(t) * 1e6) for t in table[time])

@@ -94,3 +94,13 @@ def test_attention_of_shares(pictures, tmp_path: Path, image: str) -> None:
     box = pd.read_csv(tmp_path / "o" / "attention.csv").iloc[0]
     assert box["left"] > 20
     assert box["top"] > 20
+
+
+def test_columns_in_other_capitals_and_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "f.csv").write_text("Subject;Stimulus;FixX;Fix Y;Dur\n07;ray.jpg;10,5;20,5;250\n")
+    (row,) = read_fixations(tmp_path / "f.csv").to_dict("records")
+    said = {"participant": "07", "image": "ray.jpg", "x_picture": 10.5, "y_picture": 20.5, "duration_ms": 250}
+    assert row == said
+    assert "columns taken: Stimulus as image" in capsys.readouterr().err
+    (tmp_path / "g.csv").write_text("Image,Participant,X,Y,Duration_ms\na,1,1,2,3\n")
+    assert set(read_fixations(tmp_path / "g.csv").columns) == set(said)

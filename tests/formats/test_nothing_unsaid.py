@@ -256,3 +256,17 @@ def test_shapes_of_jspsychs_data(tmp_path: Path, kind: str) -> None:
     assert len(session.recording) == 30
     np.testing.assert_allclose(session.recording.left.gaze[0], [0.25, 0.5])
     assert session.stimuli["image"].tolist() == ["img/ray.jpg"]
+
+
+def test_renamed_files_of_pupil_cloud_find_each_other(tmp_path: Path) -> None:
+    gaze = ["timestamp [ns],gaze x [px],gaze y [px],worn", *(f"{10**18 + 5_000_000 * n},600,400,1" for n in range(9))]
+    (tmp_path / "p01_gaze.csv").write_text("\n".join(gaze) + "\n")
+    facts = {fact["what"]: fact["value"] for fact in account_of(tmp_path / "p01_gaze.csv")["facts"]}
+    assert facts["messages"].startswith("none: no events.csv")
+    (tmp_path / "p01_events.csv").write_text(f"timestamp [ns],name,type\n{10**18},go,recording\n")
+    states = [f"{10**18 + 5_000_000 * n},3.5,3.6" for n in range(9)]
+    header = "timestamp [ns],pupil diameter left [mm],pupil diameter right [mm]"
+    (tmp_path / "p01_3d_eye_states.csv").write_text("\n".join([header, *states]) + "\n")
+    session = import_recording(tmp_path / "p01_gaze.csv", screen=SCREEN)
+    assert session.messages["text"].tolist() == ["go"]
+    assert session.recording.left.pupil_mm[0] == 3.5
