@@ -12,7 +12,7 @@ from gazekit.dataset.spec import DatasetSpec
 
 HERE = click.Path(path_type=Path)
 FILES = ("pictures", "ratings", "ratings_format", "c0", "fixations", "one_based", "ava", "photonet", "groups", "lists",
-         "categories", "predicted")  # fmt: skip
+         "categories", "predicted", "viewer_groups")  # fmt: skip
 
 
 @click.command("build-dataset")
@@ -30,6 +30,7 @@ FILES = ("pictures", "ratings", "ratings_format", "c0", "fixations", "one_based"
 @click.option("--groups", type=HERE, help="CSV: image, group (photographer, burst); never on two sides of a split.")
 @click.option("--list", "lists", multiple=True, metavar="NAME=CSV", help="A split scheme of fixed lists: image, split.")
 @click.option("--categories", type=HERE, help="CSV: image, category.")
+@click.option("--viewer-groups", type=HERE, help="CSV: participant, group; for --condition human@group=NAME.")
 @click.option("--predicted", type=HERE, multiple=True,
               help="Folder of predicted maps (gazekit attention-model); the first counts.  [none]")  # fmt: skip
 @click.option("--out", type=HERE, help="The dataset, customarily *.dataset.h5.")

@@ -12,6 +12,7 @@ from gazekit.conditions.condition import Condition, Source
 from gazekit.conditions.human import Human
 from gazekit.conditions.human_window import PREFIX, HumanWindow
 from gazekit.conditions.network import Network
+from gazekit.conditions.viewer_group import HumanGroup, ViewerGroup
 from gazekit.core.errors import unknown_name
 from gazekit.core.plugins import plugins
 from gazekit.core.time_windows import TimeWindow
@@ -27,7 +28,7 @@ class _Known(dict[str, Condition]):
         window = window_of(name)
         if window is None:
             raise KeyError(name)
-        return HumanWindow(window)
+        return HumanGroup(window) if isinstance(window, ViewerGroup) else HumanWindow(window)
 
 
 def conditions() -> Mapping[str, Condition]:
@@ -36,9 +37,12 @@ def conditions() -> Mapping[str, Condition]:
     return _Known({found.name: found for found in sorted(installed, key=lambda one: (one.rank, one.name))})
 
 
-def window_of(name: str) -> TimeWindow | None:
-    """Return the window of time of a condition such as ``human@0-1000ms``; None of any other name."""
-    return TimeWindow.named(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else None
+def window_of(name: str) -> TimeWindow | ViewerGroup | None:
+    """Return which fixations a condition such as ``human@0-1000ms`` or ``human@group=divers`` is of; None of others."""
+    if not name.startswith(PREFIX):
+        return None
+    rest = name.removeprefix(PREFIX)
+    return ViewerGroup.named(rest) or TimeWindow.named(rest)
 
 
 def condition(name: str) -> Condition:

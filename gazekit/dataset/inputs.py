@@ -14,6 +14,7 @@ from gazekit.attention.fixation_io import read_fixations
 from gazekit.attention.settings import AttentionSection
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.progress import track
+from gazekit.core.tables import read_table
 from gazekit.dataset.build import build_dataset
 from gazekit.dataset.rating_formats import read_ratings
 from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_scheme
@@ -85,7 +86,22 @@ class Inputs:
         return build_dataset(collection.pictures, self.fixation_table(), collection.histograms, target, spec, **work)
 
     def fixation_table(self) -> pd.DataFrame | None:
-        """Return the fixations: of a table, or found in sessions; None where neither is named."""
+        """Return the fixations: of a table, or found in sessions, with viewers' groups; None where neither is named."""
+        table = self._fixations()
+        if table is None or self.dataset.viewer_groups is None:
+            return table
+        groups = read_table(
+            self.base / self.dataset.viewer_groups, ["participant", "group"], "table of viewers' groups"
+        )
+        known = dict(zip(groups["participant"].astype(str), groups["group"].astype(str), strict=True))
+        missing = sorted(set(table["participant"].astype(str)) - set(known))
+        if missing:
+            raise InputError(
+                f"{self.dataset.viewer_groups}: {len(missing)} viewers have no group: {', '.join(missing[:10])}"
+            )
+        return table.assign(group=table["participant"].astype(str).map(known))
+
+    def _fixations(self) -> pd.DataFrame | None:
         section = self.dataset
         if section.fixations is not None:
             if section.sessions:

@@ -84,6 +84,7 @@ class DatasetSection(DatasetOptions):
     groups: Path | None = None  # CSV: image, group
     lists: dict[str, Path] = {}  # split schemes, CSV: image, split
     categories: Path | None = None  # CSV: image, category
+    viewer_groups: Path | None = None  # CSV: participant, group; for conditions human@group=NAME
     predicted: list[Path] = []  # folders of predicted maps, of gazekit attention-model
 
 

@@ -27,13 +27,31 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """
     try:
         with whole_file(path) as temporary, open(temporary, "wb") as file:
-            torch.save({"schema": SCHEMA, **content}, file)
+            torch.save(_unshared({"schema": SCHEMA, **content}, {}), file)
     except (OutputError, RuntimeError) as error:
         kept = "; the one before it stays" if path.exists() else ""
         raise OutputError(
             f"the checkpoint {path} cannot be written: {_reason(error)}{kept}. Make room and "
             "start the same command again: it goes on from there"
         ) from error
+
+
+def _unshared(value: Any, texts: dict[str, str]) -> Any:
+    """Return equal content whose texts are shared and whose containers are not.
+
+    Pickle writes an object that it met before as a reference. What a run that went on has read from a file shares
+    other objects than what it would have made itself, and its checkpoints would be of other bytes.
+    """
+    if isinstance(value, str):
+        return texts.setdefault(value, value)
+    if isinstance(value, dict):
+        copied = type(value)((_unshared(key, texts), _unshared(one, texts)) for key, one in value.items())
+        if hasattr(value, "_metadata"):  # of a module's state
+            copied._metadata = _unshared(value._metadata, texts)  # type: ignore[attr-defined]
+        return copied
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(_unshared(one, texts) for one in value)
+    return value
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

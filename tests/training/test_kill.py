@@ -22,4 +22,7 @@ def test_killed_twice(dataset: Path, tmp_path: Path) -> None:
     for folder in (whole, killed):
         compare(folder, resamples=100, permutations=99)
     assert tables(killed) == tables(whole)
+    run = Path("runs") / "nima-narrow" / "human" / "seed0"
+    for name in ("config.json", run / "config.json", run / "metrics.jsonl", run / "best.pt", run / "last.pt"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
     assert leftovers(killed) == []

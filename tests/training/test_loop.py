@@ -328,3 +328,14 @@ def test_metrics_are_json_lines(make: Make) -> None:
     rows = [json.loads(json.dumps(row)) for row in run.history]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[0].keys() == {"epoch", "lr", "train_loss", "validation_loss"}
+
+
+def test_what_was_read_is_written_in_the_same_bytes(make: Make) -> None:
+    """Also best weights and history, whose texts are other objects then: a run that goes on ends in the same files."""
+    state, saver = make(epochs=2)
+    fit(state, saver)
+    for name in ("best.pt", "last.pt"):
+        path = saver.folder / name
+        before = path.read_bytes()
+        save_checkpoint(path, {key: value for key, value in load_checkpoint(path).items() if key != "schema"})
+        assert path.read_bytes() == before, name
