@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from sqlalchemy import Row, select
 
 from survey import assignment, raters
@@ -20,6 +20,7 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 TARGET = 2
 SECTION = SurveySection(raters_per_picture=TARGET, pictures_per_rater=4, repeats=1, practice=0, attention_checks=1)
 PEOPLE = st.integers(0, 50)
+ACTIONS = ("look", "rate", "look", "rate", "rate", "rate what is not there", "undo", "fail", "time", "leave", "join")
 
 
 class Raters(RuleBasedStateMachine):
@@ -38,17 +39,38 @@ class Raters(RuleBasedStateMachine):
         self.store.close()
         self.folder.cleanup()
 
+    @initialize(seeds=st.lists(st.integers(0, 9), min_size=2, max_size=4))
+    def some_come(self, seeds: list[int]) -> None:
+        for seed in seeds:
+            self.join(seed, to_the_end=False)
+
+    @rule(acts=st.lists(st.tuples(st.sampled_from(ACTIONS), PEOPLE, st.integers(0, 11)), min_size=3, max_size=9))
+    def some_act(self, acts: list[tuple[str, int, int]]) -> None:
+        """One rule for all, so that most of what happens is looking and rating."""
+        for what, who, number in acts:
+            self.act(what, who, number)
+
+    def act(self, what: str, who: int, number: int) -> None:
+        self.now += 20
+        if what == "join":
+            self.join(number, to_the_end=number % 2 == 0)
+        elif what == "rate":
+            self.rate(who, number, goes_on=who % 4 > 0)
+        elif what == "rate what is not there":
+            self.rate_what_is_not_there(who, number)
+        elif what == "time":
+            self.now += 60 * (5 + number)
+        else:
+            {"look": self.look, "undo": self.undo, "fail": self.picture_fails, "leave": self.leave}[what](who)
+
     def somebody(self, who: int) -> str:
         return self.tokens[who % len(self.tokens)]
 
-    @rule(seed=st.integers(0, 9), to_the_end=st.booleans())
     def join(self, seed: int, to_the_end: bool) -> None:
         with self.store.write() as connection:
             rng = random.Random(seed)
             self.tokens.append(raters.join(connection, SECTION, rng=rng, to_the_end=to_the_end, now=self.now))
 
-    @precondition(lambda self: self.tokens)
-    @rule(who=PEOPLE)
     def look(self, who: int) -> None:
         with self.store.write() as connection:
             person = raters.find(connection, self.somebody(who))
@@ -57,8 +79,6 @@ class Raters(RuleBasedStateMachine):
                 current = assignment.slot_at(connection, person.id, person.place)
                 self.seen_slots += [current.id] if current is not None else []
 
-    @precondition(lambda self: self.tokens)
-    @rule(who=PEOPLE, score=st.integers(0, 11), goes_on=st.booleans())
     def rate(self, who: int, score: int, goes_on: bool) -> None:
         with self.store.write() as connection:
             person = raters.find(connection, self.somebody(who))
@@ -69,8 +89,6 @@ class Raters(RuleBasedStateMachine):
                 if stepped is not None and goes_on:
                     assignment.advance(connection, stepped, SECTION, self.now)
 
-    @precondition(lambda self: self.tokens)
-    @rule(who=PEOPLE, which=PEOPLE)
     def rate_what_is_not_there(self, who: int, which: int) -> None:
         """A second tab, Back, or somebody else's page."""
         with self.store.write() as connection:
@@ -81,16 +99,12 @@ class Raters(RuleBasedStateMachine):
                 if current is None or current.id != stale:
                     assert assignment.submit(connection, person, stale, 5, SECTION, now=self.now) is None
 
-    @precondition(lambda self: self.tokens)
-    @rule(who=PEOPLE)
     def undo(self, who: int) -> None:
         with self.store.write() as connection:
             person = raters.find(connection, self.somebody(who))
             if person is not None:
                 assignment.undo(connection, person, SECTION, self.now)
 
-    @precondition(lambda self: self.tokens)
-    @rule(who=PEOPLE)
     def picture_fails(self, who: int) -> None:
         with self.store.write() as connection:
             person = raters.find(connection, self.somebody(who))
@@ -98,17 +112,11 @@ class Raters(RuleBasedStateMachine):
             if person is not None and current is not None:
                 assignment.fail(connection, person, current.id, SECTION, self.now)
 
-    @precondition(lambda self: self.tokens)
-    @rule(who=PEOPLE)
     def leave(self, who: int) -> None:
         with self.store.write() as connection:
             person = raters.find(connection, self.somebody(who))
             if person is not None:
                 raters.forget(connection, person, self.now)
-
-    @rule(minutes=st.sampled_from([0.5, 5.0, 16.0]))
-    def time_goes_by(self, minutes: float) -> None:
-        self.now += 60 * minutes
 
     def slots(self) -> list[Row[tuple[object, ...]]]:
         with self.store.write() as connection:
@@ -138,4 +146,4 @@ class Raters(RuleBasedStateMachine):
 
 
 TestRaters = Raters.TestCase
-TestRaters.settings = settings(max_examples=15, stateful_step_count=30, deadline=None)
+TestRaters.settings = settings(max_examples=12, stateful_step_count=12, deadline=None)
