@@ -20,6 +20,7 @@ from survey.database import Store, open_store
 from survey.live_quality import leave_out
 from survey.notices import tell_when_full
 
+LOG = logging.getLogger("survey")
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 
 
@@ -106,17 +107,24 @@ def _end(_signal: int, _frame: object) -> None:
 
 
 def _look_after(store: Store, section: SurveySection, name: str, over: threading.Event) -> None:
-    """Sync every second, judge the raters every 20 s, move the log into the database every minute."""
+    """Sync every second, judge the raters every 20 s, move the log into the database every minute.
+
+    A duty that fails is tried again at its next turn, and does not stop the others.
+    """
+    duties: list[tuple[int, int, Callable[[], object]]] = [(1, 0, store.sync), (60, 0, store.checkpoint)]
+    if section.exclude_by:
+        duties.append((20, 0, lambda: leave_out(store, section)))
+    if section.webhook or section.mail:
+        duties.append((20, 10, lambda: tell_when_full(store, section, name)))
     second = 0
     while not over.wait(1.0):
         second += 1
-        with contextlib.suppress(
-            OperationalError, InterfaceError, OSError
-        ):  # the database is away: the next turn may do
-            store.sync()
-            if second % 60 == 0:
-                store.checkpoint()
-            if second % 20 == 0 and section.exclude_by:
-                leave_out(store, section)
-            if second % 20 == 10 and (section.webhook or section.mail):
-                tell_when_full(store, section, name)
+        for seconds, at, duty in duties:
+            if second % seconds != at:
+                continue
+            try:
+                duty()
+            except (OperationalError, InterfaceError):
+                pass  # the database is away; the pages say so
+            except Exception as error:
+                LOG.warning("%s; it is tried again in %d s", error, seconds)

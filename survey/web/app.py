@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import generate_password_hash
 
-from gazekit.core.errors import ConfigError
+from gazekit.core.errors import ConfigError, unknown_name
 from gazekit.core.files import sha256
 from survey.config import PicturePlace, SurveyStudy
 from survey.database import Store, remembered
@@ -63,7 +63,8 @@ def create_app(
     Raises
     ------
     ConfigError
-        The password is too short, the pictures are not usable, or the database is of another study.
+        The password is too short, the pictures are not usable, a text is missing in a language of the study, or the
+        database is of another study.
     """
     if len(password) < SHORTEST_PASSWORD:
         raise ConfigError(
@@ -180,6 +181,8 @@ def _agree_with_earlier(study: SurveyStudy, store: Store, languages: dict[str, S
 def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, Path]:
     """Put the study's pictures into the store, and return their files by number."""
     files = picture_files(study.pictures, base)
+    for name in sorted({name for pair in study.survey.gold for name in pair} - set(files)):
+        raise unknown_name("picture in [survey] gold", name, sorted(files))
     store.add_images(list(files), study.survey.raters_per_picture)
     if study.survey.practice_folder is not None:
         practice = picture_files(PicturePlace(folder=study.survey.practice_folder), base)

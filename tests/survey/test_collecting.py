@@ -53,6 +53,15 @@ def test_a_platform_id_joins_once_a_study(make_client: Clients) -> None:
     assert raters(stranger) == 1
 
 
+def test_one_person_without_a_submission_is_no_ten_raters(make_client: Clients) -> None:
+    begin(make_client(), "?PROLIFIC_PID=SAMEPERSON")
+    for _ in range(9):
+        again = make_client()
+        again.get("/?PROLIFIC_PID=SAMEPERSON")
+        assert send(again, "/consent", agree="yes", version="1").status_code == 409
+    assert raters(again) == 1
+
+
 def test_who_lost_the_cookie_goes_on_in_the_same_submission(make_client: Clients) -> None:
     first = make_client()
     begin(first, PROLIFIC + "t1")

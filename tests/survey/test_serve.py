@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from gazekit.core.errors import GazekitError
+from survey.config import read_study
 from survey.database import open_store
 from survey.rating_export import export_ratings
-from survey.serve import operator_password
-from tests.fixtures.survey import field, serving, write_study
+from survey.serve import _look_after, operator_password
+from survey.web import create_app
+from tests.fixtures.survey import STUDY, field, section, serving, write_study
 
 
 class Browser:
@@ -86,3 +89,28 @@ def test_the_password_comes_from_a_file_the_environment_or_a_question(
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     with pytest.raises(GazekitError, match="needs a password"):
         operator_password(None, lambda: "asked")
+
+
+def test_a_duty_that_fails_is_said_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = open_store(tmp_path / "s.db")
+    over, synced = threading.Event(), []
+    turns = iter(range(41))
+    monkeypatch.setattr(over, "wait", lambda _seconds: next(turns, None) is None)
+    monkeypatch.setattr(store, "sync", lambda: synced.append(1))
+    store.add_images(["p"], 0)  # full at once
+    settings = section(webhook="http://127.0.0.1:9/nobody", exclude_by=["too fast"])
+    with caplog.at_level("WARNING", logger="survey"):
+        _look_after(store, settings, "reef", over)
+    assert len(synced) == 41
+    assert [record.getMessage().endswith("it is tried again in 20 s") for record in caplog.records] == [True, True]
+    store.close()
+
+
+def test_a_gold_picture_that_is_none_is_named(tmp_path: Path) -> None:
+    study = write_study(tmp_path, STUDY.replace("practice = 1", 'practice = 1\ngold = [["p001.jpg", "p02.jpg"]]'))
+    store = open_store(tmp_path / "s.db")
+    with pytest.raises(GazekitError, match=r"unknown picture in \[survey\] gold 'p02\.jpg'; did you mean p002\.jpg"):
+        create_app(read_study(study), tmp_path, store, password="correct horse battery")
+    store.close()
