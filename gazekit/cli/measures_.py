@@ -131,6 +131,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         "images": int(table["image"].nunique()),
         "rows": len(table),
         "without_gaze": int(table["fixations"].isna().sum()) if metrics is None else 0,
+        "under_half_gaze": _under_half_gaze(table),
         "window": asked.window_name,
         "unknown": missing,
         "models": [result.row() for result in results],
@@ -145,8 +146,18 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         click.echo(f"{result}" + ("" if p is None else f"; after Holm p = {p:.3f}"))
     if summary["without_gaze"]:
         click.echo(f"{summary['without_gaze']} rows have too little gaze and no measures of it", err=True)
+    if summary["under_half_gaze"]:
+        click.echo(
+            f"{summary['under_half_gaze']} more have gaze in less than half of their time (gaze_share)", err=True
+        )
     if missing:
         click.echo(f"not known from these files: {', '.join(missing)}", err=True)
+
+
+def _under_half_gaze(table: pd.DataFrame) -> int:
+    if not {"fixations", "gaze_share"} <= set(table):
+        return 0
+    return int((table["fixations"].notna() & (table["gaze_share"] < 0.5)).sum())
 
 
 def _makers_metrics(inputs: tuple[Path, ...], asked: MeasureOptions) -> pd.DataFrame | None:

@@ -209,8 +209,8 @@ def _gaze_share(session: Session, trial: Trial, part_ms: tuple[float, float], ey
     """Return the share of gaze among the samples that there was time for."""
     since = (trial.recording.system_time_us - trial.onset_us) / 1000
     inside = (since >= part_ms[0]) & (since < part_ms[1])
-    expected = (part_ms[1] - part_ms[0]) / 1000 * session.recording.rate_hz
-    if not expected > 0:
+    if not part_ms[1] > part_ms[0]:
         return float("nan")
-    known = np.isfinite(trial.recording.point(eye)).all(axis=1)
-    return min(1.0, float((known & inside).sum()) / expected)
+    known = int((np.isfinite(trial.recording.point(eye)).all(axis=1) & inside).sum())
+    expected = (part_ms[1] - part_ms[0]) / 1000 * session.recording.rate_hz
+    return min(1.0, known / expected) if known and expected > 0 else 0.0
