@@ -1,8 +1,8 @@
 """Make the pictures of the documentation from the product itself: python docs/make_pictures.py [NAME ...].
 
-Without names all that need neither torch nor a browser. `survey-rate` and `report` need playwright's Chromium, and
-`report` a folder of a finished demo (GAZEKIT_DEMO). Screens of a session are drawn by `gazekit record` under SDL's
-dummy driver and are not made here.
+Without names all that need neither torch nor a browser. `survey-rate`, `operator-page` and `report` need playwright's
+Chromium, and `report` a folder of a finished demo (GAZEKIT_DEMO). Other screens of a session are drawn by
+`gazekit record` under SDL's dummy driver and are not made here.
 """
 
 from __future__ import annotations
@@ -125,14 +125,84 @@ def report(work: Path, out: Path) -> None:
         page.screenshot(path=str(out))
 
 
+def record_pages(work: Path, out: Path) -> None:
+    """Show pages of a session in four scripts: ready, the head, several choices with a mark, a number that is wrong."""
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
+    import pygame
+
+    from gazekit.capture.display import PageContent
+    from gazekit.capture.head import HeadView
+    from gazekit.capture.item_pages import page_of
+    from gazekit.capture.items import Item
+    from gazekit.capture.look import Look
+    from gazekit.capture.pages import HeadPage, TextPages
+    from gazekit.core.messages import catalogue
+
+    size, tiles = (800, 500), []
+    pygame.display.init()
+    surface = pygame.display.set_mode(size)
+    for language in ("en", "zh", "ar", "hi"):
+        words = catalogue(language)
+        look, text = Look(words, 22), words.section("session")
+        scale = Item("beauty", "scale", text["ready"], tuple(range(1, 11)), {1: text["skip"], 10: text["done"]})
+        typed = page_of(surface, Item("age", "number", text["text"], minimum=18, maximum=99), look)
+        for event in (pygame.event.Event(pygame.TEXTINPUT, text="7"),
+                      pygame.event.Event(pygame.KEYDOWN, key=pygame.K_RETURN, unicode="\r")):  # fmt: skip
+            typed.take(event)
+        pages = [
+            TextPages(surface, [PageContent("\n\n".join((text["practice"], text["mark"])))], look),
+            HeadPage(surface, look, lambda: HeadView(((-0.1, 0.0), (0.2, 0.0)), 0.5, "closer")),
+            page_of(surface, scale, look),
+            typed,
+        ]
+        for page in pages:
+            surface.fill((128, 128, 128))
+            page.draw()
+            tiles.append(pygame.surfarray.array3d(surface).swapaxes(0, 1))
+    sheet = Image.new("RGB", (4 * size[0], 4 * size[1]))
+    for n, tile in enumerate(tiles):
+        sheet.paste(Image.fromarray(tile), ((n // 4) * size[0], (n % 4) * size[1]))
+    sheet.save(out)
+    pygame.display.quit()
+
+
+def operator_page(work: Path, out: Path) -> None:
+    """Show the operator's page while a simulated person looks at the sample's pictures."""
+    from playwright.sync_api import sync_playwright
+
+    from gazekit.capture.desk import Desk
+    from gazekit.capture.operator_page import OperatorPage
+    from gazekit.capture.session_loop import State
+    from gazekit.capture.session_setup import prepare_part, record_part
+    from gazekit.study import read_study
+
+    study, desk, state = read_study(SAMPLE / "study.toml"), Desk(), State()
+    part, stop = prepare_part(study, "P07", work), threading.Event()
+    options = {"realtime": True, "keep_journal": False, "headless": True, "state": state, "stop": stop, "desk": desk}
+    with OperatorPage(desk, state, study.screen.screen()) as page, sync_playwright() as browsers:
+        session = threading.Thread(target=lambda: record_part(part, watch=page.watch, **options))
+        session.start()
+        tab = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
+            viewport={"width": 1280, "height": 900}
+        )
+        while len(state.verdicts) < 2 or state.phase != "picture":
+            tab.wait_for_timeout(100)
+        tab.goto(page.link)
+        tab.wait_for_timeout(1500)
+        tab.screenshot(path=str(out))
+        stop.set()
+        session.join()
+
+
 MAKERS: dict[str, Callable[[Path, Path], None]] = {
     "attention-sheet": attention_sheet,
     "dataset-masks": dataset_masks,
     "dataset-samples": dataset_samples,
     "quality": quality,
+    "record-pages": record_pages,
     "view-trial": view_trial,
 }
-BY_NAME = MAKERS | {"survey-rate": survey_rate, "report": report}
+BY_NAME = MAKERS | {"survey-rate": survey_rate, "report": report, "operator-page": operator_page}
 
 
 def shrink(path: Path, widest: int = 1200) -> None:
