@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
@@ -67,3 +69,12 @@ def whole_us(time: Floats, unit: str) -> Index:
 def recording(time_us: Index, left: Eye, right: Eye) -> GazeRecording:
     """Make a recording of a file that has one clock, which stands for both."""
     return GazeRecording(time_us, time_us.copy(), left, right)
+
+
+def openness_stream(device_us: Index, system_us: Index, openness_mm: Mapping[str, Floats]) -> pd.DataFrame:
+    """Make the stream ``eye_openness`` of the columns of the eyes, millimetres, NaN where not known."""
+    columns: dict[str, Any] = {"device_time_us": device_us, "system_time_us": system_us}
+    for side in ("left", "right"):
+        column = openness_mm.get(side, np.full(len(device_us), np.nan))
+        columns |= {f"{side}_openness_mm": column, f"{side}_valid": np.isfinite(column)}
+    return pd.DataFrame(columns)

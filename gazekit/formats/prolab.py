@@ -70,6 +70,7 @@ def _layout(names: ColumnNames) -> RowLayout:
         mean_gaze=names.find_all("Gaze point {}", "XY", *_PX) or glasses,
         origin={side: names.find_all(f"Eye position {side} {{}}", "XYZ", "dacsmm") for side in SIDES},
         pupil={side: names.find(f"Pupil diameter {side}", "mm", "") for side in SIDES},
+        openness={side: names.find(f"Eye openness {side}", "mm", "") for side in SIDES},
         validity={side: names.find(f"Validity {side}") for side in SIDES},
         movement=names.find("Eye movement type"),
         movement_index=[names.find("Eye movement type index")],

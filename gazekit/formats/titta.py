@@ -21,7 +21,7 @@ import pandas as pd
 
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
-from gazekit.formats.columns import diameter, eye, point, vector
+from gazekit.formats.columns import diameter, eye, openness_stream, point, vector
 from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Head
 from gazekit.gaze import Eye, GazeRecording
@@ -86,6 +86,8 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.account.ignored = sorted(set(gaze) - set(draft.account.taken))
     draft.account.know("time", "us", "format")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
+    if openness := sdk_openness(gaze):
+        draft.streams["eye_openness"] = openness_stream(device, system, openness)
     yield Part(draft, GazeRecording(device, system, *(sdk_eye(gaze, side) for side in ("left", "right"))))
 
 
@@ -130,6 +132,16 @@ def _stamps(gaze: Columns, head: Head) -> tuple[Index, Index]:
             f"{head.path}: the gaze lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
         )
     return gaze["system_time_stamp"].astype(np.int64), gaze["device_time_stamp"].astype(np.int64)
+
+
+def sdk_openness(gaze: Columns) -> dict[str, Floats]:
+    """Return how far each eye is open, millimetres, NaN where not valid; empty where the columns are not there."""
+    openness = {}
+    for side in ("left", "right"):
+        if (name := f"{side}_eye_openness_diameter") in gaze:
+            valid = gaze.get(f"{side}_eye_openness_valid", np.ones(len(gaze[name]))).astype(np.float64) == 1
+            openness[side] = np.where(valid, gaze[name].astype(np.float64), np.nan)
+    return openness
 
 
 def sdk_eye(gaze: Columns, side: str) -> Eye:

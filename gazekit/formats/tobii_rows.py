@@ -13,7 +13,7 @@ import pandas as pd
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
-from gazekit.formats.columns import UNITS_US, diameter, eye, point, vector, whole_us
+from gazekit.formats.columns import UNITS_US, diameter, eye, openness_stream, point, vector, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable
@@ -51,6 +51,7 @@ class RowLayout:
     mean_gaze: list[str] = field(default_factory=list)
     origin: Mapping[str, list[str]] = field(default_factory=lambda: _NONE)
     pupil: Mapping[str, str] = field(default_factory=dict)
+    openness: Mapping[str, str] = field(default_factory=dict)
     validity: Mapping[str, str] = field(default_factory=dict)
     movement: str = ""
     movement_index: list[str] = field(default_factory=list)
@@ -75,7 +76,7 @@ class RowLayout:
         numbers = [self.time, self.device, *self.mean_gaze, *self.fixation, *self.media, *self.original]
         numbers += self.movement_index + (self.resolution if len(self.resolution) == 2 else [])
         numbers += [name for columns in by_side for side in SIDES for name in columns[side]]
-        numbers += [*self.pupil.values(), *(self.others if self.silent else [])]
+        numbers += [*self.pupil.values(), *self.openness.values(), *(self.others if self.silent else [])]
         numbers += [name for figures in self.makers.values() for name in figures.values()]
         texts = [self.sensor, self.participant, self.recording, self.stimulus, self.version, self.movement]
         texts += [*self.started, *(name for pair in self.events for name in pair), *self.validity.values()]
@@ -164,7 +165,11 @@ class Recording:
         self.shown.last_us = int(system[-1])
         self._note_media(samples, codes, words)
         recording = GazeRecording(self._device(samples, system), system, *(self._eye(samples, side) for side in SIDES))
-        return Part(self.draft, recording, self._movements(samples))
+        streams = self._movements(samples)
+        if any(layout.openness.values()):
+            openness = {side: samples.numbers(name) for side, name in layout.openness.items() if name}
+            streams["eye_openness"] = openness_stream(recording.device_time_us, system, openness)
+        return Part(self.draft, recording, streams)
 
     def finish(self, table: TextTable) -> None:
         """Complete the draft when no more rows come."""

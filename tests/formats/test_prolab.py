@@ -164,3 +164,19 @@ def test_the_makers_accuracy_of_calibration_and_validation(foreign, tmp_path: Pa
     judged = session_quality(session)
     assert judged.loc[judged["part"] == "whole", "makers_accuracy_deg"].tolist() == [0.52] * 3
     assert {"maker's calibration", "maker's validation"} < set(judged["part"])
+
+
+def test_eye_openness_is_a_stream_of_the_session(foreign, tmp_path: Path) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    more = ["\t".join([head, "Eye openness left [mm]"])]
+    more += ["\t".join([row, f"{n / 4}" if n % 2 else ""]) for n, row in enumerate(rows)]
+    path.write_text("\n".join(more) + "\n", encoding="utf-8")
+    session = import_recording(path, screen=SIZES)
+    stream = session.streams["eye_openness"]
+    assert stream["device_time_us"].tolist() == session.recording.device_time_us.tolist()
+    assert stream["left_valid"].tolist() == stream["left_openness_mm"].notna().tolist()
+    assert 0 < stream["left_valid"].sum() < len(stream)
+    assert not stream["right_valid"].any()
+    open_mm = session.recording.with_openness(stream).openness_mm
+    np.testing.assert_array_equal(open_mm[:, 0], stream["left_openness_mm"])

@@ -86,3 +86,15 @@ def test_hdf5_of_something_else(tmp_path: Path) -> None:
         file["x"] = [1]
     with pytest.raises(FormatError, match="an HDF5 file without the groups that are known"):
         import_recording(tmp_path / "other.h5", screen=SCREEN)
+
+
+def test_eye_openness_is_a_stream_of_the_session(recording: tuple[Path, pd.DataFrame]) -> None:
+    path, gaze = recording
+    n = len(gaze)
+    assert "eye_openness" not in import_recording(path, screen=SCREEN).streams
+    known = gaze.assign(left_eye_openness_diameter=np.arange(n) / 4, left_eye_openness_valid=np.arange(n) % 2)
+    known.to_hdf(path, key="gaze", mode="a")
+    stream = import_recording(path, screen=SCREEN).streams["eye_openness"]
+    assert stream["left_valid"].tolist() == [bool(k % 2) for k in range(n)]
+    assert stream["left_openness_mm"].iloc[1] == 0.25
+    assert stream["device_time_us"].tolist() == gaze["device_time_stamp"].tolist()
