@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from gazekit.session.model import Calibration, TrackerInfo, Validation
 TITLE = "EyeLink ASC (edf2asc)"
 OWN_MESSAGES = r"!CAL|!MODE|RECCFG|ELCLCFG|ELCL_|GAZE_COORDS|DISPLAY_COORDS|THRESHOLDS|VALIDATE|DRIFTCORRECT|CAMERA_"
 _LINES = 1 << 16
+_BLOCK = 4 << 20
+_OTHER_LINE = re.compile(rb"\n(?=[^0-9\n])")
 COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
 _DATE, _MODEL = r"^\*\* DATE:\s*(.+)$", r"^\*\*\s*(EYELINK.+)$"
 _OFFSET = re.compile(r"(-\d+(?:\.\d+)?)\s+")
@@ -56,18 +59,17 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     corner, sizes = screen_of(coords)
     draft = request.draft(head, sizes, started_utc=_fact(head, _DATE))
     lines = _Lines(draft.screen, corner)
-    with open(head.path, "rb") as file:
-        for line in file:
-            if line[:1].isdigit():
-                if line.endswith(b"\n"):
-                    lines.samples.append(line)
-                else:
-                    draft.account.damaged["last line that was cut off"] = 1
-                    draft.notes.append("the last line was cut off and left out")
-                if len(lines.samples) >= _LINES:
-                    yield from lines.flush(draft)
-            elif line[:1].isalpha():
-                yield from lines.event(line, draft)
+    for run, line in _runs(head.path):
+        if run and not run.endswith(b"\n"):
+            whole = run.rfind(b"\n") + 1
+            run = run[:whole]
+            draft.account.damaged["last line that was cut off"] = 1
+            draft.notes.append("the last line was cut off and left out")
+        lines.add(run)
+        if lines.waiting >= _LINES:
+            yield from lines.flush(draft)
+        if line[:1].isalpha():
+            yield from lines.event(line, draft)
     yield from lines.flush(draft)
     if not draft.account.rows and re.search(r"^(EFIX|ESACC|EBLINK)\b", head.text, re.MULTILINE):
         raise FormatError(
@@ -93,6 +95,28 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         draft.notes.append(f"{lines.bad} sample lines of another length were left out")
         account.damaged["sample lines of another length"] = lines.bad
     draft.notes.append("pupil sizes are in the tracker's own unit and were left out")
+
+
+def _runs(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the lines that begin with a digit, as many as follow one another, each time with the other line after them.
+
+    So a block is searched, and not every line of samples handled in Python.
+    """
+    rest = b"\n"  # as if a line had ended before the first
+    with open(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            block = rest + block
+            end = block.rfind(b"\n")
+            rest, place = block[end:], 1
+            for match in _OTHER_LINE.finditer(block, 0, end):
+                start = match.start() + 1
+                stop = block.find(b"\n", start) + 1
+                yield block[place:start], block[start:stop]
+                place = stop
+            if place <= end:
+                yield block[place : end + 1], b""
+    if len(rest) > 1:
+        yield (rest[1:], b"") if rest[1:2].isdigit() else (b"", rest[1:])
 
 
 def screen_of(coords: re.Match[str] | None) -> tuple[tuple[float, float], dict[str, float]]:
@@ -132,7 +156,8 @@ class _Lines:
 
     screen: Screen
     corner: tuple[float, float]
-    samples: list[bytes] = field(default_factory=list)
+    samples: list[bytes] = field(default_factory=list)  # runs of whole lines
+    waiting: int = 0
     eyes: tuple[str, ...] = ()
     rate_hz: float = float("nan")
     bad: int = 0
@@ -141,6 +166,14 @@ class _Lines:
     settings: list[str] = field(default_factory=list)  # which eyes at which rate, where these change
     open_events: dict[str, int] = field(default_factory=dict)
     marks: list[tuple[int, int, int]] = field(default_factory=list)  # from which waiting line, label, number
+
+    def add(self, run: bytes) -> None:
+        """Take in lines of samples."""
+        if b"\n\n" in run or run.startswith(b"\n"):  # empty lines
+            run = b"".join(line for line in run.splitlines(keepends=True) if line.strip())
+        if run:
+            self.samples.append(run)
+            self.waiting += run.count(b"\n")
 
     def event(self, line: bytes, draft: Draft) -> Iterator[Part]:
         """Take in a line that is no sample."""
@@ -165,13 +198,13 @@ class _Lines:
 
     def flush(self, draft: Draft) -> Iterator[Part]:
         """Hand on the lines that wait, as a part."""
-        lines, marks = self.samples, self.marks
-        self.samples, self.marks = [], [(0, *marks[-1][1:])] if marks else []
-        if not lines:
+        text, number, marks = b"".join(self.samples), self.waiting, self.marks
+        self.samples, self.waiting, self.marks = [], 0, [(0, *marks[-1][1:])] if marks else []
+        if not number:
             return
         if not self.eyes:
             raise FormatError("samples come before a SAMPLES line, so which eye they are of is not known")
-        columns, whole = self._numbers(lines)
+        columns, whole = self._numbers(text, number)
         before = self.last_stamp
         draft.account.rows += int(whole.sum())
         time = np.round(columns[0] * 1000).astype(np.int64)
@@ -180,27 +213,31 @@ class _Lines:
             time[np.diff(stamps, prepend=before) == 0] += 500
         sides = {side: columns[1 + 3 * n : 3 + 3 * n] for n, side in enumerate(self.eyes)}
         eyes = [self._eye(sides.get(side), len(time)) for side in ("LEFT", "RIGHT")]
-        yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, len(lines), whole)})
+        yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, number, whole)})
 
-    def _numbers(self, lines: list[bytes]) -> tuple[Floats, Bools]:
+    def _numbers(self, text: bytes, number: int) -> tuple[Floats, Bools]:
+        """Read the lines that wait: time and x, y, pupil of each eye; and which lines are whole."""
         import pyarrow as pa
-        from pyarrow import csv
 
         need = 1 + 3 * len(self.eyes)
-        rows = [line.replace(b" ", b"").split(b"\t", need)[:need] for line in lines]
+        text = text.replace(b" ", b"")
+        width = text[: text.find(b"\n")].count(b"\t") + 1
+        try:
+            columns = _parsed(text, width, need) if width >= need else np.empty((need, 0))
+        except pa.ArrowInvalid:  # lines of several lengths
+            columns = np.empty((need, 0))
+        if columns.shape[1] == number:
+            return columns, np.ones(number, dtype=bool)
+        rows = [line.split(b"\t", need)[:need] for line in text.splitlines()]
         whole = np.array([len(row) == need for row in rows])
         self.bad += int((~whole).sum())
         if not whole.any():
             raise FormatError(f"no sample line has the {need} columns of {' and '.join(self.eyes)}")
         text = b"\n".join(b"\t".join(row).rstrip() for row, keep in zip(rows, whole, strict=True) if keep)
-        names = [str(n) for n in range(need)]
-        convert = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float64()), null_values=["."])
-        options: dict[str, Any] = {"read_options": csv.ReadOptions(column_names=names), "convert_options": convert}
         try:
-            table = csv.read_csv(pa.BufferReader(text), parse_options=csv.ParseOptions(delimiter="\t"), **options)
+            return _parsed(text, need, need), whole
         except pa.ArrowInvalid as error:
             raise FormatError(f"a sample line cannot be read: {error}") from error
-        return np.stack([np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names]), whole
 
     def _eye(self, columns: Floats | None, n: int) -> Eye:
         if columns is None:
@@ -218,13 +255,31 @@ class _Lines:
         else:
             self.open_events.pop(f"S{kind[1:]}", None)
         label = next((code for name, code in _EVENTS.items() if name in self.open_events), 0)
-        self.marks.append((len(self.samples), label, self.open_events.get("count", 0) if label else -1))
+        self.marks.append((self.waiting, label, self.open_events.get("count", 0) if label else -1))
+
+
+def _parsed(text: bytes, width: int, need: int) -> Floats:
+    """Parse lines of ``width`` cells, and return the first ``need`` as numbers, shape (need, n)."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(n) for n in range(width)]
+    options: dict[str, Any] = {
+        "read_options": csv.ReadOptions(column_names=names, block_size=1 << 24),
+        "parse_options": csv.ParseOptions(delimiter="\t", quote_char=False),
+        "convert_options": csv.ConvertOptions(
+            column_types=dict.fromkeys(names[:need], pa.float64()), null_values=["."], include_columns=names[:need]
+        ),
+    }
+    table = csv.read_csv(pa.BufferReader(text), **options)
+    return np.stack([np.asarray(table[name].to_numpy(), dtype=np.float64) for name in names[:need]])
 
 
 def _labels(marks: list[tuple[int, int, int]], n: int, whole: Bools) -> pd.DataFrame:
-    label, index = np.zeros(n, dtype=np.int8), np.full(n, -1.0)
-    for start, code, number in marks:
-        label[start:], index[start:] = code, number
+    starts = np.array([0, *(start for start, _, _ in marks), n])
+    lengths = np.diff(starts)
+    label = np.repeat(np.array([0, *(code for _, code, _ in marks)], dtype=np.int8), lengths)
+    index = np.repeat(np.array([-1.0, *(number for _, _, number in marks)]), lengths)
     missing = np.full(int(whole.sum()), np.nan)
     return eye_movements.stream(label[whole], index[whole], missing, missing)
 

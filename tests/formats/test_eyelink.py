@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gazekit.core.errors import FormatError, InputError
-from gazekit.formats import import_recording
+from gazekit.formats import eyelink, import_recording
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
 
@@ -75,3 +76,22 @@ def test_head_referenced_samples_are_refused(foreign, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("SAMPLES\tGAZE", "SAMPLES\tHREF"))
     with pytest.raises(FormatError, match="HREF, not GAZE"):
         import_recording(path, screen=SIZES)
+
+
+def test_blocks_may_end_anywhere(foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = foreign.eyelink.write(tmp_path)
+    lines = path.read_text().splitlines()
+    first = next(n for n, line in enumerate(lines) if line[:1].isdigit())
+    odd = [*lines[: first + 2], "1234\t  1.0", "", lines[first + 2] + "\textra", *lines[first + 3 :], "1300\t  5"]
+    path.write_text("\n".join(odd))
+    whole = import_recording(path, screen=foreign.MM)
+    assert whole.provenance["account"]["damaged"] == {
+        "last line that was cut off": 1,
+        "sample lines of another length": 1,
+    }
+    for size in (1, 7, 64, 300):
+        monkeypatch.setattr(eyelink, "_BLOCK", size)
+        parts = import_recording(path, screen=foreign.MM)
+        np.testing.assert_array_equal(parts.recording.left.gaze, whole.recording.left.gaze)
+        pd.testing.assert_frame_equal(parts.streams["eye_movements"], whole.streams["eye_movements"])
+        pd.testing.assert_frame_equal(parts.messages, whole.messages)
