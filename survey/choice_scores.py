@@ -15,6 +15,7 @@ from gazekit.core.types import Floats
 from survey.errors import RatingsError
 
 STEPS = 100
+MOST_PICTURES = 5000  # a matrix of all pairs is kept in memory
 PRIOR = 0.1
 """Weight of a normal prior on the strengths: a picture that always won is strong, not infinitely so."""
 
@@ -80,8 +81,15 @@ def bradley_terry(data: Comparisons) -> tuple[Floats, Floats]:
     The strengths are the most likely ones under a weak normal prior (`PRIOR`), by Newton's method (the optimum that
     choix finds, 100 times as fast). The errors are those of raters: one rater's comparisons are one cluster (a
     sandwich), since a rater's taste is in all of them.
+
+    Raises
+    ------
+    RatingsError
+        There are more than `MOST_PICTURES`.
     """
     n = len(data.images)
+    if n > MOST_PICTURES:
+        raise RatingsError(f"{n} pictures are compared; scores are computed for up to {MOST_PICTURES} at once")
     wins = coo_array((np.ones(len(data.winner)), (data.winner, data.loser)), shape=(n, n)).toarray()
     strength = np.zeros(n)
     for _ in range(STEPS):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gazekit.core.errors import ConfigError
 from gazekit.core.types import Floats
-from survey.choice_scores import Comparisons, bradley_terry, comparisons
+from survey.choice_scores import MOST_PICTURES, Comparisons, bradley_terry, comparisons
 from survey.screening import COLUMNS, EXCLUDING, MIN_RATINGS, MIN_REPEATS, Limits, without_input
 
 USUAL_LIMITS = Limits()
@@ -83,6 +83,8 @@ def screen_choices(
 
 
 def _agreement(data: Comparisons, names: pd.Index[Any]) -> tuple[Floats, float, Floats]:
+    if len(data.images) > MOST_PICTURES:
+        return np.full(len(names), np.nan), np.nan, np.full(len(names), np.nan)
     strength, _ = bradley_terry(data)
     raters = len(data.raters)
     n = np.bincount(data.rater, minlength=raters)

@@ -22,6 +22,8 @@ from survey.config import SurveySection
 from survey.schema import compared, image, slot
 
 REPEAT_GAP = 3  # showings at least between a picture and its repeat
+FIRSTS = 20  # open pictures that are tried, where a rater has compared the first with all others
+_IS_OPEN = image.c.taken < image.c.target
 NOT_YET = 3  # comparisons before a picture's strength counts
 
 
@@ -86,13 +88,26 @@ def _fresh(connection: Connection, rater_id: int, place: int, kind: str, section
     shuffle = _shuffled(rater_id, place)
     only = image.c.practice == 1 if kind == "P" and section.practice_folder else image.c.practice.is_(None)
     shown = and_(image.c.withdrawn_at.is_(None), only)
-    is_open = image.c.taken < image.c.target
-    first_query = select(image.c.id, image.c.strength, image.c.done).where(shown)
+    query = select(image.c.id, image.c.strength, image.c.done).where(shown)
     if kind == "M":
-        first_query = first_query.where(is_open).order_by(image.c.taken)
-    first = connection.execute(first_query.order_by(shuffle).limit(1)).one_or_none()
-    if first is None:
-        return []
+        query = query.where(_IS_OPEN).order_by(image.c.taken)
+    for first in connection.execute(query.order_by(shuffle).limit(FIRSTS)).all():
+        company = _company(connection, rater_id, first, kind, section, shown, shuffle)
+        if len(company) == section.together - 1:
+            return [first.id, *company]
+    return []
+
+
+def _company(
+    connection: Connection,
+    rater_id: int,
+    first: Any,
+    kind: str,
+    section: SurveySection,
+    shown: ColumnElement[bool],
+    shuffle: ColumnElement[Any],
+) -> list[int]:
+    """Choose what a picture is compared with: open pictures first, then those that are about as good."""
     mine, other = compared.alias(), compared.alias()
     met = (
         select(other.c.image_id)
@@ -101,7 +116,7 @@ def _fresh(connection: Connection, rater_id: int, place: int, kind: str, section
         .where(slot.c.rater_id == rater_id, mine.c.image_id == first.id)
     )
     query = select(image.c.id).where(shown, image.c.id != first.id)
-    order: list[ColumnElement[Any]] = [case((is_open, 0), else_=1)] if kind == "M" else []
+    order: list[ColumnElement[Any]] = [case((_IS_OPEN, 0), else_=1)] if kind == "M" else []
     if section.task == "pairs" and kind == "M":
         query = query.where(image.c.id.not_in(met))
     else:
@@ -109,9 +124,7 @@ def _fresh(connection: Connection, rater_id: int, place: int, kind: str, section
     if section.pairing == "active" and kind == "M" and first.done >= NOT_YET:
         away = func.abs(func.coalesce(image.c.strength, 0.0) - (first.strength or 0.0))
         order.append(away + shuffle * (1.0 / do.PRIME))
-    query = query.order_by(*order, shuffle).limit(section.together - 1)
-    company = list(connection.execute(query).scalars())
-    return [first.id, *company] if len(company) == section.together - 1 else []
+    return list(connection.execute(query.order_by(*order, shuffle).limit(section.together - 1)).scalars())
 
 
 def sets_of(connection: Connection, rater_id: int) -> dict[int, tuple[str, str, int, list[int]]]:

@@ -128,7 +128,7 @@ def export_choices(store: Store, *, practice: bool = False) -> pd.DataFrame:
         if table.loc[k, "kind"] == "main" and (withdrawn or row.state != "done"):
             table.loc[k, "kind"] = "withdrawn" if withdrawn else row.state
     sets = [of_slot.get(row.id, []) for row in rows]
-    most = max(map(len, sets), default=2)
+    most = max([2, *map(len, sets)])
     shown = {f"picture{n}": [m[n - 1].name if len(m) >= n else "" for m in sets] for n in range(1, most + 1)}
     chosen = {word: [next((m.name for m in one if m.picked == word), "") for one in sets] for word in ("best", "worst")}
     table = pd.concat(

@@ -144,10 +144,9 @@ def _agree_with_earlier(study: SurveyStudy, store: Store, languages: dict[str, S
         "name": study.study.name,
         "question": str(first.question),
         "anchors": json.dumps({str(score): words for score, words in sorted(first.anchors.items())}),
+        "task": "" if section.task == "rate" else section.task,
         "scales": json.dumps([scale.model_dump(mode="json") for scale in first.scales]) if first.scales else "",
     }
-    if section.task != "rate":
-        facts["task"] = section.task
     consent = {}
     with store.write() as connection:
         for name, said in languages.items():

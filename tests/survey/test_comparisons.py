@@ -269,3 +269,29 @@ def test_bad_choices_and_settings_are_named() -> None:
     assert apart["group"].nunique() == 2
     with pytest.raises(ValueError, match="compares pictures; stop_width, exposure_ms are for task 'rate'"):
         SurveySection(task="pairs", stop_width=1.0, exposure_ms=500)
+
+
+def test_a_rater_of_few_pictures_meets_every_pair_once(tmp_path: Path) -> None:
+    settings = section(task="pairs", raters_per_picture=50, pictures_per_rater=20)
+    store = open_store(tmp_path / "s.db", durable=False)
+    fill(store, {f"p{k}": 2.0 + k for k in range(5)}, section=settings, raters=2)
+    choices = export_choices(store)
+    pairs = choices.assign(pair=choices[["picture1", "picture2"]].apply(frozenset, axis=1))
+    assert pairs.groupby("rater")["pair"].nunique().tolist() == [10, 10]
+    assert len(choices) == 20
+    counters_agree(store)
+    store.close()
+
+
+@pytest.mark.parametrize("first", ["rate", "pairs"])
+def test_a_database_keeps_to_one_task(tmp_path: Path, first: str) -> None:
+    study = write_study(tmp_path)
+    store = open_store(tmp_path / "s.db")
+    for task in (first, {"rate": "pairs", "pairs": "rate"}[first]):
+        study.write_text(STUDY.replace("practice = 1", f'practice = 1\ntask = "{task}"'))
+        if task == first:
+            create_app(read_study(study), tmp_path, store, password=PASSWORD)
+            continue
+        with pytest.raises(GazekitError, match="belongs to another study"):
+            create_app(read_study(study), tmp_path, store, password=PASSWORD)
+    store.close()
