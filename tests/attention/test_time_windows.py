@@ -83,3 +83,22 @@ def test_maps_masks_and_agreement_of_a_window(table: pd.DataFrame, tmp_path: Pat
         pd.testing.assert_frame_equal(one, other)
     assert found[0][3] == found[1][3]
     assert '"window": "0-600ms"' in (tmp_path / "out-f.csv" / "attention.csv.json").read_text()
+
+
+def test_maps_without_fixations_that_their_picture_cuts(table: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    for name in ("a.png", "b.png"):
+        cv2.imwrite(str(tmp_path / "p" / name), np.full((100, 200, 3), 90, np.uint8))
+    first, last = table.index % 5 == 0, table.index % 5 == 4
+    table.assign(cut_start=first, cut_end=last).to_csv(tmp_path / "cut.csv", index=False)
+    table[~first].to_csv(tmp_path / "drop-start.csv", index=False)
+    table[~first & ~last].to_csv(tmp_path / "drop.csv", index=False)
+    shared = ["--pictures", str(tmp_path / "p"), "--sigma-px", "8", "--no-agreement", "--tables-only"]
+    for choice in ("drop-start", "drop"):
+        maps = []
+        for name, extra in (("cut.csv", ["--cut", choice]), (f"{choice}.csv", [])):
+            out = tmp_path / f"{choice}-{name}"
+            arguments = [str(tmp_path / name), *shared, "--out", str(out), *extra]
+            assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+            maps.append(pd.read_csv(out / "attention.csv"))
+        pd.testing.assert_frame_equal(*maps)
