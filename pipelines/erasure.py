@@ -87,6 +87,7 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
     for kind, path, column in (
         ("fixations", plan.dataset.fixations, "participant"),
         ("ratings", plan.dataset.ratings, "rater"),
+        ("participant table", plan.design.participants, "participant"),
     ):
         if path is not None:
             erasure.steps += _rows(participant, kind, study.parent / path, column, erasure.notes)

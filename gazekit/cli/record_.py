@@ -155,6 +155,8 @@ def _keys(desk: Desk, state: State) -> TerminalKeys:
 def _announce(page: OperatorPage, state: State, *, open_browser: bool) -> None:
     """Say the page's link, and open it in the browser of this machine."""
     click.echo(f"operator's page (the link works once): {page.link}", err=True)
+    if not page.loopback:
+        click.echo("it is not encrypted: let it run in a network that you trust", err=True)
     state.link = lambda: page.link
     if open_browser:
         import webbrowser

@@ -115,7 +115,7 @@ def export_bids(
         taken: set[str] = set()
         for session in sessions:
             names = _names(session, people, taken)
-            assigned.setdefault(session.participant, {}).update(_assigned(session))
+            assigned.setdefault(session.participant, {}).update(session.assigned)
             _write_session(session, names, root, fixations, about)
         if not people:
             raise InputError("no sessions to export")
@@ -381,13 +381,6 @@ def _about_column(name: str) -> dict[str, str]:
     if name.endswith("_ms"):
         return {"Description": f"From the question's appearance to the answer: {asked}", "Units": "ms"}
     return {"Description": f"Answer to the question {asked}"}
-
-
-def _assigned(session: Session) -> dict[str, str]:
-    """Return what a participant was assigned to, and what the participant table says."""
-    content = session.provenance.get("parameters", {}).get("assigned", {})
-    language = {"language": content["language"]} if content.get("levels") or content.get("row") else {}
-    return {**content.get("row", {}), **content.get("levels", {}), **language}
 
 
 def _write_dataset(

@@ -185,6 +185,16 @@ class Session:
     display: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def assigned(self) -> dict[str, str]:
+        """What the participant was assigned to: the participant table's row, levels of factors, language.
+
+        Empty where the study has neither factors nor a participant table.
+        """
+        content = self.provenance.get("parameters", {}).get("assigned", {})
+        facts = {**content.get("row", {}), **content.get("levels", {})}
+        return {**facts, "language": content["language"]} if facts else {}
+
     def trials(self) -> list[Trial]:
         """Return every picture shown, with its gaze (system clock, onset <= t < offset)."""
         return [

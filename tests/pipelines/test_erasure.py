@@ -107,3 +107,11 @@ def test_rater_of_the_survey_with_the_platforms_id(study: Path) -> None:
         assert connection.execute(select(platform).where(platform.c.rater_id == first.id)).all() == []
         assert connection.execute(select(slot).where(slot.c.rater_id == first.id)).all() == []
         assert len(connection.execute(select(rater).where(rater.c.deleted_at.is_(None))).all()) == 3
+
+
+def test_the_row_of_the_participant_table_goes_too(study: Path) -> None:
+    people = study.parent / "people.csv"
+    people.write_text("participant,group,age\nP01,a,31\nP02,b,44\n")
+    study.write_text(STUDY + '[design]\nparticipants = "people.csv"\n')
+    find_person("P01", study).carry_out()
+    assert people.read_text().splitlines() == ["participant,group,age", "P02,b,44"]

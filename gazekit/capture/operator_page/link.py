@@ -49,6 +49,7 @@ class OperatorPage:
         self._threads: list[threading.Thread] = []
         self._answers: dict[str, Any] = {}
         self.link = ""  # works once; then there is a new one
+        self.loopback = host in ("127.0.0.1", "localhost", "::1")
 
     def __enter__(self) -> OperatorPage:
         command = [sys.executable, "-I", str(_SERVER), self._address[0], str(self._address[1])]
