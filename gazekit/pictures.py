@@ -233,6 +233,8 @@ def inspect_picture(encoded: bytes, name: str) -> PictureInfo:
     """Read size, kind and peculiarities of a picture from its header; errors as `decode_picture`."""
     from PIL import Image, UnidentifiedImageError
 
+    if not encoded:
+        raise FormatError(f"{name} is empty (0 bytes)")
     try:
         with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")

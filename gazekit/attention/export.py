@@ -217,7 +217,8 @@ def write_attention(
     table.attrs = {"fixations": total, "off_picture": sum(beside.values())}
     if views:
         _sheets(out, views)
-        write_picture(out / "heatmaps" / "legend.png", legend(100 * (peak or 1.0), _unit(peak)))
+        if peak is not None or options.layers:
+            write_picture(out / "heatmaps" / "legend.png", legend(100 * (peak or 1.0), _unit(peak)))
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
     chosen = {name: value for name, value in asdict(options).items() if name not in (unused, "window")}
     origin = provenance(SCHEMA, chosen | ({"window": str(options.window)} if options.window else {}), inputs)
@@ -379,7 +380,9 @@ def _sizes(
     for picture in chosen:
         try:
             sizes[picture.image] = inspect_picture(picture.file.read_bytes(), str(picture.file)).upright
-        except (InputError, OSError) as error:
+        except OSError as error:
+            faults.append((picture.image, f"{picture.file}: {error.strerror or error}"))
+        except InputError as error:
             faults.append((picture.image, str(error)))
     if not sizes:
         raise InputError(f"none of {len(chosen)} pictures can be read; the first: {faults[-1][1]}")

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-import cv2
 import numpy as np
 
 from gazekit.core.types import Map, Mask
@@ -18,7 +17,7 @@ from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Size, grid_shape, scaled_box
 from gazekit.shapes.patches import best_patches, random_patches
 from gazekit.shapes.rectangles import Box, rectangle_of_area
-from gazekit.shapes.regions import region_of_map
+from gazekit.shapes.regions import region_of_map, stretched
 
 _GRID = 64  # pixels of the longer side on which the best patches are looked for
 _TINY = 1e-6  # of a map's highest value: every patch holds something
@@ -127,15 +126,12 @@ class Condition:
 
     def rectangle(self, task: MaskTask) -> Box:
         """Return one rectangle of the area of people's."""
-        height, width = task.size
-        large = cv2.resize(task.map, (width, height), interpolation=cv2.INTER_LINEAR)
-        return rectangle_of_area(np.maximum(large, 0), task.area)
+        return rectangle_of_area(stretched(task.map, task.size), task.area)
 
     def patches(self, task: MaskTask) -> Sequence[Box]:
         """Return patches, as many and as large as people's; where they leave no room, the last lie at random."""
         grid = grid_shape(task.size, _GRID)
-        large = cv2.resize(task.map, grid[::-1], interpolation=cv2.INTER_LINEAR)
-        large = np.maximum(large, 0) + _TINY * float(task.map.max())
+        large = stretched(task.map, grid) + _TINY * float(task.map.max())
         top, left, bottom, right = task.boxes[0]
         shape = (bottom - top) * grid[0] / task.size[0], (right - left) * grid[1] / task.size[1]
         cells = max(1, round(shape[0])), max(1, round(shape[1]))

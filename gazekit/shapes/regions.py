@@ -81,8 +81,18 @@ def region_of_area(amap: npt.ArrayLike, count: int) -> Mask:
 
 def region_of_map(amap: Map, shape: tuple[int, int], count: int) -> Mask:
     """Return the ``count`` highest pixels of a map of any size, stretched over a grid of (height, width)."""
-    large = cv2.resize(amap, shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return region_of_area(np.maximum(large, 0), count)
+    return region_of_area(stretched(amap, shape), count)
+
+
+def stretched(amap: Map, size: tuple[int, int]) -> Map:
+    """Return a map at another size, 0 or more: blended where it grows, averaged where it shrinks.
+
+    So that no peak falls between the pixels of a small picture.
+    """
+    height, width = size
+    fewer = min(height, amap.shape[0]), min(width, amap.shape[1])
+    small = cv2.resize(amap, fewer[::-1], interpolation=cv2.INTER_AREA) if fewer != amap.shape else amap
+    return np.maximum(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), 0)
 
 
 def shifted_region(mask: Mask, rng: np.random.Generator) -> Mask:

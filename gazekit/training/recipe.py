@@ -80,7 +80,7 @@ class Recipe(BaseModel):
     def result_options(self) -> dict[str, Any]:
         """Return the options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
         idle = {"workers", "memory_gb", "checkpoint_seconds", "tensorboard"}
-        came_later = set() if self.resample_viewers else {"resample_viewers"}
+        came_later = {name for name in ("resample_viewers", "weights_by_model") if not getattr(self, name)}
         return self.model_dump(mode="json", exclude=idle | came_later)
 
     def weights_of(self, model: str, seed: int) -> str | None:

@@ -49,7 +49,10 @@ class Step:
 _EVENTS = "an event ends one interval after its last sample, cut_start, cut_end, since_onset_ms (issue 14)"
 _QUALITY = "trueness, holes and the clock have columns, in a validation too (issue 14)"
 _ACCOUNT = "the account of an import is kept in its session (issue 17)"
-_MASKS = "masks are searched at full size, hold at least their share, and have one area at every size (issue 19)"
+_MASKS = (
+    "masks are searched at full size, hold at least their share, and have one area at every size; hashes of small grey "
+    "pictures; maps and pixels have digests (issue 19)"
+)
 _DIRICHLET = "the Dirichlet interval counts n ratings as n - 1, who agree are not certain (issue 18)"
 CHANGED = {
     **{f"attention-{name}": _MASKS for name in ("rectangle", "patches", "region", "removed")},

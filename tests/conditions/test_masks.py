@@ -37,3 +37,19 @@ def test_what_is_not_there_is_said() -> None:
         gk.masks(look, conditions=["human", "shuffled", "synthetic"])
     with pytest.raises(InputError, match="did you mean human"):
         gk.masks(look, conditions=["humans"])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 80), (80, 1), (4, 5)])
+@pytest.mark.parametrize("kind", ["rectangle", "patches", "region"])
+def test_tiny_pictures_have_all_controls(size: tuple[int, int], kind: str, rng: np.random.Generator) -> None:
+    """A lender's few peaks must not fall between the pixels of a small one."""
+    looks = {}
+    for name, (height, width) in (("small", size), ("large", (90, 120))):
+        table = pd.DataFrame({"image": name, "participant": ["p1", "p2", "p3"], "duration_ms": [200.0, 300.0, 150.0]})
+        table = table.assign(x_picture=rng.uniform(0, width, 3), y_picture=rng.uniform(0, height, 3))
+        looks |= gk.viewings(table, {name: (height, width)}, sigma_px=0.4)
+    made = gk.masks(looks["small"], gk.MaskSpec(kind, patches=1), other=looks["large"])  # type: ignore[arg-type]
+    areas = {name: int(made[name].sum()) for name in ("human", "centre", "shuffled", "random")}
+    assert min(areas.values()) > 0
+    shared = areas if kind == "region" else {name: areas[name] for name in ("human", "random")}
+    assert len(set(shared.values())) == 1
