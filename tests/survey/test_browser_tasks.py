@@ -11,7 +11,7 @@ from survey.database import open_store
 from survey.rating_export import export_choices, export_ratings
 from survey.traces import export_traces
 from tests.fixtures.survey import STUDY, serving, write_study
-from tests.survey.test_browser import DESKTOP, PHONE, agree, asked, browser, faults, go_on
+from tests.survey.test_browser import DESKTOP, PHONE, agree, asked, browser, faults, go_on, press
 from tests.survey.test_languages import in_three_languages
 
 __all__ = ["browser"]
@@ -66,7 +66,10 @@ def compare_twice(page: Any, url: str, height: int, several: int) -> None:
         assert page.locator("figure.best, figure.worst").count() == 2
     go_on(page, "Next")
     sources(page)
-    page.keyboard.type("1" if several == 2 else "13")
+    if several == 2 and height == DESKTOP["viewport"]["height"]:
+        press(page, "ArrowRight", "ArrowLeft")  # the first begins, the second moves on within the choice
+    else:
+        page.keyboard.type("1" if several == 2 else "13")
     with page.expect_navigation():
         page.keyboard.press("Enter")
 

@@ -210,6 +210,8 @@
       toggle(false);
     } else if (event.key.startsWith("Arrow")) {
       entered = "keys";
+      const first = /Up$/.test(event.key) || /Left$/.test(event.key) === (document.documentElement.dir !== "rtl");
+      if (pictures.length === 2 && !form.contains(document.activeElement)) choose(buttons[0], first && !/Down$/.test(event.key) ? 1 : 2);
     } else if (event.key === "Enter" && (event.target === document.body || form.contains(event.target)) && event.target !== next) {
       event.preventDefault();
       form.requestSubmit();
