@@ -191,9 +191,9 @@ def _summary(comparison: Comparison) -> str:
     cells = table[table["level"] == "condition"]
     pictures = cells["n"].dropna()
     parts = [
-        f"{cells['model'].nunique()} model{'s' if cells['model'].nunique() > 1 else ''}",
-        f"{cells['condition'].nunique()} conditions",
-        f"{table.loc[table['level'] == 'seed', 'seed'].nunique()} seeds",
+        _counted(cells["model"].nunique(), "model"),
+        _counted(cells["condition"].nunique(), "condition"),
+        _counted(table.loc[table["level"] == "seed", "seed"].nunique(), "seed"),
     ]
     if len(pictures):
         parts.append(f"{int(pictures.max())} test pictures")
@@ -201,6 +201,10 @@ def _summary(comparison: Comparison) -> str:
     if isinstance(version, dict) and "gazekit" in version:
         parts.append(f"gazekit {version['gazekit']}")
     return " · ".join(parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _result_figures(comparison: Comparison) -> list[tuple[str, str]]:

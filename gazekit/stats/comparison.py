@@ -125,7 +125,7 @@ def compare(
         floors=floor_differences(predictions, estimates),
         unfinished=predictions.unfinished,
         by_group=by_group,
-        over_networks=paired_table(estimates, over_networks(predictions, asked.pairs), asked),
+        over_networks=paired_table(estimates, over_networks(predictions, asked.pairs, asked.primary_contrast), asked),
         folds=0 if predictions.folds is None else predictions.folds.count,
     )
     registration = read_registration(folder) if config.registration else None

@@ -72,13 +72,26 @@ def contrasts_of(
     return families + [_in_family(one, last) for one in contrasts if one not in first]
 
 
-def over_networks(predictions: Predictions, pairs: Sequence[tuple[str, str]] | None = None) -> list[Contrast]:
-    """Return the contrasts of the first reference (people's attention) with others, over all networks together."""
+def over_networks(
+    predictions: Predictions,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    primary: tuple[str, str] | None = None,
+) -> list[Contrast]:
+    """Return the contrasts of the first reference (people's attention) with others, over all networks together.
+
+    A primary contrast is tested before all others here as well.
+    """
     shared = [c for c in predictions.conditions if all((m, c) in predictions.predicted for m in predictions.models)]
     if len(predictions.models) < 2:
         return []
     wanted = default_pairs(shared) if pairs is None else [pair for pair in pairs if set(pair) <= set(shared)]
-    return [Contrast(ALL_NETWORKS, a, ALL_NETWORKS, b) for a, b in wanted if references()[0] in (a, b)]
+    if primary is not None and set(primary) <= set(shared):
+        wanted = [primary, *(pair for pair in wanted if set(pair) != set(primary))]
+    return [
+        Contrast(ALL_NETWORKS, a, ALL_NETWORKS, b, int(primary is not None and {a, b} != set(primary)))
+        for a, b in wanted
+        if references()[0] in (a, b)
+    ]
 
 
 def default_pairs(conditions: Sequence[str]) -> list[tuple[str, str]]:

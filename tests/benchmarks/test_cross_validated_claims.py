@@ -23,6 +23,7 @@ from gazekit.histograms import moments
 from gazekit.stats.metrics import Features, features, metrics
 from gazekit.stats.standard_error import defined, error_of, left_out, overlap_of, pooled_luck
 from gazekit.stats.training_luck import luck_of_folds, together
+from tests.benchmarks.figures import record
 
 KINDS = {"equal": (2.0, 2.0), "meaningless": (2.0, 2.0), "planted": (1.2, 2.0)}  # noise of the two conditions' features
 METHODS = ("pictures only", "folds as readers", "corrected resampling", "as gazekit does")
@@ -120,6 +121,35 @@ def cover(n: int, k: int, seeds: int, kind: str, studies: int, metric: str) -> I
             float(half.mean()),
             int((np.abs(value) > half).sum()),
         )
+
+
+def widths(n: int, k: int, studies: int, metric: str = "srcc") -> tuple[float, float]:
+    """Mean half width of the 95 % interval of a planted difference: of K folds, and of one 80/10/10 split."""
+    rng, halves = np.random.default_rng([n, k]), []
+    for _ in range(studies):
+        a, b, fold = sides(rng, n, k, 1, "planted")
+        whole = errors(a, b, fold, k, metric)[2]["as gazekit does"]
+        rows = np.flatnonzero(fold == 0)  # a tenth, as one split has to test on, with networks that are as good
+        one, other = (Features(*(value[:, rows] for value in side.arrays())) for side in (a, b))
+        values = defined(metrics(one, 5.0))[metric] - defined(metrics(other, 5.0))[metric]
+        split = error_of(values, left_out(one, 5.0)[metric] - left_out(other, 5.0)[metric], len(rows))
+        halves.append((student.ppf(0.975, whole[1]) * whole[0], student.ppf(0.975, split.df) * split.se))
+    return tuple(np.mean(halves, axis=0))
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("pictures", [100, 500])
+def test_ten_folds_are_twice_as_sharp_as_one_split(pictures: int) -> None:
+    folds_, split = widths(pictures, 10, 100)
+    record(
+        "stats",
+        f"95 % interval of a difference with {pictures} pictures: one 80/10/10 split against ten folds",
+        f"{split / folds_:.2f} times as wide (half widths {split:.3f} and {folds_:.3f})",
+        data="really trained ridge probes, SRCC, one seed, 100 studies",
+        command="pytest -m benchmark tests/benchmarks/test_cross_validated_claims.py -k twice_as_sharp",
+        bar=">= 2",
+    )
+    assert split >= 2 * folds_
 
 
 @pytest.mark.benchmark

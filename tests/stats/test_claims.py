@@ -58,6 +58,8 @@ def test_nothing_is_claimed_behind_a_closed_gate(folder: Path) -> None:
     assert not gate["claimed"]
     assert all(one["p_holm"] >= gate["p_holm"] for one in found.values())
     assert not any(one["claimed"] for one in found.values())
+    shared = json.loads((folder / "conclusion.json").read_text())["over_networks"]
+    assert [(one["b"], one["claimed"]) for one in shared] == [("original", False), ("shuffled", False)]
 
 
 def test_gates_by_hand() -> None:
