@@ -184,9 +184,7 @@ def test_the_programs_own_question_is_not_shown_in_another_language(make_study: 
 def test_font_size_colour_and_alignment_are_the_studys(make_study: MakeStudy, tmp_path: Path) -> None:
     from gazekit.capture.fonts import fonts_found
 
-    path = make_study(
-        extra='[text]\nsize_px = 50\ncolour = [200, 0, 0]\nalign = "end"\nwidth = 0.5\nfont = "own.ttf"\n'
-    )
+    path = make_study(extra='[text]\nsize_px = 50\ncolour = [20, 0, 0]\nalign = "end"\nwidth = 0.5\nfont = "own.ttf"\n')
     with pytest.raises(ConfigError, match=r"\[text\] font: no such file"):
         check_study(read_study(path))
     latin = fonts_found()["Latin"]
@@ -197,11 +195,11 @@ def test_font_size_colour_and_alignment_are_the_studys(make_study: MakeStudy, tm
     check_study(study)
     look = look_of(study)
     style = look.style((0, 0, 0), align=look.align)
-    assert (style.size_px, style.colour, style.align, style.font) == (50, (60, 0, 0), "end", path.parent / "own.ttf")
+    assert (style.size_px, style.colour, style.align, style.font) == (50, (20, 0, 0), "end", path.parent / "own.ttf")
     pixels = text_picture("wide wide wide\ni", style, 600)
     second = pixels[pixels.shape[0] // 2 :, :, 3].any(axis=0)
     assert np.flatnonzero(second).min() > pixels.shape[1] * 0.9  # at the end of the line
-    assert (pixels[..., 0][pixels[..., 3] == 255] == 60).all()
+    assert (pixels[..., 0][pixels[..., 3] == 255] == 20).all()
 
 
 PROTOCOL = """
