@@ -50,6 +50,7 @@ _ID = re.compile(
     r"|media|presentedmedia|presentedstimulus|recording|recordingsession)(?:id|name|label|nr|no|number|code"
     r"|file|filename)?"
 )
+_QUOTED_DECIMAL = re.compile(r'(?:^|,)"[-+]?\d+,\d+"(?:,|$)')
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 
 
@@ -160,6 +161,8 @@ def text_layout(path: Path) -> dict[str, str]:
     separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
     signs = [match[1] for row in rows for cell in row.split(separator) if (match := _DECIMAL.fullmatch(cell.strip()))]
     comma = separator != "," and bool(signs) and set(signs) == {","}
+    if separator == ",":  # then such numbers stand in quotes
+        comma = any(_QUOTED_DECIMAL.search(row) for row in rows) and "." not in signs
     return {"encoding": encoding, "sep": separator, "decimal": "," if comma else "."}
 
 

@@ -109,6 +109,8 @@ def _draft(head: Head, request: Request, participant: str, session: str) -> Draf
 
 def _part(draft: Draft, columns: Columns, unit: str) -> Part:
     time = whole_us(columns["time"], "s")
+    if (displaced := int((np.diff(time) < 0).sum())) > 0:
+        draft.account.know("order", f"sorted by time, which ran back {displaced} times", "format")
     order = np.argsort(time, kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
     pairs = [("left_gaze_x", "left_gaze_y"), ("right_gaze_x", "right_gaze_y"), ("gaze_x", "gaze_y")]

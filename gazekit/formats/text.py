@@ -235,8 +235,10 @@ class TextTable:
 
     def decimal_comma(self, types: Mapping[str, str]) -> bool:
         """Tell whether the numbers have decimal commas, by the first number that has a decimal sign."""
-        if self.separator == "," or self.head.workbook:
+        if self.head.workbook:
             return False
+        if self.separator == ",":  # then such numbers stand in quotes
+            return any(QUOTED_DECIMAL.search(line) for line in self.head.lines[self.skip_rows + 1 :][:1000])
         columns = [n for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
         with open(self.head.path, encoding=self.head.encoding, errors="replace", newline=None) as file:
             for line in file:
@@ -357,6 +359,7 @@ class LineNumbers:
 
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _WHOLE = r"^[-+]?\d+$"
+QUOTED_DECIMAL = re.compile(r'(?:^|,)"[-+]?\d+,\d+"(?:,|$)')
 _MAYBE_DECIMAL = re.compile(r"[.,]\d")
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 

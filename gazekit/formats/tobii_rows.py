@@ -92,18 +92,19 @@ def read_rows(head: Head, request: Request, table: TextTable, layout: RowLayout)
             f"{layout.wanted}, and export again"
         )
     sessions: dict[tuple[str, str], Recording] = {}
-    runs = _Runs()
+    runs: dict[tuple[str, str], _Runs] = {}
     for batch, unit in _with_unit(table.batches(layout.types()), layout):
-        for key, rows in (
-            _by_recording(batch, layout) if layout.participant or layout.recording else runs.part(batch, layout)
-        ):
-            if key not in sessions:
-                sessions[key] = Recording.begin(head, request, layout, rows, key)
-            part = sessions[key].part(rows, unit)
-            if part is not None:
-                yield part
-    for recording in sessions.values():
-        recording.finish(table)
+        for (who, recording), rows in _by_recording(batch, layout):
+            run = runs.setdefault((who, recording), _Runs(named=bool(who or recording)))
+            for more, own_rows in run.part(rows, layout):
+                key = who, f"{recording} {more}".strip()
+                if key not in sessions:
+                    sessions[key] = Recording.begin(head, request, layout, own_rows, key)
+                part = sessions[key].part(own_rows, unit)
+                if part is not None:
+                    yield part
+    for session in sessions.values():
+        session.finish(table)
 
 
 @dataclass
@@ -304,6 +305,9 @@ def _resolution(batch: Batch, layout: RowLayout) -> dict[str, float]:
 
 def _by_recording(batch: Batch, layout: RowLayout) -> Iterator[tuple[tuple[str, str], Batch]]:
     """Part the rows of a batch by participant and recording, in the order of the file."""
+    if not (layout.participant or layout.recording):
+        yield ("", ""), batch
+        return
     who, people = batch.codes(layout.participant)
     which, recordings = batch.codes(layout.recording)
     both = who.astype(np.int64) * (len(recordings) + 1) + which
@@ -319,24 +323,51 @@ _BACK = 10  # steps: less is a clock's jitter
 
 @dataclass
 class _Runs:
-    """Recordings that have no names: a new one begins where time starts anew."""
+    """Recordings one after another that no name tells apart: a new one begins where time starts anew.
 
+    Where recordings are ``named``, one goes on where its time only runs back a little, as with rows that stand twice.
+    """
+
+    named: bool = False
     number: int = 1
+    first: float = np.nan
     last: float = -np.inf
 
-    def part(self, batch: Batch, layout: RowLayout) -> Iterator[tuple[tuple[str, str], Batch]]:
-        """Part the rows of a batch by recording."""
+    def part(self, batch: Batch, layout: RowLayout) -> Iterator[tuple[str, Batch]]:
+        """Part the rows of a batch by recording: what to add to its name, and its rows."""
         time = batch.numbers(layout.time)
+        finite = time[np.isfinite(time)]
+        if not len(finite) or (finite[0] >= self.last and (np.diff(finite) >= 0).all()):
+            self.first = finite[0] if len(finite) and np.isnan(self.first) else self.first
+            self.last = finite[-1] if len(finite) else self.last
+            yield self._name(self.number), batch
+            return
         known = np.flatnonzero(np.isfinite(time) & _is_sample(batch, layout))
+        self.first = time[known[0]] if len(known) and np.isnan(self.first) else self.first
         steps = np.diff(time[known], prepend=self.last)
         forward = steps[np.isfinite(steps) & (steps > 0)]
-        back = known[steps < (-_BACK * np.median(forward) if len(forward) else 0)]
+        least = _BACK * float(np.median(forward)) if len(forward) else 0.0
+        back = np.flatnonzero(steps < -least)
+        if self.named:
+            back = back[time[known[back]] <= self.first + least]
+        starts = [self._start(time, known, int(place), least) for place in back]
         if len(known):
             self.last = time[known[-1]]
-        numbers = self.number + np.searchsorted(back, np.arange(len(batch)), side="right")
-        self.number += len(back)
+        numbers = self.number + np.searchsorted(np.array(starts, dtype=int), np.arange(len(batch)), side="right")
+        self.number += len(starts)
         for number in np.unique(numbers):
-            yield ("", f"recording {number}" if number > 1 else ""), batch.where(numbers == number)
+            yield self._name(number), batch.where(numbers == number)
+
+    def _start(self, time: Floats, known: Index, place: int, least: float) -> int:
+        """Find the row where a recording begins: its first events may stand before its first sample."""
+        before = known[place - 1] + 1 if place else 0
+        end = time[known[place - 1]] if place else self.last
+        rows = np.arange(before, known[place] + 1)
+        return int(rows[time[rows] < end - least][0])
+
+    @staticmethod
+    def _name(number: int) -> str:
+        return f"recording {number}" if number > 1 else ""
 
 
 def _with_unit(batches: Iterator[Batch], layout: RowLayout) -> Iterator[tuple[Batch, str]]:

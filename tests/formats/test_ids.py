@@ -87,3 +87,9 @@ def test_names_of_ids(name: str) -> None:
 @pytest.mark.parametrize("name", ["raters", "images", "participants", "score", "n", "image_width", "std", "session"])
 def test_names_of_what_is_counted(name: str) -> None:
     assert not is_id(name)
+
+
+def test_decimal_commas_in_quotes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('image,x,y\n"a","1,5","2,25"\n"b","3,0","4,5"\n')
+    table = read_table(tmp_path / "t.csv", ["image", "x", "y"])
+    assert table[["x", "y"]].to_numpy().tolist() == [[1.5, 2.25], [3.0, 4.5]]

@@ -270,3 +270,31 @@ def test_renamed_files_of_pupil_cloud_find_each_other(tmp_path: Path) -> None:
     session = import_recording(tmp_path / "p01_gaze.csv", screen=SCREEN)
     assert session.messages["text"].tolist() == ["go"]
     assert session.recording.left.pupil_mm[0] == 3.5
+
+
+def test_samples_with_decimal_commas_in_quotes(tmp_path: Path) -> None:
+    rows = "".join(f'"{8 * n}","{600 + n},5","400,25"\n' for n in range(20))
+    names = '"Recording timestamp [ms]","Gaze point X [DACS px]","Gaze point Y [DACS px]"\n'
+    (tmp_path / "a.csv").write_text(names + rows)
+    session = import_recording(tmp_path / "a.csv", screen=SCREEN)
+    np.testing.assert_allclose(session.recording.left.gaze[1], [601.5 / 1920, 400.25 / 1080])
+
+
+def test_recordings_of_one_name_are_parted_where_time_starts_anew_with_their_events(tmp_path: Path) -> None:
+    header = ["Recording timestamp", "Participant name", "Recording name", *GAZE, "Event", "Event value"]
+    rows: list[list[object]] = []
+    for picture in ("a", "b"):
+        rows.append([0, "P1", "R1", "", "", "", "", "ImageStimulusStart", picture])
+        rows += [[8333 * n, "P1", "R1", 900 + n, 500, 905, 500, "", ""] for n in range(60)]
+    path = prolab(tmp_path / "a.tsv", header, rows)
+    sessions = [import_recording(path, screen=SCREEN, recording=name) for name in ("R1", "R1 recording 2")]
+    assert [len(session.recording) for session in sessions] == [60, 60]
+    assert [session.stimuli["image"].tolist() for session in sessions] == [["a"], ["b"]]
+
+
+def test_rows_that_stand_twice_stay_in_one_recording(tmp_path: Path) -> None:
+    header = ["Recording timestamp", "Participant name", *GAZE]
+    rows: list[list[object]] = [[8333 * n, "P1", 900 + n, 500, 905, 500] for n in (*range(60), *range(40, 90))]
+    account = account_of(prolab(tmp_path / "a.tsv", header, rows))
+    assert account["samples"] == 110
+    assert "time runs back 1 time" in account["doubts"]
