@@ -81,6 +81,29 @@ def view_trial(work: Path, out: Path) -> None:
 
 def survey_rate(work: Path, out: Path) -> None:
     """Show a rating page in a browser."""
+    _survey_page(work, out, 'anchors = { 1 = "very ugly", 10 = "very beautiful" }')
+
+
+def survey_pairs(work: Path, out: Path) -> None:
+    """Show a page that compares two pictures, one of them chosen."""
+    _survey_page(work, out, 'task = "pairs"', chosen=2)
+
+
+def survey_arabic(work: Path, out: Path) -> None:
+    """Show a rating page that is read from right to left."""
+    anchors = 'anchors = { 1 = "قبيحة جداً", 10 = "جميلة جداً" }'
+    _survey_page(work, out, anchors, language="ar", size=(390, 844))
+
+
+def _survey_page(
+    work: Path,
+    out: Path,
+    settings: str,
+    *,
+    language: str = "en",
+    size: tuple[int, int] = (960, 600),
+    chosen: int | None = None,
+) -> None:
     from playwright.sync_api import sync_playwright
     from werkzeug.serving import make_server
 
@@ -90,15 +113,15 @@ def survey_rate(work: Path, out: Path) -> None:
 
     shutil.copytree(COMPARISON / "pictures", work / "pictures")
     study = work / "study.toml"
-    anchors = 'anchors = { 1 = "very ugly", 10 = "very beautiful" }\npractice = 0'
-    study.write_text(f'[study]\nname = "reef"\n[pictures]\nfolder = "pictures"\n[survey]\n{anchors}\n')
+    head = f'[study]\nname = "reef"\nlanguages = ["{language}"]\n[pictures]\nfolder = "pictures"\n[survey]\n'
+    study.write_text(f"{head}{settings}\npractice = 0\n", encoding="utf-8")
     store = open_store(work / "survey.db", durable=False)
     app = create_app(read_study(study), work, store, password="not asked for here")
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as browsers:
         page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
-            viewport={"width": 960, "height": 600}
+            viewport={"width": size[0], "height": size[1]}
         )
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         for _ in range(2):
@@ -106,6 +129,8 @@ def survey_rate(work: Path, out: Path) -> None:
                 box.check()
             page.click("button[type=submit]")
         page.wait_for_timeout(500)
+        if chosen is not None:
+            page.locator(".picture").nth(chosen - 1).click()
         page.screenshot(path=str(out))
     server.shutdown()
 
@@ -202,7 +227,13 @@ MAKERS: dict[str, Callable[[Path, Path], None]] = {
     "record-pages": record_pages,
     "view-trial": view_trial,
 }
-BY_NAME = MAKERS | {"survey-rate": survey_rate, "report": report, "operator-page": operator_page}
+BY_NAME = MAKERS | {
+    "survey-rate": survey_rate,
+    "survey-pairs": survey_pairs,
+    "survey-arabic": survey_arabic,
+    "report": report,
+    "operator-page": operator_page,
+}
 
 
 def shrink(path: Path, widest: int = 1200) -> None:
