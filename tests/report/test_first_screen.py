@@ -53,6 +53,22 @@ def test_of_several_networks_the_answer_is_of_all() -> None:
     assert answer(comparison({"primary": "srcc", "claims": [claim("a", "centre", 0, 1, claimed=False)]})) == ""
 
 
+def test_a_primary_contrast_answers_and_is_drawn_once() -> None:
+    """Its claim over all networks stands among the claims, behind no gate, and among those over networks."""
+    gate = claim("all networks", "original", 0.1, 0.05, claimed=True) | {"p_holm": 0.004}
+    claims = [gate, *(claim(name, "original", 0.1, 0.2, claimed=False) for name in "ab")]
+    words = {"primary": "srcc", "claims": claims, "over_networks": [gate | {"p_holm": 0.02}]}
+    assert answer(comparison(words)).startswith("Over both networks, seeing")
+    assert "p = 0.004" in answer(comparison(words))
+    svg = charts.forest_figure(comparison(words))
+    assert len(re.findall("Whole picture", svg)) == 1
+
+
+def test_what_was_not_registered_is_called_exploratory() -> None:
+    claims = [claim("a", "original", 0.1, 0.05, claimed=True) | {"registered": False}]
+    assert answer(comparison({"primary": "srcc", "claims": claims})).startswith("Exploratory, not registered: for a,")
+
+
 def test_filled_markers_are_the_claims() -> None:
     claims = [claim(m, b, 0.1, 0.05, claimed=m == "a") for m in "ab" for b in ("original", "centre", "shuffled")]
     words = {
