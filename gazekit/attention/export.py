@@ -28,6 +28,7 @@ from gazekit.attention.drawing import (
 )
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
+from gazekit.attention.own_gaze import own_gaze_table
 from gazekit.attention.scanpath_similarity import scanpath_table
 from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
@@ -123,6 +124,8 @@ class Extras:
         ``growth.csv``: how much of the whole map the first fixations hold (`growth_table`).
     scanpaths : bool
         ``scanpaths.csv``: how alike people's scanpaths are, and those of the maps in ``judge`` (`scanpath_table`).
+    own : bool
+        ``own-gaze.csv``: how each person looked at each picture (`own_gaze_table`).
     judge : sequence of Path
         ``worth.csv``: what the maps in these folders are worth in viewers (`Panel.worth`).
     differences : int
@@ -133,6 +136,7 @@ class Extras:
     resamples: int = 0
     growth: bool = False
     scanpaths: bool = False
+    own: bool = False
     judge: tuple[Path, ...] = ()
     differences: int = 0
 
@@ -259,6 +263,8 @@ def _write_extras(
     if extras.scanpaths:
         maps = {folder.name: read_maps(folder, several) for folder in extras.judge}
         write_table(scanpath_table(several, maps), out / "scanpaths.csv", origin)
+    if extras.own:
+        write_table(own_gaze_table(looks), out / "own-gaze.csv", origin)
     if extras.differences:
         if isinstance(options.by, str):
             raise InputError("differences are between two groups of people: give them (--groups)")

@@ -160,6 +160,11 @@ def score_of(look: Viewing, amap: npt.ArrayLike) -> float:
     return float(np.mean([_nss(flat, _pixels(look.of(name))) for name in look.participants]))
 
 
+def nss_of(look: Viewing, amap: Floats) -> float:
+    """Return the NSS of a map at the fixations of a viewing of its size."""
+    return _nss(amap.ravel(), _pixels(look))
+
+
 def _left_out_scores(looks: Mapping[str, Viewing], early: Mapping[str, Viewing]) -> dict[str, tuple[float, float]]:
     """Mean NSS and IG of all others' early map at each viewer's own fixations, where others looked so early."""
     scores = {}

@@ -65,6 +65,9 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
               "clusters, N permutations (differences.csv).  [none]")  # fmt: skip
 @click.option("--judge", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER",
               help="Maps as PNG, one a picture: what they are worth in viewers (worth.csv); repeat.")  # fmt: skip
+@click.option("--own", type=click.Path(path_type=Path), metavar="RATINGS",
+              help="CSV (participant or rater, image, score) by the same ids: does one's own gaze predict one's own "
+              "rating?  (own-gaze.csv, own-answers.csv)")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [the cores, from 50 pictures on]")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
 def command(
@@ -76,6 +79,7 @@ def command(
     no_agreement: bool,
     workers: int | None,
     as_json: bool,
+    own: Path | None,
     **choices: object,
 ) -> None:
     """Attention maps, rectangles and masks from fixations.
@@ -98,7 +102,7 @@ def command(
 
     sizes = screen_sizes(None, *(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")))  # type: ignore[arg-type]
     wanted: dict[str, Any] = {name: choices.pop(name) for name in EXTRAS}
-    extras = Extras(**wanted)
+    extras = Extras(**wanted, own=own is not None)
     pictures, options, inputs = _inputs(choices)
     table = makers_fixations(fixations, sizes)
     table = _table(fixations, rename, one_based) if table is None else table
@@ -113,6 +117,7 @@ def command(
         extras=extras,
         workers=workers or (1 if len(pictures) < MANY else os.cpu_count() or 1),
     )
+    said = _own_answers(own, out) if own else ""
     if as_json:
         click.echo(found.to_json(orient="records", lines=True).strip())
         return
@@ -126,6 +131,8 @@ def command(
         )
     mass, area = found["kept_mass"].mean(), found["kept_area"].mean()
     click.echo(f"what masks keep ({options.mask}) holds {mass:.0%} of attention on {area:.0%} of the area")
+    if said:
+        click.echo(said)
     if not no_agreement and found["viewers"].max() > 1 and (out / "agreement.csv").exists():
         click.echo("\n" + as_markdown(read_table(out / "agreement.csv", ["map", "metric", "value", "low", "high"])))
 
@@ -155,6 +162,20 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
         settings["by"] = dict(zip(table["participant"].astype(str), table["group"].astype(str), strict=True))
     inputs = {"study": study} if isinstance(study, Path) else {}
     return pictures, Options(**settings), inputs  # type: ignore[arg-type]
+
+
+def _own_answers(ratings: Path, out: Path) -> str:
+    """Test people's own gaze against their own ratings, and write the table; return what it says."""
+    from gazekit.attention.own_gaze import MEASURES
+    from gazekit.core.files import provenance
+    from gazekit.core.tables import read_table, write_table
+    from gazekit.stats.own_gaze import own_gaze_answers
+
+    scores = read_table(ratings, ["image", "score"], "table of ratings")
+    table = read_table(out / "own-gaze.csv", ["participant", "image", *MEASURES])
+    rows, said = own_gaze_answers(table, scores, MEASURES)
+    write_table(rows, out / "own-answers.csv", provenance("gazekit.attention.own/1", {}, {"ratings": ratings}))
+    return said
 
 
 def _table(path: Path, rename: tuple[str, ...], one_based: bool) -> pd.DataFrame:
