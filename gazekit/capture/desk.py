@@ -116,8 +116,12 @@ class Desk:
             yield self._commands.popleft()
 
     def decide(self, kind: str, value: Any) -> None:
-        """Take a decision of the operator."""
-        self._decisions.append(Decision(kind, value))
+        """Take a decision of the operator: numbers of points for a review, a key for a question; nothing else."""
+        right = isinstance(value, str)
+        if kind == "review":
+            right = isinstance(value, list) and all(type(n) is int for n in value)
+        if right:
+            self._decisions.append(Decision(kind, value))
 
     def decision(self, kind: str) -> Decision | None:
         """Return the decision on what was asked, once there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -209,9 +210,10 @@ class SessionRun:
         if self.stop.is_set():
             raise EndSession("a signal")
         self._obey()
-        if not self.tracker.alive():
-            raise ConnectionLost("the tracker says so")
-        self._notice_silence()
+        if self.state.phase != TRACKER_LOST:  # else it is waited for
+            if not self.tracker.alive():
+                raise ConnectionLost("the tracker says so")
+            self._notice_silence()
         while self.display.notices:
             self._message(self.display.notices.popleft())
         while self.recorder.notices:
@@ -234,7 +236,7 @@ class SessionRun:
                 raise EndSession("the operator")
             if kind == "go on":
                 self._paused = False
-            elif kind == "pause" and not self._paused:
+            elif kind == "pause" and not self._paused and self.state.phase != TRACKER_LOST:
                 raise PauseAsked("the operator")
             elif kind == "start":
                 self._show_picture.begin_now = True
@@ -592,7 +594,7 @@ class SessionRun:
         self._message(f"connection to the tracker lost ({reason}); waiting for it")
         self.display.alarm(self._words("session.tracker_lost"))
         while not self._came_back():
-            pass
+            self._obey()  # notes, and the end
         if self.stop.is_set():
             raise EndSession
         self._deliveries, self._silent_s = self.recorder.deliveries, 0.0
@@ -610,8 +612,10 @@ class SessionRun:
             return self.display.while_busy(self._is_back)
         except PauseAsked:
             keys = {"w": "wait on", "e": "end the session"}
-            if self.display.confirm(self._words("session.tracker_lost"), keys) == "e":
-                raise EndSession("Escape") from None
+            with contextlib.suppress(PauseAsked):  # Escape once more
+                if self.display.confirm(self._words("session.tracker_lost"), keys) == "e":
+                    raise EndSession("Escape") from None
+            self.display.alarm(self._words("session.tracker_lost"))
             return False
 
     def _is_back(self) -> bool:

@@ -112,6 +112,18 @@ def test_the_end_has_to_be_asked_for_twice() -> None:
     assert [command.kind for command in desk.take()] == ["end"]
 
 
+def test_a_decision_that_is_none_is_not_taken() -> None:
+    desk = Desk()
+    for value in ("all", [1, "2"], [True], {"0": 1}, None, [0.5]):
+        desk.decide("review", value)
+    desk.decide("answer", 3)
+    assert desk.decision("review") is None
+    desk.decide("review", [1, 0])
+    decision = desk.decision("review")
+    assert decision is not None
+    assert decision.value == [1, 0]
+
+
 def test_a_port_that_is_taken_is_said(place: tuple[Desk, State, OperatorPage], screen: Screen) -> None:
     port = urlsplit(place[2].link).port
     assert port is not None

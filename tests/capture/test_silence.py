@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from gazekit.capture import record
+from gazekit.capture.desk import Desk
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import TRACKER_LOST, State
+from gazekit.capture.session_setup import prepare_part, record_part
 from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import Session, open_session
@@ -80,6 +82,33 @@ def test_a_tracker_that_stays_silent_is_connected_again_until_the_experimenter_e
     assert TRACKER_LOST in phases
     assert len(session.stimuli) == 0
     assert "the session was ended before its end" in session.messages["text"].iloc[-1]
+
+
+def test_the_operator_ends_and_notes_while_the_tracker_is_lost(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    tracker, desk, state = SilentTracker(screen), Desk(), State()
+
+    def disturb(recorder: Recorder, state: State) -> None:
+        def work() -> None:
+            when_picture(state, 1, 0.1)
+            tracker.silent = True
+            while state.phase != TRACKER_LOST:
+                time.sleep(0.02)
+            for kind in ("calibrate", "pause", "skip", "note", "end", "end"):
+                desk.put(kind, "cable")
+
+        threading.Thread(target=work, daemon=True).start()
+
+    part = prepare_part(read_study(make_study()), "P01", tmp_path)
+    recovered = record_part(
+        part, realtime=True, keep_journal=False, headless=True, state=state, stop=threading.Event(), tracker=tracker,
+        watch=disturb, desk=desk,
+    )  # fmt: skip
+    assert recovered.end["ended_by"] == "the operator"
+    texts = open_session(recovered.session).messages["text"].tolist()
+    assert "note of the operator: cable" in texts
+    assert "pause (the operator)" not in texts
 
 
 def test_a_session_without_any_valid_gaze_is_no_success(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
