@@ -356,13 +356,24 @@ def _variance(parts: Floats) -> npt.NDArray[np.float64]:
 
 
 def _slope(centred: Centred) -> tuple[float, float]:
-    """Return the slope and its error: the largest of those by people, by pictures and by both."""
-    square = float((centred.measure**2).sum())
-    slope = float((centred.answer * centred.measure).sum()) / square
-    rest = centred.answer - slope * centred.measure
-    scores = (centred.measure * rest)[None]
+    """Return the slope and its error: the largest of those by people, by pictures and by both.
+
+    Each is that of the jackknife, by how much the slope changes without one of them (CR3, Bell and McCaffrey 2002).
+    """
+    square = centred.measure**2
+    total = float(square.sum())
+    slope = float((centred.answer * centred.measure).sum()) / total
+    scores = centred.measure * (centred.answer - slope * centred.measure)
     people, pictures = (
-        _variance(np.bincount(codes, scores[0])[None].astype(float))[0] for codes in (centred.person, centred.picture)
+        _jackknife(np.asarray(np.bincount(codes, scores), float), np.asarray(np.bincount(codes, square), float))
+        for codes in (centred.person, centred.picture)
     )
-    largest = max(people, pictures, people + pictures - _variance(scores)[0])
-    return slope, float(np.sqrt(largest)) / square
+    both = people + pictures - _jackknife(scores, square)
+    return slope, float(np.sqrt(max(people, pictures, both)))
+
+
+def _jackknife(scores: Floats, squares: Floats) -> float:
+    """Return the variance of a slope by leaving out each of k parts, from their scores and squares of the measure."""
+    total, count = float(squares.sum()), len(scores)
+    rest = np.maximum(total - squares, 1e-12 * total)
+    return float(((scores / rest) ** 2).sum()) * (count - 1) / count

@@ -13,7 +13,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from gazekit.stats.own_answers import centre, mixed_model, own_pairs, swap_test
+from gazekit.stats.own_answers import answer_on_measure, centre, mixed_model, own_pairs, swap_test
 from tests.benchmarks.figures import record
 from tests.fixtures.answered_looks import AnsweredLooks
 
@@ -31,6 +31,12 @@ PLANTED = {
     "slope .3, slopes differ by .3, 20 x 20": AnsweredLooks(20, 20, slope=0.3, people_differ=0.3),
     "slope .15, slopes differ by .3, 66 x 21": AnsweredLooks(66, 21, slope=0.15, people_differ=0.3),
 }
+COVERED = {
+    "slopes alike": AnsweredLooks(20, 20, slope=0.3, whole=False),
+    "people's slopes differ": AnsweredLooks(20, 20, slope=0.3, people_differ=0.5, whole=False),
+    "both differ": AnsweredLooks(20, 20, slope=0.3, people_differ=0.4, pictures_differ=0.4, whole=False),
+    "66 people, 21 pictures, people's slopes differ, skewed": AnsweredLooks(66, 21, 0.3, 0.3, 0, 0, True, False),
+}
 COMMAND = "python -m tests.benchmarks.test_own_answers --tries 2000"
 
 
@@ -46,6 +52,15 @@ def rate(study: AnsweredLooks, tries: int, swaps: int, wald: int = 0) -> tuple[f
     return claimed / tries, float(np.mean(by_wald)) if by_wald else float("nan")
 
 
+def cover(study: AnsweredLooks, tries: int) -> float:
+    """Return how often the 95 % interval holds the slope that was drawn."""
+    rng, held = np.random.default_rng([tries, study.people]), 0
+    for _ in range(tries):
+        found = answer_on_measure(study.draw(rng), "answer", "measure", swaps=1, fit=False)
+        held += found.low <= study.slope <= found.high
+    return held / tries
+
+
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", NULLS)
 def test_nulls(name: str) -> None:
@@ -58,7 +73,21 @@ def main() -> None:
     parser.add_argument("--tries", type=int, default=2000)
     parser.add_argument("--swaps", type=int, default=199)
     parser.add_argument("--wald", type=int, default=200)
+    parser.add_argument("--cover", action="store_true", help="measure the cover of the intervals instead")
     options = parser.parse_args()
+    if options.cover:
+        for name, study in COVERED.items():
+            share = cover(study, options.tries)
+            print(f"{name}: {share:.1%}", flush=True)
+            record(
+                "stats",
+                f"own gaze, own answer: cover of the 95 % interval: {name}",
+                f"{share:.1%} of {options.tries}",
+                data="simulated people, pictures and answers",
+                command=f"{COMMAND} --cover",
+                developed_on=False,
+            )
+        return
     for bar, studies in (("at most 6 %", NULLS), ("", PLANTED)):
         for name, study in studies.items():
             claimed, wald = rate(study, options.tries, options.swaps, options.wald if study.people < 60 else 0)
