@@ -27,7 +27,7 @@ from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.rectangles import attended_rectangle
 from gazekit.stats.comparison import compare
 
-TINT, SCALE = 45.0, 10
+SCALE = 10
 EARLY, LATE = "human@0-1000ms", "human@after1000ms"
 
 
@@ -37,13 +37,13 @@ def photograph(path: Path) -> np.ndarray:
     return np.asarray(pixels, dtype=np.float32)
 
 
-def tinted(pixels: np.ndarray, box: Sequence[int], level: float) -> None:
-    """Tint a rectangle, in place, with a soft edge."""
+def tinted(pixels: np.ndarray, box: Sequence[int], level: float, tint: float) -> None:
+    """Tint a rectangle, in place, with a soft edge; ``tint`` is the most, grey levels."""
     top, left, bottom, right = box
     weight = np.zeros(pixels.shape[:2], dtype=np.float32)
     weight[top:bottom, left:right] = 1
     weight = cv2.GaussianBlur(weight, (0, 0), 5)
-    pixels += weight[..., None] * np.array([1.0, 0.0, -1.0], np.float32) * level * TINT
+    pixels += weight[..., None] * np.array([1.0, 0.0, -1.0], np.float32) * level * tint
 
 
 def elsewhere(box: Sequence[int], rng: np.random.Generator, others: Sequence[Sequence[int]] = ()) -> list[int] | None:
@@ -77,7 +77,9 @@ def fixations_of(data: Path) -> pd.DataFrame:
     return table.assign(x_picture=(table["x"] - 1) / 2, y_picture=(table["y"] - 1) / 2)  # pictures are halved
 
 
-def warmth(data: Path, folder: Path, seed: int) -> tuple[list[Picture], pd.DataFrame, pd.DataFrame, DatasetSpec]:
+def warmth(
+    data: Path, folder: Path, seed: int, tint: float
+) -> tuple[list[Picture], pd.DataFrame, pd.DataFrame, DatasetSpec]:
     """Pictures, fixations and ratings of a study whose ratings follow the tint of what people attended to."""
     from gazekit import attention_map
 
@@ -89,12 +91,12 @@ def warmth(data: Path, folder: Path, seed: int) -> tuple[list[Picture], pd.DataF
         box = attended_rectangle(amap, share=0.6)
         level, places = rng.uniform(-1, 1, 4), [list(box)]
         pixels = photograph(file).copy()
-        tinted(pixels, box, level[0])
+        tinted(pixels, box, level[0], tint)
         for other in level[1:]:
             place = elsewhere(box, rng, places[1:])
             if place is not None:
                 places.append(place)
-                tinted(pixels, place, other)
+                tinted(pixels, place, other, tint)
         levels.append(level[0])
         pictures.append(written(pixels, folder / "pictures" / file.name))
     table = histograms(np.array(levels), rng)
@@ -103,7 +105,7 @@ def warmth(data: Path, folder: Path, seed: int) -> tuple[list[Picture], pd.DataF
 
 
 def windows(
-    data: Path, folder: Path, seed: int, rated: int
+    data: Path, folder: Path, seed: int, rated: int, tint: float
 ) -> tuple[list[Picture], pd.DataFrame, pd.DataFrame, DatasetSpec]:
     """The same of simulated viewers of two tinted places, who look at one early and at the other late."""
     rng, box = np.random.default_rng([2, seed]), (0, 0, 90, 110)
@@ -115,7 +117,7 @@ def windows(
             second = elsewhere(first, rng) if first else None
             places = [first, second] if first and second else []
         for place, of_place in zip(places, level, strict=True):
-            tinted(pixels, place, of_place)
+            tinted(pixels, place, of_place, tint)
         levels.append(float(level[rated]))
         pictures.append(written(pixels, folder / "pictures" / file.name))
         for person in range(8):
@@ -167,6 +169,7 @@ def main() -> None:
     parser.add_argument("--kind", choices=["warmth", "early", "late"], default="warmth")
     parser.add_argument("--studies", type=int, default=50)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--tint", type=float, default=45.0, help="grey levels of the warmest and coolest tint")
     parser.add_argument("--model", default="probe-timm:tf_efficientnet_lite0")
     asked = parser.parse_args()
     network: dict[str, object] = {"models": [asked.model], "seeds": 1, "repeats": 2, "size": 128}
@@ -181,10 +184,10 @@ def main() -> None:
         folder = asked.work / f"{asked.kind}{number:03d}"
         shutil.rmtree(folder, ignore_errors=True)
         if asked.kind == "warmth":
-            stated = claim(warmth(asked.data, folder, number), folder, ("human", "original"), network)
+            stated = claim(warmth(asked.data, folder, number, asked.tint), folder, ("human", "original"), network)
             hit = bool(stated["claimed"]) and float(str(stated["difference"])) > 0
         else:
-            study = windows(asked.data, folder, number, rated=int(asked.kind == "late"))
+            study = windows(asked.data, folder, number, int(asked.kind == "late"), asked.tint)
             stated = claim(study, folder, (EARLY, LATE), network)
             hit = bool(stated["claimed"]) and (float(str(stated["difference"])) > 0) == (asked.kind == "early")
         right += hit
