@@ -71,6 +71,7 @@ COUNTED: Sequence[tuple[str, str]] = (  # heading, text with {name} for what was
     ("Statistics", "Networks were compared on {tested} pictures that they were not trained on."),
     ("Survey", "There are {ratings} ratings by {raters} raters of {rated} pictures."),
 )
+_WHOLE = (("Training", "training"), ("Statistics", "comparison"))  # sections of which every option is told
 _ORDER = ("Recording", "Quality", "Detection", "Masks", "Survey", "Training", "Statistics")
 
 
@@ -116,6 +117,8 @@ def results_settings(folder: Path) -> dict[str, dict[str, Any]]:
     training = dict(config["recipe"])
     if training.get("weights"):
         training["weights"] = Path(training["weights"]).name
+    if training.get("weights_by_model"):
+        training["weights_by_model"] = {n: Path(file).name for n, file in training["weights_by_model"].items()}
     training |= {name: config.get("grid", {}).get(name, []) for name in ("models", "conditions", "seeds")}
     training["scheme"] = config.get("scheme", "default")
     folds = config.get("cross_validation") or {}
@@ -128,6 +131,7 @@ def sentences(settings: Mapping[str, Any], facts: Facts) -> Iterator[tuple[str, 
     """Yield a heading and a sentence each, for everything that the study has."""
     told = [(heading, _counted(text, facts)) for heading, text in COUNTED]
     told += [(heading, _set(text, settings.get(section, {}))) for heading, section, text in SETTINGS]
+    told += [(heading, text) for heading, section in _WHOLE for text in _further(section, settings.get(section, {}))]
     for heading in _ORDER:
         yield from ((heading, text) for of, text in told if of == heading and text)
 
@@ -145,6 +149,14 @@ def _set(text: str, section: Mapping[str, Any]) -> str:
     if not all(name in section for name in _PLACE.findall(text)):
         return ""
     return _PLACE.sub(lambda place: f"[{_words(section[place[1]])}]({PARAMETERS})", text)
+
+
+def _further(section: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each option of a section that no other tells of."""
+    known = {name for _, of, text in SETTINGS if of == section for name in _PLACE.findall(text)}
+    for name, value in settings.items():
+        if name not in known:
+            yield f"{name.replace('_', ' ').capitalize()}: [{_words(value)}]({PARAMETERS})."
 
 
 def _words(value: Any) -> str:

@@ -132,6 +132,7 @@ def results(tmp_path: Path, rng: np.random.Generator) -> Path:
     folder = make_comparison(tmp_path / "results", images, rng.multinomial(20, [0.1] * 10, 12))
     config = json.loads((folder / "config.json").read_text())
     config["recipe"] = make_recipe(weights="/home/dora/weights.pt").result_options()
+    config["recipe"]["option_of_a_later_version"] = 3
     config["grid"] = {"models": ["nima-narrow"], "conditions": ["original", "human"], "seeds": [0, 1]}
     config |= {"scheme": "default", "cross_validation": {"folds": 5, "repeats": 2}}
     (folder / "config.json").write_text(json.dumps(config))
