@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from gazekit.attention.judging import SHARE
 from gazekit.attention.viewings import Viewing, viewings
@@ -76,7 +78,8 @@ class Panel:
         curve = self.scores[rows]
         draws = np.random.default_rng(seed).integers(0, len(rows), (resamples, len(rows)))
         drawn = [_inverted(curve[draw].mean(axis=0), float(values[draw].mean())) for draw in draws]
-        low, high = np.quantile(drawn, [0.025, 0.975], method="closest_observation")
+        tail = _tail(len(rows))
+        low, high = np.quantile(drawn, [tail, 1 - tail], method="closest_observation")
         whole = _inverted(curve.mean(axis=0), float(values.mean()))
         return Worth(whole, float(low), float(high), float(values.mean()), len(rows))
 
@@ -158,6 +161,17 @@ def score_of(look: Viewing, amap: npt.ArrayLike) -> float:
     large = cv2.resize(np.asarray(amap, dtype=np.float32), look.size[::-1], interpolation=cv2.INTER_LINEAR)
     flat = large.astype(np.float64).ravel()
     return float(np.mean([_nss(flat, _pixels(look.of(name))) for name in look.participants]))
+
+
+def _tail(pictures: int) -> float:
+    """Return the share of resamples beyond either end of a 95 % interval.
+
+    Resamples of few pictures vary too little; the interval is wider by Student's t and n / (n - 1) (Hesterberg 2015,
+    the expanded percentile interval).
+    """
+    if pictures < 2:
+        return 0.025
+    return float(norm.cdf(student.ppf(0.025, pictures - 1) * np.sqrt(pictures / (pictures - 1))))
 
 
 def nss_of(look: Viewing, amap: Floats) -> float:

@@ -247,6 +247,7 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
         regions = row_column(file, "attention/region", (count, side, -(-side // 8)), np.uint8, longest=True)
     gathered, waiting = _Gathered(), bytearray()
     grids = np.zeros((count, grid, grid), dtype=np.float32)
+    bits = np.zeros((count, side, -(-side // 8)), dtype=np.uint8)
     for n, row in enumerate(_rows(job, gathered.remarks)):
         end = gathered.ends[-1] + len(row.encoded)
         if end > room:
@@ -259,13 +260,15 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
             gathered.row_digests.setdefault(f"pixels/{cache}", []).append(digest_of_row(np.asarray(row.pixels)))
         if row.map is not None:
             grids[n, : row.map.shape[0], : row.map.shape[1]] = row.map
-        if regions is not None and row.region is not None:
-            regions[n] = packed(row.region, side)
+        if row.region is not None:
+            bits[n] = packed(row.region, side)
         _gather(gathered, row, end)
     _append(encoded, waiting, gathered.ends[-1])
     for column in (pixels, maps, regions):
         if column is not None:
             column.resize(len(gathered.rows), axis=0)
+    if regions is not None:
+        regions[...] = bits[: len(gathered.rows)]
     if maps is not None:
         maps[...] = grids[: len(gathered.rows)]
         gathered.row_digests["attention/map"] = [digest_of_row(grid) for grid in grids[: len(gathered.rows)]]
@@ -276,8 +279,8 @@ def _write_pictures(file: h5py.File, job: PartJob) -> _Gathered:
 def _append(encoded: h5py.Dataset, waiting: bytearray, end: int) -> None:
     """Write the bytes that have been gathered, up to ``end``, and forget them."""
     if waiting:
-        encoded[end - len(waiting) : end] = np.frombuffer(waiting, dtype=np.uint8)
-        del waiting[:]
+        encoded[end - len(waiting) : end] = np.frombuffer(bytes(waiting), dtype=np.uint8)  # who looks on may hold it
+        waiting.clear()
 
 
 def _gather(gathered: _Gathered, row: Row, end: int) -> None:

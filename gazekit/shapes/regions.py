@@ -49,8 +49,10 @@ def threshold_mask(amap: npt.ArrayLike, *, mass: float | None = None, area: floa
 
 def fewest_holding(array: npt.NDArray[np.floating[Any]], share: float) -> int:
     """Count the fewest pixels of a map that hold a share of its mass."""
-    held = np.cumsum(np.sort(array, axis=None)[::-1], dtype=np.float64)
-    return int(np.searchsorted(held, (share - 1e-12) * held[-1])) + 1
+    total = float(array.sum(dtype=np.float64))
+    high = array[array >= (1 - share) * total / array.size]  # all lower ones together hold less than may be left out
+    held = np.cumsum(np.sort(high)[::-1], dtype=np.float64)
+    return min(int(np.searchsorted(held, (share - 1e-12) * total)) + 1, len(held))
 
 
 def highest_pixels(array: npt.NDArray[np.floating[Any]], count: int) -> Bools:
