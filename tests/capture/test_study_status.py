@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -104,3 +106,19 @@ def test_the_command_says_it_in_a_table_and_as_json(study: Study, tmp_path: Path
     assert content["participants"][0]["quality"] == ""
     assert [row["good_viewers"] for row in content["pictures"]] == [1, 1, 1]
     assert len(content["checklist"]) == 8
+
+
+def test_nothing_stands_before_the_json(study: Study, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "gazekit",
+        "study",
+        "status",
+        str(study.file),
+        "--sessions",
+        str(tmp_path),
+        "--json",
+    ]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout)["participants"] == []
