@@ -118,7 +118,7 @@ def answer_on_measure(
     everybody looks at for long, say nothing. The statistic is the sum of products over its error; the error by people
     makes it hold where slopes differ between people, the error by pictures where they differ between pictures, the
     error by both (Cameron, Gelbach and Miller 2011) where they do either. Each is compared with itself after swapping
-    measures at random among the people of each picture, and the largest p counts.
+    measures at random among the people of each picture, and with Student's t; the largest p counts.
 
     Parameters
     ----------
@@ -196,7 +196,9 @@ def centre(data: pd.DataFrame) -> Centred:
 def swap_test(centred: Centred, *, swaps: int = 1999, seed: int = 0) -> tuple[float, float, float]:
     """Return p with errors by people, by pictures, and by both.
 
-    The answers hold no level any more, so that a swapped measure needs no centring of its own: each swap is one sum.
+    Swapping evens out how much people differ in their measures, so that no p is below that of Student's t with one
+    degree of freedom less than there are people (or pictures). The answers hold no level any more, so that a swapped
+    measure needs no centring of its own: each swap is one sum.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 3]))
     observed = np.abs(_statistics((centred.answer * centred.measure)[None], centred))
@@ -208,7 +210,9 @@ def swap_test(centred: Centred, *, swaps: int = 1999, seed: int = 0) -> tuple[fl
         swapped = np.abs(_statistics(centred.measure[order] * centred.answer, centred))
         at_least += (swapped >= observed - 1e-12).sum(axis=1)
         left -= size
-    people, pictures, both = (float(count + 1) / (swaps + 1) for count in at_least)
+    freedom = np.array([centred.people, centred.pictures, min(centred.people, centred.pictures)]) - 1
+    by_t = 2 * student.sf(observed[:, 0], freedom)
+    people, pictures, both = map(float, np.maximum((at_least + 1) / (swaps + 1), by_t))
     return people, pictures, both
 
 
