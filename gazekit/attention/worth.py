@@ -104,11 +104,15 @@ def panel(looks: Mapping[str, Viewing], *, draws: int = 1, seed: int = 0) -> Pan
     for row, look in zip(scores, track(several.values(), "viewers' maps", len(several)), strict=True):
         people = look.participants
         maps = np.array([look.of(name).unscaled_map().ravel() for name in people])
-        pixels = [_pixels(look.of(name)) for name in people]
+        at = np.array([maps[:, _pixels(look.of(name))].mean(axis=1) for name in people])
+        means, products = maps.mean(axis=1), maps @ maps.T / maps.shape[1]
         for left_out in np.repeat(np.arange(len(people)), draws):
             order = rng.permutation(np.delete(np.arange(len(people)), left_out))[:most]
-            grown = np.cumsum(maps[order], axis=0)
-            row += [_nss(amap, pixels[left_out]) for amap in grown]
+            mean = np.cumsum(means[order])  # of the sums of 1, 2, ... maps, as the next two
+            square = products[np.ix_(order, order)].cumsum(axis=0).cumsum(axis=1).diagonal()
+            deviation = np.sqrt(np.maximum(square - mean**2, 0))
+            above = np.cumsum(at[left_out, order]) - mean
+            row += np.divide(above, deviation, out=np.zeros(most), where=deviation > 0)
         row /= len(people) * draws
     return Panel(several, scores)
 

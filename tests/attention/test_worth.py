@@ -42,9 +42,9 @@ def looks_of(table: pd.DataFrame) -> dict[str, Viewing]:
 
 
 def test_k_real_viewers_are_worth_k(rng: np.random.Generator) -> None:
-    """Of 30 studies the interval holds the true number in 25 or more; `python -m tests.benchmarks` has many more."""
+    """Of 15 studies the interval holds the true number in 12 or more; `tests.benchmarks.attention` has 300."""
     inside, found = 0, []
-    for study in range(30):
+    for study in range(15):
         k = (2, 3, 5)[study % 3]
         looks = looks_of(people_look(rng, 25, 14))
         some = {image: sorted(rng.choice(look.participants, k, replace=False)) for image, look in looks.items()}
@@ -52,7 +52,7 @@ def test_k_real_viewers_are_worth_k(rng: np.random.Generator) -> None:
         worth = rest.worth({image: look.of(*some[image]).map() for image, look in looks.items()}, resamples=300)
         inside += worth.low <= k <= worth.high
         found.append(worth.viewers / k)
-    assert inside >= 25
+    assert inside >= 12
     assert np.median(found) == pytest.approx(1, abs=0.15)
 
 
