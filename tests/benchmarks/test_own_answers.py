@@ -37,7 +37,7 @@ COVERED = {
     "both differ": AnsweredLooks(20, 20, slope=0.3, people_differ=0.4, pictures_differ=0.4, whole=False),
     "66 people, 21 pictures, people's slopes differ, skewed": AnsweredLooks(66, 21, 0.3, 0.3, 0, 0, True, False),
 }
-COMMAND = "python -m tests.benchmarks.test_own_answers --tries 2000"
+COMMAND = "python -m tests.benchmarks.test_own_answers"
 
 
 def rate(study: AnsweredLooks, tries: int, swaps: int, wald: int = 0) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def main() -> None:
                 f"own gaze, own answer: cover of the 95 % interval: {name}",
                 f"{share:.1%} of {options.tries}",
                 data="simulated people, pictures and answers",
-                command=f"{COMMAND} --cover",
+                command=f"{COMMAND} --cover --tries {options.tries}",
                 developed_on=False,
             )
         return
@@ -98,7 +98,7 @@ def main() -> None:
                 f"own gaze, own answer: {'false claims' if bar else 'planted effects found'}: {name}",
                 f"{claimed:.1%} of {options.tries}{also}",
                 data="simulated people, pictures and answers from 1 to 10",
-                command=COMMAND,
+                command=f"{COMMAND} --tries {options.tries} --swaps {options.swaps} --wald {options.wald}",
                 bar=bar,
                 developed_on=False,
             )
