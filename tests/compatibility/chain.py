@@ -81,6 +81,8 @@ CHANGED = {
     "dataset-study": f"its maps are of sessions' fixations: {_EVENTS}",
 }
 
+NEW = {"runs/report-tables/gains.csv"}  # files that 0.1.0 did not make: the gain of human masks by picture (issue 21)
+
 
 def steps() -> list[Step]:
     """Return the steps in their order."""
