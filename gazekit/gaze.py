@@ -302,9 +302,11 @@ def sampling_interval_us(time_us: Index, steps: Index | None = None) -> float:
     odd = steps[np.flatnonzero(steps >= math.ceil(1.75 * shortest))]
     others, total = len(steps) - len(odd), total - float(odd.sum())  # each of these is one interval
     interval = total / others if others > len(steps) // 2 else float(np.median(steps[:: 1 + len(steps) // _MANY]))
+    if shortest < 0.25 * interval:  # stamps jitter: steps of next to nothing make up for those that are long by it
+        odd, others, total = steps, 0, 0.0
     odd = odd[odd <= hole_us(interval)]
     for _ in range(3):
-        count = others + np.maximum(np.floor(odd / interval + 0.25), 1).sum()
+        count = others + np.where(odd < 0.25 * interval, 0, np.maximum(np.floor(odd / interval + 0.25), 1)).sum()
         interval = float((total + odd.sum()) / count)
     return _snapped(interval)
 
@@ -316,7 +318,7 @@ def shared_stamps(steps_us: Index) -> bool:
     """
     ticks = steps_us[steps_us > 0]
     zeros = int((steps_us == 0).sum())
-    return zeros > max(10, 0.05 * len(steps_us)) and bool((ticks == _TICK_US).mean() > 0.95)
+    return zeros > max(10, 0.05 * len(steps_us)) and int((ticks == _TICK_US).sum()) > 0.95 * len(ticks)
 
 
 def hole_us(interval_us: float) -> float:

@@ -78,7 +78,7 @@ def plausibility(events: Sequence[TrialEvents], fixations: pd.DataFrame, saccade
     for part in events:
         samples = part.detection.samples
         interval = samples.interval_us * 1e-6 if len(samples) > 1 else 0.0
-        recorded = int(samples.within.sum()) * interval
+        recorded = samples.room(samples.within) * interval
         recorded_s += recorded
         shown = recorded if part.trial is None else (part.trial.offset_us - part.trial.onset_us) * 1e-6
         planned_s += shown

@@ -153,7 +153,7 @@ def _mean_over_targets(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def _figures(samples: Samples, inside: Bools) -> dict[str, Any]:
     n, valid = int((inside & samples.delivered).sum()), int((inside & ~samples.lost).sum())
-    expected = int((inside & samples.within).sum())  # rows of recorded time, delivered or not
+    expected = samples.room(inside)
     seconds = (expected - 1) * samples.interval_us * 1e-6 if expected > 1 else np.nan
     x, y = (c[inside] for c in samples.degrees)
     holes = samples.holes[inside[samples.holes]]

@@ -201,6 +201,19 @@ class Samples:
         first = np.append(0, self.holes + HOLE_ROWS) if len(self) else np.empty(0, dtype=np.int64)
         return first, np.append(self.holes, len(self))[: len(first)] - 1
 
+    def room(self, inside: Bools) -> int:
+        """Count the samples that the recorded time of rows has room for.
+
+        These are the rows, without those put in where stamps that jitter only seem to leave samples out.
+        """
+        rows = np.flatnonzero(inside & self.within)
+        if self.rows is None or len(rows) < 2:
+            return len(rows)
+        steps = np.diff(self.time_us[rows])
+        steps = steps[self.stretch_of(rows[1:]) == self.stretch_of(rows[:-1])]
+        timed = round(float(steps.sum()) / self.interval_us) + len(rows) - len(steps)
+        return min(len(rows), max(timed, int(self.delivered[rows].sum())))
+
     def stretch_of(self, row: Index) -> Index:
         """Return the number of the stretch that rows lie in."""
         return np.searchsorted(self.holes, row, "right")

@@ -230,6 +230,22 @@ def test_random_jitter_does_not_fail_a_good_recording(rng: np.random.Generator) 
     assert table["delivered_percent"].iloc[0] > 97
 
 
+@pytest.mark.parametrize("jitter", [0.25, 0.4])
+def test_stamps_that_jitter_by_themselves_give_the_rate(jitter: float, rng: np.random.Generator) -> None:
+    time = np.sort(np.arange(4000) * 5000 + rng.normal(0, 5000 * jitter, 4000)).astype(np.int64)
+    recording = looking(time, 900.0 + rng.normal(0, 1, 4000))
+    row = data_quality(recording, SCREEN).iloc[0]
+    assert row["nominal_rate_hz"] == 200
+    assert row["delivered_percent"] > 99
+    kept = data_quality(recording.take(rng.random(4000) > 0.1), SCREEN).iloc[0]
+    assert kept["delivered_percent"] < 97
+
+
+def test_a_few_equal_stamps_are_one_sample() -> None:
+    row = data_quality(looking(np.full(15, 7000), np.arange(15.0) + 900), SCREEN).iloc[0]
+    assert (row["samples"], row["doubled_samples"]) == (1, 14)
+
+
 def test_stamps_of_2000_hz_in_milliseconds_are_set_apart(rng: np.random.Generator) -> None:
     time, x, y, _ = rests(2000, rng)
     px, py = SCREEN.to_pixels(x, y)
