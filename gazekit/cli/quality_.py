@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -65,7 +66,7 @@ def command(
     import pandas as pd
 
     from gazekit.cli._recordings import each_result, each_session, screen_sizes
-    from gazekit.core.files import provenance
+    from gazekit.core.files import picture_format, provenance
     from gazekit.core.tables import write_table
     from gazekit.events.quality_picture import draw_quality, loss_over_time
     from gazekit.events.session_quality import session_quality
@@ -73,6 +74,8 @@ def command(
     from gazekit.events.trial_timing import trials_to_leave_out
     from gazekit.study import read_study
 
+    if picture is not None:
+        picture_format(picture)
     plan = read_study(study) if study else None
     thresholds = plan.quality if plan else QualitySection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)
@@ -105,5 +108,6 @@ def command(
         if row.timing == "fail" or row.timing_reasons:
             click.echo(f"  timing: {row.timing or 'not measured'}: {row.timing_reasons}", err=True)
         if row.checks:
-            click.echo("\n".join(f"  {finding}" for finding in row.checks.split("; ")), err=True)
+            findings = re.split("; (?=(?:note|warning|error): )", row.checks)
+            click.echo("\n".join(f"  {finding}" for finding in findings), err=True)
     return int(fail and (verdicts["verdict"] == "fail").any())

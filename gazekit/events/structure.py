@@ -72,6 +72,8 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
             findings += [*_constant(x, y, side), *_coordinates(x, y, screen, side), *_upside_down(eye, side)]
         findings += _pupil(eye, side)
     known = ~samples.lost
+    if len(recording) and not known.any():
+        findings.append(Finding("no gaze", "error", f"none of the {_samples(len(recording))} has gaze"))
     if known.sum() >= _FEWEST:
         findings += [*_off_screen(samples, known), *_stuck(samples, known), *_marker(samples, known)]
         findings += _mirrored_targets(samples, targets)
