@@ -94,7 +94,7 @@ def command(
         parameter,
         screen_sizes,
     )
-    from gazekit.core.files import provenance
+    from gazekit.core.files import picture_format, provenance
     from gazekit.core.tables import write_table
     from gazekit.events.events_picture import draw_events
     from gazekit.events.plausibility import plausibility
@@ -102,6 +102,8 @@ def command(
     from gazekit.events.settings import FixationSection
     from gazekit.study import read_study
 
+    if picture is not None:
+        picture_format(picture)
     plan = read_study(study) if study else None
     section = plan.fixations if plan else FixationSection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)

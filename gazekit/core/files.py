@@ -21,7 +21,22 @@ from typing import Any
 from gazekit.core.errors import InputError, OutputError
 
 _log = logging.getLogger(__name__)
+_PICTURE_FORMATS = ("png", "pdf", "svg", "jpg")
 _LONGEST_NAME = 200  # bytes of a file name, suffixes that come later apart
+
+
+def picture_format(out: str | Path) -> str:
+    """Return the format of a drawing by its file's suffix; PNG without one.
+
+    Raises
+    ------
+    OutputError
+        A suffix of another kind.
+    """
+    suffix = Path(out).suffix.lower().lstrip(".") or "png"
+    if suffix not in _PICTURE_FORMATS:
+        raise OutputError(f"{out}: drawings are written as {', '.join(f'.{name}' for name in _PICTURE_FORMATS)}")
+    return suffix
 
 
 @contextlib.contextmanager

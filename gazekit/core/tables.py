@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 
-from gazekit.core.errors import FormatError, InputError, unknown_name
+from gazekit.core.errors import FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, whole_file, write_text
 from gazekit.core.spss import numbers_and_ids
 from gazekit.core.workbook import WorkbookText, is_workbook
@@ -43,6 +43,7 @@ FIXATION_COLUMNS = (
 )
 
 
+_OTHER_FORMATS = (".xlsx", ".xls", ".ods", ".sav", ".json", ".feather")
 _BLOCK = 1 << 20
 # what a column of ids is called, in letters alone
 _ID = re.compile(
@@ -167,8 +168,16 @@ def text_layout(path: Path) -> dict[str, str]:
 
 
 def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:
-    """Write a table as CSV or Parquet by its suffix, with its provenance in ``<path>.json`` beside it."""
+    """Write a table as CSV or Parquet by its suffix, with its provenance in ``<path>.json`` beside it.
+
+    Raises
+    ------
+    OutputError
+        A suffix that promises another format, such as .xlsx.
+    """
     path = Path(path)
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise OutputError(f"{path}: tables are written as .csv, .tsv or .parquet")
     with whole_file(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)

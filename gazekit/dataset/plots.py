@@ -10,7 +10,7 @@ import numpy as np
 
 from gazekit.attention.drawing import fit_picture
 from gazekit.core.errors import InputError
-from gazekit.core.files import whole_file
+from gazekit.core.files import picture_format, whole_file
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 
@@ -90,7 +90,7 @@ def sample_rows(dataset: Dataset, each: int = 2) -> list[int]:
 def _save(figure: Figure, out: str | Path) -> Path:
     out = Path(out)
     with whole_file(out) as temporary:
-        figure.savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=110, metadata=_PLAIN.get(out.suffix))
+        figure.savefig(temporary, format=picture_format(out), dpi=110, metadata=_PLAIN.get(out.suffix))
     return out
 
 

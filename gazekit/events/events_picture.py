@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gazekit.core.files import whole_file
+from gazekit.core.files import picture_format, whole_file
 from gazekit.events.labels import FIXATION, LOST, PSO, PURSUIT, SACCADE, runs
 from gazekit.events.samples import HOLE_ROWS
 from gazekit.events.sessions import TrialEvents
@@ -46,7 +46,7 @@ def draw_events(recordings: Sequence[tuple[str, Sequence[TrialEvents]]], out: st
     from matplotlib.backends.backend_pdf import PdfPages
 
     out = Path(out)
-    if out.suffix == ".pdf":
+    if picture_format(out) == "pdf":
         with whole_file(out) as temporary, PdfPages(temporary) as pages:
             for title, events in recordings:
                 pages.savefig(_page(title, events))
@@ -54,7 +54,7 @@ def draw_events(recordings: Sequence[tuple[str, Sequence[TrialEvents]]], out: st
     files = [out if n == 0 else out.with_stem(f"{out.stem}-{n + 1}") for n in range(len(recordings))]
     for file, (title, events) in zip(files, recordings, strict=True):
         with whole_file(file) as temporary:
-            _page(title, events).savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=100)
+            _page(title, events).savefig(temporary, format=picture_format(out), dpi=100)
     return files
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from gazekit.core.files import whole_file
+from gazekit.core.files import picture_format, whole_file
 from gazekit.core.types import Floats
 from gazekit.events.samples import prepare
 from gazekit.events.settings import QualitySection
@@ -89,7 +89,7 @@ def draw_quality(
     )
     out = Path(out)
     with whole_file(out) as temporary:
-        figure.savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=100)
+        figure.savefig(temporary, format=picture_format(out), dpi=100)
     return out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import InputError
-from gazekit.core.files import whole_file
+from gazekit.core.files import picture_format, whole_file
 from gazekit.measures.codebook import codebook
 from gazekit.measures.viewing import KEYS, WHOLE
 
@@ -57,5 +57,5 @@ def draw_measures(table: pd.DataFrame, out: str | Path) -> Path:
     figure.suptitle(f"{len(people)} people, {whole['image'].nunique()} pictures; black: the person's mean", fontsize=10)
     out = Path(out)
     with whole_file(out) as temporary:
-        figure.savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=100)
+        figure.savefig(temporary, format=picture_format(out), dpi=100)
     return out

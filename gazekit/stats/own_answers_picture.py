@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gazekit.core.files import whole_file
+from gazekit.core.files import picture_format, whole_file
 from gazekit.stats.own_answers import Centred, OwnAnswers, person_slopes
 
 
@@ -44,5 +44,5 @@ def draw_own_answers(results: Sequence[tuple[OwnAnswers, Centred]], out: str | P
         right.set_title(f"{int((slopes > 0).sum())} of {int(np.isfinite(slopes).sum())} people above 0", fontsize=10)
     out = Path(out)
     with whole_file(out) as temporary:
-        figure.savefig(temporary, format=out.suffix.lstrip(".") or "png", dpi=100)
+        figure.savefig(temporary, format=picture_format(out), dpi=100)
     return out

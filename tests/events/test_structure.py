@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import doctor_, fixations_
+from gazekit.core.errors import OutputError
 from gazekit.events import session_quality
 from gazekit.events.plausibility import plausibility
 from gazekit.events.sessions import join_fixations, join_saccades, session_events
@@ -233,6 +234,21 @@ def test_what_an_importer_left_out_is_not_missing(rng: np.random.Generator) -> N
     assert (row["verdict"], row["delivered_percent"]) == ("pass", pytest.approx(100, abs=0.2))
 
 
+def test_what_was_left_out_elsewhere_excuses_nothing(rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    row = np.arange(len(session.recording))
+    account = {"account": {"left_out": {"samples of the calibration": 600}}}
+    for kept in (row // 20 % 2 == 0, row < len(row) // 2):
+        half = replace(session, recording=session.recording.take(kept), provenance=account)
+        whole = session_quality(half).iloc[2]
+        assert (whole["verdict"], whole["delivered_percent"]) == ("fail", pytest.approx(50, abs=1))
+
+
+def test_a_recording_without_gaze_is_an_error(gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]) -> None:
+    time, pixels = gaze
+    assert checks(recorded(time, np.full_like(pixels, np.nan))) == {"no gaze": "error"}
+
+
 def test_a_monocular_recording_is_judged_by_its_eye(rng: np.random.Generator) -> None:
     whole = session_quality(a_session(rng)).query("part == 'whole'").set_index("eye")
     assert whole["verdict"].to_dict() == {"left": "pass", "right": "", "average": "pass"}
@@ -270,3 +286,15 @@ def test_the_picture_of_events_has_a_page_a_recording(tmp_path: Path, rng: np.ra
         for page in pages:
             green = (np.abs(page.astype(int) - (0x4A, 0xAF, 0x4D)).sum(axis=2) < 30).mean()
             assert green > 0.01
+
+
+@pytest.mark.parametrize("option", [("--picture", "events.bmp"), ("--out", "events.xlsx")])
+def test_a_suffix_that_is_not_written_is_refused_before(
+    tmp_path: Path, rng: np.random.Generator, option: tuple[str, str]
+) -> None:
+    write_session(a_session(rng), tmp_path / "p.gaze.h5")
+    arguments = [str(tmp_path / "p.gaze.h5"), "--out", str(tmp_path / "f.csv"), option[0], str(tmp_path / option[1])]
+    run = CliRunner().invoke(fixations_.command, arguments)
+    assert isinstance(run.exception, OutputError)
+    assert "written as " in str(run.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.gaze.h5"]
