@@ -77,7 +77,7 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
     if known.sum() >= _FEWEST:
         findings += [*_off_screen(samples, known), *_stuck(samples, known), *_marker(samples, known)]
         findings += _mirrored_targets(samples, targets)
-    return [*findings, *_swapped(recording), *_holes(samples), *_clock(samples)]
+    return [*findings, *_opposed_eyes(recording), *_swapped(recording), *_holes(samples), *_clock(samples)]
 
 
 def worst(findings: list[Finding]) -> Severity | None:
@@ -135,6 +135,19 @@ def _upside_down(eye: Eye, side: str) -> list[Finding]:
     if np.corrcoef(eye.gaze[both, 1], eye.gaze_mm[both, 1])[0, 1] < _OPPOSITE:
         return []
     return [Finding("upside down", "error", f"y of the {side} eye rises where its millimetres rise: it is upside down")]
+
+
+def _opposed_eyes(recording: GazeRecording) -> list[Finding]:
+    """Compare the eyes, which look at one place: neither axis of one may fall where that of the other rises."""
+    findings = []
+    left, right = recording.left, recording.right
+    for axis, name, how in ((0, "x", "mirrored"), (1, "y", "upside down")):
+        both = left.valid & right.valid & np.isfinite(left.gaze[:, axis]) & np.isfinite(right.gaze[:, axis])
+        a, b = left.gaze[both, axis], right.gaze[both, axis]
+        if both.sum() >= _FEWEST and np.ptp(a) and np.ptp(b) and np.corrcoef(a, b)[0, 1] < -_OPPOSITE:
+            text = f"{name} of the left eye falls where that of the right eye rises: one of them is {how}"
+            findings.append(Finding("upside down", "error", text))
+    return findings
 
 
 def _mirrored_targets(samples: Samples, targets: pd.DataFrame | None) -> list[Finding]:

@@ -249,6 +249,19 @@ def test_a_recording_without_gaze_is_an_error(gaze: tuple[npt.NDArray[np.int64],
     assert checks(recorded(time, np.full_like(pixels, np.nan))) == {"no gaze": "error"}
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_one_eye_that_is_upside_down_or_mirrored(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]], axis: int
+) -> None:
+    time, pixels = gaze
+    shares = pixels / SIZE
+    turned = shares.copy()
+    turned[:, axis] = 1 - turned[:, axis]
+    recording = GazeRecording(time, time, Eye.from_gaze(shares), Eye.from_gaze(turned))
+    assert checks(recording) == {"upside down": "error"}
+    assert checks(replace(recording, right=recording.left)) == {}
+
+
 def test_a_monocular_recording_is_judged_by_its_eye(rng: np.random.Generator) -> None:
     whole = session_quality(a_session(rng)).query("part == 'whole'").set_index("eye")
     assert whole["verdict"].to_dict() == {"left": "pass", "right": "", "average": "pass"}
