@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import FormatError, GazekitError
@@ -72,6 +73,18 @@ def _loosely(table: pd.DataFrame) -> dict[str, str]:
     return names
 
 
+def _numbers(column: pd.Series, path: str | Path) -> pd.Series:
+    """Return a column as numbers, or say which of its values is none."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = np.flatnonzero(numbers.isna() & column.notna())
+    if len(wrong):
+        raise FormatError(
+            f"{path}: {len(wrong)} of {len(column)} values of {column.name} are no numbers: the first is "
+            f"{column.iloc[wrong[0]]!r} in row {wrong[0] + 1}; leave a cell empty where nothing is known"
+        )
+    return numbers
+
+
 def read_fixations(
     path: str | Path,
     *,
@@ -93,7 +106,7 @@ def read_fixations(
     Raises
     ------
     InputError, FormatError
-        No such file, not a table, columns that are missing (all are named).
+        No such file, not a table, columns that are missing (all are named), text where a number should be.
     """
     rename = dict(rename or {})
     table = read_table(path, rename, "fixation table").rename(columns=rename)
@@ -105,6 +118,9 @@ def read_fixations(
             f"{path}: this fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
         )
     table["image"] = table["image"].astype(str).where(table["image"].notna())
+    for name in ("x_picture", "y_picture", "duration_ms"):
+        if name in table.columns:
+            table[name] = _numbers(table[name], path)
     if one_based:
         table[["x_picture", "y_picture"]] = table[["x_picture", "y_picture"]] - 0.5
     return table

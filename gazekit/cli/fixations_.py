@@ -98,6 +98,7 @@ def command(
     from gazekit.core.tables import write_table
     from gazekit.events.events_picture import draw_events
     from gazekit.events.plausibility import plausibility
+    from gazekit.events.session_quality import left_out_samples
     from gazekit.events.sessions import TrialEvents, join_fixations, join_saccades, session_events
     from gazekit.events.settings import FixationSection
     from gazekit.study import read_study
@@ -111,6 +112,7 @@ def command(
     values = dict(section.parameters) if name == section.detector else {}
     values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
     fixation_tables, saccade_tables, files = [], [], {}
+    left_out_s = 0.0
     recordings: list[tuple[str, list[TrialEvents]]] = []
     for path in sessions:
         if (table := makers_fixations(path, screen)) is not None:
@@ -121,6 +123,8 @@ def command(
     opened = good_trials(opened, trials)
     for path, session, events in each_result(opened, lambda s: session_events(s, name, **values), strict=strict):
         recordings.append((f"{session.participant} {session.name}".strip(), events))
+        shown = [part.trial for part in events if part.trial is not None]
+        left_out_s += left_out_samples(session, shown) / session.recording.rate_hz if shown else 0.0
         fixation_tables.append(join_fixations(session, events, cut or section.cut))
         saccade_tables.append(join_saccades(session, events))
         files[str(path)] = path
@@ -138,7 +142,7 @@ def command(
     if recordings:
         every = [part for _, events in recordings for part in events]
         own = pd.concat(fixation_tables[-len(recordings) :], ignore_index=True)
-        judged = plausibility(every, own, pd.concat(saccade_tables, ignore_index=True))
+        judged = plausibility(every, own, pd.concat(saccade_tables, ignore_index=True), left_out_s)
         figures = {name: None if value != value else value for name, value in asdict(judged).items()}  # no NaN in JSON
         summary["plausibility"] = {**figures, "doubts": judged.doubts()}
     finder = name if others else "the programs that made them"

@@ -64,7 +64,9 @@ class Plausibility:
         return f"plausibility: {figures}" + (f"; doubtful: {'; '.join(doubts)}" if doubts else "")
 
 
-def plausibility(events: Sequence[TrialEvents], fixations: pd.DataFrame, saccades: pd.DataFrame) -> Plausibility:
+def plausibility(
+    events: Sequence[TrialEvents], fixations: pd.DataFrame, saccades: pd.DataFrame, left_out_s: float = 0.0
+) -> Plausibility:
     """Judge the events of one session or of several.
 
     Parameters
@@ -73,6 +75,8 @@ def plausibility(events: Sequence[TrialEvents], fixations: pd.DataFrame, saccade
         What the detector found, picture by picture.
     fixations, saccades : DataFrame
         The same as tables.
+    left_out_s : float
+        Time of pictures that an importer left out, which is not missing (`session_quality.left_out_samples`), seconds.
     """
     recorded_s, planned_s, delivered_s = 0.0, 0.0, 0.0
     for part in events:
@@ -83,6 +87,7 @@ def plausibility(events: Sequence[TrialEvents], fixations: pd.DataFrame, saccade
         shown = recorded if part.trial is None else (part.trial.offset_us - part.trial.onset_us) * 1e-6
         planned_s += shown
         delivered_s += min(int(samples.delivered.sum()) * interval, shown)
+    planned_s = max(planned_s - left_out_s, delivered_s)
     duration = fixations["duration_ms"].to_numpy(dtype=float)
     large = saccades[saccades["amplitude_deg"] >= _SMALLEST_DEG]
     expected = _SATURATION_DEG_S * (1 - np.exp(-large["amplitude_deg"].to_numpy(dtype=float) / _CONSTANT_DEG))

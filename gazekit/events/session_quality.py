@@ -74,7 +74,7 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
         table = _free(trial.recording, session.screen).assign(part="trial", image=trial.image, order=trial.order)
         tables.append(table.assign(delivered_percent=_of_plan(whole, [trial])))
     if trials:
-        whole["delivered_percent"] = _of_plan(whole, trials, _left_out(session, trials))
+        whole["delivered_percent"] = _of_plan(whole, trials, left_out_samples(session, trials))
     for order, validation in enumerate(validations):
         known = [c for c in QUALITY_COLUMNS if c in validation.columns]
         tables.append(validation[known].assign(part="validation", image="", order=order))
@@ -122,7 +122,7 @@ def _of_plan(whole: pd.DataFrame, trials: Sequence[Trial], left_out: int = 0) ->
     return min(100.0, 100.0 * samples / planned) if planned > 0 else float("nan")
 
 
-def _left_out(session: Session, trials: Sequence[Trial]) -> int:
+def left_out_samples(session: Session, trials: Sequence[Trial]) -> int:
     """Count the samples that an importer left out of pictures, which are not missing gaze.
 
     They leave holes: those between pictures come first, and no more is excused than the holes within pictures take.
@@ -130,9 +130,11 @@ def _left_out(session: Session, trials: Sequence[Trial]) -> int:
     account = session.provenance.get("account", {})
     counts = account.get("left_out", {}) if isinstance(account, Mapping) else {}
     left_out = sum(int(n) for reason, n in counts.items() if "samples" in reason)
+    if not left_out:
+        return 0
     stamps = session.recording.system_time_us
     interval = sampling_interval_us(stamps)
-    holes = np.flatnonzero(np.diff(stamps) > hole_us(interval)) if left_out else ()
+    holes = np.flatnonzero(np.diff(stamps) > hole_us(interval))
     within = between = 0.0
     for begin, end in ((float(stamps[hole]) + interval, float(stamps[hole + 1])) for hole in holes):
         shown = sum(max(0.0, min(end, trial.offset_us) - max(begin, trial.onset_us)) for trial in trials)

@@ -234,6 +234,26 @@ def test_what_an_importer_left_out_is_not_missing(rng: np.random.Generator) -> N
     assert (row["verdict"], row["delivered_percent"]) == ("pass", pytest.approx(100, abs=0.2))
 
 
+def test_the_line_of_plausibility_excuses_what_an_importer_left_out(tmp_path: Path, rng: np.random.Generator) -> None:
+    session = a_session(rng)
+    row = np.arange(len(session.recording))
+    account = {"account": {"left_out": {"samples of the calibration": 300}}}
+    kept = session.recording.take((row < 300) | (row >= 600))
+    for name, provenance, lacking in (("a", account, 0.0), ("b", {}, 25.0)):
+        write_session(replace(session, recording=kept, provenance=provenance), tmp_path / f"{name}.gaze.h5")
+        arguments = [str(tmp_path / f"{name}.gaze.h5"), "--out", str(tmp_path / "f.csv"), "--json"]
+        judged = json.loads(CliRunner().invoke(fixations_.command, arguments).stdout)["plausibility"]
+        assert judged["not_delivered_percent"] == pytest.approx(lacking, abs=0.3)
+
+
+def test_a_table_with_text_for_a_number_names_it(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(
+        "participant,image,x_picture,y_picture,duration_ms\nA,a.png,1,2,200\nA,a.png,abc,2,9\n"
+    )
+    run = CliRunner().invoke(doctor_.command, [str(tmp_path / "f.csv")], standalone_mode=False)
+    assert "1 of 2 values of x_picture are no numbers: the first is 'abc' in row 2" in run.stdout
+
+
 def test_what_was_left_out_elsewhere_excuses_nothing(rng: np.random.Generator) -> None:
     session = a_session(rng)
     row = np.arange(len(session.recording))
