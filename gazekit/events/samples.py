@@ -229,7 +229,8 @@ class Samples:
 
     def shorter(self, onset: Index, offset: Index, limit_ms: float) -> Bools:
         """Tell which events are shorter than a limit in milliseconds."""
-        return np.asarray(self.last_us(onset, offset) < limit_ms * 1000 - _ROUNDING * self.interval_us)
+        rounding = _ROUNDING * self.interval_us if np.isfinite(self.interval_us) else 0.0
+        return np.asarray(self.last_us(onset, offset) < limit_ms * 1000 - rounding)
 
     def between_us(self, offset: Index, onset: Index) -> Floats:
         """Return the time from the end of events, one interval after their last sample, to the onset of others."""

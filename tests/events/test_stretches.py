@@ -241,6 +241,11 @@ def test_stamps_that_jitter_by_themselves_give_the_rate(jitter: float, rng: np.r
     assert kept["delivered_percent"] < 97
 
 
+@pytest.mark.parametrize("detector", ["adaptive", "ivt", "idt", "i2mc", "microsaccades"])
+def test_one_sample_is_no_fixation(detector: str) -> None:
+    assert len(detect_fixations(looking(np.array([7000]), 900.0), SCREEN, detector)) == 0
+
+
 def test_a_few_equal_stamps_are_one_sample() -> None:
     row = data_quality(looking(np.full(15, 7000), np.arange(15.0) + 900), SCREEN).iloc[0]
     assert (row["samples"], row["doubled_samples"]) == (1, 14)
