@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class Timeline:
         evenly; samples left out since their stamp contradicts its neighbours'; how often the clock was set back, where
         what follows is shifted to come one interval after what was before; samples that were delivered with an earlier
         stamp than the one before.
+    torn : ndarray of int64
+        Which of the used samples follow a step back that is longer than a hole: nobody knows what passed before them.
     """
 
     index: Index
@@ -39,6 +41,7 @@ class Timeline:
     wild: int = 0
     steps_back: int = 0
     out_of_order: int = 0
+    torn: Index = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def timeline(time_us: Index) -> Timeline:
@@ -69,9 +72,10 @@ def timeline(time_us: Index) -> Timeline:
     wild = len(index) - len(used)
     index, stamp = index[used], stamp[used]
     back = np.flatnonzero(np.diff(stamp) <= 0) + 1
+    torn = back[stamp[back - 1] - stamp[back] > hole_us(interval)]
     for start in back.tolist():
         stamp[start:] += stamp[start - 1] - stamp[start] + max(1, round(interval) if np.isfinite(interval) else 1)
-    return Timeline(index, stamp, interval, doubled, spread, wild, len(back), int((steps < 0).sum()))
+    return Timeline(index, stamp, interval, doubled, spread, wild, len(back), int((steps < 0).sum()), torn)
 
 
 def _without_lone_ends(stamp_us: Index, interval: float) -> slice:

@@ -156,7 +156,7 @@ def _figures(samples: Samples, inside: Bools) -> dict[str, Any]:
     expected = samples.room(inside)
     seconds = (expected - 1) * samples.interval_us * 1e-6 if expected > 1 else np.nan
     x, y = (c[inside] for c in samples.degrees)
-    holes = samples.holes[inside[samples.holes]]
+    holes = samples.timed_holes[inside[samples.timed_holes]]
     return {
         "eye": samples.choice,
         "samples": n,

@@ -49,7 +49,7 @@ class Samples:
     time_us : ndarray of int64, shape (n,)
         Time for the detectors, microseconds, strictly increasing: the stamps, with wider holes.
     holes : ndarray of int64, shape (h,)
-        The first row of each hole.
+        The first row of each hole, and of each tear of the clock.
     clock : Timeline
         What was wrong with the stamps.
     """
@@ -196,6 +196,12 @@ class Samples:
         return inside
 
     @cached_property
+    def timed_holes(self) -> Index:
+        """The holes whose length is known, shape (h,): not those where the clock was set back."""
+        lasting = self.stamp_us[self.holes + HOLE_ROWS] - self.stamp_us[self.holes - 1]
+        return self.holes[lasting > hole_us(self.interval_us)]
+
+    @cached_property
     def stretches(self) -> tuple[Index, Index]:
         """First and last row of each stretch between holes."""
         first = np.append(0, self.holes + HOLE_ROWS) if len(self) else np.empty(0, dtype=np.int64)
@@ -261,8 +267,8 @@ def prepare(
     steps = np.diff(time)
     left, right = (_look(side, screen, off_screen_deg) for side in (recording.left, recording.right))
     rows = None
-    if len(steps) and steps.max() >= 1.75 * clock.interval_us:
-        rows = _missing_rows(steps, clock.interval_us)
+    if len(steps) and (len(clock.torn) or steps.max() >= 1.75 * clock.interval_us):
+        rows = _missing_rows(steps, clock.interval_us, clock.torn - 1)
         time, holes = rows.times(time), rows.holes
     return Samples(recording, rows, screen, eye, (left, right), time, holes, clock)
 
@@ -347,11 +353,11 @@ class _Rows:
         return np.concatenate([*pieces, column[start:]])
 
 
-def _missing_rows(steps: Index, interval_us: float) -> _Rows:
-    """Find where samples are missing between stamps: a row for each, and two for a hole."""
+def _missing_rows(steps: Index, interval_us: float, torn: Index) -> _Rows:
+    """Find where samples are missing between stamps: a row for each, and two for a hole or where the clock is torn."""
     interval = max(interval_us, _SHORTEST_US)
-    before = np.flatnonzero(steps >= math.ceil(1.75 * interval))
-    hole = steps[before] > hole_us(interval_us)
+    before = np.union1d(np.flatnonzero(steps >= math.ceil(1.75 * interval)), torn)
+    hole = (steps[before] > hole_us(interval_us)) | np.isin(before, torn)
     missing = np.where(hole, HOLE_ROWS, np.floor(steps[before] / interval + 0.25).astype(np.int64) - 1)
     added_before = np.cumsum(missing) - missing
     place = np.arange(missing.sum()) - np.repeat(added_before, missing) + 1

@@ -232,9 +232,10 @@ def _swapped(recording: GazeRecording) -> list[Finding]:
 
 
 def _holes(samples: Samples) -> list[Finding]:
-    if not len(samples.holes):
+    holes = samples.timed_holes
+    if not len(holes):
         return []
-    lasting = (samples.stamp_us[samples.holes + HOLE_ROWS] - samples.stamp_us[samples.holes - 1]) * 1e-6
+    lasting = (samples.stamp_us[holes + HOLE_ROWS] - samples.stamp_us[holes - 1]) * 1e-6
     count = f"{len(lasting)} holes" if len(lasting) > 1 else "1 hole"
     text = f"{count} without samples, {lasting.sum():.3g} s in all, the longest {lasting.max():.3g} s"
     return [Finding("holes", "note", text)]

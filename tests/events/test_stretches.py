@@ -246,6 +246,17 @@ def test_one_sample_is_no_fixation(detector: str) -> None:
     assert len(detect_fixations(looking(np.array([7000]), 900.0), SCREEN, detector)) == 0
 
 
+@pytest.mark.parametrize("detector", ["adaptive", "ivt", "idt", "i2mc", "microsaccades"])
+def test_no_event_crosses_a_long_step_back(detector: str, rng: np.random.Generator) -> None:
+    time = np.concatenate([np.arange(1000) * 2000 + 20_000_000, np.arange(1000) * 2000 + 3_000_000])
+    recording = looking(time, 900.0 + rng.normal(0, 0.5, 2000), 500.0 + rng.normal(0, 0.5, 2000))
+    table = detect_fixations(recording, SCREEN, detector)
+    assert len(table) == 2
+    assert table["duration_ms"].max() <= 2000
+    row = data_quality(recording, SCREEN).iloc[0]
+    assert (row["clock_steps_back"], row["holes"], row["delivered_percent"]) == (1, 0, 100)
+
+
 def test_a_few_equal_stamps_are_one_sample() -> None:
     row = data_quality(looking(np.full(15, 7000), np.arange(15.0) + 900), SCREEN).iloc[0]
     assert (row["samples"], row["doubled_samples"]) == (1, 14)
