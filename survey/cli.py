@@ -26,7 +26,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary a
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def survey(context: click.Context) -> None:
-    r"""Collect, import and aggregate ratings.
+    """Collect, import and aggregate ratings.
 
     \b
     Try:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
@@ -73,7 +73,7 @@ def database_of(study: Path, database: str | None) -> str:
 )
 @click.option("--check", is_flag=True, help="Check the study file and the pictures, then stop.")
 def serve(study: Path, database: str | None, password_file: Path | None, check: bool, **options: Any) -> None:
-    r"""Put the rating pages on the web.
+    """Put the rating pages on the web.
 
     \b
     Example:  gazekit survey serve study.toml --port 8080
@@ -122,7 +122,7 @@ def simulate(
     seed: int | None,
     as_json: bool,
 ) -> None:
-    r"""Fill a study with simulated raters, for a rehearsal; their names begin with sim.
+    """Fill a study with simulated raters, for a rehearsal; their names begin with sim.
 
     \b
     Example:  gazekit survey simulate study.toml --database-url rehearsal.db
@@ -162,7 +162,7 @@ def simulate(
 @click.option("--practice", is_flag=True, help="Write the practice ratings too.")
 @click.option("--traces", type=OUT, help="Write what pointer and keys did, a row a step, to this table.")
 def export(study: Path, database: str | None, out: Path, practice: bool, traces: Path | None) -> None:
-    r"""Write the collected ratings as a table.
+    """Write the collected ratings as a table.
 
     \b
     Example:  gazekit survey export study.toml --out ratings.csv
@@ -197,7 +197,7 @@ def export(study: Path, database: str | None, out: Path, practice: bool, traces:
 @DATABASE
 @click.option("--out", type=OUT, required=True, help="The copy to write; it must not exist.")
 def backup(study: Path, database: str | None, out: Path) -> None:
-    r"""Copy a survey's SQLite database, also while it is served.
+    """Copy a survey's SQLite database, also while it is served.
 
     \b
     Example:  gazekit survey backup study.toml --out monday.db
@@ -224,7 +224,7 @@ def backup(study: Path, database: str | None, out: Path) -> None:
 @click.option("--screen", "screened", is_flag=True, help="Leave out raters by the study's exclude_by.")
 @JSON
 def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> None:
-    r"""Pause, close or open a survey; leave raters or pictures out; also while it is served.
+    """Pause, close or open a survey; leave raters or pictures out; also while it is served.
 
     \b
     Example:  gazekit survey operate study.toml --exclude r00007 --why "same answer to all"
@@ -264,7 +264,7 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
 @click.option("--api", default="https://api.prolific.com", show_default=True, help="Address of Prolific's API.")
 @JSON
 def pay(study: Path, database: str | None, out: Path, bonus: float, send: bool, api: str, as_json: bool) -> None:
-    r"""List who is approved, rejected (with the evidence) or waited for, as Prolific and MTurk take it.
+    """List who is approved, rejected (with the evidence) or waited for, as Prolific and MTurk take it.
 
     \b
     Example:  gazekit survey pay study.toml --bonus 0.50 --out payments.csv
@@ -332,7 +332,7 @@ LAYOUTS = (
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be taken, and write nothing.")
 @JSON
 def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_json: bool, **options: Any) -> None:
-    r"""Take ratings that were collected elsewhere (CSV, TSV, XLSX or JSON).
+    """Take ratings that were collected elsewhere (CSV, TSV, XLSX or JSON).
 
     Tools are recognised: Qualtrics, LimeSurvey, Google Forms, SurveyMonkey, MTurk, jsPsych, PsychoPy, Labvanced,
     Gorilla, PsyToolkit; also a row a rating, a row a rater, or a row a picture. What is taken is shown first.
@@ -417,7 +417,7 @@ def _asking(read: Callable[[], Imported], options: dict[str, Any]) -> Imported:
 def screen(
     ratings: Path, scale: int, attribute: str, out: Path, exclude_by: tuple[str, ...], gold: Path | None, as_json: bool
 ) -> None:
-    r"""Find raters who cannot be relied on: who, by which rule, and what leaving them out changes.
+    """Find raters who cannot be relied on: who, by which rule, and what leaving them out changes.
 
     \b
     Example:  gazekit survey screen ratings.csv --out screening.csv
@@ -455,7 +455,7 @@ def screen(
 )
 @JSON
 def scores(choices: Path, out: Path, screened: bool, confidence: float, as_json: bool) -> None:
-    r"""Score pictures that were compared (pairs, best and worst) by the model of Bradley and Terry.
+    """Score pictures that were compared (pairs, best and worst) by the model of Bradley and Terry.
 
     \b
     Example:  gazekit survey scores choices.csv --out scores.csv
@@ -488,7 +488,7 @@ def scores(choices: Path, out: Path, screened: bool, confidence: float, as_json:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the halves and of the groups of raters.")
 @JSON
 def reliability(ratings: Path, scale: int, attribute: str, seed: int, as_json: bool) -> None:
-    r"""Measure how far the raters agree: alpha, ICC, split half, repeats, noise ceiling.
+    """Measure how far the raters agree: alpha, ICC, split half, repeats, noise ceiling.
 
     \b
     Example:  gazekit survey reliability ratings.csv
@@ -515,7 +515,7 @@ def reliability(ratings: Path, scale: int, attribute: str, seed: int, as_json: b
 )
 @JSON
 def claim(ratings: Path, scale: int, attribute: str, groups: Path, confidence: float, as_json: bool) -> None:
-    r"""Compare two groups of pictures; may be repeated while ratings come in, as often as you like.
+    """Compare two groups of pictures; may be repeated while ratings come in, as often as you like.
 
     \b
     Example:  gazekit survey claim ratings.csv --groups groups.csv
@@ -578,7 +578,7 @@ def aggregate(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    r"""Make the histogram table from a table of ratings (rater, image, score).
+    """Make the histogram table from a table of ratings (rater, image, score).
 
     \b
     Example:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv

@@ -153,11 +153,9 @@ def text_layout(path: Path) -> dict[str, str]:
     with open(path, "rb") as file:
         start = file.read(1 << 16)
     encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = codecs.getincrementaldecoder(encoding)().decode(start)
-    except UnicodeDecodeError:
+    if encoding == "utf-8-sig" and not _is_utf8(path):
         encoding = "cp1252"
-        text = start.decode(encoding, "replace")
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     header, *rows = text.splitlines()[:200] or [""]
     separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
     signs = [match[1] for row in rows for cell in row.split(separator) if (match := _DECIMAL.fullmatch(cell.strip()))]
@@ -165,6 +163,19 @@ def text_layout(path: Path) -> dict[str, str]:
     if separator == ",":  # then such numbers stand in quotes
         comma = any(_QUOTED_DECIMAL.search(row) for row in rows) and "." not in signs
     return {"encoding": encoding, "sep": separator, "decimal": "," if comma else "."}
+
+
+def _is_utf8(path: Path) -> bool:
+    """Tell whether a whole file is UTF-8: the first letter that is not ASCII may stand in its last row."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with open(path, "rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, Any] | None = None) -> Path:

@@ -24,7 +24,7 @@ from gazekit.core.types import Floats, Labels
 from gazekit.formats import eye_movements, eyelink
 from gazekit.formats.columns import eye, point, recording, whole_us
 from gazekit.formats.session_builder import Part, Request
-from gazekit.formats.text import Head
+from gazekit.formats.text import LETTERS, Head
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -145,7 +145,7 @@ def _convert(source: str, target: str) -> None:
         samples=np.asarray(content["samples"], dtype=np.float64),
         times=seconds,
         message_times=(messages["stime"].astype(float) - ms[0]) / 1000,
-        message_texts=np.array([text.decode("utf-8", "replace") for text in messages["msg"]], dtype=str),
+        message_texts=np.array([text.decode("utf-8", LETTERS) for text in messages["msg"]], dtype=str),
     )
     np.savez(target, **arrays)
 

@@ -22,7 +22,7 @@ from gazekit.core.types import Bools, Floats
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import eye, point, recording
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.text import Head
+from gazekit.formats.text import LETTERS, Head
 from gazekit.gaze import Eye
 from gazekit.screen import Screen
 from gazekit.session.model import Calibration, TrackerInfo, Validation
@@ -177,10 +177,10 @@ class _Lines:
 
     def event(self, line: bytes, draft: Draft) -> Iterator[Part]:
         """Take in a line that is no sample."""
-        words = line.decode("utf-8", "replace").split()
+        words = line.decode("utf-8", LETTERS).split()
         kind = words[0]
         if kind == "MSG" and len(words) > 1:
-            parts = line.decode("utf-8", "replace").split(None, 2)
+            parts = line.decode("utf-8", LETTERS).split(None, 2)
             text = parts[2].rstrip("\r\n") if len(parts) > 2 else ""
             self.offsets += note_message(_us(words[1]), text, draft)
         elif kind == "SAMPLES":

@@ -39,11 +39,12 @@ _UNIT_WORDS = {"ns": "ns", "us": "us", "μs": "us", "µs": "us", "ms": "ms", "ms
 _GAZE_WORDS = {"gaze", "por", "point", "pos", "screen", "display", "eye", "bpog", "lpog", "rpog"}
 _OTHER_WORDS = {"pupil", "mouse", "cursor", "origin", "gyro", "acc", "head", "camera", "target", "tar", "stim", "fix"}
 _OTHER_WORDS |= {"fixation", "velocity", "vel", "raw", "3d", "z", "media", "click", "size", "width", "height"}
+_NO_PLACES = {"gyro", "acc", "acceleration", "accelerometer", "magnetometer"}
 _SIDES = {"left": ("links", "gauche", "izquierd", "esquerd", "sinistr", "左"),
           "right": ("rechts", "droit", "derech", "direit", "destr", "右")}  # fmt: skip
 _KINDS = {
-    "stimulus": ("image", "picture", "stimulus", "stim", "media", "img", "photo"),
-    "participant": ("participant", "subject", "subj", "viewer", "sub", "person"),
+    "stimulus": ("image", "picture", "stimulus", "stim", "media", "img", "photo", "bild", "imagen", "immagine"),
+    "participant": ("participant", "subject", "subj", "viewer", "sub", "person", "teilnehmer"),
     "message": ("message", "msg", "event", "marker", "trigger"),
 }
 
@@ -62,7 +63,7 @@ class Proposal:
         """Yield the lines of the mapping file."""
         for section, lines in self.sections.items():
             yield f"[{section}]"
-            yield from (f"{f'{name} = {value}':<34}# {reason}" for name, value, reason in lines)
+            yield from (f"{f'{name} = {value}' if value else name:<34}# {reason}" for name, value, reason in lines)
             yield ""
 
 
@@ -122,17 +123,16 @@ def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
         proposal.add("table", "separator", repr(best).replace("'", '"'), "the sign that parts most lines alike")
         proposal.add("table", "skip_rows", str(skip), "lines before the header")
     table = pd.DataFrame(cells[1:], columns=[name or f"unnamed {n}" for n, name in enumerate(cells[0])], dtype=object)
-    comma = best != "," and not any("." in cell for row in cells[1:200] for cell in row)
     if all(re.fullmatch(r"[-+\d.,eE]*", name) for name in cells[0]):
         raise FormatError(
             f"{head.path} has no header line: its first line is numbers; write the columns' names above them"
         )
-    return table.apply(lambda column: _as_numbers(column, comma))
+    return table.apply(lambda column: _as_numbers(column, best != ","))
 
 
 def _as_numbers(column: pd.Series, comma: bool) -> pd.Series:
-    """Turn a column into numbers where nearly all of its cells are such."""
-    words = column.str.replace(",", ".") if comma else column
+    """Turn a column into numbers where nearly all of its cells are such; a comma may be its decimal sign."""
+    words = column.str.replace(",", ".") if comma and not column.str.contains(".", regex=False).any() else column
     empty = words.str.lower().isin(["", "na", "nan", "n/a", ".", "-", "null", "none"])
     numbers = pd.to_numeric(words.where(~empty), errors="coerce")
     return numbers if (numbers.notna() | empty).mean() > 0.98 and numbers.notna().any() else column
@@ -199,7 +199,7 @@ def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
     for x in numbers:
         for match in re.finditer(r"(?<![a-z])[xX](?![a-z])|(?<=[a-z])X(?![a-z])|(?<=[lrLR])[xX]$|X(?![a-z])", x):
             y = x[: match.start()] + chr(ord(match[0]) + 1) + x[match.end() :]
-            if y in numbers and (x, y) not in pairs:
+            if y in numbers and (x, y) not in pairs and not _NO_PLACES & set(_words(x)):
                 pairs.append((x, y))
 
     def score(pair: tuple[str, str]) -> tuple[int, int]:
@@ -238,7 +238,10 @@ def _propose_gaze(table: pd.DataFrame, head: Head, proposal: Proposal, known: Ma
     proposal.add("gaze", "unit", _toml(unit), reasons[0])
     if unit in ("px", "mm", "display"):
         proposal.add("gaze", "origin", _toml(origin), reasons[1])
-    proposal.add("gaze", "y", _toml("up" if upward else "down"), reasons[2])
+    if upward is None:
+        proposal.add("gaze", '# y = "up" or "down"', "", reasons[2])
+    else:
+        proposal.add("gaze", "y", _toml("up" if upward else "down"), reasons[2])
     if missing:
         proposal.add(
             "gaze",
@@ -266,23 +269,23 @@ def _sentinels(x: Floats, y: Floats) -> list[float]:
     return [float(v) for v, n in zip(values, times, strict=True) if n > 1 and (n > 0.002 * len(x) or v in (0, -1))]
 
 
-def _units(x: Floats, y: Floats, names: str) -> tuple[str, str, bool, tuple[str, str, str]]:
-    """Guess unit, origin and direction of y from where the numbers lie."""
+def _units(x: Floats, y: Floats, names: str) -> tuple[str, str, bool | None, tuple[str, str, str]]:
+    """Guess unit, origin and direction of y from where the numbers lie; None where nothing tells the direction."""
     left, right = np.quantile(x, (0.02, 0.98))
     top, bottom = np.quantile(y, (0.02, 0.98))
     span = f"x from {left:.4g} to {right:.4g}, y from {top:.4g} to {bottom:.4g} (middle 96 %)"
     words = set(_words(names))
     centred = left < 0 < right and abs(left + right) < 0.6 * (right - left)
     psychopy = "PsychoPy counts upward from the centre: look at the picture"
-    either = "a guess, for numbers about 0 cannot tell: PsychoPy counts upward, others downward"
+    either = "say which: numbers about 0 cannot tell; PsychoPy counts upward, others downward"
     corner = "nothing says otherwise: look at the picture"
     if "deg" in words or "degrees" in words:
-        return "deg", "centre", False, ("the names say degrees", "", either)
+        return "deg", "centre", None, ("the names say degrees", "", either)
     if "mm" in words:
         return (
             "mm",
             "centre" if centred else "top-left",
-            False,
+            None if centred else False,
             ("the names say mm", span, either if centred else corner),
         )
     if max(abs(left), abs(right), abs(top), abs(bottom)) <= 1.3:
@@ -299,8 +302,8 @@ def _units(x: Floats, y: Floats, names: str) -> tuple[str, str, bool, tuple[str,
         return "norm", "centre", True, (f"from -1 to 1: {span}", "", psychopy)
     if centred:
         if max(abs(left), abs(right)) < 45:
-            return "deg", "centre", False, (f"small numbers about 0: {span}", "", either)
-        return "px", "centre", True, (f"too large for degrees: {span}", "the numbers lie about 0", either)
+            return "deg", "centre", None, (f"small numbers about 0: {span}", "", either)
+        return "px", "centre", None, (f"too large for degrees: {span}", "the numbers lie about 0", either)
     return "px", "top-left", False, (f"too large for shares and degrees: {span}", "few numbers are below 0", corner)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from gazekit.formats import eye_movements
 from gazekit.formats.columns import eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
-from gazekit.formats.text import Head, LineNumbers, split_line
+from gazekit.formats.text import LETTERS, Head, LineNumbers, split_line
 from gazekit.session.model import TrackerInfo
 
 TITLE = "PyGaze, OpenSesame: TSV of an EyeTribe"
@@ -32,7 +32,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.account.know("gaze", "pixels from the top left of the screen, y downward", "format")
     names = split_line(head.lines[0], "\t")
     lines = LineNumbers(names, [name for name in _WANTED if name in names], texts=["fix"])
-    with open(head.path, encoding=head.encoding, errors="replace", newline="") as file:
+    with open(head.path, encoding=head.encoding, errors=LETTERS, newline="") as file:
         next(file)
         for line in file:
             if line.startswith("MSG"):

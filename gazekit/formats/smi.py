@@ -19,7 +19,7 @@ from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, w
 from gazekit.formats.names import ColumnNames, split_unit
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
-from gazekit.formats.text import Batch, Head, LineNumbers, TextTable, split_line
+from gazekit.formats.text import LETTERS, Batch, Head, LineNumbers, TextTable, split_line
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -62,7 +62,7 @@ def _read_idf(head: Head, request: Request) -> Iterator[Part]:
     draft.account.know("time", "us", "format")
     draft.account.know("gaze", _PIXELS, "format")
     lines: LineNumbers | None = None
-    with open(head.path, encoding=head.encoding, errors="replace", newline="") as file:
+    with open(head.path, encoding=head.encoding, errors=LETTERS, newline="") as file:
         for line in file:
             if line.startswith("##"):
                 continue

@@ -30,6 +30,20 @@ LINES = 1 << 16
 NULLS = ["", "NA", "N/A", "n/a", "NaN", "nan", "null", "None", "-", "."]
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
+LETTERS = "gazekit-letters"  # what to do with bytes that are no UTF-8, as the errors of a decoder
+
+
+def _as_windows(error: UnicodeError) -> tuple[str, int]:
+    """Take bytes that are no UTF-8 for letters of Windows-1252, so that names of pictures stay whole."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    if not error.encoding.lower().startswith("utf-8") and error.encoding.lower() != "utf8":
+        return "\ufffd", error.end
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(LETTERS, _as_windows)
+
 
 @dataclass(frozen=True)
 class Head:
@@ -135,6 +149,7 @@ class TextTable:
     first_fault: str = ""
     taken: tuple[str, ...] = ()
     _last_bad: str = ""
+    _no_utf8: bool = False
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,6 +194,7 @@ class TextTable:
                     break
                 if lenient or (self.strict and "CSV parse error" not in str(error)):
                     raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
+                self._no_utf8 |= "utf8" in str(error).lower()
                 self.first_fault = str(error) if "CSV conversion error" in str(error) else ""
         self.rows = rows
         if self.bad_rows and (self.strict or not rows):
@@ -255,6 +271,9 @@ class TextTable:
         account.rows = account.rows or self.rows
         account.taken, account.ignored = list(self.taken), [n for n in self.names if n and n not in self.taken]
         account.damaged |= self._damage()
+        if self.head.encoding == "cp1252" or self._no_utf8:
+            odd = "\ufffd" in self.head.text  # bytes that stand for no letter there
+            account.know("letters", "Windows-1252, for they are no UTF-8", "guess" if odd else "only possible")
         if self.head.workbook:
             read, passed = sheets_of(self.head.path)
             if passed or len(read) > 1:
@@ -297,7 +316,7 @@ class _AsUtf8(io.RawIOBase):
     """A text file as UTF-8, whatever its encoding; bytes that make no sense are replaced."""
 
     def __init__(self, head: Head) -> None:
-        self._file = open(head.path, encoding=head.encoding, errors="replace", newline="")  # noqa: SIM115
+        self._file = open(head.path, encoding=head.encoding, errors=LETTERS, newline="")  # noqa: SIM115
         self._rest = b""
 
     def readable(self) -> bool:

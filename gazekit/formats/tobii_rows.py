@@ -59,6 +59,7 @@ class RowLayout:
     media: list[str] = field(default_factory=list)  # x, y, width, height on the screen
     original: list[str] = field(default_factory=list)  # width, height in the picture's own pixels
     resolution: list[str] = field(default_factory=list)  # width and height, or one text such as 1920 x 1080
+    above: Mapping[str, str] = field(default_factory=dict)  # what lines above the table say, by RowLayout's names
     shown: tuple[str, ...] = ()  # events <kind>Start and <kind>End
     makers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # calibration, validation: figure: column
     calibration: str = ""  # what is shown, or happens, while calibrating
@@ -127,10 +128,11 @@ class Recording:
         draft = request.draft(
             head,
             _resolution(batch, layout),
-            key[0],
-            name=key[1],
+            key[0] or layout.above.get("participant", ""),
+            name=key[1] or layout.above.get("recording", ""),
             tracker=TrackerInfo(kind="tobii"),
-            started_utc=" ".join(filter(None, (batch.texts(name, first)[0] for name in layout.started))),
+            started_utc=layout.above.get("started", "")
+            or " ".join(filter(None, (batch.texts(name, first)[0] for name in layout.started))),
             display={"software": f"{layout.program} {software}"} if software else {},
             many=bool(layout.participant or layout.recording or key[1]),
         )
@@ -293,8 +295,10 @@ def _is_calibration(batch: Batch, layout: RowLayout) -> Bools:
 
 
 def _resolution(batch: Batch, layout: RowLayout) -> dict[str, float]:
-    """Read the screen's pixels from the first row that has them."""
-    if len(layout.resolution) == 1:
+    """Read the screen's pixels from above the table, or from the first row that has them."""
+    if "resolution" in layout.above:
+        sizes = [float(size) for size in re.findall(r"\d+", layout.above["resolution"])]
+    elif len(layout.resolution) == 1:
         rows = np.flatnonzero(batch.codes(layout.resolution[0])[0] >= 0)[:1]
         sizes = [float(size) for text in batch.texts(layout.resolution[0], rows) for size in re.findall(r"\d+", text)]
     else:

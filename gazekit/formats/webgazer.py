@@ -19,7 +19,7 @@ from gazekit.core.errors import FormatError
 from gazekit.formats.columns import eye, point, recording, whole_us
 from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.stimuli import Showing
-from gazekit.formats.text import Head
+from gazekit.formats.text import LETTERS, Head
 from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
@@ -78,7 +78,7 @@ def _trials(content: Any) -> Iterator[dict[str, Any]]:
 
 def _of_table(head: Head) -> list[dict[str, Any]]:
     """Read the trials of jsPsych's data as CSV, whose lists are JSON in a cell."""
-    with open(head.path, encoding=head.encoding, errors="replace", newline="") as file:
+    with open(head.path, encoding=head.encoding, errors=LETTERS, newline="") as file:
         csv.field_size_limit(1 << 30)
         return [dict(row) for row in csv.DictReader(file, delimiter=head.separator)]
 
@@ -89,7 +89,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _whole(head: Head) -> str:
-    return head.path.read_text(head.encoding, "replace")
+    return head.path.read_text(head.encoding, LETTERS)
 
 
 def _picture(stimulus: Any) -> str:

@@ -23,11 +23,11 @@ def looks(rng: np.random.Generator) -> np.ndarray:
 
 CASES = {
     "pixels, ms": ("t_ms,x,y", "{ms:.1f},{px:.2f},{py:.2f}", "px", None, "down"),
-    "pixels from the centre, s": ("time;gaze_x;gaze_y", "{s:.4f};{cx:.2f};{cy:.2f}", "px", "centre", "up"),
+    "pixels from the centre, s": ("time;gaze_x;gaze_y", "{s:.4f};{cx:.2f};{cy:.2f}", "px", "centre", None),
     "decimal commas": ("Zeit time [ms];X;Y", "{ms:.1f};{px:.2f};{py:.2f}", "px", None, "down"),
     "shares, us": ("timestamp_us\tLeftX\tLeftY", "{us:.0f}\t{x:.5f}\t{y:.5f}", "display", None, "down"),
     "norm": ("time\tgaze_x\tgaze_y", "{s:.4f}\t{nx:.5f}\t{ny:.5f}", "norm", None, "up"),
-    "degrees, ns": ("timestamp [ns],gaze x [deg],gaze y [deg]", "{ns:.0f},{dx:.5f},{dy:.5f}", "deg", None, "down"),
+    "degrees, ns": ("timestamp [ns],gaze x [deg],gaze y [deg]", "{ns:.0f},{dx:.5f},{dy:.5f}", "deg", None, None),
 }
 
 
@@ -50,6 +50,9 @@ def test_units_and_origin_are_found_and_the_import_gives_the_gaze_back(
     assert (plan.gaze.unit, plan.gaze.y) == (unit, direction)
     assert plan.gaze.origin in (origin, "top-left")
     assert picture.read_bytes().startswith(b"\x89PNG")
+    if direction is None:  # numbers about 0 do not say it: the person has to
+        said = "up" if unit == "px" else "down"
+        mapping.write_text(mapping.read_text().replace('# y = "up" or "down"', f'y = "{said}"'))
     gaze = import_recording(path, mapping=mapping, strict=True).recording.left.gaze
     np.testing.assert_allclose(gaze, looks, atol=2e-5)
     assert all("#" in line for line in mapping.read_text().splitlines() if " = " in line)
@@ -128,3 +131,31 @@ def test_lines_before_the_header_and_sides_in_one_word(looks: np.ndarray, tmp_pa
     assert plan.right is not None
     assert (plan.left.x if plan.left else "", plan.right.x) == ("GazePointXLeft", "GazePointXRight")
     assert plan.message is None
+
+
+def test_decimal_commas_are_seen_beside_names_of_files(looks: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{4 * n};{1920 * x:.1f};{1080 * y:.1f};ray.jpg".replace(".", ",", 2) for n, (x, y) in enumerate(looks)]
+    path.write_text("\n".join(["time_ms;Blick X;Blick Y;Bild", *rows]) + "\n")
+    mapping, _ = propose(path, tmp_path, SIZES)
+    plan = read_mapping(mapping)
+    assert plan.left is not None
+    assert plan.stimulus is not None
+    assert (plan.left.x, plan.stimulus.column) == ("Blick X", "Bild")
+    np.testing.assert_allclose(import_recording(path, mapping=mapping).recording.left.gaze, looks, atol=5e-5)
+
+
+def test_direction_of_y_is_asked_where_numbers_lie_about_0(looks: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{4 * n},{1920 * x - 960:.1f},{1080 * y - 540:.1f}" for n, (x, y) in enumerate(looks)]
+    path.write_text("\n".join(["time_ms,left_x,left_y", *rows]) + "\n")
+    mapping, _ = propose(path, tmp_path, SIZES)
+    assert read_mapping(mapping).gaze.y is None
+    assert '# y = "up" or "down"' in mapping.read_text()
+
+
+def test_movements_of_the_head_are_no_gaze(tmp_path: Path) -> None:
+    path = tmp_path / "imu.csv"
+    path.write_text("timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n" + "".join(f"{n}000000,1,2\n" for n in range(9)))
+    with pytest.raises(FormatError, match="no two columns"):
+        propose(path, tmp_path)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from gazekit.core.errors import FormatError
-from gazekit.formats import text
+from gazekit.core.tables import read_table
+from gazekit.formats import import_recording, text
+from gazekit.formats.account import Account
 from gazekit.formats.text import Head, TextTable
 
 KINDS = {"t": "integer", "x": "number", "name": "text"}
@@ -82,3 +84,28 @@ def test_row_with_bytes_that_are_no_text_is_left_out_and_the_rest_goes_on(tmp_pa
     table = TextTable(Head.of(path))
     assert np.concatenate([b.integers("t") for b in table.batches(KINDS)]).tolist() == [1, 5]
     assert table.bad_rows == 1
+
+
+def test_letters_that_are_no_utf8_stay_whole_and_are_said(tmp_path: Path) -> None:
+    """The first such letter may stand far behind the beginning that tells the encoding."""
+    path = tmp_path / "table.csv"
+    rows = ["4,500,400,riff.png"] * 60_000 + ["8,500,400,Schönes Riff.png"]
+    path.write_bytes("\n".join(["t,x,y,image", *rows, ""]).encode("cp1252"))
+    table = TextTable(Head.of(path))
+    words = {word for batch in table.batches({"t": "number", "image": "text"}) for word in batch.codes("image")[1]}
+    assert words == {"riff.png", "Schönes Riff.png"}
+    account = Account()
+    table.describe(account)
+    assert ("letters", "only possible") in [(fact.what, fact.source) for fact in account.facts]
+    late = tmp_path / "fixations.csv"
+    late.write_bytes(b"image,viewer\n" + b"a.png,v\n" * 20_000 + "a.png,Jäger\n".encode("cp1252"))
+    assert read_table(late, ["image"], "table")["viewer"].iloc[-1] == "Jäger"
+
+
+def test_messages_of_eyelink_keep_letters_of_windows(tmp_path: Path) -> None:
+    path = tmp_path / "trial.asc"
+    samples = "".join(f"{n}\t500.0\t400.0\t900.0\t...\n" for n in range(100, 120))
+    text = "MSG 90 GAZE_COORDS 0 0 1919 1079\nSTART\t100\tLEFT\tSAMPLES\nSAMPLES\tGAZE\tLEFT\tRATE\t1000.00\n"
+    path.write_bytes(f"{text}MSG 100 SHOW Küste.png\n{samples}END\t120\tSAMPLES\n".encode("cp1252"))
+    sizes = {"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
+    assert "SHOW Küste.png" in import_recording(path, screen=sizes).messages["text"].tolist()
