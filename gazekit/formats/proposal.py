@@ -63,7 +63,7 @@ class Proposal:
         """Yield the lines of the mapping file."""
         for section, lines in self.sections.items():
             yield f"[{section}]"
-            yield from (f"{f'{name} = {value}' if value else name:<34}# {reason}" for name, value, reason in lines)
+            yield from (f"{f'{name} = {value}' if value else name:<33} # {reason}" for name, value, reason in lines)
             yield ""
 
 

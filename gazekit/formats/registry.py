@@ -104,6 +104,11 @@ def appearance(head: Head) -> str:
         return f"{what}, beginning {' '.join(head.text[:200].split())[:60]!r}"
     if not head.text:
         return f"a binary file that begins with {head.start[:8].hex(' ')}"
+    if head.workbook and _MATRIX.match(head.lines[0].strip() if head.lines else ""):
+        return (
+            "a report of metrics with a measure a sheet, which is not read: export Pro Lab's metrics as text with a "
+            "row an interval (interval-based TSV), which gazekit measures reads"
+        )
     widths = {line.count(head.separator) for line in head.lines[:3]}
     if len(head.columns) < 2 or len(widths) > 1:
         hint = "; if a table stands in it, import --propose writes a mapping file for it" if len(head.lines) > 3 else ""
@@ -115,8 +120,10 @@ def appearance(head: Head) -> str:
 
         layout = layout_of(head.path)
         reads = f" ({layout.title}), which gazekit fixations, attention and aoi read," if layout else ""
+        unnamed = layout is None and kind == "table of fixations"
+        hint = "; gazekit attention and aoi read it with the names image, viewer, x, y, duration_ms" if unnamed else ""
         reads += ", which gazekit measures reads," if is_metrics(head) else ""
-        return f"a {kind}{reads} with the columns {names}"
+        return f"a {kind}{reads} with the columns {names}{hint}"
     kind = {"\t": "tab", ";": "semicolon", ",": "comma", "|": "bar"}[head.separator] + "-separated table"
     hint = "; a mapping file can describe such a table (--mapping), and import --propose writes one"
     return f"a {kind} with the columns {names}{'' if head.path.suffix == '.toml' else hint}"
@@ -138,6 +145,7 @@ def may_be_gaze(head: Head) -> bool:
     return len(head.columns) > 2 and not known_table(head) and bool(words & _GAZE_WORDS)
 
 
+_MATRIX = re.compile(r"(total|average|number|minimum|maximum|time) .*(fixation|visit|glance|saccade)", re.IGNORECASE)
 _GAZE_WORDS = {"time", "timestamp", "t", "ms", "us", "ns", "gaze", "x", "y", "eye", "por", "pupil", "stamp"}
 _JSON = {  # by words in it
     "jsPsych's data without WebGazer's gaze (JSON; gazekit survey import reads ratings)": ("trial_type", "trial_index"),
@@ -152,6 +160,8 @@ _TABLES = {  # tables that are no samples, by words in their header
         "fixation x [px]",
         "fpogid",
         "norm_pos_x,norm_pos_y,dispersion",
+        "fix_x",
+        "fix_duration",
     ),
     "table of metrics of areas or times of interest": (
         "total_duration_of",

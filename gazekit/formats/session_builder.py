@@ -70,6 +70,8 @@ class Request:
             other = " x ".join(f"{in_file[name]:g}" for name in names if name in in_file)
             source += f"; the file says {other}" if other not in ("", size) else ""
             draft.account.know(what, f"{size} {unit}", source)
+        if screen.width_mm < 80 and screen.distance_mm < 150:
+            draft.account.know("sizes", "so small a screen so near to the eyes: were centimetres given?", "guess")
         return draft
 
     def pseudonym(self, in_file: str, path: Path) -> str:
@@ -81,8 +83,8 @@ class Request:
         for name in PIXELS:  # some programs give the last pixel, others the number of pixels
             if name in self.screen and name in in_file and abs(self.screen[name] - in_file[name]) > 1:
                 raise InputError(
-                    f"{path}: the file says that its screen's {name} is {in_file[name]:g}, and {self.screen[name]:g} "
-                    f"was given; leave {SCREEN_OPTIONS[name].split()[0]} out, or correct it"
+                    f"{path}: the file (or its mapping) says that its screen's {name} is {in_file[name]:g}, and "
+                    f"{self.screen[name]:g} was given; leave {SCREEN_OPTIONS[name].split()[0]} out, or correct it"
                 )
         sizes = {**in_file, **self.screen}
         missing = [name for name in SCREEN_OPTIONS if name not in sizes]

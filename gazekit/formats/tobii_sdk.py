@@ -22,34 +22,37 @@ TITLE = "Tobii Pro SDK gaze data as a table (CSV, TSV), flat or with tuples"
 _SIDES = ("left", "right")
 _USER = "in_user_coordinate_system"
 _POINTS = {"gaze_point_on_display_area": "xy", f"gaze_point_{_USER}": "xyz", f"gaze_origin_{_USER}": "xyz"}
+_STAMPS = ("device_time_stamp", "system_time_stamp")
 _SINGLE = ("pupil_diameter", "gaze_point_validity", "pupil_validity", "gaze_origin_validity")
 
 
 def looks_like(head: Head) -> bool:
     """Tell whether a file has this layout."""
     point = "left_gaze_point_on_display_area"
-    return head.has("device_time_stamp", "system_time_stamp") and (head.has(point) or head.has(f"{point}_x"))
+    return any(map(head.has, _STAMPS)) and (head.has(point) or head.has(f"{point}_x"))
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one recording; the screen must be given."""
     table = TextTable(head, strict=request.strict)
     draft = request.draft(head, tracker=TrackerInfo(kind="tobii"))
-    draft.account.know("time", "us", "format")
+    device, system = (name if name in table.names else other for name, other in (_STAMPS, _STAMPS[::-1]))
+    alone = "" if device != system else f", {device} alone: it stands for both clocks"
+    draft.account.know("time", f"us{alone}", "format")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
     tuples = [f"{side}_{name}" for side in _SIDES for name in _POINTS if f"{side}_{name}" in table.names]
     numbers = [f"{side}_{name}_{axis}" for side in _SIDES for name, axes in _POINTS.items() for axis in axes]
     numbers += [f"{side}_{name}" for side in _SIDES for name in _SINGLE]
-    kinds = dict.fromkeys(["device_time_stamp", "system_time_stamp"], "integer")
+    kinds = dict.fromkeys(_STAMPS, "integer")
     kinds |= dict.fromkeys(numbers, "number") | dict.fromkeys(tuples, "text")
     for batch in table.batches(kinds):
         columns: Columns = {name: batch.numbers(name) for name in numbers if name in batch}
         for name in tuples:
             values = _tuples(batch, name, len(_POINTS[name.split("_", 1)[1]]))
             columns |= {f"{name}_{axis}": values[:, n] for n, axis in enumerate("xyz"[: values.shape[1]])}
-        columns["system_time_stamp"] = system = batch.integers("system_time_stamp")
+        columns["system_time_stamp"] = stamps = batch.integers(system)
         eyes = (sdk_eye(columns, side) for side in _SIDES)
-        yield Part(draft, GazeRecording(batch.integers("device_time_stamp"), system, *eyes))
+        yield Part(draft, GazeRecording(batch.integers(device), stamps, *eyes))
     table.describe(draft.account)
     draft.notes += table.notes()
 

@@ -102,3 +102,14 @@ def test_whole_sessions_count_what_they_hold(full_session: Session, tmp_path: Pa
     printed = run("import", tmp_path / "out", "--out", tmp_path / "back").output
     assert "pictures          2 times on the screen; 3 messages" in printed
     assert "calibrations      2, validations 2" in printed
+
+
+def test_sizes_in_centimetres_are_in_doubt(tmp_path: Path) -> None:
+    path = tmp_path / "export.tsv"
+    path.write_text(
+        "system_time_stamp,left_gaze_point_on_display_area_x,left_gaze_point_on_display_area_y\n"
+        + "".join(f"{8333 * n},0.5,0.5\n" for n in range(20))
+    )
+    sizes = {"width_px": 1920, "height_px": 1080, "width_mm": 52.7, "height_mm": 29.6, "distance_mm": 63.0}
+    with pytest.raises(FormatError, match="centimetres"):
+        import_recording(path, screen=sizes, strict=True)

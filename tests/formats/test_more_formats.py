@@ -45,6 +45,16 @@ def test_tables_of_the_sdk_have_both_clocks_and_all_of_each_eye(foreign, tmp_pat
     assert gaze.left.pupil_mm[0] == 3.5
 
 
+def test_table_of_the_sdk_with_one_clock(tmp_path: Path) -> None:
+    path = tmp_path / "gaze.csv"
+    rows = [f'{8333 * n},"(0.5, 0.25)",1' for n in range(20)]
+    path.write_text("system_time_stamp,left_gaze_point_on_display_area,left_gaze_point_validity\n" + "\n".join(rows))
+    sizes = {"width_px": 1920, "height_px": 1080, "width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
+    gaze = import_recording(path, screen=sizes).recording
+    assert gaze.device_time_us.tolist() == gaze.system_time_us.tolist() == [8333 * n for n in range(20)]
+    np.testing.assert_array_equal(gaze.left.gaze[3], [0.5, 0.25])
+
+
 def test_idf_text_says_its_screen_its_rate_and_its_pictures(foreign, tmp_path: Path) -> None:
     session = import_recording(foreign.smi.write_idf(tmp_path))
     assert (session.participant, session.tracker.rate_hz) == ("p05", 500)

@@ -55,6 +55,7 @@ def test_formats_that_are_installed() -> None:
         ),
         (b"Recording,TOI,Total_duration_of_fixations.ray\na,b,1\n", "a table of metrics of areas or times of interest"),
         (b"timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n1,2,3\n", "a table of movements of the head"),
+        (b"image,fix_x,fix_y,fix_duration\na.png,1,2,200\n", "fix_duration; gazekit attention and aoi read it with"),
         (b"Dear reader,\nhello", "text that begins with 'Dear reader,'"),
         (b"PK\x03\x04rest", "a ZIP archive"),
         (b"gazekit session file, sha256 0", "a session file of gazekit: there is nothing to import"),
