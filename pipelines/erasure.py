@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from pipelines.methods import RESULTS_FOLDER
 from pipelines.publishing import publish
 
 RECORD = "erasures.csv"
+_TEXTS = {".csv", ".tsv", ".json", ".txt", ".md"}
+_LARGEST = 1 << 28  # bytes of a text that is looked into
 _COLUMNS = ("erased_utc", "sessions", "fixations", "ratings", "survey", "datasets", "published")
 
 
@@ -97,7 +100,31 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
             f"no file of {study} holds {participant!r}: sessions, fixation table, ratings and survey were read"
         )
     erasure.steps += _derived(plan, study, database)
+    touched = [path for step in erasure.steps for path in (step.path, Path(f"{step.path}.json"))]
+    erasure.notes += [
+        f"{path}: not touched, and it names the person: delete it, or make it again"
+        for path in _others(participant, study.parent)
+        if not any(path == other or other in path.parents for other in touched)
+    ]
     return erasure
+
+
+def _others(participant: str, base: Path) -> list[Path]:
+    """Find the files and folders beside the study, such as exports, that name the person; text alone is looked into."""
+    pattern = rf"(?<![A-Za-z0-9]){re.escape(participant)}(?![A-Za-z0-9])"
+    in_name, in_text = re.compile(pattern), re.compile(pattern.encode())
+    naming: list[Path] = []
+    for path in sorted(base.rglob("*")):
+        if any(folder in path.parents for folder in naming):
+            continue
+        if in_name.search(path.name) or (
+            path.is_file()
+            and path.suffix in _TEXTS
+            and path.stat().st_size < _LARGEST
+            and in_text.search(path.read_bytes())
+        ):
+            naming.append(path)
+    return naming
 
 
 def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:

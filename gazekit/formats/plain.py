@@ -179,7 +179,7 @@ class ColumnMapping(Section):
         """Note the units and the origin in an account."""
         account.know("time", self.time.unit, "mapping")
         origin = "centre" if self.gaze.from_centre else (self.gaze.origin or "top-left").replace("-", " ")
-        known = self.gaze.y or self.gaze.origin != "centre" or self.gaze.unit in ("norm", "height")
+        known = self.gaze.y or not self.gaze.from_centre or self.gaze.unit in ("norm", "height")
         account.know("gaze", f"{self.gaze.unit} from the {origin} of the screen", "mapping")
         upward = "upward" if self.gaze.upward else "downward"
         unsaid = "" if known else ', for [gaze] y = "up" or "down" is not said'

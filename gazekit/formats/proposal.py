@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -113,12 +114,13 @@ def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
     lines = head.lines[:_ROWS]
     counts = {sign: float(np.median([line.count(sign) for line in lines[:200]])) for sign in "\t;|, "}
     best = next((sign for sign, count in counts.items() if count >= 2), ",")  # a comma may be a decimal sign
-    widths = [len(split_line(line, best)) for line in lines]
+    rows = [_cells(line, best) for line in lines]
+    widths = [len(row) for row in rows]
     width = max(set(widths[-200:]), key=widths[-200:].count) if widths else 0
     if not 3 <= width <= _WIDEST or widths.count(width) < 3:
         raise FormatError(f"{head.path} is no table: it has {widths.count(width)} rows of {width} columns")
     skip = widths.index(width)
-    cells = [split_line(line, best) for line, n in zip(lines[skip:], widths[skip:], strict=True) if n == width]
+    cells = [row for row in rows[skip:] if len(row) == width]
     if best != head.separator or skip:
         proposal.add("table", "separator", repr(best).replace("'", '"'), "the sign that parts most lines alike")
         proposal.add("table", "skip_rows", str(skip), "lines before the header")
@@ -127,12 +129,20 @@ def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
         raise FormatError(
             f"{head.path} has no header line: its first line is numbers; write the columns' names above them"
         )
-    return table.apply(lambda column: _as_numbers(column, best != ","))
+    return table.apply(_as_numbers)
 
 
-def _as_numbers(column: pd.Series, comma: bool) -> pd.Series:
+def _cells(line: str, separator: str) -> list[str]:
+    """Split a line into cells; a separator between quotes parts none."""
+    quotes = line.count('"')
+    if not quotes or quotes % 2:
+        return list(split_line(line, separator))
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=separator != " "))]
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
     """Turn a column into numbers where nearly all of its cells are such; a comma may be its decimal sign."""
-    words = column.str.replace(",", ".") if comma and not column.str.contains(".", regex=False).any() else column
+    words = column.str.replace(",", ".") if not column.str.contains(".", regex=False).any() else column
     empty = words.str.lower().isin(["", "na", "nan", "n/a", ".", "-", "null", "none"])
     numbers = pd.to_numeric(words.where(~empty), errors="coerce")
     return numbers if (numbers.notna() | empty).mean() > 0.98 and numbers.notna().any() else column

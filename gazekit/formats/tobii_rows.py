@@ -136,7 +136,10 @@ class Recording:
             display={"software": f"{layout.program} {software}"} if software else {},
             many=bool(layout.participant or layout.recording or key[1]),
         )
-        draft.account.know("gaze", layout.unit, "file")
+        from_mm = not any(layout.gaze.values()) and any(layout.gaze_mm.values())
+        draft.account.know(
+            "gaze", layout.unit if not from_mm else "mm of the screen from its top left, y downward", "file"
+        )
         for of, columns in layout.makers.items():
             figures = {figure: float(batch.numbers(name)[0]) for figure, name in columns.items() if name}
             if np.isfinite(figures.get("accuracy_deg", np.nan)):

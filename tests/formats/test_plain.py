@@ -106,3 +106,14 @@ def test_time_that_is_missing(foreign, tmp_path: Path) -> None:
     table, mapping = foreign.plain.write(tmp_path, ["0,5,5,,", ",6,6,,"])
     with pytest.raises(FormatError, match="1 samples have no time stamp, the first in row 2"):
         import_recording(table, screen=SCREEN, mapping=mapping)
+
+
+def test_direction_of_y_in_degrees_is_in_doubt_where_it_is_not_said(tmp_path: Path) -> None:
+    table, mapping = tmp_path / "t.csv", tmp_path / "t.toml"
+    table.write_text("t,x,y\n" + "".join(f"{8 * n},1.5,2.5\n" for n in range(20)))
+    text = '[time]\ncolumn = "t"\nunit = "ms"\n[left]\nx = "x"\ny = "y"\n[gaze]\nunit = "deg"\n'
+    sizes = {"width_px": 1920, "height_px": 1080, "width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
+    for more, doubts in (("", 1), ('y = "down"\n', 0)):
+        mapping.write_text(text + more)
+        account = import_recording(table, mapping=mapping, screen=sizes).provenance["account"]
+        assert len(account["doubts"]) == doubts

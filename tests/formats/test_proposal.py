@@ -159,3 +159,13 @@ def test_movements_of_the_head_are_no_gaze(tmp_path: Path) -> None:
     path.write_text("timestamp [ns],gyro x [deg/s],gyro y [deg/s]\n" + "".join(f"{n}000000,1,2\n" for n in range(9)))
     with pytest.raises(FormatError, match="no two columns"):
         propose(path, tmp_path)
+
+
+def test_signs_between_quotes_part_no_cells(looks: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f'"{4 * n}","{1920 * x:.1f}","{1080 * y:.1f}","a, b_jpg"' for n, (x, y) in enumerate(looks)]
+    path.write_text("\n".join(['"time_ms","x","y","image"', *(row.replace(".", ",") for row in rows)]) + "\n")
+    mapping, _ = propose(path, tmp_path, SIZES)
+    session = import_recording(path, mapping=mapping)
+    np.testing.assert_allclose(session.recording.left.gaze, looks, atol=5e-5)
+    assert session.stimuli["image"].tolist() == ["a, b_jpg"]

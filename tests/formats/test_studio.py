@@ -86,3 +86,14 @@ def test_gaze_of_studio_1_in_another_unit_is_refused(tmp_path: Path) -> None:
     path.write_text("Coordinate unit:\tPercent\n\nTimestamp\tGazePointXLeft\tGazePointYLeft\n0\t50\t50\n")
     with pytest.raises(FormatError, match="Percent"):
         import_recording(path, screen=SIZES)
+
+
+def test_gaze_in_millimetres_is_said_to_be_that(tmp_path: Path) -> None:
+    path = tmp_path / "mm.tsv"
+    names = ["RecordingTimestamp", "GazePointLeftX (ADCSmm)", "GazePointLeftY (ADCSmm)", "GazePointX (ADCSpx)",
+             "GazePointY (ADCSpx)", "ValidityLeft"]  # fmt: skip
+    path.write_text("\t".join(names) + "\n" + "".join(f"{17 * n}\t95\t150\t320\t512\t0\n" for n in range(9)))
+    session = import_recording(path, screen=SIZES | {"width_px": 1280, "height_px": 1024})
+    np.testing.assert_allclose(session.recording.left.gaze[0], [0.25, 0.5])
+    facts = {fact["what"]: fact["value"] for fact in session.provenance["account"]["facts"]}
+    assert facts["gaze"].startswith("mm ")

@@ -87,6 +87,14 @@ def test_command_shows_asks_and_leaves_all_as_it_is_where_the_answer_is_no(study
     assert not (study.parent / "sessions" / "P01.gaze.h5").exists()
 
 
+def test_exports_that_still_name_the_person_are_said(study: Path) -> None:
+    (study.parent / "fixations.csv").write_text("participant,x\nP01,3\nP012,4\n")
+    (study.parent / "others.csv").write_text("participant,x\nP012,4\n")
+    (study.parent / "bids" / "sub-P01" / "beh").mkdir(parents=True)
+    left = [line.split(":")[0] for line in find_person("P01", study).lines() if "not touched" in line]
+    assert left == [str(study.parent / "bids" / "sub-P01"), str(study.parent / "fixations.csv")]
+
+
 def test_person_that_nobody_knows(study: Path) -> None:
     with pytest.raises(InputError, match="holds 'P99': sessions, fixation table, ratings and survey were read"):
         find_person("P99", study)
