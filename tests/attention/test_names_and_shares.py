@@ -11,6 +11,7 @@ from skimage.io import imsave
 
 from gazekit.attention.fixation_io import on_pictures, read_fixations
 from gazekit.cli import main
+from gazekit.core.errors import InputError
 from gazekit.pictures import PicturesSection, list_pictures, match_names
 
 
@@ -44,6 +45,14 @@ def test_shares_become_pixels_and_are_said(pictures, capsys) -> None:
     said = capsys.readouterr().err
     assert "matched by stem, such as pic with pic.png" in said
     assert "shares of the picture" in said
+
+
+@pytest.mark.parametrize("column", ["x_picture", "duration_ms"])
+def test_words_among_numbers_are_named_with_their_row(pictures, column: str) -> None:
+    table = pd.DataFrame({"image": ["pic.png"] * 2, "x_picture": [5, 6], "y_picture": [5, 6], "duration_ms": [9, 9]})
+    table[column] = ["5", "abc"]
+    with pytest.raises(InputError, match=f"'abc' for {column} in row 2"):
+        on_pictures(table, pictures)
 
 
 def test_pixels_stay(pictures, capsys) -> None:
