@@ -31,6 +31,7 @@ def test_every_command_has_help_with_an_example() -> None:
     for name, command in survey.commands.items():
         text = run(name, "--help").output
         assert f"gazekit survey {name}" in text, name
+        assert "\\b" not in text, name
         assert command.help
 
 
