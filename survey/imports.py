@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,9 +113,21 @@ def import_ratings(
     Raises
     ------
     RatingsError
-        The file is not a table, columns are missing, nothing can be read, or answers seem to count from 0 and
-        ``counts_from`` does not say so.
+        The file is not a table, columns are missing, nothing can be read, a pattern or a range makes no sense, or
+        answers seem to count from 0 and ``counts_from`` does not say so.
     """
+    if from_scale is not None and not from_scale[0] < from_scale[1]:
+        raise RatingsError(
+            f"scores cannot be converted from {from_scale[0]:g} to {from_scale[1]:g}: the lower end comes first, and "
+            f"the ends differ (--from-scale 0 100)"
+        )
+    try:
+        re.compile(mapping.columns)
+    except re.error as error:
+        raise RatingsError(
+            f"--columns {mapping.columns!r} is not a regular expression: {error}; a name that holds one of "
+            f"()[].+*? is written with \\ before it"
+        ) from None
     table = read_sheet(path)
     known = PictureNames(tuple(pictures))
     chosen = recognise(table, known) if layout == "auto" else layout

@@ -39,9 +39,17 @@ ABOUT_PEOPLE = re.compile(
 """Answers about the rater or the task, beside those about a picture: taken only where they are named."""
 ABOUT_PICTURES = frozenset(
     ("width", "height", "w", "h", "size", "mean", "average", "std", "sd", "var", "n", "count", "counts", "total", "sum",
-     "median", "category", "tag", "tags", "title", "url", "path", "file", "license", "author", "date", "year", "camera")
+     "median", "category", "tag", "tags", "title", "url", "path", "file", "license", "author", "date", "year", "camera",
+     "avg", "mos", "variance", "deviation", "stdev", "stddev", "min", "max", "mittel", "mittelwert", "durchschnitt",
+     "standardabweichung", "varianz", "anzahl", "summe", "breite", "höhe", "kategorie", "moyenne", "médiane",
+     "somme", "nombre", "largeur", "hauteur", "catégorie", "media", "promedio", "mediana", "suma", "ancho", "alto",
+     "número", "categoría", "平均", "平均值", "均值", "标准差", "総数", "合計", "总数")
 )  # fmt: skip
 """Columns about a picture that are no raters, in a table with a row a picture."""
+
+
+UNANSWERED = ("", "NA", "N/A", "#N/A", "<NA>", "NULL", "null")
+"""What tools write where nothing was answered; nan is a number that went wrong, and a fault."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a picture, a column a rater."""
     image = mapping.image or str(table.columns[0])
-    raters = [str(name) for name in table.columns if name != image and str(name).lower() not in ABOUT_PICTURES]
+    raters = [str(name) for name in table.columns if name != image and not _about_pictures(str(name))]
     if mapping.columns:
         raters = [str(name) for name in table.columns if name != image and re.search(mapping.columns, str(name))]
     height = len(table)
@@ -153,6 +161,12 @@ def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames)
         table[raters].to_numpy(dtype=object).ravel(),
     )
     return Extract("(the heads of the columns)", raters, _answered(cells))
+
+
+def _about_pictures(name: str) -> bool:
+    """Say whether a column is about the picture itself: so called, or with such a word in it (Mean score, std_dev)."""
+    words = [word for word in re.split(r"[\W_]+", name.lower()) if len(word) > 2]
+    return name.strip().lower() in ABOUT_PICTURES or any(word in ABOUT_PICTURES for word in words)
 
 
 def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
@@ -213,11 +227,12 @@ def _google(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> 
     return _from_items(data, rater, items(data, mapping, pictures, {rater, str(table.columns[0])}))
 
 
+RESPONSE_IDS = ("id", "response id", "antwort id", "id de la réponse", "id de respuesta", "id risposta", "antwoord id")
+
+
 def _limesurvey(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read columns ``code[part]``, whose part names the picture; answers may be codes A1, A2 ..."""
-    rater = mapping.rater or next(
-        (str(n) for n in table if str(n).split(".")[0].strip().lower() in ("id", "response id")), ""
-    )
+    rater = mapping.rater or next((str(n) for n in table if str(n).split(".")[0].strip().lower() in RESPONSE_IDS), "")
     if not rater:
         raise RatingsError("a LimeSurvey export has a column id or Response ID; name the raters' column with --rater")
     extract = _from_items(table, rater, items(table, mapping, pictures, {rater}))
@@ -494,7 +509,7 @@ def _cells(row: Any, rater: Any, image: Any, attribute: Any, cell: Any) -> pd.Da
 
 
 def _answered(cells: pd.DataFrame) -> pd.DataFrame:
-    return cells[cells["cell"].astype(str).str.strip() != ""].reset_index(drop=True)
+    return cells[~cells["cell"].astype(str).str.strip().isin(UNANSWERED)].reset_index(drop=True)
 
 
 def _rows(table: pd.DataFrame) -> Any:

@@ -61,7 +61,13 @@ def _text(path: Path) -> pd.DataFrame:
         header = re.sub(r'"[^"]*"', "", text.readline())
     separator = max("\t;,|", key=header.count) if header.count(",") <= max(map(header.count, "\t;|")) else ","
     body = pd.read_csv(
-        path, sep=separator, header=None, dtype=str, encoding=encoding, skipinitialspace=separator != "\t"
+        path,
+        sep=separator,
+        header=None,
+        dtype=str,
+        encoding=encoding,
+        skipinitialspace=separator != "\t",
+        keep_default_na=False,  # a rater may be called NA, and a rating of nan is a fault
     )
     body.attrs["notes"] = ["not UTF-8: read as Windows-1252"] if encoding == "cp1252" else []
     return body
@@ -184,4 +190,4 @@ def _excel(path: Path) -> pd.DataFrame:
         raise RatingsError(
             f"{path}: reading XLSX needs openpyxl: pip install openpyxl (or save the sheet as CSV)"
         ) from None
-    return pd.DataFrame(pd.read_excel(path, dtype=str, header=None))
+    return pd.DataFrame(pd.read_excel(path, dtype=str, header=None, keep_default_na=False))

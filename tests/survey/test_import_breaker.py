@@ -138,3 +138,38 @@ def test_codes_of_parts_are_no_pictures_and_an_id_of_rows_is_no_rater(tmp_path: 
         import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
     taken = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7, mapping=ColumnMap(rater="id"))
     assert taken.ratings["rater"].tolist() == ["1", "2"]
+
+
+def test_nan_is_a_fault_and_na_an_empty_cell_and_a_rater_may_be_called_na(tmp_path: Path) -> None:
+    path = tmp_path / "wide.csv"
+    path.write_text("rater,reef1.jpg,reef2.jpg\nNA,5,6\nB,nan,NA\nnull,N/A,4\n")
+    imported = import_ratings(path, pictures=PICTURES, scale=7)
+    rows = imported.ratings[["rater", "image", "score"]].to_numpy().tolist()
+    assert rows == [["NA", "reef1.jpg", 5], ["NA", "reef2.jpg", 6], ["null", "reef2.jpg", 4]]
+    assert imported.faults[["rater", "found", "why"]].to_numpy().tolist() == [["B", "nan", "not a number"]]
+
+
+@pytest.mark.parametrize("name", ["Mittel", "Mean score", "std_dev", "moyenne", "Anzahl", "avg", "平均"])
+def test_a_column_about_the_picture_is_no_rater_in_any_language(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(f"Bild,VP1,VP2,{name}\nreef1.jpg,5,7,6\nreef2.jpg,6,6,6\n", encoding="utf-8")
+    imported = import_ratings(path, pictures=PICTURES, scale=7)
+    assert imported.plan.layout == "transposed"
+    assert set(imported.ratings["rater"]) == {"VP1", "VP2"}
+    assert name in imported.plan.left
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"mapping": ColumnMap(columns="(")}, r"--columns '\(' is not a regular expression"),
+        ({"from_scale": (5.0, 5.0)}, "cannot be converted from 5 to 5"),
+        ({"from_scale": (100.0, 0.0)}, "cannot be converted from 100 to 0"),
+        ({"from_scale": (0.0, float("nan"))}, "cannot be converted from 0 to nan"),
+    ],
+)
+def test_patterns_and_ranges_that_make_no_sense_are_refused(tmp_path: Path, options: dict, words: str) -> None:  # type: ignore[type-arg]
+    path = tmp_path / "wide.csv"
+    path.write_text("rater,reef1.jpg\nA,5\n")
+    with pytest.raises(RatingsError, match=words):
+        import_ratings(path, pictures=PICTURES, scale=7, **options)
