@@ -231,6 +231,7 @@ def submit(
 
     A slot that is behind the rater (double click, Back, a second tab) keeps its first rating; a slot of somebody
     else is not touched. A slot that expired counts if its picture is still open; else its rating is kept as a spare.
+    What a rater gives who was left out is kept as excluded, and the picture opens again.
     Where pictures are compared, ``score`` is the position of the best one and ``worst`` that of the worst. ``current``
     is the rater's current slot, where it was read in this transaction.
     """
@@ -238,19 +239,30 @@ def submit(
     current = slot_at(connection, person.id, person.place) if current is None else current
     if current is None or current.id != slot_id or current.state == "done" or not 1 <= score <= section.answers:
         return None
-    spare = current.kind == "M" and current.state == "released" and not take(connection, current)
-    if current.kind == "M" and not spare:
+    state = _state_of_rating(connection, person, current)
+    if current.kind == "M" and state == "done":
         count_done(connection, current)
     if is_set(current):
-        pick(connection, current.id, score, worst, learn=current.kind == "M")
-    values = {"b_slot": current.id, "score": score, "rated_at": now, "state": "spare" if spare else "done"}
+        pick(connection, current.id, score, worst, learn=current.kind == "M" and state != "excluded")
+    values = {"b_slot": current.id, "score": score, "rated_at": now, "state": state}
     connection.execute(do.RATE, values | vars(behaviour))
     if more:
         rows = [{"slot_id": current.id, "scale": name, "score": value} for name, value in more.items()]
         connection.execute(insert(more_score), rows)
-    if current.kind == "M" and current.image_id is not None and not spare:
+    if current.kind == "M" and current.image_id is not None and state == "done":
         stop_if_narrow(connection, current.image_id, section)
     return connection.execute(do.STEP_RATER, {"b_rater": person.id, "b_now": now}).one()
+
+
+def _state_of_rating(connection: Connection, person: Row[Any], current: Row[Any]) -> str:
+    """Say what becomes of a slot that is rated: done, a spare, or excluded, whose picture opens again."""
+    if current.kind != "M":
+        return "done"
+    if person.excluded_at is not None:
+        if current.state == "held":
+            give_back(connection, current)
+        return "excluded"
+    return "spare" if current.state == "released" and not take(connection, current) else "done"
 
 
 def undoable(person: Row[Any], last: Row[Any] | None) -> bool:

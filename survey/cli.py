@@ -16,6 +16,8 @@ from gazekit.core.errors import ConfigError
 from survey.errors import RatingsError, SurveyError
 
 if TYPE_CHECKING:
+    from survey.config import SurveyStudy
+    from survey.database import Store
     from survey.imports import Imported
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -47,6 +49,22 @@ DATABASE = click.option(
 def database_of(study: Path, database: str | None) -> str:
     """Return the database that holds a study's ratings."""
     return database or str(study.with_suffix(".survey.db"))
+
+
+def open_ratings(study: Path, database: str | None, **how: bool) -> tuple[SurveyStudy, Store]:
+    """Open the database of a study; another study's is refused, and a new one is made only where ``how`` says so."""
+    from survey.config import read_study
+    from survey.database import open_store
+    from survey.operations import refuse_other_study
+
+    settings = read_study(study)
+    store = open_store(database_of(study, database), **{"create": False} | how)
+    try:
+        refuse_other_study(store, settings, study.parent)
+    except BaseException:
+        store.close()
+        raise
+    return settings, store
 
 
 @survey.command()
@@ -148,7 +166,9 @@ def simulate(
     }
     truth = {name: float(mean) for name, mean in zip(names, means, strict=True)}
     where = database_of(study, database)
-    simulated = fill(where, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time())
+    _, store = open_ratings(study, database, create=True, durable=False)
+    simulated = fill(store, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time())
+    store.close()
     if as_json:
         click.echo(json.dumps(simulated))
     else:
@@ -168,13 +188,11 @@ def export(study: Path, database: str | None, out: Path, practice: bool, traces:
     Example:  gazekit survey export study.toml --out ratings.csv
     """
     from gazekit.core.tables import write_table
-    from survey.config import read_study
-    from survey.database import open_store
     from survey.rating_export import export_choices, export_ratings
     from survey.traces import export_traces
 
-    section = read_study(study).survey
-    store = open_store(database_of(study, database), create=False)
+    settings, store = open_ratings(study, database)
+    section = settings.survey
     if section.task == "rate":
         table = export_ratings(store, practice=practice, scales=section.asked)
     else:
@@ -230,11 +248,9 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
     Example:  gazekit survey operate study.toml --exclude r00007 --why "same answer to all"
     """
     from survey import operations
-    from survey.config import read_study
-    from survey.database import open_store
     from survey.live_quality import leave_out
 
-    store = open_store(database_of(study, database), create=False)
+    settings, store = open_ratings(study, database)
     try:
         with store.write() as connection:
             if orders["to"]:
@@ -246,7 +262,7 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
                 operations.merge(connection, keep, other)
             for name in orders["withdraw"]:
                 operations.withdraw_picture(connection, name)
-        left_out = leave_out(store, read_study(study).survey) if orders["screened"] else []
+        left_out = leave_out(store, settings.survey) if orders["screened"] else []
         with store.read() as connection:
             state = operations.opening(connection)
     finally:
@@ -270,15 +286,13 @@ def pay(study: Path, database: str | None, out: Path, bonus: float, send: bool, 
     Example:  gazekit survey pay study.toml --bonus 0.50 --out payments.csv
     """
     from gazekit.core.tables import write_table
-    from survey.config import read_study
-    from survey.database import open_store
     from survey.payment import Prolific, payment_lists, payments
 
     token = os.environ.get("PROLIFIC_TOKEN", "")
     if send and not token:
         raise ConfigError("sending to Prolific needs a token: set PROLIFIC_TOKEN")
-    store = open_store(database_of(study, database), create=False)
-    rows = payments(store, read_study(study).survey, bonus=bonus)
+    settings, store = open_ratings(study, database)
+    rows = payments(store, settings.survey, bonus=bonus)
     store.close()
     lists = {}
     for ending, table in payment_lists(rows).items():

@@ -31,15 +31,20 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.sqlite = engine.dialect.name == "sqlite"
-        # SQLite waits in growing sleeps, PostgreSQL with a connection each: threads of one process queue here instead
+        # SQLite waits in growing sleeps: threads of one process queue here instead
         self._turn = threading.Lock()
         # on PostgreSQL BEGIN and COMMIT are journeys to the server that a look-up does not need
         self._reading = {} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """Open a transaction that is the only writer; it is committed when the block ends well."""
-        with self._turn, self.engine.connect().execution_options(writer=True) as connection, connection.begin():
+        """Open a transaction that is the only writer; it is committed when the block ends well.
+
+        On PostgreSQL the server alone keeps the queue: it hands the lock on the moment a commit is done, while each
+        journey of a thread that held a lock here as well would wait for Python's interpreter before anybody went on.
+        """
+        turn = self._turn if self.sqlite else contextlib.nullcontext()
+        with turn, self.engine.connect().execution_options(writer=True) as connection, connection.begin():
             if not self.sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
             yield connection
@@ -145,8 +150,8 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
     Raises
     ------
     SurveyError
-        The URL is not usable, the server does not answer, the tables are of a newer version, or there is no
-        database and none is to be made.
+        The URL is not usable, the server does not answer, the tables are of a newer version or of another program,
+        or there is no database and none is to be made.
     """
     url = _url(url_or_path)
     try:
@@ -156,7 +161,7 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine, durable)
         store = Store(engine)
-        _bring_up_to_date(store)
+        _bring_up_to_date(store, create)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SurveyError(
             f"{_shown(url)} is not a database that can be opened ({error}); give an SQLite file or "
@@ -177,10 +182,10 @@ def _owners_file(path: Path, create: bool) -> None:
         path.chmod(0o600)
 
 
-def _bring_up_to_date(store: Store) -> None:
+def _bring_up_to_date(store: Store, create: bool) -> None:
     try:
         with store.write() as connection:
-            schema.bring_up_to_date(connection)
+            schema.bring_up_to_date(connection, create=create)
     except BaseException:
         store.close()
         raise

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from gazekit.core.errors import ConfigError
 from survey import queries as do
 from survey.assignment import record
 from survey.comparing import sets_of
+from survey.config import SurveySection, SurveyStudy
 from survey.counters import count_done, give_back, is_set, take, uncount
+from survey.database import Store
 from survey.errors import SurveyError
+from survey.languages import spoken
 from survey.schema import answer, compared, image, meta, more_score, platform, rater, slot
 
 Opening = Literal["open", "paused", "closed"]
@@ -87,48 +92,98 @@ def readmit(connection: Connection, name: str, now: float | None = None) -> int:
 def merge(connection: Connection, keep: str, other: str, now: float | None = None) -> int:
     """Give one rater the ratings of another who is the same person; return how many were moved.
 
-    Where both rated a picture, the rating that came first stays and the other is dropped.
+    Where both rated a picture, the rating that came first stays and the other is dropped. A platform's id of the
+    other goes to the one who is kept, or is named in the payments as the same person's.
+
+    Raises
+    ------
+    SurveyError
+        There is no such rater, both are the same, one of them deleted the data, or only one of them is left out.
     """
-    keep_id, other_id = _rater_id(connection, keep), _rater_id(connection, other)
-    if keep_id == other_id:
+    kept, gone = _rater(connection, keep), _rater(connection, other)
+    if kept.id == gone.id:
         raise SurveyError(f"{keep} cannot be merged with itself")
-    highest = connection.execute(select(func.max(slot.c.place)).where(slot.c.rater_id == keep_id)).scalar() or 0
-    length = len(connection.execute(select(rater.c.plan).where(rater.c.id == keep_id)).scalar_one())
-    place = max(highest, length) + 1
+    for person in (kept, gone):
+        if person.deleted_at is not None:
+            raise SurveyError(f"{person.name} cannot be merged: these data were deleted, or merged before")
+    if (kept.excluded_at is None) != (gone.excluded_at is None):
+        out = kept if kept.excluded_at is not None else gone
+        raise SurveyError(f"{out.name} is left out and the other is not; readmit or exclude one of them first")
+    highest = connection.execute(select(func.max(slot.c.place)).where(slot.c.rater_id == kept.id)).scalar() or 0
+    place = max(highest, len(kept.plan)) + 1
     moved = 0
-    for row in connection.execute(select(slot).where(slot.c.rater_id == other_id).order_by(slot.c.id)).all():
-        if row.state in ("done", "spare") and not _rated_before(connection, keep_id, row):
-            connection.execute(update(slot).where(slot.c.id == row.id).values(rater_id=keep_id, place=place + moved))
-            moved += 1
+    for row in connection.execute(select(slot).where(slot.c.rater_id == gone.id).order_by(slot.c.id)).all():
+        same = _same_showing(connection, kept.id, row) if row.state in GIVEN else None
+        if row.state not in GIVEN or (same is not None and not _goes_before(row, same)):
+            _drop(connection, row)
             continue
-        if row.kind == "M" and row.state in ("done", "held"):
-            give_back(connection, row)
-        if row.kind == "M" and row.state == "done":
-            uncount(connection, row)
-            _use_spare(connection, row.image_id)
-        for table in (more_score, compared):
-            connection.execute(delete(table).where(table.c.slot_id == row.id))
-        connection.execute(delete(slot).where(slot.c.id == row.id))
-    connection.execute(delete(answer).where(answer.c.rater_id == other_id))
-    connection.execute(delete(platform).where(platform.c.rater_id == other_id))
-    gone = {"deleted_at": time.time() if now is None else now, "token_hash": f"merged {other_id}"}
-    connection.execute(update(rater).where(rater.c.id == other_id).values(plan="", place=0, **gone))
-    record(connection, "merged", now, rater_id=keep_id, detail=other)
+        if same is not None:
+            _drop(connection, same)
+        where = same.place if same is not None and same.state in GIVEN else place + moved
+        connection.execute(update(slot).where(slot.c.id == row.id).values(rater_id=kept.id, place=where))
+        moved += 1
+    connection.execute(delete(answer).where(answer.c.rater_id == gone.id))
+    moment = time.time() if now is None else now
+    values: dict[str, Any] = {"deleted_at": moment, "token_hash": f"merged {gone.id}", "plan": "", "place": 0}
+    if _keeps_platform(connection, kept.id, gone.id):
+        values |= {"excluded_at": moment, "excluded_why": f"the same person as {keep}"}
+    connection.execute(update(rater).where(rater.c.id == gone.id).values(values))
+    record(connection, "merged", now, rater_id=kept.id, detail=other)
     return moved
 
 
-def _rated_before(connection: Connection, rater_id: int, row: Row[Any]) -> bool:
-    """Say whether a rater has a slot of the same picture, or of the same set of pictures, on the same occasion."""
+GIVEN = ("done", "spare", "excluded")
+"""States of a showing that was rated."""
+
+
+def _goes_before(row: Row[Any], same: Row[Any]) -> bool:
+    """Say whether a rating stands rather than another showing of the same: it was rated, no practice, and earlier."""
+    if same.state not in GIVEN:
+        return True
+    if (row.kind == "P") != (same.kind == "P"):
+        return bool(same.kind == "P")
+    return bool(row.rated_at < same.rated_at)
+
+
+def _drop(connection: Connection, row: Row[Any]) -> None:
+    """Delete a showing; what it counted for opens again."""
+    if row.kind == "M" and row.state in ("done", "held"):
+        give_back(connection, row)
+    if row.kind == "M" and row.state == "done":
+        uncount(connection, row)
+    for table in (more_score, compared):
+        connection.execute(delete(table).where(table.c.slot_id == row.id))
+    connection.execute(delete(slot).where(slot.c.id == row.id))
+    if row.kind == "M" and row.state == "done":
+        _use_spare(connection, row.image_id)
+
+
+def _keeps_platform(connection: Connection, keep_id: int, other_id: int) -> bool:
+    """Settle the platform's ids of two raters who are one; return whether the other keeps one, for the payments."""
+    ids = {row.rater_id: row for row in connection.execute(select(platform))}
+    kept, gone = ids.get(keep_id), ids.get(other_id)
+    if gone is None:
+        return False
+    if kept is not None and (kept.source, kept.participant) != (gone.source, gone.participant):
+        return True
+    if kept is None:
+        connection.execute(update(platform).where(platform.c.rater_id == other_id).values(rater_id=keep_id))
+    else:
+        connection.execute(delete(platform).where(platform.c.rater_id == other_id))
+    return False
+
+
+def _same_showing(connection: Connection, rater_id: int, row: Row[Any]) -> Row[Any] | None:
+    """Find a rater's slot of the same picture, or of the same set of pictures, on the same occasion."""
     if is_set(row):
         members = select(compared.c.image_id).where(compared.c.slot_id == row.id)
         together = set(connection.execute(members).scalars())
-        return any(
-            kind == row.kind and set(others) == together
-            for kind, _, _, others in sets_of(connection, rater_id).values()
-        )
+        sets = sets_of(connection, rater_id).items()
+        hits = [number for number, (kind, _, _, others) in sets if kind == row.kind and set(others) == together]
+        return connection.execute(select(slot).where(slot.c.id == hits[0])).one() if hits else None
     same = slot.c.image_id == row.image_id, slot.c.occasion == row.occasion
-    query = select(slot.c.id).where(slot.c.rater_id == rater_id, slot.c.image_id.is_not(None), *same)
-    return connection.execute(query).first() is not None
+    query = select(slot).where(slot.c.rater_id == rater_id, slot.c.image_id.is_not(None), *same)
+    return connection.execute(query).one_or_none()
 
 
 def withdraw_picture(connection: Connection, name: str, now: float | None = None) -> None:
@@ -155,22 +210,66 @@ def withdraw_picture(connection: Connection, name: str, now: float | None = None
     record(connection, "withdrawn", now, image_id=row.id, detail=name)
 
 
+def study_facts(study: SurveyStudy, first: SurveySection) -> dict[str, str]:
+    """List what makes a study itself; ``first`` is its section in the first of its languages."""
+    return {
+        "name": study.study.name,
+        "question": str(first.question),
+        "anchors": json.dumps({str(score): words for score, words in sorted(first.anchors.items())}),
+        "task": "" if first.task == "rate" else first.task,
+        "scales": json.dumps([scale.model_dump(mode="json") for scale in first.scales]) if first.scales else "",
+    }
+
+
+def refuse_other_study(store: Store, study: SurveyStudy, base: Path) -> None:
+    """Refuse the database of another study; one that was never served belongs to none yet.
+
+    Raises
+    ------
+    ConfigError
+        Name, question, anchors, task, scales or the scale differ from those that the database was served with.
+    """
+    folder = base / study.study.messages if study.study.messages else None
+    facts = study_facts(study, spoken(study.survey, study.study.languages[0], folder).section)
+    with store.read() as connection:
+        differences = _differences(connection, facts) or []
+        scale = connection.execute(select(meta.c.value).where(meta.c.key == "scale")).scalar_one_or_none()
+    if scale not in (None, str(study.survey.scale)):
+        differences.append(f"scale: 1 to {scale} there, 1 to {study.survey.scale} here")
+    if differences:
+        raise ConfigError(
+            f"this database belongs to another study ({'; '.join(differences)}); say where this study's ratings are "
+            f"with --database-url, or put the study file back as it was"
+        )
+
+
 def remember_study(connection: Connection, facts: dict[str, str]) -> list[str]:
     """Keep what makes a study itself in its database; return what differs from what is kept there."""
+    differences = _differences(connection, facts)
+    if differences is None:
+        connection.execute(insert(meta).values(key="study", value=json.dumps(facts)))
+    return differences or []
+
+
+def _differences(connection: Connection, facts: dict[str, str]) -> list[str] | None:
+    """Say how a study differs from that of a database; None where the database has none yet."""
     kept = connection.execute(select(meta.c.value).where(meta.c.key == "study")).scalar_one_or_none()
     if kept is None:
-        connection.execute(insert(meta).values(key="study", value=json.dumps(facts)))
-        return []
+        return None
     earlier = json.loads(kept)
     different = [name for name in facts if earlier.get(name, "") != facts[name]]
     return [f"{name}: {earlier.get(name)} there, {facts[name]} here" for name in different]
 
 
 def _rater_id(connection: Connection, name: str) -> int:
-    rater_id = connection.execute(select(rater.c.id).where(rater.c.name == name)).scalar_one_or_none()
-    if rater_id is None:
+    return int(_rater(connection, name).id)
+
+
+def _rater(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(select(rater).where(rater.c.name == name)).one_or_none()
+    if row is None:
         raise SurveyError(f"there is no rater {name!r} in this survey")
-    return int(rater_id)
+    return row
 
 
 def _use_spare(connection: Connection, image_id: int | None) -> None:

@@ -184,13 +184,31 @@ STEPS: dict[int, Callable[[Connection], None]] = {
 """What turns a database of version k into k + 1."""
 
 
-def bring_up_to_date(connection: Connection) -> None:
-    """Create the tables, or bring those of an older version up to date; refuse a newer version."""
-    if not inspect(connection).has_table("meta"):
+def bring_up_to_date(connection: Connection, *, create: bool = True) -> None:
+    """Create the tables, or bring those of an older version up to date; refuse a newer version, and others' tables."""
+    where = connection.engine.url.render_as_string()
+    tables = set(inspect(connection).get_table_names())
+    columns = {part["name"] for part in inspect(connection).get_columns("meta")} if "meta" in tables else set()
+    if not {"key", "value"} <= columns:
+        # a PostgreSQL database may be shared with others, as far as their tables have other names
+        others = sorted(tables if connection.dialect.name == "sqlite" else tables & set(metadata.tables))
+        if others:
+            raise SurveyError(
+                f"{where} is not a survey's database: it holds the tables of something else "
+                f"({', '.join(others[:10])}); say where the ratings are with --database-url"
+            )
+        if not create:
+            raise SurveyError(
+                f"there is no rating in {where}, and no survey; a copy of a database that was in use is empty, "
+                f"`gazekit survey backup` makes a whole one"
+            )
         metadata.create_all(connection)
         connection.execute(meta.insert().values(key="schema", value=str(VERSION)))
         return
-    version = int(connection.execute(select(meta.c.value).where(meta.c.key == "schema")).scalar_one())
+    kept = connection.execute(select(meta.c.value).where(meta.c.key == "schema")).scalar_one_or_none()
+    if kept is None:
+        raise SurveyError(f"{where} is not a survey's database: its table meta says no schema version")
+    version = int(kept)
     if version > VERSION:
         raise SurveyError(
             f"this database is of schema version {version}, made by a newer gazekit; this one knows up to "

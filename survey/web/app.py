@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
 import secrets
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from gazekit.core.files import sha256
 from survey.config import PicturePlace, SurveyStudy
 from survey.database import Store, remembered
 from survey.languages import Spoken, spoken, survey_faults
-from survey.operations import remember_study
+from survey.operations import remember_study, study_facts
 from survey.picture_files import picture_files
 from survey.schema import image
 from survey.web import operator_pages, participant_pages, security
@@ -140,13 +139,7 @@ def _agree_with_earlier(study: SurveyStudy, store: Store, languages: dict[str, S
     Where the study file gives no text of its own, the text that raters agreed to stays.
     """
     section, first = study.survey, languages[study.study.languages[0]].section
-    facts = {
-        "name": study.study.name,
-        "question": str(first.question),
-        "anchors": json.dumps({str(score): words for score, words in sorted(first.anchors.items())}),
-        "task": "" if section.task == "rate" else section.task,
-        "scales": json.dumps([scale.model_dump(mode="json") for scale in first.scales]) if first.scales else "",
-    }
+    facts = study_facts(study, first)
     consent = {}
     with store.write() as connection:
         for name, said in languages.items():
