@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 OUT = click.Path(dir_okay=False, path_type=Path)
+SHARE = click.FloatRange(0)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 
 
@@ -34,6 +36,21 @@ def survey(context: click.Context) -> None:
     Try:  gazekit survey aggregate ratings.csv --scale 10 --out histograms.csv
     """
     context.call_on_close(functools.partial(os.umask, os.umask(0o077)))  # what is written is for the owner alone
+
+
+def keep_inputs(outputs: Iterable[Path | None], *inputs: str | Path | None) -> None:
+    """Refuse to write over a file that a command reads."""
+    read = {Path(path).resolve() for path in inputs if path and "://" not in str(path)}
+    for out in outputs:
+        if out is not None and out.resolve() in read:
+            raise ConfigError(f"{out} is read by this command and would be lost; give another name with --out")
+
+
+def finite(_context: click.Context, _option: click.Parameter, value: float) -> float:
+    """Refuse nan and inf, which click's ranges let through."""
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number to count with")
+    return value
 
 
 STUDY = click.argument("study", type=FILE)
@@ -98,6 +115,7 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
     """
     from survey.assignment import raters_needed
     from survey.config import read_study
+    from survey.languages import survey_faults
     from survey.picture_files import picture_files
     from survey.serve import operator_password
     from survey.serve import serve as run
@@ -105,6 +123,9 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
     settings = read_study(study)
     files = picture_files(settings.pictures, study.parent)
     section = settings.survey
+    folder = study.parent / settings.study.messages if settings.study.messages else None
+    if faults := survey_faults(section, settings.study, folder):
+        raise ConfigError("\n".join(faults))
     needed = raters_needed(len(files), section)
     click.echo(f"{len(files)} pictures, {section.raters_per_picture} ratings each: at least {needed} raters")
     if check:
@@ -123,10 +144,27 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
 @STUDY
 @DATABASE
 @click.option("--raters", type=click.IntRange(1), help="Number of raters  [default: as many as are needed]")
-@click.option("--careful", type=float, default=0.8, show_default=True, help="Share of careful raters.")
-@click.option("--biased", type=float, default=0.12, show_default=True, help="Share of raters with a bias.")
-@click.option("--random", "random_", type=float, default=0.04, show_default=True, help="Share that answers at random.")
-@click.option("--straight-lining", type=float, default=0.04, show_default=True, help="Share with one answer always.")
+@click.option("--careful", type=SHARE, callback=finite, default=0.8, show_default=True, help="Share of careful raters.")
+@click.option(
+    "--biased", type=SHARE, callback=finite, default=0.12, show_default=True, help="Share of raters with a bias."
+)
+@click.option(
+    "--random",
+    "random_",
+    type=SHARE,
+    callback=finite,
+    default=0.04,
+    show_default=True,
+    help="Share that answers at random.",
+)
+@click.option(
+    "--straight-lining",
+    type=SHARE,
+    callback=finite,
+    default=0.04,
+    show_default=True,
+    help="Share with one answer always.",
+)
 @click.option("--seed", type=int, default=None, help="Seed of the simulated raters  [default: the study's]")
 @click.option("--json", "as_json", is_flag=True, help="Print the kind of each rater as JSON.")
 def simulate(
@@ -153,6 +191,8 @@ def simulate(
     from survey.picture_files import picture_files
     from survey.simulate import Kind, fill
 
+    if careful + biased + random_ + straight_lining <= 0:
+        raise ConfigError("somebody must rate: one of the shares must be above 0")
     settings = read_study(study)
     names = list(picture_files(settings.pictures, study.parent))
     seed = settings.study.seed if seed is None else seed
@@ -191,6 +231,7 @@ def export(study: Path, database: str | None, out: Path, practice: bool, traces:
     from survey.rating_export import export_choices, export_ratings
     from survey.traces import export_traces
 
+    keep_inputs((out, traces), study, database_of(study, database))
     settings, store = open_ratings(study, database)
     section = settings.survey
     if section.task == "rate":
@@ -275,7 +316,9 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
 @STUDY
 @DATABASE
 @click.option("--out", type=OUT, default="payments.csv", show_default=True, help="The table; lists go beside it.")
-@click.option("--bonus", type=click.FloatRange(0), default=0.0, show_default=True, help="For everybody approved.")
+@click.option(
+    "--bonus", type=click.FloatRange(0), callback=finite, default=0.0, show_default=True, help="For everybody approved."
+)
 @click.option("--send", is_flag=True, help="Approve, pay and reject by Prolific's API (token in PROLIFIC_TOKEN).")
 @click.option("--api", default="https://api.prolific.com", show_default=True, help="Address of Prolific's API.")
 @JSON
@@ -291,6 +334,7 @@ def pay(study: Path, database: str | None, out: Path, bonus: float, send: bool, 
     token = os.environ.get("PROLIFIC_TOKEN", "")
     if send and not token:
         raise ConfigError("sending to Prolific needs a token: set PROLIFIC_TOKEN")
+    keep_inputs([out], study, database_of(study, database))
     settings, store = open_ratings(study, database)
     rows = payments(store, settings.survey, bonus=bonus)
     store.close()
@@ -365,6 +409,8 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
     place = options.pop("pictures") or (settings.pictures if settings else None)
     pictures = picture_ids(place, study.parent if study else Path()) if place else ()
     names = options.pop("names")
+    if not plan_only:
+        keep_inputs((out, out.with_suffix(".faults.csv")), source, study, names, place_file(place), options["prolific"])
     roles = {name: options.pop(name) for name in ("rater", "image", "score", "columns")}
     mapping = ColumnMap(**roles, names=read_names(names) if names else None)
     prolific, attribute = options.pop("prolific"), options.pop("attribute")
@@ -399,6 +445,11 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
     if as_json:
         summary["plan"] = vars(imported.plan)
     _print_summary(summary, as_json)
+
+
+def place_file(place: Any) -> Path | None:
+    """Return the list of pictures, where it is a file that was named."""
+    return place if isinstance(place, Path) and place.is_file() else None
 
 
 def _asking(read: Callable[[], Imported], options: dict[str, Any]) -> Imported:
@@ -442,6 +493,7 @@ def screen(
     from survey.screening import screen as screen_raters
     from survey.table_io import holds_choices, read_choices, read_ratings
 
+    keep_inputs([out], ratings, gold)
     pairs = read_table(gold, ["better", "worse"], "table of pairs") if gold else None
     known = [] if pairs is None else list(zip(pairs["better"].astype(str), pairs["worse"].astype(str), strict=True))
     if holds_choices(ratings):
@@ -481,6 +533,7 @@ def scores(choices: Path, out: Path, screened: bool, confidence: float, as_json:
     from survey.screening import without
     from survey.table_io import read_choices
 
+    keep_inputs((out, out.with_suffix(".screening.csv")), choices)
     table = read_choices(choices)
     summary: dict[str, Any] = {}
     if screened:
@@ -605,6 +658,7 @@ def aggregate(
     from survey.screening import without
     from survey.table_io import read_ratings
 
+    keep_inputs((out, out.with_suffix(".screening.csv"), report), ratings)
     everything = of_attribute(read_ratings(ratings), attribute)
     screening = screen_raters(everything, scale=scale) if screened else None
     used = everything if screening is None else without(everything, screening)

@@ -177,6 +177,10 @@ class SurveySection(Section):
             raise ValueError(f"anchors {beyond} are not on the scale 1 to {self.scale}")
         if self.repeats >= self.pictures_per_rater:
             raise ValueError(f"repeats ({self.repeats}) must be fewer than pictures_per_rater")
+        pairs = set(self.gold)
+        unclear = [pair for pair in self.gold if pair[0] == pair[1] or pair[::-1] in pairs]
+        if unclear:
+            raise ValueError(f"gold pairs have one order, the better picture first; found {unclear[:5]}")
         if self.task != "rate":
             only_ratings = [name for name in ("scales", "stop_width", "exposure_ms") if getattr(self, name)]
             if only_ratings:

@@ -186,3 +186,58 @@ def test_a_server_hands_the_interpreter_on_soon_and_puts_that_back(
         serving.serve(served, database=served.with_suffix(".survey.db"), password=PASSWORD)
     assert turns == [pytest.approx(serving.TURN_SECONDS)]
     assert sys.getswitchinterval() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["import", "r.csv", "--out", "r.csv"],
+        ["aggregate", "r.csv", "--out", "r.csv"],
+        ["screen", "r.csv", "--out", "../FOLDER/r.csv"],
+        ["scores", "r.csv", "--out", "r.csv"],
+        ["export", "study.toml", "--out", "study.survey.db"],
+        ["pay", "study.toml", "--out", "study.toml"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_no_command_writes_over_what_it_reads(
+    served: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(served.parent)
+    Path("r.csv").write_text("rater,image,score\nA,a.jpg,5\n")
+    words = [word.replace("FOLDER", served.parent.name) for word in arguments]
+    before = Path(words[-1]).read_bytes()
+    ended = CliRunner().invoke(survey, words)
+    assert "is read by this command and would be lost" in str(ended.exception)
+    assert Path(words[-1]).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["pay", "--bonus", "inf"],
+        ["pay", "--bonus", "nan"],
+        ["simulate", "--careful", "nan"],
+        ["simulate", "--biased", "-1"],
+        ["simulate", "--careful", "0", "--biased", "0", "--random", "0", "--straight-lining", "0"],
+    ],
+)
+def test_bonus_and_shares_are_numbers(served: Path, arguments: list[str]) -> None:
+    command, *options = arguments
+    ended = CliRunner().invoke(survey, [command, str(served), *options])
+    assert ended.exit_code == 2 or "one of the shares must be above 0" in str(ended.exception)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('question = {en = "How calm?"}', "question: is missing in 'de'"),
+        ('gold = [["a.jpg", "a.jpg"]]', "gold pairs have one order"),
+        ('gold = [["a.jpg", "b.jpg"], ["b.jpg", "a.jpg"]]', "gold pairs have one order"),
+    ],
+)
+def test_check_finds_what_serving_would_refuse(tmp_path: Path, line: str, words: str) -> None:
+    head = '[study]\nname = "x"\nlanguages = ["en", "de"]\n[pictures]\nfolder = "pictures"\n'
+    study = write_study(tmp_path / "study", f"{head}[survey]\n{line}\n")
+    ended = CliRunner().invoke(survey, ["serve", str(study), "--check"])
+    assert words in str(ended.exception)
