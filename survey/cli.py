@@ -419,7 +419,7 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
         click.echo("\n".join(imported.plan.lines()))
     if plan_only:
         if as_json:
-            click.echo(json.dumps(vars(imported.plan)))
+            click.echo(json.dumps(_without_nan(vars(imported.plan)), allow_nan=False))
         return
     table = imported.ratings
     if attribute:
@@ -681,10 +681,19 @@ def aggregate(
     _print_summary(summary, as_json)
 
 
+def _without_nan(value: Any) -> Any:
+    """Put null where a number is none or has no end: JSON has no word for these."""
+    if isinstance(value, dict):
+        return {name: _without_nan(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
     """Print what was done, for a person or a program."""
     if as_json:
-        click.echo(json.dumps(summary))
+        click.echo(json.dumps(_without_nan(summary), allow_nan=False))
         return
     for name, value in summary.items():
         shown = (", ".join(map(str, value)) or "none") if isinstance(value, list) else value

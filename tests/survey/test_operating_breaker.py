@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -241,3 +242,11 @@ def test_check_finds_what_serving_would_refuse(tmp_path: Path, line: str, words:
     study = write_study(tmp_path / "study", f"{head}[survey]\n{line}\n")
     ended = CliRunner().invoke(survey, ["serve", str(study), "--check"])
     assert words in str(ended.exception)
+
+
+def test_a_plan_without_a_number_is_json_too(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("rater,image,score\nA,a.jpg,x\n")
+    ended = CliRunner().invoke(survey, ["import", str(path), "--plan", "--json"])
+    assert "NaN" not in ended.output
+    assert json.loads(ended.output)["lowest"] is None
