@@ -55,7 +55,7 @@ def test_its_own_fixations_are_kept_and_compared(export: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("above", [True, False])
 def test_exports_of_studio_1_and_2(tmp_path: Path, encoding: str, above: bool) -> None:
-    """Columns after the manuals of Tobii Studio 1.x and 2.x, "Data export"."""
+    """Columns as public code that reads exports of Tobii Studio 1 and 2 names them; no manual was at hand."""
     lines = ["Recording name:\tRec 01", "Recording resolution:\t1280 x 1024", "Coordinate unit:\tPixels",
              "Participant:\tP07", ""] if above else []  # fmt: skip
     lines.append(
