@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gazekit.core.errors import FormatError, GazekitError, InputError
+from gazekit.core.errors import FormatError, GazekitError
 from gazekit.core.tables import read_table
 from gazekit.pictures import Picture, inspect_picture, match_names
 
@@ -44,7 +44,7 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
     places = ["x_picture", "y_picture"]
     if not set(places) <= set(fixations.columns):
         return fixations
-    numbers = _numbers(fixations, [*places, *({"duration_ms"} & set(fixations.columns))])[places]
+    numbers = pd.DataFrame({name: _numbers(fixations[name], "the fixation table") for name in places})
     inside = numbers.dropna()
     if len(inside) < 3 or not inside.stack().between(0, 1).all():
         return fixations
@@ -58,20 +58,6 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
             **{place: numbers[place] * fixations["image"].map({k: v[axis] for k, v in sizes.items()})}
         )
     return fixations
-
-
-def _numbers(fixations: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Return columns as numbers; a word among them is named with its row."""
-    numbers = fixations[names].apply(pd.to_numeric, errors="coerce").astype(float)
-    words = fixations[names].notna() & numbers.isna()
-    for name in names:
-        if words[name].any():
-            row = int(words[name].to_numpy().argmax())
-            raise InputError(
-                f"the fixation table has {fixations[name].iloc[row]!r} for {name} in row {row + 1} (and "
-                f"{int(words[name].sum()) - 1} more such); numbers were expected: correct them, or leave them empty"
-            )
-    return numbers
 
 
 def _loosely(table: pd.DataFrame) -> dict[str, str]:

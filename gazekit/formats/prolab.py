@@ -79,7 +79,7 @@ def _layout(names: ColumnNames) -> RowLayout:
         original=names.find_all("Original Media {}", ("width", "height"), "", "px"),
         resolution=names.find_all("Recording resolution {}", ("width", "height"), "", "px")
         or names.find_all("Recording media {}", ("width", "height"), "px", ""),
-        **({"unit": _SCENE} if glasses and not names.find("Gaze point X", *_PX) else {}),
+        unit=_SCENE if glasses and not names.find("Gaze point X", *_PX) else RowLayout.unit,
         wanted="'Gaze point left X', 'Y' and 'Gaze point right X', 'Y' (DACS px)",
         shown=("ImageStimulus", "VideoStimulus", "WebStimulus", "TextStimulus", "Stimulus"),
         makers={

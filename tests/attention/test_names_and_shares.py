@@ -48,11 +48,20 @@ def test_shares_become_pixels_and_are_said(pictures, capsys) -> None:
 
 
 @pytest.mark.parametrize("column", ["x_picture", "duration_ms"])
-def test_words_among_numbers_are_named_with_their_row(pictures, column: str) -> None:
-    table = pd.DataFrame({"image": ["pic.png"] * 2, "x_picture": [5, 6], "y_picture": [5, 6], "duration_ms": [9, 9]})
+def test_words_among_numbers_are_named_with_their_row(tmp_path: Path, column: str) -> None:
+    table = pd.DataFrame(
+        {
+            "image": ["pic.png"] * 2,
+            "participant": ["P1"] * 2,
+            "x_picture": [5, 6],
+            "y_picture": [5, 6],
+            "duration_ms": [9, 9],
+        }
+    )
     table[column] = ["5", "abc"]
-    with pytest.raises(InputError, match=f"'abc' for {column} in row 2"):
-        on_pictures(table, pictures)
+    table.to_csv(tmp_path / "fixations.csv", index=False)
+    with pytest.raises(InputError, match=f"1 of 2 values of {column} are no numbers: the first is 'abc' in row 2"):
+        read_fixations(tmp_path / "fixations.csv")
 
 
 def test_pixels_stay(pictures, capsys) -> None:

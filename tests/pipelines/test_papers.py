@@ -61,4 +61,7 @@ def test_ours_stand_beside_the_published(tmp_path: Path) -> None:
     rows.to_csv(tmp_path / "comparison.csv", index=False)
     (path,) = write_paper_tables(tmp_path, ["paper1-1"])
     assert len(pd.read_csv(path)) == 6
-    assert "0.500 [0.400, 0.600] (0.806)" in (tmp_path / "tables" / "paper1-1.tex").read_text()
+    assert (
+        "50.0 [40.0, 60.0] (80.60) & 0.520 [0.400, 0.600] (0.6100)"
+        in (tmp_path / "tables" / "paper1-1.tex").read_text()
+    )
