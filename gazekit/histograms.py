@@ -69,8 +69,8 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
     Examples
     --------
     >>> table = read_histograms("sample_data/comparison/histograms.csv")
-    >>> print(table.loc[0, "image"], table.loc[0, "n"], table.loc[0, "mean"])
-    0001.jpg 12 7.5
+    >>> print(table.loc[0, "image"], table.loc[0, "n"], round(table.loc[0, "mean"], 1))
+    0001.jpg 12 7.1
     """
     import pandas as pd
 
