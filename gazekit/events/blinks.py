@@ -112,8 +112,10 @@ def _of_usual(samples: Samples, column: Floats) -> Floats:
             continue
         at = np.arange(0, len(part), step)
         width = max(3, round(_USUAL_MS * 1000 / samples.interval_us / step))
-        usual = percentile_filter(np.interp(at, known, part[known]), 80, size=width, mode="nearest")
-        share[first : last + 1] = part / np.interp(np.arange(len(part)), at, usual)
+        # padded here: scipy 1.15 answers 0 where a window is wider than the values
+        values = np.pad(np.interp(at, known, part[known]), width, mode="edge")
+        usual = np.interp(np.arange(len(part)), at, percentile_filter(values, 80, size=width)[width:-width])
+        np.divide(part, usual, out=share[first : last + 1], where=usual > 0)
     return share
 
 
