@@ -186,7 +186,8 @@ STEPS: dict[int, Callable[[Connection], None]] = {
 
 def bring_up_to_date(connection: Connection, *, create: bool = True) -> None:
     """Create the tables, or bring those of an older version up to date; refuse a newer version, and others' tables."""
-    where = connection.engine.url.render_as_string()
+    url = connection.engine.url
+    where = f"sqlite:///{url.database}" if connection.dialect.name == "sqlite" else url.render_as_string()
     tables = set(inspect(connection).get_table_names())
     columns = {part["name"] for part in inspect(connection).get_columns("meta")} if "meta" in tables else set()
     if not {"key", "value"} <= columns:
