@@ -109,8 +109,9 @@ def open_study(study: str | Path, folders: tuple[str | Path, ...] = ()) -> list[
         if folder.resolve() != home.resolve():
             shutil.copy(home / REGISTRATION, folder / REGISTRATION)
             log(home, "opened elsewhere", registration.id, where=str(folder.resolve()))
-        files += _open(folder, registration, private)
-        log(folder, "opened", registration.id, files=len(files))
+        opened = _open(folder, registration, private)
+        files += opened
+        log(folder, "opened", registration.id, files=len(opened))
     return files
 
 

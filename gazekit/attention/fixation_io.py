@@ -75,13 +75,15 @@ def _loosely(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _numbers(column: pd.Series, path: str | Path) -> pd.Series:
-    """Return a column as numbers, or say which of its values is none."""
+    """Return a column as numbers, or say which of its values is none, infinite, or a time below 0."""
     numbers = pd.to_numeric(column, errors="coerce")
-    wrong = np.flatnonzero(numbers.isna() & column.notna())
+    impossible = np.isinf(numbers) | ((numbers < 0) & (column.name == "duration_ms"))
+    wrong = np.flatnonzero((numbers.isna() & column.notna()) | impossible)
     if len(wrong):
+        what = "are infinite or below 0" if impossible.any() else "are no numbers"
         raise FormatError(
-            f"{path}: {len(wrong)} of {len(column)} values of {column.name} are no numbers: the first is "
-            f"{column.iloc[wrong[0]]!r} in row {wrong[0] + 1}; leave a cell empty where nothing is known"
+            f"{path}: {len(wrong)} of {len(column)} values of {column.name} {what}: the first is "
+            f"'{column.iloc[wrong[0]]}' in row {wrong[0] + 1}; leave a cell empty where nothing is known"
         )
     return numbers
 

@@ -12,6 +12,7 @@ import numpy as np
 from gazekit.capture.conformance import STREAMS, Call, Trace
 from gazekit.capture.tobii_streams import CONVERTERS
 from gazekit.capture.tracker import Converter, joined
+from gazekit.core.errors import FormatError
 from gazekit.session.samples import NUMERIC, empty_samples
 
 Callback = Callable[[Any], None]
@@ -56,12 +57,12 @@ class ReplayedSdk:
 
         Raises
         ------
-        NotImplementedError
+        FormatError
             The trace holds no such call.
         """
         calls = self.answers.get(name)
         if not calls:
-            raise NotImplementedError(f"the trace holds no call of {name}")
+            raise FormatError(f"the trace holds no call of {name}: record it again with gazekit trackers --check")
         call = calls.popleft() if len(calls) > 1 else calls[0]
         if call.error:
             raise self.error(call.error)(call.text)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.core.errors import InputError
-from gazekit.core.files import whole_file
+from gazekit.core.files import picture_format, whole_file
 from gazekit.core.types import Pixels
 from gazekit.events import session_fixations
 from gazekit.pictures import SUFFIXES, read_picture
@@ -98,7 +98,7 @@ def draw_trial(session: Session, number: int, out: str | Path, *, pictures: Path
     )
     out = Path(out)
     with whole_file(out) as beside:
-        figure.savefig(beside, format=out.suffix.removeprefix(".") or "png")
+        figure.savefig(beside, format=picture_format(out))
     return out
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @screen_options
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=DrawingFile(),
     help="Gaze, events and holes over time, a page a recording: .pdf, or .png or .svg, one file a recording.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
@@ -94,7 +95,7 @@ def command(
         parameter,
         screen_sizes,
     )
-    from gazekit.core.files import picture_format, provenance
+    from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from gazekit.events.events_picture import draw_events
     from gazekit.events.plausibility import plausibility
@@ -103,8 +104,6 @@ def command(
     from gazekit.events.settings import FixationSection
     from gazekit.study import read_study
 
-    if picture is not None:
-        picture_format(picture)
     plan = read_study(study) if study else None
     section = plan.fixations if plan else FixationSection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)

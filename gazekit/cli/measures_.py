@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._selection import window_options
 
@@ -63,7 +64,7 @@ _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
     help="Viewings with a smaller share of gaze have no measures.",
 )
 @click.option("--values", is_flag=True, help="Write a value a row: person, picture, area, measure, value, unit.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Each measure by person, a page: .png, .pdf or .svg.")
+@click.option("--picture", type=DrawingFile(), help="Each measure by person, a page: .png, .pdf or .svg.")
 @click.option(
     "--model",
     "models",
@@ -71,7 +72,7 @@ _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
     metavar="ANSWER~MEASURE",
     help="Test whether people's own measures go with their own answers; MEASURE@AREA for an area. Repeatable.",
 )
-@click.option("--model-picture", type=click.Path(path_type=Path), help="Picture of the models: .png, .pdf or .svg.")
+@click.option("--model-picture", type=DrawingFile(), help="Picture of the models: .png, .pdf or .svg.")
 @click.option("--swaps", type=click.IntRange(99), default=1999, show_default=True, help="Of the test of a model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the swaps.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
 
 _SHOWN = [
@@ -25,7 +26,7 @@ _SHOWN = [
 @click.command("quality")
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Table over all participants: .csv, .tsv or .parquet.")
-@click.option("--picture", type=click.Path(path_type=Path), help="One page with all figures: .png, .pdf or .svg.")
+@click.option("--picture", type=DrawingFile(), help="One page with all figures: .png, .pdf or .svg.")
 @click.option(
     "--study", type=click.Path(path_type=Path), help="Study file whose [quality] thresholds give the verdict."
 )
@@ -66,7 +67,7 @@ def command(
     import pandas as pd
 
     from gazekit.cli._recordings import each_result, each_session, screen_sizes
-    from gazekit.core.files import picture_format, provenance
+    from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from gazekit.events.quality_picture import draw_quality, loss_over_time
     from gazekit.events.session_quality import session_quality
@@ -74,8 +75,6 @@ def command(
     from gazekit.events.trial_timing import trials_to_leave_out
     from gazekit.study import read_study
 
-    if picture is not None:
-        picture_format(picture)
     plan = read_study(study) if study else None
     thresholds = plan.quality if plan else QualitySection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)

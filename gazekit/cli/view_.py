@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.cli._files import DrawingFile
+
 
 @click.command()
 @click.argument("session", type=click.Path(path_type=Path))
@@ -13,7 +15,7 @@ import click
     "--trial", "-t", type=int, default=1, show_default=True, help="Which picture, in order of showing, from 1."
 )
 @click.option("--pictures", type=click.Path(path_type=Path), help="The folder of the pictures; grey without it.")
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="PNG, SVG or PDF [default: beside the session].")
+@click.option("--out", "-o", type=DrawingFile(), help="PNG, SVG or PDF [default: beside the session].")
 @click.option("--replay", is_flag=True, help="Play the trial in a window instead.")
 @click.option(
     "--speed",

@@ -26,8 +26,8 @@ def fixation_measures(
     """Measure every viewing of a fixation table.
 
     What a table of fixations cannot tell is missing: the time of viewing, the share of gaze, saccades, the pupil, and
-    pictures that nobody looked at. Times count from each participant's first fixation on a picture, unless the table
-    has ``since_onset_ms``.
+    pictures that nobody looked at. Fixations without a place or a duration are left out, and counted on standard error.
+    Times count from each participant's first fixation on a picture, unless the table has ``since_onset_ms``.
 
     Parameters
     ----------
@@ -60,9 +60,13 @@ def fixation_measures(
     if missing:
         raise InputError(f"the fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, fixations))}")
     named = fixations["image"].notna() & (fixations["image"].astype(str) != "")
-    table = fixations[named].reset_index(drop=True)
+    numbers = fixations[["x_picture", "y_picture", "duration_ms"]].astype(float)
+    whole = np.isfinite(numbers).all(axis=1) & (numbers["duration_ms"] > 0)
+    table = fixations[named & whole].reset_index(drop=True)
     if not len(table):
-        raise InputError(f"none of {len(fixations)} fixations lies on a picture")
+        raise InputError(f"none of {len(fixations)} fixations lies on a picture, with a place and a duration")
+    if left_out := int((named & ~whole).sum()):
+        print(f"{left_out} of {len(fixations)} fixations left out: no place or no duration", file=sys.stderr)
     table = _timed(table, options)
     chosen = np.ones(len(table), bool) if options.window is None else options.window.inside(table)
     scale = pixels_per_degree(table) if "x_deg" in table else pd.Series(dtype=float)

@@ -47,6 +47,17 @@ def test_shares_become_pixels_and_are_said(pictures, capsys) -> None:
     assert "shares of the picture" in said
 
 
+@pytest.mark.parametrize("duration", ["inf", "-4"])
+def test_durations_that_cannot_be_are_named_with_their_row(tmp_path: Path, duration: str) -> None:
+    (tmp_path / "f.csv").write_text(
+        f"participant,image,x_picture,y_picture,duration_ms\nP,a,1,1,9\nP,a,1,1,{duration}\n"
+    )
+    with pytest.raises(
+        InputError, match=f"1 of 2 values of duration_ms are infinite or below 0: the first is .{duration}"
+    ):
+        read_fixations(tmp_path / "f.csv")
+
+
 @pytest.mark.parametrize("column", ["x_picture", "duration_ms"])
 def test_words_among_numbers_are_named_with_their_row(tmp_path: Path, column: str) -> None:
     table = pd.DataFrame(

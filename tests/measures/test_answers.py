@@ -199,3 +199,13 @@ def test_a_table_without_times_takes_the_first_only(table: pd.DataFrame) -> None
     assert np.isnan(row["time_to_first_ms"])
     with pytest.raises(InputError, match="does not say when fixations began"):
         fixation_measures(untimed, MeasureOptions(TimeWindow.of("0:500")))
+
+
+def test_fixations_without_a_place_or_a_duration_are_left_out_and_said(capsys: pytest.CaptureFixture[str]) -> None:
+    table = pd.DataFrame(
+        {"participant": "P1", "image": "a", "x_picture": [5.0, np.nan, 6.0, 7.0], "y_picture": 5.0,
+         "duration_ms": [200.0, 100.0, np.nan, 0.0]}
+    )  # fmt: skip
+    row = fixation_measures(table).iloc[0]
+    assert (row["fixations"], row["fixation_ms"]) == (1, 200)
+    assert "3 of 4 fixations left out: no place or no duration" in capsys.readouterr().err
