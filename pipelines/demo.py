@@ -69,7 +69,7 @@ class Demo:
         Of EfficientNet-Lite0: then the model is a probe of it.
     """
 
-    pictures: int = 480
+    pictures: int = 320
     participants: int = 12
     raters_per_picture: int = 12
     seeds: int = 1

@@ -17,7 +17,7 @@ import click
     show_default=True,
     help="Folder of all that is made.",
 )
-@click.option("--pictures", type=int, default=480, show_default=True, help="How many; 80 or more.")
+@click.option("--pictures", type=int, default=320, show_default=True, help="How many; 80 or more.")
 @click.option("--participants", type=int, default=12, show_default=True, help="Simulated viewers.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Trainings of every model and condition.")
 @click.option("--folds", type=int, default=5, show_default=True, help="Test every picture once, in folds; 0: a split.")
