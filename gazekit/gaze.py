@@ -385,7 +385,8 @@ def _part(column: npt.NDArray[Any], index: slice | Bools | Index) -> npt.NDArray
     """Take a part of a column; one that takes no memory still takes none."""
     if any(column.strides) or not len(column):
         return column[index]
-    count = len(np.empty(len(column), dtype=bool)[index])
+    rows: Any = range(len(column)) if isinstance(index, slice) else np.empty(len(column), dtype=bool)
+    count = len(rows[index])
     return _constant((count, *column.shape[1:]), column[(0,) * column.ndim])
 
 

@@ -322,20 +322,10 @@ class _Rows:
 
     def times(self, stamp_us: Index) -> Index:
         """Put rows in, each with its time, and let the time after holes jump."""
-        time = np.empty(len(stamp_us) + len(self.added), dtype=np.int64)
-        jumps = [
-            0,
-            *(np.cumsum(np.isin(self.before + 1 + np.cumsum(self.missing) - self.missing, self.holes)) * WIDER_US),
-        ]
-        edges = [0, *(self.before + 1).tolist(), len(stamp_us)]
-        start = 0
-        for (first, last), jump, count in zip(
-            itertools.pairwise(edges), jumps, [*self.missing.tolist(), 0], strict=True
-        ):
-            np.add(stamp_us[first:last], jump, out=time[start : start + last - first])
-            start += last - first + count
-        time[self.added] = np.repeat(stamp_us[self.before], self.missing) + self.later_us
-        time[self.added] += np.searchsorted(self.holes + 1, self.added, "right") * WIDER_US
+        time = self.spaced(stamp_us)
+        time[self.added] += self.later_us
+        for part, jump in _later(self.holes, len(time)):
+            time[part] += jump
         return time
 
     def spaced(self, column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -346,11 +336,13 @@ class _Rows:
             repeats = np.ones(len(column), dtype=np.int64)
             repeats[self.before] += self.missing
             return np.repeat(column, repeats, axis=0)
-        pieces, start = [], 0
-        for sample, count in zip((self.before + 1).tolist(), self.missing.tolist(), strict=True):
-            pieces += [column[start:sample], np.repeat(column[sample - 1 : sample], count, axis=0)]
-            start = sample
-        return np.concatenate([*pieces, column[start:]])
+        whole = np.empty((len(column) + len(self.added), *column.shape[1:]), dtype=column.dtype)
+        edges = [0, *(self.before + 1).tolist(), len(column)]
+        later = [0, *np.cumsum(self.missing).tolist()]
+        for (first, last), by in zip(itertools.pairwise(edges), later, strict=True):
+            whole[first + by : last + by] = column[first:last]
+        whole[self.added] = np.repeat(column[self.before], self.missing, axis=0)
+        return whole
 
 
 def _missing_rows(steps: Index, interval_us: float, torn: Index) -> _Rows:
