@@ -24,6 +24,7 @@ LIMITS_HZ = (5.0, 5000.0)
 _UNITS = (("milliseconds", 1e3), ("seconds", 1e6), ("nanoseconds", 1e-3), ("microseconds", 1.0))
 _MANY = 100_000  # steps for a median
 _ENOUGH = 50  # samples whose steps say which unit of time they are in
+_BEATS = 64  # stamps in a window of a periodogram
 
 _WIDTHS = {
     "gaze": 2,
@@ -308,7 +309,30 @@ def sampling_interval_us(time_us: Index, steps: Index | None = None) -> float:
     for _ in range(3):
         count = others + np.where(odd < 0.25 * interval, 0, np.maximum(np.floor(odd / interval + 0.25), 1)).sum()
         interval = float((total + odd.sum()) / count)
+    if len(odd) > _ENOUGH and np.abs(odd / interval - np.rint(odd / interval)).mean() > 0.06:
+        interval = _beat(time_us, interval)
     return _snapped(interval)
+
+
+def _beat(time_us: Index, interval_us: float) -> float:
+    """Find the interval that jittering stamps keep to, though many are missing, near a first guess.
+
+    Their periodogram, averaged over short windows (Bartlett 1950), has its peak at the rate, however many samples are
+    missing; the first guess stays where no rate stands out.
+    """
+    starts = np.linspace(0, max(len(time_us) - _BEATS, 0), 40).astype(np.int64)
+    windows = [np.asarray(time_us[start : start + _BEATS] - time_us[start], dtype=float) for start in starts]
+    hertz = np.arange(0.75, 1.6, 0.004) / interval_us
+    power = np.mean(
+        [np.abs(np.exp(-2j * np.pi * hertz[:, None] * w[np.diff(w, prepend=-1) > 0]).mean(axis=1)) ** 2
+         for w in windows], axis=0
+    )  # fmt: skip
+    peak = int(np.argmax(power))
+    if not 0 < peak < len(hertz) - 1 or power[peak] < 2 / _BEATS:
+        return interval_us
+    before, at, after = power[peak - 1 : peak + 2]
+    shift = 0.5 * (before - after) / (before - 2 * at + after)
+    return float(1 / (hertz[peak] + shift * (hertz[1] - hertz[0])))
 
 
 def shared_stamps(steps_us: Index) -> bool:

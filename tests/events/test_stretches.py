@@ -230,6 +230,17 @@ def test_random_jitter_does_not_fail_a_good_recording(rng: np.random.Generator) 
     assert table["delivered_percent"].iloc[0] > 97
 
 
+@pytest.mark.parametrize("rate", [33, 60, 300, 450, 1200])
+@pytest.mark.parametrize("jitter", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize("dropped", [0.0, 0.2, 0.4])
+def test_rate_of_stamps_that_jitter_and_are_dropped(
+    rate: int, jitter: float, dropped: float, rng: np.random.Generator
+) -> None:
+    n = 20 * rate
+    time = np.sort((np.arange(n) + rng.normal(0, jitter, n)) * 1e6 / rate)[rng.random(n) >= dropped]
+    assert 1e6 / sampling_interval_us(np.round(time).astype(np.int64)) == pytest.approx(rate, rel=0.005)
+
+
 @pytest.mark.parametrize("jitter", [0.25, 0.4])
 def test_stamps_that_jitter_by_themselves_give_the_rate(jitter: float, rng: np.random.Generator) -> None:
     time = np.sort(np.arange(4000) * 5000 + rng.normal(0, 5000 * jitter, 4000)).astype(np.int64)
