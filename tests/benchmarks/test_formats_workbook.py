@@ -14,7 +14,7 @@ import pytest
 from tests.benchmarks.figures import record
 from tests.benchmarks.test_formats_speed import SCREEN, alternated, imported
 
-pytestmark = pytest.mark.benchmark
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
 ROWS = int(os.environ.get("GAZEKIT_BENCH_ROWS", "1000000"))  # a million are 140 MB
 GAZE = [f"Gaze point {side} {axis} [DACS px]" for side in ("left", "right") for axis in "XY"]
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
