@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,33 +63,72 @@ def study_status(
         False reads no gaze: fast, without verdicts; every viewer counts as good.
     """
     thresholds = thresholds or QualitySection()
-    rows, viewings = [], []
+    people = []
     for participant, ledger in all_ledgers(Path(folder)).items():
-        parts = [_part(file, thresholds, judge=judge) for file in ledger.files]
-        rows.append(_participant(participant, ledger, parts))
-        viewings += [(participant, image, good) for part in parts for image, good in part["viewings"].items()]
-    people = pd.DataFrame(rows)
-    pictures = _pictures(sections, viewings)
-    return StudyStatus(people, pictures, _needed(sections, people, pictures))
+        parts = []
+        for file in ledger.files:
+            session = open_session(file, gaze=judge)
+            judged = session_quality(session, thresholds) if judge and len(session.recording) else None
+            parts.append(part_facts(session, judged, thresholds))
+        people.append((participant, ledger, parts))
+    return status_of(sections, people)
 
 
-def _part(file: Path, thresholds: QualitySection, *, judge: bool) -> dict[str, Any]:
-    session = open_session(file, gaze=judge)
+@dataclass(frozen=True)
+class PartFacts:
+    """What one session file says of a participant, and which pictures were looked at: well, or not."""
+
+    date: str
+    notes: tuple[str, ...]
+    skipped: int
+    verdict: str = ""
+    timing: str = ""
+    reasons: str = ""
+    viewings: Mapping[str, bool] = field(default_factory=dict)
+
+
+def part_facts(session: Session, quality: pd.DataFrame | None, thresholds: QualitySection) -> PartFacts:
+    """Gather what the status of a study needs of a session.
+
+    Parameters
+    ----------
+    session : Session
+        With or without its gaze.
+    quality : DataFrame or None
+        As `gazekit.events.session_quality` gives it; without it every viewing counts as good.
+    thresholds : QualitySection
+        Of the quality verdicts.
+    """
     texts = session.messages["text"].astype(str)
     facts: dict[str, Any] = {
         "date": session.started_utc,
-        "notes": [text.removeprefix(_NOTE) for text in texts if text.startswith(_NOTE)],
+        "notes": tuple(text.removeprefix(_NOTE) for text in texts if text.startswith(_NOTE)),
         "skipped": int(texts.str.endswith(" was skipped by the operator").sum()),
-        "verdict": "",
-        "timing": "",
-        "reasons": "",
         "viewings": dict.fromkeys(session.stimuli["image"], True),
     }
-    return facts | _judged(session, thresholds) if judge and len(session.recording) else facts
+    return PartFacts(**facts | (_judged(quality, thresholds) if quality is not None else {}))
 
 
-def _judged(session: Session, thresholds: QualitySection) -> dict[str, Any]:
-    table = session_quality(session, thresholds)
+def status_of(sections: SessionSections | None, people: Iterable[tuple[str, Ledger, list[PartFacts]]]) -> StudyStatus:
+    """Put together how far a study is, from what is known of each participant's parts.
+
+    Parameters
+    ----------
+    sections : SessionSections or None
+        The study; without one nothing is planned, and nothing needed.
+    people : iterable of (str, Ledger, list of PartFacts)
+        Each participant with what was planned, and the parts.
+    """
+    rows, viewings = [], []
+    for participant, ledger, parts in people:
+        rows.append(_participant(participant, ledger, parts))
+        viewings += [(participant, image, good) for part in parts for image, good in part.viewings.items()]
+    table = pd.DataFrame(rows)
+    pictures = _pictures(sections, viewings)
+    return StudyStatus(table, pictures, [] if sections is None else _needed(sections, table, pictures))
+
+
+def _judged(table: pd.DataFrame, thresholds: QualitySection) -> dict[str, Any]:
     table = table[table["eye"] == "average"]
     whole = table[table["part"] == "whole"].iloc[0]
     limit = thresholds.max_loss_percent if thresholds.max_loss_percent is not None else 100.0
@@ -102,50 +141,54 @@ def _judged(session: Session, thresholds: QualitySection) -> dict[str, Any]:
     return {"verdict": whole["verdict"], "timing": whole["timing"], "reasons": reasons, "viewings": viewings}
 
 
-def _participant(name: str, ledger: Ledger, parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _participant(name: str, ledger: Ledger, parts: list[PartFacts]) -> dict[str, Any]:
     def worst(key: str) -> str:
-        return str(min((part[key] for part in parts), key=lambda verdict: _WORST.get(verdict, 0), default=""))
+        return str(min((getattr(part, key) for part in parts), key=lambda verdict: _WORST.get(verdict, 0), default=""))
 
     assigned: Mapping[str, Any] = {} if ledger.assigned is None else ledger.assigned.levels
     return {
         "participant": name,
-        "date": next((part["date"][:10] for part in parts if part["date"]), ""),
+        "date": next((part.date[:10] for part in parts if part.date), ""),
         "parts": ledger.parts,
         "done": sum(step in ledger.done for step in ledger.plan),
         "steps": len(ledger.plan),
         "complete": ledger.complete,
         "ended_by": str(ledger.end.get("ended_by", "")),
-        "skipped": sum(part["skipped"] for part in parts),
+        "skipped": sum(part.skipped for part in parts),
         "quality": worst("verdict"),
         "timing": worst("timing"),
-        "reasons": "; ".join(part["reasons"] for part in parts if part["reasons"]),
-        "notes": " / ".join(note for part in parts for note in part["notes"]),
+        "reasons": "; ".join(part.reasons for part in parts if part.reasons),
+        "notes": " / ".join(note for part in parts for note in part.notes),
         **assigned,
         "language": "" if ledger.assigned is None else ledger.assigned.language,
     }
 
 
-def _pictures(sections: SessionSections, viewings: list[tuple[str, str, bool]]) -> pd.DataFrame:
+def _pictures(sections: SessionSections | None, viewings: list[tuple[str, str, bool]]) -> pd.DataFrame:
     """Count viewers of each picture of the study, and of those that are not the study's any more."""
     planned: dict[str, None] = {}
-    for assigned in first_assigned(sections):
-        trials = plan_session(sections, "P01", sections.study.seed, assigned)
-        planned |= dict.fromkeys(trial.picture.image for trial in trials)
-    table = pd.DataFrame(viewings, columns=["participant", "image", "good"])
-    images = [*sorted(planned), *sorted(set(table["image"]) - set(planned))]
-    rows = []
-    for image in images:
-        seen = table[table["image"] == image]
-        good = seen[seen["good"].astype(bool)]
-        rows.append(
+    if sections is not None:
+        for assigned in first_assigned(sections):
+            trials = plan_session(sections, "P01", sections.study.seed, assigned)
+            planned |= dict.fromkeys(trial.picture.image for trial in trials)
+    viewers: dict[str, set[str]] = {}
+    good_viewers: dict[str, set[str]] = {}
+    for participant, image, good in viewings:
+        viewers.setdefault(image, set()).add(participant)
+        if good:
+            good_viewers.setdefault(image, set()).add(participant)
+    return pd.DataFrame(
+        [
             {
                 "image": image,
-                "viewers": int(seen["participant"].nunique()),
-                "good_viewers": int(good["participant"].nunique()),
-                "in_study": image in planned,
+                "viewers": len(viewers.get(image, ())),
+                "good_viewers": len(good_viewers.get(image, ())),
+                "in_study": image in planned or sections is None,
             }
-        )
-    return pd.DataFrame(rows)
+            for image in [*sorted(planned), *sorted(viewers.keys() - planned)]
+        ],
+        columns=["image", "viewers", "good_viewers", "in_study"],
+    )
 
 
 def _needed(sections: SessionSections, people: pd.DataFrame, pictures: pd.DataFrame) -> list[str]:

@@ -18,6 +18,7 @@ COMMANDS = {
     "recover": "Make the session file from the journal of a session that was cut off.",
     "trackers": "List the eye trackers that can be reached.",
     "study": "Write a commented example of a study file, or check one.",
+    "explore": "Look at a study in the browser: people by pictures, and each trial.",
     "view": "Show a trial with scanpath and pupil trace.",
     "import": "Turn other people's gaze files into session files.",
     "export": "Write sessions as BIDS, CSV or Parquet.",

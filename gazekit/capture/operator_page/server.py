@@ -70,7 +70,8 @@ class Board:
 class Doors:
     """Who may come in: a link works once, then a cookie does."""
 
-    def __init__(self) -> None:
+    def __init__(self, cookie_name: str = _COOKIE) -> None:
+        self.cookie_name = cookie_name
         self._token = secrets.token_urlsafe(24)
         self._cookie = secrets.token_urlsafe(24)
         self._lock = threading.Lock()
@@ -90,7 +91,7 @@ class Doors:
     def known(self, header: str) -> bool:
         """Whether a request comes with the cookie."""
         try:
-            cookie = SimpleCookie(header).get(_COOKIE)
+            cookie = SimpleCookie(header).get(self.cookie_name)
         except CookieError:
             return False
         return cookie is not None and secrets.compare_digest(cookie.value.encode(), self._cookie.encode())

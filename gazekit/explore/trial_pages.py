@@ -1,0 +1,114 @@
+"""The page of a trial, and what it asks for while somebody looks."""
+
+from __future__ import annotations
+
+import mimetypes
+from typing import Any
+
+import cv2
+from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request
+
+from gazekit.core.errors import InputError
+from gazekit.events.detectors import detectors
+from gazekit.explore.server import finite, material
+from gazekit.explore.summaries import SessionFacts
+from gazekit.explore.trial import DetectorChoice, known_parameters, read_choice, trial_view
+from gazekit.explore.trial_reading import RecentTrials, TrialGaze, trial_row
+from gazekit.gaze import EYE_CHOICES
+from gazekit.pictures import read_picture
+
+pages = Blueprint("trial", __name__, url_prefix="/trial/<key>/<int:number>")
+_AS_IT_IS = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
+_UNFIT = (ValueError, ZeroDivisionError, OverflowError, FloatingPointError, IndexError, MemoryError)
+
+
+@pages.get("")
+def home(key: str, number: int) -> str:
+    """Show a trial."""
+    facts = _session(key)
+    row = _row(facts, number)
+    choice, beside = _choices()
+    return render_template(
+        "trial.html",
+        facts=facts,
+        row=row,
+        number=number,
+        total=len(facts.trials),
+        detectors=detectors(),
+        eyes=EYE_CHOICES,
+        panels=[("", choice), ("beside.", beside)],
+        parameters=known_parameters,
+        has_picture=bool(row["image"]) and material().picture_file(str(row["image"])) is not None,
+    )
+
+
+@pages.get("/view.json")
+def view(key: str, number: int) -> Response:
+    """Send all that the page draws, for the detectors of the address."""
+    facts = _session(key)
+    _row(facts, number)
+    choice, beside = _choices()
+    window = request.args.get("from", type=float), request.args.get("to", type=float)
+    span = (window[0], window[1]) if window[0] is not None and window[1] is not None and window[0] < window[1] else None
+    content = computed(facts, number, [choice, *([beside] if beside else [])], span)
+    return jsonify(finite(content))
+
+
+@pages.get("/picture")
+def picture(key: str, number: int) -> Response:
+    """Send the picture of a trial."""
+    facts = _session(key)
+    file = material().picture_file(str(_row(facts, number)["image"]))
+    if file is None or not file.is_file():
+        abort(404, "the picture of this trial is not among the pictures that were named")
+    if file.suffix.lower() in _AS_IT_IS:
+        content, kind = file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    else:
+        content, kind = cv2.imencode(".png", read_picture(file)[..., ::-1])[1].tobytes(), "image/png"
+    answer = make_response(content)
+    answer.headers["Content-Type"] = kind
+    return answer
+
+
+def computed(
+    facts: SessionFacts, number: int, choices: list[DetectorChoice], span: tuple[float, float] | None = None
+) -> dict[str, Any]:
+    """Compute a view; values that a detector cannot work with are said.
+
+    Raises
+    ------
+    InputError
+        The detector cannot work with these parameters.
+    """
+    try:
+        return trial_view(facts, number, gaze_of(facts, number), choices, span)
+    except _UNFIT as error:
+        raise InputError(f"the detector cannot work with these parameters: {error}") from error
+
+
+def gaze_of(facts: SessionFacts, number: int) -> TrialGaze:
+    """Return the samples of a trial, kept from before or read."""
+    recent: RecentTrials = current_app.extensions.setdefault("gazekit-trials", RecentTrials())
+    return recent.get(facts, number)
+
+
+def _session(key: str) -> SessionFacts:
+    facts = material().by_key.get(key)
+    if facts is None:
+        abort(404, "there is no such session here")
+    return facts
+
+
+def _row(facts: SessionFacts, number: int) -> dict[str, Any]:
+    if not 1 <= number <= len(facts.trials):
+        abort(404, f"the session has {len(facts.trials)} trials; there is no trial {number}")
+    return trial_row(facts, number)
+
+
+def _choices() -> tuple[DetectorChoice, DetectorChoice | None]:
+    """Read the detector of an address, and the one beside it."""
+    section = material().fixations
+    usual = DetectorChoice(section.detector, section.parameters)
+    arguments = request.args.to_dict()
+    choice = read_choice(arguments, "", usual)
+    return choice, read_choice(arguments, "beside.", usual) if arguments.get("beside.detector") else None

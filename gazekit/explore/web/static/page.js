@@ -1,0 +1,25 @@
+// What every page does: forms that show what was chosen at once, and buttons that copy.
+for (const form of document.querySelectorAll("form[data-auto]")) {
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("select, input[type=checkbox]")) { form.requestSubmit(); }
+  });
+  form.addEventListener("submit", () => {
+    for (const field of form.elements) { if (field.value === "" && field.name) { field.disabled = true; } }
+  });
+}
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    const said = button.closest("details").querySelector(".copied");
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      said.textContent = "copied";
+    } catch {
+      const range = document.createRange();
+      range.selectNodeContents(source);
+      getSelection().removeAllRanges();
+      getSelection().addRange(range);
+      said.textContent = "selected: copy it with Ctrl+C";
+    }
+  });
+}

@@ -1,0 +1,112 @@
+"""The board: what its cells say, in which order, out of which trials."""
+
+from __future__ import annotations
+
+import io
+import runpy
+import shlex
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from flask.testing import FlaskClient
+
+from gazekit.cli import gazekit
+from gazekit.core.errors import ConfigError, InputError
+from gazekit.events import session_quality
+from gazekit.explore import BoardChoice, Material, load_material, make_board, write_board
+from gazekit.explore import summaries as summaries_module
+from gazekit.explore.board_drawing import board_recipe
+from gazekit.session import open_session
+
+
+def test_cells_are_what_quality_computes(material: Material) -> None:
+    for colour, column in (("loss", "loss_percent"), ("delivered", "delivered_percent"), ("precision", "rms_s2s_deg")):
+        board = make_board(material, BoardChoice(colour=colour))
+        for facts in material.sessions:
+            table = session_quality(open_session(facts.file))
+            table = table[(table["part"] == "trial") & (table["eye"] == "average")].set_index("image")
+            row = board.values[board.people.index(facts.participant)]
+            expected = table[column].reindex(board.pictures).to_numpy(dtype=float)
+            np.testing.assert_allclose(row, expected, rtol=0, atol=1e-9)
+
+
+def test_orders_and_filters(material: Material) -> None:
+    usual = make_board(material)
+    worst = make_board(material, BoardChoice(sort_people="value", sort_pictures="value"))
+    means = np.nanmean(worst.values, axis=0)
+    assert (np.diff(means) <= 1e-12).all()
+    assert make_board(material, BoardChoice(reverse=True)).people == usual.people[::-1]
+    assert make_board(material, BoardChoice(search="p02")).people == ["P02"]
+    left_out = make_board(material, BoardChoice(show="left-out"))
+    assert len(left_out.trials) + len(make_board(material, BoardChoice(show="good")).trials) == len(usual.trials)
+    with pytest.raises(InputError, match="unknown level"):
+        make_board(material, BoardChoice(level=("group=a",)))
+    with pytest.raises(ConfigError, match="colour"):
+        BoardChoice(colour="pink")
+
+
+def test_what_was_read_is_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "P01.gaze.h5"
+    shutil.copy("sample_data/sessions/P01.gaze.h5", file)
+    first = load_material([file])
+    monkeypatch.setattr(summaries_module, "session_quality", None)  # would be called to compute again
+    again = load_material([file])
+    pd.testing.assert_frame_equal(again.trials, first.trials)
+    pd.testing.assert_frame_equal(again.status.participants, first.status.participants)
+    file.touch()
+    pd.testing.assert_frame_equal(load_material([tmp_path]).trials, first.trials)
+    content = bytearray(file.read_bytes())
+    content[-1000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(InputError, match="has been altered"):
+        load_material([file])
+    shutil.copy("sample_data/sessions/P02.gaze.h5", file)  # another session under the same name
+    with pytest.raises(TypeError):
+        load_material([file])
+
+
+def test_the_page_and_its_lists_name_everybody(client: FlaskClient, material: Material) -> None:
+    page = client.get("/?sort_people=value").get_data(as_text=True)
+    assert all(facts.participant in page for facts in material.sessions)
+    facts = client.get("/board.json").get_json()
+    assert facts["people"] == ["P01", "P02"]
+    assert np.shape(facts["value"]) == (2, 6) == np.shape(facts["session"])
+    assert max(map(max, facts["colour"])) <= 63
+    key = facts["sessions"][facts["session"][1][2]]
+    assert material.by_key[key].participant == "P02"
+    listed = client.get("/trials?participant=P02").get_data(as_text=True)
+    assert f"/trial/{key}/{facts['number'][1][2]}" in listed
+    assert "P01" not in listed
+    assert client.get("/?colour=pink").status_code == 400
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_the_board_is_drawn(client: FlaskClient, kind: str, begins: bytes) -> None:
+    assert client.get(f"/board.{kind}?colour=accuracy").data.startswith(begins)
+
+
+def test_copied_lines_make_the_same_table(
+    client: FlaskClient, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "colour=precision&sort_people=value&show=good"
+    shown = pd.read_csv(io.BytesIO(client.get(f"/board.csv?{query}").data))
+    assert len(shown) == len(make_board(material, BoardChoice(show="good")).trials)
+    choice = BoardChoice(colour="precision", sort_people="value", show="good")
+    recipe = board_recipe(make_board(material, choice))
+    assert recipe.command.replace("'", "&#39;") in client.get(f"/?{query}").get_data(as_text=True)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(gazekit, shlex.split(recipe.command)[1:])
+    assert done.exit_code == 0, done.output
+    pd.testing.assert_frame_equal(pd.read_csv("board.csv"), shown)
+    Path("board.csv").unlink()
+    Path("lines.py").write_text(recipe.python)
+    runpy.run_path("lines.py")
+    pd.testing.assert_frame_equal(pd.read_csv("board.csv"), shown)
+
+
+def test_a_board_is_written_as_what_its_suffix_says(material: Material, tmp_path: Path) -> None:
+    assert write_board(make_board(material), tmp_path / "b.svg").read_bytes().startswith(b"<?xml")
