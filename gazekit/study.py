@@ -78,7 +78,9 @@ def check_study(study: Study) -> None:
 def dataset_inputs(path: str | Path) -> Inputs:
     """Return what the dataset of a study is built of; see `gazekit.dataset.inputs.Inputs.build`."""
     from gazekit.dataset.inputs import Inputs
+    from gazekit.session.excluding import Exclusions
 
     study = read_study(path)
     sections = (study.pictures, study.dataset, study.attention, study.fixations, study.study.seed)
-    return Inputs(Path(path).parent, *sections, screen=study.screen.model_dump())
+    exclusions = Exclusions.of(path)
+    return Inputs(Path(path).parent, *sections, screen=study.screen.model_dump(), exclusions=exclusions)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
 from gazekit.core.config import Section, read_toml, validated
+from gazekit.session.exclusions import EXCLUSIONS
 from gazekit.study import Study, read_study
 from pipelines.papers import TABLES
 
@@ -215,7 +216,8 @@ def dataset_files(config: Pipeline, base: Path) -> list[Path]:
     study = read_study(file)
     named = study.dataset
     places = [study.pictures.list, named.fixations, named.ratings, named.groups, named.categories]
-    inputs = [file]
+    excluded = file.parent / EXCLUSIONS
+    inputs = [file, *([excluded] if excluded.exists() else [])]
     for place in [*places, *named.lists.values(), *named.sessions]:
         if place is not None:
             full = file.parent / place

@@ -41,6 +41,7 @@ from gazekit.core.tables import Cut, without_cut, write_table
 from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Map, Mask, Pixels
 from gazekit.pictures import Picture, inspect_picture, read_picture
+from gazekit.session.excluding import RECORD
 from gazekit.shapes.mask_spec import MaskSpec, ShareOf
 from gazekit.shapes.masks import apply_mask, check_look
 from gazekit.shapes.rectangles import Box, rectangles_to_mask
@@ -152,6 +153,7 @@ def write_attention(
     inputs: Mapping[str, str | Path] | None = None,
     workers: int = 1,
     extras: Extras = Extras(),
+    excluded: Sequence[Mapping[str, Any]] = (),
 ) -> pd.DataFrame:
     """Write maps, what is attended to, overlays, masked pictures, sheets and the agreement of people.
 
@@ -177,6 +179,8 @@ def write_attention(
         Processes.
     extras : Extras
         What else is written.
+    excluded : sequence of mapping
+        What was left out of the table before, for the provenance (`gazekit.session.excluding.Exclusions.account`).
 
     Returns
     -------
@@ -225,7 +229,8 @@ def write_attention(
             write_picture(out / "heatmaps" / "legend.png", legend(100 * (peak or 1.0), _unit(peak)))
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
     chosen = {name: value for name, value in asdict(options).items() if name not in (unused, "window")}
-    origin = provenance(SCHEMA, chosen | ({"window": str(options.window)} if options.window else {}), inputs)
+    chosen |= {"window": str(options.window)} if options.window else {}
+    origin = provenance(SCHEMA, chosen | ({RECORD: list(excluded)} if excluded else {}), inputs)
     write_table(pd.DataFrame(faults + broken, columns=["image", "why"]), out / "left-out.csv")
     if agree and sum(len(v.participants) > 1 for v in looks.values()) > 1:
         write_table(halves_table(looks, workers=workers), out / "agreement.csv", origin)
@@ -344,7 +349,7 @@ def _write_part(
         for who, people, name in maps:
             viewing = everybody if who == EVERYONE else everybody.of(*people)
             amap = viewing.map()
-            row, mask = _attended(amap, viewing, who, options)
+            row, mask = attended(amap, viewing, who, options)
             rows.append(row | {"file": name})
             if rgb is not None:
                 drawn = _draw(out, rgb, amap, viewing, row, mask, options, name, peak)
@@ -395,8 +400,8 @@ def _sizes(
     return sizes, faults
 
 
-def _attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
-    """Return the row of a map in the table, and the mask of what is attended to."""
+def attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
+    """Return the row of a map in ``attention.csv``, and the mask of what is attended to."""
     rule, closed = options.rule(), viewing.closed_map()
     box = replace(rule, kind="rectangle").boxes(closed)[0]
     boxes: list[Box] = [box] if options.mask == "rectangle" else []

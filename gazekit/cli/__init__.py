@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "Write sessions as BIDS, CSV or Parquet.",
     "quality": "Accuracy, precision and data loss of recordings.",
     "doctor": "Tell what may be wrong with this machine, with recordings and fixation tables.",
+    "exclude": "Leave people, pictures, trials or eyes out of a study, with a reason.",
     "fixations": "Find fixations in sessions.",
     "measures": "Tables of each viewing: fixations, scanpath, pupil and the person's answers.",
     "ratings": "Ratings that were given in sessions, as the survey writes them.",

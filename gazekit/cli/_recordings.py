@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gazekit.screen import Screen
     from gazekit.session import Session
+    from gazekit.session.excluding import Exclusions
 
 SUFFIX = ".gaze.h5"
 _WHEN = "For files of other programs that do not say it."
@@ -138,6 +139,25 @@ def good_trials(sessions: Iterable[tuple[Path, Session]], trials: Path | None) -
     table = read_table(trials, ("participant", "image", "order", "leave_out"), "table of trials")
     for path, session in sessions:
         yield path, without_bad_trials(session, table)
+
+
+def not_excluded(sessions: Iterable[tuple[Path, Session]], exclusions: Exclusions) -> Iterator[tuple[Path, Session]]:
+    """Leave out of every session what was excluded, and a session of which nothing stays.
+
+    Raises
+    ------
+    InputError
+        Nothing of any session stays.
+    """
+    opened, stayed = 0, 0
+    for path, session in sessions:
+        opened += 1
+        rest = exclusions.of_session(session)
+        if rest is not None:
+            stayed += 1
+            yield path, rest
+    if opened and not stayed:
+        raise InputError(f"everything in {opened} sessions is excluded ({exclusions.file}): nothing is left")
 
 
 def each_result(

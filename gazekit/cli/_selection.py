@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from gazekit.core.time_windows import TimeWindow
     from gazekit.dataset import Dataset
+    from gazekit.session.excluding import Exclusions
 
 SPLITS = click.Choice(["train", "validation", "test"])
 
@@ -81,6 +82,35 @@ def chosen_window(options: dict[str, Any]) -> TimeWindow | None:
     from gazekit.core.time_windows import TimeWindow
 
     return TimeWindow.of(*(options.pop(name, None) for name in ("window", "first", "after")))
+
+
+def exclusion_options(function: Any) -> Any:
+    """Options of what is left out, for `chosen_exclusions`."""
+    for option in (
+        click.option("--with-excluded", is_flag=True, help="Leave nothing out, whatever was excluded."),
+        click.option(
+            "--exclusions",
+            type=click.Path(path_type=Path),
+            help="File of `gazekit exclude`.  [default: exclusions.toml beside the study file, or in the folder of the "
+            "input or the one above]",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen_exclusions(options: dict[str, Any], *places: Path | None) -> Exclusions:
+    """Take the options of exclusions out of others, and read the file that they name or that belongs to the input."""
+    from gazekit.core.errors import ConfigError
+    from gazekit.core.files import existing_file
+    from gazekit.session.excluding import Exclusions
+
+    file, none = options.pop("exclusions", None), options.pop("with_excluded", False)
+    if none:
+        if file is not None:
+            raise ConfigError("--exclusions and --with-excluded say opposite things; give one of them")
+        return Exclusions()
+    return Exclusions.of(*places) if file is None else Exclusions.read(existing_file(file, "file of exclusions"))
 
 
 def chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
-from gazekit.cli._selection import FillName, chosen_window, window_options
+from gazekit.cli._selection import FillName, chosen_exclusions, chosen_window, exclusion_options, window_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +53,7 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
               help="Fixations that a picture's onset or offset cuts: keep, leave out those that went on from before, "
               "or all.  [keep]")  # fmt: skip
 @window_options
+@exclusion_options
 @click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")
 @click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
 @click.option("--tables-only", is_flag=True, help="No pictures.")
@@ -103,9 +104,12 @@ def command(
     sizes = screen_sizes(None, *(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")))  # type: ignore[arg-type]
     wanted: dict[str, Any] = {name: choices.pop(name) for name in EXTRAS}
     extras = Extras(**wanted, own=own is not None)
+    exclusions = chosen_exclusions(choices, choices["study"], fixations)  # type: ignore[arg-type]
     pictures, options, inputs = _inputs(choices)
     table = makers_fixations(fixations, sizes)
     table = _table(fixations, rename, one_based) if table is None else table
+    table = exclusions.of_fixations(table, fixations)
+    exclusions.tell()
     found = write_attention(
         table,
         pictures,
@@ -116,6 +120,7 @@ def command(
         inputs={"fixations": fixations, **inputs},
         extras=extras,
         workers=workers or (1 if len(pictures) < MANY else os.cpu_count() or 1),
+        excluded=exclusions.account(),
     )
     said = _own_answers(own, out) if own else ""
     if as_json:

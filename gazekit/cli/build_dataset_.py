@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gazekit.cli._selection import chosen_exclusions, exclusion_options
 from gazekit.cli._spec_options import given, spec_options
 from gazekit.dataset.spec import DatasetSpec
 
@@ -36,6 +38,7 @@ FILES = ("pictures", "ratings", "ratings_format", "c0", "fixations", "one_based"
 @click.option("--out", type=HERE, help="The dataset, customarily *.dataset.h5.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes on this machine.")
 @click.option("--scheduler", metavar="TCP", help="Address of a Dask scheduler, as tcp://host:8786.")
+@exclusion_options
 @click.option("--dry-run", is_flag=True, help="Check the input and build nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @spec_options(DatasetSpec)
@@ -57,10 +60,12 @@ def command(
               gazekit build-dataset --pictures photos --ratings r.csv --fixations f.csv --sigma-px 24 --out p.dataset.h5
               gazekit build-dataset --ava AVA_dataset --pictures AVA/images --cache 256 --workers 8 --out ava.dataset.h5
     """
+    left_out = {name: options.pop(name) for name in ("exclusions", "with_excluded")}
     chosen = given(options)
     files = {name: chosen.pop(name) for name in FILES if name in chosen}
     _refuse_idle_options(study, chosen)
-    inputs = _of_study(study, files) if study else _of_files(files, out, chosen)
+    exclusions = chosen_exclusions(left_out, study, files.get("fixations"))
+    inputs = replace(_of_study(study, files) if study else _of_files(files, out, chosen), exclusions=exclusions)
     path = inputs.build(out, chosen, workers=workers, scheduler=scheduler, dry_run=dry_run)
     if dry_run:
         click.echo(f"the input is in order; nothing was built ({path})")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
+from gazekit.cli._selection import chosen_exclusions, exclusion_options
 
 if TYPE_CHECKING:
     from gazekit.core.tables import Cut
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--trials", type=click.Path(path_type=Path), help="Table of `gazekit quality --trials`: bad trials are left out."
 )
+@exclusion_options
 @screen_options
 @click.option(
     "--picture",
@@ -69,6 +71,7 @@ def command(
     picture: Path | None,
     strict: bool,
     as_json: bool,
+    **left_out: Any,
 ) -> None:
     """Find the fixations of sessions (files or folders) and write them as one table.
 
@@ -92,6 +95,7 @@ def command(
         each_session,
         good_trials,
         makers_fixations,
+        not_excluded,
         parameter,
         screen_sizes,
     )
@@ -104,6 +108,7 @@ def command(
     from gazekit.events.settings import FixationSection
     from gazekit.study import read_study
 
+    exclusions = chosen_exclusions(left_out, study, *sessions)
     plan = read_study(study) if study else None
     section = plan.fixations if plan else FixationSection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)
@@ -115,11 +120,11 @@ def command(
     recordings: list[tuple[str, list[TrialEvents]]] = []
     for path in sessions:
         if (table := makers_fixations(path, screen)) is not None:
-            fixation_tables.append(table)
+            fixation_tables.append(exclusions.of_fixations(table))
             files[str(path)] = path
     others = [path for path in sessions if str(path) not in files]
     opened = each_session(others, "fixations", strict=strict, screen=screen) if others else ()
-    opened = good_trials(opened, trials)
+    opened = not_excluded(good_trials(opened, trials), exclusions)
     for path, session, events in each_result(opened, lambda s: session_events(s, name, **values), strict=strict):
         recordings.append((f"{session.participant} {session.name}".strip(), events))
         shown = [part.trial for part in events if part.trial is not None]
@@ -128,7 +133,9 @@ def command(
         saccade_tables.append(join_saccades(session, events))
         files[str(path)] = path
     table = pd.concat(fixation_tables, ignore_index=True)
+    exclusions.tell()
     made = {"detector": name, **values} | ({"cut": cut or section.cut} if (cut or section.cut) != "keep" else {})
+    made |= exclusions.parameters()
     write_table(table, out, provenance("gazekit.fixations/1", made, files))
     if saccades is not None:
         write_table(
@@ -137,6 +144,7 @@ def command(
     if picture is not None:
         draw_events(recordings, picture)
     summary = {"out": str(out), "sessions": len(files), "fixations": len(table), "detector": name}
+    summary |= exclusions.parameters()
     judged = None
     if recordings:
         every = [part for _, events in recordings for part in events]

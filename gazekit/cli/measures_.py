@@ -9,12 +9,13 @@ import click
 
 from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
-from gazekit.cli._selection import window_options
+from gazekit.cli._selection import chosen_exclusions, exclusion_options, window_options
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gazekit.measures import MeasureOptions
+    from gazekit.session.excluding import Exclusions
     from gazekit.stats.own_answers import OwnAnswers
 
 
@@ -41,6 +42,7 @@ _TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
 @click.option(
     "--trials", type=click.Path(path_type=Path), help="Table of `gazekit quality --trials`: bad trials are left out."
 )
+@exclusion_options
 @screen_options
 @click.option(
     "--baseline-ms",
@@ -104,11 +106,13 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     from gazekit.stats.multiple_comparisons import holm
 
     asked = _asked(options)
+    exclusions = chosen_exclusions(options, options["study"], *inputs)
     metrics = _makers_metrics(inputs, asked)
     if metrics is not None:
-        table, files = wide_metrics(metrics), {"metrics": inputs[0]}
+        table, files = exclusions.of_fixations(wide_metrics(metrics)), {"metrics": inputs[0]}
     else:
-        table, files = _measured(inputs, asked, options)
+        table, files = _measured(inputs, asked, options, exclusions)
+    exclusions.tell()
     if options["answers"] is not None:
         table = with_answers(table, read_table(options["answers"], ["image"], "table of answers"))
         files["answers"] = options["answers"]
@@ -118,6 +122,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         "window": asked.window_name,
         **{name: options[name] for name in ("baseline_ms", "coverage_deg", "least_gaze", "detector", "cut")},
         "parameters": list(options["parameters"]),
+        **exclusions.parameters(),
     }
     book = codebook(table) if metrics is None else makers_units(codebook(table), metrics)
     values = one_value_a_row(table, book) if options["values"] else table
@@ -135,6 +140,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         "under_half_gaze": _under_half_gaze(table),
         "window": asked.window_name,
         "unknown": missing,
+        **exclusions.parameters(),
         "models": [result.row() for result in results],
         "out": str(out),
     }
@@ -226,7 +232,7 @@ def _asked(options: dict[str, Any]) -> MeasureOptions:
 
 
 def _measured(
-    inputs: tuple[Path, ...], asked: MeasureOptions, options: dict[str, Any]
+    inputs: tuple[Path, ...], asked: MeasureOptions, options: dict[str, Any], exclusions: Exclusions
 ) -> tuple[pd.DataFrame, dict[str, Path]]:
     """Measure a table of fixations, or sessions; return the table and the files that it is of."""
     from gazekit.cli._recordings import makers_fixations, screen_sizes
@@ -238,15 +244,16 @@ def _measured(
     )
     if len(inputs) == 1 and inputs[0].is_file():
         if (measured := _measures(inputs[0], asked)) is not None:
-            return measured, {"measures": inputs[0]}
+            return exclusions.of_fixations(measured, inputs[0]), {"measures": inputs[0]}
         fixations = makers_fixations(inputs[0], screen)
         if fixations is None and _is_fixation_table(inputs[0]):
             from gazekit.attention.fixation_io import read_fixations
 
             fixations = read_fixations(inputs[0])
         if fixations is not None:
+            fixations = exclusions.of_fixations(fixations, inputs[0])
             return _of_fixations(fixations, asked, options["pictures"]), {"fixations": inputs[0]}
-    return _of_sessions(inputs, asked, screen, plan, options)
+    return _of_sessions(inputs, asked, screen, plan, options, exclusions)
 
 
 def _measures(path: Path, asked: MeasureOptions) -> pd.DataFrame | None:
@@ -296,11 +303,16 @@ def _of_fixations(fixations: pd.DataFrame, asked: MeasureOptions, pictures: Path
 
 
 def _of_sessions(
-    sessions: tuple[Path, ...], asked: MeasureOptions, screen: dict[str, float], plan: Any, options: dict[str, Any]
+    sessions: tuple[Path, ...],
+    asked: MeasureOptions,
+    screen: dict[str, float],
+    plan: Any,
+    options: dict[str, Any],
+    exclusions: Exclusions,
 ) -> tuple[pd.DataFrame, dict[str, Path]]:
     import pandas as pd
 
-    from gazekit.cli._recordings import each_result, each_session, good_trials, parameter
+    from gazekit.cli._recordings import each_result, each_session, good_trials, not_excluded, parameter
     from gazekit.events.settings import FixationSection
     from gazekit.measures import answers_of, join_sessions, session_measures
 
@@ -311,7 +323,7 @@ def _of_sessions(
     cut = options["cut"] or section.cut
     tables, answers, files = [], [], {}
     opened = each_session(sessions, "measures", strict=options["strict"], screen=screen)
-    opened = good_trials(opened, options["trials"])
+    opened = not_excluded(good_trials(opened, options["trials"]), exclusions)
     results = each_result(
         opened, lambda s: session_measures(s, asked, name, cut=cut, **values), strict=options["strict"]
     )

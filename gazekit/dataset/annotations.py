@@ -23,6 +23,7 @@ from gazekit.dataset.partitions import partition
 from gazekit.dataset.spec import DatasetSpec
 from gazekit.dataset.splits import Codes, checked_shares, fixed, folds, split
 from gazekit.histograms import count_columns, moments
+from gazekit.session.excluding import RECORD
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Annotations:
             "sigma_deg": spec.sigma_deg,
             "sigma_px": spec.sigma_px,
             "weight": spec.weight,
+            **({RECORD: spec.excluded} if spec.excluded else {}),
         }
         return {
             "scale": len(count_columns(self.ratings)),

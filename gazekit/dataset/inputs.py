@@ -21,7 +21,8 @@ from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_pho
 from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
 from gazekit.events.settings import FixationSection
 from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
-from gazekit.pictures import PicturesSection, list_pictures
+from gazekit.pictures import Picture, PicturesSection, list_pictures
+from gazekit.session.excluding import Exclusions
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Inputs:
         Sizes of the screen, for another program's file of fixations that needs them.
     ava, photonet : Path, optional
         A public collection instead of the ratings: AVA's folder, Photo.net's list.
+    exclusions : Exclusions
+        What is left out: trials and people of the gaze, pictures altogether.
     """
 
     base: Path
@@ -54,6 +57,7 @@ class Inputs:
     screen: Mapping[str, float] = field(default_factory=dict)
     ava: Path | None = None
     photonet: Path | None = None
+    exclusions: Exclusions = field(default_factory=Exclusions)
 
     def build(self, out: str | Path | None = None, options: Mapping[str, Any] | None = None, **work: Any) -> Path:
         """Read the files and build the dataset; ``options`` of the spec go before what the sections say.
@@ -73,17 +77,20 @@ class Inputs:
         if len(sources) > 1:
             raise ConfigError("give one of ratings, AVA and Photo.net")
         spec = DatasetSpec(**(self._options() | dict(options or {})))
-        collection = self._collection(spec)
+        collection, fixations = self._collection(spec), self.fixation_table()
+        self.exclusions.tell()
         spec = spec.model_copy(
             update={
                 "schemes": collection.schemes | spec.schemes,
                 "categories": collection.categories | spec.categories,
                 "partitions": (*collection.partitions, *spec.partitions),
                 "remarks": collection.remarks,
+                "excluded": self.exclusions.account(),
             }
         )
+        pictures, histograms, spec = _without_excluded(collection, spec, self.exclusions)
         work["predicted"] = [self.base / folder for folder in section.predicted]
-        return build_dataset(collection.pictures, self.fixation_table(), collection.histograms, target, spec, **work)
+        return build_dataset(pictures, fixations, histograms, target, spec, **work)
 
     def fixation_table(self) -> pd.DataFrame | None:
         """Return the fixations: of a table, or found in sessions, with viewers' groups; None where neither is named."""
@@ -107,10 +114,12 @@ class Inputs:
             if section.sessions:
                 raise ConfigError("[dataset] has both fixations and sessions; keep one")
             path = self.base / section.fixations
-            return read_fixations(path, one_based=self.one_based) if layout_of(path) is None else self._makers(path)
+            other = layout_of(path) is not None
+            table = self._makers(path) if other else read_fixations(path, one_based=self.one_based)
+            return self.exclusions.of_fixations(table, path)
         if not section.sessions:
             return None
-        return session_table([self.base / path for path in section.sessions], self.fixations)
+        return session_table([self.base / path for path in section.sessions], self.fixations, self.exclusions)
 
     def _makers(self, path: Path) -> pd.DataFrame:
         """Read a file of fixations that another program found, and say what was taken of it."""
@@ -143,7 +152,33 @@ class Inputs:
         return Collection(pictures, ratings, remarks=remarks)
 
 
-def session_table(paths: Sequence[Path], section: FixationSection) -> pd.DataFrame:
+def _without_excluded(
+    collection: Collection, spec: DatasetSpec, exclusions: Exclusions
+) -> tuple[list[Picture], pd.DataFrame, DatasetSpec]:
+    """Return pictures, ratings and lists without the pictures that are excluded for everybody."""
+    gone = {e.image: e.reason for e in exclusions.entries if not e.participant}
+    gone = {p.image: gone[p.image] for p in collection.pictures if p.image in gone}
+    if not gone:
+        return list(collection.pictures), collection.histograms, spec
+    print(f"{len(gone)} pictures excluded: {', '.join(list(gone)[:10])}", file=sys.stderr)
+    pictures = [p for p in collection.pictures if p.image not in gone]
+    histograms = collection.histograms[~collection.histograms["image"].astype(str).isin(gone)].reset_index(drop=True)
+    named = {name: [i for i in images if i not in gone] for name, images in spec.categories.items()}
+    schemes = {
+        name: {part: [i for i in images if i not in gone] for part, images in lists.items()}
+        for name, lists in spec.schemes.items()
+    }
+    remarks = [*spec.remarks, *((image, "excluded", reason) for image, reason in gone.items())]
+    told = [{"image": image, "reason": reason} for image, reason in gone.items()]
+    known = {record["image"] for record in spec.excluded if not record.get("participant") and "image" in record}
+    excluded = [*spec.excluded, *(record for record in told if record["image"] not in known)]
+    update = {"categories": named, "schemes": schemes, "remarks": remarks, "excluded": excluded}
+    return pictures, histograms, spec.model_copy(update=update)
+
+
+def session_table(
+    paths: Sequence[Path], section: FixationSection, exclusions: Exclusions | None = None
+) -> pd.DataFrame:
     """Return the fixations of session files, or of all in a folder, by the section's detector."""
     from gazekit.events import session_fixations
     from gazekit.session import open_session
@@ -151,10 +186,13 @@ def session_table(paths: Sequence[Path], section: FixationSection) -> pd.DataFra
     files = [f for path in paths for f in (sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path])]
     if not files:
         raise InputError(f"no session file (*.gaze.h5) in {', '.join(map(str, paths))}")
-    tables = [
-        session_fixations(open_session(file), section.detector, cut=section.cut, **section.parameters)
-        for file in track(files, "fixations", len(files))
-    ]
+    left_out, tables = exclusions or Exclusions(), []
+    for file in track(files, "fixations", len(files)):
+        session = left_out.of_session(open_session(file))
+        if session is not None:
+            tables.append(session_fixations(session, section.detector, cut=section.cut, **section.parameters))
+    if not tables:
+        raise InputError(f"everything in {len(files)} sessions is excluded ({left_out.file}): nothing is left")
     return pd.concat(tables, ignore_index=True)
 
 

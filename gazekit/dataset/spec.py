@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -127,6 +127,8 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
         Stop where a picture cannot be read, has no ratings, or is rated and not there, instead of naming it.
     remarks : sequence of (picture, remark, text)
         Kept with those of the build.
+    excluded : sequence of dict
+        What was left out before, kept in the provenance (`gazekit.session.excluding.Exclusions.account`).
     cache : int, optional
         Also keep every picture as a square of so many pixels.
     shard : int, optional
@@ -157,6 +159,7 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
     categories: dict[str, list[str]] = {}
     groups: dict[str, str] = {}
     remarks: list[tuple[str, str, str]] = []
+    excluded: list[dict[str, Any]] = []
 
     @model_validator(mode="after")
     def _possible_mask(self) -> DatasetSpec:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import existing_file
+from gazekit.core.errors import InputError
 from gazekit.core.types import Bools, Floats
+from gazekit.events.areas import OUTSIDE, checked_corners, in_mask, in_polygon, read_area_file, with_groups
 
 Inside = Callable[[Floats, Floats], Bools]
 AOI_COLUMNS = (
@@ -29,7 +29,6 @@ AOI_COLUMNS = (
     "visits",  # unbroken runs of fixations in the area
     "revisits",
 )
-OUTSIDE = "outside"
 NEEDED_COLUMNS = ("participant", "image", "onset_us", "duration_ms", "x_picture", "y_picture")
 
 
@@ -41,20 +40,7 @@ def polygon(points: npt.ArrayLike) -> Inside:
     InputError
         Not a list of three or more finite corners.
     """
-    corners = np.asarray(points, dtype=np.float64)
-    if corners.ndim != 2 or corners.shape[1] != 2 or len(corners) < 3 or not np.isfinite(corners).all():
-        raise InputError(f"a polygon needs three or more corners (x, y); found shape {corners.shape}")
-
-    def inside(x: Floats, y: Floats) -> Bools:
-        odd = np.zeros(x.shape, dtype=bool)
-        for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            if y1 == y2:
-                continue
-            crosses = (y1 <= y) != (y2 <= y)
-            odd ^= crosses & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
-        return odd
-
-    return inside
+    return partial(in_polygon, checked_corners(points))
 
 
 def mask_area(mask: npt.ArrayLike) -> Inside:
@@ -62,51 +48,22 @@ def mask_area(mask: npt.ArrayLike) -> Inside:
     true = np.asarray(mask).astype(bool)
     if true.ndim != 2:
         raise InputError(f"a mask has two dimensions; found shape {true.shape}")
-    height, width = true.shape
-
-    def inside(x: Floats, y: Floats) -> Bools:
-        on = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        covered = np.zeros(x.shape, dtype=bool)
-        covered[on] = true[y[on].astype(np.int64), x[on].astype(np.int64)]
-        return covered
-
-    return inside
+    return partial(in_mask, true)
 
 
 def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
-    """Read the areas of pictures from a JSON file, ``{image: {name: [[x, y], ...] or "mask.png"}}``; files beside it.
+    """Read the areas of pictures, and their groups, from a JSON file as tests for their inside.
+
+    An area is a list of corners, the name of a mask picture beside the file, or an object with one of ``rectangle``,
+    ``ellipse``, ``polygon``, ``brush`` and ``mask``, see `gazekit.events.areas.area_of`. A group of areas is an area
+    too, behind the others.
 
     Raises
     ------
     InputError, FormatError
         No such file, not such a JSON file, or an area in it is wrong (it is named).
     """
-    import cv2
-
-    path = existing_file(path, "file of areas")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        items = [(i, n, a) for i, areas in data.items() for n, a in areas.items()]
-    except (ValueError, AttributeError) as error:
-        raise FormatError(
-            f'{path} is not a JSON file of the form {{image: {{area: corners or "mask.png"}}}}: {error}'
-        ) from error
-    areas: dict[str, dict[str, Inside]] = {image: {} for image in data}
-    for image, name, area in items:
-        if name == OUTSIDE:
-            raise InputError(f"{path}: {image}: an area cannot be named {OUTSIDE!r}, which is what lies in none")
-        if isinstance(area, str):
-            file = existing_file(path.parent / area, "mask picture")
-            pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-            if pixels is None:
-                raise FormatError(f"{file}, the mask of {image} / {name}, is not a picture that can be read")
-            areas[image][name] = mask_area(np.asarray(pixels) > 127)
-        else:
-            try:
-                areas[image][name] = polygon(area)
-            except (InputError, ValueError, TypeError) as error:
-                raise InputError(f"{path}: {image} / {name}: {error}") from error
-    return areas
+    return {image: with_groups(areas) for image, areas in read_area_file(path).items()}
 
 
 def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:

@@ -67,14 +67,8 @@ def session_measures(
     [['astronaut.png', 9.0, 3000.0], ['chelsea.png', 10.0, 3000.0]]
     """
     options = options or MeasureOptions()
-    if not len(session.stimuli):
-        raise InputError(f"{session.participant}: no picture was shown, so that there is nothing to measure")
-    rows, marked = [], _marked(session)
-    for events in session_events(session, detector, eye=eye, **parameters):
-        look, trial = _look(session, events, options, cut, eye), events.trial
-        look = replace(look, own_areas=marked.get(look.image, {}))
-        assert trial is not None  # session_events gives one a picture
-        rows += [row | {"order": trial.order} for row in look.rows(options)]
+    looks = session_looks(session, options, detector, cut=cut, eye=eye, **parameters)
+    rows = [row | {"order": order} for order, look in looks for row in look.rows(options)]
     table = pd.DataFrame(rows)
     table = table.reindex(columns=["image", "area", "window", "order", *MEASURES])
     table.insert(0, "participant", session.participant)
@@ -89,6 +83,33 @@ def session_measures(
         given = shown[shown["attribute"] == name].set_index("order")
         table = table.join(_columns(given, name), on="order")
     return _numbered(table)
+
+
+def session_looks(
+    session: Session,
+    options: MeasureOptions | None = None,
+    detector: str = PICTURE_DETECTOR,
+    *,
+    cut: Cut = "keep",
+    eye: EyeChoice = "average",
+    **parameters: Any,
+) -> list[tuple[int, Look]]:
+    """Return what `session_measures` measures, before any area is asked for: each showing's place, and its look.
+
+    Raises
+    ------
+    InputError
+        No picture was shown.
+    """
+    options = options or MeasureOptions()
+    if not len(session.stimuli):
+        raise InputError(f"{session.participant}: no picture was shown, so that there is nothing to measure")
+    marked, looks = _marked(session), []
+    for events in session_events(session, detector, eye=eye, **parameters):
+        look, trial = _look(session, events, options, cut, eye), events.trial
+        assert trial is not None  # session_events gives one a picture
+        looks.append((trial.order, replace(look, own_areas=marked.get(look.image, {}))))
+    return looks
 
 
 def join_sessions(tables: Iterable[pd.DataFrame], late: pd.DataFrame | None = None) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 from gazekit.conditions import conditions, references
 from gazekit.core.files import sha256
 from gazekit.report.wording_of_metrics import condition, meaning, metric
+from gazekit.session.excluding import RECORD, sentences
 from gazekit.shapes.mask_spec import Kind
 from gazekit.stats.comparison_folder import Comparison
 
@@ -52,8 +53,11 @@ def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]
         "masked in the same way as those that the model was trained on.",
     ]
     parameters = {**_flat(dataset.get("parameters", {}))}
+    excluded = parameters.pop(RECORD, [])
     if parameters:
         text.append("The dataset was made with " + _settings(parameters) + ".")
+    if excluded:
+        text.append("Left out before any analysis: " + "; ".join(sentences(excluded)) + ". Nothing was deleted.")
     recipe = {**_flat(comparison.config.get("recipe", {}))}
     if recipe:
         text.append("Training: " + _settings(recipe) + ".")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
+from gazekit.core.errors import OutputError
+
+_WAIT_S = 10.0  # for another program that is writing
 _FAR = 1 << 40  # on Windows a locked byte cannot be read: lock one that no journal has
 
 
@@ -33,3 +40,26 @@ def take_lock(file: IO[Any]) -> bool:
     except OSError:
         return True
     return True
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep other programs, and other threads of this one, from changing a file meanwhile (``.<name>.lock`` beside it).
+
+    Raises
+    ------
+    OutputError
+        Its folder cannot be written, or another program keeps the file for long.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        lock.touch()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
+    with open(lock, "a+b") as file:
+        end = time.monotonic() + _WAIT_S
+        while not take_lock(file):
+            if time.monotonic() > end:
+                raise OutputError(f"another program has been writing {path} for {_WAIT_S:g} s; try again")
+            time.sleep(0.005)
+        yield

@@ -189,6 +189,16 @@ def test_method_and_provenance_carry_parameters_and_hashes(page: Page, dataset: 
         ),
         ({"mask": "region", "share": 0.1, "share_of": "area"}, "human", "covers 10% of the picture", "same area of"),
         ({}, "human human-removed", "can come from that alone", "same area of"),
+        (
+            {
+                "excluded": [
+                    {"participant": "P03", "image": f"{n}.jpg", "reason": "head moved", "trials": 1} for n in "ab"
+                ]
+            },
+            "human",
+            "Left out before any analysis: 2 trials of P03 excluded: head moved. Nothing was deleted.",
+            "The dataset was made with",
+        ),
     ],
 )
 def test_the_method_says_what_this_dataset_kept(
