@@ -19,7 +19,7 @@ from gazekit.core.files import existing_file, write_text
 from gazekit.core.types import Bools, Floats, Mask
 
 Form = Literal["rectangle", "ellipse", "polygon", "brush", "mask"]
-FORMS = ("rectangle", "ellipse", "polygon", "brush", "mask")
+FORMS: tuple[Form, ...] = ("rectangle", "ellipse", "polygon", "brush", "mask")
 OUTSIDE = "outside"
 # colours of areas that colour-blind readers tell apart (Okabe and Ito 2008)
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
@@ -182,7 +182,7 @@ def area_of(document: Any, masks: Path | None = None) -> Area:
     elif not isinstance(document, dict):
         document = {"polygon": document}
     unknown = sorted(set(document) - {*FORMS, "colour", "group"})
-    forms = [name for name in FORMS if name in document]
+    forms: list[Form] = [name for name in FORMS if name in document]
     if unknown or len(forms) != 1:
         raise InputError(
             f"an area has one of {', '.join(FORMS)}, and colour and group beside it; found "
