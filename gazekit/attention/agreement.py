@@ -17,6 +17,7 @@ from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
 from gazekit.core.parallel import results
 from gazekit.core.progress import track
+from gazekit.core.types import Index
 from gazekit.shapes.centre import centre_prior
 
 Others = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -49,9 +50,14 @@ def agreement(
     convention : str
         Of `gazekit.attention.judging.CONVENTIONS`: ``mit`` and ``pysaliency`` take the map as it is.
     """
-    columns, rows, _ = on_picture(*others, None, truth.size)
-    candidate = Candidate(np.asarray(amap, dtype=np.float64), rows * truth.size[1] + columns)
+    candidate = Candidate(np.asarray(amap, dtype=np.float64), places_of(others, truth.size))
     return candidate.judged(Fixated.of(truth), convention)
+
+
+def places_of(others: Others, size: tuple[int, int]) -> Index:
+    """Return the places of fixations in the flat picture of (height, width)."""
+    columns, rows, _ = on_picture(*others, None, size)
+    return rows * size[1] + columns
 
 
 def other_fixations(looks: Mapping[str, Viewing], image: str) -> Others:

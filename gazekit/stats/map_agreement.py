@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention import saliency
-from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, agreement, other_fixations
-from gazekit.attention.judging import JudgingConvention
+from gazekit.attention.agreement import CENTRE, REST, SHUFFLED, other_fixations, places_of
+from gazekit.attention.judging import Candidate, Fixated, JudgingConvention
 from gazekit.attention.viewings import Viewing
 from gazekit.core.progress import track
 from gazekit.core.types import Map
@@ -62,15 +62,18 @@ def agreement_table(
     rows: dict[str, list[Scores]] = {name: [] for name in (*own, CEILING, *FLOORS)}
     places = list(seen)
     for place, i in enumerate(track(places, "agreement of maps", len(places))):
-        viewing, others = seen[i], _others(seen, places, place)
-        viewers = [viewing.of(name) for name in viewing.participants]
+        viewing = seen[i]
+        others = places_of(_others(seen, places, place), viewing.size)
+        viewers = [Fixated.of(viewing.of(name)) for name in viewing.participants]
         candidates = {name: [_fit(maps[i], viewing) for maps in seeds] for name, seeds in own.items()}
         candidates[FLOORS[0]] = [centre_prior(viewing.size)]
         candidates[FLOORS[1]] = [_fit(seen[places[place - 1]].map(), viewing)]
         for name, maps in candidates.items():
-            rows[name].append(_mean([agreement(amap, one, others, convention) for amap in maps for one in viewers]))
-        left_out = viewing.leave_one_out()
-        rows[CEILING].append(_mean([agreement(rest.map(), one, others, convention) for one, rest in left_out]))
+            judged = [Candidate(amap.astype(np.float64), others) for amap in maps]
+            rows[name].append(_mean([amap.judged(viewer, convention) for amap in judged for viewer in viewers]))
+        left_out = [rest.map().astype(np.float64) for _, rest in viewing.leave_one_out()]
+        pairs = zip(left_out, viewers, strict=bool(left_out))
+        rows[CEILING].append(_mean([Candidate(amap, others).judged(viewer, convention) for amap, viewer in pairs]))
     table = [row for name, scores in rows.items() for row in _summary(name, scores)]
     return pd.DataFrame(table, columns=COLUMNS)
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gazekit.core.types import Floats
 from gazekit.stats.metrics import METRICS, Features, metrics
 from gazekit.stats.standard_error import defined
+from gazekit.stats.weighted_metrics import resampled, swapped
 
 _CELLS = 400_000  # values a block of resamples may hold: what keeps memory flat on large test splits
 _MOST_WORK = 100_000_000  # values over all resamples: beyond it, fewer resamples
@@ -41,7 +42,7 @@ def bootstrap(
     for size in _blocks(seeds, affordable(seeds, resamples)):
         pictures = rng.integers(0, seeds.n, (size, seeds.n))
         chosen = rng.integers(0, count, (size, count))
-        found = defined(metrics(seeds.take(pictures), threshold))
+        found = defined(resampled(seeds, pictures, threshold))
         for name, value in found.items():  # (S, B)
             blocks[name].append(np.take_along_axis(value.T, chosen, axis=1).mean(axis=1))
     return {name: np.concatenate(parts) for name, parts in blocks.items()}
@@ -68,9 +69,10 @@ def permutation_p(
     at_least = dict.fromkeys(METRICS, 0)
     total = 0
     for swap in _swaps(a, permutations, seed):
-        found = difference(a.swapped(b, swap), b.swapped(a, swap), threshold)
+        left, right = map(defined, swapped(a, b, swap, threshold))
         total += len(swap)
-        for name, value in found.items():
+        for name in METRICS:
+            value = left[name].mean(axis=0) - right[name].mean(axis=0)
             at_least[name] += int((np.abs(value) >= np.abs(observed[name]) - 1e-12).sum())
     exact = _all_swaps(a, total)
     return {name: count / total if exact else (count + 1) / (total + 1) for name, count in at_least.items()}

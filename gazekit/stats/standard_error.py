@@ -17,7 +17,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from gazekit.core.types import Floats
-from gazekit.stats.metrics import METRICS, Features, metrics
+from gazekit.stats.metrics import METRICS, Features
+from gazekit.stats.weighted_metrics import resampled
 
 _ONE_BY_ONE, _GROUPS = 1000, 200  # pictures left out one by one up to so many, else in so many groups
 _CELLS = 400_000
@@ -83,7 +84,7 @@ def left_out(found: Features, threshold: float) -> dict[str, Floats]:
     """Return every metric without each picture (or group of pictures), from features (S, N): shape (S, G)."""
     parts: dict[str, list[Floats]] = {name: [] for name in METRICS}
     for index in _without(found.n, max(1, _CELLS // (found.n * len(found.mean)))):
-        for name, value in defined(metrics(found.take(index), threshold)).items():
+        for name, value in defined(resampled(found, index, threshold)).items():
             parts[name].append(value)
     return {name: np.concatenate(values, axis=1) for name, values in parts.items()}
 

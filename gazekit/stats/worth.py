@@ -21,6 +21,7 @@ from gazekit.stats.metrics import METRICS, Features, Metric, features, metrics
 from gazekit.stats.predictions import Predictions
 from gazekit.stats.rater_model import fit_raters
 from gazekit.stats.standard_error import defined
+from gazekit.stats.weighted_metrics import resampled
 
 PANELS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 100, 200, 500)
 MOST = 5000  # pictures that are looked at; of larger test splits as many, evenly spread
@@ -89,7 +90,8 @@ def worth_table(measured: Mapping[tuple[str, str], Estimates], references: Refer
     rows: list[dict[str, Any]] = []
     for (model, condition), side in measured.items():
         taken = Features(*(value[:, references.pictures] for value in side.features.arrays()))
-        score = {m: v.mean(axis=0) for m, v in _scores(taken, references.draws, references.threshold).items()}
+        scores = defined(resampled(taken, references.draws, references.threshold))
+        score = {m: v.mean(axis=0) for m, v in scores.items()}
         for metric in METRICS:
             values = score[metric]
             share = _share(values, references.floor[metric], references.ceiling[metric], METRICS[metric])
