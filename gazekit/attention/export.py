@@ -154,6 +154,7 @@ def write_attention(
     workers: int = 1,
     extras: Extras = Extras(),
     excluded: Sequence[Mapping[str, Any]] = (),
+    found_by: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Write maps, what is attended to, overlays, masked pictures, sheets and the agreement of people.
 
@@ -181,6 +182,8 @@ def write_attention(
         What else is written.
     excluded : sequence of mapping
         What was left out of the table before, for the provenance (`gazekit.session.excluding.Exclusions.account`).
+    found_by : mapping, optional
+        Detector and parameters that the fixations were found with, for the provenance.
 
     Returns
     -------
@@ -230,6 +233,7 @@ def write_attention(
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
     chosen = {name: value for name, value in asdict(options).items() if name not in (unused, "window")}
     chosen |= {"window": str(options.window)} if options.window else {}
+    chosen |= {"fixations": dict(found_by)} if found_by else {}
     origin = provenance(SCHEMA, chosen | ({RECORD: list(excluded)} if excluded else {}), inputs)
     write_table(pd.DataFrame(faults + broken, columns=["image", "why"]), out / "left-out.csv")
     if agree and sum(len(v.participants) > 1 for v in looks.values()) > 1:

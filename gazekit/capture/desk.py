@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.messages import SOURCE, catalogue
 from gazekit.session import Calibration
 
 COMMANDS = ("calibrate", "drift check", "skip", "repeat", "pause", "go on", "start", "note", "end")
@@ -66,9 +67,21 @@ class Review:
 
 
 class Desk:
-    """The operator's place in one session."""
+    """The operator's place in one session.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    language : str
+        Of the page and of what the operator is asked; one of the program's own.
+
+    Raises
+    ------
+    InputError
+        There is no such language.
+    """
+
+    def __init__(self, language: str = SOURCE) -> None:
+        self.words = catalogue(language)  # what the operator is asked in
         self._commands: deque[Command] = deque()
         self._decisions: deque[Decision] = deque()
         self._pages = 0
@@ -137,7 +150,7 @@ class Desk:
         self.review = review
 
     def publish_question(self, text: str, keys: dict[str, str]) -> None:
-        """Ask something that has a few answers."""
+        """Ask something that has a few answers: key and words of each."""
         self._decisions.clear()
         self.question = {"text": text, "keys": dict(keys)}
 

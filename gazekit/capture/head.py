@@ -22,7 +22,9 @@ class HeadView:
     eyes: tuple[tuple[float, float], ...] = ()  # across and up, -1 to 1 over the page's frame
     distance: float | None = None  # -1 much too near, 1 much too far
     advice: Advice = "unseen"
-    words: str = "eyes not seen"  # for the operator and the session file
+    words: str = "eyes not seen"  # for the session file
+    place: tuple[float, float, float] | None = None  # across, up, away
+    unit: Literal["mm", "box"] = "mm"  # of the place; box: -1 to 1 in the tracker's box
 
 
 def head_view(latest: Block | None, position: Block | None, screen: Screen) -> HeadView:
@@ -56,7 +58,8 @@ def _from_origins(origins: np.ndarray, screen: Screen) -> HeadView:
         x = 0.0  # one eye says little of the middle between both
     advice = _advice(x / _ACROSS_MM, (y - screen.height_mm / 2) / _HEIGHT_MM, (z - screen.distance_mm) / _DEPTH_MM)
     words = f"{z:.0f} mm away, {x:+.0f} mm across, {y:+.0f} mm up"
-    return HeadView(eyes, float((z - screen.distance_mm) / (2.5 * _DEPTH_MM)), advice, words)
+    distance = float((z - screen.distance_mm) / (2.5 * _DEPTH_MM))
+    return HeadView(eyes, distance, advice, words, (float(x), float(y), float(z)))
 
 
 def _from_guide(position: Block) -> HeadView:
@@ -72,7 +75,8 @@ def _from_guide(position: Block) -> HeadView:
     x, y, z = np.mean(rows, axis=0)
     eyes = tuple((row[0], row[1]) for row in rows)
     advice = _advice(x / 0.4, y / 0.4, z / 0.5)
-    return HeadView(eyes, float(z), advice, f"in the tracker's box: {x:+.2f} across, {y:+.2f} up, {z:+.2f} deep")
+    words = f"in the tracker's box: {x:+.2f} across, {y:+.2f} up, {z:+.2f} deep"
+    return HeadView(eyes, float(z), advice, words, (float(x), float(y), float(z)), "box")
 
 
 def _advice(across: float, up: float, away: float) -> Advice:

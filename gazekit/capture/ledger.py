@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +16,10 @@ from gazekit.capture.plan import PlannedTrial, Step
 from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.session import Session, open_session
 from gazekit.session.finalise import recover, session_path
-from gazekit.session.journal import SUFFIX, Journal
+from gazekit.session.journal import SUFFIX, read_header
+from gazekit.session.session_file import json_attribute
 
+SKIPPED = " was skipped by the operator"  # after kind and id of a step, in the messages of a session
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 _PRESENTATION = re.compile(r" \(\d+\)$")
 _PART = re.compile(rf"(?P<participant>[A-Za-z0-9][\w-]*)(?:\.part(?P<number>\d+))?(?P<kind>\.gaze\.h5|{SUFFIX})", re.A)
@@ -42,6 +44,7 @@ class Ledger:
     settings: Mapping[str, Any] = field(default_factory=dict)
     plan: list[PlannedStep] = field(default_factory=list)
     done: set[PlannedStep] = field(default_factory=set)
+    skipped: set[PlannedStep] = field(default_factory=set)  # and not done since
     end: Mapping[str, Any] = field(default_factory=dict)
     assigned: Assigned | None = None
     files: list[Path] = field(default_factory=list)
@@ -59,10 +62,13 @@ class Ledger:
         if table is None:  # of version 0.1: pictures and answers are all that it says
             self._add_old(session, parameters.get("planned", ()) if number == 1 else ())
             return
+        texts = {text for text in session.messages["text"] if text.endswith(SKIPPED)}
         steps = [PlannedStep(*row) for row in table[["kind", "id", "sha256"]].itertuples(index=False)]
         self.done |= _under_new_names(self.done, renamed(self.plan, steps))
         self.done |= {step for step, done_us in zip(steps, table["done_us"], strict=True) if done_us >= 0}
         self.plan = steps
+        self.skipped |= {step for step in steps if f"{step.kind} {step.id}{SKIPPED}" in texts}
+        self.skipped -= self.done
 
     def _add_old(self, session: Session, planned: Sequence[str]) -> None:
         digests = dict(zip(session.stimuli["image"], session.stimuli["sha256"], strict=True))
@@ -77,6 +83,25 @@ class Ledger:
     def complete(self) -> bool:
         """Whether every step of the plan is done."""
         return bool(self.plan) and self.done.issuperset(step for step in self.plan if step.kind != "break")
+
+    @property
+    def skipped_words(self) -> str:
+        """What the operator skipped: pictures by their id, other steps with their kind."""
+        steps = sorted(self.skipped, key=lambda step: (step.kind != "picture", step.kind, step.id))
+        return ", ".join(step.id if step.kind == "picture" else f"{step.kind} {step.id}" for step in steps)
+
+    @property
+    def words(self) -> str:
+        """Say how far the session is."""
+        pictures = {step.id for step in self.skipped if step.kind == "picture"}
+        left = [step for step in self.plan if step not in self.done | self.skipped and step.kind != "break"]
+        done = sum(step in self.done for step in self.plan)
+        if self.complete:
+            return "complete"
+        if all(step.sha256 and step.id in pictures for step in left):  # what is asked of a skipped picture is skipped
+            return f"at its end, skipped: {self.skipped_words}"
+        skipped = f", skipped: {self.skipped_words}" if self.skipped else ""
+        return f"stopped after {done} of {len(self.plan)} steps{skipped}"
 
     def differences(self, settings: Mapping[str, Any], seed: int, steps: Sequence[Step]) -> list[str]:
         """Say in what a new plan is not the one that was begun."""
@@ -177,26 +202,37 @@ def read_ledger(folder: Path, participant: str, *, resume: bool, write: bool) ->
     return ledger
 
 
-def assigned_before(folder: Path, participant: str) -> list[Mapping[str, str]]:
-    """Return the levels of those who have a session or a journal in a folder, but for one participant."""
+def assigned_before(folder: Path, participant: str) -> dict[str, Mapping[str, str]]:
+    """Return the levels of those who have a session or a journal in a folder, but for one participant.
+
+    Sessions that are running count as well; a journal whose header is damaged is said, and counts for nobody.
+    """
     levels: dict[str, Mapping[str, str]] = {}
     for file, match in sorted(_files(folder)):
         if match["participant"] == participant:
             continue
-        if match["kind"] == SUFFIX:
-            parameters = Journal(file).header.get("provenance", {}).get("parameters", {})
-        else:
-            parameters = _parameters(file)
+        parameters = _parameters_of_journal(file) if match["kind"] == SUFFIX else _parameters(file)
         if "assigned" in parameters:
             levels[match["participant"]] = parameters["assigned"]["levels"]
-    return list(levels.values())
+    return levels
+
+
+def _parameters_of_journal(file: Path) -> Mapping[str, Any]:
+    try:
+        parameters: Mapping[str, Any] = read_header(file).get("provenance", {}).get("parameters", {})
+        return parameters
+    except InputError as error:
+        if not file.exists() and session_path(file).exists():  # its session has just ended
+            return _parameters(session_path(file))
+        print(f"{error}; it does not count in the balance of the design", file=sys.stderr)
+        return {}
 
 
 def _parameters(file: Path) -> Mapping[str, Any]:
     """Read what a session was recorded with from its header alone: a folder may hold gigabytes of gaze."""
     try:
         with h5py.File(file, "r") as content:
-            parameters: Mapping[str, Any] = json.loads(str(content.attrs["provenance"])).get("parameters", {})
+            parameters: Mapping[str, Any] = json_attribute(content, "provenance").get("parameters", {})
             return parameters
     except (OSError, KeyError, ValueError) as error:
         raise FormatError(f"{file} is not a session file, or is damaged: {error}") from error

@@ -54,8 +54,8 @@ class Operator:
             self._live.stop()
 
     def watch(self, recorder: Recorder, state: State) -> None:
-        """Show this recorder from now on."""
-        self._recorder = recorder
+        """Show this recorder and this state from now on."""
+        self._recorder, self._state = recorder, state
 
     def panel(self) -> Panel:
         """Return the view as it is now."""

@@ -21,6 +21,7 @@ from gazekit.capture.head import HeadView, head_view
 from gazekit.capture.interview import own_scanpath, regions_of
 from gazekit.capture.item_settings import AnswerSection, QuestionSection
 from gazekit.capture.items import Given, Item, item_in
+from gazekit.capture.ledger import SKIPPED
 from gazekit.capture.look import Look, look_of
 from gazekit.capture.picture_show import PictureShow, Shown, presentation_of
 from gazekit.capture.plan import PlannedTrial, Step, answers_of, facts_of, placement_of
@@ -28,7 +29,7 @@ from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import SessionSections
 from gazekit.capture.tracker import Tracker, TrackerGone
 from gazekit.core.errors import TrackerError
-from gazekit.core.messages import text_in
+from gazekit.core.messages import SOURCE, Catalogue, catalogue, text_in
 from gazekit.screen import Placement
 from gazekit.session import Calibration, Validation
 from gazekit.session.events import Answer, PictureAnswer, PracticePicture, Response, StepDone, Stimulus
@@ -168,7 +169,7 @@ class SessionRun:
         try:
             self._do(step)
         except SkipAsked:
-            self._message(f"{step.kind} {step.id} was skipped by the operator")
+            self._message(f"{step.kind} {step.id}{SKIPPED}")
             if step.trial is not None and step.kind == "picture":
                 self.skipped |= {step.trial.id}
                 self.state.verdicts.append(TrialVerdict(step.id, 0.0, 0, "skipped"))
@@ -305,14 +306,22 @@ class SessionRun:
             return self.display.review(calibration, attempt, attempts, failed)
         return [review.targets[n] for n in chosen if 0 <= n < len(review.targets)]
 
-    def _confirm(self, text: str, keys: dict[str, str]) -> str:
-        """Ask the operator; where nobody sits there, the participant's window."""
+    def _confirm(self, question: str, keys: dict[str, str], **values: object) -> str:
+        """Ask the operator in his language; where nobody sits there, the participant's window in English.
+
+        ``question``, and the answers to each key, are texts ``ask_...`` of the catalogue.
+        """
+
+        def worded(words: Catalogue) -> tuple[str, dict[str, str]]:
+            text = words(f"operator.ask_{question}", **values)
+            return text, {key: words(f"operator.ask_{answer}") for key, answer in keys.items()}
+
         if self.desk.attended:
             self.display.show_text(self._words("session.wait"))
-            key = self._decide(lambda: self.desk.publish_question(text, keys), "answer")
+            key = self._decide(lambda: self.desk.publish_question(*worded(self.desk.words)), "answer")
             if key in keys:
                 return str(key)
-        return self.display.confirm(text, keys)
+        return self.display.confirm(*worded(catalogue(SOURCE)))
 
     def _decide(self, publish: Callable[[], None], kind: str) -> Any:
         """Wait for the operator's decision; None where the operator has left."""
@@ -337,10 +346,7 @@ class SessionRun:
             if result is None or result.passed is not False:
                 return
             self.state.say(f"validation {attempt + 1} did not pass the gate of {section.gate_deg:g} deg")
-            answer = self._confirm(
-                f"The accuracy is worse than {section.gate_deg:g} deg.",
-                {"r": "calibrate again", "c": "go on all the same"},
-            )
+            answer = self._confirm("accuracy", {"r": "calibrate", "c": "all_the_same"}, gate=f"{section.gate_deg:g}")
             if answer == "c":
                 self._message("the experimenter went on although the validation did not pass the gate")
                 return
@@ -437,10 +443,9 @@ class SessionRun:
         trials, self._thin = self._thin, []
         if not trials:
             return
-        keys = {"r": "show them again now", "c": "go on without"}
-        words = f"{len(trials)} of the last pictures had too little valid gaze. Is the head still in place?"
+        keys = {"r": "show_again", "c": "without"}
         answer: list[str] = []
-        self._steadily(lambda: answer.append(self._confirm(words, keys)))
+        self._steadily(lambda: answer.append(self._confirm("thin", keys, number=len(trials))))
         if answer[-1] == "r":
             for trial in trials:
                 self._show_again(trial)

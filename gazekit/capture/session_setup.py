@@ -7,12 +7,13 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Literal
 
 from gazekit.capture.calibration import calibration_points, saved_calibration, validation_points
+from gazekit.capture.claims import Claim, take_turn
 from gazekit.capture.design import Assigned, assign
 from gazekit.capture.desk import Desk
 from gazekit.capture.discovery import open_tracker
@@ -55,6 +56,12 @@ class SessionPart:
     journal: Path
     assigned: Assigned = field(default_factory=Assigned)
     earlier: Sequence[Path] = ()  # session files of the parts before
+    claim: Claim | None = None  # of its place in the design, until the journal says it
+
+    def release(self) -> None:
+        """Let others have the place in the design that this part claims, where it is not begun."""
+        if self.claim is not None:
+            self.claim.release()
 
     @property
     def session(self) -> Path:
@@ -194,7 +201,28 @@ def prepare_part(
     accepted = resume == "accept-changes"
     if seed is None:
         seed = sections.study.seed if ledger.seed is None or accepted else ledger.seed
-    assigned = _assigned(ledger, sections, participant, seed, given, folder)
+    assigned, claim = _assigned(ledger, sections, participant, seed, given, folder, write=write)
+    try:
+        part = _plan_part(sections, participant, folder, seed, ledger, assigned, accepted=accepted)
+        if write:
+            _check_places(folder, part)
+    except BaseException:
+        if claim is not None:
+            claim.release()
+        raise
+    return replace(part, claim=claim)
+
+
+def _plan_part(
+    sections: SessionSections,
+    participant: str,
+    folder: Path,
+    seed: int,
+    ledger: Ledger,
+    assigned: Assigned,
+    *,
+    accepted: bool,
+) -> SessionPart:
     trials = plan_session(sections, participant, seed, assigned)
     changes = _changes(ledger, sections, seed, trials) if ledger.parts else []
     if changes and not accepted:
@@ -212,16 +240,16 @@ def prepare_part(
     stem = participant if number == 1 else f"{participant}.part{number}"
     shown = [step.trial for step in left if step.kind == "picture" and step.trial is not None]
     journal = folder / f"{stem}{SUFFIX}"
-    part = SessionPart(
+    return SessionPart(
         sections, participant, number, seed, shown, left, plan, changes, journal, assigned, tuple(ledger.files)
     )
-    if write:
-        _check_room(folder, part)
-        if (backup := _backup_folder(sections)) is not None and not backup.is_dir():
-            raise OutputError(
-                f"[record] backup: there is no folder {backup}; plug it in, make it, or take the line out"
-            )
-    return part
+
+
+def _check_places(folder: Path, part: SessionPart) -> None:
+    """Say that the disk will not do, or that the folder of second copies is not there."""
+    _check_room(folder, part)
+    if (backup := _backup_folder(part.sections)) is not None and not backup.is_dir():
+        raise OutputError(f"[record] backup: there is no folder {backup}; plug it in, make it, or take the line out")
 
 
 def _assigned(
@@ -231,18 +259,26 @@ def _assigned(
     seed: int,
     given: Mapping[str, str] | None,
     folder: Path,
-) -> Assigned:
-    """Return what a participant was assigned in the first part; in it, assign."""
+    *,
+    write: bool,
+) -> tuple[Assigned, Claim | None]:
+    """Return what a participant was assigned in the first part; in it, assign, and claim it before other stations."""
     if ledger.assigned is None:
-        others = assigned_before(folder, participant) if sections.factors else []
-        return assign(sections, participant, seed, given=given, others=others)
+        if not (write and any(factor.assign == "balanced" for factor in sections.factors)):
+            others = assigned_before(folder, participant) if sections.factors else {}
+            return assign(sections, participant, seed, given=given, others=list(others.values())), None
+        with take_turn(folder) as turn:
+            claimed = {name: levels for name, levels in turn.claimed().items() if name != participant}
+            others = claimed | assigned_before(folder, participant)
+            assigned = assign(sections, participant, seed, given=given, others=list(others.values()))
+            return assigned, turn.claim(participant, assigned.levels)
     before = {**ledger.assigned.levels, "language": ledger.assigned.language}
     for name, level in (given or {}).items():
         if before.get(name) != level:
             raise InputError(
                 f"{name} of {participant} was {before.get(name)!r} when the session was begun, not {level!r}"
             )
-    return ledger.assigned
+    return ledger.assigned, None
 
 
 def _changes(ledger: Ledger, sections: SessionSections, seed: int, trials: Sequence[PlannedTrial]) -> list[str]:
@@ -263,10 +299,10 @@ def record(
     *,
     realtime: bool = True,
     seed: int | None = None,
+    given: Mapping[str, str] | None = None,
     resume: Resume = False,
     keep_journal: bool = False,
     headless: bool | None = None,
-    state: State | None = None,
     stop: threading.Event | None = None,
     tracker: Tracker | None = None,
     watch: Callable[[Recorder, State], Any] | None = None,
@@ -285,6 +321,8 @@ def record(
         False runs a simulated session as fast as the machine can, through the same recorder and journal.
     seed : int, optional
         In place of the study's; with the participant it decides the order and the simulated person.
+    given : mapping, optional
+        Levels of the study's factors, and ``language``, of this participant: ``{"group": "chinese"}``.
     resume : bool or "accept-changes"
         Go on at the step where an earlier part stopped; with ``"accept-changes"`` also where pictures, seed or settings
         are others than those of the plan that was begun.
@@ -292,14 +330,12 @@ def record(
         Keep the journal beside the verified session file.
     headless : bool, optional
         Open no window; by default exactly when ``realtime`` is False.
-    state : State, optional
-        What an operator's view shows.
     stop : threading.Event, optional
         Set it to end the session in order.
     tracker : Tracker, optional
         In place of the one that the study names.
     watch : callable, optional
-        Is called once with the recorder and the state, before the session begins.
+        Is called once with the recorder and the state (what an operator's view shows), before the session begins.
 
     Returns
     -------
@@ -318,13 +354,13 @@ def record(
     >>> gk.record(study, "P07", tempfile.mkdtemp(), realtime=False).name
     'P07.gaze.h5'
     """
-    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume)
+    part = prepare_part(study, participant, out_dir, seed=seed, resume=resume, given=given)
     return record_part(
         part,
         realtime=realtime,
         keep_journal=keep_journal,
         headless=not realtime if headless is None else headless,
-        state=state or State(),
+        state=State(),
         stop=stop or threading.Event(),
         tracker=tracker,
         watch=watch,
@@ -345,14 +381,13 @@ def record_part(
 ) -> Recovered:
     """Record a part that was prepared; see `record`."""
     sections = part.sections
-    if not realtime and sections.tracker.kind != "simulated" and tracker is None:
-        raise InputError("only a simulated session runs faster than real time; [tracker] kind is not 'simulated'")
-    if tracker is None:
-        seed = random_stream(part.seed, part.participant, f"person {part.number}").integers(1 << 62)
-        setup = TrackerSetup(sections.tracker, sections.screen.screen(), sections.file.parent, seed, realtime)
-        tracker = open_tracker(setup)
+    try:
+        tracker = _open_tracker(part, realtime=realtime) if tracker is None else tracker
+    except BaseException:
+        part.release()
+        raise
     state.participant = part.participant
-    folder_was_there = part.journal.parent.exists()
+    folder_was_there = part.journal.parent.exists() and not (part.claim is not None and part.claim.made_folder)
     try:
         if calibration_points(sections.calibration.points) and sections.calibration.reuse is None:
             tracker.check_calibration(sections.calibration.eyes)
@@ -360,6 +395,7 @@ def record_part(
         try:
             outlet = Outlet(tracker.info, part.participant) if sections.tracker.lsl_outlet else None
             journal = JournalWriter(part.journal, _header(part, tracker, realtime=realtime))
+            part.release()
         except BaseException:
             display.close()
             raise
@@ -372,6 +408,7 @@ def record_part(
         _record(run, part)
     finally:
         tracker.close()
+        part.release()
         if not folder_was_there and part.journal.parent.is_dir() and not any(part.journal.parent.iterdir()):
             part.journal.parent.rmdir()
     recorder.check()
@@ -421,6 +458,14 @@ def _record(run: SessionRun, part: SessionPart) -> None:
         run.recorder.close(None if complete is None else end)
         if not started:  # refused before anything came: nothing stays behind
             part.journal.unlink(missing_ok=True)
+
+
+def _open_tracker(part: SessionPart, *, realtime: bool) -> Tracker:
+    sections = part.sections
+    if not realtime and sections.tracker.kind != "simulated":
+        raise InputError("only a simulated session runs faster than real time; [tracker] kind is not 'simulated'")
+    seed = random_stream(part.seed, part.participant, f"person {part.number}").integers(1 << 62)
+    return open_tracker(TrackerSetup(sections.tracker, sections.screen.screen(), sections.file.parent, seed, realtime))
 
 
 def _open_display(part: SessionPart, tracker: Tracker, *, headless: bool) -> Display:

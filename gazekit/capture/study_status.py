@@ -26,7 +26,8 @@ _WORST = {"fail": 0, "bad": 0, "unknown": 1, "": 1, "pass": 2, "good": 2}
 class StudyStatus:
     """Tables of a study's progress.
 
-    ``participants`` : a row each: date, parts, steps done of how many, complete, who ended it, quality and timing
+    ``participants`` : a row each: date, parts, steps done of how many, complete, who ended it, what the operator
+    skipped, quality and timing
     verdicts (the worst of the parts) with their reasons, notes of the operator, levels and language.
     ``pictures`` : a row each: viewers, and good viewers (of parts that passed, with no more gaze lost on the picture
     than the threshold).
@@ -80,7 +81,6 @@ class PartFacts:
 
     date: str
     notes: tuple[str, ...]
-    skipped: int
     verdict: str = ""
     timing: str = ""
     reasons: str = ""
@@ -103,7 +103,6 @@ def part_facts(session: Session, quality: pd.DataFrame | None, thresholds: Quali
     facts: dict[str, Any] = {
         "date": session.started_utc,
         "notes": tuple(text.removeprefix(_NOTE) for text in texts if text.startswith(_NOTE)),
-        "skipped": int(texts.str.endswith(" was skipped by the operator").sum()),
         "viewings": dict.fromkeys(session.stimuli["image"], True),
     }
     return PartFacts(**facts | (_judged(quality, thresholds) if quality is not None else {}))
@@ -154,7 +153,7 @@ def _participant(name: str, ledger: Ledger, parts: list[PartFacts]) -> dict[str,
         "steps": len(ledger.plan),
         "complete": ledger.complete,
         "ended_by": str(ledger.end.get("ended_by", "")),
-        "skipped": sum(part.skipped for part in parts),
+        "skipped": ledger.skipped_words,
         "quality": worst("verdict"),
         "timing": worst("timing"),
         "reasons": "; ".join(part.reasons for part in parts if part.reasons),
@@ -209,7 +208,7 @@ def _needed(sections: SessionSections, people: pd.DataFrame, pictures: pd.DataFr
         lines += [
             f"{row.image}: {row.good_viewers} of {design.viewers} good viewers" for row in few.itertuples(index=False)
         ]
-    open_sessions = people[~people["complete"]]["participant"].tolist() if len(people) else []
-    if open_sessions:
-        lines.append(f"not complete: {', '.join(open_sessions)} (gazekit record --resume)")
+    for row in people[~people["complete"]].itertuples() if len(people) else ():
+        skipped = f", skipped: {row.skipped}" if row.skipped else ""
+        lines.append(f"not complete: {row.participant}{skipped} (gazekit record --resume)")
     return lines

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
+from gazekit.cli._found_fixations import Finding, FoundFixations, are_fixation_tables, find_fixations, finding_options
+from gazekit.cli._recordings import screen_options, screen_sizes
 from gazekit.cli._selection import FillName, chosen_exclusions, chosen_window, exclusion_options, window_options
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gazekit.attention.export import Options
     from gazekit.pictures import Picture
+    from gazekit.session.excluding import Exclusions
 
 EXTRAS = ("resamples", "growth", "scanpaths", "judge", "differences")
 MANY = 50  # pictures for which processes are worth their start
@@ -23,9 +24,10 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 
 
 @click.command()
-@click.argument("fixations", type=click.Path(path_type=Path))
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder of pictures, or a CSV list (image, file).")
 @click.option("--study", type=click.Path(path_type=Path), help="Study file: its pictures and [attention] section.")
+@finding_options
 @screen_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
 @click.option("--mask", type=click.Choice(["rectangle", "region", "patches", "fixations"]),
@@ -72,7 +74,7 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--workers", type=click.IntRange(1), help="Processes.  [the cores, from 50 pictures on]")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
 def command(
-    fixations: Path,
+    inputs: tuple[Path, ...],
     out: Path,
     one_based: bool,
     rename: tuple[str, ...],
@@ -83,15 +85,17 @@ def command(
     own: Path | None,
     **choices: object,
 ) -> None:
-    """Attention maps, rectangles and masks from fixations.
+    """Attention maps, rectangles and masks from sessions or fixations.
 
-    FIXATIONS is a table as `gazekit fixations` writes it (image, x_picture, y_picture, duration_ms, participant), or
-    one with x, y, duration and viewer or subject, or a file of fixations of another program (EyeLink Data Viewer,
-    Gazepoint, Tobii, OSIE's MATLAB file, etdb).
+    INPUTS are sessions (files or folders), whose fixations are found as `gazekit fixations` does and written to
+    OUT/fixations.csv; or a table as `gazekit fixations` writes it (image, x_picture, y_picture, duration_ms,
+    participant), or one with x, y, duration and viewer or subject; or a file of fixations of another program (EyeLink
+    Data Viewer, Gazepoint, Tobii, OSIE's MATLAB file, etdb).
     OUT gets attention.csv, maps, scanpaths, heatmaps, masked pictures, a contact sheet, pairs of original and masked
     pictures, and how well people agree.
 
     \b
+    gazekit attention sessions --study study.toml --out attention
     gazekit attention fixations.csv --study study.toml --out attention
     gazekit attention osie.csv --pictures stimuli --out attention --sigma-px 24 --one-based
     gazekit attention fixations.csv --study study.toml --out early --window 0:1000
@@ -99,29 +103,29 @@ def command(
     """
     from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import Extras, write_attention
-    from gazekit.core.tables import read_table
+    from gazekit.core.tables import read_table, write_table
 
-    sizes = screen_sizes(None, *(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")))  # type: ignore[arg-type]
     wanted: dict[str, Any] = {name: choices.pop(name) for name in EXTRAS}
     extras = Extras(**wanted, own=own is not None)
-    exclusions = chosen_exclusions(choices, choices["study"], fixations)  # type: ignore[arg-type]
-    pictures, options, inputs = _inputs(choices)
-    table = makers_fixations(fixations, sizes)
-    table = _table(fixations, rename, one_based) if table is None else table
-    table = exclusions.of_fixations(table, fixations)
+    exclusions = chosen_exclusions(choices, choices["study"], *inputs)  # type: ignore[arg-type]
+    source = _source(inputs, choices, rename, one_based, exclusions)
     exclusions.tell()
+    pictures, options, study_file = _inputs(choices)
     found = write_attention(
-        table,
+        source.table,
         pictures,
         out,
         options,
         draw=not tables_only,
         agree=not no_agreement,
-        inputs={"fixations": fixations, **inputs},
+        inputs=source.files | study_file,
         extras=extras,
         workers=workers or (1 if len(pictures) < MANY else os.cpu_count() or 1),
         excluded=exclusions.account(),
+        found_by=source.made,
     )
+    if source.others:
+        write_table(source.table, out / "fixations.csv", source.provenance())
     said = _own_answers(own, out) if own else ""
     if as_json:
         click.echo(found.to_json(orient="records", lines=True).strip())
@@ -183,11 +187,52 @@ def _own_answers(ratings: Path, out: Path) -> str:
     return said
 
 
-def _table(path: Path, rename: tuple[str, ...], one_based: bool) -> pd.DataFrame:
+def _source(
+    paths: tuple[Path, ...],
+    choices: dict[str, Any],
+    rename: tuple[str, ...],
+    one_based: bool,
+    exclusions: Exclusions,
+) -> FoundFixations:
+    """Return the fixations of sessions or tables; the options that say how they are found are taken out of others."""
+    from gazekit.core.errors import ConfigError
+    from gazekit.study import read_study
+
+    how = {name: choices.pop(name) for name in ("detector", "eye", "parameters", "trials", "strict")}
+    screen = [choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")]
+    if are_fixation_tables(paths):
+        if asked := [name for name, value in how.items() if value]:
+            names = ", ".join(f"--{name.removesuffix('s') if name == 'parameters' else name}" for name in asked)
+            raise ConfigError(f"{names} say how fixations are found in sessions; {paths[0]} holds fixations already")
+        return _of_tables(paths, rename, one_based, exclusions)
+    if rename or one_based:
+        raise ConfigError(f"--rename and --one-based are for tables of fixations; {paths[0]} is none")
+    plan = read_study(choices["study"]) if choices["study"] else None
+    sizes = screen_sizes(plan.screen.screen() if plan else None, *screen)
+    source = find_fixations(paths, Finding(plan, cut=choices["cut"], screen=sizes, exclusions=exclusions, **how))
+    if source.others:
+        return source
+    files = {"fixations": paths[0]} if len(paths) == 1 else source.files
+    return replace(source, files=files, made={})  # another program found them
+
+
+def _of_tables(
+    paths: tuple[Path, ...], rename: tuple[str, ...], one_based: bool, exclusions: Exclusions
+) -> FoundFixations:
+    import pandas as pd
+
     from gazekit.attention.fixation_io import read_fixations
     from gazekit.core.errors import ConfigError
 
     pairs = dict(text.split("=", 1) for text in rename if "=" in text)
     if len(pairs) != len(rename):
         raise ConfigError(f"--rename takes OLD=NEW; found {', '.join(t for t in rename if '=' not in t)}")
-    return read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture"))
+    tables = [
+        exclusions.of_fixations(
+            read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture")), path
+        )
+        for path in paths
+    ]
+    files = {"fixations": paths[0]} if len(paths) == 1 else {str(path): path for path in paths}
+    table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    return FoundFixations(table, [], [], files, "", {})

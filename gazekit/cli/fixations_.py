@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._files import DrawingFile
+from gazekit.cli._found_fixations import DETECTOR
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._selection import chosen_exclusions, exclusion_options
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--saccades", type=click.Path(path_type=Path), help="Table of the saccades to write as well.")
 @click.option(
     "--detector",
-    help="adaptive, ivt, idt, i2mc, microsaccades or a plug-in's; default: the study file's, else adaptive.",
+    help=DETECTOR,
 )
 @click.option(
     "--eye",
@@ -90,72 +91,43 @@ def command(
 
     import pandas as pd
 
-    from gazekit.cli._recordings import (
-        each_result,
-        each_session,
-        good_trials,
-        makers_fixations,
-        not_excluded,
-        parameter,
-        screen_sizes,
-    )
-    from gazekit.core.files import provenance
+    from gazekit.cli._found_fixations import Finding, find_fixations
+    from gazekit.cli._recordings import screen_sizes
     from gazekit.core.tables import write_table
     from gazekit.events.events_picture import draw_events
     from gazekit.events.plausibility import plausibility
-    from gazekit.events.session_quality import left_out_samples
-    from gazekit.events.sessions import TrialEvents, join_fixations, join_saccades, session_events
-    from gazekit.events.settings import FixationSection
     from gazekit.study import read_study
 
     exclusions = chosen_exclusions(left_out, study, *sessions)
     plan = read_study(study) if study else None
-    section = plan.fixations if plan else FixationSection()
     screen = screen_sizes(plan.screen.screen() if plan else None, pixels, screen_mm, distance_mm)
-    name = detector or section.detector
-    values = dict(section.parameters) if name == section.detector else {}
-    values |= dict(map(parameter, parameters)) | ({"eye": eye} if eye else {})
-    fixation_tables, saccade_tables, files = [], [], {}
-    left_out_s = 0.0
-    recordings: list[tuple[str, list[TrialEvents]]] = []
-    for path in sessions:
-        if (table := makers_fixations(path, screen)) is not None:
-            fixation_tables.append(exclusions.of_fixations(table))
-            files[str(path)] = path
-    others = [path for path in sessions if str(path) not in files]
-    opened = each_session(others, "fixations", strict=strict, screen=screen) if others else ()
-    opened = not_excluded(good_trials(opened, trials), exclusions)
-    for path, session, events in each_result(opened, lambda s: session_events(s, name, **values), strict=strict):
-        recordings.append((f"{session.participant} {session.name}".strip(), events))
-        shown = [part.trial for part in events if part.trial is not None]
-        left_out_s += left_out_samples(session, shown) / session.recording.rate_hz if shown else 0.0
-        fixation_tables.append(join_fixations(session, events, cut or section.cut))
-        saccade_tables.append(join_saccades(session, events))
-        files[str(path)] = path
-    table = pd.concat(fixation_tables, ignore_index=True)
+    how = Finding(plan, detector, eye, parameters, cut, trials, screen, strict, exclusions)
+    source = find_fixations(sessions, how)
     exclusions.tell()
-    made = {"detector": name, **values} | ({"cut": cut or section.cut} if (cut or section.cut) != "keep" else {})
-    made |= exclusions.parameters()
-    write_table(table, out, provenance("gazekit.fixations/1", made, files))
+    write_table(source.table, out, source.provenance())
     if saccades is not None:
-        write_table(
-            pd.concat(saccade_tables, ignore_index=True), saccades, provenance("gazekit.saccades/1", made, files)
-        )
+        write_table(pd.concat(source.saccades, ignore_index=True), saccades, source.provenance("gazekit.saccades/1"))
     if picture is not None:
-        draw_events(recordings, picture)
-    summary = {"out": str(out), "sessions": len(files), "fixations": len(table), "detector": name}
+        draw_events(source.recordings, picture)
+    summary = {
+        "out": str(out),
+        "sessions": len(source.files),
+        "fixations": len(source.table),
+        "detector": source.detector,
+    }
     summary |= exclusions.parameters()
     judged = None
-    if recordings:
-        every = [part for _, events in recordings for part in events]
-        own = pd.concat(fixation_tables[-len(recordings) :], ignore_index=True)
-        judged = plausibility(every, own, pd.concat(saccade_tables, ignore_index=True), left_out_s)
+    if source.by_sessions is not None:
+        every = [part for _, events in source.recordings for part in events]
+        judged = plausibility(
+            every, source.by_sessions, pd.concat(source.saccades, ignore_index=True), source.left_out_s
+        )
         figures = {name: None if value != value else value for name, value in asdict(judged).items()}  # no NaN in JSON
         summary["plausibility"] = {**figures, "doubts": judged.doubts()}
-    finder = name if others else "the programs that made them"
+    finder = source.detector if source.others else "the programs that made them"
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        click.echo(f"{len(table)} fixations of {len(files)} sessions by {finder}: {out}")
+        click.echo(f"{len(source.table)} fixations of {len(source.files)} sessions by {finder}: {out}")
         if judged is not None:
             click.echo(judged)

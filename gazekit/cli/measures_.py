@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._files import DrawingFile
+from gazekit.cli._found_fixations import TABLES, is_fixation_table
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._selection import chosen_exclusions, exclusion_options, window_options
 
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gazekit.measures import MeasureOptions
+    from gazekit.session import Session
     from gazekit.session.excluding import Exclusions
     from gazekit.stats.own_answers import OwnAnswers
-
-
-_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".sav")
 
 
 @click.command("measures")
@@ -246,7 +245,7 @@ def _measured(
         if (measured := _measures(inputs[0], asked)) is not None:
             return exclusions.of_fixations(measured, inputs[0]), {"measures": inputs[0]}
         fixations = makers_fixations(inputs[0], screen)
-        if fixations is None and _is_fixation_table(inputs[0]):
+        if fixations is None and is_fixation_table(inputs[0]):
             from gazekit.attention.fixation_io import read_fixations
 
             fixations = read_fixations(inputs[0])
@@ -262,7 +261,7 @@ def _measures(path: Path, asked: MeasureOptions) -> pd.DataFrame | None:
     from gazekit.core.tables import read_table
     from gazekit.measures import KEYS
 
-    if path.suffix.lower() not in _TABLES:
+    if path.suffix.lower() not in TABLES:
         return None
     try:
         table = read_table(path, (*KEYS, "fixations"), "table of measures")
@@ -271,21 +270,6 @@ def _measures(path: Path, asked: MeasureOptions) -> pd.DataFrame | None:
     if asked.window is not None or asked.areas:
         raise ConfigError(f"{path} holds measures already: windows and areas are for sessions and tables of fixations")
     return table
-
-
-def _is_fixation_table(path: Path) -> bool:
-    """Tell whether a file is a table with a picture, a place and a duration in each row."""
-    from gazekit.attention.fixation_io import OTHER_NAMES
-    from gazekit.core.errors import GazekitError
-    from gazekit.core.tables import read_table
-
-    if path.suffix.lower() not in _TABLES:
-        return False
-    try:
-        columns = set(read_table(path, ["image"], "fixation table").columns)
-    except GazekitError:
-        return False
-    return {"x_picture", "duration_ms"} <= columns | {OTHER_NAMES[name] for name in columns & set(OTHER_NAMES)}
 
 
 def _of_fixations(fixations: pd.DataFrame, asked: MeasureOptions, pictures: Path | None) -> pd.DataFrame:
@@ -312,9 +296,11 @@ def _of_sessions(
 ) -> tuple[pd.DataFrame, dict[str, Path]]:
     import pandas as pd
 
-    from gazekit.cli._recordings import each_result, each_session, good_trials, not_excluded, parameter
+    from gazekit.cli._recordings import each_result, each_session, good_trials, not_excluded, parameter, session_files
+    from gazekit.core.errors import InputError
     from gazekit.events.settings import FixationSection
     from gazekit.measures import answers_of, join_sessions, session_measures
+    from gazekit.measures.sessions import regions_of_later_parts
 
     section = plan.fixations if plan else FixationSection()
     name = options["detector"] or section.detector
@@ -322,13 +308,20 @@ def _of_sessions(
     values |= dict(map(parameter, options["parameters"]))
     cut = options["cut"] or section.cut
     tables, answers, files = [], [], {}
+    marked = regions_of_later_parts(session_files(sessions))
     opened = each_session(sessions, "measures", strict=options["strict"], screen=screen)
     opened = not_excluded(good_trials(opened, options["trials"]), exclusions)
-    results = each_result(
-        opened, lambda s: session_measures(s, asked, name, cut=cut, **values), strict=options["strict"]
-    )
-    for path, session, table in results:
-        tables.append(table)
+
+    def measured(session: Session) -> pd.DataFrame | None:
+        if not len(session.stimuli) and session.provenance.get("parameters", {}).get("part", 1) > 1:
+            return None  # the part of a resumed session in which only answers were left to give
+        later = marked.get(session.participant)
+        return session_measures(session, asked, name, cut=cut, regions=later, **values)
+
+    for path, session, table in each_result(opened, measured, strict=options["strict"]):
+        tables += [] if table is None else [table]
         answers.append(answers_of(session))
         files[str(path)] = path
+    if not tables:
+        raise InputError("no picture was shown in these parts of sessions: give the earlier parts as well")
     return join_sessions(tables, pd.concat(answers, ignore_index=True)), files

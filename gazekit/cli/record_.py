@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.capture.discovery import tracker_kinds
+from gazekit.core.messages import SOURCE, languages
 
 if TYPE_CHECKING:
     from gazekit.capture.desk import Desk
@@ -60,6 +61,13 @@ if TYPE_CHECKING:
     "--operator-port", type=click.IntRange(0, 65535), default=0, help="Port of the operator's page.  [a free one]"
 )
 @click.option(
+    "--operator-language",
+    "--language",
+    "operator_language",
+    type=click.Choice(languages()),
+    help="Of the operator's page and what the operator is asked; the participant's is --given language=CODE.  [en]",
+)
+@click.option(
     "--operator-keys",
     is_flag=True,
     help="Take the operator's keys in this terminal; it has to be in sight beside the participant's window.",
@@ -75,7 +83,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
 
     \b
     Example:  gazekit record STUDY.toml --participant P07
-              gazekit record STUDY.toml --participant P07 --operator
+              gazekit record STUDY.toml --participant P07 --operator --operator-language de
               gazekit record STUDY.toml --participant P07 --tracker simulated --fast
               gazekit record STUDY.toml --participant P07 --dry-run
               gazekit record STUDY.toml --participant P07 --given group=chinese --given language=zh
@@ -84,6 +92,9 @@ def command(study: Path, participant: str, **options: Any) -> None:
     from gazekit.capture.session_setup import prepare_part, record_part
     from gazekit.study import check_study, read_study
 
+    if options["operator_language"] and not (options["operator_page"] or options["operator_keys"]):
+        raise click.UsageError("--operator-language is of --operator or --operator-keys; the participant's language is "
+                               "--given language=CODE")  # fmt: skip
     opened = read_study(study)
     check_study(opened)
     if options["by_hand"]:
@@ -106,9 +117,10 @@ def command(study: Path, participant: str, **options: Any) -> None:
     from gazekit.capture.operator import Operator
     from gazekit.capture.session_loop import State
 
-    state, stop, desk = State(), threading.Event(), Desk()
+    state, stop, desk = State(), threading.Event(), Desk(options["operator_language"] or SOURCE)
     end_in_order(stop)
     with contextlib.ExitStack() as places:
+        places.callback(part.release)  # where the page or the terminal cannot be had
         page = places.enter_context(_page(desk, state, part, options)) if options["operator_page"] else None
         if page is not None:
             _announce(page, state, open_browser=not options["no_browser"])

@@ -145,11 +145,11 @@ def status(path: Path, sessions: Path, no_quality: bool, no_checklist: bool, as_
         click.echo(json.dumps({**found.to_json(), "checklist": [asdict(item) for item in items]}))
         return
     if len(found.participants):
-        click.echo(found.participants.drop(columns=["reasons", "notes"]).to_string(index=False))
+        click.echo(found.participants.drop(columns=["reasons", "notes", "skipped"]).to_string(index=False))
     else:
         click.echo(f"no session in {sessions} yet")
     for row in found.participants.itertuples():
-        for name, words in (("why", row.reasons), ("note", row.notes)):
+        for name, words in (("why", row.reasons), ("note", row.notes), ("skipped", row.skipped)):
             click.echo(f"  {row.participant} {name}: {words}") if words else None
     click.echo("\n" + found.pictures.to_string(index=False))
     click.echo("\nstill needed" + "".join(f"\n  {line}" for line in found.needed or ["nothing"]))
@@ -166,10 +166,10 @@ def _status_of_folder(sessions: Path, as_json: bool) -> None:
     for participant, ledger in all_ledgers(sessions).items():
         done = sum(step in ledger.done for step in ledger.plan)
         facts = {"participant": participant, "parts": ledger.parts, "done": done, "steps": len(ledger.plan)}
-        rows.append({**facts, "complete": ledger.complete, "end": dict(ledger.end)})
+        rows.append({**facts, "complete": ledger.complete, "skipped": ledger.skipped_words,
+                     "end": dict(ledger.end)})  # fmt: skip
         if not as_json:
-            words = "complete" if ledger.complete else f"stopped after {done} of {len(ledger.plan)} steps"
             by = ledger.end.get("ended_by")
-            click.echo(f"{participant}: {words}, {ledger.parts} part(s)" + (f", ended by {by}" if by else ""))
+            click.echo(f"{participant}: {ledger.words}, {ledger.parts} part(s)" + (f", ended by {by}" if by else ""))
     if as_json:
         click.echo(json.dumps(rows))

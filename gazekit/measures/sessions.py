@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from gazekit.core.errors import InputError
+from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.tables import Cut
 from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Bools, Floats
@@ -21,8 +24,10 @@ from gazekit.gaze import EyeChoice
 from gazekit.measures.answers import FACTS, answers_of
 from gazekit.measures.pupil import pupil_of
 from gazekit.measures.viewing import FACTOR, KEYS, MARKED, MEASURES, Look, MeasureOptions
+from gazekit.session import open_session
 from gazekit.session.model import Session, Trial
 
+_LATER_PART = re.compile(r"\.part\d+\.gaze\.h5$")
 _ORDER = ("started_utc", "order")
 
 
@@ -33,6 +38,7 @@ def session_measures(
     *,
     cut: Cut = "keep",
     eye: EyeChoice = "average",
+    regions: pd.DataFrame | None = None,
     **parameters: Any,
 ) -> pd.DataFrame:
     """Measure every viewing of a session.
@@ -45,6 +51,8 @@ def session_measures(
         Window, areas, baseline of the pupil.
     detector, cut, eye, **parameters
         As in `gazekit.session_fixations`.
+    regions : DataFrame, optional
+        What the participant marked in the later parts of a resumed session, of `regions_of_later_parts`.
 
     Returns
     -------
@@ -67,7 +75,7 @@ def session_measures(
     [['astronaut.png', 9.0, 3000.0], ['chelsea.png', 10.0, 3000.0]]
     """
     options = options or MeasureOptions()
-    looks = session_looks(session, options, detector, cut=cut, eye=eye, **parameters)
+    looks = session_looks(session, options, detector, cut=cut, eye=eye, regions=regions, **parameters)
     rows = [row | {"order": order} for order, look in looks for row in look.rows(options)]
     table = pd.DataFrame(rows)
     table = table.reindex(columns=["image", "area", "window", "order", *MEASURES])
@@ -92,6 +100,7 @@ def session_looks(
     *,
     cut: Cut = "keep",
     eye: EyeChoice = "average",
+    regions: pd.DataFrame | None = None,
     **parameters: Any,
 ) -> list[tuple[int, Look]]:
     """Return what `session_measures` measures, before any area is asked for: each showing's place, and its look.
@@ -104,7 +113,7 @@ def session_looks(
     options = options or MeasureOptions()
     if not len(session.stimuli):
         raise InputError(f"{session.participant}: no picture was shown, so that there is nothing to measure")
-    marked, looks = _marked(session), []
+    marked, looks = _marked(session, regions), []
     for events in session_events(session, detector, eye=eye, **parameters):
         look, trial = _look(session, events, options, cut, eye), events.trial
         assert trial is not None  # session_events gives one a picture
@@ -146,19 +155,37 @@ def answer_column(attribute: str) -> str:
     return f"answer_{attribute}" if taken else attribute
 
 
-def _marked(session: Session) -> dict[str, dict[str, Inside]]:
+def regions_of_later_parts(files: Iterable[Path]) -> dict[str, pd.DataFrame]:
+    """Read the regions that people marked in the later parts of resumed sessions, by participant.
+
+    Parameters
+    ----------
+    files : iterable of Path
+        Session files; those that are no later part, or cannot be read, are passed over.
+    """
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for file in files:
+        if not _LATER_PART.search(file.name):
+            continue
+        with contextlib.suppress(GazekitError):  # said where it is measured
+            session = open_session(file, gaze=False)
+            tables.setdefault(session.participant, []).append(session.streams.get("regions", pd.DataFrame()))
+    return {participant: pd.concat(parts, ignore_index=True) for participant, parts in tables.items()}
+
+
+def _marked(session: Session, later: pd.DataFrame | None) -> dict[str, dict[str, Inside]]:
     """Return, by picture, the area of all regions that the participant marked in it; what cannot be used is said."""
-    regions = session.streams.get("regions")
-    if regions is None or not len(regions):
-        return {}
-    shown = set(session.stimuli["image"])
-    elsewhere = int((~regions["image"].isin(shown)).sum())
-    if elsewhere:
+    here, shown = session.streams.get("regions", pd.DataFrame()), set(session.stimuli["image"])
+    elsewhere = int((~here["image"].isin(shown)).sum()) if len(here) else 0
+    if elsewhere and later is None:
         print(
             f"{session.participant}: {elsewhere} marked regions are of pictures that another part of the session "
             "showed; they are no areas here",
             file=sys.stderr,
         )
+    regions = pd.concat([table for table in (here, later) if table is not None and len(table)] or [here])
+    if not len(regions):
+        return {}
     return {str(image): {MARKED: _any_of(part)} for image, part in regions.groupby("image") if image in shown}
 
 

@@ -85,6 +85,8 @@ class Recovered:
                 f"ended early by {self.end['ended_by']} at step {self.end['step']} of {self.end['steps']}: "
                 "go on with --resume"
             )
+        if self.end.get("skipped"):
+            lines.append(f"skipped by the operator: {', '.join(self.end['skipped'])}; --resume offers them")
         if not self.ended_in_order:
             lines.append(f"the session did not end in order; the last record was {self.last_event or 'samples'}")
         if self.interrupted:

@@ -166,6 +166,29 @@ class Record:
         return stream, np.frombuffer(data, dtype=dtype)
 
 
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Read the header of a journal alone, also of a session that is running.
+
+    Raises
+    ------
+    FormatError
+        Not a journal, or its header is not whole (yet).
+    InputError
+        It cannot be read.
+    """
+    path = existing_file(path, "journal")
+    try:
+        with open(path, "rb") as file:
+            begins, place = file.read(len(MAGIC)) == MAGIC, _record_at(file, len(MAGIC), path.stat().st_size)
+            file.seek(len(MAGIC) + _HEAD.size)
+            payload = file.read(0 if place is None else place[1])
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not begins or place is None:
+        raise FormatError(f"{path} is not a journal of gazekit, or has lost its header")
+    return Record(place[0], HEADER, payload).json()
+
+
 @dataclass(frozen=True)
 class Damage:
     """Bytes of a journal that are no whole record."""

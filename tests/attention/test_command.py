@@ -13,8 +13,11 @@ import skimage.data
 from click.testing import CliRunner
 
 from gazekit.attention import attended_rectangle, attention_map
+from gazekit.cli import gazekit
 from gazekit.cli.attention_ import command
 from gazekit.core.errors import GazekitError
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
 
 
 @pytest.fixture
@@ -205,3 +208,63 @@ def test_pictures_whose_names_are_alike_have_a_file_each(study: Path) -> None:
     assert sorted(p.name for p in (study / "out" / "maps").iterdir()) == sorted(table["file"] + ".png")
     assert set(table.loc[table["image"] == "plain.png", "file"]) == {"plain.png-p1", "plain.png-p2"}
     assert not table["file"].str.casefold().str.startswith("con.").any()
+
+
+def test_sessions_are_read_as_gazekit_fixations_reads_them(tmp_path: Path) -> None:
+    """Detector, provenance and table are those of `gazekit fixations`, and the maps those of its table."""
+    sessions, study_file = str(SAMPLE / "sessions"), str(SAMPLE / "study.toml")
+    chosen = ["--study", study_file, "--detector", "ivt", "-p", "min_duration_ms=80", "--cut", "drop-start"]
+    table, out = tmp_path / "fixations.csv", tmp_path / "out"
+
+    def done(*arguments: str) -> str:
+        result = CliRunner().invoke(gazekit, list(arguments), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    done("fixations", sessions, "--out", str(table), *chosen)
+    assert "6 maps of 6 pictures" in done("attention", sessions, "--out", str(out), "--tables-only", *chosen)
+    for name in ("fixations.csv", "fixations.csv.json"):
+        assert (out / name).read_bytes() == (tmp_path / name).read_bytes()
+    origin = json.loads((out / "attention.csv.json").read_text())
+    assert origin["parameters"]["fixations"] == {"detector": "ivt", "min_duration_ms": 80, "cut": "drop-start"}
+    assert sorted(Path(name).name for name in origin["inputs"]) == ["P01.gaze.h5", "P02.gaze.h5", "study"]
+    done("attention", str(table), "--out", str(tmp_path / "other"), "--tables-only", "--study", study_file)
+    assert (tmp_path / "other" / "attention.csv").read_bytes() == (out / "attention.csv").read_bytes()
+    assert not (tmp_path / "other" / "fixations.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "message"),
+    [
+        (["fixations.csv"], ["--detector", "ivt"], "--detector say how fixations are found in sessions"),
+        (["fixations.csv"], ["-p", "a=1", "--strict"], "--parameter, --strict say how"),
+        (["SESSIONS"], ["--one-based"], "are for tables of fixations"),
+        (["SESSIONS", "fixations.csv"], [], "is a table of fixations and .* is not"),
+        (["pictures"], [], "holds no session file"),
+        (["SESSIONS"], ["--pictures", "other"], "none of the pictures"),
+    ],
+    ids=["detector of a table", "parameter of a table", "one-based sessions", "both", "no sessions", "other pictures"],
+)
+def test_inputs_that_do_not_go_together_are_said(
+    study: Path, monkeypatch: pytest.MonkeyPatch, inputs: list[str], options: list[str], message: str
+) -> None:
+    monkeypatch.chdir(study)
+    Path("other").mkdir()
+    Path("pictures", "unseen.png").rename("other/unseen.png")
+    sessions = str(SAMPLE / "sessions" / "P01.gaze.h5")
+    places = [sessions if name == "SESSIONS" else name for name in inputs]
+    with pytest.raises(GazekitError, match=message):
+        CliRunner().invoke(
+            command, [*places, "--pictures", "pictures", "--out", "out", *options], catch_exceptions=False
+        )
+    assert not Path("out").exists()
+
+
+def test_several_tables_are_one(study: Path) -> None:
+    table = pd.read_csv(study / "fixations.csv")
+    run(study, "--sigma-px", "6", "--tables-only")
+    whole = pd.read_csv(study / "out" / "attention.csv")
+    table[table["participant"] == "p1"].to_csv(study / "p1.csv", index=False)
+    table[table["participant"] != "p1"].to_csv(study / "fixations.csv", index=False)
+    run(study, str(study / "p1.csv"), "--sigma-px", "6", "--tables-only")
+    pd.testing.assert_frame_equal(pd.read_csv(study / "out" / "attention.csv"), whole)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +15,21 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from gazekit.capture import record
+from gazekit.capture.claims import take_turn
 from gazekit.capture.design import assign
+from gazekit.capture.ledger import assigned_before
 from gazekit.capture.orders import with_again
 from gazekit.capture.plan import plan_session
 from gazekit.capture.preview import preview_study
-from gazekit.capture.session_setup import prepare_part
+from gazekit.capture.session_loop import State
+from gazekit.capture.session_setup import SessionPart, _header, prepare_part, record_part
+from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.cli import gazekit
-from gazekit.core.errors import ConfigError, InputError
+from gazekit.core.errors import ConfigError, GazekitError, InputError, OutputError
 from gazekit.formats import export_bids
+from gazekit.session import open_session
+from gazekit.session.journal import JournalWriter
 from gazekit.study import Study, check_study, read_study
 from tests.capture.test_pages import record_for
 from tests.fixtures.session_study import MakeStudy, write_pictures
@@ -90,6 +101,86 @@ def test_those_who_came_before_count_and_a_resumed_session_keeps_its_levels(
     assert people["language"].tolist() == ["de"] * 2
     with pytest.raises(InputError, match="group of P00 was 'chinese' when the session was begun, not 'australian'"):
         prepare_part(study, "P00", out, resume=True, given={"group": "australian"})
+
+
+def test_stations_that_start_at_once_take_different_cells(make_study: MakeStudy, tmp_path: Path) -> None:
+    study, out = study_of(make_study, FACTORS, pictures=1), tmp_path / "out"
+    gate = threading.Barrier(6)
+
+    def start(n: int) -> SessionPart:
+        gate.wait()
+        return prepare_part(study, f"P0{n}", out, given={"group": "chinese"})
+
+    with ThreadPoolExecutor(6) as stations:
+        parts = list(stations.map(start, range(6)))
+    assert Counter(part.assigned.levels["task"] for part in parts) == {"free": 3, "search": 3}
+    assert len(list(out.glob(".*.claim"))) == 6
+    again = prepare_part(study, "P03", out, given={"group": "chinese"})  # its own claim does not count
+    assert again.assigned == parts[3].assigned
+    for part in [*parts[1:], again]:
+        part.release()
+    os.utime(out / ".P00.claim", (0, 0))  # of a start that crashed
+    prepare_part(study, "P07", out, given={"group": "chinese"}).release()
+    assert list(out.iterdir()) == []
+
+
+def test_a_dry_run_claims_nothing_and_a_refused_start_leaves_nothing(make_study: MakeStudy, tmp_path: Path) -> None:
+    study, out = study_of(make_study, FACTORS), tmp_path / "out"
+    prepare_part(study, "P01", out, given={"group": "chinese"}, write=False)
+    lost = study.model_copy(update={"record": study.record.model_copy(update={"backup": Path("nowhere")})})
+    lost._file = study.file
+    with pytest.raises(OutputError, match="there is no folder"):
+        prepare_part(lost, "P01", out, given={"group": "chinese"})
+    with pytest.raises(InputError, match="known: australian"):
+        prepare_part(study, "P01", out, given={"group": "martian"})
+    part = prepare_part(study, "P01", out, given={"group": "chinese"})
+    devices = study.model_copy(update={"tracker": study.tracker.model_copy(update={"kind": "replay"})})
+    with pytest.raises(GazekitError):
+        record_part(
+            replace(part, sections=devices), realtime=True, keep_journal=False, headless=True, state=State(),
+            stop=threading.Event(),
+        )  # fmt: skip
+    assert not out.exists()
+
+
+def test_a_turn_that_a_crash_left_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gazekit.capture.claims._WAIT_S", 0.05)
+    (tmp_path / ".assigning").write_bytes(b"")
+    with take_turn(tmp_path) as turn:
+        assert turn.claimed() == {}
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match="cannot be written"), take_turn(tmp_path / "file" / "out"):
+        pass
+
+
+def test_sessions_that_run_count_and_damaged_journals_are_said(
+    make_study: MakeStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, out = study_of(make_study, FACTORS), tmp_path / "out"
+    part = prepare_part(study, "P01", out, given={"group": "chinese"})
+    tracker = SimulatedTracker(study.screen.screen(), 1)
+    running = JournalWriter(part.journal, _header(part, tracker, realtime=True))
+    (out / "P09.gaze.journal").write_bytes(b"torn")
+    part.release()
+    assert assigned_before(out, "P02") == {"P01": part.assigned.levels}
+    assert "P09.gaze.journal is not a journal of gazekit, or has lost its header; it does not count" in (
+        capsys.readouterr().err
+    )
+    other = prepare_part(study, "P02", out, given={"group": "chinese"})
+    assert other.assigned.levels["task"] != part.assigned.levels["task"]
+    other.release()
+    running.close()
+
+
+def test_what_is_given_by_hand_is_given_from_python_too(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = study_of(make_study, FACTORS, pictures=1)
+    with pytest.raises(InputError, match="the group of P01 is not known"):
+        record(study, "P01", tmp_path, realtime=False)
+    session = open_session(record(study, "P01", tmp_path, realtime=False, given={"group": "chinese"}))
+    assert session.provenance["parameters"]["assigned"]["levels"]["group"] == "chinese"
+    assert session.provenance["parameters"]["assigned"]["language"] == "de"
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["P01.gaze.h5"]
 
 
 @pytest.mark.parametrize(

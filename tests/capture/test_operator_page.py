@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -17,13 +18,17 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from gazekit.capture import operator_page
 from gazekit.capture.desk import Desk, Review
 from gazekit.capture.operator_page import OperatorPage
-from gazekit.capture.session_loop import State
+from gazekit.capture.session_loop import _BUSY, _SKIPPABLE, State
 from gazekit.capture.session_setup import prepare_part, record_part
 from gazekit.capture.terminal_keys import TerminalKeys, keys_one_by_one
+from gazekit.cli import gazekit
 from gazekit.core.errors import InputError
+from gazekit.core.messages import catalogue
 from gazekit.screen import Screen
 from gazekit.session import Session, open_session
 from gazekit.study import Study, read_study
@@ -134,17 +139,17 @@ def test_a_port_that_is_taken_is_said(place: tuple[Desk, State, OperatorPage], s
 class Sitting:
     """A session that runs in a thread, and the page that belongs to it."""
 
-    def __init__(self, study: Study, folder: Path) -> None:
-        self.desk, self.state, self.stop = Desk(), State(), threading.Event()
+    def __init__(self, study: Study, folder: Path, language: str = "en") -> None:
+        self.desk, self.state, self.stop = Desk(language), State(), threading.Event()
         self.page = OperatorPage(self.desk, self.state, study.screen.screen())
-        self._part = prepare_part(study, "P01", folder)
+        self.part = prepare_part(study, "P01", folder)
         self._thread = threading.Thread(target=self._record, daemon=True)
         self.failed: list[BaseException] = []
 
     def _record(self) -> None:
         try:
             record_part(
-                self._part, realtime=True, keep_journal=False, headless=True, state=self.state, stop=self.stop,
+                self.part, realtime=True, keep_journal=False, headless=True, state=self.state, stop=self.stop,
                 watch=self.page.watch, desk=self.desk,
             )  # fmt: skip
         except BaseException as error:
@@ -166,7 +171,7 @@ class Sitting:
         """Wait for the end."""
         self._thread.join(30)
         assert not self.failed, self.failed
-        return open_session(self._part.session)
+        return open_session(self.part.session)
 
 
 def quick(path: Path) -> Study:
@@ -249,6 +254,67 @@ def test_the_operator_decides_acts_and_notes_in_a_real_browser(sitting: Sitting,
     assert session.provenance["end"]["complete"] is True
     assert len(session.stimuli) == 3
     assert faults == []
+    (skipped,) = {trial.id for trial in sitting.part.trials} - set(session.stimuli["image"])
+    run = CliRunner().invoke(gazekit, ["study", "status", str(sitting.part.session.parent)])
+    assert run.output == f"P01: at its end, skipped: {skipped}, 1 part(s), ended by the plan\n"
+    later = prepare_part(sitting.part.sections, "P01", sitting.part.session.parent, resume=True)
+    assert [step.id for step in later.steps] == [skipped, skipped]  # the picture and its rating
+
+
+@pytest.mark.parametrize("language", ["de", "ar"])
+def test_the_page_speaks_the_languages_of_the_program(
+    make_study: MakeStudy, tmp_path: Path, chromium: Any, language: str
+) -> None:
+    words = catalogue(language)
+    study = quick(make_study(pictures=2, duration=900, extra=""))
+    with Sitting(study, tmp_path, language) as sitting:
+        tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+        faults: list[str] = []
+        tab.on("pageerror", lambda error: faults.append(str(error)))
+        tab.goto(sitting.page.link)
+        until(lambda: sitting.desk.attended)
+        sitting.begin()
+        tab.wait_for_selector("#asked:not([hidden])")
+        assert tab.evaluate("[document.documentElement.lang, document.documentElement.dir]") == [
+            language, words.direction,
+        ]  # fmt: skip
+        assert words("operator.review", attempt=1, attempts=3) in tab.text_content("#question")
+        assert violations(tab) == []
+        tab.click(f"#answers >> text={words('operator.go_on')}")
+        see(tab, f"document.querySelector('#phase').textContent === '{words('operator.phase_picture')}'")
+        see(tab, "document.querySelector('#picture').naturalWidth > 0")
+        tab.keyboard.press("p")
+        see(tab, f"document.querySelector('#phase').textContent === '{words('operator.phase_paused')}'")
+        shown = tab.inner_text("header") + tab.inner_text("main")
+        english = catalogue("en").section("operator")
+        for name in ("sees", "now", "time_left", "actions", "drift_check", "write_down", "pictures_table", "verdict"):
+            assert english[name] not in shown.replace(tab.inner_text("#notices"), "")
+        assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert violations(tab) == []
+        tab.screenshot(path=tmp_path / f"{language}.png")
+        tab.close()
+    assert faults == []
+
+
+def test_every_text_of_the_page_is_in_the_catalogue_and_none_is_idle() -> None:
+    folder = Path(operator_page.__file__).parent
+    page, script = ((folder / name).read_text("utf-8") for name in ("page.html", "page.js"))
+    loop = (folder.parent / "session_loop.py").read_text("utf-8")
+    used = set(re.findall(r"{{(\w+)}}", page)) - {"lang", "direction", "texts"}
+    used |= set(re.findall(r'say\((?:paused \? )?"(\w+)"', script)) | {"pause", "go_on"}
+    used |= {f"ask_{name}" for name in re.findall(r'_confirm\("(\w+)"', loop)}
+    used |= {"ask_calibrate", "ask_all_the_same", "ask_show_again", "ask_without", "ask_thin"}
+    phases = set(re.findall(r'state\.phase = "([a-z ]+)"', loop)) | set(_SKIPPABLE) | {*_BUSY, "starting", "over"}
+    used |= {f"phase_{name.lower().replace(' ', '_')}" for name in phases} | {"phase_writing_the_session_file"}
+    used |= {"verdict_good", "verdict_thin", "verdict_skipped", "reply_done", "reply_ask_once_more_within_10_s"}
+    assert used == set(catalogue("en").section("operator"))
+
+
+def test_a_language_without_an_operators_place_is_refused(make_study: MakeStudy) -> None:
+    command = ["record", str(make_study()), "-p", "P01", "--language", "de", "--dry-run"]
+    run = CliRunner().invoke(gazekit, command)
+    assert run.exit_code == 2
+    assert "--given language=CODE" in run.output
 
 
 def test_the_end_is_asked_for_in_the_page_and_the_session_can_be_resumed(sitting: Sitting, chromium: Any) -> None:

@@ -105,10 +105,11 @@ def test_the_reef_protocol_from_instructions_to_masks(reef: Path, screen_of_x: d
     assert table.groupby(["rater", "attribute"]).size().to_dict() == {
         (rater, name): 2 for rater in ("P01", "P02", "P03") for name in ("beauty", "expectation")
     }
-    fixations, measures = tmp_path / "fixations.csv", tmp_path / "measures.csv"
-    run("fixations", out, "--study", reef, "--out", fixations)
-    run("measures", fixations, "--out", measures)
-    assert set(pd.read_csv(measures)["participant"]) == {"P01", "P02", "P03"}
-    run("attention", fixations, "--study", reef, "--out", tmp_path / "attention", "--no-agreement")
+    measures = tmp_path / "measures.csv"
+    run("measures", out, "--study", reef, "--out", measures)
+    table = pd.read_csv(measures)
+    assert set(table["participant"]) == {"P01", "P02", "P03"}
+    assert "marked" in set(table.loc[table["participant"] == "P03", "area"])
+    run("attention", out, "--study", reef, "--out", tmp_path / "attention", "--no-agreement")
     masks = {file.name for file in (tmp_path / "attention" / "masked").iterdir()}
     assert {name.partition(".")[0] for name in masks} == {"astronaut", "coffee"}

@@ -108,8 +108,7 @@ def test_a_display_of_another_size_is_refused_in_full_screen(make_study: MakeStu
 
 
 def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy, tmp_path: Path) -> None:
-    state = State()
-    operator = Operator(state, quiet=True)
+    operator = Operator(State(), quiet=True)
     seen: list[str] = []
 
     def watch(recorder: Recorder, st: State) -> None:
@@ -126,7 +125,7 @@ def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy
         stop = threading.Event()
         threading.Thread(target=look, daemon=True).start()
 
-    record(read_study(make_study(pictures=3, duration=600)), "P07", tmp_path, headless=True, state=state, watch=watch)
+    record(read_study(make_study(pictures=3, duration=600)), "P07", tmp_path, headless=True, watch=watch)
     text = seen[-1]
     for part in ("P07 · picture", "of 3", " Hz", "data loss", "mm away", "validation: left", "Escape: pause and ask"):
         assert part in text

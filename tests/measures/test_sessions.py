@@ -19,7 +19,7 @@ from gazekit.events.aoi import polygon
 from gazekit.gaze import GazeRecording
 from gazekit.measures import MEASURES, MeasureOptions, codebook, join_sessions, one_value_a_row, session_measures
 from gazekit.session import write_session
-from gazekit.session.model import REGION_COLUMNS
+from gazekit.session.model import LEDGER_COLUMNS, REGION_COLUMNS
 from tests.fixtures.looks import PIXELS, SCREEN, Place, looks
 from tests.needs import need
 
@@ -120,6 +120,32 @@ def test_what_the_person_marked_is_an_area(capsys: pytest.CaptureFixture[str]) -
     assert "1 marked regions are of pictures that another part" in capsys.readouterr().err
     with pytest.raises(InputError, match="what the participant marked"):
         MeasureOptions(areas={"a.jpg": {"marked": LEFT}})
+
+
+def test_what_was_marked_in_a_later_part_is_an_area_of_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = looks([("a.jpg", PLACES), ("b.jpg", PLACES)])
+    regions = pd.DataFrame([(2, "a.jpg", "", 1, 90.0, 90.0, 40.0, 40.0, "coral")], columns=list(REGION_COLUMNS))
+    ledger = pd.DataFrame([(0, "rating", "b.jpg", "", 5, "8")], columns=list(LEDGER_COLUMNS))
+    later = replace(
+        looks([]), participant=first.participant, streams={"regions": regions, "ledger": ledger},
+        provenance={"parameters": {"part": 2}},
+    )  # fmt: skip
+    write_session(first, tmp_path / "P01.gaze.h5")
+    write_session(later, tmp_path / "P01.part2.gaze.h5")
+    out = tmp_path / "m.csv"
+    run = CliRunner().invoke(command, [str(tmp_path), "--out", str(out), "--detector", "idt"], catch_exceptions=False)
+    assert run.exit_code == 0, run.output
+    assert "left out" not in run.output
+    assert "no areas here" not in run.output
+    table = pd.read_csv(out)
+    assert table[["image", "area"]].values.tolist() == [["a.jpg", "whole"], ["a.jpg", "marked"], ["b.jpg", "whole"]]
+    assert table.loc[1, "fixations"] == 2
+    assert table["rating"].dropna().tolist() == [8]
+    alone = [str(tmp_path / "P01.part2.gaze.h5"), "--out", str(tmp_path / "n.csv")]
+    with pytest.raises(InputError, match="give the earlier parts as well"):
+        CliRunner().invoke(command, alone, catch_exceptions=False)
 
 
 def test_pictures_without_gaze_have_a_row_and_no_measures() -> None:

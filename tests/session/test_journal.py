@@ -13,7 +13,7 @@ from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.session import open_session
 from gazekit.session.events import Response
 from gazekit.session.finalise import recover
-from gazekit.session.journal import _CHECKED, _HEAD, BLOCK, EVENT, MAGIC, MARKER, JournalWriter
+from gazekit.session.journal import _CHECKED, _HEAD, BLOCK, EVENT, MAGIC, MARKER, JournalWriter, read_header
 from gazekit.session.samples import from_recording, to_recording
 from tests.fixtures.journals import HEADER, a_stimulus, harm_many, some_rows, write_journal
 
@@ -171,6 +171,21 @@ def test_the_journal_of_a_running_session_is_left_alone(tmp_path: Path, rng: np.
         recover(tmp_path / "P01.gaze.journal")
     journal.close()
     assert recover(tmp_path / "P01.gaze.journal").samples == 5
+
+
+def test_the_header_of_a_running_session_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    journal = JournalWriter(path, HEADER)
+    assert read_header(path)["participant"] == HEADER["participant"]
+    journal.close()
+    whole = path.read_bytes()
+    for damaged in (b"x" + whole[1:], whole[:30], whole[:-1], MAGIC):
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError, match="not a journal of gazekit, or has lost its header"):
+            read_header(path)
+    path.unlink()
+    with pytest.raises(InputError, match="no such journal"):
+        read_header(path)
 
 
 def test_harmed_files_are_refused_or_rightly_recovered(tmp_path: Path, rng: np.random.Generator) -> None:

@@ -17,6 +17,7 @@ from gazekit.capture.operator_page.snapshot import Snapshots
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import State
 from gazekit.core.errors import InputError
+from gazekit.core.messages import Catalogue
 from gazekit.screen import Screen
 
 PERIOD_S = 1 / 15
@@ -30,7 +31,7 @@ class OperatorPage:
     Parameters
     ----------
     desk : Desk
-        Where the operator's wishes go.
+        Where the operator's wishes go, and in which language the page is.
     state : State
         What the session says of itself.
     screen : Screen
@@ -58,6 +59,7 @@ class OperatorPage:
         )
         self._threads = [threading.Thread(target=self._read, name="operator's wishes", daemon=True)]
         self._threads[0].start()
+        self._write(_texts(self._desk.words))
         if not self._ready.wait(_START_S) or not self.link:
             self._close()
             raise InputError(
@@ -97,19 +99,25 @@ class OperatorPage:
         self._threads.append(thread)
         thread.start()
 
-    def _send(self, snapshots: Snapshots) -> None:
-        """Send snapshots until the end; a page that has gone ends the sending, not the session."""
+    def _write(self, content: dict[str, Any]) -> bool:
+        """Write a line to the process; False where it has gone."""
         assert self._process is not None
         assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(content, separators=(",", ":")) + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _send(self, snapshots: Snapshots) -> None:
+        """Send snapshots until the end; a page that has gone ends the sending, not the session."""
         due = time.monotonic()
         while True:
             over = self._over.is_set()
             content = snapshots.take() | self._answers | ({"over": True} if over else {})
             self._answers = {}
-            try:
-                self._process.stdin.write(json.dumps(content, separators=(",", ":")) + "\n")
-                self._process.stdin.flush()
-            except (OSError, ValueError):
+            if not self._write(content):
                 self._state.say("the operator's page has gone; the session goes on")
                 return
             if over:
@@ -135,3 +143,8 @@ class OperatorPage:
             self._answers = {"reply": self._desk.put(str(content["command"]), str(content.get("text", "")))}
         if "decide" in content:
             self._desk.decide(str(content["decide"]), content.get("value"))
+
+
+def _texts(words: Catalogue) -> dict[str, Any]:
+    """Return what the page is made with: its texts by key, their language and direction."""
+    return {"lang": words.lang, "direction": words.direction, "texts": words.section("operator")}

@@ -2,18 +2,30 @@
 const $ = (id) => document.getElementById(id);
 const known = {};
 const trail = [];
+const texts = JSON.parse(document.body.dataset.texts);
+const number = (value, digits = 0) => value.toLocaleString(`${document.documentElement.lang}-u-nu-latn`,
+  { maximumFractionDigits: digits, minimumFractionDigits: digits, useGrouping: false });
+const signed = (value, digits = 0) => (value < 0 ? "\u2212" : "+") + number(Math.abs(value), digits);
+// A text of the catalogue with values in its places; a key that is not there stands for itself.
+function say(key, values = {}) {
+  return (texts[key] ?? key).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+}
+const named = (prefix, name) => { const key = `${prefix}_${name.toLowerCase().replaceAll(" ", "_")}`;
+  return key in texts ? texts[key] : name; };
+// In a text that runs from the right, what has a direction of its own is kept together.
+const alone = (text) => `\u2066${text}\u2069`;
 let frames = 0, framesFrom = performance.now(), shownPicture = null;
 
 function send(content) {
   return fetch("/", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(content) })
-    .catch(() => { $("reply").textContent = "not sent: the page has no connection"; });
+    .catch(() => { $("reply").textContent = say("not_sent"); });
 }
 const command = (name, text = "") => send({ command: name, text });
 
 function connect() {
   const news = new EventSource("/news");
   news.onmessage = (event) => { update(JSON.parse(event.data)); };
-  news.onerror = () => { if (!known.over) { $("phase").textContent = "no connection to the session"; } };
+  news.onerror = () => { if (!known.over) { $("phase").textContent = say("no_connection"); } };
 }
 
 function update(content) {
@@ -22,25 +34,25 @@ function update(content) {
   const now = performance.now();
   if (now - framesFrom > 1000) {
     document.body.dataset.hz = (1000 * frames / (now - framesFrom)).toFixed(1);
-    $("hz").textContent = `${document.body.dataset.hz} a second`;
+    $("hz").textContent = say("a_second", { number: number(Number(document.body.dataset.hz), 1) });
     frames = 0; framesFrom = now;
   }
   if ("participant" in content) { $("participant").textContent = known.participant; }
-  $("phase").textContent = known.over ? "over" : known.phase;
+  $("phase").textContent = named("phase", known.over ? "over" : known.phase ?? "starting");
   $("phase").className = known.phase === "TRACKER LOST" ? "lost" : "";
   $("over").hidden = !known.over;
   const paused = known.phase === "paused";
   if ($("pause").dataset.command !== (paused ? "go on" : "pause")) {
     $("pause").dataset.command = paused ? "go on" : "pause";
-    $("pause").firstChild.textContent = paused ? "Go on " : "Pause ";
+    $("pause").firstChild.textContent = `${say(paused ? "go_on" : "pause")} `;
   }
-  if (!("samples" in known)) { $("phase").textContent = "waiting for the session"; return; }
+  if (!("samples" in known)) { $("phase").textContent = say("waiting"); return; }
   facts();
   if ("picture" in content || "screen" in content) { picture(); }
   if ("notices" in content) { list($("notices"), known.notices.map((text) => element("li", text))); }
   if ("planned" in content || "verdicts" in content || "trial" in content) { trials(); }
   if ("asking" in content) { asking(); }
-  if ("reply" in content) { $("reply").textContent = content.reply; }
+  if ("reply" in content) { $("reply").textContent = named("reply", content.reply); }
   drawGaze(); drawHead();
 }
 
@@ -51,15 +63,24 @@ function set(id, text, bad) { const node = $(id); node.textContent = text;
 
 function facts() {
   const total = (known.planned || []).length, left = known.seconds_left || 0;
-  set("trial", `${known.trial} of ${total}`);
-  set("left", `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`);
+  set("trial", say("of", { number: number(known.trial), total: number(total) }));
+  set("left", `${number(Math.floor(left / 60))}:${number(left % 60).padStart(2, number(0))}`);
   const slow = known.rate !== null && known.planned_hz && known.rate < 0.95 * known.planned_hz;
-  set("rate", known.rate === null ? "..." : `${known.rate.toFixed(0)} Hz of ${known.planned_hz} planned`, slow);
-  set("loss", known.loss === null ? "..." : `${(100 * known.loss).toFixed(0)} %`, known.loss > 0.2);
+  set("rate", known.rate === null ? "..." : say("hz", { rate: number(known.rate), planned: number(known.planned_hz) }), slow);
+  set("loss", known.loss === null ? "..." : percent(known.loss), known.loss > 0.2);
   const lost = known.samples ? known.lost / known.samples : 0;
-  set("lost", `${(100 * lost).toFixed(1)} % of ${known.samples}`, lost > 0.2);
-  set("missing", `${known.missing} in ${known.gaps} gaps`, known.gaps > 0);
-  if (known.head) { set("head", known.head.words, known.head.advice !== "good"); }
+  set("lost", say("of", { number: percent(lost, 1), total: number(known.samples) }), lost > 0.2);
+  set("missing", say("in_gaps", { missing: number(known.missing), gaps: number(known.gaps) }), known.gaps > 0);
+  if (known.head) { set("head", headWords(known.head), known.head.advice !== "good"); }
+}
+
+const percent = (share, digits = 0) => `${number(100 * share, digits)} %`;
+
+function headWords({ unit, place }) {
+  if (!place) { return say("head_unseen"); }
+  const [x, y, z] = place;
+  return unit === "mm" ? say("head_mm", { x: alone(signed(x)), y: alone(signed(y)), z: alone(number(z)) })
+    : say("head_box", { x: alone(signed(x, 2)), y: alone(signed(y, 2)), z: alone(signed(z, 2)) });
 }
 
 function picture() {
@@ -71,7 +92,7 @@ function picture() {
   if (shown) {
     const [x, y, width, height] = shown.place.map((value) => `${100 * value}%`);
     Object.assign(image.style, { left: x, top: y, width, height });
-    image.alt = `the picture ${shown.id}`;
+    image.alt = say("picture_alt", { id: shown.id });
   }
 }
 
@@ -110,8 +131,8 @@ function trials() {
   list($("trials"), (known.planned || []).map((image, n) => {
     const row = document.createElement("tr"), verdict = verdicts[image];
     if (n + 1 === known.trial) { row.className = "now"; }
-    const cells = [n + 1, image, verdict ? `${(100 * verdict.valid).toFixed(0)} %` : "",
-      verdict ? verdict.frames_missed : "", verdict ? verdict.verdict : ""];
+    const cells = [number(n + 1), image, verdict ? percent(verdict.valid) : "",
+      verdict ? number(verdict.frames_missed) : "", verdict ? named("verdict", verdict.verdict) : ""];
     cells.forEach((text) => row.append(element("td", text)));
     if (verdict) { row.lastChild.className = verdict.verdict === "good" ? "good" : "bad"; }
     return row;
@@ -138,19 +159,19 @@ function answer(words, act) {
 }
 
 function showReview(review) {
-  $("question").textContent = `Calibration ${review.attempt} of ${review.attempts}. ` + (review.failed.length
-    ? `${review.failed.length} points gave no data.` : "Lines are the errors, five times as long; numbers are degrees.");
+  $("question").textContent = `${say("review", { attempt: number(review.attempt), attempts: number(review.attempts) })} ` +
+    (review.failed.length ? say("review_failed", { number: number(review.failed.length) }) : say("review_lines"));
   const choices = review.targets.map((target, n) => {
     const label = document.createElement("label"), box = document.createElement("input");
     box.type = "checkbox"; box.value = n; box.checked = review.failed.includes(n);
-    label.append(box, ` ${n + 1} `);
+    label.append(box, ` ${number(n + 1)} `);
     return label;
   });
-  list($("points"), [element("legend", "Points to be done again"), ...choices]);
+  list($("points"), [element("legend", say("points_again")), ...choices]);
   const chosen = () => [...$("points").querySelectorAll("input:checked")].map((box) => Number(box.value));
   const decide = (value) => () => send({ decide: "review", value: value() });
-  list($("answers"), [answer("Go on", decide(() => [])), answer("The chosen points again", decide(chosen)),
-    answer("All again", decide(() => review.targets.map((target, n) => n)))]);
+  list($("answers"), [answer(say("go_on"), decide(() => [])), answer(say("review_chosen"), decide(chosen)),
+    answer(say("review_all"), decide(() => review.targets.map((target, n) => n)))]);
   drawVectors(review);
 }
 

@@ -1,15 +1,17 @@
 """The process that serves the operator's page. It needs nothing but Python, so that it starts at once.
 
-python server.py HOST PORT: lines of JSON come on standard input and go to the browsers; what the operator wants goes to
-standard output. It ends when its input does.
+python server.py HOST PORT: lines of JSON come on standard input and go to the browsers; the first holds the page's
+texts. What the operator wants goes to standard output. It ends when its input does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 import json
 import mimetypes
 import os
+import re
 import secrets
 import sys
 import threading
@@ -22,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 _HERE = Path(__file__).parent
 _FILES = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
 _COOKIE = "gazekit_operator"
 _LARGEST = 1 << 16
 _HEADERS = {
@@ -97,13 +100,22 @@ class Doors:
         return cookie is not None and secrets.compare_digest(cookie.value.encode(), self._cookie.encode())
 
 
+def page(texts: dict[str, Any]) -> bytes:
+    """Return the page with its texts in it; those that the script needs are an attribute of the body."""
+    values = {**texts["texts"], "lang": texts["lang"], "direction": texts["direction"]}
+    values["texts"] = json.dumps(texts["texts"], ensure_ascii=False)
+    source = (_HERE / _FILES["/"]).read_text("utf-8")
+    return _PLACE.sub(lambda match: html.escape(values[match[1]]), source).encode()
+
+
 class Server(ThreadingHTTPServer):
     """Serves the page; standard output is shared by its threads."""
 
     daemon_threads = True
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, texts: dict[str, Any]) -> None:
         super().__init__((host, port), Handler)
+        self.page = page(texts)
         self.board, self.doors = Board(), Doors()
         self.shown_host = host if host not in ("0.0.0.0", "::") else _address_of_this_machine()
         self.any_host = host in ("0.0.0.0", "::")
@@ -149,7 +161,8 @@ class Handler(BaseHTTPRequestHandler):
             self._text(HTTPStatus.FORBIDDEN, "Open the link that gazekit shows in the terminal; each works once.")
         elif url.path in _FILES:
             file = _HERE / _FILES[url.path]
-            self._send(file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
+            content = self.server.page if url.path == "/" else file.read_bytes()
+            self._send(content, mimetypes.guess_type(file.name)[0] or "text/plain")
         elif url.path == "/picture":
             self._picture()
         elif url.path == "/news":
@@ -258,8 +271,8 @@ def main(host: str, port: str) -> None:
     if hasattr(os, "nice"):
         os.nice(5)  # the recorder goes first
     try:
-        server = Server(host, int(port))
-    except OSError as error:
+        server = Server(host, int(port), json.loads(sys.stdin.readline()))
+    except (OSError, ValueError) as error:
         print(json.dumps({"failed": str(error)}), flush=True)
         return
     threading.Thread(target=server.serve_forever, daemon=True).start()

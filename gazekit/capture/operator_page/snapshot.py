@@ -46,7 +46,8 @@ class Snapshots:
                 "eyes": [[round(value, 3) for value in eye] for eye in head.eyes],
                 "distance": None if head.distance is None else round(head.distance, 3),
                 "advice": head.advice,
-                "words": head.words,
+                "place": None if head.place is None else [round(value, 2) for value in head.place],
+                "unit": head.unit,
             },
         }
         return content | self._changed(

@@ -9,10 +9,11 @@ folder of its own: ``[study] messages = "messages"`` with a file ``<language>.to
 'rtl'
 """
 
-from gazekit.core.messages.catalogue import Catalogue, catalogue, language_faults, languages
+from gazekit.core.messages.catalogue import SOURCE, Catalogue, catalogue, language_faults, languages
 from gazekit.core.messages.study_texts import Text, text_faults, text_in
 
 __all__ = [
+    "SOURCE",
     "Catalogue",
     "Text",
     "catalogue",
