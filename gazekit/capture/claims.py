@@ -42,7 +42,7 @@ class Turn:
 
     def claimed(self) -> dict[str, Mapping[str, str]]:
         """Return the levels that are claimed, by participant; claims of starts that failed are removed."""
-        levels = {}
+        levels: dict[str, Mapping[str, str]] = {}
         for file in sorted(self._folder.glob(f".*{_SUFFIX}")):
             with contextlib.suppress(OSError, ValueError):  # it was released just now
                 if self._now_s - file.stat().st_mtime > _FRESH_S:
