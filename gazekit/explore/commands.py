@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -54,21 +53,35 @@ def arguments(values: Mapping[str, Any]) -> str:
     return "".join(f", {name}={value!r}" for name, value in values.items())
 
 
+def screen_options(material: Material) -> list[str]:
+    """Return the options that say the screen of other programs' files."""
+    sizes, line = material.screen, []
+    for flag, width, height in (("--screen", "width_px", "height_px"), ("--screen-mm", "width_mm", "height_mm")):
+        if width in sizes and height in sizes:
+            line += [flag, f"{sizes[width]:g}x{sizes[height]:g}"]
+    return line + (["--distance-mm", f"{sizes['distance_mm']:g}"] if "distance_mm" in sizes else [])
+
+
+def picture_options(material: Material) -> list[str]:
+    """Return the option that names the pictures."""
+    return ["--pictures", str(material.picture_source)] if material.picture_source else []
+
+
 def what_was_named(material: Material) -> list[str]:
     """Return the arguments of `gazekit explore` that name the same."""
-    line = (
-        [str(material.study.file), "--sessions", str(material.asked[0])]
-        if material.study
-        else list(map(str, material.asked))
-    )
-    return line + (["--pictures", str(material.picture_source)] if material.picture_source else [])
+    if material.study is not None:
+        line = [str(material.study.file), "--sessions", str(material.asked[0])]
+    else:
+        line = [str(path) for path in material.asked]
+    return [*line, *picture_options(material), *screen_options(material)]
 
 
 def load_line(material: Material) -> str:
     """Return the line of Python that reads the same."""
-    if material.study:
-        call = f"[{json.dumps(str(material.study.file))}], sessions={json.dumps(str(material.asked[0]))}"
+    if material.study is not None:
+        call = f"[{str(material.study.file)!r}], sessions={str(material.asked[0])!r}"
     else:
-        call = json.dumps([str(path) for path in material.asked])
-    source = f", pictures={json.dumps(str(material.picture_source))}" if material.picture_source else ""
-    return f"material = load_material({call}{source})"
+        call = repr([str(path) for path in material.asked])
+    further = {"pictures": str(material.picture_source)} if material.picture_source else {}
+    sizes = {"screen": dict(material.screen)} if material.screen else {}
+    return f"material = load_material({call}{arguments({**further, **sizes})})"

@@ -12,11 +12,12 @@ import pandas as pd
 
 from gazekit.capture.ledger import Ledger
 from gazekit.capture.study_status import PartFacts, StudyStatus, part_facts, status_of
+from gazekit.capture.view import picture_file
 from gazekit.core.errors import InputError
 from gazekit.events.settings import FixationSection, QualitySection
 from gazekit.explore.summaries import SessionFacts, summaries
 from gazekit.formats.exporting import session_files
-from gazekit.pictures import SUFFIXES, list_pictures
+from gazekit.pictures import list_pictures
 from gazekit.study import Study, read_study
 
 _NUMBERS = re.compile(r"(\d+)")
@@ -39,7 +40,9 @@ class Material:
     asked : tuple of Path
         What the user named: files and folders as other commands take them.
     picture_source : Path or None
-        The folder or list of pictures that the user named beside the study's.
+        The folder or list of pictures, the user's or the study's.
+    screen : mapping
+        The screen's sizes that the user gave for files of other programs.
     left_out : tuple of str
         Why files could not be read, a line each.
     """
@@ -50,6 +53,7 @@ class Material:
     study: Study | None = None
     asked: tuple[Path, ...] = ()
     picture_source: Path | None = None
+    screen: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
     @property
@@ -95,8 +99,7 @@ class Material:
 
     def picture_file(self, image: str) -> Path | None:
         """Return the file of a picture, by its id with or without a suffix; None where it is not there."""
-        names = [image, *(image + suffix for suffix in sorted(SUFFIXES))]
-        return next((self.pictures[name] for name in names if name in self.pictures), None)
+        return picture_file(image, self.pictures)
 
 
 def load_material(
@@ -140,8 +143,10 @@ def load_material(
             raise InputError("name one study file, or sessions; found both, or several")
         study = read_study(asked[0])
         asked = [_sessions_of(study, sessions)]
-    source = study.pictures if pictures is None and study is not None else pictures
-    listed = [] if source is None else list_pictures(source, "" if study is None else study.file.parent, missing=True)
+    source = None if pictures is None else Path(pictures)
+    if source is None and study is not None and (study.pictures.folder or study.pictures.list):
+        source = study.file.parent / str(study.pictures.folder or study.pictures.list)
+    listed = [] if source is None else list_pictures(source, missing=True)
     thresholds = QualitySection() if study is None else study.quality
     read, faults = summaries(session_files(asked), thresholds, screen=screen, workers=workers)
     if not read:
@@ -156,7 +161,8 @@ def load_material(
         pictures={picture.image: picture.file for picture in listed},
         study=study,
         asked=tuple(asked),
-        picture_source=None if pictures is None else Path(pictures),
+        picture_source=source,
+        screen=screen or {},
         left_out=tuple(faults),
     )
 

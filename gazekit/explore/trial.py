@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gazekit.capture.view import pupil_mm, speed_deg_s, trial_seconds
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.detectors import complete, defaults
 from gazekit.events.labels import LABEL_NAMES, runs
 from gazekit.events.samples import HOLE_ROWS, OFF_SCREEN_DEG, Samples, prepare
 from gazekit.events.sessions import TrialEvents
-from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.explore.summaries import SessionFacts
 from gazekit.explore.trial_reading import TrialGaze, detect_trial, trial_row
 from gazekit.gaze import EYE_CHOICES
 
 MOST_POINTS = 6000  # of gaze that are sent; further ones are thinned out evenly
+Clock = Callable[[Any], Floats]
 BUCKETS = 1500  # of a trace, each with its lowest and highest value
-VELOCITY_WINDOW_MS = 10.0  # of the trace, as the saccade table's peak velocity
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def trial_view(
     """
     events = [detect_trial(facts, gaze, choice.name, choice.parameters) for choice in choices]
     samples = events[0].detection.samples
-    clock = _Clock(events[0], gaze)
+    clock = _clock(events[0], gaze)
     time = clock(samples.stamp_us)
     trial, screen = gaze.trial, facts.header.screen
     span = (trial.offset_us - trial.onset_us) / 1000
@@ -108,18 +108,9 @@ def trial_view(
     }
 
 
-class _Clock:
-    """Turns stamps of the device clock into milliseconds since the onset."""
-
-    def __init__(self, events: TrialEvents, gaze: TrialGaze) -> None:
-        stamps = gaze.trial.recording.device_time_us
-        self._events = events
-        self._first = int(stamps[0]) if len(stamps) else 0
-
-    def __call__(self, device_us: Index) -> Floats:
-        if self._events.trial is None:
-            return (np.asarray(device_us, dtype=np.float64) - self._first) / 1000
-        return self._events.since_onset_ms(device_us)
+def _clock(events: TrialEvents, gaze: TrialGaze) -> Clock:
+    """Return what turns stamps of the device clock into milliseconds since the onset."""
+    return lambda device_us: trial_seconds(events, device_us, gaze.trial) * 1000
 
 
 def _gaze(samples: Samples, time: Floats, part: slice, width: float, height: float) -> dict[str, Any]:
@@ -136,12 +127,9 @@ def _gaze(samples: Samples, time: Floats, part: slice, width: float, height: flo
 def _traces(samples: Samples, time: Floats, part: slice) -> dict[str, Any]:
     """Return x, y (pixels), velocity (deg/s) and pupils (mm) as the lowest and highest value of short times."""
     x, y = samples.pixels
-    half = window_half(samples.interval_us, VELOCITY_WINDOW_MS)
-    speed = np.hypot(*smoothed_velocity(samples, *samples.degrees, half, VELOCITY_WINDOW_MS))
-    columns = {"x": x, "y": y, "velocity": speed}
+    columns = {"x": x, "y": y, "velocity": speed_deg_s(samples)}
     for side in ("left", "right"):
-        eye = getattr(samples.recording, side)
-        pupil = np.where(eye.pupil_valid & samples.delivered, eye.pupil_mm, np.nan)
+        pupil = pupil_mm(samples, side)
         if np.isfinite(pupil).any():
             columns[f"pupil_{side}"] = pupil
     edges = bucket_edges(part.start, part.stop)
@@ -178,7 +166,7 @@ def _spans(labels: Any, inside: Bools, time: Floats, interval_ms: float) -> list
     return sorted(spans)
 
 
-def _detection(events: TrialEvents, clock: _Clock) -> dict[str, Any]:
+def _detection(events: TrialEvents, clock: Clock) -> dict[str, Any]:
     """Return what a detector found: labels over time, fixations, saccades."""
     samples = events.detection.samples
     interval = samples.interval_us / 1000 if np.isfinite(samples.interval_us) else 0.0
@@ -203,7 +191,7 @@ def _detection(events: TrialEvents, clock: _Clock) -> dict[str, Any]:
     }
 
 
-def _makers(gaze: TrialGaze, clock: _Clock, facts: SessionFacts) -> dict[str, Any] | None:
+def _makers(gaze: TrialGaze, clock: Clock, facts: SessionFacts) -> dict[str, Any] | None:
     """Return the events that the maker's software found, where the file has them."""
     if gaze.makers is None or not len(gaze.makers):
         return None

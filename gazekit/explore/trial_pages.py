@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 import cv2
-from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request, url_for
+from markupsafe import Markup
 
 from gazekit.core.errors import InputError
 from gazekit.events.detectors import detectors
+from gazekit.explore.board_pages import KINDS, attachment
 from gazekit.explore.server import finite, material
 from gazekit.explore.summaries import SessionFacts
 from gazekit.explore.trial import DetectorChoice, known_parameters, read_choice, trial_view
+from gazekit.explore.trial_out import trial_recipe, write_trial
 from gazekit.explore.trial_reading import RecentTrials, TrialGaze, trial_row
 from gazekit.gaze import EYE_CHOICES
 from gazekit.pictures import read_picture
@@ -38,6 +46,7 @@ def home(key: str, number: int) -> str:
         eyes=EYE_CHOICES,
         panels=[("", choice), ("beside.", beside)],
         parameters=known_parameters,
+        out=Markup(_out(facts, number, choice)),
         has_picture=bool(row["image"]) and material().picture_file(str(row["image"])) is not None,
     )
 
@@ -52,6 +61,29 @@ def view(key: str, number: int) -> Response:
     span = (window[0], window[1]) if window[0] is not None and window[1] is not None and window[0] < window[1] else None
     content = computed(facts, number, [choice, *([beside] if beside else [])], span)
     return jsonify(finite(content))
+
+
+@pages.get("/trial.<kind>")
+def file(key: str, number: int, kind: str) -> Response:
+    """Send a trial as a file."""
+    if kind not in KINDS:
+        abort(404)
+    facts = _session(key)
+    _row(facts, number)
+    name = f"{facts.participant}-trial{number}.{kind}"
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / f"trial.{kind}"
+        with _doubts():
+            write_trial(material(), facts, number, gaze_of(facts, number), _choices()[0], out)
+        return attachment(out.read_bytes(), kind, name)
+
+
+@pages.get("/recipe")
+def recipe(key: str, number: int) -> str:
+    """Send the files and the lines that make what is shown, for the detector of the address."""
+    facts = _session(key)
+    _row(facts, number)
+    return _out(facts, number, _choices()[0])
 
 
 @pages.get("/picture")
@@ -80,10 +112,28 @@ def computed(
     InputError
         The detector cannot work with these parameters.
     """
-    try:
+    with _doubts():
         return trial_view(facts, number, gaze_of(facts, number), choices, span)
+
+
+@contextmanager
+def _doubts() -> Iterator[None]:
+    """Say that a detector cannot work with parameters, where it fails on them."""
+    try:
+        yield
     except _UNFIT as error:
         raise InputError(f"the detector cannot work with these parameters: {error}") from error
+
+
+def _out(facts: SessionFacts, number: int, choice: DetectorChoice) -> str:
+    """Return the part of the page that leads out of it."""
+    values = {"detector": choice.name, **choice.parameters}
+    return render_template(
+        "out.html",
+        address=url_for("trial.home", key=facts.key, number=number) + "/trial",
+        query=urlencode(values),
+        made=trial_recipe(material(), facts, number, choice),
+    )
 
 
 def gaze_of(facts: SessionFacts, number: int) -> TrialGaze:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -23,6 +24,7 @@ from gazekit.capture.settings import TrackerSection
 from gazekit.capture.tracker import TrackerSetup
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, GazekitError
+from gazekit.events import session_fixations
 from gazekit.screen import Screen
 from gazekit.session import open_session
 from gazekit.session.samples import from_recording
@@ -230,19 +232,28 @@ def test_the_example_study_is_in_order_and_never_overwrites(tmp_path: Path) -> N
     assert path.read_bytes() == before
 
 
-def test_a_trial_is_drawn_and_played(make_study: MakeStudy, tmp_path: Path) -> None:
+def test_a_trial_is_drawn_or_written_as_a_table(make_study: MakeStudy, tmp_path: Path) -> None:
     study = make_study(duration=1500)
-    session = record(read_study(study), "P01", tmp_path, realtime=False)
-    pictures = str(study.parent / "pictures")
+    file = record(read_study(study), "P01", tmp_path, realtime=False)
     run = CliRunner()
-    result = run.invoke(gazekit, ["view", str(session), "-t", "2", "--pictures", pictures])
+    view = ["view", str(file), "-t", "2", "--pictures", str(study.parent / "pictures")]
+    result = run.invoke(gazekit, view)
     assert result.exit_code == 0, result.output
     assert (tmp_path / "P01-trial2.png").read_bytes().startswith(b"\x89PNG")
-    played = run.invoke(gazekit, ["view", str(session), "--replay", "--speed", "20", "--pictures", pictures])
-    assert played.exit_code == 0, played.output
-    assert "there is no trial 9" in str(run.invoke(gazekit, ["view", str(session), "-t", "9"]).exception)
-    missing = run.invoke(gazekit, ["view", str(session), "--pictures", str(tmp_path)])
-    assert "does not hold the picture" in str(missing.exception)
+    table = ["--detector", "ivt", "--eye", "left", "-p", "velocity_threshold_deg_s=45", "-o", str(tmp_path / "t.csv")]
+    result = run.invoke(gazekit, [*view, *table])
+    assert result.exit_code == 0, result.output
+    session = open_session(file)
+    every = session_fixations(session, "ivt", eye="left", velocity_threshold_deg_s=45)
+    expected = every[every["image"] == session.trials()[1].image].reset_index(drop=True)
+    assert len(expected) > 1
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "t.csv"), expected, check_dtype=False, atol=1e-9)
+    assert "there is no trial 9" in str(run.invoke(gazekit, ["view", str(file), "-t", "9"]).exception)
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "x.png").touch()
+    missing = run.invoke(gazekit, ["view", str(file), "--pictures", str(tmp_path / "others")])
+    assert "do not hold the picture" in str(missing.exception)
+    assert "drawings are written as" in str(run.invoke(gazekit, [*view, "-o", "t.doc"]).exception)
 
 
 def test_trackers_are_listed_as_json() -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import runpy
+import shlex
+from html import unescape
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from gazekit.cli import gazekit
 from gazekit.events.sessions import session_events
 from gazekit.explore import Material
 from gazekit.explore.trial import DetectorChoice, bucket_edges, lowest_and_highest, trial_view
+from gazekit.explore.trial_out import trial_recipe
 from gazekit.explore.trial_reading import read_trial
 from gazekit.session import open_session
 
@@ -75,3 +83,29 @@ def test_the_page_of_a_trial_offers_every_parameter(client: FlaskClient, materia
     assert 'name="max_dispersion_deg" value="0.8"' in page
     assert client.get(f"{at}/picture").mimetype in ("image/png", "image/jpeg")
     assert client.get(f"/trial/{material.sessions[0].key}/99").status_code == 404
+
+
+@pytest.mark.parametrize(("kind", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_trial_is_drawn(client: FlaskClient, material: Material, kind: str, begins: bytes) -> None:
+    assert client.get(f"/trial/{material.sessions[0].key}/3/trial.{kind}?detector=idt").data.startswith(begins)
+
+
+def test_copied_lines_make_the_same_fixations(
+    client: FlaskClient, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, query = f"/trial/{material.sessions[1].key}/4", "detector=ivt&eye=left&velocity_threshold_deg_s=45"
+    shown = client.get(f"{at}/trial.csv?{query}").data
+    recipe = trial_recipe(material, material.sessions[1], 4, CHOICES[1])
+    page = client.get(f"{at}?{query}").get_data(as_text=True)
+    assert recipe.command in unescape(page)
+    assert recipe.command in unescape(client.get(f"{at}/recipe?{query}").get_data(as_text=True))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(gazekit, shlex.split(recipe.command)[1:])
+    assert done.exit_code == 0, done.output
+    assert Path("trial.csv").read_bytes() == shown
+    Path("trial.csv").unlink()
+    Path("lines.py").write_text(recipe.python)
+    runpy.run_path("lines.py")
+    assert Path("trial.csv").read_bytes() == shown
+    view = client.get(f"{at}/view.json?{query}").get_json()["detections"][0]["fixations"]
+    np.testing.assert_allclose(pd.read_csv("trial.csv")["x_px"], [row["x_px"] for row in view], rtol=0, atol=1e-9)

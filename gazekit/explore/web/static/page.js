@@ -7,19 +7,18 @@ for (const form of document.querySelectorAll("form[data-auto]")) {
     for (const field of form.elements) { if (field.value === "" && field.name) { field.disabled = true; } }
   });
 }
-for (const button of document.querySelectorAll("[data-copy]")) {
-  button.addEventListener("click", async () => {
-    const source = document.getElementById(button.dataset.copy);
-    const said = button.closest("details").querySelector(".copied");
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-      said.textContent = "copied";
-    } catch {
-      const range = document.createRange();
-      range.selectNodeContents(source);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      said.textContent = "selected: copy it with Ctrl+C";
-    }
-  });
-}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) { return; }
+  const source = document.getElementById(button.dataset.copy), said = button.closest("details").querySelector(".copied");
+  try {
+    await navigator.clipboard.writeText(source.textContent);
+    said.textContent = "copied";
+  } catch {
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    said.textContent = "selected: copy it with Ctrl+C";
+  }
+});

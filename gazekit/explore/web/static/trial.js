@@ -30,10 +30,19 @@ async function load(window_ms = null) {
   fault.hidden = answer.ok;
   if (!answer.ok) { fault.textContent = content.error; root.dataset.ready = "fault"; return; }
   view = content;
-  if (!window_ms) { history.replaceState(null, "", `${root.dataset.at}?${query()}`); }
+  if (!window_ms) { history.replaceState(null, "", `${root.dataset.at}?${query()}`); out(); }
   $("time").max = view.trial.duration_ms;
   summaries(); table(); draw();
   root.dataset.ready = String(Number(root.dataset.ready || 0) + 1);
+}
+
+let outside = location.search.slice(1);
+async function out() {
+  const now_shown = query();
+  if (now_shown === outside) { return; }
+  outside = now_shown;
+  const answer = await fetch(`${root.dataset.at}/recipe?${now_shown}`);
+  if (answer.ok && outside === now_shown) { const open = $("out").querySelector("details").open; $("out").innerHTML = await answer.text(); $("out").querySelector("details").open = open; }
 }
 
 function element(name, text, kind = "") { const node = document.createElement(name); node.textContent = text; if (kind) { node.className = kind; } return node; }
@@ -156,7 +165,7 @@ function dots(pen, zoom, axes, side, shown) {
 }
 
 const ROWS = [["x", ["x"], "x, px"], ["y", ["y"], "y, px"], ["velocity", ["velocity"], "velocity, deg/s"], ["pupil", ["pupil_left", "pupil_right"], "pupil, mm"]];
-const LEFT = 62, ROW = 74, STRIP = 20;
+const LEFT = 96, ROW = 74, STRIP = 20;
 
 function strips() {
   const list = view.detections.map((found) => [found.detector, found.labels]);
