@@ -16,6 +16,7 @@ import numpy as np
 from gazekit.core.encryption import decrypt, new_keys
 from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.core.files import existing_file, sha256, write_text
+from gazekit.core.registration_log import log, now, opened_utc
 from gazekit.core.tables import read_table, write_table
 from gazekit.stats.comparison_folder import (
     CONFIG,
@@ -25,7 +26,7 @@ from gazekit.stats.comparison_folder import (
     read_configuration,
     runs_asked_for,
 )
-from gazekit.stats.registration import KEY, REGISTRATION, SEALED, Registration, log, now, opened_utc, read_registration
+from gazekit.stats.registration import KEY, REGISTRATION, SEALED, Registration, read_registration
 from gazekit.training.recipe import make_recipe
 from pipelines.checks import check_config, check_files
 from pipelines.code import code_hash

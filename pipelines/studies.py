@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gazekit.core.registration_log import opened_utc
 from gazekit.stats.comparison_folder import COMPARED, REPORTED, RESULTS, WORK, keep_to_grid
-from gazekit.stats.registration import opened_utc, read_registration
+from gazekit.stats.registration import read_registration
 from gazekit.training.recipe import make_recipe
 from pipelines.checks import check_config, check_files, need_networks
 from pipelines.config import Pipeline, dataset_files, read_pipeline

@@ -87,7 +87,8 @@ def show(folder: Path) -> None:
     Example:  gazekit register show results
     """
     from gazekit.core.errors import InputError
-    from gazekit.stats.registration import LOG, opened_utc, read_registration
+    from gazekit.core.registration_log import LOG, opened_utc
+    from gazekit.stats.registration import read_registration
 
     terms = read_registration(folder)
     if terms is None:

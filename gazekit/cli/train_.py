@@ -122,8 +122,8 @@ def _tell_unrated(path: Path, strict: bool) -> None:
 
 def sealed(out: Path) -> bool:
     """Whether the scores of a folder are sealed by a registration."""
+    from gazekit.core.registration_log import opened_utc
     from gazekit.stats.comparison_folder import read_configuration
-    from gazekit.stats.registration import opened_utc
 
     registration = read_configuration(out).registration
     return bool(registration) and not opened_utc(out, registration)

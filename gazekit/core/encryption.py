@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from gazekit.core.errors import FormatError, InputError, MissingExtraError
@@ -55,6 +56,37 @@ def decrypt(content: bytes, private_key: str) -> bytes:
     except (ValueError, _invalid()) as error:
         raise InputError("the key does not fit what was sealed, or that was altered") from error
     return opened
+
+
+def cover(content: bytes, name: str) -> bytes:
+    """Lock content so that it is not read by oversight: whoever knows the name can read it, see `uncover`.
+
+    The same content under the same name is the same bytes.
+
+    Examples
+    --------
+    >>> uncover(cover(b"a score", "of a study"), "of a study")
+    b'a score'
+    """
+    salt = hashlib.sha256(name.encode() + content).digest()
+    locked: bytes = _cipher(name.encode(), salt).encrypt(bytes(12), content, MARK)
+    return b"".join([MARK, salt, locked])
+
+
+def uncover(content: bytes, name: str) -> bytes:
+    """Read what was locked by `cover` under a name.
+
+    Raises
+    ------
+    InputError
+        Another name, or altered content.
+    """
+    salt, locked = content[len(MARK) :][:_KEY_BYTES], content[len(MARK) + _KEY_BYTES :]
+    try:
+        read: bytes = _cipher(name.encode(), salt).decrypt(bytes(12), locked, MARK)
+    except _invalid() as error:
+        raise InputError("this was locked under another name, or altered") from error
+    return read
 
 
 def _cipher(shared: bytes, salt: bytes) -> Any:

@@ -48,6 +48,8 @@ OPTIONS: Mapping[str, Option] = {
     "align_corners": Option("true or false", lambda value: isinstance(value, bool), _truth),
     "keras_padding": Option("auto, 0,1 or 1,1", lambda value: value in ("auto", "0,1", "1,1"), str),
     "head": Option("softmax or cdf", lambda value: value in ("softmax", "cdf"), str),
+    "depths": Option("last or all", lambda value: value in ("last", "all"), str),
+    "ridge": Option("validation or left-out", lambda value: value in ("validation", "left-out"), str),
     "fovea": _whole(1),
     "aggregate": Option("a name", lambda value: isinstance(value, str), str),
     "subjects": _whole(1),

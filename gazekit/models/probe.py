@@ -6,9 +6,9 @@ and no number is drawn at random. ``probe-<model>`` is a probe of any model with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from gazekit.models.distribution import softmax
 
 PREFIX = "probe-"
 Head = Literal["softmax", "cdf"]
+Depths = Literal["last", "all"]
+Choice = Literal["validation", "left-out"]
 RIDGES = tuple(float(10.0**power) for power in np.arange(-4, 3.01, 0.5))
 Solution = tuple[float, Floats, Floats]  # ridge, weights in the basis, bias
 Matrix = npt.NDArray[np.floating]
@@ -41,13 +43,28 @@ class Probe(nn.Module):
     head : Head
         ``softmax``: logits, fitted by cross-entropy; ``cdf``: the K - 1 inner values of the cumulative distribution,
         fitted by their squared error, which is the squared EMD (r = 2), and made monotone.
+    stages : sequence of str
+        Paths of further layers of the trunk, whose mean and standard deviation over the picture are features as well.
+    ridge : Choice
+        How the strength is chosen, see `fit_head`.
     """
 
-    def __init__(self, trunk: nn.Module, features: int, buckets: int, *, head: Head = "softmax") -> None:
+    def __init__(
+        self,
+        trunk: nn.Module,
+        features: int,
+        buckets: int,
+        *,
+        head: Head = "softmax",
+        stages: Sequence[str] = (),
+        ridge: Choice = "validation",
+    ) -> None:
         super().__init__()
         if head not in get_args(Head):
             raise unknown_name("head", head, get_args(Head))
+        _check_choice(ridge, head)
         self.trunk = trunk.requires_grad_(False)
+        self.stages, self.ridge = tuple(stages), ridge
         self.kind = head
         self.head = nn.Linear(features, buckets if head == "softmax" else buckets - 1)
         self.readout = "trunk.map"
@@ -61,7 +78,7 @@ class Probe(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Features (N, D) of normalised pictures (N, 3, H, W)."""
-        return pooled_features(self.trunk, pictures)
+        return pooled_features(self.trunk, pictures, self.stages)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Probabilities (N, K) of normalised pictures (N, 3, H, W)."""
@@ -80,27 +97,58 @@ class FrozenFeatures(nn.Module):
 
     def __init__(self, probe: Probe) -> None:
         super().__init__()
-        self.trunk = probe.trunk
+        self.trunk, self.stages = probe.trunk, probe.stages
         self.mean, self.std = probe.mean, probe.std
         self.input_size = probe.input_size
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Features (N, D) of normalised pictures (N, 3, H, W)."""
-        return pooled_features(self.trunk, pictures)
+        return pooled_features(self.trunk, pictures, self.stages)
 
 
-def pooled_features(trunk: nn.Module, pictures: Tensor) -> Tensor:
-    """Compute the vector of a trunk and, where its last features lie on a grid, their largest values."""
-    grid: list[Tensor] = []
-    place = getattr(trunk, "map", None)
-    if not isinstance(place, nn.Module):
-        return trunk(pictures)  # type: ignore[no-any-return]
-    handle = place.register_forward_hook(lambda module, inputs, output: grid.append(output))
+def pooled_features(trunk: nn.Module, pictures: Tensor, stages: Sequence[str] = ()) -> Tensor:
+    """Compute the vector of a trunk and, where its last features lie on a grid, their largest values.
+
+    Of each of the ``stages`` mean and standard deviation over the picture come behind.
+    """
+    grids: dict[str, Tensor] = {}
+    modules = dict(trunk.named_modules())
+    paths = [*(["map"] if "map" in modules else []), *stages]
+    handles = [modules[path].register_forward_hook(_keeper(grids, path)) for path in paths]
     try:
         vector: Tensor = trunk(pictures)
     finally:
-        handle.remove()
-    return torch.cat([vector, grid[0].amax((2, 3))], 1) if grid else vector
+        for handle in handles:
+            handle.remove()
+    parts = [vector, grids["map"].amax((2, 3))] if "map" in grids else [vector]
+    for path in stages:
+        cells = grids[path].flatten(2) if grids[path].ndim == 4 else grids[path].transpose(1, 2)  # (N, C, cells)
+        parts += [cells.mean(2), cells.std(2)]
+    return torch.cat(parts, 1)
+
+
+def _keeper(grids: dict[str, Tensor], path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+    def keep(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        grids[path] = output
+
+    return keep
+
+
+def stages_of(trunk: nn.Module) -> list[str]:
+    """Return the paths of a trunk's layers at which its picture gets smaller, from fine to coarse, as timm names them.
+
+    Raises
+    ------
+    InputError
+        The network does not say.
+    """
+    inside = "net." if hasattr(trunk, "net") else ""
+    stated = getattr(getattr(trunk, "net", trunk), "feature_info", None) or []
+    paths = [inside + str(stage["module"]) for stage in stated]
+    modules = dict(trunk.named_modules())
+    if not paths or not all(path in modules for path in paths):
+        raise InputError("depths=all is for networks of timm that say which of their layers are stages; leave it out")
+    return paths
 
 
 def from_cdf(inner: Tensor) -> Tensor:
@@ -133,8 +181,12 @@ def fit_head(
     *,
     kind: Head = "softmax",
     ridges: Sequence[float] = RIDGES,
+    choice: Choice = "validation",
 ) -> FittedHead:
     """Fit a head at each ridge, and take the one whose mean EMD (r = 2) on other pictures is least.
+
+    With few pictures the few for validation say little of the ridge, and are missed in the fit: by ``left-out`` the
+    head is fitted on all of both, and the ridge is the one that predicts each of them best from all others.
 
     Features are standardised by the training pictures; the ridge is that of the standardised ones, in units of the mean
     of the Gram matrix's diagonal. The same input gives the same head to the last digit on a machine.
@@ -151,12 +203,15 @@ def fit_head(
         See `Probe`.
     ridges : sequence of float
         To choose from.
+    choice : Choice
+        ``validation``: by the validation pictures; ``left-out``: by leaving out each picture of both, ``cdf`` only.
 
     Raises
     ------
     InputError
         Fewer than two pictures to fit on, or none to choose the ridge by; features that are not numbers.
     """
+    _check_choice(choice, kind)
     x, y = np.asarray(features, np.float64), np.asarray(truth, np.float64)
     other, other_truth = (np.asarray(array, np.float64) for array in validation)
     if len(x) < 2 or not len(other):
@@ -165,6 +220,8 @@ def fit_head(
         )
     if not (np.isfinite(x).all() and np.isfinite(other).all()):
         raise InputError("features that are not numbers: the weights of the network hold NaN, or overflow")
+    if choice == "left-out":
+        x, y = np.concatenate([x, other]), np.concatenate([y, other_truth])
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-8, scale, np.inf)  # what never changes says nothing
     z = (x - mean) / scale
@@ -177,8 +234,11 @@ def fit_head(
     solve = _cdf_path if kind == "cdf" else _softmax_path
     heads = []
     for ridge, weight, bias in solve(inside, values, y, [r * unit for r in ridges]):
-        answer = FittedHead(weight, bias, ridge / unit, kind).predict(outside)
-        heads.append((_emd(answer, other_truth), ridge / unit, weight, bias))
+        if choice == "left-out":
+            error = _left_out_error(vectors, values, y, ridge)
+        else:
+            error = _emd(FittedHead(weight, bias, ridge / unit, kind).predict(outside), other_truth)
+        heads.append((error, ridge / unit, weight, bias))
     _, ridge, weight, bias = min(heads, key=lambda head: head[0])
     full = (basis @ weight) / np.where(np.isfinite(scale), scale, 1)[:, None] * np.isfinite(scale)[:, None]
     return FittedHead(full, bias - mean @ full, ridge, kind)
@@ -186,6 +246,22 @@ def fit_head(
 
 def _emd(p: Floats, q: Floats) -> float:
     return float(np.sqrt(((p - q).cumsum(1) ** 2).mean(1)).mean())
+
+
+def _left_out_error(vectors: Floats, values: Floats, truth: Floats, ridge: float) -> float:
+    """Return the mean EMD of each picture predicted from all others, by the diagonal of the hat matrix."""
+    target = truth.cumsum(1)[:, :-1]
+    shrunk = vectors * (values / (values + ridge))
+    residuals = target - target.mean(0) - shrunk @ (vectors.T @ target)
+    own = 1 / len(target) + (shrunk * vectors).sum(1)
+    return float(np.sqrt(((residuals / np.maximum(1 - own, 1e-9)[:, None]) ** 2).sum(1) / truth.shape[1]).mean())
+
+
+def _check_choice(choice: str, kind: str) -> None:
+    if choice not in get_args(Choice):
+        raise unknown_name("choice of the ridge", choice, get_args(Choice))
+    if choice == "left-out" and kind != "cdf":
+        raise InputError(f"ridge=left-out is for head=cdf, which has a closed form; found head={kind}")
 
 
 def _cdf_path(

@@ -22,7 +22,7 @@ from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
 from gazekit.models.options import option_faults
 from gazekit.models.probe import PREFIX as PROBE
-from gazekit.models.probe import Head, Probe, pooled_features
+from gazekit.models.probe import Choice, Depths, Head, Probe, pooled_features, stages_of
 from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, Pooling, ResidualAttention
 from gazekit.models.small_cnn import NarrowTrunk
@@ -189,15 +189,25 @@ def _probe_entry(probed: str) -> _Entry:
             raise ConfigError(
                 f"{probed} has no single backbone to probe; resnet18 and timm:NAME, as examples, have one"
             )
-        features = int(pooled_features(trunk.eval(), torch.empty(1, 3, facts.size, facts.size)).shape[1])
 
-    def build(buckets: int, head: Head = "softmax") -> nn.Module:
-        model = Probe(create(probed).trunk, features, buckets, head=head)  # type: ignore[arg-type]
+    def build(buckets: int, head: Head = "softmax", depths: Depths = "last", ridge: Choice = "validation") -> nn.Module:
+        stages = tuple(stages_of(trunk)) if depths == "all" else ()
+        features = _probed_features(probed, stages)
+        model = Probe(create(probed).trunk, features, buckets, head=head, stages=stages, ridge=ridge)  # type: ignore[arg-type]
         keras.follow_mark(model)
         return model
 
     info = replace(facts, name=PROBE + probed, summary=f"convex head on frozen features: {facts.summary}", reduced="")
     return _Entry(build, info)
+
+
+@functools.lru_cache(maxsize=64)
+def _probed_features(probed: str, stages: tuple[str, ...]) -> int:
+    """Return the length of the vector that a probe of a model reads."""
+    size = _entry(probed).info.size
+    with torch.device("meta"), ShapesOnly():
+        trunk: nn.Module = create(probed).trunk.eval()  # type: ignore[union-attr]
+        return int(pooled_features(trunk, torch.empty(1, 3, size, size), stages).shape[1])
 
 
 @functools.lru_cache(maxsize=64)

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file
+from gazekit.core.registration_log import check_network
 from gazekit.models import keras, residual_attention
 from gazekit.models.backbones import backbone
 from gazekit.models.registry import Triple, default_options, names
@@ -59,7 +60,7 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
         Not a file of weights, or a damaged one.
     InputError
         No such file; weights of another network (what is missing is named), or of one with other options; weights that
-        are not numbers. The model is then unchanged.
+        are not numbers, or of a registered study whose scores are sealed. The model is then unchanged.
     """
     path = existing_file(path, "weights file")
     if path.suffix.lower() in (".h5", ".hdf5"):
@@ -67,6 +68,8 @@ def load_weights(model: nn.Module, path: str | Path, *, new_head: bool = False) 
         return
     content = read_content(path)
     state = tensors_of(content, path)
+    if isinstance(content.get("identity"), Mapping):
+        check_network(path, str(content["identity"].get("registration", "")))
     expected = model.state_dict()
     if keras.MARK in expected and keras.MARK not in state:
         raise InputError(

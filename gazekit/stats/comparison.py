@@ -14,6 +14,7 @@ from gazekit.attention.judging import JudgingConvention
 from gazekit.core.errors import InputError
 from gazekit.core.files import write_text
 from gazekit.core.progress import track
+from gazekit.core.registration_log import opened_utc
 from gazekit.core.tables import read_table, write_table
 from gazekit.dataset import open_dataset
 from gazekit.stats.categories import FEWEST, category_table
@@ -39,7 +40,7 @@ from gazekit.stats.map_agreement import COLUMNS, agreement_table, own_maps_of
 from gazekit.stats.options import ComparisonOptions
 from gazekit.stats.paired import floor_differences, paired_table
 from gazekit.stats.predictions import Predictions
-from gazekit.stats.registration import marked, opened_utc, read_registration
+from gazekit.stats.registration import marked, read_registration
 from gazekit.stats.resampling import affordable, swaps
 from gazekit.stats.standard_error import overlap_of
 from gazekit.stats.summary_table import summary_table

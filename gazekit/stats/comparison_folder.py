@@ -27,12 +27,12 @@ import pandas as pd
 
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import write_text
+from gazekit.core.registration_log import check_opened
 from gazekit.core.tables import read_table
 from gazekit.core.types import Floats
 from gazekit.histograms import count_columns
 from gazekit.stats.metrics import default_threshold
 from gazekit.stats.predictions import OutOfFold, Pass, Predictions
-from gazekit.stats.registration import check_opened
 
 CONFIG, TRUTH = "config.json", "truth.csv"
 COMPARISON, PAIRED, AGREEMENT, CONCLUSION = "comparison.csv", "paired.csv", "agreement.csv", "conclusion.json"

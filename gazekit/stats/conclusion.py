@@ -168,8 +168,9 @@ def _sentence(claim: Mapping[str, Any], n: int, options: ComparisonOptions) -> s
             f"{start}between {between}, {better} gives the better {metric.in_words}: {shown}{_within(claim, options)}."
         )
     seen = _detectable(claim["detectable"], options.metric)
-    if options.difference is not None:
-        seen += f", and one of {options.difference:g} {_needed(claim['pictures_for_size'])}"
+    stated = options.difference if options.difference is not None else options.margin
+    if stated is not None:
+        seen += f", and one of {stated:g} {_needed(claim['pictures_for_size'])}"
     if claim["low"] > 0 or claim["high"] < 0:
         seen += f"; the interval by itself leaves out 0, but p is not at most {options.alpha:g}"
     return (

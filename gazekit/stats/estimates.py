@@ -95,6 +95,8 @@ def estimate(features: Features, seeds: Sequence[Pass], measuring: Measuring) ->
 
 def mean_of(models: Sequence[Estimates]) -> Estimates:
     """Return the mean over several models with the same seeds; their features stand one above the other."""
+    if len(models) == 1:
+        return models[0]
     return Estimates(
         models[0].seeds,
         Features(*(np.concatenate(parts) for parts in zip(*(one.features.arrays() for one in models), strict=True))),
@@ -106,13 +108,26 @@ def mean_of(models: Sequence[Estimates]) -> Estimates:
 
 
 def error_of_difference(
-    a: Estimates, b: Estimates, metric: str, luck: tuple[float, int] | None = None
+    a: Estimates,
+    b: Estimates,
+    metric: str,
+    luck: tuple[float, int] | None = None,
+    networks: Sequence[tuple[Estimates, Estimates]] = (),
 ) -> tuple[Uncertainty, float, float]:
-    """Return the standard error of the difference of the same seeds' means, and its 95 % interval."""
+    """Return the standard error of the difference of the same seeds' means, and its 95 % interval.
+
+    Where the two are means over several ``networks`` (their own two sides each), these count as a sample of networks:
+    what they differ by is in the error, as a random effect beside that of pictures.
+    """
     values = defined(a.values)[metric] - defined(b.values)[metric]
     without = a.without[metric] - b.without[metric]
     luck = luck or luck_of((values[None], without[None]), a)
     error = error_of(values, without, a.features.n, luck, overlap=a.measuring.overlap)
+    if len(networks) > 1:
+        each = [(defined(one.values)[metric] - defined(other.values)[metric]).mean() for one, other in networks]
+        rest = [(one.without[metric] - other.without[metric]).mean(axis=0) for one, other in networks]
+        among = error_of(np.array(each), np.stack(rest), a.features.n, overlap=a.measuring.overlap)
+        error = max(error, among, key=lambda known: known.half_width)  # networks that agree take nothing off
     replicates = a.replicates[metric] - b.replicates[metric]
     least, most = limits_of(metric)
     return error, *error.widened(float(values.mean()), replicates, (least - most, most - least))

@@ -12,9 +12,10 @@ from typing import Any
 
 from gazekit.core.errors import InputError, OutputError
 from gazekit.core.files import whole_folder, write_text
+from gazekit.core.registration_log import LOG, check_opened
 from gazekit.core.tables import read_table
 from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, read_configuration
-from gazekit.stats.registration import LOG, REGISTRATION, check_opened
+from gazekit.stats.registration import REGISTRATION
 
 _LIGHT = ("predictions.csv", "done.json", "metrics.jsonl", "machine.json")
 

@@ -38,7 +38,8 @@ class ComparisonOptions:
     convention : str
         How maps are judged: ``gazekit``, ``mit`` or ``pysaliency``; see `gazekit.attention.judging.CONVENTIONS`.
     difference : float, optional
-        Of the primary metric; then the conclusion says how many test pictures are needed to see one so large.
+        Of the primary metric; then the conclusion says how many test pictures are needed to see one so large, as it
+        says of the margin where there is no difference.
     """
 
     metric: str = "srcc"

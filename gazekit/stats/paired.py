@@ -37,8 +37,11 @@ class Difference:
     p_holm : float
         Corrected over all comparisons of the metric.
     pictures_needed, pictures_for_size, detectable : float
-        Test pictures that it takes to see the difference found, or one of a given size, 8 times in 10 by the hardest
-        step of Holm's correction; and the least true difference that is seen so often.
+        Test pictures that it takes to see the difference that was stated, else the margin, 8 times in 10 by the hardest
+        step of Holm's correction (both columns say the same; of the primary metric alone, and never of the difference
+        found); and the least true difference that is seen so often.
+    p_equivalence, p_not_inferior : float
+        Within the margin, of the primary metric alone, whose units the margin has.
     """
 
     model: str
@@ -84,7 +87,7 @@ def paired_table(
     for metric in METRICS:
         of_metric = table["metric"] == metric
         table.loc[of_metric, "p_holm"] = gatekeeping(table.loc[of_metric, "p"], table.loc[of_metric, "family"])
-        for column in ("p_equivalence", "p_not_inferior"):
+        for column in ("p_equivalence", "p_not_inferior") if metric == options.metric else ():
             table.loc[of_metric, column] = holm(table.loc[of_metric, column])
     unused = ["model_b"] if not table["model_b"].any() else []
     unused += ["family"] if options.primary_contrast is None else []
@@ -96,7 +99,8 @@ def _differences(
     measured: Measured, contrast: Contrast, options: ComparisonOptions, comparisons: int
 ) -> list[Difference]:
     """Compare two sides over the seeds that both have, in every metric."""
-    a, b = _sides(measured, contrast)
+    networks = _sides(measured, contrast)
+    a, b = (mean_of(side) for side in zip(*networks, strict=True))
     luck, level = _luck(measured, contrast), min(0.05, options.alpha / comparisons)
     by_pictures = permutation_p(
         a.features,
@@ -110,8 +114,11 @@ def _differences(
     for metric in METRICS:
         sides = defined(a.values)[metric], defined(b.values)[metric]
         value = float((sides[0] - sides[1]).mean())
-        error, low, high = error_of_difference(a, b, metric, luck.get(metric))
-        by_seeds, size = error.p(value), options.difference
+        error, low, high = error_of_difference(a, b, metric, luck.get(metric), networks)
+        by_seeds, primary = error.p(value), metric == options.metric
+        size = options.difference if options.difference is not None else options.margin
+        asked = size is not None and primary and error.se > 0
+        needed = error.pictures_needed(size or 0.0, level) if asked else float("nan")
         row = Difference(
             contrast.model_a,
             contrast.condition_a,
@@ -126,15 +133,15 @@ def _differences(
             max(by_pictures[metric], by_seeds),
             float("nan"),
             value / error.pictures if error.pictures > 0 else float("nan"),
-            error.pictures_needed(value, level),
-            error.pictures_needed(size, level) if size is not None and error.se > 0 else float("nan"),
+            needed,
+            needed,
             error.detectable(level) if error.se > 0 else float("nan"),
             by_pictures[metric],
             by_seeds,
             contrast.model_b if contrast.model_b != contrast.model_a else "",
             contrast.family,
         )
-        if options.margin is not None:
+        if options.margin is not None and primary:
             better = value if METRICS[metric].higher_is_better else -value
             row.p_equivalence = error.equivalence_p(value, options.margin)
             row.p_not_inferior = error.not_below_p(better, options.margin)
@@ -142,16 +149,15 @@ def _differences(
     return rows
 
 
-def _sides(measured: Measured, contrast: Contrast) -> tuple[Estimates, Estimates]:
-    """Return both sides, of the seeds that both have; over all networks the mean of those that have both."""
+def _sides(measured: Measured, contrast: Contrast) -> list[tuple[Estimates, Estimates]]:
+    """Return both sides, of the seeds that both have; over all networks those of each one that has both."""
     if contrast.model_a == ALL_NETWORKS:
         models = [m for m, c in measured if c == contrast.condition_a and (m, contrast.condition_b) in measured]
         pairs = [(measured[m, contrast.condition_a], measured[m, contrast.condition_b]) for m in models]
     else:
         pairs = [(measured[contrast.sides[0]], measured[contrast.sides[1]])]
     common = sorted(set.intersection(*(set(side.seeds) for pair in pairs for side in pair)))
-    a, b = zip(*((pair[0].only(common), pair[1].only(common)) for pair in pairs), strict=True)
-    return (a[0], b[0]) if len(pairs) == 1 else (mean_of(a), mean_of(b))
+    return [(a.only(common), b.only(common)) for a, b in pairs]
 
 
 def _luck(measured: Measured, contrast: Contrast) -> dict[str, tuple[float, int]]:

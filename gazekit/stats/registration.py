@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,10 @@ from pydantic import BaseModel, ConfigDict
 
 from gazekit.core.config import validated
 from gazekit.core.encryption import encrypt
-from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import whole_file, write_text
+from gazekit.core.errors import FormatError
+from gazekit.core.files import whole_file
 
-REGISTRATION, KEY, LOG, SEALED = "registration.json", "registration.key", "registration.log", ".sealed"
+REGISTRATION, KEY, SEALED = "registration.json", "registration.key", ".sealed"
 SCHEMA = "gazekit.registration/1"
 
 
@@ -99,47 +98,6 @@ def read_registration(folder: str | Path) -> Registration | None:
     return registration
 
 
-def log(folder: Path, event: str, registration_id: str, **facts: Any) -> None:
-    """Add an event to a folder's log."""
-    path = folder / LOG
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    row = {"utc": now(), "event": event, "id": registration_id, **facts}
-    row["previous"] = hashlib.sha256(lines[-1].encode()).hexdigest() if lines else ""
-    write_text(path, "".join(f"{line}\n" for line in [*lines, json.dumps(row)]))
-
-
-def opened_utc(folder: str | Path, registration_id: str) -> str:
-    """Return when the scores of a folder were opened; empty while they are sealed.
-
-    Raises
-    ------
-    FormatError
-        A line of the log was altered or taken out.
-    """
-    path, previous, opened = Path(folder) / LOG, "", ""
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            row = json.loads(line)
-            fits = row["previous"] == previous
-        except (ValueError, KeyError, TypeError):
-            fits = False
-        if not fits:
-            raise FormatError(f"{path} has been altered: a line does not follow from the one before it")
-        previous = hashlib.sha256(line.encode()).hexdigest()
-        if not opened and row.get("event") == "opened" and row.get("id") == registration_id:
-            opened = str(row["utc"])
-    return opened
-
-
-def check_opened(folder: str | Path, registration_id: str, what: str) -> None:
-    """Raise an `InputError` while the scores of a registered study's folder are sealed."""
-    if registration_id and not opened_utc(folder, registration_id):
-        raise InputError(
-            f"{what} is sealed: the study {registration_id} was registered, and no score of it is shown before "
-            "`gazekit register open STUDY`, which is logged"
-        )
-
-
 def write_sealed(path: Path, content: str, public_key: str) -> None:
     """Write a file under its name with ``.sealed``, readable with the private key only."""
     with whole_file(path.with_name(path.name + SEALED)) as temporary:
@@ -192,11 +150,6 @@ def marked(words: dict[str, Any], registration: Registration, opened: str, asked
         "registration": stated,
         **({"over_networks": shared} if shared else {}),
     }
-
-
-def now() -> str:
-    """Return the time in UTC, ISO 8601."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _plain(value: Any) -> Any:

@@ -44,6 +44,11 @@ class Uncertainty:
     pictures: float
     luck: float = 0.0
 
+    @property
+    def half_width(self) -> float:
+        """Return the half width of the 95 % interval."""
+        return float(student.ppf(0.975, self.df) * self.se)
+
     def p(self, value: float) -> float:
         """Return two-sided p of a value that would be 0 but for chance."""
         if self.se <= 0:

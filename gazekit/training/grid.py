@@ -21,10 +21,10 @@ import torch
 from gazekit.conditions import names_of_networks, networks
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, write_text
+from gazekit.core.registration_log import opened_utc
 from gazekit.core.tables import write_table
 from gazekit.session.lock import take_lock
 from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, runs_asked_for
-from gazekit.stats.registration import opened_utc
 from gazekit.training.cross_validation import Folds, folds_of, pool
 from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard

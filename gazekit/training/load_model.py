@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from gazekit.core.errors import FormatError, InputError
-from gazekit.stats.registration import LOG, check_opened
+from gazekit.core.registration_log import check_network
 from gazekit.training.checkpoints import load_checkpoint, load_weights
 
 if TYPE_CHECKING:
@@ -51,12 +51,6 @@ def checkpoint_of(path: str | Path) -> Path:
     return path / "best.pt"
 
 
-def folder_of_registration(checkpoint: Path) -> Path:
-    """Return the nearest folder above a checkpoint with the log of a registration; else that of the checkpoint."""
-    above = checkpoint.resolve().parents
-    return next((folder for folder in above if (folder / LOG).exists()), above[0])
-
-
 def load_trained(path: str | Path, *, while_sealed: bool = False) -> Trained:
     """Return the network of a checkpoint (``best.pt``), or of a run's folder.
 
@@ -81,7 +75,7 @@ def load_trained(path: str | Path, *, while_sealed: bool = False) -> Trained:
             f"{path} does not say which model it is of and how it looks; a best.pt of gazekit train was expected"
         )
     if not while_sealed:
-        check_opened(folder_of_registration(path), identity.get("registration", ""), f"{path}: what it predicts")
+        check_network(path, identity.get("registration", ""))
     network = models.create(identity["model"], identity["buckets"], **identity["model_options"])
     load_weights(network, content["state_dict"], str(path))
     network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from typing import Any
 
 from gazekit.core.errors import MissingExtraError
 from gazekit.core.files import write_text
-from gazekit.training.loop import TrainingState
+from gazekit.training.loop import TrainingState, told
 
 
 class EpochLog:
@@ -28,17 +28,13 @@ class EpochLog:
         """Write ``metrics.jsonl`` (a row an epoch), and show where the run is."""
         if not state.team.leads:
             return
-        rows = [self.shown(row) for row in state.history]
+        rows = [told(row, sealed=self.sealed) for row in state.history]
         write_text(folder / "metrics.jsonl", json_lines(rows))
         if state.recipe.tensorboard:
             to_tensorboard(folder / "tensorboard", rows[-1])
         seconds, self.last = time.monotonic() - self.last, time.monotonic()
         if sys.stderr.isatty() and parent_process() is None:  # side by side, the bar of all runs is shown instead
             print(f"\r\x1b[2K{self.line(state, seconds)}", end="", file=sys.stderr, flush=True)
-
-    def shown(self, row: dict[str, float]) -> dict[str, float]:
-        """Return what may be seen of an epoch."""
-        return {name: value for name, value in row.items() if not (self.sealed and name == "validation_loss")}
 
     def line(self, state: TrainingState, seconds: float) -> str:
         """Return where the run is, in one line."""

@@ -8,6 +8,7 @@ moving average, the place in the epoch and the history; what came after it is do
 from __future__ import annotations
 
 import copy
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from gazekit.core.encryption import cover, uncover
 from gazekit.core.errors import InputError, TrainingError
 from gazekit.core.types import Index
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
@@ -92,12 +94,17 @@ class TrainingState:
 
 @dataclass
 class Saver:
-    """Writes ``last.pt`` and ``best.pt`` of a run at a measured pace; what it skips would be done again alike."""
+    """Writes ``last.pt`` and ``best.pt`` of a run at a measured pace; what it skips would be done again alike.
+
+    Of a ``sealed`` run, neither tells the losses on pictures that are tested elsewhere; ``last.pt`` has them covered,
+    since a run cannot go on without them.
+    """
 
     folder: Path
     identity: dict[str, Any]
     seconds: float = 20.0
     leads: bool = True
+    sealed: bool = False
     saved: float = field(default_factory=time.monotonic)
 
     def offer(self, state: TrainingState) -> None:
@@ -109,11 +116,20 @@ class Saver:
         """Save now: the best weights first, so that ``last.pt`` never knows of a best that is not there."""
         if self.leads:
             if state.best is not None:
-                best: dict[str, Any] = {"identity": self.identity, "state_dict": state.best, "history": state.history}
+                best: dict[str, Any] = {"identity": self.identity, "state_dict": state.best, **self._history(state)}
+                best.pop("covered", None)
                 best |= {"mean": [*state.task.mean], "std": [*state.task.std], "aspects": [*state.task.aspects]}
                 save_checkpoint(self.folder / "best.pt", best)
-            save_checkpoint(self.folder / "last.pt", {"identity": self.identity, **_content(state)})
+            save_checkpoint(
+                self.folder / "last.pt", {"identity": self.identity, **_content(state), **self._history(state)}
+            )
         self.saved = time.monotonic()
+
+    def _history(self, state: TrainingState) -> dict[str, Any]:
+        if not self.sealed:
+            return {"history": state.history}
+        covered = cover(json.dumps(state.history).encode(), self.identity["registration"])
+        return {"history": [told(row, sealed=True) for row in state.history], "covered": covered.hex()}
 
     def restore(self, state: TrainingState) -> bool:
         """Take the run to where ``last.pt`` left it; false where there is none."""
@@ -126,9 +142,16 @@ class Saver:
         state.optimizer.load_state_dict(content["optimizer"])
         state.average, state.history = content["average"], content["history"]
         state.position, state.loss_sum = content["position"], content["loss_sum"]
+        if "covered" in content:
+            state.history = json.loads(uncover(bytes.fromhex(content["covered"]), self.identity["registration"]))
         if state.history:
             state.best = load_checkpoint(self.folder / "best.pt")["state_dict"]
         return True
+
+
+def told(row: dict[str, float], *, sealed: bool) -> dict[str, float]:
+    """Return what may be told of an epoch: of a sealed run, nothing of pictures that are not trained on."""
+    return {name: value for name, value in row.items() if not (sealed and name == "validation_loss")}
 
 
 def check_identity(found: dict[str, Any], expected: dict[str, Any], path: Path) -> None:

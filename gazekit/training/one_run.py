@@ -51,9 +51,8 @@ def train_run(job: Job, team: Team | None = None) -> Path:
             table, done = fit_probe(ground, network)
             _write(ground, table, done, time.monotonic() - started, network)
         else:
-            mark = job.sealed_by(dataset)
-            hidden = mark is not None and mark.hides == "scores"
-            state, reader = train_network(ground, network, EpochLog(str(job.run), sealed=hidden))
+            log = EpochLog(str(job.run), sealed=ground.hides_scores)
+            state, reader = train_network(ground, network, log)
             _finish(ground, state, reader, time.monotonic() - started, network)
         team.wait()
     return folder

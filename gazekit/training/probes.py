@@ -33,7 +33,7 @@ Features = npt.NDArray[np.float32]
 def fit_probe(ground: Ground, network: Any) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Fit the head of a probe on a run's training pictures; gives its predictions of the test split, and what was done.
 
-    The ridge is the one that predicts the validation pictures best. The run's folder gets the epoch that there is
+    The ridge is chosen as the network's ``ridge`` says. The run's folder gets the epoch that there is
     (``metrics.jsonl``) and, but in folds of a masked condition, ``best.pt``: a checkpoint as of any other network.
     """
     job, reader = ground.job, ground.reader(network)
@@ -45,6 +45,7 @@ def fit_probe(ground: Ground, network: Any) -> tuple[pd.DataFrame, dict[str, Any
         truth[split["train"]],
         (features[split["validation"]], truth[split["validation"]]),
         kind=network.kind,
+        choice=network.ridge,
     )
     losses = {
         f"{name}_loss": float(_emd(head.predict(features[index]), truth[index], job.recipe.r))
@@ -107,7 +108,7 @@ def _file(ground: Ground, network: Any, reader: Reader) -> Path:
     depends = [job.dataset_sha256, job.run.condition, recipe.fill, recipe.soft_px, repr(reader.look)]
     if job.run.condition in networks():  # masks of the run's own network
         depends += [job.run.seed, job.run.fold, job.run.repeat]
-    depends += [digest(network.trunk.state_dict()), list(network.mean), list(network.std)]
+    depends += [digest(network.trunk.state_dict()), list(network.mean), list(network.std), *network.stages]
     name = hashlib.sha256(json.dumps(depends, default=str).encode()).hexdigest()[:24]
     return job.out / "features" / f"{name}.npy"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gazekit.core.registration_log import opened_utc
 from gazekit.core.types import Index
 from gazekit.stats.comparison_folder import Run
-from gazekit.stats.registration import opened_utc
 from gazekit.training.cross_validation import ONE_SPLIT, Folds
 from gazekit.training.recipe import Recipe
 

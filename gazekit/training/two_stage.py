@@ -87,7 +87,13 @@ class Ground:
         """Return what keeps the checkpoints, of a stage in a folder of its own."""
         folder = self.job.run.folder(self.job.out) / stage
         identity = self.job.identity(int(self.truth.shape[1]))
-        return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads)
+        return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads, self.hides_scores)
+
+    @property
+    def hides_scores(self) -> bool:
+        """Return whether the run's losses on pictures that it is not trained on are sealed."""
+        mark = self.job.sealed_by(self.dataset)
+        return mark is not None and mark.hides == "scores"
 
 
 def look_for(network: nn.Module, sizes: npt.ArrayLike, recipe: Recipe) -> Look:

@@ -175,6 +175,49 @@ def test_a_probe_on_real_features_learns_planted_ratings(lite0: Path) -> None:
     assert np.corrcoef(head.predict(x[60:]) @ np.arange(5), q[60:] @ np.arange(5))[0, 1] > 0.9
 
 
+def test_the_ridge_that_is_left_out_is_that_of_refits(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    """By hand: each picture predicted by a ridge regression on all others, at every ridge; then a fit on all."""
+    from sklearn.linear_model import Ridge
+
+    x, y = planted[0][:40], planted[1][:40]
+    head = fit_head(x[:30], y[:30], (x[30:], y[30:]), kind="cdf", ridges=[0.01, 0.3, 10], choice="left-out")
+    z = (x - x.mean(0)) / x.std(0)
+    target, unit = y.cumsum(1)[:, :-1], (z**2).sum() / 40
+    errors = {}
+    for ridge in (0.01, 0.3, 10):
+        wrong = []
+        for one in range(40):
+            others = np.arange(40) != one
+            answer = Ridge(alpha=ridge * unit).fit(z[others], target[others]).predict(z[[one]])[0]
+            wrong.append(np.sqrt(((answer - target[one]) ** 2).sum() / 5))
+        errors[ridge] = np.mean(wrong)
+    assert head.ridge == min(errors, key=errors.__getitem__)
+    expected = Ridge(alpha=head.ridge * unit).fit(z, target).predict(z)
+    np.testing.assert_allclose(x @ head.weight + head.bias, expected, atol=1e-8)
+    with pytest.raises(InputError, match="ridge=left-out is for head=cdf"):
+        fit_head(x[:30], y[:30], (x[30:], y[30:]), choice="left-out")
+
+
+def test_a_probe_of_all_depths_reads_every_stage(tmp_path: Path) -> None:
+    pictures = torch.rand(2, 3, 64, 64)
+    model = models.create("probe-timm:resnet10t", 5, head="cdf", depths="all", ridge="left-out").eval()
+    last = models.create("probe-timm:resnet10t", 5).eval()
+    stages = {"act1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
+    assert model.stages == tuple(f"net.{name}" for name in stages)
+    vector = model.features(pictures)
+    assert vector.shape[1] == last.head.in_features + 2 * sum(stages.values())
+    grids = {}
+    model.trunk.net.layer2.register_forward_hook(lambda module, inputs, output: grids.update(layer2=output))
+    again = model.features(pictures)
+    place = last.head.in_features + 2 * (64 + 64)
+    torch.testing.assert_close(again[:, place : place + 128], grids["layer2"].mean((2, 3)))
+    torch.testing.assert_close(again[:, place + 128 : place + 256], grids["layer2"].flatten(2).std(2))
+    with pytest.raises(InputError, match="leave it out"):
+        models.create("probe-nima-narrow", 5, depths="all")
+    with pytest.raises(ConfigError, match="depths is 'some'; last or all is needed"):
+        models.create("probe-timm:resnet10t", 5, depths="some")
+
+
 def test_one_gram_matrix_leaves_out_what_refits_leave_out(planted: tuple[np.ndarray, np.ndarray]) -> None:
     from sklearn.linear_model import Ridge
 

@@ -1,4 +1,4 @@
-"""A registered study: ten ways of seeing a sealed score early, what opening shows, and what is marked exploratory."""
+"""A registered study: fifteen ways of seeing a sealed score early, what opening shows, what is called exploratory."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ import pytest
 from gazekit.cli import main
 from gazekit.core.encryption import decrypt, encrypt, new_keys
 from gazekit.core.errors import ConfigError, FormatError, InputError
+from gazekit.core.registration_log import opened_utc
 from gazekit.dataset import open_dataset
 from gazekit.stats.comparison import compare
 from gazekit.stats.power import world_of
-from gazekit.stats.registration import SEALED, opened_utc, read_registration
+from gazekit.stats.registration import SEALED, read_registration
 from tests.conftest import ROOT
 from tests.needs import need
 
 torch = pytest.importorskip("torch", reason="a study trains: pip install 'gazekit[train]'")
 need(find_spec("cryptography"), "cryptography")
 
+from gazekit import models  # noqa: E402
 from gazekit.training import train  # noqa: E402
+from gazekit.training.checkpoints import load_checkpoint  # noqa: E402
+from gazekit.training.logs import EpochLog  # noqa: E402
 from gazekit.training.scoring import score  # noqa: E402
 from pipelines.registration import open_study, register_study  # noqa: E402
 from pipelines.studies import run_study  # noqa: E402
@@ -109,7 +113,7 @@ def texts(folder: Path) -> str:
     return "\n".join(path.read_text() for path in files)
 
 
-# -- ten ways of seeing a sealed score --------------------------------------------------------------------------------
+# -- fifteen ways of seeing a sealed score ----------------------------------------------------------------------------
 
 
 def test_1_compare_shows_nothing(folds: Path, held_out: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -214,6 +218,75 @@ def test_11_it_is_not_registered_again_and_not_opened_before_it_is_done(folds: P
     log.write_text(log.read_text() + json.dumps(row) + "\n")  # an opening that was written by hand
     with pytest.raises(FormatError, match="a line does not follow from the one before it"):
         compare(tmp_path / "copy" / "out")
+
+
+def test_12_checkpoints_hold_no_loss_on_pictures_that_are_tested(folds: Path) -> None:
+    files = sorted((folds.parent / "out" / "runs").rglob("*.pt"))
+    assert len(files) == 12
+    for file in files:
+        content = load_checkpoint(file)
+        assert [row.keys() for row in content["history"]] == [{"epoch", "lr", "train_loss"}]
+        assert ("covered" in content) == (file.name == "last.pt")  # a run cannot go on without them
+        assert b"validation_loss" not in file.read_bytes()
+        assert b"validation_loss" not in bytes.fromhex(content.get("covered", ""))
+
+
+def test_13_its_networks_are_not_exported(folds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    best = folds.parent / "out" / "runs/nima-narrow/original/seed0/fold1/best.pt"
+    target = ("--weights", best, "--out", tmp_path / "narrow.onnx")
+    assert command("models", "export", "nima-narrow", *target) == 1
+    assert "what it predicts is sealed" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="what it predicts is sealed"):
+        models.create("nima-narrow", weights=best)
+
+
+def test_14_joined_with_another_folder_it_stays_sealed(
+    folds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(folds.parent / "out", tmp_path / "copy")
+    assert command("compare", folds.parent / "out", tmp_path / "copy", "--out", tmp_path / "both", "--json") == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "what was predicted is sealed" in shown.err
+    assert not (tmp_path / "both").exists()
+
+
+def test_15_trained_on_again_with_curve_and_json_nothing_is_shown(
+    folds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    how = ("--model", "nima-narrow", "--condition", "original", "--size", 32, "--epochs", 1, "--cross-validate", 3)
+    for _ in range(2):  # the second time there is nothing left to train
+        again = ("train", folds.parent / "out" / "gbr.dataset.h5", "--out", tmp_path / "runs", "--learning-curve", 50)
+        assert command(*again, *how, "--seeds", 1, "--tensorboard", "--json") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told.keys() == {"out", "sealed"}
+    assert len(list((tmp_path / "runs").rglob(f"predictions.csv{SEALED}"))) == 6
+    assert not list((tmp_path / "runs").rglob("predictions.csv"))
+    assert "validation_loss" not in texts(tmp_path / "runs")
+    events = list((tmp_path / "runs").rglob("events.out.tfevents*"))
+    assert events
+    assert not any(b"validation" in file.read_bytes() for file in events)
+
+
+def test_a_sealed_run_that_was_stopped_ends_in_the_same_files(
+    folds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, network = folds.parent / "out" / "gbr.dataset.h5", NETWORK | {"epochs": 3, "checkpoint_seconds": 0}
+    train(data, tmp_path / "whole", **network)
+
+    def stop(log: EpochLog, state: Any, folder: Path) -> None:
+        if len(state.history) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EpochLog, "__call__", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, tmp_path / "stopped", **network)
+    train(data, tmp_path / "stopped", **network)
+    run = "runs/nima-narrow/original/seed0"
+    for name in ("best.pt", "last.pt", "metrics.jsonl"):
+        assert (tmp_path / "stopped" / run / name).read_bytes() == (tmp_path / "whole" / run / name).read_bytes()
 
 
 # -- opening ----------------------------------------------------------------------------------------------------------
