@@ -319,10 +319,10 @@ def _strokes(value: Any) -> list[Stroke]:
     for stroke in value:
         if set(stroke) - {"points", "radius", "erases"}:
             raise InputError(f"a stroke has points, radius and erases; found {', '.join(stroke)}")
-        radius = float(_numbers(stroke.get("radius", "nothing"), "the radius of a stroke"))
-        if not radius > 0:
-            raise InputError(f"the radius of a stroke must be above 0; found {radius:g}")
-        strokes.append(Stroke(_points(stroke.get("points"), "a stroke"), radius, bool(stroke.get("erases"))))
+        radius = _numbers(stroke.get("radius", []), "the radius of a stroke")
+        if radius.ndim or not radius > 0:
+            raise InputError(f"the radius of a stroke must be a number above 0; found {stroke.get('radius')!r:.60}")
+        strokes.append(Stroke(_points(stroke.get("points"), "a stroke"), float(radius), bool(stroke.get("erases"))))
     if sum(len(stroke.points) for stroke in strokes) > _MOST_POINTS:
         raise InputError(f"a brush has at most {_MOST_POINTS} points")
     return strokes

@@ -28,6 +28,8 @@ _LARGEST = 8 << 20  # bytes of a request
 ROOMS = (
     "gazekit.explore.board_pages",
     "gazekit.explore.trial_pages",
+    "gazekit.explore.maps_pages",
+    "gazekit.explore.areas_pages",
 )
 """Modules with a blueprint ``pages``, each mounted; one that has a ``NAVIGATION`` (words, endpoint) is in the menu."""
 HEADERS = {

@@ -1,0 +1,209 @@
+"""The pages of areas and maps in a real browser: drawn by mouse and keyboard, measured, shared, for everyone."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from werkzeug.serving import make_server
+
+from gazekit.cli import gazekit
+from gazekit.core.tables import read_table
+from gazekit.explore import Material, create_app
+from gazekit.explore.areas_store import AreaStore
+from tests.needs import need
+
+CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
+
+
+@dataclass(frozen=True)
+class Served:
+    address: str
+    folder: Path
+    images: list[str]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    need(CHROMIUM, "chromium")
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def served(material: Material, tmp_path: Path) -> Iterator[Served]:
+    server = make_server("127.0.0.1", 0, create_app(replace(material, folder=tmp_path)), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Served(f"http://127.0.0.1:{server.server_port}", tmp_path, sorted(material.trials["image"].unique()))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def tab(chromium: Any) -> Iterator[Any]:
+    """A page; anything that it complains about fails the test."""
+    opened = chromium.new_page(viewport={"width": 1300, "height": 1000})
+    complaints: list[str] = []
+    opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    opened.close()
+    assert complaints == []
+
+
+def open_areas(tab: Any, served: Served, image: str) -> None:
+    tab.goto(f"{served.address}/areas?image={image}")
+    tab.wait_for_selector('#drawing[data-ready="true"]')
+
+
+def places(tab: Any) -> tuple[float, float, float, float]:
+    box = tab.locator("#sheet").bounding_box()
+    return box["x"], box["y"], box["width"], box["height"]
+
+
+def drag(tab: Any, tool: str, *points: tuple[float, float]) -> None:
+    """Draw with the mouse, through shares of the picture's width and height."""
+    tab.click(f'[data-tool="{tool}"]')
+    left, top, width, height = places(tab)
+    at = [(left + x * width, top + y * height) for x, y in points]
+    if tool == "polygon":
+        for x, y in at:
+            tab.mouse.click(x, y)
+        tab.keyboard.press("Enter")
+        return
+    tab.mouse.move(*at[0])
+    tab.mouse.down()
+    for x, y in at[1:]:
+        tab.mouse.move(x, y, steps=3)
+    tab.mouse.up()
+
+
+def named(tab: Any, name: str) -> None:
+    tab.fill("#name", name)
+    tab.press("#name", "Enter")
+
+
+def until_saved(tab: Any, served: Served, image: str, names: set[str]) -> None:
+    for _ in range(100):
+        if set(AreaStore(served.folder).newest(image).areas) == names:
+            return
+        tab.wait_for_timeout(50)
+    raise AssertionError(f"saved: {set(AreaStore(served.folder).newest(image).areas)}, expected {names}")
+
+
+def test_a_student_draws_five_areas_on_three_pictures_and_reads_dwell(
+    tab: Any, served: Served, material: Material, tmp_path: Path
+) -> None:
+    drawn: dict[str, dict[str, float]] = {}
+    for image in served.images[:3]:
+        open_areas(tab, served, image)
+        for name, tool, points in (
+            ("face", "rectangle", ((0.1, 0.1), (0.5, 0.55))),
+            ("eye", "ellipse", ((0.3, 0.2), (0.6, 0.5))),
+            ("hand", "polygon", ((0.5, 0.5), (0.95, 0.5), (0.95, 0.95), (0.55, 0.9))),
+            ("hair", "brush", ((0.2, 0.8), (0.6, 0.75), (0.9, 0.2))),
+            ("rest", "rectangle", ((0.02, 0.6), (0.4, 0.98))),
+        ):
+            if tool == "brush":
+                tab.fill("#radius", "40")
+            drag(tab, tool, *points)
+            named(tab, name)
+        names = {"face", "eye", "hand", "hair", "rest"}
+        until_saved(tab, served, image, names)
+        tab.wait_for_selector('#figures tr:nth-child(6)[data-area="rest"]')
+        rows = tab.eval_on_selector_all(
+            "#people tr", "rows => rows.map(r => [r.dataset.participant, r.dataset.area, r.dataset.dwell])"
+        )
+        drawn[image] = {f"{person} {area}": float(dwell) for person, area, dwell in rows}
+        assert len(drawn[image]) == 2 * 5
+    arguments = ["measures", *map(str, material.asked), "--areas", str(served.folder / "areas.json")]
+    done = CliRunner().invoke(gazekit, [*arguments, "--out", str(tmp_path / "m.csv")])
+    assert done.exit_code == 0, done.output
+    measured = read_table(tmp_path / "m.csv", ["participant"]).set_index(["image", "participant", "area"])[
+        "fixation_ms"
+    ]
+    assert sum(value > 0 for areas in drawn.values() for value in areas.values()) >= 8
+    for image, areas in drawn.items():
+        for place, dwell in areas.items():
+            assert dwell == pytest.approx(measured.loc[(image, *place.split())], abs=1e-9)
+
+
+def test_areas_are_drawn_undone_moved_and_deleted_by_keyboard(tab: Any, served: Served) -> None:
+    image = served.images[0]
+    open_areas(tab, served, image)
+    tab.focus("#sheet")
+    for keys in (["r"], ["ArrowLeft"] * 3, ["Enter"], ["Shift+ArrowRight"] * 2, ["Shift+ArrowDown"] * 2, ["Enter"]):
+        for key in keys:
+            tab.keyboard.press(key)
+    until_saved(tab, served, image, {"area 1"})
+    before = AreaStore(served.folder).newest(image).areas["area 1"]["rectangle"]
+    assert min(before[2:]) > 20
+    tab.keyboard.press("v")
+    tab.keyboard.press("Shift+ArrowLeft")
+    tab.wait_for_timeout(300)
+    after = AreaStore(served.folder).newest(image).areas["area 1"]["rectangle"]
+    assert after == [before[0] - 10, *before[1:]]
+    tab.keyboard.press("Delete")
+    until_saved(tab, served, image, set())
+    tab.keyboard.press("Control+z")
+    until_saved(tab, served, image, {"area 1"})
+    tab.keyboard.press("Control+y")
+    until_saved(tab, served, image, set())
+
+
+def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, served: Served) -> None:
+    image = served.images[0]
+    other = chromium.new_context().new_page()
+    for page in (tab, other):
+        open_areas(page, served, image)
+    drag(tab, "rectangle", (0.1, 0.1), (0.4, 0.4))
+    until_saved(tab, served, image, {"area 1"})
+    drag(other, "ellipse", (0.5, 0.5), (0.9, 0.9))  # it does not know of the first
+    until_saved(tab, served, image, {"area 1", "area 1 (2)"})
+    other.wait_for_selector("#told:not([hidden])")
+    assert "meanwhile; both are kept" in other.inner_text("#told")
+    tab.wait_for_selector("#list li:nth-child(2)")
+    other.context.close()
+
+
+@pytest.mark.parametrize("page", ["areas", "maps"])
+def test_a_page_passes_axe_in_light_and_dark(tab: Any, served: Served, page: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    AreaStore(served.folder).save(served.images[0], 0, {"face": {"rectangle": [50, 50, 200, 200]}})
+    for scheme in ("light", "dark"):
+        tab.emulate_media(color_scheme=scheme)
+        tab.goto(f"{served.address}/{page}?image={served.images[0]}")
+        tab.wait_for_selector('#drawing[data-ready="true"]' if page == "areas" else "#drawing[data-shown]")
+        for summary in tab.query_selector_all("details:not([open]) > summary"):
+            summary.click()
+        found = Axe().run(tab)
+        assert [f"{v['id']}: {v['nodes'][0]['html']}" for v in found.response["violations"]] == []
+
+
+def test_a_reviewer_moves_a_slider_sees_what_changes_and_copies_the_command(tab: Any, served: Served) -> None:
+    tab.goto(f"{served.address}/maps?image={served.images[0]}")
+    tab.wait_for_selector("#drawing[data-shown]")
+    before, area = tab.locator("#sheet").screenshot(), tab.inner_text("#kept_area")
+    tab.fill('[name="share"]', "0.4")
+    tab.wait_for_selector('#drawing[data-shown*="share=0.4"]')
+    assert tab.inner_text("#kept_area") != area
+    assert tab.locator("#sheet").screenshot() != before
+    tab.select_option('[name="mask"]', "region")
+    tab.select_option('[name="view"]', "masked")
+    tab.wait_for_selector('#drawing[data-shown*="view=masked"][data-shown*="mask=region"]')
+    tab.click("text=Copy the command")
+    command = tab.inner_text("#command")
+    assert "--mask region --share 0.4" in command
+    assert "view='masked'" in tab.inner_text("#python")
