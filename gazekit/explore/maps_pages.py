@@ -130,7 +130,6 @@ def query_of(choice: MapChoice) -> str:
 def map_recipe(shown: Material, choice: MapChoice) -> Recipe:
     """Return the commands and the Python lines that make the same map."""
     study = ["--study", str(shown.study.file)] if shown.study else []
-    fixations = words(["gazekit", "fixations", *map(str, shown.asked), *study, "--out", "fixations.csv"])
     pictures = ["--pictures", str(shown.picture_source)] if shown.picture_source else []
     options: list[Any] = []
     for name in ("mask", "share", "share_of", "sigma_deg", "sigma_px", "weight", "fill", "soft_px", "window", "first"):
@@ -148,7 +147,7 @@ def map_recipe(shown: Material, choice: MapChoice) -> Recipe:
     if choice.view == "difference":
         whose += ["--differences", max(choice.permutations, 1)]
     attention = words(
-        ["gazekit", "attention", "fixations.csv", *(pictures or study), *whose, *options, "--out", "attention"]
+        ["gazekit", "attention", *map(str, shown.asked), *study, *pictures, *whose, *options, "--out", "attention"]
     )
     python = "\n".join(
         [
@@ -160,7 +159,7 @@ def map_recipe(shown: Material, choice: MapChoice) -> Recipe:
             "write_map(made, maker.picture(made), 'map.png')",
         ]
     )
-    return Recipe(f"{fixations}\n{attention}", python)
+    return Recipe(attention, python)
 
 
 def map_maker() -> MapMaker:
