@@ -84,7 +84,7 @@ def legend(peak: float, unit: str, strength: float = 0.65) -> Pixels:
 def heat_colours(strength: float = 0.65) -> Pixels:
     """Return the colours of heatmaps: red, green, blue and opacity at 256 levels from 0 to the peak, (256, 4)."""
     levels = np.linspace(0, 1, 256, dtype=np.float32)[None]
-    return transparent_heatmap(levels, (1, 256), strength, peak=1.0)[0]
+    return np.asarray(transparent_heatmap(levels, (1, 256), strength, peak=1.0)[0])
 
 
 def _level(amap: npt.ArrayLike, size: tuple[int, int], peak: float | None) -> Map:

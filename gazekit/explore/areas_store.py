@@ -162,7 +162,8 @@ class AreaStore:
             self._follow(alone_already=True)
             current = self._newest.get(image, Change(image=image))
             areas = self._checked(image, areas, current.areas)
-            result, told = dict(areas), ()
+            result: dict[str, Any] = dict(areas)
+            told: tuple[str, ...] = ()
             if base != current.version:
                 start = next((c for c in self.history(image) if c.version == base), Change())
                 result, told = merged(start.areas, areas, current.areas, current.who)

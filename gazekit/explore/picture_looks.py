@@ -12,7 +12,8 @@ import pandas as pd
 from gazekit.core.errors import InputError
 from gazekit.core.time_windows import TimeWindow
 from gazekit.events.settings import FixationSection
-from gazekit.explore.material import Material, SessionFacts
+from gazekit.explore.material import Material
+from gazekit.explore.summaries import SessionFacts
 from gazekit.explore.trial_reading import read_trial
 from gazekit.measures import MeasureOptions
 from gazekit.measures.sessions import session_looks
