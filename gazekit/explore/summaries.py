@@ -187,7 +187,7 @@ def summarise(file: Path, thresholds: QualitySection, *, screen: Mapping[str, fl
     kept = kept[list(_QUALITY_KEPT)].reset_index(drop=True)
     header = _without_gaze(session)
     facts = SessionFacts(digest, sealed, file, header, kept, trials)
-    _remember(facts, thresholds)
+    remember(facts, thresholds)
     return facts
 
 
@@ -281,7 +281,8 @@ def _remembered(file: Path, thresholds: QualitySection, screen: Mapping[str, flo
         return None
 
 
-def _remember(facts: SessionFacts, thresholds: QualitySection) -> None:
+def remember(facts: SessionFacts, thresholds: QualitySection) -> None:
+    """Keep what was found of a session file beside it."""
     place = _place(facts.file, facts.digest, thresholds)
     try:
         write_text(place, json.dumps(_to_json(facts)))

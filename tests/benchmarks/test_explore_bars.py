@@ -1,0 +1,209 @@
+"""How quickly `gazekit explore` shows a board of 30,000 trials, and any of them; a session of an hour at 1200 Hz.
+
+Run by hand: ``pytest -n 0 -s -m benchmark tests/benchmarks/test_explore_bars.py``. ``GAZEKIT_BENCH_PEOPLE=6`` makes it
+smaller; with ``GAZEKIT_BENCH_SIMULATED=2`` only two of the people are simulated and summarised, and the others are
+copies of them under other names (what is measured of the first start is then of those two).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from gazekit.capture.simulation.gaze import Person
+from gazekit.capture.simulation.scanpath import PictureScene
+from gazekit.core.checksum import SESSION, read_seal
+from gazekit.events.settings import QualitySection
+from gazekit.explore.summaries import SessionFacts, remember, summaries
+from gazekit.gaze import GazeRecording
+from gazekit.screen import Placement, Screen
+from gazekit.session import Session, open_session, write_session
+from gazekit.session.samples import Block
+from tests.benchmarks.figures import record
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
+PEOPLE = int(os.environ.get("GAZEKIT_BENCH_PEOPLE", "60"))
+SIMULATED = min(PEOPLE, int(os.environ.get("GAZEKIT_BENCH_SIMULATED", "60")))
+COMMAND = "pytest -n 0 -s -m benchmark tests/benchmarks/test_explore_bars.py"
+SCREEN = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+PLACE = Placement(160, 0, 1600, 1080)
+
+
+def simulate(path: Path, participant: str, seed: int, *, pictures: int, shown_ms: int, rate_hz: int) -> None:
+    """Write a session of simulated eyes that look at pictures, with 500 ms between them."""
+    person, rng = Person(SCREEN, rate_hz, seed), np.random.default_rng(seed)
+    step, each = 1_000_000 // rate_hz, (shown_ms + 500) * 1000
+    onsets = 1_000_000 + each * np.arange(pictures)
+    salience = rng.random((9, 16)) ** 3
+    scene = PictureScene(salience / salience.sum(), PLACE)
+
+    def blocks() -> Iterator[Block]:
+        for onset in onsets.tolist():
+            person.watch(onset, scene)
+            stamps = np.arange(-(-onset // step), -(-(onset + each) // step), dtype=np.int64) * step
+            block, _ = person.sample(stamps)
+            block["device_time_us"] = block["system_time_us"] = stamps
+            yield block
+
+    order = rng.permutation(pictures)
+    stimuli = pd.DataFrame(
+        {
+            "image": [f"p{number:03d}.png" for number in order],
+            "sha256": "",
+            "picture_width": 1600,
+            "picture_height": 1080,
+            "onset_us": onsets,
+            "offset_us": onsets + shown_ms * 1000,
+            **{"x": PLACE.x, "y": PLACE.y, "width": PLACE.width, "height": PLACE.height},
+            "order": np.arange(pictures),
+            "response": "",
+        }
+    )
+    samples = sum(-(-(onset + each) // step) - -(-onset // step) for onset in onsets.tolist())
+    session = Session(participant, SCREEN, GazeRecording.empty(), name="simulated", stimuli=stimuli)
+    write_session(replace(session, started_utc="2026-01-01T00:00:00Z"), path, blocks=(samples, blocks()))
+
+
+def copy_people(folder: Path, people: int, simulated: int) -> None:
+    """Copy sessions and what is known of them under other names."""
+    facts, faults = summaries(sorted(folder.glob("*.gaze.h5")), QualitySection())
+    assert not faults
+    for number in range(simulated + 1, people + 1):
+        source = facts[number % simulated]
+        file, name = folder / f"P{number:02d}.gaze.h5", f"P{number:02d}"
+        write_session(replace(open_session(source.file), participant=name), file)
+        header = replace(source.header, participant=name)
+        quality = source.quality.assign(participant=name)
+        copied = SessionFacts(read_seal(file, SESSION), file, file, header, quality, source.trials)
+        remember(copied, QualitySection())
+
+
+class Served:
+    """The command as a process, spoken to as a browser does."""
+
+    def __init__(self, folder: Path) -> None:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "gazekit", "explore", str(folder), "--no-browser"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        self.started_s = time.perf_counter() - began
+        link = re.match(r"open http://(\S+?)(/\S*)", line)
+        assert link is not None, line
+        self.page = http.client.HTTPConnection(link[1], timeout=60)
+        self.page.request("GET", link[2])
+        answer = self.page.getresponse()
+        answer.read()
+        self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
+
+    def get(self, address: str) -> tuple[float, bytes]:
+        """Return the seconds until all of an answer is there, and the answer."""
+        began = time.perf_counter()
+        self.page.request("GET", address, headers={"Cookie": self.cookie})
+        answer = self.page.getresponse()
+        content = answer.read()
+        assert answer.status == 200, content
+        return time.perf_counter() - began, content
+
+    def most_memory_mb(self) -> float:
+        """Return how much memory the process ever held."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        assert found is not None
+        return int(found[1]) / 1024
+
+    def now_memory_mb(self) -> float:
+        """Return how much memory the process holds."""
+        return float(psutil.Process(self.process.pid).memory_info().rss / (1 << 20))
+
+    def end(self) -> None:
+        """End it."""
+        self.page.close()
+        self.process.terminate()
+        self.process.wait(20)
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[Served]:
+    server = Served(folder)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def trial_times(server: Served, addresses: list[str]) -> list[float]:
+    """Return how long the page of a trial and all that it draws take, each trial for the first time."""
+    return [server.get(at)[0] + server.get(f"{at}/view.json")[0] for at in addresses]
+
+
+def addresses_of(board: dict[str, Any], count: int) -> list[str]:
+    cells = [(p, q) for p in range(len(board["people"])) for q in range(len(board["pictures"]))]
+    chosen = random.Random(1).sample(cells, min(count, len(cells)))
+    return [f"/trial/{board['sessions'][board['session'][p][q]]}/{board['number'][p][q]}" for p, q in chosen]
+
+
+def test_a_board_of_thirty_thousand_trials(tmp_path: Path) -> None:
+    import json
+
+    for person in range(1, SIMULATED + 1):
+        file = tmp_path / f"P{person:02d}.gaze.h5"
+        simulate(file, f"P{person:02d}", person, pictures=500, shown_ms=2000, rate_hz=120)
+    with served(tmp_path) as server:
+        first_s = server.started_s
+    copy_people(tmp_path, PEOPLE, SIMULATED)
+    with served(tmp_path) as server:
+        again_s = server.started_s
+        cold = server.get("/")[0] + server.get("/board.json")[0]
+        page = min(server.get("/?sort_people=value&colour=precision")[0] for _ in range(3))
+        seconds, content = min((server.get("/board.json") for _ in range(3)), key=lambda pair: pair[0])
+        times = trial_times(server, addresses_of(json.loads(content), 40))
+        memory = server.most_memory_mb()
+    copies = f" ({PEOPLE - SIMULATED} of them copies of the others)" if PEOPLE > SIMULATED else ""
+    data = f"{PEOPLE} simulated people{copies} x 500 pictures, 2 s each at 120 Hz"
+    for name, value, bar in (
+        ("The first start, which reads every session", f"{first_s:.0f} s of {SIMULATED} people", ""),
+        ("A later start", f"{again_s:.1f} s", ""),
+        ("The board when first asked for, with what it draws", f"{cold:.2f} s", "1 s"),
+        ("The board after that: page, and what it draws", f"{page:.2f} + {seconds:.2f} s", "1 s"),
+        ("Any trial with what it draws, the longest of 40", f"{max(times):.2f} s", "0.5 s"),
+        ("Memory of the server at most", f"{memory:.0f} MB", "600 MB"),
+    ):
+        record("explore", name, value, data=data, command=COMMAND, bar=bar)
+    assert page + seconds <= 1.0
+    assert max(times) <= 0.5
+    assert memory <= 600
+
+
+def test_a_session_of_an_hour_opens_its_trials_at_once(tmp_path: Path) -> None:
+    simulate(tmp_path / "P01.gaze.h5", "P01", 1, pictures=600, shown_ms=5500, rate_hz=1200)
+    with served(tmp_path) as server:
+        first_s = server.started_s
+    with served(tmp_path) as server:
+        key = re.search(rb'"sessions":\["(\w+)"', server.get("/board.json")[1])
+        assert key is not None
+        times = trial_times(server, [f"/trial/{key[1].decode()}/{number}" for number in range(1, 601, 50)])
+        memory = server.most_memory_mb()
+    data = "a simulated session of an hour at 1200 Hz, 600 pictures"
+    for name, value, bar in (
+        ("The first start on an hour at 1200 Hz", f"{first_s:.0f} s", ""),
+        ("A trial of an hour at 1200 Hz, the longest of 12", f"{max(times):.2f} s", "1 s"),
+        ("Memory of the server on an hour at 1200 Hz", f"{memory:.0f} MB", ""),
+    ):
+        record("explore", name, value, data=data, command=COMMAND, bar=bar)
+    assert max(times) <= 1.0
