@@ -16,7 +16,7 @@ from gazekit.core.tables import read_table, write_table
 from gazekit.session import open_session
 from gazekit.study import Study, read_study
 from pipelines.methods import RESULTS_FOLDER
-from pipelines.publishing import publish
+from pipelines.publishing import publications, publish
 
 RECORD = "erasures.csv"
 _TEXTS = {".csv", ".tsv", ".json", ".txt", ".md"}
@@ -100,6 +100,12 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
             f"no file of {study} holds {participant!r}: sessions, fixation table, ratings and survey were read"
         )
     erasure.steps += _derived(plan, study, database)
+    erasure.notes += [
+        f"{row['folder']}: published there on {row['published_utc'][:10]}, and not there now: where it was moved or "
+        f"uploaded to, it must be replaced (gazekit publish makes it anew)"
+        for row in publications(study)
+        if not (study.resolve().parent / row["folder"] / "croissant.json").is_file()
+    ]
     touched = [path for step in erasure.steps for path in (step.path, Path(f"{step.path}.json"))]
     erasure.notes += [
         f"{path}: not touched, and it names the person: delete it, or make it again"
@@ -191,9 +197,8 @@ def _derived(plan: Study, study: Path, database: str | None) -> list[Removal]:
         steps.append(
             Removal("datasets", dataset, "deleted: build it again with gazekit build-dataset", 1, dataset.unlink)
         )
-    for card in sorted(study.parent.glob("*/croissant.json")):
-        folder = card.parent
-        if (folder / "methods.md").is_file():
+    for folder in _published(study):
+        if (folder / "croissant.json").is_file() and (folder / "methods.md").is_file():
             what = "written anew without the person"
             if (folder / RESULTS_FOLDER).is_dir():
                 what += ", and without its results, which were trained on the person's data too"
@@ -201,9 +206,17 @@ def _derived(plan: Study, study: Path, database: str | None) -> list[Removal]:
     return steps
 
 
+def _published(study: Path) -> list[Path]:
+    """List the folders that a study was published to: those beside it, and those of its ledger, wherever they are."""
+    noted = [study.resolve().parent / row["folder"] for row in publications(study)]
+    inside = [card.parent for card in study.parent.glob("*/croissant.json")]
+    known = {folder.resolve() for folder in inside}
+    return sorted(inside) + sorted({folder for folder in noted if folder not in known})
+
+
 def _again(study: Path, folder: Path, database: str | None) -> None:
     """Publish a study anew in place of a folder that it was published to."""
     fresh = folder.with_name(f".{folder.name}.anew")
-    publish(study, fresh, database=database)
+    publish(study, fresh, database=database, note=False)
     shutil.rmtree(folder)
     fresh.rename(folder)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from pipelines.methods import PARAMETERS, RESULTS_FOLDER, Facts, parameters, res
 from pipelines.publishable import publishable
 from pipelines.published_ratings import database_of, write_ratings
 
+LEDGER = "publications.csv"
 # licences under which a file may travel
 _OPEN = re.compile(r"^(cc0|cc-by|cc by|public domain|pddl|mit|bsd|apache|own)", re.IGNORECASE)
 
@@ -46,9 +49,14 @@ class Published:
 
 
 def publish(
-    study: str | Path, out: str | Path, *, database: str | None = None, results: str | Path | None = None
+    study: str | Path,
+    out: str | Path,
+    *,
+    database: str | None = None,
+    results: str | Path | None = None,
+    note: bool = True,
 ) -> Published:
-    """Write a study as a new folder for publication.
+    """Write a study as a new folder for publication, and note where in ``publications.csv`` beside the study file.
 
     Parameters
     ----------
@@ -61,6 +69,8 @@ def publish(
         Without one the ratings are those that ``[dataset]`` names.
     results : str or Path, optional
         Folder of a comparison (`gazekit.stats.compare`), whose training and statistics the methods tell.
+    note : bool
+        Note the folder in ``publications.csv``.
 
     Returns
     -------
@@ -99,7 +109,33 @@ def publish(
         _write(root / "CITATION.cff", citation(plan))
         _write(root / "croissant.json", json.dumps(croissant(root, plan), indent=1))
         _write(root / "README.md", card(plan, root, Facts(facts), done.left_out))
+    if note:
+        _note_publication(Path(study), Path(out))
     return done
+
+
+def _note_publication(study: Path, folder: Path) -> None:
+    """Note in the ledger beside the study where it was published: an erasure goes there too."""
+    ledger, place = study.resolve().parent / LEDGER, folder.resolve()
+    inside = place.is_relative_to(ledger.parent)
+    named = place.relative_to(ledger.parent).as_posix() if inside else str(place)
+    if any(row["folder"] == named for row in publications(study)):
+        return
+    is_new = not ledger.exists()
+    with open(ledger, "a", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        if is_new:
+            writer.writerow(("published_utc", "folder"))
+        writer.writerow((datetime.now(timezone.utc).isoformat(timespec="seconds"), named))
+
+
+def publications(study: str | Path) -> list[dict[str, str]]:
+    """Read where a study was published: published_utc and folder, relative to the study's where it lies in it."""
+    ledger = Path(study).resolve().parent / LEDGER
+    if not ledger.is_file():
+        return []
+    with open(ledger, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _write_results(folder: Path, root: Path) -> dict[str, dict[str, Any]]:

@@ -276,7 +276,12 @@ def backup(study: Path, database: str | None, out: Path) -> None:
 @click.option("--close", "to", flag_value="closed", help="Nobody goes on or begins.")
 @click.option("--open", "to", flag_value="open", help="Go on after a pause or a closing.")
 @click.option("--exclude", multiple=True, metavar="RATER", help="Leave a rater out; the pictures open again.")
-@click.option("--why", default="by the operator", show_default=True, help="The reason, which payment shows.")
+@click.option(
+    "--why",
+    default="by the operator",
+    show_default=True,
+    help="The reason, which payment shows; without one, payment is yours to decide.",
+)
 @click.option("--readmit", multiple=True, metavar="RATER", help="Take a rater back in.")
 @click.option("--merge", nargs=2, multiple=True, metavar="KEEP OTHER", help="Make one rater of two.")
 @click.option("--withdraw", multiple=True, metavar="PICTURE", help="Show a picture no more.")
@@ -319,11 +324,22 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
 @click.option(
     "--bonus", type=click.FloatRange(0), callback=finite, default=0.0, show_default=True, help="For everybody approved."
 )
+@click.option(
+    "--second-ids",
+    type=click.Choice(["review", "approve", "reject"]),
+    default="review",
+    show_default=True,
+    help="What becomes of a second id of one person (merged); review: listed for you, sent to nobody.",
+)
 @click.option("--send", is_flag=True, help="Approve, pay and reject by Prolific's API (token in PROLIFIC_TOKEN).")
 @click.option("--api", default="https://api.prolific.com", show_default=True, help="Address of Prolific's API.")
 @JSON
-def pay(study: Path, database: str | None, out: Path, bonus: float, send: bool, api: str, as_json: bool) -> None:
-    """List who is approved, rejected (with the evidence) or waited for, as Prolific and MTurk take it.
+def pay(
+    study: Path, database: str | None, out: Path, bonus: float, second_ids: Any, send: bool, api: str, as_json: bool
+) -> None:
+    """List who is approved, rejected (with the evidence), to be decided by you or waited for.
+
+    Lists for Prolific and MTurk go beside the table.
 
     \b
     Example:  gazekit survey pay study.toml --bonus 0.50 --out payments.csv
@@ -336,12 +352,13 @@ def pay(study: Path, database: str | None, out: Path, bonus: float, send: bool, 
         raise ConfigError("sending to Prolific needs a token: set PROLIFIC_TOKEN")
     keep_inputs([out], study, database_of(study, database))
     settings, store = open_ratings(study, database)
-    rows = payments(store, settings.survey, bonus=bonus)
+    rows = payments(store, settings.survey, bonus=bonus, second_ids=second_ids)
     store.close()
     lists = {}
     for ending, table in payment_lists(rows).items():
         lists[ending or "all"] = str(write_table(table, out.with_suffix(f".{ending}.csv") if ending else out))
-    summary: dict[str, Any] = {word: sum(row.action == word for row in rows) for word in ("approve", "reject", "wait")}
+    actions = ("approve", "reject", "review", "wait")
+    summary: dict[str, Any] = {action: sum(row.action == action for row in rows) for action in actions}
     if send:
         summary["sent"] = Prolific(token, api).pay(rows)
     _print_summary(summary | {"lists": list(lists.values())}, as_json)
@@ -386,6 +403,9 @@ LAYOUTS = (
 @click.option("--scale", type=click.IntRange(2, 100), help="Scores are 1 to this  [default: the study's, else 10]")
 @click.option("--counts-from", type=click.IntRange(0, 1), help="Number of the lowest answer  [default: you are asked]")
 @click.option("--from-scale", type=(float, float), help="Convert scores from this range, for example 0 100.")
+@click.option(
+    "--encoding", default="", help="What the letters are, as shift_jis, cp1251, gb18030  [default: by the file]"
+)
 @click.option("--strict", is_flag=True, help="Stop at scores that cannot be used, instead of leaving them out.")
 @click.option("--plan", "plan_only", is_flag=True, help="Show what would be taken, and write nothing.")
 @JSON

@@ -82,6 +82,7 @@ def import_ratings(
     counts_from: int | None = None,
     from_scale: tuple[float, float] | None = None,
     strict: bool = False,
+    encoding: str = "",
 ) -> Imported:
     """Read ratings from another tool's table.
 
@@ -104,6 +105,8 @@ def import_ratings(
         column ``original``, which marks the ratings as converted.
     strict : bool
         Raise where there are faults, instead of leaving these rows out.
+    encoding : str
+        What the letters of a text are (shift_jis, cp1251 ...); else they are guessed.
 
     Returns
     -------
@@ -128,7 +131,7 @@ def import_ratings(
             f"--columns {mapping.columns!r} is not a regular expression: {error}; a name that holds one of "
             f"()[].+*? is written with \\ before it"
         ) from None
-    table = read_sheet(path)
+    table = read_sheet(path, encoding)
     known = PictureNames(tuple(pictures))
     chosen = recognise(table, known) if layout == "auto" else layout
     if chosen not in LAYOUTS:

@@ -30,13 +30,16 @@ def judge(store: Store, section: SurveySection, exclude_by: Collection[str] = ()
     return screen(ratings, scale=section.scale, exclude_by=exclude_by, gold=section.gold)
 
 
-def leave_out(store: Store, section: SurveySection, now: float | None = None) -> list[str]:
+def leave_out(
+    store: Store, section: SurveySection, now: float | None = None, findings: pd.DataFrame | None = None
+) -> list[str]:
     """Leave out the raters who break a rule of ``exclude_by`` and have finished or gone; return their names.
 
-    Who is still at work is not judged: ten ratings more may tell otherwise.
+    Who is still at work is not judged: ten ratings more may tell otherwise. ``findings`` are what `judge` says by the
+    rules of ``exclude_by``; else it is asked here.
     """
     now = time.time() if now is None else now
-    findings = judge(store, section, section.exclude_by)
+    findings = judge(store, section, section.exclude_by) if findings is None else findings
     bad = findings[findings["action"] == "excluded"]
     with store.read() as connection:
         rows = connection.execute(select(rater).where(rater.c.excluded_at.is_(None))).all()

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -17,14 +17,15 @@ from survey.anytime import FEWEST, half_width
 from survey.config import SurveySection
 from survey.database import Store
 from survey.operations import opening
-from survey.schema import event, image, platform, rater, slot
+from survey.schema import compared, event, image, platform, rater, slot
 
 RATERS_SHOWN = 200
+BARS = 10
 
 
 @dataclass(frozen=True)
 class PictureState:
-    """How far a picture is: ratings done, held and asked for, the count of each score, and their mean."""
+    """How far a picture is: ratings done, held and asked for, the count of each score (or of best and worst)."""
 
     name: str
     done: int
@@ -34,6 +35,8 @@ class PictureState:
     withdrawn: bool
     failures: int  # times that it could not be shown
     strength: float | None = None  # of pictures that are compared, so far
+    best: int = 0  # times that it was picked as the best, and as the worst, of those that were compared
+    worst: int = 0
 
     @property
     def mean(self) -> float | None:
@@ -89,13 +92,15 @@ class Overview:
     """All that the operator's page shows; ``pictures`` is one page of them, the emptiest first."""
 
     totals: Totals
-    distribution: list[int]  # count of each score
+    distribution: list[int]  # count of each score; where pictures are compared, of each position that was picked
     pictures: list[PictureState]
     raters: list[RaterState]  # those with findings, then the latest
     pages: int
     page: int
     opening: str
     twice: list[tuple[str, str]]  # raters who came with the same platform id
+    comparing: bool = False
+    strengths: list[int] = field(default_factory=list)  # pictures that are compared, from the weakest to the strongest
 
 
 def overview(
@@ -119,9 +124,12 @@ def overview(
         raters = _raters(connection, section, broken, now)
         totals = _totals(connection, raters)
         state, twice = opening(connection), _twice(connection)
+        comparing = section.task != "rate"
+        strengths = _strengths(connection) if comparing else []
     raters.sort(key=lambda rater_state: not (rater_state.findings and rater_state.status != "excluded"))
     pages = max(1, -(-totals.pictures // per_page))
-    return Overview(totals, distribution, pictures, raters[:RATERS_SHOWN], pages, page, state, twice)
+    shown = raters[:RATERS_SHOWN]
+    return Overview(totals, distribution, pictures, shown, pages, page, state, twice, comparing, strengths)
 
 
 def _twice(connection: Connection) -> list[tuple[str, str]]:
@@ -168,6 +176,28 @@ def _distribution(connection: Connection, scale: int) -> list[int]:
     return [counts.get(score, 0) for score in range(1, scale + 1)]
 
 
+def _strengths(connection: Connection) -> list[int]:
+    """Count the compared pictures in ten equal steps from the weakest to the strongest so far."""
+    known = select(image.c.strength).where(image.c.practice.is_(None), image.c.strength.is_not(None))
+    values = [float(value) for value in connection.execute(known).scalars()]
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    counts = [0] * BARS
+    for value in values:
+        counts[min(int(BARS * (value - low) / (high - low)), BARS - 1) if high > low else BARS // 2] += 1
+    return counts
+
+
+def _picked(connection: Connection, ids: list[int]) -> dict[tuple[int, str], int]:
+    """Count how often pictures were picked as the best and as the worst, by number and word."""
+    rows = connection.execute(
+        select(compared.c.image_id, compared.c.picked, func.count())
+        .join(slot, slot.c.id == compared.c.slot_id)
+        .where(compared.c.image_id.in_(ids), compared.c.picked.is_not(None), slot.c.kind == "M", slot.c.state == "done")
+        .group_by(compared.c.image_id, compared.c.picked)
+    )
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
 def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> list[PictureState]:
     rows = connection.execute(
         select(image)
@@ -185,6 +215,7 @@ def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> l
         counts[image_id][min(score, scale) - 1] = n
     failed = select(event.c.image_id, func.count()).where(event.c.kind == "picture failed").group_by(event.c.image_id)
     failures = {row[0]: row[1] for row in connection.execute(failed)}
+    picked = _picked(connection, [row.id for row in rows])
     return [
         PictureState(
             row.name,
@@ -195,6 +226,8 @@ def _pictures(connection: Connection, scale: int, page: int, per_page: int) -> l
             row.withdrawn_at is not None,
             failures.get(row.id, 0),
             row.strength,
+            picked.get((row.id, "best"), 0),
+            picked.get((row.id, "worst"), 0),
         )
         for row in rows
     ]

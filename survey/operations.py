@@ -18,6 +18,7 @@ from survey.counters import count_done, give_back, is_set, take, uncount
 from survey.database import Store
 from survey.errors import SurveyError
 from survey.languages import spoken
+from survey.payment import BY_THE_OPERATOR, SAME_PERSON
 from survey.schema import answer, compared, image, meta, more_score, platform, rater, slot
 
 Opening = Literal["open", "paused", "closed"]
@@ -66,7 +67,9 @@ def exclude(connection: Connection, name: str, why: str, now: float | None = Non
             give_back(connection, row)
         if row.state == "done":
             uncount(connection, row)
-            _use_spare(connection, row.image_id)
+    for row in lost:  # once none of the rater's own can be taken for a spare
+        if row.state == "done":
+            _use_spare(connection, _pictures_of(connection, row))
     record(connection, "excluded", now, rater_id=rater_id, detail=why)
     return sum(row.state == "done" for row in lost)
 
@@ -111,8 +114,8 @@ def merge(connection: Connection, keep: str, other: str, now: float | None = Non
         raise SurveyError(f"{out.name} is left out and the other is not; readmit or exclude one of them first")
     highest = connection.execute(select(func.max(slot.c.place)).where(slot.c.rater_id == kept.id)).scalar() or 0
     place = max(highest, len(kept.plan)) + 1
-    moved = 0
-    for row in connection.execute(select(slot).where(slot.c.rater_id == gone.id).order_by(slot.c.id)).all():
+    moved, theirs = 0, connection.execute(select(slot).where(slot.c.rater_id == gone.id).order_by(slot.c.id)).all()
+    for row in theirs:
         same = _same_showing(connection, kept.id, row) if row.state in GIVEN else None
         if row.state not in GIVEN or (same is not None and not _goes_before(row, same)):
             _drop(connection, row)
@@ -126,7 +129,11 @@ def merge(connection: Connection, keep: str, other: str, now: float | None = Non
     moment = time.time() if now is None else now
     values: dict[str, Any] = {"deleted_at": moment, "token_hash": f"merged {gone.id}", "plan": "", "place": 0}
     if _keeps_platform(connection, kept.id, gone.id):
-        values |= {"excluded_at": moment, "excluded_why": f"the same person as {keep}"}
+        given = sum(row.state in GIVEN for row in theirs)
+        why = f"{SAME_PERSON} {keep}; {moved} of {given} answers are counted there"
+        if gone.excluded_at is not None:  # this evidence goes before
+            why = f"{gone.excluded_why or BY_THE_OPERATOR}; {why}"
+        values |= {"excluded_at": moment, "excluded_why": why}
     connection.execute(update(rater).where(rater.c.id == gone.id).values(values))
     record(connection, "merged", now, rater_id=kept.id, detail=other)
     return moved
@@ -151,11 +158,12 @@ def _drop(connection: Connection, row: Row[Any]) -> None:
         give_back(connection, row)
     if row.kind == "M" and row.state == "done":
         uncount(connection, row)
+    pictures = _pictures_of(connection, row)
     for table in (more_score, compared):
         connection.execute(delete(table).where(table.c.slot_id == row.id))
     connection.execute(delete(slot).where(slot.c.id == row.id))
     if row.kind == "M" and row.state == "done":
-        _use_spare(connection, row.image_id)
+        _use_spare(connection, pictures)
 
 
 def _keeps_platform(connection: Connection, keep_id: int, other_id: int) -> bool:
@@ -272,11 +280,19 @@ def _rater(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
-def _use_spare(connection: Connection, image_id: int | None) -> None:
-    """Let a spare rating of a picture count, if there is one and the picture is open."""
-    spare = connection.execute(
-        select(slot.c.id).where(slot.c.image_id == image_id, slot.c.state == "spare").order_by(slot.c.id).limit(1)
-    ).scalar_one_or_none()
-    if spare is not None and connection.execute(do.TAKE, {"b_image": image_id}).rowcount == 1:
-        connection.execute(do.COUNT_DONE, {"b_image": image_id})
-        connection.execute(update(slot).where(slot.c.id == spare).values(state="done"))
+def _pictures_of(connection: Connection, row: Any) -> list[int]:
+    """Read which pictures a slot shows."""
+    members = select(compared.c.image_id).where(compared.c.slot_id == row.id)
+    return list(connection.execute(members).scalars()) if is_set(row) else [row.image_id]
+
+
+def _use_spare(connection: Connection, images: list[int]) -> None:
+    """Let one spare rating of pictures that opened count (a spare comparison where one of its pictures is open)."""
+    sets = select(compared.c.slot_id).where(compared.c.image_id.in_(images))
+    shows = or_(slot.c.image_id.in_(images), slot.c.id.in_(sets))
+    spares = select(slot.c.id, slot.c.kind, slot.c.image_id).where(shows, slot.c.kind == "M", slot.c.state == "spare")
+    for spare in connection.execute(spares.order_by(slot.c.id)).all():
+        if take(connection, spare):
+            count_done(connection, spare)
+            connection.execute(update(slot).where(slot.c.id == spare.id).values(state="done"))
+            return

@@ -6,7 +6,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -21,6 +21,11 @@ from survey.schema import platform, rater, slot
 from survey.screening import Limits
 
 FAILED_CHECKS = Limits().failed_checks
+SAME_PERSON = "the same person as"
+"""How the reason begins that a second id of one person on a platform is given when two raters are merged."""
+BY_THE_OPERATOR = "by the operator"
+"""The reason of an operator who left a rater out and gave none."""
+SecondIds = Literal["approve", "reject", "review"]
 
 
 def completion_code(connection: Connection, person: Row[Any], section: SurveySection) -> str:
@@ -51,17 +56,21 @@ class Payment:
     participant: str
     study: str
     session: str
-    action: str  # approve, reject or wait
+    action: str  # approve, reject, review or wait
     bonus: float
     code: str
     evidence: str
 
 
-def payments(store: Store, section: SurveySection, *, bonus: float = 0.0) -> list[Payment]:
+def payments(
+    store: Store, section: SurveySection, *, bonus: float = 0.0, second_ids: SecondIds = "review"
+) -> list[Payment]:
     """List what becomes of everybody who came from a platform.
 
-    Raters who came to the end are approved; those who were left out are rejected, with what was found as evidence;
-    the others are waited for. Who deleted the data after the end is approved: the work was done.
+    Raters who came to the end are approved; those who were left out after it are rejected, with what was found as
+    evidence; the others are waited for. Who deleted the data after the end is approved: the work was done. A person is
+    to decide (``review``) where nothing speaks of bad faith: about a second id of one person, and about a rater whom
+    the operator left out without a reason.
 
     Parameters
     ----------
@@ -71,6 +80,8 @@ def payments(store: Store, section: SurveySection, *, bonus: float = 0.0) -> lis
         Its settings.
     bonus : float
         Paid to everybody who is approved, in the platform's currency.
+    second_ids : {"review", "approve", "reject"}
+        What becomes of a second id of one person, who came to the end with it.
     """
     with store.read() as connection:
         rows = connection.execute(
@@ -78,13 +89,22 @@ def payments(store: Store, section: SurveySection, *, bonus: float = 0.0) -> lis
             .join(platform, platform.c.rater_id == rater.c.id)
             .order_by(rater.c.id)
         ).all()
-        return [_payment(connection, row, section, bonus) for row in rows]
+        return [_payment(connection, row, section, bonus, second_ids) for row in rows]
 
 
-def _payment(connection: Connection, row: Row[Any], section: SurveySection, bonus: float) -> Payment:
+def _payment(
+    connection: Connection, row: Row[Any], section: SurveySection, bonus: float, second_ids: SecondIds
+) -> Payment:
     action, evidence = "wait", f"{row.place} of {len(row.plan)} pages"
-    if row.excluded_at is not None:
-        action, evidence = "reject", str(row.excluded_why or "")
+    reason = str(row.excluded_why or "") if row.excluded_at is not None else None
+    if reason is not None and row.finished_at is None:  # nothing was submitted that could be rejected
+        evidence = f"left out before the end: {reason}"
+    elif reason is not None and reason.startswith(SAME_PERSON):
+        action, evidence = second_ids, reason
+    elif reason in ("", BY_THE_OPERATOR):
+        action, evidence = "review", "left out by the operator, who gave no reason"
+    elif reason is not None:
+        action, evidence = "reject", reason
     elif row.finished_at is not None:
         action, evidence = "approve", "deleted the data afterwards" if row.deleted_at is not None else ""
     code = completion_code(connection, row, section) if row.finished_at is not None else ""
@@ -103,7 +123,7 @@ def payment_lists(rows: list[Payment]) -> dict[str, pd.DataFrame]:
     )
     prolific, mturk = (everybody[everybody["source"] == source] for source in ("prolific", "mturk"))
     approved = prolific[prolific["action"] == "approve"]
-    decided = mturk[mturk["action"] != "wait"]
+    decided = mturk[mturk["action"].isin(["approve", "reject"])]
     lists = {
         "": everybody,
         "prolific-approve": approved[["participant"]],

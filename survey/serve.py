@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import select as polling
 import signal
+import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -17,8 +21,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from gazekit.core.errors import ConfigError
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
-from survey.live_quality import leave_out
+from survey.live_quality import judge, leave_out
 from survey.notices import tell_when_full
+from survey.side_process import SideProcess
 
 LOG = logging.getLogger("survey")
 PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
@@ -76,6 +81,7 @@ def serve(
     store = open_store(database, pool_size=threads + 2)
     usual = sys.getswitchinterval()
     sys.setswitchinterval(TURN_SECONDS)
+    side, over = SideProcess(store, study.survey), threading.Event()
     try:
         app = create_app(
             study,
@@ -85,6 +91,7 @@ def serve(
             https=https,
             proxies=proxies,
             public_url=public_url,
+            side=side,
         )
         server = waitress.create_server(
             app,
@@ -97,16 +104,21 @@ def serve(
             clear_untrusted_proxy_headers=not proxies,  # ProxyFix reads as many of them as there are proxies
             ident=None,
         )
-        over = threading.Event()
-        keeper = threading.Thread(target=_look_after, args=(store, study.survey, study.study.name, over), daemon=True)
-        keeper.start()
+        keepers = [
+            threading.Thread(target=_look_after, args=(duties, over), daemon=True)
+            for duties in (_keep_safe(store), _watch(store, study.survey, study.study.name, side))
+        ]
+        for keeper in keepers:
+            keeper.start()
         with contextlib.suppress(ValueError):  # not in the main thread: then somebody else ends the process
             signal.signal(signal.SIGTERM, _end)
         ready(f"http://{server.effective_host}:{server.effective_port}/")
         server.run()  # until SystemExit or KeyboardInterrupt
-        over.set()
-        keeper.join(timeout=10)
     finally:
+        over.set()
+        with contextlib.suppress(sqlite3.Error):
+            store.checkpoint()  # at once: whoever ends us may not wait for what runs beside us
+        side.close()
         sys.setswitchinterval(usual)
         store.close()
 
@@ -115,25 +127,50 @@ def _end(_signal: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def _look_after(store: Store, section: SurveySection, name: str, over: threading.Event) -> None:
-    """Sync every second, judge the raters every 20 s, move the log into the database every minute.
+@dataclass
+class Duty:
+    """What is done every so many seconds."""
+
+    seconds: float
+    do: Callable[[], object]
+    rest: float = 0.0  # how many times as long as it took it rests at least
+    due: float = 0.0  # the moment of the next time, on a clock without steps
+
+
+def _keep_safe(store: Store) -> list[Duty]:
+    """List what keeps ratings safe: nothing that takes long, or waits for anybody else, is among it."""
+    return [Duty(1, store.sync), Duty(60, store.checkpoint)]
+
+
+def _watch(store: Store, section: SurveySection, name: str, side: SideProcess) -> list[Duty]:
+    """List what is done with the ratings while they come in: judging the raters, telling that all is there."""
+    duties = []
+    if section.exclude_by:
+        findings = functools.partial(side.run, judge, section.exclude_by)
+        duties.append(Duty(20, lambda: leave_out(store, section, findings=findings()), rest=9))
+    if section.webhook or section.mail:
+        duties.append(Duty(20, lambda: tell_when_full(store, section, name)))
+    return duties
+
+
+def _look_after(duties: list[Duty], over: threading.Event) -> None:
+    """Do duties in turn until it is over.
 
     A duty that fails is tried again at its next turn, and does not stop the others.
     """
-    duties: list[tuple[int, int, Callable[[], object]]] = [(1, 0, store.sync), (60, 0, store.checkpoint)]
-    if section.exclude_by:
-        duties.append((20, 0, lambda: leave_out(store, section)))
-    if section.webhook or section.mail:
-        duties.append((20, 10, lambda: tell_when_full(store, section, name)))
-    second = 0
-    while not over.wait(1.0):
-        second += 1
-        for seconds, at, duty in duties:
-            if second % seconds != at:
+    start = time.monotonic()
+    for duty in duties:
+        duty.due = start + duty.seconds
+    while duties and not over.wait(1.0):
+        for duty in duties:
+            start = time.monotonic()
+            if start < duty.due - 0.5:
                 continue
             try:
-                duty()
+                duty.do()
             except (OperationalError, InterfaceError):
                 pass  # the database is away; the pages say so
             except Exception as error:
-                LOG.warning("%s; it is tried again in %d s", error, seconds)
+                LOG.warning("%s; it is tried again in %d s", error, duty.seconds)
+            end = time.monotonic()
+            duty.due = max(start + duty.seconds, end + duty.rest * (end - start))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 import re
@@ -13,32 +12,38 @@ import pandas as pd
 
 from gazekit.core.files import existing_file
 from gazekit.core.spss import read_spss
-from gazekit.core.tables import read_table, text_layout
+from gazekit.core.tables import guess_encoding, known_encoding, read_table, text_layout
 from gazekit.core.workbook import is_workbook
 from survey.errors import RatingsError
 
 IDS = ("rater", "image")
 
 
-def read_sheet(path: str | Path) -> pd.DataFrame:
+def read_sheet(path: str | Path, encoding: str = "") -> pd.DataFrame:
     """Read a table with every cell as text; empty cells are empty strings.
+
+    ``encoding`` says what the letters of a text are; else they are guessed.
 
     Raises
     ------
+    ConfigError
+        There is no such encoding.
     InputError
         There is no such file, or it is empty.
     RatingsError
         It is not a table.
     """
     path = existing_file(path)
+    if encoding:
+        known_encoding(encoding)
     try:
         if path.suffix.lower() in (".json", ".jsonl"):
-            trials = _json(path)
+            trials = _json(path, encoding or "utf-8-sig")
             trials.attrs["file"] = path.stem
             return trials
         if path.suffix.lower() in (".sav", ".zsav"):
             return read_spss(path)
-        body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path)
+        body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path, encoding)
     except (ValueError, UnicodeError, OSError, KeyError) as error:
         raise RatingsError(f"{path} is not a table that can be read: {error}") from error
     notes = body.attrs.get("notes", [])
@@ -51,12 +56,8 @@ def read_sheet(path: str | Path) -> pd.DataFrame:
     return sheet
 
 
-def _text(path: Path) -> pd.DataFrame:
-    with open(path, "rb") as file:
-        start = file.read(4)
-    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    if encoding == "utf-8-sig" and not _is_utf8(path):
-        encoding = "cp1252"  # as Excel saves CSV in western Europe; undefined bytes are still refused
+def _text(path: Path, given_encoding: str = "") -> pd.DataFrame:
+    encoding = given_encoding or guess_encoding(path)  # as Excel saves CSV; undefined bytes are still refused
     with open(path, encoding=encoding) as text:
         header = re.sub(r'"[^"]*"', "", text.readline())
     separator = max("\t;,|", key=header.count) if header.count(",") <= max(map(header.count, "\t;|")) else ","
@@ -69,25 +70,14 @@ def _text(path: Path) -> pd.DataFrame:
         skipinitialspace=separator != "\t",
         keep_default_na=False,  # a rater may be called NA, and a rating of nan is a fault
     )
-    body.attrs["notes"] = ["not UTF-8: read as Windows-1252"] if encoding == "cp1252" else []
+    guessed = encoding == "cp1252" and not given_encoding
+    body.attrs["notes"] = ["not UTF-8: read as Windows-1252; --encoding says another"] if guessed else []
     return body
 
 
-def _is_utf8(path: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open(path, "rb") as file:
-        try:
-            for part in iter(lambda: file.read(1 << 20), b""):
-                decoder.decode(part)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True
-
-
-def _json(path: Path) -> pd.DataFrame:
+def _json(path: Path, encoding: str) -> pd.DataFrame:
     """Read jsPsych's data: a list of trials, lists of them, or one list a line (JATOS)."""
-    text = path.read_text(encoding="utf-8-sig")
+    text = path.read_text(encoding)
     try:
         content = json.loads(text)
     except ValueError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -23,6 +25,24 @@ OTHER_NAMES = {
 }
 _LOOSE = {"stimulus": "image", "picture": "image", "fixx": "x_picture", "fixy": "y_picture", "dur": "duration_ms"}
 _LOOSE |= {"fixduration": "duration_ms", "fixdur": "duration_ms", "fixationduration": "duration_ms"}
+_LOOSE |= {"fixationx": "x_picture", "fixationy": "y_picture", "xposition": "x_picture", "yposition": "y_picture"}
+_ELSEWHERE = {  # German, French, Spanish, Portuguese, Italian, Dutch, Russian, Chinese, Japanese
+    "image": "bild bildname bilddatei reiz stimulusname imagen estímulo imagem immagine afbeelding stimolo изображение "
+    "картинка стимул 图片 图像 刺激 画像 刺激画像",
+    "participant": "versuchsperson vp vpn proband probandin teilnehmer teilnehmerin participante sujet sujeto "
+    "partecipante soggetto proefpersoon deelnemer участник испытуемый 被试 参与者 受试者 参加者 被験者",
+    "x_picture": "fixationsx blickx xposition xkoordinate positionx posx posiciónx posiçãox posizionex",
+    "y_picture": "fixationsy blicky yposition ykoordinate positiony posy posicióny posiçãoy posizioney",
+    "duration_ms": "dauer fixationsdauer blickdauer durée duréefixation duréedefixation duración duracióndefijación "
+    "duração duraçãodafixação durata duratafissazione duur fixatieduur длительность продолжительность 时长 持续时间 "
+    "注视时长 注视时间 持続時間 注視時間",
+}
+_LOOSE |= {word: column for column, words in _ELSEWHERE.items() for word in words.split()}
+_PIXELS = dict.fromkeys(("px", "pixel", "pixels"), 1.0)
+_MS = {"ms": 1.0, "s": 1000.0, "sec": 1000.0, "us": 0.001, "ns": 1e-6}
+_UNITS: dict[str, dict[str, float]] = {"x_picture": _PIXELS, "y_picture": _PIXELS, "duration_ms": _MS}
+FROM_BOTTOM = "y_from_bottom"
+"""Column of y that counts upwards from the picture's bottom, in its pixels or in shares of its height."""
 COLUMNS = ("participant", "x_picture", "y_picture", "duration_ms")
 
 
@@ -30,7 +50,7 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
     """Name the pictures of a fixation table as the list of pictures does, and turn shares of a picture into its pixels.
 
     Names match by stem, case and folder aside, where that is unambiguous. Numbers that all lie between 0 and 1 are
-    shares. What is changed is said on standard error.
+    shares. A column ``y_from_bottom`` in place of y counts upwards. What is changed is said on standard error.
     """
     files = {picture.image: picture.file for picture in pictures}
     if "image" not in fixations:
@@ -41,37 +61,67 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
         old, new = next(iter(renamed.items()))
         print(f"{len(renamed)} names of pictures matched by stem, such as {old} with {new}", file=sys.stderr)
         fixations = fixations.assign(image=fixations["image"].replace(renamed))
-    places = ["x_picture", "y_picture"]
+    upward = FROM_BOTTOM in fixations and "y_picture" not in fixations
+    places = ["x_picture", FROM_BOTTOM if upward else "y_picture"]
     if not set(places) <= set(fixations.columns):
         return fixations
     numbers = pd.DataFrame({name: _numbers(fixations[name], "the fixation table") for name in places})
     inside = numbers.dropna()
-    if len(inside) < 3 or not inside.stack().between(0, 1).all():
+    shares = len(inside) >= 3 and bool(inside.stack().between(0, 1).all())
+    if not (shares or upward):
         return fixations
-    print("x and y lie between 0 and 1: they were taken for shares of the picture", file=sys.stderr)
+    if shares:
+        print("x and y lie between 0 and 1: they were taken for shares of the picture", file=sys.stderr)
     sizes = {}
     for image in set(fixations["image"].dropna()) & set(files):
         with contextlib.suppress(GazekitError, OSError):  # a bad picture is named where it is needed
             sizes[image] = inspect_picture(files[image].read_bytes(), image).upright
-    for place, axis in zip(places, (1, 0), strict=True):
-        fixations = fixations.assign(
-            **{place: numbers[place] * fixations["image"].map({k: v[axis] for k, v in sizes.items()})}
-        )
-    return fixations
+    height, width = (fixations["image"].map({name: size[axis] for name, size in sizes.items()}) for axis in (0, 1))
+    x, y = (
+        numbers[name] * size if shares else numbers[name] for name, size in zip(places, (width, height), strict=True)
+    )
+    return fixations.assign(x_picture=x, y_picture=height - y if upward else y)
 
 
-def _loosely(table: pd.DataFrame) -> dict[str, str]:
-    """Find columns that are absent under names in other capitals, or a little other; what is taken is said."""
-    names: dict[str, str] = {}
+_WITH_UNIT = re.compile(r"(.*?)\s*(?:[(\[]([^()\[\]]*)[)\]]|[\s_](?:in[\s_])?(ms|s|us|ns|px))")
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """Part a column's name from the unit behind it: ``Dauer [ms]``, ``duration_ms``."""
+    match = _WITH_UNIT.fullmatch(name.strip())
+    if match is None:
+        return _letters(name), ""
+    return _letters(match[1]), (match[2] or match[3] or "").replace(" ", "").replace("µ", "u").lower()
+
+
+def _letters(name: str) -> str:
+    """Return a column's name in small letters without blanks, lines and dots."""
+    return re.sub(r"[\s_.-]", "", unicodedata.normalize("NFC", name).casefold())
+
+
+def _loosely(table: pd.DataFrame) -> pd.DataFrame:
+    """Take columns that are absent from others of other capitals, names, languages or units; what is taken is said."""
+    taken = []
     for new in ("image", *COLUMNS):
-        known = {new, *(old for old, to in (OTHER_NAMES | _LOOSE).items() if to == new)}
-        others = [str(name) for name in table.columns if str(name).lower().replace("_", "").replace(" ", "") in
-                  {word.replace("_", "") for word in known}]  # fmt: skip
-        if new not in table.columns and len(others) == 1:
-            names[others[0]] = new
-    if names:
-        print("columns taken: " + ", ".join(f"{old} as {new}" for old, new in names.items()), file=sys.stderr)
-    return names
+        if new in table.columns or (new == "y_picture" and FROM_BOTTOM in table.columns):
+            continue
+        words = [new, *(word for word, column in (OTHER_NAMES | _LOOSE).items() if column == new)]
+        known = {_parted(word)[0] for word in words}
+        units = {"": 1.0} | _UNITS.get(new, {})
+        parted = {str(name): _parted(str(name)) for name in table.columns}
+        others = [name for name, (word, unit) in parted.items() if word in known and unit in units]
+        if len(others) != 1:
+            continue
+        factor, old = units[parted[others[0]][1]], others[0]
+        table = table.rename(columns={old: new})
+        if new == "participant":
+            table[new] = table[new].where(table[new].isna(), table[new].astype(str).str.removesuffix(".0"))
+        if factor != 1:
+            table[new] = _numbers(table[new], "the fixation table") * factor
+        taken.append(f"{old} as {new}" + (f" (times {factor:g})" if factor != 1 else ""))
+    if taken:
+        print(f"columns taken: {', '.join(taken)}", file=sys.stderr)
+    return table
 
 
 def _numbers(column: pd.Series, path: str | Path) -> pd.Series:
@@ -97,6 +147,8 @@ def read_fixations(
 ) -> pd.DataFrame:
     """Read a fixation table: gazekit's own, or one with image, x, y, duration (ms) and viewer, subject or participant.
 
+    The columns may be named in other languages and with a unit behind the name, ``Dauer [s]``.
+
     Parameters
     ----------
     one_based : bool
@@ -114,16 +166,18 @@ def read_fixations(
     rename = dict(rename or {})
     table = read_table(path, rename, "fixation table").rename(columns=rename)
     table = table.rename(columns={old: new for old, new in OTHER_NAMES.items() if new not in table.columns})
-    table = table.rename(columns=_loosely(table))
+    table = _loosely(table)
     missing = [name for name in ("image", *columns) if name not in table.columns]
+    if FROM_BOTTOM in table.columns:
+        missing = [name for name in missing if name != "y_picture"]
     if missing:
         raise FormatError(
             f"{path}: this fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
         )
     table["image"] = table["image"].astype(str).where(table["image"].notna())
-    for name in ("x_picture", "y_picture", "duration_ms"):
+    for name in ("x_picture", "y_picture", FROM_BOTTOM, "duration_ms"):
         if name in table.columns:
             table[name] = _numbers(table[name], path)
-    if one_based:
-        table[["x_picture", "y_picture"]] = table[["x_picture", "y_picture"]] - 0.5
+            if one_based and name != "duration_ms":
+                table[name] = table[name] - 0.5
     return table

@@ -57,7 +57,8 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @window_options
 @exclusion_options
 @click.option("--one-based", is_flag=True, help="x_picture and y_picture count pixels from 1 (Matlab).")
-@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
+@click.option("--rename", multiple=True, metavar="OLD=NEW",
+              help="Rename a column, e.g. who=participant; y=y_from_bottom where y counts upwards.")  # fmt: skip
 @click.option("--tables-only", is_flag=True, help="No pictures.")
 @click.option("--no-agreement", is_flag=True, help="Do not judge the agreement of people.")
 @click.option("--resamples", type=click.IntRange(0), default=0, help="Draws of viewers, for how sure masks are and how "

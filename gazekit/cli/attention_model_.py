@@ -31,7 +31,8 @@ def command() -> None:
 @click.option("--folds", default=10, show_default=True, type=click.IntRange(2), help="Parts for the cross-validation.")
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma of people's maps; px.  [1 degree]")
 @click.option("--one-based", is_flag=True, help="Fixations count pixels from 1 (Matlab).")
-@click.option("--rename", multiple=True, metavar="OLD=NEW", help="Rename a column, e.g. who=participant.")
+@click.option("--rename", multiple=True, metavar="OLD=NEW",
+              help="Rename a column, e.g. who=participant; y=y_from_bottom where y counts upwards.")  # fmt: skip
 @click.option("--maps", type=click.Path(path_type=Path),
               help="Folder for maps of the looked-at pictures, made out of fold.  [none]")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the folds.")

@@ -31,6 +31,9 @@ from gazekit.cli._recordings import screen_options, screen_sizes
     type=click.Choice(["native", "fit", "stretch"]),
     help="How pictures stood where the file does not say it: own size, as large as fits, or the whole screen.",
 )
+@click.option(
+    "--encoding", help="What the letters of a text are, as shift_jis, cp1251, gb18030, utf-16  [default: by the file]"
+)
 @click.option("--participant", help="Pseudonym to use in place of the file's own.")
 @click.option(
     "--out", "-o", type=click.Path(path_type=Path), help="Folder for the session files; needed but by --propose."

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 
-from gazekit.core.errors import FormatError, InputError, OutputError, unknown_name
+from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, whole_file, write_text
 from gazekit.core.spss import numbers_and_ids
 from gazekit.core.workbook import WorkbookText, is_workbook
@@ -150,11 +150,9 @@ def _as_ids(column: pd.Series) -> pd.Series:
 
 def text_layout(path: Path) -> dict[str, str]:
     """Find the encoding, the separator and the decimal sign of a text table: Excel's differ from country to country."""
+    encoding = guess_encoding(path)
     with open(path, "rb") as file:
         start = file.read(1 << 16)
-    encoding = "utf-16" if start.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    if encoding == "utf-8-sig" and not _is_utf8(path):
-        encoding = "cp1252"
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     header, *rows = text.splitlines()[:200] or [""]
     separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
@@ -163,6 +161,36 @@ def text_layout(path: Path) -> dict[str, str]:
     if separator == ",":  # then such numbers stand in quotes
         comma = any(_QUOTED_DECIMAL.search(row) for row in rows) and "." not in signs
     return {"encoding": encoding, "sep": separator, "decimal": "," if comma else "."}
+
+
+def guess_encoding(path: Path) -> str:
+    """Guess what the letters of a text are: UTF-16 by its mark or its zeros, UTF-8, else Windows-1252."""
+    with open(path, "rb") as file:
+        start = file.read(1 << 12)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    for name, zeros in (("utf-16-le", start[1::2]), ("utf-16-be", start[0::2])):
+        if len(start) > 8 and zeros.count(0) > 0.8 * len(zeros):
+            return name
+    return "utf-8-sig" if _is_utf8(path) else "cp1252"
+
+
+def known_encoding(name: str) -> str:
+    """Check the name of an encoding of text.
+
+    Raises
+    ------
+    ConfigError
+        There is no such encoding.
+    """
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ConfigError(
+            f"unknown encoding {name!r}; for example utf-8, utf-16, cp1252 (western Europe), cp1250 (central Europe), "
+            f"cp1251 (Cyrillic), shift_jis or cp932 (Japanese), gb18030 (Chinese), big5, euc-kr"
+        ) from None
+    return name
 
 
 def _is_utf8(path: Path) -> bool:

@@ -92,6 +92,18 @@ def sheets_of(path: str | Path) -> tuple[list[str], list[str]]:
     return [n for n, file in names.items() if file in chosen], [n for n, file in names.items() if file not in chosen]
 
 
+def cells_of(path: str | Path) -> dict[str, list[list[str]]]:
+    """Read the cells of every sheet of a small workbook, as text, by the sheet's name; a list a row."""
+    cells: dict[str, list[list[str]]] = {}
+    with zipfile.ZipFile(path) as archive:
+        strings = _shared_strings(archive)
+        for name, file in _sheets(archive).items():
+            with archive.open(file) as sheet:
+                lines = b"".join(_sheet_lines(sheet, strings)).decode("utf-8", "replace").split("\n")
+            cells[name] = [[cell.strip() for cell in line.split("\t")] for line in lines]
+    return cells
+
+
 def _sheet_lines(sheet: IO[bytes], strings: list[bytes]) -> Iterator[bytes]:
     """Yield the lines of a sheet, many at a time."""
     width, positions = 0, dict[bytes, int]()

@@ -27,7 +27,7 @@ from gazekit.session.model import Session
 from gazekit.session.session_file import SCHEMA
 
 _PATTERNS = ("onset", "offset")  # of messages when a picture comes and goes, for every format
-_GENERAL = (*_PATTERNS, "pictures", "placement")
+_GENERAL = (*_PATTERNS, "pictures", "placement", "encoding")
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def open_source(
 ) -> SourceFile:
     """Look at a file, find its format, and get ready to read it."""
     sizes = asdict(screen) if isinstance(screen, Screen) else dict(screen or {})
-    head = Head.of(path)
+    head = Head.of(path, str(options.get("encoding", "")))
     if format is not None:
         named(format)
     if format is None:
@@ -177,7 +177,7 @@ def import_recording(
     options : Any
         What the format takes besides (see its module), and for every format: ``onset`` and ``offset``, regular
         expressions of messages, ``pictures``, a folder or list of their files, and ``placement`` of those of which the
-        file says none: native, fit or stretch.
+        file says none: native, fit or stretch; ``encoding``, what the letters of a text are, where they are no UTF-8.
 
     Raises
     ------

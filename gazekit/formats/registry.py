@@ -93,6 +93,8 @@ def supported() -> str:
 
 def appearance(head: Head) -> str:
     """Describe what a file looks like."""
+    from gazekit.formats.metrics import is_metrics, is_report
+
     if head.path.is_dir():
         names = ", ".join(sorted(head.names)[:8]) or "nothing"
         return f"a folder of {len(head.names)} files ({names})"
@@ -104,11 +106,8 @@ def appearance(head: Head) -> str:
         return f"{what}, beginning {' '.join(head.text[:200].split())[:60]!r}"
     if not head.text:
         return f"a binary file that begins with {head.start[:8].hex(' ')}"
-    if head.workbook and _MATRIX.match(head.lines[0].strip() if head.lines else ""):
-        return (
-            "a report of metrics with a measure a sheet, which is not read: export Pro Lab's metrics as text with a "
-            "row an interval (interval-based TSV), which gazekit measures reads"
-        )
+    if is_report(head):
+        return "a report of metrics with a measure a sheet, which gazekit measures reads"
     widths = {line.count(head.separator) for line in head.lines[:3]}
     if len(head.columns) < 2 or len(widths) > 1:
         hint = "; if a table stands in it, import --propose writes a mapping file for it" if len(head.lines) > 3 else ""
@@ -116,7 +115,6 @@ def appearance(head: Head) -> str:
     names = ", ".join(head.columns[:12]) + (", ..." if len(head.columns) > 12 else "")
     if kind := known_table(head):
         from gazekit.formats.fixation_tables import layout_of
-        from gazekit.formats.metrics import is_metrics
 
         layout = layout_of(head.path)
         reads = f" ({layout.title}), which gazekit fixations, attention and aoi read," if layout else ""
@@ -145,7 +143,6 @@ def may_be_gaze(head: Head) -> bool:
     return len(head.columns) > 2 and not known_table(head) and bool(words & _GAZE_WORDS)
 
 
-_MATRIX = re.compile(r"(total|average|number|minimum|maximum|time) .*(fixation|visit|glance|saccade)", re.IGNORECASE)
 _GAZE_WORDS = {"time", "timestamp", "t", "ms", "us", "ns", "gaze", "x", "y", "eye", "por", "pupil", "stamp"}
 _JSON = {  # by words in it
     "jsPsych's data without WebGazer's gaze (JSON; gazekit survey import reads ratings)": ("trial_type", "trial_index"),

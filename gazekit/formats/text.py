@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file
+from gazekit.core.tables import known_encoding
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.core.workbook import WorkbookText, is_workbook, sheets_of
 
@@ -59,23 +60,34 @@ class Head:
         Paths of the files in the folder, relative to it, with ``/``; empty for a file.
     workbook : bool
         The file is an Excel workbook, and ``start`` the beginning of its first sheet as text.
+    given_encoding : str
+        What the letters are, where somebody says it.
     """
 
     path: Path
     start: bytes = b""
     names: frozenset[str] = frozenset()
     workbook: bool = False
+    given_encoding: str = ""
 
     @classmethod
-    def of(cls, path: str | Path) -> Head:
-        """Look at a file or a folder."""
+    def of(cls, path: str | Path, encoding: str = "") -> Head:
+        """Look at a file or a folder; ``encoding`` says what its letters are, else they are guessed.
+
+        Raises
+        ------
+        ConfigError
+            There is no such encoding.
+        """
         path = Path(path)
+        if encoding:
+            known_encoding(encoding)
         if path.is_dir():
             return cls(path, names=frozenset(p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()))
         with open(existing_file(path, "gaze file"), "rb") as file:
             start = file.read(HEAD_BYTES)
         if not (start.startswith(b"PK") and is_workbook(path)):
-            return cls(path, start)
+            return cls(path, start, given_encoding=encoding)
         try:
             return cls(path, io.BufferedReader(WorkbookText(path)).read(HEAD_BYTES), workbook=True)
         except OSError as error:
@@ -87,7 +99,9 @@ class Head:
 
     @functools.cached_property
     def encoding(self) -> str:
-        """utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, or cp1252 where it is none of these."""
+        """The given one, else utf-8, utf-8-sig, utf-16, utf-16-le, utf-16-be, or cp1252 where it is none of these."""
+        if self.given_encoding:
+            return self.given_encoding
         for bom, name in _BOMS:
             if self.start.startswith(bom):
                 return name
@@ -104,7 +118,7 @@ class Head:
     @functools.cached_property
     def text(self) -> str:
         """The beginning as text; empty where it is not text."""
-        if self.encoding == "cp1252" and b"\0" in self.start:
+        if self.encoding == "cp1252" and b"\0" in self.start and not self.given_encoding:
             return ""
         return codecs.getincrementaldecoder(self.encoding)("replace").decode(self.start).removeprefix("\ufeff")
 
@@ -271,9 +285,15 @@ class TextTable:
         account.rows = account.rows or self.rows
         account.taken, account.ignored = list(self.taken), [n for n in self.names if n and n not in self.taken]
         account.damaged |= self._damage()
-        if self.head.encoding == "cp1252" or self._no_utf8:
+        if self.head.given_encoding:
+            account.know("letters", self.head.given_encoding, "option")
+            if "\ufffd" in self.head.text:
+                account.doubts.append(f"bytes that are no letters in {self.head.given_encoding}: is --encoding right?")
+        elif self.head.encoding == "cp1252" or self._no_utf8:
             odd = "\ufffd" in self.head.text  # bytes that stand for no letter there
-            account.know("letters", "Windows-1252, for they are no UTF-8", "guess" if odd else "only possible")
+            account.know(
+                "letters", "Windows-1252, for they are no UTF-8 (--encoding: else)", "guess" if odd else "only possible"
+            )
         if self.head.workbook:
             read, passed = sheets_of(self.head.path)
             if passed or len(read) > 1:

@@ -23,6 +23,7 @@ from survey.languages import Spoken, spoken, survey_faults
 from survey.operations import remember_study, study_facts
 from survey.picture_files import picture_files
 from survey.schema import image
+from survey.side_process import SideProcess
 from survey.web import operator_pages, participant_pages, security
 from survey.web.app_state import AppState, app_state
 from survey.web.limits import Limiter
@@ -39,6 +40,7 @@ def create_app(
     https: bool = False,
     proxies: int = 0,
     public_url: str = "",
+    side: SideProcess | None = None,
 ) -> Flask:
     """Make the web application of a study.
 
@@ -58,6 +60,8 @@ def create_app(
         How many reverse proxies stand in front and may say who the client is.
     public_url : str
         Where participants reach the survey; requests for other hosts are refused then.
+    side : SideProcess, optional
+        Where screening and the operator's numbers are computed; else in the thread of the page.
 
     Raises
     ------
@@ -85,6 +89,7 @@ def create_app(
     app.extensions["survey"] = AppState(
         study=study,
         store=store,
+        side=side or SideProcess(store, study.survey, inside=True),
         pictures=pictures,
         password_hash=generate_password_hash(password),
         public_url=public_url.rstrip("/"),

@@ -17,10 +17,14 @@ from survey.config import SurveyStudy
 from survey.database import Store
 from survey.languages import Spoken, chosen_language
 from survey.live_quality import judge
+from survey.screening import COLUMNS
+from survey.side_process import SideProcess
 from survey.web.limits import Limiter
 
 OPERATOR_HOURS = 8
 SECONDS_JUDGED = 15
+SHARE = 0.1
+"""Of the time that screening may take: after a second of it there are nine of rest."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class AppState:
 
     study: SurveyStudy
     store: Store
+    side: SideProcess  # where screening and the operator's numbers are computed
     pictures: Mapping[int, Path]  # by the number of the picture in the store: no name in a URL becomes a path
     password_hash: str
     public_url: str
@@ -38,7 +43,8 @@ class AppState:
     run: str = field(default_factory=lambda: secrets.token_hex(4))  # names this run of the server
     served: set[tuple[int, int]] = field(default_factory=set)  # slots and positions whose picture was asked for
     _last: dict[str, float] = field(default_factory=dict)
-    _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)
+    _judged: list[tuple[float, pd.DataFrame]] = field(default_factory=list)  # when the next is due, the last findings
+    _judging: threading.Lock = field(default_factory=threading.Lock)
     _operators: dict[str, float] = field(default_factory=dict)  # sessions and when they end, on a clock without steps
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,11 +68,17 @@ class AppState:
         return is_due
 
     def findings(self) -> pd.DataFrame:
-        """Screen the raters so far, at most once in `SECONDS_JUDGED`."""
-        with self._lock:
-            if not self._judged or time.monotonic() - self._judged[0][0] > SECONDS_JUDGED:
-                self._judged[:] = [(time.monotonic(), judge(self.store, self.study.survey))]
-            return self._judged[0][1]
+        """Return what screening says of the raters so far, at most some seconds old; nobody waits for another's."""
+        if self._judging.acquire(blocking=False):
+            try:
+                start = time.monotonic()
+                if not self._judged or start >= self._judged[0][0]:
+                    table = self.side.run(judge)
+                    end = time.monotonic()
+                    self._judged[:] = [(end + max(SECONDS_JUDGED, (end - start) / SHARE), table)]
+            finally:
+                self._judging.release()
+        return self._judged[0][1] if self._judged else pd.DataFrame(columns=COLUMNS)
 
     def log_in(self) -> str:
         """Begin a session of the operator, and return its id; it ends with the process at the latest."""

@@ -14,7 +14,7 @@ from survey import operations, rating_export
 from survey.assignment import record
 from survey.errors import SurveyError
 from survey.monitoring import overview
-from survey.payment import payment_lists, payments
+from survey.payment import BY_THE_OPERATOR, payment_lists, payments
 from survey.traces import export_traces
 from survey.web.app_state import app_state
 from survey.web.security import clean, harmless
@@ -99,7 +99,7 @@ def act() -> Any:
             if what in operations.OPENINGS:
                 operations.set_opening(connection, next(word for word in operations.OPENINGS if word == what))
             elif what == "exclude":
-                operations.exclude(connection, name, clean(request.form.get("why"), 400) or "by the operator")
+                operations.exclude(connection, name, clean(request.form.get("why"), 400) or BY_THE_OPERATOR)
             elif what == "readmit":
                 operations.readmit(connection, name)
             elif what == "merge":
@@ -135,5 +135,5 @@ def download(name: str) -> Any:
 def _state() -> dict[str, Any]:
     here = app_state()
     page = max(1, request.args.get("page", 1, type=int) or 1)
-    state = overview(here.store, here.study.survey, here.findings(), page=min(page, 10_000), per_page=PER_PAGE)
+    state = here.side.run(overview, here.findings(), page=min(page, 10_000), per_page=PER_PAGE)
     return vars(state)

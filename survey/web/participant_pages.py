@@ -23,7 +23,7 @@ from sqlalchemy import Connection, Row, select
 from sqlalchemy import update as sql_update
 
 from survey import raters as people
-from survey.assignment import Behaviour, advance, fail, finish, slots_between, submit, undo, undoable
+from survey.assignment import Behaviour, advance, fail, finish, record, slots_between, submit, undo, undoable
 from survey.operations import opening
 from survey.payment import completion_code
 from survey.picture_files import MIME_TYPES
@@ -46,12 +46,27 @@ PLATFORMS = {  # the names of the parameters that each platform puts into its li
 }
 
 
+@pages.before_request
+def change_language() -> None:
+    """Go on in another language where a link asks for it (``?lang=``), on every page; what a rater reads is kept."""
+    here, wanted = app_state(), request.args.get("lang", "")
+    if request.method != "GET" or wanted not in here.languages or wanted == session.get("language"):
+        return
+    earlier = here.spoken().texts.lang
+    session["language"] = wanted
+    if "token" in session and wanted != earlier:
+        with here.store.write() as connection:
+            person = _person(connection)
+            if person is not None:
+                connection.execute(sql_update(rater).where(rater.c.id == person.id).values(language=wanted))
+                change = f"{earlier} to {wanted}, page {person.place + 1}"
+                record(connection, "language", rater_id=person.id, detail=change)
+
+
 @pages.get("/")
 def welcome() -> Page:
     """Ask for consent; a rater who has given it goes on."""
     _remember_platform()
-    if request.args.get("lang") in app_state().languages:
-        session["language"] = request.args["lang"]
     with app_state().store.read() as connection:
         person = _person(connection)
         if opening(connection) != "open":

@@ -101,6 +101,42 @@ def test_tables_of_excel_in_half_of_europe(tmp_path: Path, separator: str, decim
     }
 
 
+@pytest.mark.parametrize(
+    ("header", "duration"),
+    [
+        ("Bild;Versuchsperson;Fixations-X;Fixations-Y;Fixationsdauer [s]", "0,25"),
+        ("Imagen;Sujeto;Posición X;Y (px);Duración (ms)", "250"),
+        ("Image;Participant;X [px];Y [px];Durée_ms", "250"),
+        ("图片;被试;X;Y;注视时长(ms)", "250"),
+        ("画像;被験者;x;y;持続時間", "250"),
+        ("Изображение;Участник;x;y;Длительность (ms)", "250"),
+    ],
+    ids=["German", "Spanish", "French", "Chinese", "Japanese", "Russian"],
+)
+def test_headers_in_other_languages_are_taken_and_said(tmp_path: Path, capsys, header: str, duration: str) -> None:
+    (tmp_path / "f.csv").write_text(f"{header}\npic.png;7;10,5;20;{duration}\n", "utf-8-sig")
+    (row,) = read_fixations(tmp_path / "f.csv").to_dict("records")
+    expected = {"image": "pic.png", "participant": "7", "x_picture": 10.5, "y_picture": 20, "duration_ms": 250}
+    assert row == expected
+    said = capsys.readouterr().err
+    assert f"{header.split(';')[1]} as participant" in said or "Participant" in header
+    assert ("(times 1000)" in said) == ("[s]" in header)
+
+
+def test_a_unit_that_is_no_pixel_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("Bild;Versuchsperson;X [mm];Y [mm];Dauer [ms]\npic;1;3;4;250\n")
+    with pytest.raises(InputError, match="lacks x_picture, y_picture; it has"):
+        read_fixations(tmp_path / "f.csv")
+
+
+@pytest.mark.parametrize(("y", "row"), [("0.25", 60), ("20", 60)], ids=["shares", "pixels"])
+def test_y_that_counts_from_the_bottom(pictures, tmp_path: Path, y: str, row: int) -> None:
+    x = "0.5" if y.startswith("0") else "50"
+    (tmp_path / "f.csv").write_text("image,x,y,duration,viewer\n" + f"pic,{x},{y},250,v\n" * 3)
+    table = on_pictures(read_fixations(tmp_path / "f.csv", rename={"y": "y_from_bottom"}), pictures)
+    assert table[["x_picture", "y_picture"]].drop_duplicates().to_numpy().tolist() == [[50, row]]
+
+
 @pytest.mark.parametrize("image", ["pic.png", "pic"])
 def test_attention_of_shares(pictures, tmp_path: Path, image: str) -> None:
     rows = "".join(f"{image},{x / 10},0.5,250,v1\n" for x in range(3, 9))

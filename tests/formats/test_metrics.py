@@ -85,6 +85,65 @@ def test_studio(tmp_path: Path) -> None:
     ]
 
 
+def report(path: Path, title_above: bool = True) -> Path:
+    """Pro Lab's report as a workbook: a sheet a measure, averages beside and below."""
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for measure, unit in (("Total duration of fixations", " (ms)"), ("Number of fixations", "")):
+        sheet = book.create_sheet(measure[:31])
+        if title_above:
+            sheet.append([measure + unit])
+            sheet.append([])
+        sheet.append(["", "", "TOI: reef", "", "", "TOI: wreck", ""])
+        sheet.append(["Recording", "Participant", "fish", "coral", "Average", "hull", "Average"])
+        sheet.append(["Recording1", "007", 1250.5, "", 1250.5, 310, 310])
+        sheet.append(["Recording2", "008", 300, 40, 170, "-", ""])
+        sheet.append(["Average", "", 775.25, 40, 0, 310, 0])
+        sheet.append(["Standard Deviation (n-1)", "", 1, 1, 1, 1, 1])
+        sheet.append(["Percentage Fixated (%)", "", 100, 50, 1, 50, 1])
+    book.save(path)
+    return path
+
+
+@pytest.mark.parametrize("title_above", [True, False])
+def test_prolabs_report_with_a_measure_a_sheet(tmp_path: Path, title_above: bool) -> None:
+    table = read_makers_metrics(report(tmp_path / "m.xlsx", title_above))
+    name = "Total duration of fixations" + (" (ms)" if title_above else "")
+    unit = "ms" if title_above else "not in the file"
+    assert values(table[table["measure"] == name]) == [
+        ("007", "reef", 1, "fish", name, 1250.5, unit),
+        ("007", "wreck", 1, "hull", name, 310.0, unit),
+        ("008", "reef", 1, "coral", name, 40.0, unit),
+        ("008", "reef", 1, "fish", name, 300.0, unit),
+    ]
+    assert len(table) == 8
+    assert set(table.loc[table["measure"] == "Number of fixations", "unit"]) == {"count"}
+
+
+def test_several_tables_under_each_other_in_a_sheet(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (
+        ["Total duration of fixations (s)"],
+        ["reef.jpg"], ["Participants", "fish", "Sum"], ["P1", "1,5", "1,5"], ["Total", "1,5", "1,5"], [],
+        ["wreck.jpg"], ["Participants", "hull", "Sum"], ["P1", "0,5", "0,5"], ["P2", "2", "2"],
+    ):  # fmt: skip
+        book.active.append(row)
+    book.save(tmp_path / "m.xlsx")
+    measure = "Total duration of fixations (s)"
+    assert values(read_makers_metrics(tmp_path / "m.xlsx")) == [
+        ("P1", "reef.jpg", 1, "fish", measure, 1.5, "s"),
+        ("P1", "wreck.jpg", 1, "hull", measure, 0.5, "s"),
+        ("P2", "wreck.jpg", 1, "hull", measure, 2.0, "s"),
+    ]
+
+
+def test_measures_reads_a_report(tmp_path: Path, run) -> None:
+    result = run("measures", report(tmp_path / "m.xlsx"), "--out", tmp_path / "out.csv", "--json")
+    assert result.exit_code == 0, result.output
+    table = pd.read_csv(tmp_path / "out.csv", dtype={"participant": str}).set_index(["participant", "area"])
+    assert table.loc[("007", "fish"), "Total duration of fixations (ms)"] == 1250.5
+
+
 def test_wide_table_has_a_row_a_person_picture_showing_and_area(tmp_path: Path) -> None:
     wide = wide_metrics(read_makers_metrics(write(tmp_path / "m.tsv", LONG)))
     assert wide["Duration_of_interval"].tolist() == [5000, 5000, 4000]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.core.errors import FormatError
+from gazekit.core.errors import ConfigError, FormatError
 from gazekit.core.tables import read_table
 from gazekit.formats import import_recording, text
 from gazekit.formats.account import Account
@@ -84,6 +84,34 @@ def test_row_with_bytes_that_are_no_text_is_left_out_and_the_rest_goes_on(tmp_pa
     table = TextTable(Head.of(path))
     assert np.concatenate([b.integers("t") for b in table.batches(KINDS)]).tolist() == [1, 5]
     assert table.bad_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"),
+    [("shift_jis", "サンゴ礁.png"), ("cp1251", "риф.png"), ("gb18030", "珊瑚.png")],
+)
+def test_letters_are_what_the_option_says(tmp_path: Path, encoding: str, name: str) -> None:
+    path = write(tmp_path / "a.tsv", [])
+    path.write_bytes("\n".join(["t,x,image", *[f"{n},5,{name}" for n in range(100)], ""]).encode(encoding))
+    table = TextTable(Head.of(path, encoding))
+    words = {word for batch in table.batches({"t": "number", "image": "text"}) for word in batch.codes("image")[1]}
+    assert words == {name}
+    account = Account()
+    table.describe(account)
+    assert ("letters", encoding, "option") in account.facts
+    assert not account.doubts
+    with pytest.raises(ConfigError, match="unknown encoding 'base64'"):
+        Head.of(path, "base64")
+
+
+def test_a_wrong_encoding_is_a_doubt(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("t,x,image\n1,5,Küste.png\n".encode("cp1252"))
+    table = TextTable(Head.of(path, "shift_jis"))
+    assert sum(len(batch) for batch in table.batches({"t": "number", "image": "text"})) == 1
+    account = Account()
+    table.describe(account)
+    assert account.doubts == ["bytes that are no letters in shift_jis: is --encoding right?"]
 
 
 def test_letters_that_are_no_utf8_stay_whole_and_are_said(tmp_path: Path) -> None:

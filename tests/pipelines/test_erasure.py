@@ -13,7 +13,7 @@ from sqlalchemy import select
 from gazekit.cli import gazekit
 from gazekit.core.errors import InputError
 from pipelines.erasure import RECORD, find_person
-from pipelines.publishing import publish
+from pipelines.publishing import LEDGER, publications, publish
 from survey.database import open_store
 from survey.schema import platform, rater, slot
 
@@ -54,9 +54,13 @@ def files_with(name: bytes, folder: Path) -> list[str]:
     )
 
 
-def test_person_is_gone_from_every_file_and_the_rest_stays(study: Path) -> None:
-    folder = study.parent
-    publish(study, folder / "published")
+def test_person_is_gone_from_every_file_and_the_rest_stays(study: Path, tmp_path: Path) -> None:
+    folder, elsewhere, moved = study.parent, tmp_path / "elsewhere" / "reefs", tmp_path / "moved"
+    elsewhere.parent.mkdir()
+    publish(study, elsewhere)
+    shutil.copytree(elsewhere, folder / "published")  # as before there was a list of publications
+    with open(folder / LEDGER, "a") as file:
+        file.write(f"2026-11-01T10:00:00+00:00,{moved}\n")
     before = pd.read_csv(folder / "ratings.csv")
     mine = (before["rater"] == "P01").sum()
     erasure = find_person("P01", study)
@@ -66,14 +70,18 @@ def test_person_is_gone_from_every_file_and_the_rest_stays(study: Path) -> None:
     assert f"ratings.csv: {mine} of {len(before)} rows are taken out" in text
     assert "reefs.dataset.h5: deleted: build it again" in text
     assert "published: written anew" in text
+    assert f"{elsewhere}: written anew" in text
+    assert f"{moved}: published there on 2026-11-01, and not there now" in text
     erasure.carry_out()
-    assert files_with(b"P01", folder) == []
+    assert files_with(b"P01", tmp_path) == []
+    assert [Path(row["folder"]) for row in publications(study)] == [elsewhere, moved]
     assert (folder / "sessions" / "P02.gaze.h5").exists()
     assert len(pd.read_csv(folder / "ratings.csv")) == len(before) - mine
     assert not (folder / "reefs.dataset.h5").exists()
-    assert [path.name for path in (folder / "published" / "bids").glob("sub-*")] == ["sub-P02"]
+    for published in (folder / "published", elsewhere):
+        assert [path.name for path in (published / "bids").glob("sub-*")] == ["sub-P02"]
     record = pd.read_csv(folder / RECORD)
-    assert record[["sessions", "ratings", "datasets", "published"]].iloc[0].tolist() == [1, mine, 1, 1]
+    assert record[["sessions", "ratings", "datasets", "published"]].iloc[0].tolist() == [1, mine, 1, 2]
 
 
 def test_command_shows_asks_and_leaves_all_as_it_is_where_the_answer_is_no(study: Path) -> None:

@@ -16,19 +16,34 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from gazekit.core.errors import GazekitError
+from survey import raters
+from survey.assignment import advance, slot_at, submit
 from survey.choice_scores import PRIOR, Comparisons, bradley_terry, comparison_scores, comparisons
 from survey.choice_screening import screen_choices
 from survey.cli import survey as command
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
 from survey.live_quality import leave_out
+from survey.monitoring import overview
 from survey.operations import exclude, merge, readmit, withdraw_picture
 from survey.rating_export import export_choices, export_ratings
 from survey.schema import compared, image, slot
 from survey.simulate import fill
 from survey.web import create_app
 from tests.benchmarks.figures import record
-from tests.fixtures.survey import PASSWORD, STUDY, begin, field, look, operator, section, send, write_study
+from tests.fixtures.survey import (
+    PASSWORD,
+    STUDY,
+    begin,
+    field,
+    look,
+    newcomer,
+    operator,
+    rate,
+    section,
+    send,
+    write_study,
+)
 
 TASKS = {"pairs": 'task = "pairs"', "best-worst": 'task = "best-worst"\nset_size = 4'}
 
@@ -163,6 +178,49 @@ def test_every_picture_has_its_comparisons_and_the_scores_are_right(
     met = main.apply(lambda row: (row["rater"], *sorted((row["picture1"], row["picture2"]))), axis=1)
     assert task != "pairs" or not met.duplicated().any()
     assert 0.35 < (main["best"] == main["picture1"]).mean() * (2 if task == "best-worst" else 1) < 0.65
+
+
+def test_a_comparison_after_its_hold_is_a_spare_that_fills_an_opened_place(tmp_path: Path) -> None:
+    settings = section(task="pairs", raters_per_picture=1, pictures_per_rater=1)
+    store = open_store(tmp_path / "s.db", durable=False)
+    store.add_images(["a.jpg", "b.jpg"], 1)
+    late, quick = newcomer(store, settings), newcomer(store, settings)
+    with store.write() as connection:
+        person = raters.find(connection, late)
+        assert person is not None
+        advance(connection, person, settings, 1000.0)  # held, and never answered in time
+    assert rate(store, quick, settings, 1, now=5000.0)
+    with store.write() as connection:
+        person = raters.find(connection, late)
+        assert person is not None
+        current = slot_at(connection, person.id, person.place)
+        assert current is not None
+        assert submit(connection, person, current.id, 2, settings, now=5100.0) is not None
+    assert export_choices(store)["kind"].tolist() == ["main", "spare"]
+    with store.write() as connection:
+        assert exclude(connection, "r00002", "same answer to all") == 1
+    assert sorted(export_choices(store)["kind"]) == ["excluded", "main"]
+    counters_agree(store)
+    store.close()
+
+
+def test_the_operator_sees_strengths_and_positions_in_place_of_scores(clients: Callable[[], FlaskClient]) -> None:
+    client = clients()
+    begin(client)
+    for _ in range(4):
+        compare_once(client)
+    settings = client.application.extensions["survey"].study.survey
+    seen = overview(store_of(client), settings)
+    main = export_choices(store_of(client)).query("kind == 'main'")
+    assert seen.distribution == [len(main)] + [0] * (settings.together - 1)  # always the first
+    assert sum(seen.strengths) == len(set(main.filter(regex="picture").to_numpy().ravel()))
+    by_name = {picture.name: picture for picture in seen.pictures}
+    assert [by_name[name].best for name in main["best"]] == main["best"].map(main["best"].value_counts()).tolist()
+    assert sum(picture.worst for picture in seen.pictures) == (len(main) if settings.task == "best-worst" else 0)
+    page = operator(clients()).get("/operator/").get_data(as_text=True)
+    assert "All scores" not in page
+    assert f"1: {len(main)} (100 %)" in page
+    assert "Pictures by strength so far" in page
 
 
 def simulated(rng: np.random.Generator, pictures: int, raters: int, each: int) -> tuple[Comparisons, np.ndarray]:

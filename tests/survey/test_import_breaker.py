@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from gazekit.core.errors import GazekitError
 from survey.errors import RatingsError
 from survey.imports import ColumnMap, import_ratings
 
@@ -120,7 +121,27 @@ def test_what_excel_saves_in_western_europe_is_read_and_said(tmp_path: Path) -> 
     (tmp_path / "r.csv").write_bytes("rater;image;score\nJosé;Üfer 3.png;5\n".encode("cp1252"))
     imported = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
     assert imported.ratings.to_numpy().tolist() == [["José", "Üfer 3.png", 5]]
-    assert "not UTF-8: read as Windows-1252" in imported.plan.lines()
+    assert "not UTF-8: read as Windows-1252; --encoding says another" in imported.plan.lines()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "rater", "name"),
+    [
+        ("shift_jis", "表示", "reef1.jpg"),
+        ("cp1251", "Анна", "reef1.jpg"),
+        ("gb18030", "王芳", "reef1.jpg"),
+        ("utf-16-le", "Zoë", "reef1.jpg"),
+        ("utf-16-be", "Zoë", "reef1.jpg"),
+    ],
+)
+def test_letters_are_what_the_option_says(tmp_path: Path, encoding: str, rater: str, name: str) -> None:
+    (tmp_path / "r.csv").write_bytes(f"rater;image;score\n{rater};{name};5\n{rater};reef2.jpg;6\n".encode(encoding))
+    said = "" if encoding.startswith("utf-16") else encoding  # UTF-16 is seen without a mark too
+    imported = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7, encoding=said)
+    assert imported.ratings["rater"].tolist() == [rater] * 2
+    assert not any("UTF-8" in line for line in imported.plan.lines())
+    with pytest.raises(GazekitError, match="unknown encoding 'shift-jiss'; for example utf-8"):
+        import_ratings(tmp_path / "r.csv", pictures=PICTURES, encoding="shift-jiss")
 
 
 def test_a_rating_given_twice_is_said(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gazekit.study import read_study as whole_study
 from survey.config import read_study
 from survey.database import open_store
 from survey.languages import chosen_language
-from survey.rating_export import export_answers, export_raters
+from survey.rating_export import export_answers, export_events, export_raters
 from survey.web import create_app
 from tests.fixtures.survey import PASSWORD, STUDY, begin, finish, operator, rate_all, send, write_study
 
@@ -92,6 +92,32 @@ def test_the_whole_way_in_arabic_stores_the_same_as_in_english(clients: Callable
     assert export_raters(store)["language"].tolist() == ["ar", "de"]
     assert export_answers(store)["value"].tolist() == ["30", "Often", "30"]
     assert '<html lang="en" dir="ltr">' in page_of(operator(clients()), "/operator/", "ar")
+
+
+def test_the_language_can_be_changed_on_every_page(clients: Callable[[], FlaskClient]) -> None:
+    client = clients()
+    assert 'href="/?lang=ar"' in page_of(client, "/")
+    begin(client)
+    seen = []
+    for path, next_step in (("/instructions", None), ("/rate", rate_all), ("/questions", None), ("/mine", None)):
+        page = page_of(client, path)
+        assert page.count('<nav class="languages"') == 1
+        assert f'href="{path}?lang=de" lang="de" dir="ltr">Deutsch</a>' in page
+        for language in ("de", "en"):
+            seen.append(f'<html lang="{language}"' in page_of(client, f"{path}?lang={language}"))
+        if next_step:
+            next_step(client)
+    assert all(seen)
+    faulty = send(client, "/questions", q_age="x").get_data(as_text=True)
+    assert 'href="/questions?lang=ar"' in faulty
+    assert send(client, "/questions?lang=ar", q_age="30").status_code == 303
+    assert '<html lang="ar" dir="rtl">' in page_of(client, "/end?lang=ar")
+    store = client.application.extensions["survey"].store
+    assert export_raters(store)["language"].tolist() == ["ar"]
+    changes = export_events(store).query("kind == 'language'")
+    assert changes["detail"].tolist()[:3] == ["en to de, page 1", "de to en, page 1", "en to de, page 1"]
+    assert 'href="/?lang=de"' in page_of(client, "/nowhere")
+    assert "<nav" not in page_of(clients(), "/operator/login")
 
 
 def test_a_text_that_a_language_lacks_is_an_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from gazekit.core.errors import GazekitError
 from survey import raters
 from survey import serve as serving
-from survey.assignment import advance, slot_at, submit
+from survey.assignment import advance, finish, slot_at, submit
 from survey.cli import survey
 from survey.config import read_study
 from survey.database import Store, open_store
@@ -51,6 +52,14 @@ def rate(store: Store, token: str, showings: int, now: float) -> None:
             current = slot_at(connection, person.id, person.place)
             assert current is not None
             assert submit(connection, person, current.id, 5, SECTION, now=now + k) is not None
+
+
+def come_to_the_end(store: Store, token: str) -> None:
+    rate(store, token, 4, 1000.0)
+    with store.write() as connection:
+        person = raters.find(connection, token)
+        assert person is not None
+        finish(connection, person)
 
 
 def given(store: Store) -> dict[int, tuple[int, str, float]]:
@@ -99,14 +108,43 @@ def test_who_is_left_out_or_gone_is_not_merged_with_who_counts(store: Store) -> 
     counters_agree(store)
 
 
-def test_a_second_platform_id_of_one_person_is_named_in_the_payments(store: Store) -> None:
-    for participant in ("", "P1", "P2"):
-        come(store, participant)
+def test_a_second_platform_id_of_one_person_is_for_the_operator_to_decide(store: Store) -> None:
+    tokens = [come(store, participant) for participant in ("", "P1", "P2", "P3", "P4")]
+    for token in tokens[2:4]:
+        come_to_the_end(store, token)
     with store.write() as connection:
-        merge(connection, "r00001", "r00002")  # without an id: it gets the other's
+        exclude(connection, "r00004", "same answer to all")
+        exclude(connection, "r00001", "too fast")
+        merge(connection, "r00001", "r00004")  # was left out before: that is the evidence
+        readmit(connection, "r00001")
+        merge(connection, "r00001", "r00002")  # without an id of its own, P3 is its id
         merge(connection, "r00001", "r00003")
-    rows = [(row.rater, row.participant, row.action, row.evidence) for row in payments(store, SECTION)]
-    assert rows == [("r00001", "P1", "wait", "0 of 4 pages"), ("r00003", "P2", "reject", "the same person as r00001")]
+        merge(connection, "r00001", "r00005")
+    rows = {row.participant: (row.action, row.evidence) for row in payments(store, SECTION)}
+    nothing = "left out before the end: the same person as r00001; 0 of 0 answers are counted there"
+    assert rows["P1"] == ("wait", nothing)
+    assert rows["P2"][0] == "review"
+    assert re.fullmatch(r"the same person as r00001; \d of 4 answers are counted there", rows["P2"][1])
+    assert rows["P4"] == ("wait", nothing)
+    for policy in ("approve", "reject", "review"):
+        decided = {row.participant: row.action for row in payments(store, SECTION, second_ids=policy)}
+        assert (decided["P2"], decided["P1"], decided["P4"]) == (policy, "wait", "wait")
+
+
+def test_nobody_is_rejected_without_evidence(store: Store) -> None:
+    tokens = [come(store, participant) for participant in ("P1", "P2", "P3")]
+    for token in tokens[:2]:
+        come_to_the_end(store, token)
+    with store.write() as connection:
+        exclude(connection, "r00001", "by the operator")
+        exclude(connection, "r00002", "straight-lining 1.00 (limit 0.90)")
+        exclude(connection, "r00003", "straight-lining 1.00 (limit 0.90)")
+    rows = [(row.action, row.evidence) for row in payments(store, SECTION, bonus=1.0)]
+    assert rows == [
+        ("review", "left out by the operator, who gave no reason"),
+        ("reject", "straight-lining 1.00 (limit 0.90)"),
+        ("wait", "left out before the end: straight-lining 1.00 (limit 0.90)"),
+    ]
 
 
 def test_what_a_rater_gives_after_being_left_out_fills_no_picture(store: Store) -> None:

@@ -19,7 +19,7 @@ from gazekit.core.errors import GazekitError
 from survey.config import SurveySection, read_study
 from survey.database import open_store
 from survey.operations import exclude
-from survey.payment import Payment, Prolific, payments
+from survey.payment import Payment, Prolific, payment_lists, payments
 from survey.web import create_app
 from tests.fixtures.survey import PASSWORD, STUDY, begin, field, finish, look, rate_once, send, store_of, write_study
 
@@ -98,7 +98,9 @@ def test_who_is_paid_who_is_not_and_why(served: tuple[Path, Callable[[], FlaskCl
         exclude(connection, "r00002", "attention 1.00 (limit 0.33)")
     out = study.parent / "pay.csv"
     result = CliRunner().invoke(gazekit, ["survey", "pay", str(study), "--bonus", "0.5", "--out", str(out), "--json"])
-    assert json.loads(result.output) | {"lists": []} == {"approve": 3, "reject": 1, "wait": 1, "lists": []}
+    assert json.loads(result.output) | {"lists": []} == {
+        "approve": 3, "reject": 1, "review": 0, "wait": 1, "lists": [],
+    }  # fmt: skip
     table = pd.read_csv(out).set_index("participant")
     assert table["action"].to_dict() == {
         "good": "approve", "sleepy": "reject", "early": "wait", "W1": "approve", "private": "approve",
@@ -127,6 +129,8 @@ ROWS = [
     Payment("r2", "prolific", "p2", "s1", "sub2", "reject", 0.0, "", "same answer to all"),
     Payment("r3", "prolific", "p3", "s1", "sub3", "wait", 0.0, "", ""),
     Payment("r4", "mturk", "w", "h", "a", "approve", 0.0, "C", ""),
+    Payment("r5", "prolific", "p5", "s1", "sub5", "review", 0.0, "", "the same person as r1"),
+    Payment("r6", "mturk", "w2", "h", "a2", "review", 0.0, "", "the same person as r4"),
 ]
 
 
@@ -145,6 +149,13 @@ def test_prolific_is_told_by_its_api(stand_in: tuple[str, Requests]) -> None:
     assert requests[3][2]["action"] == "REJECT"
     assert "same answer to all" in str(requests[3][2]["message"])
     assert len(str(requests[3][2]["message"])) >= 100
+
+
+def test_what_is_to_be_decided_is_in_no_list_for_a_platform() -> None:
+    lists = payment_lists(ROWS)
+    assert lists[""]["rater"].tolist() == ["r1", "r2", "r3", "r4", "r5", "r6"]
+    assert lists["mturk"]["WorkerId"].tolist() == ["w"]
+    assert lists["prolific-approve"]["participant"].tolist() == ["p1"]
 
 
 def test_a_refusal_says_what_had_been_done(stand_in: tuple[str, Requests]) -> None:

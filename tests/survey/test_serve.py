@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import threading
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from http.cookiejar import CookieJar
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
+from flask.testing import FlaskClient
 
 from gazekit.core.errors import GazekitError
-from survey.config import read_study
-from survey.database import open_store
+from survey.config import SurveySection, read_study
+from survey.database import Store, open_store
+from survey.errors import SurveyError
+from survey.live_quality import judge
 from survey.rating_export import export_ratings
-from survey.serve import _look_after, operator_password
+from survey.serve import Duty, _look_after, _watch, operator_password
+from survey.side_process import SideProcess
+from survey.simulate import fill
 from survey.web import create_app
-from tests.fixtures.survey import STUDY, field, section, serving, write_study
+from tests.fixtures.survey import STUDY, begin, field, finish, operator, rate_all, section, serving, write_study
 
 
 class Browser:
@@ -95,17 +105,53 @@ def test_a_duty_that_fails_is_said_and_stops_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = open_store(tmp_path / "s.db")
-    over, synced = threading.Event(), []
-    turns = iter(range(41))
-    monkeypatch.setattr(over, "wait", lambda _seconds: next(turns, None) is None)
-    monkeypatch.setattr(store, "sync", lambda: synced.append(1))
+    over, done, seconds = threading.Event(), [], [0]
+
+    def wait(_seconds: float) -> bool:
+        seconds[0] += 1
+        return seconds[0] > 41
+
+    monkeypatch.setattr(over, "wait", wait)
+    monkeypatch.setattr("survey.serve.time", SimpleNamespace(monotonic=lambda: float(seconds[0])))
     store.add_images(["p"], 0)  # full at once
     settings = section(webhook="http://127.0.0.1:9/nobody", exclude_by=["too fast"])
+    duties = _watch(store, settings, "reef", SideProcess(store, settings, inside=True))
     with caplog.at_level("WARNING", logger="survey"):
-        _look_after(store, settings, "reef", over)
-    assert len(synced) == 41
+        _look_after([Duty(1, lambda: done.append(1)), *duties], over)
+    assert len(done) == 41
     assert [record.getMessage().endswith("it is tried again in 20 s") for record in caplog.records] == [True, True]
     store.close()
+
+
+def test_the_process_beside_the_server_says_the_same_and_is_started_again_when_it_died(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "s.db")
+    settings = section(raters_per_picture=6, pictures_per_rater=12)
+    fill(store, {f"p{k:02d}": 3.0 + k / 3 for k in range(20)}, section=settings, kinds={"straight-lining": 1.0})
+    side = SideProcess(store, settings)
+    expected = judge(store, settings, ["straight-lining"])
+    assert len(expected)
+    pd.testing.assert_frame_equal(side.run(judge, ["straight-lining"]), expected)
+    with pytest.raises(SurveyError, match="killed, or out of memory"):
+        side.run(kill_oneself)
+    pd.testing.assert_frame_equal(side.run(judge, ["straight-lining"]), expected)
+    side.close()
+    store.close()
+
+
+def kill_oneself(_store: Store, _section: SurveySection) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_nobody_waits_while_raters_are_judged(make_client: Callable[[], FlaskClient]) -> None:
+    client = make_client()
+    begin(client)
+    rate_all(client)
+    here = client.application.extensions["survey"]
+    with here._judging:  # somebody else's page is at it
+        assert here.findings().empty
+        assert operator(make_client()).get("/operator/live").status_code == 200
+        assert finish(client)
+    assert set(here.findings()["rule"]) == {"too fast"}
 
 
 def test_a_gold_picture_that_is_none_is_named(tmp_path: Path) -> None:
