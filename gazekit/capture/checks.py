@@ -7,7 +7,7 @@ from collections import Counter
 from gazekit.capture.calibration import saved_calibration
 from gazekit.capture.contrast import LEAST, contrast
 from gazekit.capture.design import design_faults, first_assigned
-from gazekit.capture.plan import plan_session, plan_steps
+from gazekit.capture.plan import plan_practice, plan_session
 from gazekit.capture.settings import SessionSections
 from gazekit.capture.simulation.tracker import RATES_HZ
 from gazekit.capture.texts import faults_of_texts
@@ -123,12 +123,15 @@ def _pictures(sections: SessionSections) -> list[str]:
     """Plan a session for each combination of levels: what one of them meets is a fault of the study."""
     faults: dict[str, None] = {}
     try:
-        for assigned in first_assigned(sections):
-            trials = plan_session(sections, "P01", sections.study.seed, assigned)
-            plan_steps(sections, trials, "P01", sections.study.seed)
-            faults |= dict.fromkeys(_unknown(sections, {trial.picture.image for trial in trials}))
+        plan_practice(sections)
     except GazekitError as error:
-        return str(error).splitlines()
+        faults |= dict.fromkeys(str(error).splitlines())
+    for assigned in first_assigned(sections):
+        try:
+            trials = plan_session(sections, "P01", sections.study.seed, assigned)
+            faults |= dict.fromkeys(_unknown(sections, {trial.picture.image for trial in trials}))
+        except GazekitError as error:
+            faults |= dict.fromkeys(str(error).splitlines())
     return list(faults)
 
 

@@ -163,7 +163,10 @@ def plan_practice(sections: SessionSections) -> list[PlannedTrial]:
     """Return the trials for practice; they have no place among the others."""
     if sections.practice is None:
         return []
-    pictures = list_pictures(sections.practice, sections.file.parent)[: sections.practice.number]
+    try:
+        pictures = list_pictures(sections.practice, sections.file.parent)[: sections.practice.number]
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("[pictures]", "[practice]")) from error
     if faults := _undecodable(pictures):
         raise ConfigError(f"[practice] {len(faults)} cannot be shown:\n" + "\n".join(faults))
     return [

@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,8 @@ def command(study: Path, participant: str, **options: Any) -> None:
     if options["operator_language"] and not (options["operator_page"] or options["operator_keys"]):
         raise click.UsageError("--operator-language is of --operator or --operator-keys; the participant's language is "
                                "--given language=CODE")  # fmt: skip
+    if options["by_hand"] and (options["headless"] or options["fast"]):
+        raise click.UsageError("--by-hand needs a window to answer in: leave --headless and --fast out")
     opened = read_study(study)
     check_study(opened)
     if options["by_hand"]:
@@ -110,6 +113,8 @@ def command(study: Path, participant: str, **options: Any) -> None:
         given=_levels(options["given"]),
         write=not options["dry_run"],
     )
+    if part.number == 1 and (options["resume"] or options["accept_changes"]):
+        click.echo(f"no session of {participant} in {options['out']} yet: this is its first part", err=True)
     if options["dry_run"]:
         _show_plan(part, options["as_json"])
         return
@@ -180,7 +185,11 @@ def _levels(given: tuple[str, ...]) -> dict[str, str]:
     """Read NAME=LEVEL."""
     if wrong := [text for text in given if not all(text.partition("=")[::2])]:
         raise click.UsageError(f"--given {wrong[0]}: it is NAME=LEVEL, such as group=chinese")
-    return {text.partition("=")[0].strip(): text.partition("=")[2].strip() for text in given}
+    pairs = [(text.partition("=")[0].strip(), text.partition("=")[2].strip()) for text in given]
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise click.UsageError(f"--given {name} stands {count} times; a participant has one level of each factor")
+    return dict(pairs)
 
 
 def end_in_order(stop: threading.Event) -> None:

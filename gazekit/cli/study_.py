@@ -161,9 +161,14 @@ def status(path: Path, sessions: Path, no_quality: bool, no_checklist: bool, as_
 
 def _status_of_folder(sessions: Path, as_json: bool) -> None:
     from gazekit.capture.ledger import all_ledgers
+    from gazekit.core.errors import InputError
 
-    rows = []
-    for participant, ledger in all_ledgers(sessions).items():
+    if not sessions.is_dir():
+        raise InputError(f"{sessions} is neither a folder of sessions nor a study file (.toml)")
+    rows, ledgers = [], all_ledgers(sessions)
+    if not ledgers and not as_json:
+        click.echo(f"no session in {sessions} yet")
+    for participant, ledger in ledgers.items():
         done = sum(step in ledger.done for step in ledger.plan)
         facts = {"participant": participant, "parts": ledger.parts, "done": done, "steps": len(ledger.plan)}
         rows.append({**facts, "complete": ledger.complete, "skipped": ledger.skipped_words,

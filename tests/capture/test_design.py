@@ -195,7 +195,7 @@ def test_what_is_given_by_hand_is_given_from_python_too(make_study: MakeStudy, t
         ('[[blocks]]\nname = "b"\npictures = "nothing"\n', "no such folder"),
         ('again = ["nothing.png"]\n', "nothing.png is no picture of the study"),
         ("again = 9\n", "there are 4 pictures"),
-        ('[practice]\nfolder = "nothing"\n', "no such folder"),
+        ('[practice]\nfolder = "nothing"\n', "[practice] folder: no such folder"),
     ],
 )  # fmt: skip
 def test_a_design_that_cannot_be_is_said(make_study: MakeStudy, extra: str, fault: str) -> None:
@@ -306,6 +306,13 @@ def test_a_dry_run_shows_what_was_drawn(make_study: MakeStudy) -> None:
     assert "assigned: group chinese, task " in run.output
     assert "language de" in run.output
     assert "seed 11" in run.output
-    bad = CliRunner().invoke(gazekit, [*arguments[:-1], "group"])
-    assert bad.exit_code == 2
-    assert "it is NAME=LEVEL" in bad.output
+    for wrong, words in (
+        (["group"], "it is NAME=LEVEL"),
+        (["group=chinese", "--given", "group=australian"], "group stands 2 times"),
+        (["group=chinese", "--by-hand", "--fast"], "--by-hand needs a window"),
+    ):
+        bad = CliRunner().invoke(gazekit, [*arguments[:-1], *wrong])
+        assert bad.exit_code == 2
+        assert words in bad.output
+    run = CliRunner().invoke(gazekit, [*arguments, "--resume"])
+    assert "no session of P01 in sessions yet: this is its first part" in run.output

@@ -108,6 +108,15 @@ def test_the_command_says_it_in_a_table_and_as_json(study: Study, tmp_path: Path
     assert len(content["checklist"]) == 8
 
 
+def test_a_place_that_holds_no_sessions_is_said(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n")
+    for name in ("nowhere", "table.csv"):
+        run = CliRunner().invoke(gazekit, ["study", "status", str(tmp_path / name)])
+        assert "neither a folder of sessions nor a study file" in str(run.exception)
+    run = CliRunner().invoke(gazekit, ["study", "status", str(tmp_path)])
+    assert run.output == f"no session in {tmp_path} yet\n"
+
+
 def test_nothing_stands_before_the_json(study: Study, tmp_path: Path) -> None:
     command = [
         sys.executable,
