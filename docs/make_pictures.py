@@ -1,18 +1,20 @@
 """Make the pictures of the documentation from the product itself: python docs/make_pictures.py [NAME ...].
 
-Without names all that need neither torch nor a browser. `survey-rate`, `operator-page` and `report` need playwright's
-Chromium, and `report` a folder of a finished demo (GAZEKIT_DEMO). Other screens of a session are drawn by
-`gazekit record` under SDL's dummy driver and are not made here.
+Without names all that need neither torch nor a browser. `survey-rate`, `operator-page`, `explore-board`,
+`explore-trial` and `report` need playwright's Chromium, and `report` a folder of a finished demo (GAZEKIT_DEMO).
+Other screens of a session are drawn by `gazekit record` under SDL's dummy driver and are not made here.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import shutil
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -20,6 +22,8 @@ import skimage
 from PIL import Image
 
 from gazekit.cli import main
+from gazekit.explore import Material
+from gazekit.session import open_session, write_session
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "pictures"
@@ -219,6 +223,51 @@ def operator_page(work: Path, out: Path) -> None:
         session.join()
 
 
+def explore_board(work: Path, out: Path) -> None:
+    """Show the board of the sample, with a session that lost much of its gaze."""
+    _explore_page(work, out, lambda _: "/?sort_people=value", "#cells[data-ready]", (1200, 760))
+
+
+def explore_trial(work: Path, out: Path) -> None:
+    """Show the page of a trial with two detectors."""
+
+    def address(material: Material) -> str:
+        facts = next(facts for facts in material.sessions if facts.participant == "P02")
+        return f"/trial/{facts.key}/2?detector=ivt&velocity_threshold_deg_s=60&beside.detector=idt"
+
+    _explore_page(work, out, address, "#trial[data-ready]", (1200, 1330))
+
+
+def _explore_page(
+    work: Path, out: Path, address: Callable[[Material], str], wait_for: str, size: tuple[int, int]
+) -> None:
+    from playwright.sync_api import sync_playwright
+
+    from gazekit.explore import load_material, serve
+
+    sessions = work / "sessions"
+    if not sessions.exists():
+        shutil.copytree(SAMPLE / "sessions", sessions, ignore=shutil.ignore_patterns(".explore"))
+        session = open_session(sessions / "P01.gaze.h5")
+        lost = session.recording.system_time_us < session.trials()[3].onset_us
+        lost[::4] = False
+        sides = {side: getattr(session.recording, side) for side in ("left", "right")}
+        sides = {side: replace(eye, valid=eye.valid & ~lost) for side, eye in sides.items()}
+        recording = replace(session.recording, **sides)
+        write_session(replace(session, participant="P03", recording=recording), sessions / "P03.gaze.h5")
+    material, links = load_material([sessions], pictures=SAMPLE / "pictures.csv"), queue.Queue[str]()
+    threading.Thread(target=serve, args=(material,), kwargs={"ready": links.put}, daemon=True).start()
+    with sync_playwright() as browsers:
+        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
+            viewport={"width": size[0], "height": size[1]}
+        )
+        page.goto(links.get(timeout=30))
+        page.goto(page.url.rstrip("/") + address(material))
+        page.wait_for_selector(wait_for)
+        page.wait_for_timeout(500)
+        page.screenshot(path=str(out))
+
+
 MAKERS: dict[str, Callable[[Path, Path], None]] = {
     "attention-sheet": attention_sheet,
     "dataset-masks": dataset_masks,
@@ -233,6 +282,8 @@ BY_NAME = MAKERS | {
     "survey-arabic": survey_arabic,
     "report": report,
     "operator-page": operator_page,
+    "explore-board": explore_board,
+    "explore-trial": explore_trial,
 }
 
 
