@@ -141,11 +141,14 @@ def main() -> None:
     name = ".".join(options.module.with_suffix("").parts)
     assert survives(name, file.read_text("utf-8"), file), "the tests fail without any change"
     tried, alive = 0, 0
-    for line, what, source in list(mutants(file.read_text("utf-8")))[:: options.every]:
+    chosen = list(mutants(file.read_text("utf-8")))[:: options.every]
+    for line, what, source in chosen:
         tried += 1
         if survives(name, source, file):
             alive += 1
             print(f"{options.module}:{line} lives: {what}", flush=True)
+        if tried % 10 == 0:
+            print(f"{tried} of {len(chosen)} tried, {alive} live", flush=True)
     killed = tried - alive
     print(f"{killed} of {tried} killed ({killed / tried:.0%})")
     record(
