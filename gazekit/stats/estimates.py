@@ -11,7 +11,7 @@ from gazekit.core.types import Floats, Index
 from gazekit.stats.metrics import Features, metrics
 from gazekit.stats.predictions import OutOfFold, Pass
 from gazekit.stats.resampling import bootstrap
-from gazekit.stats.standard_error import Uncertainty, defined, error_of, left_out
+from gazekit.stats.standard_error import Uncertainty, as_sample, defined, error_of, left_out
 from gazekit.stats.training_luck import Luck, luck_of_folds
 
 
@@ -126,8 +126,7 @@ def error_of_difference(
     if len(networks) > 1:
         each = [(defined(one.values)[metric] - defined(other.values)[metric]).mean() for one, other in networks]
         rest = [(one.without[metric] - other.without[metric]).mean(axis=0) for one, other in networks]
-        among = error_of(np.array(each), np.stack(rest), a.features.n, overlap=a.measuring.overlap)
-        error = max(error, among, key=lambda known: known.half_width)  # networks that agree take nothing off
+        error = as_sample(error, np.array(each), np.stack(rest), a.measuring.overlap)
     replicates = a.replicates[metric] - b.replicates[metric]
     least, most = limits_of(metric)
     return error, *error.widened(float(values.mean()), replicates, (least - most, most - least))

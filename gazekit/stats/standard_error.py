@@ -44,11 +44,6 @@ class Uncertainty:
     pictures: float
     luck: float = 0.0
 
-    @property
-    def half_width(self) -> float:
-        """Return the half width of the 95 % interval."""
-        return float(student.ppf(0.975, self.df) * self.se)
-
     def p(self, value: float) -> float:
         """Return two-sided p of a value that would be 0 but for chance."""
         if self.se <= 0:
@@ -136,6 +131,35 @@ def error_of(
     df = freedom * (variance / between) ** 2 if between > 0 else float("inf")
     lasting = max(0.0, between - (of_mean - common))  # less what each network errs by itself on single pictures
     return Uncertainty(float(np.sqrt(overlap * variance)), min(float(df), most), over_pictures, overlap * lasting)
+
+
+def as_sample(error: Uncertainty, values: Floats, without: Floats, overlap: float = 1.0) -> Uncertainty:
+    """Return the error of a mean over networks as that of a sample of networks: with what they differ by, besides.
+
+    Parameters
+    ----------
+    error : Uncertainty
+        Of the mean, for these networks alone.
+    values, without : ndarray
+        A metric of each network, shape (M,), and without each picture or group, shape (M, G).
+    overlap : float
+        See `overlap_of`.
+
+    Notes
+    -----
+    A random effect: the variance between networks, less what single pictures make of it, and 0 where that is more
+    (DerSimonian and Laird 1986); degrees of freedom by Satterthwaite.
+    """
+    networks, groups = without.shape
+    centred = without - without.mean(axis=1, keepdims=True)
+    covariance = (groups - 1) / groups * centred @ centred.T
+    own = float(np.trace(covariance) - covariance.sum() / networks) / (networks - 1)  # of one, not shared by others
+    among = max(0.0, float(np.var(values, ddof=1)) - overlap * own) / networks
+    variance = error.se**2 + among
+    if not among:
+        return error
+    df = variance**2 / (error.se**4 / error.df + among**2 / (networks - 1))
+    return Uncertainty(float(np.sqrt(variance)), float(df), error.pictures, error.luck + among)
 
 
 def overlap_of(folds: int) -> float:

@@ -4,6 +4,11 @@ Warmth: the part of each photograph that people attended to is tinted warm or co
 the same size, each by a level of its own; ratings follow the level of the attended part. Early or late: the same
 tints at two places that simulated viewers look at one after the other; ratings follow the first or the second.
 
+A probe of all depths of EfficientNet-Lite0 is fitted in ten folds that are dealt twice (two seeds): what
+``gazekit train --model probe-timm:tf_efficientnet_lite0 --option head=cdf --option depths=all --option ridge=left-out
+--cross-validate 10 --repeats 2`` does, with one network for all folds (``--by-train`` goes through `gazekit.train`).
+Results are kept in WORK, and the same command goes on.
+
     python -m tests.benchmarks.planted_on_osie DATA WORK --weights LITE0.pth --kind warmth --studies 50
 """
 
@@ -15,19 +20,25 @@ import io
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from gazekit.dataset import DatasetSpec, build_dataset
+from gazekit.core.tables import write_table
+from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.rectangles import attended_rectangle
 from gazekit.stats.comparison import compare
+from gazekit.stats.comparison_folder import Run
 
 SCALE = 10
+PROBE, SIZE = "probe-timm:tf_efficientnet_lite0", 128
+HEAD = {"head": "cdf", "depths": "all", "ridge": "left-out"}
 EARLY, LATE = "human@0-1000ms", "human@after1000ms"
 
 
@@ -35,6 +46,17 @@ EARLY, LATE = "human@0-1000ms", "human@after1000ms"
 def photograph(path: Path) -> np.ndarray:
     pixels = cv2.resize(read_picture(path), (400, 300), interpolation=cv2.INTER_AREA)
     return np.asarray(pixels, dtype=np.float32)
+
+
+@lru_cache(maxsize=128)
+def attended(data: Path, name: str) -> tuple[int, ...]:
+    """The rectangle of a photograph that the viewers attended to."""
+    from gazekit import attention_map
+
+    looks = fixations_of(data)
+    here = looks[looks["image"] == name]
+    amap = attention_map(here["x_picture"], here["y_picture"], here["duration_ms"], size=(300, 400), sigma_px=12)
+    return tuple(attended_rectangle(amap, share=0.6))
 
 
 def tinted(pixels: np.ndarray, box: Sequence[int], level: float, tint: float) -> None:
@@ -71,6 +93,7 @@ def histograms(level: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame(counts, columns=[f"c{k}" for k in range(1, SCALE + 1)])
 
 
+@lru_cache(maxsize=2)
 def fixations_of(data: Path) -> pd.DataFrame:
     table = pd.read_csv(data / "osie" / "fixations.csv", dtype={"image": str, "viewer": str})
     table = table.rename(columns={"viewer": "participant"})
@@ -81,14 +104,10 @@ def warmth(
     data: Path, folder: Path, seed: int, tint: float
 ) -> tuple[list[Picture], pd.DataFrame, pd.DataFrame, DatasetSpec]:
     """Pictures, fixations and ratings of a study whose ratings follow the tint of what people attended to."""
-    from gazekit import attention_map
-
     rng, looks = np.random.default_rng([1, seed]), fixations_of(data)
     files, levels, pictures = sorted((data / "osie").rglob("*.jpg")), [], []
     for file in files:
-        here = looks[looks["image"] == file.name]
-        amap = attention_map(here["x_picture"], here["y_picture"], here["duration_ms"], size=(300, 400), sigma_px=12)
-        box = attended_rectangle(amap, share=0.6)
+        box = attended(data, file.name)
         level, places = rng.uniform(-1, 1, 4), [list(box)]
         pixels = photograph(file).copy()
         tinted(pixels, box, level[0], tint)
@@ -153,12 +172,73 @@ def claim(
 
     with contextlib.redirect_stderr(io.StringIO()):
         dataset = build_dataset(*study[:3], folder / "study.dataset.h5", study[3])
-        train(dataset, folder / "runs", conditions=pair, cross_validate=10, threads=1, **network)  # type: ignore[arg-type]
+        if network.get("probe"):
+            fit_probes(open_dataset(dataset), folder / "runs", pair, str(network["weights"]))
+        else:
+            train(dataset, folder / "runs", conditions=pair, cross_validate=10, threads=1, **network)  # type: ignore[arg-type]
         dataset.unlink()  # the agreement of maps is not asked for
         compare(folder / "runs", primary_contrast=pair, pairs=[pair], resamples=200, permutations=999)
     words = json.loads((folder / "runs" / "conclusion.json").read_text())
     stated: dict[str, object] = words["claims"][0]
     return stated
+
+
+@lru_cache(maxsize=1)
+def probe_of(weights: str) -> Any:
+    from gazekit import models
+
+    return models.create(PROBE, SCALE, weights=weights, **HEAD).eval()
+
+
+def fit_probes(data: Dataset, out: Path, pair: Sequence[str], weights: str) -> None:
+    """Write the comparison folder of a probe that is fitted in every fold, from features that are computed once."""
+    import torch
+
+    from gazekit.models.pixels import normalised
+    from gazekit.models.probe import fit_head
+    from gazekit.training.cross_validation import Folds
+    from gazekit.training.grid import write_truth
+    from gazekit.training.loading import Reader
+    from gazekit.training.one_run import distributions
+    from gazekit.training.recipe import make_recipe
+    from gazekit.training.two_stage import look_for
+
+    folds, network, recipe = Folds(10, 2), probe_of(weights), make_recipe(size=SIZE)
+    truth = distributions(data.counts).numpy()
+    grid = {"models": [PROBE], "conditions": list(pair), "seeds": [0]}
+    stated = {"folds": folds.folds, "repeats": folds.repeats}
+    config = {
+        "grid": grid,
+        "dataset": {"path": "none.dataset.h5", "sha256": ""},
+        "scheme": "default",
+        "cross_validation": stated,
+    }
+    out.mkdir(parents=True)
+    (out / "config.json").write_text(json.dumps(config))
+    write_truth(data, "default", folds, out / "truth.csv")
+    for condition in pair:
+        reader = Reader(data, condition, look_for(network, data.sizes, recipe), recipe.fill, recipe.soft_px)
+        parts = []
+        for batch in np.array_split(np.arange(len(data)), 4):
+            views = np.stack([reader(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
+            with torch.no_grad():
+                parts.append(network.features(normalised(views, network.mean, network.std)).numpy())
+        features = np.concatenate(parts)
+        for whole in (Run(PROBE, condition, 0, repeat) for repeat in (1, 2)):
+            predicted = np.empty((len(data), SCALE))
+            for fold in range(1, folds.folds + 1):
+                train_on, choose, test = (
+                    folds.indices(data, split, replace(whole, fold=fold)) for split in ("train", "validation", "test")
+                )
+                rest = (features[choose], truth[choose])
+                head = fit_head(features[train_on], truth[train_on], rest, kind="cdf", choice="left-out")
+                predicted[test] = head.predict(features[test])
+            table = pd.DataFrame(predicted, columns=[f"p{k + 1}" for k in range(SCALE)])
+            table.insert(0, "image", data.ids)
+            folder = whole.folder(out)
+            folder.mkdir(parents=True)
+            write_table(table, folder / "predictions.csv")
+            (folder / "done.json").write_text("{}")
 
 
 def main() -> None:
@@ -170,17 +250,22 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=50)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--tint", type=float, default=45.0, help="grey levels of the warmest and coolest tint")
-    parser.add_argument("--model", default="probe-timm:tf_efficientnet_lite0")
+    parser.add_argument("--model", default="", help="another network, which is trained; default: the probe")
+    parser.add_argument("--by-train", action="store_true", help="fit the probe by gazekit.train")
     asked = parser.parse_args()
-    network: dict[str, object] = {"models": [asked.model], "seeds": 1, "repeats": 2, "size": 128}
-    if asked.model.startswith("probe-"):
-        network["model_options"] = {"head": "cdf"}
-    if asked.weights:
+    network: dict[str, object] = {"probe": True, "weights": asked.weights}
+    if asked.by_train:
+        network = {"models": [PROBE], "seeds": 1, "repeats": 2, "size": SIZE, "model_options": HEAD}
         network["weights"] = str(asked.weights)
-    else:
-        network |= {"seeds": 2, "repeats": 1, "size": 64, "epochs": 20, "batch": 16, "lr": 3e-3}
-    right = 0
+    elif asked.model:
+        network = {"models": [asked.model], "seeds": 2, "size": 64, "epochs": 20, "batch": 16, "lr": 3e-3}
+    kept = asked.work / f"{asked.kind}.jsonl"
+    asked.work.mkdir(parents=True, exist_ok=True)
+    known = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    done = {row["study"]: row["found"] for row in known}
     for number in range(asked.first, asked.first + asked.studies):
+        if number in done:
+            continue
         folder = asked.work / f"{asked.kind}{number:03d}"
         shutil.rmtree(folder, ignore_errors=True)
         if asked.kind == "warmth":
@@ -190,13 +275,15 @@ def main() -> None:
             study = windows(asked.data, folder, number, int(asked.kind == "late"), asked.tint)
             stated = claim(study, folder, (EARLY, LATE), network)
             hit = bool(stated["claimed"]) and (float(str(stated["difference"])) > 0) == (asked.kind == "early")
-        right += hit
+        done[number] = hit
+        with open(kept, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"study": number, "found": hit, **stated}) + "\n")
         figures = " ".join(
             f"{float(str(stated[key])):+.3f}" for key in ("value_a", "value_b", "difference", "low", "high")
         )
         print(f"{asked.kind} {number}: {'found' if hit else 'not found'} {figures}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{asked.kind}: {right} of {asked.studies} found")
+    print(f"{asked.kind}: {sum(done.values())} of {len(done)} found")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from scipy.stats import t as student
 from gazekit.dataset.splits import folds
 from gazekit.histograms import moments
 from gazekit.stats.metrics import Features, features, metrics
-from gazekit.stats.standard_error import defined, error_of, left_out, overlap_of, pooled_luck
+from gazekit.stats.standard_error import as_sample, defined, error_of, left_out, overlap_of, pooled_luck
 from gazekit.stats.training_luck import luck_of_folds, together
 from tests.benchmarks.figures import record
 
@@ -147,8 +147,8 @@ def over_networks(
             without.append((left_out(a, 5.0)[metric] - left_out(b, 5.0)[metric])[0])
         each, rest, overlap = np.array(values), np.stack(without), overlap_of(k)
         fixed = error_of(each.mean(keepdims=True), rest.mean(axis=0, keepdims=True), n, overlap=overlap)
-        among = error_of(each, rest, n, overlap=overlap)
-        rows.append((each.mean(), fixed.half_width, max(fixed.half_width, among.half_width)))
+        both = (fixed, as_sample(fixed, each, rest, overlap))
+        rows.append((each.mean(), *(student.ppf(0.975, error.df) * error.se for error in both)))
     value, *halves = np.array(rows).T
     for method, half in zip(("these networks alone", "networks as a sample"), halves, strict=True):
         missed = np.abs(value) > half

@@ -6,7 +6,7 @@ from scipy.stats import norm, ttest_1samp
 
 from gazekit.stats.metrics import Features
 from gazekit.stats.resampling import bootstrap, difference
-from gazekit.stats.standard_error import Uncertainty, error_of, left_out, pooled_luck
+from gazekit.stats.standard_error import Uncertainty, as_sample, error_of, left_out, pooled_luck
 from gazekit.stats.training_luck import luck_of_folds, together
 from tests.fixtures.simulated_networks import simulated
 
@@ -86,6 +86,18 @@ def test_the_interval_keeps_within_what_is_possible() -> None:
     low, high = error.widened(0.9, np.random.default_rng(0).normal(0.9, 0.1, 500), (-1.0, 1.0))
     assert low > -1.0
     assert high == 1.0
+
+
+def test_networks_count_as_a_sample_of_networks(rng: np.random.Generator) -> None:
+    """By hand where pictures leave no error; networks that differ by no more than pictures explain change nothing."""
+    alone, values = Uncertainty(0.02, 99, 1.0), np.array([0.0, 0.1, 0.2])
+    steady = np.repeat(values[:, None], 50, axis=1)  # without any picture they are the same
+    error = as_sample(alone, values, steady)
+    assert error.se == pytest.approx(np.sqrt(0.02**2 + 0.01 / 3))
+    assert error.df == pytest.approx(error.se**4 / (0.02**4 / 99 + (0.01 / 3) ** 2 / 2))
+    scattered = steady + rng.normal(0, 0.01, steady.shape)  # each network errs on pictures of its own
+    assert as_sample(alone, values, scattered).se < error.se
+    assert as_sample(alone, np.full(3, 0.1), scattered) == alone
 
 
 def test_pictures_needed_and_detectable_are_inverse() -> None:
