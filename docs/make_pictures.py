@@ -1,7 +1,7 @@
 """Make the pictures of the documentation from the product itself: python docs/make_pictures.py [NAME ...].
 
-Without names all that need neither torch nor a browser. `survey-rate`, `operator-page`, `explore-board`,
-`explore-trial` and `report` need playwright's Chromium, and `report` a folder of a finished demo (GAZEKIT_DEMO).
+Without names all that need neither torch nor a browser. `survey-rate`, `operator-page`, `explore-...`
+and `report` need playwright's Chromium, and `report` a folder of a finished demo (GAZEKIT_DEMO).
 Other screens of a session are drawn by `gazekit record` under SDL's dummy driver and are not made here.
 """
 
@@ -238,6 +238,32 @@ def explore_trial(work: Path, out: Path) -> None:
     _explore_page(work, out, address, "#trial[data-ready]", (1200, 1330))
 
 
+def explore_areas(work: Path, out: Path) -> None:
+    """Show four areas on a picture of the sample, and what people did in them."""
+
+    def address(material: Material) -> str:
+        from gazekit.explore.areas_store import AreaStore
+
+        suit = [[100, 260], [200, 215], [330, 230], [430, 330], [440, 500], [90, 500]]
+        stroke = {"points": [[30, 60], [60, 140], [50, 330]], "radius": 35}
+        areas = {
+            "face": {"ellipse": [170, 60, 110, 150], "colour": "#0072b2", "group": "person"},
+            "suit": {"polygon": suit, "colour": "#e69f00", "group": "person"},
+            "shuttle": {"rectangle": [330, 10, 130, 260], "colour": "#009e73"},
+            "flag": {"brush": [stroke], "colour": "#cc79a7"},
+        }
+        AreaStore(material.folder).save("astronaut.png", 0, areas)
+        return "/areas?image=astronaut.png"
+
+    _explore_page(work, out, address, "#figures tr:nth-child(6)", (1280, 1000))
+
+
+def explore_maps(work: Path, out: Path) -> None:
+    """Show the map of a picture of the sample with its best patches."""
+    address = "/maps?image=astronaut.png&sigma_deg=1.4&mask=patches"
+    _explore_page(work, out, lambda _: address, "#drawing[data-shown]", (1280, 1000))
+
+
 def _explore_page(
     work: Path, out: Path, address: Callable[[Material], str], wait_for: str, size: tuple[int, int]
 ) -> None:
@@ -282,7 +308,9 @@ BY_NAME = MAKERS | {
     "survey-arabic": survey_arabic,
     "report": report,
     "operator-page": operator_page,
+    "explore-areas": explore_areas,
     "explore-board": explore_board,
+    "explore-maps": explore_maps,
     "explore-trial": explore_trial,
 }
 

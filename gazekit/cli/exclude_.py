@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def command(study: Path, show: bool, undo: int | None, as_json: bool, **asked: Any) -> None:
     """Leave people, pictures, trials or eyes out of a study, with a reason. Nothing is deleted.
 
-    STUDY is the study file, or the folder of the sessions. The entries are kept in exclusions.toml beside it;
+    STUDY is the study file, or the folder of the sessions. The entries are kept in exclusions.toml in its folder;
     `fixations`, `measures`, `attention`, `build-dataset` and `run` honour them, count them on standard error, and write
     them into provenance, methods and report. Names that the study does not have are refused.
 
@@ -43,11 +43,18 @@ def command(study: Path, show: bool, undo: int | None, as_json: bool, **asked: A
     import json
 
     from gazekit.core.errors import ConfigError, InputError
-    from gazekit.session.exclusions import EXCLUSIONS, check_names, exclude, read_exclusions, undo_exclusion
+    from gazekit.session.exclusions import (
+        EXCLUSIONS,
+        check_names,
+        exclude,
+        find_exclusions,
+        read_exclusions,
+        undo_exclusion,
+    )
 
     if not study.exists():
         raise InputError(f"no such study file or folder: {study}")
-    file = (study if study.is_dir() else study.parent) / EXCLUSIONS
+    file = find_exclusions(study) or (study if study.is_dir() else study.parent) / EXCLUSIONS
     entries = _entries(asked) if asked["people"] or asked["pictures"] else []
     if sum((bool(entries), undo is not None, show)) != 1:
         raise click.UsageError("say what: --person and --picture with --reason, or --undo N, or --list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import RLock
 
 import pandas as pd
@@ -19,7 +20,7 @@ from gazekit.measures import MeasureOptions
 from gazekit.measures.sessions import session_looks
 from gazekit.measures.viewing import Look
 from gazekit.session.excluding import Exclusions
-from gazekit.session.exclusions import EXCLUSIONS
+from gazekit.session.exclusions import EXCLUSIONS, find_exclusions
 from gazekit.session.model import Session
 
 _KEPT = 12  # pictures whose looks stay in memory
@@ -114,7 +115,7 @@ class LookCache:
         InputError
             Nobody was shown the picture, or everything of it is excluded.
         """
-        file = self._material.folder / EXCLUSIONS
+        file = exclusions_file(self._material)
         stamp = (file.stat().st_mtime_ns, file.stat().st_size) if file.exists() else None
         key = (image, str(window), stamp)
         with self._turn:
@@ -126,6 +127,14 @@ class LookCache:
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
             return found
+
+
+def exclusions_file(material: Material) -> Path:
+    """Return the file that says what is excluded of a material; it need not be there yet."""
+    here = material.folder / EXCLUSIONS
+    if here.is_file():
+        return here
+    return find_exclusions(material.study.file if material.study else None, *material.asked) or here
 
 
 def picture_looks(

@@ -30,6 +30,7 @@ ROOMS = (
     "gazekit.explore.trial_pages",
     "gazekit.explore.maps_pages",
     "gazekit.explore.areas_pages",
+    "gazekit.explore.exclude_pages",
 )
 """Modules with a blueprint ``pages``, each mounted; one that has a ``NAVIGATION`` (words, endpoint) is in the menu."""
 HEADERS = {

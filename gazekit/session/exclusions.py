@@ -241,7 +241,7 @@ def find_exclusions(*places: str | Path | None) -> Path | None:
         path = Path(place).absolute()
         folder = path if path.is_dir() else path.parent
         above = [folder] if path.suffix == ".toml" else [folder, folder.parent]
-        files += [at / EXCLUSIONS for at in above if (at / EXCLUSIONS).is_file()][:1]
+        files += [at / EXCLUSIONS for at in above if (at / EXCLUSIONS).is_file()]
     files = list(dict.fromkeys(files))
     if len(files) > 1:
         raise InputError(f"there are several {EXCLUSIONS} here: {', '.join(map(str, files))}; name one (--exclusions)")

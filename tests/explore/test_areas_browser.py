@@ -17,9 +17,13 @@ from gazekit.cli import gazekit
 from gazekit.core.tables import read_table
 from gazekit.explore import Material, create_app
 from gazekit.explore.areas_store import AreaStore
+from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude
 from tests.needs import need
 
 CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
+
+
+READY = {"areas": '#drawing[data-ready="true"]', "maps": "#drawing[data-shown]", "exclude": "table"}
 
 
 @dataclass(frozen=True)
@@ -177,15 +181,16 @@ def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, serve
     other.context.close()
 
 
-@pytest.mark.parametrize("page", ["areas", "maps"])
+@pytest.mark.parametrize("page", ["areas", "maps", "exclude"])
 def test_a_page_passes_axe_in_light_and_dark(tab: Any, served: Served, page: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     AreaStore(served.folder).save(served.images[0], 0, {"face": {"rectangle": [50, 50, 200, 200]}})
+    exclude(served.folder / EXCLUSIONS, [Exclusion(participant="P01", image=served.images[1], reason="head moved")])
     for scheme in ("light", "dark"):
         tab.emulate_media(color_scheme=scheme)
         tab.goto(f"{served.address}/{page}?image={served.images[0]}")
-        tab.wait_for_selector('#drawing[data-ready="true"]' if page == "areas" else "#drawing[data-shown]")
+        tab.wait_for_selector(READY[page])
         for summary in tab.query_selector_all("details:not([open]) > summary"):
             summary.click()
         found = Axe().run(tab)
