@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import cv2
@@ -34,6 +36,7 @@ from gazekit.shapes.regions import fewest_holding, highest_pixels
 
 View = Literal["heatmap", "opacity", "contour", "masked", "difference"]
 LEVELS = (0.25, 0.5, 0.75)  # shares of a map that contours enclose
+_RECENT = 4  # maps that stay in memory, 4 bytes a pixel
 GREY = 160  # where the picture's file is not there
 _TABLES = (".csv", ".tsv", ".parquet")
 MAP_COLUMNS = ("image", "who", "top", "left", "bottom", "right", "mass", "area", "kept_mass", "kept_area", "boxes",
@@ -207,7 +210,7 @@ class PictureMap:
             "size": list(self.viewing.size),
             "people": self.viewing.participants,
             "boxes": [list(box) for box in self.boxes],
-            "outlines": self.outlines(),
+            "outlines": self.outlines() if self.choice.mask == "region" else [],
             "excluded": list(self.excluded),
             "peak_percent": 100 * peak,  # of attention in a square of one sigma
             **{name: self.row[name] for name in names},
@@ -220,6 +223,8 @@ class MapMaker:
     def __init__(self, material: Material) -> None:
         self.material = material
         self.looks = LookCache(material)
+        self._recent: OrderedDict[str, tuple[PictureLooks, PictureMap]] = OrderedDict()  # a page asks twice for each
+        self._turn = Lock()
 
     def make(self, choice: MapChoice) -> PictureMap:
         """Make a map.
@@ -230,6 +235,17 @@ class MapMaker:
             Nobody looked at the picture, or none of those who are asked for.
         """
         looks = self.looks.of(choice.image, choice.time_window())
+        key = choice.model_dump_json()
+        with self._turn:
+            if key in self._recent and self._recent[key][0] is looks:
+                return self._recent[key][1]
+            made = self._made(looks, choice)
+            self._recent[key] = (looks, made)
+            while len(self._recent) > _RECENT:
+                self._recent.popitem(last=False)
+            return made
+
+    def _made(self, looks: PictureLooks, choice: MapChoice) -> PictureMap:
         viewing = self._viewing(looks, choice)
         groups = _groups(looks, choice) if choice.view == "difference" else None
         people = list(groups) if groups is not None else _people(looks, choice)

@@ -37,19 +37,12 @@ async function kept(address) {
 }
 async function bitmap(address) { return createImageBitmap(await (await kept(address)).blob()); }
 
-function coloured(level, view) {
-  const sheet = new OffscreenCanvas(level.width, level.height), ink = sheet.getContext("2d", { willReadFrequently: true });
-  ink.drawImage(level, 0, 0);
-  const data = ink.getImageData(0, 0, level.width, level.height), pixels = data.data;
-  for (let k = 0; k < pixels.length; k += 4) {
-    const value = pixels[k];
-    if (view === "opacity") { pixels[k] = pixels[k + 1] = pixels[k + 2] = 0; pixels[k + 3] = 255 - value; continue; }
-    const colour = colours[value];
-    pixels[k] = colour[0];
-    pixels[k + 1] = colour[1];
-    pixels[k + 2] = colour[2];
-    pixels[k + 3] = colour[3];
-  }
+const words = (list) => new Uint32Array(new Uint8ClampedArray(list.flat()).buffer);
+const heat = words(colours), veil = words(colours.map((_, value) => [0, 0, 0, 255 - value]));
+function coloured(level, view, [height, width]) {
+  const sheet = new OffscreenCanvas(width, height), ink = sheet.getContext("2d");
+  const data = new ImageData(width, height), pixels = new Uint32Array(data.data.buffer), table = view === "opacity" ? veil : heat;
+  for (let k = 0; k < pixels.length; k += 1) { pixels[k] = table[level[k]]; }
   ink.putImageData(data, 0, 0);
   return sheet;
 }
@@ -60,7 +53,7 @@ function draw(view, facts, layer) {
   pen.fillStyle = "#a0a0a0";
   pen.fillRect(0, 0, width, height);
   if (view === "masked" || view === "difference") { pen.drawImage(layer, 0, 0, width, height); } else if (picture.naturalWidth) { pen.drawImage(picture, 0, 0, width, height); }
-  if (view === "heatmap" || view === "opacity") { pen.drawImage(coloured(layer, view), 0, 0, width, height); }
+  if (view === "heatmap" || view === "opacity") { pen.drawImage(coloured(layer, view, facts.size), 0, 0, width, height); }
   const strokes = [["#000", 2 * unit], ["#fff", unit]];
   if (view === "contour") {
     const shades = ["#56b4e9", "#f0e442", "#d55e00"];
@@ -86,7 +79,8 @@ async function show() {
   const mine = (asked += 1), values = query(), view = values.get("view");
   tidy();
   try {
-    const layered = view === "contour" ? null : bitmap(`/maps/${view === "masked" || view === "difference" ? "shown.jpg" : "level.png"}?${values}`);
+    const drawn = view === "masked" || view === "difference";
+    const layered = view === "contour" ? null : drawn ? bitmap(`/maps/shown.jpg?${values}`) : kept(`/maps/level.bin?${values}`).then(async (answer) => new Uint8Array(await answer.arrayBuffer()));
     const [facts, layer] = await Promise.all([kept(`/maps/facts.json?${values}`).then((answer) => answer.json()), layered]);
     if (mine !== asked) { return; }
     at("told").hidden = true;
