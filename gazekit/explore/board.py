@@ -13,6 +13,7 @@ from pydantic import Field
 from gazekit.core.config import Spec
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Bools, Floats, Index
+from gazekit.explore.board_exclusions import excluded_trials
 from gazekit.explore.material import Material
 
 PALETTE = "cividis"
@@ -34,8 +35,8 @@ class BoardChoice(Spec):
     )
     reverse: bool = Field(default=False, description="Both orders the other way round.")
     verdict: Literal["all", "pass", "fail"] = Field(default="all", description="Only sessions with this verdict.")
-    show: Literal["all", "good", "left-out"] = Field(
-        default="all", description="Only trials that are good, or are not."
+    show: Literal["all", "good", "left-out", "excluded"] = Field(
+        default="all", description="Only trials that are good, that are better left out, or that are excluded."
     )
     level: tuple[str, ...] = Field(
         default=(), description="Only people of this group or condition, as group=a; repeatable."
@@ -95,8 +96,10 @@ class Board:
         The row of that trial in ``trials``; -1 where there is none.
     left_out : ndarray of bool, shape (p, q)
         Whether that trial is better left out.
+    excluded : ndarray of bool, shape (p, q)
+        Whether that trial is excluded (or an eye of it).
     trials : DataFrame
-        The trials chosen, as in `Material.trials`, with ``figure``, which the colour shows.
+        The trials chosen, as in `Material.trials`, with ``figure``, which the colour shows, and ``excluded``, why.
     """
 
     choice: BoardChoice
@@ -106,6 +109,7 @@ class Board:
     values: Floats
     row: Index
     left_out: Bools
+    excluded: Bools
     trials: pd.DataFrame
     material: Material
 
@@ -148,6 +152,7 @@ class Board:
             "value": [[None if v != v else round(v, 3) for v in line] for line in self.values.tolist()],
             "colour": np.where(np.isnan(shares), -1, np.round(np.nan_to_num(shares) * 63)).astype(int).tolist(),
             "left_out": self.left_out.astype(int).tolist(),
+            "excluded": self.excluded.astype(int).tolist(),
             "palette": palette(),
             "words": self.scale.words,
             "unit": self.scale.unit,
@@ -196,8 +201,11 @@ def make_board(material: Material, choice: BoardChoice | None = None) -> Board:
     picture = np.array([at_picture[name] for name in trials["image"]], dtype=np.int64)
     row[person[order], picture[order]] = order
     values = np.where(row >= 0, figures[row] if len(figures) else np.nan, np.nan)
-    left_out = (row >= 0) & ((trials["leave_out"] != "").to_numpy()[row] if len(trials) else False)
-    board = Board(choice, scale, people, pictures, values, row, left_out, trials, material)
+    left_out, excluded = (
+        (row >= 0) & ((trials[name] != "").to_numpy()[row] if len(trials) else False)
+        for name in ("leave_out", "excluded")
+    )
+    board = Board(choice, scale, people, pictures, values, row, left_out, excluded, trials, material)
     return _sorted(board)
 
 
@@ -211,6 +219,7 @@ def _scale(material: Material, choice: BoardChoice) -> Scale:
 
 def _chosen(material: Material, choice: BoardChoice) -> pd.DataFrame:
     trials = material.trials
+    trials = trials.assign(excluded=excluded_trials(material, trials))
     keep = np.ones(len(trials), dtype=bool)
     for text in filter(None, choice.level):
         name, sign, value = text.partition("=")
@@ -226,7 +235,9 @@ def _chosen(material: Material, choice: BoardChoice) -> pd.DataFrame:
             raise unknown_name("block", choice.block, sorted(set(trials["block"])))
     if choice.verdict != "all":
         keep &= (trials["verdict"] == choice.verdict).to_numpy()
-    if choice.show != "all":
+    if choice.show == "excluded":
+        keep &= (trials["excluded"] != "").to_numpy()
+    elif choice.show != "all":
         keep &= ((trials["leave_out"] == "") == (choice.show == "good")).to_numpy()
     if choice.search:
         text = choice.search.lower()
@@ -258,6 +269,7 @@ def _sorted(board: Board) -> Board:
         board.values[at],
         board.row[at],
         board.left_out[at],
+        board.excluded[at],
         board.trials,
         board.material,
     )

@@ -33,6 +33,7 @@ BOARD_COLUMNS = (
     "frames_missed",
     "timing",
     "leave_out",
+    "excluded",
     "verdict",
     "block",
 )
@@ -70,14 +71,17 @@ def board_figure(board: Board) -> Figure:
     low, high = sorted((scale.good, scale.bad))
     palette = PALETTE if scale.good == high else f"{PALETTE}_r"
     shown = axes.imshow(np.atleast_2d(board.values), cmap=palette, vmin=low, vmax=high, aspect="auto")
-    rows, columns = np.nonzero(board.left_out)
-    axes.plot(columns, rows, "x", color="#d55e00", markersize=4, label="better left out")
+    marks = (("x", "#d55e00", board.left_out, "better left out"), ("o", "#009e73", board.excluded, "excluded"))
+    for mark, colour, where, name in marks:
+        rows, columns = np.nonzero(where)
+        if len(rows):
+            axes.plot(columns, rows, mark, color=colour, markersize=5, fillstyle="none", linestyle="none", label=name)
     for names, axis in ((board.people, axes.yaxis), (board.pictures, axes.xaxis)):
         step = max(1, -(-len(names) // _MOST_NAMES))
         axis.set_ticks(range(0, len(names), step), names[::step], fontsize=6)
     axes.tick_params(axis="x", rotation=90)
-    if len(rows):
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=7)
+    if board.left_out.any() or board.excluded.any():
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=7, ncols=2)
     axes.set_title(f"{scale.words}, {scale.unit} (limit {scale.limit:g})", fontsize=9, loc="right")
     figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.01)
     return figure

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from gazekit.core.errors import InputError
 from gazekit.events.detectors import detectors
+from gazekit.explore.board_exclusions import excluded_trials
 from gazekit.explore.board_pages import KINDS, attachment
 from gazekit.explore.server import finite, material
 from gazekit.explore.summaries import SessionFacts
@@ -46,6 +47,8 @@ def home(key: str, number: int) -> str:
         eyes=EYE_CHOICES,
         panels=[("", choice), ("beside.", beside)],
         parameters=known_parameters,
+        excluded=excluded_trials(material(), facts.labelled_trials().iloc[[number - 1]])[0],
+        exclude_at=_exclude_at(facts, row),
         out=Markup(_out(facts, number, choice)),
         has_picture=bool(row["image"]) and material().picture_file(str(row["image"])) is not None,
     )
@@ -147,6 +150,16 @@ def _session(key: str) -> SessionFacts:
     if facts is None:
         abort(404, "there is no such session here")
     return facts
+
+
+def _exclude_at(facts: SessionFacts, row: dict[str, Any]) -> str:
+    """Return where this trial is excluded; empty where that page is not."""
+    if "exclude.home" not in current_app.view_functions:
+        return ""
+    values = {"participant": facts.participant, "session": facts.header.name}
+    if row["image"]:
+        values |= {"image": str(row["image"]), "shown_as": str(int(row["order"]) + 1)}
+    return f"{url_for('exclude.home')}?{urlencode({name: value for name, value in values.items() if value})}"
 
 
 def _row(facts: SessionFacts, number: int) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from flask.testing import FlaskClient
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.events import session_quality
-from gazekit.explore import BoardChoice, Material, load_material, make_board, write_board
+from gazekit.explore import BoardChoice, Material, create_app, load_material, make_board, write_board
 from gazekit.explore import summaries as summaries_module
 from gazekit.explore.board_drawing import board_recipe
 from gazekit.session import open_session
+from gazekit.session.exclusions import Exclusion, exclude, undo_exclusion
 
 
 def test_cells_are_what_quality_computes(material: Material) -> None:
@@ -110,3 +111,20 @@ def test_copied_lines_make_the_same_table(
 
 def test_a_board_is_written_as_what_its_suffix_says(material: Material, tmp_path: Path) -> None:
     assert write_board(make_board(material), tmp_path / "b.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_what_is_excluded_is_marked_as_it_stands_now(tmp_path: Path) -> None:
+    shutil.copy("sample_data/sessions/P01.gaze.h5", tmp_path)
+    material = load_material([tmp_path])
+    page = create_app(material).test_client()
+    assert not make_board(material).excluded.any()
+    exclude(tmp_path / "exclusions.toml", [Exclusion(participant="P01", image="coffee.png", reason="phone rang")])
+    board = make_board(material)
+    assert [board.pictures[column] for column in np.flatnonzero(board.excluded[0])] == ["coffee.png"]
+    assert make_board(material, BoardChoice(show="excluded")).pictures == ["coffee.png"]
+    number = int(board.trials.loc[board.trials["image"] == "coffee.png", "number"].iloc[0])
+    key = material.sessions[0].key
+    assert "excluded: phone rang" in page.get(f"/trial/{key}/{number}").get_data(as_text=True)
+    assert "excluded: phone rang" not in page.get(f"/trial/{key}/{1 + number % 6}").get_data(as_text=True)
+    undo_exclusion(tmp_path / "exclusions.toml", 1, reason="it was next door")
+    assert not make_board(material).excluded.any()

@@ -33,6 +33,14 @@ function draw() {
         pen.moveTo(x - r, y + r); pen.lineTo(x + r, y - r);
         pen.stroke();
       }
+      if (board.excluded[p][q]) {
+        for (const colour_now of ["#fff", "#000"]) {
+          pen.strokeStyle = colour_now; pen.lineWidth = colour_now === "#fff" ? 4 : 2;
+          pen.beginPath();
+          pen.arc(q * width + (width - 1) / 2, p * HEIGHT + (HEIGHT - 1) / 2, Math.min(7, width / 2), 0, 2 * Math.PI);
+          pen.stroke();
+        }
+      }
     }
   }
   if (document.activeElement === canvas) {
@@ -48,7 +56,7 @@ function say(p, q) {
   const value = board.value[p][q];
   if (board.session[p][q] < 0) { line.textContent = `${name}: not shown`; return; }
   const figure = value === null ? "not known" : `${value} ${board.unit}`;
-  line.textContent = `${name}: ${board.words} ${figure}${board.left_out[p][q] ? ", better left out" : ""}`;
+  line.textContent = `${name}: ${board.words} ${figure}${board.left_out[p][q] ? ", better left out" : ""}${board.excluded[p][q] ? ", excluded" : ""}`;
 }
 
 function open(p, q) {

@@ -263,7 +263,7 @@ document.addEventListener("keydown", (event) => {
   if (!view || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), select, textarea")) { return; }
   const onTraces = event.target === traces;
   const acts = { ",": () => step(-1), ".": () => step(1), "+": () => zoom(0.5), "-": () => zoom(2), 0: () => zoom(Infinity),
-    "[": () => $("earlier")?.click(), "]": () => $("later")?.click() };
+    "[": () => $("earlier")?.click(), "]": () => $("later")?.click(), x: () => $("exclude")?.click() };
   if (event.key === " " && !event.target.matches("button, a, summary, input")) { acts[" "] = () => play(!playing); }
   if (onTraces) { acts.ArrowLeft = () => step(-1); acts.ArrowRight = () => step(1); acts.Home = () => go(0); acts.End = () => go(view.trial.duration_ms); }
   const act = acts[event.key];
