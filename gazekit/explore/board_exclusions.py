@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from gazekit.explore.material import Material
-from gazekit.session.exclusions import EXCLUSIONS, Exclusion, find_exclusions, read_exclusions
+from gazekit.explore.picture_looks import exclusions_file
+from gazekit.session.exclusions import Exclusion, read_exclusions
 
 
 def excluded_trials(material: Material, trials: pd.DataFrame) -> list[str]:
@@ -20,10 +21,7 @@ def excluded_trials(material: Material, trials: pd.DataFrame) -> list[str]:
         Rows with participant, session, image and order.
     """
     reasons = np.full(len(trials), "", dtype=object)
-    file = material.folder / EXCLUSIONS
-    if not file.is_file():
-        file = find_exclusions(material.study.file if material.study else None, *material.asked) or file
-    for entry in read_exclusions(file):
+    for entry in read_exclusions(exclusions_file(material)):
         if entry.holds:
             words = f"{entry.eye} eye: {entry.reason}" if entry.eye else entry.reason
             there = _covered(entry, trials)
