@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,16 @@ import pytest
 
 from gazekit.screen import Screen
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: threads of torch and BLAS would wait for those of the others
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+if os.environ.get("GAZEKIT_AS_WINDOWS"):  # by hand: the whole suite, or the tests of a room
+    from tests.fixtures.as_windows import refuse
+
+    refuse(tempfile.gettempdir())
 
 pytest_plugins = [
     "tests.fixtures.formats",

@@ -50,21 +50,25 @@ def open_rows(
     state = _kept_state(part, settings, resume)
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        with open(part, "r+b" if part.exists() and state else "w+b") as raw:
-            raw.truncate(state.get("bytes", 0))
-            raw.seek(0, os.SEEK_END)
-            rows = RowFile(io.TextIOWrapper(raw, "utf-8", newline="", write_through=True), kind, buckets, part, state)
-            rows.remembered |= settings
-            try:
-                yield rows
-                rows.sync()
-            except BaseException:
-                if not rows.count:  # nothing that a next run could go on from
-                    part.unlink(missing_ok=True)
-                raise
-            finally:
-                with contextlib.suppress(OSError):
-                    rows.file.detach()  # type: ignore[attr-defined]
+        count = state.get("rows", 0)
+        try:
+            with open(part, "r+b" if part.exists() and state else "w+b") as raw:
+                raw.truncate(state.get("bytes", 0))
+                raw.seek(0, os.SEEK_END)
+                text = io.TextIOWrapper(raw, "utf-8", newline="", write_through=True)
+                rows = RowFile(text, kind, buckets, part, state)
+                rows.remembered |= settings
+                try:
+                    yield rows
+                    rows.sync()
+                finally:
+                    count = rows.count
+                    with contextlib.suppress(OSError):
+                        text.detach()
+        except BaseException:
+            if not count:  # nothing that a next run could go on from; closed before, or Windows would not remove it
+                part.unlink(missing_ok=True)
+            raise
         _publish(part, target, kind, buckets)
     except OSError as error:
         raise OutputError(f"{part} cannot be written: {error.strerror or error}; the same command goes on") from error

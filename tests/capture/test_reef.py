@@ -92,7 +92,7 @@ def test_the_reef_protocol_from_instructions_to_masks(reef: Path, screen_of_x: d
     assert shown["ended_by"].tolist() == ["key"] * 2
     given = set(shown["answer_beauty"]) | set(shown["answer_expectation"])
     assert "4" in given <= {"4", "7"}  # 4 by the mouse, 7 by the digit
-    assert shown["answer_beauty_ms"].between(10, 5000).all()
+    assert shown["answer_beauty_ms"].between(10, 60_000).all()
     assert "answer reef_visits: once or twice" in session.messages["text"].tolist()
     (region,) = session.streams["regions"].itertuples()
     assert region.word == "coral"

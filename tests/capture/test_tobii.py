@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gazekit.capture.recorder import Recorder
+from gazekit.capture.session_loop import State
 from gazekit.capture.settings import TrackerSection
 from gazekit.capture.tracker import TrackerSetup
 from gazekit.core.errors import TrackerError
@@ -239,9 +240,7 @@ def test_a_lost_connection_comes_back_and_the_gap_is_in_the_file(
     device = vendor[1]
     study = make_study(kind="tobii", rate=600, tracker="", duration=300, pictures=3)
     with pressing_space(), Stream(device, 600.0) as stream:
-        breaker = _break_once(device, stream)
-        path = record(read_study(study), "P01", tmp_path / "out")
-        breaker.join()
+        path = record(read_study(study), "P01", tmp_path / "out", watch=_break_once(device, stream))
     session = open_session(path)
     assert session.stimuli["image"].is_unique
     assert len(session.stimuli) == 3
@@ -280,13 +279,13 @@ def _vanish_in_calibration(device: FakeDevice) -> None:
     device.unreachable = False
 
 
-def _break_once(device: FakeDevice, stream: Stream) -> Any:
-    """Lose the connection once pictures are shown (the calibration has been left), for a third of a second."""
+def _break_once(device: FakeDevice, stream: Stream) -> Callable[[Recorder, State], None]:
+    """Lose the connection while the first picture is shown, for a third of a second."""
 
-    def work() -> None:
-        while "calibration_leave_calibration_mode" not in device.calls:
-            time.sleep(0.02)
-        time.sleep(2.4)
+    def work(state: State) -> None:
+        while state.phase != "picture":
+            time.sleep(0.002)
+        time.sleep(0.1)
         stream.skip = 10_000_000
         device.unreachable = True
         device.notify("connection_lost")
@@ -294,9 +293,10 @@ def _break_once(device: FakeDevice, stream: Stream) -> Any:
         device.unreachable = False
         stream.skip = 0
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    return thread
+    def watch(recorder: Recorder, state: State) -> None:
+        threading.Thread(target=work, args=(state,), daemon=True).start()
+
+    return watch
 
 
 FORGOTTEN = ("frequency", "mode", "display area", "calibration", "licence")

@@ -46,26 +46,30 @@ BUTTON = pygame.event.Event(pygame.JOYBUTTONDOWN, button=0)
 
 
 @pytest.mark.parametrize(
-    ("events", "ended_by", "least_ms"),
-    [
-        ([(0.05, SPACE), (0.3, SPACE)], "key", 290),
-        ([(0.25, CLICK)], "mouse", 240),
-        ([(0.25, TOUCH)], "touch", 240),
-        ([(0.25, BUTTON)], "button", 240),
-        ([(0.25, LETTER)], "time", 480),
-        ([(0.05, SPACE)], "time", 480),
+    ("events", "times_ms", "ended_by", "after_ms"),
+    [  # limits are far from what happens: on a busy machine a key may come half a second later
+        ([(0.05, SPACE), (0.7, SPACE)], (600, 60_000), "key", 690),
+        ([(0.25, CLICK)], (200, 60_000), "mouse", 240),
+        ([(0.25, TOUCH)], (200, 60_000), "touch", 240),
+        ([(0.25, BUTTON)], (200, 60_000), "button", 240),
+        ([(0.25, LETTER)], (200, 500), "time", 480),
+        ([(0.05, SPACE)], (600, 700), "time", 680),
     ],
     ids=["key", "mouse", "touch", "button", "another key", "too early"],
 )
 def test_a_picture_is_ended_by_key_mouse_touch_or_button_after_its_least_time(
-    window: Window, events: list[tuple[float, pygame.event.Event]], ended_by: str, least_ms: float
+    window: Window,
+    events: list[tuple[float, pygame.event.Event]],
+    times_ms: tuple[int, int],
+    ended_by: str,
+    after_ms: float,
 ) -> None:
     for seconds, event in events:
         later(seconds, event)
     start = window._tracker.now_us()
-    ways = frozenset({"key", "mouse", "button"})
-    assert window.wait_for_end(Viewing(start + 200_000, start + 500_000, ways)).ended_by == ended_by
-    assert window._tracker.now_us() - start >= 1000 * least_ms
+    least, longest = (start + 1000 * ms for ms in times_ms)
+    assert window.wait_for_end(Viewing(least, longest, frozenset({"key", "mouse", "button"}))).ended_by == ended_by
+    assert window._tracker.now_us() - start >= 1000 * after_ms
 
 
 def test_a_touch_ends_a_picture_only_where_the_mouse_does(window: Window) -> None:
@@ -150,5 +154,5 @@ def test_a_mask_stands_after_the_picture_for_its_time(make_study: MakeStudy, tmp
     study = read_study(path)
     shown = open_session(record(study, "P01", tmp_path)).stimuli
     lasted = (shown["offset_us"] - shown["onset_us"]) / 1000
-    assert lasted.between(180, 320).all()
+    assert lasted.between(180, 1000).all()  # never cut; longer on a busy machine
     assert shown["onset_us"][1] - shown["offset_us"][0] > 330_000

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -52,15 +49,6 @@ def test_ten_buckets_start_seven(seven: Path, tmp_path: Path, capsys: pytest.Cap
     learnt = load_trained(tmp_path / "out/runs/nima-narrow/original/seed0").network
     assert learnt.head.weight.shape == (7, 64)
     torch.testing.assert_close(learnt.trunk.blocks[0][0].weight, ten.trunk.blocks[0][0].weight, atol=1e-6, rtol=0)
-
-
-def test_mtrlcnn_is_trained_by_two_processes(seven: Path, tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "gazekit"]
-    arguments = ["train", seven, "--out", tmp_path / "out", "--model", "mtrlcnn", *COMMON, "--batch", "16"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*torchrun, *map(str, arguments)], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out/runs/mtrlcnn/original/seed0/done.json").exists()
 
 
 def test_options_reach_the_network_and_its_checkpoint(

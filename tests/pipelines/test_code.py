@@ -13,6 +13,7 @@ from tests.fixtures.code_copy import Copy
 HASHES = """
 import importlib, json, linecache, sys
 from pathlib import Path
+sys.dont_write_bytecode = True  # a change of a text's own length within a second would be loaded as it was before
 from pipelines import code, demo
 
 def hashes():

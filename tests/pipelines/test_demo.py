@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -18,6 +17,7 @@ from gazekit.core.errors import ConfigError
 from pipelines.demo import Demo, read_conclusion, run_demo
 from pipelines.planted import make_picture, make_study
 from tests.fixtures.code_copy import OTHER_NETWORK, Copy
+from tests.fixtures.forked import begin
 from tests.needs import need
 
 SMALL = {
@@ -82,21 +82,23 @@ def test_changed_code_of_a_network_reaches_the_report(own_copy: Copy) -> None:
     assert (out / "report.html").read_text() != before[1]
 
 
+def finish_demo(out: Path) -> None:
+    run_demo(out, Demo(**SMALL), jobs=1)
+
+
 def test_killed_at_any_stage_the_demo_ends_in_the_same_files(
     small: Path, tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    code = f"from pipelines.demo import Demo, run_demo; run_demo({str(tmp_path)!r}, Demo(**{SMALL!r}), jobs=1)"
     kills = 0
     for _ in range(60):
-        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
-        try:
-            _, errors = process.communicate(timeout=rng.uniform(1.0, 6.0) if kills < 8 else 120)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        process = begin(finish_demo, tmp_path)
+        process.join(rng.uniform(0.1, 3.0) if kills < 9 else 150)
+        if process.is_alive():
+            process.kill()
+            process.join()
             kills += 1
             continue
-        assert process.returncode == 0, errors
+        assert process.exitcode == 0
         break
     assert kills >= 2
     for name in RESULTS:

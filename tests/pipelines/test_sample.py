@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from gazekit import open_session
 from gazekit.pictures import read_picture

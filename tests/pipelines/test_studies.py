@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -35,12 +36,17 @@ epochs = 2
 """
 
 
+@cache
+def encoded(number: int, suffix: str) -> bytes:
+    pixels = make_picture(np.random.default_rng(number)).pixels[::2, ::2]
+    return cv2.imencode(f".{suffix}", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
 def pictures(folder: Path, count: int, suffix: str = "jpg") -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     names = [str(1000 + n) for n in range(count)]
     for n, name in enumerate(names):
-        pixels = make_picture(np.random.default_rng(n)).pixels[::2, ::2]
-        cv2.imwrite(str(folder / f"{name}.{suffix}"), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        (folder / f"{name}.{suffix}").write_bytes(encoded(n, suffix))
     return names
 
 

@@ -1,4 +1,4 @@
-"""The chain from a session to ratings under a locale, a time zone and names of folders that are not ours."""
+"""The chain from a session to a dataset under a locale, a time zone and names of folders that are not ours."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import unicodedata
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.needs import need
 
 CHAIN = """
 import sys, warnings
 warnings.filterwarnings("error", category=EncodingWarning, module=r"(gazekit|survey|pipelines)")
+from tests.fixtures.as_windows import heard, refuse
+refuse(".")
 from gazekit.cli import main
 
 def run(*arguments):
@@ -31,11 +34,17 @@ run("import", "tables", "--out", "again")
 run("survey", "simulate", "study.toml", "--raters", "12")
 run("survey", "export", "study.toml", "--out", "ratings.csv")
 run("survey", "aggregate", "ratings.csv", "--scale", "10", "--out", "histograms.csv")
+run("build-dataset", "--pictures", "mes images", "--ratings", "histograms.csv", "--fixations", "fixations.csv",
+    "--sigma-px", "8", "--shard", "20", "--workers", "2", "--out", "d.dataset.h5")
+assert min(heard[event] for event in ("open", "os.mkdir", "os.rename", "os.remove")) > 0, heard
 """
 
 
 def test_the_chain_runs_there(tmp_path: Path) -> None:
-    """ASCII as the locale's encoding, no UTF-8 mode, a zone of 45 minutes, blanks and accents in names."""
+    """ASCII as the locale's encoding, no UTF-8 mode, a zone of 45 minutes, blanks and accents in names.
+
+    No fork, no two files that differ in case alone, no file replaced or removed while it is open.
+    """
     place = tmp_path / unicodedata.normalize("NFD", "Étude des récifs (été)")  # as macOS writes it
     shutil.copytree(ROOT / "sample_data" / "comparison" / "pictures", place / "mes images")
     text = (ROOT / "sample_data" / "study.toml").read_text("utf-8")
@@ -52,3 +61,40 @@ def test_the_chain_runs_there(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
     assert (place / "again" / "P03.gaze.h5").is_file()
     assert "mean" in (place / "histograms.csv").read_text("utf-8")
+
+
+COMMAS = """
+import locale
+locale.setlocale(locale.LC_ALL, "")  # as a library may do it
+assert locale.localeconv()["decimal_point"] == ","
+from gazekit.cli import main
+for arguments in (
+    ["fixations", "P01.gaze.h5", "--out", "fixations.csv"],
+    ["measures", "fixations.csv", "--out", "measures.csv"],
+    ["survey", "aggregate", "ratings.csv", "--scale", "10", "--out", "histograms.csv"],
+):
+    try:
+        main(arguments)
+    except SystemExit as end:
+        assert not end.code, arguments
+"""
+
+
+def test_numbers_are_the_same_where_the_locale_has_decimal_commas(tmp_path: Path) -> None:
+    """German, and ISO 8859-1 as the encoding of the system, as Windows has it without its UTF-8 mode."""
+    need(shutil.which("localedef") and Path("/usr/share/i18n/locales/de_DE").exists(), "localedef and its sources")
+    made = ["localedef", "-i", "de_DE", "-f", "ISO-8859-1", "--no-archive", str(tmp_path / "de_DE.ISO-8859-1")]
+    subprocess.run(made, check=True, capture_output=True)
+    places = [tmp_path / "there", tmp_path / "here"]
+    german = {"LC_ALL": "de_DE.ISO-8859-1", "LOCPATH": str(tmp_path), "PYTHONUTF8": "0"}
+    code = [COMMAS, COMMAS.replace('","', '"."')]
+    for place, script, more in zip(places, code, (german, {"LC_ALL": "C.UTF-8"}), strict=True):
+        place.mkdir()
+        shutil.copy(ROOT / "sample_data" / "sessions" / "P01.gaze.h5", place)
+        shutil.copy(ROOT / "sample_data" / "ratings.csv", place)
+        environment = {**os.environ, **more, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, timeout=120)
+        assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
+    for name in ("fixations.csv", "measures.csv", "histograms.csv"):
+        assert (places[0] / name).read_bytes() == (places[1] / name).read_bytes()

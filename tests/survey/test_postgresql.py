@@ -227,9 +227,10 @@ def test_a_crash_of_postgresql_is_an_error_page_and_loses_nothing(tmp_path: Path
             assert away.status_code == 503
             assert "Your ratings so far are kept" in away.get_data(as_text=True)
             control("start")
-            for _ in range(3):  # the first tries may meet connections that are gone
+            for _ in range(20):  # the first tries may meet connections that are gone
                 if client.get("/rate").status_code == 200:
                     break
+                time.sleep(0.05)
             assert len(export_ratings(store, practice=True)) == acknowledged
         assert acknowledged == 20
         store.close()

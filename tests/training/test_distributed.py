@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,15 +15,18 @@ import torch
 from gazekit.training import evaluate, train
 from gazekit.training.distributed import Team
 from gazekit.training.synchronise import PlacedDropout, place
+from tests.conftest import ROOT
 
 OPTIONS = {"size": 32, "epochs": 3, "batch": 16, "threads": 1}
-
-
-def torchrun(processes: int, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command += ["-m", "gazekit", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+AS_ONE: dict[str, dict[str, Any]] = {
+    "batches of 16": {},
+    "batches smaller than the team": {"batch": 1, "epochs": 1, "optimizer": "sgd"},
+    "parts of unequal shares": {"batch": 7, "epochs": 1, "accumulate": 2},
+}
+NEVER_COMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "parts without pictures": ("nima-narrow", {"batch": 3, "accumulate": 2, "epochs": 1}),
+    "parameters that no loss depends on": ("mtrlcnn", {"batch": 35, "epochs": 1}),
+}
 
 
 def test_every_picture_is_in_one_share() -> None:
@@ -31,54 +35,50 @@ def test_every_picture_is_in_one_share() -> None:
     assert sorted(np.concatenate(shares)) == list(batch)
 
 
-def train_together(dataset: Path, out: Path, model: str, options: dict[str, Any]) -> None:
-    """Train a cell in two processes (gloo)."""
-    done = torchrun(
-        2, "train", str(dataset), "--out", str(out), "--model", model, "--condition", "human", "--seeds", "1",
-        "--no-compare", *(text for name, value in options.items() for text in (f"--{name}", str(value))),
-    )  # fmt: skip
+def torchrun(processes: int, commands: list[list[str]]) -> subprocess.CompletedProcess[str]:
+    """Run several commands, one after another, in so many processes (gloo)."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command += ["-m", "tests.fixtures.together", json.dumps(commands)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=170)
+
+
+@pytest.fixture(scope="module")
+def together(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all that two processes trained."""
+    folder, commands = tmp_path_factory.mktemp("together"), []
+    cells = {name: ("nima-narrow", options) for name, options in AS_ONE.items()} | NEVER_COMES
+    for name, (model, options) in cells.items():
+        words = ["--model", model, "--condition", "human", "--seeds", "1", "--no-compare"]
+        words += [text for option, value in (OPTIONS | options).items() for text in (f"--{option}", str(value))]
+        commands.append(["train", str(dataset), "--out", str(folder / name), *words])
+    done = torchrun(2, commands)
     assert done.returncode == 0, done.stderr
+    return folder
 
 
 def predictions(out: Path, model: str) -> pd.DataFrame:
     return pd.read_csv(out / "runs" / model / "human" / "seed0" / "predictions.csv", index_col="image")
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        pytest.param({}, id="batches of 16"),
-        pytest.param({"batch": 1, "epochs": 1, "optimizer": "sgd"}, id="batches smaller than the team"),
-        pytest.param({"batch": 7, "epochs": 1, "accumulate": 2}, id="parts of unequal shares"),
-    ],
-)
-def test_two_processes_train_as_one_does(options: dict[str, Any], dataset: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", AS_ONE)
+def test_two_processes_train_as_one_does(name: str, dataset: Path, together: Path, tmp_path: Path) -> None:
     """The same global batch in two processes (gloo): predictions and metrics agree within 1e-3, batch statistics and
     dropout included, and each test picture is predicted once.
     """
-    alone, together, options = tmp_path / "alone", tmp_path / "together", OPTIONS | options
-    train(dataset, alone, models=["nima-narrow"], conditions=["human"], seeds=1, **options)
-    train_together(dataset, together, "nima-narrow", options)
-    one, two = (predictions(out, "nima-narrow") for out in (alone, together))
+    train(dataset, tmp_path, models=["nima-narrow"], conditions=["human"], seeds=1, **OPTIONS | AS_ONE[name])
+    one, two = (predictions(out, "nima-narrow") for out in (tmp_path, together / name))
     assert list(one.index) == list(two.index)
     p, q = one.to_numpy(), two.to_numpy()
     assert np.abs(p - q).max() < 1e-3
-    truth = pd.read_csv(alone / "truth.csv").query("split == 'test'").filter(regex="^c").to_numpy()
+    truth = pd.read_csv(tmp_path / "truth.csv").query("split == 'test'").filter(regex="^c").to_numpy()
     assert evaluate(q, truth) == pytest.approx(evaluate(p, truth), abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("model", "options"),
-    [
-        pytest.param("nima-narrow", {"batch": 3, "accumulate": 2}, id="parts without pictures"),
-        pytest.param("mtrlcnn", {"batch": 35}, id="parameters that no loss depends on"),
-    ],
-)
-def test_two_processes_do_not_wait_for_what_never_comes(
-    model: str, options: dict[str, Any], dataset: Path, tmp_path: Path
-) -> None:
-    train_together(dataset, tmp_path, model, {**OPTIONS, "epochs": 1, **options})
-    assert predictions(tmp_path, model).sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
+@pytest.mark.parametrize("name", NEVER_COMES)
+def test_two_processes_do_not_wait_for_what_never_comes(name: str, together: Path) -> None:
+    table = predictions(together / name, NEVER_COMES[name][0])
+    assert table.sum(axis=1).to_numpy() == pytest.approx(1, abs=1e-5)
 
 
 def test_dropout_is_drawn_for_the_whole_batch() -> None:
