@@ -33,6 +33,7 @@ def viewing(table: pd.DataFrame) -> dict[str, Viewing]:
     return viewings(table, dict.fromkeys(table["image"].unique(), SIZE), sigma_px=2.0)
 
 
+@pytest.mark.once
 def test_false_alarms_are_as_rare_as_they_should_be(rng: np.random.Generator) -> None:
     """Of 200 nulls at most 10 % (5 % are expected; more than 9.5 % arise once in 500 times)."""
     alarms = 0

@@ -40,6 +40,7 @@ def own(fixations: pd.DataFrame) -> pd.DataFrame:
     return own_gaze_table(viewings(fixations, dict.fromkeys(fixations["image"].unique(), SIZE), sigma_px=4.0))
 
 
+@pytest.mark.once
 def test_a_private_taste_is_found_and_a_shared_one_is_not(rng: np.random.Generator) -> None:
     fixations, ratings = study(rng, private=0.3)
     rows, said = own_gaze_answers(own(fixations), ratings, MEASURES, swaps=499)

@@ -21,6 +21,8 @@ from tests.fixtures.dataset_collection import Collection, cut_photographs, made_
 from tests.fixtures.killing_builds import build_and_kill, content, run_kills, write_job
 from tests.needs import need
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Collection:

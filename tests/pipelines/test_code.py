@@ -10,6 +10,8 @@ import pytest
 from pipelines.code import modules_of
 from tests.fixtures.code_copy import Copy
 
+pytestmark = pytest.mark.once
+
 HASHES = """
 import importlib, json, linecache, sys
 from pathlib import Path

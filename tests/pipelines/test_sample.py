@@ -14,6 +14,7 @@ from gazekit.study import read_study
 from pipelines.sample import PARTICIPANTS, PHOTOGRAPHS, make_sample
 
 
+@pytest.mark.once
 def test_the_sample_study_is_what_the_code_makes(sample_data: Path, tmp_path: Path) -> None:
     made = make_sample(tmp_path / "sample")
     for name in ("study.toml", "pictures.csv", "README.md"):

@@ -60,11 +60,11 @@ def test_a_picture_is_enlarged_and_closed_by_keyboard(page: Any) -> None:
     button.focus()
     page.keyboard.press("Enter")
     dialog = page.locator("dialog")
-    assert dialog.is_visible()
+    dialog.wait_for()
     assert dialog.locator("img").get_attribute("alt") == button.locator("img").get_attribute("alt")
     assert dialog.locator("img").bounding_box()["width"] > 2 * button.bounding_box()["width"]
     page.keyboard.press("Escape")
-    assert not dialog.is_visible()
+    dialog.wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

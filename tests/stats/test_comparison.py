@@ -238,6 +238,7 @@ def test_floors_and_ceilings_stand_beside(folder: Path) -> None:
     assert half["lcc_low"] < true["lcc_low"] <= true["lcc"] <= true["lcc_high"] <= 1
 
 
+@pytest.mark.once
 def test_by_category(folder: Path) -> None:
     names = pd.read_csv(folder / "truth.csv", dtype=str)["image"]
     categories = pd.DataFrame({"image": names, "category": ["reef", "turtle"] * 49 + ["ray"] * 2})

@@ -65,6 +65,7 @@ def test_draws_of_the_truth_scatter_as_ratings_do(rng: np.random.Generator) -> N
     assert errors == pytest.approx(spread.mean(), rel=0.05)
 
 
+@pytest.mark.once
 def test_a_panel_put_in_as_a_model_is_worth_its_size(rng: np.random.Generator) -> None:
     inside, values = 0, []
     for _ in range(20):

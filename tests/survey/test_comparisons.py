@@ -257,6 +257,7 @@ def test_strengths_are_choixs_and_their_intervals_cover(rng: np.random.Generator
     assert 0.93 <= np.mean(inside) <= 0.97
 
 
+@pytest.mark.once
 def test_active_pairing_needs_fewer_comparisons(tmp_path: Path, rng: np.random.Generator) -> None:
     truth = {f"p{k:02d}": float(value) for k, value in enumerate(rng.uniform(1, 10, 30))}
     agreement = {}

@@ -173,6 +173,7 @@ def test_an_older_database_is_migrated_and_keeps_its_ratings(tmp_path: Path) -> 
     store.close()
 
 
+@pytest.mark.once
 def test_many_clients_lose_nothing_while_postgresql_restarts_and_crashes(tmp_path: Path) -> None:
     """16 raters at a real server; PostgreSQL is restarted in order, then crashes."""
     need(binaries(), "PostgreSQL (Debian: postgresql)")
@@ -210,6 +211,7 @@ def test_many_clients_lose_nothing_while_postgresql_restarts_and_crashes(tmp_pat
     assert ratings.groupby("image").size().tolist() == [9] * 20
 
 
+@pytest.mark.once
 def test_a_crash_of_postgresql_is_an_error_page_and_loses_nothing(tmp_path: Path) -> None:
     need(binaries(), "PostgreSQL (Debian: postgresql)")
     study = write_study(tmp_path, STUDY.replace("pictures_per_rater = 6", "pictures_per_rater = 40"), pictures=40)
