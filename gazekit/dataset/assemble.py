@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gazekit.core.checksum import check_seal, read_seal, sealed_file
 from gazekit.core.errors import InputError
 from gazekit.core.files import whole_file
+from gazekit.core.long_texts import write_attributes
 from gazekit.dataset.digests import check_pictures, write_digests
 from gazekit.dataset.layout import (
     ATTENTION,
@@ -73,7 +74,7 @@ def publish(
     small = read_small(parts)
     shards = _place_shards(parts, out) if sharded else []
     with sealed_file(out, check=None if sharded else check_pictures) as file:
-        file.attrs.update({"schema": SCHEMA, **attributes})
+        write_attributes(file, {"schema": SCHEMA, **attributes})
         _write_images(file, small)
         if sharded:
             digests = np.array([read_seal(part) for part in parts], dtype="S64")

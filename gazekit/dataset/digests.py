@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import FormatError
+from gazekit.core.long_texts import text_of
 from gazekit.core.types import Bits
 from gazekit.dataset.index import Tables, read_tables
 
@@ -91,7 +92,9 @@ def tables_digest(file: h5py.File, tables: Tables) -> str:
         for name, column in columns.items():
             digest.update(f"{name} {column.shape} {column.dtype.str}\n".encode())
             digest.update(np.ascontiguousarray(column).view(np.uint8).data)
-    digest.update("\n".join(f"{name} {file.attrs[name]}" for name in ("conditions", "participants", "scale")).encode())
+    digest.update(
+        "\n".join(f"{name} {text_of(file, name)}" for name in ("conditions", "participants", "scale")).encode()
+    )
     return digest.hexdigest()
 
 

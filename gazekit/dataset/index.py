@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.long_texts import text_of
 from gazekit.dataset.layout import ATTENTION, fitted, kept_outside, read_text
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
@@ -50,7 +51,7 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
     if "sigma_px" not in image:
         image["sigma_px"] = _sigma_of_the_first(file, np.maximum(image["height"], image["width"]))
     outside, people = kept_outside(file["mask"]), image["rectangle"] if fitted(file["mask"]) else None
-    conditions = [name for name in json.loads(str(file.attrs["conditions"])) if name != "original"]
+    conditions = [name for name in json.loads(text_of(file, "conditions")) if name != "original"]
     return Tables(
         ids=read_text(file["image/id"]),
         notes=read_text(file["image/notes"]),
@@ -68,7 +69,7 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
 
 def _sigma_of_the_first(file: h5py.File, longest: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
     """Return sigma of the first datasets. They kept it only if given; else it is 24 pixels of 800, as in OSIE."""
-    sigma_px = json.loads(str(file.attrs["provenance"]))["parameters"].get("sigma_px")
+    sigma_px = json.loads(text_of(file, "provenance"))["parameters"].get("sigma_px")
     sigma: npt.NDArray[np.float32] = np.where(sigma_px is None, longest / 32, sigma_px or 0.0).astype(np.float32)
     return sigma
 

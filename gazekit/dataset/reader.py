@@ -20,6 +20,7 @@ import pandas as pd
 from gazekit.attention.viewings import Viewing
 from gazekit.core.checksum import check_seal, read_seal
 from gazekit.core.errors import FormatError, InputError, unknown_name
+from gazekit.core.long_texts import text_of
 from gazekit.core.types import Bits, Mask, Pixels
 from gazekit.dataset.digests import GROUP, CheckedBits, checked_tables, digest_name, digest_of_row
 from gazekit.dataset.index import Tables, read_tables, shard_files
@@ -199,7 +200,7 @@ class Dataset:
     @cached_property
     def participants(self) -> list[str]:
         """Pseudonyms of the people who looked."""
-        names: list[str] = json.loads(str(self._file(self.path).attrs["participants"]))
+        names: list[str] = json.loads(text_of(self._file(self.path), "participants"))
         return names
 
     @cached_property
@@ -216,7 +217,7 @@ class Dataset:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Versions, parameters and digests of the inputs."""
-        record: dict[str, Any] = json.loads(str(self._file(self.path).attrs["provenance"]))
+        record: dict[str, Any] = json.loads(text_of(self._file(self.path), "provenance"))
         return record
 
     def codes(self, scheme: str = "default") -> npt.NDArray[np.uint8]:

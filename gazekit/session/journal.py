@@ -73,10 +73,10 @@ class JournalWriter:
             self.write(HEADER, json.dumps({"schema": SCHEMA, **header}, sort_keys=True).encode())
             self.sync()
             sync_folder(self.path.parent)  # the name of a new file is not on the disk before that
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a plan that is longer than a record may be
             self._file.close()
             self.path.unlink(missing_ok=True)
-            raise OutputError(f"{self.path} cannot be written: {error.strerror or error}") from error
+            raise OutputError(f"{self.path} cannot be written: {getattr(error, 'strerror', error)}") from error
 
     def write(self, kind: int, payload: bytes) -> None:
         """Append a record; an `OSError` leaves the journal as it was before."""

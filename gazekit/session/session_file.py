@@ -14,6 +14,7 @@ import pandas as pd
 
 from gazekit.core.checksum import SESSION, check_seal, sealed_file
 from gazekit.core.errors import FormatError, InputError
+from gazekit.core.long_texts import text_of, write_text
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.model import (
@@ -33,8 +34,6 @@ SCHEMA = "gazekit.session/1"
 Rows = tuple[int, Iterable[Block]]  # how many, and they themselves in blocks
 BLOCK_ROWS = 1 << 15
 _CHUNK = 1 << 13
-_LONGEST_ATTRIBUTE = 60_000  # bytes; HDF5 takes 64 kB, and a text that is longer is a dataset of this group
-_LONG = "long_attributes"
 _COLUMN = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
 
 
@@ -136,11 +135,7 @@ def write_header(file: h5py.File, session: Session) -> None:
         "display": dict(session.display),
         "provenance": dict(session.provenance),
     }.items():
-        text = json.dumps(value, sort_keys=True)
-        if len(text.encode()) <= _LONGEST_ATTRIBUTE:
-            file.attrs[name] = text
-        else:
-            file.create_dataset(f"{_LONG}/{name}", data=text)
+        write_text(file, name, json.dumps(value, sort_keys=True))
 
 
 def write_tables(file: h5py.File, session: Session, streams: Mapping[str, Rows] | None = None) -> None:
@@ -235,8 +230,7 @@ def _read(file: h5py.File, *, gaze: bool, leave_out: Collection[str]) -> Session
 
 def json_attribute(file: h5py.File, name: str) -> dict[str, Any]:
     """Read an object that the header of a session file holds: tracker, screen, clock, display or provenance."""
-    long = f"{_LONG}/{name}"
-    value = json.loads(file[long].asstr()[()] if long in file else str(file.attrs[name]))
+    value = json.loads(text_of(file, name))
     if not isinstance(value, dict):
         raise FormatError(f"the attribute {name} should be an object, found {value!r}")
     return value

@@ -64,6 +64,7 @@ def main(study: str, out: str) -> None:
     watch = Watch()
     path = record(read_study(study), "P01", out, realtime=True, headless=False, watch=watch)
     assert watch.recorder is not None
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # before all of it is read back
     session = open_session(path)
     steps = np.diff(session.recording.device_time_us)
     (t0, c0), (t1, c1) = watch.cpu[0], watch.cpu[-1]
@@ -81,7 +82,7 @@ def main(study: str, out: str) -> None:
                 "writer_percent_of_core": 100 * (c1 - c0) / (t1 - t0),
                 "memory_spread_mb": max(watch.rss_mb) - min(watch.rss_mb),
                 "memory_mb": [round(v) for v in watch.rss_mb[:: max(1, len(watch.rss_mb) // 20)]],
-                "memory_peak_with_file_making_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "memory_peak_with_file_making_mb": peak_mb,
                 "session_mb": Path(path).stat().st_size / 1e6,
                 "display": dict(session.display),
             }

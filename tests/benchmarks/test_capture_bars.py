@@ -22,18 +22,29 @@ from gazekit.session import open_session
 from gazekit.session.finalise import recover
 from gazekit.session.samples import EYE_OPENNESS, SAMPLE, from_recording
 from gazekit.study import read_study
+from tests.benchmarks.figures import record as record_figure
 from tests.fixtures import killing_sessions as killing
 from tests.fixtures.journals import harm_many
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(0)]
 KILLS = int(os.environ.get("GAZEKIT_BENCH_KILLS", "200"))
 SECONDS = float(os.environ.get("GAZEKIT_BENCH_SECONDS", "600"))
+COMMAND = "pytest -n 0 -s -m benchmark tests/benchmarks/test_capture_bars.py"
 SEED = int(os.environ.get("GAZEKIT_BENCH_SEED", "1"))
+
+
+def _load() -> str:
+    return f"load {os.getloadavg()[1]:.0f} on {os.cpu_count()} cores"
 
 
 def test_kill_at_random_moments(make_study: Callable[..., Path], tmp_path: Path) -> None:
     outcome = killing.kill_many(killing.short_study(make_study), tmp_path / "out", np.random.default_rng(SEED), KILLS)
     print(f"\nkills {outcome.sessions}; worst loss {outcome.worst_loss_ms:.1f} ms; {outcome.phases}")
+    value = f"all {outcome.sessions} recover; worst loss {outcome.worst_loss_ms:.0f} ms; none doubled"
+    record_figure(
+        "capture", f"kill -9 at {KILLS} random moments", value, data=f"simulated tracker; {_load()}",
+        command=f"{COMMAND} -k kill", bar="all",
+    )  # fmt: skip
     assert outcome.sessions == KILLS
     assert outcome.worst_loss_ms <= 150
 
@@ -81,6 +92,10 @@ def test_disk_full_at_fifty_points(make_study: Callable[..., Path], tmp_path: Pa
         assert len(got) >= min(point, 1.0) * len(whole) - 1200
         shutil.rmtree(out)
     print(f"\n50 full disks: {where}")
+    record_figure(
+        "capture", "disk full at 50 random points", "a clear message and all earlier samples, 50 of 50",
+        data=f"simulated tracker; {_load()}", command=f"{COMMAND} -k disk", bar="50 of 50",
+    )  # fmt: skip
     assert min(where.values()) > 5
 
 
@@ -101,6 +116,16 @@ def test_ten_minutes_at_1200_hz(make_study: Callable[..., Path], tmp_path: Path)
     assert run.returncode == 0, run.stderr
     figures = json.loads(run.stdout.splitlines()[-1]) | {"lsl_received": int(received), "load": os.getloadavg()}
     print("\n" + json.dumps(figures, indent=1))
+    value = (
+        f"{figures['samples']:,} samples, {figures['missing']} lost, {figures['out_of_order']} out of order; writer "
+        f"{figures['writer_percent_of_core']:.1f} % of a core; callback p95 {figures['callback_p95_us']} us"
+    )
+    minutes = "10 minutes" if SECONDS == 600 else f"{SECONDS:g} s"
+    record_figure(
+        "capture", f"{minutes} at 1200 Hz, both eyes, pictures, LSL and the watchdog on", value,
+        data=f"simulated tracker; load {figures['load'][1]:.0f} on {os.cpu_count()} cores", command=f"{COMMAND} -k ten",
+        bar="0 lost; writer <= 25 %; p95 < 100 us",
+    )  # fmt: skip
     assert figures["missing"] == figures["out_of_order"] == 0
     assert figures["writer_percent_of_core"] <= 25
     assert figures["memory_spread_mb"] <= 20

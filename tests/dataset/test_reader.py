@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 import shutil
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -222,3 +224,17 @@ def test_a_truncated_dataset_is_refused(built: Path, tmp_path: Path) -> None:
         path.write_bytes(content[:length])
         with pytest.raises(FormatError, match=path.name):
             open_dataset(path)
+
+
+def test_the_names_of_ten_thousand_viewers_fit(collection: Collection, tmp_path: Path) -> None:
+    """HDF5 takes 64 kB in an attribute; what is longer is a dataset, and read as the attribute was."""
+    fixations = collection.fixations
+    names = {str(name): f"{name}-{'x' * 20_000}" for name in fixations["participant"].unique()}
+    many = replace(collection, fixations=fixations.assign(participant=fixations["participant"].map(names)))
+    path = many.build(tmp_path / "d.dataset.h5")
+    with h5py.File(path) as file:
+        assert "participants" not in file.attrs
+    dataset = open_dataset(path)
+    assert dataset.participants == sorted(names.values())
+    assert dataset.viewing(3).participants == dataset.participants
+    assert dataset.provenance["schema"] == "gazekit.dataset/1"

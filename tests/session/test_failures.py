@@ -45,6 +45,12 @@ def test_a_journal_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         JournalWriter(tmp_path / ("long" * 100), HEADER)
 
 
+def test_a_plan_that_is_longer_than_a_record_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot be written: a record of \d+ bytes; at most 4194304 fit"):
+        JournalWriter(tmp_path / "P01.gaze.journal", {**HEADER, "plan": ["x" * 100] * 50_000})
+    assert list(tmp_path.iterdir()) == []
+
+
 @needs_limits
 def test_a_journal_whose_header_does_not_fit_leaves_nothing(tmp_path: Path) -> None:
     with files_of_at_most(100), pytest.raises(OutputError, match="cannot be written"):
