@@ -68,6 +68,7 @@ COUNTED: Sequence[tuple[str, str]] = (  # heading, text with {name} for what was
     ("Quality", "Accuracy in validation was {accuracy_deg:.2f degrees} in the mean."),
     ("Quality", "Precision (RMS from sample to sample) was {rms_s2s_deg:.3f degrees}."),
     ("Quality", "Of the samples {loss_percent:.1f %} were lost."),
+    ("Quality", "Left out before any analysis were {excluded} trials, people, pictures or eyes, each with its reason."),
     ("Statistics", "Networks were compared on {tested} pictures that they were not trained on."),
     ("Survey", "There are {ratings} ratings by {raters} raters of {rated} pictures."),
 )

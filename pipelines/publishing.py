@@ -25,6 +25,7 @@ from gazekit.formats.exporting import session_files
 from gazekit.gaze import GazeRecording
 from gazekit.pictures import Picture, list_pictures
 from gazekit.session import Session, open_session
+from gazekit.session.excluding import Exclusions
 from gazekit.stats.comparison_folder import CONCLUSION, RESULTS
 from gazekit.study import Study, read_study
 from pipelines.dataset_card import card, citation, croissant
@@ -99,6 +100,7 @@ def publish(
             facts |= write_ratings(plan, base, database, root, done.left_out)
             done.ratings = facts["ratings"][0]
         _write_pictures(plan, base, root, done)
+        facts |= _write_exclusions(Path(study), root)
         settings = parameters(plan)
         if results is not None:
             settings |= _write_results(Path(results), root)
@@ -219,6 +221,17 @@ def _write_pictures(plan: Study, base: Path, root: Path, done: Published) -> Non
             f"{len(pictures) - done.pictures} of {len(pictures)} pictures, whose licence does not say that they may "
             "travel (column licence of the list of pictures): pictures.csv has their hashes and sources"
         )
+
+
+def _write_exclusions(study: Path, root: Path) -> dict[str, tuple[Any, str]]:
+    """Write what was left out of the study, with the reasons; nothing where nothing was."""
+    entries = Exclusions.of(study).entries
+    if not entries:
+        return {}
+    names = ("participant", "image", "session", "order", "eye", "reason")
+    table = pd.DataFrame([[getattr(entry, name) for name in names] for entry in entries], columns=list(names))
+    write_table(table.assign(order=table["order"].where(table["order"] >= 0).astype("Int64")), root / "exclusions.csv")
+    return {"excluded": (len(entries), "exclusions.csv")}
 
 
 def _file_name(picture: Picture) -> str:

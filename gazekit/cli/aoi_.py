@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
+from gazekit.cli._selection import chosen_exclusions, exclusion_options
 
 
 @click.command("aoi")
 @click.argument("fixations", type=click.Path(path_type=Path))
 @click.argument("areas", type=click.Path(path_type=Path))
+@exclusion_options
 @screen_options
 @click.option("--out", type=click.Path(path_type=Path), help="Table of areas to write: .csv, .tsv or .parquet.")
 @click.option(
@@ -27,12 +30,14 @@ def command(
     out: Path | None,
     steps: Path | None,
     as_json: bool,
+    **left_out: Any,
 ) -> None:
     """Compute dwell time, first fixation, revisits and transitions of areas of interest.
 
-    FIXATIONS is a table of `gazekit fixations`, or a file of fixations of another program. AREAS is a JSON file: for
-    each picture the areas by name, each a list of corners in picture pixels or the name of a mask picture
-    beside the file (white is inside).
+    FIXATIONS is a table of `gazekit fixations`, or a file of fixations of another program. AREAS is a JSON file, as
+    `gazekit explore` draws it: for each picture the areas by name, each a list of corners in picture pixels, the name
+    of a mask picture beside the file (white is inside), or an object with rectangle, ellipse, polygon, brush or mask,
+    and with colour and group; a group is an area too.
 
     \b
     Example:  gazekit aoi fixations.csv areas.json --out aoi.csv --transitions steps.csv
@@ -45,9 +50,12 @@ def command(
     table = makers_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
     if table is None:
         table = read_table(fixations, NEEDED_COLUMNS, "fixation table")
+    exclusions = chosen_exclusions(left_out, fixations)
+    table = exclusions.of_fixations(table, fixations)
+    exclusions.tell()
     known = read_areas(areas)
     figures = aoi_table(table, known)
-    made = provenance("gazekit.aoi/1", {}, {"fixations": fixations, "areas": areas})
+    made = provenance("gazekit.aoi/1", exclusions.parameters(), {"fixations": fixations, "areas": areas})
     if out is not None:
         write_table(figures, out, made)
     if steps is not None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from gazekit.cli._selection import chosen_exclusions, exclusion_options
+
 
 @click.group("attention-model")
 def command() -> None:
@@ -33,6 +35,7 @@ def command() -> None:
 @click.option("--one-based", is_flag=True, help="Fixations count pixels from 1 (Matlab).")
 @click.option("--rename", multiple=True, metavar="OLD=NEW",
               help="Rename a column, e.g. who=participant; y=y_from_bottom where y counts upwards.")  # fmt: skip
+@exclusion_options
 @click.option("--maps", type=click.Path(path_type=Path),
               help="Folder for maps of the looked-at pictures, made out of fold.  [none]")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the folds.")
@@ -51,6 +54,7 @@ def fit(
     maps: Path | None,
     seed: int,
     as_json: bool,
+    **left_out: Any,
 ) -> None:
     """Fit a read-out of a frozen network to FIXATIONS, and say what it is worth.
 
@@ -69,7 +73,9 @@ def fit(
     from gazekit.pictures import list_pictures
 
     names = dict(pair.split("=", 1) for pair in rename if "=" in pair)
-    table = read_fixations(fixations, rename=names, one_based=one_based)
+    exclusions = chosen_exclusions(left_out, fixations)
+    table = exclusions.of_fixations(read_fixations(fixations, rename=names, one_based=one_based), fixations)
+    exclusions.tell()
     attention = fit_attention_model(
         table,
         list_pictures(pictures),
@@ -82,7 +88,7 @@ def fit(
         maps=maps,
     )
     attention.save(out)
-    facts = dict(attention.facts)
+    facts = dict(attention.facts) | exclusions.parameters()
     Path(f"{out}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     if as_json:
         click.echo(json.dumps(facts))

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.core.tables import read_table
 from gazekit.explore import Material, create_app, load_material
 from gazekit.explore.areas_store import BY_HAND, AreaStore
+from gazekit.session import write_session
 from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude
+from gazekit.session.model import REGION_COLUMNS
+from tests.fixtures.looks import looks
 
 IMAGE = "astronaut.png"
 FACE: dict[str, Any] = {"ellipse": [60, 40, 120, 160], "colour": "#009e73"}
@@ -42,8 +46,6 @@ ORIGIN = {"Origin": "http://localhost"}
 @pytest.fixture
 def own(material: Material, tmp_path: Path) -> FlaskClient:
     """A browser whose areas are kept in a folder of the test."""
-    from dataclasses import replace
-
     return create_app(replace(material, folder=tmp_path)).test_client()
 
 
@@ -274,6 +276,21 @@ def test_layers_of_two_people_are_compared(own: FlaskClient) -> None:
     assert 'value="anna"' in own.get(f"/areas?image={IMAGE}&layer=anna").get_data(as_text=True)
 
 
+def test_what_participants_marked_is_a_layer_and_is_compared(tmp_path: Path) -> None:
+    for person, left in (("P1", 100), ("P2", 150)):
+        session = looks([("a.jpg", [(120, 100, 300)]), ("b.jpg", [(120, 100, 300)])], participant=person)
+        rows = [(0, image, "", n, left, 50, 100, 80, "") for n, image in enumerate(("a.jpg", "b.jpg"))]
+        regions = pd.DataFrame(rows, columns=list(REGION_COLUMNS))
+        write_session(replace(session, streams={"regions": regions}), tmp_path / f"{person}.gaze.h5")
+    client = create_app(load_material([tmp_path])).test_client()
+    state = client.get("/areas/state.json?image=a.jpg").get_json()
+    assert state["marked"] == {"P1": [[100, 50, 100, 80]], "P2": [[150, 50, 100, 80]]}
+    marked = client.get("/areas/agreement.json?image=a.jpg").get_json()["marked"]
+    assert marked == {"people": 2, "overlap": pytest.approx(1 / 3, abs=0.02)}
+    people = post(client, "/areas/figures.json", {"image": "a.jpg", "areas": {}})["people"]
+    assert [row["fixations"] for row in people["marked"]] == [1, 0]
+
+
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf", "csv"])
 def test_areas_are_given_out(own: FlaskClient, kind: str) -> None:
     post(own, "/areas/save.json", {"image": IMAGE, "base": 0, "areas": FIVE})
@@ -340,8 +357,6 @@ def test_addresses_of_nothing_are_refused(own: FlaskClient, address: str) -> Non
 
 
 def test_a_folder_that_may_only_be_read_says_so(material: Material, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     (tmp_path / "file").touch()
     client = create_app(replace(material, folder=tmp_path / "file")).test_client()
     answer = client.post("/areas/save.json", json={"image": IMAGE, "base": 0, "areas": FIVE}, headers=ORIGIN)
@@ -351,7 +366,5 @@ def test_a_folder_that_may_only_be_read_says_so(material: Material, tmp_path: Pa
 
 def test_only_what_was_loaded_is_shown(tmp_path: Path, sample_data: Path) -> None:
     alone = load_material([sample_data / "sessions" / "P01.gaze.h5"])
-    from dataclasses import replace
-
     state = create_app(replace(alone, folder=tmp_path)).test_client().get(f"/areas/state.json?image={IMAGE}")
     assert state.get_json()["people"] == ["P01"]

@@ -166,6 +166,38 @@ def test_areas_are_drawn_undone_moved_and_deleted_by_keyboard(tab: Any, served: 
     until_saved(tab, served, image, set())
 
 
+def test_a_finger_draws_and_areas_are_aligned(chromium: Any, served: Served) -> None:
+    image = served.images[0]
+    context = chromium.new_context(viewport={"width": 420, "height": 900}, has_touch=True)
+    phone = context.new_page()
+    open_areas(phone, served, image)
+    finger = context.new_cdp_session(phone)
+    for n, corner in enumerate(((0.1, 0.1), (0.5, 0.6)), start=1):
+        phone.tap('[data-tool="rectangle"]')
+        phone.locator("#sheet").scroll_into_view_if_needed()
+        left, top, width, height = places(phone)
+        for kind, shift in (("touchStart", 0.0), ("touchMove", 0.1), ("touchMove", 0.25), ("touchEnd", None)):
+            at = (
+                []
+                if shift is None
+                else [{"x": left + (corner[0] + shift) * width, "y": top + (corner[1] + shift) * height}]
+            )
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+        until_saved(phone, served, image, {f"area {k}" for k in range(1, n + 1)})
+    for box in phone.query_selector_all("#list input"):
+        box.check()
+    phone.click("text=Align the chosen areas")
+    phone.click('[data-align="left"]')
+    for _ in range(60):
+        areas = AreaStore(served.folder).newest(image).areas
+        if areas["area 1"]["rectangle"][0] == areas["area 2"]["rectangle"][0]:
+            break
+        phone.wait_for_timeout(50)
+    assert areas["area 1"]["rectangle"][0] == areas["area 2"]["rectangle"][0]
+    assert areas["area 1"]["rectangle"][1] != areas["area 2"]["rectangle"][1]
+    context.close()
+
+
 def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, served: Served) -> None:
     image = served.images[0]
     other = chromium.new_context().new_page()

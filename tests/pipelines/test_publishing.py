@@ -20,6 +20,7 @@ from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.core.tables import read_table
 from gazekit.formats import export_bids, import_recording
 from gazekit.session import Session
+from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude, undo_exclusion
 from gazekit.study import read_study
 from gazekit.training.recipe import make_recipe
 from pipelines.methods import Facts, parameters, results_settings, sentences
@@ -114,6 +115,16 @@ def test_croissant_is_valid_and_reads_the_ratings(study: Path, tmp_path: Path) -
 def test_official_validator_accepts_the_recordings(bids_issues, study: Path, tmp_path: Path) -> None:
     publish(study, tmp_path / "out")
     assert bids_issues(tmp_path / "out" / "bids", "error") == []
+
+
+def test_what_was_excluded_is_published_with_its_reasons(study: Path, tmp_path: Path) -> None:
+    entries = [Exclusion(participant="P02", image="coffee.png", reason="head moved"), Exclusion(image="x", reason="y")]
+    exclude(study.parent / EXCLUSIONS, entries, by="Dora")
+    undo_exclusion(study.parent / EXCLUSIONS, 2, reason="a mistake")
+    publish(study, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "exclusions.csv")
+    assert table[["participant", "image", "reason"]].values.tolist() == [["P02", "coffee.png", "head moved"]]
+    assert "Left out before any analysis were [1](exclusions.csv) trials" in (tmp_path / "out/methods.md").read_text()
 
 
 def test_every_number_of_the_methods_has_a_file(study: Path, tmp_path: Path) -> None:

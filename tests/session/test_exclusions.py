@@ -15,11 +15,13 @@ from gazekit.attention.fixation_io import read_fixations
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.tables import read_table
+from gazekit.dataset import open_dataset
 from gazekit.dataset.inputs import session_table
 from gazekit.events.settings import FixationSection
 from gazekit.session import write_session
 from gazekit.session.excluding import Exclusions, records_of, sentences
 from gazekit.session.exclusions import Exclusion, exclude, find_exclusions, read_exclusions, undo_exclusion
+from pipelines.config import dataset_files, read_pipeline
 from tests.fixtures.looks import Place, looks
 
 PLACES: list[Place] = [(100, 100, 300), (300, 100, 200), (300, 300, 500)]
@@ -224,6 +226,18 @@ def test_a_dataset_is_built_without_what_is_excluded(study: Path) -> None:
         session_table([study / "sessions"], FixationSection(detector="idt"), everybody)
 
 
+def test_aoi_leaves_out_what_is_excluded(study: Path, tmp_path: Path) -> None:
+    fixations = study / "fixations.csv"
+    assert run("fixations", study / "sessions", "--out", fixations, "--detector", "idt").exit_code == 0
+    (tmp_path / "areas.json").write_text(json.dumps({"a.jpg": {"left": {"rectangle": [0, 0, 200, 400]}}}))
+    run("exclude", study, "--person", "P02", "--picture", "a.jpg", "--reason", "head moved")
+    done = run("aoi", fixations, tmp_path / "areas.json", "--out", tmp_path / "aoi.csv")
+    assert done.exit_code == 0, done.output
+    assert "1 trial of P02 excluded: head moved" in done.stderr
+    assert read_table(tmp_path / "aoi.csv", ["participant"])["participant"].tolist() == ["P01", "P03"]
+    assert sentences(records_of(tmp_path / "aoi.csv")) == ["1 trial of P02 excluded: head moved"]
+
+
 def test_attention_leaves_out_what_is_excluded(tmp_path: Path, sample_data: Path) -> None:
     source = sample_data / "comparison"
     table = read_fixations(source / "fixations.csv")
@@ -239,3 +253,39 @@ def test_attention_leaves_out_what_is_excluded(tmp_path: Path, sample_data: Path
     viewers = read_table(tmp_path / "out" / "attention.csv", ["image"]).set_index("image").loc[image, "viewers"]
     assert viewers == table.loc[table["image"] == image, "participant"].nunique() - 1
     assert sentences(records_of(tmp_path / "out" / "attention.csv")) == [f"1 trial of {person} excluded: moved"]
+
+
+def test_build_dataset_leaves_out_people_and_pictures_and_says_so(tmp_path: Path, sample_data: Path) -> None:
+    source = sample_data / "comparison"
+    table, rated = read_fixations(source / "fixations.csv"), read_table(source / "histograms.csv", ["image"])
+    images = sorted(set(table["image"]) & set(rated["image"]))[:4]
+    (tmp_path / "pictures").mkdir()
+    for image in images:
+        (tmp_path / "pictures" / image).write_bytes((source / "pictures" / image).read_bytes())
+    rated[rated["image"].isin(images)].to_csv(tmp_path / "ratings.csv", index=False)
+    person = str(table["participant"].iloc[0])
+    table[table["image"].isin(images)].to_csv(tmp_path / "fixations.csv", index=False)
+    entries = [Exclusion(participant=person, reason="asleep"), Exclusion(image=images[0], reason="a blank scan")]
+    exclude(tmp_path / "exclusions.toml", entries)
+    arguments = ["build-dataset", "--pictures", tmp_path / "pictures", "--ratings", tmp_path / "ratings.csv"]
+    arguments += ["--fixations", tmp_path / "fixations.csv", "--sigma-px", "20", "--condition", "original"]
+    done = run(*arguments, "--condition", "human", "--out", tmp_path / "d.dataset.h5")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert f"{person} excluded (4 trials): asleep" in done.stderr
+    dataset = open_dataset(tmp_path / "d.dataset.h5")
+    assert list(dataset.ids) == images[1:]
+    assert person not in dataset.participants
+    account = dataset.provenance["parameters"]["excluded"]
+    assert sentences(account)[0] == f"{person} excluded (4 trials): asleep"
+    assert any(record["reason"] == "a blank scan" for record in account)
+
+
+def test_a_study_that_is_run_is_stale_where_exclusions_change(tmp_path: Path, sample_data: Path) -> None:
+    (tmp_path / "study.toml").write_text((sample_data / "study.toml").read_text())
+    (tmp_path / "run.toml").write_text(
+        '[pipeline]\nkind = "gbr"\nstudy = "study.toml"\n[training]\nmodels = ["nima-narrow"]\n'
+    )
+    config = read_pipeline(tmp_path / "run.toml")
+    before = dataset_files(config, tmp_path)
+    exclude(tmp_path / "exclusions.toml", [Exclusion(participant="P01", reason="asleep")])
+    assert set(dataset_files(config, tmp_path)) - set(before) == {tmp_path / "exclusions.toml"}
