@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from gazekit.core.checksum import SESSION, read_seal
 from gazekit.core.errors import InputError
 from gazekit.core.tables import read_table, write_table
+from gazekit.explore.summaries import FOLDER as KEPT
 from gazekit.session import open_session
 from gazekit.study import Study, read_study
 from pipelines.methods import RESULTS_FOLDER
@@ -144,6 +146,8 @@ def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:
             stem = file.name.removesuffix(".gaze.h5")
             for journal in sorted(file.parent.glob(f"{stem}*.gaze.journal*")):
                 steps.append(Removal("sessions", journal, "its journal is deleted", 0, journal.unlink))
+            for kept in sorted((file.parent / KEPT).glob(f"{read_seal(file, SESSION)}-*")):
+                steps.append(Removal("sessions", kept, "what gazekit explore kept of it is deleted", 0, kept.unlink))
     return steps
 
 

@@ -42,6 +42,7 @@ def command(
     port: int,
     no_browser: bool,
     workers: int | None,
+    no_keep: bool,
     out: Path | None,
     pixels: tuple[float, float] | None,
     screen_mm: tuple[float, float] | None,
@@ -65,7 +66,8 @@ def command(
     choice = BoardChoice(**given(board))
     screen = screen_sizes(None, pixels, screen_mm, distance_mm)
     processes = workers or os.cpu_count() or 1
-    material = load_material(what, sessions=sessions, pictures=pictures, screen=screen, workers=processes)
+    places = {"sessions": sessions, "pictures": pictures}
+    material = load_material(what, **places, screen=screen, workers=processes, keep=not no_keep)
     for line in material.left_out:
         click.echo(f"gazekit: {line}", err=True)
     if out is not None:

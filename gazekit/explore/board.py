@@ -178,7 +178,7 @@ def make_board(material: Material, choice: BoardChoice | None = None) -> Board:
     Examples
     --------
     >>> from gazekit.explore import load_material
-    >>> board = make_board(load_material(["sample_data/sessions"]))
+    >>> board = make_board(load_material(["sample_data/sessions"], keep=False))
     >>> board.people, len(board.pictures), board.values.shape
     (['P01', 'P02'], 6, (2, 6))
     """

@@ -109,6 +109,7 @@ def load_material(
     pictures: str | Path | None = None,
     screen: Mapping[str, float] | None = None,
     workers: int = 1,
+    keep: bool = True,
 ) -> Material:
     """Read what the board needs; a file that was read before, and has the same content, is not read again.
 
@@ -124,6 +125,8 @@ def load_material(
         The screen's sizes, for files of other programs that do not say them.
     workers : int
         Processes that read.
+    keep : bool
+        Whether what is computed is kept beside the sessions, for the next time.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def load_material(
 
     Examples
     --------
-    >>> found = load_material(["sample_data/sessions"], pictures="sample_data/pictures.csv")
+    >>> found = load_material(["sample_data/sessions"], pictures="sample_data/pictures.csv", keep=False)
     >>> [(facts.participant, len(facts.trials)) for facts in found.sessions]
     [('P01', 6), ('P02', 6)]
     """
@@ -148,7 +151,7 @@ def load_material(
         source = study.file.parent / str(study.pictures.folder or study.pictures.list)
     listed = [] if source is None else list_pictures(source, missing=True)
     thresholds = QualitySection() if study is None else study.quality
-    read, faults = summaries(session_files(asked), thresholds, screen=screen, workers=workers)
+    read, faults = summaries(session_files(asked), thresholds, screen=screen, workers=workers, keep=keep)
     if not read:
         raise InputError("; ".join(faults))
     if study is not None:

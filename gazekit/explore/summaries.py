@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import logging
 import math
 import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -136,7 +139,12 @@ class SessionFacts:
 
 
 def summaries(
-    files: Sequence[Path], thresholds: QualitySection, *, screen: Mapping[str, float] | None = None, workers: int = 1
+    files: Sequence[Path],
+    thresholds: QualitySection,
+    *,
+    screen: Mapping[str, float] | None = None,
+    workers: int = 1,
+    keep: bool = True,
 ) -> tuple[list[SessionFacts], list[str]]:
     """Summarise session files; return what is known of those that can be read, and why others cannot."""
     ready: list[SessionFacts] = []
@@ -149,7 +157,7 @@ def summaries(
             faults.append(f"left out: {error}")
             continue
         if facts is None:
-            jobs.append((file, thresholds, dict(screen or {})))
+            jobs.append((file, thresholds, dict(screen or {}), keep, _scratch(file)))
         else:
             ready.append(facts)
     size = sum(job[0].stat().st_size for job in jobs)
@@ -163,22 +171,20 @@ def summaries(
     return ready, faults
 
 
-def _summarised(file: Path, thresholds: QualitySection, screen: Mapping[str, float]) -> SessionFacts | str:
+def _summarised(
+    file: Path, thresholds: QualitySection, screen: Mapping[str, float], keep: bool, scratch: Path | None
+) -> SessionFacts | str:
     try:
-        return summarise(file, thresholds, screen=screen)
+        return _summarise(file, thresholds, screen, keep, scratch)
     except (GazekitError, OSError) as error:
         return f"left out: {error}"
 
 
-def summarise(file: Path, thresholds: QualitySection, *, screen: Mapping[str, float] | None = None) -> SessionFacts:
-    """Read a session file (or import another program's), judge it, and keep what was found beside it.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read.
-    """
-    sealed = file if file.name.endswith(SUFFIX) else _imported(file, screen)
+def _summarise(
+    file: Path, thresholds: QualitySection, screen: Mapping[str, float], keep: bool, scratch: Path | None
+) -> SessionFacts:
+    """Read a session file (or import another program's), judge it, and keep what was found beside it."""
+    sealed = file if scratch is None else _imported(file, screen, scratch, keep)
     session = open_session(sealed)
     digest = read_seal(sealed, SESSION)
     quality = session_quality(session, thresholds)
@@ -187,7 +193,8 @@ def summarise(file: Path, thresholds: QualitySection, *, screen: Mapping[str, fl
     kept = kept[list(_QUALITY_KEPT)].reset_index(drop=True)
     header = _without_gaze(session)
     facts = SessionFacts(digest, sealed, file, header, kept, trials)
-    remember(facts, thresholds)
+    if keep:
+        remember(facts, thresholds)
     return facts
 
 
@@ -307,12 +314,27 @@ def _import_place(file: Path, screen: Mapping[str, float] | None) -> Path:
     return file.parent / FOLDER / f"{name}.session"
 
 
-def _imported(file: Path, screen: Mapping[str, float] | None) -> Path:
+def _scratch(file: Path) -> Path | None:
+    """Return a folder of this process for the import of another program's file, where it may not stay beside it."""
+    if file.name.endswith(SUFFIX):
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="gazekit-explore-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _imported(file: Path, screen: Mapping[str, float], scratch: Path, keep: bool) -> Path:
     """Import another program's file once, and keep it as a session file."""
     place = _import_place(file, screen)
-    if not place.is_file():
-        write_session(import_recording(file, screen=screen or None), place)
-    return place
+    if place.is_file():
+        return place
+    session = import_recording(file, screen=screen or None)
+    if keep:
+        try:
+            return write_session(session, place)
+        except OutputError as error:
+            _log.warning("the import of %s is not kept: %s", file, error)
+    return write_session(session, scratch / FOLDER / place.name)
 
 
 def _to_json(facts: SessionFacts) -> dict[str, Any]:

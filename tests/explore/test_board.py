@@ -6,6 +6,8 @@ import io
 import runpy
 import shlex
 import shutil
+import threading
+from html import unescape
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,10 @@ import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from gazekit.capture.desk import Desk
+from gazekit.capture.session_loop import State
+from gazekit.capture.session_setup import prepare_part, record_part
+from gazekit.capture.study_status import study_status
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.events import session_quality
@@ -22,6 +28,17 @@ from gazekit.explore import summaries as summaries_module
 from gazekit.explore.board_drawing import board_recipe
 from gazekit.session import open_session
 from gazekit.session.exclusions import Exclusion, exclude, undo_exclusion
+from gazekit.study import read_study
+from tests.fixtures.session_study import MakeStudy
+
+DESIGN = """
+[[factors]]
+name = "group"
+levels = ["a", "b"]
+[design]
+people = 2
+viewers = 2
+"""
 
 
 def test_cells_are_what_quality_computes(material: Material) -> None:
@@ -128,3 +145,29 @@ def test_what_is_excluded_is_marked_as_it_stands_now(tmp_path: Path) -> None:
     assert "excluded: phone rang" not in page.get(f"/trial/{key}/{1 + number % 6}").get_data(as_text=True)
     undo_exclusion(tmp_path / "exclusions.toml", 1, reason="it was next door")
     assert not make_board(material).excluded.any()
+
+
+def test_a_study_shows_its_people_groups_notes_and_what_it_needs(make_study: MakeStudy, tmp_path: Path) -> None:
+    file, out = make_study(pictures=2, duration=600, extra=DESIGN), tmp_path / "out"
+    study = read_study(file)
+    for participant, note in (("P01", "left early for the bus"), ("P02", "")):
+        desk = Desk()
+        if note:
+            desk.put("note", note)
+        part = prepare_part(study, participant, out)
+        options = {"realtime": False, "keep_journal": False, "headless": True, "stop": threading.Event()}
+        record_part(part, state=State(), desk=desk, **options)
+    material = load_material([file], sessions=out)
+    expected = study_status(study, out, study.quality)
+    pd.testing.assert_frame_equal(material.status.participants, expected.participants)
+    pd.testing.assert_frame_equal(material.status.pictures, expected.pictures)
+    assert material.status.needed == expected.needed
+    group = expected.participants.set_index("participant")["group"]
+    assert material.levels["group"] == sorted(set(group))
+    assert make_board(material, BoardChoice(level=(f"group={group['P02']}",))).people == ["P02"]
+    page = create_app(material).test_client().get(f"/?level=group%3D{group['P01']}").get_data(as_text=True)
+    assert "left early for the bus" in page
+    assert expected.needed[0] in unescape(page)
+    again = load_material([file], sessions=out)
+    pd.testing.assert_frame_equal(again.status.participants, expected.participants)
+    assert f"gazekit explore {file} --sessions {out}" in board_recipe(make_board(material)).command

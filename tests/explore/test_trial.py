@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from gazekit.cli import gazekit
 from gazekit.events.sessions import session_events
-from gazekit.explore import Material
+from gazekit.explore import Material, create_app, load_material
 from gazekit.explore.trial import DetectorChoice, bucket_edges, lowest_and_highest, trial_view
 from gazekit.explore.trial_out import trial_recipe
 from gazekit.explore.trial_reading import read_trial
@@ -109,3 +109,50 @@ def test_copied_lines_make_the_same_fixations(
     assert Path("trial.csv").read_bytes() == shown
     view = client.get(f"{at}/view.json?{query}").get_json()["detections"][0]["fixations"]
     np.testing.assert_allclose(pd.read_csv("trial.csv")["x_px"], [row["x_px"] for row in view], rtol=0, atol=1e-9)
+
+
+def write_pro_lab(path: Path) -> None:
+    """Three fixations of 0.8 s with saccades of 0.2 s, as Pro Lab exports them with its own events."""
+    steps = np.arange(3 * 300)
+    within = steps % 300
+    x = 700.0 + 200 * (steps // 300) + np.where(within >= 240, (within - 240) / 60 * 200, 0.0)
+    table = pd.DataFrame({"Recording timestamp": steps * 3333, "Sensor": "Eye Tracker", "Participant name": "P07"})
+    table["Recording name"], table["Recording date"] = "Recording1", "5/4/2026"
+    table["Recording resolution width"], table["Recording resolution height"] = 1920, 1080
+    for side in ("left", "right"):
+        table[f"Gaze point {side} X"], table[f"Gaze point {side} Y"] = x, 540.0
+        table[f"Validity {side}"] = "Valid"
+    table["Presented Stimulus name"] = table["Presented Media name"] = "a.png"
+    table["Presented Media width"], table["Presented Media height"] = 600, 400
+    table["Presented Media position X (DACSpx)"], table["Presented Media position Y (DACSpx)"] = 660, 340
+    table["Eye movement type"] = np.where(within >= 240, "Saccade", "Fixation")
+    table["Eye movement type index"] = steps // 300 + 1
+    table.to_csv(path, sep="\t", index=False)
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["kept", "not-kept"])
+def test_another_programs_file_shows_its_own_events_beside_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: bool
+) -> None:
+    source = tmp_path / "P07.tsv"
+    write_pro_lab(source)
+    sizes = {"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
+    material = load_material([source], screen=sizes, keep=keep)
+    assert (tmp_path / ".explore").exists() == keep
+    facts = material.sessions[0]
+    page = create_app(material).test_client()
+    at = f"/trial/{facts.key}/1"
+    view = page.get(f"{at}/view.json?detector=ivt").get_json()
+    assert view["makers"]["fixations"] == 3
+    begins = [begin for begin, _, label in view["makers"]["labels"] if label == 2]
+    np.testing.assert_allclose(begins, [800, 1800, 2800], atol=4)
+    recipe = trial_recipe(material, facts, 1, DetectorChoice("ivt", {}))
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(gazekit, shlex.split(recipe.command)[1:])
+    assert done.exit_code == 0, done.output
+    assert Path("trial.csv").read_bytes() == page.get(f"{at}/trial.csv?detector=ivt").data
+    Path("trial.csv").unlink()
+    exec(recipe.python, {})
+    assert len(pd.read_csv("trial.csv")) == len(view["detections"][0]["fixations"])
+    if keep:
+        assert load_material([source], screen=sizes).sessions[0].digest == facts.digest

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from gazekit.cli import gazekit
 from gazekit.core.errors import InputError
+from gazekit.explore import load_material
 from pipelines.erasure import RECORD, find_person
 from pipelines.publishing import LEDGER, publications, publish
 from survey.database import open_store
@@ -82,6 +83,15 @@ def test_person_is_gone_from_every_file_and_the_rest_stays(study: Path, tmp_path
         assert [path.name for path in (published / "bids").glob("sub-*")] == ["sub-P02"]
     record = pd.read_csv(folder / RECORD)
     assert record[["sessions", "ratings", "datasets", "published"]].iloc[0].tolist() == [1, mine, 1, 2]
+
+
+def test_what_explore_kept_goes_with_the_session(study: Path) -> None:
+    load_material([study.parent / "sessions"])
+    kept = study.parent / "sessions" / ".explore"
+    assert files_with(b"P01", kept)
+    find_person("P01", study).carry_out()
+    assert not files_with(b"P01", kept)
+    assert files_with(b"P02", kept)
 
 
 def test_command_shows_asks_and_leaves_all_as_it_is_where_the_answer_is_no(study: Path) -> None:
