@@ -19,6 +19,7 @@ from gazekit.cli import gazekit
 from gazekit.events import session_fixations
 from gazekit.explore import Material, load_material, serve
 from gazekit.session import Session, open_session, write_session
+from gazekit.session.exclusions import read_exclusions
 from tests.needs import need
 
 CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
@@ -84,7 +85,9 @@ def faults(page: Any) -> list[str]:
     return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found.response["violations"]]
 
 
-def test_a_lab_assistant_finds_the_bad_session_and_looks_at_it(browser: Any, links: list[str], shown: Material) -> None:
+def test_a_lab_assistant_finds_the_bad_session_looks_and_excludes(
+    browser: Any, links: list[str], shown: Material
+) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(links[-1])
     assert "token" not in page.url
@@ -109,6 +112,16 @@ def test_a_lab_assistant_finds_the_bad_session_and_looks_at_it(browser: Any, lin
     before = float(page.locator("#time").input_value())
     page.keyboard.press(".")
     assert 0 < float(page.locator("#time").input_value()) - before < 20
+    trial = page.url
+    page.keyboard.press("x")
+    page.get_by_label("Reason").fill("the phone rang")
+    page.get_by_role("button", name="Exclude").click()
+    expect(page.get_by_role("status").first).to_contain_text("excluded: P03")
+    assert faults(page) == []
+    page.goto(trial)
+    expect(page.locator("main")).to_contain_text("excluded: the phone rang")
+    entry = read_exclusions(shown.folder / "exclusions.toml")[0]
+    assert (entry.participant, entry.image, entry.reason) == ("P03", image, "the phone rang")
     page.close()
 
 
