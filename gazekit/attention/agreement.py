@@ -13,9 +13,10 @@ import pandas as pd
 from gazekit.attention import saliency
 from gazekit.attention.judging import Candidate, Elsewhere, Fixated, JudgingConvention
 from gazekit.attention.maps import on_picture
+from gazekit.attention.one_out import judge_one_out, mean_scores
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
-from gazekit.core.parallel import results
+from gazekit.core.parallel import Run, results
 from gazekit.core.progress import track
 from gazekit.core.types import Index
 from gazekit.shapes.centre import centre_prior
@@ -26,8 +27,7 @@ REST = "all other viewers, one left out"
 CENTRE = "centre prior"
 SHUFFLED = "another picture's map"
 Scores = Mapping[str, object]
-_ROUNDING = 1e-13  # of a map's highest value
-_PICTURES_A_PROCESS, _PICTURES_A_PART = 50, 25
+_PICTURES_A_PROCESS, _FEWEST_A_PART, _PARTS = 50, 25, 8
 
 
 def agreement(
@@ -71,7 +71,9 @@ def other_fixations(looks: Mapping[str, Viewing], image: str) -> Others:
     return x, y
 
 
-def halves_table(looks: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0, workers: int = 1) -> pd.DataFrame:
+def halves_table(
+    looks: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0, workers: int = 1, run: Run[Any] | None = None
+) -> pd.DataFrame:
     """Return half of the viewers against the other half, beside the centre prior and another picture's map.
 
     For every picture its viewers are split in two at random. All three candidates are judged by the second half:
@@ -87,6 +89,8 @@ def halves_table(looks: Mapping[str, Viewing], *, longest: int = 400, seed: int 
         Of the split.
     workers : int
         Processes, for many pictures.
+    run : callable, optional
+        Does the work instead, see `gazekit.core.parallel.side_by_side`.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def halves_table(looks: Mapping[str, Viewing], *, longest: int = 400, seed: int 
     small = _several_viewers(looks, longest)
     rng = np.random.default_rng(seed)
     split = {name: rng.permutation(v.participants).tolist() for name, v in small.items()}
-    return _summary(_scores(_halves_of, (small, split), list(small), "agreement of halves", workers), seed)
+    return _summary(_scores(_halves_of, (small, split), "agreement of halves", workers, run), seed)
 
 
 def _halves_of(small: Mapping[str, Viewing], split: Mapping[str, list[str]], names: Sequence[str]) -> list[Scores]:
@@ -118,46 +122,40 @@ def _halves_of(small: Mapping[str, Viewing], split: Mapping[str, list[str]], nam
 
 
 def inter_observer_table(
-    looks: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0, workers: int = 1
+    looks: Mapping[str, Viewing], *, longest: int = 400, seed: int = 0, workers: int = 1, run: Run[Any] | None = None
 ) -> pd.DataFrame:
     """Return the inter-observer ceiling: each viewer against the map of all others, with the centre prior as the floor.
 
     Columns as `halves_table`; a picture's value is the mean over its viewers.
     """
     small = _several_viewers(looks, longest)
-    return _summary(_scores(_one_out_of, (small,), list(small), "inter-observer agreement", workers), seed)
+    return _summary(_scores(_one_out_of, (small,), "inter-observer agreement", workers, run), seed)
 
 
 def _one_out_of(small: Mapping[str, Viewing], names: Sequence[str]) -> list[Scores]:
-    scores, elsewhere = [], Elsewhere(small)
+    elsewhere = Elsewhere(small)
+    scores: list[Scores] = []
     for name in names:
-        others = elsewhere.than(name, small[name].size)
-        centre = Candidate(centre_prior(small[name].size).astype(np.float64), others, centre=True)
-        own = {person: small[name].of(person) for person in small[name].participants}
-        maps = {person: viewing.unscaled_map() for person, viewing in own.items()}
-        everybody = np.zeros(small[name].size)
-        for amap in maps.values():
-            everybody += amap
-        least = _ROUNDING * everybody.max()
-        for person, viewing in own.items():
-            rest, truth = everybody - maps[person], Fixated.of(viewing, maps[person])
-            rest *= rest >= least  # nobody else looked there; what is left is rounding
-            for label, candidate in ((REST, Candidate(rest, others)), (CENTRE, centre)):
-                scores.append({"map": label, "image": name, **candidate.judged(truth)})
-    table = pd.DataFrame(scores).groupby(["map", "image"], sort=False).mean().reset_index()
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+        judged = judge_one_out(small[name], elsewhere.counts(name, small[name].size))
+        scores += [
+            {"map": label, "image": name, **mean_scores(s)} for label, s in zip((REST, CENTRE), judged, strict=True)
+        ]
+    return scores
 
 
 def _scores(
-    work: Callable[..., list[Scores]], shared: tuple[Any, ...], names: list[str], what: str, workers: int
+    work: Callable[..., list[Scores]], shared: tuple[Any, ...], what: str, workers: int, run: Run[Any] | None
 ) -> list[Scores]:
     """Judge pictures side by side; the scores in the order of the pictures."""
+    names = list(shared[0])
     workers = min(workers, max(1, len(names) // _PICTURES_A_PROCESS))
-    parts = np.array_split(np.arange(len(names)), max(1, len(names) // _PICTURES_A_PART))
-    jobs = [(*shared, [names[i] for i in part]) for part in parts]
-    found = [row for rows in track(results(work, jobs, workers=workers), what, len(jobs)) for row in rows]
+    count = min(max(1, len(names) // _FEWEST_A_PART), _PARTS)  # each part takes all pictures along
+    jobs = [(*shared, [names[i] for i in part]) for part in np.array_split(np.arange(len(names)), count)]
+    made = results(work, jobs, workers=workers) if run is None else run(work, jobs)
     place = {name: n for n, name in enumerate(names)}
-    return sorted(found, key=lambda row: place[str(row["image"])])
+    return sorted(
+        (row for rows in track(made, what, len(jobs)) for row in rows), key=lambda row: place[str(row["image"])]
+    )
 
 
 def _several_viewers(looks: Mapping[str, Viewing], longest: int) -> dict[str, Viewing]:

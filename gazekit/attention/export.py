@@ -35,13 +35,14 @@ from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, v
 from gazekit.attention.worth import growth_table, panel
 from gazekit.core.errors import InputError
 from gazekit.core.files import file_names, provenance, whole_file
-from gazekit.core.parallel import results
+from gazekit.core.parallel import Run, side_by_side
 from gazekit.core.progress import track
 from gazekit.core.tables import Cut, without_cut, write_table
 from gazekit.core.time_windows import TimeWindow
-from gazekit.core.types import Map, Mask, Pixels
+from gazekit.core.types import Mask, Pixels
 from gazekit.pictures import Picture, inspect_picture, read_picture
 from gazekit.session.excluding import RECORD
+from gazekit.shapes.gaussian_sum import GaussianSum
 from gazekit.shapes.mask_spec import MaskSpec, ShareOf
 from gazekit.shapes.masks import apply_mask, check_look
 from gazekit.shapes.rectangles import Box, rectangles_to_mask
@@ -217,11 +218,14 @@ def write_attention(
         raise InputError(f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them")
     peak = _highest(looks, options.by) if draw and options.scale == "shared" else None
     parts = _parts(looks, pictures, out, options, draw, peak)
-    done = sorted(track(results(_write_part, parts, workers=workers), "attention", len(parts)), key=itemgetter(0))
+    with side_by_side(workers) as run:
+        done = sorted(track(run(_write_part, parts), "attention", len(parts)), key=itemgetter(0))
+        broken = [fault for _, _, _, found in done for fault in found]
+        looks = {image: viewing for image, viewing in looks.items() if image not in dict(broken)}
+        several = sum(len(v.participants) > 1 for v in looks.values()) > 1
+        agreement = _agreement(looks, run) if agree and several else {}
     rows = [row for _, found, _, _ in done for row in found]
     views = [view for _, _, some, _ in done for view in some][:SHEET_ROWS]
-    broken = [fault for _, _, _, found in done for fault in found]
-    looks = {image: viewing for image, viewing in looks.items() if image not in dict(broken)}
     if not rows:
         raise InputError(f"none of {len(broken)} pictures can be read; the first: {broken[0][1]}")
     table = pd.DataFrame(rows)
@@ -236,12 +240,15 @@ def write_attention(
     chosen |= {"fixations": dict(found_by)} if found_by else {}
     origin = provenance(SCHEMA, chosen | ({RECORD: list(excluded)} if excluded else {}), inputs)
     write_table(pd.DataFrame(faults + broken, columns=["image", "why"]), out / "left-out.csv")
-    if agree and sum(len(v.participants) > 1 for v in looks.values()) > 1:
-        write_table(halves_table(looks, workers=workers), out / "agreement.csv", origin)
-        write_table(inter_observer_table(looks, workers=workers), out / "ceiling.csv", origin)
+    for name, content in agreement.items():
+        write_table(content, out / name, origin)
     _write_extras(out, fixations, looks, options, extras, origin)
     write_table(table, out / "attention.csv", origin)
     return table
+
+
+def _agreement(looks: Mapping[str, Viewing], run: Run[Any]) -> dict[str, pd.DataFrame]:
+    return {"agreement.csv": halves_table(looks, run=run), "ceiling.csv": inter_observer_table(looks, run=run)}
 
 
 def _write_extras(
@@ -352,11 +359,10 @@ def _write_part(
             continue
         for who, people, name in maps:
             viewing = everybody if who == EVERYONE else everybody.of(*people)
-            amap = viewing.map()
-            row, mask = attended(amap, viewing, who, options)
+            row, mask = attended(viewing, who, options)
             rows.append(row | {"file": name})
             if rgb is not None:
-                drawn = _draw(out, rgb, amap, viewing, row, mask, options, name, peak)
+                drawn = _draw(out, rgb, viewing, row, mask, options, name, peak)
                 if number * _PART + len(views) < SHEET_ROWS:
                     label = viewing.image if who == EVERYONE else f"{viewing.image} {who}"
                     views.append((label, [fit_picture(view, 480) for view in drawn]))
@@ -404,40 +410,54 @@ def _sizes(
     return sizes, faults
 
 
-def attended(amap: Map, viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
-    """Return the row of a map in ``attention.csv``, and the mask of what is attended to."""
+def attended(viewing: Viewing, who: str, options: Options) -> tuple[dict[str, Any], Mask]:
+    """Return the row of a map in ``attention.csv``, and the mask of what is attended to.
+
+    Boxes are of the map in closed form, which need not be made for them.
+    """
     rule, closed = options.rule(), viewing.closed_map()
     box = replace(rule, kind="rectangle").boxes(closed)[0]
-    boxes: list[Box] = [box] if options.mask == "rectangle" else []
-    if options.mask == "region":
-        mask = rule.mask(closed)
-        boxes = [region.box for region in connected_regions(mask, amap)]
-    elif options.mask == "fixations":
-        mask = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px)
+    pixels, mask = viewing.size[0] * viewing.size[1], None
+    if options.mask in ("rectangle", "patches"):
+        boxes: list[Box] = [box] if options.mask == "rectangle" else rule.boxes(closed)
+        mass, area = sum(_mass(closed, b) for b in boxes), sum(_pixels(b) for b in boxes) / pixels
     else:
-        boxes = boxes or rule.boxes(closed)
-        mask = rectangles_to_mask(boxes, viewing.size)
+        amap = viewing.map()
+        if options.mask == "region":
+            mask = rule.mask(closed)
+            boxes = [region.box for region in connected_regions(mask, amap)]
+        else:
+            mask, boxes = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px), []
+        mass, area = float(amap[mask].sum(dtype=np.float64)), float(mask.mean())
     row = {
         "image": viewing.image,
         "who": who,
         **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
-        "mass": float(amap[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64)),
-        "area": (box[2] - box[0]) * (box[3] - box[1]) / amap.size,
-        "kept_mass": float(amap[mask].sum(dtype=np.float64)),
-        "kept_area": float(mask.mean()),
+        "mass": _mass(closed, box),
+        "area": _pixels(box) / pixels,
+        "kept_mass": mass,
+        "kept_area": area,
         "boxes": str([list(b) for b in boxes]),
         "fixations": int(viewing.counted.sum()),
         "off_picture": int((~viewing.counted).sum()),
         "viewers": len(viewing.participants),
         "sigma_px": viewing.sigma_px,
     }
-    return row, mask
+    return row, rectangles_to_mask(boxes, viewing.size) if mask is None else mask
+
+
+def _mass(closed: GaussianSum, box: Box) -> float:
+    """Return what a box holds of a map."""
+    return float(closed.cells(np.array([box[0], box[2]]), np.array([box[1], box[3]]))[0, 0])
+
+
+def _pixels(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def _draw(
     out: Path,
     rgb: Pixels,
-    amap: Map,
     viewing: Viewing,
     row: Mapping[str, Any],
     mask: Mask,
@@ -446,7 +466,7 @@ def _draw(
     peak: float | None,
 ) -> list[Pixels]:
     """Write the pictures of one map; return what a sheet shows of them, large: picture, scanpath, heatmap, masked."""
-    weight = viewing.duration_ms if options.weight == "duration" else None
+    weight, amap = viewing.duration_ms if options.weight == "duration" else None, viewing.map()
     path = scanpath(rgb, viewing.x, viewing.y, weight, viewer=viewing.names, numbers=len(viewing.participants) < 3)
     top = None if peak is None else peak / _square(viewing)
     heat = outline(heatmap(rgb, amap, peak=top), [(row["top"], row["left"], row["bottom"], row["right"])])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -66,9 +67,14 @@ class Fixated:
         return np.asarray(self.map / self.map.sum())
 
     @cached_property
+    def total(self) -> float:
+        """Sum of the map."""
+        return float(self.map.sum())
+
+    @cached_property
     def values(self) -> Map:
         """The density in single precision."""
-        return _values(self.map)
+        return in_single(self.map, self.total)
 
     @cached_property
     def norm(self) -> float:
@@ -79,7 +85,43 @@ class Fixated:
     def entropy(self) -> float:
         """Sum of p log p over the density, in nats."""
         logs = np.maximum(self.values, np.float32(_LEAST))
-        return _dot(self.values, np.log(logs, out=logs))
+        return dot(self.values, np.log(logs, out=logs))
+
+
+@dataclass(frozen=True)
+class Density:
+    """A map as it is compared: sum 1, in single precision, (height, width)."""
+
+    values: Map
+
+    @cached_property
+    def norm(self) -> float:
+        """Root of the summed squares of the density less its mean."""
+        return _norm(self.values)
+
+    @cached_property
+    def logs(self) -> Map:
+        """Logarithm of the density mixed with a share of the centre prior, in nats."""
+        mixed = np.float32(1 - SHARE) * self.values
+        mixed += _centre_share(self._size)
+        return np.asarray(np.log(mixed, out=mixed))
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.values.shape[0], self.values.shape[1]
+
+    def against(self, truth: Fixated, at: float) -> dict[str, float]:
+        """Return the metrics that need no sorting; ``at`` is the mean of the density at the fixations."""
+        pixels, norm = self.values.size, self.norm
+        covariance = dot(self.values, truth.values) - 1 / pixels
+        gained = self.logs.ravel()[truth.pixels].astype(np.float64) - _log_centre(self._size)[truth.pixels]
+        return {
+            "nss": float((at - 1 / pixels) / norm * np.sqrt(pixels)) if norm > 0 else 0.0,
+            "cc": covariance / (norm * truth.norm) if norm * truth.norm > 0 else 0.0,
+            "sim": 1 - cv2.norm(self.values, truth.values, cv2.NORM_L1) / 2,  # both sum to 1
+            "kl": truth.entropy - dot(truth.values, self.logs),
+            "ig": float(gained.mean() / np.log(2)),
+        }
 
 
 @dataclass(frozen=True)
@@ -106,34 +148,27 @@ class Candidate:
         return np.asarray(self.map / self.map.sum())
 
     @cached_property
-    def norm(self) -> float:
-        """Root of the summed squares of the density less its mean."""
-        return _norm(self.values)
+    def shown(self) -> Density:
+        """The map as it is compared."""
+        return Density(self.values)
 
     @cached_property
     def values(self) -> Map:
-        """The density as it is compared, in single precision."""
-        return _values(self.map)
+        """The density in single precision."""
+        return in_single(self.map, self._total)
 
     @cached_property
     def everywhere(self) -> saliency.Floating | saliency.Ordered:
         """All values, to be counted."""
-        return saliency.Ordered(_sorted_centre(self._size)[0]) if self.centre else self.values.ravel()
+        return saliency.Ordered(sorted_centre(self._size)[0]) if self.centre else self.values.ravel()
 
     @cached_property
     def elsewhere(self) -> saliency.Floating | saliency.Ordered:
         """Values at the other pictures' fixations, to be counted."""
         if not self.centre:
             return self.values.ravel()[self.others]
-        values, order = _sorted_centre(self._size)
+        values, order = sorted_centre(self._size)
         return saliency.Ordered(values, np.bincount(self.others, minlength=len(values))[order])
-
-    @cached_property
-    def log_density(self) -> Map:
-        """Logarithm of the map as a density mixed with a share of the centre prior, in nats."""
-        mixed = np.float32(1 - SHARE) * self.values
-        mixed += _centre_share(self._size)
-        return np.asarray(np.log(mixed, out=mixed))
 
     @property
     def _size(self) -> tuple[int, int]:
@@ -141,19 +176,11 @@ class Candidate:
 
     def judged(self, truth: Fixated, convention: JudgingConvention = "gazekit") -> dict[str, float]:
         """Return every metric of the map against where somebody looked, by a convention of `CONVENTIONS`."""
-        pixels, own = self.values.size, self.norm
         flat = self.values.ravel()[truth.pixels]
-        covariance = _dot(self.values, truth.values) - 1 / pixels
-        at = self.map.ravel()[truth.pixels].mean() / self._total
-        gained = self.log_density.ravel()[truth.pixels].astype(np.float64) - _log_centre(self._size)[truth.pixels]
         found = {
-            "nss": float((at - 1 / pixels) / own * np.sqrt(pixels)) if own > 0 else 0.0,
+            **self.shown.against(truth, self.map.ravel()[truth.pixels].mean() / self._total),
             "auc_judd": saliency.auc_of_values(flat, self.everywhere, self.values.ravel()[truth.distinct]),
             "auc_shuffled": saliency.auc_against(flat, self.elsewhere),
-            "cc": covariance / (own * truth.norm) if own * truth.norm > 0 else 0.0,
-            "sim": float(np.minimum(self.values, truth.values).sum()),
-            "kl": truth.entropy - _dot(truth.values, self.log_density),
-            "ig": float(gained.mean() / np.log(2)),
         }
         return found if convention == "gazekit" else found | self._published(truth, convention, found["nss"])
 
@@ -205,11 +232,16 @@ class Elsewhere:
 
     def than(self, image: str, size: tuple[int, int]) -> Index:
         """Return the places of the fixations of all other pictures in a flat picture of a size, ascending."""
+        counts = self.counts(image, size)
+        return np.repeat(np.arange(len(counts)), counts)
+
+    def counts(self, image: str, size: tuple[int, int]) -> Index:
+        """Return how many fixations of all other pictures lie on each pixel of a flat picture of a size."""
         if size not in self._places:
             self._places = {size: self._at(size)}  # pictures of many sizes do not pile up
         places, counts = self._places[size]
         own = places[self._own[image]]
-        return np.repeat(np.arange(len(counts)), counts - np.bincount(own[own >= 0], minlength=len(counts)))
+        return np.asarray(counts - np.bincount(own[own >= 0], minlength=len(counts)))
 
     def _at(self, size: tuple[int, int]) -> tuple[Index, Index]:
         """Return the place of every fixation (-1: off the picture), and the number at every place."""
@@ -220,26 +252,35 @@ class Elsewhere:
         return places, np.bincount(places[places >= 0], minlength=height * width)
 
 
-def _values(amap: Floats) -> Map:
-    return np.asarray(amap * (1 / amap.sum()), dtype=np.float32)
+def in_single(amap: Floats, total: float) -> Map:
+    """Return a map over its sum, in single precision."""
+    values = np.empty(amap.shape, dtype=np.float32)
+    return np.multiply(amap, 1 / total, out=values, casting="same_kind")
 
 
-def _dot(first: Map, second: Map) -> float:
+def dot(first: Map, second: Map) -> float:
     """Return the sum of products, row by row in single precision and over rows in double."""
     return float(np.einsum("ij,ij->i", first, second).sum(dtype=np.float64))
 
 
 def _norm(values: Map) -> float:
-    norm = float(np.sqrt(max(_dot(values, values) - 1 / values.size, 0.0)))
+    norm = float(np.sqrt(max(dot(values, values) - 1 / values.size, 0.0)))
     return norm if norm > _CONSTANT else 0.0
 
 
 @lru_cache(maxsize=8)
-def _sorted_centre(size: tuple[int, int]) -> tuple[npt.NDArray[np.float32], Index]:
+def sorted_centre(size: tuple[int, int]) -> tuple[npt.NDArray[np.float32], Index]:
     """Return the values of the centre prior in ascending order, and their places."""
-    values = _values(_centre(size)).ravel()
+    values = centre_density(size).values.ravel()
     order = np.argsort(values, kind="stable")
     return values[order], order
+
+
+@lru_cache(maxsize=8)
+def centre_density(size: tuple[int, int]) -> Density:
+    """Return the centre prior of a size as it is compared."""
+    prior = _centre(size)
+    return Density(in_single(prior, float(prior.sum())))
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.errors import InputError
-from gazekit.core.types import Floats, Map, Mask
+from gazekit.core.types import Floats, Index, Map, Mask
 from gazekit.shapes.gaussian_sum import GaussianSum
 
 TRUNCATE = 4.0  # the Gaussian ends at 4 sigma, as in scipy.ndimage.gaussian_filter
@@ -65,13 +65,19 @@ def summed_gaussians(
 ) -> Floats:
     """Return the map of `attention_map` as it is before it is scaled to sum 1, in double precision."""
     column, row, weights = on_picture(x, y, weight, size)
+    down, across = gaussian_sides(row, column, size, sigma_px)
+    return np.asarray((down * weights[:, None]).T @ across)
+
+
+def gaussian_sides(row: Index, column: Index, size: tuple[int, int], sigma_px: float) -> tuple[Floats, Floats]:
+    """Return Gaussians at n pixels down a picture, (n, height), and across it, (n, width): their products are maps."""
     kernel = gaussian(sigma_px)
     padded, radius = np.concatenate([[0.0], kernel, [0.0]]), len(kernel) // 2
     down, across = (
         np.take(padded, np.arange(side) - (middle[:, None] - radius - 1), mode="clip")
         for side, middle in zip(size, (row, column), strict=True)
     )
-    return np.asarray((down * weights[:, None]).T @ across)
+    return down, across
 
 
 def gaussian_sum(

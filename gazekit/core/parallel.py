@@ -77,6 +77,19 @@ def as_ready(executor: Executor, work: Callable[..., R], jobs: Iterable[tuple[An
             yield future.result()
 
 
+Run = Callable[[Callable[..., R], Iterable[tuple[Any, ...]]], Iterator[R]]
+
+
+@contextmanager
+def side_by_side(workers: int) -> Iterator[Run[Any]]:
+    """Give a function that does jobs as `results` does, by the same processes each time: they are started once."""
+    if workers == 1:
+        yield results
+        return
+    with process_pool(workers) as pool:
+        yield lambda work, jobs: as_ready(pool, work, jobs, 2 * workers)
+
+
 @contextmanager
 def process_pool(workers: int) -> Iterator[Executor]:
     """Start processes of one thread each that end when this process ends, even when it is killed.
@@ -110,20 +123,6 @@ def _single_threads() -> Iterator[None]:
     finally:
         del os.environ[BLAS_THREADS]
         os.environ |= {} if before is None else {BLAS_THREADS: before}
-
-
-@contextmanager
-def _single_threaded_blas() -> Iterator[None]:
-    """Have processes that start now multiply matrices in one thread: those of several processes wait for each other."""
-    before = os.environ.get("OPENBLAS_NUM_THREADS")
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OPENBLAS_NUM_THREADS"]
-        else:
-            os.environ["OPENBLAS_NUM_THREADS"] = before
 
 
 def _settle() -> None:
