@@ -144,7 +144,7 @@ def scanpath(
                 radius = max(2, round(unit * math.sqrt(max(duration[i], 20.0) / 60)))
                 label = str(order) if numbers else ""
                 _disc(discs, point[i], radius, VIEWER_COLOURS[k % len(VIEWER_COLOURS)], label)
-    return np.rint(0.25 * result + 0.75 * discs).astype(np.uint8)
+    return np.asarray(cv2.addWeighted(result, 0.25, discs, 0.75, 0), dtype=np.uint8)
 
 
 def outline(rgb: Pixels, boxes: Sequence[Box], colour: tuple[int, int, int] = (255, 255, 255)) -> Pixels:
