@@ -145,7 +145,7 @@ class PictureMap:
 
     @cached_property
     def _attended(self) -> tuple[dict[str, Any], Mask]:
-        return attended(self.map, self.viewing, self.who, self.choice.options())
+        return attended(self.viewing, self.who, self.choice.options())
 
     @property
     def who(self) -> str:
