@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +26,7 @@ OUTSIDE = "outside"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _FARTHEST = 1e7  # pixels
+LONGEST_NAME = 100
 _MOST_POINTS = 20_000  # of one area
 
 
@@ -49,14 +51,28 @@ class Stroke:
     def covers(self, x: Floats, y: Floats) -> Bools:
         """Tell which places lie within the radius of the line."""
         near = np.zeros(x.shape, dtype=bool)
-        starts = self.points[:-1] if len(self.points) > 1 else self.points
-        ends = self.points[1:] if len(self.points) > 1 else self.points
-        for (x1, y1), (x2, y2) in zip(starts, ends, strict=True):
-            dx, dy = x2 - x1, y2 - y1
-            length = dx * dx + dy * dy
-            along = np.clip(((x - x1) * dx + (y - y1) * dy) / length, 0, 1) if length > 0 else 0.0
-            near |= (x - x1 - along * dx) ** 2 + (y - y1 - along * dy) ** 2 <= self.radius**2
+        for start, end in self._segments():
+            near |= _within(x, y, start, end, self.radius)
         return near
+
+    def pixels(self, size: tuple[int, int]) -> Mask:
+        """Return the pixels of a picture of (height, width) whose centres lie within the radius of the line."""
+        near = np.zeros(size, dtype=bool)
+        for start, end in self._segments():  # only the pixels around each part of the line are looked at
+            low = np.floor(np.minimum(start, end) - self.radius - 1).astype(int)
+            high = np.ceil(np.maximum(start, end) + self.radius + 1).astype(int)
+            rows = slice(max(int(low[1]), 0), max(int(high[1]), 0))
+            columns = slice(max(int(low[0]), 0), max(int(high[0]), 0))
+            part = near[rows, columns]
+            if part.size:
+                y, x = np.mgrid[0 : part.shape[0], 0 : part.shape[1]] + 0.5
+                part |= _within(x + columns.start, y + rows.start, start, end, self.radius)
+        return near
+
+    def _segments(self) -> Iterator[tuple[Floats, Floats]]:
+        if len(self.points) == 1:
+            return iter([(self.points[0], self.points[0])])
+        return itertools.pairwise(self.points)
 
 
 @dataclass(frozen=True)
@@ -111,6 +127,12 @@ class Area:
 
     def pixels(self, size: tuple[int, int]) -> Mask:
         """Return the pixels of a picture of (height, width) whose centres lie in it."""
+        if self.form == "brush":
+            where = np.zeros(size, dtype=bool)
+            for stroke in self.strokes:
+                covered = stroke.pixels(size)
+                where = where & ~covered if stroke.erases else where | covered
+            return where
         y, x = np.mgrid[0 : size[0], 0 : size[1]] + 0.5
         return self.inside(x.ravel(), y.ravel()).reshape(size)
 
@@ -189,8 +211,8 @@ def area_of(document: Any, masks: Path | None = None) -> Area:
             f"{', '.join(document) or 'nothing'}"
         )
     looks = {name: document.get(name, "") for name in ("colour", "group")}
-    if not all(isinstance(text, str) for text in looks.values()):
-        raise InputError("colour and group are texts")
+    if not all(isinstance(text, str) and is_name(text or "-") for text in looks.values()):
+        raise InputError(f"colour and group are texts of up to {LONGEST_NAME} letters")
     if looks["colour"] and not _COLOUR.fullmatch(looks["colour"]):
         raise InputError(f"a colour is #rrggbb, such as {COLOURS[0]}; found {looks['colour']!r}")
     if looks["group"] == OUTSIDE:
@@ -205,6 +227,11 @@ def area_of(document: Any, masks: Path | None = None) -> Area:
     if not isinstance(value, str) or not value:
         raise InputError("a mask is the name of a picture beside the file")
     return Area("mask", file=value, mask=None if masks is None else _mask(masks / value), **looks)
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text can name an area or a group in every file: not blank, not long, letters that are written."""
+    return bool(text.strip()) and len(text) <= LONGEST_NAME and text.isprintable()
 
 
 def read_area_file(path: str | Path) -> dict[str, dict[str, Area]]:
@@ -291,6 +318,15 @@ def checked_corners(points: npt.ArrayLike) -> Floats:
     return corners
 
 
+def _within(x: Floats, y: Floats, start: Floats, end: Floats, radius: float) -> Bools:
+    """Tell which places lie within a radius of the line between two points."""
+    dx, dy = end - start
+    length = dx * dx + dy * dy
+    along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / length, 0, 1) if length > 0 else 0.0
+    near = (x - start[0] - along * dx) ** 2 + (y - start[1] - along * dy) ** 2 <= radius**2
+    return np.asarray(near)
+
+
 def _any_of(areas: Sequence[Area]) -> Any:
     def inside(x: Floats, y: Floats) -> Bools:
         return np.asarray(np.any([area.inside(x, y) for area in areas], axis=0), dtype=bool)
@@ -331,7 +367,7 @@ def _strokes(value: Any) -> list[Stroke]:
 def _numbers(value: Any, what: str) -> Floats:
     try:
         numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{what} must be numbers; found {value!r:.60}") from error
     if not np.isfinite(numbers).all() or (np.abs(numbers) > _FARTHEST).any() or numbers.size > 2 * _MOST_POINTS:
         raise InputError(f"{what} must be finite numbers of pixels; found {value!r:.60}")

@@ -25,7 +25,7 @@ import numpy as np
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import sync_folder, whole_file, write_text
 from gazekit.core.types import Mask
-from gazekit.events.areas import OUTSIDE, Area, area_of, area_text, read_area_file
+from gazekit.events.areas import LONGEST_NAME, OUTSIDE, Area, area_of, area_text, is_name, read_area_file
 from gazekit.measures.viewing import MARKED, WHOLE
 from gazekit.session.lock import alone
 
@@ -33,7 +33,6 @@ MASKS = "areas"
 BY_HAND = "by hand"
 _LAYER = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _OWN_MASK = re.compile(rf"{MASKS}/[0-9a-f]{{16}}\.png")
-_LONGEST_NAME = 100
 Documents = Mapping[str, Any]  # area by name, as JSON
 
 
@@ -203,8 +202,8 @@ class AreaStore:
         """Return areas in the one way of writing them; refuse what nobody could read, and masks that are not here."""
         groups, result = set(), {}
         for name, document in areas.items():
-            if not name.strip() or len(name) > _LONGEST_NAME or any(ord(sign) < 32 for sign in name):
-                raise InputError(f"an area needs a name of up to {_LONGEST_NAME} letters; found {name!r:.60}")
+            if not is_name(name):
+                raise InputError(f"an area needs a name of up to {LONGEST_NAME} letters; found {name!a:.60}")
             if name in (OUTSIDE, WHOLE, MARKED):
                 raise InputError(f"an area cannot be named {name!r}: the word has a meaning in tables")
             try:

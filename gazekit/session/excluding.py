@@ -134,8 +134,8 @@ class Exclusions:
     def remember(self, path: str | Path | None) -> None:
         """Take into the account what the provenance beside a file says was left out before."""
         for record in records_of(path):
-            entry = Exclusion(**{name: record[name] for name in _ABOUT if name in record})
-            self._before[entry.key] = record
+            person, image, session, eye = (str(record.get(n, "")) for n in ("participant", "image", "session", "eye"))
+            self._before[person, image, session, int(record.get("order", -1)), eye] = record
 
     def account(self) -> list[dict[str, Any]]:
         """Return what was left out, for a provenance: an entry each with its number of trials, those of before too."""
@@ -174,8 +174,8 @@ def records_of(path: str | Path | None) -> list[dict[str, Any]]:
         return []
     try:
         parameters = json.loads(side.read_text("utf-8")).get("parameters", {})
-        return [dict(record) for record in parameters.get(RECORD, [])]
-    except (ValueError, AttributeError, TypeError):
+        return [dict(record) for record in parameters.get(RECORD, []) if int(record.get("order", -1)) >= -1]
+    except (ValueError, AttributeError, TypeError, OSError):
         return []
 
 

@@ -45,6 +45,8 @@ def test_a_form_is_written_as_it_was_read_and_covers_what_opencv_draws(name: str
         cv2.circle(drawn, (240, 80), 36, 0, -1)
     expected = cv2.resize(drawn.astype(np.float32), SIZE[::-1], interpolation=cv2.INTER_AREA) > 0.5
     pixels = area.pixels(SIZE)
+    y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]] + 0.5
+    assert (pixels == area.inside(x.ravel(), y.ravel()).reshape(SIZE)).all()
     assert (pixels ^ expected).sum() <= 0.03 * expected.sum()
 
 
