@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pandas as pd
@@ -26,7 +26,7 @@ from gazekit.gaze import GazeRecording
 from gazekit.pictures import Picture, list_pictures
 from gazekit.session import Session, open_session
 from gazekit.session.excluding import Exclusions
-from gazekit.stats.comparison_folder import CONCLUSION, RESULTS
+from gazekit.stats.comparison_folder import COMPARED, CONCLUSION, CONFIG, RESULTS
 from gazekit.study import Study, read_study
 from pipelines.dataset_card import card, citation, croissant
 from pipelines.methods import PARAMETERS, RESULTS_FOLDER, Facts, parameters, results_settings, write_methods
@@ -34,6 +34,8 @@ from pipelines.publishable import publishable
 from pipelines.published_ratings import database_of, write_ratings
 
 LEDGER = "publications.csv"
+# what `gazekit compare` reads beside a dataset: the grid, the ratings by split, each network's predictions
+_GROUND = (CONFIG, "registration.json", "registration.log", *(path for path in COMPARED if "synthetic" not in path))
 # licences under which a file may travel
 _OPEN = re.compile(r"^(cc0|cc-by|cc by|public domain|pddl|mit|bsd|apache|own)", re.IGNORECASE)
 
@@ -141,13 +143,28 @@ def publications(study: str | Path) -> list[dict[str, str]]:
 
 
 def _write_results(folder: Path, root: Path) -> dict[str, dict[str, Any]]:
-    """Copy the tables of a comparison, and return what was trained and how it was compared."""
+    """Copy a comparison's tables and what they can be computed from again; return what was trained and compared how."""
     settings = results_settings(folder)
-    (root / RESULTS_FOLDER).mkdir()
-    for name in RESULTS:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, root / RESULTS_FOLDER / name)
+    for pattern in (*RESULTS, *_GROUND):
+        for path in sorted(folder.glob(pattern)):
+            copy = root / RESULTS_FOLDER / path.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if path.suffix == ".json" and pattern in (CONFIG, *COMPARED):  # paths of this machine may name people
+                _write(copy, json.dumps(_names_alone(json.loads(path.read_text("utf-8"))), indent=1))
+            else:
+                shutil.copyfile(path, copy)
     return settings
+
+
+def _names_alone(value: Any) -> Any:
+    """Leave of absolute paths in a document the file's name."""
+    if isinstance(value, dict):
+        return {name: _names_alone(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_names_alone(part) for part in value]
+    if isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()):
+        return PureWindowsPath(value).name  # knows both kinds of slash
+    return value
 
 
 def _write(path: Path, text: str) -> None:

@@ -376,8 +376,8 @@ RULES = (
 
 
 LAYOUTS = (
-    "auto", "long", "wide", "transposed", "qualtrics", "google-forms", "limesurvey", "surveymonkey", "mturk", "jspsych",
-    "psychopy", "labvanced", "gorilla", "psytoolkit",
+    "auto", "long", "wide", "transposed", "qualtrics", "google-forms", "limesurvey", "surveymonkey", "soscisurvey",
+    "mturk", "jspsych", "psychopy", "labvanced", "gorilla", "psytoolkit",
 )  # fmt: skip
 
 
@@ -412,8 +412,9 @@ LAYOUTS = (
 def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_json: bool, **options: Any) -> None:
     """Take ratings that were collected elsewhere (CSV, TSV, XLSX or JSON).
 
-    Tools are recognised: Qualtrics, LimeSurvey, Google Forms, SurveyMonkey, MTurk, jsPsych, PsychoPy, Labvanced,
-    Gorilla, PsyToolkit; also a row a rating, a row a rater, or a row a picture. What is taken is shown first.
+    Tools are recognised: Qualtrics, LimeSurvey, Google Forms, SurveyMonkey, SoSci Survey, MTurk, jsPsych, PsychoPy,
+    Labvanced, Gorilla, PsyToolkit; also a row a rating, a row a rater, or a row a picture. What is taken is shown
+    first.
 
     \b
     Example:  gazekit survey import qualtrics.csv --study study.toml --out ratings.csv

@@ -20,6 +20,8 @@ from survey.table_io import read_sheet
 __all__ = ["ColumnMap", "CountsFromZero", "Imported", "Plan", "import_ratings", "prolific_approved", "read_names"]
 
 USUAL_COLUMNS = ColumnMap()
+TEST = re.compile(r"(test|tester|testing|preview|vorschau|prueba|prova|essai|测试|テスト|asdf|xxx+)[\s_-]*\d*")
+"""Names of raters by which researchers try their own survey out."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,9 @@ def import_ratings(
     keys = cells[(cells["rater"] != "") & (cells["image"] != "")][["rater", "image", "attribute"]]
     if several := int(keys.duplicated().sum()):
         notes.append(f"ratings of a picture by a rater who rated it before: {several} (aggregate --duplicates)")
+    tests = sorted({name for name in cells["rater"] if TEST.fullmatch(name.casefold())})
+    if tests:
+        notes.append(f"raters that are named like a test, and are taken: {', '.join(tests[:10])}")
     plan = _plan(table, chosen, extract, cells, number, foreign, tuple(notes))
     if cells.empty:
         raise RatingsError(f"{path}: no rating found.\n{_advice(plan, known)}")

@@ -25,6 +25,15 @@ KNOWN = {
     "image": ("image", "picture", "image_id", "stimulus", "filename", "file", "item", "photo", "image_url"),
     "score": ("score", "rating", "response", "value", "answer", "vote"),
 }  # fmt: skip
+_ELSEWHERE = {  # German, French, Spanish, Portuguese, Italian, Dutch, Russian, Chinese, Japanese
+    "rater": "teilnehmer teilnehmerin versuchsperson vp vpn proband bewerter sujet participante sujeto partecipante "
+    "soggetto deelnemer proefpersoon участник испытуемый 被试 参与者 受试者 评分者 参加者 被験者 評価者",
+    "image": "bild bildname bilddatei foto imagen imagem immagine afbeelding изображение картинка фото 图片 图像 照片 "
+    "画像 写真",
+    "score": "bewertung wertung urteil note évaluation puntuación puntuacion valoración calificación nota avaliação "
+    "punteggio voto valutazione beoordeling оценка балл 评分 得分 分数 評価 点数 評点",
+}
+KNOWN = {role: (*names, *_ELSEWHERE[role].split()) for role, names in KNOWN.items()}
 CELLS = ["row", "rater", "image", "attribute", "cell"]
 TIMES = re.compile(
     r"(First Click|Last Click|Page Submit|Click Count|Time|[._ ]rt|_DO(_\d+)?|[._]duration)$"
@@ -230,17 +239,46 @@ def _google(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> 
 RESPONSE_IDS = ("id", "response id", "antwort id", "id de la réponse", "id de respuesta", "id risposta", "antwoord id")
 
 
+SUBMITTED = ("submitdate", "date submitted", "datum abgeschickt", "date de soumission", "fecha de envío")
+
+
+def _code(name: object) -> str:
+    """Return what a column of LimeSurvey is called before its question's text: ``submitdate. Date submitted``."""
+    return str(name).split(".")[0].strip().lower()
+
+
 def _limesurvey(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read columns ``code[part]``, whose part names the picture; answers may be codes A1, A2 ..."""
-    rater = mapping.rater or next((str(n) for n in table if str(n).split(".")[0].strip().lower() in RESPONSE_IDS), "")
+    rater = mapping.rater or next((str(n) for n in table if _code(n) in RESPONSE_IDS), "")
     if not rater:
         raise RatingsError("a LimeSurvey export has a column id or Response ID; name the raters' column with --rater")
     extract = _from_items(table, rater, items(table, mapping, pictures, {rater}))
     extract.cells["cell"] = (
         extract.cells["cell"].astype(str).str.replace(r"^\s*[A-Z]{1,2}0*(\d+)\s*$", r"\1", regex=True)
     )
-    submitted = next((table[n] for n in table if str(n).lower() in ("submitdate", "date submitted")), None)
+    submitted = next((table[n] for n in table if _code(n) in SUBMITTED), None)
     extract.unfinished = 0 if submitted is None else int((submitted.str.strip() == "").sum())
+    return extract
+
+
+def _sosci(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a header, perhaps a row of labels under it, and a row an interview; negative answers are missing ones."""
+    names = {str(name).lower(): str(name) for name in table.columns}
+    labelled = len(table) > 0 and not str(table[names["case"]].iloc[0]).strip().isdigit()
+    texts = {str(name): str(text) for name, text in table.iloc[0].items()} if labelled else {}
+    data = table.assign(_row=_rows(table)).iloc[int(labelled) :]
+    left_out: Counter[str] = Counter()
+    if "mode" in names:
+        mode = data[names["mode"]].str.strip().str.lower()
+        real = mode.isin(["interview", ""])
+        data, left_out = data[real], Counter(mode[~real])
+    rater = mapping.rater or names["case"]
+    extract = _from_items(data, rater, items(data, mapping, pictures, {rater}, texts))
+    missing = extract.cells["cell"].astype(str).str.fullmatch(r"\s*-\d+\s*")
+    extract.cells = extract.cells[~missing].reset_index(drop=True)
+    extract.left_out += left_out
+    if "finished" in names:
+        extract.unfinished = int((data[names["finished"]].str.strip() == "0").sum())
     return extract
 
 
@@ -554,9 +592,9 @@ SIGNATURES: dict[str, Callable[[list[str], set[str]], bool]] = {
     "qualtrics": lambda _, lower: (
         "responseid" in lower and bool(lower & {"recordeddate", "startdate"}) and "status" in lower
     ),
+    "soscisurvey": lambda _, lower: {"case", "questnnr", "started"} <= lower,
     "limesurvey": lambda names, lower: (
-        {"submitdate", "lastpage"} <= lower
-        or {"date submitted", "last page"} <= lower
+        all(any(_code(name) in usual for name in names) for usual in (RESPONSE_IDS, SUBMITTED))
         or any(re.search(r"\[SQ\d+\]", name) for name in names)
     ),
     "surveymonkey": lambda _, lower: {"respondent id", "collector id"} <= lower,
@@ -577,6 +615,7 @@ LAYOUTS: dict[str, Reader] = {
     "google-forms": _google,
     "limesurvey": _limesurvey,
     "surveymonkey": _surveymonkey,
+    "soscisurvey": _sosci,
     "mturk": _mturk,
     "jspsych": _events(r"^(response|rating)$", from_zero="button|likert|multi-choice"),
     "psychopy": _events(r"\.(response|keys|rating)$"),

@@ -20,7 +20,7 @@ from survey.database import Store, open_store
 from survey.errors import SurveyError
 
 R = TypeVar("R")
-NICE = 10  # pages go before it, where processors are few
+NICE = 5  # pages go before it, where processors are few
 _STORES: dict[str, Store] = {}
 
 
@@ -60,6 +60,11 @@ class SideProcess:
             self._forget(pool)
             raise SurveyError("the process that counts beside the server died (killed, or out of memory)") from None
 
+    def begin(self) -> None:
+        """Start the process ahead of the first work, and wait for nothing."""
+        if not self._inside:
+            self._started().submit(_settle)
+
     def close(self) -> None:
         """End the process."""
         with self._turn, contextlib.suppress(Exception):
@@ -78,6 +83,12 @@ class SideProcess:
                 self._pool = None
                 with contextlib.suppress(Exception):
                     self._end.close()
+
+
+def _settle() -> None:
+    """Load what the work needs."""
+    import survey.live_quality
+    import survey.monitoring  # noqa: F401
 
 
 def _work(

@@ -55,9 +55,10 @@ def login() -> Any:
     Tries are counted for the account. A browser that has been let in before has tries of its own, so that strangers
     cannot lock the operator out.
     """
-    if request.method == "GET":
-        return render_template("login.html", wrong=False)
     here = app_state()
+    if request.method == "GET":
+        here.side.begin()
+        return render_template("login.html", wrong=False)
     if not here.limiter.hit(TRIES, 60, "login", str(session.get("known", ""))):
         abort(429)
     if not check_password_hash(here.password_hash, request.form.get("password", "")[:200]):

@@ -130,6 +130,7 @@ def judge(database: str, outcomes: list[dict], down: list[tuple[float, float]]) 
         data="simulated raters",
         command="pytest -n 0 -s -m benchmark tests/benchmarks/test_survey_load.py",
     )
+    print(timeline(times, down))
     assert errors == []
     assert list(done) == [10] * PICTURES
     assert states == {"done"}
@@ -137,6 +138,20 @@ def judge(database: str, outcomes: list[dict], down: list[tuple[float, float]]) 
     assert all(scores[key] == value for key, value in stored.items())
     assert np.quantile(pages, 0.95) < 0.150
     assert np.quantile(calm, 0.95) < 0.150
+
+
+def timeline(times: list[tuple[str, float, float]], down: list[tuple[float, float]]) -> str:
+    """List the seconds in which a request took longest: when, of how many, how long, and what was asked."""
+    start = min(at for _, at, _ in times)
+    rows = []
+    for second in sorted({int(at - start) for _, at, _ in times}):
+        here = [(took, kind) for kind, at, took in times if int(at - start) == second]
+        took = [seconds for seconds, _ in here]
+        rows.append((max(took), f"{second:4d} s: {len(here):4d} requests, median {1000 * np.median(took):5.0f} ms, "
+                                f"longest {1000 * max(took):5.0f} ms ({max(here)[1]})"))  # fmt: skip
+    worst = sorted(line for _, line in sorted(rows)[-15:])
+    away = ", ".join(f"{a - start:.0f} to {b - start:.0f} s" for a, b in down)
+    return "\n".join([f"server away: {away}; the slowest seconds:", *worst])
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -27,7 +27,23 @@ LIME = (
 TASKS = json.dumps([{"rating": 5, "consent": {"on": True}, "age": "3", "hours a week": "7"}]).replace('"', '""')
 TRIAL = {"trial_type": "image-slider-response", "trial_index": 1, "rt": "900"}
 
+SOSCI = (
+    "CASE\tQUESTNNR\tMODE\tSTARTED\tA101_01\tA101_02\tFINISHED\n"
+    "Interview-Nummer\tFragebogen\tModus\tBeginn\tSchönheit: reef1.jpg\tSchönheit: reef2.jpg\tfertig\n"
+    "7\tbase\tinterview\t2026-11-01\t5\t6\t1\n8\tbase\tpretest\t2026-11-01\t1\t1\t1\n"
+    "9\tbase\tinterview\t2026-11-01\t-9\t-1\t0\n"
+)
 CASES = {
+    "sosci-survey-with-labels.tsv": (SOSCI, "soscisurvey", [("7", *ONE[1:]), ("7", *TWO[1:])]),
+    "limesurvey-codes-and-german-texts.csv": (
+        '"id. Antwort ID","submitdate. Datum Abgeschickt","q[a]. Wie? [reef1.jpg]","q[b]. Wie? [reef2.jpg]"\n'
+        "P,2026,5,6\n",
+        "limesurvey",
+        [ONE, TWO],
+    ),
+    "long-spanish.csv": ("participante;imagen;puntuación\nP;reef1.jpg;5\nP;reef2.jpg;6\n", "long", [ONE, TWO]),
+    "long-french.csv": ("sujet;image;note\nP;reef1.jpg;5\nP;reef2.jpg;6\n", "long", [ONE, TWO]),
+    "long-chinese.csv": ("被试,图片,评分\nP,reef1.jpg,5\nP,reef2.jpg,6\n", "long", [ONE, TWO]),
     "qualtrics-german.csv": (QUALTRICS_DE, "qualtrics", [ONE, TWO]),
     "google-forms-japanese.csv": (
         'タイムスタンプ,"美しさ [reef1.jpg]","美しさ [reef2.jpg]",年齢\n2026/01/01 10:00:00,5,6,7\n',
@@ -142,6 +158,12 @@ def test_letters_are_what_the_option_says(tmp_path: Path, encoding: str, rater: 
     assert not any("UTF-8" in line for line in imported.plan.lines())
     with pytest.raises(GazekitError, match="unknown encoding 'shift-jiss'; for example utf-8"):
         import_ratings(tmp_path / "r.csv", pictures=PICTURES, encoding="shift-jiss")
+
+
+def test_raters_that_are_named_like_a_test_are_said(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("Name,reef1.jpg,reef2.jpg\nTest 2,1,1\nTestarossa,5,6\n")
+    lines = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7).plan.lines()
+    assert "raters that are named like a test, and are taken: Test 2" in lines
 
 
 def test_a_rating_given_twice_is_said(tmp_path: Path) -> None:
