@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
+from gazekit.attention.density import density_table
 from gazekit.attention.differences import difference_picture, difference_table
 from gazekit.attention.drawing import (
     fit_picture,
@@ -133,6 +134,9 @@ class Extras:
     differences : int
         ``differences.csv``, ``differences/*.png``: so many permutations of people between two groups
         (`gazekit.attention.differences`).
+    density : bool
+        ``density.csv``, ``densities/*.png``: the density of each picture by leave-one-viewer-out likelihood, and what
+        it gains over the customary map (`gazekit.attention.density`).
     """
 
     resamples: int = 0
@@ -141,6 +145,7 @@ class Extras:
     own: bool = False
     judge: tuple[Path, ...] = ()
     differences: int = 0
+    density: bool = False
 
 
 def write_attention(
@@ -289,6 +294,15 @@ def _write_extras(
         for image, one in found.items():
             write_picture(out / "differences" / f"{names[image]}.png", difference_picture(one, peak))
         write_table(table, out / "differences.csv", origin)
+    if extras.density:
+        table, densities = density_table(several)
+        names = file_names(densities)
+        for image, density in densities.items():
+            amap = density.map()
+            write_picture(
+                out / "densities" / f"{names[image]}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16)
+            )
+        write_table(table, out / "density.csv", origin)
     if extras.judge:
         viewers, rows = panel(several), []
         for folder in extras.judge:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gazekit.pictures import Picture
     from gazekit.session.excluding import Exclusions
 
-EXTRAS = ("resamples", "growth", "scanpaths", "judge", "differences")
+EXTRAS = ("resamples", "growth", "density", "scanpaths", "judge", "differences")
 MANY = 50  # pictures for which processes are worth their start
 MOST_OFF = 0.1  # share of fixations off the pictures that is passed over without a warning
 
@@ -64,6 +64,8 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--resamples", type=click.IntRange(0), default=0, help="Draws of viewers, for how sure masks are and how "
               "many viewers would do (uncertainty.csv, certainty, viewers.csv).  [none]")  # fmt: skip
 @click.option("--growth", is_flag=True, help="How much the first fixations hold (growth.csv).")
+@click.option("--density", is_flag=True, help="Each picture's density by leave-one-viewer-out likelihood, and what it "
+              "gains over the map of 1 degree (density.csv, densities).")  # fmt: skip
 @click.option("--scanpaths", is_flag=True, help="How alike people's scanpaths are (scanpaths.csv).")
 @click.option("--differences", type=click.IntRange(0), default=0, metavar="N", help="Where two --groups differ: "
               "clusters, N permutations (differences.csv).  [none]")  # fmt: skip

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gazekit.cli._selection import chosen_exclusions, exclusion_options
+
+if TYPE_CHECKING:
+    from gazekit.models.gaze_readout import AttentionModel
 
 
 @click.group("attention-model")
@@ -24,7 +27,8 @@ def command() -> None:
 
 @command.command("fit")
 @click.argument("fixations", type=click.Path(path_type=Path))
-@click.option("--pictures", required=True, type=click.Path(path_type=Path), help="Folder of pictures, or a CSV list.")
+@click.option("--pictures", type=click.Path(path_type=Path),
+              help="Folder of pictures, or a CSV list; of a dataset: its own.")  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file to write, as gaze.model.")
 @click.option("--model", default="timm:tf_efficientnet_lite0", show_default=True, help="Convolutional network of timm.")
 @click.option("--weights", required=True, help="Its weights: a file, or timm to fetch timm's own.")
@@ -38,11 +42,13 @@ def command() -> None:
 @exclusion_options
 @click.option("--maps", type=click.Path(path_type=Path),
               help="Folder for maps of the looked-at pictures, made out of fold.  [none]")  # fmt: skip
+@click.option("--learning-curve", "curve", is_flag=True,
+              help="Also fit to fewer pictures and viewers: OUT.curve.csv tells how many a lab needs.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the folds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fit(
     fixations: Path,
-    pictures: Path,
+    pictures: Path | None,
     out: Path,
     model: str,
     weights: str,
@@ -53,12 +59,14 @@ def fit(
     rename: tuple[str, ...],
     maps: Path | None,
     seed: int,
+    curve: bool,
     as_json: bool,
     **left_out: Any,
 ) -> None:
     """Fit a read-out of a frozen network to FIXATIONS, and say what it is worth.
 
-    FIXATIONS is a table as `gazekit fixations` writes it, or as `gazekit attention` takes it. Every picture is
+    FIXATIONS is a table as `gazekit fixations` writes it, or as `gazekit attention` takes it; or a dataset
+    (.dataset.h5), which has pictures and fixations. Every picture is
     predicted by a fit that has not seen it; from that comes what the model is worth in viewers: so many people's
     fixations would predict the others' as well. Beside OUT lies OUT.json with the figures.
 
@@ -66,35 +74,79 @@ def fit(
     Examples:
       gazekit attention-model fit fixations.csv --pictures stimuli --weights lite0.pth --out gaze.model
       gazekit attention-model fit fixations.csv --pictures stimuli --weights lite0.pth --out gaze.model --maps seen
+      gazekit attention-model fit study.dataset.h5 --weights lite0.pth --learning-curve --out gaze.model
       gazekit attention-model fit osie.csv --pictures osie --weights timm --sigma-px 24 --one-based --out gaze.model
     """
+    import pandas as pd
+
+    from gazekit.core.files import write_text
+    from gazekit.core.tables import write_table
+
+    common: dict[str, Any] = {"model": model, "weights": weights, "longer": longer, "folds": folds, "seed": seed}
+    common |= {"maps": maps, "curve": curve}
+    told = one_based or bool(rename) or left_out.get("exclusions") is not None
+    exclusions = chosen_exclusions(left_out, fixations)
+    if fixations.suffix.lower() in (".h5", ".hdf5"):
+        attention = _of_dataset(fixations, pictures, sigma_px, told, common)
+    else:
+        attention = _of_table(fixations, pictures, sigma_px, one_based, rename, exclusions, common)
+    facts = dict(attention.facts) | exclusions.parameters()
+    points = facts.pop("curve", None)
+    attention.facts = facts
+    attention.save(out)
+    write_text(Path(f"{out}.json"), json.dumps(facts, indent=1) + "\n")
+    if points is not None:
+        write_table(pd.DataFrame(points), Path(f"{out}.curve.csv"))
+    if as_json:
+        click.echo(json.dumps(facts | ({"curve": points} if points else {})))
+        return
+    for line in [*_sentences(facts), *_curve(points or [])]:
+        click.echo(line)
+
+
+def _of_dataset(
+    dataset: Path, pictures: Path | None, sigma_px: float | None, told: bool, common: dict[str, Any]
+) -> AttentionModel:
+    from gazekit.core.errors import ConfigError
+    from gazekit.models.attention_study import fit_to_dataset
+
+    if pictures is not None or sigma_px is not None or told:
+        raise ConfigError(
+            f"{dataset} has its own pictures, sigma and fixations; leave --pictures, --sigma-px, --one-based,"
+            " --rename and --exclusions out"
+        )
+    return fit_to_dataset(dataset, **common)
+
+
+def _of_table(
+    fixations: Path,
+    pictures: Path | None,
+    sigma_px: float | None,
+    one_based: bool,
+    rename: tuple[str, ...],
+    exclusions: Any,
+    common: dict[str, Any],
+) -> AttentionModel:
     from gazekit.attention.fixation_io import read_fixations
+    from gazekit.core.errors import ConfigError
     from gazekit.models.attention_study import fit_attention_model
     from gazekit.pictures import list_pictures
 
+    if pictures is None:
+        raise ConfigError("where are the pictures? give --pictures FOLDER (or a CSV list), or a dataset for FIXATIONS")
     names = dict(pair.split("=", 1) for pair in rename if "=" in pair)
-    exclusions = chosen_exclusions(left_out, fixations)
     table = exclusions.of_fixations(read_fixations(fixations, rename=names, one_based=one_based), fixations)
     exclusions.tell()
-    attention = fit_attention_model(
-        table,
-        list_pictures(pictures),
-        model=model,
-        weights=weights,
-        longer=longer,
-        folds=folds,
-        sigma_px=sigma_px,
-        seed=seed,
-        maps=maps,
-    )
-    attention.save(out)
-    facts = dict(attention.facts) | exclusions.parameters()
-    Path(f"{out}.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    if as_json:
-        click.echo(json.dumps(facts))
-        return
-    for line in _sentences(facts):
-        click.echo(line)
+    return fit_attention_model(table, list_pictures(pictures), sigma_px=sigma_px, **common)
+
+
+def _curve(points: list[dict[str, float]]) -> list[str]:
+    lines = [
+        f"  {p['pictures']:4.0f} pictures, {p['viewers']:2.0f} viewers each: worth {p['worth']:.2f}"
+        f" [{p['worth_low']:.2f}, {p['worth_high']:.2f}] viewers, {p['bits']:.2f} bits, {p['explained']:.0%} explained"
+        for p in points
+    ]
+    return ["fitted to fewer, on the same other pictures:", *lines] if lines else []
 
 
 def _sentences(facts: dict[str, Any]) -> list[str]:
@@ -107,7 +159,8 @@ def _sentences(facts: dict[str, Any]) -> list[str]:
         *lines,
         f"  worth {_interval(worth['viewers'])} viewers",
         f"  NSS {_interval(worth['nss'])}; centre {worth['nss_centre']['value']:.2f}, another picture's"
-        f" {worth['nss_other']['value']:.2f}; 1, 2, ... viewers {curve}",
+        f" {worth['nss_other']['value']:.2f}, the network's own {worth['nss_network']['value']:.2f};"
+        f" 1, 2, ... viewers {curve}",
         f"  {_interval(worth['bits'])} bits a fixation above the centre, of {worth['people_bits']:.2f} that all other"
         f" viewers give: {_interval(worth['explained'])} explained",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,19 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import file_names, provenance
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
-from gazekit.core.types import Map
+from gazekit.core.types import Map, Pixels
 from gazekit.models.dense_features import Depths, dense_features
+from gazekit.models.gaze_curve import learning_curve
 from gazekit.models.gaze_readout import (
     BACKBONE,
     LONGER,
+    NOTHING,
     AttentionModel,
     Fitted,
     fit_readout,
     grid_of,
     looked_at,
+    own_attention,
     picture_map,
 )
 from gazekit.models.gaze_worth import LONGEST, ModelWorth, worth_in_viewers
@@ -53,6 +56,7 @@ def fit_attention_model(
     sigma_px: float | None = None,
     seed: int = 0,
     maps: str | Path | None = None,
+    curve: bool = False,
 ) -> AttentionModel:
     """Fit a model of where people look to a table of fixations.
 
@@ -76,6 +80,8 @@ def fit_attention_model(
         Of the folds.
     maps : str or Path, optional
         Folder for the maps of the pictures that people looked at, each from a fit without it and those of its fold.
+    curve : bool
+        Also fit to fewer pictures and viewers: ``facts["curve"]`` (`gazekit.models.gaze_curve.learning_curve`).
 
     Returns
     -------
@@ -90,8 +96,51 @@ def fit_attention_model(
     """
     network = create(model, 2, weights=weights).eval()
     table = on_pictures(fixations, pictures)
-    features, sizes = _features(network, [p for p in pictures if p.image in set(table["image"])], longer)
+    looked = [picture for picture in pictures if picture.image in set(table["image"])]
+    features, sizes = _features(network, _readable(looked), len(looked), longer)
     looks = viewings(table, sizes, sigma_px=sigma_px)
+    return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
+
+
+def fit_to_dataset(
+    dataset: str | Path,
+    *,
+    weights: str | Path | None,
+    model: str = BACKBONE,
+    longer: int = LONGER,
+    folds: int = 10,
+    seed: int = 0,
+    maps: str | Path | None = None,
+    curve: bool = False,
+) -> AttentionModel:
+    """Fit a model of where people look to the pictures and fixations of a dataset file.
+
+    Parameters
+    ----------
+    dataset : str or Path
+        A dataset of `gazekit.dataset.build_dataset`; its pictures that nobody looked at are left out.
+    weights, model, longer, folds, seed, maps, curve
+        See `fit_attention_model`; sigma is the dataset's.
+    """
+    from gazekit.dataset import open_dataset
+
+    data = open_dataset(dataset)
+    looks = {image: data.viewing(i) for i, image in enumerate(data.ids)}
+    looks = {image: look for image, look in looks.items() if look.inside.any()}
+    network = create(model, 2, weights=weights).eval()
+    features, _ = _features(network, ((image, data.picture(data.index(image))) for image in looks), len(looks), longer)
+    return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
+
+
+def _fit(
+    plain: AttentionModel,
+    features: Mapping[str, Depths],
+    looks: Mapping[str, Viewing],
+    folds: int,
+    seed: int,
+    maps: str | Path | None,
+    curve: bool,
+) -> AttentionModel:
     looks = {image: viewing for image, viewing in looks.items() if viewing.inside.any()}
     fitted = fit_readout(
         [features[image] for image in looks],
@@ -99,30 +148,39 @@ def fit_attention_model(
         folds=min(folds, len(looks)),
         seed=seed,
     )
-    facts: dict[str, Any] = {"pictures": len(looks), "ridge": fitted.ridge, "weights": network.weights_from}
+    facts: dict[str, Any] = {"pictures": len(looks), "ridge": fitted.ridge, "weights": plain.network.weights_from}
     if maps is not None:
         grids = zip(looks.items(), fitted.maps, strict=True)
         write_maps({image: picture_map(grid, viewing.size) for (image, viewing), grid in grids}, maps)
-    worth = _worth(looks, fitted, seed)
+    worth = _worth(looks, features, fitted, seed)
     facts |= {"images": list(looks)} | ({"worth": asdict(worth)} if worth else {})
-    return AttentionModel(model, network, longer, fitted.readout, facts)
+    if curve:
+        facts["curve"] = learning_curve(features, looks, folds=min(folds, 4), seed=seed).to_dict("records")
+    return replace(plain, readout=fitted.readout, facts=facts)
 
 
-def _features(
-    network: Any, pictures: Sequence[Picture], longer: int
-) -> tuple[dict[str, Depths], dict[str, tuple[int, int]]]:
-    features, sizes = {}, {}
-    for picture in track(pictures, "features", len(pictures)):
+def _readable(pictures: Sequence[Picture]) -> Iterator[tuple[str, Pixels]]:
+    for picture in pictures:
         try:
             pixels = read_picture(picture.file)
         except (InputError, FormatError):
             continue  # who lists the pictures of a study says which cannot be read
-        (features[picture.image],) = dense_features(network, [pixels], longer)
-        sizes[picture.image] = (pixels.shape[0], pixels.shape[1])
+        yield picture.image, pixels
+
+
+def _features(
+    network: Any, pictures: Iterable[tuple[str, Pixels]], count: int, longer: int
+) -> tuple[dict[str, Depths], dict[str, tuple[int, int]]]:
+    features, sizes = {}, {}
+    for image, pixels in track(pictures, "features", count):
+        (features[image],) = dense_features(network, [pixels], longer)
+        sizes[image] = (pixels.shape[0], pixels.shape[1])
     return features, sizes
 
 
-def _worth(looks: Mapping[str, Viewing], fitted: Fitted, seed: int) -> ModelWorth | None:
+def _worth(
+    looks: Mapping[str, Viewing], features: Mapping[str, Depths], fitted: Fitted, seed: int
+) -> ModelWorth | None:
     def small(grids: Sequence[Any]) -> dict[str, Map]:
         return {
             image: picture_map(grid, view_size(viewing.size, min(LONGEST, max(viewing.size))))
@@ -131,7 +189,8 @@ def _worth(looks: Mapping[str, Viewing], fitted: Fitted, seed: int) -> ModelWort
 
     if sum(len(viewing.participants) > 2 for viewing in looks.values()) < 2:
         return None
-    return worth_in_viewers(looks, small(fitted.maps), small(fitted.centre), seed=seed)
+    own = small([own_attention(features[image]) for image in looks])
+    return worth_in_viewers(looks, small(fitted.maps), small(fitted.centre), own, seed=seed)
 
 
 def write_predicted(

@@ -33,6 +33,8 @@ RIDGES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
 BLURS = (0.0, 0.7, 1.2)  # cells
 BACKBONE = "timm:tf_efficientnet_lite0"
 LONGER = 640
+AXES = 192  # of a depth's channels, on which the fit is done
+SAMPLED = 15_000  # cells of all pictures by which the axes are found
 Grid = npt.NDArray[np.float32]
 
 
@@ -60,12 +62,16 @@ class Readout:
 
     def log_density(self, features: Depths, cells: tuple[int, int]) -> Grid:
         """Return the logarithm of the density on the grid of one picture, (h, w)."""
-        stacked = _Stack([depth[None].float() for depth in features], torch.zeros(1, *cells))
-        stacked.standardise(self.means, self.scales)
-        density = _logits(stacked, self.weights, self.centre).flatten(1).softmax(1).reshape(cells).numpy()
+        standardised = zip(features, self.means, self.scales, strict=True)
+        depths = [(depth.float() - mean[:, None, None]) / scale[:, None, None] for depth, mean, scale in standardised]
+        stack = _Stack([depth[None] for depth in depths], torch.zeros(1, *cells))
+        density = stack.logits(self.weights, self.centre).flatten(1).softmax(1).reshape(cells).numpy()
         if self.blur:
             density = gaussian_filter(density, self.blur, mode="nearest")
         return np.asarray(np.log(np.maximum(density / density.sum(), 1e-12)), dtype=np.float32)
+
+
+NOTHING = Readout([], [], [], torch.zeros(5))  # of a model that is not fitted yet
 
 
 @dataclass
@@ -137,8 +143,8 @@ class Fitted:
 
     Attributes
     ----------
-    readout : Readout
-        Fitted on all pictures.
+    readout, bias : Readout
+        Fitted on all pictures; of the centre bias alone.
     maps : list of ndarray
         Logarithm of the predicted density of every picture, from a fit without it and those of its fold.
     centre : list of ndarray
@@ -148,6 +154,7 @@ class Fitted:
     """
 
     readout: Readout
+    bias: Readout
     maps: list[Grid]
     centre: list[Grid]
     ridge: float
@@ -169,6 +176,13 @@ def looked_at(viewing: Viewing, cells: tuple[int, int]) -> Tensor:
     if not counts.any():
         raise InputError(f"no fixation lies on {viewing.image}")
     return torch.from_numpy(counts / counts.sum())
+
+
+def own_attention(features: Depths) -> Grid:
+    """Return the logarithm of a network's own attention on its grid: how strongly its last features respond."""
+    strength = features[-1].float().clamp_min(0).mean(0)[None, None]
+    even = F.interpolate(strength, size=grid_of(features), mode="bilinear")[0, 0] + 1e-6
+    return np.asarray(torch.log(even / even.sum()).numpy(), dtype=np.float32)
 
 
 def picture_map(log_density: Grid, size: tuple[int, int]) -> Map:
@@ -208,17 +222,16 @@ def fit_readout(
     scores = np.full((len(features), len(RIDGES), len(BLURS)), -np.inf)
     grids: list[dict[int, Grid]] = [{} for _ in features]
     centre: list[Grid] = [np.zeros((1, 1), np.float32) for _ in features]
+    whole = _Pictures(features, targets)
     for k in track(range(folds), "folds of the read-out", folds):
-        train, test = np.flatnonzero(fold != k).tolist(), np.flatnonzero(fold == k).tolist()
-        problem = _Problem([features[i] for i in train], [targets[i] for i in train])
-        plain = problem.centre_alone(steps)
-        for i in test:
-            centre[i] = plain.log_density(features[i], _cells(targets[i]))
-        for number, readout in enumerate(problem.path(steps)):
-            for i in test:
-                grids[i][number] = readout.log_density(features[i], _cells(targets[i]))
+        problem, test = _Problem(whole.stacks(fold != k), int((fold != k).sum())), np.flatnonzero(fold == k)
+        for i, grid in whole.log_densities(fold == k, problem.centre_alone(steps)):
+            centre[i] = grid
+        for number, weights in enumerate(problem.path(steps)):
+            for i, grid in whole.log_densities(fold == k, weights):
+                grids[i][number] = grid
                 for b, blur in enumerate(BLURS):
-                    scores[i, number, b] = float((targets[i].numpy() * blurred(grids[i][number], blur)).sum())
+                    scores[i, number, b] = float((targets[i].numpy() * blurred(grid, blur)).sum())
             if _falls(scores[test, : number + 1].mean(0).max(1)):
                 break
     maps: list[Grid] = []
@@ -226,9 +239,10 @@ def fit_readout(
         number, b = _best(scores[fold != fold[i]])
         maps.append(blurred(grids[i][number], BLURS[b]))
     number, b = _best(scores)
-    *_, last = _Problem(features, targets).path(steps, RIDGES[: number + 1])
-    last.blur = BLURS[b]
-    return Fitted(last, maps, centre, RIDGES[number])
+    problem = _Problem(whole.stacks(fold >= 0), len(fold))
+    *_, last = problem.path(steps, RIDGES[: number + 1])
+    bias = whole.readout(problem.centre_alone(steps), 0.0)
+    return Fitted(whole.readout(last, BLURS[b]), bias, maps, centre, RIDGES[number])
 
 
 def _falls(scores: npt.NDArray[np.float64]) -> bool:
@@ -250,8 +264,12 @@ def blurred(log_density: Grid, sigma: float) -> Grid:
     return np.asarray(np.log(np.maximum(density / density.sum(), 1e-12)), dtype=np.float32)
 
 
-def _cells(target: Tensor) -> tuple[int, int]:
-    return int(target.shape[0]), int(target.shape[1])
+@dataclass(frozen=True)
+class _Weights:
+    """Weights of every depth on its axes, and of the centre bias."""
+
+    depths: list[Tensor]
+    centre: Tensor
 
 
 class _Stack:
@@ -263,62 +281,100 @@ class _Stack:
         y, x = torch.meshgrid(rows, columns, indexing="ij")
         self.centre = torch.stack([x, y, x * x, y * y, x * y])
 
-    def standardise(self, means: Sequence[Tensor], scales: Sequence[Tensor]) -> None:
-        for depth, mean, scale in zip(self.depths, means, scales, strict=True):
-            depth.sub_(mean[:, None, None]).div_(scale[:, None, None])
+    def logits(self, weights: Sequence[Tensor], centre: Tensor) -> Tensor:
+        """Return (N, H, W), or (1, H, W) without depths."""
+        logits = torch.einsum("chw,c->hw", self.centre, centre)[None]
+        for depth, weight in zip(self.depths, weights, strict=False):
+            seen = torch.einsum("nchw,c->nhw", depth, weight)
+            if seen.shape[1:] != self.targets.shape[1:]:
+                seen = F.interpolate(seen[:, None], size=self.targets.shape[1:], mode="bilinear")[:, 0]
+            logits = logits + seen
+        return logits
 
 
-def _logits(stack: _Stack, weights: Sequence[Tensor], centre: Tensor) -> Tensor:
-    logits = torch.einsum("chw,c->hw", stack.centre, centre)[None]
-    for depth, weight in zip(stack.depths, weights, strict=True):
-        seen = torch.einsum("nchw,c->nhw", depth, weight)
-        if seen.shape[1:] != stack.targets.shape[1:]:
-            seen = F.interpolate(seen[:, None], size=stack.targets.shape[1:], mode="bilinear")[:, 0]
-        logits = logits + seen
-    return logits
+class _Pictures:
+    """All pictures of a fit, their features standardised and on the axes along which they vary most.
+
+    The axes are orthonormal, so that the ridge on weights of axes is that on weights of channels. No fixation has a
+    part in them.
+    """
+
+    def __init__(self, features: Sequence[Depths], targets: Sequence[Tensor]) -> None:
+        self.means, self.scales, self.axes = zip(*map(_axes, zip(*features, strict=True)), strict=True)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for i, target in enumerate(targets):
+            groups.setdefault(tuple(target.shape), []).append(i)
+        self.groups = [
+            (
+                np.array(members),
+                _Stack(
+                    [self._reduced([features[i][d] for i in members], d) for d in range(len(self.axes))],
+                    torch.stack([targets[i] for i in members]),
+                ),
+            )
+            for members in groups.values()
+        ]
+
+    def _reduced(self, depth: Sequence[Tensor], d: int) -> Tensor:
+        """Return (N, axes, h, w) of channels (C, h, w) of each picture."""
+        onto = (self.axes[d] / self.scales[d][:, None]).T
+        shift = onto @ self.means[d]
+        return torch.stack([
+            (onto @ seen.float().flatten(1) - shift[:, None]).unflatten(1, seen.shape[1:]) for seen in depth
+        ])  # fmt: skip
+
+    def stacks(self, chosen: npt.NDArray[np.bool_]) -> list[_Stack]:
+        """Return some of the pictures."""
+        parts = [(torch.from_numpy(np.flatnonzero(chosen[members])), stack) for members, stack in self.groups]
+        return [_Stack([d[rows] for d in stack.depths], stack.targets[rows]) for rows, stack in parts if len(rows)]
+
+    def log_densities(self, chosen: npt.NDArray[np.bool_], weights: _Weights) -> Iterator[tuple[int, Grid]]:
+        """Yield the number of each chosen picture and the logarithm of its density."""
+        for (members, _), stack in zip(self._with(chosen), self.stacks(chosen), strict=True):
+            logits = stack.logits(weights.depths, weights.centre).expand_as(stack.targets)
+            found = logits.flatten(1).log_softmax(1).reshape(stack.targets.shape).numpy()
+            yield from zip(members[chosen[members]].tolist(), found, strict=True)
+
+    def _with(self, chosen: npt.NDArray[np.bool_]) -> list[tuple[npt.NDArray[np.int64], _Stack]]:
+        return [(members, stack) for members, stack in self.groups if chosen[members].any()]
+
+    def readout(self, weights: _Weights, blur: float) -> Readout:
+        """Return a read-out of channels; without weights of depths, that of the centre bias."""
+        depths = weights.depths or [torch.zeros(axes.shape[1]) for axes in self.axes]
+        channels = [axes @ weight for axes, weight in zip(self.axes, depths, strict=True)]
+        return Readout(channels, list(self.means), list(self.scales), weights.centre, blur)
+
+
+def _axes(depth: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean and standard deviation of every channel, and at most ``AXES`` principal axes, (C, axes)."""
+    every = max(1, sum(seen[0].numel() for seen in depth) // SAMPLED)
+    cells = torch.cat([seen.float().flatten(1)[:, i % every :: every] for i, seen in enumerate(depth)], 1)
+    mean, scale = cells.mean(1), cells.std(1).clamp_min(1e-3)
+    if len(mean) <= AXES:
+        return mean, scale, torch.eye(len(mean))
+    cells = cells.sub_(mean[:, None]).div_(scale[:, None])
+    return mean, scale, torch.linalg.eigh(cells @ cells.T).eigenvectors[:, -AXES:].contiguous()
 
 
 class _Problem:
     """The likelihood of a set of pictures, and its maximum at each ridge."""
 
-    def __init__(self, features: Sequence[Depths], targets: Sequence[Tensor]) -> None:
-        self.count = len(features)
-        groups: dict[tuple[int, int], list[int]] = {}
-        for i, target in enumerate(targets):
-            groups.setdefault(_cells(target), []).append(i)
-        self.stacks = [
-            _Stack(
-                [torch.stack([features[i][d] for i in members]).float() for d in range(len(features[0]))],
-                torch.stack([targets[i] for i in members]),
-            )
-            for members in groups.values()
-        ]
-        self.means, self.scales = self._statistics()
-        for stack in self.stacks:
-            stack.standardise(self.means, self.scales)
+    def __init__(self, stacks: Sequence[_Stack], count: int) -> None:
+        self.stacks, self.count = stacks, count
 
-    def path(self, steps: int, ridges: Sequence[float] = RIDGES) -> Iterator[Readout]:
-        """Yield the read-outs of falling ridges, each begun where the one before it ended."""
-        weights = [torch.zeros(len(mean)) for mean in self.means]
-        centre = torch.zeros(5)
+    def path(self, steps: int, ridges: Sequence[float] = RIDGES) -> Iterator[_Weights]:
+        """Yield the weights of falling ridges, each begun where the one before it ended."""
+        free = [*(torch.zeros(depth.shape[1]) for depth in self.stacks[0].depths), torch.zeros(5)]
         for ridge in ridges:
-            weights, centre = self._maximum(weights, centre, ridge, steps)
-            yield Readout([w.clone() for w in weights], self.means, self.scales, centre.clone())
+            free = self._maximum(free, steps, ridge)
+            yield _Weights(free[:-1], free[-1])
 
-    def centre_alone(self, steps: int) -> Readout:
-        """Return the read-out of the centre bias alone."""
-        weights = [torch.zeros(len(mean)) for mean in self.means]
-        centre = torch.zeros(5, requires_grad=True)
-        self._climb([centre], lambda: [torch.einsum("chw,c->hw", s.centre, centre)[None] for s in self.stacks], steps)
-        return Readout(weights, self.means, self.scales, centre.detach())
+    def centre_alone(self, steps: int) -> _Weights:
+        """Return the weights of the centre bias alone."""
+        return _Weights([], self._maximum([torch.zeros(5)], steps, 0.0)[0])
 
-    def _maximum(self, weights: list[Tensor], centre: Tensor, ridge: float, steps: int) -> tuple[list[Tensor], Tensor]:
-        free = [*(w.clone().requires_grad_() for w in weights), centre.clone().requires_grad_()]
-        self._climb(free, lambda: [_logits(s, free[:-1], free[-1]) for s in self.stacks], steps, ridge)
-        done = [value.detach() for value in free]
-        return done[:-1], done[-1]
-
-    def _climb(self, free: list[Tensor], logits: Any, steps: int, ridge: float = 0.0) -> None:
+    def _maximum(self, start: Sequence[Tensor], steps: int, ridge: float) -> list[Tensor]:
+        free = [value.clone().requires_grad_() for value in start]
         optimiser = torch.optim.LBFGS(
             free,
             max_iter=steps,
@@ -331,20 +387,13 @@ class _Problem:
         def loss() -> float:
             optimiser.zero_grad()
             total = torch.zeros(())
-            for stack, values in zip(self.stacks, logits(), strict=True):
-                wide = values.expand_as(stack.targets).flatten(1)
+            for stack in self.stacks:
+                wide = stack.logits(free[:-1], free[-1]).expand_as(stack.targets).flatten(1)
                 total = total - (stack.targets.flatten(1) * wide.log_softmax(1)).sum() / self.count
-            total = total + ridge / 2 * sum((w**2).sum() for w in free[:-1])
+            total = total + ridge / 2 * sum((weight**2).sum() for weight in free[:-1])
             total.backward()  # type: ignore[no-untyped-call]
             return float(total.detach())
 
         with torch.enable_grad():
             optimiser.step(loss)  # type: ignore[no-untyped-call]
-
-    def _statistics(self) -> tuple[list[Tensor], list[Tensor]]:
-        means, scales = [], []
-        for d in range(len(self.stacks[0].depths)):
-            cells = torch.cat([stack.depths[d].transpose(0, 1).flatten(1) for stack in self.stacks], 1)
-            means.append(cells.mean(1))
-            scales.append(cells.std(1).clamp_min(1e-3))
-        return means, scales
+        return [value.detach() for value in free]

@@ -36,8 +36,9 @@ class ModelWorth:
     ----------
     pictures : int
         With enough viewers to be judged on.
-    nss, nss_centre, nss_other : Estimate
-        Normalised scanpath saliency of the maps, of the centre bias and of another picture's predicted map.
+    nss, nss_centre, nss_other, nss_network : Estimate
+        Normalised scanpath saliency of the maps, of the centre bias, of another picture's predicted map, and of the
+        network's own attention.
     viewers : Estimate
         How many people's fixations predict the others' as well; 0 is the centre bias. At the end of the curve, it is a
         lower bound.
@@ -55,6 +56,7 @@ class ModelWorth:
     nss: Estimate
     nss_centre: Estimate
     nss_other: Estimate
+    nss_network: Estimate
     viewers: Estimate
     curve: tuple[float, ...]
     bits: Estimate
@@ -66,6 +68,7 @@ def worth_in_viewers(
     viewings: Mapping[str, Viewing],
     maps: Mapping[str, Map],
     centre: Mapping[str, Map],
+    own: Mapping[str, Map] | None = None,
     *,
     seed: int = 0,
     resamples: int = 2000,
@@ -78,6 +81,8 @@ def worth_in_viewers(
         By picture: where people looked.
     maps, centre : mapping
         By picture: the maps to judge, and those of the centre bias; of any size.
+    own : mapping, optional
+        By picture: the network's own attention; else it is not known, and its NSS is that of the centre bias.
     seed : int
         Of who is drawn, and of the resamples.
     resamples : int
@@ -99,7 +104,8 @@ def worth_in_viewers(
         viewing = judged[image]
         other = names[(k + 1 + int(rng.integers(len(names) - 1))) % len(names)]
         scores = [
-            _nss(source[image_of], viewing) for source, image_of in ((maps, image), (centre, image), (maps, other))
+            _nss(source[image_of], viewing)
+            for source, image_of in ((maps, image), (centre, image), (maps, other), (own or centre, image))
         ]
         scores += [_people(viewing, count, rng) for count in range(1, most + 1)]
         rows.append([*scores, _bits(maps[image], centre[image], viewing), *_people_bits(viewing, centre[image])])
@@ -110,22 +116,23 @@ def worth_in_viewers(
 
 def _summary(table: Floats, most: int, resampled: Floats) -> ModelWorth:
     means = table.mean(0)
-    mixtures = slice(4 + most, None)
-    best = 4 + most + int(means[mixtures].argmax())
+    mixtures = slice(5 + most, None)
+    best = 5 + most + int(means[mixtures].argmax())
 
     def estimate(of: npt.NDArray[np.floating], value: float) -> Estimate:
         low, high = np.percentile(of, [2.5, 97.5])
         return Estimate(float(value), float(low), float(high))
 
     viewers = [_viewers(row, most) for row in resampled]
-    bits, people = 3 + most, means[best]
+    bits, people = 4 + most, means[best]
     return ModelWorth(
         pictures=len(table),
         nss=estimate(resampled[:, 0], means[0]),
         nss_centre=estimate(resampled[:, 1], means[1]),
         nss_other=estimate(resampled[:, 2], means[2]),
+        nss_network=estimate(resampled[:, 3], means[3]),
         viewers=estimate(np.array(viewers), _viewers(means, most)),
-        curve=tuple(float(value) for value in means[3 : 3 + most]),
+        curve=tuple(float(value) for value in means[4 : 4 + most]),
         bits=estimate(resampled[:, bits], means[bits]),
         people_bits=float(people),
         explained=estimate(resampled[:, bits] / resampled[:, best], means[bits] / people),
@@ -134,7 +141,7 @@ def _summary(table: Floats, most: int, resampled: Floats) -> ModelWorth:
 
 def _viewers(row: Floats, most: int) -> float:
     """Return where the NSS of the maps lies on the curve of people's, which begins with the centre bias at 0."""
-    curve = np.maximum.accumulate(np.array([row[1], *row[3 : 3 + most]]))
+    curve = np.maximum.accumulate(np.array([row[1], *row[4 : 4 + most]]))
     return float(np.interp(row[0], curve, np.arange(most + 1)))
 
 

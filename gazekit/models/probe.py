@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Floats
+from gazekit.models.cells import cells_of, pooled_cells
 from gazekit.models.distribution import softmax
 
 PREFIX = "probe-"
-Head = Literal["softmax", "cdf"]
+Head = Literal["softmax", "cdf", "cumulative"]
 Depths = Literal["last", "all"]
 Choice = Literal["validation", "left-out"]
 RIDGES = tuple(float(10.0**power) for power in np.arange(-4, 3.01, 0.5))
@@ -42,11 +43,15 @@ class Probe(nn.Module):
         K, the number of rating buckets.
     head : Head
         ``softmax``: logits, fitted by cross-entropy; ``cdf``: the K - 1 inner values of the cumulative distribution,
-        fitted by their squared error, which is the squared EMD (r = 2), and made monotone.
+        fitted by their squared error, which is the squared EMD (r = 2), and made monotone; ``cumulative``: one score a
+        picture and K - 1 thresholds of it (McCullagh's cumulative link, logit), fitted by cross-entropy.
     stages : sequence of str
         Paths of further layers of the trunk, whose mean and standard deviation over the picture are features as well.
     ridge : Choice
         How the strength is chosen, see `fit_head`.
+    cells : bool
+        Read the mean and the largest values of the last features by place (`gazekit.models.cells`), which attention may
+        weigh, and not the trunk's own vector.
     """
 
     def __init__(
@@ -58,14 +63,17 @@ class Probe(nn.Module):
         head: Head = "softmax",
         stages: Sequence[str] = (),
         ridge: Choice = "validation",
+        cells: bool = False,
     ) -> None:
         super().__init__()
         if head not in get_args(Head):
             raise unknown_name("head", head, get_args(Head))
         _check_choice(ridge, head)
         self.trunk = trunk.requires_grad_(False)
+        if cells and stages:
+            raise InputError("cells=true (and --apply pooling) reads the last features by place; leave depths=all out")
         self.stages, self.ridge = tuple(stages), ridge
-        self.kind = head
+        self.kind, self.cells = head, cells
         self.head = nn.Linear(features, buckets if head == "softmax" else buckets - 1)
         self.readout = "trunk.map"
         self.trunk.eval()
@@ -78,12 +86,15 @@ class Probe(nn.Module):
 
     def features(self, pictures: Tensor) -> Tensor:
         """Features (N, D) of normalised pictures (N, 3, H, W)."""
-        return pooled_features(self.trunk, pictures, self.stages)
+        return probe_features(self.trunk, pictures, self.stages, self.cells)
+
+    def attended_features(self, pictures: Tensor, weights: Tensor) -> Tensor:
+        """Features (N, D) of normalised pictures, pooled with weights (N, H, W); of a probe of cells."""
+        return pooled_cells(cells_of(self.trunk, pictures), weights)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Probabilities (N, K) of normalised pictures (N, 3, H, W)."""
-        values = self.head(self.features(pictures))
-        return softmax(values) if self.kind == "softmax" else from_cdf(values)
+        return probabilities(self.head(self.features(pictures)), self.kind)
 
     def set_head(self, fitted: FittedHead) -> None:
         """Take a fitted head."""
@@ -97,13 +108,18 @@ class FrozenFeatures(nn.Module):
 
     def __init__(self, probe: Probe) -> None:
         super().__init__()
-        self.trunk, self.stages = probe.trunk, probe.stages
+        self.trunk, self.stages, self.cells = probe.trunk, probe.stages, probe.cells
         self.mean, self.std = probe.mean, probe.std
         self.input_size = probe.input_size
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Features (N, D) of normalised pictures (N, 3, H, W)."""
-        return pooled_features(self.trunk, pictures, self.stages)
+        return probe_features(self.trunk, pictures, self.stages, self.cells)
+
+
+def probe_features(trunk: nn.Module, pictures: Tensor, stages: Sequence[str] = (), cells: bool = False) -> Tensor:
+    """Compute what the head of a probe reads, with even weights where it reads features by place."""
+    return pooled_cells(cells_of(trunk, pictures)) if cells else pooled_features(trunk, pictures, stages)
 
 
 def pooled_features(trunk: nn.Module, pictures: Tensor, stages: Sequence[str] = ()) -> Tensor:
@@ -151,6 +167,13 @@ def stages_of(trunk: nn.Module) -> list[str]:
     return paths
 
 
+def probabilities(values: Tensor, kind: Head) -> Tensor:
+    """Make probabilities (N, K) of what the last layer of a head of a kind gives."""
+    if kind == "softmax":
+        return softmax(values)
+    return from_cdf(torch.sigmoid(values) if kind == "cumulative" else values)
+
+
 def from_cdf(inner: Tensor) -> Tensor:
     """Make K probabilities of K - 1 inner values of a cumulative distribution, which need be none yet: (N, K)."""
     inner = inner.float().cummax(1).values.clamp(0, 1)
@@ -170,7 +193,7 @@ class FittedHead:
     def predict(self, features: Matrix) -> Floats:
         """Probabilities (N, K) of features (N, D)."""
         values = torch.from_numpy(features @ self.weight + self.bias)
-        answer = torch.softmax(values, 1) if self.kind == "softmax" else from_cdf(values)
+        answer = torch.softmax(values, 1) if self.kind == "softmax" else probabilities(values, self.kind)
         return np.asarray(answer.numpy(), dtype=np.float64)
 
 
@@ -231,7 +254,7 @@ def fit_head(
     unit = float(values.sum() / len(z))
     basis = z.T @ (vectors / np.sqrt(values))  # (D, r), orthonormal: the head lies in it
     inside, outside = vectors * np.sqrt(values), ((other - mean) / scale) @ basis
-    solve = _cdf_path if kind == "cdf" else _softmax_path
+    solve = {"cdf": _cdf_path, "softmax": _softmax_path, "cumulative": _cumulative_path}[kind]
     heads = []
     for ridge, weight, bias in solve(inside, values, y, [r * unit for r in ridges]):
         if choice == "left-out":
@@ -275,23 +298,51 @@ def _cdf_path(
 
 
 def _softmax_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> list[Solution]:
-    """Minimise cross-entropy and ridge by L-BFGS, from the largest ridge down, each begun where the last one ended."""
+    """Minimise cross-entropy and ridge, from the largest ridge down, each begun where the last one ended."""
     x, y = torch.from_numpy(inside), torch.from_numpy(truth)
     weight = torch.zeros(x.shape[1], y.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.log(y.mean(0).clamp_min(1e-6)).requires_grad_()
     path = []
     for ridge in sorted(ridges, reverse=True):
-        optimiser = torch.optim.LBFGS(
-            [weight, bias], max_iter=100, tolerance_grad=1e-6, tolerance_change=1e-9, line_search_fn="strong_wolfe"
-        )
-
-        def loss(ridge: float = ridge, optimiser: torch.optim.LBFGS = optimiser) -> float:
-            optimiser.zero_grad()
-            total = -(y * (x @ weight + bias).log_softmax(1)).sum() / len(y) + ridge / 2 / len(y) * (weight**2).sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            return float(total.detach())
-
-        with torch.enable_grad():
-            optimiser.step(loss)  # type: ignore[no-untyped-call]
+        _descend([weight, bias], lambda: -(y * (x @ weight + bias).log_softmax(1)).sum() / len(y), ridge / len(y))
         path.append((ridge, weight.detach().numpy().copy(), bias.detach().numpy().copy()))
     return path
+
+
+def _cumulative_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> list[Solution]:
+    """Likewise for one score and its thresholds, which lie a positive step apart; every threshold has one column."""
+    x, y = torch.from_numpy(inside), torch.from_numpy(truth)
+    weight = torch.zeros(x.shape[1], 1, dtype=torch.float64, requires_grad=True)
+    first = torch.logit(y.mean(0).cumsum(0)[:-1].clamp(1e-4, 1 - 1e-4))
+    steps = torch.cat([first[:1], torch.diff(first).clamp_min(1e-3).log()]).requires_grad_()
+
+    def thresholds() -> Tensor:
+        return torch.cat([steps[:1], steps[:1] + steps[1:].exp().cumsum(0)])
+
+    def loss() -> Tensor:
+        below = torch.sigmoid(thresholds() - x @ weight)
+        ends = below.new_zeros(len(y), 1)
+        return -(y * torch.diff(torch.cat([ends, below, ends + 1], 1)).clamp_min(1e-12).log()).sum() / len(y)
+
+    path = []
+    for ridge in sorted(ridges, reverse=True):
+        _descend([weight, steps], loss, ridge / len(y))
+        columns = np.repeat(-weight.detach().numpy(), y.shape[1] - 1, axis=1)
+        path.append((ridge, columns, thresholds().detach().numpy().copy()))
+    return path
+
+
+def _descend(free: list[Tensor], loss: Callable[[], Tensor], ridge: float) -> None:
+    """Minimise a loss and a ridge on the first of its parameters by L-BFGS."""
+    optimiser = torch.optim.LBFGS(
+        free, max_iter=100, tolerance_grad=1e-6, tolerance_change=1e-9, line_search_fn="strong_wolfe"
+    )
+
+    def total() -> float:
+        optimiser.zero_grad()
+        value = loss() + ridge / 2 * (free[0] ** 2).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return float(value.detach())
+
+    with torch.enable_grad():
+        optimiser.step(total)  # type: ignore[no-untyped-call]

@@ -22,7 +22,7 @@ from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
 from gazekit.models.options import option_faults
 from gazekit.models.probe import PREFIX as PROBE
-from gazekit.models.probe import Choice, Depths, Head, Probe, pooled_features, stages_of
+from gazekit.models.probe import Choice, Depths, Head, Probe, probe_features, stages_of
 from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, Pooling, ResidualAttention
 from gazekit.models.small_cnn import NarrowTrunk
@@ -190,10 +190,24 @@ def _probe_entry(probed: str) -> _Entry:
                 f"{probed} has no single backbone to probe; resnet18 and timm:NAME, as examples, have one"
             )
 
-    def build(buckets: int, head: Head = "softmax", depths: Depths = "last", ridge: Choice = "validation") -> nn.Module:
+    def build(
+        buckets: int,
+        head: Head = "softmax",
+        depths: Depths = "last",
+        ridge: Choice = "validation",
+        cells: bool = False,
+    ) -> nn.Module:
         stages = tuple(stages_of(trunk)) if depths == "all" else ()
-        features = _probed_features(probed, stages)
-        model = Probe(create(probed).trunk, features, buckets, head=head, stages=stages, ridge=ridge)  # type: ignore[arg-type]
+        features = _probed_features(probed, stages, cells)
+        model = Probe(
+            create(probed).trunk,  # type: ignore[arg-type]
+            features,
+            buckets,
+            head=head,
+            stages=stages,
+            ridge=ridge,
+            cells=cells,
+        )
         keras.follow_mark(model)
         return model
 
@@ -202,12 +216,12 @@ def _probe_entry(probed: str) -> _Entry:
 
 
 @functools.lru_cache(maxsize=64)
-def _probed_features(probed: str, stages: tuple[str, ...]) -> int:
+def _probed_features(probed: str, stages: tuple[str, ...], cells: bool) -> int:
     """Return the length of the vector that a probe of a model reads."""
     size = _entry(probed).info.size
     with torch.device("meta"), ShapesOnly():
         trunk: nn.Module = create(probed).trunk.eval()  # type: ignore[union-attr]
-        return int(pooled_features(trunk, torch.empty(1, 3, size, size), stages).shape[1])
+        return int(probe_features(trunk, torch.empty(1, 3, size, size), stages, cells).shape[1])
 
 
 @functools.lru_cache(maxsize=64)

@@ -28,7 +28,11 @@ class NarrowTrunk(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Features (N, C) of pictures (N, 3, H, W)."""
-        return self.blocks(pictures).mean((2, 3))  # type: ignore[no-any-return]
+        return self.cells(pictures).mean((2, 3))
+
+    def cells(self, pictures: Tensor) -> Tensor:
+        """Features by place, (N, C, h, w)."""
+        return self.blocks(pictures)  # type: ignore[no-any-return]
 
 
 def _block(before: int, width: int) -> nn.Sequential:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import gazekit.models._torchvision  # noqa: F401  (before timm and torchvision)
 from gazekit.core.errors import InputError, unknown_name
+from gazekit.models.cells import tokens_on_grid
 
 PREFIX = "timm:"
 Triple = tuple[float, float, float]
@@ -64,6 +65,14 @@ class TimmTrunk(nn.Module):
         elif features.ndim == 4:
             features = self.map(features)
         return self.net.forward_head(features, pre_logits=True)  # type: ignore[no-any-return, operator]
+
+    def cells(self, pictures: Tensor) -> Tensor:
+        """Last features by place, (N, C, h, w): a transformer's patch tokens on their grid."""
+        features: Tensor = self.net.forward_features(pictures)  # type: ignore[operator]
+        if features.ndim == 3:
+            return self.map(tokens_on_grid(self.net, features, pictures))  # type: ignore[no-any-return]
+        last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
+        return self.map(features.permute(0, 3, 1, 2) if last else features)  # type: ignore[no-any-return]
 
 
 @functools.lru_cache(maxsize=64)

@@ -31,6 +31,7 @@ from gazekit.core.files import existing_file
 from gazekit.core.registration_log import check_network
 from gazekit.models import keras, residual_attention
 from gazekit.models.backbones import backbone
+from gazekit.models.finetuning import merged
 from gazekit.models.registry import Triple, default_options, names
 from gazekit.models.timm_models import PREFIX, timm_facts
 from gazekit.models.weight_checks import check_download, check_finite
@@ -150,7 +151,7 @@ def tensors_of(content: Any, path: Path) -> State:
     state = {str(key): value for key, value in content.items()}
     while prefix := next((p for p in WRAPPERS if state and all(key.startswith(p) for key in state)), ""):
         state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return state
+    return merged(state)
 
 
 def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path: Path, new_head: bool) -> None:

@@ -33,6 +33,11 @@ _COARSE = (
     "Outside of masks stands the fill {fill}, which makes the picture coarse and does not take it away: some of it can "
     "still be seen, of what is called removed as well (gazekit dataset detail says how much)."
 )
+_POOLED = (
+    "No pixel is masked: networks compute the features of the whole picture, and the head reads their mean and largest "
+    "values where the mask of the condition lies. What a network computes of a place depends on its surroundings as "
+    "well."
+)
 TAKES_AWAY = ("black", "mean")  # fills that leave nothing
 _BOUNDS = (
     "Floors are what the same metric reaches without looking at a picture. Ceilings are half of the raters as a "
@@ -80,8 +85,11 @@ def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[st
     if names - {references()[0], *outside}:
         text.append(_SAME_AREA)
     text += [_REMOVED.format(name=condition(name)) for name in outside]
-    fill = str(_flat(comparison.config.get("recipe", {})).get("fill", TAKES_AWAY[0]))
-    if fill not in TAKES_AWAY:
+    recipe = _flat(comparison.config.get("recipe", {}))
+    fill, pooled = str(recipe.get("fill", TAKES_AWAY[0])), recipe.get("apply") == "pooling"
+    if pooled:
+        text.append(_POOLED)
+    elif fill not in TAKES_AWAY:
         text.append(_COARSE.format(fill=fill))
     return [" ".join(text)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -198,7 +198,8 @@ def plan(
     """Check everything that `train` would, with the same options; a dry run."""
     from gazekit.dataset import open_dataset
 
-    dataset, out, recipe = existing_file(dataset, "dataset"), Path(out), make_recipe(**options)
+    dataset, out = existing_file(dataset, "dataset"), Path(out)
+    recipe = make_recipe(**{**_size_of_timm(models, options), **options})
     data = open_dataset(dataset)
     runs = list_runs(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
     folds = folds_of(cross_validate, repeats, scheme)
@@ -218,6 +219,23 @@ def plan(
     rest = (folds, data.registered.id if data.registered else "")
     every = [*runs, *(replace(run, share=share) for share in sorted(learning_curve) for run in runs)]
     return Grid(data, out, config, [Job(run, *common, *rest) for run in folds.runs(every)], folds)
+
+
+def _size_of_timm(models: Sequence[str], options: Mapping[str, Any]) -> dict[str, int]:
+    """Return the side that networks of timm were trained with, where all models are such and agree, and none is given.
+
+    Raises
+    ------
+    InputError
+        An unknown network; the close ones are offered.
+    """
+    from gazekit.models import info
+    from gazekit.models.timm_models import PREFIX
+
+    if "size" in options or not models or not all(PREFIX in name for name in models):
+        return {}
+    sizes = {info(name).size for name in models}
+    return {"size": sizes.pop()} if len(sizes) == 1 else {}
 
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:
@@ -331,17 +349,22 @@ def model_faults(
     """
     from gazekit import models
     from gazekit.models.cost import ShapesOnly
+    from gazekit.models.finetuning import part_fault
+    from gazekit.models.probe import PREFIX
 
     smallest = models.info(name).smallest
+    if recipe.apply == "pooling" and not name.startswith(PREFIX):
+        return ["is no probe, and --apply pooling is for these (probe-NAME)"]
     for weights in dict.fromkeys(recipe.weights_of(name, seed) for seed in seeds):
         if weights is not None:
             models.create(name, buckets, weights=weights, new_head=recipe.new_head, **recipe.model_options)
     with torch.device("meta"), ShapesOnly():  # shapes are all that is asked of it
         model = models.create(name, buckets, **recipe.model_options).eval()
+        part = part_fault(model, recipe.train_last, recipe.adapter_rank)
         look = look_for(model, sizes, recipe)
         shapes = {look.shape((h, w)) for h, w in np.unique(sizes, axis=0).tolist()}
         narrow = [shape for shape in shapes if min(shape) < smallest and not _takes(model, shape)]
-    faults = []
+    faults = [part] if part else []
     if recipe.size < smallest:
         faults.append(f"needs pictures of {smallest} px or more; size is {recipe.size}")
     elif narrow and "patches" not in look.kind:

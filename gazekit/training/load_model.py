@@ -63,6 +63,7 @@ def load_trained(path: str | Path, *, while_sealed: bool = False) -> Trained:
         No such file, damaged, not a checkpoint of gazekit, or weights of another network.
     """
     from gazekit import models
+    from gazekit.models.finetuning import merged
     from gazekit.models.inputs import look_of
 
     path = checkpoint_of(path)
@@ -77,7 +78,7 @@ def load_trained(path: str | Path, *, while_sealed: bool = False) -> Trained:
     if not while_sealed:
         check_network(path, identity.get("registration", ""))
     network = models.create(identity["model"], identity["buckets"], **identity["model_options"])
-    load_weights(network, content["state_dict"], str(path))
+    load_weights(network, merged(content["state_dict"]), str(path))
     network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
     look = look_of(network, int(identity["size"]), tuple(content["aspects"]))
     return Trained(network.eval(), identity, look)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from gazekit.core.encryption import cover, uncover
 from gazekit.core.errors import InputError, TrainingError
 from gazekit.core.types import Index
+from gazekit.models.finetuning import train_mode
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
 from gazekit.training.distributed import Team, shares
 from gazekit.training.loading import Draw, Examples, Images, cropped, epoch_plan, in_order, mirrored
@@ -237,7 +238,7 @@ def _train_epoch(state: TrainingState, saver: Saver) -> None:
     plan = epoch_plan(task.train.indices, recipe.batch, task.seed, state.epoch, task.shapes)[state.position :]
     mine = shares(plan, state.team)
     read = [share if len(share) else batch[:1] for batch, share in zip(plan, mine, strict=True)]
-    state.network.train()
+    train_mode(state.network)
     draw = Draw(task.seed, state.epoch)
     for batch, share, seen, images in zip(plan, mine, read, task.train.examples.stream(read, draw), strict=True):
         if recipe.crop is not None:

@@ -84,16 +84,19 @@ def with_own_attention(dataset: Dataset, job: Job, team: Team) -> Dataset:
 def build_network(job: Job, buckets: int) -> torch.nn.Module:
     """Return the run's network: the same first weights for a seed and fold, whatever the condition."""
     from gazekit import models
+    from gazekit.models.finetuning import train_part
 
     torch.manual_seed(_first_seed(job.run))
     recipe = job.recipe
-    return models.create(
+    network = models.create(
         job.run.model,
         buckets,
         weights=recipe.weights_of(job.run.model, job.run.seed),
         new_head=recipe.new_head,
         **recipe.model_options,
     )
+    train_part(network, recipe.train_last, recipe.adapter_rank)
+    return network
 
 
 def _first_seed(run: Run) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,22 +91,35 @@ def _features(ground: Ground, network: Any, reader: Reader, wanted: Index) -> Fe
     missing = wanted[np.isnan(features[wanted, 0])]
     if not len(missing):
         return features
-    plan = in_order(np.unique(missing), BATCH, reader.shapes)
+    plan, network = in_order(np.unique(missing), BATCH, reader.shapes), network.eval()
+    pooling = ground.job.recipe.apply == "pooling"
+    seen = replace(reader, condition="original") if pooling else reader
     for batch in track(plan, f"features of {ground.job.run.condition}", len(plan)):
-        views = np.stack([reader(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
+        views = np.stack([seen(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
         with torch.no_grad():
             inputs = normalised(views, network.mean, network.std)
-            features[batch] = network.eval().features(inputs).numpy()
+            computed = (
+                network.attended_features(inputs, _weights(reader, batch)) if pooling else network.features(inputs)
+            )
+            features[batch] = computed.numpy()
     if ground.team.leads:
         with whole_file(path) as temporary, open(temporary, "wb") as file:
             np.save(file, features)
     return features
 
 
+def _weights(reader: Reader, batch: Index) -> torch.Tensor:
+    """Return a condition's masks at the size of the views (n, h, w): 1 where the picture is kept, and 0 elsewhere."""
+    masks = [reader.dataset.mask_at(int(i), reader.condition, tuple(reader.shapes[i].tolist())) for i in batch]
+    return torch.from_numpy(np.stack(masks).astype(np.float32))
+
+
 def _file(ground: Ground, network: Any, reader: Reader) -> Path:
     """Name the file by all that features depend on: dataset, condition, fill, view, and the network's weights."""
     job, recipe = ground.job, ground.job.recipe
     depends = [job.dataset_sha256, job.run.condition, recipe.fill, recipe.soft_px, repr(reader.look)]
+    if recipe.apply != "mask":
+        depends += [recipe.apply]
     if job.run.condition in networks():  # masks of the run's own network
         depends += [job.run.seed, job.run.fold, job.run.repeat]
     depends += [digest(network.trunk.state_dict()), list(network.mean), list(network.std), *network.stages]

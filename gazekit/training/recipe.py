@@ -13,6 +13,9 @@ from gazekit.core.errors import InputError
 from gazekit.shapes.fills import Fill
 from gazekit.stats.comparison_folder import Run
 
+Apply = Literal["mask", "pooling"]
+_CAME_LATER = ("resample_viewers", "weights_by_model", "train_last", "adapter_rank")
+
 
 class Recipe(BaseModel):
     """Options of training. The defaults converge from scratch on a few hundred pictures.
@@ -56,6 +59,17 @@ class Recipe(BaseModel):
         description="file of weights by model, with {seed} for the seed's number; or a folder of gazekit train",
     )
     new_head: bool = Field(False, description="of weights with another number of buckets take all but the last layer")
+    train_last: int | None = Field(
+        None, ge=1, description="blocks of the backbone, from the end, that are trained with the head; all if absent"
+    )
+    adapter_rank: int | None = Field(
+        None, ge=1, le=256, description="train low-rank changes of the layers of these blocks, and not the layers"
+    )
+    apply: Apply = Field(
+        "mask",
+        description="how a condition reaches a network: its mask over the pixels, or (probes) as weights of the pooling"
+        " of what the network computes of the whole picture",
+    )
     model_options: dict[str, Any] = Field(default_factory=dict)
     precision: Literal["float32", "bf16"] = Field("float32", description="of the numbers that networks compute with")
     channels_last: bool = Field(False, description="lay pictures out with channels last; often faster on GPUs")
@@ -77,10 +91,19 @@ class Recipe(BaseModel):
             raise ValueError(f"accumulate ({self.accumulate}) cannot be more than batch ({self.batch})")
         return self
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pooling(cls, options: Any) -> Any:
+        """Let probes read features by place where attention is to weigh these."""
+        if isinstance(options, Mapping) and options.get("apply") == "pooling":
+            return {**options, "model_options": {**options.get("model_options", {}), "cells": True}}
+        return options
+
     def result_options(self) -> dict[str, Any]:
         """Return the options that results depend on; the rest (workers, memory, checkpoints) only changes the speed."""
         idle = {"workers", "memory_gb", "checkpoint_seconds", "tensorboard"}
-        came_later = {name for name in ("resample_viewers", "weights_by_model") if not getattr(self, name)}
+        came_later = {name for name in _CAME_LATER if not getattr(self, name)}
+        came_later |= {"apply"} if self.apply == "mask" else set()
         return self.model_dump(mode="json", exclude=idle | came_later)
 
     def weights_of(self, model: str, seed: int) -> str | None:

@@ -33,7 +33,7 @@ def planted(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return features, np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
 
 
-@pytest.mark.parametrize("kind", ["softmax", "cdf"])
+@pytest.mark.parametrize("kind", ["softmax", "cdf", "cumulative"])
 def test_a_head_finds_what_decides(kind: str, planted: tuple[np.ndarray, np.ndarray]) -> None:
     x, y = planted
     head = fit_head(x[:60], y[:60], (x[60:75], y[60:75]), kind=kind)  # type: ignore[arg-type]
@@ -73,6 +73,23 @@ def test_the_softmax_head_is_at_its_optimum(planted: tuple[np.ndarray, np.ndarra
         assert float(gradient.abs().max()) < 1e-4
 
 
+def test_the_cumulative_head_is_the_proportional_odds_model(planted: tuple[np.ndarray, np.ndarray]) -> None:
+    """Ratings of the model itself: its score and thresholds are found again, and the gradient there is nothing."""
+    rng = np.random.default_rng(0)
+    x, cuts = rng.normal(size=(400, 3)), np.array([-1.5, -0.2, 1.1])
+    score = x @ [1.0, -0.5, 0.0]
+    below = 1 / (1 + np.exp(-(cuts - score[:, None])))
+    y = np.diff(np.pad(below, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
+    head = fit_head(x[:300], y[:300], (x[300:], y[300:]), kind="cumulative", ridges=[1e-6])
+    np.testing.assert_allclose(head.weight, np.repeat([[-1.0], [0.5], [0.0]], 3, axis=1), atol=0.01)
+    np.testing.assert_allclose(head.bias, cuts, atol=0.01)
+    np.testing.assert_allclose(head.predict(x), y, atol=0.005)
+    features, truth = planted
+    fitted = fit_head(features[:60], truth[:60], (features[60:], truth[60:]), kind="cumulative")
+    assert np.ptp(fitted.weight, axis=1).max() == 0, "one score a picture"
+    assert (np.diff(fitted.bias) > 0).all()
+
+
 def test_noise_is_answered_with_the_mean(rng: np.random.Generator) -> None:
     x, y = rng.normal(size=(80, 300)), rng.dirichlet(np.ones(6) * 30, 80)
     head = fit_head(x[:50], y[:50], (x[50:], y[50:]))
@@ -92,7 +109,7 @@ def test_pictures_that_nothing_can_be_fitted_on_are_refused(planted: tuple[np.nd
         fit_head(np.where(x > 0, np.nan, x), y, (x, y))
 
 
-@pytest.mark.parametrize("head", ["softmax", "cdf"])
+@pytest.mark.parametrize("head", ["softmax", "cdf", "cumulative"])
 def test_the_model_predicts_what_its_head_predicts(head: str, rng: np.random.Generator) -> None:
     torch.manual_seed(0)
     model = models.create("probe-timm:mobilenetv3_small_050", 5, head=head)

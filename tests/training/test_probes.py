@@ -12,8 +12,12 @@ import pytest
 import torch
 
 from gazekit import models
+from gazekit.dataset import open_dataset
+from gazekit.models.pixels import normalised
 from gazekit.models.probe import Probe
-from gazekit.training import train
+from gazekit.report.method import method_text
+from gazekit.stats.comparison_folder import read_comparison
+from gazekit.training import compare, train
 from gazekit.training.load_model import load_trained
 
 MODEL = "probe-timm:mobilenetv3_small_050"
@@ -55,3 +59,36 @@ def test_a_grid_of_probes_ends_as_any_grid(
     train(dataset, tmp_path / "again", conditions=["human"], seeds=[0], weights=str(weights), **OPTIONS)
     again = pd.read_csv(tmp_path / "again" / "runs" / MODEL.replace(":", "-") / "human" / "seed0" / "predictions.csv")
     pd.testing.assert_frame_equal(again, tables[1])
+
+
+def test_attention_weighs_what_the_network_computes_of_whole_pictures(
+    dataset: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every condition is a pooling of the same features, by its mask; comparison and report say so."""
+    seen, out = [], tmp_path / "runs"
+    plain = Probe.attended_features
+    monkeypatch.setattr(Probe, "attended_features", lambda self, x, w: seen.append((x, w)) or plain(self, x, w))
+    conditions = ["original", "human", "shuffled", "human-removed", "synthetic"]
+    train(dataset, out, conditions=conditions, seeds=[0], weights=str(weights), apply="pooling", **OPTIONS)
+    data = open_dataset(dataset)
+    assert len(seen) == 5 * 4
+    whole = torch.cat([x for x, _ in seen[:4]])
+    for k in range(1, 5):
+        torch.testing.assert_close(torch.cat([x for x, _ in seen[4 * k : 4 * k + 4]]), whole, msg="no pixel is masked")
+    masks = torch.cat([w for _, w in seen[4:8]])
+    assert 0.02 < float(masks.mean()) < 0.6
+    removed = torch.cat([w for _, w in seen[12:16]])
+    torch.testing.assert_close(masks + removed, torch.ones_like(masks))
+    order = np.concatenate([data.indices(name) for name in ("train", "validation", "test")])
+    np.testing.assert_array_equal(masks[0].numpy(), data.mask_at(int(np.sort(order)[0]), "human", (64, 64)))
+    compare(out)
+    table = read_comparison(out)
+    assert set(table.rows["condition"].dropna()) >= set(conditions)
+    assert any("No pixel is masked" in paragraph for paragraph in method_text(table, {}))
+    folder = out / "runs" / MODEL.replace(":", "-") / "original" / "seed0"
+    trained = load_trained(folder)
+    picture = data.read(int(data.indices("test")[0]), size=64)[None].copy()
+    expected = pd.read_csv(folder / "predictions.csv").iloc[0, 1:].to_numpy(float)
+    with torch.no_grad():
+        got = trained.network(normalised(picture, trained.network.mean, trained.network.std))[0]
+    np.testing.assert_allclose(got, expected, atol=1e-4)

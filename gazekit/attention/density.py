@@ -1,0 +1,167 @@
+"""A density of where people look in a picture, as likely as can be: bandwidth and mixture by leave-one-viewer-out.
+
+A Gaussian of 1 degree is a custom. What predicts a viewer best from all the others is, for every picture, another
+width, mixed with the centre bias and with an even density: so ceilings rise, and maps of few viewers are less spotty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from gazekit.attention.judging import SHARE
+from gazekit.attention.viewings import Viewing
+from gazekit.core.errors import InputError
+from gazekit.core.types import Floats, Map
+from gazekit.shapes.centre import centre_prior
+
+FACTORS = tuple(float(factor) for factor in np.geomspace(0.35, 2.8, 10))  # of the customary sigma
+EVEN = np.array([0.8, 0.1, 0.1])  # shares that the search begins with: Gaussians, centre, everywhere
+STEPS = 60
+
+
+@dataclass(frozen=True)
+class LikelyDensity:
+    """The density of a picture.
+
+    Attributes
+    ----------
+    viewing : Viewing
+        Whose it is.
+    sigma_px : float
+        Sigma of the Gaussians, pixels of the picture.
+    shares : tuple of float
+        Of the Gaussians, of the centre prior, and of the even density; they sum to 1.
+    bits, customary_bits : float
+        Information gain over the centre prior at the fixations of each viewer, bits a fixation: of this density, with
+        sigma and shares from the other viewers, and of the customary map mixed with a tenth of the centre prior.
+    """
+
+    viewing: Viewing
+    sigma_px: float
+    shares: tuple[float, float, float]
+    bits: float
+    customary_bits: float
+
+    def map(self) -> Map:
+        """Return the density as a map, float32 of the picture's size, sum 1."""
+        people, centre, _ = self.shares
+        size = self.viewing.size
+        gaussians = replace(self.viewing, sigma_px=self.sigma_px).map().astype(np.float64)
+        density = people * gaussians + centre * centre_prior(size) + self.shares[2] / (size[0] * size[1])
+        return np.asarray(density / density.sum(), dtype=np.float32)
+
+
+def likely_density(viewing: Viewing) -> LikelyDensity:
+    """Fit the density of a picture to its viewers, each predicted from all the others.
+
+    Parameters
+    ----------
+    viewing : Viewing
+        Of three viewers or more.
+
+    Raises
+    ------
+    InputError
+        Fewer than three viewers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> spots = rng.normal((30, 20), 2.0, (40, 2)).clip(0, 39)
+    >>> table = pd.DataFrame(spots, columns=["x_picture", "y_picture"]).assign(image="a", duration_ms=200.0)
+    >>> table["participant"] = [f"p{k % 4}" for k in range(40)]
+    >>> from gazekit.attention.viewings import viewings
+    >>> fitted = likely_density(viewings(table, {"a": (40, 60)}, sigma_px=8)["a"])
+    >>> fitted.sigma_px < 4, fitted.bits > fitted.customary_bits
+    (True, True)
+    """
+    people = viewing.participants
+    if len(people) < 3:
+        raise InputError(f"{viewing.image} has {len(people)} viewers; a density needs three or more")
+    looks = viewing.take(viewing.counted)
+    who = np.array([people.index(name) for name in looks.names])
+    terms = _left_out_terms(looks, who)
+    shares = np.array([_shares(density) for density in terms])
+    likelihood = np.log2(np.einsum("sk,snk->sn", shares, terms))
+    gains = likelihood - np.log2(terms[0, :, 1])
+    best = int(gains.mean(axis=1).argmax())
+    nested = np.concatenate([_unseen(terms, who, person) for person in range(len(people))])
+    customary = (1 - SHARE) * _customary(looks, who) + SHARE * terms[0, :, 1]
+    return LikelyDensity(
+        looks,
+        viewing.sigma_px * FACTORS[best],
+        tuple(float(share) for share in shares[best]),  # type: ignore[arg-type]
+        float(nested.mean()),
+        float(np.log2(customary / terms[0, :, 1]).mean()),
+    )
+
+
+def density_table(looks: Mapping[str, Viewing]) -> tuple[pd.DataFrame, dict[str, LikelyDensity]]:
+    """Fit the density of every picture with three viewers or more; a row a picture, and the densities by picture.
+
+    Returns
+    -------
+    DataFrame
+        ``image``, ``viewers``, ``sigma_px``, ``share_people``, ``share_centre``, ``share_even``, ``bits``,
+        ``bits_customary`` (of the map of the viewings' own sigma) and ``gain``, the difference.
+    dict
+        Picture to `LikelyDensity`.
+    """
+    fitted = {image: likely_density(look) for image, look in looks.items() if len(look.participants) > 2}
+    rows = [
+        (image, len(d.viewing.participants), d.sigma_px, *d.shares, d.bits, d.customary_bits, d.bits - d.customary_bits)
+        for image, d in fitted.items()
+    ]
+    names = ["image", "viewers", "sigma_px", "share_people", "share_centre", "share_even", "bits", "bits_customary",
+             "gain"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names), fitted
+
+
+def _left_out_terms(looks: Viewing, who: np.ndarray) -> Floats:
+    """Return (factors, n, 3): densities a pixel at each fixation, of the other viewers, the centre, and everywhere."""
+    height, width = looks.size
+    centre = centre_prior(looks.size).astype(np.float64)[looks.y.astype(int), looks.x.astype(int)]
+    even = np.full(len(who), 1 / (height * width))
+    return np.stack([
+        np.stack([_others(looks, who, looks.sigma_px * factor), centre, even], axis=1) for factor in FACTORS
+    ])  # fmt: skip
+
+
+def _customary(looks: Viewing, who: np.ndarray) -> Floats:
+    return _others(looks, who, looks.sigma_px)
+
+
+def _others(looks: Viewing, who: np.ndarray, sigma: float) -> Floats:
+    """Return the density of all other viewers' Gaussians at each fixation; what falls off the picture is lost."""
+    place = np.stack([looks.x, looks.y]).astype(np.float64)
+    distance = ((place[:, :, None] - place[:, None]) ** 2).sum(axis=0)
+    weight = looks.weights * (who[:, None] != who)
+    inside = np.prod(
+        [ndtr((side - at) / sigma) - ndtr(-at / sigma) for side, at in zip(looks.size[::-1], place, strict=True)],
+        axis=0,
+    )
+    kernel = np.exp(-0.5 * distance / sigma**2) / (2 * np.pi * sigma**2)
+    return np.asarray((kernel * weight).sum(axis=1) / (weight * inside).sum(axis=1))
+
+
+def _shares(terms: Floats) -> Floats:
+    """Return the shares of a mixture (n, 3) that make its fixations most likely, by expectation and maximisation."""
+    shares = EVEN
+    for _ in range(STEPS):
+        parts = shares * terms
+        shares = (parts / parts.sum(axis=1, keepdims=True)).mean(axis=0)
+    return np.asarray(np.maximum(shares, 1e-6) / np.maximum(shares, 1e-6).sum())
+
+
+def _unseen(terms: Floats, who: np.ndarray, person: int) -> Floats:
+    """Return the gain at a person's fixations, with sigma and shares that predict the others best."""
+    others, theirs = terms[:, who != person], terms[:, who == person]
+    shares = np.array([_shares(density) for density in others])
+    best = int(np.log(np.einsum("sk,snk->sn", shares, others)).mean(axis=1).argmax())
+    return np.asarray(np.log2(theirs[best] @ shares[best] / theirs[best][:, 1]))
