@@ -16,6 +16,7 @@ from gazekit.models.pixels import normalised, resize, view_size
 
 FINEST = 8  # pixels of a cell of the first depth that is read
 CELL = 16  # pixels of a cell of the grid that features are brought to
+SCALES = (1.0, 0.5)  # a picture is seen twice: its details, and with more of what is around them
 Depths = list[Tensor]
 
 
@@ -53,8 +54,10 @@ def _between(stages: Sequence[str]) -> list[str]:
     return [f"{parent}.{number}" for number in range(int(start), int(last.rpartition(".")[2]) + 1)]
 
 
-def dense_features(model: nn.Module, pictures: Iterable[Pixels], longer: int) -> Iterator[Depths]:
-    """Compute what a frozen network sees of each picture: a list of float16 maps (C, h, w), one a depth.
+def dense_features(
+    model: nn.Module, pictures: Iterable[Pixels], longer: int, scales: Sequence[float] = SCALES
+) -> Iterator[Depths]:
+    """Compute what a frozen network sees of each picture: a list of float16 maps (C, h, w), one a scale and depth.
 
     Parameters
     ----------
@@ -64,6 +67,8 @@ def dense_features(model: nn.Module, pictures: Iterable[Pixels], longer: int) ->
         Uint8 RGB, any sizes.
     longer : int
         Longer side that a picture is resized to, its aspect ratio kept; pixels.
+    scales : sequence of float
+        What that side is multiplied by: the network sees each picture so often. The first one gives the grid.
     """
     kept: dict[str, Tensor] = {}
     modules, paths = dict(model.named_modules()), depths_of(model)
@@ -75,11 +80,14 @@ def dense_features(model: nn.Module, pictures: Iterable[Pixels], longer: int) ->
     handles = [keep(path) for path in paths]
     try:
         for picture in pictures:
-            view = resize(picture, view_size((picture.shape[0], picture.shape[1]), longer))
-            with torch.no_grad():
-                model(normalised(np.ascontiguousarray(view), model.mean, model.std))  # type: ignore[arg-type]
-            cells = -(-view.shape[0] // CELL), -(-view.shape[1] // CELL)
-            yield [_on_grid(kept[path], cells)[0].half() for path in paths]
+            height, width = view_size((picture.shape[0], picture.shape[1]), round(longer * scales[0]))
+            cells, depths = (-(-height // CELL), -(-width // CELL)), []
+            for scale in scales:
+                view = resize(picture, view_size((picture.shape[0], picture.shape[1]), round(longer * scale)))
+                with torch.no_grad():
+                    model(normalised(np.ascontiguousarray(view), model.mean, model.std))  # type: ignore[arg-type]
+                depths += [_on_grid(kept[path], cells)[0].half() for path in paths]
+            yield depths
     finally:
         for handle in handles:
             handle.remove()

@@ -25,7 +25,7 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file, whole_file
 from gazekit.core.progress import track
 from gazekit.core.types import Map, Pixels
-from gazekit.models.dense_features import Depths, dense_features
+from gazekit.models.dense_features import SCALES, Depths, dense_features
 from gazekit.models.registry import create
 
 SCHEMA = "gazekit.attention-model/1"
@@ -90,6 +90,8 @@ class AttentionModel:
         What was fitted.
     facts : mapping
         What it was fitted on, and how well it predicts.
+    scales : tuple of float
+        What the side is multiplied by; see `gazekit.models.dense_features.dense_features`.
     """
 
     backbone: str
@@ -97,10 +99,11 @@ class AttentionModel:
     longer: int
     readout: Readout
     facts: Mapping[str, Any] = field(default_factory=dict)
+    scales: tuple[float, ...] = SCALES
 
     def map(self, picture: Pixels) -> Map:
         """Predict where people look: float32, of the picture's height and width, sum 1."""
-        (features,) = dense_features(self.network, [picture], self.longer)
+        (features,) = dense_features(self.network, [picture], self.longer, self.scales)
         log_density = self.readout.log_density(features, grid_of(features))
         return picture_map(log_density, (picture.shape[0], picture.shape[1]))
 
@@ -109,7 +112,7 @@ class AttentionModel:
         content = {
             "schema": SCHEMA, "backbone": self.backbone, "longer": self.longer, "facts": dict(self.facts),
             "mean": list(self.network.mean), "std": list(self.network.std),  # type: ignore[arg-type]
-            "network": self.network.state_dict(), "readout": vars(self.readout),
+            "network": self.network.state_dict(), "readout": vars(self.readout), "scales": list(self.scales),
         }  # fmt: skip
         with whole_file(path) as temporary, open(temporary, "wb") as file:
             torch.save(content, file)
@@ -134,7 +137,8 @@ def load_attention_model(path: str | Path) -> AttentionModel:
     network.load_state_dict(content["network"])
     network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
     readout = Readout(**content["readout"])
-    return AttentionModel(content["backbone"], network.eval(), content["longer"], readout, content["facts"])
+    scales = tuple(content.get("scales", [1.0]))  # older files saw a picture once
+    return AttentionModel(content["backbone"], network.eval(), content["longer"], readout, content["facts"], scales)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from gazekit.attention import attention_map
 from gazekit.attention.viewings import viewings
 from gazekit.cli import main
 from gazekit.core.errors import FormatError, InputError
+from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.models.attention_study import fit_attention_model
 from gazekit.models.gaze_readout import (
     AttentionModel,
@@ -112,6 +113,11 @@ def test_a_file_predicts_what_the_model_predicts(model: AttentionModel, folder: 
     np.testing.assert_array_equal(again.map(picture), amap)
     tall = np.rot90(picture).copy()
     assert again.map(tall).shape == (SIDE, 96)
+    content = torch.load(tmp_path / "gaze.model", weights_only=True)
+    assert again.scales == model.scales == (1.0, 0.5)
+    del content["scales"]
+    torch.save(content, tmp_path / "older.model")
+    assert load_attention_model(tmp_path / "older.model").scales == (1.0,), "older models saw a picture once"
     (tmp_path / "other").write_bytes(b"no model")
     with pytest.raises(FormatError, match="is not a file of gazekit attention-model fit"):
         load_attention_model(tmp_path / "other")
@@ -143,6 +149,36 @@ def test_fit_and_apply_from_the_command_line(
         assert stored.dtype == np.uint16
         assert int(stored.max()) == 65535
         assert (place / "masked" / "p01.png.png").exists()
+
+
+def test_a_dataset_is_fitted_to_and_a_curve_tells_how_many_a_lab_needs(
+    folder: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = np.random.default_rng(0).multinomial(9, [0.2] * 5, COUNT)
+    ratings = pd.DataFrame(counts, columns=[f"c{k}" for k in range(1, 6)]).assign(
+        image=[f"p{i:02}.png" for i in range(COUNT)]
+    )
+    spec = DatasetSpec(sigma_px=6.0, near_duplicates=None, conditions=("original", "human"))
+    data = build_dataset(
+        pictures_of(folder), pd.read_csv(folder / "fixations.csv"), ratings, tmp_path / "a.dataset.h5", spec
+    )
+    out = tmp_path / "gaze.model"
+    fit = ["attention-model", "fit", str(data), "--model", NETWORK, "--weights", str(weights), "--size", str(SIDE)]
+    run([*fit, "--folds", "3", "--learning-curve", "--out", str(out)])
+    assert "5 pictures" in capsys.readouterr().out
+    curve = pd.read_csv(f"{out}.curve.csv", comment="#")
+    assert curve["pictures"].tolist() == [5, 10, 12, 12, 12]
+    assert curve["viewers"].tolist() == [5, 5, 5, 1, 2]
+    assert curve["tested"].unique().tolist() == [6]
+    assert (curve["worth_low"] <= curve["worth"]).all()
+    assert curve["nss"][2] > curve["nss"][0] - 0.2
+    facts = json.loads((tmp_path / "gaze.model.json").read_text())
+    assert facts["pictures"] == COUNT
+    assert facts["worth"]["nss"]["value"] > facts["worth"]["nss_network"]["value"]
+    with pytest.raises(SystemExit) as stop:
+        main([*fit, "--pictures", str(folder), "--out", str(out)])
+    assert stop.value.code
+    assert "has its own pictures, sigma and fixations" in capsys.readouterr().err
 
 
 def run(arguments: list[str]) -> None:
