@@ -61,7 +61,7 @@ def pooled_cells(cells: Tensor, weights: Tensor | None = None) -> Tensor:
     """
     if weights is None:
         return torch.cat([cells.mean((2, 3)), cells.amax((2, 3))], 1)
-    share = F.adaptive_avg_pool2d(weights[:, None].to(cells), cells.shape[2:])
+    share = F.adaptive_avg_pool2d(weights[:, None].to(cells), (int(cells.shape[2]), int(cells.shape[3])))
     total = share.sum((2, 3))
     mean = (cells * share).sum((2, 3)) / total.clamp_min(1e-12)
     attended = share > ATTENDED * share.amax((2, 3), keepdim=True)

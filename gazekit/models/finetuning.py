@@ -98,9 +98,10 @@ def part_fault(model: nn.Module, last: int | None, rank: int | None) -> str:
 def adaptable(parts: list[nn.Module], rank: int | None) -> Iterator[Layer]:
     """Yield the layers that get an adapter: linear ones and convolutions without groups that are larger than it."""
     for layer in (layer for part in parts for layer in part.modules()):
-        mixes = isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)
-        if mixes and min(layer.weight.shape[0], layer.weight[0].numel()) > (rank or 0):
-            yield layer  # type: ignore[misc]
+        if not (isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.groups == 1)):
+            continue
+        if min(layer.weight.shape[0], layer.weight[0].numel()) > (rank or 0):
+            yield layer
 
 
 def train_mode(model: nn.Module) -> None:
