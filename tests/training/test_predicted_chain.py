@@ -15,7 +15,7 @@ from gazekit.dataset import open_dataset
 from gazekit.stats.comparison_folder import read_comparison
 from tests.needs import need
 
-SIZE, LOOKED_AT, COUNT = (96, 128), 14, 24
+SIZE, LOOKED_AT, COUNT = (96, 128), 12, 18
 NETWORK = "timm:tf_efficientnet_lite0"
 
 
@@ -67,7 +67,7 @@ def test_masks_for_pictures_that_nobody_looked_at(
 ) -> None:
     places, file = make_study(tmp_path), tmp_path / "gaze.model"
     run("attention-model", "fit", tmp_path / "fixations.csv", "--pictures", tmp_path / "looked-at", "--weights", lite0,
-        "--size", 256, "--folds", 4, "--sigma-px", 6, "--maps", tmp_path / "seen", "--out", file)  # fmt: skip
+        "--size", 192, "--folds", 3, "--sigma-px", 6, "--maps", tmp_path / "seen", "--out", file)  # fmt: skip
     run("attention-model", "apply", file, tmp_path / "all", "--out", tmp_path / "predicted")
     data_file = tmp_path / "all.dataset.h5"
     build = ["build-dataset", "--pictures", tmp_path / "all", "--ratings", tmp_path / "r.csv", "--fixations",
@@ -85,7 +85,8 @@ def test_masks_for_pictures_that_nobody_looked_at(
     assert np.mean([data.mask(i, "predicted").mean() for i in range(COUNT)]) < 0.5
     out = tmp_path / "runs"
     run("train", data_file, "--out", out, "--model", f"probe-{NETWORK}", "--weights", lite0, "--size", 64,
-        "--condition", "original", "--condition", "predicted", "--cross-validate", 4, "--seeds", 1)  # fmt: skip
+        "--condition", "original", "--condition", "predicted", "--cross-validate", 3, "--seeds", 1,
+        "--option", "head=cdf")  # fmt: skip
     predictions = pd.read_csv(out / "runs" / f"probe-{NETWORK.replace(':', '-')}" / "predicted/seed0/predictions.csv")
     assert sorted(predictions["image"]) == sorted(places)
     comparison = read_comparison(out)
