@@ -108,14 +108,18 @@ def _of_dataset(
     dataset: Path, pictures: Path | None, sigma_px: float | None, told: bool, common: dict[str, Any]
 ) -> AttentionModel:
     from gazekit.core.errors import ConfigError
-    from gazekit.models.attention_study import fit_to_dataset
+    from gazekit.dataset import open_dataset
+    from gazekit.models.attention_study import fit_to_viewings
 
     if pictures is not None or sigma_px is not None or told:
         raise ConfigError(
             f"{dataset} has its own pictures, sigma and fixations; leave --pictures, --sigma-px, --one-based,"
             " --rename and --exclusions out"
         )
-    return fit_to_dataset(dataset, **common)
+    data = open_dataset(dataset)
+    looks = {image: data.viewing(i) for i, image in enumerate(data.ids)}
+    looks = {image: look for image, look in looks.items() if look.inside.any()}
+    return fit_to_viewings(looks, ((image, data.picture(data.index(image))) for image in looks), **common)
 
 
 def _of_table(

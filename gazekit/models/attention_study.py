@@ -102,8 +102,9 @@ def fit_attention_model(
     return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
 
 
-def fit_to_dataset(
-    dataset: str | Path,
+def fit_to_viewings(
+    looks: Mapping[str, Viewing],
+    pictures: Iterable[tuple[str, Pixels]],
     *,
     weights: str | Path | None,
     model: str = BACKBONE,
@@ -113,22 +114,19 @@ def fit_to_dataset(
     maps: str | Path | None = None,
     curve: bool = False,
 ) -> AttentionModel:
-    """Fit a model of where people look to the pictures and fixations of a dataset file.
+    """Fit a model of where people look to viewings, as a dataset has them.
 
     Parameters
     ----------
-    dataset : str or Path
-        A dataset of `gazekit.dataset.build_dataset`; its pictures that nobody looked at are left out.
+    looks : mapping
+        By picture: where people looked.
+    pictures : iterable of tuple
+        Id and pixels of each of these pictures, one after the other.
     weights, model, longer, folds, seed, maps, curve
-        See `fit_attention_model`; sigma is the dataset's.
+        See `fit_attention_model`.
     """
-    from gazekit.dataset import open_dataset
-
-    data = open_dataset(dataset)
-    looks = {image: data.viewing(i) for i, image in enumerate(data.ids)}
-    looks = {image: look for image, look in looks.items() if look.inside.any()}
     network = create(model, 2, weights=weights).eval()
-    features, _ = _features(network, ((image, data.picture(data.index(image))) for image in looks), len(looks), longer)
+    features, _ = _features(network, pictures, len(looks), longer)
     return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
 
 

@@ -64,7 +64,7 @@ class Readout:
         """Return the logarithm of the density on the grid of one picture, (h, w)."""
         standardised = zip(features, self.means, self.scales, strict=True)
         depths = [(depth.float() - mean[:, None, None]) / scale[:, None, None] for depth, mean, scale in standardised]
-        stack = _Stack([depth[None] for depth in depths], torch.zeros(1, *cells))
+        stack = _Stack([depth[:, None] for depth in depths], torch.zeros(1, *cells))
         density = stack.logits(self.weights, self.centre).flatten(1).softmax(1).reshape(cells).numpy()
         if self.blur:
             density = gaussian_filter(density, self.blur, mode="nearest")
@@ -277,7 +277,7 @@ class _Weights:
 
 
 class _Stack:
-    """Pictures of one grid: every depth (N, C, h, w) and the targets (N, H, W)."""
+    """Pictures of one grid: every depth (C, N, h, w), so that logits are one product a depth, and targets (N, H, W)."""
 
     def __init__(self, depths: list[Tensor], targets: Tensor) -> None:
         self.depths, self.targets = depths, targets
@@ -289,7 +289,7 @@ class _Stack:
         """Return (N, H, W), or (1, H, W) without depths."""
         logits = torch.einsum("chw,c->hw", self.centre, centre)[None]
         for depth, weight in zip(self.depths, weights, strict=False):
-            seen = torch.einsum("nchw,c->nhw", depth, weight)
+            seen = (weight @ depth.flatten(1)).reshape(depth.shape[1:])
             if seen.shape[1:] != self.targets.shape[1:]:
                 seen = F.interpolate(seen[:, None], size=self.targets.shape[1:], mode="bilinear")[:, 0]
             logits = logits + seen
@@ -305,9 +305,9 @@ class _Pictures:
 
     def __init__(self, features: Sequence[Depths], targets: Sequence[Tensor]) -> None:
         self.means, self.scales, self.axes = zip(*map(_axes, zip(*features, strict=True)), strict=True)
-        groups: dict[tuple[int, ...], list[int]] = {}
-        for i, target in enumerate(targets):
-            groups.setdefault(tuple(target.shape), []).append(i)
+        groups: dict[tuple[tuple[int, ...], ...], list[int]] = {}
+        for i, depths in enumerate(features):
+            groups.setdefault(tuple(tuple(seen.shape[1:]) for seen in depths), []).append(i)
         self.groups = [
             (
                 np.array(members),
@@ -320,17 +320,18 @@ class _Pictures:
         ]
 
     def _reduced(self, depth: Sequence[Tensor], d: int) -> Tensor:
-        """Return (N, axes, h, w) of channels (C, h, w) of each picture."""
+        """Return (axes, N, h, w) of channels (C, h, w) of each picture."""
         onto = (self.axes[d] / self.scales[d][:, None]).T
-        shift = onto @ self.means[d]
-        return torch.stack([
-            (onto @ seen.float().flatten(1) - shift[:, None]).unflatten(1, seen.shape[1:]) for seen in depth
-        ])  # fmt: skip
+        shift = (onto @ self.means[d])[:, None]
+        reduced = torch.empty(len(onto), len(depth), *depth[0].shape[1:])
+        for i, seen in enumerate(depth):
+            reduced[:, i] = (onto @ seen.float().flatten(1) - shift).unflatten(1, seen.shape[1:])
+        return reduced
 
     def stacks(self, chosen: npt.NDArray[np.bool_]) -> list[_Stack]:
         """Return some of the pictures."""
         parts = [(torch.from_numpy(np.flatnonzero(chosen[members])), stack) for members, stack in self.groups]
-        return [_Stack([d[rows] for d in stack.depths], stack.targets[rows]) for rows, stack in parts if len(rows)]
+        return [_Stack([d[:, rows] for d in stack.depths], stack.targets[rows]) for rows, stack in parts if len(rows)]
 
     def log_densities(self, chosen: npt.NDArray[np.bool_], weights: _Weights) -> Iterator[tuple[int, Grid]]:
         """Yield the number of each chosen picture and the logarithm of its density."""
@@ -368,7 +369,7 @@ class _Problem:
 
     def path(self, steps: int, ridges: Sequence[float] = RIDGES) -> Iterator[_Weights]:
         """Yield the weights of falling ridges, each begun where the one before it ended."""
-        free = [*(torch.zeros(depth.shape[1]) for depth in self.stacks[0].depths), torch.zeros(5)]
+        free = [*(torch.zeros(len(depth)) for depth in self.stacks[0].depths), torch.zeros(5)]
         for ridge in ridges:
             free = self._maximum(free, steps, ridge)
             yield _Weights(free[:-1], free[-1])
