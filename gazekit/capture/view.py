@@ -17,7 +17,7 @@ from gazekit.events.detectors import PICTURE_DETECTOR
 from gazekit.events.fixations import detect
 from gazekit.events.labels import FIXATION, LOST, PSO, PURSUIT, SACCADE, runs
 from gazekit.events.samples import Samples
-from gazekit.events.sessions import TrialEvents
+from gazekit.events.sessions import TrialEvents, since_onset_ms
 from gazekit.events.velocity import smoothed_velocity, window_half
 from gazekit.pictures import SUFFIXES, list_pictures, read_picture
 from gazekit.screen import Placement
@@ -190,7 +190,7 @@ def _draw_traces(rows: list[Axes], trial: Trial, events: TrialEvents) -> None:
     """Draw places and velocity with the labels between them, and pupils, all over the same time."""
     samples = events.detection.samples
     place, velocity, pupils = rows
-    seconds = trial_seconds(events, samples.stamp_us, trial)
+    seconds = since_onset_ms(trial, samples.stamp_us) / 1000
     for column, colour, name in zip(samples.pixels, ("#222222", "#888888"), ("x", "y"), strict=True):
         place.plot(seconds, column, color=colour, linewidth=0.9, label=name)
     velocity.plot(seconds, speed_deg_s(samples), color="#222222", linewidth=0.9)
@@ -219,15 +219,6 @@ def _draw_labels(axes: Axes, events: TrialEvents, seconds: Floats) -> None:
             axes.broken_barh(bars, (-0.16, 0.12), color=colour, transform=across, label=name, clip_on=False)
     axes.tick_params(labelbottom=False, bottom=False)
     axes.legend(loc="upper right", frameon=False, ncols=5, fontsize=8)
-
-
-def trial_seconds(events: TrialEvents, device_us: Any, trial: Trial) -> Floats:
-    """Return stamps of the device clock as seconds since the onset; without a picture since the first sample."""
-    if events.trial is None:
-        stamps = trial.recording.device_time_us
-        first = stamps[0] if len(stamps) else 0
-        return (np.asarray(device_us, dtype=np.float64) - float(first)) * 1e-6
-    return events.since_onset_ms(device_us) / 1000
 
 
 def speed_deg_s(samples: Samples) -> Floats:

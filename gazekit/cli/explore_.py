@@ -29,6 +29,7 @@ from gazekit.explore.board import BoardChoice
 @click.option("--port", default=0, show_default=True, type=click.IntRange(0, 65535), help="TCP; 0: a free one.")
 @click.option("--no-browser", is_flag=True, help="Do not open the browser, only say the link.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that read sessions the first time [default: CPUs].")
+@click.option("--no-keep", is_flag=True, help="Keep nothing in the folder .explore: the next start reads all again.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the board (.csv .png .svg .pdf), and serve nothing."
 )

@@ -44,17 +44,21 @@ class TrialEvents:
 
     def since_onset_ms(self, device_us: npt.ArrayLike) -> Floats:
         """Return stamps of the device clock as milliseconds since the picture came; NaN without a picture."""
-        stamps = np.asarray(device_us, dtype=np.float64)
-        if self.trial is None or not len(self.trial.recording):
-            return np.full(stamps.shape, np.nan)
-        gaze = self.trial.recording
-        shift = float(np.median(gaze.system_time_us - gaze.device_time_us)) - self.trial.onset_us
-        return np.maximum((stamps + shift) / 1000, 0.0)  # stamps of the host jitter
+        return since_onset_ms(self.trial, device_us)
 
     @property
     def saccades(self) -> pd.DataFrame:
         """The saccades."""
         return saccade_table(self.detection).assign(image="" if self.trial is None else self.trial.image)
+
+
+def since_onset_ms(trial: Trial | None, device_us: npt.ArrayLike) -> Floats:
+    """Return stamps of the device clock as milliseconds since a trial's onset; NaN without one, or without samples."""
+    stamps = np.asarray(device_us, dtype=np.float64)
+    if trial is None or not len(trial.recording):
+        return np.full(stamps.shape, np.nan)
+    shift = float(np.median(trial.recording.system_time_us - trial.recording.device_time_us)) - trial.onset_us
+    return np.maximum((stamps + shift) / 1000, 0.0)  # stamps of the host jitter
 
 
 def session_events(session: Session, detector: str = PICTURE_DETECTOR, **parameters: Any) -> list[TrialEvents]:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gazekit.capture.view import pupil_mm, speed_deg_s, trial_seconds
+from gazekit.capture.view import pupil_mm, speed_deg_s
+from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.detectors import complete, defaults
-from gazekit.events.labels import LABEL_NAMES, runs
+from gazekit.events.labels import FIXATION, LABEL_NAMES, runs
 from gazekit.events.samples import HOLE_ROWS, OFF_SCREEN_DEG, Samples, prepare
-from gazekit.events.sessions import TrialEvents
+from gazekit.events.sessions import since_onset_ms
 from gazekit.explore.summaries import SessionFacts
 from gazekit.explore.trial_reading import TrialGaze, detect_trial, trial_row
 from gazekit.gaze import EYE_CHOICES
 
+COMMON = ("eye", "off_screen_deg")  # parameters of every detector
+LONG = 300_000  # samples: of a longer trial a minute is shown at a time, and its events come when they are found
+LONG_WINDOW_MS = 60_000.0
 MOST_POINTS = 6000  # of gaze that are sent; further ones are thinned out evenly
-Clock = Callable[[Any], Floats]
 BUCKETS = 1500  # of a trace, each with its lowest and highest value
 
 
@@ -43,7 +46,7 @@ def complete_choice(choice: DetectorChoice) -> dict[str, Any]:
     InputError
         Unknown detector or parameter.
     """
-    common = {name: value for name, value in choice.parameters.items() if name in ("eye", "off_screen_deg")}
+    common = {name: value for name, value in choice.parameters.items() if name in COMMON}
     own = {name: value for name, value in choice.parameters.items() if name not in common}
     return {**common, **complete(choice.name, own)}
 
@@ -60,7 +63,19 @@ def trial_view(
     choices: Sequence[DetectorChoice],
     window_ms: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
-    """Compute all that the page of a trial shows.
+    """Compute all that the page of a trial shows: `trace_view`, and ``detections`` of each detector."""
+    view = trace_view(facts, number, gaze, choices[0], window_ms)
+    return view | {"detections": [detection_view(facts, gaze, choice) for choice in choices]}
+
+
+def trace_view(
+    facts: SessionFacts,
+    number: int,
+    gaze: TrialGaze,
+    choice: DetectorChoice,
+    window_ms: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Compute what the page of a trial shows without a detector.
 
     Parameters
     ----------
@@ -69,32 +84,30 @@ def trial_view(
     number : int
         Which trial, from 1.
     gaze : TrialGaze
-        As `gazekit.explore.trial_reading.read_trial` reads it.
-    choices : sequence of DetectorChoice
-        The detectors, side by side; the first decides the eye of the traces.
+        As `gazekit.explore.trial_reading.read_trial` reads it, all or a window.
+    choice : DetectorChoice
+        Whose eye the traces are of.
     window_ms : (float, float), optional
         The time since the onset that traces and gaze are sent of; default all of it.
 
     Returns
     -------
     dict
-        ``trial``, ``screen``, ``gaze``, ``traces``, ``holes``, ``detections`` (one each) and ``makers``. Times are
-        milliseconds since the picture's onset; places are pixels of the screen. NaN where something is not known.
+        ``trial``, ``screen``, ``gaze``, ``traces``, ``holes`` and ``makers``. Times are milliseconds since the
+        picture's onset; places are pixels of the screen. NaN where something is not known.
     """
-    events = [detect_trial(facts, gaze, choice.name, choice.parameters) for choice in choices]
-    samples = events[0].detection.samples
-    clock = _clock(events[0], gaze)
-    time = clock(samples.stamp_us)
-    trial, screen = gaze.trial, facts.header.screen
+    trial, screen, row = gaze.trial, facts.header.screen, trial_row(facts, number)
+    eye = {name: value for name, value in choice.parameters.items() if name in COMMON}
+    samples = prepare(trial.recording, screen, **eye)
+    time = since_onset_ms(trial, samples.stamp_us)
     span = (trial.offset_us - trial.onset_us) / 1000
     low, high = window_ms or (0.0, span)
     part = slice(int(np.searchsorted(time, low)), int(np.searchsorted(time, high, "right")))
     return {
         "trial": {
-            **{name: trial_row(facts, number)[name] for name in ("image", "number", "leave_out")},
+            **{name: row[name] for name in ("image", "number", "leave_out", "samples")},
             "participant": facts.participant,
             "duration_ms": span,
-            "samples": len(trial.recording),
             "picture": list(trial.picture),
             "placement": [trial.placement.x, trial.placement.y, trial.placement.width, trial.placement.height],
         },
@@ -102,15 +115,9 @@ def trial_view(
         "window_ms": [low, high],
         "gaze": _gaze(samples, time, part, screen.width_px, screen.height_px),
         "traces": _traces(samples, time, part),
-        "holes": _holes(samples, time),
-        "detections": [_detection(part_of, clock) for part_of in events],
-        "makers": _makers(gaze, clock, facts),
+        "holes": [[float(time[hole - 1]), float(time[hole + HOLE_ROWS])] for hole in samples.holes],
+        "makers": _makers(gaze, samples),
     }
-
-
-def _clock(events: TrialEvents, gaze: TrialGaze) -> Clock:
-    """Return what turns stamps of the device clock into milliseconds since the onset."""
-    return lambda device_us: trial_seconds(events, device_us, gaze.trial) * 1000
 
 
 def _gaze(samples: Samples, time: Floats, part: slice, width: float, height: float) -> dict[str, Any]:
@@ -152,10 +159,6 @@ def lowest_and_highest(column: Floats, edges: Index) -> list[list[float]]:
     return [low.round(4).tolist(), high.round(4).tolist()]
 
 
-def _holes(samples: Samples, time: Floats) -> list[list[float]]:
-    return [[float(time[hole - 1]), float(time[hole + HOLE_ROWS])] for hole in samples.holes]
-
-
 def _spans(labels: Any, inside: Bools, time: Floats, interval_ms: float) -> list[list[float]]:
     """Return the runs of equal labels: begin, end and label of each."""
     spans = []
@@ -166,18 +169,19 @@ def _spans(labels: Any, inside: Bools, time: Floats, interval_ms: float) -> list
     return sorted(spans)
 
 
-def _detection(events: TrialEvents, clock: Clock) -> dict[str, Any]:
-    """Return what a detector found: labels over time, fixations, saccades."""
-    samples = events.detection.samples
-    interval = samples.interval_us / 1000 if np.isfinite(samples.interval_us) else 0.0
+def detection_view(facts: SessionFacts, gaze: TrialGaze, choice: DetectorChoice) -> dict[str, Any]:
+    """Compute what a detector finds in a trial: labels over time, fixations, saccades, and a summary."""
+    events = detect_trial(facts, gaze, choice.name, choice.parameters)
+    samples, trial = events.detection.samples, gaze.trial
     fixations, saccades = events.fixations, events.saccades
     for table in (fixations, saccades):
-        table["begin_ms"], table["end_ms"] = clock(table["onset_us"]), clock(table["offset_us"])
+        table["begin_ms"], table["end_ms"] = (since_onset_ms(trial, table[name]) for name in ("onset_us", "offset_us"))
     dropped = ["detector", "parameters", "image"]
+    time = since_onset_ms(trial, samples.stamp_us)
     return {
         "detector": events.detection.detector,
         "parameters": events.detection.parameters,
-        "labels": _spans(events.detection.events.labels, samples.within, clock(samples.stamp_us), interval),
+        "labels": _spans(events.detection.events.labels, samples.within, time, _interval_ms(samples)),
         "fixations": fixations.drop(columns=dropped).to_dict("records"),
         "saccades": saccades.drop(columns=dropped).to_dict("records"),
         "summary": {
@@ -191,16 +195,17 @@ def _detection(events: TrialEvents, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _makers(gaze: TrialGaze, clock: Clock, facts: SessionFacts) -> dict[str, Any] | None:
+def _makers(gaze: TrialGaze, samples: Samples) -> dict[str, Any] | None:
     """Return the events that the maker's software found, where the file has them."""
     if gaze.makers is None or not len(gaze.makers):
         return None
-    recording = gaze.trial.recording
-    samples = prepare(recording, facts.header.screen)
-    interval = samples.interval_us / 1000 if np.isfinite(samples.interval_us) else 0.0
-    time = clock(recording.device_time_us)
-    spans = _spans(gaze.makers, np.ones(len(time), dtype=bool), time, interval)
-    return {"labels": spans, "fixations": sum(label == 1 for *_, label in spans)}
+    time = since_onset_ms(gaze.trial, gaze.trial.recording.device_time_us)
+    spans = _spans(gaze.makers, np.ones(len(time), dtype=bool), time, _interval_ms(samples))
+    return {"labels": spans, "fixations": sum(label == FIXATION for *_, label in spans)}
+
+
+def _interval_ms(samples: Samples) -> float:
+    return samples.interval_us / 1000 if np.isfinite(samples.interval_us) else 0.0
 
 
 def read_choice(arguments: Mapping[str, str], prefix: str, usual: DetectorChoice) -> DetectorChoice:
@@ -225,8 +230,6 @@ def read_choice(arguments: Mapping[str, str], prefix: str, usual: DetectorChoice
 
 
 def _value(detector: str, parameter: str, text: str, default: Any) -> Any:
-    from gazekit.core.errors import InputError, unknown_name
-
     if parameter == "eye":
         if text not in EYE_CHOICES:
             raise unknown_name("eye", text, EYE_CHOICES)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mimetypes
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +22,18 @@ from gazekit.explore.board_exclusions import excluded_trials
 from gazekit.explore.board_pages import KINDS, attachment
 from gazekit.explore.server import finite, material
 from gazekit.explore.summaries import SessionFacts
-from gazekit.explore.trial import DetectorChoice, known_parameters, read_choice, trial_view
+from gazekit.explore.trial import (
+    LONG,
+    LONG_WINDOW_MS,
+    DetectorChoice,
+    detection_view,
+    known_parameters,
+    read_choice,
+    trace_view,
+    trial_view,
+)
 from gazekit.explore.trial_out import trial_recipe, write_trial
-from gazekit.explore.trial_reading import RecentTrials, TrialGaze, trial_row
+from gazekit.explore.trial_reading import RecentTrials, TrialGaze, read_trial, trial_row
 from gazekit.gaze import EYE_CHOICES
 from gazekit.pictures import read_picture
 
@@ -62,8 +73,48 @@ def view(key: str, number: int) -> Response:
     choice, beside = _choices()
     window = request.args.get("from", type=float), request.args.get("to", type=float)
     span = (window[0], window[1]) if window[0] is not None and window[1] is not None and window[0] < window[1] else None
-    content = computed(facts, number, [choice, *([beside] if beside else [])], span)
+    choices = [choice, *([beside] if beside else [])]
+    long = trial_row(facts, number)["samples"] > LONG
+    with _doubts():
+        if long and request.args.get("all") is None:
+            span = span or (0.0, LONG_WINDOW_MS)
+            content = trace_view(facts, number, read_trial(facts, number, span), choice, span)
+            content |= {"detections": [], "pending": True}
+        else:
+            content = trial_view(facts, number, gaze_of(facts, number), choices, span)
     return jsonify(finite(content))
+
+
+@pages.get("/detections.json")
+def detections(key: str, number: int) -> Response:
+    """Send what the detectors find in a long trial."""
+    facts = _session(key)
+    _row(facts, number)
+    choice, beside = _choices()
+    known: RecentDetections = current_app.extensions.setdefault("gazekit-detections", RecentDetections())
+    with _doubts():
+        found = [known.get(facts, number, each) for each in (choice, beside) if each is not None]
+    return jsonify(finite({"detections": found}))
+
+
+class RecentDetections:
+    """What detectors found in long trials lately: who moves through one asks for the same again."""
+
+    def __init__(self, most: int = 6) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple[str, int, str], dict[str, Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, facts: SessionFacts, number: int, choice: DetectorChoice) -> dict[str, Any]:
+        """Return what a detector finds, known from before or computed; one at a time, since it takes memory."""
+        place = (facts.digest, number, f"{choice.name} {sorted(choice.parameters.items())}")
+        with self._lock:
+            if place not in self._kept:
+                self._kept[place] = detection_view(facts, read_trial(facts, number), choice)
+            self._kept.move_to_end(place)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+            return self._kept[place]
 
 
 @pages.get("/trial.<kind>")
@@ -103,20 +154,6 @@ def picture(key: str, number: int) -> Response:
     answer = make_response(content)
     answer.headers["Content-Type"] = kind
     return answer
-
-
-def computed(
-    facts: SessionFacts, number: int, choices: list[DetectorChoice], span: tuple[float, float] | None = None
-) -> dict[str, Any]:
-    """Compute a view; values that a detector cannot work with are said.
-
-    Raises
-    ------
-    InputError
-        The detector cannot work with these parameters.
-    """
-    with _doubts():
-        return trial_view(facts, number, gaze_of(facts, number), choices, span)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from gazekit.gaze import Eye, GazeRecording
 from gazekit.screen import Placement
 from gazekit.session.model import Trial
 
-_REACH_US = 1_000_000  # of the openness stream before and after a trial: more than a sample apart
+_REACH_US = 1_000_000  # of what is read before and after a part: more than a sample, and than a window of the velocity
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,17 @@ def trial_row(facts: SessionFacts, number: int) -> dict[str, Any]:
     return row
 
 
-def read_trial(facts: SessionFacts, number: int) -> TrialGaze:
+def read_trial(facts: SessionFacts, number: int, window_ms: tuple[float, float] | None = None) -> TrialGaze:
     """Read the samples of a trial: the rows that lie within its time, as `Session.trials` would give them.
+
+    Parameters
+    ----------
+    facts : SessionFacts
+        The session.
+    number : int
+        Which trial, from 1.
+    window_ms : (float, float), optional
+        Read about this time since the onset alone, milliseconds, and a second more on either side.
 
     Raises
     ------
@@ -63,6 +72,10 @@ def read_trial(facts: SessionFacts, number: int) -> TrialGaze:
         raise FormatError(f"{facts.file} is another file than when gazekit explore began; start it again")
     with h5py.File(facts.file, "r") as file:
         part = slice(int(row["first_row"]), int(row["end_row"]))
+        if window_ms is not None:
+            low, high = (int(row["onset_us"] + 1000 * edge) for edge in window_ms)
+            stamps = file["gaze/system_time_us"]
+            part = slice(_first(stamps, part, low - _REACH_US), _first(stamps, part, high + _REACH_US))
         recording = _recording(file["gaze"], part)
         inside = (recording.system_time_us >= row["onset_us"]) & (recording.system_time_us < row["offset_us"])
         if "eye_openness" in file:
@@ -71,6 +84,15 @@ def read_trial(facts: SessionFacts, number: int) -> TrialGaze:
         if MAKERS_STREAM in file:
             makers = file[MAKERS_STREAM]["label"][part].astype(np.int8)[inside]
     return TrialGaze(_trial(facts, number, row, recording.take(inside)), makers)
+
+
+def _first(stamps: h5py.Dataset, part: slice, moment_us: int) -> int:
+    """Return the first row of a part that is not before a moment, without reading them all."""
+    low, high = part.start, part.stop
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if stamps[middle] < moment_us else (low, middle)
+    return int(low)
 
 
 def _recording(group: h5py.Group, part: slice) -> GazeRecording:

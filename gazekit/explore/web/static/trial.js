@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id);
 const root = $("trial"), stage = $("stage"), traces = $("traces");
 const layers = { picture: true, left: true, right: true, fixations: true, saccades: true };
 const picture = new Image();
-let view = null, now = 0, playing = false, last = 0, asked = 0;
+let waiting = 0, view = null, now = 0, playing = false, last = 0, asked = 0;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const LABELS = ["--none", "--fixation", "--saccade", "--pso", "--pursuit", "--lost"];
 
@@ -29,11 +29,29 @@ async function load(window_ms = null) {
   const fault = $("fault");
   fault.hidden = answer.ok;
   if (!answer.ok) { fault.textContent = content.error; root.dataset.ready = "fault"; return; }
+  const same = view && content.pending && found_for === query();
+  const detections = same ? view.detections : content.detections;
   view = content;
+  view.detections = detections;
   if (!window_ms) { history.replaceState(null, "", `${root.dataset.at}?${query()}`); out(); }
   $("time").max = view.trial.duration_ms;
   summaries(); table(); draw();
   root.dataset.ready = String(Number(root.dataset.ready || 0) + 1);
+  if (content.pending && !same) { later(); }
+}
+
+let found_for = null;
+async function later() {  // of a long trial the events come when they are found
+  const asked_for = query(), note = $("pending");
+  note.hidden = false;
+  const answer = await fetch(`${root.dataset.at}/detections.json?${asked_for}`);
+  const content = await answer.json();
+  if (asked_for !== query()) { return; }
+  note.hidden = true;
+  if (!answer.ok) { $("fault").hidden = false; $("fault").textContent = content.error; return; }
+  view.detections = content.detections;
+  found_for = asked_for;
+  summaries(); table(); draw();
 }
 
 let outside = location.search.slice(1);
@@ -66,7 +84,9 @@ function summaries() {
 }
 
 function table() {
-  const rows = view.detections[0].fixations.map((fixation, n) => {
+  const [low, high] = view.window_ms;
+  const numbered = (view.detections[0]?.fixations || []).map((fixation, n) => [fixation, n]);
+  const rows = numbered.filter(([fixation]) => fixation.end_ms >= low && fixation.begin_ms <= high).map(([fixation, n]) => {
     const row = document.createElement("tr");
     row.append(element("th", n + 1));
     row.firstChild.scope = "row";
@@ -112,7 +132,7 @@ function drawStage() {
   if (layers.picture && picture.complete && picture.naturalWidth) { pen.drawImage(picture, x, y, w, h); }
   else { pen.fillStyle = "#cdcdcd"; pen.fillRect(x, y, w, h); }
   const shown = playing || now > 0;
-  const until = shown ? now : Infinity, first = view.detections[0];
+  const until = shown ? now : Infinity, first = view.detections[0] || { fixations: [] };
   if (layers.saccades) { path(pen, zoom, first.fixations, until, "#fff", []); if (view.detections[1]) { path(pen, zoom, view.detections[1].fixations, until, "#f0e442", [4, 3]); } }
   for (const side of ["left", "right"]) { if (layers[side] && view.gaze[side]) { dots(pen, zoom, view.gaze[side], side, shown); } }
   if (layers.fixations) {
@@ -165,6 +185,7 @@ function dots(pen, zoom, axes, side, shown) {
 }
 
 const ROWS = [["x", ["x"], "x, px"], ["y", ["y"], "y, px"], ["velocity", ["velocity"], "velocity, deg/s"], ["pupil", ["pupil_left", "pupil_right"], "pupil, mm"]];
+const LONGEST = 120000;  // ms of a long trial at a time
 const LEFT = 96, ROW = 74, STRIP = 20;
 
 function strips() {
@@ -226,7 +247,12 @@ function line(pen, [lowest, highest], across, down, colour) {
 
 function nice(step) { const power = 10 ** Math.floor(Math.log10(Math.max(step, 1))); return [1, 2, 5, 10].map((n) => n * power).find((n) => n >= step); }
 
-function go(time) { now = Math.max(0, Math.min(view.trial.duration_ms, time)); draw(); }
+function go(time) {
+  now = Math.max(0, Math.min(view.trial.duration_ms, time));
+  draw();
+  const [low, high] = view.window_ms;
+  if (view.pending && (now < low || now > high)) { clearTimeout(waiting); waiting = setTimeout(() => load([Math.max(0, now - 5000), Math.min(view.trial.duration_ms, now + 55000)]), 200); }
+}
 function play(wanted) {
   playing = wanted;
   $("play").textContent = playing ? "Pause" : "Play";
@@ -244,7 +270,7 @@ function step(by) { play(false); const at = Math.max(0, Math.min(view.gaze.time.
 function zoom(factor) {
   const [low, high] = view.window_ms, half = (high - low) * factor / 2, middle = now > low && now < high ? now : (low + high) / 2;
   const from = Math.max(0, middle - half), to = Math.min(view.trial.duration_ms, middle + half);
-  load(factor === Infinity || to - from >= view.trial.duration_ms ? null : [from, to]);
+  load(!view.pending && (factor === Infinity || to - from >= view.trial.duration_ms) ? null : view.pending && to - from > LONGEST ? [Math.max(0, middle - LONGEST / 2), Math.min(view.trial.duration_ms, middle + LONGEST / 2)] : [from, to]);
 }
 
 $("play").addEventListener("click", () => play(!playing));
@@ -269,7 +295,7 @@ document.addEventListener("keydown", (event) => {
   const act = acts[event.key];
   if (act) { event.preventDefault(); act(); }
 });
-let waiting = 0;
+
 for (const form of document.querySelectorAll("form.detector")) {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", (event) => {
