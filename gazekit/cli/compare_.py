@@ -23,7 +23,8 @@ import click
     "--primary-contrast",
     nargs=2,
     metavar="A B",
-    help="Two conditions that are tested before all others, which are claimed only if these are; default: none.",
+    help="Two conditions, or MODEL:CONDITION, tested before all others, which are claimed only if these are; "
+    "default: none.",
 )
 @click.option(
     "--pair",

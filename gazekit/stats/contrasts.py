@@ -49,12 +49,13 @@ def contrasts_of(
         Each side a condition, of every model, or MODEL:CONDITION; else ``human`` with every other condition and every
         other one with ``original``.
     primary : (str, str), optional
-        The contrast that is tested first: over all networks, then for each of them, then all other pairs.
+        The contrast that is tested first: over all networks, then for each of them, then all other pairs. With
+        MODEL:CONDITION that of the models named.
 
     Raises
     ------
     InputError
-        An unknown model or condition, or a pair of a thing with itself.
+        An unknown model or condition, a pair of a thing with itself, or a primary contrast without finished runs.
     """
     contrasts = []
     for model in predictions.models:
@@ -64,9 +65,15 @@ def contrasts_of(
     contrasts = _once([one for one in contrasts if _common(predictions, one)])
     if primary is None:
         return contrasts
-    first = [one for one in contrasts if {one.condition_a, one.condition_b} == set(primary)]
-    first = [one for one in first if one.model_a == one.model_b]
-    families = [Contrast(ALL_NETWORKS, primary[0], ALL_NETWORKS, primary[1])] if len(first) > 1 else []
+    of_primary = {frozenset(_contrast(predictions, model, *primary).sides) for model in predictions.models}
+    first = [one for one in contrasts if frozenset(one.sides) in of_primary]
+    if not first:
+        raise InputError(
+            f"the primary contrast {primary[0]} {primary[1]} has no finished runs of the same seeds, and what stands "
+            "behind it cannot be claimed; train on, or compare without it"
+        )
+    shared = len(first) > 1 and set(primary) <= set(predictions.conditions)
+    families = [Contrast(ALL_NETWORKS, primary[0], ALL_NETWORKS, primary[1])] if shared else []
     families += [_in_family(one, len(families)) for one in first]
     last = families[-1].family + 1 if families else 0
     return families + [_in_family(one, last) for one in contrasts if one not in first]

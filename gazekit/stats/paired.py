@@ -150,14 +150,21 @@ def _differences(
 
 
 def _sides(measured: Measured, contrast: Contrast) -> list[tuple[Estimates, Estimates]]:
-    """Return both sides, of the seeds that both have; over all networks those of each one that has both."""
+    """Return both sides, of the seeds that both have; over all networks those of each one that has both.
+
+    Networks that were trained with other seeds each are taken with as many seeds as all have.
+    """
     if contrast.model_a == ALL_NETWORKS:
         models = [m for m, c in measured if c == contrast.condition_a and (m, contrast.condition_b) in measured]
         pairs = [(measured[m, contrast.condition_a], measured[m, contrast.condition_b]) for m in models]
+        pairs = [(a, b) for a, b in pairs if {*a.seeds} & {*b.seeds}]
     else:
         pairs = [(measured[contrast.sides[0]], measured[contrast.sides[1]])]
-    common = sorted(set.intersection(*(set(side.seeds) for pair in pairs for side in pair)))
-    return [(a.only(common), b.only(common)) for a, b in pairs]
+    shared = [sorted({*a.seeds} & {*b.seeds}) for a, b in pairs]
+    common = sorted(set.intersection(*map(set, shared)))
+    count = min(map(len, shared))
+    chosen = [common or seeds[:count] for seeds in shared]
+    return [(a.only(seeds), b.only(seeds)) for (a, b), seeds in zip(pairs, chosen, strict=True)]
 
 
 def _luck(measured: Measured, contrast: Contrast) -> dict[str, tuple[float, int]]:

@@ -62,6 +62,37 @@ def test_nothing_is_claimed_behind_a_closed_gate(folder: Path) -> None:
     assert [(one["b"], one["claimed"]) for one in shared] == [("original", False), ("shuffled", False)]
 
 
+def test_a_primary_contrast_of_models_is_tested_first_as_well(folder: Path) -> None:
+    compare(folder, primary_contrast=("a:human", "b:shuffled"), **FAST)
+    table = pd.read_csv(folder / "paired.csv").query("metric == 'srcc'")
+    first = table[table["family"] == 0]
+    assert first[["model", "condition_a", "model_b", "condition_b"]].to_numpy().tolist() == [
+        ["a", "human", "b", "shuffled"]
+    ]
+    assert len(table) == 7
+    assert first["p_holm"].tolist() == first["p"].tolist()
+
+
+def test_a_primary_contrast_without_runs_opens_no_gate(folder: Path) -> None:
+    for done in folder.glob("runs/*/original/*/done.json"):
+        done.unlink()
+    with pytest.raises(InputError, match="the primary contrast human original has no finished runs of the same seeds"):
+        compare(folder, primary_contrast=("human", "original"), **FAST)
+
+
+def test_networks_of_other_seeds_are_compared_over_what_they_share(folder: Path) -> None:
+    """Networks that were trained apart, as in two folders, may have no seed in common."""
+    for done in folder.glob("runs/a/*/seed[12]/done.json"):
+        done.unlink()
+    for done in folder.glob("runs/b/*/seed[02]/done.json"):
+        done.unlink()
+    compare(folder, primary_contrast=("human", "shuffled"), **FAST)
+    found = claims(folder)
+    assert {model for model, _, _ in found} == {ALL_NETWORKS, "a", "b"}
+    overall = found[ALL_NETWORKS, "human", "shuffled"]["difference"]
+    assert overall == pytest.approx(np.mean([found[m, "human", "shuffled"]["difference"] for m in "ab"]))
+
+
 def test_gates_by_hand() -> None:
     p, family = [0.001, 0.02, 0.5, 0.001], [0, 1, 1, 2]
     assert gatekeeping(p, family).tolist() == [0.001, 0.04, 0.5, 0.5]
