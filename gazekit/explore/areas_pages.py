@@ -70,7 +70,7 @@ def save() -> Response:
     if not isinstance(base, int) or isinstance(base, bool):
         raise InputError("base is the version that was drawn on, a whole number")
     saved = store(_text(body, "layer")).save(image, base, _areas(body), _text(body, "who")[:40])
-    return jsonify(version=saved.change.version, areas=saved.change.areas, told=saved.told)
+    return jsonify(version=saved.change.version, areas=saved.change.areas, told=saved.told, theirs=saved.theirs)
 
 
 @pages.post("/figures.json")

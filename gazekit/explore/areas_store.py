@@ -67,10 +67,13 @@ class Saved:
         The state that now holds.
     told : tuple of str
         What the one who saved must know: somebody else saved meanwhile, and what was kept twice.
+    theirs : mapping
+        The areas as they were before the save, where somebody else had saved.
     """
 
     change: Change
     told: tuple[str, ...] = ()
+    theirs: Documents | None = None
 
 
 class AreaStore:
@@ -163,13 +166,14 @@ class AreaStore:
             areas = self._checked(image, areas, current.areas)
             result: dict[str, Any] = dict(areas)
             told: tuple[str, ...] = ()
+            theirs = current.areas if base != current.version else None
             if base != current.version:
                 start = next((c for c in self.history(image) if c.version == base), Change())
                 result, told = merged(start.areas, areas, current.areas, current.who)
             if result == dict(current.areas):
-                return Saved(current, told)
+                return Saved(current, told, theirs)
             self._append({image: result}, who)
-            return Saved(self._newest[image], told)
+            return Saved(self._newest[image], told, theirs)
 
     def put_mask(self, content: bytes, size: tuple[int, int]) -> str:
         """Keep a mask picture, white is inside, of a picture of (height, width); return its name for an area.

@@ -210,6 +210,10 @@ def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, serve
     other.wait_for_selector("#told:not([hidden])")
     assert "meanwhile; both are kept" in other.inner_text("#told")
     tab.wait_for_selector("#list li:nth-child(2)")
+    first = AreaStore(served.folder).newest(image).areas["area 1"]
+    other.click("#undo")  # takes back what it drew, and not what the first one did
+    until_saved(other, served, image, {"area 1"})
+    assert AreaStore(served.folder).newest(image).areas["area 1"] == first
     other.context.close()
 
 

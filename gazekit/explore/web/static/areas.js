@@ -6,7 +6,7 @@ const here = new URLSearchParams({ image, layer }).toString();
 const who = browserName();
 const picture = new Image();
 const masks = new Map(); // of areas that are mask pictures
-let areas = {}, version = 0, size = [1, 1], marked = {}, chosen = new Set(), tool = "rectangle", draft = null, scale = 1;
+let areas = {}, synced = {}, version = 0, size = [1, 1], marked = {}, chosen = new Set(), tool = "rectangle", draft = null, scale = 1;
 let past = [], future = [], cross = null, moving = null, dirty = false, saving = false, saveTimer = 0, measureTimer = 0, asked = 0, reached = true;
 
 function browserName() {
@@ -228,23 +228,47 @@ async function save() {
   try {
     const answer = await ask("/areas/save.json", { image, layer, base: version, areas: sent, who });
     reached = true;
+    at("rescue").hidden = true;
     if (answer.told.length) {
       tell(answer.told);
-      if (JSON.stringify(current()) === text) { adopt(answer); } else { dirty = true; }
+      if (JSON.stringify(current()) === text) { adopt(answer, answer.theirs); } else { dirty = true; }
     } else {
       version = answer.version;
+      synced = answer.areas;
       say(draft ? "saved while you draw" : "saved");
     }
   } catch (error) {
     dirty = !error.refused;
     reached = Boolean(error.refused);
-    if (error.refused) { tell([`not saved: ${error.message}`]); } else { say("the server cannot be reached: not saved yet, trying again; leave this page open"); }
+    if (error.refused) { tell([`not saved: ${error.message}`]); } else { rescue(sent); }
   }
   saving = false;
   if (dirty) { clearTimeout(saveTimer); saveTimer = setTimeout(save, reached ? 150 : 1000); }
 }
-function adopt(state) {
+function rescue(unsaved) {
+  say("the server cannot be reached: not saved yet, trying again; leave this page open");
+  URL.revokeObjectURL(at("rescue").href);
+  at("rescue").href = URL.createObjectURL(new Blob([JSON.stringify({ [image]: unsaved })], { type: "application/json" }));
+  at("rescue").hidden = false;
+}
+// What others changed stays when something of one's own is taken back.
+function rebased(states, theirs) {
+  const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+  const foreign = [...new Set([...Object.keys(synced), ...Object.keys(theirs)])].filter((name) => !same(synced[name], theirs[name]));
+  return states.map((kept) => {
+    const next = { ...kept };
+    for (const name of foreign) {
+      if (!same(kept[name], synced[name])) { continue; }
+      if (name in theirs) { next[name] = theirs[name]; } else { delete next[name]; }
+    }
+    return next;
+  });
+}
+function adopt(state, theirs = state.areas) {
+  past = rebased(past, theirs);
+  future = rebased(future, theirs);
   areas = state.areas;
+  synced = state.areas;
   version = state.version;
   chosen = new Set([...chosen].filter((name) => name in areas));
   draw();
