@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from gazekit.cli import gazekit
 from gazekit.events.sessions import session_events
-from gazekit.explore import Material, create_app, load_material
+from gazekit.explore import Material, create_app, load_material, trial_pages
 from gazekit.explore.trial import DetectorChoice, bucket_edges, lowest_and_highest, trial_view
 from gazekit.explore.trial_out import trial_recipe
 from gazekit.explore.trial_reading import read_trial
@@ -156,3 +156,27 @@ def test_another_programs_file_shows_its_own_events_beside_ours(
     assert len(pd.read_csv("trial.csv")) == len(view["detections"][0]["fixations"])
     if keep:
         assert load_material([source], screen=sizes).sessions[0].digest == facts.digest
+
+
+def test_of_a_long_trial_a_minute_is_read_and_the_events_are_of_all_of_it(
+    client: FlaskClient, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = material.sessions[0]
+    at = f"/trial/{facts.key}/2"
+    whole = client.get(f"{at}/view.json?detector=ivt").get_json()
+    monkeypatch.setattr(trial_pages, "LONG", 100)
+    monkeypatch.setattr(trial_pages, "LONG_WINDOW_MS", 500.0)
+    part = client.get(f"{at}/view.json?detector=ivt").get_json()
+    assert part["pending"]
+    assert part["detections"] == []
+    assert part["window_ms"] == [0, 500]
+    assert part["trial"] == whole["trial"]
+    assert client.get(f"{at}/detections.json?detector=ivt").get_json()["detections"] == whole["detections"]
+    window = client.get(f"{at}/view.json?from=1000&to=1500").get_json()
+    expected = client.get(f"{at}/view.json?from=1000&to=1500&all=1").get_json()
+    for name in ("x", "y", "velocity", "pupil_left"):
+        np.testing.assert_allclose(
+            np.array(window["traces"][name], float), np.array(expected["traces"][name], float), atol=1e-3
+        )
+    few = read_trial(facts, 2, (1000.0, 1001.0)).trial.recording
+    assert 0 < len(few) < facts.trials["samples"].iloc[1]
