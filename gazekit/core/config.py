@@ -88,6 +88,12 @@ def _faults(model: type[BaseModel], error: ValidationError, where: str | Path) -
     return ConfigError(f"{where} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines))
 
 
+_NAMES = {  # what patterns of the sections mean
+    r"^[a-z][a-z0-9_]{0,39}$": "should be at most 40 small letters, digits and _, with a letter first",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$": "should be at most 40 letters, digits, _ and -, with a letter or digit first",
+}
+
+
 def _words(model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, fault["loc"][:-1])
@@ -96,6 +102,10 @@ def _words(model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "missing":
         return "is missing"
     message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    if fault["type"] == "string_pattern_mismatch":
+        message = _NAMES.get(fault["ctx"]["pattern"], message.replace("String", "it", 1))
+    if fault["type"] == "too_short":
+        message = f"should have at least {fault['ctx']['min_length']}"
     return f"{message}, found {fault['input']!r}" if not isinstance(fault["input"], dict) else message
 
 

@@ -187,6 +187,7 @@ def test_what_is_given_by_hand_is_given_from_python_too(make_study: MakeStudy, t
     ("extra", "fault"),
     [
         ('[[factors]]\nname = "group"\nlevels = ["a"]\n', "at least 2"),
+        ('[[factors]]\nname = "group"\nlevels = ["a b", "c"]\n', "at most 40 letters, digits, _ and -"),
         ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\nlanguages = {c = "de"}\n', "no levels of 'g'"),
         ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\nlanguages = {a = "fr"}\n', "'fr' of a is not among"),
         ('[[factors]]\nname = "g"\nlevels = ["a", "b"]\nassign = "file"\n', "needs [design] participants"),
