@@ -115,7 +115,7 @@ def survives(name: str, source: str, file: Path) -> bool:
 
         resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_CPU_S, LIMIT_CPU_S))
         tests = [str(ROOT / "tests" / "session" / f"{test}.py") for test in TESTS]
-        options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests]
+        options = ["-x", "-q", "-n", "0", "--assert=plain", "-p", "no:cacheprovider", *tests]
         failed = pytest.main([*options, "-k", f"not ({SLOW})"]) or pytest.main([*options, "-k", SLOW])
         os._exit(int(failed))
     begin = time.monotonic()
@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only each Nth")
     parser.add_argument("--module", type=Path, default=Path("gazekit/session/journal.py"))
     options = parser.parse_args()
-    for heavy in ("numpy", "pandas", "h5py", "scipy.stats", "cv2", "pytest", "pydantic"):
+    for heavy in ("numpy", "pandas", "h5py", "scipy.stats", "cv2", "pytest", "pydantic", "hypothesis", "anyio", "xdist"):
         importlib.import_module(heavy)
     file = ROOT / options.module
     name = ".".join(options.module.with_suffix("").parts)
