@@ -30,6 +30,7 @@ TESTS = ("test_journal", "test_failures", "test_every_way", "test_power_loss")
 SLOW = "harmed or survives or before_its_journal"  # tests that are tried last
 LIMIT_S = 600  # of a fork that waits for ever
 LIMIT_CPU_S = 60  # of one that runs for ever
+_HEAVY = ("numpy", "pandas", "h5py", "scipy.stats", "cv2", "pytest", "pydantic", "hypothesis", "anyio", "xdist")
 COMMAND = "python -m tests.benchmarks.journal_mutants"
 _OTHER = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -135,7 +136,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="only each Nth")
     parser.add_argument("--module", type=Path, default=Path("gazekit/session/journal.py"))
     options = parser.parse_args()
-    for heavy in ("numpy", "pandas", "h5py", "scipy.stats", "cv2", "pytest", "pydantic", "hypothesis", "anyio", "xdist"):
+    for heavy in _HEAVY:
         importlib.import_module(heavy)
     file = ROOT / options.module
     name = ".".join(options.module.with_suffix("").parts)
