@@ -21,7 +21,8 @@ from tests.conftest import ROOT
 TRIALS = """
 import json, mmap, os, shutil, sys
 from pathlib import Path
-from tests.fixtures.as_windows import heard, refuse
+from gazekit.core.files import write_text
+from tests.fixtures.as_windows import refuse
 folder = Path(sys.argv[1])
 refuse(folder)
 folder.joinpath("Reef.jpg").write_text("a", encoding="utf-8")
@@ -40,6 +41,7 @@ trials = {
     "an open source": lambda: os.replace(folder / "Reef.jpg", folder / "other.jpg"),
     "an open file removed": lambda: (folder / "Reef.jpg").unlink(),
     "a mapped file removed": lambda: os.remove(folder / "data"),
+    "a table that a spreadsheet has open": lambda: write_text(folder / "Reef.jpg", "b"),
     "a folder with an open file": lambda: shutil.rmtree(folder),
     "fork": lambda: os.fork(),
     "what it takes": lambda: [(folder / "x").touch(), os.replace(folder / "x", folder / "y"), os.remove(folder / "y")],
@@ -50,8 +52,10 @@ for name, trial in trials.items():
     try:
         trial()
         said[name] = ""
-    except (OSError, AttributeError) as error:
+    except Exception as error:
         said[name] = type(error).__name__
+assert (folder / "Reef.jpg").read_text(encoding="utf-8") == "a"
+assert not list(folder.glob(".*.part"))
 print(json.dumps(said))
 """
 
@@ -70,6 +74,7 @@ def test_the_layer_refuses_what_it_should(tmp_path: Path) -> None:
         "an open source": "PermissionError",
         "an open file removed": "PermissionError",
         "a mapped file removed": "PermissionError",
+        "a table that a spreadsheet has open": "OutputError",
         "a folder with an open file": "PermissionError",
         "fork": "AttributeError",
         "what it takes": "",
