@@ -69,7 +69,8 @@ def save() -> Response:
     image, base = shown_image(_text(body, "image")), body.get("base", 0)
     if not isinstance(base, int) or isinstance(base, bool):
         raise InputError("base is the version that was drawn on, a whole number")
-    saved = store(_text(body, "layer")).save(image, base, _areas(body), _text(body, "who")[:40])
+    names = _text(body, "who")[:40], _text(body, "page")[:40]
+    saved = store(_text(body, "layer")).save(image, base, _areas(body), *names)
     return jsonify(version=saved.change.version, areas=saved.change.areas, told=saved.told, theirs=saved.theirs)
 
 

@@ -48,6 +48,8 @@ class Change:
         Of what, by whom, when.
     areas : mapping
         All areas of the picture after it, by name.
+    page : str
+        Which page saved it, of the many that a browser may have open.
     """
 
     version: int = 0
@@ -55,6 +57,7 @@ class Change:
     who: str = ""
     utc: str = ""
     areas: Documents = field(default_factory=dict)
+    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,7 +143,7 @@ class AreaStore:
         """Return all states of a picture, the newest first."""
         return [change for change, _ in self._lines(0) if change.image == image][::-1]
 
-    def save(self, image: str, base: int, areas: Documents, who: str = "") -> Saved:
+    def save(self, image: str, base: int, areas: Documents, who: str = "", page: str = "") -> Saved:
         """Save all areas of a picture.
 
         Parameters
@@ -154,6 +157,9 @@ class AreaStore:
             Areas by name, as JSON has them (`gazekit.events.areas.area_of`).
         who : str
             Who saves, for the history.
+        page : str
+            The page that saves: where only it saved since ``base``, and the answer did not reach it, nothing is kept
+            twice.
 
         Raises
         ------
@@ -166,13 +172,17 @@ class AreaStore:
             areas = self._checked(image, areas, current.areas)
             result: dict[str, Any] = dict(areas)
             told: tuple[str, ...] = ()
-            theirs = current.areas if base != current.version else None
-            if base != current.version:
+            later = (
+                [change for change in self.history(image) if change.version > base] if base != current.version else []
+            )
+            alien = base != current.version and not (page and all(change.page == page for change in later))
+            theirs = current.areas if alien else None
+            if alien:
                 start = next((c for c in self.history(image) if c.version == base), Change())
                 result, told = merged(start.areas, areas, current.areas, current.who)
             if result == dict(current.areas):
                 return Saved(current, told, theirs)
-            self._append({image: result}, who)
+            self._append({image: result}, who, page)
             return Saved(self._newest[image], told, theirs)
 
     def put_mask(self, content: bytes, size: tuple[int, int]) -> str:
@@ -226,11 +236,11 @@ class AreaStore:
             raise InputError(f"{min(taken)!r} is the name of an area, or has a meaning in tables: not of a group")
         return result
 
-    def _append(self, pictures: Mapping[str, Documents], who: str) -> None:
+    def _append(self, pictures: Mapping[str, Documents], who: str, page: str = "") -> None:
         """Append new states to the history, and write ``areas.json`` after them."""
         utc = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds")
         changes = [
-            Change(self._last + n, image, who, utc, dict(areas))
+            Change(self._last + n, image, who, utc, dict(areas), page)
             for n, (image, areas) in enumerate(pictures.items(), start=1)
         ]
         text = self._text({**self._newest, **{change.image: change for change in changes}})

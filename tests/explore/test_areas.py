@@ -84,6 +84,17 @@ def test_two_who_draw_on_one_picture_lose_nothing_and_the_second_is_told(tmp_pat
     assert kept.version < late.change.version
 
 
+def test_an_answer_that_got_lost_makes_nothing_twice(tmp_path: Path) -> None:
+    store = AreaStore(tmp_path)
+    store.save("a", 0, {"paint": PAINT}, "Ann", "page 1")  # the answer does not arrive
+    saved = store.save("a", 0, {"paint": PAINT, "rest": REST}, "Ann", "page 1")
+    assert saved.told == ()
+    assert saved.change.areas == {"paint": PAINT, "rest": REST}
+    other = store.save("a", 0, {"paint": FACE}, "Ann", "page 2")  # of the same browser
+    assert set(other.change.areas) == {"paint", "rest", "paint (2)"}
+    assert other.theirs == {"paint": PAINT, "rest": REST}
+
+
 def test_a_file_that_was_changed_by_hand_is_the_newest_state(tmp_path: Path) -> None:
     (tmp_path / "areas.json").write_text(json.dumps({"a": {"rest": REST}, "b": {"low": REST}}))
     store = AreaStore(tmp_path)

@@ -3,7 +3,7 @@ const at = (id) => document.getElementById(id);
 const place = at("drawing").dataset, canvas = at("sheet"), pen = canvas.getContext("2d");
 const image = place.image, layer = place.layer, colours = place.colours.split(" ");
 const here = new URLSearchParams({ image, layer }).toString();
-const who = browserName();
+const who = browserName(), page = Math.random().toString(36).slice(2, 14);
 const picture = new Image();
 const masks = new Map(); // of areas that are mask pictures
 let areas = {}, synced = {}, version = 0, size = [1, 1], marked = {}, chosen = new Set(), tool = "rectangle", draft = null, scale = 1;
@@ -226,7 +226,7 @@ async function save() {
   const sent = clone(current()), text = JSON.stringify(sent);
   dirty = false;
   try {
-    const answer = await ask("/areas/save.json", { image, layer, base: version, areas: sent, who });
+    const answer = await ask("/areas/save.json", { image, layer, base: version, areas: sent, who, page });
     reached = true;
     at("rescue").hidden = true;
     if (answer.told.length) {
