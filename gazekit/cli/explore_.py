@@ -10,7 +10,7 @@ import click
 
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._spec_options import given, spec_options
-from gazekit.explore.board import BoardChoice
+from gazekit.explore.board_choice import BoardChoice
 
 
 @click.command("explore")

@@ -4,45 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from gazekit.core.config import Spec
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Bools, Floats, Index
+from gazekit.explore.board_choice import BoardChoice
 from gazekit.explore.board_exclusions import excluded_trials
 from gazekit.explore.material import Material
 
 PALETTE = "cividis"
 """From bad (dark blue) to good (yellow), made so that people with any colour vision read the same (Nunez 2018)."""
-
-
-class BoardChoice(Spec):
-    """What the board shows, and in which order."""
-
-    colour: Literal["loss", "delivered", "accuracy", "precision", "timing"] = Field(
-        default="loss",
-        description="Figure that colours the cells: loss, delivered (%), accuracy, precision (degrees) or timing (ms).",
-    )
-    sort_people: Literal["name", "value", "date"] = Field(
-        default="name", description="Order of people; value: worst first."
-    )
-    sort_pictures: Literal["name", "value", "viewers"] = Field(
-        default="name", description="Order of pictures; value: worst first, viewers: fewest good viewers first."
-    )
-    reverse: bool = Field(default=False, description="Both orders the other way round.")
-    verdict: Literal["all", "pass", "fail"] = Field(default="all", description="Only sessions with this verdict.")
-    show: Literal["all", "good", "left-out", "excluded"] = Field(
-        default="all", description="Only trials that are good, that are better left out, or that are excluded."
-    )
-    level: tuple[str, ...] = Field(
-        default=(), description="Only people of this group or condition, as group=a; repeatable."
-    )
-    block: str = Field(default="", description="Only trials of this block.")
-    search: str = Field(default="", description="Only people or pictures whose name holds this.")
 
 
 class _Figure(NamedTuple):

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
 from werkzeug.datastructures import MultiDict
 
-from gazekit.explore.board import FIGURES, BoardChoice, make_board
+from gazekit.explore.board import FIGURES, make_board
+from gazekit.explore.board_choice import BoardChoice
 from gazekit.explore.board_drawing import board_recipe, write_board
 from gazekit.explore.commands import changed
 from gazekit.explore.server import material

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from gazekit.capture.view import TABLES, picture_of, trial_title, write_trial_figure, write_trial_table
@@ -62,3 +63,10 @@ def trial_recipe(
         f"draw_trial(session, {number}, {out!r}{call})",
     ]
     return Recipe(words(line), "\n".join(python))
+
+
+def study_lines(choice: DetectorChoice) -> str:
+    """Return the lines of a study file that make every command use this detector."""
+    parameters = [f"{name} = {json.dumps(value)}" for name, value in choice.parameters.items()]
+    head = ["[fixations]", f"detector = {json.dumps(choice.name)}"]
+    return "\n".join([*head, *(["[fixations.parameters]", *parameters] if parameters else [])])

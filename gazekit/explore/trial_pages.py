@@ -32,7 +32,7 @@ from gazekit.explore.trial import (
     trace_view,
     trial_view,
 )
-from gazekit.explore.trial_out import trial_recipe, write_trial
+from gazekit.explore.trial_out import study_lines, trial_recipe, write_trial
 from gazekit.explore.trial_reading import RecentTrials, TrialGaze, read_trial, trial_row
 from gazekit.gaze import EYE_CHOICES
 from gazekit.pictures import read_picture
@@ -173,6 +173,7 @@ def _out(facts: SessionFacts, number: int, choice: DetectorChoice) -> str:
         address=url_for("trial.home", key=facts.key, number=number) + "/trial",
         query=urlencode(values),
         made=trial_recipe(material(), facts, number, choice),
+        settings=study_lines(choice),
     )
 
 

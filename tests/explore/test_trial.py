@@ -14,10 +14,12 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 from gazekit.cli import gazekit
+from gazekit.core.config import tomllib
 from gazekit.events.sessions import session_events
+from gazekit.events.settings import FixationSection
 from gazekit.explore import Material, create_app, load_material, trial_pages
 from gazekit.explore.trial import DetectorChoice, bucket_edges, lowest_and_highest, trial_view
-from gazekit.explore.trial_out import trial_recipe
+from gazekit.explore.trial_out import study_lines, trial_recipe
 from gazekit.explore.trial_reading import read_trial
 from gazekit.session import open_session
 
@@ -180,3 +182,9 @@ def test_of_a_long_trial_a_minute_is_read_and_the_events_are_of_all_of_it(
         )
     few = read_trial(facts, 2, (1000.0, 1001.0)).trial.recording
     assert 0 < len(few) < facts.trials["samples"].iloc[1]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice.name)
+def test_the_lines_for_the_study_file_choose_the_same_detector(choice: DetectorChoice) -> None:
+    section = FixationSection.model_validate(tomllib.loads(study_lines(choice))["fixations"])
+    assert (section.detector, section.parameters) == (choice.name, choice.parameters)

@@ -268,9 +268,10 @@ function tick(time) {
 }
 function step(by) { play(false); const at = Math.max(0, Math.min(view.gaze.time.length - 1, sampleAt(now) + by)); go(view.gaze.time[at] ?? 0); }
 function zoom(factor) {
-  const [low, high] = view.window_ms, half = (high - low) * factor / 2, middle = now > low && now < high ? now : (low + high) / 2;
-  const from = Math.max(0, middle - half), to = Math.min(view.trial.duration_ms, middle + half);
-  load(!view.pending && (factor === Infinity || to - from >= view.trial.duration_ms) ? null : view.pending && to - from > LONGEST ? [Math.max(0, middle - LONGEST / 2), Math.min(view.trial.duration_ms, middle + LONGEST / 2)] : [from, to]);
+  const [low, high] = view.window_ms, all = view.trial.duration_ms, most = view.pending ? LONGEST : all;
+  const length = Math.min((high - low) * factor, most), middle = now > low && now < high ? now : (low + high) / 2;
+  const from = Math.max(0, Math.min(middle - length / 2, all - length));
+  load(length >= all ? null : [from, from + length]);
 }
 
 $("play").addEventListener("click", () => play(!playing));
