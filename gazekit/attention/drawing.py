@@ -96,9 +96,9 @@ def _level(amap: npt.ArrayLike, size: tuple[int, int], peak: float | None) -> Ma
 
 
 def _coloured(amap: npt.ArrayLike, size: tuple[int, int], strength: float, peak: float | None) -> tuple[Pixels, Map]:
-    """Return the colours of a map, and their opacity, (height, width, 1)."""
+    """Return the colours of a map, even in lightness for every kind of sight, and their opacity, (height, width, 1)."""
     level = _level(amap, size, peak)
-    colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    colours = cv2.applyColorMap(np.rint(255 * level).astype(np.uint8), cv2.COLORMAP_PLASMA)[..., ::-1]
     return np.asarray(colours, dtype=np.uint8), (strength * np.minimum(1, 2.5 * level))[..., None]
 
 
