@@ -82,7 +82,9 @@ def figures() -> Response:
     drawn = store(_text(body, "layer")).read(image, _areas(body))
     found = area_figures(map_maker().looks.of(image, window), drawn, window)
     steps = found.steps.drop(columns="image").to_dict("records")
-    return jsonify(finite({"summary": found.summary(), "people": by_area(found), "steps": steps}))
+    recipe = areas_recipe(material(), store(_text(body, "layer")).file, _text(body, "window"))
+    answer = {"summary": found.summary(), "people": by_area(found), "steps": steps}
+    return jsonify(finite(answer | {"command": recipe.command, "python": recipe.python}))
 
 
 @pages.get("/history.json")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
@@ -17,6 +19,25 @@ pages = Blueprint("exclude", __name__, url_prefix="/exclude")
 NAVIGATION = [("Excluded", "exclude.home")]
 _FIELDS = ("participant", "image", "session", "eye", "reason", "by")
 _LONGEST = 500  # letters of a reason
+
+
+@pages.app_context_processor
+def for_every_page() -> dict[str, Any]:
+    """Let every page say what of it is excluded."""
+    return {"excluded_here": excluded_here}
+
+
+def excluded_here(participant: str, image: str, session: str, order: int) -> list[str]:
+    """Return why a trial, or one of its eyes, is excluded: a line an entry that holds."""
+    return [
+        f"{entry}: {entry.reason}"
+        for entry in read_exclusions(exclusions_file(material()))
+        if entry.holds
+        and entry.participant in ("", participant)
+        and entry.image in ("", image)
+        and entry.session in ("", session)
+        and entry.order in (-1, order)
+    ]
 
 
 @pages.get("")

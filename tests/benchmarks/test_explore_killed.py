@@ -52,6 +52,7 @@ def longest_stroke(folder: Path) -> list[list[float]]:
     return area["brush"][-1]["points"] if area else []
 
 
+@pytest.mark.timeout(1800)
 def test_at_most_the_last_second_is_lost_at_50_moments(tmp_path: Path) -> None:
     api = pytest.importorskip("playwright.sync_api")
     shutil.copytree("sample_data/sessions", tmp_path / "sessions", ignore=shutil.ignore_patterns(".explore"))

@@ -34,6 +34,11 @@ def test_a_trial_is_excluded_seen_everywhere_and_taken_back(
     page = own.get("/exclude").get_data(as_text=True)
     assert "P02 on astronaut.png" in page
     assert "head moved, &lt;b&gt;" in page
+    key = next(facts.key for facts in material.sessions if facts.participant == "P02")
+    numbers = material.by_key[key].trials.set_index("image")["number"]
+    trial = own.get(f"/trial/{key}/{numbers[IMAGE]}").get_data(as_text=True)
+    assert "excluded: P02 on astronaut.png: head moved" in trial
+    assert "excluded: " not in own.get(f"/trial/{key}/{numbers[numbers.index != IMAGE].iloc[0]}").get_data(as_text=True)
     facts = own.get(f"/maps/facts.json?image={IMAGE}").get_json()
     assert facts["viewers"] == 1
     assert facts["excluded"] == [f"1 trial of P02 excluded: {TRIAL['reason']}"]

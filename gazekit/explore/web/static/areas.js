@@ -310,6 +310,9 @@ function row(cells, data = {}) {
 }
 const numbers = (r) => [["dwell, ms", figure(r.fixation_ms)], ["share of dwell", figure(r.dwell_share, 3)], ["first after, ms", figure(r.time_to_first_ms)], ["first fixation, ms", figure(r.first_fixation_ms)], ["visits", figure(r.visits, 1)], ["fixations", figure(r.fixations, 1)]];
 function show(found) {
+  at("command").textContent = found.command;
+  at("python").textContent = found.python;
+  for (const link of document.querySelectorAll(".files a")) { link.href = `${link.pathname}?${here}&${new URLSearchParams({ window: span() })}`; }
   at("figures").replaceChildren(...found.summary.map((r) => row([["", r.area], ["looked in", `${r.people} of ${r.of}`], ...numbers(r)], { area: r.area, dwell: r.fixation_ms })));
   at("people").replaceChildren(...Object.entries(found.people).flatMap(([name, rows]) => rows.map((r) => row([["", r.participant + (r.showing > 1 ? ` (${r.showing})` : "")], ["", name], ...numbers(r)], { area: name, participant: r.participant, dwell: r.fixation_ms }))));
   at("steps").replaceChildren(...found.steps.map((s) => row([["", s.from], ["", s.to], ["", s.count]])));
