@@ -126,9 +126,23 @@ class Scorer:
 
         Of the paths only as many are taken ahead as pictures are under way.
         """
+        return self._streamed(paths, self._read)
+
+    def views(self, sources: Iterable[T], view: Callable[[T], Item]) -> Iterator[tuple[T, Probabilities]]:
+        """Score what a function makes of each source, in the order given; as `files`, with views of one's own.
+
+        ``view`` is called in several threads, and what it raises ends the scoring.
+        """
+        for source, outcome in self._streamed(sources, lambda source: (source, view(source))):
+            assert not isinstance(outcome, GazekitError)
+            yield source, outcome
+
+    def _streamed(
+        self, sources: Iterable[T], load: Callable[[T], tuple[T, Item | GazekitError]]
+    ) -> Iterator[tuple[T, Outcome]]:
         with _single_threads(self.workers) as pool:
-            read = _ahead(pool, self._read, paths, 2 * self.batch + self.workers)
-            first: list[tuple[Source, Item | GazekitError]] = []
+            read = _ahead(pool, load, sources, 2 * self.batch + self.workers)
+            first: list[tuple[T, Item | GazekitError]] = []
             while self.precision == "auto" and (more := list(itertools.islice(read, self.batch))):
                 self._choose([item for _, item in more if not isinstance(item, GazekitError)])
                 first += more
@@ -180,7 +194,7 @@ class Scorer:
             parts.append(self._run(batch, self.precision))
         return np.concatenate(parts)
 
-    def _scored(self, step: Sequence[tuple[Source, Item | GazekitError]]) -> list[tuple[Source, Outcome]]:
+    def _scored(self, step: Sequence[tuple[T, Item | GazekitError]]) -> list[tuple[T, Outcome]]:
         good = [item for _, item in step if not isinstance(item, GazekitError)]
         scores = iter(self._run(good, self.precision) if good else ())
         return [(path, item if isinstance(item, GazekitError) else next(scores)) for path, item in step]

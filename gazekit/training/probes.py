@@ -17,9 +17,10 @@ from gazekit.conditions import networks
 from gazekit.core.errors import FormatError
 from gazekit.core.files import whole_file, write_text
 from gazekit.core.progress import track
-from gazekit.core.types import Index
+from gazekit.core.types import Index, Pixels
 from gazekit.models.pixels import normalised
-from gazekit.models.probe import fit_head
+from gazekit.models.probe import FrozenFeatures, fit_head
+from gazekit.models.scoring import Scorer
 from gazekit.models.weights import digest
 from gazekit.stats.registration import write_sealed
 from gazekit.training.checkpoints import save_checkpoint
@@ -91,21 +92,38 @@ def _features(ground: Ground, network: Any, reader: Reader, wanted: Index) -> Fe
     missing = wanted[np.isnan(features[wanted, 0])]
     if not len(missing):
         return features
-    plan, network = in_order(np.unique(missing), BATCH, reader.shapes), network.eval()
-    pooling = ground.job.recipe.apply == "pooling"
-    seen = replace(reader, condition="original") if pooling else reader
-    for batch in track(plan, f"features of {ground.job.run.condition}", len(plan)):
-        views = np.stack([seen(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
-        with torch.no_grad():
-            inputs = normalised(views, network.mean, network.std)
-            computed = (
-                network.attended_features(inputs, _weights(reader, batch)) if pooling else network.features(inputs)
-            )
-            features[batch] = computed.numpy()
+    numbers = np.unique(missing)
+    if ground.job.recipe.apply == "pooling":
+        _attend(network.eval(), reader, numbers, features)
+    else:
+        _stream(network, reader, numbers, features, ground.job.threads)
     if ground.team.leads:
         with whole_file(path) as temporary, open(temporary, "wb") as file:
             np.save(file, features)
     return features
+
+
+def _stream(network: Any, reader: Reader, numbers: Index, features: Features, threads: int) -> None:
+    """Fill in the features of some pictures, decoded and computed side by side."""
+
+    def view(i: int) -> tuple[Pixels, ...]:
+        return (np.ascontiguousarray(reader(i)[0].permute(1, 2, 0).numpy()),)
+
+    frozen = FrozenFeatures(network)
+    scorer = Scorer(frozen, size=reader.look.size, batch=BATCH, precision="float32", workers=threads)
+    view(int(numbers[0]))  # files are opened before threads share them
+    for i, vector in track(scorer.views(numbers.tolist(), view), f"features of {reader.condition}", len(numbers)):
+        features[i] = vector
+
+
+def _attend(network: Any, reader: Reader, numbers: Index, features: Features) -> None:
+    """Fill in the features of some whole pictures, pooled where a condition keeps them."""
+    plan, whole = in_order(numbers, BATCH, reader.shapes), replace(reader, condition="original")
+    for batch in track(plan, f"features of {reader.condition}", len(plan)):
+        views = np.stack([whole(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
+        with torch.no_grad():
+            inputs = normalised(views, network.mean, network.std)
+            features[batch] = network.attended_features(inputs, _weights(reader, batch)).numpy()
 
 
 def _weights(reader: Reader, batch: Index) -> torch.Tensor:

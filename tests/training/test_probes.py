@@ -15,6 +15,7 @@ from gazekit import models
 from gazekit.dataset import open_dataset
 from gazekit.models.pixels import normalised
 from gazekit.models.probe import Probe
+from gazekit.models.scoring import Scorer
 from gazekit.report.method import method_text
 from gazekit.stats.comparison_folder import read_comparison
 from gazekit.training import compare, train
@@ -37,8 +38,8 @@ def test_a_grid_of_probes_ends_as_any_grid(
     dataset: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, calls = tmp_path / "runs", []
-    plain = Probe.features
-    monkeypatch.setattr(Probe, "features", lambda self, x: calls.append(len(x)) or plain(self, x))
+    plain = Scorer.views
+    monkeypatch.setattr(Scorer, "views", lambda self, which, view: calls.append(len(which)) or plain(self, which, view))
     train(dataset, out, conditions=["original", "human"], seeds=[0, 1], weights=str(weights), **OPTIONS)
     assert sum(calls) == 2 * 100, "features of a condition are computed once, for all seeds"
     tables = []
