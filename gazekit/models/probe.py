@@ -6,13 +6,15 @@ and no number is drawn at random. ``probe-<model>`` is a probe of any model with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from gazekit.core.errors import InputError, unknown_name
@@ -27,6 +29,8 @@ Choice = Literal["validation", "left-out"]
 RIDGES = tuple(float(10.0**power) for power in np.arange(-4, 3.01, 0.5))
 Solution = tuple[float, Floats, Floats]  # ridge, weights in the basis, bias
 Matrix = npt.NDArray[np.floating]
+_WORSE = 4  # ridges, one worse than the one before, after which no smaller one is tried
+_FLAT = 1e-5  # slope at which a fit ends, in units in which the curvature is about 1
 
 
 class Probe(nn.Module):
@@ -208,6 +212,8 @@ def fit_head(
 ) -> FittedHead:
     """Fit a head at each ridge, and take the one whose mean EMD (r = 2) on other pictures is least.
 
+    Ridges fall, until one after the other predicted worse four times.
+
     With few pictures the few for validation say little of the ridge, and are missed in the fit: by ``left-out`` the
     head is fitted on all of both, and the ridge is the one that predicts each of them best from all others.
 
@@ -262,6 +268,9 @@ def fit_head(
         else:
             error = _emd(FittedHead(weight, bias, ridge / unit, kind).predict(outside), other_truth)
         heads.append((error, ridge / unit, weight, bias))
+        errors = [head[0] for head in heads[-_WORSE - 1 :]]
+        if len(errors) > _WORSE and all(b > a for a, b in itertools.pairwise(errors)):
+            break
     _, ridge, weight, bias = min(heads, key=lambda head: head[0])
     full = (basis @ weight) / np.where(np.isfinite(scale), scale, 1)[:, None] * np.isfinite(scale)[:, None]
     return FittedHead(full, bias - mean @ full, ridge, kind)
@@ -287,29 +296,47 @@ def _check_choice(choice: str, kind: str) -> None:
         raise InputError(f"ridge=left-out is for head=cdf, which has a closed form; found head={kind}")
 
 
-def _cdf_path(
-    inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]
-) -> list[tuple[float, Floats, Floats]]:
+def _cdf_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> Iterator[Solution]:
     """Solve ridge regression of the inner cumulative values in closed form, for all ridges from one decomposition."""
     target = truth.cumsum(1)[:, :-1]
     bias = target.mean(0)
     projected = inside.T @ (target - bias)
-    return [(ridge, projected / (values + ridge)[:, None], bias) for ridge in ridges]
-
-
-def _softmax_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> list[Solution]:
-    """Minimise cross-entropy and ridge, from the largest ridge down, each begun where the last one ended."""
-    x, y = torch.from_numpy(inside), torch.from_numpy(truth)
-    weight = torch.zeros(x.shape[1], y.shape[1], dtype=torch.float64, requires_grad=True)
-    bias = torch.log(y.mean(0).clamp_min(1e-6)).requires_grad_()
-    path = []
     for ridge in sorted(ridges, reverse=True):
-        _descend([weight, bias], lambda: -(y * (x @ weight + bias).log_softmax(1)).sum() / len(y), ridge / len(y))
-        path.append((ridge, weight.detach().numpy().copy(), bias.detach().numpy().copy()))
-    return path
+        yield ridge, projected / (values + ridge)[:, None], bias
 
 
-def _cumulative_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> list[Solution]:
+def _softmax_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> Iterator[Solution]:
+    """Minimise cross-entropy and ridge by L-BFGS, from the largest ridge down, each begun where the last one ended.
+
+    The columns of the basis are orthogonal, so that the curvature is nearly diagonal; in units of it few steps do.
+    """
+    (count, length), buckets = inside.shape, truth.shape[1]
+    weight, bias = np.zeros((length, buckets)), np.log(np.maximum(truth.mean(0), 1e-6))
+    for ridge in sorted(ridges, reverse=True):
+        curvature = np.append((values / buckets + ridge) / count, 1 / buckets)
+        unit = 1 / np.sqrt(curvature)[:, None]
+
+        def loss(flat: Floats, ridge: float = ridge, unit: Floats = unit) -> tuple[float, Floats]:
+            free = flat.reshape(length + 1, buckets) * unit
+            logits = inside @ free[:-1] + free[-1]
+            logits -= logits.max(axis=1, keepdims=True)
+            p = np.exp(logits)
+            total = p.sum(axis=1, keepdims=True)
+            p /= total
+            penalty = ridge / count * free[:-1]
+            error = (p - truth) / count
+            slope = np.concatenate([inside.T @ error + penalty, error.sum(axis=0, keepdims=True)]) * unit
+            entropy = (np.log(total).sum() - (truth * logits).sum()) / count
+            return float(entropy + (penalty * free[:-1]).sum() / 2), slope.ravel()
+
+        start = (np.concatenate([weight, bias[None]]) / unit).ravel()
+        options = {"maxiter": 300, "maxcor": 10, "ftol": 0.0, "gtol": _FLAT}
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x.reshape(-1, buckets) * unit
+        weight, bias = found[:-1], found[-1]
+        yield ridge, weight, bias
+
+
+def _cumulative_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequence[float]) -> Iterator[Solution]:
     """Likewise for one score and its thresholds, which lie a positive step apart; every threshold has one column."""
     x, y = torch.from_numpy(inside), torch.from_numpy(truth)
     weight = torch.zeros(x.shape[1], 1, dtype=torch.float64, requires_grad=True)
@@ -324,12 +351,10 @@ def _cumulative_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequ
         ends = below.new_zeros(len(y), 1)
         return -(y * torch.diff(torch.cat([ends, below, ends + 1], 1)).clamp_min(1e-12).log()).sum() / len(y)
 
-    path = []
     for ridge in sorted(ridges, reverse=True):
         _descend([weight, steps], loss, ridge / len(y))
         columns = np.repeat(-weight.detach().numpy(), y.shape[1] - 1, axis=1)
-        path.append((ridge, columns, thresholds().detach().numpy().copy()))
-    return path
+        yield ridge, columns, thresholds().detach().numpy().copy()
 
 
 def _descend(free: list[Tensor], loss: Callable[[], Tensor], ridge: float) -> None:
