@@ -254,11 +254,8 @@ def fit_head(
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-8, scale, np.inf)  # what never changes says nothing
     z = (x - mean) / scale
-    values, vectors = np.linalg.eigh(z @ z.T)
-    keep = values > values.max() * 1e-10
-    values, vectors = values[keep], vectors[:, keep]
+    values, vectors, basis = _decomposed(z)
     unit = float(values.sum() / len(z))
-    basis = z.T @ (vectors / np.sqrt(values))  # (D, r), orthonormal: the head lies in it
     inside, outside = vectors * np.sqrt(values), ((other - mean) / scale) @ basis
     solve = {"cdf": _cdf_path, "softmax": _softmax_path, "cumulative": _cumulative_path}[kind]
     heads = []
@@ -274,6 +271,19 @@ def fit_head(
     _, ridge, weight, bias = min(heads, key=lambda head: head[0])
     full = (basis @ weight) / np.where(np.isfinite(scale), scale, 1)[:, None] * np.isfinite(scale)[:, None]
     return FittedHead(full, bias - mean @ full, ridge, kind)
+
+
+def _decomposed(z: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return squared singular values (r,) of features (n, D), and both sides' vectors, (n, r) and (D, r).
+
+    Of the smaller of both Gram matrices, so that neither many pictures nor many features are too many.
+    """
+    many = len(z) > z.shape[1]
+    values, vectors = np.linalg.eigh(z.T @ z if many else z @ z.T)
+    keep = values > values.max() * 1e-10
+    values, vectors = values[keep], vectors[:, keep]
+    others = (z if many else z.T) @ (vectors / np.sqrt(values))
+    return (values, others, vectors) if many else (values, vectors, others)
 
 
 def _emd(p: Floats, q: Floats) -> float:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from gazekit.training.logs import json_lines
 from gazekit.training.two_stage import Ground
 
 BATCH = 32
+_ROWS = 1000  # of a new file of features that are written at a time
 Features = npt.NDArray[np.float32]
 
 
@@ -84,23 +85,35 @@ def _emd(p: npt.NDArray[np.float64], q: npt.NDArray[np.floating], r: float) -> f
 
 
 def _features(ground: Ground, network: Any, reader: Reader, wanted: Index) -> Features:
-    """Return features (N, D) of the wanted pictures, NaN of the others; read where they are kept, else computed."""
+    """Return features (N, D), those of the wanted pictures at least: read where they are kept, else computed.
+
+    The file is filled row by row: who is stopped goes on with what is missing, and memory holds what is asked for.
+    """
     path = _file(ground, network, reader)
-    kept = _read(path)
-    length = network.head.in_features
-    features = np.full((len(ground.dataset.ids), length), np.nan, np.float32) if kept is None else kept
-    missing = wanted[np.isnan(features[wanted, 0])]
+    if ground.team.leads and not path.is_file():
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            _write_missing(file, (len(ground.dataset.ids), network.head.in_features))
+    ground.team.wait()
+    features = _read(path, "r+" if ground.team.leads else "c")
+    missing = np.unique(wanted[np.isnan(features[wanted]).any(axis=1)])
     if not len(missing):
         return features
-    numbers = np.unique(missing)
     if ground.job.recipe.apply == "pooling":
-        _attend(network.eval(), reader, numbers, features)
+        _attend(network.eval(), reader, missing, features)
     else:
-        _stream(network, reader, numbers, features, ground.job.threads)
-    if ground.team.leads:
-        with whole_file(path) as temporary, open(temporary, "wb") as file:
-            np.save(file, features)
+        _stream(network, reader, missing, features, ground.job.threads)
+    if isinstance(features, np.memmap):
+        features.flush()
     return features
+
+
+def _write_missing(file: BinaryIO, shape: tuple[int, int]) -> None:
+    """Write an array of NaN, a part at a time."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    part = np.full((_ROWS, shape[1]), np.nan, np.float32)
+    for first in range(0, shape[0], _ROWS):
+        file.write(part[: shape[0] - first].tobytes())
 
 
 def _stream(network: Any, reader: Reader, numbers: Index, features: Features, threads: int) -> None:
@@ -145,10 +158,9 @@ def _file(ground: Ground, network: Any, reader: Reader) -> Path:
     return job.out / "features" / f"{name}.npy"
 
 
-def _read(path: Path) -> Features | None:
-    if not path.is_file():
-        return None
+def _read(path: Path, mode: Literal["r+", "c"]) -> Features:
     try:
-        return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        features: Features = np.load(path, mmap_mode=mode, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise FormatError(f"{path} is no file of features, or is damaged; delete it: {error}") from error
+    return features

@@ -47,10 +47,11 @@ def test_a_head_finds_what_decides(kind: str, planted: tuple[np.ndarray, np.ndar
     np.testing.assert_array_equal(again.weight, head.weight)
 
 
-def test_the_closed_form_is_ridge_regression(planted: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize("features", [200, 20], ids=["more features", "more pictures"])
+def test_the_closed_form_is_ridge_regression(features: int, planted: tuple[np.ndarray, np.ndarray]) -> None:
     from sklearn.linear_model import Ridge
 
-    x, y = planted
+    x, y = planted[0][:, :features], planted[1]
     head = fit_head(x[:60], y[:60], (x[60:], y[60:]), kind="cdf", ridges=[0.1])
     z = (x[:60] - x[:60].mean(0)) / x[:60].std(0)
     unit = (z**2).sum() / 60

@@ -60,6 +60,16 @@ def test_a_grid_of_probes_ends_as_any_grid(
     train(dataset, tmp_path / "again", conditions=["human"], seeds=[0], weights=str(weights), **OPTIONS)
     again = pd.read_csv(tmp_path / "again" / "runs" / MODEL.replace(":", "-") / "human" / "seed0" / "predictions.csv")
     pd.testing.assert_frame_equal(again, tables[1])
+    (file,) = (tmp_path / "again" / "features").iterdir()
+    whole, calls[:] = np.load(file), []
+    torn = np.load(file, mmap_mode="r+")
+    torn[7:10], torn[40, 5:] = np.nan, np.nan
+    torn.flush()
+    for stale in (tmp_path / "again" / "runs").rglob("done.json"):
+        stale.unlink()
+    train(dataset, tmp_path / "again", conditions=["human"], seeds=[0], weights=str(weights), **OPTIONS)
+    assert calls == [4], "features that were not written, or not whole, are computed; the others are not"
+    np.testing.assert_allclose(np.load(file), whole, rtol=1e-4, atol=1e-5)
 
 
 def test_attention_weighs_what_the_network_computes_of_whole_pictures(
