@@ -106,14 +106,25 @@ def command(
     """
     from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import Extras, write_attention
+    from gazekit.core.errors import ConfigError
     from gazekit.core.tables import read_table, write_table
 
     wanted: dict[str, Any] = {name: choices.pop(name) for name in EXTRAS}
     extras = Extras(**wanted, own=own is not None)
     exclusions = chosen_exclusions(choices, choices["study"], *inputs)  # type: ignore[arg-type]
-    source = _source(inputs, choices, rename, one_based, exclusions)
+    how: dict[str, Any] = {name: choices.pop(name) for name in ("detector", "eye", "parameters", "trials", "strict")}
+    screen = tuple(choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm"))
+    study: Any = choices["study"]
+    cut: Any = choices["cut"]
+    pictures, options, study_file = _inputs(choices)  # before anything long
+    if are_fixation_tables(inputs):
+        _refuse_finding(how, inputs[0])
+        source = _of_tables(inputs, rename, one_based, exclusions)
+    elif rename or one_based:
+        raise ConfigError(f"--rename and --one-based are for tables of fixations; {inputs[0]} is none")
+    else:
+        source = _of_sessions(inputs, study, screen, Finding(cut=cut, exclusions=exclusions, **how))
     exclusions.tell()
-    pictures, options, study_file = _inputs(choices)
     found = write_attention(
         source.table,
         pictures,
@@ -190,29 +201,22 @@ def _own_answers(ratings: Path, out: Path) -> str:
     return said
 
 
-def _source(
-    paths: tuple[Path, ...],
-    choices: dict[str, Any],
-    rename: tuple[str, ...],
-    one_based: bool,
-    exclusions: Exclusions,
-) -> FoundFixations:
-    """Return the fixations of sessions or tables; the options that say how they are found are taken out of others."""
+def _refuse_finding(how: dict[str, Any], table: Path) -> None:
+    """Refuse options that say how fixations are found, where they are found already."""
     from gazekit.core.errors import ConfigError
+
+    if asked := [name for name, value in how.items() if value]:
+        names = ", ".join("--parameter" if name == "parameters" else f"--{name}" for name in asked)
+        raise ConfigError(f"{names} say how fixations are found in sessions; {table} holds fixations already")
+
+
+def _of_sessions(paths: tuple[Path, ...], study: Any, screen: tuple[Any, ...], how: Finding) -> FoundFixations:
+    """Find the fixations of sessions, or take those of other programs' files."""
     from gazekit.study import read_study
 
-    how = {name: choices.pop(name) for name in ("detector", "eye", "parameters", "trials", "strict")}
-    screen = [choices.pop(name) for name in ("pixels", "screen_mm", "distance_mm")]
-    if are_fixation_tables(paths):
-        if asked := [name for name, value in how.items() if value]:
-            names = ", ".join(f"--{name.removesuffix('s') if name == 'parameters' else name}" for name in asked)
-            raise ConfigError(f"{names} say how fixations are found in sessions; {paths[0]} holds fixations already")
-        return _of_tables(paths, rename, one_based, exclusions)
-    if rename or one_based:
-        raise ConfigError(f"--rename and --one-based are for tables of fixations; {paths[0]} is none")
-    plan = read_study(choices["study"]) if choices["study"] else None
+    plan = read_study(study) if study else None
     sizes = screen_sizes(plan.screen.screen() if plan else None, *screen)
-    source = find_fixations(paths, Finding(plan, cut=choices["cut"], screen=sizes, exclusions=exclusions, **how))
+    source = find_fixations(paths, replace(how, plan=plan, screen=sizes))
     if source.others:
         return source
     files = {"fixations": paths[0]} if len(paths) == 1 else source.files
