@@ -16,12 +16,13 @@ from gazekit.core.errors import InputError
 from gazekit.core.tables import read_table, write_table
 from gazekit.explore.summaries import FOLDER as KEPT
 from gazekit.session import open_session
+from gazekit.session.exclusions import EXCLUSIONS, forget_person, read_exclusions
 from gazekit.study import Study, read_study
 from pipelines.methods import RESULTS_FOLDER
 from pipelines.publishing import publications, publish
 
 RECORD = "erasures.csv"
-_TEXTS = {".csv", ".tsv", ".json", ".txt", ".md"}
+_TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".toml", ".txt", ".md"}
 _LARGEST = 1 << 28  # bytes of a text that is looked into
 _COLUMNS = ("erased_utc", "sessions", "fixations", "ratings", "survey", "datasets", "published")
 
@@ -101,6 +102,7 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
         raise InputError(
             f"no file of {study} holds {participant!r}: sessions, fixation table, ratings and survey were read"
         )
+    erasure.steps += _exclusions(participant, study)
     erasure.steps += _derived(plan, study, database)
     erasure.notes += [
         f"{row['folder']}: published there on {row['published_utc'][:10]}, and not there now: where it was moved or "
@@ -168,6 +170,14 @@ def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]
     return [
         Removal(kind, path, f"{int(of_person.sum())} of {len(table)} rows are taken out", int(of_person.sum()), rewrite)
     ]
+
+
+def _exclusions(participant: str, study: Path) -> list[Removal]:
+    """Take the person's entries out of what is excluded: the one case in which an entry is deleted."""
+    path = study.parent / EXCLUSIONS
+    count = sum(entry.participant == participant for entry in read_exclusions(path))
+    forget = functools.partial(forget_person, path, participant)
+    return [Removal("exclusions", path, f"{count} entries are taken out", count, forget)] if count else []
 
 
 def _survey(participant: str, database: str) -> list[Removal]:

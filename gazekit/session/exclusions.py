@@ -146,6 +146,12 @@ def undo_exclusion(path: str | Path, number: int, *, reason: str = "") -> Exclus
     return present[number - 1]
 
 
+def forget_person(path: str | Path, participant: str) -> None:
+    """Delete all entries of a person, taken back or not: for an erasure alone."""
+    with alone(Path(path)):
+        _write(Path(path), [entry for entry in read_exclusions(path) if entry.participant != participant])
+
+
 @dataclass(frozen=True)
 class Names:
     """What a study has that can be excluded.

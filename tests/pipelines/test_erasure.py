@@ -13,6 +13,7 @@ from sqlalchemy import select
 from gazekit.cli import gazekit
 from gazekit.core.errors import InputError
 from gazekit.explore import load_material
+from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude, read_exclusions
 from pipelines.erasure import RECORD, find_person
 from pipelines.publishing import LEDGER, publications, publish
 from survey.database import open_store
@@ -83,6 +84,17 @@ def test_person_is_gone_from_every_file_and_the_rest_stays(study: Path, tmp_path
         assert [path.name for path in (published / "bids").glob("sub-*")] == ["sub-P02"]
     record = pd.read_csv(folder / RECORD)
     assert record[["sessions", "ratings", "datasets", "published"]].iloc[0].tolist() == [1, mine, 1, 2]
+
+
+def test_entries_of_what_is_excluded_go_with_the_person(study: Path) -> None:
+    file = study.parent / EXCLUSIONS
+    exclude(file, [Exclusion(participant="P01", image="coffee.png", reason="asleep"), Exclusion(image="x", reason="y")])
+    (study.parent / "areas.anna.history.jsonl").write_text('"drawn as P01 said"')
+    erasure = find_person("P01", study)
+    assert f"{file}: 1 entries are taken out" in erasure.lines()
+    assert any("areas.anna.history.jsonl: not touched, and it names the person" in line for line in erasure.lines())
+    erasure.carry_out()
+    assert [entry.image for entry in read_exclusions(file)] == ["x"]
 
 
 def test_what_explore_kept_goes_with_the_session(study: Path) -> None:
