@@ -22,6 +22,10 @@ from gazekit.core.files import whole_file
 from survey import schema
 from survey.errors import SurveyError
 
+LOG_BYTES = 16 << 20
+LOG_PAGES = 20_000
+"""Of SQLite's log. Above so many bytes `Store.sync` moves it into the database, beside the writers; above so many pages
+(of 4 kB) a writer does it, and everybody waits for the disk twice."""
 LOCK = 7_316_645  # the advisory lock's number: any constant that other users of the server do not take
 
 
@@ -56,7 +60,7 @@ class Store:
             yield connection
 
     def sync(self) -> None:
-        """Put SQLite's log on the disk; the server does this every second.
+        """Put SQLite's log on the disk, and a long one into the database; the server does this every second.
 
         Commits do not wait for the disk (WAL with ``synchronous=NORMAL``), so that two hundred raters need not queue
         for it; a crash of the program loses nothing. PostgreSQL waits: its own crash would lose what it had promised.
@@ -65,6 +69,8 @@ class Store:
         if self.sqlite and log.exists():
             with open(log, "rb+") as file:
                 os.fsync(file.fileno())
+            if log.stat().st_size > LOG_BYTES:
+                self.checkpoint()
 
     def close(self) -> None:
         """Close every connection; the last one of all moves SQLite's log into the database file."""
@@ -224,6 +230,8 @@ def _tune_sqlite(engine: Engine, durable: bool) -> None:
             f"synchronous={'NORMAL' if durable else 'OFF'}",
             "foreign_keys=ON",
             "busy_timeout=30000",
+            f"wal_autocheckpoint={LOG_PAGES}",
+            f"journal_size_limit={LOG_BYTES // 16}",  # a log that begins anew is short again
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

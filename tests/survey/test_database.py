@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,4 +217,20 @@ def test_sync_puts_the_log_on_the_disk(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("survey.database.os.fsync", synced.append)
     store.sync()
     assert len(synced) == 1
+    store.close()
+
+
+def test_a_long_log_is_moved_beside_the_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("survey.database.LOG_BYTES", 1 << 16)
+    store = open_store(tmp_path / "s.db")
+    log = tmp_path / "s.db-wal"
+    for part in range(3):
+        store.add_images([f"{part}-{k:05d}.jpg" for k in range(2000)], 3)
+        grown = log.stat().st_size
+        assert grown > 1 << 16
+        store.sync()
+    with contextlib.closing(sqlite3.connect(f"file:{tmp_path / 's.db'}?immutable=1", uri=True)) as copy:
+        assert copy.execute("SELECT count(*) FROM image").fetchone() == (6000,)  # the file alone is whole
+    store.add_images(["last.jpg"], 3)
+    assert log.stat().st_size <= grown  # it began anew
     store.close()
