@@ -147,6 +147,13 @@ def _terms(config: Pipeline, path: Path, data: Dataset, public: str) -> Registra
             f"{path}: registration.pictures is {section.pictures}, and {tested} of the dataset's {len(data)} pictures "
             "are tested"
         )
+    from gazekit.training.grid import FEWEST_TEST_PICTURES, left_out
+
+    if tested < FEWEST_TEST_PICTURES:
+        raise ConfigError(
+            f"{path}: {tested} of the dataset's {len(data)} pictures can be tested, and {FEWEST_TEST_PICTURES} are "
+            f"needed{left_out(data)}"
+        )
     remarks = dict(zip(data.remarks["image"], data.remarks["text"], strict=True))
     digests = [digest.decode() for digest in data.image_table(np.arange(len(data)))["sha256"]]
     terms: dict[str, Any] = {

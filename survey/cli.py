@@ -308,7 +308,9 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
                 operations.merge(connection, keep, other)
             for name in orders["withdraw"]:
                 operations.withdraw_picture(connection, name)
+        before = operations.open_places(store)
         left_out = leave_out(store, settings.survey) if orders["screened"] else []
+        opened += operations.open_places(store) - before
         with store.read() as connection:
             state = operations.opening(connection)
     finally:

@@ -218,6 +218,13 @@ def withdraw_picture(connection: Connection, name: str, now: float | None = None
     record(connection, "withdrawn", now, image_id=row.id, detail=name)
 
 
+def open_places(store: Store) -> int:
+    """Count how many showings of pictures are still to be handed out."""
+    with store.read() as connection:
+        wanted = func.coalesce(func.sum(image.c.target - image.c.taken), 0)
+        return int(connection.execute(select(wanted).where(image.c.taken < image.c.target)).scalar_one())
+
+
 def study_facts(study: SurveyStudy, first: SurveySection) -> dict[str, str]:
     """List what makes a study itself; ``first`` is its section in the first of its languages."""
     return {

@@ -288,14 +288,17 @@ def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Itera
     if folds.folds:
         usable = np.flatnonzero(data.codes())
         if len(usable) < max(folds.folds, FEWEST_TEST_PICTURES):
-            yield f"{path} has {len(usable)} usable pictures for {folds.folds} folds; 8 or more, and one a fold, needed"
+            yield (
+                f"{path} has {len(usable)} usable pictures for {folds.folds} folds; 8 or more, and one a fold, are "
+                f"needed{left_out(data)}"
+            )
     else:
         for split, fewest in {"train": 2, "validation": 1, "test": FEWEST_TEST_PICTURES}.items():
             count = len(data.indices(split, scheme))  # type: ignore[arg-type]
             if count < fewest:
                 yield (
                     f"the {split} split of {path} has {count} pictures; {fewest} or more are needed: build the dataset "
-                    "with more pictures, or with another --split"
+                    f"with more pictures, or with another --split{left_out(data)}"
                 )
         usable = np.flatnonzero(data.codes(scheme))
     empty = [data.ids[i] for i in usable if not data.counts[i].any()]
@@ -310,6 +313,18 @@ def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Itera
         empty = [image for image in empty if image not in sealed]
     if empty:
         yield f"{len(empty)} pictures of the splits have no ratings: {', '.join(empty[:5])}"
+
+
+def left_out(data: Dataset) -> str:
+    """Say why pictures are in no split, as the end of a sentence; empty where all are."""
+    outside = {data.ids[i] for i in np.flatnonzero(np.asarray(data.codes()) == 0)}
+    reasons = data.remarks[data.remarks["image"].isin(outside)].drop_duplicates(["image", "remark"])
+    counts = reasons["remark"].value_counts()
+    said = [
+        f"{count} have {what}, as {reasons['text'][reasons['remark'] == what].iloc[0]}"
+        for what, count in counts.items()
+    ]
+    return f" ({len(outside)} pictures are in no split: {'; '.join(said)})" if said else ""
 
 
 def unrated(data: Dataset) -> list[str]:

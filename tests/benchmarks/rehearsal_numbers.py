@@ -34,8 +34,8 @@ def numbers_of_lab(lab: Path) -> dict[str, str]:
 
 def numbers_of_published(folder: Path) -> dict[str, str]:
     """Hash the same, computed from a published folder alone."""
-    recordings = sorted((folder / "bids").glob("sub-*"))
-    sessions = [import_recording(folder / "bids", participant=path.name.removeprefix("sub-")) for path in recordings]
+    people = sorted(path.name.removeprefix("sub-") for path in (folder / "bids").glob("sub-*"))
+    sessions = [import_recording(folder / "bids", recording=person) for person in people]
     ratings = pd.read_csv(folder / "ratings" / "ratings.csv")
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / "results"

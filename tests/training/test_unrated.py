@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import gazekit
-from gazekit.core.errors import InputError
+from gazekit.core.errors import ConfigError, InputError
 from gazekit.dataset import build_dataset, open_dataset
 from gazekit.dataset.spec import DatasetSpec
 from gazekit.pictures import Picture
@@ -23,6 +23,10 @@ from gazekit.training.one_run import distributions
 @pytest.fixture
 def dataset(tmp_path: Path, rng: np.random.Generator) -> Path:
     """Forty pictures, of which 17.png has no ratings."""
+    return build(tmp_path, rng)
+
+
+def build(tmp_path: Path, rng: np.random.Generator, min_ratings: int = 10) -> Path:
     pictures, rows = [], []
     for number in range(40):
         file = tmp_path / f"{number:02}.png"
@@ -31,7 +35,7 @@ def dataset(tmp_path: Path, rng: np.random.Generator) -> Path:
         if number != 17:
             rows.append((file.name, *rng.multinomial(12, np.full(5, 0.2))))
     ratings = pd.DataFrame(rows, columns=["image", *(f"c{k}" for k in range(1, 6))])
-    spec = DatasetSpec(split=(0.6, 0.1, 0.3), near_duplicates=None)
+    spec = DatasetSpec(split=(0.6, 0.1, 0.3), near_duplicates=None, min_ratings=min_ratings)
     return build_dataset(pictures, None, ratings, tmp_path / "unrated.dataset.h5", spec)
 
 
@@ -45,6 +49,16 @@ def test_an_unrated_picture_is_in_no_split_and_training_goes_on(dataset: Path, c
         for split in ("train", "validation", "test"):
             assert "17.png" not in [data.ids[i] for i in job.indices(data, split)]
     assert np.isfinite(distributions(data.counts).numpy()).all()
+
+
+@pytest.mark.parametrize("cross_validate", [None, 5])
+def test_why_no_picture_can_be_used_is_said(
+    tmp_path: Path, rng: np.random.Generator, cross_validate: int | None
+) -> None:
+    dataset = build(tmp_path, rng, min_ratings=20)
+    options = {"models": ["nima-narrow"], "conditions": ["original"], "size": 32, "cross_validate": cross_validate}
+    with pytest.raises(ConfigError, match=r"40 have few ratings, as 12 ratings; 20 were asked for\)"):
+        plan(dataset, tmp_path / "out", **options)
 
 
 def test_strict_stops_and_names_it(dataset: Path) -> None:
