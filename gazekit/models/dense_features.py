@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ Depths = list[Tensor]
 
 
 def depths_of(model: nn.Module) -> list[str]:
-    """Return the paths of the layers that are read, from fine to coarse: every stride from 8, and the last features.
+    """Return the paths of the layers that are read: strides from 8, what is activated in between, the last features.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def depths_of(model: nn.Module) -> list[str]:
             " not say which of its layers give maps (N, C, h, w)"
         )
     between = _between(stages)
-    return [*between, "trunk.map"]
+    return [*between, *_expanded(between, modules), "trunk.map"]
 
 
 def _between(stages: Sequence[str]) -> list[str]:
@@ -52,6 +52,11 @@ def _between(stages: Sequence[str]) -> list[str]:
     if not start.isdigit() or last.rpartition(".")[0] != parent:
         return list(stages)
     return [f"{parent}.{number}" for number in range(int(start), int(last.rpartition(".")[2]) + 1)]
+
+
+def _expanded(stages: Sequence[str], modules: Mapping[str, nn.Module]) -> list[str]:
+    """Return where the stages after the first widen what they get: mobile networks activate features only there."""
+    return [f"{stage}.0.bn1" for stage in stages[1:] if {f"{stage}.0.bn1", f"{stage}.0.conv_pw"} <= modules.keys()]
 
 
 def dense_features(
