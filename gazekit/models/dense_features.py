@@ -16,6 +16,7 @@ from gazekit.models.pixels import normalised, resize, view_size
 
 FINEST = 8  # pixels of a cell of the first depth that is read
 CELL = 16  # pixels of a cell of the grid that features are brought to
+WIDENED = ".0.bn1"
 SCALES = (1.0, 0.5)  # a picture is seen twice: its details, and with more of what is around them
 Depths = list[Tensor]
 
@@ -56,11 +57,16 @@ def _between(stages: Sequence[str]) -> list[str]:
 
 def _expanded(stages: Sequence[str], modules: Mapping[str, nn.Module]) -> list[str]:
     """Return where the stages after the first widen what they get: mobile networks activate features only there."""
-    return [f"{stage}.0.bn1" for stage in stages[1:] if {f"{stage}.0.bn1", f"{stage}.0.conv_pw"} <= modules.keys()]
+    wide = [stage + WIDENED for stage in stages[1:] if f"{stage}.0.conv_pw" in modules]
+    return [path for path in wide if path in modules]
 
 
 def dense_features(
-    model: nn.Module, pictures: Iterable[Pixels], longer: int, scales: Sequence[float] = SCALES
+    model: nn.Module,
+    pictures: Iterable[Pixels],
+    longer: int,
+    scales: Sequence[float] = SCALES,
+    widened: bool = True,
 ) -> Iterator[Depths]:
     """Compute what a frozen network sees of each picture: a list of float16 maps (C, h, w), one a scale and depth.
 
@@ -74,9 +80,13 @@ def dense_features(
         Longer side that a picture is resized to, its aspect ratio kept; pixels.
     scales : sequence of float
         What that side is multiplied by: the network sees each picture so often. The first one gives the grid.
+    widened : bool
+        At the first of these sizes, also read where stages widen what they get, as `depths_of` says.
     """
     kept: dict[str, Tensor] = {}
     modules, paths = dict(model.named_modules()), depths_of(model)
+    plain = [path for path in paths if not path.endswith(WIDENED)]
+    paths = paths if widened else plain
 
     def keep(path: str) -> Any:
         return modules[path].register_forward_hook(lambda module, inputs, output: kept.__setitem__(path, output))
@@ -87,11 +97,12 @@ def dense_features(
         for picture in pictures:
             height, width = view_size((picture.shape[0], picture.shape[1]), round(longer * scales[0]))
             cells, depths = (-(-height // CELL), -(-width // CELL)), []
-            for scale in scales:
+            for number, scale in enumerate(scales):
                 view = resize(picture, view_size((picture.shape[0], picture.shape[1]), round(longer * scale)))
                 with torch.no_grad():
                     model(normalised(np.ascontiguousarray(view), model.mean, model.std))  # type: ignore[arg-type]
-                depths += [_on_grid(kept[path], cells)[0].half() for path in paths]
+                read = paths if number == 0 else plain
+                depths += [_on_grid(kept[path], cells)[0].half() for path in read]
             yield depths
     finally:
         for handle in handles:

@@ -29,11 +29,12 @@ from gazekit.models.dense_features import SCALES, Depths, dense_features
 from gazekit.models.registry import create
 
 SCHEMA = "gazekit.attention-model/1"
-RIDGES = (30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
+RIDGES = (30.0, 10.0, 4.0, 1.5, 0.5, 0.15, 0.05, 0.015, 0.005)
 BLURS = (0.0, 0.7, 1.2)  # cells
 BACKBONE = "timm:tf_efficientnet_lite0"
 LONGER = 640
-AXES = 192  # of a depth's channels, on which the fit is done
+ANYWHERE = 0.005  # share of an even density in a predicted map
+AXES = 64  # of a depth's channels, on which the fit is done
 SAMPLED = 15_000  # cells of all pictures by which the axes are found
 Grid = npt.NDArray[np.float32]
 
@@ -90,8 +91,8 @@ class AttentionModel:
         What was fitted.
     facts : mapping
         What it was fitted on, and how well it predicts.
-    scales : tuple of float
-        What the side is multiplied by; see `gazekit.models.dense_features.dense_features`.
+    scales, widened : tuple of float, bool
+        What the side is multiplied by, and what is read; see `gazekit.models.dense_features.dense_features`.
     """
 
     backbone: str
@@ -100,10 +101,11 @@ class AttentionModel:
     readout: Readout
     facts: Mapping[str, Any] = field(default_factory=dict)
     scales: tuple[float, ...] = SCALES
+    widened: bool = True
 
     def map(self, picture: Pixels) -> Map:
         """Predict where people look: float32, of the picture's height and width, sum 1."""
-        (features,) = dense_features(self.network, [picture], self.longer, self.scales)
+        (features,) = dense_features(self.network, [picture], self.longer, self.scales, self.widened)
         log_density = self.readout.log_density(features, grid_of(features))
         return picture_map(log_density, (picture.shape[0], picture.shape[1]))
 
@@ -113,6 +115,7 @@ class AttentionModel:
             "schema": SCHEMA, "backbone": self.backbone, "longer": self.longer, "facts": dict(self.facts),
             "mean": list(self.network.mean), "std": list(self.network.std),  # type: ignore[arg-type]
             "network": self.network.state_dict(), "readout": vars(self.readout), "scales": list(self.scales),
+            "widened": self.widened,
         }  # fmt: skip
         with whole_file(path) as temporary, open(temporary, "wb") as file:
             torch.save(content, file)
@@ -137,8 +140,16 @@ def load_attention_model(path: str | Path) -> AttentionModel:
     network.load_state_dict(content["network"])
     network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
     readout = Readout(**content["readout"])
-    scales = tuple(content.get("scales", [1.0]))  # older files saw a picture once
-    return AttentionModel(content["backbone"], network.eval(), content["longer"], readout, content["facts"], scales)
+    older = "scales" not in content  # such files saw a picture once, and read less of it
+    return AttentionModel(
+        content["backbone"],
+        network.eval(),
+        content["longer"],
+        readout,
+        content["facts"],
+        (1.0,) if older else tuple(content["scales"]),
+        not older and content["widened"],
+    )
 
 
 @dataclass(frozen=True)
@@ -190,13 +201,16 @@ def own_attention(features: Depths) -> Grid:
 
 
 def picture_map(log_density: Grid, size: tuple[int, int]) -> Map:
-    """Interpolate a predicted density to a picture of (height, width), sum 1."""
+    """Interpolate a predicted density to a picture of (height, width), sum 1; nowhere is it nearly 0.
+
+    Somebody looks anywhere now and then, and a map that is kept as 16 bits would be 0 there.
+    """
     large = np.exp(cv2.resize(log_density, size[::-1], interpolation=cv2.INTER_CUBIC).astype(np.float64))
-    return np.asarray(large / large.sum(), dtype=np.float32)
+    return np.asarray((1 - ANYWHERE) * large / large.sum() + ANYWHERE / large.size, dtype=np.float32)
 
 
 def fit_readout(
-    features: Sequence[Depths], targets: Sequence[Tensor], *, folds: int = 10, seed: int = 0, steps: int = 40
+    features: Sequence[Depths], targets: Sequence[Tensor], *, folds: int = 10, seed: int = 0, steps: int = 15
 ) -> Fitted:
     """Fit a read-out, cross-validated over pictures.
 

@@ -17,6 +17,7 @@ from gazekit.cli import main
 from gazekit.core.errors import FormatError, InputError
 from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.models.attention_study import fit_attention_model
+from gazekit.models.dense_features import depths_of
 from gazekit.models.gaze_readout import (
     AttentionModel,
     blurred,
@@ -115,9 +116,13 @@ def test_a_file_predicts_what_the_model_predicts(model: AttentionModel, folder: 
     assert again.map(tall).shape == (SIDE, 96)
     content = torch.load(tmp_path / "gaze.model", weights_only=True)
     assert again.scales == model.scales == (1.0, 0.5)
-    del content["scales"]
+    old = [d for d, path in enumerate(depths_of(model.network)) if not path.endswith(".0.bn1")]
+    content["readout"] |= {name: [content["readout"][name][d] for d in old] for name in ("weights", "means", "scales")}
+    del content["scales"], content["widened"]
     torch.save(content, tmp_path / "older.model")
-    assert load_attention_model(tmp_path / "older.model").scales == (1.0,), "older models saw a picture once"
+    older = load_attention_model(tmp_path / "older.model")
+    assert older.scales == (1.0,), "older models saw a picture once"
+    assert older.map(picture).shape == (96, SIDE)
     (tmp_path / "other").write_bytes(b"no model")
     with pytest.raises(FormatError, match="is not a file of gazekit attention-model fit"):
         load_attention_model(tmp_path / "other")
