@@ -253,8 +253,8 @@ def fit_readout(
             if _falls(scores[test, : number + 1].mean(0).max(1)):
                 break
     maps: list[Grid] = []
-    for i in range(len(features)):  # chosen by the pictures of the other folds
-        number, b = _best(scores[fold != fold[i]])
+    for i in range(len(features)):  # chosen by the pictures of the other folds, among the ridges that its own came to
+        number, b = _best(scores[fold != fold[i], : len(grids[i])])
         maps.append(blurred(grids[i][number], BLURS[b]))
     number, b = _best(scores)
     problem = _Problem(whole.stacks(fold >= 0), len(fold))
