@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, jsonify, make_response, render_template, request
+from flask import Blueprint, Response, abort, jsonify, render_template, request, send_file
 from werkzeug.datastructures import MultiDict
 
 from gazekit.explore.board import FIGURES, make_board
@@ -19,7 +20,7 @@ from gazekit.explore.server import material
 pages = Blueprint("board", __name__)
 NAVIGATION = [("Board", "board.home"), ("Trials", "board.trials")]
 KINDS = {
-    "csv": "text/csv; charset=utf-8",
+    "csv": "text/csv",
     "png": "image/png",
     "svg": "image/svg+xml",
     "pdf": "application/pdf",
@@ -109,8 +110,5 @@ def query_of(choice: BoardChoice) -> str:
 
 
 def attachment(content: bytes, kind: str, name: str) -> Response:
-    """Answer with a file to be kept."""
-    answer = make_response(content)
-    answer.headers["Content-Type"] = KINDS[kind]
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
+    """Answer with a file to be kept, whatever letters its name has."""
+    return send_file(BytesIO(content), mimetype=KINDS[kind], as_attachment=True, download_name=name)

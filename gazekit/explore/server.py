@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 from flask import Flask, Response, current_app, jsonify, make_response, redirect, render_template, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from gazekit.capture.operator_page.server import Doors
 from gazekit.core.errors import GazekitError, InputError
+from gazekit.explore.board import make_board
 from gazekit.explore.material import Material
 
 LOG = logging.getLogger("gazekit.explore")
@@ -99,7 +101,9 @@ def figure(value: Any, digits: int = 1) -> str:
 
 
 def finite(value: Any) -> Any:
-    """Return what is JSON for every browser: no NaN or infinity, in lists and objects too."""
+    """Return what is JSON for every browser: no NaN, no infinity, no number of numpy's, in lists and objects too."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -139,6 +143,8 @@ def serve(
         ready(doors.link(place["host"], place["port"]))
 
     app = create_app(shown, doors, hosts=lambda: names, entered=tell)
+    make_board(shown).facts()  # what every board needs is put together before the first is asked for
+    _ = shown.status
     try:
         server = waitress.create_server(
             app,

@@ -69,20 +69,27 @@ def home(key: str, number: int) -> str:
 def view(key: str, number: int) -> Response:
     """Send all that the page draws, for the detectors of the address."""
     facts = _session(key)
-    _row(facts, number)
+    row = _row(facts, number)
     choice, beside = _choices()
-    window = request.args.get("from", type=float), request.args.get("to", type=float)
-    span = (window[0], window[1]) if window[0] is not None and window[1] is not None and window[0] < window[1] else None
+    span = _window((row["offset_us"] - row["onset_us"]) / 1000)
     choices = [choice, *([beside] if beside else [])]
-    long = trial_row(facts, number)["samples"] > LONG
     with _doubts():
-        if long and request.args.get("all") is None:
+        if row["samples"] > LONG and request.args.get("all") is None:
             span = span or (0.0, LONG_WINDOW_MS)
             content = trace_view(facts, number, read_trial(facts, number, span), choice, span)
             content |= {"detections": [], "pending": True}
         else:
             content = trial_view(facts, number, gaze_of(facts, number), choices, span)
     return jsonify(finite(content))
+
+
+def _window(longest_ms: float) -> tuple[float, float] | None:
+    """Read the part of a trial that an address asks for; None where it asks for none that there is."""
+    low, high = (request.args.get(name, type=float) for name in ("from", "to"))
+    if low is None or high is None or not low < high:
+        return None
+    low, high = max(low, 0.0), min(high, longest_ms)
+    return (low, high) if low < high else None
 
 
 @pages.get("/detections.json")

@@ -122,7 +122,7 @@ def _trial(facts: SessionFacts, number: int, row: Mapping[str, Any], recording: 
     else:
         stimulus = facts.header.stimuli.iloc[number - 1]
         picture = (int(stimulus["picture_width"]), int(stimulus["picture_height"]))
-        placement = Placement(stimulus["x"], stimulus["y"], stimulus["width"], stimulus["height"])
+        placement = Placement(*(float(stimulus[name]) for name in ("x", "y", "width", "height")))
     return Trial(
         image=str(row["image"]),
         picture=picture,

@@ -2,13 +2,16 @@
 
 Run by hand: ``pytest -n 0 -s -m benchmark tests/benchmarks/test_explore_bars.py``. ``GAZEKIT_BENCH_PEOPLE=6`` makes it
 smaller; with ``GAZEKIT_BENCH_SIMULATED=2`` only two of the people are simulated and summarised, and the others are
-copies of them under other names (what is measured of the first start is then of those two).
+copies of them under other names (what is measured of the first start is then of those two). Sessions in a folder
+``GAZEKIT_BENCH_FOLDER`` are kept and used again. Bars are compared with the server's processor time, which other work
+on the machine does not change; the time on the wall stands beside it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import random
 import re
@@ -18,7 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -101,6 +104,16 @@ def copy_people(folder: Path, people: int, simulated: int) -> None:
         remember(copied, QualitySection())
 
 
+class Took(NamedTuple):
+    """Seconds of the server's processor, and on the wall."""
+
+    processor: float
+    wall: float
+
+    def __str__(self) -> str:
+        return f"{self.processor:.2f} s of processor, {self.wall:.2f} s on the wall"
+
+
 class Served:
     """The command as a process, spoken to as a browser does."""
 
@@ -119,14 +132,19 @@ class Served:
         answer.read()
         self.cookie = answer.headers["Set-Cookie"].partition(";")[0]
 
-    def get(self, address: str) -> tuple[float, bytes]:
-        """Return the seconds until all of an answer is there, and the answer."""
-        began = time.perf_counter()
-        self.page.request("GET", address, headers={"Cookie": self.cookie})
-        answer = self.page.getresponse()
-        content = answer.read()
-        assert answer.status == 200, content
-        return time.perf_counter() - began, content
+    def get(self, *addresses: str) -> tuple[Took, bytes]:
+        """Return what answers took together, and the last of them."""
+        began, before = time.perf_counter(), self._processor_s()
+        for address in addresses:
+            self.page.request("GET", address, headers={"Cookie": self.cookie})
+            answer = self.page.getresponse()
+            content = answer.read()
+            assert answer.status == 200, content
+        return Took(self._processor_s() - before, time.perf_counter() - began), content
+
+    def _processor_s(self) -> float:
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def most_memory_mb(self) -> float:
         """Return how much memory the process ever held."""
@@ -135,15 +153,13 @@ class Served:
         assert found is not None
         return int(found[1]) / 1024
 
-    def now_memory_mb(self) -> float:
-        """Return how much memory the process holds."""
-        return float(psutil.Process(self.process.pid).memory_info().rss / (1 << 20))
-
     def end(self) -> None:
         """End it."""
         self.page.close()
         self.process.terminate()
         self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 @contextlib.contextmanager
@@ -155,9 +171,9 @@ def served(folder: Path) -> Iterator[Served]:
         server.end()
 
 
-def trial_times(server: Served, addresses: list[str]) -> list[float]:
-    """Return how long the page of a trial and all that it draws take, each trial for the first time."""
-    return [server.get(at)[0] + server.get(f"{at}/view.json")[0] for at in addresses]
+def trial_times(server: Served, addresses: list[str]) -> list[Took]:
+    """Return what the page of a trial and all that it draws take, each trial for the first time."""
+    return [server.get(at, f"{at}/view.json")[0] for at in addresses]
 
 
 def addresses_of(board: dict[str, Any], count: int) -> list[str]:
@@ -167,34 +183,35 @@ def addresses_of(board: dict[str, Any], count: int) -> list[str]:
 
 
 def test_a_board_of_thirty_thousand_trials(tmp_path: Path) -> None:
-    import json
-
-    for person in range(1, SIMULATED + 1):
-        file = tmp_path / f"P{person:02d}.gaze.h5"
-        simulate(file, f"P{person:02d}", person, pictures=500, shown_ms=2000, rate_hz=120)
-    with served(tmp_path) as server:
-        first_s = server.started_s
-    copy_people(tmp_path, PEOPLE, SIMULATED)
-    with served(tmp_path) as server:
-        again_s = server.started_s
-        cold = server.get("/")[0] + server.get("/board.json")[0]
-        page = min(server.get("/?sort_people=value&colour=precision")[0] for _ in range(3))
-        seconds, content = min((server.get("/board.json") for _ in range(3)), key=lambda pair: pair[0])
-        times = trial_times(server, addresses_of(json.loads(content), 40))
+    folder = Path(os.environ.get("GAZEKIT_BENCH_FOLDER", tmp_path))
+    data = f"{PEOPLE} simulated people x 500 pictures, 2 s each at 120 Hz"
+    if not (folder / f"P{PEOPLE:02d}.gaze.h5").exists():
+        for person in range(1, SIMULATED + 1):
+            file = folder / f"P{person:02d}.gaze.h5"
+            simulate(file, f"P{person:02d}", person, pictures=500, shown_ms=2000, rate_hz=120)
+        with served(folder) as server:
+            first = f"{server.started_s:.0f} s for {SIMULATED} people, load {os.getloadavg()[0]:.0f}"
+            record("explore", "The first start, which reads every session", first, data=data, command=COMMAND)
+        copy_people(folder, PEOPLE, SIMULATED)
+    if PEOPLE > SIMULATED:
+        data += f"; {PEOPLE - SIMULATED} of the people are copies of the others"
+    with served(folder) as server:
+        first_board = server.get("/", "/board.json")[0]
+        page = min(server.get("/?sort_people=value&colour=precision", "/board.json?colour=precision")[0] for _ in "123")
+        _, content = server.get("/board.json")
+        longest = max(trial_times(server, addresses_of(json.loads(content), 40)))
         memory = server.most_memory_mb()
-    copies = f" ({PEOPLE - SIMULATED} of them copies of the others)" if PEOPLE > SIMULATED else ""
-    data = f"{PEOPLE} simulated people{copies} x 500 pictures, 2 s each at 120 Hz"
     for name, value, bar in (
-        ("The first start, which reads every session", f"{first_s:.0f} s of {SIMULATED} people", ""),
-        ("A later start", f"{again_s:.1f} s", ""),
-        ("The board when first asked for, with what it draws", f"{cold:.2f} s", "1 s"),
-        ("The board after that: page, and what it draws", f"{page:.2f} + {seconds:.2f} s", "1 s"),
-        ("Any trial with what it draws, the longest of 40", f"{max(times):.2f} s", "0.5 s"),
+        ("A later start", f"{server.started_s:.1f} s on the wall", ""),
+        ("The board when first asked for, with what it draws", str(first_board), "1 s"),
+        ("The board in another order and colour", str(page), "1 s"),
+        ("Any trial with what it draws, the longest of 40", str(longest), "0.5 s"),
         ("Memory of the server at most", f"{memory:.0f} MB", "600 MB"),
     ):
+        value = value if "MB" in value else f"{value} at load {os.getloadavg()[0]:.0f}"
         record("explore", name, value, data=data, command=COMMAND, bar=bar)
-    assert page + seconds <= 1.0
-    assert max(times) <= 0.5
+    assert max(first_board, page).processor <= 1.0
+    assert longest.processor <= 0.5
     assert memory <= 600
 
 
@@ -211,11 +228,11 @@ def test_a_session_of_an_hour_opens_its_trials_at_once(tmp_path: Path) -> None:
     data = "a simulated session of an hour at 1200 Hz, 600 pictures (the gaze on 20 of them, repeated)"
     for name, value, bar in (
         ("The first start on an hour at 1200 Hz", f"{first_s:.0f} s", ""),
-        ("A trial of an hour at 1200 Hz, the longest of 12", f"{max(times):.2f} s", "1 s"),
+        ("A trial of an hour at 1200 Hz, the longest of 12", f"{max(times)} at load {os.getloadavg()[0]:.0f}", "1 s"),
         ("Memory of the server on an hour at 1200 Hz", f"{memory:.0f} MB", ""),
     ):
         record("explore", name, value, data=data, command=COMMAND, bar=bar)
-    assert max(times) <= 1.0
+    assert max(times).processor <= 1.0
 
 
 def test_a_recording_of_an_hour_without_pictures_opens_at_once(tmp_path: Path) -> None:
@@ -235,9 +252,9 @@ def test_a_recording_of_an_hour_without_pictures_opens_at_once(tmp_path: Path) -
         events = server.get(f"{at}/detections.json")[0]
     data = "a simulated recording of an hour at 1200 Hz without pictures: one trial of 4.3 million samples"
     for name, value, bar in (
-        ("A trial of one hour at 1200 Hz: its first minute", f"{opened:.2f} s", "1 s"),
-        ("... another minute of it", f"{later:.2f} s", "1 s"),
-        ("... the events of all of it, which come later", f"{events:.0f} s", ""),
+        ("A trial of one hour at 1200 Hz: its first minute", str(opened), "1 s"),
+        ("... another minute of it", str(later), "1 s"),
+        ("... the events of all of it, which come later", str(events), ""),
     ):
         record("explore", name, value, data=data, command=COMMAND, bar=bar)
-    assert max(opened, later) <= 1.0
+    assert max(opened, later).processor <= 1.0

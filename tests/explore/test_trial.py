@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import runpy
 import shlex
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from gazekit.explore import Material, create_app, load_material, trial_pages
 from gazekit.explore.trial import DetectorChoice, bucket_edges, lowest_and_highest, trial_view
 from gazekit.explore.trial_out import study_lines, trial_recipe
 from gazekit.explore.trial_reading import read_trial
-from gazekit.session import open_session
+from gazekit.session import open_session, write_session
 
 CHOICES = [
     DetectorChoice("adaptive", {}),
@@ -188,3 +190,20 @@ def test_of_a_long_trial_a_minute_is_read_and_the_events_are_of_all_of_it(
 def test_the_lines_for_the_study_file_choose_the_same_detector(choice: DetectorChoice) -> None:
     section = FixationSection.model_validate(tomllib.loads(study_lines(choice))["fixations"])
     assert (section.detector, section.parameters) == (choice.name, choice.parameters)
+
+
+def test_a_participant_may_have_any_name(tmp_path: Path) -> None:
+    session = open_session("sample_data/sessions/P01.gaze.h5")
+    whole = session.stimuli.astype(dict.fromkeys(("x", "y", "width", "height"), "int64"))  # as some importers write it
+    session = replace(session, participant='Zoë "α" <b>/../\u202e', stimuli=whole.iloc[:1])
+    write_session(session, tmp_path / "a.gaze.h5")
+    material = load_material([tmp_path], keep=False)
+    page = create_app(material).test_client()
+    at = f"/trial/{material.sessions[0].key}/1"
+    for address in ("/", "/trials", at, f"{at}/recipe", f"{at}/view.json", f"{at}/view.json?from=0&to=inf"):
+        answer = page.get(address)
+        assert answer.status_code == 200
+        assert "<b>" not in answer.get_data(as_text=True) or answer.is_json
+    with page.get(f"{at}/trial.csv") as answer:
+        assert answer.status_code == 200
+        assert len(pd.read_csv(io.BytesIO(answer.data))) > 3
