@@ -39,7 +39,7 @@ class PersonLook:
     levels : dict
         What the person was assigned to: group, condition.
     look : Look
-        Fixations and what else `gazekit measures` measures.
+        Fixations and what else `gazekit measures` measures, but for the pupil.
     """
 
     participant: str
@@ -191,7 +191,10 @@ def _looks(
         return []
     levels = {str(name): str(value) for name, value in facts.header.assigned.items()}
     found = session_looks(session, MeasureOptions(window), section.detector, cut=section.cut, **section.parameters)
-    return [PersonLook(session.participant, session.name, order, levels, look) for order, look in found]
+    return [
+        PersonLook(session.participant, session.name, order, levels, replace(look, pupil=None))  # of many samples
+        for order, look in found
+    ]
 
 
 def _size(facts: SessionFacts, number: int) -> tuple[int, int]:
