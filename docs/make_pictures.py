@@ -255,7 +255,7 @@ def explore_areas(work: Path, out: Path) -> None:
         AreaStore(material.folder).save("astronaut.png", 0, areas)
         return "/areas?image=astronaut.png"
 
-    _explore_page(work, out, address, "#figures tr:nth-child(6)", (1280, 1000))
+    _explore_page(work, out, address, "#figures tr:nth-child(6)", (1280, 1180))
 
 
 def explore_maps(work: Path, out: Path) -> None:

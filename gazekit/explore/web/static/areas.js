@@ -69,8 +69,10 @@ function maskOf(name) {
 
 // ---- drawing
 function fit() {
-  const width = canvas.clientWidth || 600, ratio = window.devicePixelRatio || 1;
+  const room = canvas.parentElement.clientWidth - 2, ratio = window.devicePixelRatio || 1;
+  const width = Math.max(200, Math.floor(Math.min(room, Math.max(300, 0.75 * innerHeight) * size[1] / size[0])));  // all of it is seen
   scale = width / size[1];
+  canvas.style.width = `${width}px`;
   canvas.style.height = `${Math.round(size[0] * scale)}px`;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(size[0] * scale * ratio);
@@ -342,7 +344,7 @@ function list() {
 const only = () => (chosen.size === 1 ? [...chosen][0] : null);
 function one() {
   const name = only();
-  at("one").disabled = !name;
+  at("one").disabled = at("mask").hidden = !name;
   at("numbers").hidden = !name || !["rectangle", "ellipse"].includes(formOf(areas[name]));
   if (!name) { for (const id of ["name", "group"]) { at(id).value = ""; } return; }
   const looks = looksOf(areas[name]);
@@ -389,7 +391,7 @@ for (const button of document.querySelectorAll("[data-align]")) {
 }
 
 // ---- mouse, pen and finger
-const point = (event) => { const box = canvas.getBoundingClientRect(); return [round((event.clientX - box.left) / scale), round((event.clientY - box.top) / scale)]; };
+const point = (event) => { const box = canvas.getBoundingClientRect(); return [round((event.clientX - box.left - canvas.clientLeft) / scale), round((event.clientY - box.top - canvas.clientTop) / scale)]; };
 function under(p) {
   const names = Object.keys(areas).reverse();
   return names.find((name) => {
@@ -547,7 +549,8 @@ at("excluded").textContent = state.excluded.join("; ");
 picture.addEventListener("load", draw);
 picture.src = `/areas/picture?${here}`;
 document.querySelector('[data-tool="rectangle"]').click();
-new ResizeObserver(fit).observe(canvas);
+new ResizeObserver(fit).observe(canvas.parentElement);
+addEventListener("resize", fit);
 fit();
 adopt(state);
 place.ready = "true";

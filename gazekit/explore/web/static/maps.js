@@ -50,6 +50,7 @@ function draw(view, facts, layer) {
   const [height, width] = facts.size, unit = Math.max(height, width) / 300;
   canvas.width = width;
   canvas.height = height;
+  canvas.style.width = `${Math.floor(Math.min(canvas.parentElement.clientWidth, Math.max(300, 0.8 * innerHeight) * width / height))}px`;
   pen.fillStyle = "#a0a0a0";
   pen.fillRect(0, 0, width, height);
   if (view === "masked" || view === "difference") { pen.drawImage(layer, 0, 0, width, height); } else if (picture.naturalWidth) { pen.drawImage(picture, 0, 0, width, height); }
