@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import write_list, write_maps
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import file_names, provenance
+from gazekit.core.files import file_names, provenance, write_text
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Map, Pixels
@@ -37,6 +38,7 @@ from gazekit.models.gaze_readout import (
 from gazekit.models.gaze_worth import LONGEST, ModelWorth, worth_in_viewers
 from gazekit.models.pixels import view_size
 from gazekit.models.registry import create
+from gazekit.models.weights import digest
 from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.mask_spec import MaskSpec
 from gazekit.shapes.masks import apply_mask
@@ -200,7 +202,7 @@ def write_predicted(
     draw: bool = True,
     inputs: Mapping[str, str | Path] | None = None,
 ) -> pd.DataFrame:
-    """Write maps, rectangles and masks of pictures as a model predicts them.
+    """Write maps, rectangles and masks of pictures as a model predicts them; goes on where it was stopped.
 
     In the folder ``out``: ``attention.csv`` (a row a picture: rectangle, share of mass and area, boxes as JSON),
     ``left-out.csv``, and with ``draw`` ``maps.csv``, ``maps/``, ``heatmaps/`` and ``masked/``, as
@@ -218,34 +220,25 @@ def write_predicted(
     """
     out, rows, faults = Path(out), [], []
     maps: list[tuple[str, str, bool]] = []
-    names = file_names(picture.image for picture in pictures)
-    for picture in track(pictures, "predicted attention", len(pictures)):
-        try:
-            pixels = read_picture(picture.file)
-        except (InputError, FormatError) as error:
-            faults.append((picture.image, str(error)))
-            continue
-        amap = model.map(pixels)
-        box = replace(rule, kind="rectangle").boxes(amap)[0]
-        boxes = [] if rule.kind == "region" else rule.boxes(amap)
-        mask = rule.region(amap) if rule.kind == "region" else rectangles_to_mask(boxes, amap.shape)
-        rows.append({
-            "image": picture.image,
-            "who": "predicted",
-            **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
-            "mass": float(amap[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64)),
-            "area": (box[2] - box[0]) * (box[3] - box[1]) / amap.size,
-            "kept_mass": float(amap[mask].sum(dtype=np.float64)),
-            "kept_area": float(mask.mean()),
-            "boxes": str([list(b) for b in boxes]),
-        })  # fmt: skip
-        if draw:
-            name = names[picture.image]
-            write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
-            maps.append((picture.image, f"maps/{name}.png", picture.image in model.facts.get("images", ())))
-            write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]))
-            write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask))
+    names, seen = file_names(picture.image for picture in pictures), set(model.facts.get("images", ()))
+    part = out / "attention.part.jsonl"
+    done = _rows_of(part, _identity(model, rule, draw))
+    with part.open("a", encoding="utf-8") as log:
+        for picture in track(pictures, "predicted attention", len(pictures)):
+            name, stamp = names[picture.image], _stamp(picture)
+            if stamp not in done:
+                try:
+                    pixels = read_picture(picture.file)
+                except (InputError, FormatError) as error:
+                    faults.append((picture.image, str(error)))
+                    continue
+                done[stamp] = _predicted(model, picture.image, pixels, rule, out if draw else None, name)
+                log.write(json.dumps([stamp, done[stamp]]) + "\n")
+                log.flush()
+            rows.append(done[stamp])
+            maps.append((picture.image, f"maps/{name}.png", picture.image in seen))
     if not rows:
+        part.unlink()
         raise InputError(
             f"none of {len(pictures)} pictures can be read" + (f"; the first: {faults[0][1]}" if faults else "")
         )
@@ -254,4 +247,56 @@ def write_predicted(
     if draw:
         write_list(maps, out)
     write_table(table, out / "attention.csv", provenance(PREDICTED_SCHEMA, rule.parameters(), inputs))
+    part.unlink()
     return table
+
+
+def _predicted(
+    model: AttentionModel, image: str, pixels: Pixels, rule: MaskSpec, out: Path | None, name: str
+) -> dict[str, Any]:
+    """Return a picture's row, after its pictures were written, where ``out`` says where to."""
+    amap = model.map(pixels)
+    box = replace(rule, kind="rectangle").boxes(amap)[0]
+    boxes = [] if rule.kind == "region" else rule.boxes(amap)
+    mask = rule.region(amap) if rule.kind == "region" else rectangles_to_mask(boxes, amap.shape)
+    if out is not None:
+        write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
+        write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]))
+        write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask))
+    return {
+        "image": image,
+        "who": "predicted",
+        **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
+        "mass": float(amap[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64)),
+        "area": (box[2] - box[0]) * (box[3] - box[1]) / amap.size,
+        "kept_mass": float(amap[mask].sum(dtype=np.float64)),
+        "kept_area": float(mask.mean()),
+        "boxes": str([list(b) for b in boxes]),
+    }
+
+
+def _stamp(picture: Picture) -> str:
+    """Tell a picture's file from one that took its place."""
+    known = picture.file.stat() if picture.file.is_file() else None
+    return f"{picture.image} {known.st_size} {known.st_mtime_ns}" if known else picture.image
+
+
+def _identity(model: AttentionModel, rule: MaskSpec, draw: bool) -> str:
+    """Return a digest of all that decides what is written of a picture."""
+    readout = model.readout
+    parts = {"weights": readout.weights, "means": readout.means, "scales": readout.scales, "centre": [readout.centre]}
+    tensors = {f"{name}{n}": tensor for name, part in parts.items() for n, tensor in enumerate(part)}
+    known = [digest(model.network.state_dict()), digest(tensors), readout.blur, model.longer]
+    return json.dumps([*known, rule.parameters(), draw])
+
+
+def _rows_of(part: Path, identity: str) -> dict[str, dict[str, Any]]:
+    """Return the rows that a run with the same identity left, by picture and file; else begin the list anew."""
+    lines = part.read_text(encoding="utf-8").splitlines(keepends=True) if part.is_file() else []
+    if lines[:1] != [identity + "\n"]:
+        write_text(part, identity + "\n")
+        return {}
+    whole = [line for line in lines[1:] if line.endswith("\n")]  # the last one may have been cut off
+    if len(whole) < len(lines) - 1:
+        write_text(part, "".join([lines[0], *whole]))
+    return dict(map(json.loads, whole))

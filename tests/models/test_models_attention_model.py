@@ -16,7 +16,7 @@ from gazekit.attention.viewings import viewings
 from gazekit.cli import main
 from gazekit.core.errors import FormatError, InputError
 from gazekit.dataset import DatasetSpec, build_dataset
-from gazekit.models.attention_study import fit_attention_model
+from gazekit.models.attention_study import fit_attention_model, write_predicted
 from gazekit.models.dense_features import depths_of
 from gazekit.models.gaze_readout import (
     AttentionModel,
@@ -28,6 +28,7 @@ from gazekit.models.gaze_readout import (
 )
 from gazekit.models.gaze_worth import worth_in_viewers
 from gazekit.pictures import Picture, list_pictures
+from gazekit.shapes.mask_spec import MaskSpec
 
 NETWORK, SIDE, COUNT, PEOPLE = "timm:mobilenetv3_small_050", 128, 18, 5
 
@@ -154,6 +155,34 @@ def test_fit_and_apply_from_the_command_line(
         assert stored.dtype == np.uint16
         assert int(stored.max()) == 65535
         assert (place / "masked" / "p01.png.png").exists()
+    goes_on_where_it_was_stopped(load_attention_model(out), list_pictures(folder)[:5], tmp_path)
+
+
+def goes_on_where_it_was_stopped(model: AttentionModel, pictures: list[Picture], place: Path) -> None:
+    whole = write_predicted(model, pictures, place / "whole", MaskSpec())
+    missing = [*pictures[:3], Picture("late.png", place / "late.png"), *pictures[3:]]
+    calls: list[str] = []
+    plain = AttentionModel.map
+
+    def stops(self: AttentionModel, pixels: np.ndarray) -> np.ndarray:
+        calls.append("map")
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return plain(self, pixels)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(AttentionModel, "map", stops)
+        with pytest.raises(KeyboardInterrupt):
+            write_predicted(model, missing, place / "stopped", MaskSpec())
+        with (place / "stopped" / "attention.part.jsonl").open("a") as log:
+            log.write('["p03.png 12')  # killed in the middle of a line
+        table = write_predicted(model, pictures, place / "stopped", MaskSpec())
+    assert len(calls) == 4 + 2, "three pictures were done"
+    pd.testing.assert_frame_equal(table, whole)
+    files = sorted(file.relative_to(place / "whole") for file in (place / "whole").rglob("*") if file.is_file())
+    for file in files:
+        assert (place / "stopped" / file).read_bytes() == (place / "whole" / file).read_bytes()
+    assert not (place / "stopped" / "attention.part.jsonl").exists()
 
 
 def test_a_dataset_is_fitted_to_and_a_curve_tells_how_many_a_lab_needs(
