@@ -66,17 +66,41 @@ def test_a_second_run_does_nothing_and_a_change_runs_what_depends_on_it(small: P
     assert [name for name, state in other.items() if state == "would run"] == ["train", "compare", "report"]
 
 
-def test_changed_code_of_a_network_reaches_the_report(own_copy: Copy) -> None:
+RUN = """
+import json, sys
+from pathlib import Path
+from pipelines.code import modules_of
+from pipelines.demo import Demo, run_demo, stages
+
+demo, left_out = Demo(**OPTIONS), {}
+functions = {stage.name: stage.action.func for stage in stages(Path("out"), demo, 1)}
+
+def tell(text):
+    global before
+    stage = text.split()[1].rstrip(":")
+    if text.endswith("..."):
+        before = set(sys.modules)
+    elif "done" in text:
+        loaded = {n for n in set(sys.modules) - before if n.split(".")[0] in ("gazekit", "survey", "pipelines")}
+        left_out[stage] = sorted(loaded - modules_of(functions[stage]))
+
+if __name__ == "__main__":
+    states = {outcome.stage: outcome.state for outcome in run_demo("out", demo, jobs=1, tell=tell)}
+    print(json.dumps([states, left_out]))
+"""
+
+
+def test_all_that_a_stage_loads_is_of_its_code_and_a_changed_network_reaches_the_report(own_copy: Copy) -> None:
     options = SMALL | {"epochs": 1, "conditions": ("original", "human"), "duration_ms": 300}
-    code = f"""if __name__ == '__main__':
-    import json
-    from pipelines.demo import Demo, read_conclusion, run_demo
-    print(json.dumps({{o.stage: o.state for o in run_demo('out', Demo(**{options!r}), jobs=1)}}))"""
+    code = RUN.replace("OPTIONS", repr(options))
     out = own_copy.folder / "out"
-    assert set(json.loads(own_copy.run("-c", code)).values()) == {"done"}
+    states, left_out = json.loads(own_copy.run("-c", code))
+    assert set(states.values()) == {"done"}
+    assert len(left_out) == 9
+    assert {name: modules for name, modules in left_out.items() if modules} == {}
     before = (out / "comparison.csv").read_text(), (out / "report.html").read_text()
     own_copy.change("gazekit/models/distribution.py", *OTHER_NETWORK)
-    states = json.loads(own_copy.run("-c", code))
+    states, _ = json.loads(own_copy.run("-c", code))
     assert [name for name, state in states.items() if state == "done"] == ["train", "compare", "report"]
     assert (out / "comparison.csv").read_text() != before[0]
     assert (out / "report.html").read_text() != before[1]

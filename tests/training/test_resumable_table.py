@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
-from gazekit.core.errors import FormatError, InputError
+from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError
 from gazekit.training.resumable_table import open_rows
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a sync costs nothing there
@@ -102,3 +103,47 @@ def test_a_damaged_state_is_refused(tmp_path: Path, state: str) -> None:
     out.with_name("out.part.json").write_text(state, encoding="utf-8")
     with pytest.raises(FormatError, match="damaged, or of another file"):
         score(out, ["a", "b", "c"], "csv", None, 1)
+
+
+def test_rows_go_to_standard_output_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_rows(None, None, 2, {}, resume=True) as rows:
+        assert list(rows.skip_done(iter("a"))) == ["a"]
+        rows.write(row("a"))
+        rows.offer_sync()
+        rows.sync()  # there is nothing to go on from
+    assert capsys.readouterr().out.splitlines() == ["image,mean,std,p1,p2,error", f"a,{1 / 3},0.5,0.25,0.75,"]
+    with (
+        pytest.raises(ConfigError, match="Parquet cannot be written to standard output"),
+        open_rows(None, "parquet", 2, {}, resume=True),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(BrokenPipeError(), BrokenPipeError), (OSError(28, "full"), OutputError)]
+)
+def test_an_output_that_ends_is_said_and_a_pipe_that_closes_is_not(
+    error: OSError, expected: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads from a pipe may have enough (`head`); a disk that is full is a fault."""
+
+    class Ends(io.StringIO):
+        def flush(self) -> None:
+            raise error
+
+    monkeypatch.setattr("sys.stdout", Ends())
+    with pytest.raises(expected), open_rows(None, "jsonl", 2, {}, resume=True) as rows:
+        rows.write(row("a"))
+
+
+def test_a_first_row_that_fails_leaves_nothing_and_a_later_one_all_before(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(Killed):
+        score(out, ["a", "b"], "csv", 0, 1)
+    assert list(tmp_path.iterdir()) == []
+    names = ["a", "b", "c"]
+    with pytest.raises(Killed):
+        score(out, names, "csv", 2, 1)
+    with pytest.raises(Killed):
+        score(out, names, "csv", 0, 1)  # at once, but there are rows from before
+    assert out.with_name("out.part").exists()
