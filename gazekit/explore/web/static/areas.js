@@ -6,7 +6,7 @@ const here = new URLSearchParams({ image, layer }).toString();
 const who = browserName(), page = Math.random().toString(36).slice(2, 14);
 const picture = new Image();
 const masks = new Map(); // of areas that are mask pictures
-let areas = {}, synced = {}, version = 0, size = [1, 1], marked = {}, chosen = new Set(), tool = "rectangle", draft = null, scale = 1;
+let areas = {}, figures = [], synced = {}, version = 0, size = [1, 1], marked = {}, chosen = new Set(), tool = "rectangle", draft = null, scale = 1;
 let past = [], future = [], cross = null, moving = null, dirty = false, saving = false, saveTimer = 0, measureTimer = 0, asked = 0, reached = true;
 
 function browserName() {
@@ -70,7 +70,7 @@ function maskOf(name) {
 // ---- drawing
 function fit() {
   const room = canvas.parentElement.clientWidth - 2, ratio = window.devicePixelRatio || 1;
-  const width = Math.max(200, Math.floor(Math.min(room, Math.max(300, 0.75 * innerHeight) * size[1] / size[0])));  // all of it is seen
+  const width = Math.max(200, Math.floor(Math.min(room, Math.max(300, 0.6 * innerHeight) * size[1] / size[0])));  // all of it is seen
   scale = width / size[1];
   canvas.style.width = `${width}px`;
   canvas.style.height = `${Math.round(size[0] * scale)}px`;
@@ -237,7 +237,7 @@ async function save() {
     } else {
       version = answer.version;
       synced = answer.areas;
-      say(draft ? "saved while you draw" : "saved");
+      if (!draft) { say("saved"); }
     }
   } catch (error) {
     dirty = !error.refused;
@@ -311,7 +311,17 @@ function row(cells, data = {}) {
   return line;
 }
 const numbers = (r) => [["dwell, ms", figure(r.fixation_ms)], ["share of dwell", figure(r.dwell_share, 3)], ["first after, ms", figure(r.time_to_first_ms)], ["first fixation, ms", figure(r.first_fixation_ms)], ["visits", figure(r.visits, 1)], ["fixations", figure(r.fixations, 1)]];
+function dwells() {
+  for (const place of document.querySelectorAll(".dwell")) {
+    const r = figures.find((one) => one.area === place.dataset.of);
+    place.textContent = r ? `${figure(r.fixation_ms)} ms, ${r.people} of ${r.of}` : "";
+  }
+}
 function show(found) {
+  figures = found.summary;
+  dwells();
+  const drawn = draft?.name && figures.find((one) => one.area === draft.name);
+  if (drawn) { say(`${drawn.area}: ${figure(drawn.fixation_ms)} ms in the mean, ${drawn.people} of ${drawn.of} looked in`); }
   at("command").textContent = found.command;
   at("python").textContent = found.python;
   for (const link of document.querySelectorAll(".files a")) { link.href = `${link.pathname}?${here}&${new URLSearchParams({ window: span() })}`; }
@@ -333,12 +343,16 @@ function list() {
     ink.fillRect(0, 0, 14, 14);
     const group = looksOf(areas[name]).group;
     label.append(box, swatch, document.createTextNode(`${name} (${formOf(areas[name])}${group ? `, ${group}` : ""})`));
-    item.append(label);
+    const dwell = document.createElement("span");
+    dwell.className = "dwell soft";
+    dwell.dataset.of = name;
+    item.append(label, dwell);
     return item;
   });
   const focused = [...at("list").children].findIndex((item) => item.contains(document.activeElement));
   at("list").replaceChildren(...rows);
   if (focused >= 0) { at("list").children[focused]?.querySelector("input").focus(); }
+  dwells();
   one();
 }
 const only = () => (chosen.size === 1 ? [...chosen][0] : null);
