@@ -44,6 +44,7 @@ PEOPLE = int(os.environ.get("GAZEKIT_BENCH_PEOPLE", "60"))
 SIMULATED = min(PEOPLE, int(os.environ.get("GAZEKIT_BENCH_SIMULATED", "60")))
 COMMAND = "pytest -n 0 -s -m benchmark tests/benchmarks/test_explore_bars.py"
 SCREEN = Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=630)
+HOUR: dict[str, Any] = {"pictures": 600, "shown_ms": 5500, "rate_hz": 1200, "distinct": 20}
 PLACE = Placement(160, 0, 1600, 1080)
 
 
@@ -182,8 +183,15 @@ def addresses_of(board: dict[str, Any], count: int) -> list[str]:
     return [f"/trial/{board['sessions'][board['session'][p][q]]}/{board['number'][p][q]}" for p, q in chosen]
 
 
+def folder_of(name: str, temporary: Path) -> Path:
+    """Return where sessions are made, or kept from before."""
+    folder = Path(os.environ.get("GAZEKIT_BENCH_FOLDER", temporary)) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def test_a_board_of_thirty_thousand_trials(tmp_path: Path) -> None:
-    folder = Path(os.environ.get("GAZEKIT_BENCH_FOLDER", tmp_path))
+    folder = folder_of("board", tmp_path)
     data = f"{PEOPLE} simulated people x 500 pictures, 2 s each at 120 Hz"
     if not (folder / f"P{PEOPLE:02d}.gaze.h5").exists():
         for person in range(1, SIMULATED + 1):
@@ -216,18 +224,19 @@ def test_a_board_of_thirty_thousand_trials(tmp_path: Path) -> None:
 
 
 def test_a_session_of_an_hour_opens_its_trials_at_once(tmp_path: Path) -> None:
-    hour = {"pictures": 600, "shown_ms": 5500, "rate_hz": 1200, "distinct": 20}
-    simulate(tmp_path / "P01.gaze.h5", "P01", 1, **hour)
-    with served(tmp_path) as server:
-        first_s = server.started_s
-    with served(tmp_path) as server:
+    folder = folder_of("hour", tmp_path)
+    data = "a simulated session of an hour at 1200 Hz, 600 pictures (the gaze on 20 of them, repeated)"
+    if not (folder / "P01.gaze.h5").exists():
+        simulate(folder / "P01.gaze.h5", "P01", 1, **HOUR)
+        with served(folder) as server:
+            first = f"{server.started_s:.0f} s, load {os.getloadavg()[0]:.0f}"
+            record("explore", "The first start on an hour at 1200 Hz", first, data=data, command=COMMAND)
+    with served(folder) as server:
         key = re.search(rb'"sessions":\["(\w+)"', server.get("/board.json")[1])
         assert key is not None
         times = trial_times(server, [f"/trial/{key[1].decode()}/{number}" for number in range(1, 601, 50)])
         memory = server.most_memory_mb()
-    data = "a simulated session of an hour at 1200 Hz, 600 pictures (the gaze on 20 of them, repeated)"
     for name, value, bar in (
-        ("The first start on an hour at 1200 Hz", f"{first_s:.0f} s", ""),
         ("A trial of an hour at 1200 Hz, the longest of 12", f"{max(times)} at load {os.getloadavg()[0]:.0f}", "1 s"),
         ("Memory of the server on an hour at 1200 Hz", f"{memory:.0f} MB", ""),
     ):
@@ -236,14 +245,16 @@ def test_a_session_of_an_hour_opens_its_trials_at_once(tmp_path: Path) -> None:
 
 
 def test_a_recording_of_an_hour_without_pictures_opens_at_once(tmp_path: Path) -> None:
-    simulate(tmp_path / "first", "P01", 1, pictures=600, shown_ms=5500, rate_hz=1200, distinct=20)
-    session = open_session(tmp_path / "first")
-    (tmp_path / "first").unlink()
-    write_session(replace(session, stimuli=session.stimuli.iloc[:0]), tmp_path / "P01.gaze.h5")
-    del session
-    with served(tmp_path):
-        pass
-    with served(tmp_path) as server:
+    folder = folder_of("one-trial", tmp_path)
+    if not (folder / "P01.gaze.h5").exists():
+        simulate(folder / "first", "P01", 1, **HOUR)
+        session = open_session(folder / "first")
+        (folder / "first").unlink()
+        write_session(replace(session, stimuli=session.stimuli.iloc[:0]), folder / "P01.gaze.h5")
+        del session
+        with served(folder):
+            pass
+    with served(folder) as server:
         key = re.search(rb'"sessions":\["(\w+)"', server.get("/board.json")[1])
         assert key is not None
         at = f"/trial/{key[1].decode()}/1"
