@@ -106,6 +106,7 @@ def test_a_lab_assistant_finds_the_bad_session_looks_and_excludes(
     page.wait_for_selector("#trial[data-ready]")
     assert image in page.locator("h1").inner_text()
     assert "better left out: loss_percent is" in page.locator("main").inner_text()
+    assert faults(page) == []
     page.keyboard.press("Space")
     expect(page.locator("#now")).to_have_text(re.compile(r"[1-9]\d\d+ ms"))
     page.keyboard.press("Space")
@@ -117,6 +118,8 @@ def test_a_lab_assistant_finds_the_bad_session_looks_and_excludes(
     page.get_by_label("Reason").fill("the phone rang")
     page.get_by_role("button", name="Exclude").click()
     expect(page.get_by_role("status").first).to_contain_text("excluded: P03")
+    assert faults(page) == []
+    page.get_by_role("link", name="Trials").click()
     assert faults(page) == []
     page.goto(trial)
     expect(page.locator("main")).to_contain_text("excluded: the phone rang")
