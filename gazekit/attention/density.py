@@ -87,12 +87,12 @@ def likely_density(viewing: Viewing) -> LikelyDensity:
     looks = viewing.take(viewing.counted)
     who = np.array([people.index(name) for name in looks.names])
     terms = _left_out_terms(looks, who)
-    shares = np.array([_shares(density) for density in terms])
+    shares = _shares(terms)
     likelihood = np.log2(np.einsum("sk,snk->sn", shares, terms))
     gains = likelihood - np.log2(terms[0, :, 1])
     best = int(gains.mean(axis=1).argmax())
     nested = np.concatenate([_unseen(terms, who, person) for person in range(len(people))])
-    customary = (1 - SHARE) * _customary(looks, who) + SHARE * terms[0, :, 1]
+    customary = (1 - SHARE) * _others(looks, who, looks.sigma_px) + SHARE * terms[0, :, 1]
     return LikelyDensity(
         looks,
         viewing.sigma_px * FACTORS[best],
@@ -133,10 +133,6 @@ def _left_out_terms(looks: Viewing, who: np.ndarray) -> Floats:
     ])  # fmt: skip
 
 
-def _customary(looks: Viewing, who: np.ndarray) -> Floats:
-    return _others(looks, who, looks.sigma_px)
-
-
 def _others(looks: Viewing, who: np.ndarray, sigma: float) -> Floats:
     """Return the density of all other viewers' Gaussians at each fixation; what falls off the picture is lost."""
     place = np.stack([looks.x, looks.y]).astype(np.float64)
@@ -151,17 +147,21 @@ def _others(looks: Viewing, who: np.ndarray, sigma: float) -> Floats:
 
 
 def _shares(terms: Floats) -> Floats:
-    """Return the shares of a mixture (n, 3) that make its fixations most likely, by expectation and maximisation."""
-    shares = EVEN
+    """Return for each factor the shares of a mixture that make its fixations most likely, (factors, 3).
+
+    By expectation and maximisation; ``terms`` is (factors, n, 3).
+    """
+    shares = np.tile(EVEN, (len(terms), 1))
     for _ in range(STEPS):
-        parts = shares * terms
-        shares = (parts / parts.sum(axis=1, keepdims=True)).mean(axis=0)
-    return np.asarray(np.maximum(shares, 1e-6) / np.maximum(shares, 1e-6).sum())
+        parts = shares[:, None] * terms
+        shares = (parts / parts.sum(axis=2, keepdims=True)).mean(axis=1)
+    least = np.maximum(shares, 1e-6)
+    return np.asarray(least / least.sum(axis=1, keepdims=True))
 
 
 def _unseen(terms: Floats, who: np.ndarray, person: int) -> Floats:
     """Return the gain at a person's fixations, with sigma and shares that predict the others best."""
     others, theirs = terms[:, who != person], terms[:, who == person]
-    shares = np.array([_shares(density) for density in others])
+    shares = _shares(others)
     best = int(np.log(np.einsum("sk,snk->sn", shares, others)).mean(axis=1).argmax())
     return np.asarray(np.log2(theirs[best] @ shares[best] / theirs[best][:, 1]))

@@ -1,7 +1,8 @@
 """Training a part of a network: its last blocks, or low-rank adapters in them (Hu et al. 2022); the rest stays.
 
-Adapters are parametrisations of torch, so that layers whose weight is read directly have them too. `merged` turns the
-tensors of a network with adapters into those of the plain network, which is what scoring and export load.
+Adapters are parametrisations of torch, so that layers whose weight is read directly have them too; the library peft
+would bring transformers and accelerate along for no more than this. `merged` turns the tensors of a network with
+adapters into those of the plain network, which is what scoring and export load.
 """
 
 from __future__ import annotations

@@ -52,10 +52,11 @@ def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]
     seeds = comparison.rows.loc[comparison.rows["level"] == "seed", "seed"].nunique()
     models = list(dict.fromkeys(table["model"]))
     conditions = _count(table["condition"].nunique(), "condition")
+    pooled = _flat(comparison.config.get("recipe", {})).get("apply") == "pooling"
     text = [
         f"{_list(models)} {'was' if len(models) == 1 else 'were each'} trained on {conditions} with "
         f"{_count(seeds, 'seed')}, all with the same recipe, and tested on the same pictures of the test split, "
-        "masked in the same way as those that the model was trained on.",
+        f"{'attended to' if pooled else 'masked'} in the same way as those that the model was trained on.",
     ]
     parameters = {**_flat(dataset.get("parameters", {}))}
     excluded = parameters.pop(RECORD, [])

@@ -96,6 +96,7 @@ def test_attention_weighs_what_the_network_computes_of_whole_pictures(
     table = read_comparison(out)
     assert set(table.rows["condition"].dropna()) >= set(conditions)
     assert any("No pixel is masked" in paragraph for paragraph in method_text(table, {}))
+    assert "attended to in the same way" in method_text(table, {})[0]
     folder = out / "runs" / MODEL.replace(":", "-") / "original" / "seed0"
     trained = load_trained(folder)
     picture = data.read(int(data.indices("test")[0]), size=64)[None].copy()
