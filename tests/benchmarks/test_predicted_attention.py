@@ -19,6 +19,7 @@ from gazekit.attention.density import density_table
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.types import Map
 from gazekit.models.dense_features import Depths, dense_features
+from gazekit.models.gaze_curve import learning_curve
 from gazekit.models.gaze_readout import BACKBONE, LONGER, Fitted, fit_readout, grid_of, looked_at, picture_map
 from gazekit.models.gaze_worth import ModelWorth, worth_in_viewers
 from gazekit.pictures import read_picture
@@ -122,6 +123,17 @@ def test_worth_from_80_pictures(photographs: Photographs) -> None:
     worth = worths[0]
     tell("predicted attention from 80 looked-at pictures", worth, 1.8, seconds)
     assert abs(worths[0].viewers.value - worths[1].viewers.value) < 0.5
+
+
+def test_how_many_pictures_and_viewers_a_lab_needs(photographs: Photographs) -> None:
+    curve = learning_curve(photographs.features, photographs.looks, pictures=(10, 20, 40, 80), viewers=(1, 2, 5))
+    points = [
+        f"{row.pictures} pictures x {row.viewers}: {row.worth:.1f} [{row.worth_low:.1f}, {row.worth_high:.1f}]"
+        f" viewers, {row.bits:.2f} bits"
+        for row in curve.itertuples()
+    ]
+    record("models", "learning curve of predicted attention", "; ".join(points), data=DATA, command=COMMAND)
+    assert curve["nss"].iloc[0] < curve["nss"].iloc[4]
 
 
 def test_densities_gain_over_one_degree(real_data: Path) -> None:
