@@ -35,7 +35,7 @@ from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
 from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
 from gazekit.attention.worth import growth_table, panel
 from gazekit.core.errors import InputError
-from gazekit.core.files import file_names, provenance, whole_file
+from gazekit.core.files import file_names, provenance, sync_all, whole_file
 from gazekit.core.parallel import Run, side_by_side
 from gazekit.core.progress import track
 from gazekit.core.tables import Cut, without_cut, write_table
@@ -248,6 +248,8 @@ def write_attention(
     for name, content in agreement.items():
         write_table(content, out / name, origin)
     _write_extras(out, fixations, looks, options, extras, origin)
+    if draw:
+        sync_all()  # the pictures, before a table names them
     write_table(table, out / "attention.csv", origin)
     return table
 
@@ -391,13 +393,13 @@ def _nobody(beside: int) -> str:
     return "nobody looked at it" + (f"; {beside} fixations lie beside it or have no duration" if beside else "")
 
 
-def write_picture(path: Path, pixels: npt.NDArray[Any]) -> None:
-    """Write RGB, RGBA or grey pixels as PNG or JPEG, by the suffix, whole or not at all."""
+def write_picture(path: Path, pixels: npt.NDArray[Any], *, sync: bool = True) -> None:
+    """Write RGB, RGBA or grey pixels as PNG or JPEG, by the suffix, whole or not at all; see `whole_file` for sync."""
     ordered = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, _TO_OPENCV[pixels.shape[2]])
     done, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(ordered))
     if not done:
         raise InputError(f"{path}: pictures are written as .png or .jpg")
-    with whole_file(path) as temporary:
+    with whole_file(path, sync=sync) as temporary:
         temporary.write_bytes(encoded.tobytes())
 
 
@@ -485,13 +487,13 @@ def _draw(
     top = None if peak is None else peak / _square(viewing)
     heat = outline(heatmap(rgb, amap, peak=top), [(row["top"], row["left"], row["bottom"], row["right"])])
     masked = apply_mask(rgb, ~mask if options.remove else mask, options.fill, options.soft_px)
-    write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
-    write_picture(out / "scanpaths" / f"{name}.jpg", path)
-    write_picture(out / "heatmaps" / f"{name}.jpg", heat)
-    write_picture(out / "masked" / f"{name}.png", masked)
+    write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16), sync=False)
+    write_picture(out / "scanpaths" / f"{name}.jpg", path, sync=False)
+    write_picture(out / "heatmaps" / f"{name}.jpg", heat, sync=False)
+    write_picture(out / "masked" / f"{name}.png", masked, sync=False)
     if options.layers:
-        write_picture(out / "overlays" / f"{name}.png", transparent_heatmap(amap, viewing.size, peak=top))
-        write_picture(out / "opacity" / f"{name}.jpg", opacity_map(rgb, amap, top))
+        write_picture(out / "overlays" / f"{name}.png", transparent_heatmap(amap, viewing.size, peak=top), sync=False)
+        write_picture(out / "opacity" / f"{name}.jpg", opacity_map(rgb, amap, top), sync=False)
     return [rgb, path, heat, masked]
 
 

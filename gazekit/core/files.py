@@ -40,11 +40,13 @@ def picture_format(out: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
+def whole_file(target: str | Path, *, overwrite: bool = True, sync: bool = True) -> Iterator[Path]:
     """Write a file beside its target; it takes the target's place only when the block ends well.
 
     Yields the temporary path. At the end the file is fsynced and renamed (``os.replace``, which is
     atomic on Linux, macOS and Windows). When the block raises, the temporary file is removed.
+    Of very many small files each wait for the disk costs more than the file: with ``sync=False`` who writes them calls
+    `sync_all` before a table says that they are there.
 
     Raises
     ------
@@ -61,9 +63,12 @@ def whole_file(target: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
         raise OutputError(f"{target.parent} cannot be made a folder: {error.strerror or error}") from error
     try:
         yield temporary
-        _sync(temporary)
+        waits = sync or not hasattr(os, "sync")
+        if waits:
+            _sync(temporary)
         os.replace(temporary, target)
-        sync_folder(target.parent)
+        if waits:
+            sync_folder(target.parent)
         _log.info("wrote %s", target)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and error.filename not in (None, str(temporary), temporary):
@@ -180,6 +185,12 @@ def machine() -> dict[str, str]:
 def _sync(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
+
+
+def sync_all() -> None:
+    """Wait until everything that was written is on the disk; see `whole_file`."""
+    if hasattr(os, "sync"):
+        os.sync()
 
 
 def sync_folder(path: Path) -> None:

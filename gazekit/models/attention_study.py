@@ -17,7 +17,7 @@ from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import write_list, write_maps
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import file_names, provenance, write_text
+from gazekit.core.files import file_names, provenance, sync_all, write_text
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Map, Pixels
@@ -45,6 +45,7 @@ from gazekit.shapes.masks import apply_mask
 from gazekit.shapes.rectangles import rectangles_to_mask
 
 PREDICTED_SCHEMA = "gazekit.predicted-attention/1"
+_TOGETHER = 200  # pictures that wait for the disk together
 
 
 def fit_attention_model(
@@ -221,24 +222,20 @@ def write_predicted(
     out, rows, faults = Path(out), [], []
     maps: list[tuple[str, str, bool]] = []
     names, seen = file_names(picture.image for picture in pictures), set(model.facts.get("images", ()))
-    part = out / "attention.part.jsonl"
-    done = _rows_of(part, _identity(model, rule, draw))
-    with part.open("a", encoding="utf-8") as log:
+    with _Log(out / "attention.part.jsonl", _identity(model, rule, draw)) as log:
         for picture in track(pictures, "predicted attention", len(pictures)):
             name, stamp = names[picture.image], _stamp(picture)
-            if stamp not in done:
+            if stamp not in log.rows:
                 try:
                     pixels = read_picture(picture.file)
                 except (InputError, FormatError) as error:
                     faults.append((picture.image, str(error)))
                     continue
-                done[stamp] = _predicted(model, picture.image, pixels, rule, out if draw else None, name)
-                log.write(json.dumps([stamp, done[stamp]]) + "\n")
-                log.flush()
-            rows.append(done[stamp])
+                log.add(stamp, _predicted(model, picture.image, pixels, rule, out if draw else None, name))
+            rows.append(log.rows[stamp])
             maps.append((picture.image, f"maps/{name}.png", picture.image in seen))
     if not rows:
-        part.unlink()
+        log.path.unlink()
         raise InputError(
             f"none of {len(pictures)} pictures can be read" + (f"; the first: {faults[0][1]}" if faults else "")
         )
@@ -247,7 +244,7 @@ def write_predicted(
     if draw:
         write_list(maps, out)
     write_table(table, out / "attention.csv", provenance(PREDICTED_SCHEMA, rule.parameters(), inputs))
-    part.unlink()
+    log.path.unlink()
     return table
 
 
@@ -260,9 +257,9 @@ def _predicted(
     boxes = [] if rule.kind == "region" else rule.boxes(amap)
     mask = rule.region(amap) if rule.kind == "region" else rectangles_to_mask(boxes, amap.shape)
     if out is not None:
-        write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16))
-        write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]))
-        write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask))
+        write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16), sync=False)
+        write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]), sync=False)
+        write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask), sync=False)
     return {
         "image": image,
         "who": "predicted",
@@ -290,13 +287,35 @@ def _identity(model: AttentionModel, rule: MaskSpec, draw: bool) -> str:
     return json.dumps([*known, rule.parameters(), draw])
 
 
-def _rows_of(part: Path, identity: str) -> dict[str, dict[str, Any]]:
-    """Return the rows that a run with the same identity left, by picture and file; else begin the list anew."""
-    lines = part.read_text(encoding="utf-8").splitlines(keepends=True) if part.is_file() else []
-    if lines[:1] != [identity + "\n"]:
-        write_text(part, identity + "\n")
-        return {}
-    whole = [line for line in lines[1:] if line.endswith("\n")]  # the last one may have been cut off
-    if len(whole) < len(lines) - 1:
-        write_text(part, "".join([lines[0], *whole]))
-    return dict(map(json.loads, whole))
+class _Log:
+    """The rows that are done, by picture and file: those that a run of the same identity left, and further ones.
+
+    A row is written when its pictures are on the disk.
+    """
+
+    def __init__(self, path: Path, identity: str) -> None:
+        self.path, self._waiting = path, list[str]()
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+        same = lines[:1] == [identity + "\n"]
+        whole = [line for line in lines[1:] if line.endswith("\n")] if same else []  # the last may have been cut off
+        write_text(path, "".join([identity + "\n", *whole]))
+        self.rows: dict[str, dict[str, Any]] = dict(map(json.loads, whole))
+
+    def __enter__(self) -> _Log:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._write()
+
+    def add(self, stamp: str, row: dict[str, Any]) -> None:
+        """Keep a row."""
+        self.rows[stamp] = row
+        self._waiting.append(json.dumps([stamp, row]) + "\n")
+        if len(self._waiting) >= _TOGETHER:
+            self._write()
+
+    def _write(self) -> None:
+        sync_all()
+        with self.path.open("a", encoding="utf-8", newline="") as log:
+            log.write("".join(self._waiting))
+        self._waiting.clear()

@@ -62,6 +62,15 @@ def test_cells_and_pictures_on_a_cluster(scheduler: str, dataset: Path, tmp_path
     assert "no such picture" in b["error"].iloc[-1]
 
 
+def test_folds_on_a_cluster(scheduler: str, dataset: Path, tmp_path: Path) -> None:
+    tables = []
+    for out, address in ((tmp_path / "here", None), (tmp_path / "there", scheduler)):
+        options = {**SMALL, "epochs": 1, "conditions": ["human"], "seeds": 1, "cross_validate": 3}
+        train(dataset, out, scheduler=address, **options)
+        tables.append((out / "runs/nima-narrow/human/seed0/predictions.csv").read_bytes())
+    assert tables[0] == tables[1]
+
+
 def test_a_cluster_that_is_not_there(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gazekit.core.parallel.TIMEOUT", "2s")
     with pytest.raises(ConfigError, match="no Dask scheduler answers at tcp://127"):

@@ -111,6 +111,12 @@ def test_what_is_done_is_not_trained_again_and_the_rest_goes_on(folder: Path, da
     assert pooled(out) == expected
 
 
+def test_folds_side_by_side_are_those_one_after_the_other(folder: Path, dataset: Path, tmp_path: Path) -> None:
+    train(dataset, tmp_path, **OPTIONS | {"conditions": ["human"], "jobs": 2})
+    table = Path("runs/nima-narrow/human/seed0/predictions.csv")
+    assert (tmp_path / table).read_bytes() == (folder / table).read_bytes()
+
+
 def test_what_does_not_go_together_is_refused(folder: Path, dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give one of them"):
         train(dataset, tmp_path, models=["nima-narrow"], cross_validate=5, scheme="fold1")
