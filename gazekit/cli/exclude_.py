@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--eye", type=click.Choice(["left", "right"]), help="Only this eye; the other counts on.  [default: both]"
 )
+@click.option("--trials", type=click.Path(path_type=Path),
+              help="Table of `gazekit quality --trials`: its bad trials, each with its reason.")  # fmt: skip
 @click.option("--reason", help="Why; it stands in provenance, methods and report.")
 @click.option("--by", default="", help="Who says so.  [default: nobody is named]")
 @click.option("--undo", type=click.IntRange(1), metavar="N", help="Take the Nth entry back; it stays in the file.")
@@ -37,6 +39,7 @@ def command(study: Path, show: bool, undo: int | None, as_json: bool, **asked: A
     \b
     Example:  gazekit exclude study.toml --person P03 --picture a.jpg --reason "head moved"
               gazekit exclude study.toml --person P07 --eye left --reason "lens"
+              gazekit exclude study.toml --trials trials.csv
               gazekit exclude study.toml --list
               gazekit exclude study.toml --undo 2 --reason "it was the other session"
     """
@@ -55,12 +58,13 @@ def command(study: Path, show: bool, undo: int | None, as_json: bool, **asked: A
     if not study.exists():
         raise InputError(f"no such study file or folder: {study}")
     file = find_exclusions(study) or (study if study.is_dir() else study.parent) / EXCLUSIONS
-    entries = _entries(asked) if asked["people"] or asked["pictures"] else []
-    if sum((bool(entries), undo is not None, show)) != 1:
-        raise click.UsageError("say what: --person and --picture with --reason, or --undo N, or --list")
-    if entries:
+    named = bool(asked["people"] or asked["pictures"])
+    if sum((named, asked["trials"] is not None, undo is not None, show)) != 1:
+        raise click.UsageError("say what: --person and --picture with --reason, or --trials, or --undo N, or --list")
+    if named or asked["trials"] is not None:
+        entries = _entries(asked) if named else _bad_trials(asked["trials"], file)
         check_names(entries, _names(study))
-        present = exclude(file, entries, by=asked["by"])
+        present = exclude(file, entries, by=asked["by"]) if entries else read_exclusions(file)
         for entry in entries:
             click.echo(f"excluded: {entry} ({entry.reason})", err=as_json)
     elif undo is not None:
@@ -88,6 +92,19 @@ def _entries(asked: dict[str, Any]) -> list[Exclusion]:
         for person in asked["people"] or ("",)
         for picture in asked["pictures"] or ("",)
     ]
+
+
+def _bad_trials(path: Path, file: Path) -> list[Exclusion]:
+    """Return the bad trials of a table that are not excluded yet."""
+    from gazekit.core.tables import read_table
+    from gazekit.session.exclusions import bad_trials, read_exclusions
+
+    columns = ("participant", "image", "order", "leave_out")
+    found = bad_trials(read_table(path, columns, "table of trials", ids=["session"]))
+    present = {entry.key for entry in read_exclusions(file) if entry.holds}
+    new = [entry for entry in found if entry.key not in present]
+    click.echo(f"{len(found)} bad trials in {path}, {len(found) - len(new)} of them excluded already", err=True)
+    return new
 
 
 def _names(study: Path) -> Names:

@@ -191,7 +191,7 @@ def sentences(account: Sequence[Mapping[str, Any]]) -> list[str]:
     counts: dict[tuple[str, str, str], int] = {}
     for record in account:
         person, image, eye = (str(record.get(name, "")) for name in ("participant", "image", "eye"))
-        kind = "trials" if person and image else "whole"
+        kind = "trials" if person and image and not eye else "whole"
         what = person or image
         place = (f"{eye} eye of {what}" if eye else what, str(record.get("reason", "")), kind)
         counts[place] = counts.get(place, 0) + int(record.get("trials", 0))

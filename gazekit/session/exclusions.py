@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import model_validator
 
@@ -15,6 +15,9 @@ from gazekit.core.config import Section, read_toml, validated
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.files import write_text
 from gazekit.session.lock import alone
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXCLUSIONS = "exclusions.toml"
 _HEAD = """\
@@ -144,6 +147,36 @@ def undo_exclusion(path: str | Path, number: int, *, reason: str = "") -> Exclus
         present[number - 1] = entry.model_copy(update={"undone_utc": _now(), "undone_reason": reason})
         _write(Path(path), present)
     return present[number - 1]
+
+
+def bad_trials(table: pd.DataFrame) -> list[Exclusion]:
+    """Make an entry of each trial that a table of trials (`gazekit quality --trials`) leaves out, with its reason.
+
+    The session and the place in it are named only where a person has several sessions, or was shown a picture again.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> trials = pd.DataFrame({"participant": "P1", "session": "", "image": ["a", "b"], "order": [0, 1],
+    ...                        "leave_out": ["no gaze", ""]})
+    >>> [f"{entry}: {entry.reason}" for entry in bad_trials(trials)]
+    ['P1 on a: no gaze']
+    """
+    names = table["session"].fillna("").astype(str) if "session" in table else table["image"].map(lambda _: "")
+    table = table.assign(session=names, leave_out=table["leave_out"].fillna("").astype(str))
+    sessions = table.groupby("participant")["session"].nunique()
+    shown = table.groupby(["participant", "session", "image"])["order"].count()
+    return [
+        Exclusion(
+            participant=str(row.participant),
+            image=str(row.image),
+            session=row.session if sessions[row.participant] > 1 else "",
+            order=int(row.order) if shown[row.participant, row.session, row.image] > 1 else -1,
+            reason=row.leave_out,
+        )
+        for row in table.itertuples()
+        if row.leave_out.strip()
+    ]
 
 
 def forget_person(path: str | Path, participant: str) -> None:

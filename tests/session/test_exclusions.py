@@ -20,7 +20,15 @@ from gazekit.dataset.inputs import session_table
 from gazekit.events.settings import FixationSection
 from gazekit.session import write_session
 from gazekit.session.excluding import Exclusions, records_of, sentences
-from gazekit.session.exclusions import Exclusion, exclude, find_exclusions, read_exclusions, undo_exclusion
+from gazekit.session.exclusions import (
+    EXCLUSIONS,
+    Exclusion,
+    bad_trials,
+    exclude,
+    find_exclusions,
+    read_exclusions,
+    undo_exclusion,
+)
 from pipelines.config import dataset_files, read_pipeline
 from tests.fixtures.looks import Place, looks
 
@@ -188,6 +196,24 @@ def test_names_that_match_nothing_are_refused(study: Path) -> None:
     silent = run("exclude", study, "--person", "P01")
     assert silent.exit_code != 0
     assert "a reason is needed" in str(silent.exception) + silent.output
+
+
+def test_bad_trials_of_quality_are_excluded_with_their_reasons_once(study: Path, tmp_path: Path) -> None:
+    rows = [(p, "", image, n, "no gaze" if (p, n) in (("P01", 1), ("P03", 2)) else "") for p in ("P01", "P02", "P03")
+            for n, image in enumerate(IMAGES)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["participant", "session", "image", "order", "leave_out"])
+    table.to_csv(tmp_path / "trials.csv", index=False)
+    assert run("exclude", study, "--trials", tmp_path / "trials.csv", "--by", "Ann").exit_code == 0
+    again = run("exclude", study, "--trials", tmp_path / "trials.csv")
+    assert "2 bad trials" in again.stderr
+    assert "2 of them excluded already" in again.stderr
+    entries = read_exclusions(study / EXCLUSIONS)
+    assert [(str(e), e.reason, e.by) for e in entries] == [
+        ("P01 on b.jpg", "no gaze", "Ann"),
+        ("P03 on c.jpg", "no gaze", "Ann"),
+    ]
+    twice = pd.concat([table, table.assign(order=table["order"] + 3)])
+    assert [entry.order for entry in bad_trials(twice)] == [1, 2, 4, 5]
 
 
 def test_the_list_and_undo_of_the_command(study: Path) -> None:
