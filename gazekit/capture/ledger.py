@@ -67,8 +67,8 @@ class Ledger:
         self.done |= _under_new_names(self.done, renamed(self.plan, steps))
         self.done |= {step for step, done_us in zip(steps, table["done_us"], strict=True) if done_us >= 0}
         self.plan = steps
-        self.skipped |= {step for step in steps if f"{step.kind} {step.id}{SKIPPED}" in texts}
-        self.skipped -= self.done
+        skipped = {step for step in steps if f"{step.kind} {step.id}{SKIPPED}" in texts and step.kind != "break"}
+        self.skipped = (self.skipped | skipped) - self.done
 
     def _add_old(self, session: Session, planned: Sequence[str]) -> None:
         digests = dict(zip(session.stimuli["image"], session.stimuli["sha256"], strict=True))

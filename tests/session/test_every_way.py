@@ -91,6 +91,16 @@ def test_a_journal_that_cannot_be_opened_is_said(tmp_path: Path, rng: np.random.
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
+def test_a_record_without_a_payload_is_whole_at_the_very_end(tmp_path: Path) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    writer = JournalWriter(path, HEADER)
+    writer.write(9, b"")
+    writer.close()
+    journal = Journal(path)
+    assert journal.damage == []
+    assert [record.kind for record in journal.others()] == [1, 9]
+
+
 def test_a_marker_at_the_very_end_is_no_record(tmp_path: Path, rng: np.random.Generator) -> None:
     path = tmp_path / "P01.gaze.journal"
     write_journal(path, rng)

@@ -158,6 +158,12 @@ def test_a_record_that_nobody_writes_is_an_error_not_a_crash(tmp_path: Path, kin
     assert not (tmp_path / "P01.gaze.h5").exists()
 
 
+def test_a_journal_makes_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "study" / "sessions" / "P01.gaze.journal"
+    JournalWriter(path, HEADER).close()
+    assert read_header(path)["schema"] == "gazekit.journal/1"
+
+
 def test_a_running_session_is_not_written_over(tmp_path: Path) -> None:
     JournalWriter(tmp_path / "P01.gaze.journal", HEADER).close()
     with pytest.raises(OutputError, match=r"exists already.*gazekit recover"):

@@ -35,6 +35,7 @@ def test_every_synced_record_survives_and_nothing_that_was_not_written_appears(
             journal.sync()
             safe.append((len(traced_disk.asked), 10 * (k + 1)))
     journal.close()
+    assert traced_disk.asked[-1][0] == "sync", "what came last is not on the disk when the journal is closed"
     rows, outcomes = np.concatenate(parts), {"lost": 0, "recovered": 0}
     for n, moment in enumerate(rng.integers(1, len(traced_disk.asked), 60)):
         image = traced_disk.image(path, int(moment), rng)
