@@ -58,9 +58,9 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], None]]]:
             yield ast.unparse(node), lambda n: setattr(n, "op", _OTHER[type(n.op)]())
     elif isinstance(node, (ast.If, ast.While, ast.IfExp)):
         yield f"turned round: {ast.unparse(node.test)}", _turn_round
-    elif isinstance(node, ast.Return) and node.value is not None:
+    elif isinstance(node, ast.Return) and ast.unparse(node) not in ("return", "return None"):
         yield f"returns nothing: {ast.unparse(node)}", lambda n: setattr(n, "value", ast.Constant(None))
-    elif isinstance(node, ast.Call) and node.keywords:
+    elif isinstance(node, ast.Call) and node.keywords and not _is_frozen(node):
         yield f"without a keyword: {ast.unparse(node)}", lambda n: n.keywords.pop()
     if isinstance(node, (ast.FunctionDef, ast.For, ast.While, ast.If, ast.With, ast.Try)):
         for place, statement in enumerate(node.body):
@@ -82,6 +82,11 @@ def _other_value(value: Any) -> Any:
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_frozen(node: ast.AST) -> bool:
+    """Whether it says that a dataclass is not to be changed, which nothing does."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "dataclass"
 
 
 def _is_type(node: ast.AST) -> bool:

@@ -139,21 +139,23 @@ def test_a_header_with_a_right_checksum_is_still_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("kind", "payload"),
+    ("kind", "payload", "message"),
     [
-        (EVENT, b'{"event": "dance"}'),
-        (EVENT, b'{"no": 1}'),
-        (EVENT, b"3"),
-        (BLOCK, b"gaze\0abc"),
-        (BLOCK, b"nothing\0"),
+        (EVENT, b'{"event": "dance"}', "dance"),
+        (EVENT, b'{"no": 1}', "event"),
+        (EVENT, b"3", "should hold an object, found 3"),
+        (BLOCK, b"gaze\0abc", "holds 3 bytes of stream 'gaze'"),
+        (BLOCK, b"nothing\0", "holds 0 bytes of stream 'nothing'"),
     ],
     ids=["unknown event", "no event", "a number", "half a row", "unknown stream"],
 )
-def test_a_record_that_nobody_writes_is_an_error_not_a_crash(tmp_path: Path, kind: int, payload: bytes) -> None:
+def test_a_record_that_nobody_writes_is_an_error_not_a_crash(
+    tmp_path: Path, kind: int, payload: bytes, message: str
+) -> None:
     journal = JournalWriter(tmp_path / "P01.gaze.journal", HEADER)
     journal.write(kind, payload)
     journal.close()
-    with pytest.raises(FormatError):
+    with pytest.raises(FormatError, match=message):
         recover(tmp_path / "P01.gaze.journal")
     assert not (tmp_path / "P01.gaze.h5").exists()
 
