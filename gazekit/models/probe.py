@@ -51,6 +51,8 @@ class Probe(nn.Module):
         picture and K - 1 thresholds of it (McCullagh's cumulative link, logit), fitted by cross-entropy.
     stages : sequence of str
         Paths of further layers of the trunk, whose mean and standard deviation over the picture are features as well.
+    groups : sequence of int
+        How many features come of each depth, see `fit_head`; of one depth, none need be given.
     ridge : Choice
         How the strength is chosen, see `fit_head`.
     cells : bool
@@ -66,6 +68,7 @@ class Probe(nn.Module):
         *,
         head: Head = "softmax",
         stages: Sequence[str] = (),
+        groups: Sequence[int] = (),
         ridge: Choice = "validation",
         cells: bool = False,
     ) -> None:
@@ -76,7 +79,7 @@ class Probe(nn.Module):
         self.trunk = trunk.requires_grad_(False)
         if cells and stages:
             raise InputError("cells=true (and --apply pooling) reads the last features by place; leave depths=all out")
-        self.stages, self.ridge = tuple(stages), ridge
+        self.stages, self.groups, self.ridge = tuple(stages), tuple(groups), ridge
         self.kind, self.cells = head, cells
         self.head = nn.Linear(features, buckets if head == "softmax" else buckets - 1)
         self.readout = "trunk.map"
@@ -131,6 +134,11 @@ def pooled_features(trunk: nn.Module, pictures: Tensor, stages: Sequence[str] = 
 
     Of each of the ``stages`` mean and standard deviation over the picture come behind.
     """
+    return torch.cat(features_by_depth(trunk, pictures, stages), 1)
+
+
+def features_by_depth(trunk: nn.Module, pictures: Tensor, stages: Sequence[str] = ()) -> list[Tensor]:
+    """Compute what `pooled_features` joins: (N, D) of the last features, and of each stage."""
     grids: dict[str, Tensor] = {}
     modules = dict(trunk.named_modules())
     paths = [*(["map"] if "map" in modules else []), *stages]
@@ -140,11 +148,11 @@ def pooled_features(trunk: nn.Module, pictures: Tensor, stages: Sequence[str] = 
     finally:
         for handle in handles:
             handle.remove()
-    parts = [vector, grids["map"].amax((2, 3))] if "map" in grids else [vector]
+    parts = [torch.cat([vector, grids["map"].amax((2, 3))], 1) if "map" in grids else vector]
     for path in stages:
         cells = grids[path].flatten(2) if grids[path].ndim == 4 else grids[path].transpose(1, 2)  # (N, C, cells)
-        parts += [cells.mean(2), cells.std(2)]
-    return torch.cat(parts, 1)
+        parts.append(torch.cat([cells.mean(2), cells.std(2)], 1))
+    return parts
 
 
 def _keeper(grids: dict[str, Tensor], path: str) -> Callable[[nn.Module, Any, Tensor], None]:
@@ -209,6 +217,7 @@ def fit_head(
     kind: Head = "softmax",
     ridges: Sequence[float] = RIDGES,
     choice: Choice = "validation",
+    groups: Sequence[int] = (),
 ) -> FittedHead:
     """Fit a head at each ridge, and take the one whose mean EMD (r = 2) on other pictures is least.
 
@@ -234,6 +243,9 @@ def fit_head(
         To choose from.
     choice : Choice
         ``validation``: by the validation pictures; ``left-out``: by leaving out each picture of both, ``cdf`` only.
+    groups : sequence of int
+        How many features are of each depth, one after the other: every depth then counts as much as another, whose
+        features may be ten times as many.
 
     Raises
     ------
@@ -253,6 +265,8 @@ def fit_head(
         x, y = np.concatenate([x, other]), np.concatenate([y, other_truth])
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-8, scale, np.inf)  # what never changes says nothing
+    if groups:
+        scale = scale * np.sqrt(np.repeat(groups, groups))
     z = (x - mean) / scale
     values, vectors, basis = _decomposed(z)
     unit = float(values.sum() / len(z))

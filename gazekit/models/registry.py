@@ -22,7 +22,7 @@ from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.fusion import TABLE_II
 from gazekit.models.options import option_faults
 from gazekit.models.probe import PREFIX as PROBE
-from gazekit.models.probe import Choice, Depths, Head, Probe, probe_features, stages_of
+from gazekit.models.probe import Choice, Depths, Head, Probe, features_by_depth, probe_features, stages_of
 from gazekit.models.random_crop import RandomCrop
 from gazekit.models.residual_attention import ATTENTION_56, ATTENTION_92, NARROW, Layout, Pooling, ResidualAttention
 from gazekit.models.small_cnn import NarrowTrunk
@@ -198,13 +198,14 @@ def _probe_entry(probed: str) -> _Entry:
         cells: bool = False,
     ) -> nn.Module:
         stages = tuple(stages_of(trunk)) if depths == "all" else ()
-        features = _probed_features(probed, stages, cells)
+        groups = _probed_features(probed, stages, cells)
         model = Probe(
             create(probed).trunk,  # type: ignore[arg-type]
-            features,
+            sum(groups),
             buckets,
             head=head,
             stages=stages,
+            groups=groups if stages else (),
             ridge=ridge,
             cells=cells,
         )
@@ -216,12 +217,14 @@ def _probe_entry(probed: str) -> _Entry:
 
 
 @functools.lru_cache(maxsize=64)
-def _probed_features(probed: str, stages: tuple[str, ...], cells: bool) -> int:
-    """Return the length of the vector that a probe of a model reads."""
+def _probed_features(probed: str, stages: tuple[str, ...], cells: bool) -> tuple[int, ...]:
+    """Return how many features of each depth a probe of a model reads."""
     size = _entry(probed).info.size
     with torch.device("meta"), ShapesOnly():
         trunk: nn.Module = create(probed).trunk.eval()  # type: ignore[union-attr]
-        return int(probe_features(trunk, torch.empty(1, 3, size, size), stages, cells).shape[1])
+        pictures = torch.empty(1, 3, size, size)
+        parts = [probe_features(trunk, pictures, (), True)] if cells else features_by_depth(trunk, pictures, stages)
+        return tuple(int(part.shape[1]) for part in parts)
 
 
 @functools.lru_cache(maxsize=64)

@@ -28,6 +28,7 @@ _PAGE = {INK: "currentColor", MUTED: "var(--muted)", LINE: "var(--line)"}
 _PAGE |= {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, 1)}
 _MARKERS, _GLYPHS = ("o", "s", "D", "^", "v"), "●■◆▲▼"
 _ROW, _GAP = 0.26, 0.8  # inches of a row; rows between two groups
+_SCREEN, _CLOSEST = 4.2, 0.14  # inches of rows on the first screen; of a row, where there are more
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gazekit",
@@ -110,14 +111,16 @@ def _differences(table: pd.DataFrame, label: str, title: str, *, against: bool =
     pairs = list(dict.fromkeys(table["label"]))
     offset = 1 if ALL_NETWORKS in models else 0  # it is drawn in ink
     with matplotlib.rc_context(STYLE):
-        figure, axes = _canvas(len(pairs), len(models), margin=0.38 if against else 0.5)
+        row = max(_CLOSEST, min(_ROW, _SCREEN / (len(pairs) * (len(models) + _GAP)))) if against else _ROW
+        figure, axes = _canvas(len(pairs), len(models), 0.38 if against else 0.5, row)
         axes.axvline(0, color=INK, lw=1)
         for m, model in enumerate(models):
             of_model = table[table["model"] == model].set_index("label").reindex(pairs)
             filled = of_model["claimed"].eq(True).to_numpy()
             place = _places(len(pairs), len(models), m)
             number = None if model == ALL_NETWORKS else m - offset
-            _intervals(axes, of_model["difference"], of_model["low"], of_model["high"], place, number, filled)
+            ends = (of_model[end] for end in ("difference", "low", "high"))
+            _intervals(axes, *ends, place, number, filled, 7 * (row / _ROW) ** 0.5)
         _finish_rows(axes, pairs, len(models))
         axes.set_xlabel(label)
         return svg(figure, title)
@@ -159,14 +162,21 @@ def _places(groups: int, models: int, m: int) -> np.ndarray:
     return np.arange(groups) * (models + _GAP) + m
 
 
-def _canvas(groups: int, models: int, margin: float = 0.38) -> tuple[Figure, Axes]:
-    height = _ROW * max(groups * (models + _GAP), 2 * groups) + 1.0
+def _canvas(groups: int, models: int, margin: float = 0.38, row: float = _ROW) -> tuple[Figure, Axes]:
+    height = row * max(groups * (models + _GAP), 2 * groups) + 1.0
     figure = Figure(figsize=(5.4, height))
     return figure, figure.add_axes((margin, 0.75 / height, 0.96 - margin, 1 - 1.0 / height))
 
 
 def _intervals(
-    axes: Axes, value: pd.Series, low: pd.Series, high: pd.Series, place: np.ndarray, m: int | None, filled: np.ndarray
+    axes: Axes,
+    value: pd.Series,
+    low: pd.Series,
+    high: pd.Series,
+    place: np.ndarray,
+    m: int | None,
+    filled: np.ndarray,
+    points: float = 7,
 ) -> None:
     """Draw values with intervals, model ``m``'s in its colour and marker; hollow where they are not filled."""
     axes.hlines(place, low, high, color=_colour(m), lw=2)
@@ -174,7 +184,7 @@ def _intervals(
     for full in (True, False):
         rows = filled == full
         face = _colour(m) if full else "none"
-        axes.plot(value[rows], place[rows], marker, color=_colour(m), mfc=face, mew=1.6, ms=7, ls="none")
+        axes.plot(value[rows], place[rows], marker, color=_colour(m), mfc=face, mew=1.6, ms=points, ls="none")
 
 
 def _reference_lines(axes: Axes, table: pd.DataFrame, name: str) -> None:

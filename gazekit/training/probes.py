@@ -49,6 +49,7 @@ def fit_probe(ground: Ground, network: Any) -> tuple[pd.DataFrame, dict[str, Any
         (features[split["validation"]], truth[split["validation"]]),
         kind=network.kind,
         choice=network.ridge,
+        groups=network.groups,
     )
     losses = {
         f"{name}_loss": float(_emd(head.predict(features[index]), truth[index], job.recipe.r))

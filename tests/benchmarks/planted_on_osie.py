@@ -231,7 +231,8 @@ def fit_probes(data: Dataset, out: Path, pair: Sequence[str], weights: str) -> N
                     folds.indices(data, split, replace(whole, fold=fold)) for split in ("train", "validation", "test")
                 )
                 rest = (features[choose], truth[choose])
-                head = fit_head(features[train_on], truth[train_on], rest, kind="cdf", choice="left-out")
+                how: dict[str, Any] = {"kind": network.kind, "choice": network.ridge, "groups": network.groups}
+                head = fit_head(features[train_on], truth[train_on], rest, **how)
                 predicted[test] = head.predict(features[test])
             table = pd.DataFrame(predicted, columns=[f"p{k + 1}" for k in range(SCALE)])
             table.insert(0, "image", data.ids)

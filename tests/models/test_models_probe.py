@@ -212,6 +212,10 @@ def test_the_ridge_that_is_left_out_is_that_of_refits(planted: tuple[np.ndarray,
     assert head.ridge == min(errors, key=errors.__getitem__)
     expected = Ridge(alpha=head.ridge * unit).fit(z, target).predict(z)
     np.testing.assert_allclose(x @ head.weight + head.bias, expected, atol=1e-8)
+    by_depth = fit_head(x[:30], y[:30], (x[30:], y[30:]), kind="cdf", ridges=[0.3], choice="left-out", groups=[180, 20])
+    scaled = z / np.sqrt(np.repeat([180, 20], [180, 20]))  # either depth adds as much to the Gram matrix
+    expected = Ridge(alpha=0.3 * (scaled**2).sum() / 40).fit(scaled, target).predict(scaled)
+    np.testing.assert_allclose(x @ by_depth.weight + by_depth.bias, expected, atol=1e-8)
     with pytest.raises(InputError, match="ridge=left-out is for head=cdf"):
         fit_head(x[:30], y[:30], (x[30:], y[30:]), choice="left-out")
 
@@ -223,6 +227,7 @@ def test_a_probe_of_all_depths_reads_every_stage(tmp_path: Path) -> None:
     stages = {"act1": 64, "layer1": 64, "layer2": 128, "layer3": 256, "layer4": 512}
     assert model.stages == tuple(f"net.{name}" for name in stages)
     vector = model.features(pictures)
+    assert model.groups == (last.head.in_features, *(2 * channels for channels in stages.values()))
     assert vector.shape[1] == last.head.in_features + 2 * sum(stages.values())
     grids = {}
     model.trunk.net.layer2.register_forward_hook(lambda module, inputs, output: grids.update(layer2=output))
