@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -65,7 +66,7 @@ def conclusion(
     alone = table.loc[table["level"] == "condition", "condition"].nunique() == 1
     tested = f"{n} test pictures" if not folds else f"{n} pictures, each tested once in {folds} folds"
     sentences = [_headline(claims, METRICS[metric].in_words, tested, trained, alone)]
-    sentences += _caveats(unfinished, trained)
+    sentences += [*_caveats(unfinished, trained), *_out_of_reach(claims, n, options)]
     sentences += [_floor_sentence(model, floors) for model in dict.fromkeys(row["model"] for row in floors)]
     sentences += [] if by_group is None else [_group_sentence(row, options) for row in by_group.to_dict("records")]
     sentences += [_sentence(claim, n, options) for claim in claims]
@@ -140,6 +141,19 @@ def _caveats(unfinished: Sequence[tuple[str, str, int]], trained: list[int]) -> 
             "Where there is one seed, the luck of training is not counted: another seed may say otherwise."
         )
     return sentences
+
+
+def _out_of_reach(claims: Sequence[Mapping[str, Any]], pictures: int, options: ComparisonOptions) -> list[str]:
+    """Say where a permutation test of so few swaps can claim nothing, whatever the difference."""
+    families = Counter(claim.get("family", 0) for claim in claims)
+    least = max(1 / (options.permutations + 1), 2.0 ** (1 - pictures)) * max(families.values(), default=0)
+    if least <= options.alpha:
+        return []
+    more = "more pictures or fewer comparisons" if 2.0**pictures <= options.permutations else "more permutations"
+    return [
+        f"Nothing could be claimed here, however large: p is {min(least, 1):.2g} at least after correction for "
+        f"{max(families.values())} comparisons. It takes {more}."
+    ]
 
 
 def _floor_sentence(model: str, floors: Sequence[Mapping[str, Any]]) -> str:

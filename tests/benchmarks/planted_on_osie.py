@@ -32,9 +32,14 @@ import pandas as pd
 from gazekit.core.tables import write_table
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture, read_picture
+from gazekit.report.comparison_tables import claimed
 from gazekit.shapes.rectangles import attended_rectangle
-from gazekit.stats.comparison import compare
-from gazekit.stats.comparison_folder import Run
+from gazekit.stats.comparison_folder import Run, read_predictions
+from gazekit.stats.contrasts import contrasts_of
+from gazekit.stats.estimates import Measuring, estimate
+from gazekit.stats.options import ComparisonOptions
+from gazekit.stats.paired import paired_table
+from gazekit.stats.standard_error import overlap_of
 
 SCALE = 10
 PROBE, SIZE = "probe-timm:tf_efficientnet_lite0", 128
@@ -177,10 +182,21 @@ def claim(
         else:
             train(dataset, folder / "runs", conditions=pair, cross_validate=10, threads=1, **network)  # type: ignore[arg-type]
         dataset.unlink()  # the agreement of maps is not asked for
-        compare(folder / "runs", primary_contrast=pair, pairs=[pair], resamples=200, permutations=999)
-    words = json.loads((folder / "runs" / "conclusion.json").read_text())
-    stated: dict[str, object] = words["claims"][0]
-    return stated
+        return compared(folder / "runs", pair)
+
+
+def compared(folder: Path, pair: tuple[str, str]) -> dict[str, object]:
+    """What `gazekit.compare` says of the pair, without its tables of ceilings, worth and agreement."""
+    options = ComparisonOptions(primary_contrast=pair, pairs=[pair], resamples=200, permutations=999)
+    predictions = read_predictions(folder)
+    measuring = Measuring(predictions.threshold, options.resamples, options.seed, overlap_of(10), predictions.folds)
+    measured = {
+        names: estimate(predictions.features(*names), sorted(seeds), measuring)
+        for names, seeds in predictions.predicted.items()
+    }
+    table = paired_table(measured, contrasts_of(predictions, options.pairs, options.primary_contrast), options)
+    row = table[table["metric"] == options.metric].iloc[0].to_dict()
+    return {**row, "claimed": claimed(row, options.alpha)}
 
 
 @lru_cache(maxsize=1)
@@ -278,7 +294,7 @@ def main() -> None:
             hit = bool(stated["claimed"]) and (float(str(stated["difference"])) > 0) == (asked.kind == "early")
         done[number] = hit
         with open(kept, "a", encoding="utf-8") as file:
-            file.write(json.dumps({"study": number, "found": hit, **stated}) + "\n")
+            file.write(json.dumps({"study": number, "found": hit, **stated}, default=float) + "\n")
         figures = " ".join(
             f"{float(str(stated[key])):+.3f}" for key in ("value_a", "value_b", "difference", "low", "high")
         )

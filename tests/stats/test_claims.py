@@ -73,6 +73,16 @@ def test_a_primary_contrast_of_models_is_tested_first_as_well(folder: Path) -> N
     assert first["p_holm"].tolist() == first["p"].tolist()
 
 
+def test_too_few_permutations_for_any_claim_are_said(folder: Path) -> None:
+    compare(folder, resamples=100, permutations=99)  # of six comparisons none can have p <= .05
+    words = json.loads((folder / "conclusion.json").read_text())
+    said = "Nothing could be claimed here, however large: p is 0.06 at least after correction for 6 comparisons. "
+    assert said + "It takes more permutations." in words["sentences"]
+    assert not any(claim["claimed"] for claim in words["claims"])
+    compare(folder, **FAST)
+    assert "Nothing could be" not in (folder / "conclusion.json").read_text()
+
+
 def test_a_primary_contrast_without_runs_opens_no_gate(folder: Path) -> None:
     for done in folder.glob("runs/*/original/*/done.json"):
         done.unlink()
