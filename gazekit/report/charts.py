@@ -119,8 +119,8 @@ def _differences(table: pd.DataFrame, label: str, title: str, *, against: bool =
             filled = of_model["claimed"].eq(True).to_numpy()
             place = _places(len(pairs), len(models), m)
             number = None if model == ALL_NETWORKS else m - offset
-            ends = (of_model[end] for end in ("difference", "low", "high"))
-            _intervals(axes, *ends, place, number, filled, 7 * (row / _ROW) ** 0.5)
+            value, low, high = (of_model[end] for end in ("difference", "low", "high"))
+            _intervals(axes, value, low, high, place, number, filled, 7 * (row / _ROW) ** 0.5)
         _finish_rows(axes, pairs, len(models))
         axes.set_xlabel(label)
         return svg(figure, title)
