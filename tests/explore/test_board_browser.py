@@ -59,7 +59,7 @@ def links(shown: Material) -> list[str]:
         ready.set()
 
     threading.Thread(target=serve, args=(shown,), kwargs={"ready": tell}, daemon=True).start()
-    assert ready.wait(20)
+    assert ready.wait(90)
     return told
 
 

@@ -279,8 +279,10 @@ function adopt(state, theirs = state.areas) {
 }
 async function follow() {
   if (dirty || saving || draft || document.hidden) { return; }
+  const known = version;
   try {
     const state = await ask(`/areas/state.json?${here}`);
+    if (version !== known) { return; }  // it was saved meanwhile: the answer may be from before
     if (state.version !== version && !dirty && !saving && !draft) { adopt(state); tell(["another browser changed the areas of this picture; they are shown now"]); }
   } catch { /* the next save says it */ }
 }
