@@ -196,8 +196,11 @@ def _own_answers(ratings: Path, out: Path) -> str:
 
     scores = read_table(ratings, ["image", "score"], "table of ratings")
     table = read_table(out / "own-gaze.csv", ["participant", "image", *MEASURES])
-    rows, said = own_gaze_answers(table, scores, MEASURES)
-    write_table(rows, out / "own-answers.csv", provenance("gazekit.attention.own/1", {}, {"ratings": ratings}))
+    how = {"swaps": 1999, "seed": 0}
+    rows, said = own_gaze_answers(table, scores, MEASURES, swaps=how["swaps"], seed=how["seed"])
+    inputs = {"ratings": ratings, "own_gaze": out / "own-gaze.csv"}
+    origin = provenance("gazekit.attention.own/1", how | {"measures": list(MEASURES), "says": said}, inputs)
+    write_table(rows, out / "own-answers.csv", origin)
     return said
 
 

@@ -21,6 +21,11 @@ import click
     type=click.IntRange(0),
     help="Test pictures that are shown side by side.",
 )
+@click.option(
+    "--own-answers",
+    type=click.Path(path_type=Path),
+    help="own-answers.csv of gazekit attention --own; default: FOLDER's own, where it has one.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the paths of the report and its tables as JSON.")
 def command(
     folder: Path,
@@ -29,6 +34,7 @@ def command(
     dataset: Path | None,
     fixations: Path | None,
     pictures: int,
+    own_answers: Path | None,
     as_json: bool,
 ) -> None:
     """Write the report of a comparison as one HTML file.
@@ -42,6 +48,14 @@ def command(
     from gazekit.report import write_report
     from gazekit.stats.comparison_folder import REPORT_TABLES
 
-    path = write_report(folder, title=title, notes=notes, dataset=dataset, fixations=fixations, pictures=pictures)
+    path = write_report(
+        folder,
+        title=title,
+        notes=notes,
+        dataset=dataset,
+        fixations=fixations,
+        pictures=pictures,
+        own_answers=own_answers,
+    )
     tables = sorted(str(table) for table in (folder / REPORT_TABLES).iterdir())
     click.echo(json.dumps({"report": str(path), "tables": tables}) if as_json else str(path))

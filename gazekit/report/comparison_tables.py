@@ -200,6 +200,30 @@ def agreement_table(comparison: Comparison) -> Table:
     return Table("agreement", caption, [("Map", ""), *metric_heads(names)], rows)
 
 
+def own_answers_table(answers: pd.DataFrame | None) -> Table:
+    """Return whether people's own gaze predicts their own ratings: a row a measure, as `gazekit attention --own`."""
+    rows = []
+    for row in () if answers is None else answers.to_dict("records"):
+        rows.append([
+            Cell(str(row["measure"]), sort=str(row["measure"])),
+            Cell(number(row["correlation"], 2), sort=_sortable(row["correlation"])),
+            Cell(number(row["slope"], 3), interval(row["low"], row["high"], 3), _sortable(row["slope"]),
+                 bounds=_bounds(row["low"], row["high"])),
+            Cell(p_value(row["p_holm"]), sort=_sortable(row["p_holm"])),
+            *(Cell(number(row[name], 0), sort=_sortable(row[name])) for name in ("people", "pictures")),
+        ])  # fmt: skip
+    heads = [
+        ("Measure", ""),
+        ("r", "correlation of measure and rating without the levels of people and pictures"),
+        ("Slope", "score by one unit of the measure, with its 95 % interval"),
+        ("p", "two-sided, by swaps within pictures, corrected over the measures (Holm)"),
+        ("People", ""),
+        ("Pictures", ""),
+    ]
+    caption = "Each person's own gaze against that person's own rating, beyond what everybody does and says."
+    return Table("own-answers", caption, heads, rows)
+
+
 def categories_table(comparison: Comparison) -> Table:
     """Return every category of picture by itself, as in Table IV of Zhang et al. 2019."""
     table = comparison.categories

@@ -47,6 +47,7 @@ def write_report(
     fixations: str | Path | None = None,
     pictures: int = 6,
     papers: Sequence[tables_of.Table] = (),
+    own_answers: str | Path | None = None,
 ) -> Path:
     """Write ``report.html`` of a comparison folder: one file that opens anywhere.
 
@@ -67,6 +68,9 @@ def write_report(
         How many test pictures are shown side by side, and how many in each row of histograms (2/3 of it).
     papers : sequence of Table
         Tables of published numbers with ours beside them.
+    own_answers : str or Path, optional
+        ``own-answers.csv`` of ``gazekit attention --own``: whether people's own gaze predicts their own ratings; by
+        default the folder's own, where it has one.
 
     Returns
     -------
@@ -93,6 +97,7 @@ def write_report(
     """
     comparison = read_comparison(folder)
     data, provenance, picture_note = _dataset(comparison, dataset)
+    answers, said = _own_answers(comparison.folder, own_answers)
     seen = None if fixations is None else read_table(fixations, _FIXATIONS, "fixation table")
     tables = [tables_of.results_table(comparison), *tables_of.paired_tables(comparison)]
     tables += [
@@ -100,6 +105,7 @@ def write_report(
         tables_of.categories_table(comparison),
         tables_of.seeds_table(comparison),
         tables_of.worth_table(comparison),
+        tables_of.own_answers_table(answers),
     ]
     lead, rest = _sentences(comparison.conclusion)
     if comparison.rows["model"].nunique() > _MANY:
@@ -124,6 +130,7 @@ def write_report(
         "paired_figures": _paired_figures(comparison),
         "examples": _examples(comparison, data, seen, pictures),
         "picture_note": picture_note,
+        "own_said": said,
         "extras": extras,
         "judged": judged,
         "distribution": distribution_figure(comparison),
@@ -169,6 +176,18 @@ def _dataset(comparison: Comparison, given: str | Path | None) -> tuple[Dataset 
     if stated and stated != data.sha256:
         return data, dict(data.provenance), f"{path.name} is not the dataset that the models were trained on."
     return data, dict(data.provenance), ""
+
+
+def _own_answers(folder: Path, given: str | Path | None) -> tuple[pd.DataFrame | None, str]:
+    """Return the table of people's own gaze and ratings, where there is one, and the sentence that it ends in."""
+    path = folder / "own-answers.csv" if given is None else Path(given)
+    if given is None and not path.is_file():
+        return None, ""
+    columns = ["measure", "correlation", "slope", "low", "high", "p_holm", "people", "pictures"]
+    table, beside = read_table(path, columns, "table of own answers"), Path(f"{path}.json")
+    if not beside.is_file():
+        return table, ""
+    return table, str(json.loads(beside.read_text(encoding="utf-8"))["parameters"].get("says", ""))
 
 
 def _sentences(conclusion: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -319,6 +338,7 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     parts.append(("categories", "By category", bool(context["categories"].rows)))
     parts.append(("papers", "Published numbers", bool(context["papers"])))
     parts.append(("agreement", "Agreement of maps", bool(context["agreement"].rows)))
+    parts.append(("own-answers", "Own gaze, own rating", bool(context["own_answers"].rows)))
     names = ("examples", "picture_note", "extras", "distribution")
     shown_pictures = any(context[name] for name in names)
     parts.append(("pictures", "Pictures and masks", shown_pictures))

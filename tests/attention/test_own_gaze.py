@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -96,3 +97,8 @@ def test_the_command(rng: np.random.Generator, tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "o" / "own-answers.csv").set_index("measure")
     assert set(table.index) == {*MEASURES} - {"fixations"}
     assert table.loc["looked_ms", "p_holm"] <= 0.05
+    origin = json.loads((tmp_path / "o" / "own-answers.csv.json").read_text())
+    assert origin["parameters"]["swaps"] == 1999
+    assert origin["parameters"]["seed"] == 0
+    assert origin["parameters"]["says"] in result.output
+    assert set(origin["inputs"]) == {"own_gaze", "ratings"}

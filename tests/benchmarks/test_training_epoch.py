@@ -23,7 +23,7 @@ from gazekit.pictures import Picture
 from gazekit.training import train
 from tests.benchmarks.figures import record
 
-COUNT, BATCH, SIZE = 200, 32, 224
+COUNT, BATCH, SIZE, ROUNDS = 200, 32, 224, 1
 
 
 def photographs(source: Path, folder: Path) -> tuple[list[Picture], pd.DataFrame]:
@@ -101,7 +101,7 @@ def test_an_epoch_takes_at_most_a_tenth_more_than_a_plain_loop(real_data: Path, 
         train(path, tmp_path / name, models=["nima-mobilenet"], **options)  # type: ignore[arg-type]
         return time.process_time() - start
 
-    for n in range(2):  # by turns: other programs disturb both
+    for n in range(ROUNDS):  # by turns: other programs disturb both
         ours.append((ours_in(3, f"long{n}") - ours_in(1, f"short{n}")) / 2)
         start = time.process_time()
         plain_epochs(files, truth, 2)

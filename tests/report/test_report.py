@@ -15,6 +15,7 @@ from click.testing import CliRunner
 
 from gazekit.cli.report_ import command
 from gazekit.core.errors import FormatError, GazekitError, InputError
+from gazekit.core.tables import write_table
 from gazekit.dataset import open_dataset
 from gazekit.report import write_report
 from gazekit.report.comparison_tables import excludes_zero
@@ -261,6 +262,21 @@ def test_it_says_when_the_dataset_is_another(comparison: Path) -> None:
     (comparison / "config.json").write_text(json.dumps(config))
     page = Page(write_report(comparison).read_text(encoding="utf-8"))
     assert "is not the dataset that the models were trained on" in page.text
+
+
+def test_own_gaze_and_own_ratings_have_a_table_and_a_sentence(comparison: Path, tmp_path: Path) -> None:
+    row = {"measure": "looked_ms", "correlation": 0.31, "slope": 0.0021, "low": 0.001, "high": 0.003}
+    table = pd.DataFrame([row | {"p": 0.001, "p_holm": 0.004, "people": 14, "pictures": 16}])
+    write_table(
+        table, tmp_path / "own-answers.csv", {"parameters": {"swaps": 1999, "says": "Own gaze tells & counts."}}
+    )
+    page = write_report(comparison, pictures=0, own_answers=tmp_path / "own-answers.csv").read_text("utf-8")
+    section = page.split('id="own-answers"')[1].split("</section>")[0]
+    assert "Own gaze tells &amp; counts." in section
+    assert "looked_ms" in section
+    assert "[0.001, 0.003]" in section
+    assert pd.read_csv(comparison / "report-tables" / "own-answers.csv")["p"].tolist() == [0.004]
+    assert 'id="own-answers"' not in write_report(comparison, pictures=0).read_text("utf-8")
 
 
 def test_pictures_of_the_folder_are_shown_with_their_captions(comparison: Path, dataset: Path) -> None:
