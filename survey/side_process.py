@@ -86,7 +86,10 @@ class SideProcess:
 
 
 def _settle() -> None:
-    """Load what the work needs."""
+    """Load what the work needs; leave Ctrl+C to the server, whose end is this process's, and go behind its pages."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(max(0, NICE - os.nice(0)))
     import survey.live_quality
     import survey.monitoring  # noqa: F401
 
@@ -95,8 +98,6 @@ def _work(
     url: str, section: SurveySection, work: Callable[..., R], arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> R:
     if url not in _STORES:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server, whose end is ours
-        if hasattr(os, "nice"):
-            os.nice(NICE)
+        _settle()
         _STORES[url] = open_store(url, pool_size=1, create=False)
     return work(_STORES[url], section, *arguments, **options)

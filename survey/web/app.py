@@ -19,6 +19,7 @@ from gazekit.core.errors import ConfigError, unknown_name
 from gazekit.core.files import sha256
 from survey.config import PicturePlace, SurveyStudy
 from survey.database import Store, remembered
+from survey.errors import SurveyError
 from survey.languages import Spoken, spoken, survey_faults
 from survey.operations import remember_study, study_facts
 from survey.picture_files import picture_files
@@ -103,7 +104,8 @@ def create_app(
     app.after_request(security.add_headers)
     app.register_error_handler(HTTPException, _problem)
     app.register_error_handler(500, _problem)
-    for away in (OperationalError, InterfaceError, TimeoutError):  # the last: no connection is free
+    # no connection is free; the process that counts beside the server died, and starts anew
+    for away in (OperationalError, InterfaceError, TimeoutError, SurveyError):
         app.register_error_handler(away, lambda _: _page(503))
     app.register_blueprint(participant_pages.pages)
     app.register_blueprint(operator_pages.pages)

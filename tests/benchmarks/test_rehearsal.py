@@ -294,7 +294,9 @@ def recomputed(folder: Path, log: Log) -> dict[str, str]:
     """Install gazekit into an environment of its own, and compute the numbers from the published folder alone."""
     start = time.monotonic()
     python = fresh_environment(folder / "environment")
-    where = subprocess.run([python, "-c", "import gazekit; print(gazekit.__file__)"], capture_output=True, text=True)
+    where = subprocess.run(
+        [python, "-I", "-c", "import gazekit; print(gazekit.__file__)"], capture_output=True, text=True
+    )
     assert where.stdout.startswith(str(folder)), (where.stdout, where.stderr)
     log.step(
         "a fresh environment with a copy of gazekit installed in it",
@@ -304,7 +306,7 @@ def recomputed(folder: Path, log: Log) -> dict[str, str]:
     program = folder / "recompute.py"
     shutil.copy(ROOT / "tests" / "benchmarks" / "rehearsal_numbers.py", program)
     start = time.monotonic()
-    done = subprocess.run([python, str(program), "published"], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([python, "-I", str(program), "published"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     numbers: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     log.step("all numbers from the published folder alone", time.monotonic() - start, f"{len(numbers)} tables")
