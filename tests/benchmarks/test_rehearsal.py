@@ -334,7 +334,7 @@ Made by `tests/benchmarks/test_rehearsal.py`, by hand: the reef protocol with si
 simulated raters of whom two do not look, a dataset with predicted masks, a registered comparison, and publication; then
 the same numbers from the published folder alone, in a fresh environment, compared by SHA-256. It proves that the parts
 fit together, and says nothing about people: networks of two epochs on {PICTURES} made pictures are not meant to find
-anything.
+anything. Times are those of a machine at load {os.getloadavg()[0]:.0f}.
 
 | step | time | what came of it |
 |---|---|---|
