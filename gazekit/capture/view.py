@@ -200,7 +200,7 @@ def _draw_traces(rows: list[Axes], trial: Trial, events: TrialEvents) -> None:
     for axes, words in zip(rows, ("screen, px", "deg/s", "pupil, mm"), strict=True):
         axes.set_ylabel(words)
         axes.spines[["top", "right"]].set_visible(False)
-        if len(seconds):
+        if len(seconds) > 1:
             axes.set_xlim(seconds[0], seconds[-1])
     for axes in (place, pupils):
         axes.legend(loc="upper right", frameon=False, ncols=2, fontsize=8)
@@ -218,7 +218,8 @@ def _draw_labels(axes: Axes, events: TrialEvents, seconds: Floats) -> None:
             across = axes.get_xaxis_transform()
             axes.broken_barh(bars, (-0.16, 0.12), color=colour, transform=across, label=name, clip_on=False)
     axes.tick_params(labelbottom=False, bottom=False)
-    axes.legend(loc="upper right", frameon=False, ncols=5, fontsize=8)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper right", frameon=False, ncols=5, fontsize=8)
 
 
 def speed_deg_s(samples: Samples) -> Floats:
