@@ -147,3 +147,12 @@ def test_a_first_row_that_fails_leaves_nothing_and_a_later_one_all_before(tmp_pa
     with pytest.raises(Killed):
         score(out, names, "csv", 0, 1)  # at once, but there are rows from before
     assert out.with_name("out.part").exists()
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(OutputError, match=r"cannot be written: .*; the same command goes on"),
+        open_rows(tmp_path / "file" / "out.csv", None, 2, {}, resume=True),
+    ):
+        pass

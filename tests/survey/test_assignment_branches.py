@@ -1,0 +1,86 @@
+"""What the other tests of the assignment leave: with them every branch of it is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from survey import raters as people
+from survey.assignment import advance, raters_needed, slot_at, submit
+from survey.database import Store, open_store
+from survey.schema import rater, slot
+from tests.fixtures.survey import counters_agree, newcomer, section
+
+NOW = 1_800_000_000.0
+LATER = NOW + 1_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(tmp_path / "survey.db", durable=False)
+    yield opened
+    opened.close()
+
+
+def test_comparisons_need_raters_by_the_places_of_their_pages() -> None:
+    settings = section(task="pairs", raters_per_picture=6, pictures_per_rater=9)
+    assert raters_needed(12, settings) == 4  # 12 pictures, 6 times each, on 4 times 9 pages of two
+
+
+def test_a_practice_picture_that_is_held_past_its_time_is_released_too(store: Store) -> None:
+    settings = section(practice=1, raters_per_picture=1, pictures_per_rater=1)
+    store.add_images(["p", "q"], 1)
+    tokens = [newcomer(store, settings) for _ in range(2)]
+    for token, now in zip(tokens, (NOW, LATER), strict=True):
+        with store.write() as connection:
+            person = people.find(connection, token)
+            assert person is not None
+            advance(connection, person, settings, now)
+    with store.read() as connection:
+        states = [(row.kind, row.state) for row in connection.execute(select(slot).order_by(slot.c.id))]
+    assert ("P", "released") in states
+    counters_agree(store)
+
+
+def test_where_no_picture_is_open_those_held_past_their_time_are_given_on(store: Store) -> None:
+    settings = section(raters_per_picture=1, pictures_per_rater=1)
+    store.add_images(["p"], 1)
+    tokens = [newcomer(store, settings) for _ in range(2)]
+    for token, now in zip(tokens, (NOW, LATER), strict=True):
+        with store.write() as connection:
+            person = people.find(connection, token)
+            assert person is not None
+            person = advance(connection, person, settings, now, release=False)
+            held = slot_at(connection, person.id, person.place)
+            assert held is not None
+            assert held.state == "held"
+    counters_agree(store)
+
+
+def test_a_late_rating_of_somebody_left_out_fills_no_picture(store: Store) -> None:
+    settings = section(raters_per_picture=1, pictures_per_rater=1)
+    store.add_images(["p"], 1)
+    token = newcomer(store, settings)
+    with store.write() as connection:
+        person = people.find(connection, token)
+        assert person is not None
+        person = advance(connection, person, settings, NOW)
+        current = slot_at(connection, person.id, person.place)
+        assert current is not None
+    other = newcomer(store, settings)
+    with store.write() as connection:
+        somebody = people.find(connection, other)
+        assert somebody is not None
+        advance(connection, somebody, settings, LATER)  # the hold is over: the picture is theirs now
+        connection.execute(
+            update(rater).where(rater.c.id == person.id).values(excluded_at=LATER, excluded_why="too fast")
+        )
+        person = people.find(connection, token)
+        assert person is not None
+        submit(connection, person, current.id, 7, settings, now=LATER)
+    with store.read() as connection:
+        assert connection.execute(select(slot.c.state).where(slot.c.id == current.id)).scalar_one() == "excluded"
+    counters_agree(store)
