@@ -87,7 +87,7 @@ def test_at_most_the_last_second_is_lost_at_50_moments(tmp_path: Path) -> None:
         "explore",
         "drawing lost when the server is killed",
         value,
-        data=f"{MOMENTS} moments of a brush stroke in Chromium",
+        data=f"{MOMENTS} moments of a brush stroke in Chromium; load {os.getloadavg()[0]:.0f}",
         command="pytest -n 0 -s -m benchmark tests/benchmarks/test_explore_killed.py",
         bar="<= 1 s",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,10 @@ from tests.fixtures.looks import looks
 
 pytestmark = pytest.mark.benchmark
 COMMAND = "pytest -n 0 -s -m benchmark tests/benchmarks/test_explore_maps.py"
-DATA = "15 simulated viewers, 12 fixations each, picture of 1920x1080, another sigma and share each time"
+DATA = (
+    "15 simulated viewers, 12 fixations each, picture of 1920x1080, another sigma and share each time; "
+    f"load {os.getloadavg()[0]:.0f}"
+)
 ASKED = {
     "the map in 256 steps": "level.bin?image=a.jpg",
     "numbers, region and its outline": "facts.json?image=a.jpg&mask=region",
