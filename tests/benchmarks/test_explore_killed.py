@@ -78,9 +78,9 @@ def test_at_most_the_last_second_is_lost_at_50_moments(tmp_path: Path) -> None:
             until(lambda: _saved(tab, tmp_path, 1), "the page saved what it had by itself")
             tab.click("#undo")
             until(lambda: _saved(tab, tmp_path, 0), "the stroke was taken back")
+        os.kill(server, signal.SIGKILL)  # before the browser ends: it holds the browser's pipes
+        os.waitpid(server, 0)
         browser.close()
-    os.kill(server, signal.SIGKILL)
-    os.waitpid(server, 0)
     late = sum(seconds > 1 for seconds in lost)
     value = f"{1000 * sorted(lost)[len(lost) // 2]:.0f} ms in the median, {1000 * max(lost):.0f} ms at most"
     record(
