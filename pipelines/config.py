@@ -183,7 +183,9 @@ class Pipeline(Section):
 
     def recipe_options(self, base: Path) -> dict[str, Any]:
         """Return the recipe of training; a file of weights is looked for from the folder of the TOML file."""
-        options = dict(self.training.options)
+        from gazekit.training.recipe import size_of_timm
+
+        options = {**size_of_timm(self.training.models, self.training.options), **self.training.options}
         if isinstance(options.get("weights"), str) and options["weights"] not in ("timm", "torchvision"):
             options["weights"] = str((base / options["weights"]).resolve())
         if self.training.weights:

@@ -399,7 +399,7 @@ class _Problem:
             max_iter=steps,
             history_size=20,
             tolerance_grad=1e-5,
-            tolerance_change=1e-6,
+            tolerance_change=1e-4,  # nats a fixation
             line_search_fn="strong_wolfe",
         )
 

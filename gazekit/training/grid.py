@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -29,7 +29,7 @@ from gazekit.training.cross_validation import Folds, folds_of, pool
 from gazekit.training.distributed import Team, join_team, processes
 from gazekit.training.logs import check_tensorboard
 from gazekit.training.one_run import train_run
-from gazekit.training.recipe import Recipe, completed, make_recipe
+from gazekit.training.recipe import Recipe, completed, make_recipe, size_of_timm
 from gazekit.training.runs import Job
 from gazekit.training.two_stage import look_for
 
@@ -199,7 +199,7 @@ def plan(
     from gazekit.dataset import open_dataset
 
     dataset, out = existing_file(dataset, "dataset"), Path(out)
-    recipe = make_recipe(**{**_size_of_timm(models, options), **options})
+    recipe = make_recipe(**{**size_of_timm(models, options), **options})
     data = open_dataset(dataset)
     runs = list_runs(models, conditions, range(seeds) if isinstance(seeds, int) else seeds)
     folds = folds_of(cross_validate, repeats, scheme)
@@ -219,23 +219,6 @@ def plan(
     rest = (folds, data.registered.id if data.registered else "")
     every = [*runs, *(replace(run, share=share) for share in sorted(learning_curve) for run in runs)]
     return Grid(data, out, config, [Job(run, *common, *rest) for run in folds.runs(every)], folds)
-
-
-def _size_of_timm(models: Sequence[str], options: Mapping[str, Any]) -> dict[str, int]:
-    """Return the side that networks of timm were trained with, where all models are such and agree, and none is given.
-
-    Raises
-    ------
-    InputError
-        An unknown network; the close ones are offered.
-    """
-    from gazekit.models import info
-    from gazekit.models.timm_models import PREFIX
-
-    if "size" in options or not models or not all(PREFIX in name for name in models):
-        return {}
-    sizes = {info(name).size for name in models}
-    return {"size": sizes.pop()} if len(sizes) == 1 else {}
 
 
 def list_runs(models: Iterable[str], conditions: Iterable[str], seeds: Iterable[int]) -> list[Run]:

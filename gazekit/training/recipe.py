@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,3 +136,20 @@ def completed(options: Mapping[str, Any]) -> dict[str, Any]:
 def make_recipe(**options: Any) -> Recipe:
     """Return a recipe from keyword options; all faults in one `ConfigError`."""
     return validated(Recipe, options, "the recipe of training")
+
+
+def size_of_timm(models: Sequence[str], options: Mapping[str, Any]) -> dict[str, int]:
+    """Return the side that networks of timm were trained with, as an option.
+
+    Where all models are such and agree, and none is given; of an unknown name nothing is said here.
+    """
+    prefix = "timm:"
+    if "size" in options or not models or not all(prefix in name for name in models):
+        return {}
+    from gazekit.models import info
+
+    try:
+        sizes = {info(name).size for name in models}
+    except InputError:
+        return {}
+    return {"size": sizes.pop()} if len(sizes) == 1 else {}

@@ -16,6 +16,7 @@ from gazekit.core.errors import ConfigError, InputError
 from gazekit.training import plan, train
 from gazekit.training.load_model import load_trained
 from gazekit.training.one_run import build_network
+from gazekit.training.recipe import size_of_timm
 from gazekit.training.scoring import score
 
 MODEL = "timm:mobilenetv3_small_050"
@@ -92,6 +93,8 @@ def test_what_cannot_be_trained_so_is_said_before_anything_is(dataset: Path, tmp
 
 def test_a_network_of_timm_is_trained_at_its_own_size_with_its_own_normalisation(dataset: Path, tmp_path: Path) -> None:
     assert plan(dataset, tmp_path, models=["timm:maxvit_rmlp_pico_rw_256"], seeds=1).config["recipe"]["size"] == 256
+    assert size_of_timm(["timm:maxvit_rmlp_pico_rw_256"], {}) == {"size": 256}, "what a registration keeps"
+    assert size_of_timm(["timm:maxvit_rmlp_pico_rw_256", "nima-narrow"], {}) == size_of_timm(["timm:a"], {}) == {}
     grid = plan(dataset, tmp_path, models=["timm:vit_tiny_patch16_224", "timm:maxvit_rmlp_pico_rw_256"], size=256)
     assert grid.config["recipe"]["size"] == 256
     grid = plan(dataset, tmp_path, models=["timm:vit_tiny_patch16_224"], size=64, seeds=1)
