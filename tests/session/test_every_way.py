@@ -20,7 +20,7 @@ import pytest
 from gazekit.core.errors import FormatError, InputError
 from gazekit.session import Calibration, CalibrationPoint, Session, Validation, open_session, write_session
 from gazekit.session.events import Message
-from gazekit.session.journal import MARKER, Journal, JournalWriter
+from gazekit.session.journal import MARKER, Journal, JournalWriter, read_header
 from gazekit.session.session_file import json_attribute
 from tests.fixtures.journals import HEADER, some_rows, write_journal
 from tests.fixtures.looks import looks
@@ -85,8 +85,9 @@ def test_a_journal_that_cannot_be_opened_is_said(tmp_path: Path, rng: np.random.
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
-        with pytest.raises(InputError, match="cannot be read: Too many open files"):
-            Journal(path)
+        for read in (Journal, read_header):
+            with pytest.raises(InputError, match="cannot be read: Too many open files"):
+                read(path)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
