@@ -18,7 +18,6 @@ from markupsafe import Markup
 
 from gazekit.core.errors import InputError
 from gazekit.events.detectors import detectors
-from gazekit.explore.board_exclusions import excluded_trials
 from gazekit.explore.board_pages import KINDS, attachment
 from gazekit.explore.server import finite, material
 from gazekit.explore.summaries import SessionFacts
@@ -58,7 +57,6 @@ def home(key: str, number: int) -> str:
         eyes=EYE_CHOICES,
         panels=[("", choice), ("beside.", beside)],
         parameters=known_parameters,
-        excluded=excluded_trials(material(), facts.labelled_trials().iloc[[number - 1]])[0],
         exclude_at=_exclude_at(facts, row),
         out=Markup(_out(facts, number, choice)),
         has_picture=bool(row["image"]) and material().picture_file(str(row["image"])) is not None,

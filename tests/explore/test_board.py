@@ -141,8 +141,8 @@ def test_what_is_excluded_is_marked_as_it_stands_now(tmp_path: Path) -> None:
     assert make_board(material, BoardChoice(show="excluded")).pictures == ["coffee.png"]
     number = int(board.trials.loc[board.trials["image"] == "coffee.png", "number"].iloc[0])
     key = material.sessions[0].key
-    assert "excluded: phone rang" in page.get(f"/trial/{key}/{number}").get_data(as_text=True)
-    assert "excluded: phone rang" not in page.get(f"/trial/{key}/{1 + number % 6}").get_data(as_text=True)
+    assert "coffee.png: phone rang" in page.get(f"/trial/{key}/{number}").get_data(as_text=True)
+    assert "phone rang" not in page.get(f"/trial/{key}/{1 + number % 6}").get_data(as_text=True)
     undo_exclusion(tmp_path / "exclusions.toml", 1, reason="it was next door")
     assert not make_board(material).excluded.any()
 

@@ -122,7 +122,7 @@ def test_a_lab_assistant_finds_the_bad_session_looks_and_excludes(
     page.get_by_role("link", name="Trials").click()
     assert faults(page) == []
     page.goto(trial)
-    expect(page.locator("main")).to_contain_text("excluded: the phone rang")
+    expect(page.locator("main")).to_contain_text("the phone rang")
     entry = read_exclusions(shown.folder / "exclusions.toml")[0]
     assert (entry.participant, entry.image, entry.reason) == ("P03", image, "the phone rang")
     page.close()
