@@ -53,6 +53,7 @@ def longest_stroke(folder: Path) -> list[list[float]]:
 
 
 @pytest.mark.timeout(1800)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_at_most_the_last_second_is_lost_at_50_moments(tmp_path: Path) -> None:
     api = pytest.importorskip("playwright.sync_api")
     shutil.copytree("sample_data/sessions", tmp_path / "sessions", ignore=shutil.ignore_patterns(".explore"))

@@ -109,6 +109,7 @@ def test_a_file_that_was_changed_by_hand_is_the_newest_state(tmp_path: Path) -> 
     assert json.loads((tmp_path / "areas.json").read_text()) == {"a": {"face": FACE}}
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # CPython 3.12, of any process with threads
 def test_a_server_that_is_killed_while_somebody_draws_loses_nothing_that_was_saved(tmp_path: Path) -> None:
     """50 processes save states of a stroke as fast as they can, and are killed at any moment."""
     if not hasattr(os, "fork"):
