@@ -150,8 +150,8 @@ def _file(ground: Ground, network: Any, reader: Reader) -> Path:
     """Name the file by all that features depend on: dataset, condition, fill, view, and the network's weights."""
     job, recipe = ground.job, ground.job.recipe
     depends = [job.dataset_sha256, job.run.condition, recipe.fill, recipe.soft_px, repr(reader.look)]
-    if recipe.apply != "mask":
-        depends += [recipe.apply]
+    if network.cells:
+        depends += ["cells", recipe.apply]
     if job.run.condition in networks():  # masks of the run's own network
         depends += [job.run.seed, job.run.fold, job.run.repeat]
     depends += [digest(network.trunk.state_dict()), list(network.mean), list(network.std), *network.stages]
