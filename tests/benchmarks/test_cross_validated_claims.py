@@ -28,6 +28,7 @@ from tests.benchmarks.figures import record
 KINDS = {"equal": (2.0, 2.0), "meaningless": (2.0, 2.0), "planted": (1.2, 2.0)}  # noise of the two conditions' features
 METHODS = ("pictures only", "folds as readers", "corrected resampling", "as gazekit does")
 BUCKETS, FEATURES = 10, 64
+LEFT_OUT = False  # --left-out: the probe that chooses its ridge by leaving out each picture
 STRENGTHS = np.array([0.03, 0.3, 3.0, 30.0])
 
 
@@ -49,6 +50,8 @@ def study(rng: np.random.Generator, n: int, kind: str) -> tuple[list[np.ndarray]
 
 def out_of_fold(every: np.ndarray, columns: np.ndarray, shares: np.ndarray, fold: np.ndarray, k: int) -> np.ndarray:
     """Every picture's predicted histogram by the probe that did not see its fold; a row of columns a fold."""
+    if LEFT_OUT:
+        return left_out_ridge(every, columns, shares, fold, k)
     predicted = np.empty_like(shares)
     for test in range(k):
         seen = every[:, columns[test]]
@@ -62,6 +65,20 @@ def out_of_fold(every: np.ndarray, columns: np.ndarray, shares: np.ndarray, fold
         candidates = [mean + x @ (vectors @ (target / (strengths + c * trained.sum())[:, None])) for c in STRENGTHS]
         best = min(candidates, key=lambda one: float(((one[tuned] - shares[tuned]) ** 2).sum()))
         predicted[tested] = best[tested]
+    return np.maximum(predicted, 1e-6)
+
+
+def left_out_ridge(every: np.ndarray, columns: np.ndarray, shares: np.ndarray, fold: np.ndarray, k: int) -> np.ndarray:
+    """The same by the probe of ``head=cdf, ridge=left-out``, which is fitted on the validation pictures too."""
+    from gazekit.models.probe import fit_head
+
+    predicted = np.empty_like(shares)
+    for test in range(k):
+        seen, tested, tuned = every[:, columns[test]], fold == test, fold == (test + 1) % k
+        trained = ~tested & ~tuned
+        rest = (seen[tuned], shares[tuned])
+        head = fit_head(seen[trained], shares[trained], rest, kind="cdf", choice="left-out")
+        predicted[tested] = head.predict(seen[tested])
     return np.maximum(predicted, 1e-6)
 
 
@@ -203,7 +220,10 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=0, help="the mean over so many networks, instead of one")
     parser.add_argument("--differ", type=float, default=0.3, help="how much networks differ in what helps them")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
+    parser.add_argument("--left-out", action="store_true", help="probes of ridge=left-out")
     asked = parser.parse_args()
+    global LEFT_OUT
+    LEFT_OUT = asked.left_out
     if asked.networks:
         print("| pictures, folds, networks, differing by | studies | method | cover, % | half width |")
         how = (asked.pictures, asked.folds, asked.networks, asked.differ)
