@@ -372,6 +372,9 @@ def _axes(depth: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     if len(mean) <= AXES:
         return mean, scale, torch.eye(len(mean))
     cells = cells.sub_(mean[:, None]).div_(scale[:, None])
+    if AXES < cells.shape[1] < len(cells):  # of few pictures: the same axes from the smaller matrix
+        values, vectors = torch.linalg.eigh(cells.T @ cells)
+        return mean, scale, (cells @ vectors[:, -AXES:]) / values[-AXES:].clamp_min(1e-6).sqrt()
     return mean, scale, torch.linalg.eigh(cells @ cells.T).eigenvectors[:, -AXES:].contiguous()
 
 
