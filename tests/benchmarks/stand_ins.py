@@ -17,6 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import torch
 from skimage import data as photographs
 
 from gazekit.attention.fixation_io import read_fixations
@@ -62,6 +63,7 @@ def predicted(folder: Path, every: list[Picture]) -> None:
     file = folder / "gaze.model"
     if not file.exists():
         fixations = read_fixations(folder / "fixations.csv")
+        torch.manual_seed(0)
         fit_attention_model(
             fixations, every[:LOOKED_AT], weights=None, model=NETWORK, longer=SIDE, folds=4, sigma_px=5.0
         ).save(file)
