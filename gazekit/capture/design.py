@@ -32,7 +32,7 @@ class Assigned:
     @classmethod
     def from_json(cls, content: Mapping[str, Mapping[str, str]]) -> Assigned:
         """Read what a session file keeps."""
-        return cls(dict(content["levels"]), str(content["language"]), dict(content["row"]))
+        return cls(dict(content.get("levels", {})), str(content["language"]), dict(content.get("row", {})))
 
 
 def assign(

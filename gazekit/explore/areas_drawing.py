@@ -14,8 +14,9 @@ from gazekit.core.tables import write_table
 from gazekit.core.types import Pixels
 from gazekit.events.areas import COLOURS, Area
 from gazekit.explore.areas_measures import AreaFigures
-from gazekit.explore.commands import Recipe, words
+from gazekit.explore.commands import Recipe, arguments, screen_options, words
 from gazekit.explore.material import Material
+from gazekit.explore.summaries import SUFFIX
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,11 +80,15 @@ def areas_recipe(material: Material, file: Path, window: str) -> Recipe:
     """Return the commands and the Python lines that measure the same areas."""
     sessions = list(map(str, material.asked))
     study = ["--study", str(material.study.file)] if material.study else []
+    named = [*sessions, *study, *screen_options(material)]
     timed = ["--window", window] if window else []
-    measures = words(["gazekit", "measures", *sessions, *study, "--areas", file, *timed, "--out", "measures.csv"])
-    fixations = words(["gazekit", "fixations", *sessions, *study, "--out", "fixations.csv"])
+    measures = words(["gazekit", "measures", *named, "--areas", file, *timed, "--out", "measures.csv"])
+    fixations = words(["gazekit", "fixations", *named, "--out", "fixations.csv"])
     steps = words(["gazekit", "aoi", "fixations.csv", file, "--out", "aoi.csv", "--transitions", "transitions.csv"])
     section = material.fixations
+    sizes = {"screen": dict(material.screen)} if material.screen else {}
+    own = all(facts.source.name.endswith(SUFFIX) for facts in material.sessions)
+    opened = "gk.open_session(file)" if own else f"gk.import_recording(file{arguments(sizes)})"
     chosen = "".join(f", {name}={value!r}" for name, value in {"cut": section.cut, **section.parameters}.items())
     python = "\n".join(
         [
@@ -96,7 +101,7 @@ def areas_recipe(material: Material, file: Path, window: str) -> Recipe:
             f"options = MeasureOptions(TimeWindow.of({window or None!r}), read_areas({str(file)!r}))",
             f"left_out = Exclusions.of({str(file)!r})",
             f"files = session_files({sessions!r})",
-            "sessions = filter(None, (left_out.of_session(gk.open_session(file)) for file in files))",
+            f"sessions = filter(None, (left_out.of_session({opened}) for file in files))",
             f"tables = [session_measures(session, options, {section.detector!r}{chosen}) for session in sessions]",
             "table = join_sessions(tables)",
         ]

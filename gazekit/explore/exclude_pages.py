@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from gazekit.core.config import validated
 from gazekit.core.errors import GazekitError, InputError
-from gazekit.explore.commands import Recipe, words
+from gazekit.explore.commands import Recipe, arguments, words
 from gazekit.explore.material import Material
 from gazekit.explore.picture_looks import exclusions_file
 from gazekit.explore.server import material
@@ -110,11 +110,13 @@ def exclude_recipe(shown: Material, entry: dict[str, str]) -> Recipe:
                "--shown-as": entry.get("shown_as"), "--eye": entry.get("eye"), "--by": entry.get("by")}  # fmt: skip
     line = [part for name, value in options.items() if value for part in (name, value)]
     reason = entry.get("reason") or "..."
+    values: dict[str, Any] = {name: entry[name] for name in _FIELDS if entry.get(name)} | {"reason": reason}
+    if entry.get("shown_as", "").isdecimal():
+        values["order"] = int(entry["shown_as"]) - 1
     python = "\n".join(
         [
             "from gazekit.session.exclusions import Exclusion, exclude",
-            f"entry = Exclusion(participant={entry.get('participant', '')!r}, image={entry.get('image', '')!r}, "
-            f"eye={entry.get('eye', '')!r}, reason={reason!r})",
+            f"entry = Exclusion({arguments(values).removeprefix(', ')})",
             f"exclude({str(exclusions_file(shown))!r}, [entry])",
         ]
     )

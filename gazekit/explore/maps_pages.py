@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import mimetypes
 import re
 from pathlib import Path
@@ -18,9 +20,10 @@ from gazekit.attention.drawing import heat_colours
 from gazekit.core.errors import InputError
 from gazekit.core.time_windows import TimeWindow
 from gazekit.explore.board_pages import attachment
-from gazekit.explore.commands import Recipe, arguments, changed, load_line, words
+from gazekit.explore.commands import Recipe, arguments, changed, load_line, screen_options, words
 from gazekit.explore.maps import MapChoice, MapMaker, PictureMap, draw_map, write_map
 from gazekit.explore.material import Material
+from gazekit.explore.picture_looks import EverythingExcluded, PictureLooks
 from gazekit.explore.server import finite, material
 from gazekit.pictures import read_picture
 from gazekit.shapes.fills import fill_names
@@ -39,7 +42,10 @@ def home() -> str:
     if not arguments_here.get("image"):
         arguments_here["image"] = next(iter(images))
     choice = map_choice(arguments_here)
-    looks = map_maker().looks.of(shown_image(choice.image))
+    try:
+        looks = map_maker().looks.of(shown_image(choice.image))
+    except EverythingExcluded as error:  # the page says so, and another picture can be chosen
+        looks = PictureLooks(choice.image, map_maker().looks.size(choice.image), (), (str(error),))
     return render_template(
         "maps.html",
         choice=choice,
@@ -145,13 +151,15 @@ def map_recipe(shown: Material, choice: MapChoice) -> Recipe:
     options += ["--remove"] if choice.remove else []
     options += ["--layers"] if choice.view == "opacity" else []
     whose: list[Any] = {"person": ["--by", "participant"], "all-but": ["--by", "leave-one-out"]}.get(choice.who, [])
+    first: list[str] = []
     if choice.who == "group":
-        whose = ["--groups", "groups.csv"]  # participant, group
+        first, whose = [_groups_line(shown, choice)], ["--groups", "groups.csv"]
     if choice.view == "difference":
         whose += ["--differences", max(choice.permutations, 1)]
     attention = words(
-        ["gazekit", "attention", *map(str, shown.asked), *study, *pictures, *whose, *options, "--out", "attention"]
-    )
+        ["gazekit", "attention", *map(str, shown.asked), *study, *pictures, *screen_options(shown), *whose, *options,
+         "--out", "attention"]
+    )  # fmt: skip
     python = "\n".join(
         [
             "from gazekit.explore import load_material",
@@ -162,7 +170,23 @@ def map_recipe(shown: Material, choice: MapChoice) -> Recipe:
             "write_map(made, maker.picture(made), 'map.png')",
         ]
     )
-    return Recipe(attention, python)
+    return Recipe("\n".join([*first, attention]), python)
+
+
+def _groups_line(shown: Material, choice: MapChoice) -> str:
+    """Return the line of a shell that writes the table of groups: of a difference the two, else all of the factor."""
+    factor, _, _ = choice.name.partition("=")
+    people = {facts.participant: facts.header.assigned for facts in shown.sessions}
+    named = {f"{factor}={level}": level for level in shown.levels.get(factor, [])}
+    if choice.view == "difference":
+        named = {choice.name: f"1 {choice.name}", choice.versus: f"2 {choice.versus}"}  # the first by name is the first
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["participant", "group"])
+    for group, words_of_it in named.items():
+        factor, _, level = group.partition("=")
+        writer.writerows([name, words_of_it] for name, levels in people.items() if str(levels.get(factor)) == level)
+    return words(["printf", r"%s\n", *table.getvalue().splitlines()]) + " > groups.csv"
 
 
 def map_maker() -> MapMaker:

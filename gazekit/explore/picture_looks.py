@@ -26,6 +26,10 @@ from gazekit.session.model import Session
 _KEPT = 12  # pictures whose looks stay in memory
 
 
+class EverythingExcluded(InputError):
+    """Nothing of a picture is left to look at."""
+
+
 @dataclass(frozen=True)
 class PersonLook:
     """One showing of a picture to a person.
@@ -156,7 +160,9 @@ def picture_looks(
     Raises
     ------
     InputError
-        Nobody was shown the picture, or everything of it is excluded.
+        Nobody was shown the picture.
+    EverythingExcluded
+        Everything of it is excluded.
     """
     section, left_out = material.fixations, exclusions or Exclusions()
     looks: list[PersonLook] = []
@@ -169,7 +175,7 @@ def picture_looks(
     if not shown:
         raise InputError(f"nobody was shown {image!r}")
     if not looks:
-        raise InputError(f"everything of {image!r} is excluded: {'; '.join(left_out.sentences())}")
+        raise EverythingExcluded(f"everything of {image!r} is excluded: {'; '.join(left_out.sentences())}")
     return PictureLooks(image, size, tuple(looks), tuple(left_out.sentences()))
 
 

@@ -89,3 +89,14 @@ def test_the_recipe_excludes_the_same(material: Material, tmp_path: Path) -> Non
     words = shlex.split(made.command)
     assert words[:3] == ["gazekit", "exclude", str(material.asked[0])]
     assert words[3:] == ["--person", "P02", "--picture", IMAGE, "--by", "Ann", "--reason", TRIAL["reason"]]
+
+
+def test_the_recipe_names_the_session_the_showing_and_the_eye(material: Material, tmp_path: Path) -> None:
+    made = exclude_recipe(
+        replace(material, folder=tmp_path), TRIAL | {"session": "sample", "shown_as": "3", "eye": "left"}
+    )
+    (tmp_path / "made.py").write_text(made.python)
+    runpy.run_path(str(tmp_path / "made.py"))
+    entry = read_exclusions(tmp_path / EXCLUSIONS)[0]
+    assert entry.key == ("P02", IMAGE, "sample", 2, "left")
+    assert (entry.reason, entry.by) == (TRIAL["reason"], "Ann")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import runpy
+import shlex
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.tables import read_table
 from gazekit.core.time_windows import TimeWindow
 from gazekit.explore import Material, create_app, load_material
+from gazekit.explore.areas_drawing import areas_recipe
 from gazekit.explore.maps import MapChoice, MapMaker, draw_map, write_map
 from gazekit.explore.maps_pages import map_recipe
 from gazekit.session import write_session
@@ -169,3 +172,43 @@ def test_what_is_excluded_leaves_the_maps_at_once(groups: Material) -> None:
     made = maker.make(MapChoice(image="a.jpg"))
     assert "left0" not in made.viewing.participants
     assert made.facts()["excluded"] == ["1 trial of left0 excluded: head moved"]
+
+
+def test_the_copied_lines_of_a_group_and_of_a_difference_run(
+    groups: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = tmp_path / "listed"
+    listed.mkdir()
+    cv2.imwrite(str(listed / "a.jpg"), np.full((400, 500, 3), 128, np.uint8))
+    monkeypatch.chdir(tmp_path)
+    shown = replace(groups, picture_source=listed)
+    asked = {"image": "a.jpg", "who": "group", "name": "group=left"}
+    for choice, names in (
+        (MapChoice(**asked), {"left", "right"}),
+        (MapChoice(**asked, view="difference", versus="group=right"), {"1 group=left", "2 group=right"}),
+    ):
+        table, command = map_recipe(shown, choice).command.splitlines()
+        subprocess.run(["sh", "-c", table], check=True)
+        assert set(read_table(Path("groups.csv"), ["participant", "group"])["group"]) == names
+        done = CliRunner().invoke(gazekit, [*shlex.split(command)[1:], "--tables-only"])
+        assert done.exit_code == 0, done.output
+        assert set(read_table(Path("attention/attention.csv"), ["image"])["who"]) == names
+
+
+def test_a_picture_of_which_everything_is_excluded_does_not_end_the_page(groups: Material) -> None:
+    exclude(groups.folder / EXCLUSIONS, [Exclusion(image="a.jpg", reason="wrong picture")])
+    page = create_app(groups).test_client()
+    assert page.get("/").status_code == 200
+    assert page.get("/maps").status_code == 200
+    answer = page.get("/maps/facts.json?image=a.jpg")
+    assert answer.status_code == 400
+    assert "wrong picture" in answer.get_json()["error"]
+
+
+def test_screens_that_were_given_stand_in_copied_commands(material: Material) -> None:
+    sizes = {"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
+    shown = replace(material, screen=sizes)
+    commands = map_recipe(shown, MapChoice(image=IMAGE)).command.splitlines()
+    commands += areas_recipe(shown, Path("areas.json"), "").command.splitlines()[:2]
+    for command in commands:
+        assert "--screen-mm 527x296 --distance-mm 630" in command
