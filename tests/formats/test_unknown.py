@@ -92,7 +92,7 @@ def test_unknown_format_and_option(foreign, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="did you mean prolab"):
         import_recording(path, format="prolabs")
     with pytest.raises(
-        InputError, match="unknown option of the format prolab 'speed'; known: encoding, offset, onset, pictures, placement"
+        InputError, match="option of the format prolab 'speed'; known: encoding, offset, onset, pictures, placement"
     ):
         import_recording(path, screen=SIZES, speed=3)
 
