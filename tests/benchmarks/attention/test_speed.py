@@ -96,7 +96,7 @@ def test_an_auc_takes_about_as_long_as_sorting_its_map(rng: np.random.Generator)
     assert own <= 2 * floor
 
 
-@pytest.mark.xfail(strict=False, reason="15 and 33 s where 20 other programs wait for two cores; not tried alone")
+@pytest.mark.xfail(strict=False, reason="14 and 30 s where 8 other programs wait for two cores; not tried alone")
 @pytest.mark.parametrize(("draw", "bar"), [(False, 8.0), (True, 25.0)], ids=["tables", "drawn"])
 def test_600_photographs_with_15_viewers_in_two_processes(
     real_data: Path, tmp_path: Path, draw: bool, bar: float
