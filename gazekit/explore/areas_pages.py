@@ -19,6 +19,7 @@ from gazekit.explore.areas_measures import area_figures, by_area
 from gazekit.explore.areas_store import AreaStore, mask_png
 from gazekit.explore.board_pages import attachment
 from gazekit.explore.maps_pages import map_maker, picture_response, shown_image, shown_images, window_of
+from gazekit.explore.picture_looks import EverythingExcluded
 from gazekit.explore.server import finite, material
 
 pages = Blueprint("areas", __name__, url_prefix="/areas")
@@ -51,13 +52,17 @@ def state() -> Response:
     """Send the areas of a picture, and what people marked in it."""
     image = shown_image(request.args.get("image", ""))
     change = store(request.args.get("layer", "")).newest(image)
-    looks = map_maker().looks.of(image)
+    try:
+        looks = map_maker().looks.of(image)
+        people, excluded = looks.people, list(looks.excluded)
+    except EverythingExcluded as error:  # areas can be drawn all the same
+        people, excluded = [], [str(error)]
     return jsonify(
         version=change.version,
         areas=change.areas,
-        size=list(looks.size),
-        people=looks.people,
-        excluded=list(looks.excluded),
+        size=list(_size(image)),
+        people=people,
+        excluded=excluded,
         marked=_marked(image),
     )
 

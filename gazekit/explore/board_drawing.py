@@ -70,7 +70,8 @@ def board_figure(board: Board) -> Figure:
     axes.set_facecolor("#e9e9e9")
     low, high = sorted((scale.good, scale.bad))
     palette = PALETTE if scale.good == high else f"{PALETTE}_r"
-    shown = axes.imshow(np.atleast_2d(board.values), cmap=palette, vmin=low, vmax=high, aspect="auto")
+    values = np.atleast_2d(board.values) if board.values.size else np.full((1, 1), np.nan)  # none was chosen
+    shown = axes.imshow(values, cmap=palette, vmin=low, vmax=high, aspect="auto")
     marks = (("x", "#d55e00", board.left_out, "better left out"), ("o", "#009e73", board.excluded, "excluded"))
     for mark, colour, where, name in marks:
         rows, columns = np.nonzero(where)

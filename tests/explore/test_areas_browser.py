@@ -269,3 +269,14 @@ def test_a_reviewer_moves_a_slider_sees_what_changes_and_copies_the_command(tab:
     command = tab.inner_text("#command")
     assert "--mask region --share 0.4" in command
     assert "view='masked'" in tab.inner_text("#python")
+
+
+def test_no_page_is_wider_than_a_phone(tab: Any, served: Served, material: Material) -> None:
+    exclude(
+        served.folder / EXCLUSIONS, [Exclusion(participant="P01", image=served.images[1], reason="head moved " * 9)]
+    )
+    tab.set_viewport_size({"width": 390, "height": 844})
+    trial = f"trial/{material.sessions[0].key}/1"
+    for page in ("", "trials", trial, "maps", "areas", "exclude"):
+        tab.goto(f"{served.address}/{page}", wait_until="load")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 390, page

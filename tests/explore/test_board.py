@@ -171,3 +171,8 @@ def test_a_study_shows_its_people_groups_notes_and_what_it_needs(make_study: Mak
     again = load_material([file], sessions=out)
     pd.testing.assert_frame_equal(again.status.participants, expected.participants)
     assert f"gazekit explore {file} --sessions {out}" in board_recipe(make_board(material)).command
+
+
+def test_a_board_of_nothing_is_written_too(material: Material, tmp_path: Path) -> None:
+    out = write_board(make_board(material, BoardChoice(search="nobody of this name")), tmp_path / "board.png")
+    assert out.stat().st_size > 100  # without a warning, which would be an error here

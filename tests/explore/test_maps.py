@@ -203,6 +203,9 @@ def test_a_picture_of_which_everything_is_excluded_does_not_end_the_page(groups:
     answer = page.get("/maps/facts.json?image=a.jpg")
     assert answer.status_code == 400
     assert "wrong picture" in answer.get_json()["error"]
+    state = page.get("/areas/state.json?image=a.jpg").get_json()
+    assert (state["people"], state["size"]) == ([], [400, 500])
+    assert "wrong picture" in state["excluded"][0]
 
 
 def test_screens_that_were_given_stand_in_copied_commands(material: Material) -> None:

@@ -224,7 +224,7 @@ function drawTraces() {
     }
   });
   pen.fillStyle = style("--soft"); pen.textAlign = "center"; pen.textBaseline = "bottom";
-  const step = nice((high - low) / 8);
+  const step = nice((high - low) / Math.max(2, Math.min(8, (width - LEFT) / 75)));
   for (let time = Math.ceil(low / step) * step; time <= high; time += step) { pen.fillText(`${Math.round(time)} ms`, Math.min(width - 24, across(time)), height - 2); }
   pen.strokeStyle = style("--focus"); pen.lineWidth = 2;
   pen.beginPath(); pen.moveTo(across(now), 0); pen.lineTo(across(now), height - 16); pen.stroke();
