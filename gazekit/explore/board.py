@@ -89,22 +89,24 @@ class Board:
 
     @cached_property
     def people_table(self) -> pd.DataFrame:
-        """A row a person: `StudyStatus.participants`, the mean figure, trials shown and left out."""
+        """A row a person: `StudyStatus.participants`, the mean figure, trials shown, left out and excluded."""
         status = self.material.status.participants.set_index("participant", drop=False).loc[self.people]
         return status.assign(**self._counts("participant", self.people)).reset_index(drop=True)
 
     @cached_property
     def pictures_table(self) -> pd.DataFrame:
-        """A row a picture: `StudyStatus.pictures`, the mean figure, trials shown and left out."""
+        """A row a picture: `StudyStatus.pictures`, the mean figure, trials shown, left out and excluded."""
         status = self.material.status.pictures.set_index("image", drop=False).reindex(self.pictures)
         status["image"] = self.pictures
         return status.assign(**self._counts("image", self.pictures)).reset_index(drop=True)
 
     def _counts(self, column: str, names: list[str]) -> dict[str, Any]:
-        grouped = self.trials.assign(bad=self.trials["leave_out"] != "").groupby(column, sort=False)
-        facts = grouped.agg(mean=("figure", "mean"), trials=("bad", "size"), left_out=("bad", "sum")).reindex(names)
+        marked = {"left_out": self.trials["leave_out"] != "", "excluded": self.trials["excluded"] != ""}
+        grouped = self.trials.assign(**marked).groupby(column, sort=False)
+        counted = {"trials": ("left_out", "size"), **{name: (name, "sum") for name in marked}}
+        facts = grouped.agg(mean=("figure", "mean"), **counted).reindex(names)
         return {"mean": facts["mean"].to_numpy(), **{
-            name: facts[name].fillna(0).astype(int).to_numpy() for name in ("trials", "left_out")
+            name: facts[name].fillna(0).astype(int).to_numpy() for name in counted
         }}  # fmt: skip
 
     def facts(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from werkzeug.datastructures import MultiDict
 from gazekit.explore.board import FIGURES, make_board
 from gazekit.explore.board_choice import BoardChoice
 from gazekit.explore.board_drawing import board_recipe, write_board
+from gazekit.explore.board_exclusions import excluded_trials
 from gazekit.explore.commands import changed
 from gazekit.explore.server import material
 
@@ -42,6 +43,7 @@ def home() -> str:
         blocks=sorted(set(material().trials["block"]) - {""}),
         status=material().status,
         levels=material().levels,
+        excluded=sum(map(bool, excluded_trials(material(), material().trials))),
     )
 
 

@@ -139,6 +139,11 @@ def test_what_is_excluded_is_marked_as_it_stands_now(tmp_path: Path) -> None:
     board = make_board(material)
     assert [board.pictures[column] for column in np.flatnonzero(board.excluded[0])] == ["coffee.png"]
     assert make_board(material, BoardChoice(show="excluded")).pictures == ["coffee.png"]
+    assert board.people_table["excluded"].tolist() == [1]
+    assert board.pictures_table["excluded"].sum() == 1
+    shown = page.get("/").get_data(as_text=True)
+    assert "better left out, 1 excluded</li>" in shown
+    assert shown.count("; 1 excluded</td>") == 2
     number = int(board.trials.loc[board.trials["image"] == "coffee.png", "number"].iloc[0])
     key = material.sessions[0].key
     assert "coffee.png: phone rang" in page.get(f"/trial/{key}/{number}").get_data(as_text=True)
