@@ -26,8 +26,10 @@ def sources(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("task", ["pairs", "best-worst"])
 def test_pictures_are_compared_by_click_key_and_number(browser: Any, tmp_path: Path, task: str) -> None:
-    text = STUDY.replace("practice = 1", f'practice = 0\ntask = "{task}"').replace("attention_checks = 1", "")
-    study = write_study(tmp_path, text.replace("repeats = 1", "repeats = 0"))
+    text = STUDY.replace("practice = 1", f'practice = 0\ntask = "{task}"').replace("raters_per_picture = 3", "")
+    for hidden in ("attention_checks", "repeats"):  # they would come between the two choices, at a place of chance
+        text = text.replace(f"{hidden} = 1", f"{hidden} = 0")
+    study = write_study(tmp_path, text)
     several = {"pairs": 2, "best-worst": 4}[task]
     with serving(study) as (url, _):
         for view in (DESKTOP, PHONE, LANDSCAPE):
