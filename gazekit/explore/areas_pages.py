@@ -76,7 +76,13 @@ def save() -> Response:
         raise InputError("base is the version that was drawn on, a whole number")
     names = _text(body, "who")[:40], _text(body, "page")[:40]
     saved = store(_text(body, "layer")).save(image, base, _areas(body), *names)
-    return jsonify(version=saved.change.version, areas=saved.change.areas, told=saved.told, theirs=saved.theirs)
+    return jsonify(
+        version=saved.change.version,
+        areas=saved.change.areas,
+        told=saved.told,
+        theirs=saved.theirs,
+        renamed=saved.renamed,
+    )
 
 
 @pages.post("/figures.json")

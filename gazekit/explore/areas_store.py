@@ -72,11 +72,14 @@ class Saved:
         What the one who saved must know: somebody else saved meanwhile, and what was kept twice.
     theirs : mapping
         The areas as they were before the save, where somebody else had saved.
+    renamed : mapping of str to str
+        What is kept under another name, since somebody else changed the area of its own.
     """
 
     change: Change
     told: tuple[str, ...] = ()
     theirs: Documents | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 class AreaStore:
@@ -172,6 +175,7 @@ class AreaStore:
             areas = self._checked(image, areas, current.areas)
             result: dict[str, Any] = dict(areas)
             told: tuple[str, ...] = ()
+            renamed: dict[str, str] = {}
             later = (
                 [change for change in self.history(image) if change.version > base] if base != current.version else []
             )
@@ -179,11 +183,11 @@ class AreaStore:
             theirs = current.areas if alien else None
             if alien:
                 start = next((c for c in self.history(image) if c.version == base), Change())
-                result, told = merged(start.areas, areas, current.areas, current.who)
+                result, told, renamed = merged(start.areas, areas, current.areas, current.who)
             if result == dict(current.areas):
-                return Saved(current, told, theirs)
+                return Saved(current, told, theirs, renamed)
             self._append({image: result}, who, page)
-            return Saved(self._newest[image], told, theirs)
+            return Saved(self._newest[image], told, theirs, renamed)
 
     def put_mask(self, content: bytes, size: tuple[int, int]) -> str:
         """Keep a mask picture, white is inside, of a picture of (height, width); return its name for an area.
@@ -313,17 +317,18 @@ class AreaStore:
 
 def merged(
     base: Documents, mine: Documents, theirs: Documents, who: str = ""
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Join two changes of the same areas, so that nothing is lost; return the areas and what must be told.
+) -> tuple[dict[str, Any], tuple[str, ...], dict[str, str]]:
+    """Join two changes of the same areas, so that nothing is lost; return the areas, what is told, and new names.
 
     Examples
     --------
     >>> face, larger, smaller = [[0, 0], [4, 0], [4, 4]], [[0, 0], [9, 0], [9, 9]], [[0, 0], [2, 0], [2, 2]]
-    >>> areas, told = merged({"face": face}, {"face": larger}, {"face": smaller, "hand": face}, "Ann")
-    >>> list(areas), areas["face (2)"] == larger
-    (['face', 'hand', 'face (2)'], True)
+    >>> areas, told, renamed = merged({"face": face}, {"face": larger}, {"face": smaller, "hand": face}, "Ann")
+    >>> list(areas), areas["face (2)"] == larger, renamed
+    (['face', 'hand', 'face (2)'], True, {'face': 'face (2)'})
     """
     other = who or "another browser"
+    renamed: dict[str, str] = {}
     result, told = dict(theirs), [f"{other} saved areas of this picture meanwhile; both are kept"]
     for name, document in mine.items():
         if document == theirs.get(name) or document == base.get(name):
@@ -334,8 +339,9 @@ def merged(
             number = 2
             while f"{name} ({number})" in result or f"{name} ({number})" in mine:
                 number += 1
-            result[f"{name} ({number})"] = document
-            told.append(f"both changed {name!r}: yours is now {f'{name} ({number})'!r}")
+            renamed[name] = f"{name} ({number})"
+            result[renamed[name]] = document
+            told.append(f"both changed {name!r}: yours is now {renamed[name]!r}")
         else:
             result[name] = document
     for name in base:
@@ -345,7 +351,7 @@ def merged(
             del result[name]
         else:
             told.append(f"you deleted {name!r}, and {other} changed it: it is kept")
-    return result, tuple(told)
+    return result, tuple(told), renamed
 
 
 def mask_png(mask: Mask) -> bytes:

@@ -77,7 +77,7 @@ def places(tab: Any) -> tuple[float, float, float, float]:
     return box["x"], box["y"], box["width"], box["height"]
 
 
-def drag(tab: Any, tool: str, *points: tuple[float, float]) -> None:
+def drag(tab: Any, tool: str, *points: tuple[float, float], held_ms: int = 0) -> None:
     """Draw with the mouse, through shares of the picture's width and height."""
     tab.click(f'[data-tool="{tool}"]')
     left, top, width, height = places(tab)
@@ -91,6 +91,9 @@ def drag(tab: Any, tool: str, *points: tuple[float, float]) -> None:
     tab.mouse.down()
     for x, y in at[1:]:
         tab.mouse.move(x, y, steps=3)
+    if held_ms:
+        tab.wait_for_timeout(held_ms)
+        tab.mouse.move(at[-1][0] - 3, at[-1][1] - 3)
     tab.mouse.up()
 
 
@@ -219,7 +222,8 @@ def test_a_finger_draws_and_areas_are_aligned(chromium: Any, served: Served) -> 
     context.close()
 
 
-def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, served: Served) -> None:
+@pytest.mark.parametrize("held_ms", [0, 1200], ids=["at once", "saved while it is drawn"])
+def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, served: Served, held_ms: int) -> None:
     image = served.images[0]
     other = chromium.new_context().new_page()
     for page in (tab, other):
@@ -227,7 +231,7 @@ def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, serve
     other.route("**/areas/state.json*", lambda route: route.abort())  # else it may ask every 4 s, and hear of the first
     drag(tab, "rectangle", (0.1, 0.1), (0.4, 0.4))
     until_saved(tab, served, image, {"area 1"})
-    drag(other, "ellipse", (0.5, 0.5), (0.9, 0.9))  # it does not know of the first
+    drag(other, "ellipse", (0.5, 0.5), (0.9, 0.9), held_ms=held_ms)  # it does not know of the first
     until_saved(other, served, image, {"area 1", "area 1 (2)"})
     other.unroute("**/areas/state.json*")
     other.wait_for_selector("#told:not([hidden])")

@@ -233,7 +233,7 @@ async function save() {
     at("rescue").hidden = true;
     if (answer.told.length) {
       tell(answer.told);
-      if (JSON.stringify(current()) === text) { adopt(answer, answer.theirs); } else { dirty = true; }
+      if (!draft && JSON.stringify(current()) === text) { adopt(answer, answer.theirs); } else { goOnBeside(answer); }
     } else {
       version = answer.version;
       synced = answer.areas;
@@ -276,6 +276,20 @@ function adopt(state, theirs = state.areas) {
   draw();
   list();
   measureSoon();
+}
+// Others saved while something was still drawn here: it goes on beside what they did, under the name it has been given.
+function goOnBeside(answer) {
+  const named = (name) => answer.renamed[name] || name;
+  if (draft) { draft.name = draft.name && named(draft.name); draft.into = draft.into && named(draft.into); }
+  const mine = Object.fromEntries(Object.entries(areas).map(([name, area]) => [named(name), area]));
+  past = rebased(past, answer.theirs);
+  future = rebased(future, answer.theirs);
+  [areas] = rebased([mine], answer.theirs);
+  synced = answer.areas;
+  version = answer.version;
+  dirty = true;
+  draw();
+  list();
 }
 async function follow() {
   if (dirty || saving || draft || document.hidden) { return; }
