@@ -175,7 +175,8 @@ def records_of(path: str | Path | None) -> list[dict[str, Any]]:
     try:
         parameters = json.loads(side.read_text("utf-8")).get("parameters", {})
         return [dict(record) for record in parameters.get(RECORD, []) if int(record.get("order", -1)) >= -1]
-    except (ValueError, AttributeError, TypeError, OSError):
+    except (ValueError, AttributeError, TypeError, OSError) as error:
+        print(f"{side} cannot be read ({error}): what was left out before is not known", file=sys.stderr)
         return []
 
 

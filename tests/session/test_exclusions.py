@@ -181,6 +181,12 @@ def test_a_table_of_fixations_is_filtered_once_and_remembers_what_went_before(st
     assert "left eye of P02 cannot be left out of a table" in str(refused.exception)
 
 
+def test_a_provenance_that_cannot_be_read_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "f.csv.json").write_text('{"parameters": {"excluded": [{"ord', encoding="utf-8")
+    assert records_of(tmp_path / "f.csv") == []
+    assert "what was left out before is not known" in capsys.readouterr().err
+
+
 def test_names_that_match_nothing_are_refused(study: Path) -> None:
     for arguments, words in (
         (["--person", "P3"], "unknown participant 'P3'; did you mean P03"),
