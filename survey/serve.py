@@ -30,9 +30,9 @@ PASSWORD = "GAZEKIT_SURVEY_PASSWORD"
 TURN_SECONDS = 0.00003
 """How long a busy thread keeps Python's interpreter from one that has its answer from the disk, the net or PostgreSQL.
 
-A rating is some fifty such answers. While one thread sends a page, waitress's main thread asks all connections again and
-again what they want; a thread that waits for it each time is slow to send, so that it is asked for longer: of 200 raters
-who came back to a server that had just started, each waited up to 8 s at 0.5 ms, and less than 1 s at this value.
+A rating is some fifty such answers. While one thread sends a page, waitress's main thread asks all connections again
+and again what they want; a thread that waits for it each time is slow to send, so that it is asked for longer. Of 200
+raters who came back to a server that had just started, each waited up to 8 s at 0.5 ms, and under 1 s at this value.
 """
 
 
