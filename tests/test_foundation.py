@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 import pytest
 
 from gazekit.core.errors import FormatError, InputError, OutputError
-from gazekit.core.files import whole_file, write_text
+from gazekit.core.files import is_table, whole_file, write_text
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.histograms import moments, read_histograms
 from gazekit.screen import Placement, Screen
@@ -163,3 +164,21 @@ def test_wrong_histogram_tables_are_refused(tmp_path: Path, text: str, message: 
     write_text(path, text)
     with pytest.raises(InputError, match=message):
         read_histograms(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "out.csv"
+    target.mkdir() if kind == "folder" else os.mkfifo(target)
+    with pytest.raises(OutputError, match=f"is a .*{kind}.*cannot be written as a file"):
+        write_text(target, "a,b")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+    assert not target.is_file()
+
+
+def test_a_suffix_says_whether_a_table_or_a_drawing_is_written() -> None:
+    assert [is_table(f"out{suffix}") for suffix in (".csv", ".TSV", ".parquet", ".png", ".svg", "")] == [True] * 3 + [
+        False
+    ] * 3
+    with pytest.raises(OutputError, match=r"out\.xyz: drawings are written as \.png.*tables as \.csv"):
+        is_table("out.xyz")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gazekit.core.errors import InputError
-from gazekit.core.files import picture_format, provenance, whole_file
+from gazekit.core.files import is_table, picture_format, provenance, whole_file
 from gazekit.core.tables import FIXATION_COLUMNS, write_table
 from gazekit.core.types import Floats, Pixels
 from gazekit.events.detectors import PICTURE_DETECTOR
@@ -27,7 +27,6 @@ from gazekit.session.model import Trial
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TABLES = (".csv", ".tsv", ".parquet")
 VELOCITY_WINDOW_MS = 10.0  # of the velocity that is shown, as of the saccade table's peak
 _LEFT, _RIGHT, _PATH = "#1b6ca8", "#c8553d", "#f2c14e"
 _GREY = 205
@@ -131,15 +130,14 @@ def draw_trial(
         The file cannot be written.
     """
     out = Path(out)
-    if out.suffix.lower() not in TABLES:
-        picture_format(out)
+    as_table = is_table(out)
     files = None if pictures is None else {p.image: p.file for p in list_pictures(pictures, missing=True)}
     if "eye_openness" in session.streams:
         session = replace(session, recording=session.recording.with_openness(session.streams["eye_openness"]))
     trial = find_trial(session, number)
     detection = detect(trial.recording, session.screen, detector, **parameters)
     events = TrialEvents(detection, trial if len(session.stimuli) else None)
-    if out.suffix.lower() in TABLES:
+    if as_table:
         return write_trial_table(session.participant, events, out)
     pixels = picture_of(trial, files)
     return write_trial_figure(trial_title(session.participant, trial, number), trial, events, pixels, out)

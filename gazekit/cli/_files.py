@@ -6,18 +6,19 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.files import is_table, picture_format
+
 
 class DrawingFile(click.Path):
-    """The file of a drawing; a suffix that no drawing is written with ends the command before any work."""
+    """The file of a drawing, or of a table; a suffix that neither is written with ends the command before any work."""
 
-    def __init__(self) -> None:
+    def __init__(self, or_table: bool = False) -> None:
         super().__init__(path_type=Path)
+        self.check = is_table if or_table else picture_format
 
     def convert(  # type: ignore[override]
         self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
         """Return the path, or refuse its suffix and say which there are."""
-        from gazekit.core.files import picture_format
-
-        picture_format(value)
+        self.check(value)
         return Path(value)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._spec_options import given, spec_options
 from gazekit.explore.board_choice import BoardChoice
@@ -31,7 +32,7 @@ from gazekit.explore.board_choice import BoardChoice
 @click.option("--workers", type=click.IntRange(1), help="Processes that read sessions the first time [default: CPUs].")
 @click.option("--no-keep", is_flag=True, help="Keep nothing in the folder .explore: the next start reads all again.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Write the board (.csv .png .svg .pdf), and serve nothing."
+    "--out", type=DrawingFile(or_table=True), help="Write the board (.csv .png .svg .pdf), and serve nothing."
 )
 @spec_options(BoardChoice)
 @screen_options

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from gazekit.cli._files import DrawingFile
 from gazekit.cli._recordings import screen_options
 
 
@@ -15,7 +16,7 @@ from gazekit.cli._recordings import screen_options
     "--trial", "-t", type=int, default=1, show_default=True, help="Which picture, in order of showing, from 1."
 )
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder or list of the pictures; grey without it.")
-@click.option("--out", "-o", type=click.Path(path_type=Path), help="File to write [default: PNG beside the session].")
+@click.option("--out", "-o", type=DrawingFile(or_table=True), help="File to write [default: PNG beside the session].")
 @click.option("--detector", default="adaptive", show_default=True, help="adaptive, ivt, idt, i2mc or a plug-in's.")
 @click.option(
     "--eye",

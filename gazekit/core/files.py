@@ -22,6 +22,7 @@ from gazekit.core.errors import InputError, OutputError
 
 _log = logging.getLogger(__name__)
 _PICTURE_FORMATS = ("png", "pdf", "svg", "jpg")
+_TABLE_FORMATS = ("csv", "tsv", "parquet")
 _LONGEST_NAME = 200  # bytes of a file name, suffixes that come later apart
 
 
@@ -39,6 +40,21 @@ def picture_format(out: str | Path) -> str:
     return suffix
 
 
+def is_table(out: str | Path) -> bool:
+    """Tell whether a file is written as a table (.csv, .tsv, .parquet) rather than as a drawing, by its suffix.
+
+    Raises
+    ------
+    OutputError
+        A suffix of neither kind.
+    """
+    suffix = Path(out).suffix.lower().lstrip(".")
+    if suffix and suffix not in _TABLE_FORMATS + tuple(_PICTURE_FORMATS):
+        drawings, tables = (", ".join(f".{name}" for name in names) for names in (_PICTURE_FORMATS, _TABLE_FORMATS))
+        raise OutputError(f"{out}: drawings are written as {drawings}, tables as {tables}")
+    return suffix in _TABLE_FORMATS
+
+
 @contextlib.contextmanager
 def whole_file(target: str | Path, *, overwrite: bool = True, sync: bool = True) -> Iterator[Path]:
     """Write a file beside its target; it takes the target's place only when the block ends well.
@@ -51,9 +67,12 @@ def whole_file(target: str | Path, *, overwrite: bool = True, sync: bool = True)
     Raises
     ------
     OutputError
-        The target exists and ``overwrite`` is false, or its folder cannot be written.
+        The target exists and ``overwrite`` is false, is no file, or its folder cannot be written.
     """
     target = Path(target)
+    if target.exists() and not target.is_file():
+        kind = "folder" if target.is_dir() else "device or pipe"
+        raise OutputError(f"{target} is a {kind} and cannot be written as a file; give the name of a file")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists already and is never overwritten; choose another name or move it away")
     temporary = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")

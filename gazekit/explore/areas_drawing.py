@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from gazekit.core.files import picture_format, provenance, whole_file
+from gazekit.core.files import is_table, picture_format, provenance, whole_file
 from gazekit.core.tables import write_table
 from gazekit.core.types import Pixels
 from gazekit.events.areas import COLOURS, Area
@@ -21,8 +21,6 @@ from gazekit.explore.summaries import SUFFIX
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TABLES = (".csv", ".tsv", ".parquet")
-
 
 def write_areas(rgb: Pixels, areas: Mapping[str, Area], figures: AreaFigures, out: str | Path) -> Path:
     """Write a picture with its areas (.png, .svg, .pdf), or what people did in them (.csv, .tsv, .parquet).
@@ -33,7 +31,7 @@ def write_areas(rgb: Pixels, areas: Mapping[str, Area], figures: AreaFigures, ou
         The file cannot be written, or its suffix is none of these.
     """
     out = Path(out)
-    if out.suffix.lower() in _TABLES:
+    if is_table(out):
         left_out = {"left_out": list(figures.excluded)} if figures.excluded else {}
         return write_table(figures.table, out, provenance("gazekit.explore.areas/1", left_out))
     kind = picture_format(out)

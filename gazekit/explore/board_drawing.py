@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gazekit.core.files import picture_format, provenance, whole_file
+from gazekit.core.files import is_table, picture_format, provenance, whole_file
 from gazekit.core.tables import write_table
 from gazekit.explore.board import PALETTE, Board
 from gazekit.explore.commands import Recipe, arguments, changed, load_line, options, what_was_named, words
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_NAMES = 80
-TABLES = (".csv", ".tsv", ".parquet")
 BOARD_COLUMNS = (
     "participant",
     "session",
@@ -48,7 +47,7 @@ def write_board(board: Board, out: str | Path) -> Path:
         The file cannot be written, or its suffix is none of these.
     """
     out = Path(out)
-    if out.suffix.lower() in TABLES:
+    if is_table(out):
         files = {str(facts.source): facts.file for facts in board.material.sessions}
         made = provenance("gazekit.explore.board/1", changed(board.choice), files)
         write_table(board.trials[list(BOARD_COLUMNS)], out, made)

@@ -22,7 +22,7 @@ from gazekit.attention.settings import AttentionOptions
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.core.config import Spec
 from gazekit.core.errors import InputError
-from gazekit.core.files import picture_format, provenance, whole_file
+from gazekit.core.files import is_table, picture_format, provenance, whole_file
 from gazekit.core.tables import write_table
 from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Map, Mask, Pixels
@@ -38,7 +38,6 @@ View = Literal["heatmap", "opacity", "contour", "masked", "difference"]
 LEVELS = (0.25, 0.5, 0.75)  # shares of a map that contours enclose
 _RECENT = 4  # maps that stay in memory, 4 bytes a pixel
 GREY = 160  # where the picture's file is not there
-_TABLES = (".csv", ".tsv", ".parquet")
 MAP_COLUMNS = ("image", "who", "top", "left", "bottom", "right", "mass", "area", "kept_mass", "kept_area", "boxes",
                "fixations", "off_picture", "viewers", "sigma_px")  # fmt: skip
 
@@ -328,7 +327,7 @@ def write_map(picture_map: PictureMap, rgb: Pixels, out: str | Path) -> Path:
         The file cannot be written, or its suffix is none of these.
     """
     out, choice = Path(out), picture_map.choice
-    if out.suffix.lower() in _TABLES:
+    if is_table(out):
         made = provenance("gazekit.explore.map/1", choice.model_dump() | {"left_out": list(picture_map.excluded)})
         return write_table(pd.DataFrame([picture_map.row])[list(MAP_COLUMNS)], out, made)
     kind = picture_format(out)

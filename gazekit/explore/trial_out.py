@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from gazekit.capture.view import TABLES, picture_of, trial_title, write_trial_figure, write_trial_table
+from gazekit.capture.view import picture_of, trial_title, write_trial_figure, write_trial_table
+from gazekit.core.files import is_table
 from gazekit.explore.commands import Recipe, arguments, picture_options, screen_options, words
 from gazekit.explore.material import Material
 from gazekit.explore.summaries import SUFFIX, SessionFacts
@@ -26,7 +27,7 @@ def write_trial(
         The file cannot be written, or its suffix is of another kind.
     """
     events = detect_trial(facts, gaze, choice.name, choice.parameters)
-    if out.suffix.lower() in TABLES:
+    if is_table(out):
         return write_trial_table(facts.participant, events, out)
     there = material.picture_file(gaze.trial.image) is not None
     pixels = picture_of(gaze.trial, material.pictures if there else None)
