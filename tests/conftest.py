@@ -23,6 +23,7 @@ if os.environ.get("GAZEKIT_AS_WINDOWS"):  # by hand: the whole suite, or the tes
     refuse(tempfile.gettempdir())
 
 pytest_plugins = [
+    "tests.fixtures.browser",
     "tests.fixtures.formats",
     "tests.fixtures.plugins",
     "tests.fixtures.power_loss",

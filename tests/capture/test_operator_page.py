@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,7 +32,6 @@ from gazekit.screen import Screen
 from gazekit.session import Session, open_session
 from gazekit.study import Study, read_study
 from tests.fixtures.session_study import MakeStudy
-from tests.needs import need
 
 
 @pytest.fixture
@@ -190,18 +188,6 @@ def sitting(make_study: MakeStudy, tmp_path: Path) -> Iterator[Sitting]:
         yield opened
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = shutil.which("chromium")
-    need(path, "chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 def see(tab: Any, expression: str) -> None:
     """Wait until the page shows something (its own policy forbids the browser's waiting for functions)."""
     until(lambda: tab.evaluate(expression))
@@ -230,8 +216,8 @@ def violations(tab: Any) -> list[str]:
     return [f"{v['id']}: {v['nodes'][0]['html']}" for v in found.response["violations"]]
 
 
-def test_the_operator_decides_acts_and_notes_in_a_real_browser(sitting: Sitting, chromium: Any) -> None:
-    tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+def test_the_operator_decides_acts_and_notes_in_a_real_browser(sitting: Sitting, browser: Any) -> None:
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
     faults: list[str] = []
     tab.on("pageerror", lambda error: faults.append(str(error)))
     tab.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
@@ -282,12 +268,12 @@ def test_the_operator_decides_acts_and_notes_in_a_real_browser(sitting: Sitting,
 
 @pytest.mark.parametrize("language", ["de", "ar"])
 def test_the_page_speaks_the_languages_of_the_program(
-    make_study: MakeStudy, tmp_path: Path, chromium: Any, language: str
+    make_study: MakeStudy, tmp_path: Path, browser: Any, language: str
 ) -> None:
     words = catalogue(language)
     study = quick(make_study(pictures=2, duration=900, extra=""))
     with Sitting(study, tmp_path, language) as sitting:
-        tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+        tab = browser.new_page(viewport={"width": 1280, "height": 900})
         faults: list[str] = []
         tab.on("pageerror", lambda error: faults.append(str(error)))
         tab.goto(sitting.page.link)
@@ -336,8 +322,8 @@ def test_a_language_without_an_operators_place_is_refused(make_study: MakeStudy)
     assert "--given language=CODE" in run.output
 
 
-def test_the_end_is_asked_for_in_the_page_and_the_session_can_be_resumed(sitting: Sitting, chromium: Any) -> None:
-    tab = chromium.new_page()
+def test_the_end_is_asked_for_in_the_page_and_the_session_can_be_resumed(sitting: Sitting, browser: Any) -> None:
+    tab = browser.new_page()
     sitting.begin()
     until(lambda: sitting.state.phase == "picture")
     tab.goto(sitting.page.link)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,10 +18,6 @@ from gazekit.core.tables import read_table
 from gazekit.explore import Material, create_app
 from gazekit.explore.areas_store import AreaStore
 from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude
-from tests.needs import need
-
-CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
-
 
 READY = {"areas": '#drawing[data-ready="true"]', "maps": "#drawing[data-shown]", "exclude": "table"}
 
@@ -32,16 +27,6 @@ class Served:
     address: str
     folder: Path
     images: list[str]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    need(CHROMIUM, "chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -56,9 +41,9 @@ def served(material: Material, tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def tab(chromium: Any) -> Iterator[Any]:
+def tab(browser: Any) -> Iterator[Any]:
     """A page; anything that it complains about fails the test."""
-    opened = chromium.new_page(viewport={"width": 1300, "height": 1000})
+    opened = browser.new_page(viewport={"width": 1300, "height": 1000})
     complaints: list[str] = []
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: complaints.append(str(error)))
@@ -190,9 +175,9 @@ def test_an_answer_from_before_a_save_does_not_take_it_back(tab: Any, served: Se
     assert tab.locator("#told").is_hidden()
 
 
-def test_a_finger_draws_and_areas_are_aligned(chromium: Any, served: Served) -> None:
+def test_a_finger_draws_and_areas_are_aligned(browser: Any, served: Served) -> None:
     image = served.images[0]
-    context = chromium.new_context(viewport={"width": 420, "height": 900}, has_touch=True)
+    context = browser.new_context(viewport={"width": 420, "height": 900}, has_touch=True)
     phone = context.new_page()
     open_areas(phone, served, image)
     finger = context.new_cdp_session(phone)
@@ -223,9 +208,9 @@ def test_a_finger_draws_and_areas_are_aligned(chromium: Any, served: Served) -> 
 
 
 @pytest.mark.parametrize("held_ms", [0, 1200], ids=["at once", "saved while it is drawn"])
-def test_two_browsers_on_one_picture_lose_nothing(tab: Any, chromium: Any, served: Served, held_ms: int) -> None:
+def test_two_browsers_on_one_picture_lose_nothing(tab: Any, browser: Any, served: Served, held_ms: int) -> None:
     image = served.images[0]
-    other = chromium.new_context().new_page()
+    other = browser.new_context().new_page()
     for page in (tab, other):
         open_areas(page, served, image)
     other.route("**/areas/state.json*", lambda route: route.abort())  # else it may ask every 4 s, and hear of the first

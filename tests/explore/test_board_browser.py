@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,7 @@ from gazekit.events import session_fixations
 from gazekit.explore import Material, load_material, serve
 from gazekit.session import Session, open_session, write_session
 from gazekit.session.exclusions import read_exclusions
-from tests.needs import need
 
-CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
 PHONE = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -61,18 +58,6 @@ def links(shown: Material) -> list[str]:
     threading.Thread(target=serve, args=(shown,), kwargs={"ready": tell}, daemon=True).start()
     assert ready.wait(90)
     return told
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    need(CHROMIUM, "Chromium")
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield opened
-        opened.close()
 
 
 def expect(locator: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,25 +13,11 @@ from survey.config import read_study
 from survey.database import open_store
 from survey.rating_export import export_answers, export_events, export_ratings
 from tests.fixtures.survey import PASSWORD, SCALES, STUDY, serving, write_study
-from tests.needs import need
 
-CHROMIUM = next((f for f in ("/usr/bin/chromium", shutil.which("google-chrome")) if f and Path(f).exists()), None)
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    need(CHROMIUM, "Chromium")
-    sync = pytest.importorskip("playwright.sync_api")
-    with sync.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
