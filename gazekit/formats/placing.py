@@ -16,6 +16,8 @@ from gazekit.screen import Placement, Screen
 
 PLACEMENTS = ("native", "fit", "stretch")
 _UNSAID = "each picture is taken to fill the screen; import --pictures and --placement say more"
+_UNSIZED = "not in the file: pictures are taken to have been shown pixel for pixel; import --pictures knows them"
+_SAME_SHAPE = 0.02  # of width by height: places are whole pixels
 
 
 def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, Any], account: Account) -> pd.DataFrame:
@@ -24,7 +26,7 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
     Parameters
     ----------
     stimuli : DataFrame
-        The table of a session.
+        The table of a session; a ``picture_width`` of 0 is not known.
     screen : Screen
         What a picture without a place is taken to fill.
     options : mapping of str to Any
@@ -47,7 +49,7 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
             account.know("placement", "pictures fill the screen", "option")
         elif whole.any():
             account.know("placement", f"not in the file: {_UNSAID}", "guess")
-        return stimuli
+        return _as_shown(stimuli, account)
     where = PicturesSection(folder=Path(source)) if Path(source).is_dir() else PicturesSection(list=Path(source))
     files = {picture.image: picture.file for picture in list_pictures(where, Path())}
     names = list(dict.fromkeys(stimuli["image"]))
@@ -57,12 +59,13 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
     if absent:
         account.doubts.append(f"{len(absent)} pictures have no file in {source}: {', '.join(absent[:5])}")
     table = stimuli.copy()
-    guessed = False
+    guessed, bent = False, []
     for name, image in matched.items():
         encoded = files[image].read_bytes()
         height, width = inspect_picture(encoded, image).upright
         rows = stimuli["image"] == name
         table.loc[rows, ["image", "sha256"]] = [image, hashlib.sha256(encoded).hexdigest()]
+        table.loc[rows, ["picture_width", "picture_height"]] = [width, height]
         unsaid = rows & whole
         if unsaid.any():
             same = (width, height) == (screen.width_px, screen.height_px)
@@ -70,11 +73,27 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
             guessed |= not (placement or same)
             place = _place(placement or ("native" if fits else "fit"), (width, height), screen)
             table.loc[unsaid, ["x", "y", "width", "height"]] = [place.x, place.y, place.width, place.height]
-            table.loc[unsaid, ["picture_width", "picture_height"]] = [width, height]
+        shape = table.loc[rows, "width"] / table.loc[rows, "height"] * height / width
+        if not placement and ((shape - 1).abs() > _SAME_SHAPE).any():
+            bent.append(f"{image} (its file has {width} x {height})")
+    if bent:
+        account.doubts.append(f"shown in another shape than their files: {', '.join(bent[:5])}: are these the pictures?")
     if guessed:
         account.know("placement", "own size in the middle, or as large as fits: say --placement", "guess")
     elif whole.any():
         account.know("placement", placement or "pictures have the screen's size", "option" if placement else "file")
+    return _as_shown(table, account)
+
+
+def _as_shown(stimuli: pd.DataFrame, account: Account) -> pd.DataFrame:
+    """Give pictures of which nobody says how large they are the size that they had on the screen, and say so."""
+    unknown = stimuli["picture_width"] == 0
+    if not unknown.any():
+        return stimuli
+    account.know("size of pictures", _UNSIZED, "guess")
+    table = stimuli.copy()
+    shown = table.loc[unknown, ["width", "height"]].round().astype("int64")
+    table.loc[unknown, ["picture_width", "picture_height"]] = shown.to_numpy()
     return table
 
 

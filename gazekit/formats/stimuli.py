@@ -20,7 +20,7 @@ class Showing:
     """What was on the screen and when.
 
     Where a file does not say where a picture stood and how large it is, it is taken to fill the screen, one pixel of
-    the picture to one of the screen.
+    the picture to one of the screen. A place whose ``picture_width`` is 0 belongs to a picture of unknown size.
     """
 
     screen: Screen

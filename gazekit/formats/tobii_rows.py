@@ -255,8 +255,9 @@ class Recording:
             self.media.add(words[code])
             row = np.flatnonzero(codes == code)[0]
             x, y, width, height = (float(batch.numbers(name)[row]) for name in self.layout.media)
-            pixels = [float(batch.numbers(name)[row]) for name in self.layout.original] or [width, height]
-            if np.isfinite([x, y, width, height, *pixels]).all() and min(width, height, *pixels) > 0:
+            pixels = [float(batch.numbers(name)[row]) for name in self.layout.original] or [0, 0]
+            known = [x, y, width, height, *pixels]
+            if np.isfinite(known).all() and min(width, height) > 0 and min(pixels) >= 0:
                 place = {"x": x, "y": y, "width": width, "height": height}
                 self.shown.geometry[words[code]] = place | {
                     "picture_width": int(pixels[0]),

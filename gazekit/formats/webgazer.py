@@ -111,4 +111,4 @@ def _place(shown: Showing, name: str, targets: Any) -> None:
             "width": float(box["width"]),
             "height": float(box["height"]),
         }
-        shown.geometry[name] = place | {"picture_width": round(box["width"]), "picture_height": round(box["height"])}
+        shown.geometry[name] = place | {"picture_width": 0, "picture_height": 0}

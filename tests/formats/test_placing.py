@@ -59,6 +59,25 @@ def test_place_of_the_file_stays(foreign, pictures: Path, tmp_path: Path) -> Non
     assert (row["image"], row["x"], row["width"]) == ("reef.png", 560, 800)
 
 
+def test_own_size_of_a_picture_that_was_shown_scaled_is_that_of_its_file(
+    foreign, pictures: Path, tmp_path: Path
+) -> None:
+    export = foreign.prolab.write(tmp_path / "a.tsv")
+    table = pd.read_csv(export, sep="\t", dtype=str, keep_default_na=False)
+    table.drop(columns=[name for name in table if name.startswith("Original")]).to_csv(export, sep="\t", index=False)
+    unknown = import_recording(export, screen=S)
+    assert unknown.stimuli.iloc[0][["picture_width", "picture_height"]].tolist() == [800, 600]
+    assert "size of pictures is a guess" in unknown.provenance["account"]["doubts"][0]
+    (pictures / "Ray 1.png").rename(pictures / "reef.png")
+    session = import_recording(export, screen=S, pictures=pictures)
+    row = session.stimuli.iloc[0]
+    assert row[["picture_width", "picture_height", "x", "width"]].tolist() == [512, 384, 560, 800]
+    assert not session.provenance["account"]["doubts"]
+    imsave(pictures / "reef.png", np.zeros((300, 300, 3), np.uint8), check_contrast=False)
+    (doubt,) = import_recording(export, screen=S, pictures=pictures).provenance["account"]["doubts"]
+    assert doubt.startswith("shown in another shape than their files: reef.png (its file has 300 x 300)")
+
+
 def test_pictures_without_a_file_are_named(foreign, pictures: Path, tmp_path: Path) -> None:
     (pictures / "Ray 1.png").unlink()
     session = import_recording(foreign.eyelink.write(tmp_path), screen=S, pictures=pictures, **OPTIONS)

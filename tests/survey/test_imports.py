@@ -108,6 +108,15 @@ def test_columns_by_name_and_by_pattern(tmp_path: Path) -> None:
         import_ratings(path, layout="wide")
 
 
+def test_a_row_a_rating_whose_columns_are_named_by_hand(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("Teilnehmer;Bild;Schönheit\nR1;a.jpg;5\nR2;a.jpg;7\n", "cp1252")
+    with pytest.raises(RatingsError, match="where a row is a rating, where it is with --rater, --image and --score"):
+        import_ratings(path, pictures=["a.jpg"])
+    imported = import_ratings(path, pictures=["a.jpg"], mapping=ColumnMap(image="Bild", score="Schönheit"))
+    assert imported.ratings[["rater", "image", "score"]].to_numpy().tolist() == [["R1", "a.jpg", 5], ["R2", "a.jpg", 7]]
+
+
 def test_a_map_names_the_picture_of_each_column(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("column,image\nQ1_1,a.jpg\nQ1_2,b.jpg\n")
