@@ -220,8 +220,8 @@ def _advice(plan: Plan, pictures: PictureNames) -> str:
     whose = f"one of the study's {len(pictures.ids)} pictures" if pictures.ids else "a picture file (a.jpg, b.png ...)"
     return (
         f"It was read as {plan.layout}, and no column is named like {whose}. The columns are {_some(plan.left, 30)}. "
-        f"Say which of them are pictures with --columns (a pattern) or --map (a table column,image), or, where a row is "
-        f"a rating, where it is with --rater, --image and --score"
+        "Say which of them are pictures with --columns (a pattern) or --map (a table column,image), or, where a row is "
+        "a rating, where it is with --rater, --image and --score"
         + ("" if pictures.ids else ", or give the study with --study")
     )
 

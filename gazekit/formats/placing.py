@@ -77,7 +77,9 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
         if not placement and ((shape - 1).abs() > _SAME_SHAPE).any():
             bent.append(f"{image} (its file has {width} x {height})")
     if bent:
-        account.doubts.append(f"shown in another shape than their files: {', '.join(bent[:5])}: are these the pictures?")
+        account.doubts.append(
+            f"shown in another shape than their files: {', '.join(bent[:5])}: are these the pictures?"
+        )
     if guessed:
         account.know("placement", "own size in the middle, or as large as fits: say --placement", "guess")
     elif whole.any():

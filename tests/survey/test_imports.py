@@ -114,7 +114,8 @@ def test_a_row_a_rating_whose_columns_are_named_by_hand(tmp_path: Path) -> None:
     with pytest.raises(RatingsError, match="where a row is a rating, where it is with --rater, --image and --score"):
         import_ratings(path, pictures=["a.jpg"])
     imported = import_ratings(path, pictures=["a.jpg"], mapping=ColumnMap(image="Bild", score="Schönheit"))
-    assert imported.ratings[["rater", "image", "score"]].to_numpy().tolist() == [["R1", "a.jpg", 5], ["R2", "a.jpg", 7]]
+    table = imported.ratings[["rater", "image", "score"]]
+    assert table.to_numpy().tolist() == [["R1", "a.jpg", 5], ["R2", "a.jpg", 7]]
 
 
 def test_a_map_names_the_picture_of_each_column(tmp_path: Path) -> None:
