@@ -6,21 +6,23 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gazekit.capture.lsl import Outlet
+from gazekit.capture.pulse import Pulse
 from gazekit.capture.tracker import Converter
 from gazekit.core.errors import OutputError
 from gazekit.session.events import Event, Message, StreamText
 from gazekit.session.journal import JournalWriter
-from gazekit.session.samples import NUMERIC, Block
+from gazekit.session.samples import NUMERIC, SIDES, Block
 
 _DRAIN_S = 0.015
+_STEADY = frozenset(NUMERIC) - {"gaze", "external_signal"}  # streams that come all the time
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Counts:
     last_system_us: int | None = None
     last_gap_us: int = 0
     latest: Block | None = None
+    eyes: set[str] = field(default_factory=set)  # that were seen
 
 
 class Recorder:
@@ -63,6 +66,7 @@ class Recorder:
         self.rate_hz = rate_hz
         self._queue: deque[tuple[str, Any]] = deque()
         self._tap: list[Block] | None = None
+        self._pulses: dict[str, Pulse] = {}
         self.latest: dict[str, Block] = {}  # the last row of each stream of numbers
         self.deliveries = 0  # of gaze; that it grows tells that the tracker is not silent
         self._stop = threading.Event()
@@ -147,6 +151,7 @@ class Recorder:
                 raise self.failure
             for stream, items in streams.items():
                 self._write(stream, items)
+            self._notice_silence(_STEADY & streams.keys())
             for event in events:
                 self.journal.event(event)
                 self._send(partial(_mark, event))
@@ -186,6 +191,17 @@ class Recorder:
         moment = self.counts.last_system_us or 0
         self.journal.event(StreamText("stream_errors", moment, "not_understood", text))
 
+    def _notice_silence(self, delivered: Iterable[str]) -> None:
+        """Note streams beside gaze that fall silent, and those that come back."""
+        if self.rate_hz <= 0:
+            return
+        now_s = self.counts.samples / self.rate_hz
+        back = [stream for stream in delivered if self._pulses.setdefault(stream, Pulse()).beat(now_s)]
+        silent = [stream for stream, pulse in self._pulses.items() if pulse.falls_silent(now_s)]
+        for stream, kind in [*((stream, "back") for stream in back), *((stream, "silent") for stream in silent)]:
+            self.notices.append(f"{stream} is {kind}")
+            self.journal.event(StreamText("stream_errors", self.counts.last_system_us or 0, kind, stream))
+
     def _send(self, send: Callable[[Outlet], None]) -> None:
         """Pass something to the outlet; one that fails is said and left, the recording goes on."""
         if self._outlet is None:
@@ -209,6 +225,7 @@ class Recorder:
         counts.out_of_order += int((steps < 0).sum())
         counts.samples += len(rows)
         counts.lost += int((~(rows["left_valid"] | rows["right_valid"])).sum())
+        counts.eyes |= {side for side in SIDES if rows[f"{side}_valid"].any()}
         counts.last_device_us, counts.last_system_us = int(stamps[-1]), int(rows["system_time_us"][-1])
         counts.latest = rows[-1:]
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from gazekit.core.messages import SOURCE, Catalogue, catalogue, text_in
 from gazekit.screen import Placement
 from gazekit.session import Calibration, Validation
 from gazekit.session.events import Answer, PictureAnswer, PracticePicture, Response, StepDone, Stimulus
-from gazekit.session.samples import SAMPLE, Block
+from gazekit.session.samples import SAMPLE, SIDES, Block
 
 TRACKER_LOST = "TRACKER LOST"
 _FIRST_SAMPLE_S = 3.0  # how long a tracker may take from its start to its first sample
@@ -46,6 +46,10 @@ _TICK_S = 0.05  # what a longer step between two ticks counts: then this process
 
 class ConnectionLost(Exception):
     """The tracker has gone or is silent; the trial under way is to be repeated."""
+
+
+class SettingsPutBack(Exception):
+    """Another program changed the tracker, which is as it was again; the step under way is to be repeated."""
 
 
 class OperatorWish(Exception):
@@ -123,7 +127,7 @@ class SessionRun:
         self._deliveries = 0
         self._silent_s = -_FIRST_SAMPLE_S
         self._ticked_s = time.monotonic()
-        self._validated = self._paused = False
+        self._validated = self._paused = self._to_mend = False
         self._thin: list[PlannedTrial] = []
         self._given: dict[tuple[str, str], Given] = {}  # answers that were given while the picture was there
         self._gaze: dict[str, Block] = {}  # of pictures that the interview shows again
@@ -215,6 +219,7 @@ class SessionRun:
             if not self.tracker.alive():
                 raise ConnectionLost("the tracker says so")
             self._notice_silence()
+            self._notice_changes()
         while self.display.notices:
             self._message(self.display.notices.popleft())
         while self.recorder.notices:
@@ -261,6 +266,15 @@ class SessionRun:
         if self._silent_s * 1000 > self.sections.tracker.silence_ms:
             raise ConnectionLost(f"no sample for {self._silent_s * 1000:.0f} ms")
 
+    def _notice_changes(self) -> None:
+        """Put back what another program changed on the tracker."""
+        differences = self.tracker.restore() if self.tracker.unsettled() else []
+        for difference in differences:
+            self._message(f"another program changed the tracker: {difference}")
+        self._to_mend |= bool(differences)
+        if differences and self.state.phase != "paused":
+            raise SettingsPutBack
+
     def _prepare_unless_all_is_shown(self, steps: Sequence[Step]) -> None:
         """Calibrate where a picture is left to be shown."""
         if any(step.kind in ("picture", "practice") for step in steps):
@@ -269,6 +283,7 @@ class SessionRun:
             self._message("no picture is left to be shown: no calibration")
 
     def _prepare(self) -> None:
+        self._validated = False
         self.state.phase = "calibration"
         self._steadily(self._calibrate)
         self.state.phase = "validation"
@@ -276,18 +291,26 @@ class SessionRun:
         self._validated = True
 
     def _calibrate(self) -> None:
-        phase, self.state.phase = self.state.phase, "calibration"
-        if self.sections.calibration.head_page:
-            self.display.head(self._head)
-            self.recorder.flush()
-            self._message(f"head: {self._head().words}")
-        calibration = calibrate(
-            self.tracker, self.display, self.recorder, self.sections.calibration, self._screen, self._review
-        )
+        with self._in_phase("calibration"):
+            if self.sections.calibration.head_page:
+                self.display.head(self._head)
+                self.recorder.flush()
+                self._message(f"head: {self._head().words}")
+            calibration = calibrate(
+                self.tracker, self.display, self.recorder, self.sections.calibration, self._screen, self._review
+            )
         if calibration is not None:
             errors = error_vectors(calibration, self._screen).groupby("eye")["error_deg"].mean()
             self.state.say("calibration: " + ", ".join(f"{eye} {error:.2f} deg" for eye, error in errors.items()))
-        self.state.phase = phase
+
+    @contextlib.contextmanager
+    def _in_phase(self, phase: str) -> Iterator[None]:
+        """Be in a phase while the block runs, and in the one before after it, however it ends."""
+        before, self.state.phase = self.state.phase, phase
+        try:
+            yield
+        finally:
+            self.state.phase = before
 
     def _head(self) -> HeadView:
         position = self.recorder.latest.get("user_position")
@@ -485,6 +508,9 @@ class SessionRun:
         least = self.sections.presentation.repeat_below
         thin = least is not None and share < least
         self._judge(trial, shown, share, thin=thin)
+        lost = [side for side in SIDES if side in self.recorder.counts.eyes and not rows[f"{side}_valid"].any()]
+        if lost:
+            self._message(f"picture {trial.id}: no valid gaze of the {' and the '.join(lost)} eye")
         if thin:
             self._message(f"picture {trial.id}: {100 * share:.0f} % valid gaze, asked for {100 * (least or 0):.0f} %")
             self._thin.append(trial)
@@ -534,6 +560,7 @@ class SessionRun:
         left = _TRIES
         while True:
             try:
+                self._mend()
                 step()
                 return
             except PauseAsked as asked:
@@ -541,6 +568,8 @@ class SessionRun:
                 continue
             except OperatorWish as wish:
                 self._do_wish(str(wish))
+                continue
+            except SettingsPutBack:
                 continue
             except ConnectionLost as lost:
                 reason = str(lost)
@@ -604,12 +633,19 @@ class SessionRun:
             raise EndSession
         self._deliveries, self._silent_s = self.recorder.deliveries, 0.0
         self._message("connection to the tracker restored")
+        self.state.phase = phase
+        self._to_mend = True
+
+    def _mend(self) -> None:
+        """Put back what the tracker lost with its connection, and validate, before a step is done again."""
+        if not self._to_mend:
+            return
         for difference in self.tracker.restore():
             self._message(f"after the reconnection: {difference}")
         if self._validated and self.sections.validation.points:
-            self.state.phase = "validation"
-            self._steadily(self._validate)
-        self.state.phase = phase
+            with self._in_phase("validation"):
+                self._validate()
+        self._to_mend = False
 
     def _came_back(self) -> bool:
         """Wait in a thread while the screen goes on; Escape asks whether to wait on."""

@@ -417,9 +417,10 @@ def record_part(
     if (backup := _backup_folder(sections)) is not None:
         for file in (*part.earlier, recovered.session):  # a part before may have been recovered just now
             back_up(file, backup)
-    if not recovered.valid_samples:
+    if not recovered.valid_samples or 0 < recovered.stimuli == len(recovered.pictures_without_gaze):
+        where = "on any of its pictures" if recovered.valid_samples else "in it"
         raise TrackerError(
-            f"{recovered.session} is whole, but no sample of it holds valid gaze ({recovered.samples} samples): was "
+            f"{recovered.session} is whole, but there is no valid gaze {where} ({recovered.samples} samples): was "
             "the tracker covered, the participant outside its view? Record again under another name, or with --resume"
         )
     return recovered

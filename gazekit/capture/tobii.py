@@ -41,6 +41,7 @@ NOTIFICATIONS = (
     "DEVICE_WARNINGS",
     "STREAM_BUFFER_OVERFLOW",
 )
+_SETTINGS = ("DISPLAY_AREA_CHANGED", "GAZE_OUTPUT_FREQUENCY_CHANGED", "EYE_TRACKING_MODE_CHANGED")
 _SIZE_TOLERANCE = 0.05
 
 
@@ -91,7 +92,7 @@ class TobiiTracker(Tracker):
         self._section, self._base = setup.section, setup.base
         section = setup.section
         self._device = self._choose(section)
-        self._lost = threading.Event()
+        self._lost, self._changed = threading.Event(), threading.Event()
         self._put: Put | None = None
         self._subscribed: list[tuple[str, Any]] = []
         if section.license is not None:
@@ -217,8 +218,13 @@ class TobiiTracker(Tracker):
             return False
         return True
 
+    def unsettled(self) -> bool:
+        """Return whether frequency, mode or display area were changed, by us or another program."""
+        return self._changed.is_set()
+
     def restore(self) -> list[str]:
         """Compare licence, mode, frequency, display area and calibration with those of the start; put back and say."""
+        self._changed.clear()
         differences = []
         if self._section.license is not None:
             self._apply_license(self._base / self._section.license)
@@ -361,7 +367,7 @@ class TobiiTracker(Tracker):
         self._subscribed.append((stream, callback))
 
     def _notified(self, name: str, put: Put) -> Any:
-        lost = self._lost
+        lost, changed = self._lost, self._changed
 
         def callback(data: dict[str, Any]) -> None:
             put("notifications", data)
@@ -369,6 +375,8 @@ class TobiiTracker(Tracker):
                 lost.set()
             elif name == "CONNECTION_RESTORED":
                 lost.clear()
+            elif name in _SETTINGS:
+                changed.set()
 
         return callback
 

@@ -138,6 +138,10 @@ class Tracker(ABC):
         """
         return self.alive()
 
+    def unsettled(self) -> bool:
+        """Return whether the device said, since `restore` was last called, that something that was set is another."""
+        return False
+
     def restore(self) -> list[str]:
         """Compare everything that was set with what the device has now, put back what differs, and say it.
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from gazekit.core.checksum import SESSION, check_seal
 from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.core.types import Index
 from gazekit.gaze import GazeRecording
 from gazekit.screen import Screen
 from gazekit.session.clock import clock_of_stamps, find_gaps, fit_clock
@@ -54,6 +55,7 @@ from gazekit.session.model import (
 from gazekit.session.samples import SAMPLE, Block
 from gazekit.session.session_file import BLOCK_ROWS, open_session, write_session
 
+_FEW_OF_OPENNESS = 0.95  # it comes with every sample of gaze; less is said
 TEXT_COLUMNS = {"system_time_us": "int64", "kind": "str", "text": "str"}
 
 
@@ -75,6 +77,9 @@ class Recovered:
     interrupted: str
     flips_missed: int
     valid_samples: int
+    pictures_without_gaze: list[str]
+    silent_streams: list[str]  # beside gaze, that fell silent
+    eye_openness: int | None  # rows of it; None without
     end: dict[str, Any]
 
     def sentences(self) -> list[str]:
@@ -101,6 +106,13 @@ class Recovered:
             lines.append(f"{self.missing_samples} samples are missing by the tracker's stamps (table gaps)")
         if self.out_of_order:
             lines.append(f"{self.out_of_order} samples have an earlier stamp than the one before: see gazekit quality")
+        if self.pictures_without_gaze:
+            some = ", ".join(self.pictures_without_gaze[:5])
+            lines.append(f"no valid gaze on {len(self.pictures_without_gaze)} of {self.stimuli} pictures: {some}")
+        if self.silent_streams:
+            lines.append(f"fell silent: {', '.join(self.silent_streams)} (stream_errors says when)")
+        if self.eye_openness is not None and self.eye_openness < _FEW_OF_OPENNESS * self.samples:
+            lines.append(f"eye openness came with {self.eye_openness} of {self.samples} samples only")
         if self.flips_missed:
             lines.append(f"{self.flips_missed} flips of the display took over one and a half frames")
         return lines
@@ -132,6 +144,28 @@ class _Content:
     end: dict[str, Any] = field(default_factory=dict)
 
 
+class _Looks:
+    """Which pictures were looked at, gathered a block of samples at a time."""
+
+    def __init__(self, pictures: Sequence[Stimulus]) -> None:
+        self._pictures = sorted(pictures, key=lambda picture: picture.onset_us)
+        self._onsets, self._offsets = (
+            np.array([getattr(picture, name) for picture in self._pictures], np.int64)
+            for name in ("onset_us", "offset_us")
+        )
+        self._seen = np.zeros(len(self._pictures), bool)
+
+    def add(self, valid_us: Index) -> None:
+        """Enter the moments of valid samples."""
+        if len(self._seen):
+            place = np.searchsorted(self._onsets, valid_us, side="right") - 1
+            self._seen[place[(place >= 0) & (valid_us < self._offsets[place])]] = True
+
+    def missing(self) -> list[str]:
+        """Return the pictures that no valid sample lies on."""
+        return [picture.image for picture, seen in zip(self._pictures, self._seen, strict=True) if not seen]
+
+
 @dataclass
 class _Stamps:
     """What the stamps of all samples say, gathered a block at a time."""
@@ -142,10 +176,12 @@ class _Stamps:
     gaps: list[pd.DataFrame] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     last_system_us: int | None = None
+    without_gaze: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, source: Journal, rate_hz: float) -> _Stamps:
+    def of(cls, source: Journal, rate_hz: float, pictures: Sequence[Stimulus]) -> _Stamps:
         """Read the gaze of a journal twice: the number of samples says which of them the clock is fitted to."""
+        looks = _Looks(pictures)
         stamps = cls(gaps=[find_gaps(np.empty(0, np.int64), np.empty(0, np.int64), rate_hz)])
         last = np.empty(0, SAMPLE)
         for block in _blocks(source, "gaze"):
@@ -154,9 +190,12 @@ class _Stamps:
             stamps.gaps += [table] if len(table) else []
             stamps.samples += len(block)
             stamps.out_of_order += int((np.diff(with_last["device_time_us"]) < 0).sum())
-            stamps.valid += int((block["left_valid"] | block["right_valid"]).sum())
+            valid = block["left_valid"] | block["right_valid"]
+            stamps.valid += int(valid.sum())
+            looks.add(block["system_time_us"][valid])
             last = block[-1:].copy()
             stamps.last_system_us = int(last["system_time_us"][0])
+        stamps.without_gaze = looks.missing()
         step, start, chosen = max(1, stamps.samples // 5000), 0, []
         for block in _blocks(source, "gaze"):
             chosen.append(block[["device_time_us", "system_time_us"]][(-start) % step :: step].copy())
@@ -199,7 +238,7 @@ def recover(journal: str | Path, out: str | Path | None = None, *, keep_journal:
     source = Journal(journal)
     try:
         content = _collect(source)
-        stamps = _Stamps.of(source, float(content.tracker.get("rate_hz", float("nan"))))
+        stamps = _Stamps.of(source, float(content.tracker.get("rate_hz", float("nan"))), content.stimuli)
         session = _session(source, content, stamps)
     except (KeyError, TypeError, ValueError, AttributeError, InputError) as error:
         raise FormatError(f"{journal} is not a journal that this gazekit wrote: {error}") from error
@@ -451,5 +490,8 @@ def _report(source: Journal, content: _Content, session: Session, target: Path, 
         interrupted=content.showing,
         flips_missed=int(content.display.get("flips_missed", 0)),
         valid_samples=stamps.valid,
+        pictures_without_gaze=stamps.without_gaze,
+        silent_streams=sorted({t.text for t in content.texts.get("stream_errors", ()) if t.kind == "silent"}),
+        eye_openness=_count(source, "eye_openness") if "eye_openness" in source.streams() else None,
         end=content.end,
     )

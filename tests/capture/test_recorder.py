@@ -125,3 +125,20 @@ def test_gaps_are_found_from_the_devices_stamps(stamps: list[int], missing: list
     device = np.array(stamps, dtype=np.int64) * 1000
     table = find_gaps(device, device + 5, 100.0)
     assert table["missing"].tolist() == missing
+
+
+def test_a_stream_beside_gaze_that_falls_silent_is_noted_once_and_so_is_its_return(recorder: Recorder) -> None:
+    sync = {"system_request_time_stamp": 1, "device_time_stamp": 2, "system_response_time_stamp": 3}
+    for second in range(30):
+        for n in range(600 * second, 600 * second + 600):
+            recorder.put("gaze", gaze_dictionary(n, 600, 0))
+        if not 5 <= second < 20:
+            recorder.put("time_sync", sync)
+        recorder.flush()
+    recorder.close({})
+    report = recover(recorder.journal.path)
+    errors = open_session(report.session).streams["stream_errors"]
+    assert list(zip(errors["kind"], errors["text"], strict=True)) == [("silent", "time_sync"), ("back", "time_sync")]
+    assert errors["system_time_us"].tolist() == [round(n * 1e6 / 600) for n in (11 * 600 - 1, 21 * 600 - 1)]
+    assert list(recorder.notices) == ["time_sync is silent", "time_sync is back"]
+    assert "fell silent: time_sync (stream_errors says when)" in report.sentences()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,13 @@ from gazekit.capture.desk import Desk
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import TRACKER_LOST, State
 from gazekit.capture.session_setup import prepare_part, record_part
+from gazekit.capture.simulation.tracker import SimulatedTracker
+from gazekit.capture.tracker import Put, TrackerGone
 from gazekit.core.errors import TrackerError
 from gazekit.screen import Screen
 from gazekit.session import Session, open_session
-from gazekit.study import read_study
+from gazekit.session.samples import Block
+from gazekit.study import Study, read_study
 from tests.fixtures.hostile_trackers import BlindTracker, SilentTracker
 from tests.fixtures.session_study import MakeStudy
 
@@ -114,9 +118,43 @@ def test_the_operator_ends_and_notes_while_the_tracker_is_lost(
 
 def test_a_session_without_any_valid_gaze_is_no_success(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
     tracker = BlindTracker(screen, set(range(-1, 99)))
-    with pytest.raises(TrackerError, match=r"no sample of it holds valid gaze"):
+    with pytest.raises(TrackerError, match=r"no valid gaze in it"):
         record(read_study(make_study()), "P01", tmp_path, realtime=False, tracker=tracker)
     assert len(open_session(tmp_path / "P01.gaze.h5").stimuli) == 4
+
+
+def test_a_session_without_valid_gaze_on_any_picture_is_no_success(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    with pytest.raises(TrackerError, match=r"no valid gaze on any of its pictures"):
+        record(read_study(make_study()), "P01", tmp_path, realtime=False, tracker=BlindTracker(screen, set(range(99))))
+
+
+def test_partial_silence_is_said(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
+    class HalfSilent(SimulatedTracker):
+        """Loses the left eye on every picture, and delivers its openness never again after the first second."""
+
+        def start(self, put: Put) -> None:
+            gone: list[bool] = []
+
+            def part(stream: str, item: Block) -> None:
+                if stream == "gaze" and self.now_us() > 10_002_000_000:
+                    item = item.copy()
+                    item["left_valid"] = False
+                if stream != "eye_openness" or len(gone) < 1:
+                    put(stream, item)
+                    gone.extend([True] * (stream == "eye_openness"))
+
+            super().start(part)
+
+    part = prepare_part(read_study(make_study(pictures=1)), "P01", tmp_path)
+    recovered = record_part(
+        part, realtime=False, keep_journal=False, headless=True, state=State(), stop=threading.Event(),
+        tracker=HalfSilent(screen, 1, realtime=False),
+    )  # fmt: skip
+    texts = open_session(recovered.session).messages["text"].tolist()
+    assert "picture p0.png: no valid gaze of the left eye" in texts
+    assert any(f"of {recovered.samples} samples only" in line for line in recovered.sentences())
 
 
 def test_pictures_with_too_little_gaze_are_shown_again_after_their_block(
@@ -140,3 +178,57 @@ def test_a_replay_that_ends_says_that_it_does_not_come_back(make_study: MakeStud
     study = make_study(kind="replay", tracker=f"file = '{path.as_posix()}'\nspeed = 1.0", duration=4000)
     with pytest.raises(TrackerError, match=r"P01\.gaze\.h5 has ended; nothing more can come of it"):
         record(read_study(study), "P02", tmp_path / "second")
+
+
+class _RelapsingTracker(SilentTracker):
+    """Goes silent in the first picture, and again whenever it is to be put right, so many times."""
+
+    relapses = 0
+
+    def restore(self) -> list[str]:
+        if self.relapses:
+            self.relapses -= 1
+            raise TrackerGone("after the reconnection, frequency: the eye tracker answers ConnectionFailed")
+        return ["frequency was 60.0; 300.0 is set again"]
+
+
+def _short_study(make_study: MakeStudy) -> Study:
+    path = make_study(pictures=1)
+    text = path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = [[0.5, 0.5]]")
+    path.write_text(text)
+    return read_study(path)
+
+
+def _silence_in_first_picture(tracker: SilentTracker) -> Callable[[Recorder, State], None]:
+    def work(state: State) -> None:
+        when_picture(state, 1, 0.1)
+        tracker.hush(0.5)
+
+    return lambda recorder, state: threading.Thread(target=work, args=(state,), daemon=True).start()
+
+
+def test_a_tracker_that_is_lost_again_while_it_is_put_right_is_waited_for_again(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    tracker = _RelapsingTracker(screen)
+    tracker.relapses = 2
+    study, watch = _short_study(make_study), _silence_in_first_picture(tracker)
+    session = open_session(record(study, "P01", tmp_path, headless=True, tracker=tracker, watch=watch))
+    texts = session.messages["text"].tolist()
+    assert texts.count("connection to the tracker restored") == 3
+    assert texts.count("after the reconnection: frequency was 60.0; 300.0 is set again") == 1
+    assert len(session.validations) == 2
+    assert len(session.stimuli) == 1
+
+
+def test_a_tracker_that_is_lost_again_and_again_ends_the_session_with_a_message(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    tracker = _RelapsingTracker(screen)
+    tracker.relapses = 99
+    with pytest.raises(TrackerError, match=r"lost 5 times in a row \(after the reconnection.*go on with --resume"):
+        record(
+            _short_study(make_study), "P01", tmp_path, headless=True, tracker=tracker,
+            watch=_silence_in_first_picture(tracker),
+        )  # fmt: skip
+    assert tracker.relapses == 99 - 4

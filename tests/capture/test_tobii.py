@@ -390,3 +390,31 @@ def test_a_setting_that_the_device_has_already_need_not_be_settable(
 ) -> None:
     vendor[1].statuses = {"set_gaze_output_frequency": 202, "get_all_gaze_output_frequencies": 202}
     assert open_tobii(screen, rate_hz=600).info.rate_hz == 600.0
+
+
+def test_what_another_program_changes_is_put_back_and_the_picture_is_shown_again(
+    vendor: tuple[Any, FakeDevice], make_study: Callable[..., Path], tmp_path: Path
+) -> None:
+    from gazekit.capture import record
+
+    device = vendor[1]
+
+    def meddle(state: State) -> None:
+        while state.phase != "picture":
+            time.sleep(0.002)
+        time.sleep(0.1)
+        device.frequency = 60.0
+        device.notify("gaze_output_frequency_changed", output_frequency=60.0)
+
+    def watch(recorder: Recorder, state: State) -> None:
+        threading.Thread(target=meddle, args=(state,), daemon=True).start()
+
+    study = make_study(kind="tobii", rate=600, duration=400, pictures=2)
+    with pressing_space(), Stream(device, 600.0):
+        session = open_session(record(read_study(study), "P01", tmp_path / "out", watch=watch))
+    texts = session.messages["text"].tolist()
+    assert texts.count("another program changed the tracker: frequency was 60.0; 600.0 is set again") == 1
+    assert device.frequency == 600.0
+    assert len(session.validations) == 2
+    assert len(session.stimuli) == 2
+    assert session.validations[1].time_us < session.stimuli["onset_us"].iloc[0]
