@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from gazekit.core.files import whole_file
@@ -27,6 +27,9 @@ LOG_PAGES = 20_000
 """Of SQLite's log. Above so many bytes `Store.sync` moves it into the database, beside the writers; above so many pages
 (of 4 kB) a writer does it, and everybody waits for the disk twice."""
 LOCK = 7_316_645  # the advisory lock's number: any constant that other users of the server do not take
+BEGIN_IN_TURN = f"BEGIN; SELECT set_config('synchronous_commit', 'off', true), pg_advisory_xact_lock({LOCK})"
+COMMIT_TO_DISK = "COMMIT; SELECT pg_logical_emit_message(true, 'survey', '')"
+"""The commit hands PostgreSQL's lock on at once; a record after it is only committed when its log is on the disk."""
 
 
 class Store:
@@ -37,8 +40,6 @@ class Store:
         self.sqlite = engine.dialect.name == "sqlite"
         # SQLite waits in growing sleeps: threads of one process queue here instead
         self._turn = threading.Lock()
-        # on PostgreSQL BEGIN and COMMIT are journeys to the server that a look-up does not need
-        self._reading = {} if self.sqlite else {"isolation_level": "AUTOCOMMIT"}
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -49,21 +50,20 @@ class Store:
         """
         turn = self._turn if self.sqlite else contextlib.nullcontext()
         with turn, self.engine.connect().execution_options(writer=True) as connection, connection.begin():
-            if not self.sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOCK})
             yield connection
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a connection to read with."""
-        with self.engine.connect().execution_options(**self._reading) as connection, connection.begin():
+        with self.engine.connect() as connection, connection.begin():
             yield connection
 
     def sync(self) -> None:
         """Put SQLite's log on the disk, and a long one into the database; the server does this every second.
 
         Commits do not wait for the disk (WAL with ``synchronous=NORMAL``), so that two hundred raters need not queue
-        for it; a crash of the program loses nothing. PostgreSQL waits: its own crash would lose what it had promised.
+        for it; a crash of the program loses nothing. PostgreSQL's do, since its own crash would lose what it had
+        promised: writers wait for its disk together, after their turns.
         """
         log = Path(f"{self.engine.url.database}-wal")
         if self.sqlite and log.exists():
@@ -166,6 +166,8 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
         if engine.dialect.name == "sqlite":
             _tune_sqlite(engine, durable)
+        else:
+            engine = _tune_postgresql(engine)
         store = Store(engine)
         _bring_up_to_date(store, create)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -242,3 +244,20 @@ def _tune_sqlite(engine: Engine, durable: bool) -> None:
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
+
+
+def _tune_postgresql(engine: Engine) -> Engine:
+    """Leave BEGIN and COMMIT to us: those of the driver are journeys of their own, and a look-up needs none."""
+    engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def begun(connection: Connection) -> None:
+        if connection.get_execution_options().get("writer", False):
+            connection.exec_driver_sql(BEGIN_IN_TURN)
+
+    def committed(connection: Connection) -> None:
+        if connection.get_execution_options().get("writer", False):
+            connection.exec_driver_sql(COMMIT_TO_DISK)
+
+    event.listen(engine, "begin", begun)
+    event.listen(engine, "commit", committed)
+    return engine

@@ -34,18 +34,22 @@ _ELSEWHERE = {  # German, French, Spanish, Portuguese, Italian, Dutch, Russian, 
     "punteggio voto valutazione beoordeling оценка балл 评分 得分 分数 評価 点数 評点",
 }
 KNOWN = {role: (*names, *_ELSEWHERE[role].split()) for role, names in KNOWN.items()}
+IDS = ("id", "respondent", "respondent_id", "pid", "name", "nr", "no")  # of raters, where no column is better named
 CELLS = ["row", "rater", "image", "attribute", "cell"]
 TIMES = re.compile(
     r"(First Click|Last Click|Page Submit|Click Count|Time|[._ ]rt|_DO(_\d+)?|[._]duration)$"
     r"|^(Question|Group|Total) time\b|^interviewtime"
 )
 """Columns that time or order a question and are no answer to it."""
-ABOUT_PEOPLE = re.compile(
-    r"(^|[._\s])(age|alter|year|gender|sex|consent|agree|agreement|comments?|country|language|education|hours?|captcha|"
-    r"duration|seconds|rt|browser|device|code|feedback|email)([._\s]|$)",
+NO_RATING = re.compile(
+    r"(^|[\W_])(age|alter|year|gender|sex|consent|agree|agreement|comments?|country|language|education|hours?|captcha|"
+    r"seconds|sec|ms|rt|browser|device|code|feedback|email|times?|timing|timer|duration|latency|clicks?|order|trial|"
+    r"zeit|dauer|sekunden|klicks?|reihenfolge|kommentar|temps|durée|secondes|ordre|commentaire|tiempo|duración|"
+    r"segundos|orden|comentario|tempo|duração|durata|secondi|ordine|commento|время|секунды|порядок|комментарий)"
+    r"([\W_]|$)|时间|用时|顺序|评论|時間|順序|コメント",
     re.IGNORECASE,
 )
-"""Answers about the rater or the task, beside those about a picture: taken only where they are named."""
+"""Answers about the rater or the task, times and orders, beside ratings: taken only where they are named."""
 ABOUT_PICTURES = frozenset(
     ("width", "height", "w", "h", "size", "mean", "average", "std", "sd", "var", "n", "count", "counts", "total", "sum",
      "median", "category", "tag", "tags", "title", "url", "path", "file", "license", "author", "date", "year", "camera",
@@ -109,9 +113,10 @@ def recognise(table: pd.DataFrame, pictures: PictureNames) -> str:
             return tool
     if _marker(table) is not None:
         return "qualtrics"
-    if _begins_with_moments(table) and any("[" in name for name in columns):
-        return "google-forms"
     plain = {name.replace(" ", "_") for name in lower}
+    asks = any("[" in name or pictures.within(name) for name in columns[1:])
+    if asks and _begins_with_moments(table) and not plain & {*KNOWN["rater"], *IDS}:
+        return "google-forms"
     if all(plain & set(KNOWN[role]) for role in ("image", "score")):
         return "long"
     first = table.iloc[:, 0].map(pictures.match)
@@ -151,7 +156,7 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
-    rater = column(table, "rater", mapping.rater, last=("id", "respondent", "respondent_id", "pid", "name", "nr", "no"))
+    rater = column(table, "rater", mapping.rater, last=IDS)
     return _from_items(table, rater, items(table, mapping, pictures, {rater}))
 
 
@@ -161,15 +166,17 @@ def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames)
     raters = [str(name) for name in table.columns if name != image and not _about_pictures(str(name))]
     if mapping.columns:
         raters = [str(name) for name in table.columns if name != image and re.search(mapping.columns, str(name))]
+    sums = table[image].map(lambda name: pictures.match(name) is None and _about_pictures(name)).astype(bool)
+    table = table.assign(_row=_rows(table))[~sums]
     height = len(table)
     cells = _cells(
-        np.repeat(_rows(table), len(raters)),
+        np.repeat(table["_row"].to_numpy(), len(raters)),
         np.tile(np.array(raters, dtype=object), height),
         np.repeat(table[image].to_numpy(dtype=object), len(raters)),
         "",
         table[raters].to_numpy(dtype=object).ravel(),
     )
-    return Extract("(the heads of the columns)", raters, _answered(cells))
+    return Extract("(the heads of the columns)", raters, _answered(cells), +Counter({"of sums": int(sums.sum())}))
 
 
 def _about_pictures(name: str) -> bool:
@@ -187,7 +194,9 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
     texts = table.iloc[0].to_dict() if marker else {}
     data = table.assign(_row=_rows(table)).iloc[0 if marker is None else marker + 1 :]
     names = {"status": "Status", "finished": "Finished", "_recordId": "ResponseId"}
+    timers: set[str] = set()
     if marker is not None:
+        timers = {str(name) for name, text in table.iloc[marker].items() if _TIMER_ID.search(text)}
         ids = {match.group(1): name for name, text in table.iloc[marker].items() if (match := _IMPORT_ID.search(text))}
         names |= {part: str(ids[part]) for part in names if part in ids}
     status = (
@@ -198,7 +207,8 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
         (name for name in ("PROLIFIC_PID", "workerId") if name in data and data[name].str.strip().all()),
         names["_recordId"],
     )
-    extract = _from_items(data, column(data, "rater", rater), items(data, mapping, pictures, {rater}, texts))
+    found = items(data, mapping, pictures, {rater, *timers}, texts)
+    extract = _from_items(data, column(data, "rater", rater), found)
     extract.left_out += left_out
     if names["finished"] in data:
         no = {"false", "0", "falsch", "faux", "falso", "no", "nein", "non"}
@@ -207,6 +217,7 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
 
 
 _IMPORT_ID = re.compile(r'"ImportId"\s*:\s*"([^"]+)"')
+_TIMER_ID = re.compile(r'_(FIRST_CLICK|LAST_CLICK|PAGE_SUBMIT|CLICK_COUNT|DO(_\d+)?)"')
 _NOT_REAL = (
     (
         1,
@@ -226,9 +237,13 @@ def _qualtrics_status(cell: str) -> str:
     return next((why for bit, why, words in _NOT_REAL if bits & bit or any(part in word for part in words)), "")
 
 
+ADDRESSES = ("email address", "username")
+
+
 def _google(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a time, perhaps an e-mail address, then a column a question; ``Question [picture]`` is a grid."""
-    rater = mapping.rater or next((str(n) for n in table if str(n).lower() in ("email address", "username")), "")
+    addresses = (n for n in table.columns[1:] if n.lower() in ADDRESSES or table[n].str.contains("@").mean() > 0.5)
+    rater = mapping.rater or next(addresses, "")
     data = table
     if not rater:
         rater = "(the row)"
@@ -304,7 +319,7 @@ def _mturk(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> E
     answers = [mapping.score] if mapping.score else [str(c) for c in data if str(c).startswith("Answer.")]
     answers = [name for name in answers if mapping.score or _is_numeric(data[name])]
     if len(answers) > 1 and not mapping.score:
-        answers = [name for name in answers if not ABOUT_PEOPLE.search(name.removeprefix("Answer."))]
+        answers = [name for name in answers if not NO_RATING.search(name.removeprefix("Answer."))]
     pairs = _pairs(inputs, answers)
     several = len({source for source, _ in pairs}) < len(pairs)
     parts = [
@@ -344,7 +359,7 @@ def _one_answer_a_question(data: pd.DataFrame) -> pd.DataFrame:
     """Turn buttons (``Answer.rating.3`` = true) into the number of the one that was chosen."""
     buttons: dict[str, dict[str, str]] = {}
     for name in map(str, data.columns):
-        ending = re.fullmatch(r"(Answer\..+)\.(\d+)(?:\.on)?", name)
+        ending = re.fullmatch(r"(Answer\..+)\.[A-Za-z_-]*(\d+)(?:\.on)?", name)
         if ending and data[name].str.lower().isin({"true", "false", "on", ""}).all():
             buttons.setdefault(ending.group(1), {})[ending.group(2)] = name
     for question, options in buttons.items():
@@ -389,19 +404,47 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
         shows = table[image].map(lambda text: pictures.match(text) is not None)
         if kind and kind in table:
             shows &= table[kind].str.lower().isin({"response", ""})
-        data = table.assign(_row=_rows(table))[shows]
+        if "Zone Type" in table:  # Gorilla's buttons that go on
+            shows &= ~table["Zone Type"].str.startswith("continue")
+        not_real = _not_real(table.drop(columns=[rater, image, *answers]))
+        data = table.assign(_row=_rows(table))[shows & (not_real == "")]
         parts = [
             _cells(data["_row"], data[rater], data[image], re.sub(r"\.?(response|keys)$", "", name), data[name])
             for name in answers
         ]
         cells = _opened(pd.concat(parts, ignore_index=True))
-        cells = _single_attributes(cells[~cells["attribute"].map(lambda name: bool(ABOUT_PEOPLE.search(name)))])
+        cells = _single_attributes(cells[~cells["attribute"].map(lambda name: bool(NO_RATING.search(name)))])
         cells["cell"] = cells["cell"].map(_pressed)
         zero = bool(from_zero) and "trial_type" in data and data["trial_type"].str.contains(from_zero).any()
-        left_out = Counter({"without a picture": int((~shows).sum())})
-        return Extract(rater, answers, _answered(cells), +left_out, from_zero=bool(zero))
+        left_out = Counter({"without a picture": int((~shows).sum())}) + Counter(not_real[shows & (not_real != "")])
+        return Extract(rater, answers, _answered(cells), left_out, from_zero=bool(zero))
 
     return read
+
+
+PRACTICE = re.compile(
+    r"(is_?)?(practi[cs]e|training|warm[ _-]?up|übung|probe|entra[iî]nement|pr[aá]ctica|prova|тренировка|练习|練習)"
+    r"[\s_-]*(trials?|block|phase|task|round|durchgang)?[\s_-]*\d*",
+    re.IGNORECASE,
+)
+
+
+def _not_real(table: pd.DataFrame) -> pd.Series[Any]:
+    """Say why trials do not count: practice, where a cell or a column of that name says so, or a rejected participant.
+
+    PsychoPy counts the trials of a loop in a column of its name (``practice.thisN``).
+    """
+    why = pd.Series("", index=table.index)
+    for name in map(str, table.columns):
+        cells = table[name].str.strip()
+        says = cells.str.fullmatch(PRACTICE.pattern, flags=re.IGNORECASE)
+        if PRACTICE.fullmatch(re.sub(r"\.this(Trial)?N$", "", name)):
+            says |= (cells != "") if name.endswith("N") else cells.str.lower().isin({"true", "1", "yes"})
+        if not says.all():
+            why[says] = "practice"
+    if "Participant Status" in table:
+        why = why.mask(table["Participant Status"].str.lower() == "rejected", "rejected")
+    return why
 
 
 THE_FILE = "(the_file's_name)"
@@ -474,6 +517,8 @@ def items(
             item = Item(name, name, "")
         if item is not None:
             taken.append(item)
+    if not mapping.columns:
+        taken = [item for item in taken if not NO_RATING.search(item.attribute)] or taken
     return _single(taken)
 
 
@@ -551,8 +596,8 @@ def _answered(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(table: pd.DataFrame) -> Any:
-    """Count rows as a text editor does: the header is row 1."""
-    return np.arange(len(table)) + 2
+    """Count rows as a text editor does: the header is row 1, where nothing stands above it."""
+    return np.arange(len(table)) + 2 + table.attrs.get("above", 0)
 
 
 def _is_numeric(texts: pd.Series[Any]) -> bool:
@@ -563,7 +608,7 @@ def _is_numeric(texts: pd.Series[Any]) -> bool:
 
 def _begins_with_moments(table: pd.DataFrame) -> bool:
     """Say whether the first column holds dates with times: Google Forms' one, whatever it is called."""
-    moment = re.compile(r"^\d{1,4}[./-]\d{1,2}[./-]\d{1,4}\.?,?\s.*\d{1,2}[:.]\d{2}")
+    moment = re.compile(r"^\d{1,4}[./-]\s?\d{1,2}[./-]\s?\d{1,4}\.?,?\s.*\d{1,2}[:.]\d{2}")
     return len(table) > 0 and bool(table.iloc[:, 0].map(lambda cell: moment.match(str(cell)) is not None).mean() > 0.5)
 
 

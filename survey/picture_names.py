@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from survey.picture_files import MIME_TYPES
 
 _SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in MIME_TYPES)}|tiff?|bmp|avif|heic)$", re.IGNORECASE)
+_LIST_OF_ONE = re.compile(r"""\[\s*["']([^"']+)["']\s*\]""")
 _SOURCE = re.compile(r"""<img\b[^>]*\bsrc\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 
 
@@ -36,7 +37,7 @@ class PictureNames:
 
         Names are compared without folder, then without suffix, in any case; a name that fits two pictures fits none.
         """
-        source = _SOURCE.search(text)
+        source = _SOURCE.search(text) or _LIST_OF_ONE.fullmatch(text.strip())
         name = tidy(source.group(1) if source else text)
         if not self.ids:
             return _base(name) if _SUFFIX.search(_base(name)) and "\n" not in name else None

@@ -21,11 +21,14 @@ STEP_RATER = (
     update(rater)
     .where(rater.c.id == bindparam("b_rater"))
     .values(place=rater.c.place + 1, seen_at=bindparam("b_now"))
-    .returning(rater)
+    .returning(rater.c.id, rater.c.plan, rater.c.place)
 )
 
-SLOT_AT = select(slot).where(_rater, slot.c.place == bindparam("b_place"))
-SLOTS_BETWEEN = select(slot).where(_rater, slot.c.place.between(bindparam("b_first"), bindparam("b_last")))
+_showing = select(  # not what was answered: every column of a row takes time
+    *(slot.c[name] for name in ("id", "rater_id", "place", "kind", "image_id", "state", "expires", "expected"))
+).where(_rater)
+SLOT_AT = _showing.where(slot.c.place == bindparam("b_place"))
+SLOTS_BETWEEN = _showing.where(slot.c.place.between(bindparam("b_first"), bindparam("b_last")))
 OWN_PICTURE = (
     select(func.coalesce(compared.c.image_id, slot.c.image_id))
     .join(rater, rater.c.id == slot.c.rater_id)
@@ -55,7 +58,6 @@ STEP_BACK = (
     update(rater)
     .where(rater.c.id == bindparam("b_rater"))
     .values(place=rater.c.place - 1, undone=rater.c.place - 1, seen_at=bindparam("b_now"))
-    .returning(rater)
 )
 
 _of_set = image.c.id.in_(select(compared.c.image_id).where(compared.c.slot_id == bindparam("b_slot")))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from gazekit.core.workbook import is_workbook
 from survey.errors import RatingsError
 
 IDS = ("rater", "image")
+MOST_ABOVE = 20  # lines that may stand above a table: its title, blank lines, Excel's ``sep=;``
 
 
 def read_sheet(path: str | Path, encoding: str = "") -> pd.DataFrame:
@@ -46,25 +49,30 @@ def read_sheet(path: str | Path, encoding: str = "") -> pd.DataFrame:
         body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path, encoding)
     except (ValueError, UnicodeError, OSError, KeyError) as error:
         raise RatingsError(f"{path} is not a table that can be read: {error}") from error
-    notes = body.attrs.get("notes", [])
+    notes, above = body.attrs["notes"], body.attrs["above"]
+    if above:
+        notes.append(f"lines above the table, left out: {above}")
     body = body.fillna("")
     names = [str(name).strip() or f"column {k}" for k, name in enumerate(body.iloc[0], 1)]
     times = [names[: k + 1].count(name) for k, name in enumerate(names)]
     body.columns = [name if n == 1 else f"{name} ({n})" for name, n in zip(names, times, strict=True)]
     sheet = body.iloc[1:].reset_index(drop=True)
-    sheet.attrs |= {"file": path.stem, "notes": notes}
+    sheet.attrs |= {"file": path.stem, "notes": notes, "above": above}
     return sheet
 
 
 def _text(path: Path, given_encoding: str = "") -> pd.DataFrame:
     encoding = given_encoding or guess_encoding(path)  # as Excel saves CSV; undefined bytes are still refused
     with open(path, encoding=encoding) as text:
-        header = re.sub(r'"[^"]*"', "", text.readline())
+        lines = [re.sub(r'"[^"]*"', "q", line) for line in itertools.islice(text, MOST_ABOVE)]
+    above = _lines_above(re.split("[\t;,|]", "" if line.startswith("sep=") else line) for line in lines)
+    header = "".join(lines[above : above + 1])
     separator = max("\t;,|", key=header.count) if header.count(",") <= max(map(header.count, "\t;|")) else ","
     body = pd.read_csv(
         path,
         sep=separator,
         header=None,
+        skiprows=above,
         dtype=str,
         encoding=encoding,
         skipinitialspace=separator != "\t",
@@ -72,7 +80,13 @@ def _text(path: Path, given_encoding: str = "") -> pd.DataFrame:
     )
     guessed = encoding == "cp1252" and not given_encoding
     body.attrs["notes"] = ["not UTF-8: read as Windows-1252; --encoding says another"] if guessed else []
+    body.attrs["above"] = above
     return body
+
+
+def _lines_above(lines: Iterable[Sequence[str]]) -> int:
+    """Count the lines above a table: those with nothing behind their first cell; 0 where all are so."""
+    return next((k for k, cells in enumerate(lines) if any(cell.strip() for cell in cells[1:])), 0)
 
 
 def _json(path: Path, encoding: str) -> pd.DataFrame:
@@ -180,4 +194,8 @@ def _excel(path: Path) -> pd.DataFrame:
         raise RatingsError(
             f"{path}: reading XLSX needs openpyxl: pip install openpyxl (or save the sheet as CSV)"
         ) from None
-    return pd.DataFrame(pd.read_excel(path, dtype=str, header=None, keep_default_na=False))
+    body = pd.DataFrame(pd.read_excel(path, dtype=str, header=None, keep_default_na=False))
+    above = _lines_above(body.head(MOST_ABOVE).astype(str).to_numpy().tolist())
+    body = body.iloc[above:]
+    body.attrs |= {"notes": [], "above": above}
+    return body

@@ -110,6 +110,60 @@ CASES = {
         'rater,image,score\n"P ",reef1.jpg,5\n,,\n"P\u00a0", REEF2.JPG ,6\n', "long", [ONE, TWO]
     ),
     "long-with-times.csv": ("participant,trial,image,rating,rt,age\nP,1,reef1.jpg,5,9,3\n", "long", [ONE]),
+    "times-and-comments-beside.csv": (
+        "rater,reef1.jpg,reef2.jpg,rt_reef1.jpg,reef2.jpg_seconds,Kommentar reef1.jpg,reef1_order\nP,5,6,1,2,3,4\n",
+        "wide",
+        [ONE, TWO],
+    ),
+    "qualtrics-timers-renamed.csv": (
+        "StartDate,EndDate,Status,Finished,ResponseId,reef1,reef1_t,reef2\nStart,End,Type,Finished,Id,How?,Klick,How?\n"
+        + ",".join(f'"{{""ImportId"":""{one}""}}"' for one in ("startDate", "endDate", "status", "finished"))
+        + ',"{""ImportId"":""_recordId""}","{""ImportId"":""Q1""}","{""ImportId"":""Q2_FIRST_CLICK""}",'
+        + '"{""ImportId"":""Q3""}"\n2026,2026,IP Address,True,P,5,1,6\n',
+        "qualtrics",
+        [ONE, TWO],
+    ),
+    "a-title-above.csv": ("Beauty study\n\nrater,reef1.jpg,reef2.jpg\nP,5,6\n", "wide", [ONE, TWO]),
+    "a-title-in-its-first-cell.csv": ("Beauty study,,\nrater,reef1.jpg,reef2.jpg\nP,5,6\n", "wide", [ONE, TWO]),
+    "excels-separator.csv": ("sep=;\nrater;reef1.jpg;reef2.jpg\nP;5;6\n", "wide", [ONE, TWO]),
+    "google-in-russian.csv": (
+        "Отметка времени,Адрес электронной почты,Оцените reef1.jpg,Комментарий reef1.jpg,Сколько вам лет?\n"
+        "01.02.2026 10:00:00,p@x.org,5,6,7\n",
+        "google-forms",
+        [("p@x.org", "reef1.jpg", 5)],
+    ),
+    "google-in-korean.csv": (
+        "타임스탬프,사용자 이름,reef1.jpg,나이\n2026. 1. 1 오전 10:00:00,p@x.org,5,7\n",
+        "google-forms",
+        [("p@x.org", "reef1.jpg", 5)],
+    ),
+    "mturk-named-buttons.csv": (
+        "HITId,WorkerId,AssignmentStatus,Input.image_url,Answer.beauty.b4,Answer.beauty.b5,Answer.tags.t1,Answer.tags.t2\n"
+        "h,P,Approved,reef1.jpg,false,true,true,true\n",
+        "mturk",
+        [ONE],
+    ),
+    "gorilla-practice-and-buttons.csv": (
+        "Event Index,Participant Private ID,Participant Status,Zone Type,Reaction Time,Response,display,image\n"
+        "1,P,complete,response_slider_endValue,9,3,practice,reef1.jpg\n"
+        "2,P,complete,response_slider_endValue,9,5,main,reef1.jpg\n2,P,complete,continue_button,9,Next,main,reef1.jpg\n"
+        "1,Q,rejected,response_slider_endValue,9,5,main,reef1.jpg\nEND OF FILE,,,,,,,\n",
+        "gorilla",
+        [ONE],
+    ),
+    "psychopy-practice.csv": (
+        "practice_trials.thisN,trials.thisN,image,slider.response,participant,date,expName\n"
+        "0,,reef1.jpg,2,P,2026,x\n,0,reef1.jpg,5,P,2026,x\n",
+        "psychopy",
+        [ONE],
+    ),
+    "a-list-of-one.json": (json.dumps([TRIAL | {"stimulus": ["img/reef1.jpg"], "response": 5, "subject": "P"}]),
+        "jspsych",
+        [ONE],
+    ),
+    "sums-under-the-pictures.csv": (
+        "image,P,Mean\nreef1.jpg,5,5\nreef2.jpg,6,6\nMean,5,5\n", "transposed", [ONE, TWO]
+    ),
     "numbered-rows.csv": (",rater,image,score\n0,P,reef1.jpg,5\n1,P,reef2.jpg,6\n", "long", [ONE, TWO]),
 }  # fmt: skip
 
@@ -122,6 +176,22 @@ def test_only_the_ratings_are_taken_whoever_wrote_the_file(tmp_path: Path, name:
     assert imported.plan.layout == layout
     assert [tuple(row) for row in imported.ratings[["rater", "image", "score"]].to_numpy().tolist()] == expected
     assert imported.faults.empty
+
+
+def test_what_is_above_the_table_and_of_practice_is_said(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("Beauty study\n\nrater,image,score\nP,reef1.jpg,5\nP,reef2.jpg,nan\n")
+    imported = import_ratings(tmp_path / "s.csv", pictures=PICTURES)
+    assert "lines above the table, left out: 2" in imported.plan.lines()
+    assert imported.faults["row"].tolist() == [5]
+    text = CASES["gorilla-practice-and-buttons.csv"][0]
+    (tmp_path / "g.csv").write_text(text)
+    left_out = import_ratings(tmp_path / "g.csv", pictures=PICTURES).plan.left_out
+    assert left_out == {"without a picture": 2, "practice": 1, "rejected": 1}
+
+
+def test_sums_are_no_picture_where_no_study_is_given(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text("image,P,Mean\nreef1.jpg,5,5\nMean,5,5\n")
+    assert import_ratings(tmp_path / "s.csv").ratings["image"].tolist() == ["reef1.jpg"]
 
 
 def test_numbers_are_numbers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import inspect, select, text
 
 from survey import schema
 from survey.config import read_study
-from survey.database import open_store
+from survey.database import open_store, remembered
 from survey.rating_export import export_choices, export_ratings
 from survey.simulate import fill
 from survey.web import create_app
@@ -95,6 +95,23 @@ def test_the_pages_work_on_postgresql(url: str, tmp_path: Path) -> None:
     assert boss.get("/operator/download/ratings.csv").get_data(as_text=True).count("r00001") == 9
     assert send(client, "/mine/delete", sure="yes").status_code == 200
     assert export_ratings(store, practice=True).query("rater == 'r00001'").empty
+    store.close()
+
+
+def test_a_plain_user_of_postgresql_writes_and_waits_for_the_disk_after_the_turn(url: str) -> None:
+    admin = open_store(url)
+    with admin.write() as connection:
+        connection.execute(text("CREATE ROLE lab LOGIN"))
+        connection.execute(text("GRANT SELECT, INSERT, UPDATE ON meta TO lab"))
+    admin.close()
+    store = open_store(url.replace("survey@", "lab@"))
+    commits = text("SHOW synchronous_commit")
+    with store.write() as connection:
+        assert remembered(connection, "scale", "7") == "7"
+        assert connection.execute(commits).scalar_one() == "off"  # who holds the lock does not wait for the disk
+    with store.read() as connection:
+        assert remembered(connection, "scale", "9") == "7"
+        assert connection.execute(commits).scalar_one() == "on"
     store.close()
 
 
