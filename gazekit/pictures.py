@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 import io
 import struct
+import sys
 import threading
 import warnings
 from collections import Counter
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.config import Section
+from gazekit.core.decoders import listening
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import read_table
@@ -27,6 +29,8 @@ from gazekit.core.types import Pixels
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Size = tuple[int, int]  # height, width
 _QUARTER_TURNS = range(5, 9)  # of EXIF's orientation
+_LOSSES = ("Corrupt JPEG data", "Premature end of JPEG file")  # what libjpeg says where it goes on with grey
+_TOLD: set[tuple[str, str]] = set()  # pictures, and what a library said of them
 _SHRINKING = ("JPEG", "MPO")  # kinds that are decoded faster at a part of their size
 _FILTERS = threading.Lock()  # what is to be done of warnings holds for the whole process
 _SHRUNK = {
@@ -155,7 +159,7 @@ class PictureInfo:
     width: int  # as stored, before any turning upright
     height: int
     kind: str  # JPEG, PNG, ...
-    notes: tuple[str, ...] = ()  # of: alpha, animated, cmyk, 16-bit, turned
+    notes: tuple[str, ...] = ()  # of: alpha, animated, cmyk, 16-bit, turned, damaged
     upright: Size = (0, 0)  # height and width as `decode_picture` gives it
 
 
@@ -198,8 +202,10 @@ def examine_picture(
     if not _ends_well(encoded, info.kind):
         _decode_with_pillow(encoded, name)  # says so if the file is cut off
     if wanted is not None and info.kind in _SHRINKING:
-        return info, decode_plain(encoded, name, shrink_for(info.upright, wanted(info.upright)))
-    return _whole(info, decode_plain(encoded, name))
+        pixels, said = _decode(encoded, name, shrink_for(info.upright, wanted(info.upright)))
+        return _marked(info, said), pixels
+    pixels, said = _decode(encoded, name)
+    return _whole(_marked(info, said), pixels)
 
 
 def examine_grey(encoded: bytes, name: str, least: int) -> tuple[PictureInfo, Pixels]:
@@ -213,10 +219,15 @@ def examine_grey(encoded: bytes, name: str, least: int) -> tuple[PictureInfo, Pi
     if info.kind not in _SHRINKING or shorter < 2 * least or "cmyk" in info.notes or not _ends_well(encoded, info.kind):
         return examine_picture(encoded, name)
     shrink = shrink_for(info.upright, (least, least))
-    grey = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), _SHRUNK_GREY[shrink])
+    grey, said = decode_as(encoded, _SHRUNK_GREY[shrink], name)
     if grey is None or grey.shape != tuple(-(-side // shrink) for side in info.upright):
         return examine_picture(encoded, name)
-    return info, np.asarray(grey, dtype=np.uint8)
+    return _marked(info, said), np.asarray(grey, dtype=np.uint8)
+
+
+def _marked(info: PictureInfo, said: list[str]) -> PictureInfo:
+    damaged = any(line.startswith(_LOSSES) for line in said)
+    return dataclasses.replace(info, notes=(*info.notes, "damaged")) if damaged else info
 
 
 def _whole(info: PictureInfo, pixels: Pixels) -> tuple[PictureInfo, Pixels]:
@@ -256,18 +267,45 @@ def decode_plain(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int 
     ``shrink`` of 2, 4 or 8 gives a JPEG at that part of its size, which is much faster than decoding it whole. Other
     kinds come whole: OpenCV would shrink them by leaving pixels out.
     """
-    data = np.frombuffer(encoded, dtype=np.uint8)
-    shrink = shrink if bytes(data[:2]) == b"\xff\xd8" else 1
-    try:
-        pixels = cv2.imdecode(data, _SHRUNK[shrink])
-        if pixels is not None and shrink > 1:
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    except cv2.error as error:
-        raise FormatError(f"{name} is not a picture that can be decoded: {error.err}") from None
+    return _decode(encoded, name, shrink)[0]
+
+
+def _decode(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int = 1) -> tuple[Pixels, list[str]]:
+    """Do what `decode_plain` does; return what the library said too."""
+    shrink = shrink if bytes(encoded[:2]) == b"\xff\xd8" else 1
+    pixels, said = decode_as(encoded, _SHRUNK[shrink], name)
     if pixels is None:
-        start = bytes(data[:8])
-        raise FormatError(f"{name} is not a picture that can be decoded ({len(data)} bytes, begins {start!r})")
-    return np.asarray(pixels, dtype=np.uint8)
+        found = "; ".join(said) or f"{len(encoded)} bytes, begins {bytes(encoded[:8])!r}"
+        raise FormatError(f"{name} is not a picture that can be decoded ({found})")
+    if shrink > 1:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.asarray(pixels, dtype=np.uint8), said
+
+
+def decode_as(
+    encoded: bytes | npt.NDArray[np.uint8], flags: int, name: str
+) -> tuple[npt.NDArray[Any] | None, list[str]]:
+    """Decode as OpenCV's flags say; None where it cannot be. Return what the library says of the picture too.
+
+    It is also said on standard error, once, by the picture's ``name``; of one that cannot be decoded who calls says it.
+    """
+    with listening() as said:
+        try:
+            pixels = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), flags)
+        except cv2.error as error:
+            pixels, fault = None, [str(error.err)]
+        else:
+            fault = []
+    if pixels is not None:
+        _tell(name, said)
+    return pixels, said + fault
+
+
+def _tell(name: str, said: list[str]) -> None:
+    for line in said:
+        if (name, line) not in _TOLD:
+            _TOLD.add((name, line))
+            print(f"{name}: {line}", file=sys.stderr)
 
 
 def _orientation(image: Any, encoded: bytes) -> Any:
@@ -303,8 +341,11 @@ def _decode_with_pillow(encoded: bytes, name: str) -> Pixels:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            upright = ImageOps.exif_transpose(image)
+        with listening(), Image.open(io.BytesIO(encoded)) as image:
+            image.load()
+            with _FILTERS, warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of a damaged EXIF
+                upright = ImageOps.exif_transpose(image)
             if upright.mode in ("RGBA", "LA", "PA", "P", "La", "RGBa") or "transparency" in upright.info:
                 colour = upright.convert("RGBA")
                 white = Image.new("RGBA", colour.size, "white")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
@@ -41,7 +42,7 @@ from gazekit.core.progress import track
 from gazekit.core.tables import Cut, without_cut, write_table
 from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Mask, Pixels
-from gazekit.pictures import Picture, inspect_picture, read_picture
+from gazekit.pictures import Picture, decode_as, inspect_picture, read_picture
 from gazekit.session.excluding import RECORD
 from gazekit.shapes.gaussian_sum import GaussianSum
 from gazekit.shapes.mask_spec import MaskSpec, ShareOf
@@ -193,7 +194,8 @@ def write_attention(
 
     Returns
     -------
-    The table of ``attention.csv``; its ``attrs`` have the number of ``fixations`` and of those ``off_picture``.
+    The table of ``attention.csv``; its ``attrs`` have the number of ``fixations`` and of those ``off_picture``, and the
+    pictures ``left_out``, each with why.
 
     Raises
     ------
@@ -234,7 +236,8 @@ def write_attention(
     if not rows:
         raise InputError(f"none of {len(broken)} pictures can be read; the first: {broken[0][1]}")
     table = pd.DataFrame(rows)
-    table.attrs = {"fixations": total, "off_picture": sum(beside.values())}
+    left_out = faults + broken
+    table.attrs = {"fixations": total, "off_picture": sum(beside.values()), "left_out": left_out}
     if views:
         _sheets(out, views)
         if peak is not None or options.layers:
@@ -244,7 +247,7 @@ def write_attention(
     chosen |= {"window": str(options.window)} if options.window else {}
     chosen |= {"fixations": dict(found_by)} if found_by else {}
     origin = provenance(SCHEMA, chosen | ({RECORD: list(excluded)} if excluded else {}), inputs)
-    write_table(pd.DataFrame(faults + broken, columns=["image", "why"]), out / "left-out.csv")
+    write_table(pd.DataFrame(left_out, columns=["image", "why"]), out / "left-out.csv")
     for name, content in agreement.items():
         write_table(content, out / name, origin)
     _write_extras(out, fixations, looks, options, extras, origin)
@@ -324,8 +327,12 @@ def read_maps(folder: Path, images: Iterable[str]) -> dict[str, npt.NDArray[Any]
     maps: dict[str, npt.NDArray[Any]] = {}
     for image in images:
         for name in (f"{file_names([image])[image]}.png", f"{Path(image).stem}.png"):
-            pixels = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED) if (folder / name).is_file() else None
-            if pixels is not None:
+            if not (folder / name).is_file():
+                continue
+            pixels, said = decode_as((folder / name).read_bytes(), cv2.IMREAD_UNCHANGED, str(folder / name))
+            if pixels is None:
+                print(f"{folder / name} cannot be read as a map: {'; '.join(said)}", file=sys.stderr)
+            else:
                 maps.setdefault(image, pixels.mean(axis=2) if pixels.ndim == 3 else pixels)
     if not maps:
         raise InputError(f"{folder} has no map (<picture>.png) of any of the pictures")

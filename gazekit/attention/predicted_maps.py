@@ -16,6 +16,7 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import file_names
 from gazekit.core.tables import read_table, write_table
 from gazekit.core.types import Map
+from gazekit.pictures import decode_as
 
 LIST = "maps.csv"
 
@@ -55,9 +56,9 @@ class PredictedMap:
         FormatError
             Not a grey picture, or an empty one.
         """
-        grey = cv2.imread(str(self.file), cv2.IMREAD_UNCHANGED)
+        grey, said = decode_as(self.file.read_bytes(), cv2.IMREAD_UNCHANGED, str(self.file))
         if grey is None or grey.ndim != 2 or not grey.any():
-            raise FormatError(f"{self.file} is not a map of gazekit attention-model")
+            raise FormatError("; ".join([f"{self.file} is not a map of gazekit attention-model", *said]))
         height, width = self.size
         large = cv2.resize(grey.astype(np.float64), (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(large / large.sum(), dtype=np.float32)

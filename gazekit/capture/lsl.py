@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -36,11 +38,20 @@ def channels() -> list[tuple[str, str, int | None, str]]:
 
 
 def pylsl() -> Any:
-    """Import the library; a `MissingExtraError` where it or its native part is not installed."""
+    """Import the library; a `MissingExtraError` where it or its native part is not installed.
+
+    It tells of warnings and errors alone, unless a lab has a file of settings for it, which holds then.
+    """
     try:
-        return importlib.import_module("pylsl")
+        library = importlib.import_module("pylsl")
     except (ImportError, RuntimeError, OSError) as error:
         raise MissingExtraError("pylsl", "lsl") from error
+    folders = ("", "~/lsl_api", f"{os.sep}etc/lsl_api")
+    places = [os.path.expanduser(os.path.join(folder, "lsl_api.cfg")) for folder in folders]
+    if not any(os.path.isfile(place) for place in (os.environ.get("LSLAPICFG", ""), *places)):
+        with contextlib.suppress(AttributeError, RuntimeError):  # liblsl before 1.16.1
+            library.set_config_content("[log]\nlevel = -1\n")
+    return library
 
 
 class Outlet:

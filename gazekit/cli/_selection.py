@@ -67,7 +67,9 @@ def masked_look(function: Any) -> Any:
 def window_options(function: Any) -> Any:
     """Options of a window of time, for `chosen_window`."""
     for option in (
-        click.option("--after", type=click.FloatRange(0), metavar="MS", help="Only fixations that began so late."),
+        click.option(
+            "--after", type=click.FloatRange(0), metavar="MS", help="Only fixations that began so late, in ms."
+        ),
         click.option("--first", type=click.IntRange(1), metavar="N", help="Only each participant's first N fixations."),
         click.option(
             "--window", metavar="START:END", help="Only fixations that began in these ms since the picture came."

@@ -32,7 +32,7 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for what is written.")
 @click.option("--mask", type=click.Choice(["rectangle", "region", "patches", "fixations"]),
               help="What a mask keeps.  [rectangle]")  # fmt: skip
-@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Of the map that is kept.  [0.7]")
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True), help="Share of the map that is kept.  [0.7]")
 @click.option("--share-of", type=click.Choice(["mass", "area"]), help="The share is of this.  [mass]")
 @click.option("--patches", type=click.IntRange(1), help="How many patches.  [3]")
 @click.option("--patch-share", type=click.FloatRange(0, 1, min_open=True),
@@ -49,7 +49,8 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
               show_default=True, help="Whose maps.")  # fmt: skip
 @click.option("--groups", type=click.Path(path_type=Path), help="CSV (participant, group): a map of each group.")
 @click.option("--fill", type=FillName(), help="Outside the mask: black, mean, blur, foveated, ...  [black]")
-@click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0), help="Width of a soft edge.")
+@click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0),
+              help="Width of a soft edge, in picture pixels.")  # fmt: skip
 @click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
 @click.option("--cut", type=click.Choice(["keep", "drop-start", "drop"]),
               help="Fixations that a picture's onset or offset cuts: keep, leave out those that went on from before, "
@@ -141,6 +142,9 @@ def command(
     if source.others:
         write_table(source.table, out / "fixations.csv", source.provenance())
     said = _own_answers(own, out) if own else ""
+    if left_out := found.attrs["left_out"]:
+        (image, why), file = left_out[-1], out / "left-out.csv"
+        click.echo(f"{len(left_out)} pictures left out, as {image} ({why}); all are in {file}", err=True)
     if as_json:
         click.echo(found.to_json(orient="records", lines=True).strip())
         return

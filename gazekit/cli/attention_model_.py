@@ -181,7 +181,7 @@ def _interval(estimate: dict[str, float]) -> str:
 @click.option("--mask", type=click.Choice(["rectangle", "region", "patches"]), default="rectangle", show_default=True,
               help="What a mask keeps.")  # fmt: skip
 @click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True,
-              help="Of the map's mass that is kept.")  # fmt: skip
+              help="Share of the map's mass that is kept.")  # fmt: skip
 @click.option("--tables-only", is_flag=True, help="No pictures.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
 def apply(model: Path, pictures: Path, out: Path, mask: str, share: float, tables_only: bool, as_json: bool) -> None:

@@ -105,8 +105,8 @@ def _examined(path: Path, pictures: Path | None, screen: Mapping[str, float]) ->
 
 def _picture_sizes(table: pd.DataFrame, pictures: Path) -> dict[str, tuple[int, int]]:
     """Return height and width of the pictures that a table names, by its own names."""
-    from gazekit.pictures import list_pictures, match_names, read_picture
+    from gazekit.pictures import inspect_picture, list_pictures, match_names
 
     files = {picture.image: picture.file for picture in list_pictures(pictures)}
     names = match_names(table["image"].astype(str).unique(), files)
-    return {name: read_picture(files[image]).shape[:2] for name, image in names.items()}
+    return {n: inspect_picture(files[image].read_bytes(), str(files[image])).upright for n, image in names.items()}

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     help="Test whether people's own measures go with their own answers; MEASURE@AREA for an area. Repeatable.",
 )
 @click.option("--model-picture", type=DrawingFile(), help="Picture of the models: .png, .pdf or .svg.")
-@click.option("--swaps", type=click.IntRange(99), default=1999, show_default=True, help="Of the test of a model.")
+@click.option("--swaps", type=click.IntRange(99), default=1999, show_default=True, help="Swaps of the test of a model.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the swaps.")
 @click.option("--strict", is_flag=True, help="Stop at the first file that cannot be read.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")

@@ -227,6 +227,7 @@ _NOTES = {
     "animated": "the first frame is taken",
     "cmyk": "converted to RGB",
     "16-bit": "reduced to 8 bits a channel",
+    "damaged": "its decoder found it damaged: parts may be grey or wrong",
     "turned": "turned upright by its EXIF orientation",
 }
 

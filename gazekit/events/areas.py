@@ -18,6 +18,7 @@ import numpy.typing as npt
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file, write_text
 from gazekit.core.types import Bools, Floats, Mask
+from gazekit.pictures import decode_as
 
 Form = Literal["rectangle", "ellipse", "polygon", "brush", "mask"]
 FORMS: tuple[Form, ...] = ("rectangle", "ellipse", "polygon", "brush", "mask")
@@ -376,9 +377,9 @@ def _numbers(value: Any, what: str) -> Floats:
 
 def _mask(file: Path) -> Mask:
     file = existing_file(file, "mask picture")
-    pixels = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    pixels, said = decode_as(file.read_bytes(), cv2.IMREAD_GRAYSCALE, str(file))
     if pixels is None:
-        raise FormatError(f"{file} is not a picture that can be read")
+        raise FormatError("; ".join([f"{file} is not a picture that can be read", *said]))
     return np.asarray(pixels) > 127
 
 

@@ -27,6 +27,7 @@ from gazekit.core.files import sync_folder, whole_file, write_text
 from gazekit.core.types import Mask
 from gazekit.events.areas import LONGEST_NAME, OUTSIDE, Area, area_of, area_text, is_name, read_area_file
 from gazekit.measures.viewing import MARKED, WHOLE
+from gazekit.pictures import decode_as
 from gazekit.session.lock import alone
 
 MASKS = "areas"
@@ -197,7 +198,7 @@ class AreaStore:
         InputError
             Not a picture, or of another size.
         """
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
+        pixels = decode_as(content, cv2.IMREAD_GRAYSCALE, "mask")[0] if content else None
         if pixels is None:
             raise InputError("the mask is not a picture that can be read; PNG was expected")
         if pixels.shape != size:

@@ -80,8 +80,8 @@ class Recipe(BaseModel):
         None, ge=1, le=16, description="aspect ratios of views; 1, else 4 for PF- and GPF-CNN; 1 is square"
     )
     workers: int = Field(0, ge=0, le=1024, description="loader processes, where the pictures do not fit in memory")
-    memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size")
-    checkpoint_seconds: float = Field(20.0, ge=0, description="time between checkpoints")
+    memory_gb: float = Field(2.0, ge=0, description="pictures are kept in memory up to this size, GB")
+    checkpoint_seconds: float = Field(20.0, ge=0, description="seconds between checkpoints")
     tensorboard: bool = Field(False, description="also write TensorBoard's event files beside each run")
     device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto: a GPU where there is one")
 

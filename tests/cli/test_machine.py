@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,25 @@ def test_the_program_completes_commands() -> None:
     asked = {"_GAZEKIT_COMPLETE": "bash_complete", "COMP_WORDS": "gazekit fix", "COMP_CWORD": "1"}
     done = subprocess.run([program], capture_output=True, text=True, env=dict(os.environ) | asked)
     assert "plain,fixations" in done.stdout.splitlines()
+
+
+IN_A_SHELL = {
+    "bash": 'source "$0"; COMP_WORDS=(gazekit fix); COMP_CWORD=1; _gazekit_completion gazekit; echo ${COMPREPLY[@]}',
+    "fish": "source $argv[1]; complete -C 'gazekit fix'",
+}
+
+
+@pytest.mark.parametrize("shell", IN_A_SHELL)
+def test_a_shell_completes_commands(shell: str, tmp_path: Path) -> None:
+    """Zsh completes at a terminal alone; it was tried by hand."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not on this machine")
+    script = tmp_path / "completion"
+    script.write_text(run("completion", shell).stdout, encoding="utf-8")
+    environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [shell, "-c", IN_A_SHELL[shell], str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)
+    assert done.stdout.split()[:1] == ["fixations"], done.stderr
 
 
 def test_what_is_read_is_told_on_request(tmp_path: Path) -> None:

@@ -14,6 +14,12 @@ from tests.docs.blocks import unknown_in
 NOTHING = (None, "", 0, False, ())  # needs no word on what holds otherwise
 SAID = re.compile(r"default|else|absent|without|in place of|instead|otherwise|\[none\]", re.IGNORECASE)
 
+UNIT = re.compile(  # or what a number without one is
+    r"\b(m?s|seconds?|mm|millimetres|px|pixels?|degrees|GB|share|units|SRCC|score)\b"
+    r"|\b(learning rate|SGD|multiplied|order of|decay of|norm of|second rate|everybody)\b",
+    re.IGNORECASE,
+)
+
 
 def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
     """Go through the tree of commands: those that do something, by the words that call them."""
@@ -51,6 +57,14 @@ def test_its_options_say_what_they_are_and_their_default(name: str) -> None:
         if not given and not option.show_default and not SAID.search(option.help or ""):
             faults.append(f"{option.opts[0]} does not say its default, {option.default!r}")
     assert faults == [], f"gazekit {name}: " + "; ".join(faults)
+
+
+@pytest.mark.parametrize("name", TREE)
+def test_its_numbers_with_a_point_say_their_unit(name: str) -> None:
+    """Of a whole number the help says what is counted."""
+    options = [option for option in TREE[name].params if isinstance(option, click.Option) and not option.hidden]
+    floats = [option for option in options if isinstance(option.type, (click.FloatRange, type(click.FLOAT)))]
+    assert [option.opts[0] for option in floats if not UNIT.search(option.help or "")] == []
 
 
 def examples(name: str) -> list[list[str]]:

@@ -76,6 +76,13 @@ def rename(node: ast.AST) -> str:
     return ""
 
 
+def narrow_path(node: ast.AST) -> str:
+    called = name_of(node.func) if isinstance(node, ast.Call) else ""
+    if called in ("cv2.imread", "cv2.imwrite"):
+        return f"{called} takes no accents in a path on Windows: read or write the bytes, and decode or encode them"
+    return ""
+
+
 def local_time(node: ast.AST) -> str:
     if isinstance(node, ast.Call):
         called = name_of(node.func)
@@ -111,6 +118,7 @@ RULES: dict[str, Rule] = {
     "text has an encoding": text_without_encoding,
     "no fork": fork,
     "files are replaced": rename,
+    "paths of pictures are wide": narrow_path,
     "times have a zone": local_time,
     "numbers know no locale": locale_dependent,
     "no paths of POSIX": posix_path,
@@ -146,6 +154,7 @@ def test_the_source_holds_it(name: str) -> None:
         ("no fork", "ProcessPoolExecutor(2)"),
         ("no fork", "multiprocessing.get_context('fork')"),
         ("files are replaced", "os.rename(a, b)"),
+        ("paths of pictures are wide", "cv2.imread(str(file), 0)"),
         ("times have a zone", "datetime.now()"),
         ("numbers know no locale", "locale.setlocale(0, '')"),
         ("no paths of POSIX", "x = '/tmp/a'"),
