@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError
+from gazekit.training import resumable_table
 from gazekit.training.resumable_table import open_rows
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a sync costs nothing there
@@ -34,7 +38,7 @@ def row(name: str) -> dict[str, object]:
     )
 
 
-def score(out: Path, names: list[str], kind: str, stop: int | None, sync_every: int) -> None:
+def score(out: Path, names: list[str], kind: str | None, stop: int | None, sync_every: int) -> None:
     """Write the rows that are left; killed after so many, where ``stop`` says so."""
     with open_rows(out, kind, 2, {"model": "m"}, resume=True) as rows:
         for number, name in enumerate(rows.skip_done(iter(names))):
@@ -45,36 +49,112 @@ def score(out: Path, names: list[str], kind: str, stop: int | None, sync_every: 
                 rows.sync()
 
 
-@given(
-    names=NAMES,
-    kind=st.sampled_from(["csv", "jsonl"]),
-    kills=st.lists(st.tuples(st.integers(0, 6), st.floats(0, 1), st.binary(max_size=9)), max_size=4),
-    sync_every=st.integers(1, 5),
-)
-@example(names=["a", "b"], kind="csv", kills=[(1, 0.0, b""), (0, 1.0, b"\xff\xfe\n,")], sync_every=1)
-@settings(max_examples=60, deadline=None)
-def test_kills_leave_no_trace(
-    names: list[str], kind: str, kills: list[tuple[int, float, bytes]], sync_every: int
-) -> None:
-    """What was not synced may be lost, torn or followed by rubbish; the next run cuts it off."""
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        whole, out = Path(folder) / "whole", Path(folder) / "out"
+class Table(RuleBasedStateMachine):
+    """Runs that are killed, files that are torn or lost, sources and settings that are others: in any order."""
+
+    @initialize(names=NAMES, kind=st.sampled_from(["csv", "jsonl"]))
+    def begin(self, names: list[str], kind: str) -> None:
+        self.folder = tempfile.TemporaryDirectory(dir=MEMORY)
+        self.names, self.kind = names, kind
+        self.out, whole = Path(self.folder.name) / "out", Path(self.folder.name) / "whole"
+        self.part, self.state = self.out.with_name("out.part"), self.out.with_name("out.part.json")
         score(whole, names, kind, None, 1)
-        part, state = out.with_name("out.part"), out.with_name("out.part.json")
-        for stop, share, rubbish in kills:
-            try:
-                score(out, names, kind, stop, sync_every)
-            except Killed:
-                if part.exists():
-                    synced = json.loads(state.read_text("utf-8"))["bytes"] if state.exists() else 0
-                    content = part.read_bytes()
-                    kept = synced + round(share * max(0, len(content) - synced))
-                    part.write_bytes(content[:kept] + rubbish)
-            else:
-                out.unlink()  # it was through: begin anew
-        score(out, names, kind, None, sync_every)
-        assert out.read_bytes() == whole.read_bytes()
-        assert sorted(path.name for path in Path(folder).iterdir()) == ["out", "whole"]
+        self.whole = whole.read_bytes()
+        whole.unlink()
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            score(self.out, self.names, self.kind, None, 3)
+            assert self.out.read_bytes() == self.whole
+            assert [path.name for path in Path(self.folder.name).iterdir()] == ["out"]
+            self.folder.cleanup()
+
+    @rule(stop=st.none() | st.integers(0, 6), sync_every=st.integers(1, 5))
+    def run(self, stop: int | None, sync_every: int) -> None:
+        with contextlib.suppress(Killed):
+            score(self.out, self.names, self.kind, stop, sync_every)
+            assert self.out.read_bytes() == self.whole
+            self.out.unlink()  # it was through: begin anew
+
+    @rule(share=st.floats(0, 1), rubbish=st.binary(max_size=9))
+    def tear(self, share: float, rubbish: bytes) -> None:
+        """Lose of what was not synced some, and find rubbish behind it."""
+        if self.part.exists():
+            content, synced = self.part.read_bytes(), self.synced()
+            self.part.write_bytes(content[: synced + round(share * max(0, len(content) - synced))] + rubbish)
+
+    @rule(lost=st.sampled_from(["part", "state"]))
+    def lose(self, lost: str) -> None:
+        """Lose one of the two files: what was done is done again."""
+        getattr(self, lost).unlink(missing_ok=True)
+
+    @rule()
+    def come_with_another_source(self) -> None:
+        if self.part.exists() and self.rows():
+            with pytest.raises(InputError, match="rows of other pictures"):
+                score(self.out, ["another", *self.names], self.kind, None, 1)
+
+    @rule()
+    def come_with_other_settings(self) -> None:
+        if self.part.exists() and self.state.exists():
+            with (
+                pytest.raises(InputError, match="begun with another model"),
+                open_rows(self.out, self.kind, 2, {"model": "n"}, resume=True),
+            ):
+                pass
+
+    def synced(self) -> int:
+        return json.loads(self.state.read_text("utf-8"))["bytes"] if self.state.exists() else 0
+
+    def rows(self) -> int:
+        return json.loads(self.state.read_text("utf-8"))["rows"] if self.state.exists() else 0
+
+    @invariant()
+    def what_was_synced_is_the_beginning_of_the_whole(self) -> None:
+        if hasattr(self, "folder") and self.part.exists():
+            content = self.part.read_bytes()[: self.synced()]
+            assert self.whole.startswith(content)
+            assert not self.out.exists()
+
+
+TestTable = Table.TestCase
+TestTable.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+
+
+@pytest.mark.parametrize("kind", ["parquet", None])
+def test_a_parquet_table_goes_on_and_has_its_types(tmp_path: Path, kind: str | None) -> None:
+    """The format is that of the suffix where none is given; what is missing is neither 0 nor a text."""
+    out, names = tmp_path / "out.parquet", ["a", "none", "b", "nan"]
+    with pytest.raises(Killed):
+        score(out, names, kind, 2, 1)
+    score(out, names, kind, None, 1)
+    table = pd.read_parquet(out)
+    assert table["image"].tolist() == names
+    assert {str(table[name].dtype) for name in ("mean", "std", "p1", "p2")} == {"float64"}
+    assert table["mean"].isna().tolist() == [not len(name) % 3 for name in names]
+    assert table["error"].tolist() == ["", "", "", "no picture, 'nan'"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out.parquet"]
+
+
+def test_what_is_no_name_of_a_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the format 'xls' is not one of csv, jsonl, parquet"):
+        score(tmp_path / "out.xls", ["a"], None, None, 1)
+    with pytest.raises(OutputError, match="is a folder or a device"):
+        score(tmp_path, ["a"], "csv", None, 1)
+
+
+def test_a_table_is_synced_from_time_to_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next run remembers what the first one chose."""
+    with contextlib.suppress(Killed), open_rows(tmp_path / "out", "csv", 2, {}, resume=True) as rows:
+        assert rows.remember("batch", 8) == 8
+        rows.write(row("a"))
+        rows.offer_sync()
+        assert not (tmp_path / "out.part.json").exists()
+        monkeypatch.setattr(resumable_table, "_SECONDS", -1.0)
+        rows.offer_sync()
+        raise Killed
+    with open_rows(tmp_path / "out", "csv", 2, {}, resume=True) as rows:
+        assert (rows.remember("batch", 2), rows.count) == (8, 1)
 
 
 def begun(folder: Path) -> Path:
