@@ -347,22 +347,26 @@ def pay(
     Example:  gazekit survey pay study.toml --bonus 0.50 --out payments.csv
     """
     from gazekit.core.tables import write_table
-    from survey.payment import Prolific, payment_lists, payments
+    from survey.payment import Prolific, pay_by_prolific, payment_lists, payments
+    from survey.table_io import defused
 
     token = os.environ.get("PROLIFIC_TOKEN", "")
     if send and not token:
         raise ConfigError("sending to Prolific needs a token: set PROLIFIC_TOKEN")
     keep_inputs([out], study, database_of(study, database))
     settings, store = open_ratings(study, database)
-    rows = payments(store, settings.survey, bonus=bonus, second_ids=second_ids)
-    store.close()
-    lists = {}
-    for ending, table in payment_lists(rows).items():
-        lists[ending or "all"] = str(write_table(table, out.with_suffix(f".{ending}.csv") if ending else out))
-    actions = ("approve", "reject", "review", "wait")
-    summary: dict[str, Any] = {action: sum(row.action == action for row in rows) for action in actions}
-    if send:
-        summary["sent"] = Prolific(token, api).pay(rows)
+    try:
+        rows = payments(store, settings.survey, bonus=bonus, second_ids=second_ids)
+        lists = {}
+        for ending, table in payment_lists(rows).items():
+            place = out.with_suffix(f".{ending}.csv") if ending else out
+            lists[ending or "all"] = str(write_table(defused(table), place))
+        actions = ("approve", "reject", "review", "wait")
+        summary: dict[str, Any] = {action: sum(row.action == action for row in rows) for action in actions}
+        if send:
+            summary["sent"] = pay_by_prolific(store, rows, Prolific(token, api))
+    finally:
+        store.close()
     _print_summary(summary | {"lists": list(lists.values())}, as_json)
 
 
@@ -426,6 +430,7 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
     from survey.imports import ColumnMap, import_ratings, prolific_approved, read_names
     from survey.picture_files import picture_ids
     from survey.ratings import of_attribute
+    from survey.table_io import defused
 
     settings = read_study(study) if study else None
     options["scale"] = options["scale"] or (settings.survey.scale if settings else 10)
@@ -458,7 +463,7 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
         "out": str(out),
     }
     if len(imported.faults):
-        summary["faults in"] = str(write_table(imported.faults, out.with_suffix(".faults.csv")))
+        summary["faults in"] = str(write_table(defused(imported.faults), out.with_suffix(".faults.csv")))
     if table.empty:
         raise RatingsError(
             f"{source}: no rating is left; nothing was written"

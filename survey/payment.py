@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.error import HTTPError
@@ -14,10 +14,11 @@ from urllib.request import Request, urlopen
 import pandas as pd
 from sqlalchemy import Connection, Row, select
 
+from survey.assignment import record
 from survey.config import SurveySection
 from survey.database import Store
 from survey.errors import SurveyError
-from survey.schema import platform, rater, slot
+from survey.schema import event, platform, rater, slot
 from survey.screening import Limits
 
 FAILED_CHECKS = Limits().failed_checks
@@ -141,6 +142,37 @@ def payment_lists(rows: list[Payment]) -> dict[str, pd.DataFrame]:
     return {ending: table for ending, table in lists.items() if len(table) or not ending}
 
 
+APPROVED, REJECTED, PAID = "approved", "rejected", "bonus paid"
+"""Events of what was sent to Prolific, which is sent once."""
+
+
+def pay_by_prolific(store: Store, rows: list[Payment], prolific: Prolific) -> list[str]:
+    """Send to Prolific what it was not sent before, and note it in the database; return what was done, a line each.
+
+    Raises
+    ------
+    SurveyError
+        Prolific does not answer or refuses; the message says what had been done by then.
+    """
+    with store.read() as connection:
+        numbers = {row.name: row.id for row in connection.execute(select(rater.c.id, rater.c.name))}
+        kinds = event.c.kind.in_((APPROVED, REJECTED, PAID))
+        earlier = connection.execute(select(event.c.kind, event.c.rater_id).where(kinds)).all()
+    names = {number: name for name, number in numbers.items()}
+    sent = {(row.kind, names[row.rater_id]) for row in earlier if row.rater_id in names}
+
+    def note(kind: str, done: list[Payment]) -> None:
+        with store.write() as connection:
+            for row in done:
+                record(connection, kind, rater_id=numbers[row.rater], detail=f"{row.participant} in {row.study}")
+
+    return prolific.pay(rows, sent, note)
+
+
+def _nowhere(_kind: str, _rows: list[Payment]) -> None:
+    """Note nothing."""
+
+
 @dataclass(frozen=True)
 class Prolific:
     """Prolific's API (version 1): approves, rejects and pays bonuses."""
@@ -148,18 +180,34 @@ class Prolific:
     token: str
     address: str = "https://api.prolific.com"
 
-    def pay(self, rows: list[Payment]) -> list[str]:
+    def pay(
+        self,
+        rows: list[Payment],
+        sent: Collection[tuple[str, str]] = (),
+        note: Callable[[str, list[Payment]], None] = _nowhere,
+    ) -> list[str]:
         """Approve, pay bonuses and reject, study by study; return what was done, a line each.
+
+        Parameters
+        ----------
+        rows : list of Payment
+            What becomes of everybody.
+        sent : collection of (kind, rater)
+            What was sent before, and is not sent again.
+        note : function
+            Called with the kind and the rows at once when Prolific has done it.
 
         Raises
         ------
         SurveyError
             Prolific does not answer or refuses; the message says what had been done by then.
         """
-        done: list[str] = []
+        rows = [row for row in rows if row.source == "prolific" and row.action in ("approve", "reject")]
+        done = [f"{row.participant} not sent: came without STUDY_ID or SESSION_ID" for row in rows if not _known(row)]
+        rows = [row for row in rows if _known(row)]
         try:
-            for study in sorted({row.study for row in rows if row.source == "prolific"}):
-                self._study(study, [row for row in rows if (row.source, row.study) == ("prolific", study)], done)
+            for study in sorted({row.study for row in rows}):
+                self._study(study, [row for row in rows if row.study == study], sent, note, done)
         except (OSError, ValueError, KeyError) as error:
             reason = error.read().decode("utf-8", "replace")[:500] if isinstance(error, HTTPError) else ""
             raise SurveyError(
@@ -167,24 +215,40 @@ class Prolific:
             ) from error
         return done
 
-    def _study(self, study: str, rows: list[Payment], done: list[str]) -> None:
-        approved = [row for row in rows if row.action == "approve"]
+    def _study(
+        self,
+        study: str,
+        rows: list[Payment],
+        sent: Collection[tuple[str, str]],
+        note: Callable[[str, list[Payment]], None],
+        done: list[str],
+    ) -> None:
+        good = [row for row in rows if row.action == "approve"]
+        approved = [row for row in good if (APPROVED, row.rater) not in sent]
         if approved:
             people = [row.participant for row in approved]
             self._post("submissions/bulk-approve/", {"study_id": study, "participant_ids": people})
+            note(APPROVED, approved)
             done.append(f"{len(people)} approved in {study}")
-        bonuses = [f"{row.participant},{row.bonus:.2f}" for row in approved if row.bonus > 0]
-        if bonuses:
-            body = {"study_id": study, "csv_bonuses": "\n".join(bonuses)}
+        paid = [row for row in good if row.bonus > 0 and (PAID, row.rater) not in sent]
+        if paid:
+            body = {"study_id": study, "csv_bonuses": "\n".join(f"{row.participant},{row.bonus:.2f}" for row in paid)}
             order = self._post("submissions/bonus-payments/", body)
             self._post(f"bulk-bonus-payments/{quote(str(order['id']), safe='')}/pay/", {})
-            done.append(f"{len(bonuses)} bonuses paid in {study}")
+            note(PAID, paid)
+            done.append(f"{len(paid)} bonuses paid in {study}")
         for row in rows:
-            if row.action == "reject":
+            if row.action == "reject" and not {(APPROVED, row.rater), (REJECTED, row.rater)} & set(sent):
                 message = REJECTION.format(evidence=row.evidence)
                 body = {"action": "REJECT", "message": message, "rejection_category": "OTHER"}
                 self._post(f"submissions/{quote(row.session, safe='')}/transition/", body)
+                note(REJECTED, [row])
                 done.append(f"{row.participant} rejected in {study}")
+        late = [row.participant for row in rows if row.action == "reject" and (APPROVED, row.rater) in sent]
+        late += [row.participant for row in good if (REJECTED, row.rater) in sent]
+        done += [f"{who} was decided otherwise before, and is left so: change it at Prolific" for who in late]
+        before = sum((PAID, row.rater) in sent for row in good if row.bonus > 0)
+        done += [f"{before} bonuses in {study} were paid before, and are not paid again"] if before else []
 
     def _post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         headers = {"Authorization": f"Token {self.token}", "Content-Type": "application/json"}
@@ -200,3 +264,8 @@ REJECTION = (
     "{evidence}. If you think that this is a mistake, please write to us."
 )
 """What Prolific tells those who are rejected: at least 100 characters."""
+
+
+def _known(row: Payment) -> bool:
+    """Say whether Prolific can be told of a submission: its study is known and, to reject it, its own id."""
+    return bool(row.study and (row.session or row.action == "approve"))

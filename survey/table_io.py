@@ -19,6 +19,7 @@ from gazekit.core.workbook import is_workbook
 from survey.errors import RatingsError
 
 IDS = ("rater", "image")
+FORMULA = re.compile(r"((?:^|[;,|\t\r\n])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r])")
 MOST_ABOVE = 20  # lines that may stand above a table: its title, blank lines, Excel's ``sep=;``
 
 
@@ -185,6 +186,17 @@ def read_choices(path: str | Path) -> pd.DataFrame:
         if name in table.columns:
             table[name] = pd.to_numeric(table[name], errors="coerce")
     return table
+
+
+def harmless(cell: object) -> object:
+    """Change a text that a spreadsheet would run as a formula, whatever it takes for the separator."""
+    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
+
+
+def defused(table: pd.DataFrame) -> pd.DataFrame:
+    """Change the texts of a table that a spreadsheet would run as formulas."""
+    texts = [name for name in table.columns if not pd.api.types.is_any_real_numeric_dtype(table[name])]
+    return table.assign(**{name: table[name].map(harmless) for name in texts})
 
 
 def _excel(path: Path) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -27,9 +26,6 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-
-
-FORMULA = re.compile(r"((?:^|[;,|\t\r\n])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r])")
 
 
 class AgelessSessions(SecureCookieSessionInterface):
@@ -113,11 +109,6 @@ def read_stamp(text: str | None, slot_id: int) -> Shown | None:
 
 def _signature(text: str) -> str:
     return hmac.new(str(current_app.secret_key).encode(), text.encode(), hashlib.sha256).hexdigest()[:24]
-
-
-def harmless(cell: object) -> object:
-    """Change a text that a spreadsheet would run as a formula, whatever it takes for the separator."""
-    return FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
 
 
 def number(text: str | None, low: int, high: int) -> int | None:

@@ -23,8 +23,8 @@ from survey.live_quality import leave_out
 from survey.operations import exclude, merge, readmit, set_opening, withdraw_picture
 from survey.rating_export import export_ratings
 from survey.schema import image, rater, slot
+from survey.table_io import harmless
 from survey.web import create_app
-from survey.web.security import harmless
 from tests.fixtures.survey import (
     PASSWORD,
     STUDY,

@@ -151,6 +151,56 @@ def test_prolific_is_told_by_its_api(stand_in: tuple[str, Requests]) -> None:
     assert len(str(requests[3][2]["message"])) >= 100
 
 
+def test_nothing_is_paid_twice(
+    stand_in: tuple[str, Requests], served: tuple[Path, Callable[[], FlaskClient]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, requests = stand_in
+    study, new = served
+    monkeypatch.setenv("PROLIFIC_TOKEN", "right")
+    order = ["survey", "pay", str(study), "--out", str(study.parent / "pay.csv"), "--send", "--api", address, "--json"]
+
+    def pay(*more: str) -> list[str]:
+        result = CliRunner().invoke(gazekit, [*order, *more])
+        assert result.exit_code == 0, result.output
+        return list(json.loads(result.output)["sent"])
+
+    take_part(client := new(), "first")
+    assert pay("--bonus", "0.5") == ["1 approved in s1", "1 bonuses paid in s1"]
+    take_part(new(), "second")
+    with store_of(client).write() as connection:
+        exclude(connection, "r00001", "same answer to all")
+    requests.clear()
+    assert pay("--bonus", "0.5") == [
+        "1 approved in s1",
+        "1 bonuses paid in s1",
+        "first was decided otherwise before, and is left so: change it at Prolific",
+    ]
+    assert requests[0][2] == {"study_id": "s1", "participant_ids": ["second"]}
+    requests.clear()
+    assert "1 bonuses in s1 were paid before, and are not paid again" in pay("--bonus", "0.5")
+    assert requests == []
+
+
+def test_who_came_without_the_ids_of_a_submission_is_said_and_stops_nobody(stand_in: tuple[str, Requests]) -> None:
+    rows = [
+        Payment("r1", "prolific", "p1", "", "", "approve", 0.0, "C", ""),
+        Payment("r2", "prolific", "p2", "s1", "", "reject", 0.0, "", "same answer to all"),
+        Payment("r3", "prolific", "p3", "s1", "", "approve", 0.0, "C", ""),
+    ]
+    done = Prolific("right", stand_in[0]).pay(rows)
+    assert [line.split(":")[0] for line in done] == ["p1 not sent", "p2 not sent", "1 approved in s1"]
+    assert [path for path, _, _ in stand_in[1]] == ["/api/v1/submissions/bulk-approve/"]
+
+
+def test_an_id_that_is_a_formula_is_defused_in_every_list(served: tuple[Path, Callable[[], FlaskClient]]) -> None:
+    study, new = served
+    take_part(new(), "=1%2B1")
+    out = study.parent / "pay.csv"
+    assert CliRunner().invoke(gazekit, ["survey", "pay", str(study), "--out", str(out)]).exit_code == 0
+    assert pd.read_csv(out)["participant"].tolist() == ["'=1+1"]
+    assert pd.read_csv(out.with_suffix(".prolific-approve.csv"))["participant"].tolist() == ["'=1+1"]
+
+
 def test_what_is_to_be_decided_is_in_no_list_for_a_platform() -> None:
     lists = payment_lists(ROWS)
     assert lists[""]["rater"].tolist() == ["r1", "r2", "r3", "r4", "r5", "r6"]

@@ -18,8 +18,8 @@ from survey.database import open_store
 from survey.payment import payments
 from survey.rating_export import export_ratings
 from survey.schema import platform, rater, slot
+from survey.table_io import harmless
 from survey.web import create_app
-from survey.web.security import harmless
 from tests.fixtures.survey import (
     PASSWORD,
     STUDY,
