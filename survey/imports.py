@@ -239,7 +239,8 @@ def _numbers(cells: pd.Series[Any]) -> Floats:
 
 def _from_one(number: Floats, counts_from: int | None, tool_counts_from_zero: bool) -> Floats:
     """Count the answers from 1; raise where they seem to count from 0 and nobody said so."""
-    if counts_from is None and (tool_counts_from_zero or np.nanmin(number, initial=1.0) == 0):
+    unclear = (tool_counts_from_zero and np.isfinite(number).any()) or np.nanmin(number, initial=1.0) == 0
+    if counts_from is None and unclear:
         low, high = np.nanmin(number), np.nanmax(number)
         why = "this tool numbers buttons from 0" if tool_counts_from_zero else "0 is among them"
         raise CountsFromZero(

@@ -299,6 +299,8 @@ def _sosci(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> E
 
 def _surveymonkey(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read two header rows: a question over its first column, and the parts of the question under it."""
+    if table.empty:
+        raise RatingsError("SurveyMonkey writes two header rows; there is one here, and nothing under it")
     parts, question, texts = table.iloc[0], "", {}
     for name in table.columns:
         question = question if re.fullmatch(r"column \d+", str(name)) else str(name)
@@ -466,13 +468,23 @@ def _pressed(cell: str) -> str:
 
 def _opened(cells: pd.DataFrame) -> pd.DataFrame:
     """Spread answers that are JSON objects (jsPsych's survey trials) over a row for each question."""
-    objects = cells["cell"].str.startswith("{")
+    parts = cells["cell"].map(_parts)
+    objects = parts.map(bool)
     rows = [
         row | {"attribute": str(name), "cell": str(value)}
-        for row in cells[objects].to_dict("records")
-        for name, value in json.loads(row["cell"]).items()
+        for row, answers in zip(cells[objects].to_dict("records"), parts[objects], strict=True)
+        for name, value in answers.items()
     ]
     return pd.concat([cells[~objects], pd.DataFrame(rows, columns=CELLS)]) if rows else cells
+
+
+def _parts(cell: str) -> dict[str, Any]:
+    """Read an answer that is a JSON object; empty where it is none (a number, a text, an object that is cut off)."""
+    try:
+        answers = json.loads(cell) if cell.startswith("{") else {}
+    except ValueError:
+        return {}
+    return dict(answers)
 
 
 def _picture_column(table: pd.DataFrame, pictures: PictureNames, skip: set[str]) -> str:

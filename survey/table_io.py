@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
+from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -41,14 +43,14 @@ def read_sheet(path: str | Path, encoding: str = "") -> pd.DataFrame:
     if encoding:
         known_encoding(encoding)
     try:
-        if path.suffix.lower() in (".json", ".jsonl"):
+        if _is_json(path):
             trials = _json(path, encoding or "utf-8-sig")
             trials.attrs["file"] = path.stem
             return trials
         if path.suffix.lower() in (".sav", ".zsav"):
             return read_spss(path)
         body = _excel(path) if path.suffix.lower() in (".xlsx", ".xlsm") else _text(path, encoding)
-    except (ValueError, UnicodeError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, BadZipFile, ParseError, RecursionError) as error:
         raise RatingsError(f"{path} is not a table that can be read: {error}") from error
     notes, above = body.attrs["notes"], body.attrs["above"]
     if above:
@@ -88,6 +90,13 @@ def _text(path: Path, given_encoding: str = "") -> pd.DataFrame:
 def _lines_above(lines: Iterable[Sequence[str]]) -> int:
     """Count the lines above a table: those with nothing behind their first cell; 0 where all are so."""
     return next((k for k, cells in enumerate(lines) if any(cell.strip() for cell in cells[1:])), 0)
+
+
+def _is_json(path: Path) -> bool:
+    """Say whether a file holds JSON: by its name, or a text (as JATOS writes it) by its first letter."""
+    with open(path, "rb") as file:
+        start = file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    return path.suffix.lower() in (".json", ".jsonl") or (path.suffix.lower() == ".txt" and start in (b"[", b"{"))
 
 
 def _json(path: Path, encoding: str) -> pd.DataFrame:

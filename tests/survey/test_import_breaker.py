@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from gazekit.core.errors import GazekitError
@@ -187,6 +188,40 @@ def test_what_is_above_the_table_and_of_practice_is_said(tmp_path: Path) -> None
     (tmp_path / "g.csv").write_text(text)
     left_out = import_ratings(tmp_path / "g.csv", pictures=PICTURES).plan.left_out
     assert left_out == {"without a picture": 2, "practice": 1, "rejected": 1}
+
+
+def test_what_was_written_in_part_is_an_error_that_says_so(tmp_path: Path) -> None:
+    pd.DataFrame({"rater": ["P"], "reef1.jpg": [5]}).to_excel(tmp_path / "w.xlsx", index=False)
+    whole = (tmp_path / "w.xlsx").read_bytes()
+    parts = {
+        "cut.xlsx": whole[: len(whole) // 2],
+        "last-byte.xlsx": whole[:-1],
+        "spoiled.xlsx": whole[:300] + bytes(200) + whole[500:],
+        "deep.json": b"[" * 5000,
+        "cut.json": b'[{"rt": 1, "stimulus": "reef1.jpg", "resp',
+        "heads.csv": b"Respondent ID,Collector ID,reef1.jpg\n",
+        "quote.csv": b'rater,reef1.jpg\nP,5\n"Q,',
+    }
+    for name, content in parts.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(RatingsError, match=r"not a table that can be read|two header rows"):
+            import_ratings(tmp_path / name, pictures=PICTURES)
+    (tmp_path / "t.csv").write_text(
+        'rt,stimulus,response,trial_type,subject\n9,reef1.jpg,"{""x"":",survey-likert,P\n9,reef2.jpg,6,x,P\n'
+    )
+    imported = import_ratings(tmp_path / "t.csv", pictures=PICTURES, counts_from=1)
+    assert imported.ratings["image"].tolist() == ["reef2.jpg"]
+    assert imported.faults["found"].tolist() == ['{"x":']
+
+
+def test_the_text_that_jatos_writes_is_read_as_json(tmp_path: Path) -> None:
+    trial = TRIAL | {"stimulus": "reef1.jpg", "response": 5, "subject": "P"}
+    (tmp_path / "jatos_results.txt").write_text(
+        json.dumps([trial]) + "\n" + json.dumps([trial | {"subject": "Q"}]) + "\n"
+    )
+    imported = import_ratings(tmp_path / "jatos_results.txt", pictures=PICTURES)
+    assert imported.plan.layout == "jspsych"
+    assert imported.ratings["rater"].tolist() == ["P", "Q"]
 
 
 def test_sums_are_no_picture_where_no_study_is_given(tmp_path: Path) -> None:
