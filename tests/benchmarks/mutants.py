@@ -1,10 +1,12 @@
-"""Mutants of the journal: what of its code could be wrong without a test noticing.
+"""Mutants: what of the journal and of the statistics could be wrong without a test noticing.
 
-    python -m tests.benchmarks.journal_mutants [--every N] [--module gazekit/session/journal.py]
+    python -m tests.benchmarks.mutants journal [--sample N] [--seed S]
+    python -m tests.benchmarks.mutants statistics --sample 150
+    python -m tests.benchmarks.mutants gazekit/stats/paired.py
 
 One change at a time: comparisons, sums, and/or, numbers, truth values, texts of the program (not those of messages),
-conditions turned round, returned values left out, statements left out. A mutant that no test of tests/session kills is
-printed. Each is tried in a fork, so that numpy, pandas and h5py are read once.
+conditions turned round, returned values left out, keywords left out, statements left out. A mutant that none of the
+tests named here kills is printed. Each is tried in a fork, so that numpy, pandas and h5py are read once.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import copy
 import importlib.abc
 import importlib.util
 import os
+import random
 import resource
 import signal
 import sys
@@ -26,12 +29,47 @@ from typing import Any
 from tests.benchmarks.figures import record
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ("test_journal", "test_failures", "test_every_way", "test_power_loss")
-SLOW = "harmed or survives or before_its_journal"  # tests that are tried last
-LIMIT_S = 600  # of a fork that waits for ever
-LIMIT_CPU_S = 60  # of one that runs for ever
+SLOW = (  # tests that are tried last
+    "harmed or survives or before_its_journal or panel_put_in or by_category or rarely_claimed or cannot_be_compared "
+    "or models_are_compared or too_few_permutations or margin_answers or perfect_network or active_pairing"
+)
+LIMIT_S = 900  # of a fork that waits for ever
+LIMIT_CPU_S = 120  # of one that runs for ever
 _HEAVY = ("numpy", "pandas", "h5py", "scipy.stats", "cv2", "pytest", "pydantic", "hypothesis", "anyio", "xdist")
-COMMAND = "python -m tests.benchmarks.journal_mutants"
+_CLAIMS = "stats/test_comparison stats/test_claims"
+TESTS = {
+    "journal": {
+        "gazekit/session/journal.py": "session/test_journal session/test_failures session/test_every_way "
+        "session/test_power_loss",
+    },
+    "statistics": {
+        "gazekit/stats/metrics.py": "stats/test_metrics",
+        "gazekit/stats/weighted_metrics.py": "stats/test_weighted_metrics",
+        "gazekit/stats/multiple_comparisons.py": "stats/test_multiple_comparisons",
+        "gazekit/stats/resampling.py": "stats/test_resampling",
+        "gazekit/stats/standard_error.py": "stats/test_standard_error",
+        "gazekit/stats/training_luck.py": "stats/test_standard_error",
+        "gazekit/stats/noise_ceiling.py": "stats/test_metrics stats/test_worth",
+        "gazekit/stats/rater_model.py": "stats/test_worth",
+        "gazekit/stats/worth.py": "stats/test_worth",
+        "gazekit/stats/power.py": "stats/test_power",
+        "gazekit/stats/groups.py": "stats/test_groups",
+        "gazekit/stats/estimates.py": f"stats/test_power {_CLAIMS}",
+        "gazekit/stats/paired.py": _CLAIMS,
+        "gazekit/stats/contrasts.py": _CLAIMS,
+        "gazekit/stats/conclusion.py": _CLAIMS,
+        "gazekit/stats/own_answers.py": "stats/test_own_answers",
+        "gazekit/stats/own_gaze.py": "attention/test_own_gaze",
+        "gazekit/measures/ratings.py": "measures/test_answers",
+        "survey/aggregation.py": "survey/test_aggregation",
+        "survey/reliability.py": "survey/test_reliability",
+        "survey/screening.py": "survey/test_screening",
+        "survey/anytime.py": "survey/test_anytime",
+        "survey/choice_scores.py": "survey/test_comparisons",
+    },
+}
+ROOM = {"journal": "capture", "statistics": "stats"}
+COMMAND = "python -m tests.benchmarks.mutants"
 _OTHER = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
     ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Add: ast.Sub, ast.Sub: ast.Add,
@@ -109,21 +147,22 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._source, str(self._file), "exec"), module.__dict__)
 
 
-def survives(name: str, source: str, file: Path) -> bool:
+def survives(module: str, source: str, tests: str) -> bool:
     """Run the tests in a fork; one that hangs is killed."""
     child = os.fork()
     if not child:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        sys.meta_path.insert(0, Mutated(name, source, file))
+        sys.meta_path.insert(0, Mutated(module.removesuffix(".py").replace("/", "."), source, ROOT / module))
         import pytest
 
         resource.setrlimit(resource.RLIMIT_CPU, (LIMIT_CPU_S, LIMIT_CPU_S))
-        tests = [str(ROOT / "tests" / "session" / f"{test}.py") for test in TESTS]
-        options = ["-x", "-q", "-n", "0", "--assert=plain", "-p", "no:cacheprovider", *tests]
-        failed = pytest.main([*options, "-k", f"not ({SLOW})"]) or pytest.main([*options, "-k", SLOW])
-        os._exit(int(failed))
+        files = [str(ROOT / "tests" / f"{test}.py") for test in tests.split()]
+        options = ["-x", "-q", "-n", "0", "--assert=plain", "-p", "no:cacheprovider", "-o", "timeout=0", *files]
+        fast = pytest.main([*options, "-k", f"not ({SLOW})"])
+        none_is_slow = pytest.ExitCode.NO_TESTS_COLLECTED
+        os._exit(int(fast or pytest.main([*options, "-k", SLOW]) not in (0, none_is_slow)))
     begin = time.monotonic()
     while time.monotonic() - begin < LIMIT_S:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -137,34 +176,36 @@ def survives(name: str, source: str, file: Path) -> bool:
 
 def main() -> None:
     """Try the mutants and record how many the tests killed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--every", type=int, default=1, help="only each Nth")
-    parser.add_argument("--module", type=Path, default=Path("gazekit/session/journal.py"))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", help=f"{', '.join(TESTS)}, or one of their modules")
+    parser.add_argument("--sample", type=int, help="so many, drawn by chance")
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    every = {module: tests for group in TESTS.values() for module, tests in group.items()}
+    modules = TESTS.get(options.what) or {options.what: every[options.what]}
+    room = next(ROOM[group] for group in TESTS if modules.keys() <= TESTS[group].keys())
     for heavy in _HEAVY:
         importlib.import_module(heavy)
-    file = ROOT / options.module
-    name = ".".join(options.module.with_suffix("").parts)
-    assert survives(name, file.read_text("utf-8"), file), "the tests fail without any change"
-    tried, alive = 0, 0
-    chosen = list(mutants(file.read_text("utf-8")))[:: options.every]
-    for line, what, source in chosen:
-        tried += 1
-        if survives(name, source, file):
+    found = [(module, *mutant) for module in modules for mutant in mutants((ROOT / module).read_text("utf-8"))]
+    random.Random(options.seed).shuffle(found)  # a run that is ended early is a sample as well
+    chosen, lived, alive = found[: options.sample], set[str](), 0
+    for tried, (module, line, what, source) in enumerate(chosen, 1):
+        if survives(module, source, modules[module]):
             alive += 1
-            print(f"{options.module}:{line} lives: {what}", flush=True)
-        if tried % 10 == 0:
-            print(f"{tried} of {len(chosen)} tried, {alive} live", flush=True)
-    killed = tried - alive
-    print(f"{killed} of {tried} killed ({killed / tried:.0%})")
+            lived.add(module)
+            print(f"{module}:{line} lives: {what}", flush=True)
+        print(f"{tried} of {len(chosen)} tried, {alive} live", end="\n" if tried % 10 == 0 else "\r", flush=True)
+    for module in {module for module, *_ in chosen} - lived:  # tests that fail anyway would kill all
+        assert survives(module, (ROOT / module).read_text("utf-8"), modules[module]), f"{module}: its tests fail"
+    killed = len(chosen) - alive
     record(
-        "capture",
-        f"mutants of {options.module.as_posix()} that the tests kill",
-        f"{killed} of {tried} ({killed / tried:.0%})",
-        data="one change each; texts of messages are left as they are",
-        command=COMMAND + (f" --every {options.every}" if options.every > 1 else ""),
+        room,
+        f"mutants of {options.what} that the tests kill",
+        f"{killed} of {len(chosen)} tried ({killed / len(chosen):.0%}) of {len(found)}",
+        data=f"one change each, {'seed ' + str(options.seed) if options.sample else 'all'}; texts of messages are left "
+        "as they are",
+        command=f"{COMMAND} {options.what}" + (f" --sample {options.sample}" if options.sample else ""),
         bar=">= 85 %",
-        developed_on=False,
     )
 
 
