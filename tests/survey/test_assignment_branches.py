@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select, update
 
 from survey import raters as people
-from survey.assignment import advance, raters_needed, slot_at, submit
+from survey.assignment import advance, raters_needed, slot_at, submit, undo
 from survey.database import Store, open_store
-from survey.schema import rater, slot
+from survey.schema import image, more_score, rater, slot
 from tests.fixtures.survey import counters_agree, newcomer, section
 
 NOW = 1_800_000_000.0
@@ -83,4 +83,46 @@ def test_a_late_rating_of_somebody_left_out_fills_no_picture(store: Store) -> No
         submit(connection, person, current.id, 7, settings, now=LATER)
     with store.read() as connection:
         assert connection.execute(select(slot.c.state).where(slot.c.id == current.id)).scalar_one() == "excluded"
+    counters_agree(store)
+
+
+def test_somebody_left_out_gives_back_what_is_held(store: Store) -> None:
+    settings = section(raters_per_picture=1, pictures_per_rater=1)
+    store.add_images(["p"], 1)
+    token = newcomer(store, settings)
+    with store.write() as connection:
+        person = people.find(connection, token)
+        assert person is not None
+        person = advance(connection, person, settings, NOW)
+        current = slot_at(connection, person.id, person.place)
+        assert current is not None
+        connection.execute(
+            update(rater).where(rater.c.id == person.id).values(excluded_at=NOW, excluded_why="too fast")
+        )
+        person = people.find(connection, token)
+        assert person is not None
+        submit(connection, person, current.id, 7, settings, now=NOW)
+        assert connection.execute(select(image.c.taken, image.c.done)).one() == (0, 0)
+    counters_agree(store)
+
+
+def test_a_practice_rating_taken_back_uncounts_nothing_and_its_other_scales_go(store: Store) -> None:
+    settings = section(practice=1, raters_per_picture=1, pictures_per_rater=1)
+    store.add_images(["p", "q"], 1)
+    token = newcomer(store, settings)
+    with store.write() as connection:
+        person = people.find(connection, token)
+        assert person is not None
+        person = advance(connection, person, settings, NOW)
+        current = slot_at(connection, person.id, person.place)
+        assert current is not None
+        assert submit(connection, person, current.id, 7, settings, now=NOW, more={"calm": 3})
+        person = people.find(connection, token)
+        assert person is not None
+        assert connection.execute(select(more_score.c.scale, more_score.c.score)).all() == [("calm", 3)]
+        assert undo(connection, person, settings, NOW)
+        assert connection.execute(select(more_score.c.scale)).all() == []
+        again = slot_at(connection, person.id, 0)
+        assert again is not None
+        assert (again.id, again.state) == (current.id, "held")
     counters_agree(store)
