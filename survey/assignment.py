@@ -85,8 +85,12 @@ def raters_needed(pictures: int, section: SurveySection, seed: int = 0) -> int:
     return raters
 
 
-def release_expired(connection: Connection, now: float) -> int:
-    """Release the slots that are held past their time, and return how many there were."""
+def release_expired(connection: Connection, now: float, section: SurveySection) -> int:
+    """Release the slots that are held past their time, and return how many there were.
+
+    None is held longer than from now on: a clock that was set back leaves no picture closed.
+    """
+    connection.execute(do.BRING_NEAR, {"b_latest": now + 60 * section.hold_minutes})
     expired = connection.execute(do.EXPIRED, {"b_now": now}).all()
     for row in expired:
         connection.execute(do.RELEASE, {"b_slot": row.id})
@@ -178,12 +182,12 @@ def advance(
         Release the slots that are held past their time first; else only where no picture is open.
     """
     now = time.time() if now is None else now
-    if (release and release_expired(connection, now)) or slots is None:
+    if (release and release_expired(connection, now, section)) or slots is None:
         slots = slots_between(connection, person.id, person.place, person.place + 1)
     while person.place < len(person.plan) and not hold(
         connection, person, person.place, section, now, slots.get(person.place)
     ):
-        if release or not release_expired(connection, now):
+        if release or not release_expired(connection, now, section):
             person = _skip(connection, person)
         release = True
         slots = slots_between(connection, person.id, person.place, person.place + 1)

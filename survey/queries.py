@@ -44,6 +44,11 @@ OWN_PICTURE = (
 EXPIRED = select(slot.c.id, slot.c.image_id, slot.c.kind).where(
     slot.c.state == "held", slot.c.expires < bindparam("b_now")
 )
+BRING_NEAR = (
+    update(slot)
+    .where(slot.c.state == "held", slot.c.expires > bindparam("b_latest"))
+    .values(expires=bindparam("b_latest"))
+)
 RELEASE = update(slot).where(_slot).values(state="released")
 RETAKE = update(slot).where(_slot).values(state="held", expires=bindparam("b_expires"))
 RATE = update(slot).where(_slot)

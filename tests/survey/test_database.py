@@ -79,6 +79,18 @@ def test_a_hold_expires_and_the_picture_is_given_to_somebody_else(store: Store) 
     counters_agree(store)
 
 
+def test_a_clock_that_was_set_back_leaves_no_picture_closed(store: Store) -> None:
+    settings = section(raters_per_picture=1, hold_minutes=1, pictures_per_rater=1)
+    store.add_images(["p"], 1)
+    with store.write() as connection:
+        person = people.find(connection, people.join(connection, settings))
+        assert person is not None
+        advance(connection, person, settings, now=90_000.0)
+    assert not rate(store, newcomer(store, settings), settings, now=1000.0)
+    assert rate(store, newcomer(store, settings), settings, now=1061.0)
+    counters_agree(store)
+
+
 def test_a_late_rating_counts_while_the_picture_is_open(store: Store) -> None:
     settings = section(raters_per_picture=2, hold_minutes=1, pictures_per_rater=1)
     store.add_images(["p"], 2)
