@@ -61,6 +61,7 @@ def check_study(study: Study) -> None:
         The message lists all of it.
     """
     from gazekit.capture.checks import session_faults
+    from gazekit.dataset.inputs import check_options
     from gazekit.events.detectors import complete
 
     folder = study.file.parent / study.study.messages if study.study.messages else None
@@ -70,6 +71,10 @@ def check_study(study: Study) -> None:
         complete(study.fixations.detector, study.fixations.parameters)
     except GazekitError as error:
         faults.append(f"[fixations] {error}")
+    try:
+        check_options(study.dataset, study.attention)
+    except GazekitError as error:
+        faults.append(f"[dataset] {error}")
     if faults:
         lines = "\n".join(f"  {fault.strip()}" for fault in faults)
         raise ConfigError(f"{study.file} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n{lines}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from gazekit.capture.calibration import saved_calibration
@@ -11,7 +12,9 @@ from gazekit.capture.plan import plan_practice, plan_session
 from gazekit.capture.settings import SessionSections
 from gazekit.capture.simulation.tracker import RATES_HZ
 from gazekit.capture.texts import faults_of_texts
+from gazekit.capture.tobii import fits
 from gazekit.core.errors import GazekitError
+from gazekit.core.files import existing_file
 from gazekit.pictures import read_picture
 from gazekit.session import open_session
 
@@ -41,8 +44,18 @@ def _files(sections: SessionSections) -> list[str]:
             saved_calibration(base / sections.calibration.reuse)
         except GazekitError as error:
             faults.append(f"[calibration] reuse: {error}")
-    if tracker.license is not None and not (base / tracker.license).is_file():
-        faults.append(f"[tracker] license: no such file: {base / tracker.license}")
+        if tracker.kind in ("lsl", "replay"):
+            faults.append(f"[calibration] reuse: a tracker of kind {tracker.kind!r} takes no calibration; take it out")
+    if tracker.license is not None:
+        try:
+            existing_file(base / tracker.license, "file")
+        except GazekitError as error:
+            faults.append(f"[tracker] license: {error}")
+    if sections.record.backup is not None and not (base / sections.record.backup).is_dir():
+        faults.append(
+            f"[record] backup: there is no folder {base / sections.record.backup}; plug it in, make it, or take the "
+            "line out"
+        )
     if tracker.kind == "replay":
         if tracker.file is None:
             faults.append("[tracker] kind = 'replay' needs file, the session to play")
@@ -68,6 +81,14 @@ def _screen(sections: SessionSections) -> list[str]:
     ):
         if value < least:
             faults.append(f"[screen] {name} = {value:g}: are these centimetres? Then it is {10 * value:g}")
+    if sections.tracker.display_area is not None:
+        top_left, top_right, bottom_left = sections.tracker.display_area
+        width, height = math.dist(top_left, top_right), math.dist(top_left, bottom_left)
+        if not fits(width, height, screen.screen()):
+            faults.append(
+                f"[tracker] display_area is {width:.4g} x {height:.4g} mm, [screen] {screen.width_mm:g} x "
+                f"{screen.height_mm:g} mm: gaze would be off; correct the corners (millimetres) or [screen]"
+            )
     return faults
 
 
@@ -85,6 +106,8 @@ def _values(sections: SessionSections) -> list[str]:
             faults.append(
                 f"[validation] {name} = {gate:g}: no eye tracker is as accurate as that; usual are 0.5 to 1.5"
             )
+    if sections.validation.gate_deg is not None and not sections.validation.points:
+        faults.append("[validation] gate_deg has no meaning without points: take it out, or points = 4")
     if sections.presentation.order == "latin-square" and sections.presentation.block_size is not None:
         faults.append("[presentation] block_size has no meaning in a Latin square: take it out, or order = 'blocked'")
     background, colour = sections.presentation.background, sections.text.colour

@@ -48,6 +48,8 @@ class ItemSection(Section):
             raise ValueError(f"{self.name!r}: kinds 'choice' and 'choices' need choices, and only those have them")
         if self.choices and not 2 <= len(self.choices) <= 20:
             raise ValueError(f"{self.name!r}: 2 to 20 choices, found {len(self.choices)}")
+        if len(set(map(str, self.choices))) < len(self.choices):
+            raise ValueError(f"{self.name!r}: a choice stands twice in {self.choices}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"{self.name!r}: minimum {self.minimum:g} is above maximum {self.maximum:g}")
         return self

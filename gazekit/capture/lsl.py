@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gazekit.capture.tracker import Converter, FoundTracker, Put, ThreadedTracker, TrackerSetup, joined
+from gazekit.capture.tracker import Converter, FoundTracker, Put, ThreadedTracker, TrackerGone, TrackerSetup, joined
 from gazekit.core.errors import MissingExtraError, TrackerError
 from gazekit.core.types import Floats
 from gazekit.session import TrackerInfo
@@ -108,6 +108,12 @@ class LslTracker(ThreadedTracker):
         self._inlet, stream = self._connect()
         self._map = _channel_map(stream)
         self._info = _info_of(stream)
+        wanted = setup.section.rate_hz
+        if wanted and self._info.rate_hz and wanted != self._info.rate_hz:
+            raise TrackerError(
+                f"the LSL stream {stream.name()!r} comes at {self._info.rate_hz:g} Hz, [tracker] rate_hz is "
+                f"{wanted:g}: set its sender, or take rate_hz out"
+            )
         self._offset_us = time.monotonic_ns() / 1e3 - self._lsl.local_clock() * 1e6
         self._shift_s = self._corrected_s = 0.0
 
@@ -149,17 +155,22 @@ class LslTracker(ThreadedTracker):
         try:
             self._inlet, stream = self._connect()
             self._map = _channel_map(stream)
+            self._insist_on_rate(_info_of(stream).rate_hz)
             if put is not None:
                 self.start(put)
-        except Exception:  # of liblsl as well: it is not back yet
+        except Exception as error:  # of liblsl as well: it is not back yet
+            if isinstance(error, TrackerError) and not isinstance(error, TrackerGone):
+                raise  # it is back, and another
             self._put = put
             return False
-        if _info_of(stream).rate_hz != self._info.rate_hz:
+        return True
+
+    def _insist_on_rate(self, now_hz: float) -> None:
+        if now_hz != self._info.rate_hz:
             raise TrackerError(
-                f"the LSL stream is back with {_info_of(stream).rate_hz:g} Hz instead of {self._info.rate_hz:g}; "
+                f"the LSL stream is back with {now_hz:g} Hz instead of {self._info.rate_hz:g}; "
                 "set its sender as before and go on with --resume"
             )
-        return True
 
     def deliver(self, put: Put) -> bool:
         """Wait up to 20 ms for samples; compare the clocks every two seconds."""
@@ -174,7 +185,7 @@ class LslTracker(ThreadedTracker):
         prop, value = self._wanted
         streams = self._lsl.resolve_byprop(prop, value, timeout=_LOOK_S)
         if not streams:
-            raise TrackerError(f"no LSL stream with {prop} {value!r} within {_LOOK_S:g} s; is it being sent?")
+            raise TrackerGone(f"no LSL stream with {prop} {value!r} within {_LOOK_S:g} s; is it being sent?")
         # a stream that is lost is looked for again here, so that its loss is noticed and said
         inlet = self._lsl.StreamInlet(streams[0], max_buflen=60, recover=False)
         return inlet, inlet.info(timeout=_LOOK_S)

@@ -330,10 +330,7 @@ class TobiiTracker(Tracker):
                 if any(list(getattr(area, name)) != list(corner) for name, corner in wanted.items()):
                     self._device.set_display_area(self._sdk.DisplayArea(wanted))
                     area = self._device.get_display_area()
-        if any(
-            abs(actual - expected) > _SIZE_TOLERANCE * expected
-            for actual, expected in ((area.width, screen.width_mm), (area.height, screen.height_mm))
-        ):
+        if not fits(area.width, area.height, screen):
             raise TrackerError(
                 f"the tracker's display area is {area.width:.0f} x {area.height:.0f} mm, the study's screen "
                 f"{screen.width_mm:g} x {screen.height_mm:g} mm: gaze would be off. Set up the screen in Tobii's "
@@ -388,6 +385,12 @@ class TobiiTracker(Tracker):
             put("user_position", (time.monotonic_ns() // 1000 + offset, data))
 
         return callback
+
+
+def fits(width_mm: float, height_mm: float, screen: Screen) -> bool:
+    """Return whether a display area is as large as the screen of a study, about."""
+    pairs = ((width_mm, screen.width_mm), (height_mm, screen.height_mm))
+    return all(abs(actual - expected) <= _SIZE_TOLERANCE * expected for actual, expected in pairs)
 
 
 def _listed(devices: list[Any]) -> str:

@@ -61,7 +61,10 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         content = Path(path).read_bytes()
         _log.info("settings: %s", path)
-        return tomllib.loads(content.decode("utf-8-sig").replace("\r\n", "\n"))
+        text = content.decode("utf-8-sig")
+        if "\0" in text:
+            raise ConfigError(f"{path} holds zero bytes: it is not UTF-8 but, it seems, UTF-16; save it as UTF-8")
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except FileNotFoundError:
         raise ConfigError(f"no such study file: {path}") from None
     except UnicodeDecodeError as error:

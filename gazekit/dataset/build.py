@@ -198,8 +198,8 @@ def _conditions(wanted: Sequence[str] | None, looked_at: bool) -> tuple[str, ...
     return tuple(name for name in names_of_gaze(chosen) if name in chosen and (looked_at or name in without_gaze))
 
 
-def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str]) -> None:
-    """Refuse what cannot be built, before the pictures are read."""
+def check_names(spec: DatasetSpec) -> None:
+    """Refuse conditions and partitions that there are none of."""
     for kind, names, known in (
         ("condition", spec.conditions or (), names_of_gaze(spec.conditions or ())),
         ("partition", spec.partitions, PARTITIONS),
@@ -207,6 +207,11 @@ def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str
         for name in names:
             if name not in known:
                 raise unknown_name(kind, name, known)
+
+
+def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str]) -> None:
+    """Refuse what cannot be built, before the pictures are read."""
+    check_names(spec)
     if spec.scale is not None and len(columns) != spec.scale:
         raise ConfigError(
             f"the ratings have {len(columns)} buckets (c1 .. c{len(columns)}); a scale of {spec.scale} was expected"

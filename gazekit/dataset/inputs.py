@@ -15,10 +15,11 @@ from gazekit.attention.settings import AttentionSection
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.progress import track
 from gazekit.core.tables import read_table
-from gazekit.dataset.build import build_dataset
+from gazekit.dataset.build import build_dataset, check_names
 from gazekit.dataset.rating_formats import read_ratings
 from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_scheme
 from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
+from gazekit.dataset.splits import check_folds
 from gazekit.events.settings import FixationSection
 from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
 from gazekit.pictures import Picture, PicturesSection, list_pictures
@@ -130,8 +131,7 @@ class Inputs:
     def _options(self) -> dict[str, Any]:
         """Return what the sections say of the spec."""
         section = self.dataset
-        options = {name: getattr(section, name) for name in DatasetOptions.model_fields}
-        options |= self.attention.model_dump(exclude={"fill"}) | {"seed": self.seed}
+        options = _said(section, self.attention) | {"seed": self.seed}
         options["schemes"] = {name: read_scheme(self.base / path) for name, path in section.lists.items()}
         if section.groups:
             options["groups"] = read_mapping(self.base / section.groups, "group")
@@ -150,6 +150,27 @@ class Inputs:
         )
         pictures = list_pictures(self.pictures, self.base, missing=not spec.strict)
         return Collection(pictures, ratings, remarks=remarks)
+
+
+def _said(dataset: DatasetSection, attention: AttentionSection) -> dict[str, Any]:
+    options = {name: getattr(dataset, name) for name in DatasetOptions.model_fields}
+    return options | attention.model_dump(exclude={"fill"})
+
+
+def check_options(dataset: DatasetSection, attention: AttentionSection) -> None:
+    """Refuse options that no dataset can be built with, whatever pictures and ratings there will be.
+
+    Raises
+    ------
+    ConfigError
+        What makes no sense.
+    InputError
+        A condition or partition that there is none of.
+    """
+    spec = DatasetSpec(**_said(dataset, attention))
+    check_names(spec)
+    if spec.folds:
+        check_folds(spec.folds, sys.maxsize)
 
 
 def _without_excluded(

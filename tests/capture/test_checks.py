@@ -20,6 +20,14 @@ CASES = {
         "has a contrast of 1.6; 3 or more can be read",
     ),
     "latin square": ("order = 'latin-square'\nblock_size = 2", "block_size has no meaning in a Latin square"),
+    "a choice twice": (
+        "[[questions]]\nname = 'a'\ntext = 'A?'\nchoices = ['x', 'y', 'x']",
+        "a choice stands twice",
+    ),
+    "backup": ("[record]\nbackup = 'unplugged'", "[record] backup: there is no folder"),
+    "condition": ("[dataset]\nconditions = ['humen']", "[dataset] unknown condition 'humen'; did you mean human"),
+    "folds": ("[dataset]\nfolds = 2", "[dataset] folds must be 3 or more"),
+    "patches": ("[attention]\nmask = 'patches'\npatches = 40", "40 patches of 0.2 of height and width cover 160%"),
     "questions": (
         "[[questions]]\nname = 'a'\ntext = 'A?'\nchoices = ['x', 'y']\n" * 2,
         "[[questions]] name 'a' stands 2 times",
@@ -31,6 +39,12 @@ EDITS = {
     "centimetres": ("distance_mm = 630", "distance_mm = 63", "distance_mm = 63: are these centimetres? Then it is 630"),
     "rate": ("rate_hz = 120", "rate_hz = 5000", "the simulated tracker runs at 60 to 1200 Hz"),
     "reuse": ("points = 5", "reuse = 'gone.gaze.h5'", "[calibration] reuse: no such saved calibration"),
+    "gate without points": ("points = 4", "points = 0\ngate_deg = 1.0", "gate_deg has no meaning without points"),
+    "display area": (
+        "rate_hz = 120",
+        "rate_hz = 120\ndisplay_area = [[-26, 31, 2], [26, 31, 2], [-26, 1, 2]]",
+        "[tracker] display_area is 52 x 30 mm, [screen] 527 x 296 mm",
+    ),
     "licence": ("rate_hz = 120", "rate_hz = 120\nlicense = 'gone.lic'", "[tracker] license: no such file"),
     "replay": ('kind = "simulated"', 'kind = "replay"\nfile = "gone.gaze.h5"', "[tracker] file: no such session file"),
     "kind": ('kind = "simulated"', 'kind = "tobi"', "did you mean tobii"),
@@ -75,9 +89,17 @@ def test_a_study_in_another_code_is_read_or_said(make_study: MakeStudy) -> None:
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"not UTF-8 but, it seems, Latin-1 or Windows-1252 \(line 3\)"):
         read_study(path)
-    path.write_bytes(text.encode("utf-16"))
-    with pytest.raises(ConfigError, match=r"not UTF-8 but, it seems, UTF-16"):
-        read_study(path)
+    for code in ("utf-16", "utf-16-le", "utf-16-be"):
+        path.write_bytes(text.replace("ü", "u").encode(code))
+        with pytest.raises(ConfigError, match=r"not UTF-8 but, it seems, UTF-16"):
+            read_study(path)
+
+
+def test_a_stream_takes_no_calibration(make_study: MakeStudy) -> None:
+    path = make_study(kind="lsl")
+    path.write_text(path.read_text().replace("points = 5", "reuse = 'study.toml'"))
+    with pytest.raises(ConfigError, match=r"a tracker of kind 'lsl' takes no calibration"):
+        check_study(read_study(path))
 
 
 def test_what_macos_leaves_beside_a_picture_is_no_picture(make_study: MakeStudy) -> None:

@@ -179,6 +179,11 @@ try:
 except TrackerError as error:
     facts["other rate"] = str(error)
 tracker.close()
+wrong = TrackerSection(kind="lsl", address="gazekit", rate_hz=600)
+try:
+    LslTracker(TrackerSetup(wrong, screen))
+except TrackerError as error:
+    facts["not the study's"] = str(error)
 print(json.dumps(facts))
 """
 
@@ -207,6 +212,7 @@ def test_a_stream_that_was_lost_is_connected_again(tmp_path: Path) -> None:
     assert facts["back"] is True
     assert facts["after"] >= 30
     assert "is back with 120 Hz instead of 300" in facts["other rate"]
+    assert "comes at 120 Hz, [tracker] rate_hz is 600" in facts["not the study's"]
 
 
 def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
