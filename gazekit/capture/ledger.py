@@ -107,8 +107,11 @@ class Ledger:
         """Say in what a new plan is not the one that was begun."""
         lines = [] if self.seed in (None, seed) else [f"the seed was {self.seed}, is {seed}"]
         old, new = _flat(self.settings), _flat(settings)
-        if bool(self.settings.get("rating")) != bool(settings.get("rating")):
-            lines.append("[rating] is " + ("new" if settings.get("rating") else "gone"))
+        lines += [
+            f"[{section}] is {'new' if settings.get(section) else 'gone'}"
+            for section in ("rating", "practice", "interview")
+            if bool(self.settings.get(section)) != bool(settings.get(section))
+        ]
         lines += [
             f"[{key.replace('.', '] ', 1)} was {old[key]!r}, is {new[key]!r}"
             for key in sorted(old.keys() & new.keys())
@@ -122,7 +125,7 @@ class Ledger:
         lines += [f"the picture {i} is gone" for i in before if i not in now and i not in names.values()]
         lines += [f"the picture {i} has another content" for i in now if before.get(i) and before[i] != now[i]]
         questions = [{step.id for step in plan if step.kind == "question"} for plan in (self.plan, steps)]
-        lines += _other_names("answers", self.settings, settings)
+        lines += _other_entries("answers", self.settings, settings) + _other_entries("pages", self.settings, settings)
         if any(step.kind != "picture" for step in self.plan) and questions[0] != questions[1]:
             lines.append(f"the questions were {sorted(questions[0])}, are {sorted(questions[1])}")
         return lines
@@ -261,21 +264,35 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         if isinstance(value, dict):
             flat |= _flat(value, f"{name}.")
-        elif isinstance(value, list) and value and all(isinstance(v, dict) and "name" in v for v in value):
-            flat |= _flat({str(v["name"]): v for v in value}, f"{name}.")
+        elif isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+            flat |= _flat(dict(zip(_names(value), value, strict=True)), f"{name}.")
         elif name.partition(".")[0] in _DECIDING and name not in _NOT_DECIDING:
             flat[name] = value
     return flat
 
 
-def _other_names(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    before, now = ([entry["name"] for entry in settings.get(section, ())] for settings in (old, new))
+def _names(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what the entries of a list of tables are called; pages have no names, but numbers."""
+    return [str(entry.get("name", n + 1)) for n, entry in enumerate(entries)]
+
+
+def _other_entries(section: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    before, now = (_names(settings.get(section, ())) for settings in (old, new))
     changed = [(name, "new") for name in now if name not in before] + [(n, "gone") for n in before if n not in now]
     return [f"[[{section}]] {name} is {word}" for name, word in changed]
 
 
-_DECIDING = ("screen", "tracker", "calibration", "validation", "presentation", "rating", "answers", "design", "blocks")
+_DECIDING = (
+    *("study", "screen", "tracker", "calibration", "validation", "presentation", "rating", "answers", "questions"),
+    *("design", "factors", "blocks", "practice", "pages", "text", "interview"),
+)
 _NOT_DECIDING = (
+    "study.seed",  # has its own word
+    "study.note",
+    "study.messages",
+    "practice.folder",
+    "practice.list",
+    "text.font",
     "calibration.reuse",
     "tracker.answers",
     "design.people",

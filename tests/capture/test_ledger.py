@@ -113,6 +113,33 @@ def test_resumed_sessions_do_every_step_once_or_are_refused_by_name(
         assert any(session.provenance["parameters"].get("accepted_changes") for session in later)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('text = "Lenses?"', 'text = "Glasses?"', "[questions] lenses.text was 'Lenses?', is 'Glasses?'"),
+        (
+            'choices = ["yes", "no"]\nwhen',
+            'choices = ["no", "yes"]\nwhen',
+            "[questions] lenses.choices was ['yes', 'no'], is ['no', 'yes']",
+        ),
+        ("[rating]", "[rating]\n[[pages]]\ntext = 'Look'", "[[pages]] 1 is new"),
+        ("[rating]", "[rating]\n[text]\nsize_px = 60", "[text] size_px was None, is 60"),
+        ('name = "four pictures"', 'name = "five pictures"', "[study] name was 'four pictures', is 'five pictures'"),
+        ("[rating]", "[rating]\n[interview]\npictures = 1", "[interview] is new"),
+    ],
+)
+def test_another_study_is_refused_by_name(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path, before: str, after: str, words: str
+) -> None:
+    study = make_study(pictures=2, extra=EXTRA)
+    record_for(study, tmp_path / "out", screen, 4.0)
+    assert before in study.read_text()
+    study.write_text(study.read_text().replace(before, after, 1))
+    with pytest.raises(InputError) as refusal:
+        record(read_study(study), "P01", tmp_path / "out", realtime=False, resume=True)
+    assert f"  {words}\n" in str(refusal.value)
+
+
 def test_an_open_rating_is_asked_again_and_the_end_is_said(
     make_study: MakeStudy, screen: Screen, tmp_path: Path
 ) -> None:
