@@ -81,8 +81,9 @@ _OTHER = {
 def mutants(source: str) -> Iterator[tuple[int, str, str]]:
     """Yield line, what was changed, and the changed source."""
     tree = ast.parse(source)
+    left = {id(part) for node in ast.walk(tree) for part in _left_as_it_is(node)}
     for number, node in enumerate(ast.walk(tree)):
-        for what, change in _changes(node):
+        for what, change in _changes(node) if id(node) not in left else ():
             other = copy.deepcopy(tree)
             change(next(twin for k, twin in enumerate(ast.walk(other)) if k == number))
             yield getattr(node, "lineno", 0), what, ast.unparse(ast.fix_missing_locations(other))
@@ -98,7 +99,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], None]]]:
         yield f"turned round: {ast.unparse(node.test)}", _turn_round
     elif isinstance(node, ast.Return) and ast.unparse(node) not in ("return", "return None"):
         yield f"returns nothing: {ast.unparse(node)}", lambda n: setattr(n, "value", ast.Constant(None))
-    elif isinstance(node, ast.Call) and node.keywords and not _is_frozen(node):
+    elif isinstance(node, ast.Call) and node.keywords:
         yield f"without a keyword: {ast.unparse(node)}", lambda n: n.keywords.pop()
     if isinstance(node, (ast.FunctionDef, ast.For, ast.While, ast.If, ast.With, ast.Try)):
         for place, statement in enumerate(node.body):
@@ -106,6 +107,12 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], None]]]:
                 yield f"left out: {ast.unparse(statement)}", lambda n, k=place: n.body.__setitem__(k, ast.Pass())
     if isinstance(node, ast.Constant) and not isinstance(node.value, (str, type(None), type(...))):
         yield f"other value: {node.value!r}", lambda n: setattr(n, "value", _other_value(n.value))
+
+
+def _left_as_it_is(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what makes a message, and what says that a dataclass is not to be changed, which nothing does."""
+    if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "dataclass"):
+        yield from ast.walk(node)
 
 
 def _turn_round(node: Any) -> None:
@@ -120,11 +127,6 @@ def _other_value(value: Any) -> Any:
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def _is_frozen(node: ast.AST) -> bool:
-    """Whether it says that a dataclass is not to be changed, which nothing does."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "dataclass"
 
 
 def _is_type(node: ast.AST) -> bool:
