@@ -43,23 +43,27 @@ def take_lock(file: IO[Any]) -> bool:
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, wait_s: float = _WAIT_S) -> Iterator[None]:
     """Keep other programs, and other threads of this one, from changing a file meanwhile (``.<name>.lock`` beside it).
+
+    Who makes the file in hours is waited for with ``wait_s`` of infinity.
 
     Raises
     ------
     OutputError
-        Its folder cannot be written, or another program keeps the file for long.
+        Its folder cannot be written, or another program keeps the file for longer than ``wait_s``.
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     with open(lock, "a+b") as file:
-        end = time.monotonic() + _WAIT_S
+        start = time.monotonic()
         while not take_lock(file):
-            if time.monotonic() > end:
-                raise OutputError(f"another program has been writing {path} for {_WAIT_S:g} s; try again")
-            time.sleep(0.005)
+            waited = time.monotonic() - start
+            if waited > wait_s:
+                raise OutputError(f"another program has been writing {path} for {wait_s:g} s; try again")
+            time.sleep(0.005 if waited < _WAIT_S else 0.5)
         yield

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import torch
 from gazekit.conditions import networks
 from gazekit.core.files import machine, write_text
 from gazekit.core.tables import write_table
+from gazekit.session.lock import alone
 from gazekit.stats.comparison_folder import Run
 from gazekit.stats.registration import write_sealed
 from gazekit.training.distributed import Team
@@ -40,22 +43,29 @@ def train_run(job: Job, team: Team | None = None) -> Path:
     """
     team = team or Team()
     folder = job.run.folder(job.out)
-    if not job.run.done(job.out):
-        torch.set_num_threads(job.threads)
-        started = time.monotonic()
-        dataset = with_own_attention(_dataset_of(job), job, team)
-        _open_folder(job, dataset.scale, team)
-        ground = Ground(job, dataset, distributions(dataset.counts), team)
-        network = build_network(job, dataset.scale)
-        if hasattr(network, "set_head"):
-            table, done = fit_probe(ground, network)
-            _write(ground, table, done, time.monotonic() - started, network)
-        else:
-            log = EpochLog(str(job.run), sealed=ground.hides_scores)
-            state, reader = train_network(ground, network, log)
-            _finish(ground, state, reader, time.monotonic() - started, network)
+    # on a cluster a run goes on when the program that asked for it was killed: who asks again waits for it
+    with alone(folder / "done.json", math.inf) if team.leads else nullcontext():
+        team.wait()
+        if not job.run.done(job.out):
+            _train(job, team)
         team.wait()
     return folder
+
+
+def _train(job: Job, team: Team) -> None:
+    torch.set_num_threads(job.threads)
+    started = time.monotonic()
+    dataset = with_own_attention(_dataset_of(job), job, team)
+    _open_folder(job, dataset.scale, team)
+    ground = Ground(job, dataset, distributions(dataset.counts), team)
+    network = build_network(job, dataset.scale)
+    if hasattr(network, "set_head"):
+        table, done = fit_probe(ground, network)
+        _write(ground, table, done, time.monotonic() - started, network)
+    else:
+        log = EpochLog(str(job.run), sealed=ground.hides_scores)
+        state, reader = train_network(ground, network, log)
+        _finish(ground, state, reader, time.monotonic() - started, network)
 
 
 def _dataset_of(job: Job) -> Dataset:

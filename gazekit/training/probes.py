@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -22,6 +24,7 @@ from gazekit.models.pixels import normalised
 from gazekit.models.probe import FrozenFeatures, fit_head
 from gazekit.models.scoring import Scorer
 from gazekit.models.weights import digest
+from gazekit.session.lock import alone
 from gazekit.stats.registration import write_sealed
 from gazekit.training.checkpoints import save_checkpoint
 from gazekit.training.loading import Reader, in_order
@@ -90,21 +93,21 @@ def _features(ground: Ground, network: Any, reader: Reader, wanted: Index) -> Fe
 
     The file is filled row by row: who is stopped goes on with what is missing, and memory holds what is asked for.
     """
-    path = _file(ground, network, reader)
-    if ground.team.leads and not path.is_file():
-        with whole_file(path) as temporary, open(temporary, "wb") as file:
-            _write_missing(file, (len(ground.dataset.ids), network.head.in_features))
-    ground.team.wait()
-    features = _read(path, "r+" if ground.team.leads else "c")
-    missing = np.unique(wanted[np.isnan(features[wanted]).any(axis=1)])
-    if not len(missing):
-        return features
-    if ground.job.recipe.apply == "pooling":
-        _attend(network.eval(), reader, missing, features)
-    else:
-        _stream(network, reader, missing, features, ground.job.threads)
-    if isinstance(features, np.memmap):
-        features.flush()
+    path, leads = _file(ground, network, reader), ground.team.leads
+    with alone(path, math.inf) if leads else nullcontext():  # runs side by side need the same: one computes
+        if leads and not path.is_file():
+            with whole_file(path) as temporary, open(temporary, "wb") as file:
+                _write_missing(file, (len(ground.dataset.ids), network.head.in_features))
+        ground.team.wait()
+        features = _read(path, "r+" if leads else "c")
+        missing = np.unique(wanted[np.isnan(features[wanted]).any(axis=1)])
+        if len(missing):
+            if ground.job.recipe.apply == "pooling":
+                _attend(network.eval(), reader, missing, features)
+            else:
+                _stream(network, reader, missing, features, ground.job.threads)
+            if isinstance(features, np.memmap):
+                features.flush()
     return features
 
 

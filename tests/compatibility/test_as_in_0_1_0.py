@@ -205,7 +205,7 @@ def test_training_has_the_same_plan_and_the_same_files(folder: Path) -> None:
     shutil.rmtree("runs")
     step = next(step for step in steps() if step.name == "train")
     run(step.command)
-    made = {name for name in listed(folder) if name.startswith("runs/") and not name.endswith("/.lock")}
+    made = {name for name in listed(folder) if name.startswith("runs/") and not name.endswith(".lock")}
     assert made == {name for name in DIGESTS if name.startswith("runs/") and not _compared(name)}
     for name in ("config.json", "truth.csv"):
         assert_same_file(Path("runs") / name, DATA / "runs" / name, exact=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,9 @@ from gazekit.models.probe import Probe
 from gazekit.models.scoring import Scorer
 from gazekit.report.method import method_text
 from gazekit.stats.comparison_folder import read_comparison
-from gazekit.training import compare, train
+from gazekit.training import compare, plan, train
 from gazekit.training.load_model import load_trained
+from gazekit.training.one_run import train_run
 
 MODEL = "probe-timm:mobilenetv3_small_050"
 OPTIONS = {"models": [MODEL], "size": 64, "threads": 1}
@@ -60,7 +62,7 @@ def test_a_grid_of_probes_ends_as_any_grid(
     train(dataset, tmp_path / "again", conditions=["human"], seeds=[0], weights=str(weights), **OPTIONS)
     again = pd.read_csv(tmp_path / "again" / "runs" / MODEL.replace(":", "-") / "human" / "seed0" / "predictions.csv")
     pd.testing.assert_frame_equal(again, tables[1])
-    (file,) = (tmp_path / "again" / "features").iterdir()
+    (file,) = (tmp_path / "again" / "features").glob("*.npy")
     whole, calls[:] = np.load(file), []
     torn = np.load(file, mmap_mode="r+")
     torn[7:10], torn[40, 5:] = np.nan, np.nan
@@ -70,6 +72,18 @@ def test_a_grid_of_probes_ends_as_any_grid(
     train(dataset, tmp_path / "again", conditions=["human"], seeds=[0], weights=str(weights), **OPTIONS)
     assert calls == [4], "features that were not written, or not whole, are computed; the others are not"
     np.testing.assert_allclose(np.load(file), whole, rtol=1e-4, atol=1e-5)
+
+
+def test_folds_side_by_side_compute_features_once(
+    dataset: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"conditions": ["human"], "seeds": 1, "cross_validate": 3, "weights": str(weights)}
+    jobs, calls, plain = plan(dataset, tmp_path, **OPTIONS, **options).jobs, [], Scorer.views
+    monkeypatch.setattr(Scorer, "views", lambda self, which, view: calls.append(len(which)) or plain(self, which, view))
+    with ThreadPoolExecutor(3) as pool:
+        folders = list(pool.map(train_run, jobs))
+    assert calls == [100]
+    assert all((folder / "predictions.csv").exists() for folder in folders)
 
 
 def test_attention_weighs_what_the_network_computes_of_whole_pictures(
