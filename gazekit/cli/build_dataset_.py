@@ -60,6 +60,8 @@ def command(
               gazekit build-dataset --pictures photos --ratings r.csv --fixations f.csv --sigma-px 24 --out p.dataset.h5
               gazekit build-dataset --ava AVA_dataset --pictures AVA/images --cache 256 --workers 8 --out ava.dataset.h5
     """
+    import json
+
     left_out = {name: options.pop(name) for name in ("exclusions", "with_excluded")}
     chosen = given(options)
     files = {name: chosen.pop(name) for name in FILES if name in chosen}
@@ -68,7 +70,8 @@ def command(
     inputs = replace(_of_study(study, files) if study else _of_files(files, out, chosen), exclusions=exclusions)
     path = inputs.build(out, chosen, workers=workers, scheduler=scheduler, dry_run=dry_run)
     if dry_run:
-        click.echo(f"the input is in order; nothing was built ({path})")
+        said = json.dumps({"out": str(path), "built": False})
+        click.echo(said if as_json else f"the input is in order; nothing was built ({path})")
     else:
         show_summary(path, as_json)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 @click.option("--explain", type=click.Path(path_type=Path), help="Folder for pictures with the network's attention.")
 @click.option("--resume/--no-resume", default=True, help="Go on where a run was stopped (default), or begin anew.")
 @click.option("--scheduler", help="Address of a Dask scheduler whose workers score.")
+@click.option("--dry-run", is_flag=True, help="Check model, source and what an earlier run left; score nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, on standard error without --out.")
 def command(
     model: Path,
@@ -43,6 +44,7 @@ def command(
     explain: Path | None,
     resume: bool,
     scheduler: str | None,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Score pictures with a trained MODEL (best.pt, or the folder of a run): mean, deviation and histogram of each.
@@ -72,17 +74,18 @@ def command(
             resume=resume,
             scheduler=scheduler,
             workers=workers,
+            dry_run=dry_run,
         )
     except OutputError:
         if out is None:
             _give_up_stdout()
         raise
-    _tell(summary, out, as_json)
+    _tell(summary, out, as_json, dry_run)
     if summary.unreadable_count and not summary.scored + summary.skipped:
         sys.exit(1)
 
 
-def _tell(summary: Summary, out: Path | None, as_json: bool) -> None:
+def _tell(summary: Summary, out: Path | None, as_json: bool, dry_run: bool) -> None:
     import json
     from dataclasses import asdict
 
@@ -91,7 +94,8 @@ def _tell(summary: Summary, out: Path | None, as_json: bool) -> None:
         return
     if summary.condition not in ("", "original"):
         click.echo(f"this network was trained on masked pictures ({summary.condition}), and these are whole", err=True)
-    text = f"{summary.scored} pictures scored" + (f", {summary.skipped} before" if summary.skipped else "")
+    text = f"{summary.left} pictures to score" if dry_run else f"{summary.scored} pictures scored"
+    text += f", {summary.skipped} before" if summary.skipped else ""
     if summary.unreadable_count:
         names = ", ".join(name[:100] for name in summary.unreadable[:10]) + (
             ", ..." if summary.unreadable_count > 10 else ""

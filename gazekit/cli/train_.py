@@ -80,6 +80,7 @@ def command(
               gazekit train reef.dataset.h5 --out runs/reef --model nima-narrow --size 64 --dry-run
     """
     import json
+    from dataclasses import asdict
 
     from gazekit.models.options import read_options
     from gazekit.training import plan, train
@@ -91,7 +92,7 @@ def command(
     options |= {"seeds": seed_numbers(seeds), "model_options": read_options(model_options)}
     if dry_run:
         states = plan(dataset, out, **options).states()
-        rows = [{"model": c.model, "condition": c.condition, "seed": c.seed, "state": state} for c, state in states]
+        rows = [{**asdict(run), "state": state} for run, state in states]
         click.echo(json.dumps(rows) if as_json else "\n".join(f"{state:>5}  {cell}" for cell, state in states))
         return
     if leads():

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Pass the items through, with a progress bar on standard error where that is a terminal."""
+def track(items: Iterable[Item], what: str, total: int | Callable[[], int] | None = None) -> Iterator[Item]:
+    """Pass the items through, with a progress bar on standard error where that is a terminal.
+
+    A ``total`` that takes time to count is given as a function, which is called only where there is a bar.
+    """
     if not sys.stderr.isatty():
         yield from items
         return
     from rich.console import Console
     from rich.progress import track as rich_track
 
-    yield from rich_track(items, description=what, total=total, console=Console(stderr=True), transient=True)
+    count = total() if callable(total) else total
+    yield from rich_track(items, description=what, total=count, console=Console(stderr=True), transient=True)

@@ -33,19 +33,12 @@ def open_rows(
     out: str | Path | None, format: str | None, buckets: int, settings: Mapping[str, Any], *, resume: bool
 ) -> Iterator[RowFile]:
     """Yield a row file that is whole when the block ends well, and can be gone on with when it does not."""
-    kind = format or (Path(out).suffix[1:].lower() if out is not None else "csv")
-    if kind not in FORMATS:
-        raise ConfigError(f"{out}: the format {kind!r} is not one of {', '.join(FORMATS)}; give --format or a suffix")
+    kind = _checked_kind(out, format)
     if out is None:
-        if kind == "parquet":
-            raise ConfigError("Parquet cannot be written to standard output; give --out")
         with _standard_output() as file:
             yield RowFile(file, kind, buckets)
         return
-    target = Path(out)
-    if target.exists() and not target.is_file():
-        raise OutputError(f"{target} is a folder or a device; the name of a table was expected")
-    part = target.with_name(f"{target.name}.part")
+    target, part = Path(out), _part(out)
     settings = {**settings, "format": kind}
     state = _kept_state(part, settings, resume)
     try:
@@ -72,6 +65,33 @@ def open_rows(
         _publish(part, target, kind, buckets)
     except OSError as error:
         raise OutputError(f"{part} cannot be written: {error.strerror or error}; the same command goes on") from error
+
+
+def rows_done(
+    out: str | Path | None, format: str | None, settings: Mapping[str, Any], names: Iterator[str], *, resume: bool
+) -> int:
+    """Return how many rows an earlier run left, and take their pictures from the names; a dry run of `open_rows`."""
+    kind = _checked_kind(out, format)
+    state = {} if out is None else _kept_state(_part(out), {**settings, "format": kind}, resume)
+    rows = RowFile(io.StringIO(), kind, 0, None if out is None else _part(out), state)
+    rows.skip_done(names)
+    return rows.count
+
+
+def _checked_kind(out: str | Path | None, format: str | None) -> str:
+    """Return the format of a table that can be written there."""
+    kind = format or (Path(out).suffix[1:].lower() if out is not None else "csv")
+    if kind not in FORMATS:
+        raise ConfigError(f"{out}: the format {kind!r} is not one of {', '.join(FORMATS)}; give --format or a suffix")
+    if out is None and kind == "parquet":
+        raise ConfigError("Parquet cannot be written to standard output; give --out")
+    if out is not None and Path(out).exists() and not Path(out).is_file():
+        raise OutputError(f"{out} is a folder or a device; the name of a table was expected")
+    return kind
+
+
+def _part(out: str | Path) -> Path:
+    return Path(out).with_name(f"{Path(out).name}.part")
 
 
 @contextlib.contextmanager

@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from gazekit.core.errors import ConfigError, GazekitError, InputError
 from gazekit.core.files import existing_file, sha256
+from gazekit.core.progress import track
 from gazekit.histograms import moments
 from gazekit.pictures import SUFFIXES
 from gazekit.training.load_model import Trained, checkpoint_of, load_trained
-from gazekit.training.resumable_table import RowFile, open_rows
+from gazekit.training.resumable_table import RowFile, open_rows, rows_done
 
 if TYPE_CHECKING:
     from gazekit.models.scoring import Precision, Scorer
@@ -35,6 +36,7 @@ class Summary:
     condition: str = ""
     scored: int = 0
     skipped: int = 0  # done by an earlier run
+    left: int = 0  # of a dry run: to be scored
     unreadable: list[str] = field(default_factory=list)  # the first hundred
     unreadable_count: int = 0
 
@@ -51,6 +53,7 @@ def score(
     resume: bool = True,
     scheduler: str | None = None,
     workers: int | None = None,
+    dry_run: bool = False,
 ) -> Summary:
     """Score pictures with a trained network, a row a picture in the order given.
 
@@ -76,6 +79,8 @@ def score(
         Go on where a run with the same arguments was stopped. Rows are neither doubled nor lost.
     scheduler : str, optional
         Address of a Dask scheduler whose workers score; they must see the same files.
+    dry_run : bool
+        Check the model, the source and what an earlier run left, and score nothing.
 
     Raises
     ------
@@ -95,15 +100,24 @@ def score(
         where = source if isinstance(source, str | Path) else "the paths given"
         raise InputError(f"no picture to score in {where}; pictures end in {', '.join(sorted(SUFFIXES))}")
     settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size, "batch": batch}
-    summary = Summary(condition=str(trained.identity.get("condition", "")))
+    summary, names = Summary(condition=str(trained.identity.get("condition", ""))), itertools.chain([first], names)
+    if dry_run:
+        summary.skipped = rows_done(out, format, settings, names, resume=resume)
+        summary.left = sum(1 for _ in names)
+        return summary
     with open_rows(out, format, trained.buckets, settings, resume=resume) as rows:
-        left = rows.skip_done(itertools.chain([first], names))
+        left = rows.skip_done(names)
         summary.skipped = rows.count
+        count = (
+            (lambda: sum(1 for _ in list_pictures(source)) - summary.skipped)
+            if isinstance(source, str | Path)
+            else None
+        )
         if scheduler is not None:
             block, scored = _on_cluster(checkpoint, left, batch, precision, scheduler)
         else:
             block, scored = _here(trained, left, rows, batch, precision, workers)
-        for name, result in scored:
+        for name, result in track(scored, "scoring", count):
             if explain is not None and not isinstance(result, GazekitError):  # before its row: a run goes on after it
                 write_overlay(trained, Path(name), Path(explain) / _place(name, root, rows.count + 1), result)
             rows.write(_row(name, result))

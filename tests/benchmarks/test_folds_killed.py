@@ -35,8 +35,8 @@ WAYS: dict[str, tuple[list[str], list[str]]] = {  # what is before `-m gazekit t
 
 
 def begin(command: Sequence[str]) -> psutil.Popen:
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "cwd": ROOT}
-    return psutil.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, **quiet)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return psutil.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
 
 
 def epochs(out: Path) -> int:
@@ -48,10 +48,9 @@ def stop_the_rest(family: list[psutil.Process], command: Sequence[str]) -> None:
     _, alive = psutil.wait_procs(family, timeout=20)
     if not alive:
         return
-    with begin(command) as second:
-        _, said = second.communicate()
+    second = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert second.returncode
-    assert "another gazekit train is at work in" in said
+    assert "another gazekit train is at work in" in second.stderr
     for process in alive:
         process.kill()
     psutil.wait_procs(alive)

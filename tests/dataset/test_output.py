@@ -275,6 +275,7 @@ def test_the_commands_walk_through_a_dataset(study: Path, capfd: pytest.CaptureF
     options += ["--fixations", folder / "fixations.csv", "--sigma-px", 12]
     for arguments, expected in (
         (["build-dataset", *options, "--dry-run"], "nothing was built"),
+        (["build-dataset", *options, "--dry-run", "--json"], '"built": false'),
         (["build-dataset", *options], "40 pictures"),
         (["dataset", "info", path], "split default: 32 / 4 / 4"),
         (["dataset", "verify", path], "whole; 40 pictures"),

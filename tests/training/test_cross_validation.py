@@ -143,4 +143,8 @@ def test_the_command_lists_the_runs_of_folds(dataset: Path, tmp_path: Path) -> N
     assert result.exit_code == 0
     assert len(result.output.splitlines()) == 2 * 2 * 4
     assert "nima-narrow / human / seed 1 / fold 4" in result.output
+    rows = json.loads(CliRunner().invoke(gazekit, [*arguments, "--cross-validate", "3", "--dry-run", "--json"]).output)
+    assert {(row["condition"], row["seed"], row["fold"]) for row in rows} == {
+        (condition, seed, fold) for condition in ("original", "human") for seed in (0, 1, 2) for fold in (1, 2, 3)
+    }
     assert not (tmp_path / "o").exists()

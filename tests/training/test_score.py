@@ -106,6 +106,28 @@ def test_stopped_and_gone_on_with_there_is_no_row_twice_or_missing(
     assert len(list(tmp_path.glob("*.part*"))) == 0
 
 
+def test_a_dry_run_says_what_is_to_be_scored_and_writes_nothing(run: Path, pictures: Path, tmp_path: Path) -> None:
+    arguments = ["score", str(run), str(pictures), "--out", str(tmp_path / "new" / "scores.csv"), "--dry-run"]
+    assert CliRunner().invoke(gazekit, arguments).stderr == f"21 pictures to score: {tmp_path / 'new' / 'scores.csv'}\n"
+    said = json.loads(CliRunner().invoke(gazekit, [*arguments, "--json"]).stdout)
+    assert (said["left"], said["scored"], said["skipped"]) == (21, 0, 0)
+    assert not (tmp_path / "new").exists()
+
+
+def test_progress_is_shown_on_a_terminal(
+    run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    score(run, pictures, tmp_path / "scores.csv", precision="float32")
+    assert "scoring" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
+
+
 def test_what_was_begun_with_other_pictures_is_not_gone_on_with(
     run: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,8 +142,11 @@ def test_what_was_begun_with_other_pictures_is_not_gone_on_with(
     monkeypatch.setattr("gazekit.training.scoring.BLOCK", 2)
     with pytest.raises(KeyboardInterrupt):
         score(run, broken(), out, precision="float32", batch=1, workers=1)
-    with pytest.raises(InputError, match="8 rows of other pictures"):
-        score(run, names[::-1], out, precision="float32", batch=1)
+    plan = score(run, names, out, precision="float32", batch=1, dry_run=True)
+    assert (plan.skipped, plan.left) == (8, 12)
+    for dry_run in (False, True):
+        with pytest.raises(InputError, match="8 rows of other pictures"):
+            score(run, names[::-1], out, precision="float32", batch=1, dry_run=dry_run)
     with pytest.raises(InputError, match="begun with another precision"):
         score(run, names, out, precision="bfloat16", batch=1)
     with pytest.raises(InputError, match="begun with another batch, format"):
