@@ -35,7 +35,7 @@ def plot_scores(dataset: Dataset, out: str | Path, scheme: str = "default") -> P
     bins = np.arange(1, dataset.scale + 0.26, 0.25)
     if any(len(part) for part in parts):
         left.hist(parts, bins=bins.tolist(), stacked=True, color=COLOURS, label=SPLITS)
-        left.legend(frameon=False)
+        left.legend(frameon=False, loc="upper left")
     else:
         left.hist(dataset.mean[rated], bins=bins.tolist(), color="#777777")
     left.axvline(middle, color="black", linewidth=0.8, linestyle=":")
@@ -47,7 +47,7 @@ def plot_scores(dataset: Dataset, out: str | Path, scheme: str = "default") -> P
         right.bar_label(bars, fontsize=8)
     right.set_xticks(place, SPLITS)
     right.set(ylabel="pictures", title="high and low scores")
-    right.legend(frameon=False, title="mean score")
+    right.legend(frameon=False, title="mean score", loc="upper right")
     return _save(figure, out)
 
 
