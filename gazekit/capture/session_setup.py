@@ -250,6 +250,8 @@ def _check_places(folder: Path, part: SessionPart) -> None:
     _check_room(folder, part)
     if (backup := _backup_folder(part.sections)) is not None and not backup.is_dir():
         raise OutputError(f"[record] backup: there is no folder {backup}; plug it in, make it, or take the line out")
+    if backup is not None and folder.is_dir() and backup.samefile(folder):
+        raise OutputError(f"[record] backup: {backup} is the folder of the sessions; name one on another disk")
 
 
 def _assigned(

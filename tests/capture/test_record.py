@@ -284,3 +284,19 @@ def test_a_second_copy_is_made_and_compared(make_study: MakeStudy, tmp_path: Pat
         record(read_study(study), "P02", tmp_path / "out", realtime=False)
     assert len(open_session(tmp_path / "out" / "P02.gaze.h5").stimuli) == 4
     assert (tmp_path / "copies" / "P02.gaze.h5").read_bytes() == b"of somebody else"
+
+
+def test_a_second_copy_that_cannot_be_made_leaves_the_session_whole_and_says_so(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    study, copies = read_study(make_study(pictures=1, extra="[record]\nbackup = '../copies'")), tmp_path / "copies"
+    copies.mkdir()
+    with pytest.raises(OutputError, match=r"copies is the folder of the sessions;"):
+        record(study, "P01", copies, realtime=False)
+    with pytest.raises(OutputError, match=r"P01\.gaze\.h5 is whole, but has no second copy: there is no folder"):
+        record(study, "P01", tmp_path / "out", realtime=False, watch=lambda *_: copies.rmdir())
+    assert not copies.exists(), "a folder that was unplugged is not made on another disk"
+    copies.mkdir()
+    with pytest.raises(OutputError, match=r"P02\.gaze\.h5 is whole, but has no second copy: .*copy it by hand"):
+        record(study, "P02", tmp_path / "out", realtime=False, watch=lambda *_: (copies / "P02.gaze.h5").mkdir())
+    assert len(open_session(tmp_path / "out" / "P02.gaze.h5").stimuli) == 1
