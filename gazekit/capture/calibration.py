@@ -115,6 +115,11 @@ def _attempts(
         for x, y in todo:
             if (x, y) not in failed:
                 calibrator.discard(x, y)
+    if calibration.status == "success":
+        raise TrackerError(
+            f"{len(todo)} calibration points were still to be done again after {section.attempts} attempts; raise "
+            "[calibration] attempts, or take them out of the choice, then start again with --resume"
+        )
     raise TrackerError(
         f"the calibration failed {section.attempts} times. Check the position of the head and reflections in "
         "glasses, then start again with --resume"
