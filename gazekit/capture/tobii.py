@@ -108,7 +108,7 @@ class TobiiTracker(Tracker):
         self.display_area = self._check_display_area(setup.screen)
         self._info = self._read_info()
         self._offset_us = self.now_us() - time.monotonic_ns() // 1000
-        self._blob = b""
+        self._blob, self._unknown = b"", False
         if getattr(self._sdk, "READS_CALIBRATION_AT_ONCE", True):
             with contextlib.suppress(TrackerError):  # a device that was never calibrated has none
                 self._blob = self._read_blob()
@@ -216,6 +216,7 @@ class TobiiTracker(Tracker):
             self._put = put
             self._lost.set()
             return False
+        self._unknown = not self._blob
         return True
 
     def unsettled(self) -> bool:
@@ -247,6 +248,9 @@ class TobiiTracker(Tracker):
             self._ask("calibration", "apply_calibration_data", self._blob)
             self._insist("calibration", self._blob, self._read_blob())
             differences.append("the calibration was another; that of this session is applied again")
+        if self._unknown:
+            differences.append("the calibration cannot be compared: that of before was never read")
+            self._unknown = False
         return differences
 
     def _ask(self, name: str, method: str, *arguments: Any) -> Any:

@@ -220,3 +220,13 @@ def test_a_lost_connection_comes_back_with_what_was_set(fake: FakeTitta, screen:
     assert (fake.frequency, fake.blob) == (600.0, b"saved")
     assert fake.tracker is not first
     tracker.stop()
+
+
+def test_a_calibration_that_was_never_read_is_said_after_a_reconnection(fake: FakeTitta, screen: Screen) -> None:
+    tracker = opened(screen)
+    tracker.start(lambda stream, item: None)
+    fake.blob = b"another"
+    assert tracker.reconnect()
+    assert tracker.restore() == ["the calibration cannot be compared: that of before was never read"]
+    assert tracker.restore() == []
+    tracker.stop()
