@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,21 +23,31 @@ class Claim:
     """A file that holds the levels of a participant whose session is about to begin."""
 
     file: Path
-    made_folder: bool
+    made: tuple[Path, ...] = ()  # folders that are there only for it, the deepest first
 
     def release(self) -> None:
         """Take the claim back: the journal holds the levels now, or the start was refused."""
         self.file.unlink(missing_ok=True)
-        if self.made_folder:
-            with contextlib.suppress(OSError):  # it is not empty
-                self.file.parent.rmdir()
+        remove_empty(self.made)
+
+
+def missing_folders(folder: Path) -> tuple[Path, ...]:
+    """Return what would have to be made for a folder to be there, the deepest first."""
+    return tuple(place for place in (folder, *folder.parents) if not place.exists())
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the deepest first, up to one that is not empty."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 class Turn:
     """The right to assign in a folder; one station has it at a time. See `take_turn`."""
 
-    def __init__(self, folder: Path, made_folder: bool) -> None:
-        self._folder, self._made_folder = folder, made_folder
+    def __init__(self, folder: Path, made: tuple[Path, ...]) -> None:
+        self._folder, self._made = folder, made
         self._now_s = (folder / _TURN).stat().st_mtime  # by the clock that stamps the claims
 
     def claimed(self) -> dict[str, Mapping[str, str]]:
@@ -55,7 +65,7 @@ class Turn:
         """Claim levels for a participant."""
         file = self._folder / f".{participant}{_SUFFIX}"
         file.write_text(json.dumps(dict(levels)), "utf-8")
-        return Claim(file, self._made_folder)
+        return Claim(file, self._made)
 
 
 @contextlib.contextmanager
@@ -67,7 +77,7 @@ def take_turn(folder: Path) -> Iterator[Turn]:
     OutputError
         The folder cannot be written.
     """
-    made_folder = not folder.exists()
+    made = missing_folders(folder)
     file = folder / _TURN
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,12 +85,10 @@ def take_turn(folder: Path) -> Iterator[Turn]:
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     try:
-        yield Turn(folder, made_folder)
+        yield Turn(folder, made)
     finally:
         file.unlink(missing_ok=True)
-        if made_folder:
-            with contextlib.suppress(OSError):  # a claim lies in it
-                folder.rmdir()
+        remove_empty(made)  # unless a claim lies there
 
 
 def _make_alone(file: Path) -> None:

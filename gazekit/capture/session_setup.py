@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import Any, Literal
 
 from gazekit.capture.calibration import calibration_points, saved_calibration, validation_points
-from gazekit.capture.claims import Claim, take_turn
+from gazekit.capture.claims import Claim, missing_folders, remove_empty, take_turn
 from gazekit.capture.design import Assigned, assign
 from gazekit.capture.desk import Desk
 from gazekit.capture.discovery import open_tracker
@@ -389,7 +389,7 @@ def record_part(
         part.release()
         raise
     state.participant = part.participant
-    folder_was_there = part.journal.parent.exists() and not (part.claim is not None and part.claim.made_folder)
+    made = part.claim.made if part.claim is not None else missing_folders(part.journal.parent)
     try:
         if calibration_points(sections.calibration.points) and sections.calibration.reuse is None:
             tracker.check_calibration(sections.calibration.eyes)
@@ -411,8 +411,7 @@ def record_part(
     finally:
         tracker.close()
         part.release()
-        if not folder_was_there and part.journal.parent.is_dir() and not any(part.journal.parent.iterdir()):
-            part.journal.parent.rmdir()
+        remove_empty(made)
     recorder.check()
     state.phase = "writing the session file"
     recovered = recover(part.journal, keep_journal=keep_journal)

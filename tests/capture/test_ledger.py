@@ -186,13 +186,19 @@ def test_a_name_that_differs_in_case_alone_is_refused(make_study: MakeStudy, tmp
         record(study, "p1", tmp_path, realtime=False)
 
 
-def test_a_start_that_is_refused_leaves_nothing(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
+@pytest.mark.parametrize("extra", ["", "[[factors]]\nname = 'group'\nlevels = ['a', 'b']\nassign = 'balanced'"])
+def test_a_start_that_is_refused_leaves_nothing(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path, extra: str
+) -> None:
     class Refusing(StoppingTracker):
         def start(self, put: Any) -> None:
             raise TrackerError("the licence does not allow it")
 
     with pytest.raises(TrackerError, match="licence"):
-        record(read_study(make_study()), "P01", tmp_path / "out", realtime=False, tracker=Refusing(screen, 9.0))
+        record(
+            read_study(make_study(extra=extra)), "P01", tmp_path / "out" / "lab" / "today", realtime=False,
+            tracker=Refusing(screen, 9.0),
+        )  # fmt: skip
     assert not (tmp_path / "out").exists()
 
 
