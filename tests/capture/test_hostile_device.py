@@ -10,7 +10,7 @@ import pytest
 
 from tests.fixtures import fake_tobii
 from tests.fixtures.fake_tobii import FakeDevice
-from tests.fixtures.hostile_device import CALLS, PHASES, STATUSES, hostile_session, hostile_study
+from tests.fixtures.hostile_device import CALLS, HANGS_S, PHASES, STATUSES, hostile_session, hostile_study
 from tests.fixtures.session_study import MakeStudy
 
 SOME = [
@@ -32,6 +32,7 @@ def test_whatever_a_call_answers_a_session_ends_in_a_file_or_a_message(
 ) -> None:
     outcome = hostile_session(device, hostile_study(make_study), tmp_path / "out", call, status, phase)
     assert outcome["ended"] in ("session file", "message")
+    assert outcome["seconds"] < HANGS_S
     if outcome["ended"] == "message":
         assert "Traceback" not in outcome["text"]
         assert len(outcome["text"]) > 30
