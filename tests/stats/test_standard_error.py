@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import norm, ttest_1samp
+from scipy.stats import t as student
 
 from gazekit.stats.metrics import Features
 from gazekit.stats.resampling import bootstrap, difference
@@ -98,6 +99,16 @@ def test_networks_count_as_a_sample_of_networks(rng: np.random.Generator) -> Non
     scattered = steady + rng.normal(0, 0.01, steady.shape)  # each network errs on pictures of its own
     assert as_sample(alone, values, scattered).se < error.se
     assert as_sample(alone, np.full(3, 0.1), scattered) == alone
+
+
+def test_one_sided_p_of_a_margin() -> None:
+    """By Student's t; and where there is no error at all, the edge itself is not above it."""
+    error = Uncertainty(0.5, 7.0, 1.0)
+    assert error.not_below_p(0.2, 0.3) == pytest.approx(student.sf(1.0, 7))
+    assert error.equivalence_p(0.2, 0.3) == pytest.approx(student.sf(0.2, 7))
+    exact = Uncertainty(0.0, 7.0, 0.0)
+    assert [exact.not_below_p(value, 0.3) for value in (-0.3, -0.2)] == [1.0, 0.0]
+    assert [exact.p(value) for value in (0.0, 0.1)] == [1.0, 0.0]
 
 
 def test_pictures_needed_and_detectable_are_inverse() -> None:

@@ -9,7 +9,7 @@ from scipy import stats
 
 from gazekit.core.tables import write_table
 from gazekit.histograms import moments, read_histograms
-from survey.aggregation import aggregate, describe
+from survey.aggregation import aggregate, describe, posterior
 from survey.errors import SurveyError
 
 
@@ -46,6 +46,11 @@ def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.
         np.quantile(draws, [0.025, 0.975]), abs=0.05
     )
     assert found.filter(regex=r"^p\d+$").iloc[0].sum() == pytest.approx(1)
+
+
+def test_the_posterior_adds_one_rating_of_the_studys_own_distribution() -> None:
+    """By hand: 3 and 1 of four ratings in all, each score with half a rating more, make .7 and .3 of one rating."""
+    np.testing.assert_allclose(posterior(np.array([[2, 1], [1, 0]])), [[2.7, 1.3], [1.7, 0.3]])
 
 
 @pytest.mark.parametrize(
