@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -63,7 +64,10 @@ def test_a_pilot_tells_what_networks_and_raters_are_like(folder: Path) -> None:
     assert 0.8 < world.score < 0.98
     assert 0 <= world.alike < 0.5  # errors are drawn anew for every condition and seed
     assert world.lasting < 0.3
-    assert 0.6 < world.rater_sd < 2
+    ratings = pd.read_csv(folder / "truth.csv").query("split == 'test'").filter(regex=r"c\d+").to_numpy()
+    each = np.array([np.repeat(np.arange(1, 11), row) for row in ratings])  # an analysis of variance by hand
+    within = each.var(axis=1, ddof=1).mean()
+    assert world.rater_sd == pytest.approx(np.sqrt(within / (each.mean(axis=1).var(ddof=1) - within / 12)))
     with pytest.raises(InputError, match="no network that was trained on human and centre"):
         world_of(folder, ("human", "centre"))
 

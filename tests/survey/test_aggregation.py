@@ -9,7 +9,7 @@ from scipy import stats
 
 from gazekit.core.tables import write_table
 from gazekit.histograms import moments, read_histograms
-from survey.aggregation import aggregate, describe, posterior
+from survey.aggregation import aggregate, describe, dirichlet_interval, posterior
 from survey.errors import SurveyError
 
 
@@ -46,6 +46,16 @@ def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.
         np.quantile(draws, [0.025, 0.975]), abs=0.05
     )
     assert found.filter(regex=r"^p\d+$").iloc[0].sum() == pytest.approx(1)
+
+
+def test_of_two_scores_the_dirichlet_interval_is_that_of_a_beta_distribution() -> None:
+    """Exactly; n ratings count as n - 1, and one as half."""
+    counts = np.array([[3, 2], [1, 0]])
+    low, high = dirichlet_interval(counts, 0.9)
+    for row, (ratings, as_many) in enumerate(((5, 4 / 5), (1, 1 / 2))):
+        ones, twos = posterior(counts)[row] * as_many
+        assert counts[row].sum() == ratings
+        np.testing.assert_allclose(np.array([low[row], high[row]]) - 1, stats.beta.ppf([0.05, 0.95], twos, ones))
 
 
 def test_the_posterior_adds_one_rating_of_the_studys_own_distribution() -> None:
