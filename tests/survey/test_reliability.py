@@ -63,6 +63,15 @@ def test_split_half_agrees_with_icc_where_designs_are_complete(rng: np.random.Ge
     assert split_half(ratings, rng) == pytest.approx(icc_oneway(ratings)[1], abs=0.02)
 
 
+def test_halves_leave_out_a_picture_that_one_of_them_did_not_rate(rng: np.random.Generator) -> None:
+    """Also where it is the last: a picture with one rating is in one half alone."""
+    scores = rng.normal(0, 1, (400, 1)) + rng.normal(0, 1.5, (400, 10))
+    single = np.full((2, 10), np.nan)
+    single[:, 4] = 50.0  # it would change everything
+    with_single = from_table(from_matrix(np.vstack([single[:1], scores, single[1:]])))
+    assert split_half(with_single, rng) == pytest.approx(split_half(from_table(from_matrix(scores)), rng), abs=0.02)
+
+
 def test_repeats_compare_a_rater_with_the_same_rater() -> None:
     rows = [("a", "x", 3, "main"), ("a", "x", 4, "repeat"), ("a", "y", 8, "main"), ("a", "y", 8, "repeat")]
     rows += [("b", "x", 1, "main"), ("b", "x", 2, "repeat"), ("b", "y", 9, "main")]
