@@ -205,6 +205,8 @@ def _tobii(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
     elif {"left", "top", "width", "height"} <= set(names):
         columns |= _on_media(table, names, columns)
         account.know("places", "pixels of the screen, taken to the picture by its position and size", "file")
+        if "picture width" not in names:
+            account.know("size of pictures", "not in the file: taken as shown 1:1; export it too", "guess")
     else:
         account.know("places", "pixels of the screen from its top left", "file")
     return columns

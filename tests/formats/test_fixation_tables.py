@@ -206,7 +206,7 @@ def core(folder: Path) -> Path:
 
 
 def on_screen(folder: Path) -> Path:
-    """Studio with places on the screen, where the picture stood at (100, 50), half as large as it is."""
+    """Studio with places on the screen, where the picture stood at (100, 50); how large it is in itself is not said."""
     header = "RecordingTimestamp\tParticipantName\tMediaName\tMediaPosX (ADCSpx)\tMediaPosY (ADCSpx)\tMediaWidth"
     header += "\tMediaHeight\tGazeEventType\tGazeEventDuration\tFixationIndex\tFixationPointX (ADCSpx)"
     header += "\tFixationPointY (ADCSpx)"
@@ -239,6 +239,7 @@ def test_further_layouts_and_their_accounts(tmp_path: Path, kind: str) -> None:
     assert account.left_out == left_out
     assert account.rows == 3 + sum(left_out.values())
     assert any(fact.what == "places" and fact.value.startswith(places) for fact in account.facts)
+    assert ("size of pictures is a guess" in " ".join(account.doubts)) == (kind == "on screen")
 
 
 @pytest.mark.parametrize("kind", ["data viewer", "gazepoint"])
