@@ -3,10 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from gazekit.core.errors import GazekitError
 from survey.aggregation import aggregate
-from survey.screening import screen, without
+from survey.p910 import MODERATE, joint_estimate
+from survey.ratings import from_table
+from survey.screening import RULES, Limits, _gold, screen, without
 from tests.fixtures.ratings import simulated_study
 
 
@@ -137,3 +140,101 @@ def test_one_person_who_rates_twice_is_seen_and_straight_liners_are_not_taken_fo
 def test_the_servers_clock_overrules_the_browsers(honest: pd.DataFrame) -> None:
     quick = honest.assign(server_ms=np.where(honest["rater"] == "r05", 200, 2600))
     assert set(screen(quick).query("rule == 'too fast'")["rater"]) == {"r05"}
+
+
+@pytest.fixture
+def uneven(rng: np.random.Generator) -> pd.DataFrame:
+    """Raters of 7, 8 and more pictures, with checks, repeats, pairs of known order, both clocks and inputs."""
+    truth = rng.uniform(2, 9, 30)
+    rows = []
+    for rater in range(14):
+        noise = 4.0 if rater == 3 else 1.2
+        seen = rng.permutation(30)[: 7 + rater if rater < 2 else rng.integers(16, 31)]
+        for place, picture in enumerate(seen):
+            score = (
+                6 if rater == 5 and place % 8 else int(np.clip(np.rint(truth[picture] + rng.normal(0, noise)), 1, 10))
+            )
+            row = {"rater": f"r{rater}", "image": f"p{picture}", "score": score, "kind": "main"}
+            row |= {"time_ms": rng.integers(300, 3000), "server_ms": np.nan if rater % 2 else rng.integers(200, 900)}
+            row |= {"inputs": np.nan if rater == 7 else rng.integers(0, 2 if rater < 6 else 5)}
+            rows.append(row)
+            if place < 2 + rater % 4:
+                again = int(np.clip(score + rng.integers(-3, 4), 1, 10))
+                rows.append(row | {"kind": "repeat", "score": again})
+        rows += [{"rater": f"r{rater}", "kind": "check", "expected": 4, "score": rng.integers(3, 5)} for _ in range(3)]
+    return pd.DataFrame(rows)
+
+
+def by_hand(rule: str, table: pd.DataFrame, rater: str) -> float:
+    """Compute what a rule says of a rater, one rating after the other."""
+    main = table[table["kind"] == "main"]
+    scores = main.pivot_table(index="image", columns="rater", values="score")
+    mine, own = main[main["rater"] == rater], scores[rater].dropna()
+    if rule == "attention":
+        checks = table[(table["kind"] == "check") & (table["rater"] == rater)]
+        return float(np.mean([row.score != row.expected for row in checks.itertuples()]))
+    if rule == "too fast":
+        return float(np.median(mine["server_ms"].fillna(mine["time_ms"]))) / 1000
+    if rule == "repeats":
+        again = table[(table["kind"] == "repeat") & (table["rater"] == rater)].set_index("image")["score"]
+        apart = [abs(own[image] - score) for image, score in again.items() if image in own.index]
+        return float(np.mean(apart)) / (main["score"].max() - main["score"].min()) if len(apart) >= 3 else np.nan
+    if rule == "gold":
+        wrong = [
+            float(own[better] < own[worse]) + 0.5 * float(own[better] == own[worse])
+            for better, worse in GOLD
+            if {better, worse} <= set(own.index)
+        ]
+        return float(np.mean(wrong)) if len(wrong) >= 3 else np.nan
+    if rule == "duplicates":
+        if not own.value_counts().iloc[0] < 0.7 * len(own):
+            return np.nan
+        shared = [(own - scores[other]).dropna() for other in scores if other != rater]
+        alike = [float((both == 0).mean()) for both in shared if len(both) >= 12]
+        return max(alike, default=np.nan)
+    if rule == "bt500":
+        outside = 0
+        for image, score in own.items():
+            x = scores.loc[image].dropna()
+            two = 2 if 2 <= stats.kurtosis(x, fisher=False) <= 4 else np.sqrt(20)
+            outside += abs(score - x.mean()) >= two * x.std(ddof=1)
+        return outside / len(own)
+    if len(own) < 8:
+        return np.nan
+    if rule == "straight-lining":
+        return float(own.value_counts().iloc[0] / len(own))
+    if rule == "no input":
+        return float((mine["inputs"].dropna() == 0).mean()) if mine["inputs"].notna().sum() >= 8 else np.nan
+    others = scores.drop(columns=rater).mean(axis=1)
+    r = np.corrcoef(own, others[own.index])[0, 1]
+    return float(np.tanh(np.arctanh(r) + 1.645 / np.sqrt(len(own) - 3)))
+
+
+GOLD = [(f"p{n}", f"p{n + 15}") for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["attention", "straight-lining", "too fast", "correlation", "bt500", "duplicates", "repeats", "no input", "gold"],
+)
+def test_values_are_those_computed_one_rating_after_the_other(uneven: pd.DataFrame, rule: str) -> None:
+    ratings = from_table(uneven)
+    judge = RULES[rule]
+    found = _gold(uneven, ratings, Limits(), GOLD) if rule == "gold" else judge(uneven, ratings, Limits())
+    expected = np.array([by_hand(rule, uneven, str(name)) for name in ratings.raters])
+    np.testing.assert_allclose(found.value, expected, rtol=1e-9)
+    assert np.isfinite(expected).sum() > 5
+    if rule != "bt500":  # that asks for both sides too
+        below = rule in ("too fast", "correlation")
+        assert found.bad.tolist() == (expected < found.limit if below else expected > found.limit).tolist()
+
+
+def test_the_robust_z_of_inconsistency_is_scipys(uneven: pd.DataFrame) -> None:
+    ratings = from_table(uneven)
+    spread = joint_estimate(ratings, prior=MODERATE, tolerance=1e-6).inconsistency
+    spread = np.where(np.bincount(ratings.rater) >= 8, spread, np.nan)
+    mad = stats.median_abs_deviation(spread, scale="normal", nan_policy="omit")
+    found = RULES["inconsistency"](uneven, ratings, Limits())
+    np.testing.assert_allclose(found.value, (spread - np.nanmedian(spread)) / mad, rtol=1e-4)
+    assert found.bad.tolist() == (found.value > 3.5).tolist()
+    assert found.bad.any()
