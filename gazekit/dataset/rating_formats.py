@@ -293,8 +293,13 @@ def _from_proportions(path: Path) -> pd.DataFrame:
     if name not in table.columns:
         raise FormatError(f"{path}: no column image (or image_name); it has {', '.join(map(str, table.columns))}")
     columns = sorted((c for c in map(str, table.columns) if re.fullmatch(r"c\d+", c)), key=lambda c: int(c[1:]))
-    counts = table[columns].to_numpy(np.float64) * table[["c_total"]].to_numpy(np.float64)
+    numbers = table[[*columns, "c_total"]].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    counts = numbers[:, :-1] * numbers[:, -1:]
     whole = np.rint(counts)
-    if not np.isfinite(counts).all() or np.abs(counts - whole).max() > 0.01:
-        raise FormatError(f"{path}: proportions times c_total must be whole numbers of ratings")
+    wrong = np.flatnonzero(~(np.abs(counts - whole) <= 0.01).all(axis=1))  # what is no number is wrong as well
+    if not columns:
+        raise FormatError(f"{path} has c_total and no columns of proportions (c1, c2 and on)")
+    if len(wrong):
+        row = f"row {wrong[0] + 1} holds {', '.join(map(str, table.iloc[wrong[0]]))}"
+        raise FormatError(f"{path}: proportions times c_total must be whole numbers of ratings; {row:.300}")
     return histogram_table(table[name].astype(str).tolist(), whole.astype(np.int64))
