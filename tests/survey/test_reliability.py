@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from survey.aggregation import count
 from survey.ratings import from_table
@@ -82,13 +83,45 @@ def test_repeats_compare_a_rater_with_the_same_rater() -> None:
 
 
 def test_the_table_has_every_measure_within_its_interval(rng: np.random.Generator) -> None:
-    found = reliability(from_matrix(sparse(rng)), groups=12).set_index("measure")
-    assert list(found.index[:3]) == ["Krippendorff's alpha (interval)", "Krippendorff's alpha (ordinal)", "ICC(1)"]
+    scores = sparse(rng)
+    found = reliability(from_matrix(scores), groups=12).set_index("measure")
+    size = np.isfinite(scores).sum(axis=1)
+    k = (size.sum() - (size**2).sum() / size.sum()) / (len(size) - 1)
+    names = ["Krippendorff's alpha (interval)", "Krippendorff's alpha (ordinal)", "ICC(1)", f"ICC(1,k), k = {k:.1f}"]
+    names += ["ICC(C,k)", "noise ceiling", "split half (Spearman-Brown)"]  # no picture was shown twice
+    assert list(found.index) == names
+    assert found.loc[names[-1], "value"] == pytest.approx(found.loc[names[3], "value"], abs=0.05)
     with_interval = found.dropna()
     assert len(with_interval) == 6
     assert (with_interval["low"] <= with_interval["high"]).all()
-    noise = (1 - found.loc["ICC(C,k)", "value"]) * (len(sparse(rng)) - 3) / (len(sparse(rng)) - 1)
+    noise = (1 - found.loc["ICC(C,k)", "value"]) * (len(scores) - 3) / (len(scores) - 1)
     assert found.loc["noise ceiling", "value"] == pytest.approx(np.sqrt(1 - noise))
+
+
+def test_the_interval_is_a_jackknife_over_raters_and_pictures_less_half_of_ratings(rng: np.random.Generator) -> None:
+    """By hand for ICC(1), with as many groups as raters and pictures: each is left out alone."""
+    scores = np.clip(np.rint(rng.normal(5.5, 1.5, (12, 1)) + rng.normal(0, 1, (12, 12))), 1, 10)
+
+    def icc(kept: np.ndarray) -> float:  # mean squares between pictures and within, of unequal numbers
+        groups = [row[np.isfinite(row)] for row in kept if np.isfinite(row).any()]
+        n, size = sum(map(len, groups)), np.array(list(map(len, groups)))
+        within = sum(((row - row.mean()) ** 2).sum() for row in groups) / (n - len(groups))
+        grand = np.concatenate(groups).mean()
+        between = sum(len(row) * (row.mean() - grand) ** 2 for row in groups) / (len(groups) - 1)
+        k = (n - (size**2).sum() / n) / (len(groups) - 1)
+        return float((between - within) / (between + (k - 1) * within))
+
+    draws, variances = np.random.default_rng(0), []
+    for labels, size in ((np.arange(144) % 12, 12), (np.arange(144) // 12, 12), (np.arange(144), 144)):
+        group = (draws.permutation(size) % 12)[labels].reshape(12, 12)
+        z = np.arctanh([icc(np.where(group == g, np.nan, scores)) for g in range(12)])
+        variances.append(11 * np.var(z))
+    raters, pictures, ratings = variances
+    half = stats.t.ppf(0.95, 11) * np.sqrt(max(raters + pictures - ratings / 2, raters, pictures))
+    found = reliability(from_matrix(scores), confidence=0.9).set_index("measure").loc["ICC(1)"]
+    assert found["value"] == pytest.approx(icc(scores))
+    middle = np.arctanh(icc(scores))
+    assert [found["low"], found["high"]] == pytest.approx([np.tanh(middle - half), np.tanh(middle + half)])
 
 
 def test_components_of_a_crossed_design_are_those_of_the_analysis_of_variance() -> None:
