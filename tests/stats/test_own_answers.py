@@ -108,6 +108,13 @@ def test_what_cannot_be_tested(change: object, message: str, rng: np.random.Gene
         answer_on_measure(change(study), "answer", "measure", fit=False)  # type: ignore[operator]
 
 
+def test_four_people_and_four_pictures_are_enough(rng: np.random.Generator) -> None:
+    assert len(own_pairs(AnsweredLooks(4, 4).draw(rng), "answer", "measure")) == 16
+    for people, pictures in ((3, 4), (4, 3)):
+        with pytest.raises(InputError, match=f"{people} people and {pictures} pictures .* 4 of each are needed"):
+            own_pairs(AnsweredLooks(people, pictures).draw(rng), "answer", "measure")
+
+
 def test_rows_of_people_who_have_one_are_left_out(rng: np.random.Generator) -> None:
     study = AnsweredLooks(5, 5).draw(rng)
     alone = pd.DataFrame({"participant": ["P99"], "image": ["00.jpg"], "measure": [1.0], "answer": [5.0]})

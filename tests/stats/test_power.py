@@ -27,6 +27,7 @@ def test_more_of_everything_sees_more() -> None:
     assert all(power_of(design, 0.08) > base for design in more)
     assert power_of(Design(100, 1, 12, 3), 0.08) < base
     assert power_of(STUDY, 0.16) > base
+    assert power_of(STUDY, -0.08) == pytest.approx(base, abs=0.15)  # a loss is seen about as well as a gain
     assert power_of(STUDY, 0.08, folds=10) < base  # the same number of tested pictures, but their networks overlap
     assert power_of(STUDY, 0.08, World(alike=0.2)) < base
 
