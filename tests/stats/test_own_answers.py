@@ -108,6 +108,28 @@ def test_what_cannot_be_tested(change: object, message: str, rng: np.random.Gene
         answer_on_measure(change(study), "answer", "measure", fit=False)  # type: ignore[operator]
 
 
+def test_the_error_of_a_slope_is_how_much_it_changes_without_each(rng: np.random.Generator) -> None:
+    """People, pictures and rows are really left out, one after the other."""
+    pairs = centre(own_pairs(AnsweredLooks(9, 7, slope=0.5, missing=0.2).draw(rng), "answer", "measure"))
+
+    def slope(kept: np.ndarray) -> float:
+        return float(pairs.measure[kept] @ pairs.answer[kept] / (pairs.measure[kept] @ pairs.measure[kept]))
+
+    everything, variances, freedom = slope(pairs.person >= 0), [], []
+    for codes in (pairs.person, pairs.picture, np.arange(len(pairs.person))):
+        parts = np.unique(codes)
+        without = np.array([slope(codes != part) for part in parts])
+        variances.append((len(parts) - 1) / len(parts) * ((without - everything) ** 2).sum())
+        weights = np.array([(pairs.measure[codes == part] ** 2).sum() for part in parts])
+        alike = weights.sum() ** 2 / (weights**2).sum(), (weights**2).sum() ** 2 / (weights**4).sum()
+        freedom.append(np.mean(alike) - 1)
+    people, pictures, rows = variances
+    found = room._slope(pairs)
+    assert found[0] == pytest.approx(everything)
+    assert found[1] == pytest.approx(np.sqrt(max(people + pictures - rows, min(people, pictures))))
+    assert found[2] == pytest.approx(max(1.0, min(freedom[:2])))
+
+
 def test_four_people_and_four_pictures_are_enough(rng: np.random.Generator) -> None:
     assert len(own_pairs(AnsweredLooks(4, 4).draw(rng), "answer", "measure")) == 16
     for people, pictures in ((3, 4), (4, 3)):
