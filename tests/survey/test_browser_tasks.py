@@ -11,10 +11,9 @@ from survey.database import open_store
 from survey.rating_export import export_choices, export_ratings
 from survey.traces import export_traces
 from tests.fixtures.survey import STUDY, serving, write_study
-from tests.survey.test_browser import DESKTOP, PHONE, agree, asked, browser, faults, go_on, press
+from tests.survey.test_browser import DESKTOP, PHONE, agree, asked, faults, go_on, press
 from tests.survey.test_languages import in_three_languages
 
-__all__ = ["browser"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 LANDSCAPE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
 

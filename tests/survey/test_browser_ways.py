@@ -14,9 +14,8 @@ import pytest
 from survey.database import open_store
 from survey.rating_export import export_ratings
 from tests.fixtures.survey import STUDY, serving, write_study
-from tests.survey.test_browser import DESKTOP, PHONE, asked, browser, go_on, pseudonym
+from tests.survey.test_browser import DESKTOP, PHONE, asked, go_on, pseudonym
 
-__all__ = ["browser"]
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 OFFLINE_MS = 20_000 if os.environ.get("GAZEKIT_LONG") else 3_000
 BYTES_A_SECOND = 6_000_000
