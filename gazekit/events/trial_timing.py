@@ -32,8 +32,9 @@ def trial_timing(session: Session, thresholds: QualitySection | None = None) -> 
     Moments are those after the swap of the frame. A session without a display, or of another program, has no rows.
     """
     thresholds = thresholds or QualitySection()
-    measured = session.streams.get("timing")
-    if measured is None or not len(measured):
+    measured = session.stimuli
+    measured = measured[measured["intended_onset_us"] >= 0] if "intended_onset_us" in measured else measured[:0]
+    if not len(measured):
         return pd.DataFrame(columns=["image", "order", *TIMING_FIGURES, "faults"])
     late = (measured["onset_us"] - measured["intended_onset_us"]) / 1000
     shown = measured["offset_us"] - measured["onset_us"]

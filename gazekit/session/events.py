@@ -96,7 +96,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Timing:
-    """When a picture was to be there and when it was; a row of the session's table ``timing``."""
+    """When a picture was to be there and when it was; columns of the session's table ``stimuli``."""
 
     event: ClassVar[str] = "timing"
     image: str

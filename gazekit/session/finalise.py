@@ -329,8 +329,6 @@ def _session(source: Journal, content: _Content, stamps: _Stamps) -> Session:
     sync = list(_blocks(source, "time_sync"))
     streams = {name: _table(rows, TEXT_COLUMNS) for name, rows in sorted(content.texts.items())}
     streams["gaps"] = pd.concat(stamps.gaps[1:] or stamps.gaps, ignore_index=True)
-    if content.timing:
-        streams["timing"] = _table(content.timing, TIMING_COLUMNS)
     if content.practice:
         streams["practice"] = _table(content.practice, PRACTICE_COLUMNS)
     if content.regions:
@@ -376,6 +374,11 @@ def _stimuli(header: Mapping[str, Any], content: _Content) -> pd.DataFrame:
         table[answer.format(name)] = np.array([event.answer if event else "" for event in given], dtype=object)
         times = [(event.time_us - event.shown_us) / 1000 if event else np.nan for event in given]
         table[taken_ms.format(name)] = np.array(times, dtype=np.float64)
+    if content.timing:
+        measured = {row.order: row for row in content.timing}
+        for name in TIMING_COLUMNS:
+            values = [getattr(measured.get(row.order), name, -1) for row in content.stimuli]
+            table[name] = np.array(values, dtype=np.int64)
     return table
 
 

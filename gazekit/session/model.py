@@ -62,11 +62,9 @@ LEDGER_COLUMNS = {
     "done_us": "int64",  # system clock; -1 where it is not done in this part
     "answer": "str",
 }
-TIMING_COLUMNS = {  # see `gazekit.session.events.Timing`
-    "image": "str",
-    **dict.fromkeys(("order", "intended_onset_us", "onset_us", "intended_offset_us", "offset_us"), "int64"),
-    **dict.fromkeys(("frames_missed", "swap_us"), "int64"),
-}
+TIMING_COLUMNS = dict.fromkeys(  # of stimuli on a display; -1 where nothing was measured; see events.Timing
+    ("intended_onset_us", "intended_offset_us", "frames_missed", "swap_us"), "int64"
+)
 MESSAGE_COLUMNS = {"time_us": "int64", "text": "str"}  # system clock
 STREAMS = (
     "eye_openness",
@@ -77,7 +75,6 @@ STREAMS = (
     "stream_errors",
     "gaps",
     "ledger",
-    "timing",
     "eye_movements",
     "targets",
     "practice",

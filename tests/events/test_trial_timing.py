@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -32,9 +33,8 @@ def timed(late_ms: float = 2.0, long_ms: float = 1.0, missed: int = 0, *, lost: 
         last = row.order == len(IMAGES) - 1
         intended = row.onset_us - round(1000 * (late_ms if last else 2.0))
         end = row.offset_us - round(1000 * (long_ms if last else 1.0))
-        rows.append((row.image, row.order, intended, row.onset_us, end, row.offset_us, missed if last else 1, 300))
-    session.streams["timing"] = pd.DataFrame(rows, columns=list(TIMING_COLUMNS))  # type: ignore[index]
-    return session
+        rows.append((intended, end, missed if last else 1, 300))
+    return replace(session, stimuli=session.stimuli.join(pd.DataFrame(rows, columns=list(TIMING_COLUMNS))))
 
 
 @pytest.mark.parametrize(
