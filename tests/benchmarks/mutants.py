@@ -50,7 +50,7 @@ TESTS = {
         "gazekit/stats/standard_error.py": "stats/test_standard_error",
         "gazekit/stats/training_luck.py": "stats/test_standard_error",
         "gazekit/stats/noise_ceiling.py": "stats/test_metrics stats/test_worth",
-        "gazekit/stats/rater_model.py": "stats/test_worth",
+        "gazekit/stats/rater_model.py": "stats/test_rater_model stats/test_worth",
         "gazekit/stats/worth.py": "stats/test_worth",
         "gazekit/stats/power.py": "stats/test_power",
         "gazekit/stats/groups.py": "stats/test_groups",
