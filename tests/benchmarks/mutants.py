@@ -65,7 +65,7 @@ TESTS = {
         "survey/reliability.py": "survey/test_reliability",
         "survey/screening.py": "survey/test_screening",
         "survey/anytime.py": "survey/test_anytime",
-        "survey/choice_scores.py": "survey/test_comparisons",
+        "survey/choice_scores.py": "survey/test_choice_scores survey/test_comparisons",
     },
 }
 ROOM = {"journal": "capture", "statistics": "stats"}
