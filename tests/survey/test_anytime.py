@@ -14,6 +14,7 @@ from scipy import stats
 from gazekit.core.errors import GazekitError
 from survey.anytime import evidence, group_difference, half_width
 from survey.cli import survey as command
+from survey.errors import RatingsError
 from tests.benchmarks.figures import record
 
 STUDIES, MOST = 1000, 400
@@ -94,3 +95,39 @@ def test_two_groups_are_compared_rater_by_rater(tmp_path: Path, rng: np.random.G
     )
     assert done.exit_code == 0, done.output
     assert json.loads(done.output)["difference"] == pytest.approx(found.difference)
+
+
+@pytest.mark.parametrize(("n", "mean", "sd"), [(8, 0.9, 1.0), (30, 0.2, 1.3), (200, -0.4, 2.0)])
+def test_the_evidence_is_the_bayes_factor_of_the_t_test(n: int, mean: float, sd: float) -> None:
+    """Integrated over the normal prior of the effect size, with scipy's noncentral t."""
+    t = mean / sd * np.sqrt(n)
+    sizes = np.linspace(-4, 4, 4001)
+    top = (stats.nct.pdf(t, n - 1, sizes * np.sqrt(n)) * stats.norm.pdf(sizes)).sum() * (sizes[1] - sizes[0])
+    assert evidence(n, mean, sd) == pytest.approx(top / stats.t.pdf(t, n - 1), rel=1e-4)
+
+
+def test_the_smallest_p_so_far_counts_and_raters_come_by_their_last_rating(rng: np.random.Generator) -> None:
+    """By hand, rater by rater; who rated one group alone gives no value, and repeats do not count."""
+    rows, values = [], []
+    for rater in range(20):
+        high = 1.5 if rater >= 10 else -0.2  # those who come first, by the clock, show the difference
+        scores = np.clip(np.rint(rng.normal([5 + high, 5 + high, 5], 1)), 1, 10)
+        values.append(scores[:2].mean() - scores[2])
+        clock = f"2026-01-{28 - rater:02d}T00:00:00"
+        rows += [(f"r{rater}", name, score, "main", clock) for name, score in zip("abc", scores, strict=True)]
+        rows.append((f"r{rater}", "a", 1, "repeat", "2026-02-01T00:00:00"))
+    rows.append(("alone", "a", 10, "main", "2026-01-01T00:00:00"))
+    table = pd.DataFrame(rows, columns=["rater", "image", "score", "kind", "rated_utc"])
+    found = group_difference(table, ["a", "b"], ["c"], confidence=0.9)
+    seen = np.array(values[::-1])
+    factors = [float(evidence(k, seen[:k].mean(), seen[:k].std(ddof=1))) for k in range(8, 21)]
+    assert found.raters == 20
+    assert found.difference == pytest.approx(seen.mean())
+    assert found.p == pytest.approx(min(1.0, 1 / max(factors)))
+    assert max(factors) > factors[-1]
+    half = float(half_width(20, seen.std(ddof=1), 0.9))
+    assert [found.low, found.high] == pytest.approx([seen.mean() - half, seen.mean() + half])
+    with pytest.raises(RatingsError, match="pictures are in both groups: b"):
+        group_difference(table, ["a", "b"], ["b", "c"])
+    with pytest.raises(RatingsError, match="nobody rated pictures of both groups"):
+        group_difference(table[table["rater"] == "alone"], ["a"], ["c"])
