@@ -118,6 +118,7 @@ class Components:
     rater_share: float
     residual_share: float  # mean of 1 / n over pictures
     pictures: int
+    slope: float = 0.0  # the part of the residual that is raters who spread their scores more, or less, than others
 
     @property
     def icc_consistency(self) -> float:
@@ -129,14 +130,17 @@ class Components:
     def ceiling(self) -> float:
         """Return the noise ceiling: the highest correlation of a perfect model with the observed means.
 
-        The root of ICC(C,k) without its bias. The noise's share is estimated by the inverse of an F ratio with N - 1
+        The root of ICC(C,k), but that what raters' spreads have in common over the pictures' means is no noise, as with
+        their levels; and without its bias. The noise's share is estimated by the inverse of an F ratio with N - 1
         degrees of freedom above, whose mean is (N - 1) / (N - 3) times too high (N pictures); uncorrected, few
         pictures show a ceiling that a perfect model passes (.921 where it reaches .927 with 20 pictures).
         """
-        if self.pictures < FEWEST_PICTURES:
-            return math.sqrt(max(self.icc_consistency, 0.0))
-        noise = (1 - self.icc_consistency) * (self.pictures - 3) / (self.pictures - 1)
-        return math.sqrt(max(1 - noise, 0.0))
+        noise = (self.rater + self.slope) * self.rater_share + (self.residual - self.slope) * self.residual_share
+        if not self.picture + noise > 0:
+            return float("nan")
+        few = self.pictures < FEWEST_PICTURES
+        share = noise / (self.picture + noise) * (1.0 if few else (self.pictures - 3) / (self.pictures - 1))
+        return math.sqrt(max(1 - share, 0.0))
 
 
 def variance_components(ratings: Ratings) -> Components:
@@ -165,7 +169,34 @@ def variance_components(ratings: Ratings) -> Components:
     if pictures < 2 or raters < 2 or np.linalg.matrix_rank(moments) < 3:
         return Components(float("nan"), float("nan"), float("nan"), *shares)
     picture, rater, residual = np.maximum(np.linalg.solve(moments, [*within, n * total]), 0.0)
-    return Components(float(picture), float(rater), float(residual), *shares)
+    slope = min(_slope_variance(ratings) / picture, residual) if picture > 0 else 0.0
+    return Components(float(picture), float(rater), float(residual), *shares, float(slope))
+
+
+def _slope_variance(ratings: Ratings) -> float:
+    """Estimate how far raters' covariances with the means of the others vary, beyond what chance makes of it.
+
+    Each score times the mean of the others, both from the rater's own mean, less the picture's mean of these products:
+    a rater's mean of them is high where this rater spreads the scores more than others do. The others' means hold the
+    opposite of a part of it, which ``shrunk`` makes up for.
+    """
+    images, raters = len(ratings.images), len(ratings.raters)
+    shared = np.bincount(ratings.image, minlength=images)[ratings.image] > 1
+    image, rater, score = ratings.image[shared], ratings.rater[shared], ratings.score[shared]
+    votes = np.bincount(image, minlength=images)[image]
+    seen = np.bincount(rater, minlength=raters)
+    judged = seen >= 3
+    if judged.sum() < 2:
+        return 0.0
+    others = (np.bincount(image, score, images)[image] - score) / (votes - 1)
+    product = (score - _means(rater, score, raters)[rater]) * (others - _means(rater, others, raters)[rater])
+    product *= seen[rater] / np.maximum(seen[rater] - 1, 1)
+    product -= _means(image, product, images)[image]
+    mean = _means(rater, product, raters)
+    spread = np.bincount(rater, (product - mean[rater]) ** 2, raters)[judged] / (seen[judged] - 1)
+    n = max(1 / float(np.mean(1 / votes)), 3.0)
+    shrunk = ((n - 2) / (n - 1)) ** 2 * (n - 1) / n
+    return max(float(np.average(mean[judged] ** 2 - spread / seen[judged], weights=seen[judged])) / shrunk, 0.0)
 
 
 def _shares(ratings: Ratings, per_picture: Floats, pictures: int) -> tuple[float, float]:
