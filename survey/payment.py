@@ -97,6 +97,8 @@ def _payment(
     connection: Connection, row: Row[Any], section: SurveySection, bonus: float, second_ids: SecondIds
 ) -> Payment:
     action, evidence = "wait", f"{row.place} of {len(row.plan)} pages"
+    if row.deleted_at is not None:
+        evidence = "deleted the data before the end"
     reason = str(row.excluded_why or "") if row.excluded_at is not None else None
     if reason is not None and row.finished_at is None:  # nothing was submitted that could be rejected
         evidence = f"left out before the end: {reason}"

@@ -113,6 +113,14 @@ def test_who_is_paid_who_is_not_and_why(served: tuple[Path, Callable[[], FlaskCl
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
 
 
+def test_who_deleted_the_data_before_the_end_is_waited_for(served: tuple[Path, Callable[[], FlaskClient]]) -> None:
+    study, new = served
+    begin(client := new(), "?PROLIFIC_PID=gone&STUDY_ID=s1&SESSION_ID=sub-gone")
+    send(client, "/mine/delete", sure="yes")
+    (row,) = payments(store_of(client), read_study(study).survey)
+    assert (row.action, row.evidence) == ("wait", "deleted the data before the end")
+
+
 def test_full_and_declined_lead_back_with_a_code(served: tuple[Path, Callable[[], FlaskClient]]) -> None:
     _, new = served
     client = new()
