@@ -166,7 +166,7 @@ def pay_by_prolific(store: Store, rows: list[Payment], prolific: Prolific) -> li
     def note(kind: str, done: list[Payment]) -> None:
         with store.write() as connection:
             for row in done:
-                record(connection, kind, rater_id=numbers[row.rater], detail=f"{row.participant} in {row.study}")
+                record(connection, kind, rater_id=numbers[row.rater], detail=f"{row.bonus:.2f}" if kind == PAID else "")
 
     return prolific.pay(rows, sent, note)
 

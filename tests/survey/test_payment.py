@@ -20,6 +20,7 @@ from survey.config import SurveySection, read_study
 from survey.database import open_store
 from survey.operations import exclude
 from survey.payment import Payment, Prolific, payment_lists, payments
+from survey.rating_export import export_events
 from survey.web import create_app
 from tests.fixtures.survey import PASSWORD, STUDY, begin, field, finish, look, rate_once, send, store_of, write_study
 
@@ -187,6 +188,11 @@ def test_nothing_is_paid_twice(
     requests.clear()
     assert "1 bonuses in s1 were paid before, and are not paid again" in pay("--bonus", "0.5")
     assert requests == []
+    events = export_events(store_of(client))
+    assert events.loc[events["kind"] == "bonus paid", ["rater", "detail"]].to_numpy().tolist() == [
+        ["r00001", "0.50"],  # no platform's id stands beside a pseudonym
+        ["r00002", "0.50"],
+    ]
 
 
 def test_who_came_without_the_ids_of_a_submission_is_said_and_stops_nobody(stand_in: tuple[str, Requests]) -> None:
