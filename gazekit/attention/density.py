@@ -7,7 +7,9 @@ width, mixed with the centre bias and with an even density: so ceilings rise, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -16,12 +18,16 @@ from scipy.special import ndtr
 from gazekit.attention.judging import SHARE
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
-from gazekit.core.types import Floats, Map
+from gazekit.core.types import Floats, Index, Map
 from gazekit.shapes.centre import centre_prior
+from gazekit.shapes.gaussian_sum import GaussianSum
 
 FACTORS = tuple(float(factor) for factor in np.geomspace(0.35, 2.8, 10))  # of the customary sigma
 EVEN = np.array([0.8, 0.1, 0.1])  # shares that the search begins with: Gaussians, centre, everywhere
 STEPS = 60
+FEWEST = 3  # viewers of a density
+MapKind = Literal["gaussian", "likelihood"]
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True)
@@ -36,16 +42,11 @@ class LikelyDensity:
         Sigma of the Gaussians, pixels of the picture.
     shares : tuple of float
         Of the Gaussians, of the centre prior, and of the even density; they sum to 1.
-    bits, customary_bits : float
-        Information gain over the centre prior at the fixations of each viewer, bits a fixation: of this density, with
-        sigma and shares from the other viewers, and of the customary map mixed with a tenth of the centre prior.
     """
 
     viewing: Viewing
     sigma_px: float
     shares: tuple[float, float, float]
-    bits: float
-    customary_bits: float
 
     def map(self) -> Map:
         """Return the density as a map, float32 of the picture's size, sum 1."""
@@ -54,6 +55,52 @@ class LikelyDensity:
         gaussians = replace(self.viewing, sigma_px=self.sigma_px).map().astype(np.float64)
         density = people * gaussians + centre * centre_prior(size) + self.shares[2] / (size[0] * size[1])
         return np.asarray(density / density.sum(), dtype=np.float32)
+
+    @cached_property
+    def bits(self) -> float:
+        """Information gain over the centre prior at each viewer's fixations, as the others choose sigma and shares."""
+        who = _codes(self.viewing)
+        terms = _left_out_terms(self.viewing, who)
+        return float(np.concatenate([_unseen(terms, who, person) for person in np.unique(who)]).mean())
+
+    @cached_property
+    def customary_bits(self) -> float:
+        """The same of the map of the viewing's own sigma, mixed with a tenth of the centre prior."""
+        centre = centre_prior(self.viewing.size).astype(np.float64)[_pixels(self.viewing)]
+        others = _others(self.viewing, _codes(self.viewing), self.viewing.sigma_px)
+        return float(np.log2(((1 - SHARE) * others + SHARE * centre) / centre).mean())
+
+
+@dataclass(frozen=True)
+class LikelyViewing(Viewing):
+    """Fixations whose maps are densities by likelihood; of fewer than three viewers, Gaussians of the customary sigma.
+
+    Who is taken out of it, or drawn again, is fitted anew.
+    """
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether there are viewers enough."""
+        return len(self.participants) >= FEWEST
+
+    def map(self) -> Map:
+        """Return the density, float32 (height, width), sum 1."""
+        return self._density.map() if self.is_fitted else super().map()
+
+    def closed_map(self) -> GaussianSum | Map:
+        """Return the map, for masks: a density has no closed form."""
+        return self.map() if self.is_fitted else super().closed_map()
+
+    @cached_property
+    def _density(self) -> LikelyDensity:
+        return likely_density(self)
+
+
+def of_kind(looks: Mapping[_Key, Viewing], kind: MapKind) -> dict[_Key, Viewing]:
+    """Return viewings whose maps are of a kind, by picture."""
+    if kind == "gaussian":
+        return dict(looks)
+    return {image: LikelyViewing(**_columns(look)) for image, look in looks.items()}
 
 
 def likely_density(viewing: Viewing) -> LikelyDensity:
@@ -82,24 +129,14 @@ def likely_density(viewing: Viewing) -> LikelyDensity:
     (True, True)
     """
     people = viewing.participants
-    if len(people) < 3:
+    if len(people) < FEWEST:
         raise InputError(f"{viewing.image} has {len(people)} viewers; a density needs three or more")
-    looks = viewing.take(viewing.counted)
-    who = np.array([people.index(name) for name in looks.names])
-    terms = _left_out_terms(looks, who)
+    looks = Viewing(**_columns(viewing)).take(viewing.counted)
+    terms = _left_out_terms(looks, _codes(looks))
     shares = _shares(terms)
-    likelihood = np.log2(np.einsum("sk,snk->sn", shares, terms))
-    gains = likelihood - np.log2(terms[0, :, 1])
-    best = int(gains.mean(axis=1).argmax())
-    nested = np.concatenate([_unseen(terms, who, person) for person in range(len(people))])
-    customary = (1 - SHARE) * _others(looks, who, looks.sigma_px) + SHARE * terms[0, :, 1]
-    return LikelyDensity(
-        looks,
-        viewing.sigma_px * FACTORS[best],
-        tuple(float(share) for share in shares[best]),  # type: ignore[arg-type]
-        float(nested.mean()),
-        float(np.log2(customary / terms[0, :, 1]).mean()),
-    )
+    best = int(np.log(np.einsum("sk,snk->sn", shares, terms)).mean(axis=1).argmax())
+    people_share, centre, even = (float(share) for share in shares[best])
+    return LikelyDensity(looks, viewing.sigma_px * FACTORS[best], (people_share, centre, even))
 
 
 def density_table(looks: Mapping[str, Viewing]) -> tuple[pd.DataFrame, dict[str, LikelyDensity]]:
@@ -113,7 +150,7 @@ def density_table(looks: Mapping[str, Viewing]) -> tuple[pd.DataFrame, dict[str,
     dict
         Picture to `LikelyDensity`.
     """
-    fitted = {image: likely_density(look) for image, look in looks.items() if len(look.participants) > 2}
+    fitted = {image: likely_density(look) for image, look in looks.items() if len(look.participants) >= FEWEST}
     rows = [
         (image, len(d.viewing.participants), d.sigma_px, *d.shares, d.bits, d.customary_bits, d.bits - d.customary_bits)
         for image, d in fitted.items()
@@ -123,17 +160,30 @@ def density_table(looks: Mapping[str, Viewing]) -> tuple[pd.DataFrame, dict[str,
     return pd.DataFrame(rows, columns=names), fitted
 
 
-def _left_out_terms(looks: Viewing, who: np.ndarray) -> Floats:
+def _columns(look: Viewing) -> dict[str, Any]:
+    return {column.name: getattr(look, column.name) for column in fields(Viewing)}
+
+
+def _codes(looks: Viewing) -> Index:
+    """Return who made each fixation, as a number."""
+    return np.asarray(looks.viewer, dtype=np.int64)
+
+
+def _pixels(looks: Viewing) -> tuple[Index, Index]:
+    return looks.y.astype(np.int64), looks.x.astype(np.int64)
+
+
+def _left_out_terms(looks: Viewing, who: Index) -> Floats:
     """Return (factors, n, 3): densities a pixel at each fixation, of the other viewers, the centre, and everywhere."""
     height, width = looks.size
-    centre = centre_prior(looks.size).astype(np.float64)[looks.y.astype(int), looks.x.astype(int)]
+    centre = centre_prior(looks.size).astype(np.float64)[_pixels(looks)]
     even = np.full(len(who), 1 / (height * width))
     return np.stack([
         np.stack([_others(looks, who, looks.sigma_px * factor), centre, even], axis=1) for factor in FACTORS
     ])  # fmt: skip
 
 
-def _others(looks: Viewing, who: np.ndarray, sigma: float) -> Floats:
+def _others(looks: Viewing, who: Index, sigma: float) -> Floats:
     """Return the density of all other viewers' Gaussians at each fixation; what falls off the picture is lost."""
     place = np.stack([looks.x, looks.y]).astype(np.float64)
     distance = ((place[:, :, None] - place[:, None]) ** 2).sum(axis=0)
@@ -159,7 +209,7 @@ def _shares(terms: Floats) -> Floats:
     return np.asarray(least / least.sum(axis=1, keepdims=True))
 
 
-def _unseen(terms: Floats, who: np.ndarray, person: int) -> Floats:
+def _unseen(terms: Floats, who: Index, person: int) -> Floats:
     """Return the gain at a person's fixations, with sigma and shares that predict the others best."""
     others, theirs = terms[:, who != person], terms[:, who == person]
     shares = _shares(others)

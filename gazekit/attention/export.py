@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
-from gazekit.attention.density import density_table
+from gazekit.attention.density import FEWEST, MapKind, density_table, of_kind
 from gazekit.attention.differences import difference_picture, difference_table
 from gazekit.attention.drawing import (
     fit_picture,
@@ -41,7 +41,7 @@ from gazekit.core.parallel import Run, side_by_side
 from gazekit.core.progress import track
 from gazekit.core.tables import Cut, without_cut, write_table
 from gazekit.core.time_windows import TimeWindow
-from gazekit.core.types import Mask, Pixels
+from gazekit.core.types import Map, Mask, Pixels
 from gazekit.pictures import Picture, decode_as, inspect_picture, read_picture
 from gazekit.session.excluding import RECORD
 from gazekit.shapes.gaussian_sum import GaussianSum
@@ -71,6 +71,9 @@ class Options:
         See `gazekit.shapes.mask_spec.MaskSpec`; ``share`` is of the rectangle too.
     sigma_deg, sigma_px, weight : float, float, optional, Weight
         See `gazekit.attention.viewings.viewings`.
+    map : MapKind
+        ``likelihood``: maps, and what is kept of them, are densities (`gazekit.attention.density.LikelyViewing`); the
+        agreement of people and all other tables stay those of Gaussians.
     by : By
         Whose maps; see `gazekit.attention.viewings.members`.
     fill, soft_px, remove : str, float, bool
@@ -96,6 +99,7 @@ class Options:
     sigma_deg: float = 1.0
     sigma_px: float | None = None
     weight: Weight = "duration"
+    map: MapKind = "gaussian"
     by: By = "everyone"
     fill: str = "black"
     soft_px: float = 0.0
@@ -194,8 +198,9 @@ def write_attention(
 
     Returns
     -------
-    The table of ``attention.csv``; its ``attrs`` have the number of ``fixations`` and of those ``off_picture``, and the
-    pictures ``left_out``, each with why.
+    The table of ``attention.csv``; its ``attrs`` have the number of ``fixations``, of those ``off_picture``, and of
+    maps of ``few_viewers``, which are Gaussians where densities were asked for; and the pictures ``left_out``, each with
+    why.
 
     Raises
     ------
@@ -223,8 +228,8 @@ def write_attention(
     if not looks:
         count = sum(beside.values())
         raise InputError(f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them")
-    peak = _highest(looks, options.by) if draw and options.scale == "shared" else None
-    parts = _parts(looks, pictures, out, options, draw, peak)
+    peak = _highest(of_kind(looks, options.map), options.by) if draw and options.scale == "shared" else None
+    parts = _parts(of_kind(looks, options.map), pictures, out, options, draw, peak)
     with side_by_side(workers) as run:
         done = sorted(track(run(_write_part, parts), "attention", len(parts)), key=itemgetter(0))
         broken = [fault for _, _, _, found in done for fault in found]
@@ -237,13 +242,15 @@ def write_attention(
         raise InputError(f"none of {len(broken)} pictures can be read; the first: {broken[0][1]}")
     table = pd.DataFrame(rows)
     left_out = faults + broken
-    table.attrs = {"fixations": total, "off_picture": sum(beside.values()), "left_out": left_out}
+    few = int((table["viewers"] < FEWEST).sum()) if options.map == "likelihood" else 0
+    table.attrs = {"fixations": total, "off_picture": sum(beside.values()), "few_viewers": few, "left_out": left_out}
     if views:
         _sheets(out, views)
         if peak is not None or options.layers:
             write_picture(out / "heatmaps" / "legend.png", legend(100 * (peak or 1.0), _unit(peak)))
     unused = "sigma_px" if options.sigma_px is None else "sigma_deg"
-    chosen = {name: value for name, value in asdict(options).items() if name not in (unused, "window")}
+    left = {unused, "window", *(["map"] if options.map == "gaussian" else [])}
+    chosen = {name: value for name, value in asdict(options).items() if name not in left}
     chosen |= {"window": str(options.window)} if options.window else {}
     chosen |= {"fixations": dict(found_by)} if found_by else {}
     origin = provenance(SCHEMA, chosen | ({RECORD: list(excluded)} if excluded else {}), inputs)
@@ -469,8 +476,10 @@ def attended(viewing: Viewing, who: str, options: Options) -> tuple[dict[str, An
     return row, rectangles_to_mask(boxes, viewing.size) if mask is None else mask
 
 
-def _mass(closed: GaussianSum, box: Box) -> float:
+def _mass(closed: GaussianSum | Map, box: Box) -> float:
     """Return what a box holds of a map."""
+    if not isinstance(closed, GaussianSum):
+        return float(closed[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64))
     return float(closed.cells(np.array([box[0], box[2]]), np.array([box[1], box[3]]))[0, 0])
 
 

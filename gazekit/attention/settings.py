@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from gazekit.attention.density import MapKind
 from gazekit.attention.viewings import Weight
 from gazekit.core.config import Section
 from gazekit.shapes.fills import Fill
@@ -28,6 +29,11 @@ class AttentionOptions(Section):
         description="height and width of a patch, as a share of the picture's; all cover half at most",
     )
     weight: Weight = Field(default="duration", description="what a fixation weighs in a map")
+    map: MapKind = Field(
+        default="gaussian",
+        description="what a map is: Gaussians of sigma at the fixations; likelihood: each picture's own width and "
+        "mixture with centre and even density, by which three viewers or more predict each other best",
+    )
 
 
 class AttentionSection(AttentionOptions):

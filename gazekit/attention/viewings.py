@@ -101,8 +101,8 @@ class Viewing:
         """Return the attention map, float32 (height, width), sum 1."""
         return attention_map(self.x, self.y, self.weights, size=self.size, sigma_px=self.sigma_px)
 
-    def closed_map(self) -> GaussianSum:
-        """Return the attention map in closed form, for masks (`gazekit.shapes.mask_spec.MaskSpec`)."""
+    def closed_map(self) -> GaussianSum | Map:
+        """Return the attention map for masks (`gazekit.shapes.mask_spec.MaskSpec`), in closed form where it has one."""
         return gaussian_sum(self.x, self.y, self.weights, self.size, self.sigma_px)
 
     def unscaled_map(self) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,16 @@ def chosen_exclusions(options: dict[str, Any], *places: Path | None) -> Exclusio
             raise ConfigError("--exclusions and --with-excluded say opposite things; give one of them")
         return Exclusions()
     return Exclusions.of(*places) if file is None else Exclusions.read(existing_file(file, "file of exclusions"))
+
+
+def renames(texts: Sequence[str]) -> dict[str, str]:
+    """Read what ``--rename`` was given, OLD=NEW, old names to new ones."""
+    from gazekit.core.errors import ConfigError
+
+    pairs = dict(text.split("=", 1) for text in texts if "=" in text)
+    if len(pairs) != len(texts):
+        raise ConfigError(f"--rename takes OLD=NEW, each name once; found {', '.join(texts)}")
+    return pairs
 
 
 def chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:

@@ -11,7 +11,14 @@ import click
 
 from gazekit.cli._found_fixations import Finding, FoundFixations, are_fixation_tables, find_fixations, finding_options
 from gazekit.cli._recordings import screen_options, screen_sizes
-from gazekit.cli._selection import FillName, chosen_exclusions, chosen_window, exclusion_options, window_options
+from gazekit.cli._selection import (
+    FillName,
+    chosen_exclusions,
+    chosen_window,
+    exclusion_options,
+    renames,
+    window_options,
+)
 
 if TYPE_CHECKING:
     from gazekit.attention.export import Options
@@ -40,6 +47,8 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--sigma-deg", type=click.FloatRange(0, min_open=True), help="Sigma of the maps in degrees.  [1]")
 @click.option("--sigma-px", type=click.FloatRange(0, min_open=True), help="Sigma in picture pixels instead.")
 @click.option("--weight", type=click.Choice(["duration", "count"]), help="What a fixation weighs.  [duration]")
+@click.option("--map", type=click.Choice(["gaussian", "likelihood"]), help="likelihood: each picture's density that "
+              "predicts left-out viewers best, where it has three or more.  [gaussian]")  # fmt: skip
 @click.option("--normalise", type=click.Choice(["none", "person"]), help="person: all count alike.  [none]")
 @click.option("--scale", type=click.Choice(["picture", "shared"]),
               help="Full red in heatmaps: each map's own peak, or one for all.  [picture]")  # fmt: skip
@@ -65,8 +74,8 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--resamples", type=click.IntRange(0), default=0, help="Draws of viewers, for how sure masks are and how "
               "many viewers would do (uncertainty.csv, certainty, viewers.csv).  [none]")  # fmt: skip
 @click.option("--growth", is_flag=True, help="How much the first fixations hold (growth.csv).")
-@click.option("--density", is_flag=True, help="Each picture's density by leave-one-viewer-out likelihood, and what it "
-              "gains over the map of 1 degree (density.csv, densities).")  # fmt: skip
+@click.option("--density", is_flag=True, help="What each picture's density by leave-one-viewer-out likelihood gains "
+              "over the map of 1 degree (density.csv, densities); --map likelihood uses it.")  # fmt: skip
 @click.option("--scanpaths", is_flag=True, help="How alike people's scanpaths are (scanpaths.csv).")
 @click.option("--differences", type=click.IntRange(0), default=0, metavar="N", help="Where two --groups differ: "
               "clusters, N permutations (differences.csv).  [none]")  # fmt: skip
@@ -149,6 +158,8 @@ def command(
         click.echo(found.to_json(orient="records", lines=True).strip())
         return
     click.echo(f"{len(found)} maps of {found['image'].nunique()} pictures in {out}")
+    if few := found.attrs["few_viewers"]:
+        click.echo(f"{few} maps are of one or two viewers, too few for a density: they are Gaussians")
     off, count = found.attrs["off_picture"], found.attrs["fixations"]
     if off:
         click.echo(f"{off} of {count} fixations ({off / count:.0%}) lie off their picture or have no duration")
@@ -236,11 +247,8 @@ def _of_tables(
     import pandas as pd
 
     from gazekit.attention.fixation_io import read_fixations
-    from gazekit.core.errors import ConfigError
 
-    pairs = dict(text.split("=", 1) for text in rename if "=" in text)
-    if len(pairs) != len(rename):
-        raise ConfigError(f"--rename takes OLD=NEW; found {', '.join(t for t in rename if '=' not in t)}")
+    pairs = renames(rename)
     tables = [
         exclusions.of_fixations(
             read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture")), path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gazekit.cli._selection import chosen_exclusions, exclusion_options
+from gazekit.cli._selection import chosen_exclusions, exclusion_options, renames
 
 if TYPE_CHECKING:
     from gazekit.models.gaze_readout import AttentionModel
@@ -44,7 +44,7 @@ def command() -> None:
               help="Folder for maps of the looked-at pictures, made out of fold.  [none]")  # fmt: skip
 @click.option("--learning-curve", "curve", is_flag=True,
               help="Also fit to fewer pictures and viewers: OUT.curve.csv tells how many a lab needs.")  # fmt: skip
-@click.option("--seed", default=0, show_default=True, help="Of the folds.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Of the folds.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fit(
     fixations: Path,
@@ -79,21 +79,27 @@ def fit(
     """
     import pandas as pd
 
-    from gazekit.core.files import write_text
+    from gazekit.core.errors import OutputError
+    from gazekit.core.files import whole_file, write_text
     from gazekit.core.tables import write_table
 
+    if maps is not None and maps.exists() and not maps.is_dir():
+        raise OutputError(f"{maps} is no folder, and maps are written into one; give --maps another name")
     common: dict[str, Any] = {"model": model, "weights": weights, "longer": longer, "folds": folds, "seed": seed}
     common |= {"maps": maps, "curve": curve}
-    told = one_based or bool(rename) or left_out.get("exclusions") is not None
-    exclusions = chosen_exclusions(left_out, fixations)
-    if fixations.suffix.lower() in (".h5", ".hdf5"):
-        attention = _of_dataset(fixations, pictures, sigma_px, told, common)
-    else:
-        attention = _of_table(fixations, pictures, sigma_px, one_based, rename, exclusions, common)
-    facts = dict(attention.facts) | exclusions.parameters()
-    points = facts.pop("curve", None)
-    attention.facts = facts
-    attention.save(out)
+    told = one_based or bool(rename) or left_out["exclusions"] is not None or left_out["with_excluded"]
+    with whole_file(out) as temporary:
+        temporary.touch()  # where nothing can be written, that is said before the work
+        if fixations.suffix.lower() in (".h5", ".hdf5"):
+            attention = _of_dataset(fixations, pictures, sigma_px, told, common)
+        else:
+            exclusions = chosen_exclusions(left_out, fixations)
+            attention = _of_table(fixations, pictures, sigma_px, one_based, rename, exclusions, common)
+            attention.facts = dict(attention.facts) | exclusions.parameters()
+        facts = dict(attention.facts)
+        points = facts.pop("curve", None)
+        attention.facts = facts
+        attention.save(temporary)
     write_text(Path(f"{out}.json"), json.dumps(facts, indent=1) + "\n")
     if points is not None:
         write_table(pd.DataFrame(points), Path(f"{out}.curve.csv"))
@@ -114,7 +120,7 @@ def _of_dataset(
     if pictures is not None or sigma_px is not None or told:
         raise ConfigError(
             f"{dataset} has its own pictures, sigma and fixations; leave --pictures, --sigma-px, --one-based,"
-            " --rename and --exclusions out"
+            " --rename, --exclusions and --with-excluded out"
         )
     data = open_dataset(dataset)
     looks = {image: data.viewing(i) for i, image in enumerate(data.ids)}
@@ -138,8 +144,8 @@ def _of_table(
 
     if pictures is None:
         raise ConfigError("where are the pictures? give --pictures FOLDER (or a CSV list), or a dataset for FIXATIONS")
-    names = dict(pair.split("=", 1) for pair in rename if "=" in pair)
-    table = exclusions.of_fixations(read_fixations(fixations, rename=names, one_based=one_based), fixations)
+    table = read_fixations(fixations, rename=renames(rename), one_based=one_based)
+    table = exclusions.of_fixations(table, fixations)
     exclusions.tell()
     return fit_attention_model(table, list_pictures(pictures), sigma_px=sigma_px, **common)
 
@@ -154,11 +160,21 @@ def _curve(points: list[dict[str, float]]) -> list[str]:
 
 
 def _sentences(facts: dict[str, Any]) -> list[str]:
-    lines = [f"{facts['pictures']} pictures; ridge {facts['ridge']:g}, each predicted without having been seen:"]
+    left_out = [
+        f"{len(facts[name])} of them {words} and left out: {', '.join(facts[name][:5])}"
+        for name, words in (("unreadable", "cannot be read"), ("beside", "have no fixation on them"))
+        if facts.get(name)
+    ]
+    lines = [
+        *left_out,
+        f"{facts['pictures']} pictures; {facts['folds']} folds, ridge {facts['ridge']:g}, each predicted without having"
+        " been seen:",
+    ]
     worth = facts.get("worth")
     if worth is None:
         return [*lines, "  not judged: that needs two pictures with three viewers or more"]
     curve = ", ".join(f"{value:.2f}" for value in worth["curve"])
+    explained = f": {_interval(worth['explained'])} explained" if worth["people_bits"] > 0 else ""
     return [
         *lines,
         f"  worth {_interval(worth['viewers'])} viewers",
@@ -166,7 +182,7 @@ def _sentences(facts: dict[str, Any]) -> list[str]:
         f" {worth['nss_other']['value']:.2f}, the network's own {worth['nss_network']['value']:.2f};"
         f" 1, 2, ... viewers {curve}",
         f"  {_interval(worth['bits'])} bits a fixation above the centre, of {worth['people_bits']:.2f} that all other"
-        f" viewers give: {_interval(worth['explained'])} explained",
+        f" viewers give{explained}",
     ]
 
 
@@ -183,8 +199,18 @@ def _interval(estimate: dict[str, float]) -> str:
 @click.option("--share", type=click.FloatRange(0, 1, min_open=True), default=0.7, show_default=True,
               help="Share of the map's mass that is kept.")  # fmt: skip
 @click.option("--tables-only", is_flag=True, help="No pictures.")
+@click.option("--maps-only", is_flag=True, help="Of pictures the maps alone, which are all that datasets need.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON lines.")
-def apply(model: Path, pictures: Path, out: Path, mask: str, share: float, tables_only: bool, as_json: bool) -> None:
+def apply(
+    model: Path,
+    pictures: Path,
+    out: Path,
+    mask: str,
+    share: float,
+    tables_only: bool,
+    maps_only: bool,
+    as_json: bool,
+) -> None:
     """Write maps, rectangles and masks of PICTURES as MODEL predicts them, in the form of people's.
 
     OUT gets attention.csv, maps (16 bit, the peak is 65535), heatmaps and masked pictures, as from `gazekit attention`;
@@ -194,15 +220,20 @@ def apply(model: Path, pictures: Path, out: Path, mask: str, share: float, table
     Examples:
       gazekit attention-model apply gaze.model pictures --out predicted
       gazekit attention-model apply gaze.model pictures --out predicted --mask region --share 0.5
+      gazekit attention-model apply gaze.model AVA/images --out predicted --maps-only
     """
-    from gazekit.models.attention_study import write_predicted
+    from gazekit.core.errors import ConfigError
+    from gazekit.models.attention_study import Drawn, write_predicted
     from gazekit.models.gaze_readout import load_attention_model
     from gazekit.pictures import list_pictures
     from gazekit.shapes.mask_spec import MaskSpec
 
+    if tables_only and maps_only:
+        raise ConfigError("--tables-only and --maps-only say opposite things; give one of them")
+    draw: Drawn = "nothing" if tables_only else "maps" if maps_only else "all"
     rule = MaskSpec(mask, share)  # type: ignore[arg-type]
-    table = write_predicted(load_attention_model(model), list_pictures(pictures), out, rule, draw=not tables_only,
-                            inputs={"model": model})  # fmt: skip
+    attention, listed = load_attention_model(model), list_pictures(pictures)
+    table = write_predicted(attention, listed, out, rule, draw=draw, inputs={"model": model})
     if as_json:
         click.echo(table.to_json(orient="records", lines=True).strip())
         return

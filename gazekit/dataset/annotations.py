@@ -47,6 +47,7 @@ class Annotations:
             "conditions": self.conditions,
             "folds": spec.folds,
             "include_marked": spec.include_marked,
+            **({"map": spec.map} if spec.map != "gaussian" else {}),
             "map_size": spec.map_size if self.looked_at else 0,
             **({"match": spec.match} if spec.match != "area" else {}),
             "min_ratings": spec.min_ratings,

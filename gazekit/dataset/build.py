@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.attention.density import of_kind
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import PredictedMap, read_maps
 from gazekit.attention.viewings import Viewing, viewings
@@ -163,7 +164,7 @@ def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Vie
     table = fixations[fixations["image"].notna() & (fixations["image"] != "")]
     table = table[np.isfinite(table[["x_picture", "y_picture"]].to_numpy(np.float64)).all(axis=1)]
     looks = viewings(table, sigma_deg=spec.sigma_deg, sigma_px=spec.sigma_px, weight=spec.weight)
-    return looks, next(iter(looks.values())).people
+    return of_kind(looks, spec.map), next(iter(looks.values())).people
 
 
 def _windows(fixations: pd.DataFrame, spec: DatasetSpec) -> dict[str, dict[str, Viewing | PredictedMap]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.attention.density import of_kind
 from gazekit.attention.viewings import Viewing
 from gazekit.conditions import Condition, MaskTask, Source, condition
 from gazekit.conditions.making import condition_boxes, lenders, picture_rng
@@ -64,7 +65,8 @@ def _drawn(dataset: Dataset, seed: int) -> dict[int, Viewing]:
     rng = np.random.default_rng([seed, 19])
     people = len(dataset.participants)
     times = rng.multinomial(people, np.full(people, 1 / people))
-    weight, looks = dataset.provenance["parameters"].get("weight", "duration"), {}
+    parameters: Mapping[str, Any] = dataset.provenance["parameters"]
+    weight, looks = parameters.get("weight", "duration"), dict[int, Viewing]()
     for i in np.flatnonzero(dataset.viewers > 0).tolist():
         look = replace(dataset.viewing(i), weight=weight)
         on = look.counted
@@ -75,7 +77,7 @@ def _drawn(dataset: Dataset, seed: int) -> dict[int, Viewing]:
             np.add.at(own, picture_rng("viewers", look.image, seed).choice(viewers, len(viewers)), 1)
             again = own[look.viewer]
         looks[i] = look.take(np.repeat(np.arange(len(again)), again))
-    return looks
+    return of_kind(looks, parameters.get("map", "gaussian"))
 
 
 def _rule(parameters: Mapping[str, Any]) -> MaskSpec:

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.attention.density import FEWEST, LikelyViewing
 from gazekit.attention.predicted_maps import PredictedMap
 from gazekit.attention.viewings import Viewing
 from gazekit.conditions import MaskTask, condition
@@ -69,7 +70,8 @@ class PartJob:
                     continue
                 for column in (look.x, look.y, look.duration_ms, look.viewer):
                     digest.update(column.tobytes())
-                digest.update(f"{look.sigma_px} {look.weight}".encode())
+                kind = " likelihood" if isinstance(look, LikelyViewing) else ""
+                digest.update(f"{look.sigma_px} {look.weight}{kind}".encode())
         return digest.hexdigest()
 
 
@@ -216,6 +218,8 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
             remarks.append((picture.image, "broken", str(error).replace(str(picture.file), picture.file.name)))
         else:
             remarks += [(row.image, note, _NOTES[note]) for note in row.notes.split()]
+            if isinstance(look, LikelyViewing) and 0 < row.viewers < FEWEST:
+                remarks.append((row.image, "gaussian map", f"{row.viewers} viewers are too few for a density"))
             if (count := 0 if look is None else len(look.x)) and row.off_picture > MOST_OFF * count:
                 text = f"{row.off_picture} of {count} fixations lie off it or have no duration"
                 remarks.append((row.image, "off picture", text))

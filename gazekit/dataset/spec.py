@@ -102,6 +102,8 @@ class DatasetSpec(DatasetOptions, AttentionOptions, Spec):
         What controls share with people's mask beside its area; see `gazekit.dataset.detail_match`.
     sigma_deg, sigma_px, weight : float, float or None, {"duration", "count"}
         Of the human map; see `gazekit.attention.viewings.viewings`.
+    map : {"gaussian", "likelihood"}
+        What the human map is; see `gazekit.attention.density.LikelyViewing`.
     map_size : int
         Longer side of the stored human map, pixels.
     split, seed : int

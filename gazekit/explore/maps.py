@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, model_validator
 
+from gazekit.attention.density import of_kind
 from gazekit.attention.differences import GroupDifference, difference_picture, group_difference
 from gazekit.attention.drawing import heatmap, opacity_map, outline
 from gazekit.attention.export import Options, attended
@@ -104,7 +105,7 @@ class MapChoice(AttentionOptions, Spec):
 
     def options(self) -> Options:
         """Return the same as options of `gazekit attention`."""
-        shared = ("sigma_deg", "mask", "share", "share_of", "patches", "patch_share", "weight")
+        shared = ("sigma_deg", "mask", "share", "share_of", "patches", "patch_share", "weight", "map")
         return Options(
             **{name: getattr(self, name) for name in shared},
             sigma_px=self.sigma_px,
@@ -284,7 +285,7 @@ class MapMaker:
             weight=choice.weight,
             alike=choice.alike,
         )
-        return found[choice.image]
+        return of_kind(found, choice.map)[choice.image]
 
 
 def draw_map(picture_map: PictureMap, rgb: Pixels) -> Pixels:

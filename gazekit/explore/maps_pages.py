@@ -141,7 +141,8 @@ def map_recipe(shown: Material, choice: MapChoice) -> Recipe:
     study = ["--study", str(shown.study.file)] if shown.study else []
     pictures = ["--pictures", str(shown.picture_source)] if shown.picture_source else []
     options: list[Any] = []
-    for name in ("mask", "share", "share_of", "sigma_deg", "sigma_px", "weight", "fill", "soft_px", "window", "first"):
+    shared = ("mask", "share", "share_of", "sigma_deg", "sigma_px", "weight", "fill", "soft_px", "window", "first")
+    for name in (*shared, *(["map"] if choice.map != "gaussian" else [])):
         value = getattr(choice, name)
         if value not in (None, "") and (name != "sigma_deg" or choice.sigma_px is None):
             options += [f"--{name.replace('_', '-')}", value]

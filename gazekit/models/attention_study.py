@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from gazekit.attention.drawing import heatmap, outline
 from gazekit.attention.export import write_picture
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import write_list, write_maps
-from gazekit.attention.viewings import Viewing, viewings
+from gazekit.attention.viewings import Viewing, picture_sigmas, viewings
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import file_names, provenance, sync_all, write_text
 from gazekit.core.progress import track
@@ -45,6 +45,7 @@ from gazekit.shapes.masks import apply_mask
 from gazekit.shapes.rectangles import rectangles_to_mask
 
 PREDICTED_SCHEMA = "gazekit.predicted-attention/1"
+Drawn = Literal["all", "maps", "nothing"]
 _TOGETHER = 200  # pictures that wait for the disk together
 
 
@@ -99,10 +100,18 @@ def fit_attention_model(
     """
     network = create(model, 2, weights=weights).eval()
     table = on_pictures(fixations, pictures)
-    looked = [picture for picture in pictures if picture.image in set(table["image"])]
+    named = set(table["image"])
+    looked = [picture for picture in pictures if picture.image in named]
+    picture_sigmas(table, sigma_px=sigma_px)  # what it lacks is said before the work
     features, sizes = _features(network, _readable(looked), len(looked), longer)
+    if not sizes:
+        raise InputError(
+            f"{len(looked)} of {len(pictures)} pictures are in the fixation table, and none of them can be read"
+        )
     looks = viewings(table, sizes, sigma_px=sigma_px)
-    return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
+    attention = _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
+    unreadable = [picture.image for picture in looked if picture.image not in sizes]
+    return replace(attention, facts={**attention.facts, "unreadable": unreadable})
 
 
 def fit_to_viewings(
@@ -142,14 +151,17 @@ def _fit(
     maps: str | Path | None,
     curve: bool,
 ) -> AttentionModel:
-    looks = {image: viewing for image, viewing in looks.items() if viewing.inside.any()}
+    beside = [image for image, viewing in looks.items() if not viewing.inside.any()]
+    looks = {image: viewing for image, viewing in looks.items() if image not in beside}
+    folds = min(folds, len(looks))
     fitted = fit_readout(
         [features[image] for image in looks],
         [looked_at(viewing, grid_of(features[image])) for image, viewing in looks.items()],
-        folds=min(folds, len(looks)),
+        folds=folds,
         seed=seed,
     )
-    facts: dict[str, Any] = {"pictures": len(looks), "ridge": fitted.ridge, "weights": plain.network.weights_from}
+    facts: dict[str, Any] = {"pictures": len(looks), "folds": folds, "ridge": fitted.ridge, "beside": beside}
+    facts["weights"] = plain.network.weights_from
     if maps is not None:
         grids = zip(looks.items(), fitted.maps, strict=True)
         write_maps({image: picture_map(grid, viewing.size) for (image, viewing), grid in grids}, maps)
@@ -200,14 +212,14 @@ def write_predicted(
     out: str | Path,
     rule: MaskSpec,
     *,
-    draw: bool = True,
+    draw: Drawn = "all",
     inputs: Mapping[str, str | Path] | None = None,
 ) -> pd.DataFrame:
     """Write maps, rectangles and masks of pictures as a model predicts them; goes on where it was stopped.
 
     In the folder ``out``: ``attention.csv`` (a row a picture: rectangle, share of mass and area, boxes as JSON),
-    ``left-out.csv``, and with ``draw`` ``maps.csv``, ``maps/``, ``heatmaps/`` and ``masked/``, as
-    `gazekit.attention.export` does.
+    ``left-out.csv``, and as `gazekit.attention.export` does ``maps.csv`` and ``maps/``, which are what a dataset needs,
+    and ``heatmaps/`` and ``masked/``. ``draw`` may be ``all``, ``maps`` or ``nothing`` of these pictures.
 
     Returns
     -------
@@ -231,7 +243,7 @@ def write_predicted(
                 except (InputError, FormatError) as error:
                     faults.append((picture.image, str(error)))
                     continue
-                log.add(stamp, _predicted(model, picture.image, pixels, rule, out if draw else None, name))
+                log.add(stamp, _predicted(model, picture.image, pixels, rule, out, name, draw))
             rows.append(log.rows[stamp])
             maps.append((picture.image, f"maps/{name}.png", picture.image in seen))
     if not rows:
@@ -241,7 +253,7 @@ def write_predicted(
         )
     table = pd.DataFrame(rows)
     write_table(pd.DataFrame(faults, columns=["image", "why"]), out / "left-out.csv")
-    if draw:
+    if draw != "nothing":
         write_list(maps, out)
     write_table(table, out / "attention.csv", provenance(PREDICTED_SCHEMA, rule.parameters(), inputs))
     log.path.unlink()
@@ -249,15 +261,16 @@ def write_predicted(
 
 
 def _predicted(
-    model: AttentionModel, image: str, pixels: Pixels, rule: MaskSpec, out: Path | None, name: str
+    model: AttentionModel, image: str, pixels: Pixels, rule: MaskSpec, out: Path, name: str, draw: Drawn
 ) -> dict[str, Any]:
-    """Return a picture's row, after its pictures were written, where ``out`` says where to."""
+    """Return a picture's row, after its pictures were written."""
     amap = model.map(pixels)
     box = replace(rule, kind="rectangle").boxes(amap)[0]
     boxes = [] if rule.kind == "region" else rule.boxes(amap)
     mask = rule.region(amap) if rule.kind == "region" else rectangles_to_mask(boxes, amap.shape)
-    if out is not None:
+    if draw != "nothing":
         write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16), sync=False)
+    if draw == "all":
         write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]), sync=False)
         write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask), sync=False)
     return {
@@ -278,7 +291,7 @@ def _stamp(picture: Picture) -> str:
     return f"{picture.image} {known.st_size} {known.st_mtime_ns}" if known else picture.image
 
 
-def _identity(model: AttentionModel, rule: MaskSpec, draw: bool) -> str:
+def _identity(model: AttentionModel, rule: MaskSpec, draw: Drawn) -> str:
     """Return a digest of all that decides what is written of a picture."""
     readout = model.readout
     parts = {"weights": readout.weights, "means": readout.means, "scales": readout.scales, "centre": [readout.centre]}

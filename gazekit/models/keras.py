@@ -94,6 +94,7 @@ def load_mobilenet(model: nn.Module, path: str | Path, *, new_head: bool = False
         Not MobileNet's layers, or arrays of them are missing or not numbers; a dense layer of another number of
         buckets; a model that is not MobileNet.
     """
+    check_download(path)
     trunk = getattr(model, "trunk", None)
     if getattr(trunk, "backbone_name", None) != "mobilenet" or not isinstance(trunk, nn.Module):
         raise InputError(f"{path} is a Keras file; Keras weights are read for nima-mobilenet alone")

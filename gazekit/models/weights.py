@@ -3,7 +3,8 @@
 What a file may hold:
 
 * a whole model of gazekit (a state dict, or a checkpoint with it under ``model``, ``state_dict``, ``params`` or, taken
-  first, ``state_dict_ema``; prefixes of wrappers as ``module.`` and ``_orig_mod.`` are dropped); a checkpoint of
+  first, ``state_dict_ema``; prefixes of wrappers as ``module.`` and ``_orig_mod.`` are dropped, and the few tensors
+  beside them, as those of a loss or the count of an average); a checkpoint of
   ``gazekit train`` also says its normalisation and input side, which are taken, and its options, which must be the
   model's own;
 * a backbone as timm (``.safetensors``, ``.pth``, ``.bin``) or torchvision (``.pth``) publishes it; every backbone of
@@ -19,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,8 @@ State = dict[str, Tensor]
 MARKS = frozenset({keras.MARK, residual_attention.MARK})  # in a state dict they say how its network computes
 
 WRAPPERS = ("module.", "_orig_mod.", "model.", "_forward_module.")  # of data parallelism, torch.compile, Lightning
+HOLDERS = ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "params_ema", "params")
+WRAPPED = 0.9  # share of a file's tensors that have a wrapper's prefix, at least
 FREE = ("dropout", "pooling", "keras_padding")  # options that may differ: the marks say how a network pools and pads
 
 
@@ -132,26 +136,48 @@ def read_content(path: Path) -> Any:
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of TorchScript, which is refused
+            return torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # what is no checkpoint makes an unpickler raise anything
-        safe = path.suffix.lower() == ".safetensors"
-        kind = "a safetensors file" if safe else "a file of weights that torch can read safely"
-        raise FormatError(f"{path} is not {kind}: {_first(error)}") from error
+        if path.suffix.lower() == ".safetensors":
+            raise FormatError(f"{path} is not a safetensors file: {_first(error)}") from error
+        raise FormatError(f"{path} {_torch_says(str(error))}") from error
+
+
+def _torch_says(error: str) -> str:
+    """Say why torch read no weights, in words that follow the name of the file; torch itself advises to run it."""
+    if "TorchScript" in error:
+        return "is a program of TorchScript, which is not run; save its state_dict() with torch.save"
+    if "nsupported global" in error or "nsupported class" in error:
+        return (
+            "holds Python objects and not only tensors, as a whole model that was pickled; nothing in a file is run:"
+            " save the model's state_dict() where it can be loaded"
+        )
+    return "is not a file of weights that torch can read, or is damaged"
 
 
 def tensors_of(content: Any, path: Path) -> State:
     """Take the tensors out of what a file holds, without the wrappers around them and the prefixes of their names."""
-    for key in ("state_dict_ema", "model_ema", "state_dict", "model", "model_state_dict", "params_ema", "params"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise FormatError(f"{path} holds {type(content).__name__}; a state dict (names and tensors) was expected")
+    while isinstance(content, Mapping):
+        held = next((content[key] for key in HOLDERS if isinstance(content.get(key), Mapping)), None)
+        if held is None:
+            break
+        content = held
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        names = ", ".join(map(str, list(content)[:5])) or "nothing" if isinstance(content, Mapping) else ""
+        found = f"{type(content).__name__}{f' of {names}' if names else ''}"
+        raise FormatError(f"{path} holds {found}; a state dict (names and tensors) was expected")
     state = {str(key): value for key, value in content.items()}
-    while prefix := next((p for p in WRAPPERS if state and all(key.startswith(p) for key in state)), ""):
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    while prefix := next((p for p in WRAPPERS if _wraps(p, state)), ""):
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     return merged(state)
+
+
+def _wraps(prefix: str, state: State) -> bool:
+    return sum(key.startswith(prefix) for key in state) > WRAPPED * len(state)
 
 
 def _load_whole(model: nn.Module, state: State, content: Mapping[str, Any], path: Path, new_head: bool) -> None:

@@ -21,6 +21,13 @@ _KEPT = {
     ("region", "area"): "the region of the highest values that covers {share:.0%} of the picture's area",
     ("patches", "mass"): "its {patches} best patches apart, each {patch_share:.0%} of the picture's height and width",
 }
+_MAPS = {
+    "gaussian": "blurred with a Gaussian",
+    "likelihood": (
+        "as the density whose width, and mixture with a centre bias and an even density, are for each picture those by "
+        "which viewers predict each other best"
+    ),
+}
 _SAME_AREA = (
     "Every control and every network's own attention keeps the same area of the same picture, so that a difference "
     "between them and human attention cannot come from how much is seen."
@@ -77,7 +84,8 @@ def _attention(comparison: Comparison, parameters: Mapping[str, Any]) -> list[st
         return []
     weights = {"duration": "weighted by its duration", "count": "all of one weight"}
     weight = weights.get(str(parameters.get("weight")), "weighted")
-    text = [f"The map of human attention is of all fixations, each {weight}, blurred with a Gaussian."]
+    drawn = _MAPS[str(parameters.get("map", "gaussian"))]
+    text = [f"The map of human attention is of all fixations, each {weight}, {drawn}."]
     form = _KEPT.get((str(parameters.get("mask")), str(parameters.get("share_of", "mass"))))
     if form is not None:
         text.append(f"Human attention keeps {form.format(**parameters)}.")

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.attention.density import density_table, likely_density
+from gazekit.attention.density import density_table, likely_density, of_kind
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.cli import main
 from gazekit.core.errors import InputError
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
+from gazekit.pictures import list_pictures
 from gazekit.shapes.centre import centre_prior
 
 SIZE = (60, 80)
@@ -84,3 +86,41 @@ def test_the_command_writes_them(tmp_path: Path, rng: np.random.Generator) -> No
     assert not stop.value.code
     assert pd.read_csv(out / "density.csv", comment="#")["viewers"].tolist() == [8]
     assert (out / "densities" / "a.png.png").exists()
+
+
+def test_maps_and_masks_are_densities_where_they_are_asked_for(
+    tmp_path: Path, rng: np.random.Generator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `gazekit attention` and a dataset have them; a picture of two viewers keeps its Gaussians, and is named."""
+    pictures, rows = tmp_path / "pictures", []
+    pictures.mkdir()
+    for name, people in (("a.png", 8), ("b.png", 2), ("c.png", 5)):
+        cv2.imwrite(str(pictures / name), rng.integers(0, 255, (*SIZE, 3), dtype=np.uint8))
+        look = looked(rng, 1.5, people)
+        columns = {"x_picture": look.x, "y_picture": look.y, "duration_ms": look.duration_ms}
+        rows.append(pd.DataFrame({"image": name, "participant": look.names, **columns}))
+    table = pd.concat(rows)
+    table.to_csv(tmp_path / "f.csv", index=False)
+    found = {}
+    for kind in ("gaussian", "likelihood"):
+        with pytest.raises(SystemExit) as stop:
+            main(["attention", str(tmp_path / "f.csv"), "--pictures", str(pictures), "--sigma-px", "6", "--map", kind,
+                  "--no-agreement", "--out", str(tmp_path / kind)])  # fmt: skip
+        assert not stop.value.code
+        found[kind] = pd.read_csv(tmp_path / kind / "attention.csv", comment="#").set_index("image")
+    assert "1 maps are of one or two viewers, too few for a density: they are Gaussians" in capsys.readouterr().out
+    assert (found["likelihood"]["area"] < found["gaussian"]["area"])[["a.png", "c.png"]].all(), "people look closely"
+    pd.testing.assert_frame_equal(found["likelihood"].loc[["b.png"]], found["gaussian"].loc[["b.png"]])
+    assert (found["likelihood"]["mass"] >= 0.7).all()
+
+    looks = of_kind(viewings(table, dict.fromkeys(table["image"].unique(), SIZE), sigma_px=6), "likelihood")
+    drawn = cv2.imread(str(tmp_path / "likelihood" / "maps" / "a.png.png"), cv2.IMREAD_UNCHANGED).astype(float)
+    np.testing.assert_allclose(drawn / drawn.max(), looks["a.png"].map() / looks["a.png"].map().max(), atol=1e-4)
+    ratings = pd.DataFrame({"image": ["a.png", "b.png", "c.png"], "c1": 6, "c2": 6})
+    spec = DatasetSpec(sigma_px=6, map="likelihood", near_duplicates=None, split=(1, 0, 0))
+    data = open_dataset(build_dataset(list_pictures(pictures), table, ratings, tmp_path / "a.dataset.h5", spec))
+    assert data.provenance["parameters"]["map"] == "likelihood"
+    kept = [tuple(data.rectangles(i, "human")[0]) for i in range(3)]
+    assert kept == [spec.rule().boxes(looks[image].closed_map())[0] for image in data.ids]
+    assert data.remarks["image"][data.remarks["remark"] == "gaussian map"].tolist() == ["b.png"]
+    assert spec.rule().boxes(looks["a.png"].of("p0").closed_map()), "one person's map is of Gaussians"

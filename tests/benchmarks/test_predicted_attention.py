@@ -6,6 +6,7 @@ GAZEKIT_FIGURES=1 pytest -n 0 -s -m benchmark tests/benchmarks/test_predicted_at
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,7 @@ def tell(name: str, worth: ModelWorth, bar: float, seconds: float) -> None:
         f" {worth.nss.value:.2f} (centre {worth.nss_centre.value:.2f}, another picture's {worth.nss_other.value:.2f},"
         f" 1, 2, 3 viewers {', '.join(f'{score:.2f}' for score in worth.curve[:3])}); {worth.bits.value:.2f}"
         f" [{worth.bits.low:.2f}, {worth.bits.high:.2f}] bits above the centre, {worth.explained.value:.0%} explained;"
-        f" {seconds:.0f} s of processor"
+        f" {seconds:.0f} s of processor (load {os.getloadavg()[0]:.0f})"
     )
     record("models", name, value, data=DATA, command=COMMAND, bar=f">= {bar} viewers, >= 1.0 bit", developed_on=True)
 

@@ -155,6 +155,13 @@ def test_fit_and_apply_from_the_command_line(
         assert stored.dtype == np.uint16
         assert int(stored.max()) == 65535
         assert (place / "masked" / "p01.png.png").exists()
+    run(["attention-model", "apply", str(out), str(tmp_path / "new"), "--out", str(tmp_path / "few"), "--maps-only"])
+    assert sorted(part.name for part in (tmp_path / "few").iterdir()) == [
+        "attention.csv",
+        "left-out.csv",
+        "maps",
+        "maps.csv",
+    ]
     goes_on_where_it_was_stopped(load_attention_model(out), list_pictures(folder)[:5], tmp_path)
 
 

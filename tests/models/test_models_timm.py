@@ -192,8 +192,11 @@ def test_models_lists_timm_and_says_what_is_reduced() -> None:
         lambda s: {"state_dict": {k: v * 0 for k, v in s.items()}, "state_dict_ema": s, "arch": "resnet18"},
         lambda s: {"model": {"module._orig_mod." + k: v for k, v in s.items()}},
         lambda s: {"state_dict": s, "state_dict_ema": None},
+        lambda s: {"state_dict": {**{"model." + k: v for k, v in s.items()}, "loss.weight": torch.ones(9)}},
+        lambda s: {"n_averaged": torch.tensor(3), **{"module." + k: v for k, v in s.items()}},
+        lambda s: {"model": {"state_dict": s}},
     ],
-    ids=["compiled", "lightning", "params", "params ema", "ema", "both", "no ema"],
+    ids=["compiled", "lightning", "params", "params ema", "ema", "both", "no ema", "loss beside", "averaged", "nested"],
 )
 def test_wrappers_of_others_are_taken_off(wrap: object, tmp_path: Path) -> None:
     import timm
@@ -217,9 +220,27 @@ def test_wrappers_of_others_are_taken_off(wrap: object, tmp_path: Path) -> None:
 def test_what_a_download_left_is_called_that(content: bytes, message: str, suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"w{suffix}").write_bytes(content)
     with pytest.raises(FormatError, match=message):
-        models.create("nima-mobilenet", weights=tmp_path / f"w{suffix}")
+        models.create("resnet18" if suffix == ".h5" else "nima-mobilenet", weights=tmp_path / f"w{suffix}")
     with pytest.raises(FormatError, match=message):
         weights_report(tmp_path / f"w{suffix}")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_what_torch_refuses_is_said_without_its_advice(tmp_path: Path) -> None:
+    network = models.create("nima-narrow", 5).eval()
+    torch.save(network, tmp_path / "pickled.pth")
+    torch.jit.trace(network, torch.zeros(1, 3, 64, 64)).save(str(tmp_path / "traced.pt"))
+    (tmp_path / "answer.pth").write_text('{"error": "not found"}')
+    torch.save({"teacher": network.state_dict(), "epoch": 3}, tmp_path / "two.pth")
+    for name, message in (
+        ("pickled.pth", "holds Python objects and not only tensors"),
+        ("traced.pt", "is a program of TorchScript"),
+        ("answer.pth", "is not a file of weights that torch can read, or is damaged"),
+        ("two.pth", "holds dict of teacher, epoch; a state dict"),
+    ):
+        with pytest.raises(FormatError, match=message) as refused:
+            weights_report(tmp_path / name)
+        assert "weights_only" not in str(refused.value)
 
 
 def test_a_file_of_other_names_in_the_same_order_is_taken(tmp_path: Path) -> None:
