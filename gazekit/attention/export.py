@@ -445,35 +445,54 @@ def attended(viewing: Viewing, who: str, options: Options) -> tuple[dict[str, An
 
     Boxes are of the map in closed form, which need not be made for them.
     """
-    rule, closed = options.rule(), viewing.closed_map()
-    box = replace(rule, kind="rectangle").boxes(closed)[0]
-    pixels, mask = viewing.size[0] * viewing.size[1], None
-    if options.mask in ("rectangle", "patches"):
-        boxes: list[Box] = [box] if options.mask == "rectangle" else rule.boxes(closed)
-        mass, area = sum(_mass(closed, b) for b in boxes), sum(_pixels(b) for b in boxes) / pixels
-    else:
-        amap = viewing.map()
-        if options.mask == "region":
-            mask = rule.mask(closed)
-            boxes = [region.box for region in connected_regions(mask, amap)]
-        else:
-            mask, boxes = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px), []
-        mass, area = float(amap[mask].sum(dtype=np.float64)), float(mask.mean())
+    near = None
+    if options.mask == "fixations":
+        near = fixations_to_mask(viewing.x, viewing.y, viewing.size, viewing.sigma_px)
+    columns, mask = kept(viewing.closed_map(), options.rule(), near)
     row = {
         "image": viewing.image,
         "who": who,
-        **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
-        "mass": _mass(closed, box),
-        "area": _pixels(box) / pixels,
-        "kept_mass": mass,
-        "kept_area": area,
-        "boxes": str([list(b) for b in boxes]),
+        **columns,
         "fixations": int(viewing.counted.sum()),
         "off_picture": int((~viewing.counted).sum()),
         "viewers": len(viewing.participants),
         "sigma_px": viewing.sigma_px,
     }
-    return row, rectangles_to_mask(boxes, viewing.size) if mask is None else mask
+    return row, mask
+
+
+def kept(whole: GaussianSum | Map, rule: MaskSpec, mask: Mask | None = None) -> tuple[dict[str, Any], Mask]:
+    """Return the rectangle of a map and what is kept of it, as columns of ``attention.csv``, and the mask.
+
+    Parameters
+    ----------
+    whole : GaussianSum or Map
+        The map, of sum 1.
+    rule : MaskSpec
+        What is kept.
+    mask : Mask, optional
+        What is kept whatever the rule says; the rectangle is still the rule's.
+    """
+    size = whole.size if isinstance(whole, GaussianSum) else (whole.shape[0], whole.shape[1])
+    pixels, box = size[0] * size[1], replace(rule, kind="rectangle").boxes(whole)[0]
+    if mask is None and rule.kind != "region":
+        boxes: list[Box] = [box] if rule.kind == "rectangle" else rule.boxes(whole)
+        mask = rectangles_to_mask(boxes, size)
+        mass, area = sum(_mass(whole, b) for b in boxes), sum(_pixels(b) for b in boxes) / pixels
+    else:
+        amap = whole.pixels((0, 0, *size)) if isinstance(whole, GaussianSum) else whole
+        region = rule.mask(whole) if mask is None else mask
+        boxes = [part.box for part in connected_regions(region, amap)] if mask is None else []
+        mask, mass, area = region, float(amap[region].sum(dtype=np.float64)), float(region.mean())
+    columns = {
+        **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
+        "mass": _mass(whole, box),
+        "area": _pixels(box) / pixels,
+        "kept_mass": mass,
+        "kept_area": area,
+        "boxes": str([list(b) for b in boxes]),
+    }
+    return columns, mask
 
 
 def _mass(closed: GaussianSum | Map, box: Box) -> float:

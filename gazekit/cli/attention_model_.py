@@ -161,8 +161,8 @@ def _curve(points: list[dict[str, float]]) -> list[str]:
 
 def _sentences(facts: dict[str, Any]) -> list[str]:
     left_out = [
-        f"{len(facts[name])} of them {words} and left out: {', '.join(facts[name][:5])}"
-        for name, words in (("unreadable", "cannot be read"), ("beside", "have no fixation on them"))
+        f"left out, {words}: {len(facts[name])}, as {', '.join(facts[name][:5])}"
+        for name, words in (("unreadable", "pictures that cannot be read"), ("beside", "pictures without a fixation"))
         if facts.get(name)
     ]
     lines = [

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.drawing import heatmap, outline
-from gazekit.attention.export import write_picture
+from gazekit.attention.export import kept, write_picture
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import write_list, write_maps
 from gazekit.attention.viewings import Viewing, picture_sigmas, viewings
@@ -42,7 +42,6 @@ from gazekit.models.weights import digest
 from gazekit.pictures import Picture, read_picture
 from gazekit.shapes.mask_spec import MaskSpec
 from gazekit.shapes.masks import apply_mask
-from gazekit.shapes.rectangles import rectangles_to_mask
 
 PREDICTED_SCHEMA = "gazekit.predicted-attention/1"
 Drawn = Literal["all", "maps", "nothing"]
@@ -105,8 +104,10 @@ def fit_attention_model(
     picture_sigmas(table, sigma_px=sigma_px)  # what it lacks is said before the work
     features, sizes = _features(network, _readable(looked), len(looked), longer)
     if not sizes:
+        known, found = (", ".join(map(str, names[:3])) for names in ([p.image for p in pictures], sorted(named)))
         raise InputError(
-            f"{len(looked)} of {len(pictures)} pictures are in the fixation table, and none of them can be read"
+            f"{len(pictures)} pictures ({known}, ...), of which {len(looked)} are in the fixation table ({found}, ...)"
+            " and none can be read"
         )
     looks = viewings(table, sizes, sigma_px=sigma_px)
     attention = _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
@@ -265,24 +266,14 @@ def _predicted(
 ) -> dict[str, Any]:
     """Return a picture's row, after its pictures were written."""
     amap = model.map(pixels)
-    box = replace(rule, kind="rectangle").boxes(amap)[0]
-    boxes = [] if rule.kind == "region" else rule.boxes(amap)
-    mask = rule.region(amap) if rule.kind == "region" else rectangles_to_mask(boxes, amap.shape)
+    row, mask = kept(amap, rule)
     if draw != "nothing":
         write_picture(out / "maps" / f"{name}.png", np.rint(amap / amap.max() * 65535).astype(np.uint16), sync=False)
     if draw == "all":
+        box = (row["top"], row["left"], row["bottom"], row["right"])
         write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]), sync=False)
         write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask), sync=False)
-    return {
-        "image": image,
-        "who": "predicted",
-        **dict(zip(("top", "left", "bottom", "right"), box, strict=True)),
-        "mass": float(amap[box[0] : box[2], box[1] : box[3]].sum(dtype=np.float64)),
-        "area": (box[2] - box[0]) * (box[3] - box[1]) / amap.size,
-        "kept_mass": float(amap[mask].sum(dtype=np.float64)),
-        "kept_area": float(mask.mean()),
-        "boxes": str([list(b) for b in boxes]),
-    }
+    return {"image": image, "who": "predicted", **row}
 
 
 def _stamp(picture: Picture) -> str:

@@ -136,10 +136,15 @@ def load_attention_model(path: str | Path) -> AttentionModel:
         raise FormatError(f"{path} is not a file of gazekit attention-model fit, or is damaged") from error
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise FormatError(f"{path} is not a file of gazekit attention-model fit ({SCHEMA})")
-    network = create(content["backbone"], 2)
-    network.load_state_dict(content["network"])
-    network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
-    readout = Readout(**content["readout"])
+    try:
+        network = create(content["backbone"], 2)
+        network.load_state_dict(content["network"])
+        network.mean, network.std = tuple(content["mean"]), tuple(content["std"])  # type: ignore[assignment]
+        readout = Readout(**content["readout"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise FormatError(
+            f"{path} lacks a part of what gazekit attention-model fit writes, or has another network's weights: {error}"
+        ) from error
     older = "scales" not in content  # such files saw a picture once, and read less of it
     return AttentionModel(
         content["backbone"],

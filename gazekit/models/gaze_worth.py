@@ -17,6 +17,8 @@ from gazekit.core.types import Floats, Map
 DRAWS = 4  # groups of viewers a picture and size
 LONGEST = 200  # pixels of the longer side on which maps are compared
 MOST = 6  # viewers
+BLURS = (0.7, 1.0, 1.4)  # of the customary sigma, and
+SHARES = (0.1, 0.25, 0.5)  # of the centre bias, of which those that predict best are taken for people's map
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,9 @@ def worth_in_viewers(
             _nss(source[image_of], viewing)
             for source, image_of in ((maps, image), (centre, image), (maps, other), (own or centre, image))
         ]
-        scores += [_people(viewing, count, rng) for count in range(1, most + 1)]
-        rows.append([*scores, _bits(maps[image], centre[image], viewing), *_people_bits(viewing, centre[image])])
+        people = _Crowd(viewing)
+        scores += [people.nss(count, rng) for count in range(1, most + 1)]
+        rows.append([*scores, _bits(maps[image], centre[image], viewing), *people.bits(centre[image])])
     table = np.array(rows)
     picks = rng.integers(len(table), size=(resamples, len(table)))
     return _summary(table, most, np.stack([table[pick].mean(0) for pick in picks]))
@@ -150,30 +153,50 @@ def _nss(amap: Map, viewing: Viewing) -> float:
     return nss(_sized(amap, viewing.size), viewing.x[inside], viewing.y[inside])
 
 
-def _people(viewing: Viewing, count: int, rng: np.random.Generator) -> float:
-    people, scores = viewing.participants, []
-    for _ in range(DRAWS):
-        drawn = [people[i] for i in rng.permutation(len(people))[:count]]
-        scores.append(_nss(viewing.of(*drawn).map(), viewing.without(*drawn)))
-    return float(np.mean(scores))
+class _Crowd:
+    """What the viewers of a picture say of each other: a map each, of which those of groups are sums."""
+
+    def __init__(self, viewing: Viewing) -> None:
+        self.size, names = viewing.size, viewing.participants
+        inside = viewing.inside
+        self.every = max(1, int(inside.sum()))
+        look = viewing.take(inside)
+        person = {viewing.people.index(name): n for n, name in enumerate(names)}
+        self.who = np.array([person.get(int(code), -1) for code in look.viewer])
+        self.at = look.y.astype(np.int64) * self.size[1] + look.x.astype(np.int64)
+        alone = [look.of(name) for name in names]
+        self.maps = {
+            factor: np.stack([replace(one, sigma_px=one.sigma_px * factor).unscaled_map().ravel() for one in alone])
+            for factor in BLURS
+        }
+
+    def nss(self, count: int, rng: np.random.Generator) -> float:
+        """Return the NSS of the map of so many people at the others' fixations, the mean of a few draws."""
+        maps, scores = self.maps[1.0], []
+        for _ in range(DRAWS):
+            drawn = rng.permutation(len(maps))[:count]
+            amap = maps[drawn].sum(0)
+            scores.append((amap[self.at[~np.isin(self.who, drawn)]].mean() - amap.mean()) / amap.std())
+        return float(np.mean(scores))
+
+    def bits(self, centre: Map) -> list[float]:
+        """Return the gain of the others' map over the centre bias, at several blurs and shares of the centre bias."""
+        known = self.who >= 0
+        at, who = self.at[known], self.who[known]
+        least = 1e-9 / (self.size[0] * self.size[1])
+        prior = _sized(centre, self.size).ravel()[at].astype(np.float64)
+        before, gains = np.log2(np.maximum(prior, least)), []
+        for maps in self.maps.values():
+            mass = maps.sum(1)
+            crowd = (maps.sum(0)[at] - maps[who, at]) / (mass.sum() - mass[who])
+            for share in SHARES:
+                mixed = (1 - share) * crowd + share * prior
+                gains.append(float((np.log2(np.maximum(mixed, least)) - before).sum()) / self.every)
+        return gains
 
 
 def _bits(amap: Map, centre: Map, viewing: Viewing) -> float:
     return float(np.mean(_log2_at(amap, viewing) - _log2_at(centre, viewing)))
-
-
-def _people_bits(viewing: Viewing, centre: Map) -> list[float]:
-    """Return the gain of the others' map over the centre bias, at several blurs and shares of the centre bias."""
-    size = viewing.size
-    prior = _sized(centre, size)
-    gains = np.zeros((3, 3))
-    for person, others in viewing.leave_one_out():
-        for b, factor in enumerate((0.7, 1.0, 1.4)):
-            crowd = replace(others, sigma_px=others.sigma_px * factor).map()
-            for m, share in enumerate((0.1, 0.25, 0.5)):
-                mixed = (1 - share) * crowd + share * prior
-                gains[b, m] += float((_log2_at(mixed, person) - _log2_at(prior, person)).sum())
-    return [float(gain) for gain in gains.ravel() / max(1, int(viewing.inside.sum()))]
 
 
 def _log2_at(amap: Map, viewing: Viewing) -> Floats:

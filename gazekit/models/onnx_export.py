@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import warnings
 from collections.abc import Sequence
@@ -75,7 +76,7 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
         checks.append(example_inputs(model, (size, size + size // 3)))
     with whole_file(out, overwrite=overwrite) as path, held_still(model):
         try:
-            _write(model, inputs, free, path)
+            _write(_placed(model, size), inputs, free, path)
         except (RuntimeError, ValueError, torch.onnx.errors.OnnxExporterError) as error:
             hint = f"; its own size is {model.input_size}" if getattr(model, "input_size", size) != size else ""
             reason = str(error).strip().splitlines()[0]
@@ -86,6 +87,16 @@ def export_onnx(model: nn.Module, out: str | Path, *, size: int | None = None, o
             raise GazekitError(f"the ONNX file gives other scores than torch (by {difference:.2g}); it was not written")
     shapes = {name: _shape(x, axes) for (name, axes), x in zip(free.items(), inputs, strict=True)}
     return Exported(Path(out), shapes, difference)
+
+
+def _placed(model: nn.Module, size: int) -> nn.Module:
+    """Return a model whose transformers have their positions at a size; ONNX has no way to interpolate these."""
+    placed = copy.deepcopy(model)
+    moved = [part for part in placed.modules() if getattr(part, "dynamic_img_size", False)]
+    moved = [part for part in moved if hasattr(part, "set_input_size")]
+    for part in moved:
+        part.set_input_size((size, size))  # type: ignore[operator]
+    return placed if moved else model
 
 
 def _shape(example: Tensor, axes: dict[int, str]) -> tuple[str | int, ...]:

@@ -100,7 +100,7 @@ def timm_facts(name: str) -> TimmFacts:
     size = int(config["input_size"][-1])
     features = _length_of_features(network, name, size)
     fixed = bool(config.get("fixed_input_size")) and not settings
-    patch = int(getattr(getattr(network, "patch_embed", None), "patch_size", (1,))[0])
+    patch = side_of_patch(network)
     mean, std = (tuple(float(value) for value in config[key]) for key in ("mean", "std"))
     smallest = size if fixed else max(32, patch)
     return TimmFacts(features, mean, std, size, smallest, _readout(network), tuple(settings.items()))  # type: ignore[arg-type]
@@ -137,6 +137,12 @@ def _length_of_features(network: nn.Module, name: str, size: int) -> int:
     if not isinstance(vector, Tensor) or vector.ndim != 2:
         raise InputError(f"timm's {name} gives no vector of features of a picture, which a rating is read from")
     return int(vector.shape[1])
+
+
+def side_of_patch(network: nn.Module) -> int:
+    """Return the side of the patches that a network of timm cuts pictures into, pixels; 1 where it cuts none."""
+    side: Any = getattr(getattr(network, "patch_embed", None), "patch_size", 1)
+    return int(side if isinstance(side, int) else side[0])
 
 
 def _readout(network: nn.Module) -> str:

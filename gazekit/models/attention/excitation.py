@@ -32,15 +32,19 @@ _IN_PLACE: dict[Function, Function] = {torch.relu_: torch.relu, Tensor.relu_: to
 _MATRICES = {
     *(torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.bmm, Tensor.bmm),
 }
-_NORMALISATION = {F.batch_norm, F.group_norm, F.layer_norm, F.dropout, F.alpha_dropout, F.dropout2d, F.instance_norm}
+_NORMALISATION = {
+    *(F.batch_norm, F.group_norm, F.layer_norm, F.instance_norm, F.normalize),
+    *(F.dropout, F.alpha_dropout, F.dropout2d),
+}
+_LENGTH = {torch.norm, Tensor.norm, torch.linalg.vector_norm}
 _ADDITION = {torch.add, Tensor.add, Tensor.add_, Tensor.__add__, Tensor.__iadd__, Tensor.__radd__}
 _PRODUCT = {torch.mul, Tensor.mul, Tensor.mul_, Tensor.__mul__, Tensor.__imul__, Tensor.__rmul__}
 _DIFFERENCE = {torch.sub, Tensor.sub, Tensor.sub_, Tensor.__sub__, Tensor.__isub__}
 _QUOTIENT = {torch.div, Tensor.div, Tensor.__truediv__}
 _ROUTING = {
     *(torch.max_pool2d, F.max_pool2d, F.adaptive_max_pool2d, torch.cat, torch.concat, torch.flatten, Tensor.flatten),
-    *(torch.reshape, Tensor.reshape, Tensor.view, Tensor.view_as, Tensor.contiguous, Tensor.float, Tensor.to),
-    *(Tensor.double, Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.squeeze),
+    *(torch.reshape, Tensor.reshape, Tensor.reshape_as, Tensor.view, Tensor.view_as, Tensor.contiguous, Tensor.float),
+    *(Tensor.to, Tensor.double, Tensor.permute, torch.permute, Tensor.transpose, torch.transpose, Tensor.squeeze),
     *(torch.squeeze, Tensor.unsqueeze, Tensor.__getitem__, Tensor.chunk, torch.chunk, Tensor.split, torch.split),
     *(torch.roll, Tensor.roll, Tensor.unbind, torch.unbind, Tensor.narrow, torch.narrow, Tensor.repeat, torch.stack),
     *(Tensor.type_as, Tensor.swapaxes, Tensor.movedim, Tensor.detach, torch.clone),
@@ -152,6 +156,10 @@ def _answer(func: Function, args: Sequence[Any], kwargs: dict[str, Any]) -> Tens
         return _run(Weighted, args[0], _rest(func, args, kwargs), _rest(func, args, kwargs))
     if func in SOFTMAX and args[0].ndim > 2:  # weights of attention are a gate: nothing goes down through them
         return func(args[0].detach(), *args[1:], **kwargs)  # type: ignore[no-any-return]
+    if func in _LENGTH:  # how strong a response is as a whole scales it: a gate as well
+        return func(args[0].detach(), *args[1:], **kwargs)  # type: ignore[no-any-return]
+    if func is torch.addcmul and not kwargs:
+        return _sum(args[0], _product(torch.mul, args[1], args[2]))
     if func is F.scaled_dot_product_attention:
         return _attend(args, kwargs)
     if func in _MATRICES:
@@ -246,7 +254,13 @@ def _matrices(func: Function, a: Tensor, b: Tensor) -> Tensor:
 
 
 def _product(func: Function, a: Any, b: Any) -> Tensor:
-    if isinstance(a, Tensor) and isinstance(b, Tensor) and a.requires_grad and func in _PRODUCT:
-        return _run(Gated, a, b.expand_as(a))
-    response, other = (a, b) if isinstance(a, Tensor) and a.requires_grad else (b, a)
-    return _run(Through, response, lambda x: func(x, other))
+    if _is_response(a) and _is_response(b) and func in _PRODUCT:
+        response, gate = (a, b) if a.numel() >= b.numel() else (b, a)  # a gate may be one for many
+        return _run(Gated, response, gate.expand_as(response))
+    if _is_response(a):
+        return _run(Through, a, lambda x: func(x, b))
+    return _run(Through, b, lambda x: func(a, x))
+
+
+def _is_response(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad and not isinstance(value, nn.Parameter)

@@ -15,6 +15,7 @@ from gazekit.core.errors import InputError
 from gazekit.models.attention.interception import SOFTMAX
 from gazekit.models.attention.preparing import prepared
 from gazekit.models.attention.readout import chosen_classes, held_still, summing_to_one
+from gazekit.models.timm_models import side_of_patch
 
 
 class _Weights(TorchFunctionMode):
@@ -121,8 +122,8 @@ def _rolled(shares: Sequence[Tensor], transformer: nn.Module) -> Tensor:
 
 def _on_grid(relevance: Tensor, transformer: nn.Module, pictures: Tensor) -> Tensor:
     prefix = int(transformer.num_prefix_tokens)  # type: ignore[arg-type]
-    side: Any = transformer.patch_embed.patch_size  # type: ignore[union-attr]
-    rows, columns = (-(-int(length) // int(patch)) for length, patch in zip(pictures.shape[2:], side, strict=True))
+    side = side_of_patch(transformer)
+    rows, columns = (-(-int(length) // side) for length in pictures.shape[2:])
     if relevance.shape[1] != prefix + rows * columns:
         raise InputError(
             f"{relevance.shape[1]} tokens, {prefix} of them of no place, for {rows} x {columns} patches: this"
