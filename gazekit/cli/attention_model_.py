@@ -156,7 +156,22 @@ def _curve(points: list[dict[str, float]]) -> list[str]:
         f" [{p['worth_low']:.2f}, {p['worth_high']:.2f}] viewers, {p['bits']:.2f} bits, {p['explained']:.0%} explained"
         for p in points
     ]
-    return ["fitted to fewer, on the same other pictures:", *lines] if lines else []
+    return ["fitted to fewer, on the same other pictures:", *lines, *_enough(points)] if lines else []
+
+
+def _enough(points: list[dict[str, float]]) -> list[str]:
+    """Say with how few pictures, and viewers of each, nine tenths of the bits of all are there."""
+    pictures, viewers = (max(point[name] for point in points) for name in ("pictures", "viewers"))
+    whole = max(p["bits"] for p in points if p["pictures"] == pictures and p["viewers"] == viewers)
+    if whole <= 0:
+        return ["  so many pictures do not yet predict more than the centre bias: more are needed"]
+    reach = [point for point in points if point["bits"] >= 0.9 * whole]
+    few = min(point["pictures"] for point in reach if point["viewers"] == viewers)
+    people = min(point["viewers"] for point in reach if point["pictures"] == pictures)
+    return [
+        f"  nine tenths of the bits of {pictures:.0f} pictures with {viewers:.0f} viewers come with {few:.0f} pictures,"
+        f" or with {people:.0f} viewers of each" + ("; more pictures would still help" if few == pictures else "")
+    ]
 
 
 def _sentences(facts: dict[str, Any]) -> list[str]:

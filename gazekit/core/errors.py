@@ -58,9 +58,14 @@ class MissingExtraError(GazekitError):
         super().__init__(f"{what} is not installed, and this needs it: pip install 'gazekit[{extra}]'")
 
 
+MOST_NAMES = 60  # that a message names
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     """Make an error for a name that is not known, which offers the close ones."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names) or 'none'}"
+    more = f", ... ({len(names)} in all)" if len(names) > MOST_NAMES else ""
+    hint = f"known: {', '.join(names[:MOST_NAMES]) or 'none'}{more}"
+    hint = f"did you mean {' or '.join(close)}?" if close else hint
     return InputError(f"unknown {kind} {name!r}; {hint}")

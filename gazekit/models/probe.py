@@ -188,9 +188,11 @@ def probabilities(values: Tensor, kind: Head) -> Tensor:
 
 def from_cdf(inner: Tensor) -> Tensor:
     """Make K probabilities of K - 1 inner values of a cumulative distribution, which need be none yet: (N, K)."""
-    inner = inner.float().cummax(1).values.clamp(0, 1)
-    ends = inner.new_zeros(len(inner), 1)
-    return torch.diff(torch.cat([ends, inner, ends + 1], 1), dim=1)
+    rising = list(itertools.accumulate(inner.float().unbind(1), torch.maximum))  # cummax, which ONNX lacks
+    values = torch.stack(rising, 1).clamp(0, 1)
+    ends = torch.zeros_like(values[:, :1])
+    values = torch.cat([ends, values, ends + 1], 1)
+    return values[:, 1:] - values[:, :-1]
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,8 @@ def _entry(name: str) -> _Entry:
 @functools.lru_cache(maxsize=64)
 def _probe_entry(probed: str) -> _Entry:
     """Return a probe of a model: of its backbone, its own head left away."""
+    if probed.startswith(PROBE):
+        raise ConfigError(f"{probed} is a probe already; give that")
     facts = _entry(probed).info
     with torch.device("meta"), ShapesOnly():
         trunk = getattr(create(probed), "trunk", None)

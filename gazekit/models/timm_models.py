@@ -29,6 +29,8 @@ class TimmFacts:
         Normalisation of its weights.
     size, smallest : int
         Side of the pictures that it was trained with, and the smallest that it takes; pixels.
+    fixed : bool
+        Whether it takes no other size.
     readout : str
         Path of the layer at which attention maps are read: the last one at a stride of 16, else the last features.
     settings : tuple[tuple[str, Any], ...]
@@ -40,6 +42,7 @@ class TimmFacts:
     std: Triple
     size: int
     smallest: int
+    fixed: bool
     readout: str
     settings: tuple[tuple[str, Any], ...]
 
@@ -53,13 +56,15 @@ class TimmTrunk(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.net = _made(name, dict(timm_facts(name).settings))
+        facts = timm_facts(name)
+        self.name, self.only = name, facts.size if facts.fixed else None
+        self.net = _made(name, dict(facts.settings))
         self.net.backbone_name = PREFIX + name  # type: ignore[assignment]
         self.map = nn.Identity()
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Features (N, ``features``) of normalised pictures (N, 3, H, W)."""
-        features: Tensor = self.net.forward_features(pictures)  # type: ignore[operator]
+        features = self._features(pictures)
         if features.ndim == 4 and getattr(self.net, "output_fmt", "NCHW") == "NHWC":
             features = self.map(features.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         elif features.ndim == 4:
@@ -68,11 +73,20 @@ class TimmTrunk(nn.Module):
 
     def cells(self, pictures: Tensor) -> Tensor:
         """Last features by place, (N, C, h, w): a transformer's patch tokens on their grid."""
-        features: Tensor = self.net.forward_features(pictures)  # type: ignore[operator]
+        features = self._features(pictures)
         if features.ndim == 3:
             return self.map(tokens_on_grid(self.net, features, pictures))  # type: ignore[no-any-return]
         last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
         return self.map(features.permute(0, 3, 1, 2) if last else features)  # type: ignore[no-any-return]
+
+    def _features(self, pictures: Tensor) -> Tensor:
+        height, width = (int(side) for side in pictures.shape[2:])
+        if self.only is not None and (height, width) != (self.only, self.only):
+            raise InputError(
+                f"timm:{self.name} takes pictures of {self.only} x {self.only} pixels and no others; found {height} x"
+                f" {width}"
+            )
+        return self.net.forward_features(pictures)  # type: ignore[no-any-return, operator]
 
 
 @functools.lru_cache(maxsize=64)
@@ -103,7 +117,7 @@ def timm_facts(name: str) -> TimmFacts:
     patch = side_of_patch(network)
     mean, std = (tuple(float(value) for value in config[key]) for key in ("mean", "std"))
     smallest = size if fixed else max(32, patch)
-    return TimmFacts(features, mean, std, size, smallest, _readout(network), tuple(settings.items()))  # type: ignore[arg-type]
+    return TimmFacts(features, mean, std, size, smallest, fixed, _readout(network), tuple(settings.items()))  # type: ignore[arg-type]
 
 
 def matching_names(pattern: str) -> list[str]:

@@ -362,8 +362,11 @@ def model_faults(
         look = look_for(model, sizes, recipe)
         shapes = {look.shape((h, w)) for h, w in np.unique(sizes, axis=0).tolist()}
         narrow = [shape for shape in shapes if min(shape) < smallest and not _takes(model, shape)]
+        side = _only_side(model)
     faults = [part] if part else []
-    if recipe.size < smallest:
+    if side is not None and shapes != {(side, side)}:
+        faults.append(f"takes pictures of {side} x {side} px and no others; give --size {side}, and aspect_buckets 1")
+    elif recipe.size < smallest:
         faults.append(f"needs pictures of {smallest} px or more; size is {recipe.size}")
     elif narrow and "patches" not in look.kind:
         height, width = min(narrow, key=min)
@@ -371,6 +374,12 @@ def model_faults(
     if recipe.crop is not None and look.kind != "view":
         faults.append("chooses its own parts of pictures; leave crop out")
     return faults
+
+
+def _only_side(model: torch.nn.Module) -> int | None:
+    """Return the side of the only square that a network takes, pixels; None where it takes others too."""
+    sides = (getattr(module, "only", None) for module in model.modules())
+    return next((int(side) for side in sides if side is not None), None)
 
 
 def _takes(model: torch.nn.Module, shape: tuple[int, int]) -> bool:

@@ -65,3 +65,13 @@ def test_stage_one_is_exported_without_a_crop(tmp_path: Path) -> None:
     done = export_onnx(model, tmp_path / "model.onnx", size=64)
     assert done.inputs == {"pictures": ("N", 3, "H", "W")}
     assert done.difference <= 1e-4
+
+
+@pytest.mark.parametrize("head", ["softmax", "cdf", "cumulative"])
+def test_probes_are_exported_with_every_head(head: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = models.create("probe-timm:mobilenetv3_small_050", 7, head=head)
+    with torch.no_grad():
+        model.head.weight.normal_(std=0.3)  # of cdf, values that do not rise
+    assert export_onnx(model, tmp_path / "probe.onnx", size=64).difference < 1e-5
+    assert model(torch.randn(3, 3, 64, 64)).min() >= 0

@@ -133,6 +133,10 @@ def test_the_model_predicts_what_its_head_predicts(head: str, rng: np.random.Gen
 
 
 def test_models_without_one_backbone_have_no_probe() -> None:
+    with pytest.raises(ConfigError, match="probe-resnet18 is a probe already"):
+        models.create("probe-probe-resnet18")
+    with pytest.raises(InputError, match=r"unknown network of timm 'zzz'; known: .*, \.\.\. \(\d+ in all\)"):
+        models.create("timm:zzz")
     with pytest.raises(ConfigError, match="gpf-resnet18 has no single backbone to probe"):
         models.create("probe-gpf-resnet18")
     with pytest.raises(InputError, match="did you mean resnet18"):

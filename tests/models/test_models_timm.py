@@ -19,12 +19,16 @@ from gazekit.core.errors import FormatError, InputError
 from gazekit.models.attention import synthetic_attention
 from gazekit.models.attention.excitation import excitation
 from gazekit.models.attention.rollout import rollout
+from gazekit.models.onnx_export import export_onnx
 from gazekit.models.weights_report import weights_report
 from tests.models.zoo import real_pictures
 from tests.needs import need
 
 heavy = pytest.mark.benchmark
-LIGHT = {"resnet18", "regnety_002", "mobilenetv3_small_050", "convnext_atto", "vit_tiny_patch16_224"}
+LIGHT = {
+    *("resnet18", "regnety_002", "mobilenetv3_small_050", "convnext_atto", "vit_tiny_patch16_224"),
+    "edgenext_xx_small",
+}
 NETWORKS = {
     "resnet18": 64,
     "regnety_002": 64,
@@ -42,6 +46,9 @@ NETWORKS = {
     "vit_base_patch16_siglip_224": 64,
     "swin_tiny_patch4_window7_224": 224,
     "maxvit_rmlp_pico_rw_256": 256,
+    "edgenext_xx_small": 64,
+    "convnextv2_atto": 64,
+    "swinv2_tiny_window8_256": 256,
 }
 
 
@@ -76,6 +83,8 @@ def test_facts_are_timms() -> None:
 
     theirs = timm.create_model("convnext_atto", num_classes=7)
     assert models.info("timm:convnext_atto").cost(7).parameters == sum(p.numel() for p in theirs.parameters())
+    with pytest.raises(InputError, match="cait_xxs24_224 takes pictures of 224 x 224 pixels and no others; found 256"):
+        network("cait_xxs24_224")(pictures(256))
     with pytest.raises(InputError, match="unknown network of timm 'convnext_ato'; did you mean convnext_atto"):
         models.create("timm:convnext_ato")
 
@@ -141,6 +150,8 @@ def test_what_a_transformer_has_not_is_named(method: str, message: str) -> None:
 def test_rollout_needs_a_transformer() -> None:
     with pytest.raises(InputError, match="no vision transformer"):
         synthetic_attention(models.create("nima-narrow"), pictures(64), "rollout")
+    with pytest.raises(InputError, match=r"32 tokens, 1 of them of no place, for 4 x 4 patches.*attends to channels"):
+        synthetic_attention(network("xcit_nano_12_p16_224"), pictures(64), "rollout")
     with pytest.raises(InputError, match="reads all layers"):
         synthetic_attention(network("vit_tiny_patch16_224"), pictures(64), "rollout", layer="trunk.map")
 
@@ -152,11 +163,18 @@ def test_it_is_scored_as_any_model() -> None:
     np.testing.assert_allclose(scores.sum(1), 1, atol=1e-5)
 
 
-def test_it_is_exported_as_any_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("mobilenetv3_small_050", 64), ("vit_tiny_patch16_224", 96)],
+    ids=["convolutions", "other positions"],
+)
+def test_it_is_exported_as_any_model(name: str, side: int, tmp_path: Path) -> None:
     need(importlib.util.find_spec("onnxruntime"), "onnxruntime")
-    out = tmp_path / "net.onnx"
-    main_ok(["models", "export", "timm:mobilenetv3_small_050", "--size", "64", "--out", str(out)])
-    assert out.stat().st_size > 1e6
+    model = network(name)
+    done = export_onnx(model, tmp_path / "net.onnx", size=side)
+    assert done.difference < 1e-5
+    assert done.inputs["pictures"] == ("N", 3, side, side)
+    assert model(pictures(side + 32)).shape == (2, 10), "the model still takes other sizes"
 
 
 def main_ok(arguments: list[str]) -> None:

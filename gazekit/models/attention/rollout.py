@@ -101,7 +101,9 @@ def rollout(
         for weight, gradient in zip(weights.kept, gradients, strict=True)
         if gradient is not None
     ]
-    return summing_to_one(_on_grid(_rolled(shares, transformer), transformer, pictures))
+    prefix, (rows, columns) = int(transformer.num_prefix_tokens), _grid(transformer, pictures)  # type: ignore[arg-type]
+    _check_tokens(shares, prefix, rows, columns)
+    return summing_to_one(_rolled(shares, transformer)[:, prefix:].reshape(-1, rows, columns))
 
 
 def _rolled(shares: Sequence[Tensor], transformer: nn.Module) -> Tensor:
@@ -120,13 +122,19 @@ def _rolled(shares: Sequence[Tensor], transformer: nn.Module) -> Tensor:
     return (relevance - torch.eye(tokens, device=relevance.device))[:, prefix:].mean(1)
 
 
-def _on_grid(relevance: Tensor, transformer: nn.Module, pictures: Tensor) -> Tensor:
-    prefix = int(transformer.num_prefix_tokens)  # type: ignore[arg-type]
+def _grid(transformer: nn.Module, pictures: Tensor) -> tuple[int, int]:
     side = side_of_patch(transformer)
     rows, columns = (-(-int(length) // side) for length in pictures.shape[2:])
-    if relevance.shape[1] != prefix + rows * columns:
+    return rows, columns
+
+
+def _check_tokens(shares: Sequence[Tensor], prefix: int, rows: int, columns: int) -> None:
+    """Refuse a transformer whose layers do not all attend to the tokens of one grid and those before them."""
+    tokens = prefix + rows * columns
+    others = {int(share.shape[2]) for share in shares} - {tokens}
+    if others or not any(share.shape[1] == tokens for share in shares):
+        found = ", ".join(map(str, sorted(others))) or "no"
         raise InputError(
-            f"{relevance.shape[1]} tokens, {prefix} of them of no place, for {rows} x {columns} patches: this"
-            " transformer drops or joins tokens, so that they have no place; use method='gradcam'"
+            f"{found} tokens, {prefix} of them of no place, for {rows} x {columns} patches: this transformer drops or"
+            " joins tokens, or attends to channels, so that they have no place; use method='gradcam'"
         )
-    return relevance[:, prefix:].reshape(-1, rows, columns)
