@@ -199,8 +199,8 @@ def write_attention(
     Returns
     -------
     The table of ``attention.csv``; its ``attrs`` have the number of ``fixations``, of those ``off_picture``, and of
-    maps of ``few_viewers``, which are Gaussians where densities were asked for; and the pictures ``left_out``, each with
-    why.
+    maps of ``few_viewers``, which are Gaussians where densities were asked for; and the pictures ``left_out``, each
+    with why.
 
     Raises
     ------

@@ -157,7 +157,13 @@ def _lock(out: Path, team: Team) -> Iterator[None]:
     if not team.leads:
         yield
         return
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".lock").touch()
+    except OSError as error:
+        raise OutputError(
+            f"{out} cannot be written as a folder: {error.strerror or error}; give --out another name"
+        ) from error
     with open(out / ".lock", "w", encoding="utf-8") as file:
         if not take_lock(file):
             raise OutputError(f"another gazekit train is at work in {out}; wait for its end, or choose another folder")
@@ -360,17 +366,20 @@ def model_faults(
         model = models.create(name, buckets, **recipe.model_options).eval()
         part = part_fault(model, recipe.train_last, recipe.adapter_rank)
         look = look_for(model, sizes, recipe)
-        shapes = {look.shape((h, w)) for h, w in np.unique(sizes, axis=0).tolist()}
+        shapes = {look.shape((h, w)): (h, w) for h, w in np.unique(sizes, axis=0).tolist()}
         narrow = [shape for shape in shapes if min(shape) < smallest and not _takes(model, shape)]
         side = _only_side(model)
     faults = [part] if part else []
-    if side is not None and shapes != {(side, side)}:
+    if side is not None and set(shapes) != {(side, side)}:
         faults.append(f"takes pictures of {side} x {side} px and no others; give --size {side}, and aspect_buckets 1")
     elif recipe.size < smallest:
         faults.append(f"needs pictures of {smallest} px or more; size is {recipe.size}")
     elif narrow and "patches" not in look.kind:
-        height, width = min(narrow, key=min)
-        faults.append(f"needs larger views than {height} x {width}, which size {recipe.size} gives some pictures")
+        view = min(narrow, key=min)
+        faults.append(
+            f"needs larger views than {view[0]} x {view[1]}, which size {recipe.size} gives pictures of"
+            f" {shapes[view][1]} x {shapes[view][0]} px; take a larger --size, or leave these out of the dataset"
+        )
     if recipe.crop is not None and look.kind != "view":
         faults.append("chooses its own parts of pictures; leave crop out")
     return faults

@@ -17,6 +17,8 @@ from gazekit.cli import main
 from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.pictures import Picture
 from gazekit.training import plan, train
+from gazekit.training.grid import model_faults
+from gazekit.training.recipe import make_recipe
 
 COMMON = ["--model", "nima-narrow", "--size", "32", "--epochs", "1", "--seeds", "1", "--threads", "1", "--no-compare"]
 
@@ -85,6 +87,28 @@ def test_a_dataset_that_is_none(content: bytes | None, message: str, call: Call,
     assert message in error
     assert str(path) in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("gpf-alexnet", 96, "gives pictures of 1600 x 16 px; take a larger --size, or leave these out"),
+        ("timm:cait_xxs24_224", 256, "takes pictures of 224 x 224 px and no others; give --size 224"),
+    ],
+    ids=["panorama", "one size"],
+)
+def test_sizes_that_a_network_does_not_take(name: str, size: int, message: str) -> None:
+    (fault,) = model_faults(name, 5, make_recipe(size=size), [(100, 120), (16, 1600)])
+    assert message in fault
+
+
+def test_a_folder_that_cannot_be_made(few: Path, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    for out in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        code, error = call("train", few, "--out", out, *COMMON, "--condition", "original", "--cross-validate", "3")
+        assert (code, "Traceback" in error) == (1, False)
+        assert f"{out} cannot be written as a folder" in error
+    assert (tmp_path / "taken").read_text() == "a file"
 
 
 def test_a_file_of_another_schema(call: Call, tmp_path: Path) -> None:
