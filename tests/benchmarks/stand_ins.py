@@ -1,8 +1,9 @@
 """A study of very many pictures on small stand-ins, stage by stage; what is done is not done again.
 
-python -m tests.benchmarks.stand_ins FOLDER COUNT: pictures of 64x48, where people would look (fitted to 40 of them),
-the dataset with predicted masks, features of a frozen network and the head on them, scores of all pictures. Prints a
-line of JSON a stage: seconds of processor, peak memory, and bytes on the disk. Weights are random: it is about size.
+python -m tests.benchmarks.stand_ins FOLDER COUNT [tcp://...]: pictures of 64x48, where people would look (fitted to 40
+of them), the dataset with predicted masks, features of a frozen network and the head on them, scores of all pictures.
+Prints a line of JSON a stage: seconds of processor, peak memory, and bytes on the disk. Weights are random: it is about
+size. With the address of a Dask scheduler its workers make what a cluster takes: dataset, probe and scores.
 """
 
 from __future__ import annotations
@@ -70,13 +71,14 @@ def predicted(folder: Path, every: list[Picture]) -> None:
     write_predicted(load_attention_model(file), every, folder / "predicted", MaskSpec())
 
 
-def index(folder: Path, every: list[Picture]) -> None:
+def index(folder: Path, every: list[Picture], scheduler: str | None) -> None:
     ratings = pd.read_csv(folder / "ratings.csv")
     spec = DatasetSpec(conditions=CONDITIONS, near_duplicates=None, split=(0.8, 0.1, 0.1))
-    build_dataset(every, None, ratings, folder / "d.dataset.h5", spec, predicted=[folder / "predicted"])
+    maps = [folder / "predicted"]
+    build_dataset(every, None, ratings, folder / "d.dataset.h5", spec, scheduler=scheduler, predicted=maps)
 
 
-def probe(folder: Path) -> None:
+def probe(folder: Path, scheduler: str | None) -> None:
     train(
         folder / "d.dataset.h5",
         folder / "runs",
@@ -85,20 +87,21 @@ def probe(folder: Path) -> None:
         seeds=1,
         size=SIDE,
         threads=1,
+        scheduler=scheduler,
         model_options={"head": "cdf"},
     )
 
 
-def scores(folder: Path) -> None:
+def scores(folder: Path, scheduler: str | None) -> None:
     run = folder / "runs" / "runs" / PROBE.replace(":", "-") / "original" / "seed0"
-    score(run, folder / "pictures", folder / "scores.csv", precision="float32", workers=1)
+    score(run, folder / "pictures", folder / "scores.csv", precision="float32", workers=1, scheduler=scheduler)
 
 
 def on_disk(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def main(folder: Path, count: int) -> None:
+def main(folder: Path, count: int, scheduler: str | None = None) -> None:
     """Do every stage that is not done."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -109,9 +112,9 @@ def main(folder: Path, count: int) -> None:
     stages: dict[str, Callable[[], None]] = {
         "pictures": lambda: pictures(folder, count),
         "predicted": lambda: predicted(folder, every()),
-        "index": lambda: index(folder, every()),
-        "probe": lambda: probe(folder),
-        "scores": lambda: scores(folder),
+        "index": lambda: index(folder, every(), scheduler),
+        "probe": lambda: probe(folder, scheduler),
+        "scores": lambda: scores(folder, scheduler),
     }
     for name, stage in stages.items():
         mark = folder / f"{name}.done"
@@ -132,4 +135,4 @@ def main(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

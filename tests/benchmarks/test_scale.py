@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -31,7 +33,9 @@ from gazekit.pictures import Picture, list_pictures
 from gazekit.training.loading import Reader
 from gazekit.training.probes import _stream
 from tests.benchmarks.figures import record
+from tests.fixtures.cluster import dask_cluster
 from tests.fixtures.dataset_collection import made_up_ratings
+from tests.needs import need
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600)]
 COMMAND = "OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 pytest -n 0 -s -m benchmark tests/benchmarks/test_scale.py -k "
@@ -121,9 +125,10 @@ def test_predicted_attention_is_fitted_to_100_pictures_in_a_minute(real_data: Pa
     assert seconds <= 60
 
 
-def stand_ins(folder: Path, count: int, kills: int = 0) -> dict[str, dict[str, float]]:
+def stand_ins(folder: Path, count: int, *, kills: int = 0, scheduler: str | None = None) -> dict[str, dict[str, float]]:
     """Run the stages, killed so often on the way; seconds, memory and disk of each stage's last start."""
     command = [sys.executable, "-m", "tests.benchmarks.stand_ins", str(folder), str(count)]
+    command += [scheduler] if scheduler else []
     rng, stages = np.random.default_rng(0), {}
     while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -140,28 +145,53 @@ def stand_ins(folder: Path, count: int, kills: int = 0) -> dict[str, dict[str, f
 @pytest.mark.parametrize("count", [10_000, 40_000])
 def test_a_collection_grows_linearly(count: int, tmp_path: Path) -> None:
     few = stand_ins(tmp_path / "few", 2000)
-    many = stand_ins(tmp_path / "many", count)
-    parts, growth = [], {}
+    assert growth(few, stand_ins(tmp_path / "many", count), count) <= 1.2
+
+
+def growth(few: dict[str, dict[str, float]], many: dict[str, dict[str, float]], count: int) -> float:
+    """Record what a picture takes; by how much more than at 2,000 in the stage that grows most."""
+    parts, grown = [], []
     for name, row in many.items():
-        each = 1000 * row["s"] / count
-        growth[name] = each / (1000 * few[name]["s"] / 2000)
-        parts.append(f"{name} {each:.1f} ms ({growth[name]:.2f} times), {row['kB'] / count:.1f} kB, {row['MB']:.0f} MB")
+        each, before = row["s"] / count, few[name]["s"] / 2000
+        grown.append(each / before)
+        parts.append(
+            f"{name} {1000 * each:.1f} ms ({grown[-1]:.2f} times), {row['kB'] / count:.1f} kB, {row['MB']:.0f} MB"
+        )
     record(
         "studies",
-        f"{count:,} stand-ins end to end: a picture's processor time (against that at 2,000), disk, peak memory",
+        f"{count:,} stand-ins end to end: a picture's processor time (against that at 2,000), disk, peak memory so far",
         "; ".join(parts) + f"; {load()}",
         bar="growth at most linear",
         data="JPEG of 64x48, MobileNetV3 small with random weights at 64 px, 2 conditions",
         command=COMMAND + "collection",
     )
-    assert max(growth.values()) <= 1.2
+    return max(grown)
+
+
+def same_tables(whole: Path, other: Path) -> None:
+    for name in ("predicted/attention.csv", "scores.csv"):
+        tables = [pd.read_csv(side / name) for side in (whole, other)]
+        for table, side in zip(tables, (whole, other), strict=True):
+            table["image"] = table["image"].str.replace(str(side), "")
+        pd.testing.assert_frame_equal(tables[1], tables[0], rtol=1e-5)
 
 
 def test_a_collection_that_is_killed_ends_in_the_same_tables(tmp_path: Path) -> None:
     stand_ins(tmp_path / "whole", 500)
     stand_ins(tmp_path / "killed", 500, kills=4)
-    for name in ("predicted/attention.csv", "scores.csv"):
-        whole, killed = (pd.read_csv(tmp_path / side / name) for side in ("whole", "killed"))
-        for table, side in ((whole, "whole"), (killed, "killed")):
-            table["image"] = table["image"].str.replace(str(tmp_path / side), "")
-        pd.testing.assert_frame_equal(killed, whole)
+    same_tables(tmp_path / "whole", tmp_path / "killed")
+
+
+def test_a_cluster_makes_the_same_of_a_collection(tmp_path: Path) -> None:
+    need(find_spec("distributed"), "dask[distributed]")
+    stand_ins(tmp_path / "here", 1100)
+    begun = shutil.ignore_patterns("d.dataset.h5*", "runs", "scores.csv", "index.done", "probe.done", "scores.done")
+    shutil.copytree(tmp_path / "here", tmp_path / "there", ignore=begun)
+    (tmp_path / "dask").mkdir()
+    with dask_cluster(tmp_path / "dask", 2) as address:
+        assert list(stand_ins(tmp_path / "there", 1100, scheduler=address)) == ["index", "probe", "scores"]
+    same_tables(tmp_path / "here", tmp_path / "there")
+    files = [*(tmp_path / "here").glob("d.dataset.h5*/*.h5"), *(tmp_path / "here").glob("runs/**/predictions.csv")]
+    assert len(files) == 3 + 2
+    for file in (tmp_path / "here" / "d.dataset.h5", *files):
+        assert file.read_bytes() == (tmp_path / "there" / file.relative_to(tmp_path / "here")).read_bytes()

@@ -27,7 +27,7 @@ from tests.benchmarks.test_models_speed import photographs as photographs  # the
 from tests.benchmarks.test_models_speed import pillow_loop
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
-NAME, SIZE, ROUNDS, LOOPED, REPEATED = "nima-mobilenet", 224, 5, 32, 4
+NAME, SIZE, ROUNDS, LOOPED, REPEATED = "nima-mobilenet", 224, 3, 32, 2
 Engine = Callable[[np.ndarray], np.ndarray]
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,36 +12,17 @@ import pytest
 from gazekit.core.errors import ConfigError
 from gazekit.training import train
 from gazekit.training.scoring import score
+from tests.fixtures.cluster import dask_cluster
 from tests.fixtures.small_grid import SMALL
 from tests.needs import need
 
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A scheduler and a worker, as processes of their own; the scheduler's address."""
+    """The address of a scheduler with a worker."""
     need(find_spec("distributed"), "dask[distributed]")
-    folder = tmp_path_factory.mktemp("dask")
-    file = folder / "scheduler.json"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
-    module = [sys.executable, "-m", "distributed.cli"]
-    first = [*module[:2], "distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard"]
-    second = [*module[:2], "distributed.cli.dask_worker", "--nworkers", "1", "--nthreads", "1", "--no-dashboard"]
-    processes = [
-        subprocess.Popen([*command, "--scheduler-file", str(file)], **quiet)  # type: ignore[call-overload]
-        for command in (first, second)
-    ]
-    deadline = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    from distributed import Client
-
-    address = json.loads(file.read_text())["address"]
-    with Client(address, set_as_default=False) as client:
-        client.wait_for_workers(1, timeout=60)
-    yield address
-    for process in processes[::-1]:
-        process.terminate()
-        process.wait(20)
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 1) as address:
+        yield address
 
 
 def test_cells_and_pictures_on_a_cluster(scheduler: str, dataset: Path, tmp_path: Path) -> None:
