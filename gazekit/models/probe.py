@@ -269,9 +269,12 @@ def fit_head(
     scale = np.where(scale > 1e-8, scale, np.inf)  # what never changes says nothing
     if groups:
         scale = scale * np.sqrt(np.repeat(groups, groups))
-    z = (x - mean) / scale
+    z = x - mean
+    del x  # of very many pictures each copy is gigabytes
+    z /= scale
     values, vectors, basis = _decomposed(z)
     unit = float(values.sum() / len(z))
+    del z
     inside, outside = vectors * np.sqrt(values), ((other - mean) / scale) @ basis
     solve = {"cdf": _cdf_path, "softmax": _softmax_path, "cumulative": _cumulative_path}[kind]
     heads = []

@@ -57,15 +57,23 @@ def by_turns(*works: Callable[[], object]) -> list[float]:
     return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
+def on_host() -> list[Tensor]:
+    """Batches of uint8 pictures as a loader gives them."""
+    fed = [torch.randint(0, 256, (BATCH, SIZE, SIZE, 3), dtype=torch.uint8) for _ in range(4)]
+    return [pictures.pin_memory() for pictures in fed] if DEVICE == "cuda" else fed
+
+
+def moved(pictures: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Give pictures of the host to the device, normalised and channels last."""
+    there = pictures.to(DEVICE, non_blocking=True).permute(0, 3, 1, 2)
+    return (there.float() / 255 - 0.5).to(dtype, memory_format=torch.channels_last)
+
+
 def steps(model: nn.Module, inputs: tuple[Tensor, ...], fed: list[Tensor] | None) -> None:
     """Take optimiser steps in bfloat16; ``fed`` are uint8 pictures on the host, else the inputs are there already."""
     optimiser = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 1e-4, momentum=0.9)
     for step in range(STEPS):
-        views = inputs
-        if fed is not None:
-            moved = fed[step % len(fed)].to(DEVICE, non_blocking=True).permute(0, 3, 1, 2)
-            first = (moved.float() / 255 - 0.5).contiguous(memory_format=torch.channels_last)
-            views = (first, *inputs[1:])
+        views = inputs if fed is None else (moved(fed[step % len(fed)]), *inputs[1:])
         with torch.autocast(DEVICE, torch.bfloat16):
             loss = (model(*views) - 0.1).square().sum()
         optimiser.zero_grad()
@@ -78,8 +86,7 @@ def training(name: str) -> Figures:
     inputs = tuple(
         x.to(DEVICE).contiguous(memory_format=torch.channels_last) for x in example_inputs(model, SIZE, BATCH)
     )
-    fed = [torch.randint(0, 256, (BATCH, SIZE, SIZE, 3), dtype=torch.uint8) for _ in range(4)]
-    fed = [pictures.pin_memory() for pictures in fed] if DEVICE == "cuda" else fed
+    fed = on_host()
     bare, ours = by_turns(lambda: steps(model, inputs, None), lambda: steps(model, inputs, fed))
     images = BATCH * STEPS
     return {"bare images/s": images / bare, "fed images/s": images / ours, "ratio": bare / ours, "bar": ">= .9"}
@@ -97,23 +104,25 @@ def photographs(folder: Path, count: int) -> list[Path]:
 
 
 def scoring(network: nn.Module, files: list[Path]) -> Figures:
-    """Measure scoring with decoding on all cores against the network on tensors that are there."""
+    """Measure the network on tensors that are there, fed from the host, and scoring with decoding on all cores."""
     scorer = Scorer(network.to(DEVICE), size=SIZE, batch=BATCH, precision="float32" if SMALL else "bfloat16")
-    many = files * (1 if SMALL else 40)
-    inputs = tuple(
-        x.to(DEVICE, torch.float32 if SMALL else torch.bfloat16).contiguous(memory_format=torch.channels_last)
-        for x in example_inputs(network, SIZE, BATCH)
-    )
-    ready = scorer._network(scorer.precision)
+    many, dtype = files * (1 if SMALL else 40), torch.float32 if SMALL else torch.bfloat16
+    there = moved(on_host()[0], dtype)
+    ready, fed = scorer._network(scorer.precision), on_host()
 
-    def bare() -> None:
+    def batches(views: Callable[[int], Tensor]) -> None:
         with torch.no_grad():
-            for _ in range(STEPS):
-                ready(*inputs)
+            for step in range(STEPS):
+                ready(views(step))
 
-    alone, whole = by_turns(bare, lambda: list(scorer.files(many)))
-    return {"bare images/s": BATCH * STEPS / alone, "images/s from JPEG of 1224x816": len(many) / whole,
-            "cores": os.cpu_count()}  # fmt: skip
+    bare, ours, whole = by_turns(
+        lambda: batches(lambda step: there),
+        lambda: batches(lambda step: moved(fed[step % len(fed)], dtype)),
+        lambda: list(scorer.files(many)),
+    )
+    images = BATCH * STEPS
+    return {"bare images/s": images / bare, "fed images/s": images / ours, "ratio": bare / ours, "bar": ">= .9",
+            "images/s from JPEG of 1224x816": len(many) / whole, "cores": os.cpu_count()}  # fmt: skip
 
 
 def nccl(folder: Path, files: list[Path]) -> Figures:
