@@ -238,3 +238,14 @@ def test_the_robust_z_of_inconsistency_is_scipys(uneven: pd.DataFrame) -> None:
     np.testing.assert_allclose(found.value, (spread - np.nanmedian(spread)) / mad, rtol=1e-4)
     assert found.bad.tolist() == (found.value > 3.5).tolist()
     assert found.bad.any()
+
+
+def test_the_limits_of_sameness_are_reached_by_the_limit_itself() -> None:
+    """Nine of ten alike is straight-lining; agreement with another on 18 of 20 pictures is a duplicate."""
+    first, second = [1, 2, 3, 4] * 5, [1, 2, 3, 4] * 4 + [1, 2, 4, 3]
+    rows = [(name, f"p{k}", score) for name, all_ in (("a", first), ("b", second)) for k, score in enumerate(all_)]
+    rows += [("c", f"p{k}", 7 if k < 9 else 1) for k in range(10)]
+    found = screen(pd.DataFrame(rows, columns=["rater", "image", "score"]), exclude_by=())
+    said = {(row.rater, row.rule): row.value for row in found.itertuples()}
+    assert said["c", "straight-lining"] == 0.9
+    assert said["a", "duplicates"] == said["b", "duplicates"] == 0.9
