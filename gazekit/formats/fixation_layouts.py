@@ -26,6 +26,7 @@ from gazekit.core.tables import read_table
 from gazekit.core.types import Bools, Floats
 from gazekit.formats.account import Account
 from gazekit.formats.gazepoint import is_fixation_table
+from gazekit.formats.matlab import read_mat
 from gazekit.formats.names import ColumnNames, split_unit
 from gazekit.formats.text import Head
 
@@ -346,9 +347,7 @@ def _is_matlab(head: Head) -> bool:
 
 
 def _matlab(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
-    import scipy.io
-
-    cells = scipy.io.loadmat(str(head.path), squeeze_me=True, struct_as_record=False)["fixations"]
+    cells = read_mat(head.path)["fixations"]
     rows = [row for cell in np.atleast_1d(cells) for row in _matlab_rows(cell)]
     names = ("image", "participant", "x_picture", "y_picture", "duration_ms")
     columns: Columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))

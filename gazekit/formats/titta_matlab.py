@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from gazekit.core.errors import FormatError
+from gazekit.formats.matlab import read_mat
 from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Head
 from gazekit.formats.titta import Columns, sdk_eye
@@ -46,9 +47,7 @@ def looks_like(head: Head) -> bool:
 
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of one recording; the screen's pixels must be given."""
-    import scipy.io
-
-    content = scipy.io.loadmat(str(head.path), squeeze_me=True, struct_as_record=False)
+    content = read_mat(head.path)
     gaze = getattr(content["data"], "gaze", None)
     if gaze is None or not hasattr(gaze, "systemTimeStamp"):
         raise FormatError(f"{head.path}: data has no gaze")

@@ -98,3 +98,13 @@ def test_eye_openness_is_a_stream_of_the_session(recording: tuple[Path, pd.DataF
     assert stream["left_valid"].tolist() == [bool(k % 2) for k in range(n)]
     assert stream["left_openness_mm"].iloc[1] == 0.25
     assert stream["device_time_us"].tolist() == gaze["device_time_stamp"].tolist()
+
+
+def test_a_matlab_file_that_ends_its_reader_is_called_damaged(foreign, tmp_path: Path) -> None:
+    """Found by atheris: a kind of number that there is not is a segmentation fault in scipy 1.17."""
+    path = foreign.titta_matlab.write(tmp_path)
+    data = path.read_bytes()
+    numbers = data.index(b"\x09\x00\x00\x00", 900)  # the first array of doubles
+    path.write_bytes(data[:numbers] + b"\xff\xff\x00\x00" + data[numbers + 4 :])
+    with pytest.raises(FormatError, match="damaged"):
+        import_recording(path, screen={"width_px": 1920, "height_px": 1080, "distance_mm": 650.0})

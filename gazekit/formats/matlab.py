@@ -1,0 +1,32 @@
+"""MATLAB files up to version 7.2, by scipy's reader.
+
+A damaged file may end that reader and the program around it (a segmentation fault, found by atheris with scipy 1.17),
+so a process of its own reads it first.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from gazekit.core.errors import FormatError
+
+_READ = "import sys, scipy.io; scipy.io.loadmat(sys.argv[1], squeeze_me=True, struct_as_record=False)"
+
+
+def read_mat(path: Path) -> dict[str, Any]:
+    """Return the variables of a file, structures as objects with attributes.
+
+    Raises
+    ------
+    FormatError
+        The reader does not survive it. What else is wrong with it raises what scipy raises.
+    """
+    import scipy.io
+
+    tried = subprocess.run([sys.executable, "-c", _READ, str(path.resolve())], capture_output=True, check=False)
+    if tried.returncode not in (0, 1):  # 1: an ordinary error, which comes again below
+        raise FormatError(f"{path} is damaged: the reader of MATLAB files ended with {tried.returncode}")
+    return dict(scipy.io.loadmat(str(path), squeeze_me=True, struct_as_record=False))
