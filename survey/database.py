@@ -163,11 +163,13 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
     try:
         if url.startswith("sqlite:///"):
             _owners_file(Path(url.removeprefix("sqlite:///")), create)
-        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
-        if engine.dialect.name == "sqlite":
+        in_file = url.startswith("sqlite")
+        level = {} if in_file else {"isolation_level": "AUTOCOMMIT"}
+        engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60, **level)
+        if in_file:
             _tune_sqlite(engine, durable)
         else:
-            engine = _tune_postgresql(engine)
+            _tune_postgresql(engine)
         store = Store(engine)
         _bring_up_to_date(store, create)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -246,9 +248,8 @@ def _tune_sqlite(engine: Engine, durable: bool) -> None:
     event.listen(engine, "begin", begun)
 
 
-def _tune_postgresql(engine: Engine) -> Engine:
-    """Leave BEGIN and COMMIT to us: those of the driver are journeys of their own, and a look-up needs none."""
-    engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+def _tune_postgresql(engine: Engine) -> None:
+    """Say BEGIN and COMMIT where something is written: the driver's are journeys of their own, also for a look-up."""
 
     def begun(connection: Connection) -> None:
         if connection.get_execution_options().get("writer", False):
@@ -260,4 +261,3 @@ def _tune_postgresql(engine: Engine) -> Engine:
 
     event.listen(engine, "begin", begun)
     event.listen(engine, "commit", committed)
-    return engine
