@@ -41,15 +41,20 @@ TIMES = re.compile(
     r"|^(Question|Group|Total) time\b|^interviewtime"
 )
 """Columns that time or order a question and are no answer to it."""
-NO_RATING = re.compile(
+ABOUT_PEOPLE = re.compile(
     r"(^|[\W_])(age|alter|year|gender|sex|consent|agree|agreement|comments?|country|language|education|hours?|captcha|"
-    r"seconds|sec|ms|rt|browser|device|code|feedback|email|times?|timing|timer|duration|latency|clicks?|order|trial|"
+    r"duration|seconds|rt|browser|device|code|feedback|email)([\W_]|$)",
+    re.IGNORECASE,
+)
+"""Answers about the rater or the task, beside those about a picture: taken only where they are named."""
+BESIDE = re.compile(
+    ABOUT_PEOPLE.pattern + r"|(^|[\W_])(sec|ms|times?|timing|timer|latency|clicks?|order|trial|"
     r"zeit|dauer|sekunden|klicks?|reihenfolge|kommentar|temps|durée|secondes|ordre|commentaire|tiempo|duración|"
     r"segundos|orden|comentario|tempo|duração|durata|secondi|ordine|commento|время|секунды|порядок|комментарий)"
     r"([\W_]|$)|时间|用时|顺序|评论|時間|順序|コメント",
     re.IGNORECASE,
 )
-"""Answers about the rater or the task, times and orders, beside ratings: taken only where they are named."""
+"""The same, and what a column beside a picture's may hold: times, orders, comments. Grids may ask about order."""
 ABOUT_PICTURES = frozenset(
     ("width", "height", "w", "h", "size", "mean", "average", "std", "sd", "var", "n", "count", "counts", "total", "sum",
      "median", "category", "tag", "tags", "title", "url", "path", "file", "license", "author", "date", "year", "camera",
@@ -321,7 +326,7 @@ def _mturk(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> E
     answers = [mapping.score] if mapping.score else [str(c) for c in data if str(c).startswith("Answer.")]
     answers = [name for name in answers if mapping.score or _is_numeric(data[name])]
     if len(answers) > 1 and not mapping.score:
-        answers = [name for name in answers if not NO_RATING.search(name.removeprefix("Answer."))]
+        answers = [name for name in answers if not ABOUT_PEOPLE.search(name.removeprefix("Answer."))]
     pairs = _pairs(inputs, answers)
     several = len({source for source, _ in pairs}) < len(pairs)
     parts = [
@@ -415,7 +420,7 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
             for name in answers
         ]
         cells = _opened(pd.concat(parts, ignore_index=True))
-        cells = _single_attributes(cells[~cells["attribute"].map(lambda name: bool(NO_RATING.search(name)))])
+        cells = _single_attributes(cells[~cells["attribute"].map(lambda name: bool(ABOUT_PEOPLE.search(name)))])
         cells["cell"] = cells["cell"].map(_pressed)
         zero = bool(from_zero) and "trial_type" in data and data["trial_type"].str.contains(from_zero).any()
         left_out = Counter({"without a picture": int((~shows).sum())}) + Counter(not_real[shows & (not_real != "")])
@@ -530,7 +535,7 @@ def items(
         if item is not None:
             taken.append(item)
     if not mapping.columns:
-        taken = [item for item in taken if not NO_RATING.search(item.attribute)] or taken
+        taken = [item for item in taken if "[" in item.column or not BESIDE.search(item.attribute)] or taken
     return _single(taken)
 
 

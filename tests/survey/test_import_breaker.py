@@ -224,6 +224,14 @@ def test_the_text_that_jatos_writes_is_read_as_json(tmp_path: Path) -> None:
     assert imported.ratings["rater"].tolist() == ["P", "Q"]
 
 
+def test_order_may_be_what_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "g.csv").write_text("Timestamp,Order [reef1.jpg],Complexity [reef1.jpg]\nt,5,6\n")
+    assert import_ratings(tmp_path / "g.csv", pictures=PICTURES).plan.attributes == ("Complexity", "Order")
+    trial = TRIAL | {"stimulus": "reef1.jpg", "subject": "P", "response": {"order": 5, "complexity": 6, "age": 30}}
+    (tmp_path / "j.json").write_text(json.dumps([trial]))
+    assert import_ratings(tmp_path / "j.json", pictures=PICTURES).plan.attributes == ("complexity", "order")
+
+
 def test_sums_are_no_picture_where_no_study_is_given(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("image,P,Mean\nreef1.jpg,5,5\nMean,5,5\n")
     assert import_ratings(tmp_path / "s.csv").ratings["image"].tolist() == ["reef1.jpg"]
