@@ -155,14 +155,19 @@ def column(table: pd.DataFrame, role: str, named: str, usual: Iterable[str] = ()
 def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     rater, image, score = (column(table, role, getattr(mapping, role)) for role in ("rater", "image", "score"))
     attribute = next((name for name in ("attribute", "scale_name") if name in table.columns), "")
-    cells = _cells(_rows(table), table[rater], table[image], table[attribute] if attribute else "", table[score])
-    return Extract(rater, [score], cells)
+    why = _not_real(table.drop(columns=list({rater, image, score})))
+    data = table.assign(_row=_rows(table))[why == ""]
+    cells = _cells(data["_row"], data[rater], data[image], data[attribute] if attribute else "", data[score])
+    return Extract(rater, [score], cells, Counter(why[why != ""]))
 
 
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
-    rater = column(table, "rater", mapping.rater, last=IDS)
-    return _from_items(table, rater, items(table, mapping, pictures, {rater}))
+    rater, why = column(table, "rater", mapping.rater, last=IDS), _refused(table)
+    data = table.assign(_row=_rows(table))[why == ""]
+    extract = _from_items(data, rater, items(table, mapping, pictures, {rater}))
+    extract.left_out += Counter(why[why != ""])
+    return extract
 
 
 def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
@@ -191,14 +196,16 @@ def _about_pictures(name: str) -> bool:
 
 
 def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
-    """Read three header rows (names, question texts, ImportId); previews, tests and spam are left out.
+    """Read three header rows (names, question texts, ImportId; older: two); previews, tests and spam are left out.
 
     The ImportIds are the same in every language; the names and words are not.
     """
     marker = _marker(table)
-    texts = table.iloc[0].to_dict() if marker else {}
-    data = table.assign(_row=_rows(table)).iloc[0 if marker is None else marker + 1 :]
-    names = {"status": "Status", "finished": "Finished", "_recordId": "ResponseId"}
+    record = next((str(name) for name in table if str(name).lower() == "responseid"), "ResponseId")
+    older = marker is None and record in table and table[record].head(1).str.lower().eq("responseid").any()
+    texts = table.iloc[0].to_dict() if marker or older else {}
+    data = table.assign(_row=_rows(table)).iloc[int(older) if marker is None else marker + 1 :]
+    names = {"status": "Status", "finished": "Finished", "_recordId": record}
     timers: set[str] = set()
     if marker is not None:
         timers = {str(name) for name, text in table.iloc[marker].items() if _TIMER_ID.search(text)}
@@ -436,21 +443,36 @@ PRACTICE = re.compile(
 )
 
 
+REFUSED = re.compile(r"preview|test|spam|rejected|returned|timed[ -]?out|screened[ -]?out", re.IGNORECASE)
+OF_DATA = ("split", "set", "subset", "fold")  # columns in which training is no practice
+
+
 def _not_real(table: pd.DataFrame) -> pd.Series[Any]:
-    """Say why trials do not count: practice, where a cell or a column of that name says so, or a rejected participant.
+    """Say why trials do not count: a status, or practice, where a cell or a column of that name says so.
 
     PsychoPy counts the trials of a loop in a column of its name (``practice.thisN``).
     """
     why = pd.Series("", index=table.index)
     for name in map(str, table.columns):
+        if name.lower() in OF_DATA:
+            continue
         cells = table[name].str.strip()
         says = cells.str.fullmatch(PRACTICE.pattern, flags=re.IGNORECASE)
         if PRACTICE.fullmatch(re.sub(r"\.this(Trial)?N$", "", name)):
             says |= (cells != "") if name.endswith("N") else cells.str.lower().isin({"true", "1", "yes"})
         if not says.all():
             why[says] = "practice"
-    if "Participant Status" in table:
-        why = why.mask(table["Participant Status"].str.lower() == "rejected", "rejected")
+    status = _refused(table)
+    return why.where(status == "", status)
+
+
+def _refused(table: pd.DataFrame) -> pd.Series[Any]:
+    """Say why submissions do not count: what a column called status says, where it is a preview, a test or refused."""
+    why = pd.Series("", index=table.index)
+    for name in table.columns:
+        if re.search(r"(^|[\W_])status$", str(name), re.IGNORECASE):
+            words = table[name].str.strip().str.lower()
+            why = why.where(~words.str.fullmatch(REFUSED.pattern), words)
     return why
 
 

@@ -124,6 +124,25 @@ CASES = {
         "qualtrics",
         [ONE, TWO],
     ),
+    "qualtrics-of-two-header-rows.csv": (
+        "ResponseID,Name,Status,StartDate,Finished,Q1,Q2\nResponseID,Name,Status,StartDate,Finished,reef1.jpg?,reef2.jpg?\n"
+        "P,,0,2015,1,5,6\nQ,,1,2015,1,5,6\n",
+        "qualtrics",
+        [ONE, TWO],
+    ),
+    "long-with-practice.csv": (
+        "participant,image,rating,phase,split\nP,reef1.jpg,3,practice,training\nP,reef1.jpg,5,main,training\n",
+        "long",
+        [ONE],
+    ),
+    "long-with-a-preview.csv": (
+        "participant,image,rating,status\nQ,reef1.jpg,3,Preview\nP,reef1.jpg,5,complete\n", "long", [ONE]
+    ),
+    "wide-with-prolifics-status.csv": (
+        "Participant id,Status,reef1.jpg,reef2.jpg\nQ,RETURNED,1,1\nP,APPROVED,5,6\nR,TIMED-OUT,1,2\n",
+        "wide",
+        [ONE, TWO],
+    ),
     "a-title-above.csv": ("Beauty study\n\nrater,reef1.jpg,reef2.jpg\nP,5,6\n", "wide", [ONE, TWO]),
     "a-title-in-its-first-cell.csv": ("Beauty study,,\nrater,reef1.jpg,reef2.jpg\nP,5,6\n", "wide", [ONE, TWO]),
     "excels-separator.csv": ("sep=;\nrater;reef1.jpg;reef2.jpg\nP;5;6\n", "wide", [ONE, TWO]),
