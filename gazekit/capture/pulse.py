@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _FEWEST = 3  # deliveries from which the usual step between two is known
-_STEPS = 5.0  # silence is so many times the longest step so far
+_STEPS = 3.0  # silence is so many times the longest step so far
 _LEAST_S = 2.0  # and so long
 
 
@@ -23,7 +23,7 @@ class Pulse:
 
     def beat(self, now_s: float) -> bool:
         """Count a delivery; return whether it ends a silence."""
-        if self.deliveries and not self.silent:
+        if self.deliveries:  # a silence counts too: a stream that is slow after a quick start is noted once, not always
             self.longest_s = max(self.longest_s, now_s - self.last_s)
         was_silent, self.silent = self.silent, False
         self.last_s, self.deliveries = now_s, self.deliveries + 1

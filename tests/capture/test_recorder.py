@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gazekit.capture.pulse import Pulse
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.tobii_streams import CONVERTERS
 from gazekit.core.errors import OutputError
@@ -139,6 +140,16 @@ def test_a_stream_beside_gaze_that_falls_silent_is_noted_once_and_so_is_its_retu
     report = recover(recorder.journal.path)
     errors = open_session(report.session).streams["stream_errors"]
     assert list(zip(errors["kind"], errors["text"], strict=True)) == [("silent", "time_sync"), ("back", "time_sync")]
-    assert errors["system_time_us"].tolist() == [round(n * 1e6 / 600) for n in (11 * 600 - 1, 21 * 600 - 1)]
+    assert errors["system_time_us"].tolist() == [round(n * 1e6 / 600) for n in (9 * 600 - 1, 21 * 600 - 1)]
     assert list(recorder.notices) == ["time_sync is silent", "time_sync is back"]
     assert "fell silent: time_sync (stream_errors says when)" in report.sentences()
+
+
+def test_a_stream_that_is_slow_after_a_quick_start_is_noted_once() -> None:
+    pulse, now_s, silences = Pulse(), 0.0, 0
+    for step_s in (0.1, 0.1, 0.1, *[30.0] * 6):
+        for _ in range(10):
+            now_s += step_s / 10
+            silences += pulse.falls_silent(now_s)
+        pulse.beat(now_s)
+    assert silences == 1
