@@ -11,7 +11,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
@@ -150,7 +150,7 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
     ConfigError
         Nothing answers at the address, or it has no workers.
     OutputError
-        Workers died again and again over the same work.
+        Workers died again and again over the same work; the scheduler was lost.
     """
     try:
         from distributed import Client, KilledWorker
@@ -172,5 +172,9 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
             yield executor
         except KilledWorker as error:
             raise OutputError(f"{error}; what is done is kept: start it again") from None
+        except CancelledError:
+            raise OutputError(
+                f"the Dask scheduler at {scheduler} was lost; what is done is kept: start it again"
+            ) from None
         finally:
             executor.shutdown(wait=False)

@@ -27,15 +27,16 @@ from tests.benchmarks.test_models_speed import photographs as photographs  # the
 from tests.benchmarks.test_models_speed import pillow_loop
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
-NAME, SIZE, ROUNDS, LOOPED, REPEATED = "nima-mobilenet", 224, 3, 32, 2
+NAME, SIZE, ROUNDS, LOOPED, REPEATED = "nima-mobilenet", 224, 3, 16, 1
 Engine = Callable[[np.ndarray], np.ndarray]
 
 
 class Foreign(nn.Module):
     """Another engine in the place of the network."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, model: nn.Module) -> None:
         super().__init__()
+        self.mean, self.std = model.mean, model.std
         self.engine, self.anchor = engine, nn.Parameter(torch.zeros(1), requires_grad=False)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -88,7 +89,7 @@ def test_the_scorer_beside_other_engines(photographs: list[Path], tmp_path: Path
     for name, make in engines.items():
         if find_spec(name.lower()) is not None:
             scorers[name] = Scorer(model, precision="float32")
-            scorers[name]._networks = {"float32": Foreign(make(file))}
+            scorers[name]._networks = {"float32": Foreign(make(file), model)}
     many, times = photographs * REPEATED, {name: [] for name in ("loop", *scorers)}
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:  # the Scorer's settings are not its
         for _ in range(ROUNDS + 1):  # by turns: other programs disturb all; the first does not count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from gazekit.core.errors import ConfigError
+from gazekit.core.errors import ConfigError, OutputError
+from gazekit.core.parallel import dask_executor
 from gazekit.training import train
 from gazekit.training.scoring import score
 from tests.fixtures.cluster import dask_cluster
@@ -46,6 +48,24 @@ def test_folds_on_a_cluster(scheduler: str, dataset: Path, tmp_path: Path) -> No
         train(dataset, out, scheduler=address, **options)
         tables.append((out / "runs/nima-narrow/human/seed0/predictions.csv").read_bytes())
     assert tables[0] == tables[1]
+
+
+def lose_the_scheduler(address: str) -> None:
+    """Wait for work of a cluster that is shut down meanwhile."""
+    from distributed import Client
+
+    with dask_executor(address) as executor:
+        waiting = executor.submit(time.sleep, 60)
+        with Client(address, set_as_default=False) as other:
+            other.shutdown()
+        waiting.result()
+
+
+def test_a_scheduler_that_is_lost_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need(find_spec("distributed"), "dask[distributed]")
+    monkeypatch.setattr("gazekit.core.parallel.TIMEOUT", "2s")
+    with dask_cluster(tmp_path, 1) as address, pytest.raises(OutputError, match="was lost; what is done is kept"):
+        lose_the_scheduler(address)
 
 
 def test_a_cluster_that_is_not_there(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
