@@ -61,6 +61,7 @@ def lose_the_scheduler(address: str) -> None:
         waiting.result()
 
 
+@pytest.mark.once
 def test_a_scheduler_that_is_lost_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need(find_spec("distributed"), "dask[distributed]")
     monkeypatch.setattr("gazekit.core.parallel.TIMEOUT", "2s")
