@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,12 @@ def test_the_error_of_a_slope_is_how_much_it_changes_without_each(rng: np.random
     assert found[0] == pytest.approx(everything)
     assert found[1] == pytest.approx(np.sqrt(max(people + pictures - rows, min(people, pictures))))
     assert found[2] == pytest.approx(max(1.0, min(freedom[:2])))
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0304, "p = 0.030"), (0.001, "p = 0.001"), (0.0002, "p < .001")])
+def test_the_sentence_says_p(p: float, said: str, rng: np.random.Generator) -> None:
+    found = answer_on_measure(AnsweredLooks(5, 5).draw(rng), "answer", "measure", swaps=99, fit=False)
+    assert f"r = {found.correlation:.2f}, {said} (99 swaps within pictures; 5 people" in str(replace(found, p=p))
 
 
 def test_four_people_and_four_pictures_are_enough(rng: np.random.Generator) -> None:
