@@ -28,7 +28,7 @@ def is_workbook(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "xl/workbook.xml" in archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, NotImplementedError):  # of a version that there is not
         return False
 
 
@@ -51,7 +51,7 @@ class WorkbookText(io.RawIOBase):
         try:
             if not self._rest:
                 self._rest = next(self._lines, b"")
-        except (zipfile.BadZipFile, zlib.error, KeyError) as error:
+        except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError) as error:  # the last: a password, a new packing
             raise OSError(f"the workbook is damaged: {error}") from error
         size = min(len(self._rest), len(buffer))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]

@@ -11,6 +11,7 @@ import openpyxl
 import pandas as pd
 import pytest
 
+from gazekit.core.errors import GazekitError
 from gazekit.core.tables import read_table
 from gazekit.core.workbook import sheets_of
 from gazekit.formats import import_recording
@@ -83,3 +84,16 @@ def test_pandas_writes_what_is_read(tmp_path: Path) -> None:
     table = pd.DataFrame(ROWS[1:], columns=ROWS[0])
     table.to_excel(tmp_path / "a.xlsx", index=False)
     assert values(tmp_path / "a.xlsx") == ROWS[1:]
+
+
+@pytest.mark.parametrize(("at", "kind"), [(10, "packing"), (6, "version")])
+def test_a_workbook_packed_in_no_known_way_is_refused(foreign, tmp_path: Path, at: int, kind: str) -> None:
+    """Found by atheris: the zip archive's own list says of a file how it is packed, and by which version."""
+    path = foreign.workbook.write(foreign.prolab.write(tmp_path / "lab.tsv"))
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"xl/workbook.xml") - 46
+    assert data[entry : entry + 4] == b"PK\x01\x02"
+    data[entry + at] = 99
+    path.write_bytes(data)
+    with pytest.raises(GazekitError):
+        import_recording(path, screen={"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0})
