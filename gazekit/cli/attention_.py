@@ -114,6 +114,9 @@ def command(
     gazekit attention fixations.csv --study study.toml --out early --window 0:1000
     gazekit attention fixations.csv --study study.toml --out sure --resamples 200 --growth --judge model/maps
     """
+    from gazekit.core.allocator import keep_memory
+
+    keep_memory()  # maps of one size are made again and again
     from gazekit.attention.agreement import as_markdown
     from gazekit.attention.export import Extras, write_attention
     from gazekit.core.errors import ConfigError

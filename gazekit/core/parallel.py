@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
 from typing import Any, TypeVar
 
+from gazekit.core.allocator import keep_memory
 from gazekit.core.errors import ConfigError, MissingExtraError, OutputError
 
 _log = logging.getLogger(__name__)
@@ -82,17 +83,22 @@ Run = Callable[[Callable[..., R], Iterable[tuple[Any, ...]]], Iterator[R]]
 
 @contextmanager
 def side_by_side(workers: int) -> Iterator[Run[Any]]:
-    """Give a function that does jobs as `results` does, by the same processes each time: they are started once."""
+    """Give a function that does jobs as `results` does, by the same processes each time: they are started once.
+
+    The processes keep the memory that a job frees for the next one.
+    """
     if workers == 1:
         yield results
         return
-    with process_pool(workers) as pool:
+    with process_pool(workers, keep=True) as pool:
         yield lambda work, jobs: as_ready(pool, work, jobs, 2 * workers)
 
 
 @contextmanager
-def process_pool(workers: int) -> Iterator[Executor]:
+def process_pool(workers: int, *, keep: bool = False) -> Iterator[Executor]:
     """Start processes of one thread each that end when this process ends, even when it is killed.
+
+    With ``keep`` they hold on to freed memory (`gazekit.core.allocator.keep_memory`).
 
     Raises
     ------
@@ -101,7 +107,10 @@ def process_pool(workers: int) -> Iterator[Executor]:
     """
     _log.debug("%d processes", workers)
     context = multiprocessing.get_context("spawn")
-    with _single_threads(), ProcessPoolExecutor(workers, mp_context=context, initializer=_settle) as pool:
+    with (
+        _single_threads(),
+        ProcessPoolExecutor(workers, mp_context=context, initializer=_settle, initargs=(keep,)) as pool,
+    ):
         try:
             yield pool
         except BrokenProcessPool:
@@ -125,7 +134,9 @@ def _single_threads() -> Iterator[None]:
         os.environ |= {} if before is None else {BLAS_THREADS: before}
 
 
-def _settle() -> None:
+def _settle(keep: bool) -> None:
+    if keep:
+        keep_memory()
     import cv2
 
     cv2.setNumThreads(1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import h5py
@@ -86,8 +88,7 @@ def _write_regions(
         if found.source in _OF_PARTS:
             columns[found.name][...] = np.concatenate(_of_windows(found.name, small))
         if found.source is Source.ANOTHER:
-            lender = lenders(found.name, (counts > 0).astype(np.int64), small.ids, group, seed)
-            _write_borrowed(columns[found.name], found, lender, counts, small, seed)
+            _write_borrowed(columns[found.name], _Borrowing(found, small, counts, group, seed), details)
     masks.file.flush()  # chunks get their places now, whoever may still hold a column
 
 
@@ -120,20 +121,64 @@ def _write_part(
     return counts
 
 
-def _write_borrowed(
-    column: h5py.Dataset, condition: Condition, lender: Index, counts: Index, small: Small, seed: int
-) -> None:
-    """Write every picture's mask out of its lender's map; each part's maps are read once."""
-    shapes, side = small.columns["shape"], column.shape[1]
-    order = np.argsort(lender, kind="stable")
-    order = order[counts[order] > 0]
-    places = np.searchsorted(lender[order], small.first)
-    for part, first, start, end in zip(small.parts, small.first, places, places[1:], strict=False):
+def _write_borrowed(column: h5py.Dataset, borrowing: _Borrowing, details: Details | None) -> None:
+    """Write every picture's mask out of its lender's map; with ``details`` out of several, of which one is taken.
+
+    These are held for the pictures of one part at a time.
+    """
+    small, looked_at, side = borrowing.small, np.flatnonzero(borrowing.counts), column.shape[1]
+    tries = names_of_tries(borrowing.condition, TRIES if details else 1)
+    if details is None or len(tries) == 1:
+        for i, bits in borrowing.masks(tries[0], looked_at, side):
+            column[i] = bits
+        return
+    for part, (first, end) in zip(small.parts, itertools.pairwise(small.first.tolist()), strict=True):
+        chosen = looked_at[np.searchsorted(looked_at, first) : np.searchsorted(looked_at, end)]
+        made: dict[int, list[Bits]] = {i: [] for i in chosen.tolist()}
+        for name in tries:
+            for i, bits in borrowing.masks(name, chosen, side):
+                made[i].append(bits)
         with h5py.File(part, "r") as file:
-            maps = file["attention/map"][()]
-        for i in order[start:end].tolist():
-            height, width = shapes[lender[i]]
-            amap, image, size = maps[lender[i] - first, :height, :width], small.ids[i], small.size(i)
-            rng = picture_rng(condition.name, image, seed)
-            task = MaskTask(image, size, int(counts[i]), rng, grid=grid_shape(size, side), map=amap)
-            column[i] = packed(condition.region(task), side)
+            human = file["attention/region"][()]
+        for i, several in made.items():
+            regions = [unpacked(bits, small.size(i)) for bits in several]
+            column[i] = several[details.nearest_region(i, unpacked(human[i - first], small.size(i)), regions)]
+
+
+@dataclass(frozen=True)
+class _Borrowing:
+    """Regions that a condition cuts out of other pictures' maps.
+
+    Attributes
+    ----------
+    condition, small : Condition, Small
+        What they are of.
+    counts : ndarray, shape (N,)
+        Pixels of people's region in each picture, 0 where nobody looked.
+    group, seed : ndarray, int
+        As for `gazekit.conditions.making.lenders`.
+    """
+
+    condition: Condition
+    small: Small
+    counts: Index
+    group: Index
+    seed: int
+
+    def masks(self, name: str, chosen: Index, side: int) -> Iterator[tuple[int, Bits]]:
+        """Yield pictures and their packed regions; each part's maps are read once. ``name`` seeds who lends."""
+        small, shapes = self.small, self.small.columns["shape"]
+        lender = lenders(name, (self.counts > 0).astype(np.int64), small.ids, self.group, self.seed)
+        order = chosen[np.argsort(lender[chosen], kind="stable")]
+        places = np.searchsorted(lender[order], small.first)
+        for part, first, start, end in zip(small.parts, small.first, places, places[1:], strict=False):
+            if start == end:
+                continue
+            with h5py.File(part, "r") as file:
+                maps = file["attention/map"][()]
+            for i in order[start:end].tolist():
+                height, width = shapes[lender[i]]
+                amap, image, size = maps[lender[i] - first, :height, :width], small.ids[i], small.size(i)
+                rng = picture_rng(name, image, self.seed)
+                task = MaskTask(image, size, int(self.counts[i]), rng, grid=grid_shape(size, side), map=amap)
+                yield i, packed(self.condition.region(task), side)

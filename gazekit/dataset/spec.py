@@ -34,7 +34,7 @@ class DatasetOptions(Section):
     match: Match = Field(
         default="area",
         description="what controls share with people's mask: its area; detail: of 32 places the one that shows as much "
-        "detail too (random, and shuffled boxes; the centre has one place)",
+        "detail too (random and shuffled; the centre has one place)",
     )
     split: tuple[float, ...] = Field(default=(0.8, 0.1, 0.1), description="shares of train, validation and test")
     folds: int = Field(default=0, ge=0, description="also k folds (3 or more), as schemes fold1 .. foldk")
