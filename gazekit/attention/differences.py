@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
@@ -97,7 +97,7 @@ def group_difference(
             f"{sizes[0]} and {sizes[1]} who looked at it"
         )
     maps = np.array([small.of(name).map().astype(np.float64).ravel() for name in people])
-    threshold = float(stats.t.ppf(1 - alpha / 2, len(people) - 2))
+    threshold = float(stdtrit(len(people) - 2, 1 - alpha / 2))
     t = _t_map(maps, first)
     found = _clusters(t.reshape(small.size), threshold)
     rng = np.random.default_rng(seed)

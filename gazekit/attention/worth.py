@@ -12,8 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 from gazekit.attention.judging import SHARE
 from gazekit.attention.viewings import Viewing, viewings
@@ -175,7 +174,7 @@ def _tail(pictures: int) -> float:
     """
     if pictures < 2:
         return 0.025
-    return float(norm.cdf(student.ppf(0.025, pictures - 1) * np.sqrt(pictures / (pictures - 1))))
+    return float(ndtr(stdtrit(pictures - 1, 0.025) * np.sqrt(pictures / (pictures - 1))))
 
 
 def nss_of(look: Viewing, amap: Floats) -> float:

@@ -60,7 +60,7 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--fill", type=FillName(), help="Outside the mask: black, mean, blur, foveated, ...  [black]")
 @click.option("--soft-px", default=0.0, show_default=True, type=click.FloatRange(0),
               help="Width of a soft edge, in picture pixels.")  # fmt: skip
-@click.option("--remove", is_flag=True, help="Take the attended part away, instead of keeping it.")
+@click.option("--remove", is_flag=True, help="Mask the attended part, and keep the rest.")
 @click.option("--cut", type=click.Choice(["keep", "drop-start", "drop"]),
               help="Fixations that a picture's onset or offset cuts: keep, leave out those that went on from before, "
               "or all.  [keep]")  # fmt: skip
@@ -171,7 +171,8 @@ def command(
             "that is more than 10 %: is the placement of the pictures, or the origin of x and y, another one?", err=True
         )
     mass, area = found["kept_mass"].mean(), found["kept_area"].mean()
-    click.echo(f"what masks keep ({options.mask}) holds {mass:.0%} of attention on {area:.0%} of the area")
+    what = "what masks leave out" if options.remove else "what masks keep"
+    click.echo(f"{what} ({options.mask}) holds {mass:.0%} of attention on {area:.0%} of the area")
     if said:
         click.echo(said)
     if not no_agreement and found["viewers"].max() > 1 and (out / "agreement.csv").exists():

@@ -6,12 +6,12 @@ from gazekit.conditions.human import Human
 
 
 class HumanRemoved(Human):
-    """The picture without the part that people attended to."""
+    """The picture outside the part that people attended to; what a fill leaves of that part is not called removed."""
 
     name = "human-removed"
-    label = "Human attention removed"
+    label = "Outside human attention"
     keeps = "what people did not look at"
-    sentence = "the part that people attended to is taken away"
+    sentence = "the part that people attended to is masked, the rest is kept"
     outside = True
     same_mask = "human"
     rank = 2

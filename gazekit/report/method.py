@@ -37,8 +37,8 @@ _REMOVED = (
     "can come from that alone."
 )
 _COARSE = (
-    "Outside of masks stands the fill {fill}, which makes the picture coarse and does not take it away: some of it can "
-    "still be seen, of what is called removed as well (gazekit dataset detail says how much)."
+    "What is masked is not removed: the fill {fill} makes it coarse, and some of it can still be seen "
+    "(gazekit dataset detail says how much)."
 )
 _POOLED = (
     "No pixel is masked: networks compute the features of the whole picture, and the head reads their mean and largest "

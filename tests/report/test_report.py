@@ -149,7 +149,7 @@ def test_pictures_stand_side_by_side_in_all_their_forms(page: Page) -> None:
     alts = [image["alt"] or "" for image in page.all("img")]
     for begin in ("Scanpaths over", "Human attention to", *(f"Attention of {model} to" for model in MODELS)):
         assert sum(alt.startswith(begin) for alt in alts) == 6
-    for words in ("taken away", "another picture", "the middle is kept", "height and width anywhere"):
+    for words in ("the rest is kept", "another picture", "the middle is kept", "height and width anywhere"):
         assert sum(words in alt for alt in alts) == 6
     cards = [svg for svg in page.all("svg") if svg.get("class") == "bars"]
     assert len(cards) == 3 * 4
@@ -175,7 +175,7 @@ def test_method_and_provenance_carry_parameters_and_hashes(page: Page, dataset: 
         "with seed 9",
     ):
         assert text in page.text
-    assert "can come from that alone" not in page.text  # human attention removed was not compared
+    assert "can come from that alone" not in page.text  # what lies outside human attention was not compared
     assert len(set(re.findall(r"\b[0-9a-f]{64}\b", page.text))) > 24
 
 
