@@ -133,22 +133,38 @@ def _listed(source: Path) -> list[Picture]:
 def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
     """Match names of pictures in other programs' files with ids: the folder, the case and the suffix may differ.
 
-    A name that fits several ids, or none, is left out.
+    A name that fits several ids, or none, is left out; so is one of another file, where a name that fits more closely
+    has the id already, and where several files' names fit it alike.
     """
     names, images = list(names), list(images)
     matched = {name: name for name in set(names) & set(images)}
     for looseness in range(3):
         times = Counter(_form(image, looseness) for image in images)
         by_form = {form: image for image in images if times[form := _form(image, looseness)] == 1}
-        for name in names:
-            if name not in matched and (image := by_form.get(_form(name, looseness))):
-                matched[name] = image
+        fits = {name: by_form.get(_form(name, looseness)) for name in names if name not in matched}
+        found = {name: image for name, image in fits.items() if image}
+        files = {name: file for name, image in found.items() if (file := _other_file(name, image))}
+        claims = Counter(image for image, _ in {(found[name], file) for name, file in files.items()})
+        free = {image for image in found.values() if claims[image] == 1} - set(matched.values())
+        matched |= {name: image for name, image in found.items() if name not in files or image in free}
     return matched
+
+
+def _other_file(name: str, image: str) -> str:
+    """Return which file a name is of, where it is neither a part of an id nor the id with folders before it."""
+    path, base, own = name.replace("\\", "/"), _base(name), _base(image)
+    if base != own:
+        return base if Path(base).suffix else ""
+    return path if "/" in image and "/" in path and not path.endswith(f"/{image}") else ""
+
+
+def _base(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1].strip()
 
 
 def _form(name: str, looseness: int) -> str:
     """Take from a name its folder, then its case, then its suffix."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    base = _base(name)
     return base if looseness == 0 else base.casefold() if looseness == 1 else Path(base).stem.casefold()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -95,7 +96,7 @@ def halves_table(
     Returns
     -------
     DataFrame with ``map``, ``metric``, ``value`` (mean over pictures), ``low``, ``high`` (95 %, bootstrap over
-    pictures), ``pictures``.
+    pictures), ``pictures`` (those in which the metric is defined).
     """
     small = _several_viewers(looks, longest)
     rng = np.random.default_rng(seed)
@@ -173,12 +174,23 @@ def _summary(scores: Sequence[Scores], seed: int, resamples: int = 2000) -> pd.D
     rows = []
     for label in dict.fromkeys(table["map"]):
         own = table[table["map"] == label]
-        draws = np.random.default_rng(seed).integers(0, len(own), (resamples, len(own)))
         for metric in saliency.METRICS:
             values = own[metric].to_numpy(np.float64)
-            low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-            rows.append([label, metric, values.mean(), low, high, len(own)])
+            values = values[np.isfinite(values)]  # an area is not defined where every pixel is fixated
+            rows.append([label, metric, *_mean_interval(values, seed, resamples), len(values)])
     return pd.DataFrame(rows, columns=["map", "metric", "value", "low", "high", "pictures"])
+
+
+def _mean_interval(values: npt.NDArray[np.float64], seed: int, resamples: int) -> tuple[float, float, float]:
+    if not len(values):
+        return float("nan"), float("nan"), float("nan")
+    low, high = np.quantile(values[_draws(len(values), seed, resamples)].mean(axis=1), [0.025, 0.975])
+    return float(values.mean()), float(low), float(high)
+
+
+@lru_cache(maxsize=2)
+def _draws(count: int, seed: int, resamples: int) -> Index:
+    return np.random.default_rng(seed).integers(0, count, (resamples, count))
 
 
 def as_markdown(table: pd.DataFrame, metrics: Iterable[str] = saliency.METRICS) -> str:

@@ -86,16 +86,8 @@ def group_difference(
     InputError
         Not two groups of three people or more who looked at the picture.
     """
-    small = look.scaled(LONGEST)
-    people = [name for name in small.participants if name in groups]
-    names = sorted(set(groups.values()))
-    first = np.array([groups[name] == names[0] for name in people], dtype=bool)
+    small, (people, first) = look.scaled(LONGEST), compared_people(look, groups)
     sizes = int(first.sum()), int((~first).sum())
-    if len(names) != 2 or min(sizes) < _FEWEST:
-        raise InputError(
-            f"{look.image}: two groups of {_FEWEST} people or more are compared; found {len(names)} groups of "
-            f"{sizes[0]} and {sizes[1]} who looked at it"
-        )
     maps = np.array([small.of(name).map().astype(np.float64).ravel() for name in people])
     threshold = float(stdtrit(len(people) - 2, 1 - alpha / 2))
     t = _t_map(maps, first)
@@ -111,6 +103,25 @@ def group_difference(
     return GroupDifference(difference.astype(np.float32), t.reshape(small.size).astype(np.float32), clusters, sizes)
 
 
+def compared_people(look: Viewing, groups: Mapping[str, str]) -> tuple[list[str], Bools]:
+    """Return who looked at a picture and has a group, and who of them is in the first one.
+
+    Raises
+    ------
+    InputError
+        Not two groups of three people or more.
+    """
+    people, names = [name for name in look.participants if name in groups], sorted(set(groups.values()))
+    sizes = {name: sum(groups[one] == name for one in people) for name in names}
+    if len(names) != 2 or min(sizes.values()) < _FEWEST:
+        found = ", ".join(f"{count} of {name}" for name, count in sizes.items()) or "none"
+        raise InputError(
+            f"{look.image}: two groups of {_FEWEST} people or more are compared; found {len(names)} groups, and among "
+            f"those who looked at it {found}"
+        )
+    return people, np.array([groups[name] == names[0] for name in people], dtype=bool)
+
+
 def difference_table(
     looks: Mapping[str, Viewing], groups: Mapping[str, str], *, permutations: int = 499, seed: int = 0
 ) -> tuple[pd.DataFrame, dict[str, GroupDifference]]:
@@ -119,9 +130,10 @@ def difference_table(
     Returns
     -------
     DataFrame
-        A row a picture: ``people_1``, ``people_2``, ``p`` of its largest cluster, ``p_holm`` over pictures, ``more``
-        (the group that looked more there), ``area`` (share of the picture) and its ``top``, ``left``, ``bottom``,
-        ``right`` in pixels.
+        A row a picture, empty but for its name where too few people of either group looked at it: ``people_1``,
+        ``people_2``, ``p`` of its largest cluster, ``p_holm`` over pictures, ``more`` (the
+        group that looked more there), ``area`` (share of the picture) and its ``top``, ``left``, ``bottom``, ``right``
+        in pixels.
     dict
         Image id to `GroupDifference`.
 
@@ -130,21 +142,36 @@ def difference_table(
     InputError
         No picture that three people or more of either group looked at.
     """
-    names, found, rows, faults = sorted(set(groups.values())), {}, [], []
-    for image, look in track(looks.items(), "differences", len(looks)):
-        try:
-            found[image] = group_difference(look, groups, permutations=permutations, seed=seed)
-        except InputError as error:
-            faults.append(str(error))
-            continue
-        rows.append({"image": image} | _row(found[image], look, names))
-    if not rows:
-        raise InputError(f"no picture can be compared between groups; the first: {faults[0] if faults else 'none'}")
+    chosen, untested = check_groups(looks, groups)
+    names, found, rows = sorted(set(groups.values())), {}, []
+    for image in track(chosen, "differences", len(chosen)):
+        found[image] = group_difference(looks[image], groups, permutations=permutations, seed=seed)
+        rows.append({"image": image} | _row(found[image], looks[image], names))
     table = pd.DataFrame(rows)
     order = np.argsort(table["p"].to_numpy(), kind="stable")
     steps = np.maximum.accumulate(table["p"].to_numpy()[order] * np.arange(len(order), 0, -1))
     table.insert(4, "p_holm", pd.Series(np.minimum(steps, 1.0), index=table.index[order]))
-    return table, found
+    return pd.concat([table, pd.DataFrame({"image": untested})], ignore_index=True) if untested else table, found
+
+
+def check_groups(looks: Mapping[str, Viewing], groups: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the pictures on which groups can be compared, and those that too few people of either looked at.
+
+    Raises
+    ------
+    InputError
+        There are none of the first kind.
+    """
+    faults = {}
+    for image, look in looks.items():
+        try:
+            compared_people(look, groups)
+        except InputError as error:
+            faults[image] = str(error)
+    if len(faults) == len(looks):
+        first = next(iter(faults.values()), "nobody looked at any")
+        raise InputError(f"no picture can be compared between groups; the first: {first}")
+    return [image for image in looks if image not in faults], list(faults)
 
 
 def difference_picture(found: GroupDifference, peak: float, *, level: float = 0.05) -> np.ndarray:

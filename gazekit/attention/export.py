@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from operator import itemgetter
@@ -16,7 +17,7 @@ import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.density import FEWEST, MapKind, density_table, of_kind
-from gazekit.attention.differences import difference_picture, difference_table
+from gazekit.attention.differences import check_groups, difference_picture, difference_table
 from gazekit.attention.drawing import (
     fit_picture,
     heatmap,
@@ -227,7 +228,10 @@ def write_attention(
     looks = {image: viewing for image, viewing in looks.items() if viewing.participants}
     if not looks:
         count = sum(beside.values())
-        raise InputError(f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them")
+        raise InputError(
+            f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them or have no duration"
+        )
+    _check_extras(looks, options, extras)
     peak = _highest(of_kind(looks, options.map), options.by) if draw and options.scale == "shared" else None
     parts = _parts(of_kind(looks, options.map), pictures, out, options, draw, peak)
     with side_by_side(workers) as run:
@@ -268,6 +272,16 @@ def _agreement(looks: Mapping[str, Viewing], run: Run[Any]) -> dict[str, pd.Data
     return {"agreement.csv": halves_table(looks, run=run), "ceiling.csv": inter_observer_table(looks, run=run)}
 
 
+def _check_extras(looks: Mapping[str, Viewing], options: Options, extras: Extras) -> None:
+    """Refuse what cannot be written, before anything is."""
+    if extras.differences:
+        if isinstance(options.by, str):
+            raise InputError("differences are between two groups of people: give them (--groups)")
+        check_groups(looks, options.by)
+    for folder in extras.judge:
+        _map_files(folder, looks)
+
+
 def _write_extras(
     out: Path,
     fixations: pd.DataFrame,
@@ -294,13 +308,12 @@ def _write_extras(
         table = growth_table(fixations, sizes, sigma_deg=options.sigma_deg, sigma_px=options.sigma_px)
         write_table(table, out / "growth.csv", origin)
     if extras.scanpaths:
-        maps = {folder.name: read_maps(folder, several) for folder in extras.judge}
+        maps = {name: read_maps(folder, several) for name, folder in _named_folders(extras.judge).items()}
         write_table(scanpath_table(several, maps), out / "scanpaths.csv", origin)
     if extras.own:
         write_table(own_gaze_table(looks), out / "own-gaze.csv", origin)
     if extras.differences:
-        if isinstance(options.by, str):
-            raise InputError("differences are between two groups of people: give them (--groups)")
+        assert not isinstance(options.by, str)
         table, found = difference_table(several, options.by, permutations=extras.differences)
         peak, names = max(float(np.abs(one.difference).max()) for one in found.values()), file_names(found)
         for image, one in found.items():
@@ -317,9 +330,8 @@ def _write_extras(
         write_table(table, out / "density.csv", origin)
     if extras.judge:
         viewers, rows = panel(several), []
-        for folder in extras.judge:
-            worth = viewers.worth(read_maps(folder, viewers.looks))
-            rows.append({"maps": folder.name} | asdict(worth))
+        for name, folder in _named_folders(extras.judge).items():
+            rows.append({"maps": name} | asdict(viewers.worth(read_maps(folder, viewers.looks))))
         write_table(pd.DataFrame(rows), out / "worth.csv", origin)
 
 
@@ -332,18 +344,36 @@ def read_maps(folder: Path, images: Iterable[str]) -> dict[str, npt.NDArray[Any]
         No such folder, or it has a map of none of the pictures.
     """
     maps: dict[str, npt.NDArray[Any]] = {}
-    for image in images:
-        for name in (f"{file_names([image])[image]}.png", f"{Path(image).stem}.png"):
-            if not (folder / name).is_file():
-                continue
-            pixels, said = decode_as((folder / name).read_bytes(), cv2.IMREAD_UNCHANGED, str(folder / name))
-            if pixels is None:
-                print(f"{folder / name} cannot be read as a map: {'; '.join(said)}", file=sys.stderr)
-            else:
-                maps.setdefault(image, pixels.mean(axis=2) if pixels.ndim == 3 else pixels)
+    for image, file in _map_files(folder, images).items():
+        pixels, said = decode_as(file.read_bytes(), cv2.IMREAD_UNCHANGED, str(file))
+        if pixels is None:
+            print(f"{file} cannot be read as a map: {'; '.join(said)}", file=sys.stderr)
+        else:
+            maps[image] = pixels.mean(axis=2) if pixels.ndim == 3 else pixels
     if not maps:
-        raise InputError(f"{folder} has no map (<picture>.png) of any of the pictures")
+        raise InputError(f"{folder} has no map (<picture>.png) that can be read of any of the pictures")
     return maps
+
+
+def _map_files(folder: Path, images: Iterable[str]) -> dict[str, Path]:
+    """Find the map of each picture: named after it, or after its name without suffix where no other has that."""
+    images = list(images)
+    names, stems = file_names(images), Counter(Path(image).stem for image in images)
+    found = {}
+    for image in images:
+        stem = Path(image).stem
+        for name in (names[image], *([stem] if stems[stem] == 1 else [])):
+            if (folder / f"{name}.png").is_file():
+                found.setdefault(image, folder / f"{name}.png")
+    if not found:
+        raise InputError(f"{folder} has no map (<picture>.png) of any of the pictures")
+    return found
+
+
+def _named_folders(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return folders by their names, or whole paths where two have one name."""
+    times = Counter(folder.name for folder in folders)
+    return {folder.name if times[folder.name] == 1 else str(folder): folder for folder in folders}
 
 
 def _parts(
@@ -428,6 +458,8 @@ def _sizes(
         found = ", ".join(map(str, sorted(wanted)[:5])) or "no image"
         raise InputError(f"none of the pictures ({known}, ...) is in the fixation table, which has {found}")
     sizes, faults = {}, [(p.image, "not in the fixation table") for p in pictures if p.image not in wanted]
+    strange = fixations.loc[~fixations["image"].isin([p.image for p in pictures]), "image"].value_counts()
+    faults += [(str(image), f"not among the pictures; it has {count} fixations") for image, count in strange.items()]
     for picture in chosen:
         try:
             sizes[picture.image] = inspect_picture(picture.file.read_bytes(), str(picture.file)).upright

@@ -21,6 +21,8 @@ from gazekit.cli._selection import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gazekit.attention.export import Options
     from gazekit.pictures import Picture
     from gazekit.session.excluding import Exclusions
@@ -138,6 +140,7 @@ def command(
     else:
         source = _of_sessions(inputs, study, screen, Finding(cut=cut, exclusions=exclusions, **how))
     exclusions.tell()
+    scores = None if own is None else _own_scores(own, source.table)
     found = write_attention(
         source.table,
         pictures,
@@ -153,7 +156,7 @@ def command(
     )
     if source.others:
         write_table(source.table, out / "fixations.csv", source.provenance())
-    said = _own_answers(own, out) if own else ""
+    said = "" if own is None else _own_answers(own, scores, out)
     if left_out := found.attrs["left_out"]:
         (image, why), file = left_out[-1], out / "left-out.csv"
         click.echo(f"{len(left_out)} pictures left out, as {image} ({why}); all are in {file}", err=True)
@@ -206,15 +209,28 @@ def _inputs(choices: dict[str, object]) -> tuple[list[Picture], Options, dict[st
     return pictures, Options(**settings), inputs  # type: ignore[arg-type]
 
 
-def _own_answers(ratings: Path, out: Path) -> str:
+def _own_scores(ratings: Path, fixations: pd.DataFrame) -> pd.DataFrame:
+    """Return people's own ratings; refuse those of other people, before anything long."""
+    from gazekit.core.tables import read_table
+    from gazekit.stats.own_gaze import check_shared, own_scores
+
+    scores = own_scores(read_table(ratings, ["image", "score"], "table of ratings"))
+    check_shared("people", fixations.get("participant", ()), scores["participant"])
+    return scores
+
+
+def _own_answers(ratings: Path, scores: pd.DataFrame, out: Path) -> str:
     """Test people's own gaze against their own ratings, and write the table; return what it says."""
     from gazekit.attention.own_gaze import MEASURES
     from gazekit.core.files import provenance
     from gazekit.core.tables import read_table, write_table
+    from gazekit.pictures import match_names
     from gazekit.stats.own_gaze import own_gaze_answers
 
-    scores = read_table(ratings, ["image", "score"], "table of ratings")
     table = read_table(out / "own-gaze.csv", ["participant", "image", *MEASURES])
+    scores = scores.assign(
+        image=scores["image"].replace(match_names(scores["image"].unique(), table["image"].unique()))
+    )
     how = {"swaps": 1999, "seed": 0}
     rows, said = own_gaze_answers(table, scores, MEASURES, swaps=how["swaps"], seed=how["seed"])
     inputs = {"ratings": ratings, "own_gaze": out / "own-gaze.csv"}

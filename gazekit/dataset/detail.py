@@ -83,5 +83,13 @@ def _luminance(rgb: Pixels) -> Floats:
 
 
 def _gradient(rgb: Pixels) -> Floats:
-    down, across = np.gradient(_luminance(rgb))
-    return np.asarray(np.hypot(down, across))
+    return gradient(_luminance(rgb))
+
+
+def gradient(luminance: Floats) -> Floats:
+    """Return how much a luminance changes from pixel to pixel; 0 along a side of one pixel."""
+    sides = (
+        np.gradient(luminance, axis=axis) if n > 1 else np.zeros_like(luminance)
+        for axis, n in enumerate(luminance.shape)
+    )
+    return np.asarray(np.hypot(*sides))

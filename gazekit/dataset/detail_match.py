@@ -10,6 +10,7 @@ import numpy as np
 
 from gazekit.core.types import Floats, Mask
 from gazekit.dataset.assemble import Small
+from gazekit.dataset.detail import gradient
 from gazekit.pictures import decode_picture
 from gazekit.shapes.packed import grid_shape
 from gazekit.shapes.rectangles import Box, integral_image
@@ -36,8 +37,7 @@ class Details:
             grey = cv2.cvtColor(decode_picture(encoded, self._small.ids[i]), cv2.COLOR_RGB2GRAY)
             height, width = grid_shape((grey.shape[0], grey.shape[1]), SIDE)
             small = cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA).astype(np.float64)
-            down, across = np.gradient(small) if min(small.shape) > 1 else (np.zeros_like(small),) * 2
-            self._last = i, np.hypot(down, across)
+            self._last = i, gradient(small)
         return self._last[1]
 
     def nearest_boxes(self, i: int, people: Sequence[Box], tries: Sequence[Sequence[Box]]) -> int:

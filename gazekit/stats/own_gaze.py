@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -45,19 +45,10 @@ def own_gaze_answers(
     InputError
         Columns are missing, or gaze and ratings share the ids of too few people or pictures.
     """
-    named = ratings if "participant" in ratings else ratings.rename(columns={"rater": "participant"})
-    if missing := [name for name in ("participant", "image", "score") if name not in named]:
-        raise InputError(f"the ratings lack {', '.join(missing)}; they have {', '.join(map(str, ratings))}")
-    scores = named[["participant", "image", "score"]].astype({"participant": str, "image": str})
+    scores = own_scores(ratings)
     table = own.astype({"participant": str, "image": str})
-    for name, what in (("participant", "people"), ("image", "pictures")):
-        seen, rated = sorted(table[name].unique()), sorted(scores[name].unique())
-        shared = len(set(seen) & set(rated))
-        if shared < FEWEST:
-            raise InputError(
-                f"own gaze against own ratings needs {FEWEST} {what} or more with one id in both; gaze and ratings "
-                f"share {shared}: gaze has {', '.join(seen[:5])}, ratings have {', '.join(rated[:5])}"
-            )
+    check_shared("people", table["participant"], scores["participant"])
+    check_shared("pictures", table["image"], scores["image"])
     both = table.merge(scores, on=["participant", "image"], validate="one_to_many")
     both = both.groupby(["participant", "image"], as_index=False, sort=True).mean(numeric_only=True)
     results, untested = [], {}
@@ -71,6 +62,25 @@ def own_gaze_answers(
     rows = pd.DataFrame(results)
     rows.insert(rows.columns.get_loc("p") + 1, "p_holm", holm(rows["p"]))
     return rows, _sentence(rows) + "".join(f" Not tested: {name} ({fault})." for name, fault in untested.items())
+
+
+def own_scores(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Return ``participant`` (or ``rater``), ``image`` and ``score`` of ratings; InputError where one is missing."""
+    named = ratings if "participant" in ratings else ratings.rename(columns={"rater": "participant"})
+    if missing := [name for name in ("participant", "image", "score") if name not in named]:
+        raise InputError(f"the ratings lack {', '.join(missing)}; they have {', '.join(map(str, ratings))}")
+    return named[["participant", "image", "score"]].astype({"participant": str, "image": str})
+
+
+def check_shared(what: str, looked: Iterable[object], rated: Iterable[object]) -> None:
+    """Refuse gaze and ratings that share the ids of too few people or pictures (InputError)."""
+    seen, scored = sorted(set(map(str, looked))), sorted(set(map(str, rated)))
+    shared = len(set(seen) & set(scored))
+    if shared < FEWEST:
+        raise InputError(
+            f"own gaze against own ratings needs {FEWEST} {what} or more with one id in both; gaze and ratings "
+            f"share {shared}: gaze has {', '.join(seen[:5])}, ratings have {', '.join(scored[:5])}"
+        )
 
 
 def _sentence(rows: pd.DataFrame) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -193,6 +194,63 @@ def test_who_looked_elsewhere_is_counted_and_ends_no_study(study: Path) -> None:
     left_out = dict(pd.read_csv(study / "out" / "left-out.csv").to_numpy())
     assert left_out["b.png"] == "nobody looked at it; 2 fixations lie beside it or have no duration"
     assert "nobody looked at it" in left_out["c.png"]
+
+
+def test_fixations_on_no_picture_are_counted_and_named(study: Path) -> None:
+    table = pd.read_csv(study / "fixations.csv")
+    pd.concat([table, table.head(3).assign(image="elsewhere.png")]).to_csv(study / "fixations.csv", index=False)
+    output = run(study, "--sigma-px", "5", "--tables-only")
+    assert "3 pictures left out, as " in output
+    left_out = dict(pd.read_csv(study / "out" / "left-out.csv").to_numpy())
+    assert left_out["elsewhere.png"] == "not among the pictures; it has 3 fixations"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--groups", "groups.csv", "--differences", "9"], "found 3 groups, and among those who looked at it 1 of a, "),
+        (["--differences", "9"], "differences are between two groups of people"),
+        (["--judge", "pictures/none"], "has no map (<picture>.png) of any of the pictures"),
+        (["--own", "ratings.csv"], "4 people or more with one id in both; gaze and ratings share 1: gaze has p1, p2, "),
+    ],
+)
+def test_what_cannot_be_compared_is_said_before_anything_is_written(
+    study: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(study)
+    pd.DataFrame({"participant": ["p1", "p2", "p3"], "group": list("abc")}).to_csv("groups.csv", index=False)
+    scores = pd.DataFrame({"rater": ["p1", "r2"], "image": ["coffee.png"] * 2, "score": [3, 4]})
+    scores.to_csv("ratings.csv", index=False)
+    given = ["fixations.csv", "--pictures", "pictures", "--out", "out", "--sigma-px", "5", *arguments]
+    with pytest.raises(GazekitError, match=re.escape(message)):
+        CliRunner().invoke(command, given, catch_exceptions=False)
+    assert not (study / "out").exists()
+
+
+def test_two_folders_of_maps_of_one_name_are_told_apart(study: Path) -> None:
+    for model, middle in (("one", 30), ("two", 70)):
+        (study / model / "maps").mkdir(parents=True)
+        amap = attention_map([middle], [50], size=(120, 160), sigma_px=12)
+        for name in ("astronaut", "coffee"):
+            cv2.imwrite(str(study / model / "maps" / f"{name}.png"), (amap / amap.max() * 65535).astype(np.uint16))
+    folders = [str(study / model / "maps") for model in ("one", "two")]
+    run(study, "--sigma-px", "5", "--tables-only", "--scanpaths", "--judge", folders[0], "--judge", folders[1])
+    assert list(pd.read_csv(study / "out" / "worth.csv")["maps"]) == folders
+    compared = set(pd.read_csv(study / "out" / "scanpaths.csv")["comparison"])
+    assert all(any(folder in name for name in compared) for folder in folders)
+
+
+def test_a_picture_in_which_a_metric_is_not_defined_does_not_undo_its_mean(study: Path) -> None:
+    cv2.imwrite(str(study / "pictures" / "dot.png"), np.zeros((1, 1, 3), np.uint8))
+    table = pd.read_csv(study / "fixations.csv")
+    dot = pd.DataFrame({"participant": ["p1", "p2"], "image": "dot.png", "x_picture": 0.5, "y_picture": 0.5})
+    pd.concat([table, dot.assign(duration_ms=200)]).to_csv(study / "fixations.csv", index=False)
+    run(study, "--sigma-px", "5", "--tables-only")
+    found = pd.read_csv(study / "out" / "agreement.csv").set_index(["map", "metric"])
+    half = found.loc["half of the viewers"]
+    assert np.isfinite(half["value"]).all()
+    assert half["pictures"].to_dict()["auc_judd"] == 2
+    assert half["pictures"].to_dict()["nss"] == 3
 
 
 def test_pictures_whose_names_are_alike_have_a_file_each(study: Path) -> None:

@@ -37,6 +37,28 @@ def test_stem_of_two_pictures_matches_neither() -> None:
     assert match_names(["pic", "pic.jpg"], ["pic.png", "pic.jpg"]) == {"pic.jpg": "pic.jpg"}
 
 
+@pytest.mark.parametrize(
+    ("names", "images", "matched"),
+    [
+        (["a.png", "a.jpg"], ["a.png"], {"a.png": "a.png"}),
+        (["a.png", "a"], ["a.png"], {"a.png": "a.png", "a": "a.png"}),
+        (["a.bmp", "a.jpg"], ["a.png"], {}),
+        (["s/a.png", "t/a.png"], ["s/a.png"], {"s/a.png": "s/a.png"}),
+        (["A.png", "a.png"], ["a.png"], {"a.png": "a.png"}),
+        (
+            [r"C:\x\a.png", "D:/y/a.png", "a.png"],
+            ["a.png"],
+            dict.fromkeys((r"C:\x\a.png", "D:/y/a.png", "a.png"), "a.png"),
+        ),
+        (["C:/x/s/a.png", "D:/s/a.png"], ["s/a.png"], {"C:/x/s/a.png": "s/a.png", "D:/s/a.png": "s/a.png"}),
+    ],
+)
+def test_two_files_are_never_taken_for_one_picture(
+    names: list[str], images: list[str], matched: dict[str, str]
+) -> None:
+    assert match_names(names, images) == matched
+
+
 def test_shares_become_pixels_and_are_said(pictures, capsys) -> None:
     table = pd.DataFrame({"image": ["pic"] * 4, "x_picture": [0.25, 0.5, 1.0, np.nan], "y_picture": [0.5, 0.5, 0, 0.5]})
     placed = on_pictures(table, pictures)

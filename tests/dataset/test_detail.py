@@ -32,6 +32,7 @@ def test_black_takes_away_what_lies_outside_and_a_blur_does_not(dataset: Dataset
 
 
 def test_the_measures(rng: np.random.Generator) -> None:
+    assert measures(np.full((1, 1, 3), 90, np.uint8)) == {"detail": 0.0, "contrast": 0.0, "colour": 0.0}
     ramp = np.tile(np.arange(0, 250, 5, dtype=np.uint8), (20, 1))
     grey = measures(np.stack([ramp] * 3, axis=-1))
     assert grey["detail"] == pytest.approx(5 / 255)
