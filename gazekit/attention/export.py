@@ -359,7 +359,7 @@ def _map_files(folder: Path, images: Iterable[str]) -> dict[str, Path]:
     """Find the map of each picture: named after it, or after its name without suffix where no other has that."""
     images = list(images)
     names, stems = file_names(images), Counter(Path(image).stem for image in images)
-    found = {}
+    found: dict[str, Path] = {}
     for image in images:
         stem = Path(image).stem
         for name in (names[image], *([stem] if stems[stem] == 1 else [])):

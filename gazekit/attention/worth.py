@@ -132,9 +132,10 @@ def growth_table(
     -------
     DataFrame
         ``part`` (the floor, the window, the ceiling), ``value`` (mean NSS), ``low``, ``high`` (95 %, bootstrap over
-        pictures), ``share`` of the way from floor to ceiling, ``viewers`` (what it is worth), ``ig`` (information gain
-        over the centre prior, bits per fixation, of maps mixed with a tenth of it), ``ig_low``, ``ig_high``,
-        ``ig_share``, ``pictures``.
+        pictures), ``share`` of the way from floor to ceiling of the same pictures, ``viewers`` (what it is worth),
+        ``ig`` (information gain over the centre prior, bits per fixation, of maps mixed with a tenth of it),
+        ``ig_low``, ``ig_high``, ``ig_share``, ``pictures`` (those that two people or more looked at so early; where
+        there are none, the rest is empty).
     """
     whole = viewings(fixations, sizes, sigma_deg=sigma_deg, sigma_px=sigma_px)
     viewers = panel({image: look for image, look in whole.items() if len(look.participants) > 2}, seed=seed)
@@ -143,12 +144,16 @@ def growth_table(
         CENTRE: {i: (score_of(v, centre_prior(v.size)), 0.0) for i, v in viewers.looks.items()}
     }
     for window in windows:
-        early = viewings(window.chosen(fixations), sizes, sigma_deg=sigma_deg, sigma_px=sigma_px)
+        inside = window.inside(fixations) & fixations["image"].isin(list(whole)) & fixations["x_picture"].notna()
+        early = viewings(fixations[inside], sizes, sigma_deg=sigma_deg, sigma_px=sigma_px) if inside.any() else {}
         scores[str(window)] = _left_out_scores(viewers.looks, early)
     scores[WHOLE] = _left_out_scores(viewers.looks, whole)
-    floor, ceiling = (np.mean(list(scores[name].values()), axis=0) for name in (CENTRE, WHOLE))
-    rows = []
+    rows: list[list[object]] = []
     for part, found in scores.items():
+        if not found:
+            rows.append([part, *[np.nan] * 9, 0])
+            continue
+        floor, ceiling = (np.mean([scores[name][i] for i in found], axis=0) for name in (CENTRE, WHOLE))
         values = np.array(list(found.values()))  # NSS and IG
         means = values[np.random.default_rng(seed).integers(0, len(values), (2000, len(values)))].mean(axis=1)
         low, high = np.quantile(means, [0.025, 0.975], axis=0)

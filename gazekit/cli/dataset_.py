@@ -166,8 +166,7 @@ def detail(path: Path, fill: str, soft_px: float, size: int | None, as_json: boo
     from gazekit.dataset.detail import detail_table
 
     data = open_dataset(path)
-    rows = [i for i in chosen(data, **asked).tolist() if data.viewers[i]]
-    table = detail_table(data, rows, fill=fill, soft_px=soft_px, size=size)
+    table = detail_table(data, chosen(data, **asked), fill=fill, soft_px=soft_px, size=size)
     if as_json:
         click.echo(table.to_json(orient="records"))
     else:

@@ -74,9 +74,9 @@ def command(
         raise click.BadParameter(f"--sheet {sheet} is not one of {', '.join(SHEETS)}")
     data, look = _with_synthetic(open_dataset(dataset), conditions, run, model, seed), MaskStyle(fill, soft_px)
     rows = chosen(data, **asked).tolist()
-    unseen = int((data.viewers[rows] == 0).sum())
-    rows = [i for i in rows if data.viewers[i]][:limit]
     shown = conditions or tuple(c for c in data.conditions if c != "original")
+    seen = [i for i in rows if all(data.has_mask(i, c) for c in shown)]
+    unseen, rows = len(rows) - len(seen), seen[:limit]
     if not shown or not rows:
         raise ConfigError(f"{dataset} has nothing to write: {len(rows)} pictures, {len(shown)} masked conditions")
     if dry_run:
@@ -93,7 +93,7 @@ def command(
         return
     click.echo(f"{len(files)} pictures in {len(shown)} conditions: {out}")
     if unseen:
-        click.echo(f"{unseen} pictures have no masks, since nobody looked at them; they were left out")
+        click.echo(f"{unseen} pictures lack a mask, since nobody looked at them (or not in time); they were left out")
 
 
 def _with_synthetic(

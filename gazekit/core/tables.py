@@ -51,6 +51,7 @@ _ID = re.compile(
     r"|media|presentedmedia|presentedstimulus|recording|recordingsession)(?:id|name|label|nr|no|number|code"
     r"|file|filename)?"
 )
+_COUNT = re.compile(r"c\d+")  # a column of a histogram table
 _QUOTED_DECIMAL = re.compile(r'(?:^|,)"[-+]?\d+,\d+"(?:,|$)')
 _DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 
@@ -79,7 +80,7 @@ def read_table(
     InputError
         No such file, or an empty one.
     FormatError
-        Not a table, or columns are missing (all are named).
+        Not a table, or columns are missing or stand twice (all are named).
     """
     import pandas as pd
 
@@ -96,11 +97,17 @@ def read_table(
     for name in table.columns:
         if is_id(name) or name in ids:
             table[name] = _as_ids(table[name])
+    columns = list(columns)
     missing = [name for name in columns if name not in table.columns]
     if missing:
         raise FormatError(
             f"{path}: this {what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
             f"it has {', '.join(map(str, table.columns[:20]))}"
+        )
+    columns += [name for name in map(str, table.columns) if _COUNT.fullmatch(name) and name not in columns]
+    if twice := [name for name in columns if f"{name}.1" in table.columns]:
+        raise FormatError(
+            f"{path}: columns of this {what} stand twice: {', '.join(twice)}; name or leave out one of each"
         )
     return table
 

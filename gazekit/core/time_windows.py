@@ -65,7 +65,7 @@ class TimeWindow:
             return None
         start, end, after, first = found.groups()
         window = cls(float(start or after or 0), float(end or "inf"), int(first) if first else None)
-        return window if str(window) == name else None
+        return window if str(window) == name and window.start_ms < window.end_ms else None
 
     def __str__(self) -> str:
         timed = f"{self.start_ms:g}-{self.end_ms:g}ms" if np.isfinite(self.end_ms) else ""
@@ -99,8 +99,8 @@ class TimeWindow:
             inside = np.asarray((onset >= self.start_ms) & (onset < self.end_ms))
         if self.first is not None:
             timed = fixations.assign(row=np.arange(len(fixations)))[inside]
-            if "onset_us" in timed:
-                timed = timed.sort_values("onset_us", kind="stable")
+            if has_onsets(timed):
+                timed = timed.sort_values("onset_us" if "onset_us" in timed else "since_onset_ms", kind="stable")
             rank = timed.groupby(_keys(timed), observed=True).cumcount()
             inside = np.isin(np.arange(len(fixations)), timed["row"][rank < self.first])
         return inside

@@ -9,7 +9,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.files import provenance
@@ -18,12 +17,14 @@ from gazekit.dataset.assemble import Small
 from gazekit.dataset.detail_match import Details
 from gazekit.dataset.duplicates import components, near_pairs
 from gazekit.dataset.layout import SCHEMA, Remarks, write_columns, write_remarks
-from gazekit.dataset.mask_writing import write_masks
+from gazekit.dataset.mask_writing import without_mask, write_masks
 from gazekit.dataset.partitions import partition
 from gazekit.dataset.spec import DatasetSpec
 from gazekit.dataset.splits import Codes, checked_shares, fixed, folds, split
 from gazekit.histograms import count_columns, moments
 from gazekit.session.excluding import RECORD
+
+NO_MASK = "no mask"  # the remark on a picture that lacks one in a condition
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,13 @@ class Annotations:
         spec = self.spec
         pairs = [] if spec.near_duplicates is None else near_pairs(small.columns["phash"], spec.near_duplicates)
         group = components(small.ids, spec.groups, pairs)
-        marks = self._marks(n, small.columns["viewers"])
+        marks = self._marks(n, small)
         flags = self._flags(small.ids)
         write_columns(file.create_group("rating"), counts=counts, n=n, mean=mean, std=std, flags=flags)
         usable = (n > 0) & np.array([not reasons for reasons in marks])
         if spec.include_marked:
-            usable = (n > 0) & ((small.columns["viewers"] > 0) | (self.min_viewers == 0))
+            lacking = np.array([any(word == NO_MASK for word, _ in reasons) for reasons in marks])
+            usable = (n > 0) & ~lacking & ((small.columns["viewers"] > 0) | (self.min_viewers == 0))
         write_columns(file.create_group("split"), **_schemes(spec, small.ids, mean, group, usable))
         members = {name: np.isin(small.ids, list(ids)) for name, ids in sorted(spec.categories.items())}
         write_columns(file.create_group("category"), **members)
@@ -111,16 +113,20 @@ class Annotations:
         by_image = dict(zip(self.ratings["image"].astype(str), flags, strict=True))
         return [by_image.get(image, "") for image in ids]
 
-    def _marks(self, ratings: Index, viewers: npt.NDArray[np.int32]) -> list[list[tuple[str, str]]]:
+    def _marks(self, ratings: Index, small: Small) -> list[list[tuple[str, str]]]:
         """Return for each picture why it is marked: (remark, text)."""
         marks = []
-        for rated, looked in zip(ratings.tolist(), viewers.tolist(), strict=True):
+        for rated, looked in zip(ratings.tolist(), small.columns["viewers"].tolist(), strict=True):
             reasons = []
             if rated < self.spec.min_ratings or rated == 0:
                 reasons.append(("few ratings", f"{rated} ratings; {self.spec.min_ratings} were asked for"))
             if looked < self.min_viewers:
                 reasons.append(("few viewers", f"{looked} viewers; {self.min_viewers} were asked for"))
             marks.append(reasons)
+        for name, rows in without_mask(self.conditions, small).items():
+            for i in rows.tolist():
+                if small.columns["viewers"][i] or not self.looked_at:
+                    marks[i].append((NO_MASK, f"nothing to make the mask of {name} of"))
         return marks
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.errors import InputError
 from gazekit.core.progress import track
 from gazekit.core.types import Floats, Pixels
 from gazekit.dataset.reader import Dataset
@@ -27,7 +28,7 @@ def detail_table(
     dataset : Dataset
         With masks.
     indices : array_like, optional
-        Numbers of the pictures; all that people looked at if not given.
+        Numbers of the pictures; all if not given. Those without a mask in every condition are left out.
     fill, soft_px : str, float
         What stands outside a mask, and the width of its edge (`gazekit.shapes.masks.apply_mask`).
     size : int, optional
@@ -42,9 +43,12 @@ def detail_table(
         lies outside, two pixels from the edge, as a share of what it has in the whole picture: 0 is taken away, NaN
         where nothing lies outside); ``pictures``.
     """
-    rows = np.flatnonzero(dataset.viewers > 0) if indices is None else np.asarray(indices)
+    chosen = np.arange(len(dataset)) if indices is None else np.asarray(indices)
+    rows = [i for i in chosen.tolist() if all(dataset.has_mask(i, c) for c in dataset.conditions)]
+    if not rows:
+        raise InputError(f"none of {len(chosen)} pictures has a mask in each of {', '.join(dataset.conditions)}")
     values = []
-    for i in track(rows.tolist(), "detail", len(rows)):
+    for i in track(rows, "detail", len(rows)):
         wanted = dataset.size(i) if size is None else (size, size)
         picture = dataset.read(i, size=wanted)
         whole, gradient = measures(picture), _gradient(picture)

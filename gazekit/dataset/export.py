@@ -185,7 +185,7 @@ def export_images(
         (folders[condition] / name).write_bytes(encode(masked(dataset, i, condition, look, size), kind))
         return Path(out) / condition / name
 
-    jobs = [(c, i) for c in dict.fromkeys(conditions) for i in rows if c == "original" or dataset.viewers[i]]
+    jobs = [(c, i) for c in dict.fromkeys(conditions) for i in rows if dataset.has_mask(i, c)]
     with ExitStack() as whole, ThreadPoolExecutor(workers) as pool:
         folders |= {c: whole.enter_context(whole_folder(Path(out) / c)) for c in dict.fromkeys(conditions)}
         return list(track(pool.map(write, jobs), "writing", len(jobs)))
@@ -229,8 +229,8 @@ def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: MaskStyle
     if "original" in conditions:
         yield next((kind for start, kind in KINDS.items() if encoded.startswith(start)), "img"), encoded
     regions = dataset.mask_kind == "region"
-    for condition in conditions if dataset.viewers[i] else ():
-        if condition != "original":
+    for condition in conditions:
+        if condition != "original" and dataset.has_mask(i, condition):
             yield f"{condition}.png", encode(masked(dataset, i, condition, look), "png")
             if regions:
                 yield f"{condition}.mask.png", _mask_file(dataset.mask(i, condition))
@@ -252,10 +252,10 @@ def _sample(dataset: Dataset, i: int, conditions: Sequence[str], look: MaskStyle
 
 def _write_masks(dataset: Dataset, out: Path, rows: Sequence[int]) -> None:
     names = _stems(dataset, rows)
-    looked_at = [i for i in rows if dataset.viewers[i]]
     for condition in dataset.conditions[1:]:
         (out / condition).mkdir(parents=True)
-        for i in track(looked_at, f"masks {condition}", len(looked_at)):
+        there = [i for i in rows if dataset.has_mask(i, condition)]
+        for i in track(there, f"masks {condition}", len(there)):
             (out / condition / f"{names[i]}.png").write_bytes(_mask_file(dataset.mask(i, condition)))
 
 

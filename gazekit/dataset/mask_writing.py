@@ -53,6 +53,15 @@ def write_masks(
         masks.create_dataset(found.name, data=boxes, dtype=np.int32)
 
 
+def without_mask(names: Sequence[str], small: Small) -> dict[str, Index]:
+    """Return which pictures have no mask in conditions that the parts keep: nobody looked so early, or no map."""
+    kept = [name for name in names if condition(name).source in _OF_PARTS]
+    empty = {
+        name: [~blocks.reshape(len(blocks), -1).any(axis=1) for blocks in _of_windows(name, small)] for name in kept
+    }
+    return {name: np.flatnonzero(np.concatenate(parts)) for name, parts in empty.items()}
+
+
 def _of_windows(name: str, small: Small) -> list[Any]:
     """Read what the parts keep for a condition of a window of time, or of predicted maps."""
     found = []

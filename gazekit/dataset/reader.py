@@ -321,6 +321,10 @@ class Dataset:
         """Return the mask at a (height, width), as `read` lays it over the picture."""
         return self._mask(i, condition, size)
 
+    def has_mask(self, i: int, condition: str) -> bool:
+        """Tell whether a picture has a mask in a condition: not where nobody looked (in its window of time)."""
+        return condition == "original" or self._row(i) in self.masks(condition)
+
     def masks(self, condition: str) -> Rectangles | Regions:
         """Return the masks of a condition for all pictures, as they are stored."""
         if condition in self._extra:

@@ -60,6 +60,10 @@ class Rectangles:
     removed: bool = False
     people: Boxes | None = None
 
+    def __contains__(self, i: int) -> bool:
+        """Tell whether a picture has a mask."""
+        return bool(self.boxes[i].any())
+
     def rectangles(self, i: int, size: Size) -> npt.NDArray[np.int64]:
         """Return the rectangles of a picture, (k, 4)."""
         return _used(self.boxes[i])
@@ -83,6 +87,10 @@ class Regions:
 
     bits: Any
     removed: bool = False
+
+    def __contains__(self, i: int) -> bool:
+        """Tell whether a picture has a mask."""
+        return bool(self.bits[i].any())
 
     def rectangles(self, i: int, size: Size) -> npt.NDArray[np.int64]:
         """Return the rectangles around the connected regions of a picture, the largest region first, (k, 4)."""

@@ -49,6 +49,9 @@ def test_times_since_the_picture_came_go_before(table: pd.DataFrame, capsys: pyt
     assert "first fixation" in capsys.readouterr().err
     assert TimeWindow.of("0:600").chosen(late).index.tolist() == [0, 5, 10, 15]  # type: ignore[union-attr]
     assert not capsys.readouterr().err
+    mixed = late.drop(columns="onset_us").sample(frac=1, random_state=0)
+    first = TimeWindow.of(first=1).chosen(mixed)  # type: ignore[union-attr]
+    assert sorted(first.index) == [0, 5, 10, 15], "the order of rows does not say which came first"
 
 
 @pytest.mark.parametrize("asked", [{"window": "1000"}, {"window": "5:5"}, {"window": "0:9", "after": 3}, {"first": 0}])

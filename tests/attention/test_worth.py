@@ -16,6 +16,7 @@ from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.attention.worth import CENTRE, WHOLE, growth_table, panel
 from gazekit.cli.attention_ import command
+from gazekit.core.time_windows import onsets_ms
 from gazekit.shapes.mask_spec import MaskSpec
 from tests.needs import need
 
@@ -80,6 +81,15 @@ def test_maps_grow_from_the_floor_to_the_ceiling(rng: np.random.Generator) -> No
     assert growth.loc["0-2000ms", "value"] == pytest.approx(growth.loc[WHOLE, "value"])
     by_order = growth_table(table.drop(columns="onset_us"), dict.fromkeys(table["image"].unique(), SIZE), sigma_px=4.0)
     assert {"first1", "first5"} <= set(by_order["part"])
+
+
+def test_a_window_in_which_nobody_began_to_look_is_empty_in_the_curve(rng: np.random.Generator) -> None:
+    table = people_look(rng, 6, 5)
+    late = table.assign(since_onset_ms=onsets_ms(table) + 250)
+    growth = growth_table(late, dict.fromkeys(table["image"].unique(), SIZE), sigma_px=4.0).set_index("part")
+    assert growth.loc["0-100ms", "pictures"] == 0
+    assert np.isnan(growth.loc["0-100ms", "value"])
+    assert growth.loc["0-5000ms", "share"] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("kind", ["rectangle", "patches", "region"])

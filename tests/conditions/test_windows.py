@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from gazekit.conditions import condition, conditions, names_of_gaze, window_of
 from gazekit.core.errors import InputError
 from gazekit.core.time_windows import TimeWindow
 from gazekit.dataset import open_dataset
+from gazekit.dataset.detail import detail_table
+from gazekit.dataset.export import export_images
 from gazekit.shapes.rectangles import rectangle_of_area
 from tests.fixtures.dataset_collection import Collection, cut_photographs, made_up_fixations, made_up_ratings
 
@@ -57,7 +60,29 @@ def test_their_words() -> None:
     assert names_of_gaze(["human@first3"])[-1] == "human@first3"
 
 
-@pytest.mark.parametrize("name", ["human@", "human@soon", "human@1000-0", "human@0-1000", "human@first"])
+@pytest.mark.parametrize("name", ["human@", "human@soon", "human@1000-0", "human@0-1000", "human@first", "human@9-3ms"])
 def test_what_is_no_window_is_no_condition(name: str, collection: Collection, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="unknown condition"):
         collection.build(tmp_path / "d.h5", conditions=("original", name))
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "region"])
+def test_a_picture_that_nobody_looked_at_in_the_window_is_named_and_left_out(
+    kind: str, collection: Collection, tmp_path: Path
+) -> None:
+    table = collection.fixations
+    late = table.groupby(["image", "participant"]).cumcount() >= 2
+    lost = str(table["image"].iloc[0])
+    few = replace(collection, fixations=table[~(late & (table["image"] == lost))])
+    data = open_dataset(few.build(tmp_path / "d.h5", mask=kind, conditions=("original", "human", "human@after600ms")))
+    i = data.index(lost)
+    assert data.has_mask(i, "human")
+    assert not data.has_mask(i, "human@after600ms")
+    assert data.codes()[i] == 0
+    said = data.remarks[data.remarks["image"] == lost]
+    assert said["text"].tolist() == ["nothing to make the mask of human@after600ms of"]
+    files = export_images(data, tmp_path / "out", [i], conditions=["human", "human@after600ms"])
+    assert [file.parent.name for file in files] == ["human"]
+    assert detail_table(data)["pictures"].eq(len(data) - 1).all()
+    with pytest.raises(InputError, match="none of 1 pictures has a mask in each of original, human, human@after600ms"):
+        detail_table(data, [i])

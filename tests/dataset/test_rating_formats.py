@@ -180,6 +180,7 @@ def test_proportions_with_a_total_become_counts(tmp_path: Path) -> None:
         ("image,n,c1,c2", "a,4,1,2", r"stated n of 1 pictures does not fit the counts: a \(4, not 3\)"),
         ("image,c1,c2,mean", "a,1,2,1.4", "stated mean of 1 pictures"),
         ("image,c0,c1,c2", "a,1,1,2", "column c0: say whether"),
+        ("image,c1,c2,c2", "a,1,1,2", "stand twice: c2"),
     ],
 )
 def test_a_table_that_does_not_fit_itself_is_refused(tmp_path: Path, header: str, row: str, message: str) -> None:
