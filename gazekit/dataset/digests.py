@@ -132,9 +132,13 @@ class CheckedBits:
         return len(self.digests)
 
     def __getitem__(self, i: int) -> Bits:
-        row: Bits = self.bits[i]
+        altered = f"{self.path}: the mask {self.bits.name} of picture {i} has been altered"
+        try:
+            row: Bits = self.bits[i]
+        except OSError as error:  # it cannot be unpacked any more
+            raise FormatError(altered) from error
         if digest_of_row(row) != self.digests[i]:
-            raise FormatError(f"{self.path}: the mask {self.bits.name} of picture {i} has been altered")
+            raise FormatError(altered)
         return row
 
 

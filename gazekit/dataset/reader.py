@@ -445,10 +445,14 @@ class Dataset:
             It was altered (where the dataset was opened without reading it whole).
         """
         file, row = self._source(i)
-        stored = np.asarray(file[name][row])
+        altered = f"{file.filename}: {name} of the picture {self.ids[i]} has been altered"
+        try:
+            stored = np.asarray(file[name][row])
+        except OSError as error:  # it cannot be unpacked any more
+            raise FormatError(altered) from error
         digests = None if self._verified else self._row_digests(digest_name(name))
         if digests is not None and digest_of_row(stored) != digests[i]:
-            raise FormatError(f"{file.filename}: {name} of the picture {self.ids[i]} has been altered")
+            raise FormatError(altered)
         return stored
 
     # -- inside ------------------------------------------------------------------------------------------------

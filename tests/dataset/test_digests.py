@@ -75,6 +75,21 @@ def test_a_changed_bit_mask_is_noticed_when_it_is_read(datasets: dict[str, Path]
         changed.read(7, "random", 32)
 
 
+@pytest.mark.parametrize("column", ["mask/random", "attention/map"])
+def test_a_flipped_bit_in_what_is_packed_is_said_as_any_other(
+    datasets: dict[str, Path], column: str, tmp_path: Path
+) -> None:
+    data = bytearray(datasets["regions"].read_bytes())
+    with h5py.File(datasets["regions"]) as file:
+        chunk = file[column].id.get_chunk_info(0)
+    data[chunk.byte_offset + chunk.size // 2] ^= 1
+    copy = tmp_path / "packed.h5"
+    copy.write_bytes(data)
+    lazy = open_dataset(copy, verify=False)
+    with pytest.raises(FormatError, match="has been altered"):
+        lazy.human_map(0) if column == "attention/map" else lazy.mask(0, "random")
+
+
 @pytest.mark.parametrize("shard", [0, 4])
 @pytest.mark.parametrize("column", ["attention/map", "pixels/32"])
 def test_a_changed_map_or_cached_picture_is_noticed_when_it_is_read(
