@@ -1,13 +1,14 @@
-"""Where two groups of people look differently: maps of differences, tested by clusters and permutations of people.
+"""Where two groups of people, or the same people in two conditions, look differently: maps, tested by clusters.
 
 Maris and Oostenveld 2007: t is computed for every pixel, neighbours above a threshold form clusters, and a cluster's
-summed t is compared with the largest that arises when people change groups at random. One test for each picture, which
-holds its level over all of its pixels; p is corrected by Holm's method over pictures.
+summed t is compared with the largest that arises when people change groups at random, or each person's two conditions
+change places. One test for each picture, which holds its level over all of its pixels; p is corrected by Holm's method
+over pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -22,6 +23,7 @@ from gazekit.core.types import Bools, Floats, Map, Mask
 
 LONGEST = 100  # pixels of the longer side of the maps that are compared
 _FEWEST = 3  # people in a group
+_FEWEST_PAIRS = 6  # people in two conditions: of fewer no change of places is as rare as 5 %
 
 
 @dataclass(frozen=True)
@@ -90,17 +92,54 @@ def group_difference(
     sizes = int(first.sum()), int((~first).sum())
     maps = np.array([small.of(name).map().astype(np.float64).ravel() for name in people])
     threshold = float(stdtrit(len(people) - 2, 1 - alpha / 2))
-    t = _t_map(maps, first)
-    found = _clusters(t.reshape(small.size), threshold)
     rng = np.random.default_rng(seed)
-    largest = np.array([_largest(_t_map(maps, rng.permutation(first)).reshape(small.size), threshold)
-                        for _ in range(permutations)])  # fmt: skip
-    clusters = [
-        Cluster(mask, mass, float((1 + (largest >= abs(mass) - 1e-9).sum()) / (1 + permutations)))
-        for mask, mass in found
-    ]
+    shuffled = (_t_map(maps, rng.permutation(first)).reshape(small.size) for _ in range(permutations))
+    t = _t_map(maps, first).reshape(small.size)
     difference = (maps[first].mean(axis=0) - maps[~first].mean(axis=0)).reshape(small.size)
-    return GroupDifference(difference.astype(np.float32), t.reshape(small.size).astype(np.float32), clusters, sizes)
+    return GroupDifference(difference.astype(np.float32), t.astype(np.float32), _tested(t, shuffled, threshold), sizes)
+
+
+def condition_difference(
+    one: Viewing, two: Viewing, *, permutations: int = 499, alpha: float = 0.05, seed: int = 0
+) -> GroupDifference:
+    """Compare where the same people looked in a picture in two conditions; every person counts alike.
+
+    Parameters
+    ----------
+    one, two : Viewing
+        What people looked at in the picture in either condition; who did so in one alone is left out.
+    permutations, seed : int
+        How often people's conditions change places at random.
+    alpha : float
+        Of the threshold above which pixels form clusters, two-sided.
+
+    Raises
+    ------
+    InputError
+        Fewer than six people looked at the picture in both.
+    """
+    people = sorted(set(one.participants) & set(two.participants))
+    if len(people) < _FEWEST_PAIRS:
+        raise InputError(
+            f"{one.image}: {_FEWEST_PAIRS} people or more in both conditions are compared; {len(people)} looked at it"
+        )
+    small = [look.scaled(LONGEST) for look in (one, two)]
+    first, second = ([look.of(name).map().astype(np.float64).ravel() for name in people] for look in small)
+    changes, size, n = np.array(first) - np.array(second), small[0].size, len(people)
+    rng = np.random.default_rng(seed)
+    shuffled = (_paired_t(changes * rng.choice([-1.0, 1.0], (n, 1))).reshape(size) for _ in range(permutations))
+    t, difference = _paired_t(changes).reshape(size), changes.mean(axis=0).reshape(size)
+    clusters = _tested(t, shuffled, float(stdtrit(n - 1, 1 - alpha / 2)))
+    return GroupDifference(difference.astype(np.float32), t.astype(np.float32), clusters, (n, n))
+
+
+def _tested(t: Floats, shuffled: Iterable[Floats], threshold: float) -> list[Cluster]:
+    """Return the clusters of a map of t, each beside the largest ones of maps that chance makes."""
+    largest = np.array([_largest(one, threshold) for one in shuffled])
+    return [
+        Cluster(mask, mass, float((1 + (largest >= abs(mass) - 1e-9).sum()) / (1 + len(largest))))
+        for mask, mass in _clusters(t, threshold)
+    ]
 
 
 def compared_people(look: Viewing, groups: Mapping[str, str]) -> tuple[list[str], Bools]:
@@ -143,15 +182,63 @@ def difference_table(
         No picture that three people or more of either group looked at.
     """
     chosen, untested = check_groups(looks, groups)
-    names, found, rows = sorted(set(groups.values())), {}, []
+    names, found = sorted(set(groups.values())), {}
     for image in track(chosen, "differences", len(chosen)):
         found[image] = group_difference(looks[image], groups, permutations=permutations, seed=seed)
-        rows.append({"image": image} | _row(found[image], looks[image], names))
-    table = pd.DataFrame(rows)
+    return _table(found, looks, names, untested), found
+
+
+def condition_table(
+    first: Mapping[str, Viewing],
+    second: Mapping[str, Viewing],
+    names: tuple[str, str],
+    *,
+    permutations: int = 499,
+    seed: int = 0,
+) -> tuple[pd.DataFrame, dict[str, GroupDifference]]:
+    """Compare two conditions of the same people on every picture that enough of them looked at in both.
+
+    Parameters
+    ----------
+    first, second : mapping
+        Image id to `Viewing`, in either condition.
+    names : tuple of str
+        Of the conditions.
+    permutations, seed : int
+        See `condition_difference`.
+
+    Returns
+    -------
+    DataFrame, dict
+        As `difference_table`.
+
+    Raises
+    ------
+    InputError
+        No picture that six people or more looked at in both.
+    """
+    found, faults = {}, {}
+    for image in track(sorted(first.keys() | second.keys()), "differences", len(first.keys() | second.keys())):
+        try:
+            pair = first[image], second[image]
+            found[image] = condition_difference(*pair, permutations=permutations, seed=seed)
+        except KeyError:
+            faults[image] = f"{image}: nobody looked at it in one of the conditions"
+        except InputError as error:
+            faults[image] = str(error)
+    if not found:
+        raise InputError(f"no picture can be compared between conditions; the first: {next(iter(faults.values()))}")
+    return _table(found, first, list(names), list(faults)), found
+
+
+def _table(
+    found: Mapping[str, GroupDifference], looks: Mapping[str, Viewing], names: list[str], untested: list[str]
+) -> pd.DataFrame:
+    table = pd.DataFrame([{"image": image} | _row(one, looks[image], names) for image, one in found.items()])
     order = np.argsort(table["p"].to_numpy(), kind="stable")
     steps = np.maximum.accumulate(table["p"].to_numpy()[order] * np.arange(len(order), 0, -1))
     table.insert(4, "p_holm", pd.Series(np.minimum(steps, 1.0), index=table.index[order]))
-    return pd.concat([table, pd.DataFrame({"image": untested})], ignore_index=True) if untested else table, found
+    return pd.concat([table, pd.DataFrame({"image": untested})], ignore_index=True) if untested else table
 
 
 def check_groups(looks: Mapping[str, Viewing], groups: Mapping[str, str]) -> tuple[list[str], list[str]]:
@@ -216,6 +303,13 @@ def _t_map(maps: Floats, first: Bools) -> Floats:
     error = np.sqrt(pooled * (1 / len(one) + 1 / len(two)))
     difference = one.mean(axis=0) - two.mean(axis=0)
     return np.asarray(np.divide(difference, error, out=np.zeros_like(difference), where=error > 0))
+
+
+def _paired_t(changes: Floats) -> Floats:
+    """Compute Student's t of people's changes for every pixel; 0 where nobody's map changes."""
+    error = changes.std(axis=0, ddof=1) / np.sqrt(len(changes))
+    mean = changes.mean(axis=0)
+    return np.asarray(np.divide(mean, error, out=np.zeros_like(mean), where=error > 0))
 
 
 def _clusters(t: Floats, threshold: float) -> list[tuple[Mask, float]]:

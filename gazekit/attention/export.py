@@ -17,7 +17,13 @@ import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
 from gazekit.attention.density import FEWEST, MapKind, density_table, of_kind
-from gazekit.attention.differences import check_groups, difference_picture, difference_table
+from gazekit.attention.differences import (
+    GroupDifference,
+    check_groups,
+    condition_table,
+    difference_picture,
+    difference_table,
+)
 from gazekit.attention.drawing import (
     fit_picture,
     heatmap,
@@ -140,6 +146,8 @@ class Extras:
     differences : int
         ``differences.csv``, ``differences/*.png``: so many permutations of people between two groups
         (`gazekit.attention.differences`).
+    conditions : str
+        Column of the fixations whose two values are compared within people, in place of two groups.
     density : bool
         ``density.csv``, ``densities/*.png``: the density of each picture by leave-one-viewer-out likelihood, and what
         it gains over the customary map (`gazekit.attention.density`).
@@ -151,6 +159,7 @@ class Extras:
     own: bool = False
     judge: tuple[Path, ...] = ()
     differences: int = 0
+    conditions: str = ""
     density: bool = False
 
 
@@ -231,7 +240,7 @@ def write_attention(
         raise InputError(
             f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them or have no duration"
         )
-    _check_extras(looks, options, extras)
+    _check_extras(fixations, looks, options, extras)
     peak = _highest(of_kind(looks, options.map), options.by) if draw and options.scale == "shared" else None
     parts = _parts(of_kind(looks, options.map), pictures, out, options, draw, peak)
     with side_by_side(workers) as run:
@@ -272,12 +281,48 @@ def _agreement(looks: Mapping[str, Viewing], run: Run[Any]) -> dict[str, pd.Data
     return {"agreement.csv": halves_table(looks, run=run), "ceiling.csv": inter_observer_table(looks, run=run)}
 
 
-def _check_extras(looks: Mapping[str, Viewing], options: Options, extras: Extras) -> None:
+def _two_conditions(fixations: pd.DataFrame, column: str) -> tuple[str, str]:
+    """Return the two values of a column, sorted; InputError where it has other than two."""
+    if column not in fixations:
+        raise InputError(f"the fixation table has no column {column}; it has {', '.join(map(str, fixations))}")
+    values = sorted(fixations[column].dropna().astype(str).unique())
+    if len(values) != 2:
+        shown = ", ".join(values[:5]) or "none"
+        raise InputError(f"two conditions are compared; the column {column} has {len(values)} values: {shown}")
+    return values[0], values[1]
+
+
+def _differences(
+    fixations: pd.DataFrame, looks: Mapping[str, Viewing], options: Options, extras: Extras
+) -> tuple[pd.DataFrame, dict[str, GroupDifference]]:
+    if not extras.conditions:
+        assert not isinstance(options.by, str)
+        return difference_table(looks, options.by, permutations=extras.differences)
+    names = _two_conditions(fixations, extras.conditions)
+    sizes = {image: look.size for image, look in looks.items()}
+    first, second = (
+        viewings(
+            fixations[fixations[extras.conditions].astype(str) == name],
+            sizes,
+            sigma_deg=options.sigma_deg,
+            sigma_px=options.sigma_px,
+            weight=options.weight,
+        )
+        for name in names
+    )
+    return condition_table(first, second, names, permutations=extras.differences)
+
+
+def _check_extras(fixations: pd.DataFrame, looks: Mapping[str, Viewing], options: Options, extras: Extras) -> None:
     """Refuse what cannot be written, before anything is."""
-    if extras.differences:
+    if extras.differences and not extras.conditions:
         if isinstance(options.by, str):
-            raise InputError("differences are between two groups of people: give them (--groups)")
+            raise InputError(
+                "differences are between two groups of people (--groups), or two conditions of the same (--conditions)"
+            )
         check_groups(looks, options.by)
+    if extras.conditions:
+        _two_conditions(fixations, extras.conditions)
     for folder in extras.judge:
         _map_files(folder, looks)
 
@@ -313,8 +358,7 @@ def _write_extras(
     if extras.own:
         write_table(own_gaze_table(looks), out / "own-gaze.csv", origin)
     if extras.differences:
-        assert not isinstance(options.by, str)
-        table, found = difference_table(several, options.by, permutations=extras.differences)
+        table, found = _differences(fixations, several, options, extras)
         peak, names = max(float(np.abs(one.difference).max()) for one in found.values()), file_names(found)
         for image, one in found.items():
             write_picture(out / "differences" / f"{names[image]}.png", difference_picture(one, peak))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gazekit.pictures import Picture
     from gazekit.session.excluding import Exclusions
 
-EXTRAS = ("resamples", "growth", "density", "scanpaths", "judge", "differences")
+EXTRAS = ("resamples", "growth", "density", "scanpaths", "judge", "differences", "conditions")
 MANY = 50  # pictures for which processes are worth their start
 MOST_OFF = 0.1  # share of fixations off the pictures that is passed over without a warning
 
@@ -79,8 +79,10 @@ MOST_OFF = 0.1  # share of fixations off the pictures that is passed over withou
 @click.option("--density", is_flag=True, help="What each picture's density by leave-one-viewer-out likelihood gains "
               "over the map of 1 degree (density.csv, densities); --map likelihood uses it.")  # fmt: skip
 @click.option("--scanpaths", is_flag=True, help="How alike people's scanpaths are (scanpaths.csv).")
-@click.option("--differences", type=click.IntRange(0), default=0, metavar="N", help="Where two --groups differ: "
-              "clusters, N permutations (differences.csv).  [none]")  # fmt: skip
+@click.option("--differences", type=click.IntRange(0), default=0, metavar="N", help="Where two --groups, or two "
+              "--conditions, differ: clusters, N permutations (differences.csv).  [none]")  # fmt: skip
+@click.option("--conditions", default="", metavar="COLUMN", help="For --differences: a column of the fixations with "
+              "two values, compared within people.  [none]")  # fmt: skip
 @click.option("--judge", multiple=True, type=click.Path(path_type=Path), metavar="FOLDER",
               help="Maps as PNG, one a picture: what they are worth in viewers (worth.csv); repeat.")  # fmt: skip
 @click.option("--own", type=click.Path(path_type=Path), metavar="RATINGS",

@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from gazekit.attention.differences import difference_table, group_difference
+from gazekit.attention.differences import (
+    condition_difference,
+    condition_table,
+    difference_table,
+    group_difference,
+)
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.cli.attention_ import command
 from gazekit.core.errors import InputError
@@ -52,6 +57,43 @@ def test_a_planted_difference_is_found_where_it_is(rng: np.random.Generator) -> 
         old, young = (np.flatnonzero(clusters[sign].any(axis=0)).mean() for sign in (True, False))
         assert old < young, "the young look to the right"
         assert found[row.image].people == (8, 8)
+
+
+@pytest.mark.parametrize("shift", [0, 8])
+def test_conditions_are_compared_within_people(rng: np.random.Generator, shift: float, tmp_path: Path) -> None:
+    """Of 40 nulls at most 5 alarm (5 % are expected; more arise once in 70 times); a planted difference is found."""
+    places = {who: rng.uniform(8, 16, 2) for who in GROUPS}  # people differ more than conditions
+    rows = [
+        (f"p{k:02d}.png", who, task, *np.clip(rng.normal(np.add(place, (late * shift, 0)), 3), 0, 23), 200.0)
+        for k in range(3 if shift else 40)
+        for who, place in places.items()
+        for late, task in enumerate(("free", "search"))
+        for _ in range(5)
+    ]
+    columns = ["image", "participant", "task", "x_picture", "y_picture", "duration_ms"]
+    table = pd.DataFrame(rows, columns=columns)
+    free, search = (viewing(table[table["task"] == task]) for task in ("free", "search"))
+    result, found = condition_table(free, search, ("free", "search"), permutations=39 if not shift else 199)
+    assert (result["p"] <= 0.05).mean() == 1 if shift else (result["p"] <= 0.05).sum() <= 5
+    assert found["p00.png"].people == (16, 16)
+    if shift:
+        (tmp_path / "p").mkdir()
+        for image in table["image"].unique():
+            cv2.imwrite(str(tmp_path / "p" / image), np.zeros((*SIZE, 3), np.uint8))
+        table.to_csv(tmp_path / "f.csv", index=False)
+        given = [str(tmp_path / "f.csv"), "--pictures", str(tmp_path / "p"), "--out", str(tmp_path / "o"), "--sigma-px"]
+        given += ["2", "--tables-only", "--no-agreement", "--differences", "199", "--conditions", "task"]
+        assert CliRunner().invoke(command, given, catch_exceptions=False).exit_code == 0
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "o" / "differences.csv"), result, check_dtype=False)
+
+
+def test_too_few_people_in_both_conditions_are_said(rng: np.random.Generator) -> None:
+    look = viewing(looks(rng))["p0.png"]
+    some = look.of("v00", "v01", "v02")
+    with pytest.raises(InputError, match=r"p0\.png: 6 people or more in both conditions are compared; 3 looked at it"):
+        condition_difference(look, some)
+    with pytest.raises(InputError, match=r"no picture can be compared between conditions; the first: p0\.png: nobody"):
+        condition_table({"p0.png": look}, {}, ("a", "b"))
 
 
 def test_groups_that_are_too_small_are_named(rng: np.random.Generator) -> None:
