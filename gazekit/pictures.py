@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import io
+import re
 import struct
 import sys
 import threading
@@ -32,6 +33,7 @@ _QUARTER_TURNS = range(5, 9)  # of EXIF's orientation
 _LOSSES = ("Corrupt JPEG data", "Premature end of JPEG file")  # what libjpeg says where it goes on with grey
 _TOLD: set[tuple[str, str]] = set()  # pictures, and what a library said of them
 _SHRINKING = ("JPEG", "MPO")  # kinds that are decoded faster at a part of their size
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 _FILTERS = threading.Lock()  # what is to be done of warnings holds for the whole process
 _SHRUNK = {
     1: cv2.IMREAD_COLOR_RGB,
@@ -151,11 +153,12 @@ def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
 
 
 def _other_file(name: str, image: str) -> str:
-    """Return which file a name is of, where it is neither a part of an id nor the id with folders before it."""
+    """Return which file a name is of, where it is neither a part of an id nor an absolute path to it."""
     path, base, own = name.replace("\\", "/"), _base(name), _base(image)
     if base != own:
         return base if Path(base).suffix else ""
-    return path if "/" in image and "/" in path and not path.endswith(f"/{image}") else ""
+    here = path == base or (_ABSOLUTE.match(path) and path.endswith(f"/{image}"))
+    return "" if here else path
 
 
 def _base(name: str) -> str:

@@ -256,8 +256,9 @@ def _spec_named_as(pictures: Sequence[Picture], spec: DatasetSpec) -> DatasetSpe
 def _other_names(names: Iterable[str], pictures: Sequence[Picture]) -> dict[str, str]:
     """Return the ids of pictures that are named otherwise: without suffix or folder, or in another case."""
     known = {p.image for p in pictures}
-    strange = set(names) - known
-    return match_names(strange, known) if strange else {}
+    names = set(names)
+    matched = match_names(names, known) if names - known else {}
+    return {name: image for name, image in matched.items() if name != image}
 
 
 def _without_counterpart(

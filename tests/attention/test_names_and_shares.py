@@ -44,6 +44,9 @@ def test_stem_of_two_pictures_matches_neither() -> None:
         (["a.png", "a"], ["a.png"], {"a.png": "a.png", "a": "a.png"}),
         (["a.bmp", "a.jpg"], ["a.png"], {}),
         (["s/a.png", "t/a.png"], ["s/a.png"], {"s/a.png": "s/a.png"}),
+        (["a.png", "s/a.png"], ["a.png"], {"a.png": "a.png"}),
+        (["s/a.png"], ["a.png"], {"s/a.png": "a.png"}),
+        (["s/a.png", "t/a.png"], ["a.png"], {}),
         (["A.png", "a.png"], ["a.png"], {"a.png": "a.png"}),
         (
             [r"C:\x\a.png", "D:/y/a.png", "a.png"],
