@@ -5,6 +5,8 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import io
+import logging
 import os
 import sys
 from typing import Any
@@ -13,6 +15,7 @@ import click
 
 from gazekit.core.errors import GazekitError, unknown_name
 
+_log = logging.getLogger(__name__)
 COMMANDS = {
     "record": "Run a lab session: calibration, pictures, loss-free recording.",
     "recover": "Make the session file from the journal of a session that was cut off.",
@@ -99,17 +102,30 @@ def gazekit(verbose: int) -> None:
         tell(verbose)
 
 
+def _print_any_name() -> None:
+    """Print what the output has no sign for as an escape: names of pictures know no code page."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 (failed) or 2 (bad usage); errors on purpose print no traceback."""
     if arguments is None:  # a process of its own, whose imports live as long as it does
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for many small products threads cost more than they give
         gc.set_threshold(50_000)
         atexit.register(gc.freeze)  # the search for garbage among them would take a second at the end
+        _print_any_name()
     try:
         result: Any = gazekit.main(args=arguments, standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
     except GazekitError as error:
         click.echo(f"gazekit: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:  # a disk that is full, a folder that may not be written, a device that went away
+        _log.debug("where it happened", exc_info=True)
+        where = "" if error.filename is None else f"{error.filename}: "
+        click.echo(f"gazekit: {where}{error.strerror or error}; gazekit -vv tells where it happened", err=True)
         sys.exit(1)
     except click.exceptions.Abort:
         click.echo("gazekit: stopped", err=True)

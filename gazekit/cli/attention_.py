@@ -161,7 +161,7 @@ def command(
     said = "" if own is None else _own_answers(own, scores, out)
     if left_out := found.attrs["left_out"]:
         (image, why), file = left_out[-1], out / "left-out.csv"
-        click.echo(f"{len(left_out)} pictures left out, as {image} ({why}); all are in {file}", err=True)
+        click.echo(f"pictures left out: {len(left_out)}, as {image} ({why}); all are in {file}", err=True)
     if as_json:
         click.echo(found.to_json(orient="records", lines=True).strip())
         return

@@ -49,8 +49,8 @@ def run(study: Path, *arguments: str) -> str:
         catch_exceptions=False,
     )
     assert result.exit_code == 0, result.output
-    assert " pictures left out, as " in result.stderr
-    return result.stdout + "".join(line for line in result.stderr.splitlines(True) if " left out, as " not in line)
+    assert "pictures left out: " in result.stderr
+    return result.stdout + "".join(line for line in result.stderr.splitlines(True) if " left out: " not in line)
 
 
 def test_it_writes_maps_overlays_masks_sheets_and_agreement(study: Path) -> None:

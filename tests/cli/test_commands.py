@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -46,3 +47,21 @@ def test_an_error_on_purpose_prints_no_traceback() -> None:
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert "no-such-file.gaze.h5" in result.stderr
+
+
+def test_a_name_that_the_output_has_no_signs_for_is_printed_as_escapes() -> None:
+    """As where Windows writes the output into a file: in the code page."""
+    command = [sys.executable, "-m", "gazekit", "doctor", "日本.gaze.h5"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 1
+    assert r"\u65e5\u672c.gaze.h5: error" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+def test_a_full_disk_under_the_output_is_said_without_a_traceback() -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        command = [sys.executable, "-m", "gazekit", "public-data", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "gazekit: No space left on device; gazekit -vv tells where it happened\n"
