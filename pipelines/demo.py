@@ -347,7 +347,7 @@ def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> Non
     database = ratings.with_name("survey.sqlite3")
     for leftover in database.parent.glob(f"{database.name}*"):
         leftover.unlink()
-    store = open_store(f"sqlite:///{database}", durable=False)
+    store = open_store(database, durable=False)
     try:
         means = dict(zip(truth["image"], truth["opinion"], strict=True))
         fill(store, means, per_picture=demo.raters_per_picture, seed=demo.seed)

@@ -108,7 +108,7 @@ def _make_comparison(folder: Path) -> None:
 
 def _ratings(opinions: dict[str, float]) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
-        store = open_store(f"sqlite:///{folder}/survey.sqlite3", durable=False)
+        store = open_store(Path(folder) / "survey.sqlite3", durable=False)
         try:
             fill(store, opinions, per_picture=12, seed=SEED)
             return export_ratings(store)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, insert, make_url, select, update
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from gazekit.core.files import whole_file
@@ -40,6 +40,12 @@ class Store:
         self.sqlite = engine.dialect.name == "sqlite"
         # SQLite waits in growing sleeps: threads of one process queue here instead
         self._turn = threading.Lock()
+
+    @property
+    def address(self) -> str:
+        """What `open_store` opens it by again: the file of an SQLite database, else the URL with its password."""
+        url = self.engine.url
+        return str(url.database) if self.sqlite else url.render_as_string(hide_password=False)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -159,11 +165,11 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         The URL is not usable, the server does not answer, the tables are of a newer version or of another program,
         or there is no database and none is to be made.
     """
-    url = _url(url_or_path)
     try:
-        if url.startswith("sqlite:///"):
-            _owners_file(Path(url.removeprefix("sqlite:///")), create)
-        in_file = url.startswith("sqlite")
+        url = _url(str(url_or_path))
+        in_file = url.get_backend_name() == "sqlite"
+        if in_file and url.database:
+            _owners_file(Path(url.database), create)
         level = {} if in_file else {"isolation_level": "AUTOCOMMIT"}
         engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60, **level)
         if in_file:
@@ -174,12 +180,12 @@ def open_store(url_or_path: str | Path, *, durable: bool = True, pool_size: int 
         _bring_up_to_date(store, create)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise SurveyError(
-            f"{_shown(url)} is not a database that can be opened ({error}); give an SQLite file or "
+            f"{_shown(str(url_or_path))} is not a database that can be opened ({error}); give an SQLite file or "
             f"postgresql://..., which needs pip install 'gazekit[postgres]'"
         ) from error
     except (DBAPIError, OSError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        raise SurveyError(f"the database {_shown(url)} cannot be opened: {reason}") from error
+        raise SurveyError(f"the database {_shown(str(url_or_path))} cannot be opened: {reason}") from error
     return store
 
 
@@ -209,20 +215,20 @@ def remembered(connection: Connection, key: str, value: str) -> str:
     return value if kept is None else str(kept)
 
 
-def _url(url_or_path: str | Path) -> str:
-    url = str(url_or_path)
-    if "://" not in url:
-        return f"sqlite:///{Path(url).absolute().as_posix()}"
+def _url(url_or_path: str) -> URL:
+    """Return the address; the path of a file is taken as it is, whatever ``?`` and ``%`` mean in an address."""
+    if "://" not in url_or_path:
+        return URL.create("sqlite", database=Path(url_or_path).absolute().as_posix())
     for short in ("postgresql://", "postgres://"):
-        if url.startswith(short):
-            return "postgresql+psycopg://" + url.removeprefix(short)
-    return url
+        if url_or_path.startswith(short):
+            return make_url("postgresql+psycopg://" + url_or_path.removeprefix(short))
+    return make_url(url_or_path)
 
 
 def _shown(url: str) -> str:
     """Return the URL without its password."""
     before, at, after = url.rpartition("@")
-    return f"{before.split('://')[0]}://...@{after}" if at else url
+    return f"{before.split('://')[0]}://...@{after}" if at and "://" in before else url
 
 
 def _tune_sqlite(engine: Engine, durable: bool) -> None:

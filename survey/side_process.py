@@ -53,9 +53,8 @@ class SideProcess:
         if self._inside:
             return work(self._store, self._section, *arguments, **options)
         pool = self._started()
-        url = self._store.engine.url.render_as_string(hide_password=False)
         try:
-            return pool.submit(_work, url, self._section, work, arguments, options).result()
+            return pool.submit(_work, self._store.address, self._section, work, arguments, options).result()
         except BrokenExecutor:
             self._forget(pool)
             raise SurveyError("the process that counts beside the server died (killed, or out of memory)") from None

@@ -144,8 +144,8 @@ def plot(path: Path, out: Path, scheme: str) -> None:
     from gazekit.dataset.plots import plot_samples, plot_scores
 
     dataset = open_dataset(path)
-    click.echo(plot_scores(dataset, out / "scores.png", scheme))
-    click.echo(plot_samples(dataset, out / "samples.png"))
+    drawn = plot_scores(dataset, out / "scores.png", scheme), plot_samples(dataset, out / "samples.png")
+    click.echo("\n".join(map(str, drawn)))  # of both at once: who reads the first line alone gets both files
 
 
 @command.command()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -26,6 +27,21 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(tmp_path / "survey.db", durable=False)
     yield opened
     opened.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows takes no such names")
+@pytest.mark.parametrize("folder", ["what?", "100%25", "a#b", "me@home:1", "é 日本 'x' \"y\"\nz"])
+def test_any_folder_holds_its_own_database(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    file = tmp_path / folder / "survey.sqlite3"
+    with contextlib.closing(open_store(file, durable=False)) as opened:
+        with opened.write() as connection:
+            connection.execute(meta.insert().values(key="of", value=folder))
+        assert opened.address == str(file)
+        with contextlib.closing(open_store(opened.address, create=False)) as again, again.read() as connection:
+            assert connection.execute(select(meta.c.value).where(meta.c.key == "of")).scalar() == folder
+    assert list(tmp_path.iterdir()) == [tmp_path / folder]
+    assert file.stat().st_size > 0
 
 
 def test_raters_at_once_fill_every_picture_exactly(store: Store) -> None:
