@@ -99,8 +99,10 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
             erasure.steps += _rows(participant, kind, study.parent / path, column, erasure.notes)
     erasure.steps += _survey(participant, database or str(study.with_suffix(".survey.db")))
     if not erasure.steps:
+        beside = ", ".join(map(str, _others(participant, study.parent)[:5]))
         raise InputError(
-            f"no file of {study} holds {participant!r}: sessions, fixation table, ratings and survey were read"
+            f"no file of {study} holds {participant!r}: sessions, fixation table and ratings of [dataset] and survey "
+            "were read" + (f"; not named there, and they name the person: {beside}" if beside else "")
         )
     erasure.steps += _exclusions(participant, study)
     erasure.steps += _derived(plan, study, database)

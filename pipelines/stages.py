@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -231,6 +231,7 @@ def _state(folder: Path) -> Iterator[Dependency]:
     except DatabaseException:
         raise InputError(f"{folder / _STATE} is damaged; choose another folder, or move this one away") from None
     try:
-        yield state
-    finally:
-        state.close()
+        with closing(state):
+            yield state
+    except sqlite3.OperationalError as error:
+        raise OutputError(f"{folder / _STATE} cannot be written: {error}") from error

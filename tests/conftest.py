@@ -25,6 +25,7 @@ if os.environ.get("GAZEKIT_AS_WINDOWS"):  # by hand: the whole suite, or the tes
 pytest_plugins = [
     "tests.fixtures.browser",
     "tests.fixtures.formats",
+    "tests.fixtures.memory_card",
     "tests.fixtures.plugins",
     "tests.fixtures.power_loss",
     "tests.fixtures.session_study",

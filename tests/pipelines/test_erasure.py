@@ -126,7 +126,15 @@ def test_exports_that_still_name_the_person_are_said(study: Path) -> None:
 
 
 def test_person_that_nobody_knows(study: Path) -> None:
-    with pytest.raises(InputError, match="holds 'P99': sessions, fixation table, ratings and survey were read"):
+    with pytest.raises(InputError, match=r"holds 'P99': sessions, fixation table and ratings of \[dataset\]") as error:
+        find_person("P99", study)
+    assert "not named there" not in str(error.value)
+
+
+def test_a_session_that_the_study_file_does_not_name_is_said(study: Path) -> None:
+    (study.parent / "elsewhere").mkdir()
+    (study.parent / "elsewhere" / "P99.gaze.h5").touch()
+    with pytest.raises(InputError, match=r"not named there, and they name the person: .*P99\.gaze\.h5"):
         find_person("P99", study)
 
 

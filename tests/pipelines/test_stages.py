@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -158,3 +160,14 @@ def test_a_damaged_state_is_one_message(tmp_path: Path) -> None:
     (tmp_path / ".stages.sqlite3").write_text("not a database, whatever its name says\n" * 40)
     with pytest.raises(InputError, match=r"stages\.sqlite3 is damaged"):
         states(tmp_path)
+
+
+@pytest.mark.once
+def test_a_state_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """Another program is writing it; in a folder without rights SQLite says so in the same way."""
+    (tmp_path / "source.txt").write_text("3")
+    assert states(tmp_path) == ["done", "done"]
+    with closing(sqlite3.connect(tmp_path / ".stages.sqlite3")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OutputError, match=r"stages\.sqlite3 cannot be written: database is locked"):
+            states(tmp_path, factor=3)
