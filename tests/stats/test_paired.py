@@ -10,11 +10,12 @@ import pytest
 from scipy import stats
 
 from gazekit.stats.contrasts import ALL_NETWORKS, Contrast
-from gazekit.stats.estimates import Estimates, Measuring, estimate
+from gazekit.stats.estimates import Estimates, Measuring, error_of_difference, estimate, mean_of
 from gazekit.stats.options import ComparisonOptions
 from gazekit.stats.paired import paired_table
 from gazekit.stats.predictions import Pass
 from gazekit.stats.resampling import permutation_p
+from gazekit.stats.standard_error import as_sample, error_of
 from tests.fixtures.simulated_networks import simulated
 
 N, SEEDS = 40, [Pass(seed, 1) for seed in range(4)]
@@ -96,6 +97,19 @@ def test_holm_is_taken_by_metric_and_margins_in_the_direction_of_the_metric(
     assert better["difference"] > 0.02
     assert better["p_not_inferior"] < 0.05 < better["p_equivalence"]
     assert "p_equivalence" not in paired_table(measured, CONTRASTS, ComparisonOptions(**options))
+
+
+def test_several_networks_are_a_sample_of_networks(measured: dict[tuple[str, str], Estimates]) -> None:
+    networks = [(measured[m, "human"], measured[m, "original"]) for m in "mw"]
+    a, b = (mean_of(side) for side in zip(*networks, strict=True))
+    apart = [errors(one) - errors(other) for one, other in networks]
+    values = np.mean([each.mean(axis=1) for each in apart], axis=0)  # a seed each
+    without = [[np.delete(each, k, axis=1).mean(axis=1) for k in range(N)] for each in apart]  # (networks, N, seeds)
+    alone = error_of(values, np.mean(without, axis=0).T, N)
+    expected = as_sample(alone, np.array([each.mean() for each in apart]), np.mean(without, axis=2))
+    found, low, high = error_of_difference(a, b, "mae", networks=networks)
+    assert [found.se, found.df] == pytest.approx([expected.se, expected.df])
+    assert low < values.mean() < high
 
 
 def test_sides_share_their_seeds_and_networks_count_alike(measured: dict[tuple[str, str], Estimates]) -> None:

@@ -21,6 +21,15 @@ def test_the_exact_permutation_test_agrees_with_scipy(rng: np.random.Generator) 
     assert permutation_p(a, b, 5.0)["mae"] == pytest.approx(expected.pvalue)
 
 
+def test_of_several_seeds_all_swaps_flip_the_pictures_mean_differences(rng: np.random.Generator) -> None:
+    """Of the absolute error, whose mean is a mean over pictures: signs are flipped, all 2^8 of them."""
+    a, b = simulated(rng, 8, 3, noise=(0.5, 1.5))
+    each = (np.abs(a.mean - a.true_mean) - np.abs(b.mean - b.true_mean)).mean(axis=0)
+    signs = np.array(list(itertools.product((-1, 1), repeat=8)))
+    expected = (np.abs(signs @ each) >= abs(each.sum()) - 1e-9).mean()
+    assert permutation_p(a, b, 5.0, permutations=9999, seed=0)["mae"] == expected
+
+
 def test_the_random_permutation_test_comes_close_to_the_exact_one(rng: np.random.Generator) -> None:
     a, b = simulated(rng, 12, 2, noise=(0.8, 1.6))
     exact = permutation_p(a, b, 5.0, permutations=4096)
