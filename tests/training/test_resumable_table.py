@@ -20,7 +20,7 @@ from gazekit.training.resumable_table import open_rows
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a sync costs nothing there
 NAMES = st.lists(
-    st.text(st.characters(exclude_characters="\0"), max_size=12), min_size=1, max_size=12
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12), min_size=1, max_size=12
 )  # no file has a NUL
 
 
