@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError
 from gazekit.training import resumable_table
-from gazekit.training.resumable_table import open_rows
+from gazekit.training.resumable_table import open_rows, rows_done
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a sync costs nothing there
 NAMES = st.lists(
@@ -163,6 +163,18 @@ def begun(folder: Path) -> Path:
     with pytest.raises(Killed):
         score(folder / "out", ["a", "b", "c"], "csv", 2, 1)
     return folder / "out"
+
+
+def test_a_dry_run_says_what_an_earlier_run_left(tmp_path: Path) -> None:
+    out, names = begun(tmp_path), iter(["a", "b", "c"])
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert rows_done(out, "csv", {"model": "m"}, names, resume=True) == 2
+    assert list(names) == ["c"]
+    assert rows_done(out, "csv", {"model": "m"}, iter("abc"), resume=False) == 0
+    assert rows_done(None, None, {}, iter("abc"), resume=True) == 0
+    with pytest.raises(InputError, match="rows of other pictures"):
+        rows_done(out, "csv", {"model": "m"}, iter("xbc"), resume=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
 
 
 def test_another_source_is_refused(tmp_path: Path) -> None:
