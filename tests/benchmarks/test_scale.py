@@ -132,7 +132,8 @@ def stand_ins(folder: Path, count: int, *, kills: int = 0, scheduler: str | None
     rng, stages = np.random.default_rng(0), {}
     while True:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            if kills:
+            killed = bool(kills)
+            if killed:
                 time.sleep(rng.uniform(15, 60))
                 process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
                 kills -= 1
@@ -140,6 +141,7 @@ def stand_ins(folder: Path, count: int, *, kills: int = 0, scheduler: str | None
         stages |= {row["stage"]: row for row in map(json.loads, out.splitlines())}
         if process.returncode == 0:
             return stages
+        assert killed, "a stage failed by itself"
 
 
 @pytest.mark.parametrize("count", [10_000, 40_000])
