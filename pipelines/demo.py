@@ -347,13 +347,10 @@ def _ratings(opinions: Path, ratings: Path, histograms: Path, demo: Demo) -> Non
     database = ratings.with_name("survey.sqlite3")
     for leftover in database.parent.glob(f"{database.name}*"):
         leftover.unlink()
-    store = open_store(database, durable=False)
-    try:
+    with open_store(database, durable=False) as store:
         means = dict(zip(truth["image"], truth["opinion"], strict=True))
         fill(store, means, per_picture=demo.raters_per_picture, seed=demo.seed)
         table_of_ratings = export_ratings(store)
-    finally:
-        store.close()
     write_table(table_of_ratings, ratings)
     write_histograms(aggregate(table_of_ratings, scale=10), histograms)
 

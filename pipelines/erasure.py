@@ -191,14 +191,13 @@ def _survey(participant: str, database: str) -> list[Removal]:
     from survey.raters import forget
     from survey.schema import platform, rater
 
-    store = open_store(database, create=False)
-    with store.engine.connect() as connection:
+    with open_store(database, create=False) as store, store.engine.connect() as connection:
         person = connection.execute(select(rater).where(rater.c.name == participant)).one_or_none()
     if person is None:
         return []
 
     def erase() -> None:
-        with store.write() as connection:
+        with open_store(database, create=False) as store, store.write() as connection:
             forget(connection, person)
             connection.execute(platform.delete().where(platform.c.rater_id == person.id))
 

@@ -81,13 +81,10 @@ def _of_database(plan: Study, database: str) -> pd.DataFrame:
     from survey.rating_export import export_choices, export_ratings
 
     assert plan.survey is not None
-    store = open_store(database, create=False)
-    try:
+    with open_store(database, create=False) as store:
         if plan.survey.task == "rate":
             return export_ratings(store, scales=plan.survey.asked)
         return export_choices(store)
-    finally:
-        store.close()
 
 
 def codebook(table: pd.DataFrame, plan: Study) -> dict[str, dict[str, Any]]:

@@ -107,13 +107,12 @@ def _make_comparison(folder: Path) -> None:
 
 
 def _ratings(opinions: dict[str, float]) -> pd.DataFrame:
-    with tempfile.TemporaryDirectory() as folder:
-        store = open_store(Path(folder) / "survey.sqlite3", durable=False)
-        try:
-            fill(store, opinions, per_picture=12, seed=SEED)
-            return export_ratings(store)
-        finally:
-            store.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_store(Path(folder) / "survey.sqlite3", durable=False) as store,
+    ):
+        fill(store, opinions, per_picture=12, seed=SEED)
+        return export_ratings(store)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,12 @@ class Store:
         """Close every connection; the last one of all moves SQLite's log into the database file."""
         self.engine.dispose()
 
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def add_images(self, names: Sequence[str], target: int) -> None:
         """Register pictures; those that are there keep their ratings and take the new target."""
         with self.write() as connection:

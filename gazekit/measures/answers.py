@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gazekit.session.model import STIMULUS_COLUMNS, Session
+from gazekit.session.model import STIMULUS_COLUMNS, TIMING_COLUMNS, Session
 
 ANSWER_COLUMNS = (
     "participant",
@@ -22,7 +22,7 @@ ANSWER_COLUMNS = (
 )
 RATING = "rating"  # what the one scale of a study asks that gives it no name
 FACTS = ("block", "started_by", "ended_by")  # of a viewing, in a session's table of pictures: no answers
-_OTHERS = {*STIMULUS_COLUMNS, *FACTS, "presentation"}
+_OTHERS = {*STIMULUS_COLUMNS, *TIMING_COLUMNS, *FACTS, "presentation"}
 _PREFIX = "answer_"
 _AGAIN = re.compile(r" \(\d+\)$")  # a picture that is shown again on purpose, as the plan names it
 

@@ -172,8 +172,10 @@ def simulate(
     truth = {name: float(mean) for name, mean in zip(names, means, strict=True)}
     where = database_of(study, database)
     _, store = open_ratings(study, database, create=True, durable=False)
-    simulated = fill(store, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time())
-    store.close()
+    with store:
+        simulated = fill(
+            store, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time()
+        )
     if as_json:
         click.echo(json.dumps(simulated))
     else:
@@ -199,12 +201,12 @@ def export(study: Path, database: str | None, out: Path, practice: bool, traces:
     keep_inputs((out, traces), study, database_of(study, database))
     settings, store = open_ratings(study, database)
     section = settings.survey
-    if section.task == "rate":
-        table = export_ratings(store, practice=practice, scales=section.asked)
-    else:
-        table = export_choices(store, practice=practice)
-    steps = export_traces(store) if traces else None
-    store.close()
+    with store:
+        if section.task == "rate":
+            table = export_ratings(store, practice=practice, scales=section.asked)
+        else:
+            table = export_choices(store, practice=practice)
+        steps = export_traces(store) if traces else None
     if table.empty:
         raise SurveyError(
             f"there is no rating in {database_of(study, database)}; a copy of a database that was in use is empty, "
@@ -228,9 +230,8 @@ def backup(study: Path, database: str | None, out: Path) -> None:
     """
     from survey.database import open_store
 
-    store = open_store(database_of(study, database), create=False)
-    store.backup(out)
-    store.close()
+    with open_store(database_of(study, database), create=False) as store:
+        store.backup(out)
     click.echo(f"backup: {out}")
 
 
@@ -262,7 +263,7 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
     from survey.live_quality import leave_out
 
     settings, store = open_ratings(study, database)
-    try:
+    with store:
         with store.write() as connection:
             if orders["to"]:
                 operations.set_opening(connection, orders["to"])
@@ -278,8 +279,6 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
         opened += operations.open_places(store) - before
         with store.read() as connection:
             state = operations.opening(connection)
-    finally:
-        store.close()
     excluded = [*orders["exclude"], *left_out]
     print_summary({"survey": state, "left out": excluded, "opened again": opened}, as_json)
 
@@ -320,7 +319,7 @@ def pay(
         raise ConfigError("sending to Prolific needs a token: set PROLIFIC_TOKEN")
     keep_inputs([out], study, database_of(study, database))
     settings, store = open_ratings(study, database)
-    try:
+    with store:
         rows = payments(store, settings.survey, bonus=bonus, second_ids=second_ids)
         lists = {}
         for ending, table in payment_lists(rows).items():
@@ -330,6 +329,4 @@ def pay(
         summary: dict[str, Any] = {action: sum(row.action == action for row in rows) for action in actions}
         if send:
             summary["sent"] = pay_by_prolific(store, rows, Prolific(token, api))
-    finally:
-        store.close()
     print_summary(summary | {"lists": list(lists.values())}, as_json)
