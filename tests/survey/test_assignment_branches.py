@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from survey import raters as people
-from survey.assignment import advance, raters_needed, slot_at, submit, undo
+from survey.assignment import advance, fail, raters_needed, slot_at, submit, undo
 from survey.database import Store, open_store
 from survey.schema import image, more_score, rater, slot
 from tests.fixtures.survey import counters_agree, newcomer, section
@@ -125,4 +125,20 @@ def test_a_practice_rating_taken_back_uncounts_nothing_and_its_other_scales_go(s
         again = slot_at(connection, person.id, 0)
         assert again is not None
         assert (again.id, again.state) == (current.id, "held")
+    counters_agree(store)
+
+
+def test_a_practice_picture_that_fails_gives_no_place_back(store: Store) -> None:
+    settings = section(practice=1, raters_per_picture=1, pictures_per_rater=1)
+    store.add_images(["p", "q"], 1)
+    token = newcomer(store, settings)
+    with store.write() as connection:
+        person = people.find(connection, token)
+        assert person is not None
+        person = advance(connection, person, settings, NOW)
+        current = slot_at(connection, person.id, person.place)
+        assert current is not None
+        assert current.kind == "P"
+        assert fail(connection, person, current.id, settings, NOW) is not None
+        assert connection.execute(select(slot.c.state).where(slot.c.id == current.id)).scalar_one() == "failed"
     counters_agree(store)
