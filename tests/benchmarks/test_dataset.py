@@ -156,10 +156,7 @@ def processor_ms(work: Callable[[], object], pictures: int, rounds: int = 3) -> 
     return min(times) * 1e3 / pictures
 
 
-SLOW_REGION = pytest.mark.xfail(strict=True, reason="what a region holds at the picture's own size needs its map there")
-
-
-@pytest.mark.parametrize("mask", ["rectangle", "patches", pytest.param("region", marks=SLOW_REGION)])
+@pytest.mark.parametrize("mask", ["rectangle", "patches", "region"])
 def test_a_build_in_one_process_costs_at_most_1_3_times_decoding_and_resizing(
     large_photographs: list[Picture], real_data: Path, tmp_path: Path, mask: str
 ) -> None:

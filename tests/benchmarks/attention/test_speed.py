@@ -94,9 +94,6 @@ def test_an_auc_takes_about_as_long_as_sorting_its_map(rng: np.random.Generator)
     assert own <= 2 * floor
 
 
-SHARED = pytest.mark.xfail(strict=False, reason="11 s where 20 other programs share two cores; not tried alone")
-
-
 @pytest.fixture(scope="module")
 def photographs_600(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """600 photographs, 249 of OSIE's under several names, with the fixations of 15 viewers on each."""
@@ -116,7 +113,7 @@ def photographs_600(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
     ("draw", "bar"),
-    [pytest.param(False, 8.0, marks=SHARED, id="tables"), pytest.param(True, 25.0, id="drawn")],
+    [pytest.param(False, 8.0, id="tables"), pytest.param(True, 25.0, id="drawn")],
 )
 def test_the_command_on_600_photographs_with_15_viewers_in_two_processes(
     photographs_600: Path, tmp_path: Path, draw: bool, bar: float
