@@ -9,6 +9,7 @@ import json
 import platform
 import re
 import sqlite3
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,7 @@ def hdf5_content(path: Path) -> dict[str, Any]:
 
 def sqlite_content(path: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of every table of an SQLite file, without the columns that hold a moment or a secret."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.row_factory = sqlite3.Row
         tables = [
             row[0] for row in connection.execute("select name from sqlite_master where type = 'table' order by 1")

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -178,7 +179,7 @@ def test_an_error_page_stands_where_the_database_is_away(client: FlaskClient, mo
     begin(client)
     client.application.config["PROPAGATE_EXCEPTIONS"] = False
     database = Path(str(store_of(client).engine.url.database))
-    with sqlite3.connect(database, isolation_level=None) as blocker:
+    with closing(sqlite3.connect(database, isolation_level=None)) as blocker:
         blocker.execute("DROP TABLE slot")
     answer = client.get("/rate")
     assert answer.status_code == 503

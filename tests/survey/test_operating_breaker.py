@@ -7,6 +7,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -178,19 +179,19 @@ def test_every_command_refuses_the_database_of_another_study(served: Path, comma
     ended = CliRunner().invoke(survey, [command, str(served), *arguments])
     assert isinstance(ended.exception, GazekitError)
     assert "this database belongs to another study (name: " in str(ended.exception)
-    with sqlite3.connect(served.with_suffix(".survey.db")) as connection:
+    with closing(sqlite3.connect(served.with_suffix(".survey.db"))) as connection, connection:
         assert connection.execute("SELECT count(*) FROM rater").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM meta WHERE key = 'opening'").fetchone() == (0,)
 
 
 def test_the_database_of_another_program_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "places.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE bookmarks (address)")
     for create in (True, False):
         with pytest.raises(GazekitError, match=r"it holds the tables of something else \(bookmarks\)"):
             open_store(path, create=create)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("bookmarks",)]
         connection.execute("ALTER TABLE bookmarks RENAME TO meta")
     with pytest.raises(GazekitError, match=r"it holds the tables of something else \(meta\)"):
