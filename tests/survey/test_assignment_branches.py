@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, Row, select, update
 
 from survey import raters as people
 from survey.assignment import advance, fail, raters_needed, slot_at, submit, undo
+from survey.config import SurveySection
 from survey.database import Store, open_store
 from survey.schema import image, more_score, rater, slot
 from tests.fixtures.survey import counters_agree, newcomer, section
@@ -23,6 +25,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = open_store(tmp_path / "survey.db", durable=False)
     yield opened
     opened.close()
+
+
+def seated(connection: Connection, token: str, settings: SurveySection) -> tuple[Row[Any], Row[Any]]:
+    """A rater and the picture that is now held for them."""
+    person = people.find(connection, token)
+    assert person is not None
+    person = advance(connection, person, settings, NOW)
+    current = slot_at(connection, person.id, person.place)
+    assert current is not None
+    return person, current
 
 
 def test_comparisons_need_raters_by_the_places_of_their_pages() -> None:
@@ -65,11 +77,7 @@ def test_a_late_rating_of_somebody_left_out_fills_no_picture(store: Store) -> No
     store.add_images(["p"], 1)
     token = newcomer(store, settings)
     with store.write() as connection:
-        person = people.find(connection, token)
-        assert person is not None
-        person = advance(connection, person, settings, NOW)
-        current = slot_at(connection, person.id, person.place)
-        assert current is not None
+        person, current = seated(connection, token, settings)
     other = newcomer(store, settings)
     with store.write() as connection:
         somebody = people.find(connection, other)
@@ -91,11 +99,7 @@ def test_somebody_left_out_gives_back_what_is_held(store: Store) -> None:
     store.add_images(["p"], 1)
     token = newcomer(store, settings)
     with store.write() as connection:
-        person = people.find(connection, token)
-        assert person is not None
-        person = advance(connection, person, settings, NOW)
-        current = slot_at(connection, person.id, person.place)
-        assert current is not None
+        person, current = seated(connection, token, settings)
         connection.execute(
             update(rater).where(rater.c.id == person.id).values(excluded_at=NOW, excluded_why="too fast")
         )
@@ -111,11 +115,7 @@ def test_a_practice_rating_taken_back_uncounts_nothing_and_its_other_scales_go(s
     store.add_images(["p", "q"], 1)
     token = newcomer(store, settings)
     with store.write() as connection:
-        person = people.find(connection, token)
-        assert person is not None
-        person = advance(connection, person, settings, NOW)
-        current = slot_at(connection, person.id, person.place)
-        assert current is not None
+        person, current = seated(connection, token, settings)
         assert submit(connection, person, current.id, 7, settings, now=NOW, more={"calm": 3})
         person = people.find(connection, token)
         assert person is not None
@@ -133,11 +133,7 @@ def test_a_practice_picture_that_fails_gives_no_place_back(store: Store) -> None
     store.add_images(["p", "q"], 1)
     token = newcomer(store, settings)
     with store.write() as connection:
-        person = people.find(connection, token)
-        assert person is not None
-        person = advance(connection, person, settings, NOW)
-        current = slot_at(connection, person.id, person.place)
-        assert current is not None
+        person, current = seated(connection, token, settings)
         assert current.kind == "P"
         assert fail(connection, person, current.id, settings, NOW) is not None
         assert connection.execute(select(slot.c.state).where(slot.c.id == current.id)).scalar_one() == "failed"
