@@ -236,7 +236,16 @@ class Prolific:
         if paid:
             body = {"study_id": study, "csv_bonuses": "\n".join(f"{row.participant},{row.bonus:.2f}" for row in paid)}
             order = self._post("submissions/bonus-payments/", body)
-            self._post(f"bulk-bonus-payments/{quote(str(order['id']), safe='')}/pay/", {})
+            try:
+                self._post(f"bulk-bonus-payments/{quote(str(order['id']), safe='')}/pay/", {})
+            except OSError as error:
+                if not (isinstance(error, HTTPError) and error.code < 500):  # no refusal: it may be paid
+                    note(PAID, paid)
+                    done.append(
+                        f"{len(paid)} bonuses ordered in {study}, whose answer was lost: look at Prolific whether they "
+                        "are paid; they are not sent again"
+                    )
+                raise
             note(PAID, paid)
             done.append(f"{len(paid)} bonuses paid in {study}")
         for row in rows:
@@ -250,7 +259,7 @@ class Prolific:
         late += [row.participant for row in good if (REJECTED, row.rater) in sent]
         done += [f"{who} was decided otherwise before, and is left so: change it at Prolific" for who in late]
         before = sum((PAID, row.rater) in sent for row in good if row.bonus > 0)
-        done += [f"{before} bonuses in {study} were paid before, and are not paid again"] if before else []
+        done += [f"{before} bonuses in {study} were paid or ordered before, and are not sent again"] if before else []
 
     def _post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         headers = {"Authorization": f"Token {self.token}", "Content-Type": "application/json"}

@@ -43,7 +43,9 @@ def stand_in() -> Iterator[tuple[str, Requests]]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             requests.append((self.path, self.headers["Authorization"], body))
-            good = self.headers["Authorization"] == "Token right"
+            if self.headers["Authorization"] == "Token lost" and self.path.endswith("/pay/"):
+                return  # the answer is lost on the way
+            good = self.headers["Authorization"] in ("Token right", "Token lost")
             answer = {"id": "bonus-1"} if "bonus-payments" in self.path else {"message": "ok"}
             content = json.dumps(answer if good else {"error": {"detail": "Invalid token"}}).encode()
             self.send_response(200 if good else 401)
@@ -160,6 +162,24 @@ def test_prolific_is_told_by_its_api(stand_in: tuple[str, Requests]) -> None:
     assert len(str(requests[3][2]["message"])) >= 100
 
 
+def test_bonuses_whose_answer_is_lost_are_not_sent_again(
+    stand_in: tuple[str, Requests], served: tuple[Path, Callable[[], FlaskClient]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, requests = stand_in
+    study, new = served
+    order = ["survey", "pay", str(study), "--out", str(study.parent / "pay.csv"), "--send", "--api", address, "--json"]
+    take_part(new(), "first")
+    monkeypatch.setenv("PROLIFIC_TOKEN", "lost")
+    result = CliRunner().invoke(gazekit, [*order, "--bonus", "0.5"])
+    assert result.exit_code != 0
+    assert "1 approved in s1; 1 bonuses ordered in s1, whose answer was lost" in str(result.exception)
+    requests.clear()
+    monkeypatch.setenv("PROLIFIC_TOKEN", "right")
+    again = CliRunner().invoke(gazekit, [*order, "--bonus", "0.5"])
+    assert json.loads(again.output)["sent"] == ["1 bonuses in s1 were paid or ordered before, and are not sent again"]
+    assert requests == []
+
+
 def test_nothing_is_paid_twice(
     stand_in: tuple[str, Requests], served: tuple[Path, Callable[[], FlaskClient]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +206,7 @@ def test_nothing_is_paid_twice(
     ]
     assert requests[0][2] == {"study_id": "s1", "participant_ids": ["second"]}
     requests.clear()
-    assert "1 bonuses in s1 were paid before, and are not paid again" in pay("--bonus", "0.5")
+    assert "1 bonuses in s1 were paid or ordered before, and are not sent again" in pay("--bonus", "0.5")
     assert requests == []
     events = export_events(store_of(client))
     assert events.loc[events["kind"] == "bonus paid", ["rater", "detail"]].to_numpy().tolist() == [
