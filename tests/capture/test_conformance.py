@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from gazekit.capture import tobii
+from gazekit.capture import conformance, tobii
 from gazekit.capture.conformance import Trace, check_tracker, read_trace
 from gazekit.capture.conformance_replay import ReplayedSdk
 from gazekit.capture.settings import TrackerSection
@@ -27,6 +27,12 @@ from tests.fixtures import fake_tobii
 from tests.fixtures.fake_titta import FakeTitta, gaze_arrays, now_us
 
 ADDRESS = "tet-tcp://10.0.0.1"
+
+
+@pytest.fixture
+def busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine may be too busy to hand gaze over within 100 ms, which is no fault of a device."""
+    monkeypatch.setattr(conformance, "_LATE_MS", 30_000.0)
 
 
 @pytest.fixture
@@ -47,7 +53,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTitta]:
             rate = module.frequency * module.pace
             count = int((now_us() - start) * rate / 1e6)
             arrays = gaze_arrays(sent, count, rate_hz=rate)
-            arrays["system_time_stamp"] = arrays["device_time_stamp"] - 1_000_000 + start
+            arrays["system_time_stamp"] = arrays["device_time_stamp"] - 1_000_000 + start - module.late_us
             for side in ("left", "right"):
                 arrays |= {f"{side}_gaze_origin_in_user_coordinates_z": np.full(count - sent, 630.0)}
             tracker.waiting["gaze"], sent = [arrays], count
@@ -64,6 +70,7 @@ def differences(trace: Trace) -> str:
     return "\n".join(trace.differences)
 
 
+@pytest.mark.usefixtures("busy")
 def test_a_device_as_expected_and_its_trace(device: FakeTitta, tmp_path: Path) -> None:
     device.blob = b"saved before"
     path = tmp_path / "trace.json"
@@ -87,10 +94,11 @@ def test_what_differs_is_said(device: FakeTitta) -> None:
     device.frequency = 601.0
     device.refuses = {"time_sync"}
     device.pace = 0.9
+    device.late_us = 200_000
     device.area["width"] = 600.0
     device.refuse_collect = 1
     trace = check_tracker(ADDRESS, "titta", 0.5)
-    for text in ("601.0, which is not among", "another size", "gaze comes with", "followed by"):
+    for text in ("601.0, which is not among", "another size", "gaze comes with", "ms after its system stamp", "followed by"):
         assert text in differences(trace)
     assert {c.name: c.error for c in trace.calls}["subscribe_to time_sync"] == "EyeTrackerOperationFailedError"
     nobody = check_tracker("tet-tcp://10.0.0.9", "titta", 0.5)
@@ -130,6 +138,7 @@ def test_an_error_of_the_trace_comes_again(device: FakeTitta, screen: Screen, mo
         tracker.start(lambda stream, item: None)
 
 
+@pytest.mark.usefixtures("busy")
 def test_over_the_vendors_real_layer() -> None:
     module, vendor = fake_tobii.install()
     vendor.blob = b"saved before"
