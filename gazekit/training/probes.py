@@ -156,7 +156,9 @@ def _file(ground: Ground, network: Any, reader: Reader) -> Path:
     if network.cells:
         depends += ["cells", recipe.apply]
     if job.run.condition in networks():  # masks of the run's own network
-        depends += [job.run.seed, job.run.fold, job.run.repeat]
+        depends += [job.run.model, job.run.seed, job.run.fold, job.run.repeat, job.run.share]
+    elif recipe.resample_viewers and job.run.condition != "original":  # masks of the viewers that its seed draws
+        depends += ["viewers", job.run.seed]
     depends += [digest(network.trunk.state_dict()), list(network.mean), list(network.std), *network.stages]
     name = hashlib.sha256(json.dumps(depends, default=str).encode()).hexdigest()[:24]
     return job.out / "features" / f"{name}.npy"

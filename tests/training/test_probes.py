@@ -6,6 +6,7 @@ import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,3 +119,27 @@ def test_attention_weighs_what_the_network_computes_of_whole_pictures(
     with torch.no_grad():
         got = trained.network(normalised(picture, trained.network.mean, trained.network.std))[0]
     np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("condition", "options"),
+    [
+        pytest.param("human", {"seeds": [0, 1], "resample_viewers": True}, id="viewers-drawn-by-each-seed"),
+        pytest.param("synthetic", {"seeds": [0], "learning_curve": [30]}, id="network-of-fewer-pictures"),
+    ],
+)
+def test_features_are_of_the_runs_own_masks(
+    dataset: Path, weights: Path, tmp_path: Path, condition: str, options: dict[str, Any]
+) -> None:
+    """A run whose masks are no other's ends as where no features were kept."""
+    grid = {"conditions": [condition], "weights": str(weights), **OPTIONS, **options}
+    train(dataset, tmp_path, **grid)
+    done = sorted((tmp_path / "runs").glob(f"*/{condition}/*/done.json"))
+    assert len(done) == 2
+    tables = [pd.read_csv(file.with_name("predictions.csv")) for file in done]
+    assert not tables[0].equals(tables[1])
+    for file, table in zip(done, tables, strict=True):
+        for left in [file, *(tmp_path / "features").glob("*.npy")]:
+            left.unlink()
+        train(dataset, tmp_path, **grid)
+        pd.testing.assert_frame_equal(pd.read_csv(file.with_name("predictions.csv")), table)
