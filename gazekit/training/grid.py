@@ -20,7 +20,7 @@ import torch
 
 from gazekit.conditions import names_of_networks, networks
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
-from gazekit.core.files import existing_file, write_text
+from gazekit.core.files import existing_file, sha256, write_text
 from gazekit.core.registration_log import opened_utc
 from gazekit.core.tables import write_table
 from gazekit.session.lock import take_lock
@@ -455,6 +455,8 @@ def _config(
         "processes": processes(),
         "versions": {name: version(name) for name in ("gazekit", "torch", "numpy")},
     }
+    if weights := {**before.get("weights", {}), **_weights(recipe, runs)}:
+        config["weights"] = weights
     if folds.folds:
         config["cross_validation"] = asdict(folds)
     if data.registered is not None:
@@ -462,6 +464,14 @@ def _config(
     if before:
         _same_folder(before, config, out)
     return config
+
+
+def _weights(recipe: Recipe, runs: Sequence[Run]) -> dict[str, str]:
+    """Return the SHA-256 of every file of weights that runs start from."""
+    from gazekit.models.registry import PUBLISHERS
+
+    named = dict.fromkeys(recipe.weights_of(run.model, run.seed) for run in runs)
+    return {file: sha256(file) for file in named if file is not None and file not in PUBLISHERS}
 
 
 def _before(out: Path) -> dict[str, Any]:
@@ -507,6 +517,8 @@ def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None
             faults.append(f"{key}: {before.get(key)!r} there, {now.get(key)!r} here")
     if before.get("dataset", {}).get("sha256") != now["dataset"]["sha256"]:
         faults.append("it was begun with another dataset")
+    then, here = before.get("weights", {}), now.get("weights", {})
+    faults += [f"{file} holds other weights than then" for file in then if then[file] != here[file]]
     if faults:
         raise ConfigError(f"{out} holds a grid of other options ({'; '.join(faults)}); choose another folder")
 

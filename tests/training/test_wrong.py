@@ -12,7 +12,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from gazekit import models
 from gazekit.cli import main
 from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.pictures import Picture
@@ -322,3 +324,16 @@ def test_a_grid_of_one_condition_says_that_nothing_was_compared(folder: Path, ca
     words = json.loads((folder / "conclusion.json").read_text())
     assert "one condition only" in words["sentences"][0]
     assert words["claims"] == []
+
+
+def test_weights_that_changed_since_the_folder_was_begun(dataset: Path, tmp_path: Path, call: Call) -> None:
+    """Conditions that start from different weights differ in more than the condition."""
+    file, out = tmp_path / "start.pth", tmp_path / "runs"
+    torch.save(models.create("nima-narrow", 7).state_dict(), file)
+    arguments = ["train", dataset, "--out", out, "--weights", file, *COMMON]
+    assert call(*arguments, "--condition", "original") == (0, "")
+    torch.save(models.create("nima-narrow", 7).state_dict(), file)
+    code, error = call(*arguments, "--condition", "human")
+    assert code == 1
+    assert f"{file} holds other weights than then" in error
+    assert not (out / "runs" / "nima-narrow" / "human").exists()
