@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -234,4 +235,4 @@ def _again(study: Path, folder: Path, database: str | None) -> None:
     fresh = folder.with_name(f".{folder.name}.anew")
     publish(study, fresh, database=database, note=False)
     shutil.rmtree(folder)
-    fresh.rename(folder)
+    os.replace(fresh, folder)

@@ -23,7 +23,7 @@ from doit.task import Task, dict_to_task
 from doit.tools import config_changed
 
 from gazekit.core.errors import GazekitError, InputError, OutputError
-from gazekit.core.files import sha256, write_text
+from gazekit.core.files import path_from, sha256, write_text
 from pipelines.code import code_hash
 
 _STATE = ".stages.sqlite3"
@@ -138,7 +138,7 @@ def _check_folder(stages: Sequence[Stage], folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; the results need a folder")
     places = {path for stage in stages for path in (*stage.outputs, *stage.work)}
-    there = sorted(os.path.relpath(path, folder) for path in places if path.exists())
+    there = sorted(path_from(path, folder) for path in places if path.exists())
     if there and not (folder / _STATE).exists():
         more = f" and {len(there) - 5} more" if len(there) > 5 else ""
         raise OutputError(
@@ -195,7 +195,7 @@ def _mark(stage: Stage, folder: Path) -> Path:
 
 
 def _origin(stage: Stage, folder: Path) -> dict[str, Any]:
-    inputs = {Path(os.path.relpath(p, folder)).as_posix(): sha256(p) if p.exists() else "" for p in stage.inputs}
+    inputs = {path_from(p, folder): sha256(p) if p.exists() else "" for p in stage.inputs}
     return {"inputs": inputs, **stage.settings(), "parameters": _json(stage.parameters)}
 
 

@@ -192,8 +192,8 @@ def _by_fontconfig(code: int) -> Path | None:
     program = shutil.which("fc-list")
     if program is None:
         return None
-    run = subprocess.run([program, f":charset={code:x}", "file"], capture_output=True, text=True, check=False)
-    files = (Path(line.partition(":")[0].strip()) for line in sorted(run.stdout.splitlines()))
+    run = subprocess.run([program, f":charset={code:x}", "file"], capture_output=True, check=False)
+    files = (Path(line.partition(":")[0].strip()) for line in sorted(os.fsdecode(run.stdout).splitlines()))
     return next((path for path in files if path.suffix.lower() in _SUFFIXES and _has(path, chr(code))), None)
 
 

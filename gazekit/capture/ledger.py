@@ -14,13 +14,13 @@ import h5py
 from gazekit.capture.design import Assigned
 from gazekit.capture.plan import PlannedTrial, Step
 from gazekit.core.errors import FormatError, InputError, OutputError
+from gazekit.core.files import names_device
 from gazekit.session import Session, open_session
 from gazekit.session.finalise import recover, session_path
 from gazekit.session.journal import SUFFIX, read_header
 from gazekit.session.session_file import json_attribute
 
 SKIPPED = " was skipped by the operator"  # after kind and id of a step, in the messages of a session
-_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 _PRESENTATION = re.compile(r" \(\d+\)$")
 _PART = re.compile(rf"(?P<participant>[A-Za-z0-9][\w-]*)(?:\.part(?P<number>\d+))?(?P<kind>\.gaze\.h5|{SUFFIX})", re.A)
 
@@ -165,7 +165,7 @@ def _under_new_names(done: set[PlannedStep], names: Mapping[str, str]) -> set[Pl
 
 def check_name(folder: Path, participant: str) -> None:
     """Refuse a name that a system cannot store, or takes for another that is there already."""
-    if participant.upper() in _RESERVED:
+    if names_device(participant):
         raise InputError(f"{participant} names a device on Windows and cannot name a file there; choose another")
     others = {match["participant"] for _, match in _files(folder)}
     same = [other for other in others if other != participant and other.lower() == participant.lower()]

@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _PICTURE_FORMATS = ("png", "pdf", "svg", "jpg")
 _TABLE_FORMATS = ("csv", "tsv", "parquet")
 _LONGEST_NAME = 200  # bytes of a file name, suffixes that come later apart
+_DEVICES = re.compile(r"(con|prn|aux|nul|(com|lpt)[\d¹²³])(\..*)?", re.IGNORECASE)
 
 
 def picture_format(out: str | Path) -> str:
@@ -129,6 +130,33 @@ def whole_folder(target: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def names_device(name: str) -> bool:
+    """Tell whether Windows takes the name of a file for a device, whatever suffix follows it.
+
+    Examples
+    --------
+    >>> names_device("aux.gaze.h5"), names_device("auxiliary.gaze.h5")
+    (True, False)
+    """
+    return _DEVICES.fullmatch(name) is not None
+
+
+def path_from(path: Path, folder: Path) -> str:
+    """Return a path as seen from a folder, so that both can be moved together, with ``/`` on every system.
+
+    On another drive of Windows there is no way from one to the other: it is the whole path then.
+
+    Examples
+    --------
+    >>> path_from(Path("study/gbr.dataset.h5"), Path("study/runs"))
+    '../gbr.dataset.h5'
+    """
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:
+        return path.absolute().as_posix()
+
+
 def file_names(labels: Iterable[str]) -> dict[str, str]:
     """Return a file name for each label, no two alike on any disk: `my photo.png` and `my,photo.png` stay apart.
 
@@ -143,8 +171,7 @@ def file_names(labels: Iterable[str]) -> dict[str, str]:
     plain = {}
     for label in dict.fromkeys(labels):
         name = re.sub(r"[^\w.@-]+", "_", unicodedata.normalize("NFC", label.replace("\0", "-"))).strip(".") or "_"
-        reserved = re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE) is not None
-        plain[label] = f"_{name}" if reserved else name
+        plain[label] = f"_{name}" if names_device(name) else name
     alike = Counter(name.casefold() for name in plain.values())
     names = {}
     for label, name in plain.items():

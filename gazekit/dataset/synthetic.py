@@ -105,7 +105,7 @@ def read_attention(path: Path, count: int) -> tuple[Boxes, Maps]:
 
 def _find(run: Path, model: str | None, seed: int, condition: str) -> Path:
     folder = run / "synthetic"
-    there = sorted(str(file.relative_to(folder).with_suffix("")) for file in folder.glob("*/seed*.npz"))
+    there = sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.glob("*/seed*.npz"))
     if not there:
         raise InputError(
             f"{run} has no network's own attention (synthetic/<model>/seed<k>.npz): train with the condition synthetic"

@@ -103,9 +103,10 @@ def _read_apart(path: Path) -> Arrays:
     patience = _SECONDS[0] + _SECONDS[1] * path.stat().st_size
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "content.npz"
-        command = [sys.executable, "-m", "gazekit.formats.edf", str(path.resolve()), str(arrays)]
+        command = [sys.executable, "-X", "utf8", "-m", "gazekit.formats.edf", str(path.resolve()), str(arrays)]
+        text: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}  # a library in C may print anything
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=patience, check=False, cwd=folder)
+            done = subprocess.run(command, capture_output=True, timeout=patience, check=False, cwd=folder, **text)
         except subprocess.TimeoutExpired:
             raise FormatError(f"{path} is damaged: SR Research's library did not end in {patience:.0f} s") from None
         if done.returncode or not arrays.is_file():

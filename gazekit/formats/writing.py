@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 
 from gazekit.core.errors import FormatError, OutputError
+from gazekit.core.files import names_device
 from gazekit.core.progress import track
 from gazekit.formats.account import Account
 from gazekit.formats.importing import SourceFile
@@ -132,7 +133,8 @@ def session_name(stem: str, draft: Draft) -> str:
 
 def safe_name(text: str) -> str:
     """Turn a text into the name of a file on every system."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-.") or "session"
+    name = re.sub(r"[^\w.-]+", "-", text).strip("-.") or "session"
+    return f"_{name}" if names_device(name) else name
 
 
 def written_before(source: SourceFile, out: str | Path, stem: str) -> tuple[list[Path], bool]:

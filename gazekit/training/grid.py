@@ -20,7 +20,7 @@ import torch
 
 from gazekit.conditions import names_of_networks, networks
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
-from gazekit.core.files import existing_file, sha256, write_text
+from gazekit.core.files import existing_file, path_from, sha256, write_text
 from gazekit.core.registration_log import opened_utc
 from gazekit.core.tables import write_table
 from gazekit.session.lock import take_lock
@@ -447,7 +447,7 @@ def _config(
         "schema": SCHEMA,
         "grid": {key: list(dict.fromkeys(earlier.get(key, []) + values)) for key, values in grid.items()},
         "cells": list(dict.fromkeys((r.model, r.condition, r.seed) for r in [*runs_asked_for(before), *runs])),
-        "dataset": {"path": _path_from(dataset, out), "sha256": data.sha256},
+        "dataset": {"path": path_from(dataset.resolve(), out.resolve()), "sha256": data.sha256},
         "scheme": scheme,
         "buckets": data.scale,
         "recipe": recipe.result_options(),
@@ -491,14 +491,6 @@ def _threads(out: Path, jobs: int) -> int:
     """Return what the folder was begun with, else the cores over the jobs."""
     beside = max(1, jobs) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return int(_before(out).get("threads") or max(1, (os.cpu_count() or 1) // beside))
-
-
-def _path_from(dataset: Path, out: Path) -> str:
-    """Return the dataset as seen from the folder, so that both can be moved together."""
-    try:
-        return Path(os.path.relpath(dataset.resolve(), out.resolve())).as_posix()
-    except ValueError:  # another drive of Windows
-        return str(dataset.resolve())
 
 
 def _state(run: Run, out: Path) -> str:

@@ -98,7 +98,8 @@ def test_what_differs_is_said(device: FakeTitta) -> None:
     device.area["width"] = 600.0
     device.refuse_collect = 1
     trace = check_tracker(ADDRESS, "titta", 0.5)
-    for text in ("601.0, which is not among", "another size", "gaze comes with", "ms after its system stamp", "followed by"):
+    late = "ms after its system stamp"
+    for text in ("601.0, which is not among", "another size", "gaze comes with", late, "followed by"):
         assert text in differences(trace)
     assert {c.name: c.error for c in trace.calls}["subscribe_to time_sync"] == "EyeTrackerOperationFailedError"
     nobody = check_tracker("tet-tcp://10.0.0.9", "titta", 0.5)
