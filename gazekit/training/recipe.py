@@ -72,7 +72,7 @@ class Recipe(BaseModel):
     )
     model_options: dict[str, Any] = Field(default_factory=dict)
     precision: Literal["float32", "bf16"] = Field("float32", description="of the numbers that networks compute with")
-    channels_last: bool = Field(False, description="lay pictures out with channels last; often faster on GPUs")
+    channels_last: bool = Field(False, description="lay pictures out with channels last; often faster")
     accumulate: int = Field(1, ge=1, description="parts that a batch is computed in")
     clip: float | None = Field(None, gt=0, description="largest norm of the gradient")
     ema: float | None = Field(None, gt=0, lt=1, description="decay of an exponential moving average of the weights")
