@@ -227,12 +227,10 @@ class Scorer:
         return result
 
     def _network(self, precision: Precision) -> nn.Module:
-        """Return the network; where a pass sets hooks, a shell around the same weights that no other thread uses."""
-        model = self._networks[precision]
-        if not isinstance(model, PeripheralFoveal):
-            return model
+        """Return a shell around the network's weights that no other thread uses: a pass may set hooks, or keep a state."""
         shells = self._shells.__dict__
         if precision not in shells:
+            model = self._networks[precision]
             shells[precision] = copy.deepcopy(model, {id(t): t for t in (*model.parameters(), *model.buffers())})
         return shells[precision]  # type: ignore[no-any-return]
 

@@ -33,6 +33,7 @@ from gazekit.training.two_stage import Ground
 
 BATCH = 32
 _ROWS = 1000  # of a new file of features that are written at a time
+_WAY = 2  # in which features are computed; threads of the first one mixed pictures
 Features = npt.NDArray[np.float32]
 
 
@@ -152,7 +153,7 @@ def _weights(reader: Reader, batch: Index) -> torch.Tensor:
 def _file(ground: Ground, network: Any, reader: Reader) -> Path:
     """Name the file by all that features depend on: dataset, condition, fill, view, and the network's weights."""
     job, recipe = ground.job, ground.job.recipe
-    depends = [job.dataset_sha256, job.run.condition, recipe.fill, recipe.soft_px, repr(reader.look)]
+    depends = [_WAY, job.dataset_sha256, job.run.condition, recipe.fill, recipe.soft_px, repr(reader.look)]
     if network.cells:
         depends += ["cells", recipe.apply]
     if job.run.condition in networks():  # masks of the run's own network

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import socket
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +101,8 @@ def score(
     if first is None:
         where = source if isinstance(source, str | Path) else "the paths given"
         raise InputError(f"no picture to score in {where}; pictures end in {', '.join(sorted(SUFFIXES))}")
-    settings = {"model": sha256(checkpoint), "precision": precision, "size": trained.size, "batch": batch}
+    content = sha256(checkpoint)
+    settings = {"model": content, "precision": precision, "size": trained.size, "batch": batch}
     summary, names = Summary(condition=str(trained.identity.get("condition", ""))), itertools.chain([first], names)
     if dry_run:
         summary.skipped = rows_done(out, format, settings, names, resume=resume)
@@ -114,7 +117,7 @@ def score(
             else None
         )
         if scheduler is not None:
-            block, scored = _on_cluster(checkpoint, left, batch, precision, scheduler)
+            block, scored = _on_cluster(checkpoint, content, left, batch, precision, scheduler)
         else:
             block, scored = _here(trained, left, rows, batch, precision, workers)
         for name, result in track(scored, "scoring", count):
@@ -248,7 +251,7 @@ def _here(
 
 
 def _on_cluster(
-    checkpoint: Path, names: Iterator[str], batch: int, precision: Precision, scheduler: str
+    checkpoint: Path, content: str, names: Iterator[str], batch: int, precision: Precision, scheduler: str
 ) -> tuple[int, Iterator[tuple[str, Result]]]:
     """Yield the same from blocks side by side, in order; only as many are under way as keep the workers busy."""
     if precision == "auto":
@@ -259,7 +262,8 @@ def _on_cluster(
         with dask_executor(scheduler) as executor:
             waiting: deque[Future[list[tuple[str, Result]]]] = deque()
             while block := list(itertools.islice(names, BLOCK)):
-                waiting.append(executor.submit(score_block, str(checkpoint.resolve()), block, batch, precision))
+                arguments = (str(checkpoint.resolve()), content, block, batch, precision)
+                waiting.append(executor.submit(score_block, *arguments))
                 if len(waiting) > 16:
                     yield from waiting.popleft().result()
             while waiting:
@@ -268,17 +272,15 @@ def _on_cluster(
     return BLOCK, scores()
 
 
-def score_block(checkpoint: str, names: list[str], batch: int, precision: Precision) -> list[tuple[str, Result]]:
-    """Return some pictures, on a worker that keeps the network for the next ones."""
-    return list(_kept_scorer(checkpoint, batch, precision).files(names))
+def score_block(
+    checkpoint: str, content: str, names: list[str], batch: int, precision: Precision
+) -> list[tuple[str, Result]]:
+    """Return some pictures, on a worker that keeps the network for the next ones; ``content`` is the file's SHA-256."""
+    return list(_kept_scorer(checkpoint, content, batch, precision).files(names))
 
 
-_KEPT: dict[tuple[str, int, str], Scorer] = {}
-
-
-def _kept_scorer(checkpoint: str, batch: int, precision: Precision) -> Scorer:
-    key = (checkpoint, batch, precision)
-    if key not in _KEPT:
-        _KEPT.clear()
-        _KEPT[key] = make_scorer(load_trained(checkpoint), batch, precision, workers=2)
-    return _KEPT[key]
+@lru_cache(maxsize=1)
+def _kept_scorer(checkpoint: str, content: str, batch: int, precision: Precision) -> Scorer:
+    if sha256(checkpoint) != content:
+        raise InputError(f"{checkpoint} on {socket.gethostname()} is another file than where the scoring was begun")
+    return make_scorer(load_trained(checkpoint), batch, precision, workers=2)

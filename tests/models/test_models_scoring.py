@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +147,39 @@ def test_paths_are_taken_as_they_are_needed(folder: Path) -> None:
         np.testing.assert_allclose(result[1], again[1], atol=1e-6)  # type: ignore[arg-type]
     gc.collect()
     assert torch.get_num_threads() == threads
+
+
+TOGETHER = threading.Barrier(2)
+
+
+class KeepsWhileItWaits(nn.Module):
+    """Keeps its input during a pass, as hooks do, and goes on when another thread has kept its own."""
+
+    input_size, mean, std = 64, (0.5,) * 3, (0.5,) * 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.wait = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.kept = x
+        if self.wait:
+            TOGETHER.wait(60)
+        return self.weight * self.kept.mean((2, 3))
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_a_pass_keeps_belongs_to_its_thread(precision: str) -> None:
+    model = KeepsWhileItWaits()
+    scorer = Scorer(model, size=64, batch=1, workers=2, precision=precision)  # type: ignore[arg-type]
+    for network in scorer._networks.values():
+        network.wait = True
+    shades = np.linspace(0, 255, 12).astype(np.uint8)
+    views = scorer.views(shades.tolist(), lambda shade: (np.full((64, 64, 3), shade, np.uint8),))
+    found = np.stack([value for _, value in views])[:, 0]
+    np.testing.assert_allclose(found, shades / 127.5 - 1, atol=0.01)
+    assert len({id(shell.weight) for shell in (scorer._network(scorer.precision), *scorer._networks.values())}) == 1
 
 
 def test_encoded_pictures_are_scored_as_files(folder: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,11 +18,12 @@ from click.testing import CliRunner
 
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError, OutputError
+from gazekit.core.files import sha256
 from gazekit.dataset import open_dataset
 from gazekit.training import evaluate
 from gazekit.training.checkpoints import load_checkpoint, save_checkpoint
 from gazekit.training.load_model import Trained, load_trained
-from gazekit.training.scoring import list_pictures, score
+from gazekit.training.scoring import list_pictures, score, score_block
 
 
 def test_nothing_scored_is_a_failure(run: Path, tmp_path: Path) -> None:
@@ -313,6 +315,20 @@ def test_explanations_do_not_go_among_the_pictures(run: Path, pictures: Path, tm
 def test_wrong_options(out: str | None, options: dict[str, str], message: str, run: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         score(run, ["a.jpg"], None if out is None else tmp_path / out, **options)  # type: ignore[arg-type]
+
+
+def test_a_worker_takes_only_the_file_that_was_named(run: Path, pictures: Path, tmp_path: Path) -> None:
+    names = list(list_pictures(pictures))[:2]
+    file = Path(shutil.copy(run / "best.pt", tmp_path))
+    content = sha256(file)
+    before = score_block(str(file), content, names, 4, "float32")
+    with pytest.raises(InputError, match=r"best\.pt on .* is another file than where"):
+        score_block(str(file), "0" * 64, names, 4, "float32")
+    other = torch.load(file, weights_only=True)
+    other["state_dict"] = {name: 0 * value for name, value in other["state_dict"].items()}
+    torch.save(other, file)
+    after = score_block(str(file), sha256(file), names, 4, "float32")  # no earlier network of the same name
+    assert not np.allclose(before[0][1], after[0][1])  # type: ignore[arg-type]
 
 
 def test_a_table_takes_the_place_of_files_only(run: Path, pictures: Path, tmp_path: Path) -> None:
