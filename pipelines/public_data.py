@@ -18,7 +18,7 @@ from pydantic import Field, RootModel
 from gazekit.core.config import Section, read_toml, validated
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.files import provenance, sha256, write_text
-from gazekit.dataset.rating_formats import RatingFormat
+from gazekit.dataset.spec import RatingFormat
 from gazekit.pictures import SUFFIXES
 
 Role = Literal["pictures", "fixations", "ratings", "other"]

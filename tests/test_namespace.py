@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 
 import pytest
 
 import gazekit
+from tests.conftest import ROOT
 
 NAMES = [
     "DatasetSpec",
@@ -70,3 +72,17 @@ def test_import_and_help_load_nothing_heavy() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.splitlines()[-1] == "LOADED []"
     assert "demo" in out
+
+
+def test_no_commands_help_loads_what_only_its_work_needs() -> None:
+    code = (
+        "import sys\n"
+        "from tests.docs.test_help import TREE\n"
+        "from gazekit.cli import gazekit\n"
+        "for name in TREE:\n"
+        "    gazekit.main([*name.split(), '--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'pandas', 'scipy', 'pygame', 'matplotlib', 'sqlalchemy', 'flask', 'dask', 'doit'}\n"
+        "print('LOADED', len(TREE), sorted(heavy & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r"LOADED [4-9]\d \[\]$", out.rstrip()), out[-200:]

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
 from gazekit.attention.judging import SHARE
+from gazekit.attention.settings import MapKind
 from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats, Index, Map
@@ -26,7 +27,6 @@ FACTORS = tuple(float(factor) for factor in np.geomspace(0.35, 2.8, 10))  # of t
 EVEN = np.array([0.8, 0.1, 0.1])  # shares that the search begins with: Gaussians, centre, everywhere
 STEPS = 60
 FEWEST = 3  # viewers of a density
-MapKind = Literal["gaussian", "likelihood"]
 _Key = TypeVar("_Key")
 
 

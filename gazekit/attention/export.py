@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.agreement import halves_table, inter_observer_table
-from gazekit.attention.density import FEWEST, MapKind, density_table, of_kind
+from gazekit.attention.density import FEWEST, density_table, of_kind
 from gazekit.attention.differences import (
     GroupDifference,
     check_groups,
@@ -39,8 +39,9 @@ from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.maps import fixations_to_mask
 from gazekit.attention.own_gaze import own_gaze_table
 from gazekit.attention.scanpath_similarity import scanpath_table
+from gazekit.attention.settings import MapKind, Weight
 from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
-from gazekit.attention.viewings import EVERYONE, By, Viewing, Weight, members, viewings
+from gazekit.attention.viewings import EVERYONE, By, Viewing, members, viewings
 from gazekit.attention.worth import growth_table, panel
 from gazekit.core.errors import InputError
 from gazekit.core.files import file_names, provenance, sync_all, whole_file

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from gazekit.attention.density import MapKind
-from gazekit.attention.viewings import Weight
 from gazekit.core.config import Section
 from gazekit.shapes.fills import Fill
 from gazekit.shapes.mask_spec import Kind, ShareOf
+
+MapKind = Literal["gaussian", "likelihood"]
+Weight = Literal["duration", "count"]
 
 
 class AttentionOptions(Section):

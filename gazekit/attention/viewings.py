@@ -12,11 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.maps import attention_map, gaussian_sum, summed_gaussians
+from gazekit.attention.settings import Weight
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.core.types import Bools, Floats, Index, Map
 from gazekit.shapes.gaussian_sum import GaussianSum
 
-Weight = Literal["duration", "count"]
 By = Literal["everyone", "participant", "leave-one-out"] | Mapping[str, str]
 EVERYONE = "everyone"
 

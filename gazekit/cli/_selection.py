@@ -1,4 +1,4 @@
-"""Pictures of a dataset, chosen on the command line."""
+"""Pictures of a dataset, chosen on the command line, and what is in a dataset."""
 
 from __future__ import annotations
 
@@ -133,3 +133,14 @@ def chosen(dataset: Dataset, images: Path | None, **asked: Any) -> Any:
 
     names = None if images is None else read_table(images, ["image"], "list of pictures")["image"].tolist()
     return chosen_rows(dataset, images=names, **asked)
+
+
+def show_summary(path: Path, as_json: bool = False) -> None:
+    """Print what is in a dataset."""
+    import json
+
+    from gazekit.dataset import open_dataset
+    from gazekit.dataset.summary import summary, summary_lines
+
+    facts = summary(open_dataset(path, verify=False))
+    click.echo(json.dumps(facts) if as_json else "\n".join(summary_lines(facts)))

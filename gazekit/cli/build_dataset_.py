@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gazekit.cli._selection import chosen_exclusions, exclusion_options
+from gazekit.cli._selection import chosen_exclusions, exclusion_options, show_summary
 from gazekit.cli._spec_options import given, spec_options
 from gazekit.dataset.spec import DatasetSpec
 
@@ -74,17 +74,6 @@ def command(
         click.echo(said if as_json else f"the input is in order; nothing was built ({path})")
     else:
         show_summary(path, as_json)
-
-
-def show_summary(path: Path, as_json: bool = False) -> None:
-    """Print what is in a dataset."""
-    import json
-
-    from gazekit.dataset import open_dataset
-    from gazekit.dataset.summary import summary, summary_lines
-
-    facts = summary(open_dataset(path, verify=False))
-    click.echo(json.dumps(facts) if as_json else "\n".join(summary_lines(facts)))
 
 
 def _of_study(study: Path, files: dict[str, Any]) -> Any:

@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from gazekit.cli._selection import chosen, masked_look, selection
-from gazekit.cli.build_dataset_ import show_summary
+from gazekit.cli._selection import chosen, masked_look, selection, show_summary
 
 HERE = click.Path(path_type=Path)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from gazekit.shapes.rectangles import Boxes
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = "gazekit.dataset/1"
 PART = "gazekit.dataset.shard/3"
@@ -91,4 +93,6 @@ def write_remarks(file: h5py.File, remarks: Iterable[tuple[str, str, str]]) -> N
 
 def read_remarks(file: h5py.File) -> pd.DataFrame:
     """Read what was said of single pictures; columns image, remark, text."""
+    import pandas as pd
+
     return pd.DataFrame({name: pd.Series(read_text(file[f"remark/{name}"]), dtype=object) for name in REMARKS})

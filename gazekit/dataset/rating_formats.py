@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,10 @@ from gazekit.core.files import existing_file
 from gazekit.core.tables import read_table
 from gazekit.core.types import Floats, Index
 from gazekit.dataset.layout import Remarks
+from gazekit.dataset.spec import RatingFormat
 from gazekit.histograms import ZeroScore, moments, read_histograms
 from survey.errors import SurveyError
 
-RatingFormat = Literal["table", "ava", "dpchallenge", "photonet", "json"]
 NO_COUNTS = "has no counts that can be used"
 MOST_RATINGS = 5_000  # of a picture, where only shares are given
 _NAMES = ("image_id", "image", "id", "name", "file")

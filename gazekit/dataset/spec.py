@@ -11,11 +11,11 @@ from gazekit.attention.settings import AttentionOptions
 from gazekit.core.config import Section, Spec
 from gazekit.core.errors import InputError
 from gazekit.dataset.duplicates import DISTANCE
-from gazekit.dataset.rating_formats import RatingFormat
 from gazekit.dataset.splits import checked_shares
 from gazekit.histograms import ZeroScore
 from gazekit.shapes.mask_spec import MaskSpec
 
+RatingFormat = Literal["table", "ava", "dpchallenge", "photonet", "json"]
 Match = Literal["area", "detail"]
 MOST = 0.5  # of the picture that patches may cover
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gazekit.core.config import validated
 from gazekit.core.errors import InputError
 from gazekit.shapes.fills import Fill
-from gazekit.stats.comparison_folder import Run
 
 Apply = Literal["mask", "pooling"]
 _CAME_LATER = ("resample_viewers", "weights_by_model", "train_last", "adapter_rank")
@@ -120,6 +119,8 @@ class Recipe(BaseModel):
         file = Path(named.replace("{seed}", str(seed)))
         if not file.is_dir():
             return str(file)
+        from gazekit.stats.comparison_folder import Run
+
         best = Run(model, "original", seed).folder(file) / "best.pt"
         if not best.exists():
             raise InputError(
