@@ -19,6 +19,7 @@ from survey.database import Store
 from survey.errors import SurveyError
 from survey.languages import spoken
 from survey.payment import BY_THE_OPERATOR, SAME_PERSON
+from survey.raters import SIMULATED
 from survey.schema import answer, compared, image, meta, more_score, platform, rater, slot
 
 Opening = Literal["open", "paused", "closed"]
@@ -255,6 +256,40 @@ def refuse_other_study(store: Store, study: SurveyStudy, base: Path) -> None:
         raise ConfigError(
             f"this database belongs to another study ({'; '.join(differences)}); say where this study's ratings are "
             f"with --database-url, or put the study file back as it was"
+        )
+
+
+def refuse_simulated(store: Store) -> None:
+    """Refuse a database with simulated raters, whose ratings would be taken for people's.
+
+    Raises
+    ------
+    SurveyError
+        Some of its raters are simulated.
+    """
+    with store.read() as connection:
+        simulated = connection.execute(select(func.count()).where(rater.c.name.startswith(SIMULATED))).scalar_one()
+    if simulated:
+        raise SurveyError(
+            f"this database holds {simulated} simulated raters (`gazekit survey simulate`), and people would rate only "
+            f"what these left: name another with --database-url, or look at the rehearsal with --rehearsal"
+        )
+
+
+def refuse_people(store: Store) -> None:
+    """Refuse a database in which people rate, before simulated raters are put into it.
+
+    Raises
+    ------
+    SurveyError
+        Some of its raters are not simulated.
+    """
+    with store.read() as connection:
+        people = connection.execute(select(func.count()).where(~rater.c.name.startswith(SIMULATED))).scalar_one()
+    if people:
+        raise SurveyError(
+            f"{people} people rate in this database, and simulated raters would take their pictures: rehearse in "
+            f"another, such as --database-url rehearsal.db"
         )
 
 

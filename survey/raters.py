@@ -30,6 +30,10 @@ class PlatformIds:
     session: str = ""
 
 
+SIMULATED = "sim"
+"""How the pseudonyms of simulated raters begin, and nobody else's."""
+
+
 def join(
     connection: Connection,
     section: SurveySection,

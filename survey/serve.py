@@ -23,6 +23,7 @@ from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
 from survey.live_quality import judge, leave_out
 from survey.notices import tell_when_full
+from survey.operations import refuse_simulated
 from survey.side_process import SideProcess
 
 LOG = logging.getLogger("survey")
@@ -64,6 +65,7 @@ def serve(
     https: bool = False,
     proxies: int = 0,
     public_url: str = "",
+    rehearsal: bool = False,
     ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve a study until interrupted.
@@ -71,6 +73,7 @@ def serve(
     Parameters
     ----------
     database : an SQLite file or a database URL.
+    rehearsal : serve a database with simulated raters as well, which is else refused.
     ready : called with the address once the server listens (port 0 takes a free one).
     """
     import waitress
@@ -84,6 +87,8 @@ def serve(
     sys.setswitchinterval(TURN_SECONDS)
     side, over = SideProcess(store, study.survey), threading.Event()
     try:
+        if not rehearsal:
+            refuse_simulated(store)
         app = create_app(
             study,
             Path(study_path).parent,

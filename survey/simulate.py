@@ -153,7 +153,7 @@ def _take_part(
 ) -> str:
     """One person from consent to the end, each showing in a transaction of its own; the pseudonym."""
     with store.write() as connection:
-        token = people.join(connection, section, rng=rng, prefix="sim", now=now)
+        token = people.join(connection, section, rng=rng, prefix=people.SIMULATED, now=now)
         row = people.find(connection, token)
         assert row is not None
         names = {row.id: row.name for row in connection.execute(select(image.c.id, image.c.name))}

@@ -71,6 +71,7 @@ def open_ratings(study: Path, database: str | None, **how: bool) -> tuple[Survey
 @click.option(
     "--public-url", default="", help="Address by which participants reach the survey, for the link to come back by."
 )
+@click.option("--rehearsal", is_flag=True, help="Serve a database with simulated raters, which is else refused.")
 @click.option("--check", is_flag=True, help="Check the study file and the pictures, then stop.")
 def serve(study: Path, database: str | None, password_file: Path | None, check: bool, **options: Any) -> None:
     """Put the rating pages on the web.
@@ -153,6 +154,7 @@ def simulate(
     import numpy as np
 
     from survey.config import read_study
+    from survey.operations import refuse_people
     from survey.picture_files import picture_files
     from survey.simulate import Kind, fill
 
@@ -173,6 +175,7 @@ def simulate(
     where = database_of(study, database)
     _, store = open_ratings(study, database, create=True, durable=False)
     with store:
+        refuse_people(store)
         simulated = fill(
             store, truth, raters=raters, kinds=kinds, section=settings.survey, seed=seed, start=time.time()
         )

@@ -16,13 +16,16 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from gazekit.cli import gazekit
 from gazekit.core.errors import GazekitError
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
 from survey.errors import SurveyError
 from survey.live_quality import judge
+from survey.raters import join
 from survey.rating_export import export_ratings
 from survey.serve import Duty, _look_after, _watch, operator_password
 from survey.side_process import SideProcess
@@ -76,6 +79,24 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     store = open_store(study.with_suffix(".survey.db"))
     assert export_ratings(store, practice=True)["score"].tolist() == [7, 8]
     store.close()
+
+
+def test_people_and_simulated_raters_never_share_a_database(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study, rehearsal = write_study(tmp_path), str(tmp_path / "rehearsal.db")
+    run = ["survey", "simulate", str(study), "--raters", "1", "--database-url"]
+    assert CliRunner().invoke(gazekit, [*run, rehearsal]).exit_code == 0
+    with pytest.raises(AssertionError, match="did not start"), serving(study, "--database-url", rehearsal):
+        pass
+    assert "this database holds 1 simulated raters" in capfd.readouterr().err
+    with serving(study, "--database-url", rehearsal, "--rehearsal") as (url, _):
+        assert urllib.request.urlopen(url).status == 200
+
+    with open_store(people := str(tmp_path / "people.db")) as store, store.write() as connection:
+        join(connection, SurveySection())
+    with pytest.raises(SurveyError, match="1 people rate in this database"):
+        CliRunner().invoke(gazekit, [*run, people], catch_exceptions=False)
 
 
 @pytest.mark.parametrize("proxies", [0, 1])
