@@ -161,7 +161,7 @@ def _floor_sentence(model: str, floors: Sequence[Mapping[str, Any]]) -> str:
     better = [row["condition"] for row in own if row["high"] < 0]
     start = f"{model}: against a constant histogram (EMD, r = 2, of {own[0]['floor']:.4f})"
     if not better:
-        return f"{start} the histograms predicted from no condition are better beyond doubt."
+        return f"{start} no condition's predicted histograms can be called better."
     return f"{start} the histograms predicted from these conditions are better: {', '.join(better)}."
 
 
