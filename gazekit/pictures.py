@@ -24,7 +24,7 @@ from gazekit.core.config import Section
 from gazekit.core.decoders import listening
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
-from gazekit.core.tables import read_table
+from gazekit.core.tables import in_one_form, read_table
 from gazekit.core.types import Pixels
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
@@ -123,9 +123,9 @@ def _listed(source: Path) -> list[Picture]:
     if source.is_dir():
         # "._NAME" is what macOS leaves beside NAME on other systems' disks
         files = [f for f in sorted(source.iterdir()) if f.suffix.lower() in SUFFIXES and not f.name.startswith("._")]
-        return [Picture(f.name, f) for f in files]
+        return [Picture(in_one_form(f.name), f) for f in files]
     if source.suffix.lower() in SUFFIXES:
-        return [Picture(source.name, source)]
+        return [Picture(in_one_form(source.name), source)]
     table = read_table(source, ["image", "file"], "picture list")
     return [
         Picture(image, _resolve(file, source.parent)) for image, file in zip(table["image"], table["file"], strict=True)
@@ -162,7 +162,7 @@ def _other_file(name: str, image: str) -> str:
 
 
 def _base(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1].strip()
+    return in_one_form(name.replace("\\", "/").rsplit("/", 1)[-1].strip())
 
 
 def _form(name: str, looseness: int) -> str:

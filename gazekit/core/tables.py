@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
@@ -152,7 +153,19 @@ def _as_ids(column: pd.Series) -> pd.Series:
     words = column.where(~present, column.astype(str))
     if present.any() and words[present].str.fullmatch(r"-?\d+\.0").all():
         words = words.where(~present, words.str.removesuffix(".0"))
-    return words.astype(object)
+    forms = {word: in_one_form(word) for word in words[present].unique() if not word.isascii()}
+    return words.map(lambda word: forms.get(word, word)).astype(object) if forms else words.astype(object)
+
+
+def in_one_form(name: str) -> str:
+    """Return an id in Unicode's composed form (NFC): macOS writes ``é`` as two signs, and people type one.
+
+    Examples
+    --------
+    >>> len("re\u0301cif.jpg"), len(in_one_form("re\u0301cif.jpg"))
+    (10, 9)
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def text_layout(path: Path) -> dict[str, str]:

@@ -9,6 +9,13 @@ import sys
 import unicodedata
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
+from gazekit.core.tables import read_table
+from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
+from gazekit.histograms import read_histograms
+from gazekit.pictures import list_pictures, match_names
 from tests.conftest import ROOT
 from tests.needs import need
 
@@ -98,3 +105,25 @@ def test_numbers_are_the_same_where_the_locale_has_decimal_commas(tmp_path: Path
         assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
     for name in ("fixations.csv", "measures.csv", "histograms.csv"):
         assert (places[0] / name).read_bytes() == (places[1] / name).read_bytes()
+
+
+def test_names_as_macos_writes_them_meet_those_that_people_type(tmp_path: Path, rng: np.random.Generator) -> None:
+    typed, folder = ["récif.jpg", "été.jpg", "plain.jpg"], tmp_path / unicodedata.normalize("NFD", "mes récifs")
+    folder.mkdir()
+    for name, picture in zip(typed, sorted((ROOT / "sample_data/comparison/pictures").iterdir()), strict=False):
+        shutil.copyfile(picture, folder / unicodedata.normalize("NFD", name))
+    looked = pd.DataFrame({"image": np.repeat(typed, 12), "participant": "P1", "duration_ms": 200.0})
+    looked["x_picture"], looked["y_picture"] = rng.uniform(10, 80, (2, 36))
+    rated = pd.DataFrame(np.full((3, 10), 3), columns=[f"c{k}" for k in range(1, 11)]).assign(image=typed)
+    looked.to_csv(tmp_path / "fixations.csv", index=False)
+    rated.to_csv(tmp_path / "ratings.csv", index=False)
+    pictures = list_pictures(folder)
+    table = read_table(tmp_path / "fixations.csv", ["image"])
+    path = tmp_path / "d.dataset.h5"
+    build_dataset(pictures, table, read_histograms(tmp_path / "ratings.csv"), path, DatasetSpec(sigma_px=8))
+    dataset = open_dataset(path)
+    assert sorted(dataset.ids) == sorted(typed)
+    assert not set(dataset.remarks["remark"]) & {"looked at, no picture", "rated, no picture"}
+    assert match_names([unicodedata.normalize("NFD", "Récif.png")], typed) == {
+        unicodedata.normalize("NFD", "Récif.png"): "récif.jpg"
+    }

@@ -40,7 +40,7 @@ def test_one_handle_has_the_lock_until_it_is_closed(tmp_path: Path) -> None:
 def test_no_byte_that_others_read_is_locked_and_the_place_stays(tmp_path: Path) -> None:
     file = tmp_path / "lock"
     file.write_bytes(b"0123456789")
-    with open(file, "r+b") as held:
+    with open(file, "r+b", buffering=0) as held:
         held.read(4)
         assert lock.take_lock(held)
         assert held.read(2) == b"45"
