@@ -52,7 +52,7 @@ def test_processes_of_a_killed_build_do_not_outlive_it(many: Collection, tmp_pat
             time.sleep(0.01)
         process.kill()
     assert len(children) == 3
-    assert not psutil.wait_procs(children, timeout=20)[1]
+    assert not psutil.wait_procs(children, timeout=120)[1]
 
 
 def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def links(shown: Material) -> list[str]:
         ready.set()
 
     threading.Thread(target=serve, args=(shown,), kwargs={"ready": tell}, daemon=True).start()
-    assert ready.wait(90)
+    assert ready.wait(200)
     return told
 
 

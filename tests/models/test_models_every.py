@@ -142,7 +142,7 @@ def test_bfloat16_changes_little(learnt: Learnt) -> None:
         half = learnt.model(*real_inputs(learnt.name, learnt.model, size))
     assert half.dtype == torch.float32
     print(f"\n{learnt.name}: bfloat16 moves a probability by {float((half - plain).abs().max()):.4f}")
-    torch.testing.assert_close(half, plain, atol=2e-2, rtol=0)
+    torch.testing.assert_close(half, plain, atol=3e-2, rtol=0)  # .013 or .020 of MobileNet, by the number of threads
 
 
 @every_model

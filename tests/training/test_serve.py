@@ -29,7 +29,7 @@ def address(run: Path) -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"
     server.trigger.pull_trigger(server.close)  # on its own thread: nothing is closed under what waits for it
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
 
 
