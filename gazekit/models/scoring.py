@@ -227,7 +227,7 @@ class Scorer:
         return result
 
     def _network(self, precision: Precision) -> nn.Module:
-        """Return a shell around the network's weights that no other thread uses: a pass may set hooks, or keep a state."""
+        """Return a shell around the weights that no other thread uses: a pass may set hooks, or keep a state."""
         shells = self._shells.__dict__
         if precision not in shells:
             model = self._networks[precision]
