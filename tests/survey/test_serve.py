@@ -81,9 +81,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     store.close()
 
 
-def test_people_and_simulated_raters_never_share_a_database(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_people_and_simulated_raters_never_share_a_database(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     study, rehearsal = write_study(tmp_path), str(tmp_path / "rehearsal.db")
     run = ["survey", "simulate", str(study), "--raters", "1", "--database-url"]
     assert CliRunner().invoke(gazekit, [*run, rehearsal]).exit_code == 0
