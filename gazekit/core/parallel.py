@@ -10,12 +10,12 @@ import multiprocessing
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from gazekit.core.allocator import keep_memory
 from gazekit.core.errors import ConfigError, MissingExtraError, OutputError
@@ -25,6 +25,7 @@ TIMEOUT = "20s"  # for the scheduler to answer
 RETRIES = 3  # work whose worker died so often is given up
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"  # of numpy and scipy, read when they are imported
 CLUSTER_AHEAD = 256  # jobs that a cluster is given at a time
+P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -150,6 +151,40 @@ def _settle(keep: bool) -> None:
         threading.Thread(target=leave, daemon=True).start()
 
 
+class _InTurn(Executor):
+    """Gives work to a cluster, whose processes do one job at a time, whatever number of threads they have.
+
+    Random numbers, the number of threads and warnings are a process's: of two jobs each would change the other's.
+    """
+
+    def __init__(self, cluster: Executor) -> None:
+        self._cluster = cluster
+
+    def submit(self, work: Callable[P, R], /, *arguments: P.args, **options: P.kwargs) -> Future[R]:
+        """Give a job to the cluster."""
+        return self._cluster.submit(_in_turn, work, *arguments, **options)
+
+
+_TURN = threading.Lock()
+
+
+def _in_turn(work: Callable[P, R], /, *arguments: P.args, **options: P.kwargs) -> R:
+    with _TURN:
+        return work(*arguments, **options)
+
+
+def _say_idle_threads(threads: Mapping[str, int]) -> None:
+    """Warn of workers whose threads would not be used."""
+    idle = sum(threads.values()) - len(threads)
+    if idle:
+        _log.warning(
+            "%d of the cluster's %d threads stay idle: a worker does one job at a time, so that results do not depend"
+            " on which; start workers with --nworkers N --nthreads 1",
+            idle,
+            sum(threads.values()),
+        )
+
+
 @contextmanager
 def dask_executor(scheduler: str) -> Iterator[Executor]:
     """Connect to the cluster at an address, as an executor; a worker that dies gives its work to the others.
@@ -179,8 +214,9 @@ def dask_executor(scheduler: str) -> Iterator[Executor]:
                 f"the Dask scheduler at {scheduler} has no workers; start some with `dask worker {scheduler}`"
             )
         executor: Executor = client.get_executor(pure=False, retries=RETRIES)  # type: ignore[no-untyped-call]
+        _say_idle_threads(client.nthreads())  # type: ignore[no-untyped-call]
         try:
-            yield executor
+            yield _InTurn(executor)
         except KilledWorker as error:
             raise OutputError(f"{error}; what is done is kept: start it again") from None
         except CancelledError:

@@ -21,9 +21,9 @@ from tests.needs import need
 
 @pytest.fixture(scope="module")
 def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a scheduler with a worker."""
+    """The address of a scheduler with a worker of several threads, as Dask starts them by itself."""
     need(find_spec("distributed"), "dask[distributed]")
-    with dask_cluster(tmp_path_factory.mktemp("dask"), 1) as address:
+    with dask_cluster(tmp_path_factory.mktemp("dask"), 1, threads=3) as address:
         yield address
 
 
@@ -41,13 +41,14 @@ def test_cells_and_pictures_on_a_cluster(scheduler: str, dataset: Path, tmp_path
     assert "no such picture" in b["error"].iloc[-1]
 
 
-def test_folds_on_a_cluster(scheduler: str, dataset: Path, tmp_path: Path) -> None:
+def test_folds_on_a_cluster(scheduler: str, dataset: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tables = []
     for out, address in ((tmp_path / "here", None), (tmp_path / "there", scheduler)):
         options = {**SMALL, "epochs": 1, "conditions": ["human"], "seeds": 1, "cross_validate": 3}
         train(dataset, out, scheduler=address, **options)
         tables.append((out / "runs/nima-narrow/human/seed0/predictions.csv").read_bytes())
     assert tables[0] == tables[1]
+    assert "2 of the cluster's 3 threads stay idle" in caplog.text
 
 
 def lose_the_scheduler(address: str) -> None:
