@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -33,11 +34,14 @@ class PredictedMap:
         The map: grey, 16 bit.
     size : tuple of int
         Height and width at which it is wanted.
+    made_of : str
+        SHA-256 of the picture that it was made of; empty where its list does not say.
     """
 
     image: str
     file: Path
     size: tuple[int, int] = (0, 0)
+    made_of: str = ""
 
     @property
     def participants(self) -> list[str]:
@@ -64,8 +68,14 @@ class PredictedMap:
         return np.asarray(large / large.sum(), dtype=np.float32)
 
 
-def write_maps(maps: Mapping[str, Map], out: str | Path, *, fitted_on: Collection[str] = ()) -> Path:
-    """Write ``maps/*.png`` and ``maps.csv`` (image, file, fitted_on) into a folder.
+def write_maps(
+    maps: Mapping[str, Map],
+    out: str | Path,
+    *,
+    fitted_on: Collection[str] = (),
+    made_of: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write ``maps/*.png`` and ``maps.csv`` (image, file, fitted_on, sha256) into a folder.
 
     Parameters
     ----------
@@ -75,37 +85,41 @@ def write_maps(maps: Mapping[str, Map], out: str | Path, *, fitted_on: Collectio
         The folder.
     fitted_on : collection of str
         Pictures that the model which predicts them was fitted on.
+    made_of : mapping
+        Picture to the SHA-256 of its file, where that is known.
     """
     out, names, rows = Path(out), file_names(maps), []
     for image, amap in maps.items():
         file = Path("maps") / f"{names[image]}.png"
         write_picture(out / file, np.rint(amap / amap.max() * 65535).astype(np.uint16))
-        rows.append((image, file.as_posix(), image in fitted_on))
+        rows.append((image, file.as_posix(), image in fitted_on, made_of.get(image, "")))
     return write_list(rows, out)
 
 
-def write_list(rows: Sequence[tuple[str, str, bool]], out: Path) -> Path:
-    """Write ``maps.csv`` of maps that lie in a folder: image, file, whether the model was fitted on the picture."""
-    return write_table(pd.DataFrame(rows, columns=["image", "file", "fitted_on"]), out / LIST)
+def write_list(rows: Sequence[tuple[str, str, bool, str]], out: Path) -> Path:
+    """Write ``maps.csv`` of maps that lie in a folder: image, file, whether the model was fitted on it, its SHA-256."""
+    return write_table(pd.DataFrame(rows, columns=["image", "file", "fitted_on", "sha256"]), out / LIST)
 
 
-def read_maps(folders: Sequence[str | Path], looked_at: Collection[str]) -> dict[str, PredictedMap]:
-    """Read which maps there are; of a picture that two folders have, the first one's counts.
+def read_maps(folders: Sequence[str | Path], pictures: Collection[str]) -> dict[str, PredictedMap]:
+    """Read which maps of pictures there are; of one that two folders have, the first one's counts.
 
     Raises
     ------
     InputError
-        No list, or a map of a picture that people looked at, from a model that was fitted on their fixations.
+        No list, or a map of a picture from a model that was fitted on people's fixations on it.
     """
     found: dict[str, PredictedMap] = {}
     seen: list[str] = []
     for folder in map(Path, folders):
-        table = read_table(folder / LIST, ["image", "file", "fitted_on"], "list of predicted maps")
-        for image, file, fitted_on in zip(table["image"].astype(str), table["file"], table["fitted_on"], strict=True):
-            if image in found:
+        table = read_table(folder / LIST, ["image", "file", "fitted_on"], "list of predicted maps", ids=["sha256"])
+        made_of = table["sha256"].fillna("").astype(str) if "sha256" in table else [""] * len(table)  # of older lists
+        images = table["image"].astype(str)
+        for image, file, fitted_on, sha in zip(images, table["file"], table["fitted_on"], made_of, strict=True):
+            if image in found or image not in pictures:
                 continue
-            found[image] = PredictedMap(image, folder / str(file))
-            seen += [image] if fitted_on and image in looked_at else []
+            found[image] = PredictedMap(image, folder / str(file), made_of=sha)
+            seen += [image] if fitted_on else []
     if seen:
         raise InputError(
             f"{len(seen)} predicted maps are of pictures that the model was fitted on, as {', '.join(seen[:5])}: give "

@@ -125,7 +125,14 @@ def _of_dataset(
     data = open_dataset(dataset)
     looks = {image: data.viewing(i) for i, image in enumerate(data.ids)}
     looks = {image: look for image, look in looks.items() if look.inside.any()}
-    return fit_to_viewings(looks, ((image, data.picture(data.index(image))) for image in looks), **common)
+    rows = {image: data.index(image) for image in looks}
+    return fit_to_viewings(
+        looks,
+        ((image, data.picture(i)) for image, i in rows.items()),
+        content={image: data.sha256_of(i) for image, i in rows.items()},
+        groups={image: int(data.groups[i]) for image, i in rows.items()},
+        **common,
+    )
 
 
 def _of_table(
@@ -180,6 +187,8 @@ def _sentences(facts: dict[str, Any]) -> list[str]:
         for name, words in (("unreadable", "pictures that cannot be read"), ("beside", "pictures without a fixation"))
         if facts.get(name)
     ]
+    if facts["different"] < facts["pictures"]:
+        left_out.append(f"{facts['different']} pictures are different: copies, and those of one group, are in one fold")
     lines = [
         *left_out,
         f"{facts['pictures']} pictures; {facts['folds']} folds, ridge {facts['ridge']:g}, each predicted without having"
@@ -249,6 +258,12 @@ def apply(
     rule = MaskSpec(mask, share)  # type: ignore[arg-type]
     attention, listed = load_attention_model(model), list_pictures(pictures)
     table = write_predicted(attention, listed, out, rule, draw=draw, inputs={"model": model})
+    if len(seen := table.loc[table["fitted_on"], "image"]):
+        click.echo(
+            f"{len(seen)} of {len(table)} maps are no predictions, as the model was fitted on people's looks at"
+            f" {', '.join(seen[:5])}; `gazekit attention-model fit --maps` makes theirs out of fold",
+            err=True,
+        )
     if as_json:
         click.echo(table.to_json(orient="records", lines=True).strip())
         return

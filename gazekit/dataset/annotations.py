@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from gazekit.conditions import Source, condition
 from gazekit.core.files import provenance
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.dataset.assemble import Small
@@ -125,7 +126,7 @@ class Annotations:
             marks.append(reasons)
         for name, rows in without_mask(self.conditions, small).items():
             for i in rows.tolist():
-                if small.columns["viewers"][i] or not self.looked_at:
+                if small.columns["viewers"][i] or not self.looked_at or condition(name).source is Source.PREDICTED:
                     marks[i].append((NO_MASK, f"nothing to make the mask of {name} of"))
         return marks
 

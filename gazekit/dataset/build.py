@@ -107,7 +107,7 @@ def build_dataset(
     windows: dict[str, dict[str, Viewing | PredictedMap]] = {}
     windows |= {} if fixations is None else _windows(fixations, spec)
     if predicted or _PREDICTED in (spec.conditions or ()):
-        windows[_PREDICTED] = _predicted(predicted, pictures, looks, spec)
+        windows[_PREDICTED] = _predicted(predicted, pictures, spec)
         spec = spec if _PREDICTED in (spec.conditions or ()) else _with_predicted(spec, fixations is not None)
     ratings = _named_as(pictures, ratings)
     remarks = [*spec.remarks, *_without_counterpart(pictures, ratings, looks, spec.strict)]
@@ -176,16 +176,17 @@ def _windows(fixations: pd.DataFrame, spec: DatasetSpec) -> dict[str, dict[str, 
 
 
 def _predicted(
-    folders: Sequence[str | Path], pictures: Sequence[Picture], looks: Mapping[str, Viewing], spec: DatasetSpec
+    folders: Sequence[str | Path], pictures: Sequence[Picture], spec: DatasetSpec
 ) -> dict[str, Viewing | PredictedMap]:
     """Return the predicted map of every picture; one that lacks it is named where ``strict``, else left without."""
     if not folders:
         raise ConfigError("the condition predicted needs folders of predicted maps (predicted=, --predicted)")
-    maps, known = read_maps(folders, looks), {p.image for p in pictures}
+    known = {p.image for p in pictures}
+    maps = read_maps(folders, known)
     missing = sorted(known - set(maps))
     if missing and (spec.strict or len(missing) == len(known)):
         raise InputError(f"{len(missing)} of {len(known)} pictures have no predicted map: {', '.join(missing[:10])}")
-    return {image: one for image, one in maps.items() if image in known}
+    return dict(maps)
 
 
 def _with_predicted(spec: DatasetSpec, looked_at: bool) -> DatasetSpec:

@@ -279,6 +279,10 @@ class Dataset:
             raise InputError(f"{self.path}: nobody looked at {self.ids[i]}, so it has no attention map")
         return np.asarray(self.stored(i, "attention/map")[:height, :width], dtype=np.float32)
 
+    def sha256_of(self, i: int) -> str:
+        """Return the SHA-256 of a picture's file."""
+        return str(self._tables.image["sha256"][i].decode())
+
     def viewing(self, i: int) -> Viewing:
         """Return the fixations on a picture, in its own pixels."""
         file, row = self._source(i)

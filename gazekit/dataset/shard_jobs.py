@@ -11,9 +11,9 @@ from gazekit.core.errors import FormatError, OutputError
 from gazekit.core.parallel import results
 from gazekit.core.progress import track
 from gazekit.dataset.layout import read_remarks
-from gazekit.dataset.shards import PartJob, make_part, whole_part
+from gazekit.dataset.shards import ANOTHER_FILE, PartJob, make_part, whole_part
 
-UNUSABLE = ("missing", "unreadable", "broken")
+UNUSABLE = ("missing", "unreadable", "broken", ANOTHER_FILE)
 
 
 def checked_target(out: str | Path) -> Path:

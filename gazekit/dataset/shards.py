@@ -32,6 +32,7 @@ from gazekit.shapes.packed import grid_shape, packed, scaled_box
 from gazekit.shapes.rectangles import Box, Boxes
 from gazekit.shapes.regions import around
 
+ANOTHER_FILE = "another file"  # the remark on a picture whose predicted map was made of another file
 MOST_OFF = 0.1  # share of fixations off a picture that is passed over without a remark
 _WRITE = 1 << 22  # bytes that are gathered before they are written
 
@@ -66,7 +67,7 @@ class PartJob:
             some = [views.get(picture.image) for _, views in sorted(self.windows.items())]
             for look in (look for look in (self.looks.get(picture.image), *some) if look is not None):
                 if isinstance(look, PredictedMap):
-                    digest.update(look.digest().encode())
+                    digest.update(f"{look.digest()}{look.made_of}".encode())
                     continue
                 for column in (look.x, look.y, look.duration_ms, look.viewer):
                     digest.update(column.tobytes())
@@ -209,6 +210,9 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
                 raise InputError(f"{picture.file} is empty (0 bytes)")
             look = job.looks.get(picture.image)
             windows = {name: views.get(picture.image) for name, views in job.windows.items()}
+            for name in _of_another_file(windows, encoded):
+                windows[name] = None
+                remarks.append((picture.image, ANOTHER_FILE, f"its map of {name} was made of another file"))
             row = prepare(picture, encoded, look, job.options, windows)
         except FileNotFoundError:
             remarks.append((picture.image, "missing", f"no such file: {picture.file.name}"))
@@ -224,6 +228,12 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
                 text = f"{row.off_picture} of {count} fixations lie off it or have no duration"
                 remarks.append((row.image, "off picture", text))
             yield row
+
+
+def _of_another_file(windows: Mapping[str, Viewing | PredictedMap | None], encoded: bytes) -> list[str]:
+    """Name the conditions whose predicted map was made of another file than a picture's."""
+    maps = {name: look for name, look in windows.items() if isinstance(look, PredictedMap) and look.made_of}
+    return [name for name, one in maps.items() if one.made_of != hashlib.sha256(encoded).hexdigest()]
 
 
 _NOTES = {

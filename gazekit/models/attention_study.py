@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -17,12 +18,12 @@ from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import write_list, write_maps
 from gazekit.attention.viewings import Viewing, picture_sigmas, viewings
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.files import file_names, provenance, sync_all, write_text
+from gazekit.core.files import file_names, provenance, sha256, sync_all, write_text
 from gazekit.core.progress import track
 from gazekit.core.tables import write_table
 from gazekit.core.types import Map, Pixels
 from gazekit.models.dense_features import Depths, dense_features
-from gazekit.models.gaze_curve import learning_curve
+from gazekit.models.gaze_curve import check_curve, learning_curve
 from gazekit.models.gaze_readout import (
     BACKBONE,
     LONGER,
@@ -40,6 +41,7 @@ from gazekit.models.pixels import view_size
 from gazekit.models.registry import create
 from gazekit.models.weights import digest
 from gazekit.pictures import Picture, read_picture
+from gazekit.session.lock import alone
 from gazekit.shapes.mask_spec import MaskSpec
 from gazekit.shapes.masks import apply_mask
 
@@ -102,6 +104,9 @@ def fit_attention_model(
     named = set(table["image"])
     looked = [picture for picture in pictures if picture.image in named]
     picture_sigmas(table, sigma_px=sigma_px)  # what it lacks is said before the work
+    if curve:
+        counts = table.groupby("image")["participant"].nunique() if "participant" in table else table["image"] == ""
+        check_curve({picture.image: int(counts.get(picture.image, 1)) for picture in looked})
     features, sizes = _features(network, _readable(looked), len(looked), longer)
     if not sizes:
         known, found = (", ".join(map(str, names[:3])) for names in ([p.image for p in pictures], sorted(named)))
@@ -110,9 +115,12 @@ def fit_attention_model(
             " and none can be read"
         )
     looks = viewings(table, sizes, sigma_px=sigma_px)
-    attention = _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
+    content = {picture.image: sha256(picture.file) for picture in looked if picture.image in sizes}
+    plain = AttentionModel(model, network, longer, NOTHING)
+    attention = _fit(plain, features, looks, _Study(folds, seed, maps, curve, content, content))
     unreadable = [picture.image for picture in looked if picture.image not in sizes]
-    return replace(attention, facts={**attention.facts, "unreadable": unreadable})
+    beside = [*attention.facts["beside"], *sorted(sizes.keys() - looks.keys())]
+    return replace(attention, facts={**attention.facts, "beside": beside, "unreadable": unreadable})
 
 
 def fit_to_viewings(
@@ -126,6 +134,8 @@ def fit_to_viewings(
     seed: int = 0,
     maps: str | Path | None = None,
     curve: bool = False,
+    content: Mapping[str, str] = MappingProxyType({}),
+    groups: Mapping[str, Hashable] = MappingProxyType({}),
 ) -> AttentionModel:
     """Fit a model of where people look to viewings, as a dataset has them.
 
@@ -137,39 +147,58 @@ def fit_to_viewings(
         Id and pixels of each of these pictures, one after the other.
     weights, model, longer, folds, seed, maps, curve
         See `fit_attention_model`.
+    content : mapping, optional
+        By picture: the SHA-256 of its file, by which `write_predicted` knows it again.
+    groups : mapping, optional
+        By picture: equal for those that one fold has together; else each is its own.
     """
+    if curve:
+        check_curve({image: len(look.participants) for image, look in looks.items()})
     network = create(model, 2, weights=weights).eval()
     features, _ = _features(network, pictures, len(looks), longer)
-    return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, folds, seed, maps, curve)
+    study = _Study(folds, seed, maps, curve, content, groups)
+    return _fit(AttentionModel(model, network, longer, NOTHING), features, looks, study)
+
+
+@dataclass(frozen=True)
+class _Study:
+    """What is asked of a fit, the pictures' SHA-256, and which of them stay together."""
+
+    folds: int
+    seed: int
+    maps: str | Path | None
+    curve: bool
+    content: Mapping[str, str]
+    groups: Mapping[str, Hashable]
 
 
 def _fit(
-    plain: AttentionModel,
-    features: Mapping[str, Depths],
-    looks: Mapping[str, Viewing],
-    folds: int,
-    seed: int,
-    maps: str | Path | None,
-    curve: bool,
+    plain: AttentionModel, features: Mapping[str, Depths], looks: Mapping[str, Viewing], study: _Study
 ) -> AttentionModel:
     beside = [image for image, viewing in looks.items() if not viewing.inside.any()]
     looks = {image: viewing for image, viewing in looks.items() if image not in beside}
-    folds = min(folds, len(looks))
+    numbers, different = pd.factorize(np.array([study.groups.get(image, image) for image in looks], dtype=object))
+    folds, seed = min(study.folds, len(different)), study.seed
     fitted = fit_readout(
         [features[image] for image in looks],
         [looked_at(viewing, grid_of(features[image])) for image, viewing in looks.items()],
-        folds=folds,
+        folds=max(2, folds),
         seed=seed,
+        groups=numbers.tolist(),
     )
     facts: dict[str, Any] = {"pictures": len(looks), "folds": folds, "ridge": fitted.ridge, "beside": beside}
-    facts["weights"] = plain.network.weights_from
-    if maps is not None:
+    facts |= {"different": len(different), "weights": plain.network.weights_from}
+    if study.maps is not None:
         grids = zip(looks.items(), fitted.maps, strict=True)
-        write_maps({image: picture_map(grid, viewing.size) for (image, viewing), grid in grids}, maps)
+        seen = {image: picture_map(grid, viewing.size) for (image, viewing), grid in grids}
+        write_maps(seen, study.maps, made_of=study.content)
     worth = _worth(looks, features, fitted, seed)
-    facts |= {"images": list(looks)} | ({"worth": asdict(worth)} if worth else {})
-    if curve:
-        facts["curve"] = learning_curve(features, looks, folds=min(folds, 4), seed=seed).to_dict("records")
+    facts |= {"images": list(looks), "sha256": [study.content.get(image, "") for image in looks]}
+    facts |= {"worth": asdict(worth)} if worth else {}
+    if study.curve:
+        first = {number: image for image, number in reversed([*zip(looks, numbers, strict=True)])}
+        few = {image: looks[image] for image in looks if image in first.values()}  # of each group one
+        facts["curve"] = learning_curve(features, few, folds=min(folds, 4), seed=seed).to_dict("records")
     return replace(plain, readout=fitted.readout, facts=facts)
 
 
@@ -218,7 +247,8 @@ def write_predicted(
 ) -> pd.DataFrame:
     """Write maps, rectangles and masks of pictures as a model predicts them; goes on where it was stopped.
 
-    In the folder ``out``: ``attention.csv`` (a row a picture: rectangle, share of mass and area, boxes as JSON),
+    In the folder ``out``: ``attention.csv`` (a row a picture: rectangle, share of mass and area, boxes as JSON, and
+    whether the model was ``fitted_on`` the picture, known by its name or its content, so that it does not predict it),
     ``left-out.csv``, and as `gazekit.attention.export` does ``maps.csv`` and ``maps/``, which are what a dataset needs,
     and ``heatmaps/`` and ``masked/``. ``draw`` may be ``all``, ``maps`` or ``nothing`` of these pictures.
 
@@ -233,9 +263,10 @@ def write_predicted(
         None of the pictures can be read.
     """
     out, rows, faults = Path(out), [], []
-    maps: list[tuple[str, str, bool]] = []
-    names, seen = file_names(picture.image for picture in pictures), set(model.facts.get("images", ()))
-    with _Log(out / "attention.part.jsonl", _identity(model, rule, draw)) as log:
+    maps: list[tuple[str, str, bool, str]] = []
+    names = file_names(picture.image for picture in pictures)
+    seen = {*model.facts.get("images", ()), *model.facts.get("sha256", ())}
+    with alone(out / "attention.csv"), _Log(out / "attention.part.jsonl", _identity(model, rule, draw)) as log:
         for picture in track(pictures, "predicted attention", len(pictures)):
             name, stamp = names[picture.image], _stamp(picture)
             if stamp not in log.rows:
@@ -244,9 +275,11 @@ def write_predicted(
                 except (InputError, FormatError) as error:
                     faults.append((picture.image, str(error)))
                     continue
-                log.add(stamp, _predicted(model, picture.image, pixels, rule, out, name, draw))
-            rows.append(log.rows[stamp])
-            maps.append((picture.image, f"maps/{name}.png", picture.image in seen))
+                log.add(stamp, _predicted(model, picture, pixels, rule, out, name, draw))
+            row = dict(log.rows[stamp])
+            content = row.pop("sha256")
+            rows.append(row | {"fitted_on": not seen.isdisjoint((picture.image, content))})
+            maps.append((picture.image, f"maps/{name}.png", rows[-1]["fitted_on"], content))
     if not rows:
         log.path.unlink()
         raise InputError(
@@ -262,9 +295,9 @@ def write_predicted(
 
 
 def _predicted(
-    model: AttentionModel, image: str, pixels: Pixels, rule: MaskSpec, out: Path, name: str, draw: Drawn
+    model: AttentionModel, picture: Picture, pixels: Pixels, rule: MaskSpec, out: Path, name: str, draw: Drawn
 ) -> dict[str, Any]:
-    """Return a picture's row, after its pictures were written."""
+    """Return a picture's row, with the SHA-256 of its file, after its pictures were written."""
     amap = model.map(pixels)
     row, mask = kept(amap, rule)
     if draw != "nothing":
@@ -273,7 +306,7 @@ def _predicted(
         box = (row["top"], row["left"], row["bottom"], row["right"])
         write_picture(out / "heatmaps" / f"{name}.jpg", outline(heatmap(pixels, amap), [box]), sync=False)
         write_picture(out / "masked" / f"{name}.png", apply_mask(pixels, mask), sync=False)
-    return {"image": image, "who": "predicted", **row}
+    return {"image": picture.image, "who": "predicted", **row, "sha256": sha256(picture.file)}
 
 
 def _stamp(picture: Picture) -> str:
@@ -287,7 +320,7 @@ def _identity(model: AttentionModel, rule: MaskSpec, draw: Drawn) -> str:
     readout = model.readout
     parts = {"weights": readout.weights, "means": readout.means, "scales": readout.scales, "centre": [readout.centre]}
     tensors = {f"{name}{n}": tensor for name, part in parts.items() for n, tensor in enumerate(part)}
-    known = [digest(model.network.state_dict()), digest(tensors), readout.blur, model.longer]
+    known = [digest(model.network.state_dict()), digest(tensors), readout.blur, model.longer, "sha256"]
     return json.dumps([*known, rule.parameters(), draw])
 
 

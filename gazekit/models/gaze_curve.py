@@ -19,6 +19,7 @@ PICTURES = (5, 10, 20, 40, 80, 160, 320, 640)
 VIEWERS = (1, 2, 5, 10)
 TESTED = 0.34  # of the pictures
 FEWEST = 4  # pictures of a fit
+JUDGES = 3  # viewers of a picture that is tested on
 
 
 def learning_curve(
@@ -54,13 +55,13 @@ def learning_curve(
     Raises
     ------
     InputError
-        Fewer than six pictures, or than two with three viewers to judge on.
+        Fewer than six pictures, or too few of them with three viewers to judge on.
     """
+    check_curve({image: len(look.participants) for image, look in looks.items()})
     rng, names = np.random.default_rng(seed), list(looks)
     order = [names[i] for i in rng.permutation(len(names))]
+    order.sort(key=lambda image: len(looks[image].participants) < JUDGES)  # such pictures cannot be tested on
     tested = round(TESTED * len(names))
-    if len(names) - tested < FEWEST:
-        raise InputError(f"{len(names)} pictures that people looked at; a learning curve needs 6 or more")
     test, others = order[:tested], order[tested:]
     most = max(len(looks[image].participants) for image in others)
     drawn = {
@@ -73,6 +74,18 @@ def learning_curve(
         _point(features, looks, drawn, others[:n], test, k, folds, seed) for n, k in track(points, "curve", len(points))
     ]
     return pd.DataFrame(rows)
+
+
+def check_curve(viewers: Mapping[str, int]) -> None:
+    """Refuse pictures, with so many viewers each, that are too few for a learning curve; see `learning_curve`."""
+    tested, judged = round(TESTED * len(viewers)), sum(count >= JUDGES for count in viewers.values())
+    if len(viewers) - tested < FEWEST:
+        raise InputError(f"{len(viewers)} pictures that people looked at; a learning curve needs 6 or more")
+    if judged < tested:
+        raise InputError(
+            f"a learning curve of {len(viewers)} pictures is judged on {tested} of them, which {JUDGES} people or more"
+            f" looked at; {judged} are such: leave --learning-curve out"
+        )
 
 
 def _up_to(wanted: Sequence[int], most: int, least: int) -> list[int]:

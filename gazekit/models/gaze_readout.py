@@ -215,7 +215,13 @@ def picture_map(log_density: Grid, size: tuple[int, int]) -> Map:
 
 
 def fit_readout(
-    features: Sequence[Depths], targets: Sequence[Tensor], *, folds: int = 10, seed: int = 0, steps: int = 15
+    features: Sequence[Depths],
+    targets: Sequence[Tensor],
+    *,
+    folds: int = 10,
+    seed: int = 0,
+    steps: int = 15,
+    groups: Sequence[int] | None = None,
 ) -> Fitted:
     """Fit a read-out, cross-validated over pictures.
 
@@ -231,17 +237,21 @@ def fit_readout(
         Of the deal.
     steps : int
         Most steps of L-BFGS at each ridge.
+    groups : sequence of int, optional
+        From 0, the group of each picture: pictures of one, as copies, are in one fold; else each is its own.
 
     Raises
     ------
     InputError
-        Fewer than four pictures, or more folds than pictures.
+        Fewer than four groups, or more folds than groups.
     """
-    if len(features) < max(4, folds) or folds < 2:
-        raise InputError(f"{len(features)} pictures for {folds} folds; 4 pictures and a fold a picture are the least")
-    order = np.random.default_rng(seed).permutation(len(features))
-    fold = np.empty(len(order), dtype=int)
-    fold[order] = np.arange(len(order)) % folds
+    group = np.arange(len(features)) if groups is None else np.asarray(groups)
+    count = len(np.unique(group))
+    if count < max(4, folds) or folds < 2:
+        raise InputError(f"people looked at {count} different pictures; 4 and a picture a fold ({folds}) are the least")
+    of_group = np.empty(count, dtype=int)
+    of_group[np.random.default_rng(seed).permutation(count)] = np.arange(count) % folds
+    fold = of_group[group]
     scores = np.full((len(features), len(RIDGES), len(BLURS)), -np.inf)
     grids: list[dict[int, Grid]] = [{} for _ in features]
     centre: list[Grid] = [np.zeros((1, 1), np.float32) for _ in features]

@@ -264,12 +264,29 @@ def check_grid(data: Dataset, path: Path, runs: Sequence[Run], scheme: str, fold
             faults.append(f"{path} lacks the condition {condition!r}: {unknown_name('condition', condition, known)}")
         elif condition in networks():
             faults += networks()[condition].faults(run.model for run in runs if run.condition == condition)
+    faults += _mask_faults(data, scheme, folds, [run.condition for run in runs])
     strange = recipe.weights_by_model.keys() - {run.model for run in runs}
     faults += [f"weights are given for {name}, which is not trained" for name in sorted(strange)]
     faults += [fault] if recipe.resample_viewers and (fault := resampling_fault(data)) else []
     faults += _split_faults(data, path, scheme, folds)
     if faults:
         raise ConfigError("; ".join(faults))
+
+
+def _mask_faults(data: Dataset, scheme: str, folds: Folds, conditions: Sequence[str]) -> Iterator[str]:
+    """Find pictures of the splits of which nothing would be shown: nobody looked at them, or nothing is predicted."""
+    usable = np.flatnonzero(data.codes("default" if folds.folds else scheme)).tolist()
+    for name in dict.fromkeys(conditions):
+        mask = "human" if name in networks() else name  # a network's own is as large as people's
+        if mask not in data.conditions:
+            continue
+        lacking = [data.ids[i] for i in usable if not data.has_mask(i, mask)]
+        if lacking:
+            yield (
+                f"{len(lacking)} of {len(usable)} pictures of the splits have no mask in the condition {name}, as"
+                f" {', '.join(lacking[:3])}: leave {name} out, or build a dataset of pictures that people looked at"
+                " (--min-viewers 1)"
+            )
 
 
 def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from gazekit.attention.predicted_maps import LIST, write_maps
 from gazekit.cli import main
 from gazekit.core.errors import ConfigError, FormatError, InputError
+from gazekit.core.files import sha256
 from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.pictures import Picture, list_pictures
 
@@ -71,6 +72,9 @@ def test_maps_of_a_model_that_saw_the_fixations_are_refused(
         build_dataset(*study, tmp_path / "a.dataset.h5", spec, predicted=[tmp_path / "all"])
     with pytest.raises(ConfigError, match="the condition predicted needs folders of predicted maps"):
         build_dataset(*study, tmp_path / "a.dataset.h5", DatasetSpec(sigma_px=5, conditions=("original", "predicted")))
+    unseen = (study[0], None, study[2])
+    with pytest.raises(InputError, match="1 predicted maps are of pictures that the model was fitted on"):
+        build_dataset(*unseen, tmp_path / "a.dataset.h5", spec, predicted=[tmp_path / "all"])
     write_maps(bumps(range(2)), tmp_path / "two")
     with pytest.raises(InputError, match=r"4 of 6 pictures have no predicted map: 2\.png"):
         build_dataset(
@@ -81,6 +85,25 @@ def test_maps_of_a_model_that_saw_the_fixations_are_refused(
         build_dataset(*study, tmp_path / "a.dataset.h5", DatasetSpec(sigma_px=5, strict=True, conditions=("original",)),
                       predicted=[tmp_path / "two", tmp_path / "all"])  # fmt: skip
     assert not (tmp_path / "a.dataset.h5").exists()
+
+
+def test_a_map_of_another_file_is_no_map_of_the_picture(
+    study: tuple[list[Picture], pd.DataFrame, pd.DataFrame], tmp_path: Path
+) -> None:
+    """A picture that was replaced, or of which no map was made, is named and in no split, looked at or not."""
+    made_of = {picture.image: sha256(picture.file) for picture in study[0]}
+    write_maps(bumps(range(5)), tmp_path / "all", made_of=made_of | {"1.png": made_of["0.png"]})
+    spec = DatasetSpec(sigma_px=5, min_viewers=0, min_ratings=1, near_duplicates=None)
+    data = open_dataset(build_dataset(*study, tmp_path / "a.dataset.h5", spec, predicted=[tmp_path / "all"]))
+    assert [n for n in range(6) if not data.mask(n, "predicted").any()] == [1, 5]
+    assert np.flatnonzero(data.codes() == 0).tolist() == [1, 5]
+    said = data.remarks.groupby("image")["text"].apply("; ".join)
+    assert said["1.png"].startswith("its map of predicted was made of another file")
+    assert said["5.png"] == "nothing to make the mask of predicted of"
+    spec = DatasetSpec(sigma_px=5, min_viewers=0, strict=True)
+    write_maps(bumps(range(6)), tmp_path / "strict", made_of=made_of | {"1.png": made_of["0.png"]})
+    with pytest.raises(FormatError, match=r"1\.png \(another file\): its map of predicted was made of another file"):
+        build_dataset(*study, tmp_path / "b.dataset.h5", spec, predicted=[tmp_path / "strict"])
 
 
 def test_the_command_takes_folders(study: tuple[list[Picture], pd.DataFrame, pd.DataFrame], tmp_path: Path) -> None:

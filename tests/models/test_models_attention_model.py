@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,9 @@ from gazekit.attention import attention_map
 from gazekit.attention.viewings import viewings
 from gazekit.cli import main
 from gazekit.core.errors import FormatError, InputError
+from gazekit.core.files import sha256
 from gazekit.dataset import DatasetSpec, build_dataset
+from gazekit.models import attention_study
 from gazekit.models.attention_study import fit_attention_model, write_predicted
 from gazekit.models.dense_features import depths_of
 from gazekit.models.gaze_readout import (
@@ -283,3 +286,45 @@ def test_maps_keep_their_mass_between_grids() -> None:
     )["a"]
     shares = looked_at(look, (6, 8))
     assert shares[0, 0] == shares[5, 7] == 0.5
+
+
+def test_a_picture_is_known_by_its_content(folder: Path, weights: Path, tmp_path: Path) -> None:
+    """A copy under another name is in the fold of the first, and is no picture that nobody looked at."""
+    table, pictures = pd.read_csv(folder / "fixations.csv"), pictures_of(folder)[:8]
+    copies = [Picture(f"copy-{p.image}", tmp_path / f"copy-{p.image}") for p in pictures]
+    for picture, twin in zip(pictures, copies, strict=True):
+        twin.file.write_bytes(picture.file.read_bytes())
+    options: dict[str, Any] = {"model": NETWORK, "weights": weights, "longer": SIDE, "folds": 4, "sigma_px": 6.0}
+    once = fit_attention_model(table, pictures, **options)
+    both = pd.concat([table, table.assign(image="copy-" + table["image"])])
+    twice = fit_attention_model(both, [*pictures, *copies], **options, curve=True)
+    assert (twice.facts["pictures"], twice.facts["different"]) == (16, 8)
+    assert twice.facts["worth"]["nss"]["value"] < once.facts["worth"]["nss"]["value"] + 0.1
+    assert max(point["pictures"] for point in twice.facts["curve"]) + 3 == 8
+    cv2.imwrite(str(tmp_path / "p00.png"), np.zeros((40, 60, 3), np.uint8))
+    cv2.imwrite(str(tmp_path / "new.png"), np.zeros((40, 60, 3), np.uint8))
+    write_predicted(once, list_pictures(tmp_path), tmp_path / "out", MaskSpec(), draw="maps")
+    for file in ("maps.csv", "attention.csv"):
+        written = pd.read_csv(tmp_path / "out" / file, comment="#").set_index("image")
+        assert written["fitted_on"].drop(["p00.png", "new.png"]).all()
+        assert written["fitted_on"]["p00.png"], "its name says so"
+        assert not written["fitted_on"]["new.png"]
+    listed = pd.read_csv(tmp_path / "out" / "maps.csv").set_index("image")["sha256"]
+    assert listed["copy-p03.png"] == sha256(pictures[3].file)
+
+
+def test_pictures_beside_and_curves_that_cannot_be_are_said(
+    folder: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pd.read_csv(folder / "fixations.csv")
+    table.loc[table["image"] == "p01.png", "x_picture"] = np.nan
+    table.loc[table["image"] == "p02.png", "x_picture"] = 5000.0
+    assert fitted(folder, weights, table).facts["beside"] == ["p02.png", "p01.png"]
+    monkeypatch.setattr(attention_study, "dense_features", lambda *_: pytest.fail("features come after the check"))
+    alone = table[table["participant"] == "v0"]
+    for some, message in (
+        (alone, "judged on 6 of them, which 3 people or more looked at; 0 are such"),
+        (table[table["image"] < "p05"], "5 pictures that people looked at; a learning curve"),
+    ):
+        with pytest.raises(InputError, match=message):
+            fit_attention_model(some, pictures_of(folder), model=NETWORK, weights=weights, sigma_px=6.0, curve=True)

@@ -337,3 +337,21 @@ def test_weights_that_changed_since_the_folder_was_begun(dataset: Path, tmp_path
     assert code == 1
     assert f"{file} holds other weights than then" in error
     assert not (out / "runs" / "nima-narrow" / "human").exists()
+
+
+def test_pictures_without_a_mask_in_a_condition(tmp_path: Path, rng: np.random.Generator, call: Call) -> None:
+    """Of a dataset with pictures that nobody looked at, networks would be shown black ones."""
+    pictures, rows = [Picture(f"{n:02d}.png", tmp_path / f"{n:02d}.png") for n in range(40)], []
+    for n, picture in enumerate(pictures):
+        cv2.imwrite(str(picture.file), rng.integers(0, 255, (40, 40, 3), dtype=np.uint8))
+        rows += [(picture.image, "a", *rng.uniform(5, 35, 2), 200.0) for _ in range(3)] if n < 25 else []
+    looks = pd.DataFrame(rows, columns=["image", "participant", "x_picture", "y_picture", "duration_ms"])
+    ratings = pd.DataFrame(rng.multinomial(12, [0.2] * 5, 40), columns=[f"c{k}" for k in range(1, 6)])
+    ratings.insert(0, "image", [p.image for p in pictures])
+    spec = DatasetSpec(split=(0.5, 0.2, 0.3), near_duplicates=None, sigma_px=4, min_viewers=0)
+    mixed = build_dataset(pictures, looks, ratings, tmp_path / "mixed.dataset.h5", spec)
+    for condition in ("human", "human-removed", "shuffled", "synthetic"):
+        code, error = call("train", mixed, "--out", tmp_path / "out", "--condition", condition, *COMMON, "--dry-run")
+        assert code == 1
+        assert f"15 of 40 pictures of the splits have no mask in the condition {condition}, as 25.png" in error
+    assert call("train", mixed, "--out", tmp_path / "out", "--condition", "original", *COMMON, "--dry-run")[0] == 0
