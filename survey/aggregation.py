@@ -83,12 +83,12 @@ def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = counts @ score / n
         squares = np.maximum(counts @ score**2 - n * mean**2, 0.0)
-        sample = np.sqrt(squares / np.where(n > 1, n - 1, np.nan))
-        spread = np.sqrt(np.maximum(squares, (n - 1) / n) / np.where(n > 1, n - 1, np.nan))
-        half = stats.t.ppf(0.5 + confidence / 2, np.maximum(n - 1, 1)) * spread / np.sqrt(n)
+        std, sample = np.sqrt(squares / n), np.sqrt(squares / (n - 1))
+        spread = np.sqrt(np.maximum(squares, (n - 1) / n) / (n - 1))
+        half = stats.t.ppf(0.5 + confidence / 2, n - 1) * spread / np.sqrt(n)
     low, high = dirichlet_interval(counts, confidence)
     columns: dict[str, Floats | Index] = {f"c{k}": counts[:, k - 1] for k in score}
-    columns |= {"mean": mean, "std": np.sqrt(squares / np.where(n > 0, n, np.nan)), "sd_sample": sample}
+    columns |= {"mean": mean, "std": std, "sd_sample": sample}
     columns |= {"mean_low": mean - half, "mean_high": mean + half, "dirichlet_low": low, "dirichlet_high": high}
     weight = posterior(counts)
     smooth = weight / weight.sum(axis=1, keepdims=True)

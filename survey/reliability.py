@@ -70,10 +70,7 @@ def split_half(ratings: Ratings, rng: np.random.Generator, splits: int = 50) -> 
     correlations = []
     for _ in range(splits):
         order = np.lexsort((rng.random(ratings.n), ratings.image))
-        image, score = ratings.image[order], ratings.score[order]
-        changes = np.diff(image) != 0
-        rank = np.arange(len(image)) - np.flatnonzero(np.r_[True, changes])[np.cumsum(np.r_[False, changes])]
-        halves = [_means(image[rank % 2 == side], score[rank % 2 == side], len(ratings.images)) for side in (0, 1)]
+        halves = [_means(ratings.image[h], ratings.score[h], len(ratings.images)) for h in (order[::2], order[1::2])]
         both = np.isfinite(halves[0]) & np.isfinite(halves[1])
         if both.sum() < 3 or min(np.ptp(h[both]) for h in halves) == 0:
             continue

@@ -116,10 +116,9 @@ def without(table: pd.DataFrame, screening: pd.DataFrame) -> pd.DataFrame:
 def effect(ratings: Ratings) -> Floats:
     """Compute by rater how far the means of the rater's pictures move without that rater (mean absolute change)."""
     votes = np.bincount(ratings.image, minlength=len(ratings.images))[ratings.image]
-    mean = (np.bincount(ratings.image, ratings.score) / np.maximum(np.bincount(ratings.image), 1))[ratings.image]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        change = np.abs(ratings.score - mean) / (votes - 1)  # |mean - mean without| exactly
-        change[votes < 2] = np.nan
+    mean = (np.bincount(ratings.image, ratings.score) / np.bincount(ratings.image))[ratings.image]
+    with np.errstate(invalid="ignore"):
+        change = np.abs(ratings.score - mean) / (votes - 1)  # |mean - mean without| exactly; NaN where nobody is left
         known = np.isfinite(change)
         total = np.bincount(ratings.rater[known], change[known], minlength=len(ratings.raters))
         return np.asarray(total / np.bincount(ratings.rater[known], minlength=len(ratings.raters)))
@@ -141,7 +140,7 @@ def _straight(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Screeni
     counts = np.bincount(ratings.rater * np.int64(top) + whole, minlength=len(ratings.raters) * top)
     counts = counts.reshape(-1, top)
     n = counts.sum(axis=1)
-    value = np.where(n >= MIN_RATINGS, counts.max(axis=1) / np.maximum(n, 1), np.nan)
+    value = np.where(n >= MIN_RATINGS, counts.max(axis=1) / n, np.nan)
     return _above(value, limits.same_answer, equal=True)
 
 
@@ -170,7 +169,7 @@ def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Scre
         spread = np.sqrt(np.bincount(group, x**2, minlength=raters) * np.bincount(group, y**2, minlength=raters))
         value = np.bincount(group, x * y, minlength=raters) / spread
         value = np.where((n >= MIN_RATINGS) & (spread > 0), np.clip(value, -0.999, 0.999), np.nan)
-        upper = np.tanh(np.arctanh(value) + 1.645 / np.sqrt(np.maximum(n - 3, 1)))  # few ratings say little
+        upper = np.tanh(np.arctanh(value) + 1.645 / np.sqrt(n - 3))  # few ratings say little
     typical = float(np.median(value[np.isfinite(value)])) if np.isfinite(value).any() else 0.0
     return _below(upper, limits.correlation * typical)
 
@@ -191,9 +190,8 @@ def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> Screening
         above = np.bincount(ratings.rater, (off > 0) & (off >= reach[ratings.image]), minlength=raters)
         below = np.bincount(ratings.rater, (off < 0) & (-off >= reach[ratings.image]), minlength=raters)
     outside = above + below
-    share = outside / np.maximum(np.bincount(ratings.rater, minlength=raters), 1)
-    balance = np.abs(above - below) / np.maximum(outside, 1)
-    return ScreeningFinding(share, 0.05, (share > 0.05) & (balance < 0.3))
+    share = outside / np.bincount(ratings.rater)
+    return ScreeningFinding(share, 0.05, (share > 0.05) & (np.abs(above - below) < 0.3 * outside))
 
 
 def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
@@ -208,7 +206,7 @@ def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Scree
     """Compare every two raters; who gives one answer to most pictures agrees by that alone and is not judged."""
     raters = len(ratings.raters)
     highest = np.full(raters, np.nan)
-    if not 1 < raters <= MOST_RATERS:
+    if raters > MOST_RATERS:
         return _above(highest, limits.duplicates)
     shape = (raters, len(ratings.images))
     same = sparse.csr_array((raters, raters))
@@ -222,8 +220,8 @@ def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Scree
     shared = (rated @ rated.T).toarray()
     np.fill_diagonal(shared, 0)
     enough = shared >= MIN_SHARED
-    agreement = np.where(enough, same.toarray() / np.maximum(shared, 1), np.nan)
-    judged = enough.any(axis=1) & (largest < 0.7 * np.maximum(rated.sum(axis=1), 1))
+    agreement = np.divide(same.toarray(), shared, out=np.full_like(shared, np.nan), where=enough)
+    judged = enough.any(axis=1) & (largest < 0.7 * rated.sum(axis=1))
     highest[judged] = np.nanmax(agreement[judged], axis=1)
     return _above(highest, limits.duplicates, equal=True)
 
@@ -258,7 +256,8 @@ def _gold(
         first, second = both.to_numpy()[rows >= 0].T
         judged[rows[rows >= 0]] += 1
         wrong[rows[rows >= 0]] += (first < second) + 0.5 * (first == second)
-    return _above(np.where(judged >= MIN_REPEATS, wrong / np.maximum(judged, 1), np.nan), limits.gold)
+    wrong[judged < MIN_REPEATS] = np.nan
+    return _above(wrong / judged, limits.gold)
 
 
 def _no_input(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:

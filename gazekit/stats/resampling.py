@@ -86,7 +86,7 @@ def difference(a: Features, b: Features, threshold: float) -> dict[str, Floats]:
 
 def affordable(found: Features, asked: int, fewest: int = _FEWEST) -> int:
     """Return how many resamples of features (S, N) are made of those asked for: fewer on very large splits."""
-    return min(asked, max(fewest, _MOST_WORK // max(1, found.mean.size)))
+    return min(asked, max(fewest, _MOST_WORK // found.mean.size))
 
 
 def swaps(found: Features, asked: int, comparisons: int = 1) -> int:
@@ -103,7 +103,7 @@ def _all_swaps(found: Features, count: int) -> bool:
 
 
 def _blocks(found: Features, left: int) -> Iterator[int]:
-    step = max(1, _CELLS // max(1, found.mean.size))
+    step = max(1, _CELLS // found.mean.size)
     while left > 0:
         yield min(step, left)
         left -= step

@@ -23,6 +23,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,19 @@ _OTHER = {
 }  # fmt: skip
 
 
-def mutants(source: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line, what was changed, and the changed source."""
+def mutants(source: str) -> Iterator[tuple[int, str, Callable[[], str]]]:
+    """Yield line, what was changed, and what makes the changed source."""
     tree = ast.parse(source)
     left = {id(part) for node in ast.walk(tree) for part in _left_as_it_is(node)}
     for number, node in enumerate(ast.walk(tree)):
         for what, change in _changes(node) if id(node) not in left else ():
-            other = copy.deepcopy(tree)
-            change(next(twin for k, twin in enumerate(ast.walk(other)) if k == number))
-            yield getattr(node, "lineno", 0), what, ast.unparse(ast.fix_missing_locations(other))
+            yield getattr(node, "lineno", 0), what, partial(_changed, tree, number, change)
+
+
+def _changed(tree: ast.Module, number: int, change: Callable[[Any], None]) -> str:
+    other = copy.deepcopy(tree)
+    change(next(twin for k, twin in enumerate(ast.walk(other)) if k == number))
+    return ast.unparse(ast.fix_missing_locations(other))
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[Any], None]]]:
@@ -191,8 +196,8 @@ def main() -> None:
     found = [(module, *mutant) for module in modules for mutant in mutants((ROOT / module).read_text("utf-8"))]
     random.Random(options.seed).shuffle(found)  # a run that is ended early is a sample as well
     chosen, lived, alive = found[: options.sample], set[str](), 0
-    for tried, (module, line, what, source) in enumerate(chosen, 1):
-        if survives(module, source, modules[module]):
+    for tried, (module, line, what, changed) in enumerate(chosen, 1):
+        if survives(module, changed(), modules[module]):
             alive += 1
             lived.add(module)
             print(f"{module}:{line} lives: {what}", flush=True)

@@ -14,7 +14,6 @@ from scipy.stats import ttest_1samp
 from gazekit.core.errors import InputError
 from gazekit.stats.comparison import compare
 from gazekit.stats.contrasts import ALL_NETWORKS, contrasts_of
-from gazekit.stats.multiple_comparisons import gatekeeping, holm
 from gazekit.stats.predictions import Pass, Predictions
 from gazekit.stats.standard_error import error_of, overlap_of
 from tests.needs import need
@@ -101,12 +100,6 @@ def test_networks_of_other_seeds_are_compared_over_what_they_share(folder: Path)
     assert {model for model, _, _ in found} == {ALL_NETWORKS, "a", "b"}
     overall = found[ALL_NETWORKS, "human", "shuffled"]["difference"]
     assert overall == pytest.approx(np.mean([found[m, "human", "shuffled"]["difference"] for m in "ab"]))
-
-
-def test_gates_by_hand() -> None:
-    p, family = [0.001, 0.02, 0.5, 0.001], [0, 1, 1, 2]
-    assert gatekeeping(p, family).tolist() == [0.001, 0.04, 0.5, 0.5]
-    assert gatekeeping(p, [0] * 4) == pytest.approx(holm(p))
 
 
 def test_equivalence_is_that_of_two_one_sided_t_tests(rng: np.random.Generator) -> None:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from gazekit.stats.multiple_comparisons import holm
+from gazekit.stats.multiple_comparisons import gatekeeping, holm
 from tests.needs import need
 
 
@@ -22,3 +22,9 @@ def test_holm_agrees_with_statsmodels(rng: np.random.Generator) -> None:
     for count in (1, 2, 7, 40):
         p = rng.random(count) ** 3
         assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_gates_by_hand() -> None:
+    p, family = [0.001, 0.02, 0.5, 0.001], [0, 1, 1, 2]
+    assert gatekeeping(p, family).tolist() == [0.001, 0.04, 0.5, 0.5]
+    assert gatekeeping(p, [0] * 4) == pytest.approx(holm(p))

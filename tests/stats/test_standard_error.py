@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import norm, ttest_1samp
 from scipy.stats import t as student
 
-from gazekit.stats.metrics import Features
+from gazekit.stats.metrics import METRICS, Features, metrics
 from gazekit.stats.resampling import bootstrap, difference
-from gazekit.stats.standard_error import Uncertainty, as_sample, error_of, left_out, pooled_luck
+from gazekit.stats.standard_error import Uncertainty, as_sample, defined, error_of, left_out, overlap_of, pooled_luck
 from gazekit.stats.training_luck import luck_of_folds, together
 from tests.fixtures.simulated_networks import simulated
 
@@ -147,3 +147,86 @@ def test_folds_tell_the_luck_of_training_as_many_seeds_would(conditions: int, ap
     assert found[0][1] == k
     assert together((1.0, 2), (4.0, 1)) == (2.0, 3)
     assert luck_of_folds(each[:, :1].mean(axis=2), without[:, :1], folds[:1]) == (0.0, 0)
+
+
+@pytest.mark.parametrize("overlap", [1.0, 1.6])
+@pytest.mark.parametrize("luck", [None, (0.3, 11), (0.3, 0)], ids=["own", "known", "nothing-known"])
+def test_the_error_is_that_of_readers_and_cases(
+    rng: np.random.Generator, overlap: float, luck: tuple[float, int] | None
+) -> None:
+    """By Obuchowski and Rockette: pseudo-values of pictures, whose covariance is that of seeds."""
+    noise = rng.normal(0, 1, (1, 25)) + rng.normal(0, 0.7, (3, 25)) + rng.normal(0, 0.4, (3, 1))
+    values, without = noise.mean(axis=1), (noise.sum(axis=1, keepdims=True) - noise) / 24
+    covariance = np.cov(noise) / 25
+    common = covariance[np.triu_indices(3, 1)].mean()
+    one, freedom = luck if luck is not None and luck[1] else (values.var(ddof=1), 2)
+    variance = one / 3 + common
+    found = error_of(values, without, 25, luck, overlap=overlap)
+    assert found.se == pytest.approx(np.sqrt(overlap * variance))
+    df = freedom * (variance / (one / 3)) ** 2
+    assert found.df == pytest.approx(df if overlap == 1 else min(df, 24))
+    assert found.pictures == pytest.approx(np.sqrt(overlap) * noise.mean(axis=0).std(ddof=1))
+    own = (np.trace(covariance) - 3 * common) / 9  # what each errs by itself on single pictures
+    assert found.luck == pytest.approx(overlap * max(0.0, one / 3 - own))
+    alone = error_of(values[:1], without[:1], 25, overlap=overlap)
+    assert alone.se == pytest.approx(np.sqrt(overlap / 25) * noise[0].std(ddof=1))
+    assert (alone.df, alone.luck) == (np.inf if overlap == 1 else 24, 0.0)
+
+
+def test_seeds_that_err_against_each_other_have_no_common_error() -> None:
+    """What seeds have in common cannot be less than nothing, and of no luck at all freedom is without end."""
+    noise = np.array([[1.0, -1.0, 2.0, -2.0], [-1.0, 1.0, -2.0, 2.0]])
+    without = -noise / 3
+    found = error_of(noise.mean(axis=1) + [0.1, 0.3], without, 4)
+    assert found.se == pytest.approx(np.sqrt(0.02 / 2))
+    assert (found.pictures, found.df) == (0.0, pytest.approx(1.0))
+    assert error_of(np.zeros(2), without, 4).df == np.inf
+
+
+def test_the_interval_is_widened_by_the_error_over_that_of_the_replicates(rng: np.random.Generator) -> None:
+    replicates, everywhere = rng.gamma(2, 0.1, 400), (-np.inf, np.inf)
+    low, high = np.quantile(replicates, [0.025, 0.975])
+    for se, df in ((0.5, np.inf), (0.5, 4.0), (0.01, np.inf)):
+        factor = max(1.0, student.ppf(0.975, df) / norm.ppf(0.975) * se / np.std(replicates, ddof=1))
+        found = Uncertainty(se, df, 1.0).widened(0.3, replicates, everywhere)
+        assert found == pytest.approx((0.3 + (low - 0.3) * factor, 0.3 + (high - 0.3) * factor))
+    assert Uncertainty(0.5, 4.0, 1.0).widened(0.3, np.full(9, 0.25), everywhere) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize("one_by_one", [11, 12], ids=["groups", "one-by-one"])
+def test_values_without_pictures_are_those_of_the_others(
+    rng: np.random.Generator, one_by_one: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gazekit.stats.standard_error._ONE_BY_ONE", one_by_one)
+    monkeypatch.setattr("gazekit.stats.standard_error._GROUPS", 5)
+    side = simulated(rng, 12, 2, noise=(0.5, 1.0))[0]
+    side = Features(np.where(np.arange(2)[:, None], side.mean, 5.0), *side.arrays()[1:])  # one does not vary
+    left = [[k] for k in range(12)] if one_by_one == 12 else [np.arange(k, 12, 5) for k in range(5)]
+    found = left_out(side, 5.0)
+    for name in METRICS:
+        each = [defined(metrics(side.take(np.delete(np.arange(12), out)[None]), 5.0))[name][:, 0] for out in left]
+        np.testing.assert_allclose(found[name], np.stack(each, axis=1), atol=1e-12)
+    assert (found["lcc"][0] == 0).all()
+
+
+@pytest.mark.parametrize("conditions", [1, 3])
+def test_the_luck_of_folds_by_all_pairs_of_pictures(rng: np.random.Generator, conditions: int) -> None:
+    """Pictures err together that share a fold in either of two deals: a quadratic form of who does."""
+    n = 12
+    folds = np.stack([rng.permutation(np.arange(n) % 4 + 1) for _ in range(3)])
+    each = rng.normal(0, 1, (conditions, 3, n))
+    without = (each.sum(axis=2, keepdims=True) - each) / (n - 1)
+    shares = each / n - (each.mean(axis=0) / n if conditions > 1 else 0)
+    variances = []
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        apart = shares[:, one] - shares[:, other]
+        same = [folds[s][:, None] == folds[s] for s in (one, other)]
+        either, both = (np.einsum("ti,ij,tj->t", apart, how, apart) for how in (same[0] | same[1], same[0] & same[1]))
+        variances.append(np.maximum(either, both).sum() / (conditions - 1 if conditions > 1 else 2))
+    found = luck_of_folds(each.mean(axis=2), without, folds)
+    assert found == (pytest.approx(np.mean(variances)), 4 * max(1, conditions - 1) * 2)
+
+
+def test_of_nothing_known_nothing_is_told_and_training_pictures_count_by_half() -> None:
+    assert together((0.0, 0), (0.0, 0)) == (0.0, 0)
+    assert [overlap_of(folds) for folds in (2, 5, 10)] == pytest.approx([2, 1 + 5 / 8, 1 + 5 / 9])

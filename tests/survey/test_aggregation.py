@@ -11,6 +11,8 @@ from gazekit.core.tables import write_table
 from gazekit.histograms import moments, read_histograms
 from survey.aggregation import aggregate, describe, dirichlet_interval, posterior
 from survey.errors import SurveyError
+from survey.p910 import MODERATE, joint_estimate
+from survey.ratings import from_table
 
 
 def table(*rows: tuple[str, str, float]) -> pd.DataFrame:
@@ -27,6 +29,7 @@ def test_counts_mean_and_std_of_a_known_picture() -> None:
     low, high = stats.t.interval(0.95, 2, loc=10 / 3, scale=stats.sem([2, 4, 4]))
     assert found.loc[0, ["mean_low", "mean_high"]].tolist() == pytest.approx([low, high])
     assert found["flags"].tolist() == ["", "few"]
+    assert aggregate(table(("a", "x", 2), ("b", "x", 4), ("a", "y", 1)), min_ratings=2)["flags"].tolist() == ["", "few"]
 
 
 def test_one_rating_has_no_interval_but_a_dirichlet_one() -> None:
@@ -34,6 +37,30 @@ def test_one_rating_has_no_interval_but_a_dirichlet_one() -> None:
     assert np.isnan(found.loc[0, "mean_low"])
     assert np.isnan(found.loc[0, "sd_sample"])
     assert 1 < found.loc[0, "dirichlet_low"] < found.loc[0, "dirichlet_high"] < 10
+    assert [name for name in found if name.startswith("c")] == [f"c{k}" for k in range(1, 11)]
+
+
+def test_a_picture_without_ratings_has_no_numbers() -> None:
+    found = describe(np.array([[0, 0], [1, 1]]))
+    assert found.loc[0, ["mean", "std", "sd_sample", "mean_low", "mean_high"]].isna().all()
+    assert found.loc[1, ["mean", "std", "sd_sample"]].tolist() == pytest.approx([1.5, 0.5, np.sqrt(0.5)])
+
+
+def test_pictures_that_lost_all_their_ratings_are_not_listed() -> None:
+    rows = table(("a", "x", 1), ("a", "x", 2), ("b", "y", 1))
+    assert aggregate(rows, duplicates="drop")["image"].tolist() == ["y"]
+    assert aggregate(rows, duplicates="last")["image"].tolist() == ["x", "y"]
+
+
+def test_ratings_of_another_scale_are_flagged_and_joint_scores_are_those_of_p910(rng: np.random.Generator) -> None:
+    scores = rng.integers(1, 6, 24)
+    rows = pd.DataFrame({"rater": np.arange(24) % 6, "image": np.arange(24) // 6, "score": scores, "original": scores})
+    found = aggregate(rows, joint=True, min_ratings=7)
+    assert set(found["flags"]) == {"few converted"}
+    assert set(aggregate(rows, min_ratings=6)["flags"]) == {"converted"}
+    expected = joint_estimate(from_table(rows), prior=MODERATE)
+    np.testing.assert_allclose(found[["joint", "joint_se"]], np.stack([expected.score, expected.error], axis=1))
+    assert not {"joint", "joint_se"} & set(aggregate(rows))
 
 
 def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.Generator) -> None:
@@ -45,14 +72,15 @@ def test_dirichlet_interval_agrees_with_draws_from_the_posterior(rng: np.random.
     assert found.loc[0, ["dirichlet_low", "dirichlet_high"]].tolist() == pytest.approx(
         np.quantile(draws, [0.025, 0.975]), abs=0.05
     )
-    assert found.filter(regex=r"^p\d+$").iloc[0].sum() == pytest.approx(1)
+    assert found.filter(regex=r"^p\d+$").iloc[0].tolist() == pytest.approx(((counts + prior) / 11).tolist())
+    assert found["flags"].tolist() == [""]  # ten are enough
 
 
 def test_of_two_scores_the_dirichlet_interval_is_that_of_a_beta_distribution() -> None:
-    """Exactly; n ratings count as n - 1, and one as half."""
-    counts = np.array([[3, 2], [1, 0]])
+    """Exactly; n ratings count as n - 1, and one, or the rating of the study alone, as half."""
+    counts = np.array([[3, 2], [1, 0], [0, 0]])
     low, high = dirichlet_interval(counts, 0.9)
-    for row, (ratings, as_many) in enumerate(((5, 4 / 5), (1, 1 / 2))):
+    for row, (ratings, as_many) in enumerate(((5, 4 / 5), (1, 1 / 2), (0, 1 / 2))):
         ones, twos = posterior(counts)[row] * as_many
         assert counts[row].sum() == ratings
         np.testing.assert_allclose(np.array([low[row], high[row]]) - 1, stats.beta.ppf([0.05, 0.95], twos, ones))
@@ -130,6 +158,9 @@ def test_pictures_on_which_all_agree_are_not_certain(n: int) -> None:
     for low, high in (("mean_low", "mean_high"), ("dirichlet_low", "dirichlet_high")):
         assert found.loc[0, low] < 7 - 0.1 / n
         assert found.loc[0, high] > found.loc[0, low] + 0.02
+    # as where one rating were a point off: a variance of 1 / n
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt(1 / n) / np.sqrt(n)
+    assert found.loc[0, ["mean_low", "mean_high"]].tolist() == pytest.approx([7 - half, 7 + half])
 
 
 def test_intervals_of_ten_ratings_cover_the_truth(rng: np.random.Generator) -> None:

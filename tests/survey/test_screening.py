@@ -9,8 +9,8 @@ from gazekit.core.errors import GazekitError
 from survey.aggregation import aggregate
 from survey.p910 import MODERATE, joint_estimate
 from survey.ratings import from_table
-from survey.screening import RULES, Limits, _gold, screen, without
-from tests.fixtures.ratings import simulated_study
+from survey.screening import RULES, Limits, _gold, effect, screen, without
+from tests.fixtures.ratings import from_matrix, simulated_study
 
 
 @pytest.fixture
@@ -224,6 +224,9 @@ def test_values_are_those_computed_one_rating_after_the_other(uneven: pd.DataFra
     expected = np.array([by_hand(rule, uneven, str(name)) for name in ratings.raters])
     np.testing.assert_allclose(found.value, expected, rtol=1e-9)
     assert np.isfinite(expected).sum() > 5
+    if rule == "correlation":
+        own = np.tanh(np.arctanh(expected) - 1.645 / np.sqrt(np.bincount(ratings.rater) - 3.0))
+        assert found.limit == pytest.approx(0.5 * np.nanmedian(own))
     if rule != "bt500":  # that asks for both sides too
         below = rule in ("too fast", "correlation")
         assert found.bad.tolist() == (expected < found.limit if below else expected > found.limit).tolist()
@@ -236,6 +239,7 @@ def test_the_robust_z_of_inconsistency_is_scipys(uneven: pd.DataFrame) -> None:
     mad = stats.median_abs_deviation(spread, scale="normal", nan_policy="omit")
     found = RULES["inconsistency"](uneven, ratings, Limits())
     np.testing.assert_allclose(found.value, (spread - np.nanmedian(spread)) / mad, rtol=1e-4)
+    assert found.limit == 3.5  # Iglewicz and Hoaglin's
     assert found.bad.tolist() == (found.value > 3.5).tolist()
     assert found.bad.any()
 
@@ -245,7 +249,120 @@ def test_the_limits_of_sameness_are_reached_by_the_limit_itself() -> None:
     first, second = [1, 2, 3, 4] * 5, [1, 2, 3, 4] * 4 + [1, 2, 4, 3]
     rows = [(name, f"p{k}", score) for name, all_ in (("a", first), ("b", second)) for k, score in enumerate(all_)]
     rows += [("c", f"p{k}", 7 if k < 9 else 1) for k in range(10)]
+    for pair, commonest in (("de", 14), ("fg", 13)):  # who says one thing of seven tenths is not judged
+        others = [5 + k % 3 for k in range(20 - commonest)]
+        rows += [(name, f"{pair}{k}", score) for name in pair for k, score in enumerate([3] * commonest + others)]
     found = screen(pd.DataFrame(rows, columns=["rater", "image", "score"]), exclude_by=())
     said = {(row.rater, row.rule): row.value for row in found.itertuples()}
     assert said["c", "straight-lining"] == 0.9
     assert said["a", "duplicates"] == said["b", "duplicates"] == 0.9
+    assert {rater for rater, rule in said if rule == "duplicates"} == set("abfg")
+
+
+def judged(rule: str, rows: list[dict[str, object]], limits: Limits = Limits()) -> list[bool]:
+    table = pd.DataFrame(rows)
+    if rule == "gold":
+        found = _gold(table, from_table(table), limits, [("a", "b"), ("c", "d"), ("e", "f")])
+    else:
+        found = RULES[rule](table, from_table(table), limits)
+    return [bool(bad) for bad in found.bad]
+
+
+def main(scores: list[int], rater: str = "r", **values: object) -> list[dict[str, object]]:
+    """Ratings of the pictures a, b, c ...; a value is of every row, or a list of one a row."""
+    rows = [{"rater": rater, "image": "abcdefghijklmn"[k], "score": s, "kind": "main"} for k, s in enumerate(scores)]
+    for name, value in values.items():
+        rows = [row | {name: value[k] if isinstance(value, list) else value} for k, row in enumerate(rows)]
+    return rows
+
+
+def checks(failed: int) -> list[dict[str, object]]:
+    return [{"rater": "r", "kind": "check", "expected": 4, "score": 5 if k < failed else 4} for k in range(3)]
+
+
+def again(*changes: int) -> list[dict[str, object]]:
+    """Ratings from 0 to 10, and some of them again."""
+    scores = [0, 10, 5, 5]
+    repeated = main([score + change for score, change in zip(scores, changes, strict=False)])
+    return main(scores) + [row | {"kind": "repeat"} for row in repeated]
+
+
+@pytest.mark.parametrize(
+    ("rule", "at", "beyond"),
+    [
+        ("attention", main([5]) + checks(1), main([5]) + checks(2)),
+        ("too fast", main([5], time_ms=500), main([5], time_ms=499)),
+        ("no input", main([5] * 8, inputs=[0, 1] * 4), main([5] * 8, inputs=[0, 1] * 3 + [0, 0])),
+        ("no input", main([5] * 7, inputs=0), main([5] * 8, inputs=0)),
+        ("repeats", again(3, -3, 3), again(3, -3, 4)),
+        ("repeats", again(9, -9), again(9, -9, 0)),
+        ("gold", main([5, 4, 5, 4, 4, 5]), main([5, 4, 5, 5, 4, 5])),
+        ("gold", main([4, 5, 4, 5]), main([4, 5, 4, 5, 5, 4])),
+        ("straight-lining", main([5] * 7), main([5] * 8)),
+    ],
+    ids=["checks", "seconds", "inputs", "few-inputs", "repeats", "few-repeats", "gold", "few-pairs", "few-ratings"],
+)
+def test_a_limit_is_kept_by_what_lies_on_it(
+    rule: str, at: list[dict[str, object]], beyond: list[dict[str, object]]
+) -> None:
+    assert (judged(rule, at), judged(rule, beyond)) == ([False], [True])
+
+
+def test_bt500_counts_what_is_far_off_to_both_sides(rng: np.random.Generator) -> None:
+    noise = rng.normal(0, 1, (60, 24))
+    noise[:, :8] *= 1.6
+    noise[:, 6:8] = np.abs(noise[:, 6:8])  # to one side
+    noise[45:, 8:] = rng.standard_t(2, (15, 16))
+    scores = 5 + noise
+    table = from_matrix(scores)
+    off = scores - scores.mean(axis=1, keepdims=True)
+    kurtosis = stats.kurtosis(scores, axis=1, fisher=False)
+    reach = np.where((kurtosis >= 2) & (kurtosis <= 4), 2, np.sqrt(20)) * scores.std(axis=1, ddof=1)
+    above, below = (off >= reach[:, None]).sum(axis=0), (off <= -reach[:, None]).sum(axis=0)
+    share, one_sided = (above + below) / 60, np.abs(above - below) >= 0.3 * (above + below)
+    found = RULES["bt500"](table, from_table(table), Limits())
+    np.testing.assert_allclose(found.value, share)
+    assert found.bad.tolist() == ((share > 0.05) & ~one_sided).tolist()
+    assert found.bad.any()
+    assert ((share > 0.05) & one_sided).any()
+
+
+def test_the_effect_leaves_out_pictures_that_nobody_else_rated() -> None:
+    rows = [("a", "x", 2), ("b", "x", 5), ("c", "x", 8), ("a", "y", 9), ("d", "z", 1)]
+    found = effect(from_table(pd.DataFrame(rows, columns=["rater", "image", "score"])))
+    assert found == pytest.approx([1.5, 0.0, 1.5, np.nan], nan_ok=True)  # 5 becomes 6.5; stays; becomes 3.5
+
+
+def test_two_raters_may_be_one_and_a_single_one_is_no_duplicate() -> None:
+    scores = [1, 2, 3, 4] * 3
+    assert judged("duplicates", main(scores, "r") + main(scores, "s")) == [True, True]
+    assert judged("duplicates", main(scores[:11], "r") + main(scores[:11], "s")) == [False, False]
+    assert judged("duplicates", main(scores)) == [False]
+
+
+def test_scores_are_of_ten_unless_said(honest: pd.DataFrame) -> None:
+    with pytest.raises(GazekitError, match="1 scores are not whole numbers 1 to 10"):
+        screen(honest.assign(score=honest["score"].where(honest.index != 5, 11)))
+
+
+def test_pictures_that_nobody_else_rated_say_nothing_of_a_rater(uneven: pd.DataFrame) -> None:
+    alone = pd.DataFrame({"rater": "r4", "image": [f"x{k}" for k in range(5)], "score": [1, 9, 2, 9, 1], "kind": "main"})
+    more = pd.concat([uneven, alone])
+    before, after = (RULES["correlation"](table, from_table(table), Limits()) for table in (uneven, more))
+    np.testing.assert_allclose(after.value, before.value)
+
+
+def test_full_agreement_and_its_opposite_have_a_bound_and_a_constant_none() -> None:
+    scores = [1, 2, 3, 4, 5, 6, 7, 8]
+    pair = main(scores, "r") + main(scores, "s")
+    table = pd.DataFrame(pair + main(scores[::-1], "t"))
+    found = RULES["correlation"](table, from_table(table), Limits())
+    assert found.value[2] == pytest.approx(np.tanh(np.arctanh(-0.999) + 1.645 / np.sqrt(5)))
+    table = pd.DataFrame(pair)
+    found = RULES["correlation"](table, from_table(table), Limits(correlation=1.0))
+    assert found.value == pytest.approx([np.tanh(np.arctanh(0.999) + 1.645 / np.sqrt(5))] * 2)
+    assert found.limit == 0.999
+    table = pd.DataFrame(pair[:8] + main([5] * 8, "s"))
+    found = RULES["correlation"](table, from_table(table), Limits())
+    assert np.isnan(found.value).all()
+    assert (found.limit, found.bad.any()) == (0.0, False)
