@@ -27,7 +27,7 @@ def holm(p: npt.ArrayLike) -> Floats:
     [0.03, 0.06, 0.06]
     """
     values = np.asarray(p, dtype=np.float64)
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     steps = values[order] * np.arange(len(values), 0, -1)
     corrected = np.empty_like(values)
     corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)

@@ -130,24 +130,30 @@ def power_of(
     gain = difference * design.people / (design.people + _HALF_VIEWER)
     if not -world.score <= gain < 1 - world.score:
         raise InputError(f"a difference of {difference:g} from a score of {world.score:.2f} cannot be")
-    rng = np.random.default_rng(seed)
+    scores = [each.mean(axis=0) for each in simulated_scores(design, gain, world, np.random.default_rng(seed))]
+    found = scores[0] - scores[1]
+    se = float(found.std(ddof=1)) * np.sqrt(overlap_of(folds) if folds else 1.0)
+    edge = student.ppf(1 - alpha / 2, design.pictures - 1) * se
+    return float((np.sign(difference) * found > edge).mean() if difference else (np.abs(found) > edge).mean())
+
+
+def simulated_scores(design: Design, gain: float, world: World, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Simulate the SRCC of every seed in many studies: with the gain and without it, (seeds, studies) each."""
     shape = (_STUDIES, design.pictures)
     true = rng.standard_normal(shape)
     rated = rankdata(true + world.rater_sd / np.sqrt(design.raters) * rng.standard_normal(shape), axis=1)
-    lasting = _mixed(rng, shape, world.alike)
-    scores: list[Floats] = []
-    for share in (world.score + gain, world.score):
+    shared = rng.standard_normal(shape)
+    errors = [np.sqrt(world.alike) * shared + np.sqrt(1 - world.alike) * rng.standard_normal(shape) for _ in range(2)]
+
+    def scores(share: float, error: Floats) -> Floats:
         level = 2 * np.sin(np.pi / 6 * share)  # Pearson's of a normal pair with this rank correlation
-        error = lasting[len(scores)]
         each = []
         for _ in range(design.seeds):
             noise = np.sqrt(world.lasting) * error + np.sqrt(1 - world.lasting) * rng.standard_normal(shape)
             each.append(correlation(rankdata(level * true + np.sqrt(1 - level**2) * noise, axis=1), rated))
-        scores.append(np.mean(each, axis=0))
-    found = scores[0] - scores[1]
-    se = float(found.std(ddof=1)) * np.sqrt(overlap_of(folds) if folds else 1.0)
-    edge = student.ppf(1 - alpha / 2, design.pictures - 1) * se
-    return float((np.sign(difference or 1) * found > edge).mean() if difference else (np.abs(found) > edge).mean())
+        return np.stack(each)
+
+    return scores(world.score + gain, errors[0]), scores(world.score, errors[1])
 
 
 def power_table(
@@ -178,12 +184,6 @@ def designs_of(
 ) -> list[Design]:
     """Return every combination, the smallest first."""
     return [Design(*numbers) for numbers in itertools.product(pictures, people, raters, seeds)]
-
-
-def _mixed(rng: np.random.Generator, shape: tuple[int, int], alike: float) -> list[Floats]:
-    """Draw two sets of errors with a correlation."""
-    shared = rng.standard_normal(shape)
-    return [np.sqrt(alike) * shared + np.sqrt(1 - alike) * rng.standard_normal(shape) for _ in range(2)]
 
 
 def _unit(values: Floats) -> Floats:

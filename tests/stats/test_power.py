@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy import stats
 
 from gazekit.cli import gazekit
 from gazekit.core.errors import InputError
 from gazekit.stats.estimates import Measuring, error_of_difference, estimate
 from gazekit.stats.metrics import Features
-from gazekit.stats.power import Design, World, power_of, world_of
+from gazekit.stats.power import Design, World, designs_of, power_of, power_table, simulated_scores, world_of
 from gazekit.stats.predictions import Pass
 
 STUDY = Design(pictures=100, people=15, raters=12, seeds=3)
@@ -87,3 +88,64 @@ def test_the_command_names_the_smallest_study_that_is_enough(folder: Path) -> No
     assert CliRunner().invoke(gazekit, ["power", "--difference", "0.1", "--pictures", "a"]).exit_code == 2
     with pytest.raises(InputError, match=r"a difference of 0.7 from a score of 0\.60 cannot be"):
         power_of(STUDY, 0.7)
+
+
+def test_simulated_networks_have_the_scores_and_likeness_of_their_world(rng: np.random.Generator) -> None:
+    """With raters who do not err; likeness shows in how the scores' errors go together, as in normal theory."""
+    world = World(score=0.5, alike=0.6, lasting=0.8, rater_sd=0.0)
+    better, base = simulated_scores(Design(400, 15, 12, 2), 0.2, world, rng)
+    assert better.shape == base.shape == (2, 600)
+    error = 0.75 / np.sqrt(400 * 1200)
+    assert better.mean() == pytest.approx(0.7, abs=5 * error)
+    assert base.mean() == pytest.approx(0.5, abs=5 * error)
+    same, seeds = simulated_scores(Design(400, 15, 12, 2), 0.0, world, rng)
+    a, b = same.mean(axis=0), seeds.mean(axis=0)
+    truth = 1 / 400  # one share of what varies is the pictures' own, alike for all
+    level = 2 * np.sin(np.pi / 6 * 0.5)
+
+    def covariance(of_errors: float) -> float:  # of two correlations with one truth (Pearson and Filon 1898)
+        r, between = level, level**2 + (1 - level**2) * of_errors
+        return (between * (1 - 2 * r**2) - 0.5 * r**2 * (1 - 2 * r**2 - between**2)) * truth
+
+    found = [np.cov(same)[0, 1], np.cov(seeds)[0, 1], np.cov(a, b)[0, 1]]
+    expected = [covariance(0.8), covariance(0.8), covariance(0.8 * 0.6)]
+    assert found == pytest.approx(expected, rel=0.25)
+
+
+def test_the_noise_of_raters_lowers_the_score_by_their_reliability(rng: np.random.Generator) -> None:
+    world = World(score=0.5, rater_sd=2.0)
+    (one,) = simulated_scores(Design(400, 15, 4, 1), 0.0, world, rng)[0]
+    pearson = 2 * np.sin(np.pi / 6 * 0.5) * np.sqrt(1 / (1 + 2.0**2 / 4))
+    assert one.mean() == pytest.approx(6 / np.pi * np.arcsin(pearson / 2), abs=0.01)
+
+
+@pytest.mark.parametrize("difference", [0.15, -0.15, 0.0], ids=["gain", "loss", "nothing"])
+@pytest.mark.parametrize("folds", [0, 5])
+def test_the_power_is_how_often_the_difference_passes_students_t(difference: float, folds: int) -> None:
+    design, world = Design(60, 0.65, 12, 2), World(lasting=0.5)
+    gain = difference * 0.65 / (0.65 + 0.35)
+    better, base = simulated_scores(design, gain, world, np.random.default_rng(4))
+    apart = better.mean(axis=0) - base.mean(axis=0)
+    widened = 1 + folds / (2 * (folds - 1)) if folds else 1
+    edge = stats.t.ppf(1 - 0.01 / 2, 59) * apart.std(ddof=1) * np.sqrt(widened)
+    seen = {0.15: apart > edge, -0.15: apart < -edge, 0.0: np.abs(apart) > edge}[difference]
+    assert power_of(design, difference, world, alpha=0.01, folds=folds, seed=4) == seen.mean()
+
+
+def test_a_table_has_every_design_and_worlds_are_within_what_can_be() -> None:
+    designs = designs_of([20, 40], [5], [12], [1, 2])
+    assert designs == [Design(20, 5, 12, 1), Design(20, 5, 12, 2), Design(40, 5, 12, 1), Design(40, 5, 12, 2)]
+    table = power_table(0.2, designs[:2], alpha=0.01, folds=5, seed=3)
+    assert table[["pictures", "people", "raters", "seeds"]].to_numpy().tolist() == [[20, 5, 12, 1], [20, 5, 12, 2]]
+    expected = [power_of(design, 0.2, World(), alpha=0.01, folds=5, seed=3) for design in designs[:2]]
+    assert table["power"].tolist() == expected
+    assert power_of(designs[0], 0.2) == power_of(designs[0], 0.2, alpha=0.05, folds=0, seed=0)
+    assert World(score=0, alike=0, lasting=0).rater_sd == World().rater_sd
+    for name in ("score", "alike", "lasting"):
+        for value in (-0.1, 1.0):
+            with pytest.raises(InputError, match=f"{name} is {value}; it must be 0 or more and below 1"):
+                World(**{name: value})
+    assert power_of(Design(20, 1000, 12, 1), -0.4, World(score=0.4)) > 0  # down to no score at all
+    for score, difference in ((0.6, 0.41), (0.4, -0.41)):
+        with pytest.raises(InputError, match="cannot be"):
+            power_of(Design(20, 1e9, 12, 1), difference, World(score=score))
