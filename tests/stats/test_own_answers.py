@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import doctest
-from dataclasses import replace
+from dataclasses import asdict, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import gazekit.stats.own_answers as room
 from gazekit.core.errors import InputError
@@ -149,3 +151,123 @@ def test_rows_of_people_who_have_one_are_left_out(rng: np.random.Generator) -> N
     alone = pd.DataFrame({"participant": ["P99"], "image": ["00.jpg"], "measure": [1.0], "answer": [5.0]})
     found = answer_on_measure(pd.concat([study, alone]), "answer", "measure", swaps=99, fit=False)
     assert (found.rows, found.left_out, found.people) == (25, 1, 5)
+
+
+def pairs(rng: np.random.Generator, **study: float) -> room.Centred:
+    table = AnsweredLooks(6, 5, missing=0.15, whole=False, **study).draw(rng)  # type: ignore[arg-type]
+    return centre(own_pairs(table, "answer", "measure"))
+
+
+def statistics(centred: room.Centred, measure: np.ndarray) -> list[float]:
+    """Return the sum of products over its errors by people, pictures and both, one sum after the other."""
+    products = measure * centred.answer
+    variances = []
+    for codes in (centred.person, centred.picture, np.arange(len(products))):
+        sums = np.array([products[codes == code].sum() for code in np.unique(codes)])
+        variances.append(sums.var(ddof=1) * len(sums))
+    people, pictures, rows = variances
+    both = max(people + pictures - rows, min(people, pictures))
+    return [products.sum() / np.sqrt(variance) for variance in (people, pictures, both)]
+
+
+def test_p_is_how_often_swaps_within_pictures_say_as_much(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Swapped one picture after the other; and by Student's t where that is more."""
+    centred = pairs(rng, slope=0.3)
+    observed = np.abs(statistics(centred, centred.measure))
+    swaps, at_least = np.random.default_rng(1), np.zeros(3)
+    for _ in range(4000):
+        measure = centred.measure.copy()
+        for picture in range(centred.pictures):
+            measure[centred.picture == picture] = swaps.permutation(measure[centred.picture == picture])
+        at_least += np.abs(statistics(centred, measure)) >= observed
+    freedom = np.array([centred.people, centred.pictures, min(centred.people, centred.pictures)]) - 1
+    expected = np.maximum(at_least / 4000, 2 * stats.t.sf(observed, freedom))
+    assert expected.min() < 0.9
+    monkeypatch.setattr(room, "_CELLS", 1000)  # in blocks
+    found = swap_test(centred, swaps=4000, seed=2)
+    assert found == pytest.approx(expected.tolist(), abs=0.04)
+    np.testing.assert_allclose(
+        room._statistics((centred.measure * centred.answer)[None], centred)[:, 0], statistics(centred, centred.measure)
+    )
+
+
+def test_the_one_observed_counts_among_the_swaps(rng: np.random.Generator) -> None:
+    """So that p of a large effect is 1 in 20 of 19 swaps, where Student's t says less."""
+    table = AnsweredLooks(12, 12, slope=4.0, whole=False).draw(rng)
+    centred = centre(own_pairs(table, "answer", "measure"))
+    assert swap_test(centred, swaps=19) == (0.05, 0.05, 0.05)
+    assert swap_test(centred, swaps=19, seed=0) == swap_test(centred, swaps=19)
+
+
+def test_a_statistic_without_any_error_says_nothing(rng: np.random.Generator) -> None:
+    centred = pairs(rng)
+    assert (room._statistics(np.zeros((2, len(centred.answer))), centred) == 0).all()
+
+
+def test_slopes_of_people_are_their_own(rng: np.random.Generator) -> None:
+    centred = pairs(rng, slope=1.0)
+    still = replace(centred, measure=np.where(centred.person == 2, 0.0, centred.measure))
+    slopes = person_slopes(still)
+    assert np.isnan(slopes).tolist() == [person == 2 for person in range(6)]
+    for person in (0, 1, 3, 4, 5):
+        mine = centred.person == person
+        expected = np.linalg.lstsq(centred.measure[mine, None], centred.answer[mine], rcond=None)[0][0]
+        assert slopes[person] == pytest.approx(expected)
+
+
+def test_what_is_said_is_of_the_rows_that_were_tested(rng: np.random.Generator) -> None:
+    study = AnsweredLooks(8, 6, slope=0.5, missing=0.1, whole=False).draw(rng)
+    study.loc[[1, 5], "answer"] = np.nan
+    found = answer_on_measure(study, "answer", "measure", swaps=99, seed=4)
+    data = own_pairs(study, "answer", "measure")
+    centred = centre(data)
+    slope, error, freedom = room._slope(centred)
+    margin = stats.t.ppf(0.975, freedom) * error
+    assert [found.slope, found.low, found.high] == pytest.approx([slope, slope - margin, slope + margin])
+    assert found.correlation == pytest.approx(np.corrcoef(centred.answer, centred.measure)[0, 1])
+    assert (found.p_people, found.p_pictures, found.p_both) == swap_test(centred, swaps=99, seed=4)
+    assert found.p == max(found.p_people, found.p_pictures, found.p_both)
+    assert (found.rows, found.left_out) == (len(data), len(study) - len(data))
+    assert found.left_out >= 2
+    assert found.model == mixed_model(data)
+    row = found.row()
+    assert row["model_within"] == found.model["within"]  # type: ignore[index]
+    assert "model" not in row
+    plain = answer_on_measure(study, "answer", "measure", fit=False)
+    assert plain.model is None
+    assert not [name for name in plain.row() if name.startswith("model")]
+    assert (plain.swaps, plain.p_both) == (1999, swap_test(centred, swaps=1999, seed=0)[2])
+    assert set(plain.row()) == set(asdict(plain)) - {"model"}
+
+
+def test_levels_that_do_not_vary_and_tables_that_are_too_large(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need(find_spec("statsmodels"), "statsmodels")
+    study = AnsweredLooks(8, 8, slope=0.5, whole=False).draw(rng)
+    people, pictures = study.groupby("participant")["measure"], study.groupby("image")["measure"]
+    study["measure"] -= people.transform("mean") + pictures.transform("mean") - study["measure"].mean()
+    data = own_pairs(study, "answer", "measure")
+    model = mixed_model(data)
+    assert model is not None
+    assert not {"person_level", "picture_level"} & set(model)
+    assert model["within_wald_p"] == pytest.approx(2 * stats.norm.sf(abs(model["within"] / model["within_se"])))
+    monkeypatch.setattr(room, "_MODEL_CELLS", 64 * 24)
+    assert mixed_model(data) is not None
+    monkeypatch.setattr(room, "_MODEL_CELLS", 64 * 24 - 1)
+    assert mixed_model(data) is None
+
+
+def test_the_model_is_in_the_units_of_the_measure(rng: np.random.Generator) -> None:
+    need(find_spec("statsmodels"), "statsmodels")
+    data = own_pairs(AnsweredLooks(10, 10, slope=0.5, people_differ=0.6).draw(rng), "answer", "measure")
+    model, thousandths = mixed_model(data), mixed_model(data.assign(measure=1000 * data["measure"]))
+    assert model is not None
+    assert thousandths is not None
+    for name in ("within", "within_se", "person_level", "person_level_se", "picture_level"):
+        assert thousandths[name] == pytest.approx(model[name] / 1000, rel=1e-3)
+    assert thousandths["slope_var"] == pytest.approx(model["slope_var"] / 1e6, rel=0.02)
+    for name in ("person_var", "picture_var", "residual_var", "within_wald_p"):
+        assert thousandths[name] == pytest.approx(model[name], rel=0.02)
