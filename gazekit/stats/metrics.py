@@ -171,7 +171,7 @@ def correlation(x: Floats, y: Floats) -> Floats:
 
 
 def _ranks(x: Floats) -> Floats:
-    return np.asarray(rankdata(x, axis=-1), dtype=np.float64)
+    return np.asarray(rankdata(x, axis=-1))
 
 
 def _distributions(values: npt.ArrayLike, what: str) -> Floats:

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import pearsonr, spearmanr, wasserstein_distance
 
 from gazekit.core.errors import InputError
-from gazekit.stats.metrics import features, metrics
+from gazekit.stats.metrics import METRICS, Metric, correlation, features, metrics
 from gazekit.stats.noise_ceiling import always_high, constant_histogram, full_length, split_half
 from gazekit.training import evaluate
 
@@ -81,6 +81,7 @@ def test_a_constant_prediction_has_no_correlation(actual: np.ndarray) -> None:
         pytest.param(np.ones((3, 10)), np.zeros((3, 10)), id="no-ratings"),
         pytest.param(np.full((3, 10), np.nan), np.ones((3, 10)), id="nan"),
         pytest.param(np.ones((3, 1)), np.ones((3, 1)), id="one-bucket"),
+        pytest.param(np.array([[2.0, -1.0]]), np.ones((1, 2)), id="negative"),
     ],
 )
 def test_wrong_input_is_named(p: np.ndarray, q: np.ndarray) -> None:
@@ -123,3 +124,73 @@ def test_the_split_half_ceiling_is_the_reliability(rng: np.random.Generator) -> 
 
 def test_pictures_of_one_rating_are_left_out_of_the_ceiling() -> None:
     assert np.isnan(split_half(np.eye(5, dtype=np.int64))["lcc"][0])
+
+
+def test_each_metric_is_better_for_the_truth_than_for_noise(actual: np.ndarray, rng: np.random.Generator) -> None:
+    noise = evaluate(rng.permutation(actual), actual)
+    for name, value in evaluate(actual + 0.5, actual).items():
+        assert (value > noise[name]) == METRICS[name].higher_is_better, name
+
+
+def test_a_metric_has_a_name_for_a_sentence_and_is_shown_as_it_is_unless_said() -> None:
+    assert (METRICS["lcc"].in_words, METRICS["lcc"].label) == ("LCC of the mean", "LCC")
+    plain = Metric("Kappa", True, "agreement")
+    assert (plain.in_words, plain.scale, f"{0.12345 * plain.scale:.{plain.digits}f}") == ("Kappa", 1.0, "0.123")
+
+
+def test_a_picture_at_the_threshold_is_not_high() -> None:
+    """One picture and two scores are enough; the threshold is half the scale unless it is given."""
+    middle, high = np.array([[1.0, 1.0]]), np.array([[1.0, 1.1]])
+    found = [evaluate(p, q, threshold=1.5)["accuracy"] for p in (middle, high) for q in (middle, high)]
+    assert found == [1.0, 0.0, 0.0, 1.0]
+    assert evaluate(middle, high)["accuracy"] == 1.0  # both above 1
+    one = np.array([[1.0, 0.0]])
+    assert evaluate(one, middle)["accuracy"] == 0.0
+    assert np.isnan(evaluate(one, middle)["lcc"])
+
+
+def test_a_correlation_keeps_its_limits_and_needs_two_sides_that_vary(rng: np.random.Generator) -> None:
+    x = rng.normal(0, 1, (2000, 7))
+    for sign in (1, -1):
+        found = correlation(x, sign * (3 * x + 1))
+        assert np.abs(found).max() <= 1
+        np.testing.assert_allclose(found, sign)
+    still, little = 5 + 1e-14 * np.arange(7.0), 1e-3 * x
+    assert np.isnan(correlation(x, np.broadcast_to(still, x.shape))).all()
+    assert np.isnan(correlation(np.broadcast_to(still, x.shape), x)).all()
+    np.testing.assert_allclose(correlation(little, x), 1)
+    tiny = np.array([1e-200, 0.0])  # its square is 0
+    assert np.isnan(correlation(tiny, np.array([0.0, 1.0])))
+
+
+def test_pictures_of_two_ratings_have_halves_of_one(rng: np.random.Generator) -> None:
+    """Both halves of every split are known, but for which is which; one rating is left out."""
+    counts = np.array([[1, 0, 1], [2, 0, 0], [0, 1, 1], [0, 0, 1]])
+    half = split_half(counts, splits=30)
+    assert half["mae"][0] == pytest.approx((2 + 0 + 1) / 3)
+    assert half["emd1"][0] == pytest.approx((2 / 3 + 0 + 1 / 3) / 3)
+    assert half["accuracy"][0] == split_half(counts, splits=30, threshold=1.5, seed=0)["accuracy"][0]
+    assert split_half(counts, splits=5, threshold=3.0)["accuracy"] == (1.0, 1.0, 1.0)  # none is above the scale
+
+
+def test_the_interval_of_halves_is_a_bootstraps_over_pictures(rng: np.random.Generator) -> None:
+    counts = np.array([rng.multinomial(20, row) for row in rng.dirichlet(np.ones(5), 300)])
+    mean, low, high = split_half(counts, splits=60)["mae"]
+    halves = np.stack([rng.multivariate_hypergeometric(row, 10) for row in counts]), np.arange(1, 6)
+    apart = np.abs((2 * halves[0] - counts) @ halves[1] / 10)
+    assert mean == pytest.approx(apart.mean(), rel=0.1)
+    assert (low, high) == pytest.approx(
+        (mean - 1.96 * apart.std() / np.sqrt(300), mean + 1.96 * apart.std() / np.sqrt(300)), rel=0.04
+    )
+
+
+def test_of_halves_as_far_apart_as_can_be_no_reliability_is_told() -> None:
+    assert full_length(0.5) == pytest.approx(2 / 3)
+    assert full_length(-0.5) == -2.0
+    assert np.isnan(full_length(-1.0))
+
+
+def test_half_the_scale_is_high_unless_said() -> None:
+    counts = np.array([[1, 1], [0, 2], [2, 0]])
+    assert always_high(counts) == pytest.approx(2 / 3)
+    assert always_high(counts, threshold=1.5) == pytest.approx(1 / 3)

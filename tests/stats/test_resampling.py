@@ -39,7 +39,7 @@ def test_the_random_permutation_test_comes_close_to_the_exact_one(rng: np.random
 
 def test_p_is_never_zero_and_one_for_the_same() -> None:
     a, b = simulated(np.random.default_rng(0), 60, 2, noise=(0.1, 4.0))
-    assert 0 < permutation_p(a, b, 5.0, permutations=199)["mae"] <= 0.005
+    assert permutation_p(a, b, 5.0, permutations=199)["mae"] == 1 / 200
     assert permutation_p(a, a, 5.0, permutations=199)["srcc"] == 1.0
 
 
@@ -91,4 +91,25 @@ def test_large_splits_leave_room_for_a_claim() -> None:
     assert swaps(large, 9999, comparisons=40) == 1600  # Holm's first step of 40 at .05: p of .00125
     assert swaps(large, 99, comparisons=40) == 99
     few = Features(*(np.zeros((5, 10)) for _ in range(6)))
-    assert swaps(few, 9999) == 1024
+    assert swaps(few, 9999) == swaps(few, 1024) == 1024
+    assert swaps(few, 1023) == 1023
+    largest = Features(*(np.broadcast_to(0.0, (5, 2_000_000)) for _ in range(6)))
+    assert [affordable(largest, asked) for asked in (9999, 199)] == [200, 199]
+    assert [swaps(largest, 9999, comparisons) for comparisons in (1, 5, 6)] == [200, 200, 240]
+
+
+@pytest.mark.parametrize("varies", ["pictures", "seeds", "both"])
+def test_replicates_vary_as_means_over_pictures_and_seeds_do(rng: np.random.Generator, varies: str) -> None:
+    """The same pictures are drawn for every seed, and seeds besides; in theory, variance over number."""
+    each = rng.normal(0, 1, (1, 30)) * (varies != "seeds") + rng.normal(0, 0.5, (4, 1)) * (varies != "pictures")
+    side = Features(*[np.zeros((4, 30))] * 4, each, each)
+    replicates = bootstrap(side, 5.0, resamples=5000)["emd1"]
+    assert len(replicates) == 5000
+    assert len(bootstrap(side, 5.0)["emd1"]) == 2000
+    expected = each.mean(axis=0).var() / 30 + each.mean(axis=1).var() / 4
+    assert replicates.mean() == pytest.approx(each.mean(), abs=5 * np.sqrt(expected / 5000))
+    assert replicates.var() == pytest.approx(expected, rel=0.12)
+
+
+def test_an_interval_leaves_out_a_fortieth_at_either_end() -> None:
+    assert interval(np.arange(201.0)) == (5.0, 195.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 
 from survey.choice_scores import PRIOR, bradley_terry, comparison_scores, comparisons
 from survey.errors import RatingsError
@@ -100,3 +100,59 @@ def test_rows_that_cannot_be_are_named(choices: pd.DataFrame, change: dict[str, 
         choices.loc[0, name] = value
     with pytest.raises(RatingsError, match=rf"^1 rows choose .*: {row}$"):
         comparisons(choices)
+
+
+def won(number: int, **more: object) -> pd.DataFrame:
+    """A picture that beat another so many times, by one rater."""
+    return pd.DataFrame({"rater": "r", "picture1": "a", "picture2": "b", "best": ["a"] * number, **more})
+
+
+def test_a_picture_that_always_won_is_as_strong_as_a_tenth_of_a_prior_lets_it_be() -> None:
+    """The strength is where the slope of ten wins is that of the prior; of one rater the error is of that one alone."""
+    data = comparisons(won(10))
+    strength, error = bradley_terry(data)
+    half = brentq(lambda x: 10 / (1 + np.exp(2 * x)) - 0.1 * x, 0, 20)
+    assert strength == pytest.approx([half, -half])
+    chance = 1 / (1 + np.exp(-2 * half))
+    slope = 20 * chance * (1 - chance) + 0.1  # of the difference of the two, along (1, -1)
+    clustered, model = (10 * (1 - chance) / slope) ** 2, (slope - 0.1) / slope**2 / 2
+    assert error == pytest.approx([np.sqrt(max(clustered, model))] * 2)
+
+
+def test_scores_are_ranked_and_their_intervals_are_of_95_percent(choices: pd.DataFrame) -> None:
+    table = comparison_scores(choices)
+    pd.testing.assert_frame_equal(table, comparison_scores(choices, confidence=0.95))
+    assert table.index.tolist() == [*range(len(table))]
+    assert set(table["group"]) == {1, 2}
+    np.testing.assert_allclose(table["score_high"] - table["score"], stats.norm.ppf(0.975) * table["se"])
+    assert comparison_scores(won(3)).loc[0, ["shown", "best", "worst"]].tolist() == [3, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (won(2).drop(columns=["rater", "best"]), "missing: rater, best"),
+        (won(2, kind="gold"), "there is no comparison in this table"),
+        (won(12).assign(best="z"), "12 rows choose .*: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11$"),
+        (won(1).assign(best=None), "1 rows choose .*: 2$"),
+        (won(1, picture3="a"), "1 rows choose .*: 2$"),
+        (won(1, picture3="c", picture4="c", worst="c"), "1 rows choose .*: 2$"),
+    ],
+    ids=["columns", "gold alone", "many", "none", "shown twice", "worst twice"],
+)
+def test_tables_without_comparisons_are_refused(table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(RatingsError, match=message):
+        comparisons(table)
+
+
+def test_gold_is_read_where_it_is_asked_for_and_memory_has_a_limit(
+    choices: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gold = comparisons(choices, kinds=("gold",))
+    assert [list(gold.images[gold.winner]), list(gold.images[gold.loser])] == [["f"], ["a"]]
+    data = comparisons(won(1))
+    monkeypatch.setattr("survey.choice_scores.MOST_PICTURES", 2)
+    assert bradley_terry(data)[0].shape == (2,)
+    monkeypatch.setattr("survey.choice_scores.MOST_PICTURES", 1)
+    with pytest.raises(RatingsError, match="2 pictures are compared; scores are computed for up to 1"):
+        bradley_terry(data)
