@@ -50,9 +50,9 @@ def half_width(n: npt.ArrayLike, sd: npt.ArrayLike, confidence: float = 0.95, pr
     [inf, 0.77, 0.33]
     """
     n, sd = np.asarray(n, np.float64), np.asarray(sd, np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         grown = 1 + n * prior
-        bound = np.exp(2 / np.maximum(n, 1) * (0.5 * np.log(grown) - np.log(1 - confidence)))
+        bound = np.exp(2 / n * (0.5 * np.log(grown) - np.log(1 - confidence)))
         ratio = (bound - 1) / (1 - bound / grown)
         half = np.sqrt(ratio * (n - 1) / n) * sd
     return np.asarray(np.where((n >= FEWEST) & (bound < grown), half, np.inf))

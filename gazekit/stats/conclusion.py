@@ -239,4 +239,4 @@ def _name(condition: str) -> str:
 
 
 def _p(value: float) -> str:
-    return "< .001" if value < 0.001 else f"= {value:.3f}" if np.isfinite(value) else "= n/a"
+    return "< .001" if value < 0.001 else f"= {value:.3f}"

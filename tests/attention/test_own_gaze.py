@@ -15,6 +15,8 @@ from gazekit.attention.own_gaze import MEASURES, own_gaze_table
 from gazekit.attention.viewings import viewings
 from gazekit.cli.attention_ import command
 from gazekit.core.errors import InputError
+from gazekit.stats.multiple_comparisons import holm
+from gazekit.stats.own_answers import answer_on_measure
 from gazekit.stats.own_gaze import own_gaze_answers
 
 SIZE = (60, 80)
@@ -102,3 +104,55 @@ def test_the_command(rng: np.random.Generator, tmp_path: Path) -> None:
     assert origin["parameters"]["seed"] == 0
     assert origin["parameters"]["says"] in result.output
     assert set(origin["inputs"]) == {"own_gaze", "ratings"}
+
+
+@pytest.fixture
+def looked(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Nine people, eight pictures: one measure that goes with the scores, one that does not, one that is constant."""
+    person, picture = (k.ravel() for k in np.indices((9, 8)))
+    table = pd.DataFrame({"participant": person, "image": picture, "tells": rng.normal(size=72), "flat": 1.0})
+    table["other"] = rng.normal(size=72)
+    scores = table.assign(score=3 * table["tells"] + 0.1 * rng.normal(size=72))
+    return table, scores[["participant", "image", "score"]]
+
+
+def test_each_measure_is_tested_and_corrected_over_all(looked: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    gaze, ratings = looked
+    twice = pd.concat([ratings.assign(score=ratings["score"] - 1), ratings.assign(score=ratings["score"] + 1)])
+    rows, said = own_gaze_answers(gaze, twice, ["tells", "other", "flat"], swaps=999, seed=3, fit=True)
+    both = gaze.merge(ratings, on=["participant", "image"])
+    for name, row in rows.set_index("measure").iterrows():
+        expected = answer_on_measure(both, "score", str(name), swaps=999, seed=3)
+        assert row["p"] == expected.p
+        assert row["slope"] == pytest.approx(expected.slope)
+        assert row["model_within"] == pytest.approx(expected.model["within"], rel=1e-3)  # type: ignore[index]
+    assert rows["p_holm"].tolist() == holm(rows["p"]).tolist()
+    assert list(rows).index("p_holm") == list(rows).index("p") + 1
+    p, r = rows.loc[0, ["p_holm", "correlation"]]
+    assert said.startswith(
+        f"People's own gaze predicts their own ratings beyond everybody's: tells (r = {r:.2f}, p = {p:.3f}) (9 people, "
+        "8 pictures; p by swaps within pictures, corrected over 2 measures). Not tested: flat (the answer or the "
+    )
+    rows, said = own_gaze_answers(gaze, ratings, ["other"])
+    smallest = f"(smallest p = {rows['p_holm'].min():.2f}; 9 people, 8 pictures; "
+    assert said.startswith(f"People's own gaze does not predict their own ratings beyond everybody's {smallest}")
+    assert "model_within" not in rows
+    assert rows.loc[0, "swaps"] == 1999
+    assert rows.loc[0, "p"] == answer_on_measure(both, "score", "other", fit=False, seed=0).p
+    with pytest.raises(InputError, match=r"^flat: the answer or the measure does not vary"):
+        own_gaze_answers(gaze, ratings, ["flat"])
+
+
+def test_four_people_and_pictures_with_one_id_are_enough(looked: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    gaze, ratings = looked
+    rows, _ = own_gaze_answers(gaze, ratings[(ratings["participant"] < 4) & (ratings["image"] < 4)], ["tells"])
+    assert (rows.loc[0, "people"], rows.loc[0, "pictures"]) == (4, 4)
+    for what, few in (("people", ratings[ratings["participant"] < 3]), ("pictures", ratings[ratings["image"] < 3])):
+        with pytest.raises(
+            InputError, match=rf"needs 4 {what} or more with one id in both; gaze and ratings share 3: "
+        ):
+            own_gaze_answers(gaze, few, ["tells"])
+    with pytest.raises(InputError, match=r"share 0: gaze has 0, 1, 2, 3, 4, ratings have x0, x1, x2, x3, x4$"):
+        own_gaze_answers(gaze, ratings.assign(participant="x" + ratings["participant"].astype(str)), ["tells"])
+    with pytest.raises(InputError, match="the ratings lack participant, score; they have image"):
+        own_gaze_answers(gaze, ratings[["image"]], ["tells"])

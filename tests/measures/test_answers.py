@@ -113,6 +113,29 @@ def test_sessions_without_any_answer_are_an_error(tmp_path: Path) -> None:
     assert "no picture was rated in 1 sessions" in str(run.exception)
 
 
+def test_scores_are_whole_where_all_are_and_each_person_has_repeats_of_their_own() -> None:
+    given = pd.DataFrame(
+        {
+            "participant": ["P1", "P2", "P1", "P1", "P1"],
+            "image": ["a", "a", "a", "b", "a"],
+            "attribute": ["beauty", "beauty", "age", "beauty", "beauty"],
+            "answer": ["7", "6", "5", "4", "3"],
+            "score": [7.0, 6.0, 5.0, 4.0, 3.0],
+            "time_ms": [1200.6, np.nan, 5.0, 6.0, 7.0],
+        }
+    )
+    ratings, words = ratings_of([given[:3], given[3:]])
+    assert ratings["kind"].tolist() == ["main"] * 4 + ["repeat"]
+    assert ratings["score"].dtype == np.int64
+    assert ratings["time_ms"].fillna(-1).tolist() == [1201, -1, 5, 6, 7]
+    assert ratings.index.tolist() == [*range(5)]
+    assert words.empty
+    halves, words = ratings_of([given.assign(score=[7.5, np.nan, 5, np.nan, 3])])
+    assert halves["score"].tolist() == [7.5, 5.0, 3.0]
+    assert words.values.tolist() == [["P2", "a", "beauty", "6"], ["P1", "b", "beauty", "4"]]
+    assert (halves.index.tolist(), words.index.tolist()) == ([0, 1, 2], [0, 1])
+
+
 def test_a_picture_rated_twice_is_a_repeat() -> None:
     twice = looks([("a.jpg", PLACES), ("a.jpg", PLACES)], stimuli={"response": ["7", "8"]})
     ratings, words = ratings_of([answers_of(twice)])

@@ -131,3 +131,40 @@ def test_the_smallest_p_so_far_counts_and_raters_come_by_their_last_rating(rng: 
         group_difference(table, ["a", "b"], ["b", "c"])
     with pytest.raises(RatingsError, match="nobody rated pictures of both groups"):
         group_difference(table[table["rater"] == "alone"], ["a"], ["c"])
+
+
+def test_without_a_clock_raters_come_by_their_last_rows_and_without_spread_nothing_is_claimed(
+    rng: np.random.Generator,
+) -> None:
+    apart = [9, 9, 9, 9, 9, 9, 9, 8, 1, 2, 1, 2, 1, 2]
+    rows = [(f"r{k:02d}", "a", score) for k, score in enumerate(apart)]
+    rows = [("r13", "b", 1), *rows] + [(f"r{k:02d}", "b", 1) for k in range(13)]  # the last rater comes before all
+    table = pd.DataFrame(rows, columns=["rater", "image", "score"])
+    found = group_difference(table, ["a"], ["b"])
+    seen = np.array([apart[13], *apart[:13]]) - 1.0
+    factors = [float(evidence(k, seen[:k].mean(), seen[:k].std(ddof=1))) for k in range(8, 15)]
+    assert found.p == pytest.approx(min(1.0, 1 / max(factors)))
+    assert found.high - found.difference == pytest.approx(float(half_width(14, seen.std(ddof=1), 0.95)))
+    alike = group_difference(table[table["rater"] < "r07"], ["a"], ["b"])
+    assert (alike.raters, alike.difference, alike.p) == (7, 8.0, 1.0)
+    still = pd.concat([table.assign(rater=table["rater"] + name) for name in ("x", "y")])
+    nine = still[still["rater"] < "r07"]
+    found = group_difference(nine, ["a"], ["b"])
+    assert (found.raters, found.difference, found.low, found.high, found.p) == (14, 8.0, 8.0, 8.0, 1.0)
+
+
+def test_the_width_is_without_end_where_no_bound_is_reached() -> None:
+    assert np.isinf(half_width([0, 1, 7], [0.0, 1.0, 1.0])).all()
+    assert np.isfinite(half_width(8, 1.0))
+    assert np.isinf(half_width(8, 1.0, confidence=0.9999))  # eight values can never say so much
+    assert evidence([7, 8], [5.0, 5.0], [1.0, 1.0]).tolist() == [1.0, pytest.approx(float(evidence(8, 5.0, 1.0)))]
+
+
+def test_scores_are_of_ten_and_groups_are_named_as_far_as_ten() -> None:
+    table = pd.DataFrame({"rater": ["r", "r"], "image": ["a", "b"], "score": [11, 1]})
+    with pytest.raises(RatingsError, match="1 scores are not whole numbers 1 to 10"):
+        group_difference(table, ["a"], ["b"])
+    assert group_difference(table, ["a"], ["b"], scale=11).difference == 10
+    names = [f"p{k:02d}" for k in range(12)]
+    with pytest.raises(RatingsError, match=r"pictures are in both groups: p00, .*, p09$"):
+        group_difference(table, names, names)

@@ -227,7 +227,9 @@ def test_halves_that_agree_correlate_by_one_where_three_pictures_vary(rng: np.ra
 
 
 @pytest.mark.parametrize(
-    ("first", "again"), [([3, 8], [4, 8]), ([3, 3, 3], [4, 8, 2]), ([3, 8, 1], [4, 4, 4])], ids=["two", "first", "again"]
+    ("first", "again"),
+    [([3, 8], [4, 8]), ([3, 3, 3], [4, 8, 2]), ([3, 8, 1], [4, 4, 4])],
+    ids=["two", "first", "again"],
 )
 def test_repeats_that_do_not_vary_have_no_correlation(first: list[int], again: list[int]) -> None:
     rows = [("a", k, score, "main") for k, score in enumerate(first)]

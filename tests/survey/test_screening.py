@@ -346,7 +346,9 @@ def test_scores_are_of_ten_unless_said(honest: pd.DataFrame) -> None:
 
 
 def test_pictures_that_nobody_else_rated_say_nothing_of_a_rater(uneven: pd.DataFrame) -> None:
-    alone = pd.DataFrame({"rater": "r4", "image": [f"x{k}" for k in range(5)], "score": [1, 9, 2, 9, 1], "kind": "main"})
+    alone = pd.DataFrame(
+        {"rater": "r4", "image": [f"x{k}" for k in range(5)], "score": [1, 9, 2, 9, 1], "kind": "main"}
+    )
     more = pd.concat([uneven, alone])
     before, after = (RULES["correlation"](table, from_table(table), Limits()) for table in (uneven, more))
     np.testing.assert_allclose(after.value, before.value)
