@@ -177,7 +177,7 @@ def test_seeds_that_err_against_each_other_have_no_common_error() -> None:
     """What seeds have in common cannot be less than nothing, and of no luck at all freedom is without end."""
     noise = np.array([[1.0, -1.0, 2.0, -2.0], [-1.0, 1.0, -2.0, 2.0]])
     without = -noise / 3
-    found = error_of(noise.mean(axis=1) + [0.1, 0.3], without, 4)
+    found = error_of(noise.mean(axis=1) + np.array([0.1, 0.3]), without, 4)
     assert found.se == pytest.approx(np.sqrt(0.02 / 2))
     assert (found.pictures, found.df) == (0.0, pytest.approx(1.0))
     assert error_of(np.zeros(2), without, 4).df == np.inf

@@ -259,8 +259,8 @@ def test_the_limits_of_sameness_are_reached_by_the_limit_itself() -> None:
     assert {rater for rater, rule in said if rule == "duplicates"} == set("abfg")
 
 
-def judged(rule: str, rows: list[dict[str, object]], limits: Limits = Limits()) -> list[bool]:
-    table = pd.DataFrame(rows)
+def judged(rule: str, rows: list[dict[str, object]]) -> list[bool]:
+    table, limits = pd.DataFrame(rows), Limits()
     if rule == "gold":
         found = _gold(table, from_table(table), limits, [("a", "b"), ("c", "d"), ("e", "f")])
     else:
