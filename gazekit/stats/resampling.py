@@ -99,7 +99,7 @@ def swaps(found: Features, asked: int, comparisons: int = 1) -> int:
 
 
 def _all_swaps(found: Features, count: int) -> bool:
-    return 2**found.n <= count
+    return bool(2**found.n <= count)
 
 
 def _blocks(found: Features, left: int) -> Iterator[int]:

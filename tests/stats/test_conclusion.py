@@ -191,10 +191,10 @@ def test_floors_are_said_of_each_model() -> None:
         )
     ]  # fmt: skip
     found = drawn(row(), floors=floors)
-    start = "against a constant histogram (EMD, r = 2, of 0.1235) the histograms predicted from"
+    start = "against a constant histogram (EMD, r = 2, of 0.1235)"
     assert found["sentences"][1:3] == [
-        f"a: {start} these conditions are better: human, original.",
-        f"b: {start} no condition are better beyond doubt.",
+        f"a: {start} the histograms predicted from these conditions are better: human, original.",
+        f"b: {start} no condition's predicted histograms can be called better.",
     ]
     assert found["floors"] == floors
 

@@ -27,11 +27,17 @@ def _few(found: Features) -> Features:
     return Features(two, found.std, found.true_mean, found.true_std, found.emd1, found.emd2)
 
 
+def _rated_alike(found: Features) -> Features:
+    """Return ratings whose means are all the same, and standard deviations of predictions that are."""
+    same = np.full_like(found.mean, 5.5)
+    return Features(found.mean, same, same, found.true_std, found.emd1, found.emd2)
+
+
 def _same(found: Features) -> Features:
     return found
 
 
-@pytest.mark.parametrize("change", [_same, _rounded, _alike, _few])
+@pytest.mark.parametrize("change", [_same, _rounded, _alike, _few, _rated_alike])
 @pytest.mark.parametrize("n", [2, 7, 40])
 def test_resamples_equal_those_of_pictures_taken(
     n: int, change: Callable[[Features], Features], rng: np.random.Generator
@@ -43,7 +49,7 @@ def test_resamples_equal_those_of_pictures_taken(
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-12, err_msg=name)
 
 
-@pytest.mark.parametrize("change", [_same, _rounded, _alike, _few])
+@pytest.mark.parametrize("change", [_same, _rounded, _alike, _few, _rated_alike])
 @pytest.mark.parametrize("n", [2, 7, 40])
 def test_swaps_equal_those_of_pictures_swapped(
     n: int, change: Callable[[Features], Features], rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
