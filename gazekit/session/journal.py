@@ -108,7 +108,7 @@ class JournalWriter:
 
     def keep_synced(self, stop: threading.Event) -> OSError | None:
         """Sync what was written every `SYNC_S` seconds, in a thread of its own, until it is stopped or fails."""
-        synced = -1
+        synced: int | None = None
         while not stop.wait(SYNC_S):
             if synced != self._end:
                 synced = self._end
@@ -179,9 +179,9 @@ def read_header(path: str | Path) -> dict[str, Any]:
     path = existing_file(path, "journal")
     try:
         with open(path, "rb") as file:
-            begins, place = file.read(len(MAGIC)) == MAGIC, _record_at(file, len(MAGIC), path.stat().st_size)
+            begins, place = file.read(len(MAGIC)) == MAGIC, _record_at(file, len(MAGIC))
             file.seek(len(MAGIC) + _HEAD.size)
-            payload = file.read(0 if place is None else place[1])
+            payload = file.read(place[1]) if place else b""
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not begins or place is None:
@@ -260,7 +260,7 @@ class Journal:
         size, position, expected = self.path.stat().st_size, len(MAGIC), 0
         with open(self.path, "rb") as file:
             while position < size:
-                place = _record_at(file, position, size)
+                place = _record_at(file, position)
                 if place is None:
                     position = self._skip(file, position, size)
                     continue
@@ -281,23 +281,24 @@ class Journal:
         """Return the start of the next whole record, or the end; what lies between is damage."""
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             position = data.find(MARKER, start + 1)
-            while position >= 0 and _record_at(file, position, size) is None:
-                position = data.find(MARKER, position + 1)
-        stop = position if position >= 0 else size
-        self.damage.append(Damage(start, stop - start, at_end=position < 0))
+            while position != -1 and _record_at(file, position) is None:
+                position = data.find(MARKER, position + len(MARKER))
+        stop = size if position == -1 else position
+        self.damage.append(Damage(start, stop - start, at_end=position == -1))
         return stop
 
 
-def _record_at(file: BinaryIO, position: int, size: int) -> tuple[int, int, str] | None:
+def _record_at(file: BinaryIO, position: int) -> tuple[int, int, str] | None:
     """Return sequence number, length and stream of the record at a position; None where there is no whole one."""
-    if position + _HEAD.size > size:
-        return None
     file.seek(position)
-    marker, sequence, length, kind, zero, crc = _HEAD.unpack(file.read(_HEAD.size))
-    if marker != MARKER or length > LARGEST or position + _HEAD.size + length > size:
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    marker, sequence, length, kind, zero, crc = _HEAD.unpack(head)
+    if marker != MARKER or length > LARGEST:
         return None
     payload = file.read(length)
-    if zlib.crc32(payload, zlib.crc32(_CHECKED.pack(sequence, length, kind, zero))) != crc:
+    if len(payload) < length or zlib.crc32(payload, zlib.crc32(_CHECKED.pack(sequence, length, kind, zero))) != crc:
         return None
-    stream = payload[:32].partition(b"\0")[0].decode("ascii", "replace") if kind == BLOCK else ""
+    stream = payload.partition(b"\0")[0].decode("ascii", "replace") if kind == BLOCK else ""
     return sequence, length, stream

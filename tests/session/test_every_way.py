@@ -125,13 +125,13 @@ def test_the_bytes_of_a_journal_are_those_of_the_format(tmp_path: Path, rng: np.
     writer = JournalWriter(path, HEADER)
     writer.block("gaze", rows)
     writer.event(Message(7, "a text"))
-    writer.end({"complete": True})
+    writer.end({"samples": 1000, "complete": True})
     writer.close()
     fit = 65536 // rows.dtype.itemsize
     parts = [b"gaze\0" + rows[start : start + fit].tobytes() for start in range(0, len(rows), fit)]
     header = json.dumps({"schema": "gazekit.journal/1", **HEADER}, sort_keys=True).encode()
     message = b'{"event": "message", "text": "a text", "time_us": 7}'
-    records = [(1, header), *((2, part) for part in parts), (3, message), (4, b'{"complete": true}')]
+    records = [(1, header), *((2, part) for part in parts), (3, message), (4, b'{"complete": true, "samples": 1000}')]
     expected = b"GAZEKJ\r\n" + b"".join(a_record(n, *entry) for n, entry in enumerate(records))
     assert len(parts) > 2
     assert path.read_bytes() == expected
@@ -171,3 +171,42 @@ def test_a_running_journal_is_synced_twenty_times_a_second(tmp_path: Path, monke
     assert not thread.is_alive()
     writer.close()
     assert len(synced) <= (time.monotonic() - began) / 0.05 + 2
+
+
+def test_a_damaged_marker_or_a_byte_between_costs_no_other_record(tmp_path: Path) -> None:
+    """The checksum does not hold the marker; and a record may begin one byte after where it should."""
+    path = tmp_path / "P01.gaze.journal"
+    writer = JournalWriter(path, HEADER)
+    starts = []
+    for n in range(3):
+        starts.append(path.stat().st_size)  # every record is in the file at once
+        writer.event(Message(n, "m"))
+    writer.close()
+    whole, size = path.read_bytes(), starts[1] - starts[0]
+    assert len(whole) == starts[0] + 3 * size
+    path.write_bytes(whole[: starts[1]] + b"?" + whole[starts[1] + 1 :])
+    damaged = Journal(path)
+    assert [entry.sequence for entry in damaged.others()] == [0, 1, 3]
+    assert (damaged.missing_records, [(d.offset, d.length, d.at_end) for d in damaged.damage]) == (
+        1,
+        [(starts[1], size, False)],
+    )
+    path.write_bytes(whole[: starts[1]] + b"?" + whole[starts[1] :])
+    shifted = Journal(path)
+    assert [entry.sequence for entry in shifted.others()] == [0, 1, 2, 3]
+    assert [(d.offset, d.length, d.at_end) for d in shifted.damage] == [(starts[1], 1, False)]
+    path.write_bytes(whole[: starts[1]] + MARKER + whole[starts[1] :])
+    assert [entry.sequence for entry in Journal(path).others()] == [0, 1, 2, 3]
+    for cut in (1, size - 1):  # of the payload, and of all but a byte
+        path.write_bytes(whole[:-cut])
+        assert [(d.offset, d.length, d.at_end) for d in Journal(path).damage] == [(starts[2], size - cut, True)]
+
+
+def test_a_header_that_is_no_object_is_named_by_its_record(tmp_path: Path) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    path.write_bytes(b"GAZEKJ\r\n" + a_record(0, 1, b"[1]"))
+    with pytest.raises(FormatError, match=r"^record 0 of the journal should hold an object, found \[1\]"):
+        read_header(path)
+    path.write_bytes(b"GAZEKJ\r\n")
+    with pytest.raises(FormatError, match="is not a journal of gazekit, or has lost its header"):
+        read_header(path)

@@ -99,7 +99,7 @@ def test_no_spread_says_nothing_of_errors_and_the_stretch_has_limits() -> None:
 def test_each_picture_draws_a_point_of_the_grid_by_its_posterior(rng: np.random.Generator) -> None:
     """Two points that are far apart and certain: a picture's draws are at either as often as its posterior says."""
     centres = np.array([[0.9, 0.1], [0.1, 0.9]])
-    model = RaterModel(np.array([[1, 1], [1, 1]]), centres, 1e7, np.array([[0.25, 1 - 1e-12], [1.0, 1.0]]))
+    model = RaterModel(np.array([[1, 1], [1, 1]]), centres, 1e7, np.array([[0.25, 0.5], [1.0, 1.0]]))
     draws = np.stack([model.draw(rng)[:, 0] for _ in range(2000)])
     assert (draws[:, 0] > 0.5).mean() == pytest.approx(0.25, abs=5 * np.sqrt(0.25 * 0.75 / 2000))
     assert (draws[:, 1] > 0.5).all()
