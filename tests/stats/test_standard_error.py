@@ -116,6 +116,7 @@ def test_pictures_needed_and_detectable_are_inverse() -> None:
     assert error.pictures_needed(error.detectable()) in (200, 201)
     assert error.pictures_needed(0.0) == np.inf
     assert Uncertainty(0.1, np.inf, 1.0).pictures_needed(0.5) == 32  # (1.95996 + 0.84162)^2 / 0.25, rounded up
+    assert Uncertainty(0.1, np.inf, 2.0).pictures_needed(0.5) == 126  # four times as many, before rounding
     assert Uncertainty(0.1, np.inf, 1.0, luck=1.0).pictures_needed(0.5) == np.inf  # it takes more seeds
 
 
