@@ -34,8 +34,8 @@ SLOW = (  # tests that are tried last
     "harmed or survives or before_its_journal or panel_put_in or by_category or rarely_claimed or cannot_be_compared "
     "or models_are_compared or too_few_permutations or margin_answers or perfect_network or active_pairing"
 )
-LIMIT_S = 900  # of a fork that waits for ever
-LIMIT_CPU_S = 120  # of one that runs for ever
+LIMIT_S = {"journal": 300, "statistics": 3600}  # of a fork that waits for ever; the latter's tests wait for nothing
+LIMIT_CPU_S = 240  # of one that runs for ever
 _HEAVY = ("numpy", "pandas", "h5py", "scipy.stats", "cv2", "pytest", "pydantic", "hypothesis", "anyio", "xdist")
 _CLAIMS = "stats/test_comparison stats/test_claims"
 TESTS = {
@@ -154,8 +154,8 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._source, str(self._file), "exec"), module.__dict__)
 
 
-def survives(module: str, source: str, tests: str) -> bool:
-    """Run the tests in a fork; one that hangs is killed."""
+def survives(module: str, source: str, tests: str, limit_s: int) -> bool:
+    """Run the tests in a fork; one that hangs is killed, and it is said."""
     child = os.fork()
     if not child:
         quiet = os.open(os.devnull, os.O_WRONLY)
@@ -171,13 +171,16 @@ def survives(module: str, source: str, tests: str) -> bool:
         none_is_slow = pytest.ExitCode.NO_TESTS_COLLECTED
         os._exit(int(fast or pytest.main([*options, "-k", SLOW]) not in (0, none_is_slow)))
     begin = time.monotonic()
-    while time.monotonic() - begin < LIMIT_S:
+    while time.monotonic() - begin < limit_s:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
+            if os.WIFSIGNALED(status):
+                print(f"the next one was stopped by {signal.Signals(os.WTERMSIG(status)).name}", flush=True)
             return status == 0
         time.sleep(0.02)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    print(f"the next one was stopped after {limit_s} s", flush=True)
     return False
 
 
@@ -188,25 +191,26 @@ def main() -> None:
     parser.add_argument("--sample", type=int, help="so many, drawn by chance")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    every = {module: tests for group in TESTS.values() for module, tests in group.items()}
+    every = {module: tests for tested in TESTS.values() for module, tests in tested.items()}
     modules = TESTS.get(options.what) or {options.what: every[options.what]}
-    room = next(ROOM[group] for group in TESTS if modules.keys() <= TESTS[group].keys())
+    group = next(group for group in TESTS if modules.keys() <= TESTS[group].keys())
     for heavy in _HEAVY:
         importlib.import_module(heavy)
     found = [(module, *mutant) for module in modules for mutant in mutants((ROOT / module).read_text("utf-8"))]
     random.Random(options.seed).shuffle(found)  # a run that is ended early is a sample as well
     chosen, lived, alive = found[: options.sample], set[str](), 0
     for tried, (module, line, what, changed) in enumerate(chosen, 1):
-        if survives(module, changed(), modules[module]):
+        if survives(module, changed(), modules[module], LIMIT_S[group]):
             alive += 1
             lived.add(module)
             print(f"{module}:{line} lives: {what}", flush=True)
         print(f"{tried} of {len(chosen)} tried, {alive} live", end="\n" if tried % 10 == 0 else "\r", flush=True)
     for module in {module for module, *_ in chosen} - lived:  # tests that fail anyway would kill all
-        assert survives(module, (ROOT / module).read_text("utf-8"), modules[module]), f"{module}: its tests fail"
+        unchanged = (ROOT / module).read_text("utf-8")
+        assert survives(module, unchanged, modules[module], LIMIT_S[group]), f"{module}: its tests fail"
     killed = len(chosen) - alive
     record(
-        room,
+        ROOM[group],
         f"mutants of {options.what} that the tests kill",
         f"{killed} of {len(chosen)} tried ({killed / len(chosen):.0%}) of {len(found)}",
         data=f"one change each, {'seed ' + str(options.seed) if options.sample else 'all'}; texts of messages are left "
