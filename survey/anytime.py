@@ -36,7 +36,7 @@ def evidence(n: npt.ArrayLike, mean: npt.ArrayLike, sd: npt.ArrayLike, prior: fl
         grown = 1 + n * prior
         logarithm = -0.5 * np.log(grown) + n / 2 * (np.log1p(ratio) - np.log1p(ratio / grown))
     known = (n >= FEWEST) & (sd > 0)
-    return np.asarray(np.where(known, np.exp(np.clip(logarithm, -700, 700)), 1.0))
+    return np.asarray(np.where(known, np.exp(np.minimum(logarithm, 700)), 1.0))
 
 
 def half_width(n: npt.ArrayLike, sd: npt.ArrayLike, confidence: float = 0.95, prior: float = PRIOR) -> Floats:

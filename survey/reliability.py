@@ -32,9 +32,9 @@ def krippendorff_alpha(counts: npt.NDArray[np.int64], level: Level = "interval")
     if not len(paired):
         return float("nan")
     shares = paired / (paired.sum(axis=1) - 1)[:, None]
-    observed = paired.T @ shares - np.diag(shares.sum(axis=0))
-    expected = (np.outer(total, total) - np.diag(total)) / (total.sum() - 1)
-    place = np.arange(len(total), dtype=np.float64) if level == "interval" else np.cumsum(total) - total / 2
+    observed = paired.T @ shares  # a rating's pair with itself, which both hold, is of no difference
+    expected = np.outer(total, total) / (total.sum() - 1)
+    place = np.arange(0.0, len(total)) if level == "interval" else np.cumsum(total) - total / 2
     difference = (place[:, None] - place[None, :]) ** 2
     disagreement = float((expected * difference).sum())
     return 1 - float((observed * difference).sum()) / disagreement if disagreement > 0 else float("nan")
@@ -46,8 +46,8 @@ def icc_oneway(ratings: Ratings) -> tuple[float, float, float]:
     k is the average number of ratings corrected for its spread, (n - sum n_j^2 / n) / (N - 1); ICC(1,k) is the
     reliability of a mean of k ratings (Shrout & Fleiss 1979; McGraw & Wong 1996).
     """
-    votes = np.bincount(ratings.image, minlength=len(ratings.images)).astype(np.float64)
-    sums = np.bincount(ratings.image, ratings.score, minlength=len(ratings.images))[votes > 0]
+    votes = np.bincount(ratings.image).astype(np.float64)
+    sums = np.bincount(ratings.image, ratings.score)[votes > 0]
     votes = votes[votes > 0]
     n, pictures = votes.sum(), len(votes)
     if pictures < 2 or n <= pictures:

@@ -96,7 +96,7 @@ def screen(
     if unknown:
         raise ConfigError(f"unknown rules {', '.join(unknown)}; known: {', '.join(RULES)}")
     ratings, _ = settle_duplicates(from_table(table, scale=scale))
-    votes = np.bincount(ratings.rater, minlength=len(ratings.raters))
+    votes = np.bincount(ratings.rater)
     change = effect(ratings)
     rows = []
     for rule, judge in RULES.items():
@@ -115,7 +115,7 @@ def without(table: pd.DataFrame, screening: pd.DataFrame) -> pd.DataFrame:
 
 def effect(ratings: Ratings) -> Floats:
     """Compute by rater how far the means of the rater's pictures move without that rater (mean absolute change)."""
-    votes = np.bincount(ratings.image, minlength=len(ratings.images))[ratings.image]
+    votes = np.bincount(ratings.image)[ratings.image]
     mean = (np.bincount(ratings.image, ratings.score) / np.bincount(ratings.image))[ratings.image]
     with np.errstate(invalid="ignore"):
         change = np.abs(ratings.score - mean) / (votes - 1)  # |mean - mean without| exactly; NaN where nobody is left
@@ -157,8 +157,7 @@ def _fast(table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFin
 
 
 def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
-    sums = np.bincount(ratings.image, ratings.score, minlength=len(ratings.images))
-    votes = np.bincount(ratings.image, minlength=len(ratings.images))
+    sums, votes = np.bincount(ratings.image, ratings.score), np.bincount(ratings.image)
     shared = ratings.keep(votes[ratings.image] > 1)
     others = (sums[shared.image] - shared.score) / (votes[shared.image] - 1)
     group, raters = shared.rater, len(ratings.raters)
@@ -176,26 +175,24 @@ def _correlation(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Scre
 
 def _bt500(_table: pd.DataFrame, ratings: Ratings, _limits: Limits) -> ScreeningFinding:
     """Apply ITU-R BT.500-15 A1-2.3.1: over 5 % of the ratings outside, and not all of them to one side."""
-    images, raters = len(ratings.images), len(ratings.raters)
-    n = np.bincount(ratings.image, minlength=images)
+    n = np.bincount(ratings.image)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.bincount(ratings.image, ratings.score, minlength=images) / n
+        mean = np.bincount(ratings.image, ratings.score) / n
         off = ratings.score - mean[ratings.image]
-        second = np.bincount(ratings.image, off**2, minlength=images) / n
-        kurtosis = (np.bincount(ratings.image, off**4, minlength=images) / n) / second**2
+        second = np.bincount(ratings.image, off**2) / n
+        kurtosis = np.bincount(ratings.image, off**4) / n / second**2
         sd = np.sqrt(second * n / (n - 1))
     normal = (kurtosis >= 2) & (kurtosis <= 4)
     reach = np.where(normal, 2.0, np.sqrt(20.0)) * sd
-    with np.errstate(invalid="ignore"):
-        above = np.bincount(ratings.rater, (off > 0) & (off >= reach[ratings.image]), minlength=raters)
-        below = np.bincount(ratings.rater, (off < 0) & (-off >= reach[ratings.image]), minlength=raters)
+    above = np.bincount(ratings.rater, (off > 0) & (off >= reach[ratings.image]))
+    below = np.bincount(ratings.rater, (off < 0) & (-off >= reach[ratings.image]))
     outside = above + below
     share = outside / np.bincount(ratings.rater)
     return ScreeningFinding(share, 0.05, (share > 0.05) & (np.abs(above - below) < 0.3 * outside))
 
 
 def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
-    n = np.bincount(ratings.rater, minlength=len(ratings.raters))
+    n = np.bincount(ratings.rater)
     spread = np.where(n >= MIN_RATINGS, joint_estimate(ratings, prior=MODERATE, tolerance=1e-6).inconsistency, np.nan)
     middle = float(np.nanmedian(spread)) if np.isfinite(spread).any() else 0.0
     robust = 1.4826 * float(np.nanmedian(np.abs(spread - middle))) if np.isfinite(spread).any() else 0.0
@@ -276,13 +273,11 @@ def without_input(main: pd.DataFrame, raters: pd.Index[Any]) -> Floats:
 
 
 def _above(value: Floats, limit: float, *, equal: bool = False) -> ScreeningFinding:
-    with np.errstate(invalid="ignore"):
-        return ScreeningFinding(value, limit, value >= limit if equal else value > limit)
+    return ScreeningFinding(value, limit, value >= limit if equal else value > limit)
 
 
 def _below(value: Floats, limit: float) -> ScreeningFinding:
-    with np.errstate(invalid="ignore"):
-        return ScreeningFinding(value, limit, value < limit)
+    return ScreeningFinding(value, limit, value < limit)
 
 
 RULES: dict[str, Callable[[pd.DataFrame, Ratings, Limits], ScreeningFinding]] = {

@@ -50,8 +50,7 @@ def read_groups(path: str | Path, predictions: Predictions) -> dict[str, tuple[I
     for name, part in table.groupby("group", sort=True):
         rows = part[part["image"].isin(place) & (part[columns].sum(axis=1) > 0)].drop_duplicates("image")
         if len(rows) >= FEWEST:
-            places = np.array([place[image] for image in rows["image"]], dtype=np.int64)
-            groups[str(name)] = (places, rows[columns].to_numpy(np.int64))
+            groups[str(name)] = (rows["image"].map(place).to_numpy(np.int64), rows[columns].to_numpy(np.int64))
     if len(groups) < 2:
         raise InputError(f"{path}: {len(groups)} groups rated {FEWEST} test pictures or more; two or more are needed")
     return groups

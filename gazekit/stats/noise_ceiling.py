@@ -10,8 +10,7 @@ from gazekit.stats.metrics import METRICS, default_threshold, features, metrics
 
 def constant_histogram(training: Index) -> Floats:
     """Return the mean of normalised histograms, shape (K,): the best guess that sees no picture."""
-    counts = np.asarray(training, dtype=np.float64)
-    return np.asarray((counts / counts.sum(axis=1, keepdims=True)).mean(axis=0))
+    return np.asarray((training / training.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def always_high(actual: Index, threshold: float | None = None) -> float:

@@ -202,7 +202,7 @@ def swap_test(centred: Centred, *, swaps: int = 1999, seed: int = 0) -> tuple[fl
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 3]))
     observed = np.abs(_statistics((centred.answer * centred.measure)[None], centred))
-    at_least = np.zeros(3, dtype=np.int64)
+    at_least = np.zeros(3)
     n, left = len(centred.answer), swaps
     while left > 0:
         size = min(left, max(1, _CELLS // n))
@@ -275,8 +275,7 @@ def mixed_model(data: pd.DataFrame) -> dict[str, float] | None:
 def person_slopes(centred: Centred) -> Floats:
     """Return each person's own slope, (people,); NaN for whom the measure does not vary."""
     product, square = (
-        np.bincount(centred.person, values, minlength=centred.people)
-        for values in (centred.answer * centred.measure, centred.measure**2)
+        np.bincount(centred.person, values) for values in (centred.answer * centred.measure, centred.measure**2)
     )
     slopes: Floats = np.divide(
         product, square, out=np.full(centred.people, np.nan), where=square > 1e-12 * square.max()
@@ -344,7 +343,7 @@ def _without_levels(values: Floats, person: Index, picture: Index) -> Floats:
 def _statistics(products: Floats, centred: Centred) -> Floats:
     """Return the sums of products (B, N) over their errors by people, by pictures and by both, (3, B)."""
     total = products.sum(axis=1)
-    by = np.argsort(centred.person, kind="stable")
+    by = np.argsort(centred.person)
     starts = [np.searchsorted(codes, np.arange(codes[-1] + 1)) for codes in (centred.person[by], centred.picture)]
     people = _variance(np.add.reduceat(products[:, by], starts[0], axis=1))
     pictures = _variance(np.add.reduceat(products, starts[1], axis=1))

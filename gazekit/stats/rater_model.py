@@ -57,7 +57,6 @@ class RaterModel:
 
 def fit_raters(counts: Index) -> RaterModel:
     """Fit the model to the ratings of N pictures, shape (N, K); every picture needs one rating or more."""
-    counts = np.asarray(counts, dtype=np.int64)
     centres = _grid(counts.shape[1])
     some = counts if len(counts) <= _FITTED else counts[np.linspace(0, len(counts) - 1, _FITTED).astype(int)]
     fits = [_weights(_log_likelihood(some, centres, one)) for one in _CONCENTRATIONS]

@@ -102,9 +102,9 @@ def worth_table(measured: Mapping[tuple[str, str], Estimates], references: Refer
             row: dict[str, Any] = {"model": model, "condition": condition, "metric": metric}
             row |= {"reachable": float(share[0])}
             row["reachable_low"], row["reachable_high"] = _interval(share)
-            row |= {"raters": whole if whole <= PANELS[-1] else float("nan")}
+            row |= {"raters": whole if np.isfinite(whole) else float("nan")}
             low, high = np.sort(raters)[[int(0.025 * len(raters)), int(0.975 * len(raters))]]
-            row["raters_low"], row["raters_high"] = (one if one <= PANELS[-1] else float("nan") for one in (low, high))
+            row["raters_low"], row["raters_high"] = (one if np.isfinite(one) else float("nan") for one in (low, high))
             rows.append(row)
     return pd.DataFrame(rows)
 

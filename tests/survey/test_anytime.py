@@ -116,7 +116,7 @@ def test_the_smallest_p_so_far_counts_and_raters_come_by_their_last_rating(rng: 
         clock = f"2026-01-{28 - rater:02d}T00:00:00"
         rows += [(f"r{rater}", name, score, "main", clock) for name, score in zip("abc", scores, strict=True)]
         rows.append((f"r{rater}", "a", 1, "repeat", "2026-02-01T00:00:00"))
-    rows.append(("alone", "a", 10, "main", "2026-01-01T00:00:00"))
+    rows.append(("z", "a", 10, "main", "2026-01-01T00:00:00"))
     table = pd.DataFrame(rows, columns=["rater", "image", "score", "kind", "rated_utc"])
     found = group_difference(table, ["a", "b"], ["c"], confidence=0.9)
     seen = np.array(values[::-1])
@@ -130,7 +130,7 @@ def test_the_smallest_p_so_far_counts_and_raters_come_by_their_last_rating(rng: 
     with pytest.raises(RatingsError, match="pictures are in both groups: b"):
         group_difference(table, ["a", "b"], ["b", "c"])
     with pytest.raises(RatingsError, match="nobody rated pictures of both groups"):
-        group_difference(table[table["rater"] == "alone"], ["a"], ["c"])
+        group_difference(table[table["rater"] == "z"], ["a"], ["c"])
 
 
 def test_without_a_clock_raters_come_by_their_last_rows_and_without_spread_nothing_is_claimed(
@@ -157,6 +157,7 @@ def test_the_width_is_without_end_where_no_bound_is_reached() -> None:
     assert np.isinf(half_width([0, 1, 7], [0.0, 1.0, 1.0])).all()
     assert np.isfinite(half_width(8, 1.0))
     assert np.isinf(half_width(8, 1.0, confidence=0.9999))  # eight values can never say so much
+    assert evidence(2000, 5.0, 1.0) == np.exp(700)  # what is farther says no more
     assert evidence([7, 8], [5.0, 5.0], [1.0, 1.0]).tolist() == [1.0, pytest.approx(float(evidence(8, 5.0, 1.0)))]
 
 
