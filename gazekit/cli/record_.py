@@ -130,7 +130,7 @@ def command(study: Path, participant: str, **options: Any) -> None:
         if page is not None:
             _announce(page, state, open_browser=not options["no_browser"])
         keys = places.enter_context(_keys(desk, state)) if options["operator_keys"] else None
-        quiet = options["as_json"] or not sys.stderr.isatty()
+        quiet = not sys.stderr.isatty() or (options["as_json"] and keys is None)  # who is asked in it has to see it
         operator = places.enter_context(Operator(state, quiet=quiet, keys=None if keys is None else keys.lines))
 
         def watch(recorder: Recorder, state: State) -> None:

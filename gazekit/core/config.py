@@ -107,6 +107,8 @@ def _words(model: type[BaseModel], fault: Any) -> str:
     message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     if fault["type"] == "string_pattern_mismatch":
         message = _NAMES.get(fault["ctx"]["pattern"], message.replace("String", "it", 1))
+    if fault["type"] == "dict_type":
+        message = "should be a table"
     if fault["type"] == "too_short":
         message = f"should have at least {fault['ctx']['min_length']}"
     return f"{message}, found {fault['input']!r}" if not isinstance(fault["input"], dict) else message

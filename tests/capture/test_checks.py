@@ -32,6 +32,40 @@ CASES = {
         "[[questions]]\nname = 'a'\ntext = 'A?'\nchoices = ['x', 'y']\n" * 2,
         "[[questions]] name 'a' stands 2 times",
     ),
+    "one choice": ("[[questions]]\nname = 'a'\ntext = 'A?'\nchoices = ['x']", "'a': 2 to 20 choices, found 1"),
+    "labels as a list": (
+        "[[answers]]\nname = 'a'\ntext = 'A?'\nlabels = ['x']",
+        "answers.0.labels: should be a table, found ['x']",
+    ),
+    "no room below": (
+        "[[answers]]\nname = 'a'\ntext = 'A?'\nkind = 'choice'\nwhen = 'while'\nchoices = ["
+        + "".join(f"'{n}', " for n in range(8))
+        + "]",
+        "[[answers]] a: 8 choices have no room below a picture; at most 7, or when = 'after'",
+    ),
+    "page without its picture": ("[[pages]]\npicture = 'gone.png'", "[[pages]] 1 (before) picture: no such"),
+    "empty page": ("[[pages]]\nplace = 'after'", "a page needs text, picture, or standard"),
+    "colour": ("background = [90, 90, 900]", "red, green and blue must be 0 to 255"),
+    "too few between": ("again = ['p0.png']\nagain_after = 4", "again_after = 4: there are 4 pictures"),
+    "name of a factor": (
+        "[[factors]]\nname = 'language'\nlevels = ['a', 'b']",
+        "a factor cannot be called 'language': every participant has that",
+    ),
+    "pictures of one level": (
+        "[[factors]]\nname = 'list'\nlevels = ['a', 'b']\npictures = {a = 'pictures'}",
+        "pictures must name a folder or list for every level of 'list', or for none",
+    ),
+    "pictures of two factors": (
+        "".join(
+            f"[[factors]]\nname = '{name}'\nlevels = ['a', 'b']\npictures = {{a = 'pictures', b = 'pictures'}}\n"
+            for name in ("one", "two")
+        ),
+        "[[factors]] several have pictures; one factor at most decides",
+    ),
+    "two kinds of blocks": (
+        "block_size = 2\n[[blocks]]\nname = 'rate'",
+        "[presentation] block_size has no meaning beside [[blocks]]",
+    ),
 }
 EDITS = {
     "gate": ("dwell_ms = 300", "dwell_ms = 300\ngate_deg = 0.01", "gate_deg = 0.01: no eye tracker"),
@@ -45,6 +79,8 @@ EDITS = {
         "rate_hz = 120\ndisplay_area = [[-26, 31, 2], [26, 31, 2], [-26, 1, 2]]",
         "[tracker] display_area is 52 x 30 mm, [screen] 527 x 296 mm",
     ),
+    "points": ("points = 5", "points = [[0.5, 1.5]]", "points must lie on the display area: 0 to 1 across and down"),
+    "replay of nothing": ('kind = "simulated"', 'kind = "replay"', "kind = 'replay' needs file, the session to play"),
     "licence": ("rate_hz = 120", "rate_hz = 120\nlicense = 'gone.lic'", "[tracker] license: no such file"),
     "replay": ('kind = "simulated"', 'kind = "replay"\nfile = "gone.gaze.h5"', "[tracker] file: no such session file"),
     "kind": ('kind = "simulated"', 'kind = "tobi"', "did you mean tobii"),
@@ -105,4 +141,37 @@ def test_a_stream_takes_no_calibration(make_study: MakeStudy) -> None:
 def test_what_macos_leaves_beside_a_picture_is_no_picture(make_study: MakeStudy) -> None:
     path = make_study()
     (path.parent / "pictures" / "._p1.png").write_bytes(b"Mac OS X resource fork")
+    check_study(read_study(path))
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ("participant,group\nP01,a\nP02,b\nP01,b\n", "P01 more than once; a participant is one row"),
+        ("participant,age\nP01,31\n", "the table has no column group"),
+        ("participant,group\nP01,c\n", "group holds c"),
+    ],
+    ids=["twice", "no-column", "no-level"],
+)
+def test_a_table_of_participants_that_does_not_fit_is_said(make_study: MakeStudy, table: str, fault: str) -> None:
+    factor = "[[factors]]\nname = 'group'\nlevels = ['a', 'b']\nassign = 'file'\n[design]\nparticipants = 'people.csv'"
+    path = make_study(extra=factor)
+    (path.parent / "people.csv").write_text(table)
+    with pytest.raises(ConfigError) as refusal:
+        check_study(read_study(path))
+    assert fault in str(refusal.value)
+
+
+def test_a_practice_picture_that_is_none_is_said(make_study: MakeStudy) -> None:
+    path = make_study(extra="[practice]\nfolder = 'warm-up'")
+    (path.parent / "warm-up").mkdir()
+    (path.parent / "warm-up" / "w.png").write_bytes(b"no picture")
+    with pytest.raises(ConfigError) as refusal:
+        check_study(read_study(path))
+    assert "[practice] 1 cannot be shown" in str(refusal.value)
+    assert "w.png" in str(refusal.value)
+
+
+def test_corners_of_the_display_that_fit_the_screen_are_no_fault(make_study: MakeStudy) -> None:
+    path = make_study(tracker="display_area = [[-263.5, 311, 20], [263.5, 311, 20], [-263.5, 15, 20]]")
     check_study(read_study(path))

@@ -8,6 +8,8 @@ import itertools
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -160,6 +162,10 @@ class Sitting:
 
     def begin(self) -> None:
         self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
 
     def __exit__(self, *what: object) -> None:
         self.stop.set()
@@ -402,6 +408,68 @@ def test_keys_of_a_real_terminal_come_one_by_one(monkeypatch: pytest.MonkeyPatch
             os.write(master, "ee咳".encode())
             typed = [key for key in itertools.islice(keys, 12) if key]
     assert typed == ["e", "e", "咳"]
+
+
+def test_the_operator_at_a_terminal_decides_on_accuracy_and_thin_trials(make_study: MakeStudy, tmp_path: Path) -> None:
+    """Worse than the gate: once more, then go on all the same; a drift check that fails calibrates again."""
+    path = make_study(pictures=2, duration=400)
+    path.write_text(path.read_text().replace("[validation]", "[validation]\ngate_deg = 0.1\ndrift_check_deg = 0.1"))
+    sitting = Sitting(quick(path), tmp_path / "out")
+    keys, answers = TerminalKeys(sitting.desk, sitting.state), iter("rc")
+    sitting.desk.terminal = True
+    with sitting:
+        sitting.begin()
+        until(lambda: _decided(sitting, keys, answers) or sitting.state.phase == "picture")
+        sitting.desk.put("drift check")
+        until(lambda: _decided(sitting, keys, itertools.repeat("c")) or not sitting.running)
+        session = sitting.session()
+    texts = session.messages["text"].tolist()
+    assert texts.count("the experimenter went on although the validation did not pass the gate") >= 1
+    assert "the operator decided: answer r" in texts
+    assert "the operator decided: answer c" in texts
+    assert any(text.startswith("drift check: worse than 0.1 deg; calibrating again") for text in texts)
+    assert len(session.calibrations) >= 3
+    assert len(session.stimuli) == 2
+
+
+def _decided(sitting: Sitting, keys: TerminalKeys, answers: Iterator[str]) -> None:
+    """Go on behind each calibration, and answer each question with the next key."""
+    if sitting.desk.review is not None:
+        keys.feed(" ")
+    elif sitting.desk.question is not None:
+        keys.feed(next(answers))
+        until(lambda: sitting.desk.question is None)
+
+
+def test_a_session_is_led_from_a_real_terminal(make_study: MakeStudy, tmp_path: Path) -> None:
+    """Keys come from the terminal, in which the view is drawn; there the end is asked for twice."""
+    pty = pytest.importorskip("pty", reason="a terminal of Linux or macOS")
+    path = make_study(pictures=2, duration=60_000)
+    path.write_text(path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = 0"))
+    command = [sys.executable, "-m", "gazekit", "record", str(path), "-p", "P01", "-o", str(tmp_path / "out")]
+    master, slave = pty.openpty()
+    shown: list[bytes] = []
+    with _closed(master):
+        process = subprocess.Popen(
+            [*command, "--headless", "--operator-keys", "--json"], stdin=slave, stdout=subprocess.PIPE, stderr=slave,
+            env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        )  # fmt: skip
+        os.close(slave)
+        threading.Thread(target=_read_all, args=(master, shown), daemon=True).start()
+        until(lambda: b"e end (twice)" in b"".join(shown) and b"picture" in b"".join(shown))
+        os.write(master, b"nlights\ree")
+        out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, b"".join(shown).decode()
+    assert json.loads(out)["session"].endswith("P01.gaze.h5")
+    session = open_session(tmp_path / "out" / "P01.gaze.h5")
+    assert session.provenance["end"]["ended_by"] == "the operator"
+    assert any("lights" in text for text in session.messages["text"])
+
+
+def _read_all(number: int, shown: list[bytes]) -> None:
+    with contextlib.suppress(OSError):  # the terminal's other side is closed
+        while content := os.read(number, 65536):
+            shown.append(content)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pygame
 import pytest
 from click.testing import CliRunner
 
@@ -18,6 +19,7 @@ from gazekit.capture.session_setup import prepare_part, record_part
 from gazekit.capture.study_status import study_status
 from gazekit.cli import gazekit
 from gazekit.events.settings import QualitySection
+from gazekit.machine import inspect_machine
 from gazekit.screen import Screen
 from gazekit.study import Study, read_study
 from tests.fixtures.session_study import MakeStudy
@@ -91,6 +93,42 @@ def test_the_checklist_names_what_is_wrong(study: Study, tmp_path: Path) -> None
     items = {item.name: item for item in checklist(other, tmp_path)}
     assert "P09.gaze.journal" in items["journals"].words
     assert items["backup"].state == "bad"
+
+
+def test_the_checklist_names_what_a_lab_machine_lacks(make_study: MakeStudy, tmp_path: Path) -> None:
+    path = make_study(extra=f"display = 3\n[record]\nbackup = '{tmp_path.as_posix()}'")
+    items = {item.name: item for item in checklist(read_study(path), tmp_path)}
+    assert items["backup"].state == "good"
+    assert f"GB free in {tmp_path}" in items["backup"].words
+    assert (items["display"].state, items["display"].words) == ("bad", "[presentation] display = 3: there are 1")
+    path.write_text(path.read_text().replace('"simulated"', '"lsl"').replace("rate_hz = 120", "serial = 'none-such'"))
+    items = {item.name: item for item in checklist(read_study(path), tmp_path)}
+    assert items["tracker"].state == "bad"
+    assert "no lsl tracker is there" in items["tracker"].words
+
+
+def test_a_display_that_is_open_stays_open_under_the_checklist(study: Study, tmp_path: Path) -> None:
+    pygame.display.init()
+    try:
+        checklist(study, tmp_path)
+        inspect_machine(tmp_path)
+        assert pygame.display.get_init()
+    finally:
+        pygame.display.quit()
+
+
+def test_a_display_that_cannot_be_opened_is_said(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "none-such")
+    items = {item.name: item for item in checklist(study, tmp_path)}
+    assert items["display"].state == "bad"
+    assert "no display can be opened: none-such not available" in items["display"].words
+    (display,) = (part for part in inspect_machine(tmp_path) if part.name == "display")
+    assert (display.state, display.text) == ("missing", "none-such not available")
+    assert "a session needs a screen" in display.remedy
+
+
+def test_a_design_without_numbers_needs_nothing_more(make_study: MakeStudy, tmp_path: Path) -> None:
+    assert study_status(read_study(make_study()), tmp_path / "nothing").needed == []
 
 
 def test_the_command_says_it_in_a_table_and_as_json(study: Study, tmp_path: Path, screen: Screen) -> None:

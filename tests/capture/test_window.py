@@ -17,7 +17,7 @@ from rich.console import Console
 
 from gazekit.capture import record
 from gazekit.capture.calibration import error_vectors
-from gazekit.capture.display import PauseAsked
+from gazekit.capture.display import PauseAsked, Viewing
 from gazekit.capture.item_settings import RatingSection
 from gazekit.capture.items import item_in
 from gazekit.capture.operator import Operator
@@ -284,3 +284,67 @@ def test_the_end_is_asked_for_twice_at_the_window(make_study: MakeStudy, tmp_pat
     recovered = record_part(part, state=State(), stop=threading.Event(), watch=end, **options)
     assert recovered.end["complete"] is False
     assert recovered.end["ended_by"] == "Escape"
+
+
+ASKED_BESIDE = """
+[[pages]]
+picture = "pictures/p0.png"
+text = "Look at this one."
+[[pages]]
+picture = "pictures/p0.png"
+[[answers]]
+name = "liked"
+text = "Do you like it?"
+kind = "choice"
+choices = ["yes", "no"]
+when = "while"
+[[answers]]
+name = "sure"
+text = "How sure are you?"
+low = 1
+high = 5
+when = "while"
+"""
+
+
+def test_what_is_asked_while_a_picture_is_shown_is_answered_at_its_foot(make_study: MakeStudy, tmp_path: Path) -> None:
+    path = make_study(pictures=1, duration=4000, extra=ASKED_BESIDE)
+    path.write_text(path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = 0"))
+    shown = open_session(record(read_study(path), "P01", tmp_path)).stimuli.iloc[0]
+    assert shown["answer_liked"] in ("yes", "no")
+    assert shown["answer_sure"] in list("12345")
+    assert shown["ended_by"] == "time"
+    assert shown["answer_liked_ms"] > 0
+
+
+def test_answers_at_the_foot_are_taken_until_the_picture_ends(window: Window) -> None:
+    """The first is given by key; the second is still open when the time is over."""
+    items = tuple(item_in(RatingSection().as_answer().model_copy(update={"name": name}), "en") for name in "ab")
+    window._answers = None
+    now = window._tracker.now_us()
+    press("7")
+    viewed = window.wait_for_end(Viewing(now, now + 400_000, items=items))
+    assert viewed.ended_by == "time"
+    assert [(name, given.answer, given.by) for name, given in viewed.answers.items()] == [("a", "7", "key")]
+    assert window._tracker.now_us() >= now + 380_000
+
+
+def test_all_points_of_a_calibration_are_done_again_by_one_key(window: Window) -> None:
+    press("r")
+    assert window.review(a_calibration(), 1, 3) == [(0.5, 0.5), (0.1, 0.1), (0.9, 0.9)]
+
+
+def test_a_display_that_is_not_there_is_refused(make_study: MakeStudy) -> None:
+    study = read_study(make_study(extra="display = 3"))
+    with pytest.raises(ConfigError, match=r"\[presentation\] display = 3, but there are 1: 0 to 0"):
+        Window(study, SimulatedTracker(study.screen.screen(), 1))
+
+
+def test_a_button_box_that_is_not_plugged_in_is_said(make_study: MakeStudy) -> None:
+    study = read_study(make_study(extra="viewing = 'self-paced'\nend_by = ['button', 'key']\nleast_ms = 0"))
+    window = Window(study, SimulatedTracker(study.screen.screen(), 1))
+    try:
+        window.prepare([])
+        assert any("'button', and no button box is plugged in" in notice for notice in window.notices)
+    finally:
+        window.close()

@@ -46,6 +46,33 @@ def test_a_plug_in_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "  plug-ins, detectors: stillness (stillness:stillness)" in map(str, inspect_machine(tmp_path))
 
 
+def test_an_installation_that_is_not_whole_says_what_brings_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a package was copied by hand: gazekit's own record names no parts, and one extra is not there."""
+    folder = tmp_path / "gazekit-9.9.dist-info"
+    folder.mkdir()
+    needs = ["none-such>=2; extra == 'odd'", "none-such; python_version < '3.0' and extra == 'old'", "numpy"]
+    lines = ["Metadata-Version: 2.1", "Name: gazekit", "Version: 9.9", *(f"Requires-Dist: {line}" for line in needs)]
+    (folder / "METADATA").write_text("\n".join(lines) + "\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    parts = inspect_machine(tmp_path)
+    assert "- extra odd: none-such not installed\n    pip install 'gazekit[odd]'" in map(str, parts)
+    assert not any(part.name == "extra old" for part in parts)
+    assert "- formats: gazekit's own are not registered\n    install it again: pip install -e . (or gazekit)" in map(
+        str, parts
+    )
+    assert not is_usable(parts)
+
+
+def test_an_unknown_shell_is_asked_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SHELL", "/bin/tcsh")
+    with pytest.raises(SystemExit) as ended:
+        main(["completion"])
+    assert ended.value.code == 2
+    assert "your shell is tcsh; name one of bash, zsh, fish" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_not_usable_and_says_what_brings_it() -> None:
     part = MachinePart("formats", "missing", "gazekit's own are not registered", "pip install gazekit")
     assert not is_usable([part])
