@@ -7,6 +7,9 @@ own stand in ``public_data.toml``; `define` writes one of a folder, with hashes,
 from __future__ import annotations
 
 import contextlib
+import glob
+import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +26,7 @@ from gazekit.pictures import SUFFIXES
 
 Role = Literal["pictures", "fixations", "ratings", "other"]
 _OWN = Path(__file__).with_name("public_data.toml")
+_TABLES: tuple[Role, ...] = ("fixations", "ratings")
 _SHOWN = 3  # names of files in a message
 
 
@@ -133,7 +137,12 @@ def prepare_set(name: str, definition: PublicSet, folder: str | Path, out: str |
         raise InputError(f"{folder} is not {name} as it is known:{faults}\nGet it from {definition.page}")
     if not definition.makes:
         raise InputError(f"nothing can be made of {name} by itself: {definition.note or 'it has pictures alone'}")
-    lines = [f"{name}: {definition.title}; cite {definition.citation}; licence: {definition.licence}"]
+    lines = [
+        f"{name}: {definition.title}; cite {definition.citation or 'as its authors ask'}; licence: {definition.licence}"
+    ]
+    for role, named in ((role, [part.pattern for part in definition.files if part.role == role]) for role in _TABLES):
+        if len(named) > 1:
+            raise InputError(f"{len(named)} entries of {name} are {role} ({', '.join(named)}); keep one of them")
     roles = Counter({role: len(paths) for role, paths in check.files.items()})
     lines.append("there: " + ", ".join(f"{number} {role}" for role, number in roles.items() if number))
     for part in definition.files:
@@ -199,21 +208,26 @@ def define_set(name: str, folder: str | Path, out: str | Path, *, words: Mapping
     Raises
     ------
     InputError
-        The folder holds nothing that gazekit can use.
+        The name is none for a section, or the folder holds nothing that gazekit can use.
     """
+    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+        raise InputError(f"{name!r} cannot name a set: letters, digits, - and _ alone, such as reef-2026")
     folder = Path(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     said = {"title": name, "licence": "not known", **(words or {})}
-    lines = [f"[{name}]", *(f"{key} = {_quoted(text)}" for key, text in said.items())]
+    tables = [(path, role) for path in files if path not in pictures and (role := _role(path)) is not None]
+    known = {*pictures, *(path for path, _ in tables)}
+    passed_over = [path.relative_to(folder).as_posix() for path in files if path not in known]
+    lines = [f"# passed over, neither a picture nor a table that is known: {json.dumps(path)}" for path in passed_over]
+    lines += [f"[{name}]", *(f"{key} = {_quoted(text)}" for key, text in said.items())]
     if pictures:
         lines.append(f"pictures = {len(pictures)}")
         for suffix, number in Counter(path.suffix for path in pictures).items():
             lines += ["", f"[[{name}.files]]", f'pattern = "**/*{suffix}"', 'role = "pictures"', f"least = {number}"]
-    tables = [(path, role) for path in files if path not in pictures and (role := _role(path)) is not None]
     for path, role in tables:
         below = path.relative_to(folder).as_posix()
-        lines += ["", f"[[{name}.files]]", f"pattern = {_quoted(below)}", f'role = "{role}"']
+        lines += ["", f"[[{name}.files]]", f"pattern = {_quoted(glob.escape(below))}", f'role = "{role}"']
         lines.append(f'sha256 = {{ {_quoted(below)} = "{sha256(path)}" }}')
     if not pictures and not tables:
         raise InputError(f"{folder} holds no picture, and no table of fixations or ratings that is known")
@@ -244,8 +258,7 @@ def _role(path: Path) -> Role | None:
 
 
 def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return json.dumps(text, ensure_ascii=False)  # a string of TOML too
 
 
 def named_set(name: str, sets: Mapping[str, PublicSet]) -> PublicSet:

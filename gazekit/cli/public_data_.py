@@ -64,7 +64,7 @@ def prepare(name: str, folder: Path, out: Path, definitions: Path | None, dry_ru
 
     \b
     Example:  gazekit public-data prepare osie OSIE --out osie
-              gazekit attention osie/fixations.csv --pictures OSIE/stimuli --sigma-px 24 --out osie/attention
+              gazekit attention osie/fixations.csv --pictures OSIE/data/stimuli --sigma-px 24 --out osie/attention
     """
     from pipelines.public_data import check_set, named_set, prepare_set, public_sets
 

@@ -103,6 +103,29 @@ def test_wrong_definitions_and_names_are_answered(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no picture"):
         define_set("x", tmp_path / "empty", tmp_path / "x.toml")
+    with pytest.raises(InputError, match="'a set' cannot name a set"):
+        define_set("a set", tmp_path / "empty", tmp_path / "x.toml")
+    assert not (tmp_path / "x.toml").exists()
+
+
+def test_two_tables_of_one_kind_are_asked_about(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "fixations.csv", folder / "early.csv")
+    definition = named_set("two", public_sets(define_set("two", folder, tmp_path / "two.toml")))
+    with pytest.raises(InputError, match=r"2 entries of two are fixations \(early\.csv, fixations\.csv\); keep one"):
+        prepare_set("two", definition, folder, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_odd_names_of_files_are_kept_and_what_is_passed_over_is_said(folder: Path, tmp_path: Path) -> None:
+    (folder / "fixations.csv").rename(folder / 'fix [1] "a".csv')
+    (folder / "read me.txt").write_text("about")
+    file = define_set("odd", folder, tmp_path / "odd.toml", words={"title": "two\nlines", "licence": "CC0"})
+    assert file.read_text("utf-8").startswith(
+        '# passed over, neither a picture nor a table that is known: "read me.txt"\n'
+    )
+    definition = named_set("odd", public_sets(file))
+    assert definition.title == "two\nlines"
+    assert check_set(definition, folder).faults == []
 
 
 def test_the_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
