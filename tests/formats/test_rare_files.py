@@ -212,7 +212,7 @@ def test_a_report_without_onsets_has_0_and_says_so(tmp_path: Path) -> None:
 
 def test_fixations_of_no_known_program_name_those_that_are_known(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(FormatError, match="is no table of fixations that is known: .*Data Viewer"):
+    with pytest.raises(FormatError, match=r"is no table of fixations that is known: .*Data Viewer"):
         import_fixations(tmp_path / "t.csv")
 
 
@@ -272,12 +272,18 @@ def test_a_session_of_another_schema_is_refused(full_session: Any, tmp_path: Pat
     (document,) = folder.rglob("session.json")
     content = json.loads(document.read_text())
     document.write_text(json.dumps(content | {"schema": "gazekit.export/99"}))
-    with pytest.raises(FormatError, match="the export's schema is gazekit.export/99"):
+    with pytest.raises(FormatError, match=r"the export's schema is gazekit\.export/99"):
         import_recording(folder)
     document.write_text("[1]")
     with pytest.raises(FormatError, match="should hold a JSON object"):
         import_recording(folder)
     document.write_text(json.dumps(content))
     next(folder.rglob("*_events.tsv")).unlink()
-    with pytest.raises(FormatError, match="lacks .*_events.tsv"):
+    with pytest.raises(FormatError, match=r"lacks .*_events\.tsv"):
         import_recording(folder)
+
+
+def test_a_file_that_is_called_what_it_is_not_is_refused(tmp_path: Path, foreign: ModuleType) -> None:
+    (tmp_path / "t.csv").write_text("LPOGX,LPOGY\n0.5,0.5\n")
+    with pytest.raises(FormatError, match="has neither TIMETICK nor TIME"):
+        import_recording(tmp_path / "t.csv", format="gazepoint", screen=foreign.ALL)

@@ -207,3 +207,47 @@ def test_pairs_of_known_order_are_read_from_a_table(ratings: Path) -> None:
     out = ratings.with_name("s.csv")
     run("screen", str(ratings), "--gold", str(pairs), "--exclude-by", "gold", "--out", str(out))
     assert "gold" in set(pd.read_csv(out)["rule"])
+
+
+def test_raters_come_back_are_merged_and_pictures_withdrawn_from_the_command_line(ratings: Path) -> None:
+    study = str(ratings.with_name("study.toml"))
+    run("operate", study, "--exclude", "sim00001")
+    picture = pd.read_csv(ratings)["image"].iloc[0]
+    orders = ["--readmit", "sim00001", "--merge", "sim00002", "sim00003", "--withdraw", picture]
+    assert json.loads(run("operate", study, *orders, "--json").output)["left out"] == []
+    again = ratings.with_name("again.csv")
+    run("export", study, "--out", str(again))
+    table = pd.read_csv(again)
+    assert "excluded" not in set(table["kind"])
+    assert "sim00001" in set(table["rater"])
+    assert "sim00003" not in set(table["rater"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["operate", "study.toml", "--merge", "sim00002", "sim00002"], "sim00002 cannot be merged with itself"),
+        (["pay", "study.toml", "--send"], "sending to Prolific needs a token: set PROLIFIC_TOKEN"),
+        (["claim", "ratings.csv", "--groups", "groups.csv"], "has 1 groups (a); two are compared"),
+        (["aggregate", "ratings.csv", "--attribute", "calm", "--out", "h.csv"], "unknown question 'calm'"),
+        (["import", "ratings.csv", "--layout", "tall", "--out", "x.csv"], "'tall' is not one of"),
+        (["import", "ratings.csv", "--map", "groups.csv", "--out", "x.csv"], "a map has the columns column and image"),
+        (["import", "ratings.csv", "--prolific", "groups.csv", "--out", "x.csv"], "is not a Prolific export"),
+    ],
+    ids=["itself", "token", "one-group", "question", "layout", "map", "prolific"],
+)
+def test_what_cannot_be_done_is_refused(
+    ratings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(ratings.parent)
+    monkeypatch.delenv("PROLIFIC_TOKEN", raising=False)
+    Path("groups.csv").write_text("image,group\np000.jpg,a\n")
+    with pytest.raises(SystemExit) as end:
+        main(["survey", *arguments])
+    assert end.value.code != 0
+    assert words in capsys.readouterr().err
+    assert not {"h.csv", "x.csv"} & {file.name for file in Path().iterdir()}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -297,3 +298,45 @@ def test_a_map_may_name_the_part_of_an_array(tmp_path: Path) -> None:
     text = 'id,submitdate,lastpage,"beauty[SQ001]","beauty[SQ002]"\n1,d,3,7,6\n'
     names = ColumnMap(names={"SQ001": "reef1.jpg", "SQ002": "reef2.jpg"})
     assert taken(tmp_path / "l.csv", text, mapping=names) == [("1", "reef1.jpg", 7), ("1", "reef2.jpg", 6)]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("[3]", {}, "a list of trials was expected, found '3'"),
+        ("[]", {}, "there is no trial in it"),
+        (LONG, {"layout": "tall"}, "unknown layout 'tall'; known: auto, "),
+        (LIME.replace("id,sub", "no,sub"), {"layout": "limesurvey"}, "name the raters' column with --rater"),
+        (WIDE, {"mapping": ColumnMap(columns="^z")}, "no column matches '^z'; there are a.jpg, b.jpg"),
+        (WIDE, {"mapping": ColumnMap(names={"z": "a.jpg"})}, "columns of the map are not in the table: z"),
+        (MTURK_PAIRS.replace("score", "s").replace("1,A", "3,A").replace("s2", "s4"), {}, "which input belongs"),
+        ("rater,trial,rating\np1,1,3\np1,2,4\n", {"layout": "long"}, "--image"),
+    ],
+    ids=["json-number", "json-empty", "layout", "limesurvey", "pattern", "map", "mturk", "no-picture"],
+)
+def test_a_table_that_cannot_be_read_so_says_what_would_help(
+    tmp_path: Path, text: str, options: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / ("r.json" if text[0] == "[" else "r.csv")
+    path.write_text(text)
+    with pytest.raises(GazekitError) as refusal:
+        import_ratings(path, **options)
+    assert words in str(refusal.value)
+
+
+def test_pictures_that_are_not_the_studys_are_left_out_and_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(LONG)
+    plan = import_ratings(path, pictures=["a.jpg"]).plan
+    assert "not pictures of the study, left out: b.jpg" in "\n".join(plan.lines())
+
+
+def test_a_row_a_picture_with_raters_by_pattern(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("image,r1,r2,remark\na.jpg,3,4,5\nb.jpg,9,,6\n")
+    imported = import_ratings(path, layout="transposed", mapping=ColumnMap(columns=r"^r\d"))
+    assert sorted(map(tuple, imported.ratings.to_numpy().tolist())) == [
+        ("r1", "a.jpg", 3),
+        ("r1", "b.jpg", 9),
+        ("r2", "a.jpg", 4),
+    ]

@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 from gazekit.core.errors import GazekitError
 from survey.config import SurveySection, read_study
 from survey.database import open_store
+from survey.operations import set_opening
 from survey.payment import payments
 from survey.rating_export import export_ratings
 from survey.schema import platform, rater, slot
@@ -347,3 +348,62 @@ def test_a_link_out_of_the_picture_folder_is_not_followed(study: Path) -> None:
     app = create_app(read_study(study), study.parent, store, password=PASSWORD)
     assert secret.resolve() not in app.extensions["survey"].pictures.values()
     store.close()
+
+
+def test_a_rater_who_consented_goes_on_where_the_page_was(client: FlaskClient) -> None:
+    client.get("/")
+    assert send(client, "/consent", agree="yes", version="1").headers["Location"] == "/instructions"
+    assert send(client, "/consent", agree="yes", version="1").headers["Location"] == "/instructions"  # sent twice
+    send(client, "/instructions")
+    assert send(client, "/consent", agree="yes", version="1").headers["Location"] == "/rate"
+    with store_of(client).read() as connection:
+        assert len(connection.execute(select(rater)).all()) == 1
+
+
+def test_a_rating_without_its_picture_and_a_deletion_by_nobody_change_nothing(make_client: Clients) -> None:
+    client, stranger = make_client(), make_client()
+    begin(client)
+    assert send(client, "/rate", score="5").headers["Location"] == "/rate"
+    assert send(stranger, "/mine/delete", sure="yes").headers["Location"] == "/"
+    assert export_ratings(store_of(client), practice=True).empty
+
+
+def test_more_starts_than_the_study_takes_are_refused(tmp_path: Path) -> None:
+    study = write_study(tmp_path, STUDY.replace("practice = 1", "practice = 1\nstarts_per_hour = 1"))
+    with open_store(study.with_suffix(".db"), durable=False) as store:
+        app = create_app(read_study(study), study.parent, store, password=PASSWORD)
+        begin(app.test_client())
+        late = app.test_client()
+        late.get("/")
+        assert send(late, "/consent", agree="yes", version="1").status_code == 429
+        with store.read() as connection:
+            assert len(connection.execute(select(rater)).all()) == 1
+
+
+def test_a_survey_that_closed_under_an_open_page_takes_nobody_in(client: FlaskClient) -> None:
+    client.get("/")
+    with store_of(client).write() as connection:
+        set_opening(connection, "closed")
+    send(client, "/consent", agree="yes", version="1")
+    with store_of(client).read() as connection:
+        assert connection.execute(select(rater)).all() == []
+
+
+def test_the_operator_merges_withdraws_and_is_told_what_cannot_be(make_client: Clients) -> None:
+    one, other, desk = make_client(), make_client(), make_client()
+    for client in (one, other):
+        begin(client)
+        rate_all(client)
+    operator(desk)
+    assert send(desk, "/operator/do", what="merge", name="r00001", other="r00002").status_code == 303
+    answer = send(desk, "/operator/do", what="merge", name="r00001", other="r00001")
+    assert answer.status_code == 400
+    assert "r00001 cannot be merged with itself" in answer.get_data(as_text=True)
+    assert send(desk, "/operator/do", what="paint", name="r00001").status_code == 400
+    assert set(export_ratings(store_of(one))["rater"]) == {"r00001"}
+
+
+def test_behind_tls_the_browser_is_told_to_stay_there(client: FlaskClient) -> None:
+    answer = client.get("/", base_url="https://localhost")
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    assert "Strict-Transport-Security" not in client.get("/").headers
