@@ -113,7 +113,8 @@ def list_pictures(
     gone = [] if missing or source.is_dir() else [p for p in listed if not p.file.is_file()]
     faults = [f"{p.image}: no such file {p.file}" for p in gone]
     times = Counter(p.image for p in listed)
-    faults += [f"{name} stands {count} times" for name, count in sorted(times.items()) if count > 1]
+    written = " (ways to write its accents are one name)" if source.is_dir() else ""
+    faults += [f"{name} stands {count} times{written}" for name, count in sorted(times.items()) if count > 1]
     if faults:
         raise ConfigError(where + "; ".join(faults[:20]))
     return sorted(listed, key=lambda p: p.image)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from gazekit.core.errors import ConfigError
 from gazekit.core.tables import read_table
 from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
 from gazekit.histograms import read_histograms
@@ -124,6 +126,9 @@ def test_names_as_macos_writes_them_meet_those_that_people_type(tmp_path: Path, 
     dataset = open_dataset(path)
     assert sorted(dataset.ids) == sorted(typed)
     assert not set(dataset.remarks["remark"]) & {"looked at, no picture", "rated, no picture"}
+    shutil.copyfile(folder / "plain.jpg", folder / "récif.jpg")  # one name on macOS, two here
+    with pytest.raises(ConfigError, match=r"récif.jpg stands 2 times \(ways to write its accents are one name\)"):
+        list_pictures(folder)
     assert match_names([unicodedata.normalize("NFD", "Récif.png")], typed) == {
         unicodedata.normalize("NFD", "Récif.png"): "récif.jpg"
     }
