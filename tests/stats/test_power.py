@@ -149,3 +149,47 @@ def test_a_table_has_every_design_and_worlds_are_within_what_can_be() -> None:
     for score, difference in ((0.6, 0.41), (0.4, -0.41)):
         with pytest.raises(InputError, match="cannot be"):
             power_of(Design(20, 1e9, 12, 1), difference, World(score=score))
+
+
+@pytest.mark.parametrize("noisy", [False, True], ids=["good-ratings", "few-ratings"])
+def test_a_pilot_by_hand(folder: Path, noisy: bool) -> None:
+    """Networks' errors are what ranks have beside the truth; what two share by the raters' own noise is taken off."""
+    if noisy:  # pictures that hardly differ, some with one rating or two
+        rng, table = np.random.default_rng(2), pd.read_csv(folder / "truth.csv", dtype={"image": str})
+        counts = [rng.multinomial(n % 3 + 1, np.full(10, 0.1)) for n in range(len(table))]
+        table[[f"c{k}" for k in range(1, 11)]] = counts
+        table.to_csv(folder / "truth.csv", index=False)
+    score = np.arange(1, 11)
+    ratings = pd.read_csv(folder / "truth.csv").query("split == 'test'").filter(regex=r"c\d+").to_numpy()
+    each = [np.repeat(score, row) for row in ratings]
+    within = np.mean([row.var(ddof=1) if len(row) > 1 else 0.0 for row in each])
+    means, votes = np.array([row.mean() for row in each]), np.mean([len(row) for row in each])
+    between = max(means.var(ddof=1) - within / votes, within / 20)
+    reliability = between / (between + within / votes)
+    truth, scores, alike, lasting = stats.zscore(stats.rankdata(means)), [], [], []
+    for model in "ab":
+        rests, noises = [], []
+        for condition in ("human", "shuffled"):
+            files = sorted(folder.glob(f"runs/{model}/{condition}/*/predictions.csv"))
+            predicted = np.stack([pd.read_csv(file).filter(regex=r"p\d+").to_numpy() @ score for file in files])
+            ranks = stats.zscore(stats.rankdata(predicted, axis=1), axis=1)
+            r = (ranks * truth).mean(axis=1)
+            rests.append(ranks - r[:, None] * truth)
+            noises.append((r**2).mean() * (1 - reliability) / reliability)
+        scores.append(r.mean())  # of the second condition, from which a gain is counted
+        (a, b), noise = (rest.mean(axis=0) for rest in rests), np.sqrt(np.prod(noises))
+        spread = [max((m**2).mean() - own, 1e-3) for m, own in zip((a, b), noises, strict=True)]
+        alike.append(((a * b).mean() - noise) / np.sqrt(np.prod(spread)))
+        first = rests[0]
+        own = max((first[0] ** 2).mean() - noises[0], 1e-3)
+        lasting += [((first[0] * other).mean() - noises[0]) / own for other in first[1:]]
+    world = world_of(folder, ("human", "shuffled"))
+    expected = [np.mean(scores) / np.sqrt(reliability), np.mean(alike), np.mean(lasting)]
+    assert [world.score, world.alike, world.lasting] == pytest.approx(np.clip(expected, 0, 0.98).tolist())
+    assert world.rater_sd == pytest.approx(np.sqrt(within / between))
+    if not noisy:
+        for done in {*folder.glob("runs/*/*/seed[12]/done.json"), *folder.glob("runs/b/shuffled/*/done.json")}:
+            done.unlink()
+        of_a = world_of(folder, ("human", "shuffled"))  # the network that saw both, with one seed
+        assert of_a.lasting == World.lasting
+        assert of_a.score != world.score

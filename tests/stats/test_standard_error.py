@@ -231,3 +231,20 @@ def test_the_luck_of_folds_by_all_pairs_of_pictures(rng: np.random.Generator, co
 def test_of_nothing_known_nothing_is_told_and_training_pictures_count_by_half() -> None:
     assert together((0.0, 0), (0.0, 0)) == (0.0, 0)
     assert [overlap_of(folds) for folds in (2, 5, 10)] == pytest.approx([2, 1 + 5 / 8, 1 + 5 / 9])
+
+
+@pytest.mark.parametrize("overlap", [1.0, 1.5])
+def test_what_pictures_make_of_networks_differences_is_taken_off(rng: np.random.Generator, overlap: float) -> None:
+    """The variance of one network's own error: its variance over pictures less what it shares with the others."""
+    noise = rng.normal(0, 1, (1, 30)) + rng.normal(0, 1, (4, 30)) + np.array([[0.0], [0.5], [1.0], [1.6]])
+    values, without = noise.mean(axis=1), (noise.sum(axis=1, keepdims=True) - noise) / 29
+    covariance = np.cov(noise) / 30
+    own = np.diag(covariance).mean() - covariance[np.triu_indices(4, 1)].mean()
+    among = (values.var(ddof=1) - overlap * own) / 4
+    assert among > 0
+    alone = Uncertainty(0.1, 20.0, 0.7, luck=0.02)
+    found = as_sample(alone, values, without, overlap)
+    assert found.se == pytest.approx(np.sqrt(0.1**2 + among))
+    assert found.df == pytest.approx(found.se**4 / (0.1**4 / 20 + among**2 / 3))
+    assert (found.pictures, found.luck) == (0.7, pytest.approx(0.02 + among))
+    assert overlap != 1 or as_sample(alone, values, without) == found
