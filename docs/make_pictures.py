@@ -1,21 +1,25 @@
 """Make the pictures of the documentation from the product itself: python docs/make_pictures.py [NAME ...].
 
-Without names all that need neither torch nor a browser. `survey-rate`, `operator-page`, `explore-...`
+Without names all that need neither torch nor a browser. `survey-...`, `record-operator`, `operator-page`, `explore-...`
 and `report` need playwright's Chromium, and `report` a folder of a finished demo (GAZEKIT_DEMO).
 Other screens of a session are drawn by `gazekit record` under SDL's dummy driver and are not made here.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import queue
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import skimage
@@ -25,10 +29,20 @@ from gazekit.cli import main
 from gazekit.explore import Material
 from gazekit.session import open_session, write_session
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from gazekit.capture.desk import Desk
+    from gazekit.capture.recorder import Recorder
+    from gazekit.capture.session_loop import State
+    from survey.config import SurveyStudy
+    from survey.database import Store
+
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "docs" / "pictures"
 SAMPLE = ROOT / "sample_data"
 COMPARISON = SAMPLE / "comparison"
+PASSWORD = "not asked for here"
 FROM_COMPARISON = ("--pictures", COMPARISON / "pictures", "--sigma-px", "8")
 
 
@@ -108,26 +122,9 @@ def _survey_page(
     size: tuple[int, int] = (960, 600),
     chosen: int | None = None,
 ) -> None:
-    from playwright.sync_api import sync_playwright
-    from werkzeug.serving import make_server
-
-    from survey.config import read_study
-    from survey.database import open_store
-    from survey.web import create_app
-
-    shutil.copytree(COMPARISON / "pictures", work / "pictures")
-    study = work / "study.toml"
-    head = f'[study]\nname = "reef"\nlanguages = ["{language}"]\n[pictures]\nfolder = "pictures"\n[survey]\n'
-    study.write_text(f"{head}{settings}\npractice = 0\n", encoding="utf-8")
-    store = open_store(work / "survey.db", durable=False)
-    app = create_app(read_study(study), work, store, password="not asked for here")
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as browsers:
-        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
-            viewport={"width": size[0], "height": size[1]}
-        )
-        page.goto(f"http://127.0.0.1:{server.server_port}/")
+    with _survey(work, f"{settings}\npractice = 0", language) as (url, _, _), _browser() as browser:
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+        page.goto(url)
         for _ in range(2):
             for box in page.query_selector_all("input[type=checkbox]"):
                 box.check()
@@ -136,20 +133,43 @@ def _survey_page(
         if chosen is not None:
             page.locator(".picture").nth(chosen - 1).click()
         page.screenshot(path=str(out))
+
+
+@contextlib.contextmanager
+def _survey(work: Path, settings: str, language: str = "en") -> Iterator[tuple[str, SurveyStudy, Store]]:
+    """Serve a survey of the comparison's pictures: its address, its study, its database."""
+    from werkzeug.serving import make_server
+
+    from survey.config import read_study
+    from survey.database import open_store
+    from survey.web import create_app
+
+    shutil.copytree(COMPARISON / "pictures", work / "pictures")
+    file = work / "study.toml"
+    head = f'[study]\nname = "reef"\nlanguages = ["{language}"]\n[pictures]\nfolder = "pictures"\n[survey]\n'
+    file.write_text(f"{head}{settings}\n", encoding="utf-8")
+    study, store = read_study(file), open_store(work / "survey.db", durable=False)
+    server = make_server("127.0.0.1", 0, create_app(study, work, store, password=PASSWORD), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/", study, store
     server.shutdown()
+
+
+@contextlib.contextmanager
+def _browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as browsers:
+        yield browsers.chromium.launch(executable_path=shutil.which("chromium"))
 
 
 def report(work: Path, out: Path) -> None:
     """Show the first page of the demo's report."""
-    from playwright.sync_api import sync_playwright
-
     file = Path(os.environ.get("GAZEKIT_DEMO", "demo")).resolve() / "report.html"
     if not file.is_file():
         sys.exit(f"no {file}: run gazekit demo, and name its folder in GAZEKIT_DEMO")
-    with sync_playwright() as browsers:
-        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
-            viewport={"width": 1200, "height": 1500}
-        )
+    with _browser() as browser:
+        page = browser.new_page(viewport={"width": 1200, "height": 1500})
         page.goto(file.as_uri())
         page.screenshot(path=str(out))
 
@@ -195,32 +215,77 @@ def record_pages(work: Path, out: Path) -> None:
     pygame.display.quit()
 
 
-def operator_page(work: Path, out: Path) -> None:
-    """Show the operator's page while a simulated person looks at the sample's pictures."""
-    from playwright.sync_api import sync_playwright
-
-    from gazekit.capture.desk import Desk
-    from gazekit.capture.operator_page import OperatorPage
-    from gazekit.capture.session_loop import State
+@contextlib.contextmanager
+def _session(work: Path, desk: Desk, state: State, watch: Callable[[Recorder, State], None]) -> Iterator[None]:
+    """Let a simulated person look at the sample's pictures; go on when two have a verdict and the third is shown."""
     from gazekit.capture.session_setup import prepare_part, record_part
     from gazekit.study import read_study
 
-    study, desk, state = read_study(SAMPLE / "study.toml"), Desk(), State()
-    part, stop = prepare_part(study, "P07", work), threading.Event()
+    part, stop = prepare_part(read_study(SAMPLE / "study.toml"), "P07", work), threading.Event()
     options = {"realtime": True, "keep_journal": False, "headless": True, "state": state, "stop": stop, "desk": desk}
-    with OperatorPage(desk, state, study.screen.screen()) as page, sync_playwright() as browsers:
-        session = threading.Thread(target=lambda: record_part(part, watch=page.watch, **options))
-        session.start()
-        tab = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
-            viewport={"width": 1280, "height": 900}
-        )
-        while len(state.verdicts) < 2 or state.phase != "picture":
-            tab.wait_for_timeout(100)
+    session = threading.Thread(target=lambda: record_part(part, watch=watch, **options))
+    session.start()
+    while len(state.verdicts) < 2 or state.phase != "picture":
+        time.sleep(0.1)
+    yield
+    stop.set()
+    session.join()
+
+
+def operator_page(work: Path, out: Path) -> None:
+    """Show the operator's page while a simulated person looks at the sample's pictures."""
+    from gazekit.capture.desk import Desk
+    from gazekit.capture.operator_page import OperatorPage
+    from gazekit.capture.session_loop import State
+    from gazekit.study import read_study
+
+    desk, state = Desk(), State()
+    screen = read_study(SAMPLE / "study.toml").screen.screen()
+    with OperatorPage(desk, state, screen) as page, _session(work, desk, state, page.watch), _browser() as browser:
+        tab = browser.new_page(viewport={"width": 1280, "height": 900})
         tab.goto(page.link)
         tab.wait_for_timeout(1500)
         tab.screenshot(path=str(out))
-        stop.set()
-        session.join()
+
+
+def record_operator(work: Path, out: Path) -> None:
+    """Show the operator's view in the terminal."""
+    from rich.console import Console
+
+    from gazekit.capture.desk import Desk
+    from gazekit.capture.operator import Operator
+    from gazekit.capture.session_loop import State
+
+    state = State()
+    operator, terminal = Operator(state, quiet=True), Console(record=True, width=100, file=io.StringIO())
+    with _session(work, Desk(), state, operator.watch):
+        operator.panel()
+        time.sleep(1)  # a rate is of some time
+        terminal.print(operator.panel())
+    drawing = out.with_suffix(".svg")
+    drawing.write_text(terminal.export_svg(title="gazekit record"), encoding="utf-8")
+    with _browser() as browser:
+        tab = browser.new_page(viewport={"width": 1240, "height": 564})
+        tab.goto(drawing.as_uri())
+        tab.locator("svg").screenshot(path=str(out))
+    drawing.unlink()
+
+
+def survey_operator(work: Path, out: Path) -> None:
+    """Show the operator's page of a rehearsal: simulated raters, of whom some do not look."""
+    from survey.simulate import fill
+
+    settings = "raters_per_picture = 10\npictures_per_rater = 20\nattention_checks = 1\nrepeats = 2\npractice = 0"
+    with _survey(work, settings) as (url, study, store), _browser() as browser:
+        truth = {path.name: 2 + 6 * n / 40 for n, path in enumerate(sorted((COMPARISON / "pictures").iterdir()))}
+        shares = {"careful": 0.8, "random": 0.1, "straight-lining": 0.1}
+        fill(store, truth, raters=14, kinds=shares, section=study.survey, seed=3, start=time.time())
+        tab = browser.new_page(viewport={"width": 1000, "height": 1500})
+        tab.goto(f"{url}operator/")
+        tab.fill("input[type=password]", PASSWORD)
+        tab.click("button[type=submit]")
+        tab.wait_for_timeout(3000)
+        tab.screenshot(path=str(out))
 
 
 def explore_board(work: Path, out: Path) -> None:
@@ -267,8 +332,6 @@ def explore_maps(work: Path, out: Path) -> None:
 def _explore_page(
     work: Path, out: Path, address: Callable[[Material], str], wait_for: str, size: tuple[int, int]
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     from gazekit.explore import load_material, serve
 
     sessions = work / "sessions"
@@ -283,10 +346,8 @@ def _explore_page(
         write_session(replace(session, participant="P03", recording=recording), sessions / "P03.gaze.h5")
     material, links = load_material([sessions], pictures=SAMPLE / "pictures.csv"), queue.Queue[str]()
     threading.Thread(target=serve, args=(material,), kwargs={"ready": links.put}, daemon=True).start()
-    with sync_playwright() as browsers:
-        page = browsers.chromium.launch(executable_path=shutil.which("chromium")).new_page(
-            viewport={"width": size[0], "height": size[1]}
-        )
+    with _browser() as browser:
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
         page.goto(links.get(timeout=30))
         page.goto(page.url.rstrip("/") + address(material))
         page.wait_for_selector(wait_for)
@@ -306,7 +367,9 @@ BY_NAME = MAKERS | {
     "survey-rate": survey_rate,
     "survey-pairs": survey_pairs,
     "survey-arabic": survey_arabic,
+    "survey-operator": survey_operator,
     "report": report,
+    "record-operator": record_operator,
     "operator-page": operator_page,
     "explore-areas": explore_areas,
     "explore-board": explore_board,

@@ -113,6 +113,7 @@ def _dots(axes: Axes, whole: pd.DataFrame, name: str, limit: float | None, title
         axes.axvline(limit, color="#aa2222", linewidth=1, linestyle="--")
     if not np.isfinite(whole[name].to_numpy(dtype=float)).any():
         axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center", color="#777777")
+    axes.margins(x=0.08)
     axes.set_xlim(left=0)
     axes.set_xlabel(title)
     axes.grid(axis="x", alpha=0.3)
