@@ -23,6 +23,7 @@ from pipelines.methods import RESULTS_FOLDER
 from pipelines.publishing import publications, publish
 
 RECORD = "erasures.csv"
+_RECORDED = "sessions"  # where `gazekit record` writes unless told otherwise
 _TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".toml", ".txt", ".md"}
 _LARGEST = 1 << 28  # bytes of a text that is looked into
 _COLUMNS = ("erased_utc", "sessions", "fixations", "ratings", "survey", "datasets", "published")
@@ -103,7 +104,8 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
         beside = ", ".join(map(str, _others(participant, study.parent)[:5]))
         raise InputError(
             f"no file of {study} holds {participant!r}: sessions, fixation table and ratings of [dataset] and survey "
-            "were read" + (f"; not named there, and they name the person: {beside}" if beside else "")
+            "were read"
+            + (f"; not named there ([dataset] sessions), and they name the person: {beside}" if beside else "")
         )
     erasure.steps += _exclusions(participant, study)
     erasure.steps += _derived(plan, study, database)
@@ -142,7 +144,8 @@ def _others(participant: str, base: Path) -> list[Path]:
 
 def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:
     files: list[Path] = []
-    for path in (base / session for session in plan.dataset.sessions):
+    recorded = [_RECORDED] if (base / _RECORDED).is_dir() else []
+    for path in (base / session for session in plan.dataset.sessions or recorded):
         files += sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path]
     steps = []
     for file in files:

@@ -134,8 +134,13 @@ def test_person_that_nobody_knows(study: Path) -> None:
 def test_a_session_that_the_study_file_does_not_name_is_said(study: Path) -> None:
     (study.parent / "elsewhere").mkdir()
     (study.parent / "elsewhere" / "P99.gaze.h5").touch()
-    with pytest.raises(InputError, match=r"not named there, and they name the person: .*P99\.gaze\.h5"):
+    with pytest.raises(InputError, match=r"not named there \(\[dataset\] sessions\), and they name .*P99\.gaze\.h5"):
         find_person("P99", study)
+
+
+def test_sessions_are_found_where_record_writes_them_unless_told_otherwise(study: Path) -> None:
+    study.write_text(STUDY.split("[dataset]")[0])
+    assert [step.path.name for step in find_person("P01", study).steps] == ["P01.gaze.h5"]
 
 
 def test_rater_of_the_survey_with_the_platforms_id(study: Path) -> None:
