@@ -147,16 +147,22 @@ def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:
     recorded = [_RECORDED] if (base / _RECORDED).is_dir() else []
     for path in (base / session for session in plan.dataset.sessions or recorded):
         files += sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path]
-    steps = []
-    for file in files:
-        if open_session(file, gaze=False).participant == participant:
-            steps.append(Removal("sessions", file, "the session is deleted", 1, file.unlink))
-            stem = file.name.removesuffix(".gaze.h5")
-            for journal in sorted(file.parent.glob(f"{stem}*.gaze.journal*")):
+    files = [file for file in files if open_session(file, gaze=False).participant == participant]
+    steps = [Removal("sessions", file, "the session is deleted", 1, file.unlink) for file in files]
+    for folder in sorted({file.parent for file in files}):
+        begun = {_begin(file) for file in files if file.parent == folder}
+        for journal in sorted(folder.glob("*.gaze.journal*")):
+            if _begin(journal) in begun:
                 steps.append(Removal("sessions", journal, "its journal is deleted", 0, journal.unlink))
-            for kept in sorted((file.parent / KEPT).glob(f"{read_seal(file, SESSION)}-*")):
-                steps.append(Removal("sessions", kept, "what gazekit explore kept of it is deleted", 0, kept.unlink))
+    for file in files:
+        for kept in sorted((file.parent / KEPT).glob(f"{read_seal(file, SESSION)}-*")):
+            steps.append(Removal("sessions", kept, "what gazekit explore kept of it is deleted", 0, kept.unlink))
     return steps
+
+
+def _begin(file: Path) -> str:
+    """Return what the names of all parts of a session, and of their journals, begin with."""
+    return re.sub(r"(\.part\d+)?\.gaze\.(h5|journal.*)$", "", file.name)
 
 
 def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]) -> list[Removal]:

@@ -14,7 +14,7 @@ import pytest
 
 from gazekit import open_dataset, open_session
 from gazekit.core.errors import ConfigError
-from pipelines.demo import Demo, read_conclusion, run_demo
+from pipelines.demo import Demo, notes, read_conclusion, run_demo
 from pipelines.planted import make_picture, make_study
 from tests.fixtures.code_copy import OTHER_NETWORK, Copy
 from tests.fixtures.forked import begin
@@ -134,6 +134,15 @@ def test_options_that_make_no_sense_are_named_together() -> None:
         Demo(pictures=4, participants=1, raters_per_picture=3)
     with pytest.raises(ConfigError, match=r"seed is -1; 0 to(.|\n)*epochs: should be greater(.|\n)*found 0"):
         Demo(seed=-1, epochs=0)
+    with pytest.raises(ConfigError, match=r"folds is 2; 3 or more are possible, or 0 for one split; seeds is 0"):
+        Demo(folds=2, seeds=0)
+
+
+def test_the_report_of_a_null_study_says_first_that_there_is_nothing_to_find() -> None:
+    people, truth = notes(Demo(null=True))
+    assert "all raters are simulated" in people
+    assert "there is nothing to find" in truth
+    assert "A truth is planted" in notes(Demo())[1]
 
 
 def test_a_null_study_deals_the_same_opinions_at_random(tmp_path: Path) -> None:

@@ -106,6 +106,32 @@ def test_what_explore_kept_goes_with_the_session(study: Path) -> None:
     assert files_with(b"P02", kept)
 
 
+def test_journals_of_all_parts_go_and_those_of_others_stay(study: Path) -> None:
+    sessions = study.parent / "sessions"
+    shutil.copy(sessions / "P01.gaze.h5", sessions / "P01.part2.gaze.h5")
+    gone = [f"P01{rest}.gaze.journal" for rest in ("", ".part2", ".part3")]
+    stay = ["P012.gaze.journal", "P01-b.gaze.journal", "P02.gaze.journal"]
+    for name in (*gone, *stay):
+        (sessions / name).write_bytes(b"of a session")
+    find_person("P01", study).carry_out()
+    assert sorted(file.name for file in sessions.glob("*.journal")) == sorted(stay)
+    assert [file.name for file in sessions.glob("*.gaze.h5")] == ["P02.gaze.h5"]
+
+
+def test_two_erasures_are_recorded_one_below_the_other(study: Path) -> None:
+    for person in ("P01", "P02"):
+        find_person(person, study).carry_out()
+    lines = (study.parent / RECORD).read_text().splitlines()
+    assert [line.split(",")[1] for line in lines] == ["sessions", "1", "1"]
+
+
+def test_a_table_that_names_nobody_is_said(study: Path) -> None:
+    table = pd.read_csv(study.parent / "ratings.csv").drop(columns="rater")
+    table.to_csv(study.parent / "ratings.csv", index=False)
+    lines = find_person("P01", study).lines()
+    assert any("ratings.csv has no column rater: what one person gave cannot be told apart" in line for line in lines)
+
+
 def test_command_shows_asks_and_leaves_all_as_it_is_where_the_answer_is_no(study: Path) -> None:
     result = CliRunner().invoke(gazekit, ["erase", "P01", "--study", str(study)], input="n\n")
     assert "P01.gaze.h5: the session is deleted" in result.output

@@ -103,6 +103,8 @@ def test_wrong_definitions_and_names_are_answered(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="holds no picture"):
         define_set("x", tmp_path / "empty", tmp_path / "x.toml")
+    with pytest.raises(InputError, match=r"no such folder: .*none\. Get the set from http"):
+        check_set(public_sets()["osie"], tmp_path / "none")
     with pytest.raises(InputError, match="'a set' cannot name a set"):
         define_set("a set", tmp_path / "empty", tmp_path / "x.toml")
     assert not (tmp_path / "x.toml").exists()
@@ -142,3 +144,21 @@ def test_the_commands(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "2 files compared by hash" in run("prepare", "mine", folder, "--out", tmp_path / "o", *known, "--dry-run")
     assert not (tmp_path / "o").exists()
     assert "40 histograms" in run("prepare", "mine", folder, "--out", tmp_path / "o", *known)
+
+
+def test_a_set_of_several_tables_of_ratings_and_files_of_other_kinds(folder: Path, tmp_path: Path) -> None:
+    """Fixations as their maker wrote them are known by their layout; what is no table of the kind is passed over."""
+    from tests.formats.test_fixation_tables import data_viewer
+
+    (folder / "fixations.csv").unlink()
+    data_viewer(folder)
+    (folder / "notes.csv").write_text("a,b\n1,2\n")
+    file = define_set("mine", folder, tmp_path / "mine.toml")
+    text = file.read_text()
+    assert 'that is known: "notes.csv"' in text
+    assert 'pattern = "report.txt"\nrole = "fixations"' in text
+    shutil.copy(folder / "histograms.csv", folder / "histograms-2.csv")
+    file.write_text(text.replace('pattern = "histograms.csv"', 'pattern = "histograms*.csv"'))
+    definition = named_set("mine", public_sets(file))
+    with pytest.raises(InputError, match=r"2 files may be the ratings of mine \(histograms-2.csv, histograms.csv\)"):
+        prepare_set("mine", definition, folder, tmp_path / "out")

@@ -19,13 +19,14 @@ from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.core.tables import read_table
 from gazekit.formats import export_bids, import_recording
+from gazekit.pictures import list_pictures
 from gazekit.session import Session
 from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude, undo_exclusion
 from gazekit.study import read_study
 from gazekit.training.recipe import make_recipe
 from pipelines.methods import Facts, parameters, results_settings, sentences
 from pipelines.publishable import publishable
-from pipelines.publishing import publish
+from pipelines.publishing import publications, publish
 from survey.simulate import fill
 from tests.fixtures.comparison_folder import make_comparison
 from tests.needs import need
@@ -301,3 +302,50 @@ def test_command(study: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(gazekit, ["publish", str(study), "--out", str(tmp_path / "out"), "--json"])
     assert result.exit_code == 0, result.output
     assert json.loads(result.output)["sessions"] == 2
+
+
+def test_the_command_tells_what_is_published_and_what_is_not(study: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(gazekit, ["publish", str(study), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    first, *rest = result.output.splitlines()
+    assert first.startswith(f"{tmp_path / 'out'}: 2 sessions, ")
+    assert any(line.startswith("left out: 5 of 6 pictures, whose licence does not say") for line in rest)
+
+
+def test_ratings_alone_of_pictures_that_all_travel(study: Path, tmp_path: Path) -> None:
+    """No gaze, ratings without raters, a folder of pictures: each is told or left out as it is."""
+    table = pd.read_csv(study.parent / "ratings.csv")
+    table[["image", "score"]].to_csv(study.parent / "ratings.csv", index=False)
+    text = study.read_text().replace('sessions = ["sessions"]\n', "")
+    study.write_text(text.replace("authors =", 'funding = ["Reef Fund"]\nauthors ='))
+    pictures = pd.read_csv(study.parent / "pictures.csv").assign(licence="CC0")
+    pictures.to_csv(study.parent / "pictures.csv", index=False)
+    done = publish(study, tmp_path / "out")
+    assert (done.sessions, done.pictures, done.left_out) == (0, len(pictures), [])
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert "## Funding\n\nReef Fund" in card
+    assert "people whose gaze was recorded" not in card
+    publish(study, tmp_path / "again")
+    assert len(publications(study)) == 2
+
+
+def test_pictures_of_a_folder_have_no_licence_and_stay_here(study: Path, tmp_path: Path) -> None:
+    (study.parent / "photos").mkdir()
+    (study.parent / "photos" / "coffee.png").write_bytes(
+        list_pictures(read_study(study).pictures, study.parent)[2].file.read_bytes()
+    )
+    study.write_text(study.read_text().replace('list = "pictures.csv"', 'folder = "photos"'))
+    done = publish(study, tmp_path / "out")
+    assert done.pictures == 0
+    assert any(line.startswith("1 of 1 pictures, whose licence does not say") for line in done.left_out)
+
+
+def test_comparisons_and_several_questions_of_a_database(study: Path, tmp_path: Path) -> None:
+    study.write_text(study.read_text().replace("scale = 10", 'scale = 10\ntask = "pairs"'))
+    arguments = ["survey", "simulate", str(study), "--raters", "3"]
+    done = CliRunner().invoke(gazekit, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    published = publish(study, tmp_path / "out")
+    assert any("the ratings are those of the survey's database" in line for line in published.left_out)
+    table = pd.read_csv(tmp_path / "out" / "ratings" / "ratings.csv")
+    assert {"picture1", "picture2", "best"} <= set(table.columns)

@@ -354,8 +354,9 @@ def test_what_is_registered_is_said_and_kept(folds: Path, capsys: pytest.Capture
         ("[registration]", "[registration]\npictures = 99", "registration.pictures is 99, and 40 of the dataset's 40"),
         ('primary_contrast = ["human", "original"]', "", "needs primary_contrast or pairs"),
         ('hypotheses = ["Seeing what people looked at helps."]', "", "registration.hypotheses: is missing"),
+        (STUDY[STUDY.index("[registration]") :], "", r"\[registration\] with hypotheses = \[\.\.\.\] is missing"),
     ],
-    ids=["other-pictures", "nothing-to-test", "no-hypothesis"],
+    ids=["other-pictures", "nothing-to-test", "no-hypothesis", "no-section"],
 )
 def test_what_cannot_be_registered_is_said(old: str, new: str, fault: str, tmp_path: Path) -> None:
     study = made(tmp_path, "cross_validate = 3")
@@ -370,6 +371,20 @@ def test_a_study_with_scores_is_not_registered(tmp_path: Path) -> None:
     (tmp_path / "out" / "runs").mkdir(parents=True)
     with pytest.raises(InputError, match="scores may have been seen"):
         register_study(study)
+
+
+def test_the_terms_are_shown_before_anything_is_registered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = made(tmp_path, "cross_validate = 3")
+    assert command("register", study, "--dry-run") == 0
+    told = capsys.readouterr().out
+    assert "would be registered: " in told
+    assert "40 pictures are tested\n  " in told
+    assert "keep registration.key" not in told
+    assert command("register", study, "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["n"] == 40
+    assert not list((tmp_path / "out").glob("registration*"))
+    assert command("register", "open", study) == 1
+    assert "gazekit register STUDY.toml writes it" in capsys.readouterr().err
 
 
 def test_another_key_reads_nothing() -> None:
