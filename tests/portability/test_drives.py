@@ -44,4 +44,5 @@ def test_pictures_are_found_by_paths_of_windows() -> None:
     names = ["C:\\pictures\\reef.jpg", "d:/pictures/crab.jpg", "\\\\lab\\share\\eel.jpg"]
     images = ["reef.jpg", "crab.jpg", "eel.jpg"]
     assert match_names(names, images) == dict(zip(names, images, strict=True))
+    assert match_names([names[0], "older/reef.jpg", "oldest/reef.jpg"], images) == {names[0]: "reef.jpg"}
     assert unique_bases(names) == dict(zip(names, images, strict=True))

@@ -116,11 +116,14 @@ def test_names_as_macos_writes_them_meet_those_that_people_type(tmp_path: Path, 
         shutil.copyfile(picture, folder / unicodedata.normalize("NFD", name))
     looked = pd.DataFrame({"image": np.repeat(typed, 12), "participant": "P1", "duration_ms": 200.0})
     looked["x_picture"], looked["y_picture"] = rng.uniform(10, 80, (2, 36))
-    rated = pd.DataFrame(np.full((3, 10), 3), columns=[f"c{k}" for k in range(1, 11)]).assign(image=typed)
+    rated = pd.DataFrame(np.full((3, 10), 3), columns=[f"c{k}" for k in range(1, 11)]).assign(
+        image=[unicodedata.normalize("NFD", name) for name in typed]
+    )
     looked.to_csv(tmp_path / "fixations.csv", index=False)
     rated.to_csv(tmp_path / "ratings.csv", index=False)
     pictures = list_pictures(folder)
     table = read_table(tmp_path / "fixations.csv", ["image"])
+    assert read_table(tmp_path / "ratings.csv", ["image"])["image"].tolist() == typed
     path = tmp_path / "d.dataset.h5"
     build_dataset(pictures, table, read_histograms(tmp_path / "ratings.csv"), path, DatasetSpec(sigma_px=8))
     dataset = open_dataset(path)

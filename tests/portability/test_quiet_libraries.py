@@ -61,11 +61,23 @@ def test_a_picture_that_lost_pixels_is_marked(pictures: Path) -> None:
     assert "damaged" not in examine_picture((pictures / "profile.png").read_bytes(), "profile.png")[0].notes
 
 
-def test_what_others_print_meanwhile_is_passed_on(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("libpng warning: iCCP: too short", "libpng warning: iCCP: too short"),
+        ("Corrupt JPEG data: bad Huffman code", "Corrupt JPEG data: bad Huffman code"),
+        ("Inconsistent progression sequence for component 0", "Inconsistent progression sequence for component 0"),
+        ("Unknown Adobe color transform code 9", "Unknown Adobe color transform code 9"),
+        ("TIFFReadDirectory: Warning, unknown field", "TIFFReadDirectory: Warning, unknown field"),
+        ("[ WARN:0@0.061] global grfmt_webp.cpp:92 readHeader bad frame", "bad frame"),
+        ("[ERROR:3@12.5] global loadsave.cpp:4 imdecode too large", "too large"),
+    ],
+)
+def test_what_others_print_meanwhile_is_passed_on(line: str, told: str, capfd: pytest.CaptureFixture[str]) -> None:
     with listening() as said:
-        os.write(2, b"libpng warning: iCCP: too short\n")
+        os.write(2, f"{line}\n".encode())
         os.write(2, b"a bar: 50 %\n")
-    assert said == ["libpng warning: iCCP: too short"]
+    assert said == [told]
     assert capfd.readouterr().err == "a bar: 50 %\n"
 
 
