@@ -225,13 +225,15 @@ def _check_outputs(stage: Stage) -> None:
 def _state(folder: Path) -> Iterator[Dependency]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(folder / _STATE)) as trial:  # doit would leave a damaged one open
+            trial.execute("PRAGMA schema_version")
         state = Dependency(SqliteDB, str(folder / _STATE))
     except (OSError, sqlite3.OperationalError) as error:
         raise OutputError(f"{folder} cannot be written: {error}") from error
-    except DatabaseException:
+    except (DatabaseException, sqlite3.DatabaseError):
         raise InputError(f"{folder / _STATE} is damaged; choose another folder, or move this one away") from None
     try:
-        with closing(state):
+        with closing(state.backend._conn), closing(state):  # doit leaves one open that it cannot write
             yield state
     except sqlite3.OperationalError as error:
         raise OutputError(f"{folder / _STATE} cannot be written: {error}") from error
