@@ -19,7 +19,7 @@ class Question(Section):
     kind: Literal["choice", "number", "text"] = "text"
     choices: list[Text] = []
     required: bool = False
-    minimum: float = 0.0  # of a number
+    minimum: float = 0.0  # the lowest number that is taken
     maximum: float | None = None
 
     @property

@@ -97,5 +97,5 @@ class InterviewSection(Section):
 
     text: Text | None = None  # else one of the program
     pictures: PositiveInt | list[str] = 5  # so many, drawn for each participant; or their ids
-    scanpath: bool = True  # the person's own, over the picture
-    least: int = Field(default=0, ge=0)  # regions of each picture
+    scanpath: bool = True  # show the person's own scanpath over the picture
+    least: int = Field(default=0, ge=0)  # regions that have to be marked on each picture

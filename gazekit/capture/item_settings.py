@@ -20,11 +20,11 @@ class ItemSection(Section):
     name: Name
     text: Text
     kind: Kind = "scale"
-    low: int = 1  # of a scale
+    low: int = 1  # the lowest step of a scale
     high: int = 10
     labels: dict[int, Text] = {}  # words under steps of a scale; of a slider, at 0 and 100
     choices: list[Text] = []
-    minimum: float | None = None  # of a number
+    minimum: float | None = None  # the lowest number that is taken
     maximum: float | None = None
     longest: int = Field(default=500, ge=1, le=5000)  # characters of a free text
     required: bool = True

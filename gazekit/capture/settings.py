@@ -97,15 +97,15 @@ class PresentationSection(Section):
     """``[presentation]``: how the pictures are shown."""
 
     viewing: Literal["fixed", "self-paced"] = "fixed"
-    duration_ms: int = Field(default=3000, ge=50)  # of fixed viewing
-    least_ms: int = Field(default=0, ge=0)  # of self-paced viewing
+    duration_ms: int = Field(default=3000, ge=50)  # fixed viewing: how long a picture is shown, ms
+    least_ms: int = Field(default=0, ge=0)  # self-paced: no sooner, ms
     longest_ms: int = Field(default=60_000, ge=100)
     end_by: list[Literal["key", "mouse", "button"]] = Field(default=["key", "mouse"], min_length=1)
     cross_ms: int = Field(default=500, ge=0)
     gaze_start_ms: int | None = Field(default=None, ge=20)  # gaze has to rest on the cross for so long
-    gaze_start_deg: PositiveFloat = 1.5  # so near
-    gaze_start_limit_ms: int = Field(default=5000, ge=100)  # then the picture comes all the same
-    after: Literal["blank", "mask"] = "blank"  # the picture; for after_ms
+    gaze_start_deg: PositiveFloat = 1.5  # how near to the cross it has to rest, degrees
+    gaze_start_limit_ms: int = Field(default=5000, ge=100)  # after so long the picture comes all the same, ms
+    after: Literal["blank", "mask"] = "blank"  # what follows a picture: background, or its squares shuffled
     after_ms: int = Field(default=0, ge=0)
     shuffle_answers: bool = False  # those of one moment (before, after, while), anew for each picture
     again: int | list[str] = 0  # pictures that are shown a second time: so many, or their ids
@@ -113,7 +113,7 @@ class PresentationSection(Section):
     order: Order = "random"
     block_size: PositiveInt | None = None
     break_every: PositiveInt | None = None
-    repeat_below: float | None = Field(default=None, gt=0, le=1)  # share of valid gaze; repeated after its block
+    repeat_below: float | None = Field(default=None, gt=0, le=1)  # a picture with less valid gaze comes again
     enlarge: bool = True
     background: tuple[int, int, int] = (128, 128, 128)
     display: int = Field(default=0, ge=0)

@@ -27,7 +27,7 @@ class QualitySection(Section):
     max_loss_percent: float | None = Field(default=25.0, ge=0, le=100)
     min_delivered_percent: float | None = Field(default=95.0, ge=0, le=100)
     max_clock_faults_percent: float | None = Field(default=1.0, ge=0, le=100)
-    max_onset_error_ms: PositiveFloat | None = 50.0  # of one picture, as the next two
+    max_onset_error_ms: PositiveFloat | None = 50.0  # a picture that came so much too early or late has bad timing, ms
     max_shown_error_ms: PositiveFloat | None = 50.0
     max_frames_missed: int | None = Field(default=3, ge=0)
-    max_bad_timing_percent: float | None = Field(default=5.0, ge=0, le=100)  # of the pictures, beyond these
+    max_bad_timing_percent: float | None = Field(default=5.0, ge=0, le=100)
