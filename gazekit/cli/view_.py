@@ -17,7 +17,9 @@ from gazekit.cli._recordings import screen_options
 )
 @click.option("--pictures", type=click.Path(path_type=Path), help="Folder or list of the pictures; grey without it.")
 @click.option("--out", "-o", type=DrawingFile(or_table=True), help="File to write [default: PNG beside the session].")
-@click.option("--detector", default="adaptive", show_default=True, help="adaptive, ivt, idt, i2mc or a plug-in's.")
+@click.option(
+    "--detector", default="adaptive", show_default=True, help="adaptive, ivt, idt, i2mc, microsaccades or a plug-in's."
+)
 @click.option(
     "--eye",
     type=click.Choice(["left", "right", "average", "strict"]),

@@ -291,7 +291,12 @@ def operate(study: Path, database: str | None, as_json: bool, **orders: Any) -> 
 @DATABASE
 @click.option("--out", type=OUT, default="payments.csv", show_default=True, help="The table; lists go beside it.")
 @click.option(
-    "--bonus", type=click.FloatRange(0), callback=finite, default=0.0, show_default=True, help="For everybody approved."
+    "--bonus",
+    type=click.FloatRange(0),
+    callback=finite,
+    default=0.0,
+    show_default=True,
+    help="Paid to everybody who is approved, in units of the platform's currency.",
 )
 @click.option(
     "--second-ids",
