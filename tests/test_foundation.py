@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.core.errors import FormatError, InputError, OutputError
-from gazekit.core.files import is_table, whole_file, write_text
-from gazekit.gaze import Eye, GazeRecording
+from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError
+from gazekit.core.files import existing_file, is_table, whole_file, whole_folder, write_text
+from gazekit.core.parallel import results, side_by_side
+from gazekit.gaze import Eye, GazeRecording, select_eye
 from gazekit.histograms import moments, read_histograms
 from gazekit.screen import Placement, Screen
-from gazekit.session import Calibration, CalibrationPoint, Session, Validation, open_session, write_session
+from gazekit.session import Calibration, CalibrationPoint, Clock, Session, Validation, open_session, write_session
+from gazekit.session.clock import fit_clock
+from gazekit.shapes.fills import filled, soft_edge
 
 
 def test_degrees_are_fick_angles_by_the_closed_form(screen: Screen) -> None:
@@ -182,3 +186,84 @@ def test_a_suffix_says_whether_a_table_or_a_drawing_is_written() -> None:
     ] * 3
     with pytest.raises(OutputError, match=r"out\.xyz: drawings are written as \.png.*tables as \.csv"):
         is_table("out.xyz")
+
+
+@pytest.mark.parametrize(
+    ("time", "x", "fault"),
+    [
+        ([0.0, np.inf], [1.0, 2.0], "time stamps must be finite microseconds; 1 are not"),
+        ([0, 1000, 2000], [1.0, 2.0], r"columns of one length; found shapes \(3,\), \(2,\), \(2,\)"),
+    ],
+    ids=["time", "length"],
+)
+def test_pixels_that_make_no_recording_are_refused(
+    screen: Screen, time: list[float], x: list[float], fault: str
+) -> None:
+    with pytest.raises(InputError, match=fault):
+        GazeRecording.from_pixels(time, x, x, screen)
+
+
+def test_stamps_between_microseconds_are_rounded(screen: Screen) -> None:
+    recording = GazeRecording.from_pixels([0.4, 999.6], [1.0, 2.0], [1.0, 2.0], screen)
+    assert recording.device_time_us.tolist() == [0, 1000]
+
+
+def test_openness_has_two_columns_and_an_empty_stream_adds_none(screen: Screen) -> None:
+    recording = GazeRecording.from_pixels([0, 1000], [1.0, 2.0], [1.0, 2.0], screen)
+    columns = [f"{side}_{what}" for side in ("left", "right") for what in ("openness_mm", "valid")]
+    assert recording.with_openness(pd.DataFrame(columns=["device_time_us", *columns])) is recording
+    with pytest.raises(InputError, match=r"openness_mm must be float64 of shape \(2, 2\), found float64 \(2,\)"):
+        replace(recording, openness_mm=np.zeros(2))
+
+
+def test_an_unknown_eye_is_answered_with_the_known() -> None:
+    with pytest.raises(InputError, match="unknown eye 'lefft'; did you mean left"):
+        select_eye(np.zeros((1, 2)), np.zeros((1, 2)), "lefft")  # type: ignore[arg-type]
+
+
+def test_a_placement_has_a_size_and_small_pictures_may_stay_small(screen: Screen) -> None:
+    with pytest.raises(InputError, match="a placement needs finite corners and a positive size"):
+        Placement(0, 0, -4, 3)
+    placed = Placement.fit((80, 60), screen, enlarge=False)
+    assert (placed.x, placed.y, placed.width, placed.height) == (920, 510, 80, 60)
+
+
+def test_a_folder_is_no_file_and_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; a table was expected"):
+        existing_file(tmp_path, "table")
+    (tmp_path / "out").mkdir()
+    with whole_folder(tmp_path / "out") as folder:
+        (folder / "a.txt").write_text("a")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.txt"]
+
+
+def test_a_gap_in_the_middle_of_a_path_is_named_as_it_is(tmp_path: Path) -> None:
+    """What the block itself cannot find is no fault of the file that is written."""
+    with pytest.raises(FileNotFoundError, match="elsewhere"), whole_file(tmp_path / "out.txt"):
+        (tmp_path / "elsewhere").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_jobs_are_all_done_by_the_same_processes_each_time(workers: int) -> None:
+    with side_by_side(workers) as run:
+        for _ in range(2):
+            assert sorted(run(double, [(n,) for n in range(5)])) == [0, 2, 4, 6, 8]
+    with pytest.raises(ConfigError, match="workers must be 1 or more; found 0"):
+        list(results(double, [(1,)], workers=0))
+
+
+def test_a_clock_without_round_trips_is_none() -> None:
+    assert (
+        fit_clock(np.zeros(0, dtype=[(name, "i8") for name in ("request_us", "device_us", "response_us")])) == Clock()
+    )
+
+
+def test_nothing_that_is_kept_is_a_picture_that_is_blurred_all_over(rng: np.random.Generator) -> None:
+    picture, nothing = rng.integers(0, 255, (40, 60, 3), dtype=np.uint8), np.zeros((40, 60), bool)
+    np.testing.assert_array_equal(filled(picture, nothing, "foveated"), filled(picture, nothing, "blur"))
+    assert not soft_edge(nothing, 5.0).any()

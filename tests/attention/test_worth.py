@@ -11,11 +11,22 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from gazekit.attention.scanpath_similarity import MEASURES, PEOPLE, SHUFFLED, Scanpath, multimatch, scanmatch
+from gazekit.attention.agreement import other_fixations
+from gazekit.attention.scanpath_similarity import (
+    MEASURES,
+    PEOPLE,
+    SHUFFLED,
+    Scanpath,
+    in_time,
+    multimatch,
+    scanmatch,
+    scanpath_table,
+)
 from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.attention.worth import CENTRE, WHOLE, growth_table, panel
 from gazekit.cli.attention_ import command
+from gazekit.core.errors import InputError
 from gazekit.core.time_windows import onsets_ms
 from gazekit.shapes.mask_spec import MaskSpec
 from tests.needs import need
@@ -176,3 +187,27 @@ def test_the_command_writes_all_of_it(rng: np.random.Generator, tmp_path: Path) 
     worth = pd.read_csv(out / "worth.csv")
     assert worth["maps"].tolist() == ["maps"]
     assert worth["viewers"].iloc[0] > 4, "the maps of all, judged by themselves"
+
+
+def test_too_few_to_say_anything_of_is_said(rng: np.random.Generator) -> None:
+    lonely = looks_of(people_look(rng, 2, 1))
+    two = looks_of(people_look(rng, 1, 2))
+    with pytest.raises(InputError, match="needs pictures with three viewers or more"):
+        panel(two)
+    with pytest.raises(InputError, match="how sure a mask is can be said of two viewers or more; found 1"):
+        mask_uncertainty(next(iter(lonely.values())))
+    with pytest.raises(InputError, match="where pictures have two viewers or more"):
+        viewers_curve(lonely)
+    with pytest.raises(InputError, match="the fixations of at least one other picture"):
+        other_fixations(two, "p00.png")
+    with pytest.raises(InputError, match="two people on two pictures or more are compared; found 1 pictures"):
+        scanpath_table(two)
+    with pytest.raises(InputError, match="none of the maps is of a picture that people looked at"):
+        panel(looks_of(people_look(rng, 3, 4))).worth_of_scores({"other.png": 1.0})
+
+
+def test_a_scanpath_of_nothing_is_like_no_other() -> None:
+    nothing = np.empty(0)
+    empty, one = Scanpath(nothing, nothing, nothing, SIZE), Scanpath(*np.array([[9.0], [9.0], [200.0]]), SIZE)
+    assert np.isnan(scanmatch(empty, one))
+    assert np.isnan(in_time(empty, one))

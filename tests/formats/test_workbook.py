@@ -97,3 +97,34 @@ def test_a_workbook_packed_in_no_known_way_is_refused(foreign, tmp_path: Path, a
     path.write_bytes(data)
     with pytest.raises(GazekitError):
         import_recording(path, screen={"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0})
+
+
+def with_shared_strings(path: Path) -> Path:
+    """The workbook as Excel writes it: each text once, in a table of its own, and cells that name it by number."""
+    target, texts = path.with_name(f"shared-{path.name}"), list[str]()
+
+    def number(cell: re.Match[str]) -> str:
+        texts.append(cell[2])
+        return f'<c r="{cell[1]}" t="s"><v>{len(texts) - 1}</v></c>'
+
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w") as archive:
+        for name in source.namelist():
+            text = source.read(name).decode()
+            if name.startswith("xl/worksheets/"):
+                cell = r'<c r="([A-Z]+\d+)"[^>]*t="inlineStr"[^>]*><is><t[^>]*>(.*?)</t></is></c>'
+                text = re.sub(cell, number, text)
+            if name != "xl/sharedStrings.xml":
+                archive.writestr(name, text)
+        items = "".join(f'<si><t xml:space="preserve">{text}</t></si>' for text in texts)
+        archive.writestr("xl/sharedStrings.xml", f'<sst count="{len(texts)}">{items}</sst>')
+    assert texts
+    return target
+
+
+def test_texts_that_stand_once_in_a_table_of_their_own_are_those_of_the_cells(tmp_path: Path) -> None:
+    plain = book(tmp_path / "b.xlsx", one=ROWS)
+    shared = with_shared_strings(plain)
+    assert values(shared) == values(plain)
+    assert values(rewritten(shared, prefixed)) == values(plain)
+    emptied = rewritten(shared, lambda text: text.replace('t="s"><v>2</v>', 't="s"><v></v>'))
+    assert "word" not in read_table(emptied, ["viewer", "x"]).columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from gazekit.cli.ratings_ import command
 from gazekit.core.errors import InputError
 from gazekit.measures import (
+    MeasureOptions,
     answers_of,
     fixation_measures,
     join_sessions,
@@ -232,3 +234,28 @@ def test_fixations_without_a_place_or_a_duration_are_left_out_and_said(capsys: p
     row = fixation_measures(table).iloc[0]
     assert (row["fixations"], row["fixation_ms"]) == (1, 200)
     assert "3 of 4 fixations left out: no place or no duration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [({"baseline_ms": 0.0}, "baseline_ms is 0.0; it must be above 0"), ({"entropy_cells": 1}, "entropy_cells is 1; 2")],
+    ids=["baseline", "cells"],
+)
+def test_options_that_measure_nothing_are_refused(options: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InputError, match=fault):
+        MeasureOptions(**options)
+
+
+def test_tables_without_a_column_or_without_any_fixation_are_refused(table: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="the fixation table lacks x_picture; it has "):
+        fixation_measures(table.drop(columns="x_picture"))
+    with pytest.raises(InputError, match=f"none of {len(table)} fixations lies on a picture, with a place"):
+        fixation_measures(table.assign(image=""))
+
+
+def test_repeats_of_a_survey_are_no_answers(table: pd.DataFrame) -> None:
+    measures = fixation_measures(table)
+    who, image = measures.iloc[0][["participant", "image"]]
+    answers = pd.DataFrame({"rater": who, "image": image, "score": [3, 9], "kind": ["main", "repeat"]})
+    joined = with_answers(measures, answers)
+    assert joined.iloc[0].filter(like="rating").tolist() == [3]
