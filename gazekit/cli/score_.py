@@ -93,7 +93,9 @@ def _tell(summary: Summary, out: Path | None, as_json: bool, dry_run: bool) -> N
         click.echo(json.dumps(asdict(summary)), err=out is None)
         return
     if summary.condition not in ("", "original"):
-        click.echo(f"this network was trained on masked pictures ({summary.condition}), and these are whole", err=True)
+        masked = f"was trained on masked pictures ({summary.condition}), and these are whole"
+        pooled = f"read features pooled by masks ({summary.condition}) in training, and here reads them pooled evenly"
+        click.echo(f"this network {masked if summary.apply == 'mask' else pooled}", err=True)
     text = f"{summary.left} pictures to score" if dry_run else f"{summary.scored} pictures scored"
     text += f", {summary.skipped} before" if summary.skipped else ""
     if summary.unreadable_count:

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from gazekit.core.allocator import keep_memory
 from gazekit.core.errors import GazekitError, InputError, unknown_name
 from gazekit.core.files import existing_file
+from gazekit.models.finetuning import add_adapters
 from gazekit.models.folding import fold_normalisation
 from gazekit.models.foveal import PeripheralFoveal
 from gazekit.models.input_spec import Item
@@ -244,6 +245,7 @@ def computes_in_bfloat16(device: torch.device) -> bool:
 
 def _ready(model: nn.Module, size: int, device: torch.device, onednn: bool) -> nn.Module:
     ready = copy.deepcopy(model).eval().requires_grad_(False)
+    add_adapters(ready)
     if not isinstance(model, PeripheralFoveal):  # where it looks depends on the sign of what is folded
         example = example_inputs(ready, size)
         fold_normalisation(ready, *example)

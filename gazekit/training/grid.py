@@ -376,6 +376,8 @@ def model_faults(
     smallest = models.info(name).smallest
     if recipe.apply == "pooling" and not name.startswith(PREFIX):
         return ["is no probe, and --apply pooling is for these (probe-NAME)"]
+    if recipe.apply == "pooling" and (recipe.fill != "black" or recipe.soft_px):
+        return ["sees whole pictures with --apply pooling; leave fill and soft_px out"]
     for weights in dict.fromkeys(recipe.weights_of(name, seed) for seed in seeds):
         if weights is not None:
             models.create(name, buckets, weights=weights, new_head=recipe.new_head, **recipe.model_options)
@@ -397,8 +399,11 @@ def model_faults(
             f"needs larger views than {view[0]} x {view[1]}, which size {recipe.size} gives pictures of"
             f" {shapes[view][1]} x {shapes[view][0]} px; take a larger --size, or leave these out of the dataset"
         )
-    if recipe.crop is not None and look.kind != "view":
-        faults.append("chooses its own parts of pictures; leave crop out")
+    if recipe.crop is not None and (look.kind != "view" or name.startswith(PREFIX)):
+        chooses = (
+            "is a probe, which sees whole views" if name.startswith(PREFIX) else "chooses its own parts of pictures"
+        )
+        faults.append(f"{chooses}; leave crop out")
     return faults
 
 

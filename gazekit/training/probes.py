@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -29,6 +30,7 @@ from gazekit.stats.registration import write_sealed
 from gazekit.training.checkpoints import save_checkpoint
 from gazekit.training.loading import Reader, in_order
 from gazekit.training.logs import json_lines
+from gazekit.training.loop import device_of
 from gazekit.training.two_stage import Ground
 
 BATCH = 32
@@ -103,10 +105,11 @@ def _features(ground: Ground, network: Any, reader: Reader, wanted: Index) -> Fe
         features = _read(path, "r+" if leads else "c")
         missing = np.unique(wanted[np.isnan(features[wanted]).any(axis=1)])
         if len(missing):
+            device = device_of(ground.job.recipe)
             if ground.job.recipe.apply == "pooling":
-                _attend(network.eval(), reader, missing, features)
+                _attend(copy.deepcopy(network).eval().to(device), reader, missing, features, device)
             else:
-                _stream(network, reader, missing, features, ground.job.threads)
+                _stream(network, reader, missing, features, ground.job.threads, device)
             if isinstance(features, np.memmap):
                 features.flush()
     return features
@@ -121,27 +124,29 @@ def _write_missing(file: BinaryIO, shape: tuple[int, int]) -> None:
         file.write(part[: shape[0] - first].tobytes())
 
 
-def _stream(network: Any, reader: Reader, numbers: Index, features: Features, threads: int) -> None:
+def _stream(
+    network: Any, reader: Reader, numbers: Index, features: Features, threads: int, device: torch.device
+) -> None:
     """Fill in the features of some pictures, decoded and computed side by side."""
 
     def view(i: int) -> tuple[Pixels, ...]:
         return (np.ascontiguousarray(reader(i)[0].permute(1, 2, 0).numpy()),)
 
     frozen = FrozenFeatures(network)
-    scorer = Scorer(frozen, size=reader.look.size, batch=BATCH, precision="float32", workers=threads)
+    scorer = Scorer(frozen, size=reader.look.size, batch=BATCH, precision="float32", device=device, workers=threads)
     view(int(numbers[0]))  # files are opened before threads share them
     for i, vector in track(scorer.views(numbers.tolist(), view), f"features of {reader.condition}", len(numbers)):
         features[i] = vector
 
 
-def _attend(network: Any, reader: Reader, numbers: Index, features: Features) -> None:
+def _attend(network: Any, reader: Reader, numbers: Index, features: Features, device: torch.device) -> None:
     """Fill in the features of some whole pictures, pooled where a condition keeps them."""
     plan, whole = in_order(numbers, BATCH, reader.shapes), replace(reader, condition="original")
     for batch in track(plan, f"features of {reader.condition}", len(plan)):
         views = np.stack([whole(int(i))[0].permute(1, 2, 0).numpy() for i in batch])
         with torch.no_grad():
-            inputs = normalised(views, network.mean, network.std)
-            features[batch] = network.attended_features(inputs, _weights(reader, batch)).numpy()
+            inputs = normalised(views, network.mean, network.std).to(device)
+            features[batch] = network.attended_features(inputs, _weights(reader, batch).to(device)).cpu().numpy()
 
 
 def _weights(reader: Reader, batch: Index) -> torch.Tensor:

@@ -33,9 +33,10 @@ Result = npt.NDArray[np.float32] | GazekitError
 
 @dataclass
 class Summary:
-    """What was scored, by a network trained on which condition."""
+    """What was scored, by a network trained on which condition, and how that was applied (see `Recipe.apply`)."""
 
     condition: str = ""
+    apply: str = "mask"
     scored: int = 0
     skipped: int = 0  # done by an earlier run
     left: int = 0  # of a dry run: to be scored
@@ -103,7 +104,8 @@ def score(
         raise InputError(f"no picture to score in {where}; pictures end in {', '.join(sorted(SUFFIXES))}")
     content = sha256(checkpoint)
     settings = {"model": content, "precision": precision, "size": trained.size, "batch": batch}
-    summary, names = Summary(condition=str(trained.identity.get("condition", ""))), itertools.chain([first], names)
+    told = {key: str(trained.identity[key]) for key in ("condition", "apply") if key in trained.identity}
+    summary, names = Summary(**told), itertools.chain([first], names)  # type: ignore[arg-type]
     if dry_run:
         summary.skipped = rows_done(out, format, settings, names, resume=resume)
         summary.left = sum(1 for _ in names)

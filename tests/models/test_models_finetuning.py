@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from gazekit import models
 from gazekit.core.errors import ConfigError
+from gazekit.models.attention import synthetic_attention
 from gazekit.models.cost import ShapesOnly
 from gazekit.models.finetuning import merged, part_fault, train_mode, train_part
+from gazekit.models.scoring import Scorer
 
 
 def network(name: str) -> nn.Module:
@@ -83,6 +86,25 @@ def test_adapters_change_nothing_at_first_and_are_merged_afterwards(name: str) -
         torch.testing.assert_close(other(x), learnt, atol=1e-5, rtol=1e-4)
     plain_state = network(name).state_dict()
     assert merged(plain_state).keys() == plain_state.keys()
+
+
+@pytest.mark.parametrize("name", ["resnet18", "timm:mobilenetv3_small_050", "timm:vit_tiny_patch16_224"])
+def test_a_network_with_adapters_on_it_scores_and_looks_as_the_merged_one(name: str, rng: np.random.Generator) -> None:
+    model, plain = network(name), network(name)
+    train_part(model, 2, 4)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.02 * torch.randn_like(parameter)
+    plain.load_state_dict(merged(model.state_dict()))
+    pictures = [rng.integers(0, 255, (80, 90, 3), dtype=np.uint8)]
+    scores = [Scorer(one, size=64, precision="float32").pictures(pictures) for one in (model, plain)]
+    np.testing.assert_allclose(scores[0], scores[1], atol=1e-5)
+    untouched = Scorer(network(name), size=64, precision="float32").pictures(pictures)
+    assert np.abs(untouched - scores[1]).max() > 1e-4, "adapters count"
+    x = torch.randn(1, 3, 64, 64)
+    maps = [synthetic_attention(one.eval(), x) for one in (model, plain)]
+    torch.testing.assert_close(maps[0], maps[1], atol=1e-5, rtol=1e-3)
+    assert trained(model) > {"head.weight"}, "the network is as it was"
 
 
 def test_an_adapter_reaches_layers_whose_weight_is_read_directly() -> None:

@@ -12,15 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 
 from gazekit import models
+from gazekit.cli import gazekit
+from gazekit.core.errors import ConfigError
 from gazekit.dataset import open_dataset
 from gazekit.models.pixels import normalised
 from gazekit.models.probe import Probe
 from gazekit.models.scoring import Scorer
 from gazekit.report.method import method_text
 from gazekit.stats.comparison_folder import read_comparison
-from gazekit.training import compare, plan, train
+from gazekit.training import compare, plan, probes, train
 from gazekit.training.load_model import load_trained
 from gazekit.training.one_run import train_run
 
@@ -114,6 +117,8 @@ def test_attention_weighs_what_the_network_computes_of_whole_pictures(
     assert "attended to in the same way" in method_text(table, {})[0]
     folder = out / "runs" / MODEL.replace(":", "-") / "original" / "seed0"
     trained = load_trained(folder)
+    run = CliRunner().invoke(gazekit, ["score", str(folder.parents[1] / "human" / "seed0"), str(dataset.parent)])
+    assert "read features pooled by masks (human) in training, and here reads them pooled evenly" in run.stderr
     picture = data.read(int(data.indices("test")[0]), size=64)[None].copy()
     expected = pd.read_csv(folder / "predictions.csv").iloc[0, 1:].to_numpy(float)
     with torch.no_grad():
@@ -143,3 +148,24 @@ def test_features_are_of_the_runs_own_masks(
             left.unlink()
         train(dataset, tmp_path, **grid)
         pd.testing.assert_frame_equal(pd.read_csv(file.with_name("predictions.csv")), table)
+
+
+def test_what_a_probe_would_pass_over_is_refused(dataset: Path, tmp_path: Path) -> None:
+    for options, message in (
+        ({"crop": 0.8}, "is a probe, which sees whole views; leave crop out"),
+        ({"apply": "pooling", "soft_px": 3.0}, "sees whole pictures with --apply pooling; leave fill and soft_px out"),
+        ({"apply": "pooling", "fill": "mean"}, "sees whole pictures with --apply pooling; leave fill and soft_px out"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            plan(dataset, tmp_path, **OPTIONS, **options)
+
+
+@pytest.mark.parametrize("apply", ["mask", "pooling"])
+def test_features_are_computed_where_the_recipe_says(
+    dataset: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apply: str
+) -> None:
+    """On a device without numbers nothing can be read back: torch says so, and would not if the CPU computed."""
+    monkeypatch.setattr(probes, "device_of", lambda recipe: torch.device("meta"))
+    job = plan(dataset, tmp_path, conditions=["human"], seeds=1, weights=str(weights), apply=apply, **OPTIONS).jobs[0]
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        train_run(job)
