@@ -264,6 +264,8 @@ def apply(
             f" {', '.join(seen[:5])}; `gazekit attention-model fit --maps` makes theirs out of fold",
             err=True,
         )
+    if missing := len(listed) - len(table):
+        click.echo(f"{missing} of {len(listed)} pictures are left out: {out / 'left-out.csv'} says why", err=True)
     if as_json:
         click.echo(table.to_json(orient="records", lines=True).strip())
         return

@@ -271,11 +271,10 @@ def write_predicted(
             name, stamp = names[picture.image], _stamp(picture)
             if stamp not in log.rows:
                 try:
-                    pixels = read_picture(picture.file)
+                    log.add(stamp, _predicted(model, picture, read_picture(picture.file), rule, out, name, draw))
                 except (InputError, FormatError) as error:
                     faults.append((picture.image, str(error)))
                     continue
-                log.add(stamp, _predicted(model, picture, pixels, rule, out, name, draw))
             row = dict(log.rows[stamp])
             content = row.pop("sha256")
             rows.append(row | {"fitted_on": not seen.isdisjoint((picture.image, content))})

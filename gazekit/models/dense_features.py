@@ -103,6 +103,10 @@ def dense_features(
                     model(normalised(np.ascontiguousarray(view), model.mean, model.std))  # type: ignore[arg-type]
                 read = paths if number == 0 else plain
                 depths += [_on_grid(kept[path], cells)[0].half() for path in read]
+            if not all(bool(torch.isfinite(depth).all()) for depth in depths):
+                raise InputError(
+                    "this network's features are not numbers of 16 bits; its weights are damaged or strange"
+                )
             yield depths
     finally:
         for handle in handles:

@@ -129,7 +129,7 @@ def merged(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def add_adapters(model: nn.Module) -> None:
     """Add every adapter of a model to its layer's weight, in place: the plain network, with the same output."""
     for layer in [module for module in model.modules() if parametrize.is_parametrized(module, "weight")]:
-        weight = layer.weight.detach()  # type: ignore[operator, union-attr]
+        weight = layer.weight.detach()  # type: ignore[operator]
         layer.__class__ = type(layer).__mro__[1]  # torch's own way would change the class, which copies share
         del layer.parametrizations
         layer.weight = nn.Parameter(weight, requires_grad=False)

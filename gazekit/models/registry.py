@@ -214,7 +214,7 @@ def _probe_entry(probed: str) -> _Entry:
         keras.follow_mark(model)
         return model
 
-    info = replace(facts, name=PROBE + probed, summary=f"convex head on frozen features: {facts.summary}", reduced="")
+    info = replace(facts, name=PROBE + probed, summary=f"convex head on frozen features: {facts.summary}")
     return _Entry(build, info)
 
 

@@ -12,7 +12,13 @@ from gazekit.core.errors import FormatError, InputError
 
 
 def check_finite(tensors: Mapping[str, Tensor], path: str | Path) -> None:
-    """Refuse weights of a file that hold NaN or infinity; the `InputError` names one."""
+    """Refuse weights of a file that hold NaN or infinity, or whole numbers; the `InputError` names one."""
+    whole = [name for name, t in tensors.items() if name.endswith(("weight", "bias")) and not t.is_floating_point()]
+    if whole:
+        raise InputError(
+            f"{path}: {len(whole)} of {len(tensors)} tensors hold whole numbers ({tensors[whole[0]].dtype}), e.g."
+            f" {whole[0]}, as of a quantised network; take the weights that it was made of"
+        )
     broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise InputError(

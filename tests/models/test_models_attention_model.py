@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,9 @@ def test_fit_and_apply_from_the_command_line(
     for mask in ("rectangle", "region", "patches"):
         place = tmp_path / mask
         run(["attention-model", "apply", str(out), str(tmp_path / "new"), "--out", str(place), "--mask", mask])
+        told = capsys.readouterr().err
+        assert "2 of 3 maps are no predictions, as the model was fitted on people's looks at p00.png, p01.png" in told
+        assert "1 of 4 pictures are left out" in told
         table = pd.read_csv(place / "attention.csv")
         assert table["image"].tolist() == ["large.png", "p00.png", "p01.png"]
         assert (table["mass"] >= 0.7 - 1e-3).all()
@@ -271,6 +275,15 @@ def test_worth_of_the_maps_of_people_themselves() -> None:
     assert two.bits.value > 1
     with pytest.raises(InputError, match="0 pictures with 3 viewers or more"):
         worth_in_viewers({i: v.of("v0") for i, v in looks.items()}, flat, flat)
+
+
+def test_features_that_are_no_numbers_are_refused(model: AttentionModel, folder: Path) -> None:
+    strong = copy.deepcopy(model)
+    for module in strong.network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data *= 1000.0
+    with pytest.raises(InputError, match="features are not numbers of 16 bits"):
+        strong.map(cv2.imread(str(folder / "p03.png")))
 
 
 def test_maps_keep_their_mass_between_grids() -> None:

@@ -189,6 +189,7 @@ def test_models_lists_timm_and_says_what_is_reduced() -> None:
     arguments = ["--json", "--name", "timm:resnet18", "--name", "mna-cnn", "--name", "gpf-resnet18"]
     rows = json.loads(CliRunner().invoke(models_command, arguments, catch_exceptions=False).output)
     assert [bool(row["reduced"]) for row in rows] == [False, True, False]
+    assert models.info("probe-nima-narrow").reduced == "four blocks for a backbone"
     table = (
         CliRunner().invoke(models_command, ["--name", "a-lamp", "--name", "resnet18"], catch_exceptions=False).output
     )

@@ -160,11 +160,13 @@ def test_layouts_and_values_that_are_not_the_networks_are_refused(tmp_path: Path
     kernel = "layer1.0.conv1.weight"
     torch.save(state | {kernel: state[kernel].permute(2, 3, 1, 0).contiguous()}, tmp_path / "hwio.pth")
     torch.save(state | {kernel: state[kernel] * torch.nan}, tmp_path / "nan.pth")
+    torch.save({k: (v * 50).to(torch.int8) for k, v in state.items()}, tmp_path / "quantised.pth")
     narrow = models.create("nima-narrow").state_dict()
     torch.save(narrow | {"head.bias": torch.full((10,), torch.inf)}, tmp_path / "infinite.pth")
     cases = [
         ("resnet18", "hwio.pth", r"layer1\.0\.conv1\.weight has shape \(3, 3, 64, 64\)"),
         ("resnet18", "nan.pth", r"1 of \d+ tensors hold NaN or infinity, e\.g\. layer1\.0\.conv1\.weight"),
+        ("resnet18", "quantised.pth", r"hold whole numbers \(torch\.int8\), e\.g\. conv1\.weight, as of a quantised"),
         ("nima-narrow", "infinite.pth", r"hold NaN or infinity, e\.g\. head\.bias"),
     ]
     for name, file, message in cases:
