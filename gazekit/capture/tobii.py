@@ -67,8 +67,8 @@ def sdk(choice: str = "auto") -> Any:
     if choice == "tobii-research" and sys.version_info[:2] != (3, 10):
         advice = (
             f"it has wheels for CPython 3.10 only and this is {platform.python_version()}. Make an environment for "
-            "the lab computer: py -3.10 -m venv lab (Windows) or python3.10 -m venv lab, then pip install . in "
-            "it from the folder of gazekit's source; or set [tracker] sdk = 'titta'. Session files are the same everywhere"
+            "the lab computer: py -3.10 -m venv lab (Windows) or python3.10 -m venv lab, then pip install . in it, "
+            "from the folder of gazekit's source; or set [tracker] sdk = 'titta'. Session files are the same everywhere"
         )
     elif choice == "tobii-research":
         advice = "install it: pip install tobii-research"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.docs.blocks import Block, blocks, pages, unknown_in
 
 PAGES = pages()
 RUN = [page for page in PAGES if any(b.language in ("sh", "python") and not b.by_hand for b in blocks(page))]
+ENTRY_POINTS = {f"gazekit.{kind}" for kind in ("detectors", "formats", "trackers", "conditions", "fills")}
 SCREEN = {"width_px": 1920, "height_px": 1080, "width_mm": 527, "height_mm": 296, "distance_mm": 630}
 
 
@@ -56,6 +58,21 @@ def run_line(block: Block, words: list[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(words[1:])
     assert end.value.code in (0, None), f"{block.place}: {' '.join(words)} ended with {end.value.code}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_name_of_python_that_is_named_exists(page: Path) -> None:
+    text = re.sub(r"(?ms)^```.*?^```", "", page.read_text("utf-8"))  # blocks are run
+    names = set(re.findall(r"`((?:gk|gazekit)(?:\.[A-Za-z_]\w*)+)", text)) - ENTRY_POINTS
+    assert [name for name in sorted(names) if not resolves(re.sub(r"^gk\.", "gazekit.", name))] == []
+
+
+def resolves(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def test_settings_that_are_shown_are_valid() -> None:
