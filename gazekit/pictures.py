@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.config import Section
-from gazekit.core.decoders import listening
+from gazekit.core.decoders import heard, listening
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import in_one_form, read_table
@@ -309,13 +309,14 @@ def decode_as(
 
     It is also said on standard error, once, by the picture's ``name``; of one that cannot be decoded who calls says it.
     """
-    with listening() as said:
+
+    def decode() -> tuple[npt.NDArray[Any] | None, list[str]]:
         try:
-            pixels = cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), flags)
+            return cv2.imdecode(np.frombuffer(encoded, dtype=np.uint8), flags), []
         except cv2.error as error:
-            pixels, fault = None, [str(error.err)]
-        else:
-            fault = []
+            return None, [str(error.err)]
+
+    (pixels, fault), said = heard(decode)
     if pixels is not None:
         _tell(name, said)
     return pixels, said + fault
@@ -325,7 +326,7 @@ def _tell(name: str, said: list[str]) -> None:
     for line in said:
         if (name, line) not in _TOLD:
             _TOLD.add((name, line))
-            print(f"{name}: {line}", file=sys.stderr)
+            sys.stderr.write(f"{name}: {line}\n")  # at once: threads that write a line would mix them
 
 
 def _orientation(image: Any, encoded: bytes) -> Any:

@@ -81,21 +81,37 @@ def test_what_others_print_meanwhile_is_passed_on(line: str, told: str, capfd: p
     assert capfd.readouterr().err == "a bar: 50 %\n"
 
 
+def test_what_is_told_of_one_picture_is_not_told_of_another(capfd: pytest.CaptureFixture[str]) -> None:
+    """Another thread tells of its picture while one is decoded."""
+    told = [
+        "a/short.jpg: Corrupt JPEG data: bad",
+        "tag.tif: TIFFReadDirectory: Unknown field",
+        "my JPEG of Ann.png: libpng",
+    ]
+    with listening() as said:
+        os.write(2, "".join(f"{line}\n" for line in told).encode())
+    assert said == []
+    assert capfd.readouterr().err.splitlines() == told
+
+
 def test_threads_side_by_side_leave_standard_error_as_it_was(pictures: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    before, counts = os.fstat(2), []
+    before, told = os.fstat(2), []
     encoded = {name: (pictures / name).read_bytes() for name in (*GRUMBLES, "good.png")}
 
     def look() -> None:
         for _ in range(40):
             said = {name: decode_as(e, cv2.IMREAD_COLOR, f"{name} of threads")[1] for name, e in encoded.items()}
-            counts.append(sum(any(text in line for line in said[name]) for name, text in GRUMBLES.items()))
+            told.append(said)
 
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert counts == [len(GRUMBLES)] * 160
+    alone = {name: decode_as(e, cv2.IMREAD_COLOR, name)[1] for name, e in encoded.items()}
+    assert alone["good.png"] == []
+    assert all(text in alone[name][0] for name, text in GRUMBLES.items())
+    assert told == [alone] * 160, "each is told of its picture, and of no other"
     assert (os.fstat(2).st_dev, os.fstat(2).st_ino) == (before.st_dev, before.st_ino)
     assert not [line for line in capfd.readouterr().err.splitlines() if line.startswith(STARTS)]
 
