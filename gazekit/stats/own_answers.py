@@ -343,7 +343,7 @@ def _without_levels(values: Floats, person: Index, picture: Index) -> Floats:
 def _statistics(products: Floats, centred: Centred) -> Floats:
     """Return the sums of products (B, N) over their errors by people, by pictures and by both, (3, B)."""
     total = products.sum(axis=1)
-    by = np.argsort(centred.person)
+    by = np.argsort(centred.person, kind="stable")  # sums in one order, on every processor
     starts = [np.searchsorted(codes, np.arange(codes[-1] + 1)) for codes in (centred.person[by], centred.picture)]
     people = _variance(np.add.reduceat(products[:, by], starts[0], axis=1))
     pictures = _variance(np.add.reduceat(products, starts[1], axis=1))

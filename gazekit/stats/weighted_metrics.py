@@ -150,7 +150,7 @@ class _Order:
 
     @classmethod
     def of(cls, values: Floats) -> _Order:
-        order = np.argsort(values)
+        order = np.argsort(values, kind="stable")  # sums in one order, on every processor
         ordered = values[order]
         return cls(order, np.searchsorted(ordered, ordered, "left"), np.searchsorted(ordered, ordered, "right"))
 
