@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gazekit.core.errors import unknown_name
 from gazekit.models.distribution import softmax
 
 Pooling = Literal["published", "padded"]
@@ -196,8 +195,6 @@ class ResidualAttention(nn.Module):
         align_corners: bool = False,
     ) -> None:
         super().__init__()
-        if pooling not in get_args(Pooling):
-            raise unknown_name("pooling", pooling, get_args(Pooling))
         stem, *widths = layout.widths
         self.stem = nn.Sequential(
             nn.Conv2d(3, stem, layout.stem, stride=2, padding=layout.stem // 2, bias=False),

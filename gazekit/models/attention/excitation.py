@@ -105,11 +105,15 @@ def excitation(
         with capture(ready, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
             scores = ready(_laid_out(inputs))
         seed = F.one_hot(chosen_classes(scores.detach(), target), scores.shape[1]).to(scores.dtype)
-        probabilities = torch.autograd.grad(scores, [kept[path] for path in layers], seed, allow_unused=True)
+        probabilities: Sequence[Tensor | None] = [None] * len(layers)
+        if scores.requires_grad:  # else no layer is on the way to them
+            probabilities = torch.autograd.grad(scores, [kept[path] for path in layers], seed, allow_unused=True)
+    found: dict[str, Tensor] = {}
     for path, winning in zip(layers, probabilities, strict=True):
         if winning is None:
             raise InputError(f"no evidence passes from the scores to layer {path!r}; choose one on the way to them")
-    return dict(zip(layers, probabilities, strict=True))
+        found[path] = winning
+    return found
 
 
 def excitation_backprop(
