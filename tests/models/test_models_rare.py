@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from gazekit.core.errors import FormatError, GazekitError
 from gazekit.models import create
+from gazekit.models.attention import excitation_backprop, gradcam
 from gazekit.models.attention.excitation import excitation
 from gazekit.models.backbones import backbone
 from gazekit.models.cells import cells_of
@@ -27,7 +28,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "backbone": (lambda: backbone("resnet81"), "unknown backbone 'resnet81'; did you mean resnet18"),
     "gates": (lambda: gate_sizes("resnet81"), "unknown backbone of GPF-CNN 'resnet81'; did you mean resnet18"),
     "network": (lambda: matching_names("zzz*"), "unknown network of timm 'zzz'"),
-    "pooling": (lambda: create("residual-attention-narrow", 10, pooling="last"), "pooling is 'last'; published or padded is needed"),
+    "pooling": (lambda: create("residual-attention-narrow", 10, pooling="last"), "pooling is 'last'; published or"),
     "head": (lambda: create("probe-resnet18", 10, head="tree"), "head is 'tree'; softmax, cdf or cumulative"),
     "ridge": (lambda: create("probe-resnet18", 10, ridge="best"), "ridge is 'best'; validation or left-out"),
     "features": (lambda: GramProbe(np.array([[1.0, np.nan]])), "that are all numbers, a row a picture, are needed"),
@@ -105,8 +106,9 @@ def test_a_layer_beside_the_way_gets_no_evidence() -> None:
 
     model = Beside("")
     model.aside = nn.Conv2d(3, 4, 3)
-    with pytest.raises(GazekitError, match="no evidence passes from the scores to layer 'aside'"):
-        excitation(model, torch.rand(1, 3, 8, 8), ["aside"])
+    for read in (excitation_backprop, gradcam):
+        with pytest.raises(GazekitError, match="nothing passes from layer 'aside' to the scores"):
+            read(model, torch.rand(1, 3, 8, 8), layer="aside")
 
 
 def test_weights_of_one_model_may_be_a_file_for_each_seed(tmp_path: Path) -> None:
@@ -118,7 +120,5 @@ def test_weights_of_one_model_may_be_a_file_for_each_seed(tmp_path: Path) -> Non
 def test_an_unknown_part_of_training_is_an_attribute_error() -> None:
     import gazekit.training
 
-    with pytest.raises(AttributeError, match="module 'gazekit.training' has no attribute 'trian'"):
+    with pytest.raises(AttributeError, match=r"module 'gazekit.training' has no attribute 'trian'"):
         gazekit.training.trian  # noqa: B018
-
-

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from gazekit.core.errors import InputError
-from gazekit.models.attention.interception import SOFTMAX, capture
+from gazekit.models.attention.interception import SOFTMAX, capture, gradients
 from gazekit.models.attention.preparing import prepared
 from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 from gazekit.models.attention.rules import Dense, Gated, Split, Through, Weighted
@@ -105,15 +105,7 @@ def excitation(
         with capture(ready, *layers, detach=True) as kept, torch.no_grad(), _Excitation():
             scores = ready(_laid_out(inputs))
         seed = F.one_hot(chosen_classes(scores.detach(), target), scores.shape[1]).to(scores.dtype)
-        probabilities: Sequence[Tensor | None] = [None] * len(layers)
-        if scores.requires_grad:  # else no layer is on the way to them
-            probabilities = torch.autograd.grad(scores, [kept[path] for path in layers], seed, allow_unused=True)
-    found: dict[str, Tensor] = {}
-    for path, winning in zip(layers, probabilities, strict=True):
-        if winning is None:
-            raise InputError(f"no evidence passes from the scores to layer {path!r}; choose one on the way to them")
-        found[path] = winning
-    return found
+        return gradients(scores, {path: kept[path] for path in layers}, seed)
 
 
 def excitation_backprop(

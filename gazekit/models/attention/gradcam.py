@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gazekit.models.attention.interception import Logits, capture
+from gazekit.models.attention.interception import Logits, capture, gradients
 from gazekit.models.attention.preparing import prepared
 from gazekit.models.attention.readout import as_map, chosen_classes, held_still, of_pictures, readout_layer
 
@@ -30,6 +30,6 @@ def gradcam(
         features = as_map(kept[path].detach(), model, path)
         with torch.enable_grad():
             score = scores.gather(1, chosen_classes(scores.detach(), target)[:, None]).sum()
-        (gradient,) = torch.autograd.grad(score, kept[path])
-    weights = as_map(gradient, model, path).mean((2, 3), keepdim=True)
+        gradient = gradients(score, {path: kept[path]})
+    weights = as_map(gradient[path], model, path).mean((2, 3), keepdim=True)
     return of_pictures(model, (weights * features).sum(1).clamp_min(0), pictures)

@@ -7,8 +7,8 @@ that the model calls and may answer with another one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,3 +68,20 @@ def capture(model: nn.Module, *paths: str, detach: bool) -> Iterator[dict[str, T
             handle.remove()
     if absent := [path for path in paths if path not in kept]:
         raise InputError(f"the network computes its scores without layer {absent[0]!r}; choose one on the way to them")
+
+
+def gradients(scores: Tensor, kept: Mapping[str, Tensor], weights: Tensor | None = None) -> dict[str, Tensor]:
+    """Compute the gradients of scores, summed by their weights, with respect to what layers gave.
+
+    Raises
+    ------
+    InputError
+        A layer from which nothing passes to the scores.
+    """
+    found: Sequence[Tensor | None] = [None] * len(kept)
+    if scores.requires_grad:  # else no layer is on the way to them
+        found = torch.autograd.grad(scores, list(kept.values()), weights, allow_unused=True)
+    for path, gradient in zip(kept, found, strict=True):
+        if gradient is None:
+            raise InputError(f"nothing passes from layer {path!r} to the scores; choose one on the way to them")
+    return dict(zip(kept, cast("Sequence[Tensor]", found), strict=True))
