@@ -248,7 +248,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.one:
         fuzz(given.one, given.seconds, given.out)
-    names, tried, faults = given.names or list(parsers(Path())), 0, 0
+    known = list(parsers(Path()))
+    if unknown := sorted(set(given.names) - set(known)):
+        options.error(f"no parser {', '.join(unknown)}; known: {', '.join(known)}")
+    names, tried, faults = given.names or known, 0, 0
     for name in names:
         command = [
             sys.executable,
