@@ -96,3 +96,12 @@ def test_over_all_networks_the_primary_contrast_is_first_too() -> None:
         (f"{ALL_NETWORKS} human", f"{ALL_NETWORKS} original", 1),
     ]
     assert {family for *_, family in brief(over_networks(predictions(), primary=("a:human", "centre")))} == {1}
+
+
+def test_of_two_conditions_alone_the_primary_contrast_is_over_all_networks_as_well() -> None:
+    there = predictions({(model, "centre"): [] for model in "ab"})
+    two = Predictions(
+        there.images, there.actual, there.training, there.predicted, 2.5, there.models, ["human", "original"]
+    )
+    assert brief(contrasts_of(two, primary=("human", "original")))[0][0] == f"{ALL_NETWORKS} human"
+    assert len(over_networks(two, primary=("human", "original"))) == 1
