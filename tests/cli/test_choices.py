@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -38,6 +40,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pd.DataFrame({"participant": "a", "image": names[:8] * 3, **looks}).to_csv(folder / "fixations.csv", index=False)
     (folder / "areas.json").write_text('{"11.png": {"face": [[10, 10], [30, 10], [20, 30]]}}')
     return folder
+
+
+@pytest.fixture(autouse=True)
+def usual_signals() -> Iterator[None]:
+    """A session that begins in this process takes over its signals; here they are put back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
