@@ -84,7 +84,7 @@ def test_the_whole_way_and_the_code_only_at_its_end(client: FlaskClient) -> None
     [
         ("?PROLIFIC_PID=abc&STUDY_ID=s&SESSION_ID=t", "prolific", "abc"),
         ("?workerId=W1&hitId=h&assignmentId=a", "mturk", "W1"),
-        ("?survey_code=77&experiment_id=5", "sona", "77"),
+        ("?survey_code=77-40113&experiment_id=5", "sona", "77-40113"),
     ],
     ids=["prolific", "mturk", "sona"],
 )

@@ -329,10 +329,11 @@ def test_a_grid_of_one_condition_says_that_nothing_was_compared(folder: Path, ca
 def test_weights_that_changed_since_the_folder_was_begun(dataset: Path, tmp_path: Path, call: Call) -> None:
     """Conditions that start from different weights differ in more than the condition."""
     file, out = tmp_path / "start.pth", tmp_path / "runs"
-    torch.save(models.create("nima-narrow", 7).state_dict(), file)
+    first = models.create("nima-narrow", 7).state_dict()
+    torch.save(first, file)
     arguments = ["train", dataset, "--out", out, "--weights", file, *COMMON]
     assert call(*arguments, "--condition", "original") == (0, "")
-    torch.save(models.create("nima-narrow", 7).state_dict(), file)
+    torch.save({name: value + value for name, value in first.items()}, file)
     code, error = call(*arguments, "--condition", "human")
     assert code == 1
     assert f"{file} holds other weights than then" in error
