@@ -116,8 +116,8 @@ def without(table: pd.DataFrame, screening: pd.DataFrame) -> pd.DataFrame:
 def effect(ratings: Ratings) -> Floats:
     """Compute by rater how far the means of the rater's pictures move without that rater (mean absolute change)."""
     votes = np.bincount(ratings.image)[ratings.image]
-    mean = (np.bincount(ratings.image, ratings.score) / np.bincount(ratings.image))[ratings.image]
     with np.errstate(invalid="ignore"):
+        mean = (np.bincount(ratings.image, ratings.score) / np.bincount(ratings.image))[ratings.image]
         change = np.abs(ratings.score - mean) / (votes - 1)  # |mean - mean without| exactly; NaN where nobody is left
         known = np.isfinite(change)
         total = np.bincount(ratings.rater[known], change[known], minlength=len(ratings.raters))
