@@ -9,12 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gazekit import models, training
+    from gazekit import errors, models, training
     from gazekit.attention import attended_rectangle, attention_map, saliency
     from gazekit.attention.viewings import viewings
     from gazekit.capture import record
     from gazekit.conditions.masks import masks
-    from gazekit.core import errors
     from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
     from gazekit.events import data_quality, detect_fixations, label_samples
     from gazekit.gaze import GazeRecording
@@ -56,7 +55,7 @@ _HOME = {
     "read_study": "gazekit.study",
 }
 _MODULES = {
-    "errors": "gazekit.core.errors",
+    "errors": "gazekit.errors",
     "models": "gazekit.models",
     "saliency": "gazekit.attention.saliency",
     "training": "gazekit.training",

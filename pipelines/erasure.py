@@ -154,9 +154,9 @@ def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:
         for journal in sorted(folder.glob("*.gaze.journal*")):
             if _begin(journal) in begun:
                 steps.append(Removal("sessions", journal, "its journal is deleted", 0, journal.unlink))
-    for file in files:
-        for kept in sorted((file.parent / KEPT).glob(f"{read_seal(file, SESSION)}-*")):
-            steps.append(Removal("sessions", kept, "what gazekit explore kept of it is deleted", 0, kept.unlink))
+    told = {kept for file in files for kept in (file.parent / KEPT).glob(f"{read_seal(file, SESSION)}-*")}
+    for kept in sorted(told):  # copies of one session have it in common
+        steps.append(Removal("sessions", kept, "what gazekit explore kept of it is deleted", 0, kept.unlink))
     return steps
 
 

@@ -8,13 +8,6 @@ GazekitError                what was found, what was expected, what to do next
 |-- TrackerError            an eye tracker cannot be found, or refuses
 |-- TrainingError           training cannot go on: a loss that is not a number
 `-- MissingExtraError       an optional dependency is not installed
-
->>> from gazekit import errors, open_session
->>> try:
-...     open_session("nothing.gaze.h5")
-... except errors.InputError as error:
-...     print(error)
-no such session file: nothing.gaze.h5
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ Printed = pytest.CaptureFixture[str]
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample study, and beside it twelve pictures with ratings, of which one person looked at eight."""
     folder, rng = tmp_path_factory.mktemp("lab"), np.random.default_rng(20261121)
-    shutil.copytree(ROOT / "sample_data", folder / "sample")
+    shutil.copytree(ROOT / "sample_data", folder / "sample", ignore=shutil.ignore_patterns(".explore"))
     (folder / "pictures").mkdir()
     names = [f"{n:02d}.png" for n in range(12)]
     for name in names:
@@ -174,7 +174,7 @@ def test_when_everybody_is_excluded_nothing_is_left(tmp_path: Path, sample_data:
 def test_one_session_that_cannot_be_read_is_left_out_of_the_figures(
     tmp_path: Path, sample_data: Path, capfd: Printed
 ) -> None:
-    shutil.copytree(sample_data / "sessions", tmp_path / "sessions")
+    shutil.copytree(sample_data / "sessions", tmp_path / "sessions", ignore=shutil.ignore_patterns(".explore"))
     whole = (tmp_path / "sessions" / "P01.gaze.h5").read_bytes()
     (tmp_path / "sessions" / "P03.gaze.h5").write_bytes(whole[: len(whole) // 2])
     code, printed = gazekit(capfd, "quality", tmp_path / "sessions")

@@ -40,7 +40,7 @@ ratings = "ratings.csv"
 @pytest.fixture
 def study(sample_data: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "study"
-    shutil.copytree(sample_data / "sessions", folder / "sessions")
+    shutil.copytree(sample_data / "sessions", folder / "sessions", ignore=shutil.ignore_patterns(".explore"))
     shutil.copy(sample_data / "pictures.csv", folder)
     ratings = pd.read_csv(sample_data / "ratings.csv")
     ratings.loc[ratings["rater"] == "sim00001", "rater"] = "P01"
@@ -100,6 +100,7 @@ def test_entries_of_what_is_excluded_go_with_the_person(study: Path) -> None:
 def test_what_explore_kept_goes_with_the_session(study: Path) -> None:
     load_material([study.parent / "sessions"])
     kept = study.parent / "sessions" / ".explore"
+    shutil.copy(study.parent / "sessions" / "P01.gaze.h5", study.parent / "sessions" / "P01.part2.gaze.h5")
     assert files_with(b"P01", kept)
     find_person("P01", study).carry_out()
     assert not files_with(b"P01", kept)

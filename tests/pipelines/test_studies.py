@@ -175,7 +175,7 @@ def test_a_study_goes_on_with_the_networks_of_another(photonet: Path) -> None:
 def lab(sample_data: Path, tmp_path: Path, rng: np.random.Generator) -> Path:
     """A lab's study: sessions of the sample data, 96 pictures, ratings one by one, a fixation table."""
     study = tmp_path / "study"
-    shutil.copytree(sample_data / "sessions", study / "sessions")
+    shutil.copytree(sample_data / "sessions", study / "sessions", ignore=shutil.ignore_patterns(".explore"))
     names = pictures(study / "pictures", 96, "png")
     rows = [(f"r{r}", f"{n}.png", int(rng.integers(1, 11))) for n in names for r in range(10)]
     pd.DataFrame(rows, columns=["rater", "image", "score"]).to_csv(study / "ratings.csv", index=False)
