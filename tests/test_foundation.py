@@ -258,9 +258,8 @@ def test_jobs_are_all_done_by_the_same_processes_each_time(workers: int) -> None
 
 
 def test_a_clock_without_round_trips_is_none() -> None:
-    assert (
-        fit_clock(np.zeros(0, dtype=[(name, "i8") for name in ("request_us", "device_us", "response_us")])) == Clock()
-    )
+    found = fit_clock(np.zeros(0, dtype=[(name, "i8") for name in ("request_us", "device_us", "response_us")]))
+    assert repr(found) == repr(Clock())  # NaN is no other NaN's equal since CPython 3.13
 
 
 def test_nothing_that_is_kept_is_a_picture_that_is_blurred_all_over(rng: np.random.Generator) -> None:
