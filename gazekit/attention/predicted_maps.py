@@ -104,6 +104,8 @@ def write_list(rows: Sequence[tuple[str, str, bool, str]], out: Path) -> Path:
 def read_maps(folders: Sequence[str | Path], pictures: Collection[str]) -> dict[str, PredictedMap]:
     """Read which maps of pictures there are; of one that two folders have, the first one's counts.
 
+    A copy of a picture that the model was fitted on has the map that an earlier folder holds of the same content.
+
     Raises
     ------
     InputError
@@ -111,15 +113,19 @@ def read_maps(folders: Sequence[str | Path], pictures: Collection[str]) -> dict[
     """
     found: dict[str, PredictedMap] = {}
     seen: list[str] = []
+    unseen: dict[str, Path] = {}  # by content, the map of a model that was not fitted on it
     for folder in map(Path, folders):
         table = read_table(folder / LIST, ["image", "file", "fitted_on"], "list of predicted maps", ids=["sha256"])
         made_of = table["sha256"].fillna("").astype(str) if "sha256" in table else [""] * len(table)  # of older lists
         images = table["image"].astype(str)
         for image, file, fitted_on, sha in zip(images, table["file"], table["fitted_on"], made_of, strict=True):
+            if sha and not fitted_on:
+                unseen.setdefault(sha, folder / str(file))
             if image in found or image not in pictures:
                 continue
-            found[image] = PredictedMap(image, folder / str(file), made_of=sha)
-            seen += [image] if fitted_on else []
+            place = unseen.get(sha) if fitted_on else folder / str(file)
+            found[image] = PredictedMap(image, place or folder / str(file), made_of=sha)
+            seen += [image] if place is None else []
     if seen:
         raise InputError(
             f"{len(seen)} predicted maps are of pictures that the model was fitted on, as {', '.join(seen[:5])}: give "

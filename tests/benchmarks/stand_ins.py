@@ -66,7 +66,14 @@ def predicted(folder: Path, every: list[Picture]) -> None:
         fixations = read_fixations(folder / "fixations.csv")
         torch.manual_seed(0)
         fit_attention_model(
-            fixations, every[:LOOKED_AT], weights=None, model=NETWORK, longer=SIDE, folds=4, sigma_px=5.0
+            fixations,
+            every[:LOOKED_AT],
+            weights=None,
+            model=NETWORK,
+            longer=SIDE,
+            folds=4,
+            sigma_px=5.0,
+            maps=folder / "fitted",
         ).save(file)
     write_predicted(load_attention_model(file), every, folder / "predicted", MaskSpec())
 
@@ -74,7 +81,7 @@ def predicted(folder: Path, every: list[Picture]) -> None:
 def index(folder: Path, every: list[Picture], scheduler: str | None) -> None:
     ratings = pd.read_csv(folder / "ratings.csv")
     spec = DatasetSpec(conditions=CONDITIONS, near_duplicates=None, split=(0.8, 0.1, 0.1))
-    maps = [folder / "predicted"]
+    maps = [folder / "fitted", folder / "predicted"]
     build_dataset(every, None, ratings, folder / "d.dataset.h5", spec, scheduler=scheduler, predicted=maps)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.attention.predicted_maps import LIST, write_maps
+from gazekit.attention.predicted_maps import LIST, read_maps, write_maps
 from gazekit.cli import main
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import sha256
@@ -85,6 +85,16 @@ def test_maps_of_a_model_that_saw_the_fixations_are_refused(
         build_dataset(*study, tmp_path / "a.dataset.h5", DatasetSpec(sigma_px=5, strict=True, conditions=("original",)),
                       predicted=[tmp_path / "two", tmp_path / "all"])  # fmt: skip
     assert not (tmp_path / "a.dataset.h5").exists()
+
+
+def test_a_copy_of_a_picture_has_the_map_that_was_made_out_of_fold(tmp_path: Path) -> None:
+    made_of = {f"{n}.png": f"content {n % 5}" for n in range(6)}
+    write_maps(bumps(range(1)), tmp_path / "seen", made_of=made_of)
+    write_maps(bumps(range(6)), tmp_path / "all", fitted_on=["0.png", "5.png"], made_of=made_of)
+    found = read_maps([tmp_path / "seen", tmp_path / "all"], made_of)
+    assert found["5.png"].file == found["0.png"].file == tmp_path / "seen" / "maps" / "0.png.png"
+    with pytest.raises(InputError, match=r"2 predicted maps are of pictures that the model was fitted on"):
+        read_maps([tmp_path / "all"], made_of)
 
 
 def test_a_map_of_another_file_is_no_map_of_the_picture(
