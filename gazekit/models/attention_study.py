@@ -196,8 +196,8 @@ def _fit(
     facts |= {"images": list(looks), "sha256": [study.content.get(image, "") for image in looks]}
     facts |= {"worth": asdict(worth)} if worth else {}
     if study.curve:
-        first = {number: image for image, number in reversed([*zip(looks, numbers, strict=True)])}
-        few = {image: looks[image] for image in looks if image in first.values()}  # of each group one
+        images = list(looks)
+        few = {images[i]: looks[images[i]] for i in np.unique(numbers, return_index=True)[1]}  # of each group one
         facts["curve"] = learning_curve(features, few, folds=min(folds, 4), seed=seed).to_dict("records")
     return replace(plain, readout=fitted.readout, facts=facts)
 

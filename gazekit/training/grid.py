@@ -278,9 +278,10 @@ def _mask_faults(data: Dataset, scheme: str, folds: Folds, conditions: Sequence[
     usable = np.flatnonzero(data.codes("default" if folds.folds else scheme)).tolist()
     for name in dict.fromkeys(conditions):
         mask = "human" if name in networks() else name  # a network's own is as large as people's
-        if mask not in data.conditions:
+        if mask == "original" or mask not in data.conditions:
             continue
-        lacking = [data.ids[i] for i in usable if not data.has_mask(i, mask)]
+        masks = data.masks(mask)
+        lacking = [data.ids[i] for i in usable if i not in masks]
         if lacking:
             yield (
                 f"{len(lacking)} of {len(usable)} pictures of the splits have no mask in the condition {name}, as"
