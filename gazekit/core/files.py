@@ -188,11 +188,15 @@ def existing_file(path: str | Path, what: str = "file") -> Path:
     if not path.exists():
         raise InputError(f"no such {what}: {path}")
     if path.is_dir():
-        raise InputError(f"{path} is a folder; a {what} was expected")
+        raise InputError(f"{path} is a folder; {_a(what)} was expected")
     if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty (0 bytes); a {what} was expected")
+        raise InputError(f"{path} is empty (0 bytes); {_a(what)} was expected")
     _log.info("%s: %s", what, path)
     return path
+
+
+def _a(what: str) -> str:
+    return f"an {what}" if what[0].lower() in "aeiou" else f"a {what}"
 
 
 def sha256(path: str | Path) -> str:
