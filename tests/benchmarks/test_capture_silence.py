@@ -30,7 +30,7 @@ SILENCES = int(os.environ.get("GAZEKIT_BENCH_SILENCES", "100"))
 
 
 def test_silence_at_random_moments(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
-    study = read_study(make_study(duration=500))
+    study = read_study(make_study(duration=500, silence_ms=250))
     noticed_ms: list[float] = []
     for case in range(SILENCES):
         rng = np.random.default_rng(case)
