@@ -15,7 +15,7 @@ from tests.fixtures.session_study import STUDY, write_pictures
 def plan(folder: Path, participant: str, extra: str, seed: int = 1, pictures: int = 6) -> list[int]:
     write_pictures(folder / "pictures", pictures)
     path = folder / "study.toml"
-    path.write_text(STUDY.format(kind="simulated", rate=120, duration=400, extra=extra, tracker=""))
+    path.write_text(STUDY.format(kind="simulated", rate=120, duration=400, extra=extra, tracker="", silence_ms=250))
     return [int(t.picture.image[1]) for t in plan_session(read_study(path), participant, seed)]
 
 

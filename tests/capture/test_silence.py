@@ -194,7 +194,7 @@ class _RelapsingTracker(SilentTracker):
 
 
 def _short_study(make_study: MakeStudy) -> Study:
-    path = make_study(pictures=1, silence_ms=1000)  # not what a busy machine holds it up
+    path = make_study(pictures=1, duration=2000, silence_ms=1000)  # a busy machine is no silence
     text = path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = [[0.5, 0.5]]")
     path.write_text(text)
     return read_study(path)
