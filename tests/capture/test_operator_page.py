@@ -328,20 +328,27 @@ def test_a_language_without_an_operators_place_is_refused(make_study: MakeStudy)
     assert "--given language=CODE" in run.output
 
 
-def test_the_end_is_asked_for_in_the_page_and_the_session_can_be_resumed(sitting: Sitting, browser: Any) -> None:
-    tab = browser.new_page()
-    sitting.begin()
-    until(lambda: sitting.state.phase == "picture")
-    tab.goto(sitting.page.link)
-    see(tab, "document.querySelector('#participant').textContent === 'P01'")
-    tab.keyboard.press("e")
-    tab.click("#sure-no")
-    tab.click("#end")
-    tab.click("#sure-yes")
-    session = sitting.session()
-    tab.close()
+def test_the_end_is_asked_for_in_the_page_and_the_session_can_be_resumed(
+    make_study: MakeStudy, tmp_path: Path, browser: Any
+) -> None:
+    study = quick(make_study(pictures=2, duration=600_000, extra=""))  # shown until the operator ends it
+    with Sitting(study, tmp_path / "out") as sitting:
+        tab = browser.new_page()
+        sitting.begin()
+        until(lambda: sitting.state.phase == "picture")
+        tab.goto(sitting.page.link)
+        see(tab, "document.querySelector('#participant').textContent === 'P01'")
+        tab.keyboard.press("e")
+        tab.click("#sure-no")
+        assert sitting.running
+        tab.click("#end")
+        tab.click("#sure-yes")
+        session = sitting.session()
+        tab.close()
+        later = prepare_part(study, "P01", tmp_path / "out", resume=True)
     assert session.provenance["end"]["ended_by"] == "the operator"
     assert session.provenance["end"]["complete"] is False
+    assert [step.id for step in later.steps] == [trial.id for trial in sitting.part.trials]
 
 
 def test_repeat_calibrate_and_drift_check_are_done_and_written_down(make_study: MakeStudy, tmp_path: Path) -> None:
