@@ -15,6 +15,9 @@ from gazekit.core.errors import OutputError
 _TURN = ".assigning"
 _SUFFIX = ".claim"
 _WAIT_S = 10.0  # a turn that lasts longer was left by a crash: assigning takes milliseconds
+_REFUSALS = (
+    25  # in a row, half a second: Windows refuses a file that another station is deleting, for as long as that takes
+)
 _FRESH_S = 600.0  # between the claim and the journal a tracker is opened; an older claim is of a start that failed
 
 
@@ -93,16 +96,21 @@ def take_turn(folder: Path) -> Iterator[Turn]:
 
 def _make_alone(file: Path) -> None:
     """Make a file that only one station can make; one that does not change while this waits is of a crash."""
-    begin, stamp = time.monotonic(), None
+    begin, stamp, refusals = time.monotonic(), None, 0
     while True:
         try:
             os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             return
+        except PermissionError:
+            refusals += 1
+            if refusals == _REFUSALS:
+                raise
         except FileExistsError:
+            refusals = 0
             with contextlib.suppress(OSError):
                 now = file.stat().st_mtime_ns
                 if now != stamp:
                     begin, stamp = time.monotonic(), now
             if time.monotonic() - begin > _WAIT_S:
                 file.unlink(missing_ok=True)
-            time.sleep(0.02)
+        time.sleep(0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -151,6 +152,27 @@ def test_a_turn_that_a_crash_left_is_taken(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="cannot be written"), take_turn(tmp_path / "file" / "out"):
+        pass
+
+
+def refuse_to_open(monkeypatch: pytest.MonkeyPatch, *, times: int) -> None:
+    """Refuse files as Windows refuses one that another process is deleting."""
+    left, really_open = iter(range(times)), os.open
+
+    def refusing(path: os.PathLike[str], *options: int) -> int:
+        if next(left, None) is not None:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really_open(path, *options)
+
+    monkeypatch.setattr("gazekit.capture.claims.os.open", refusing)
+
+
+def test_a_turn_that_is_being_given_back_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_to_open(monkeypatch, times=3)
+    with take_turn(tmp_path) as turn:
+        assert turn.claimed() == {}
+    refuse_to_open(monkeypatch, times=1000)
+    with pytest.raises(OutputError, match="cannot be written: Permission denied"), take_turn(tmp_path):
         pass
 
 
