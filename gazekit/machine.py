@@ -151,22 +151,23 @@ def _display() -> Iterator[MachinePart]:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     import pygame
 
-    was_there = pygame.display.get_init()
+    from gazekit.capture.desktop import look_at_desktop
+
+    needed = "a session needs a screen; over ssh, run it at the machine (--headless only with the simulated tracker)"
     try:
-        pygame.display.init()
-        driver, sizes = pygame.display.get_driver(), pygame.display.get_desktop_sizes()
-        rates = pygame.display.get_desktop_refresh_rates()
+        desktop = look_at_desktop()
     except pygame.error as error:
-        remedy = (
-            "a session needs a screen; over ssh, run it at the machine (--headless only with the simulated tracker)"
-        )
-        yield MachinePart("display", "missing", str(error), remedy)
+        yield MachinePart("display", "missing", str(error), needed)
         return
-    finally:
-        if not was_there:
-            pygame.display.quit()
-    screens = ", ".join(f"{width}x{height} at {rate} Hz" for (width, height), rate in zip(sizes, rates, strict=False))
-    yield MachinePart("display", "doubt" if driver in ("dummy", "offscreen") else "there", f"{screens} by {driver}")
+    sizes = (
+        f"{width}x{height} at {rate} Hz" for (width, height), rate in zip(desktop.sizes, desktop.rates, strict=False)
+    )
+    text = f"{', '.join(sizes)} by {desktop.driver}"
+    if desktop.is_visible:
+        yield MachinePart("display", "there", text)
+    else:
+        reason = f" (said while looking: {'; '.join(desktop.said)})" if desktop.said else ""
+        yield MachinePart("display", "doubt", f"{text}: no screen was found{reason}", needed)
 
 
 def _fonts() -> Iterator[MachinePart]:

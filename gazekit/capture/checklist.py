@@ -112,23 +112,18 @@ def _display(sections: SessionSections) -> CheckedItem:
     """Compare the display with the study; the refresh is measured when a session begins."""
     import pygame
 
-    from gazekit.capture import window  # noqa: F401 (sets what SDL is to do)
+    from gazekit.capture.desktop import look_at_desktop
 
-    was_open = pygame.display.get_init()
     try:
-        pygame.display.init()
-        sizes, rates = pygame.display.get_desktop_sizes(), pygame.display.get_desktop_refresh_rates()
-        driver = pygame.display.get_driver()
+        desktop = look_at_desktop()
     except pygame.error as error:
         return CheckedItem("display", "bad", f"no display can be opened: {error}")
-    finally:
-        if not was_open:
-            pygame.display.quit()
+    sizes = desktop.sizes
     number, wanted = sections.presentation.display, (sections.screen.width_px, sections.screen.height_px)
     if number >= len(sizes):
         return CheckedItem("display", "bad", f"[presentation] display = {number}: there are {len(sizes)}")
-    words = f"{sizes[number][0]} x {sizes[number][1]} pixels at {rates[number]} Hz ({driver})"
-    if driver in ("dummy", "offscreen"):
+    words = f"{sizes[number][0]} x {sizes[number][1]} pixels at {desktop.rates[number]} Hz ({desktop.driver})"
+    if not desktop.is_visible:
         return CheckedItem("display", "look", f"{words}: nobody can see it")
     if sizes[number] != wanted:
         return CheckedItem("display", "bad", f"{words}; [screen] says {wanted[0]} x {wanted[1]}")

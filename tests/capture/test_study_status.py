@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -115,6 +116,24 @@ def test_a_display_that_is_open_stays_open_under_the_checklist(study: Study, tmp
         assert pygame.display.get_init()
     finally:
         pygame.display.quit()
+
+
+def test_what_a_library_prints_while_displays_are_looked_for_is_told_in_their_line(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    really_init = pygame.display.init
+
+    def init_aloud() -> None:
+        os.write(2, b"error: XDG_RUNTIME_DIR is invalid or not set\n")  # as Wayland's does
+        really_init()
+
+    monkeypatch.setattr("pygame.display.init", init_aloud)
+    (display,) = (part for part in inspect_machine(tmp_path) if part.name == "display")
+    assert display.state == "doubt"
+    assert "no screen was found (said while looking: error: XDG_RUNTIME_DIR is invalid or not set)" in display.text
+    assert "a session needs a screen" in display.remedy
+    checklist(study, tmp_path)
+    assert "XDG_RUNTIME_DIR" not in capfd.readouterr().err
 
 
 def test_a_display_that_cannot_be_opened_is_said(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
