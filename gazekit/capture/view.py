@@ -26,6 +26,7 @@ from gazekit.session.model import Trial
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 VELOCITY_WINDOW_MS = 10.0  # of the velocity that is shown, as of the saccade table's peak
 _LEFT, _RIGHT, _PATH = "#1b6ca8", "#c8553d", "#f2c14e"
@@ -157,17 +158,23 @@ def write_trial_table(participant: str, events: TrialEvents, out: Path) -> Path:
 
 
 def write_trial_figure(title: str, trial: Trial, events: TrialEvents, pixels: Pixels, out: Path) -> Path:
+    """Draw a trial into a file; see `trial_figure`."""
+    with whole_file(out) as beside:
+        trial_figure(title, trial, events, pixels).savefig(beside, format=picture_format(out))
+    return out
+
+
+def trial_figure(title: str, trial: Trial, events: TrialEvents, pixels: Pixels) -> Figure:
     """Draw a trial: fixations (area by duration, numbered), scanpath, x, y, velocity, labels and pupils."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 10.4), dpi=100, layout="constrained")
+    figure = Figure(figsize=(9, 10.6), dpi=100)
+    figure.set_layout_engine("constrained", h_pad=0.1)  # inches: the labels stand below their axes
     above, *traces = figure.subplots(4, 1, height_ratios=[4.6, 1, 1, 0.8])
     _draw_scanpath(above, trial, events, pixels)
     _draw_traces(traces, trial, events)
     above.set_title(title, loc="left")
-    with whole_file(out) as beside:
-        figure.savefig(beside, format=picture_format(out))
-    return out
+    return figure
 
 
 def _draw_scanpath(axes: Axes, trial: Trial, events: TrialEvents, pixels: Pixels) -> None:
@@ -201,7 +208,7 @@ def _draw_traces(rows: list[Axes], trial: Trial, events: TrialEvents) -> None:
         if len(seconds) > 1:
             axes.set_xlim(seconds[0], seconds[-1])
     for axes in (place, pupils):
-        axes.legend(loc="upper right", frameon=False, ncols=2, fontsize=8)
+        _name_lines(axes)
     pupils.set_xlabel("seconds from the onset")
 
 
@@ -217,7 +224,12 @@ def _draw_labels(axes: Axes, events: TrialEvents, seconds: Floats) -> None:
             axes.broken_barh(bars, (-0.16, 0.12), color=colour, transform=across, label=name, clip_on=False)
     axes.tick_params(labelbottom=False, bottom=False)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(loc="upper right", frameon=False, ncols=5, fontsize=8)
+        _name_lines(axes)
+
+
+def _name_lines(axes: Axes) -> None:
+    """Put the legend above the axes: inside, it would lie on what is drawn."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, frameon=False, ncols=5, fontsize=8)
 
 
 def speed_deg_s(samples: Samples) -> Floats:

@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from flask.testing import FlaskClient
 
+from gazekit.capture.view import trial_figure
 from gazekit.cli import gazekit
 from gazekit.core.config import tomllib
 from gazekit.events.sessions import session_events
@@ -55,6 +56,21 @@ def test_only_the_rows_of_a_trial_are_read(material: Material) -> None:
         assert (trial.image, trial.picture, trial.placement) == (expected.image, expected.picture, expected.placement)
         np.testing.assert_array_equal(trial.recording.system_time_us, expected.recording.system_time_us)
         np.testing.assert_array_equal(trial.recording.right.gaze, expected.recording.right.gaze)
+
+
+def test_the_legends_of_a_drawing_lie_on_nothing_that_is_drawn(material: Material) -> None:
+    facts = material.sessions[0]
+    gaze = read_trial(facts, 1)
+    events = session_events(open_session(facts.file))[0]
+    figure = trial_figure("P01", gaze.trial, events, np.zeros((9, 9, 3), np.uint8))
+    figure.draw_without_rendering()
+    legends = [axes.get_legend() for axes in figure.axes[1:]]
+    drawn = [axes.bbox for axes in figure.axes]
+    strips = [strip for axes in figure.axes[1:] for strip in axes.collections]
+    drawn += [path.get_extents(strip.get_transform()) for strip in strips for path in strip.get_paths()]
+    for legend in legends:
+        assert legend is not None
+        assert not any(legend.get_window_extent().overlaps(place) for place in drawn)
 
 
 def test_traces_hold_the_extremes_of_every_piece() -> None:
