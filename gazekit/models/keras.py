@@ -10,6 +10,7 @@ one, so that a checkpoint of it is read back the same way.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -95,6 +96,7 @@ def load_mobilenet(model: nn.Module, path: str | Path, *, new_head: bool = False
         buckets; a model that is not MobileNet.
     """
     check_download(path)
+    _refuse_gazekits(Path(path))
     trunk = getattr(model, "trunk", None)
     if getattr(trunk, "backbone_name", None) != "mobilenet" or not isinstance(trunk, nn.Module):
         raise InputError(f"{path} is a Keras file; Keras weights are read for nima-mobilenet alone")
@@ -132,6 +134,7 @@ def read_layers(path: str | Path) -> Layers:
             layers[layer][kind] = torch.from_numpy(np.asarray(item, dtype=np.float32))
 
     check_download(path)
+    _refuse_gazekits(Path(path))
     try:
         with h5py.File(path) as file:
             file.visititems(visit)
@@ -140,6 +143,17 @@ def read_layers(path: str | Path) -> Layers:
     if not layers:
         raise FormatError(f"{path} holds no weights; a file of Keras's save_weights or save (HDF5) was expected")
     return _by_class_order(layers) if any(name.endswith("-vars") for name in layers) else dict(layers)
+
+
+def _refuse_gazekits(path: Path) -> None:
+    """Refuse a dataset, or another HDF5 file of gazekit: it says which it is."""
+    with contextlib.suppress(OSError), h5py.File(path) as file:
+        schema = str(file.attrs.get("schema", ""))
+        if schema.startswith("gazekit."):
+            kind = schema.removeprefix("gazekit.").split("/")[0].replace(".", " ")
+            raise FormatError(
+                f"{path} is a {kind} of gazekit ({schema}) and holds no weights; a Keras file was expected"
+            )
 
 
 def _by_class_order(found: Layers) -> Layers:

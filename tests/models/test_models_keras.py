@@ -19,6 +19,7 @@ from gazekit import models
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.models.keras import MARK, _kinds, _layer_names, read_layers
 from gazekit.models.weights import load_weights
+from gazekit.models.weights_report import weights_report
 from gazekit.training.checkpoints import save_checkpoint
 from gazekit.training.load_model import load_trained
 from tests.needs import need
@@ -94,6 +95,17 @@ def test_a_checkpoint_of_keras_weights_comes_back_as_keras(keras_files: Path, tm
         torch.testing.assert_close(back(x), expected, atol=0, rtol=0)
         torch.testing.assert_close(loaded(x), expected, atol=0, rtol=0)
         assert float((plain(x) - expected).abs().max()) > 1e-5, "padding and epsilon make no difference"
+
+
+def test_a_dataset_is_not_taken_for_keras_weights(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "gbr.dataset.h5", "w") as file:
+        file.attrs["schema"] = "gazekit.dataset/1"
+        file["rating/mean"] = np.zeros(3, np.float32)
+    message = r"is a dataset of gazekit \(gazekit.dataset/1\) and holds no weights"
+    with pytest.raises(FormatError, match=message):
+        weights_report(tmp_path / "gbr.dataset.h5")
+    with pytest.raises(FormatError, match=message):
+        models.create("nima-narrow", weights=tmp_path / "gbr.dataset.h5")
 
 
 def test_keras_files_that_do_not_fit(keras_files: Path, tmp_path: Path) -> None:
