@@ -109,6 +109,15 @@ def _print_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _tell(fault: str) -> None:
+    """Print why a command failed, and what else to try where Python cannot say the names of all files."""
+    click.echo(f"gazekit: {fault}", err=True)
+    encoding = sys.getfilesystemencoding()
+    if encoding != "utf-8" and not fault.isascii():
+        remedy = "set PYTHONUTF8=1, or a locale such as C.UTF-8"
+        click.echo(f"  names of files are read as {encoding} here, and others are not found: {remedy}", err=True)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 (failed) or 2 (bad usage); errors on purpose print no traceback."""
     if arguments is None:  # a process of its own, whose imports live as long as it does
@@ -120,12 +129,12 @@ def main(arguments: list[str] | None = None) -> None:
         result: Any = gazekit.main(args=arguments, standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
     except GazekitError as error:
-        click.echo(f"gazekit: {error}", err=True)
+        _tell(str(error))
         sys.exit(1)
     except OSError as error:  # a disk that is full, a folder that may not be written, a device that went away
         _log.debug("where it happened", exc_info=True)
         where = "" if error.filename is None else f"{error.filename}: "
-        click.echo(f"gazekit: {where}{error.strerror or error}; gazekit -vv tells where it happened", err=True)
+        _tell(f"{where}{error.strerror or error}; gazekit -vv tells where it happened")
         sys.exit(1)
     except click.exceptions.Abort:
         click.echo("gazekit: stopped", err=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 
 from gazekit.cli import main
 from gazekit.session import open_session
+from tests.conftest import ROOT
 
 Failing = Callable[..., str]
 
@@ -148,3 +153,17 @@ def test_ratings_off_the_scale(failing: Failing, tmp_path: Path) -> None:
 
 def test_the_session_of_the_sample_is_whole(sample_data: Path) -> None:
     assert len(open_session(sample_data / "sessions" / "P01.gaze.h5").stimuli) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are always UTF-8 there")
+def test_a_folder_whose_name_the_locale_cannot_say_is_answered_with_what_to_do(tmp_path: Path) -> None:
+    study = (ROOT / "sample_data" / "study.toml").read_text("utf-8")
+    (tmp_path / "study.toml").write_text(study.replace('list = "pictures.csv"', 'folder = "imagés"'), "utf-8")
+    shutil.copytree(ROOT / "sample_data" / "comparison" / "pictures", tmp_path / "imagés")
+    command = [sys.executable, "-m", "gazekit", "study", "check", str(tmp_path / "study.toml")]
+    for utf8, code in (("0", 1), ("1", 0)):
+        locale = {"LC_ALL": "C", "PYTHONUTF8": utf8, "PYTHONCOERCECLOCALE": "0"}
+        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ) | locale, cwd=ROOT)
+        assert done.returncode == code, done.stderr
+        assert ("names of files are read as ascii here" in done.stderr) == (code == 1)
+        assert ("set PYTHONUTF8=1" in done.stderr) == (code == 1)
