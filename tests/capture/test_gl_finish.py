@@ -30,7 +30,7 @@ print(json.dumps([before is not None, finish is not None]))
 def test_opengl_is_made_to_finish() -> None:
     need(shutil.which("xvfb-run"), "xvfb-run")
     command = ["xvfb-run", "-a", "-s", "-screen 0 640x480x24", sys.executable, "-c", CODE]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
     assert json.loads(run.stdout.splitlines()[-1]) == [False, True]
 
 

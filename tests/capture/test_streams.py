@@ -196,7 +196,7 @@ def run_apart(code: str, folder: Path) -> dict[str, Any]:
     settings.write_text(f"[multicast]\nResolveScope = machine\n{lab}")
     environment = {**os.environ, "LSLAPICFG": str(settings)}
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=240, env=environment, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, env=environment, check=False
     )
     assert run.returncode == 0, run.stderr
     facts: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])

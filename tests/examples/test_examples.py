@@ -23,7 +23,7 @@ SCREEN = ("--screen", "1920x1080", "--screen-mm", "527x296", "--distance-mm", "6
 def run(*arguments: object, folder: Path, plugin: Path | None = None) -> str:
     environment = dict(os.environ) | ({"PYTHONPATH": os.pathsep.join([str(plugin), str(ROOT)])} if plugin else {})
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

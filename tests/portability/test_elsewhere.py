@@ -66,7 +66,7 @@ def test_the_chain_runs_there(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))} | hostile
     environment["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, "-X", "warn_default_encoding", "-c", CHAIN]
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, timeout=240)
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, timeout=600)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
     assert (place / "again" / "P03.gaze.h5").is_file()
     assert "mean" in (place / "histograms.csv").read_text("utf-8")
@@ -103,7 +103,7 @@ def test_numbers_are_the_same_where_the_locale_has_decimal_commas(tmp_path: Path
         shutil.copy(ROOT / "sample_data" / "ratings.csv", place)
         environment = {**os.environ, **more, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", script]
-        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, timeout=240)
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, timeout=600)
         assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
     for name in ("fixations.csv", "measures.csv", "histograms.csv"):
         assert (places[0] / name).read_bytes() == (places[1] / name).read_bytes()

@@ -27,7 +27,6 @@ erase P03 --study study.toml --yes
 
 
 @pytest.mark.once
-@pytest.mark.timeout(300)
 def test_the_chain_runs_on_a_memory_card(memory_card: Path) -> None:
     (memory_card / "pictures").mkdir()
     for picture in sorted((ROOT / "sample_data" / "comparison" / "pictures").iterdir())[:4]:

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
-import pytest
 
 from gazekit.report.comparison_tables import Cell, Table
 from gazekit.report.latex import escaped, latex
@@ -42,7 +41,6 @@ def too_wide(log: str) -> float:
     )
 
 
-@pytest.mark.timeout(300)
 def test_every_table_of_a_report_fits_on_the_page(whole: Path, tmp_path: Path) -> None:
     files = sorted((whole / "report-tables").glob("*.tex"))
     assert len(files) > 4
@@ -65,7 +63,6 @@ def test_signs_are_printed_as_they_stand(tmp_path: Path) -> None:
         assert part in printed, printed
 
 
-@pytest.mark.timeout(300)
 def test_many_models_and_many_rows_fit(tmp_path: Path) -> None:
     rows = [
         [

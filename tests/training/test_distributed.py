@@ -40,7 +40,7 @@ def torchrun(processes: int, commands: list[list[str]]) -> subprocess.CompletedP
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["-m", "tests.fixtures.together", json.dumps(commands)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=240)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=600)
 
 
 @pytest.fixture(scope="module")
