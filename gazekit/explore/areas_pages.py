@@ -42,6 +42,7 @@ def home() -> str:
         layer=layer,
         layers=_layers(),
         colours=COLOURS,
+        grey=map_maker().why_grey(image),
         query=urlencode({"image": image, **({"layer": layer} if layer else {})}),
         made=areas_recipe(material(), store(layer).file, ""),
     )

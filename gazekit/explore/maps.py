@@ -266,12 +266,28 @@ class MapMaker:
         InputError
             The file is no picture.
         """
+        rgb = self._read(image)
+        return rgb if rgb is not None and rgb.shape[:2] == size else np.full((*size, 3), GREY, np.uint8)
+
+    def why_grey(self, image: str) -> str:
+        """Say why grey stands for a picture in what is drawn of it; empty where the picture itself does."""
+        try:
+            rgb = self._read(image)
+        except InputError as error:
+            return f"{error}; grey stands for it"
+        if rgb is None:
+            return "the file of this picture is not there: grey stands for it"
+        (height, width), (shown_height, shown_width) = rgb.shape[:2], self.looks.size(image)
+        if (height, width) == (shown_height, shown_width):
+            return ""
+        return (
+            f"the file of this picture has {width} x {height} pixels, and the one that was shown had {shown_width} x "
+            f"{shown_height}: it is stretched on this page, and grey stands for it in masks, differences and files"
+        )
+
+    def _read(self, image: str) -> Pixels | None:
         file = self.material.picture_file(image)
-        if file is not None and file.is_file():
-            rgb = read_picture(file)
-            if rgb.shape[:2] == size:
-                return rgb
-        return np.full((*size, 3), GREY, np.uint8)
+        return read_picture(file) if file is not None and file.is_file() else None
 
     def _viewing(self, looks: PictureLooks, choice: MapChoice) -> Viewing:
         table = pd.concat([one.fixations[one.look.chosen] for one in looks.looks], ignore_index=True)

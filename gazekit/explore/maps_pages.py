@@ -57,6 +57,7 @@ def home() -> str:
             (one.look.viewing_ms for one in looks.looks if np.isfinite(one.look.viewing_ms)), default=10_000
         ),
         query=query_of(choice),
+        grey=map_maker().why_grey(choice.image),
         made=map_recipe(material(), choice),
     )
 

@@ -93,6 +93,18 @@ def test_pictures_that_browsers_do_not_know_are_sent_as_png_and_those_that_are_n
         assert (pixels == grey).all()
 
 
+@pytest.mark.parametrize("page", ["maps", "areas"])
+def test_a_page_says_why_grey_stands_for_a_picture(bitmap: Material, page: str, tmp_path: Path) -> None:
+    client = create_app(bitmap).test_client()
+    said = {image: client.get(f"/{page}?image={image}").get_data(as_text=True) for image in ("a.jpg", "b.jpg")}
+    assert "The file of this picture has 30 x 20 pixels, and the one that was shown had 500 x 400" in said["a.jpg"]
+    assert "The file of this picture is not there: grey stands for it." in said["b.jpg"]
+    cv2.imwrite(str(tmp_path / "a.bmp"), np.full((400, 500, 3), 77, np.uint8))
+    assert 'id="grey"' not in client.get(f"/{page}?image=a.jpg").get_data(as_text=True)
+    (tmp_path / "a.bmp").write_bytes(b"no picture")
+    assert "grey stands for it" in client.get(f"/{page}?image=a.jpg").get_data(as_text=True)
+
+
 def test_a_picture_of_another_size_is_not_drawn_under_a_map(bitmap: Material) -> None:
     maker = MapMaker(bitmap)
     drawn = maker.picture(maker.make(MapChoice(image="a.jpg", view="opacity")))
