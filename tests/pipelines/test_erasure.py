@@ -175,16 +175,16 @@ def test_rater_of_the_survey_with_the_platforms_id(study: Path) -> None:
     database = study.with_suffix(".survey.db")
     runner = CliRunner()
     assert runner.invoke(gazekit, ["survey", "simulate", str(study), "--raters", "4"]).exit_code == 0
-    store = open_store(database, create=False)
-    with store.write() as connection:
-        first = connection.execute(select(rater.c.id, rater.c.name).order_by(rater.c.id)).first()
-        row = {"rater_id": first.id, "source": "prolific", "participant": "5f3a", "study": "s", "session": "t"}
-        connection.execute(platform.insert().values(**row))
-    find_person(first.name, study).carry_out()
-    with store.engine.connect() as connection:
-        assert connection.execute(select(platform).where(platform.c.rater_id == first.id)).all() == []
-        assert connection.execute(select(slot).where(slot.c.rater_id == first.id)).all() == []
-        assert len(connection.execute(select(rater).where(rater.c.deleted_at.is_(None))).all()) == 3
+    with open_store(database, create=False) as store:
+        with store.write() as connection:
+            first = connection.execute(select(rater.c.id, rater.c.name).order_by(rater.c.id)).first()
+            row = {"rater_id": first.id, "source": "prolific", "participant": "5f3a", "study": "s", "session": "t"}
+            connection.execute(platform.insert().values(**row))
+        find_person(first.name, study).carry_out()
+        with store.read() as connection:
+            assert connection.execute(select(platform).where(platform.c.rater_id == first.id)).all() == []
+            assert connection.execute(select(slot).where(slot.c.rater_id == first.id)).all() == []
+            assert len(connection.execute(select(rater).where(rater.c.deleted_at.is_(None))).all()) == 3
 
 
 def test_the_row_of_the_participant_table_goes_too(study: Path) -> None:
