@@ -54,7 +54,7 @@ class Browser:
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, str, dict[str, str]]:
         content = None if body is None else json.dumps(body)
         all_headers = {"Cookie": self.cookie, "Host": self.host, **headers}
-        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=60)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=600)) as connection:
             connection.request(method, path, content, {k.replace("_", "-"): v for k, v in all_headers.items()})
             answer = connection.getresponse()
             got, text = dict(answer.getheaders()), answer.read().decode()
@@ -465,7 +465,7 @@ def test_a_session_is_led_from_a_real_terminal(make_study: MakeStudy, tmp_path: 
         threading.Thread(target=_read_all, args=(master, shown), daemon=True).start()
         until(lambda: b"e end (twice)" in b"".join(shown) and b"picture" in b"".join(shown))
         os.write(master, b"nlights\ree")
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=600)
     assert process.returncode == 0, b"".join(shown).decode()
     assert json.loads(out)["session"].endswith("P01.gaze.h5")
     session = open_session(tmp_path / "out" / "P01.gaze.h5")

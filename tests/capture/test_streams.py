@@ -95,8 +95,8 @@ outlet = Outlet(TrackerInfo("simulated", "m", "SIM-9", "1", 300.0, ""), "P01")
 screen = Screen(1920, 1080, 527, 296, 630)
 tracker = LslTracker(TrackerSetup(TrackerSection(kind="lsl", address="gazekit"), screen))
 lsl = pylsl()
-markers = lsl.StreamInlet(lsl.resolve_byprop("name", "gazekit markers", timeout=30)[0])
-markers.open_stream(timeout=30)
+markers = lsl.StreamInlet(lsl.resolve_byprop("name", "gazekit markers", timeout=600)[0])
+markers.open_stream(timeout=600)
 got, sync = [], []
 tracker.start(lambda stream, item: (got if stream == "gaze" else sync).append(item))
 time.sleep(1.0)
@@ -107,7 +107,7 @@ rows["device_time_us"], rows["system_time_us"] = times - 77, times
 for start in range(0, 600, 30):
     outlet.push(rows[start : start + 30])
 outlet.mark(int(times[5]), "onset p1")
-mark, stamp = markers.pull_sample(timeout=30)
+mark, stamp = markers.pull_sample(timeout=600)
 until = time.monotonic() + 30
 while sum(map(len, got)) < 600 and time.monotonic() < until:
     time.sleep(0.02)

@@ -52,7 +52,7 @@ def test_processes_of_a_killed_build_do_not_outlive_it(many: Collection, tmp_pat
             time.sleep(0.01)
         process.kill()
     assert len(children) == 3
-    assert not psutil.wait_procs(children, timeout=120)[1]
+    assert not psutil.wait_procs(children, timeout=600)[1]
 
 
 def test_finished_parts_are_not_made_again(many: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,9 +128,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
     processes = [subprocess.Popen([*dask, "scheduler", *listen], **plain)]
     serve = ["--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
     processes += [subprocess.Popen([*dask, "worker", *serve], **plain) for _ in range(2)]
-    client = distributed.Client(scheduler_file=str(place), timeout=60)
+    client = distributed.Client(scheduler_file=str(place), timeout=600)
     with client:
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(2, timeout=600)
         address = client.scheduler.address
     yield address, processes
     for process in processes:

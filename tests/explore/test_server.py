@@ -132,7 +132,7 @@ def test_the_command_serves_and_tells_a_new_link_when_one_is_used(material: Mate
         try:
             link = re.fullmatch(r"open (http://127\.0\.0\.1:\d+)(/\S*) \(works once\)\n", server.stdout.readline())
             assert link is not None
-            with contextlib.closing(http.client.HTTPConnection(link[1].removeprefix("http://"), timeout=20)) as page:
+            with contextlib.closing(http.client.HTTPConnection(link[1].removeprefix("http://"), timeout=600)) as page:
                 page.request("GET", link[2])
                 answer = page.getresponse()
                 cookie = answer.headers["Set-Cookie"].partition(";")[0]

@@ -41,7 +41,7 @@ def test_the_chain_runs_on_a_memory_card(memory_card: Path) -> None:
     code = f"from tests.portability.test_memory_card import run_all; run_all({CHAIN.strip().splitlines()!r})"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=memory_card, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=memory_card, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert len(open_dataset(memory_card / "D.H5")) == 4
     assert not list((memory_card / "sessions").glob("P03*"))

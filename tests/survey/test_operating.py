@@ -209,7 +209,7 @@ def test_a_server_that_is_asked_to_end_leaves_a_whole_file(tmp_path: Path) -> No
     study = write_study(tmp_path)
     with serving(study) as (_, process):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=200) == 0
+        assert process.wait(timeout=600) == 0
     assert not Path(f"{study.with_suffix('.survey.db')}-wal").exists()
 
 

@@ -211,7 +211,7 @@ def test_many_clients_lose_nothing_while_postgresql_restarts_and_crashes(tmp_pat
             time.sleep(0.3)
             control("start")
         for thread in threads:
-            thread.join(timeout=120)
+            thread.join(timeout=600)
         store = open_store(url)
         ratings = export_ratings(store)
         with store.read() as connection:

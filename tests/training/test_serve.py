@@ -36,7 +36,7 @@ def address(run: Path) -> Iterator[str]:
 def post(address: str, body: bytes, kind: str = "application/octet-stream") -> tuple[int, dict[str, object]]:
     request = urllib.request.Request(f"{address}/score", body, {"Content-Type": kind})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=600) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:
