@@ -1,4 +1,4 @@
-"""Public data sets: where to get one, whether a copy is whole, and fixations and histograms made of it.
+"""Public data sets: where to get one, whether a copy is whole, and sessions, fixations and histograms made of it.
 
 A definition is a section of a TOML file: title, licence, page, citation, and the files by pattern and role. gazekit's
 own stand in ``public_data.toml``; `define` writes one of a folder, with hashes, so that others check the same copy.
@@ -11,12 +11,12 @@ import glob
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, RootModel
+from pydantic import Field, PositiveFloat, RootModel
 
 from gazekit.core.config import Section, read_toml, validated
 from gazekit.core.errors import FormatError, InputError, unknown_name
@@ -24,10 +24,32 @@ from gazekit.core.files import provenance, sha256, write_text
 from gazekit.dataset.spec import RatingFormat
 from gazekit.pictures import SUFFIXES
 
-Role = Literal["pictures", "fixations", "ratings", "other"]
+if TYPE_CHECKING:
+    from gazekit.formats.batch import FileBatch
+
+Role = Literal["pictures", "recordings", "fixations", "ratings", "other"]
+ScreenSize = Literal["width_px", "height_px", "width_mm", "height_mm", "distance_mm"]
 _OWN = Path(__file__).with_name("public_data.toml")
 _TABLES: tuple[Role, ...] = ("fixations", "ratings")
+_MAKES = {"recordings": "sessions", "fixations": "fixations", "ratings": "histograms"}
 _SHOWN = 3  # names of files in a message
+_FAULTS = 10  # of recordings in a message
+
+
+class Reading(Section):
+    """``[<set>.files.reading]``: what `gazekit import` is told of recordings that do not say it themselves."""
+
+    format: str | None = None
+    mapping: Path | None = None  # TOML file that says what the columns are, beside this one
+    screen: dict[ScreenSize, PositiveFloat] = {}
+    placement: Literal["native", "fit", "stretch"] | None = None
+    encoding: str | None = None
+    settings: dict[str, str] = {}  # those of --set: onset, offset, and what the format takes besides
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of `gazekit.formats.batch.import_files`."""
+        said = {name: value for name, value in self if name != "settings" and value}
+        return {**said, **self.settings}
 
 
 class FilesOfSet(Section):
@@ -39,7 +61,15 @@ class FilesOfSet(Section):
     optional: bool = False  # may be absent as a whole
     format: RatingFormat | None = None  # of ratings that do not say it themselves
     one_based: bool = False  # x and y of fixations count from 1
+    folders: bool = False  # the pattern names folders, each of which is a recording
+    reading: Reading = Reading()
     sha256: dict[str, str] = {}  # of single files, by their path below the folder
+
+    def paths(self, folder: Path) -> list[Path]:
+        """List what the pattern names below a folder; hidden files and those of macOS's archives are none."""
+        kind = Path.is_dir if self.folders else Path.is_file
+        named = sorted(path for path in folder.glob(self.pattern) if kind(path))
+        return [path for path in named if not any(map(_hidden, path.relative_to(folder).parts))]
 
 
 class PublicSet(Section):
@@ -59,7 +89,7 @@ class PublicSet(Section):
     def makes(self) -> list[str]:
         """What `prepare` makes of it."""
         roles = {part.role for part in self.files}
-        return [made for role, made in (("fixations", "fixations"), ("ratings", "histograms")) if role in roles]
+        return [made for role, made in _MAKES.items() if role in roles]
 
 
 class _Definitions(RootModel[dict[str, PublicSet]]):
@@ -80,7 +110,26 @@ def public_sets(extra: str | Path | None = None) -> dict[str, PublicSet]:
     ['fixations']
     """
     sets = dict(validated(_Definitions, read_toml(_OWN), _OWN).root)
-    return sets | (validated(_Definitions, read_toml(extra), extra).root if extra is not None else {})
+    if extra is None:
+        return sets
+    others = validated(_Definitions, read_toml(extra), extra).root
+    return sets | {name: _with_mappings(other, Path(extra).parent) for name, other in others.items()}
+
+
+def _with_mappings(definition: PublicSet, folder: Path) -> PublicSet:
+    """Find the mapping files of a definition beside it."""
+
+    def found(part: FilesOfSet) -> FilesOfSet:
+        if part.reading.mapping is None:
+            return part
+        reading = part.reading.model_copy(update={"mapping": folder / part.reading.mapping})
+        return part.model_copy(update={"reading": reading})
+
+    return definition.model_copy(update={"files": [found(part) for part in definition.files]})
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 @dataclass
@@ -105,10 +154,11 @@ def check_set(definition: PublicSet, folder: str | Path) -> SetCheck:
         raise InputError(f"no such folder: {folder}. Get the set from {definition.page or 'its authors'}")
     check = SetCheck()
     for part in definition.files:
-        paths = sorted(path for path in folder.glob(part.pattern) if path.is_file())
+        paths = part.paths(folder)
         check.files.setdefault(part.role, []).extend(paths)
         if len(paths) < part.least and not (part.optional and not paths):
-            check.faults.append(f"{part.pattern}: {len(paths)} files, {part.least} or more were expected")
+            what = "folders" if part.folders else "files"
+            check.faults.append(f"{part.pattern}: {len(paths)} {what}, {part.least} or more were expected")
         for name, known in part.sha256.items():
             check.hashed += 1
             if not (folder / name).is_file():
@@ -119,7 +169,9 @@ def check_set(definition: PublicSet, folder: str | Path) -> SetCheck:
 
 
 def prepare_set(name: str, definition: PublicSet, folder: str | Path, out: str | Path) -> list[str]:
-    """Check a set, and make ``fixations.csv`` and ``histograms.csv`` of it, with provenance beside them.
+    """Check a set, and make ``fixations.csv``, ``histograms.csv`` and ``sessions/*.gaze.h5`` of it, with provenance.
+
+    Recordings come last; those that were read before, from the same bytes in the same way, are not read again.
 
     Returns
     -------
@@ -129,7 +181,8 @@ def prepare_set(name: str, definition: PublicSet, folder: str | Path, out: str |
     Raises
     ------
     InputError
-        Something is missing or changed, or gazekit cannot make anything of the set; the message says what to do.
+        Something is missing or changed, gazekit cannot make anything of the set, or recordings could not be read,
+        while all else was made; the message says what to do.
     """
     check = check_set(definition, folder)
     if check.faults:
@@ -146,12 +199,58 @@ def prepare_set(name: str, definition: PublicSet, folder: str | Path, out: str |
     roles = Counter({role: len(paths) for role, paths in check.files.items()})
     lines.append("there: " + ", ".join(f"{number} {role}" for role, number in roles.items() if number))
     for part in definition.files:
-        paths = sorted(path for path in Path(folder).glob(part.pattern) if path.is_file())
+        paths = part.paths(Path(folder))
         if part.role == "fixations":
             lines += _fixations(name, part, paths, Path(out) / "fixations.csv")
         elif part.role == "ratings":
             lines += _histograms(name, definition, part, paths, Path(out) / "histograms.csv")
+    if check.files.get("recordings"):
+        lines += _sessions(name, definition, folder, Path(out))
     return lines
+
+
+def planned_sessions(definition: PublicSet, folder: str | Path, out: str | Path) -> list[str]:
+    """Say of every recording what it is and which session file it would become, a line each; write nothing."""
+    batches = list(_import(definition, Path(folder), Path(out), dry_run=True))
+    planned = [f"{source} -> {plan}" for batch in batches for source, plan in batch.planned.items()]
+    return planned + [f"! {path}: {fault}" for batch in batches for path, fault in batch.faults.items()]
+
+
+def _import(definition: PublicSet, folder: Path, out: Path, *, dry_run: bool = False) -> Iterator[FileBatch]:
+    """Import the recordings of a set, those together that are read in the same way."""
+    from gazekit.formats.batch import import_files
+
+    recordings = [part for part in definition.files if part.role == "recordings"]
+    readings = {part.reading.model_dump_json(): part.reading for part in recordings}
+    shown = {path.parent for part in definition.files if part.role == "pictures" for path in part.paths(folder)}
+    pictures: dict[str, Any] = {"pictures": shown.pop()} if len(shown) == 1 else {}
+    for reading in readings.values():
+        paths = [path for part in recordings if part.reading == reading for path in part.paths(folder)]
+        yield import_files(paths, out / "sessions", dry_run=dry_run, **pictures, **reading.options())
+
+
+def _sessions(name: str, definition: PublicSet, folder: str | Path, out: Path) -> list[str]:
+    batches = list(_import(definition, Path(folder), out))
+    faults = {path: fault for batch in batches for path, fault in batch.faults.items()}
+    sessions = [path for batch in batches for path in batch.sessions]
+    if faults:
+        first = dict(list(faults.items())[:_FAULTS])
+        listed = "".join(f"\n  {fault if path in fault else f'{path}: {fault}'}" for path, fault in first.items())
+        more = f"\n  and {len(faults) - _FAULTS} more" if len(faults) > _FAULTS else ""
+        raise InputError(
+            f"{len(faults)} recordings of {name} could not be read:{listed}{more}\nWhat an option of the import "
+            "says stands in the definition ([files.reading]: format, mapping, screen, placement, encoding, settings). "
+            f"{len(sessions)} sessions are in {out / 'sessions'}; mend the others and run it again: what is there is "
+            "not read again"
+        )
+    lines = [f"{len(sessions)} sessions: {out / 'sessions'}"]
+    for item in (item for batch in batches for item in batch.imported):
+        lines.append(f"  {item.session.name}: {item.samples} samples, {item.account.pictures} pictures ({item.format})")
+        lines += [f"! {item.session.name}: {doubt}" for doubt in item.account.doubts]
+    before = sum(len(paths) for batch in batches for paths in batch.done_before.values())
+    lines += [f"  {before} of them were there"] if before else []
+    table = out / ("fixations-of-sessions.csv" if "fixations" in definition.makes else "fixations.csv")
+    return [*lines, f"next: gazekit fixations {out / 'sessions'} --out {table}"]
 
 
 def _fixations(name: str, part: FilesOfSet, paths: Iterable[Path], target: Path) -> list[str]:
@@ -216,35 +315,75 @@ def define_set(name: str, folder: str | Path, out: str | Path, *, words: Mapping
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
     pictures = [path for path in files if path.suffix.lower() in SUFFIXES]
     said = {"title": name, "licence": "not known", **(words or {})}
-    tables = [(path, role) for path in files if path not in pictures and (role := _role(path)) is not None]
-    known = {*pictures, *(path for path, _ in tables)}
-    passed_over = [path.relative_to(folder).as_posix() for path in files if path not in known]
-    lines = [f"# passed over, neither a picture nor a table that is known: {json.dumps(path)}" for path in passed_over]
+    recordings = _recording_folders(folder)
+    inside = [path for path in files if any(recording in path.parents for recording in recordings)]
+    roles = {path: _role(path) for path in sorted({*files} - {*pictures, *inside})}
+    lines = [line for path, role in roles.items() if role is None for line in _passed_over(path, folder)]
     lines += [f"[{name}]", *(f"{key} = {_quoted(text)}" for key, text in said.items())]
     if pictures:
         lines.append(f"pictures = {len(pictures)}")
         for suffix, number in Counter(path.suffix for path in pictures).items():
             lines += ["", f"[[{name}.files]]", f'pattern = "**/*{suffix}"', 'role = "pictures"', f"least = {number}"]
-    for path, role in tables:
-        below = path.relative_to(folder).as_posix()
-        lines += ["", f"[[{name}.files]]", f"pattern = {_quoted(glob.escape(below))}", f'role = "{role}"']
-        lines.append(f'sha256 = {{ {_quoted(below)} = "{sha256(path)}" }}')
-    if not pictures and not tables:
-        raise InputError(f"{folder} holds no picture, and no table of fixations or ratings that is known")
+    found: dict[Path, Role] = dict.fromkeys(recordings, "recordings")
+    found |= {path: role for path, role in roles.items() if role is not None}
+    for path, role in found.items():
+        pattern = glob.escape(path.relative_to(folder).as_posix())
+        lines += ["", f"[[{name}.files]]", f"pattern = {_quoted(pattern)}", f'role = "{role}"']
+        lines += ["folders = true"] if path in recordings else []
+        known = [file for file in inside if path in file.parents] if path in recordings else [path]
+        sums = (f'{_quoted(file.relative_to(folder).as_posix())} = "{sha256(file)}"' for file in known)
+        lines.append(f"sha256 = {{ {', '.join(sums)} }}")
+        lines += [_UNSAID] if role == "recordings" else []
+    if not pictures and not found:
+        raise InputError(f"{folder} holds no picture, and no recording and no table that is known")
     write_text(out, "\n".join(lines) + "\n", overwrite=False)
     public_sets(out)
     return Path(out)
 
 
+_MAY_BE_GAZE = (
+    'if it is gaze: `gazekit import FILE --propose` writes a mapping; then role = "recordings" and '
+    'reading = { mapping = "FILE.toml" }'
+)
+_UNSAID = "# reading = { screen = { width_px = ?, height_px = ?, width_mm = ?, height_mm = ?, distance_mm = ? } }"
+
+
+def _recording_folders(folder: Path) -> list[Path]:
+    """List the folders that are recordings, the outer one where they lie in each other."""
+    from gazekit.formats.registry import fitting
+    from gazekit.formats.text import Head
+
+    found: list[Path] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_dir() and not _hidden(path.name)):
+        if not any(outer in path.parents for outer in found) and fitting(Head.of(path)):
+            found.append(path)
+    return found
+
+
+def _passed_over(path: Path, folder: Path) -> Iterator[str]:
+    from gazekit.formats.registry import may_be_gaze
+    from gazekit.formats.text import Head
+
+    below = json.dumps(path.relative_to(folder).as_posix())
+    yield f"# passed over, neither a picture nor a table that is known: {below}"
+    with contextlib.suppress(FormatError, InputError):
+        if may_be_gaze(Head.of(path)):
+            yield "#   " + _MAY_BE_GAZE
+
+
 def _role(path: Path) -> Role | None:
-    """Guess what a table is; None where it is nothing that is known."""
+    """Guess what a file is; None where it is nothing that is known."""
     from gazekit.attention.fixation_io import read_fixations
     from gazekit.dataset.rating_formats import read_ratings
     from gazekit.formats.fixation_tables import layout_of
+    from gazekit.formats.registry import fitting
+    from gazekit.formats.text import Head
 
     try:
         if layout_of(path) is not None:
             return "fixations"
+        if fitting(Head.of(path)):
+            return "recordings"
     except (FormatError, InputError):
         return None
     if path.suffix.lower() not in (".csv", ".tsv", ".json", ".parquet", ".xlsx"):

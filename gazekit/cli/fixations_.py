@@ -77,8 +77,8 @@ def command(
     """Find the fixations of sessions (files or folders) and write them as one table.
 
     Files of fixations that another program found are taken as they are (EyeLink Data Viewer, Gazepoint, Tobii, OSIE,
-    etdb). The last line says how plausible the events are: time that was not delivered, share of it that is fixation,
-    saccades off the main sequence, and durations out of range.
+    FIGRIM, etdb). The last line says how plausible the events are: time that was not delivered, share of it that is
+    fixation, saccades off the main sequence, and durations out of range.
 
     \b
     Example:  gazekit fixations recordings --out fixations.csv

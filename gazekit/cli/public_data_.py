@@ -14,7 +14,7 @@ _definitions = click.option(
 
 @click.group("public-data")
 def command() -> None:
-    """List public data sets, check a copy of one, and make fixations and histograms of it. Nothing is downloaded.
+    """List public data sets, check a copy, and make sessions, fixations and histograms of it. Nothing is downloaded.
 
     \b
     Example:  gazekit public-data list
@@ -48,32 +48,37 @@ def list_(name: str | None, definitions: Path | None, as_json: bool) -> None:
     else:
         part = sets[name]
         words = part.model_dump(include={"title", "people", "licence", "page", "citation", "note"})
-        click.echo("\n".join(f"{key:9} {text}" for key, text in words.items() if text))
-        click.echo(f"{'makes':9} {', '.join(part.makes) or 'nothing by itself'}")
-        click.echo("\n".join(f"{kind.role:9} {kind.pattern}" for kind in part.files))
+        click.echo("\n".join(f"{key:10} {text}" for key, text in words.items() if text))
+        click.echo(f"{'makes':10} {', '.join(part.makes) or 'nothing by itself'}")
+        click.echo("\n".join(f"{kind.role:10} {kind.pattern}" for kind in part.files))
 
 
 @command.command("prepare")
 @click.argument("name")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the tables that are made.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of what is made.")
 @_definitions
-@click.option("--dry-run", is_flag=True, help="Only check the copy.")
+@click.option("--dry-run", is_flag=True, help="Only check the copy, and say what its recordings are.")
 def prepare(name: str, folder: Path, out: Path, definitions: Path | None, dry_run: bool) -> int:
-    """Check the copy of the set NAME in FOLDER, and make fixations.csv and histograms.csv of it.
+    """Check the copy of the set NAME in FOLDER, and make sessions, fixations.csv and histograms.csv of it.
+
+    Recordings become session files below sessions/. What is there already is not read again.
 
     \b
     Example:  gazekit public-data prepare osie OSIE --out osie
               gazekit attention osie/fixations.csv --pictures OSIE/data/stimuli --sigma-px 24 --out osie/attention
+              gazekit public-data prepare mit1003 MIT1003 --out mit1003
     """
-    from pipelines.public_data import check_set, named_set, prepare_set, public_sets
+    from pipelines.public_data import check_set, named_set, planned_sessions, prepare_set, public_sets
 
     definition = named_set(name, public_sets(definitions))
     if dry_run:
         check = check_set(definition, folder)
-        click.echo("\n".join(f"{role}: {len(paths)} files" for role, paths in check.files.items()))
-        click.echo("\n".join([f"{check.hashed} files compared by hash", *(f"! {fault}" for fault in check.faults)]))
-        return int(bool(check.faults))
+        lines = [f"{role}: {len(paths)}" for role, paths in check.files.items()]
+        lines += [f"{check.hashed} files compared by hash", *(f"! {fault}" for fault in check.faults)]
+        lines += planned_sessions(definition, folder, out)
+        click.echo("\n".join(lines))
+        return int(any(line.startswith("! ") for line in lines))
     click.echo("\n".join(prepare_set(name, definition, folder, out)))
     return 0
 

@@ -7,13 +7,15 @@
 - Pupil Cloud and Neon ``fixations.csv``; Pupil Player ``fixations_on_surface_<name>.csv`` (Pupil Labs documentation).
 - MATLAB: a cell a picture with ``img`` and ``subjects`` of ``fix_x``, ``fix_y``, ``fix_duration``, as OSIE has it
   (Xu et al. 2014): picture pixels counted from 1.
+- MATLAB of FIGRIM (Bylinskii et al. 2015): ``allImages`` with ``filename`` and ``userdata.fixations.enc``, n x 2
+  picture pixels counted from 1, no durations (github.com/cvzoya/figrim: README, compMapsLocsForImage.m; pysaliency).
 - HDF5 of etdb (Wilming et al. 2017): a group a study with ``SUBJECTINDEX``, ``category``, ``filenumber``, ``x``, ``y``,
   ``start``, ``end`` (ms).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -335,13 +337,13 @@ def _core(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
     }
 
 
-def _is_matlab(head: Head) -> bool:
+def _has_variable(head: Head, variable: str) -> bool:
     import scipy.io
 
     if not head.start.startswith(b"MATLAB 5.0"):
         return False
     try:
-        return "fixations" in [name for name, _, _ in scipy.io.whosmat(str(head.path))]
+        return variable in [name for name, _, _ in scipy.io.whosmat(str(head.path))]
     except (ValueError, OSError, NotImplementedError):
         return False
 
@@ -349,13 +351,18 @@ def _is_matlab(head: Head) -> bool:
 def _matlab(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
     cells = read_mat(head.path)["fixations"]
     rows = [row for cell in np.atleast_1d(cells) for row in _matlab_rows(cell)]
-    names = ("image", "participant", "x_picture", "y_picture", "duration_ms")
-    columns: Columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+    account.taken = ["img", "subjects.fix_x", "subjects.fix_y", "subjects.fix_duration"]
+    return _on_pictures(rows, ("image", "participant", "x_picture", "y_picture", "duration_ms"), account)
+
+
+def _on_pictures(rows: Sequence[tuple[str | float, ...]], names: Sequence[str], account: Account) -> Columns:
+    """Make columns of rows whose places are pixels of the picture as MATLAB counts them, from 1."""
+    columns: Columns = dict(zip(names, map(list, zip(*rows, strict=True)) if rows else [[]] * len(names), strict=True))
     columns |= {name: np.asarray(columns[name], dtype=np.float64) for name in names[2:]}
     for axis in "xy":
-        columns[f"{axis}_picture"] = columns[f"{axis}_picture"] - 0.5  # MATLAB counts pixels from 1
+        columns[f"{axis}_picture"] = columns[f"{axis}_picture"] - 0.5
         columns[f"{axis}_px"] = np.full(len(rows), np.nan)
-    account.rows, account.taken = len(rows), ["img", "subjects.fix_x", "subjects.fix_y", "subjects.fix_duration"]
+    account.rows = len(rows)
     account.know("places", "pixels of the picture, counted from 1", "format")
     account.know("onset", "not in the file: 0 throughout, in the order of the file", "format")
     return columns
@@ -365,6 +372,28 @@ def _matlab_rows(cell: Any) -> Iterator[tuple[str, str, float, float, float]]:
     for number, subject in enumerate(np.atleast_1d(cell.subjects), start=1):
         places = [np.atleast_1d(getattr(subject, name)) for name in ("fix_x", "fix_y", "fix_duration")]
         yield from ((str(cell.img), str(number), float(x), float(y), float(t)) for x, y, t in zip(*places, strict=True))
+
+
+def _figrim(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
+    rows: list[tuple[str | float, ...]] = []
+    later = 0
+    for image in np.atleast_1d(read_mat(head.path)["allImages"]):
+        for number, person in enumerate(np.atleast_1d(image.userdata), start=1):
+            first, *repeated = (_figrim_places(person, viewing) for viewing in ("enc", "rec", "rec2"))
+            rows += [(str(image.filename), f"{head.path.stem}-{number}", float(x), float(y)) for x, y in first]
+            later += sum(map(len, repeated))
+    account.taken = ["filename", "userdata.fixations.enc"]
+    account.leave_out("of the second and third viewing, as in the authors' own maps", later)
+    account.know("durations", "not in the file: --weight count gives maps of it", "format")
+    account.know("participants", "numbered in this file; whether another counts the same people is not said", "format")
+    columns = _on_pictures(rows, ("image", "participant", "x_picture", "y_picture"), account)
+    account.rows += later
+    return columns
+
+
+def _figrim_places(person: Any, viewing: str) -> Floats:
+    places = np.asarray(getattr(getattr(person, "fixations", None), viewing, []), dtype=np.float64)
+    return places.reshape(-1, places.shape[-1])[:, :2] if places.size else np.empty((0, 2))
 
 
 _ETDB = {"SUBJECTINDEX", "filenumber", "x", "y", "start", "end"}
@@ -420,6 +449,7 @@ LAYOUTS = (
     TableLayout("SMI BeGaze event detail", _is_begaze, _begaze),
     TableLayout("Pupil Cloud fixations", _is_cloud, _cloud),
     TableLayout("Pupil Player fixations on a surface", lambda h: h.has(*_SURFACE), _core),
-    TableLayout("MATLAB fixations as of OSIE", _is_matlab, _matlab),
+    TableLayout("MATLAB fixations as of OSIE", lambda h: _has_variable(h, "fixations"), _matlab),
+    TableLayout("FIGRIM fixations (MATLAB)", lambda h: _has_variable(h, "allImages"), _figrim),
     TableLayout("etdb fixations (HDF5)", _is_etdb, _etdb),
 )

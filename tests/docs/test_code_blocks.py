@@ -12,6 +12,7 @@ from gazekit.cli import main
 from gazekit.core.config import tomllib, validated
 from gazekit.study import Study
 from pipelines.config import Pipeline
+from pipelines.public_data import PublicSet
 from tests.conftest import ROOT
 from tests.docs.blocks import Block, blocks, pages, unknown_in
 
@@ -83,6 +84,8 @@ def test_settings_that_are_shown_are_valid() -> None:
                 content = tomllib.loads(block.code)
                 if "pipeline" in content:
                     validated(Pipeline, content, block.place)
+                elif "reef-2026" in content:
+                    validated(PublicSet, {"title": "shown", "licence": "CC0", **content["reef-2026"]}, block.place)
                 elif not {"project", "tool", "build-system"} & set(content):
                     validated(Study, {"study": {"name": "shown"}, "screen": SCREEN, **content}, block.place)
                 shown += 1

@@ -16,6 +16,7 @@ from skimage.io import imsave
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.formats.fixation_tables import import_fixations, layout_of, read_makers_fixations
+from tests.formats.conftest import Run
 
 SIZES = {"width_px": 1000.0, "height_px": 800.0, "width_mm": 500.0, "height_mm": 400.0, "distance_mm": 600.0}
 # participant, picture, onset ms, duration ms, x, y
@@ -87,6 +88,40 @@ def osie(folder: Path) -> Path:
     cells[0, 0] = {"img": "ray.jpg", "subjects": people}
     scipy.io.savemat(folder / "fixations.mat", {"fixations": cells})
     return folder / "fixations.mat"
+
+
+def figrim(folder: Path) -> Path:
+    """Two people at one picture, the second at its second showing too, and one who did not see it."""
+
+    def person(**places: object) -> dict[str, object]:
+        return {"trial": 1, "SDT": [4, 1, 1], "fixations": {"enc": [], "rec": [], "rec2": [], **places}}
+
+    people = np.empty(3, dtype=object)
+    looks = [[[r[4] + 0.5, r[5] + 0.5] for r in LOOKS if r[0] == name] for name in ("p1", "p2")]
+    people[0], people[2] = person(enc=looks[0]), person(enc=looks[1], rec=[[1.0, 1.0], [2.0, 2.0]])
+    people[1] = {"trial": [], "SDT": [], "fixations": []}
+    fields = [("filename", "O"), ("userdata", "O")]
+    structures = np.array(
+        [(person_["trial"], person_["SDT"], person_["fixations"]) for person_ in people], dtype="O,O,O"
+    )
+    structures.dtype.names = ("trial", "SDT", "fixations")
+    images = np.array([("ray.jpg", structures)], dtype=fields)
+    scipy.io.savemat(folder / "allImages_release.mat", {"allImages": images})
+    return folder / "allImages_release.mat"
+
+
+def test_figrim_gives_the_first_viewing_without_durations(tmp_path: Path, pictures: Path, run: Run) -> None:
+    path = figrim(tmp_path)
+    table, account = import_fixations(path)
+    assert table["participant"].tolist() == ["allImages_release-1", "allImages_release-1", "allImages_release-3"]
+    np.testing.assert_allclose(table["x_picture"], [300, 500, 700])
+    assert table["duration_ms"].isna().all()
+    assert account.left_out == {"of the second and third viewing, as in the authors' own maps": 2}
+    assert account.rows == 5
+    done = run(
+        "attention", path, "--pictures", pictures, "--sigma-px", 24, "--weight", "count", "--out", tmp_path / "maps"
+    )
+    assert done.exit_code == 0, done.output
 
 
 def etdb(folder: Path) -> Path:

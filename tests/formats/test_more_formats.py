@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 
-from gazekit.core.errors import InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.formats import import_recording
 from gazekit.formats.registry import detect
 from gazekit.formats.text import Head
@@ -178,3 +179,45 @@ def test_workbook_is_the_same_as_its_text(foreign, tmp_path: Path, same_session,
     for session in sessions:
         session.provenance.clear()
     same_session(*sessions)
+
+
+def test_mit1003_in_the_order_of_its_trials_on_the_middle_of_the_screen(foreign, tmp_path: Path) -> None:
+    viewer = foreign.mit1003.write(tmp_path)
+    short, long, very_long = foreign.mit1003.SIZES
+    foreign.mit1003.showing(viewer / f"{long}.mat", np.array([[10.0, 20.0], [30.0, -1.0], [-1.0, 5.0], [0.0, 0.0]]), 1)
+    foreign.mit1003.showing(viewer / "i0.mat", np.empty((0, 2)), 9)
+    (tmp_path / "ALLSTIMULI" / f"{very_long}.jpeg").rename(tmp_path / "ALLSTIMULI" / "i0.jpeg")
+    session = import_recording(viewer, screen=foreign.ALL, pictures=tmp_path / "ALLSTIMULI")
+    assert shown(session) == [[f"{long}.jpeg", 0, 16_667], [f"{short}.jpeg", 1_016_667, 1_316_667]]
+    first = session.stimuli.iloc[0]
+    assert (first["x"], first["y"], first["picture_width"]) == ((1920 - 405) / 2, (1080 - 1024) / 2, 405)
+    gaze = session.recording.left.gaze[:4] * (1920, 1080) - (first["x"], first["y"])
+    np.testing.assert_allclose(gaze, [[10, 20], [np.nan, np.nan], [np.nan, np.nan], [0, 0]], atol=1e-9)
+    assert session.recording.left.valid[:4].tolist() == [True, False, False, True]
+    assert not session.recording.right.valid.any()
+    account = session.provenance["account"]
+    assert sum(account["left_out"].values()) == foreign.mit1003.SAMPLES
+    assert account["doubts"][0] == "2 pictures share their number with another: their order is that of names"
+    assert account["doubts"][1] == "1 pictures have no sample: i0.jpeg"
+    assert account["doubts"][2].startswith("1 pictures are not in")
+
+
+def test_mit1003_without_pictures_asks_for_them(foreign, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="give --pictures FOLDER"):
+        import_recording(foreign.mit1003.write(tmp_path), screen=foreign.ALL)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"i05june05_static_street": {"DATA": []}}, r"i05june05_static_street\.mat is no file of MIT1003"),
+        ({"a": 1, "b": 2}, "one structure with DATA.eyeData was expected, found a, b"),
+        ({"i05june05_static_street": {"DATA": {"eyeData": "none"}}}, "should be n x 2 numbers"),
+    ],
+    ids=["no samples", "two variables", "text"],
+)
+def test_mit1003_of_another_layout_is_named(foreign, tmp_path: Path, content: dict[str, object], words: str) -> None:
+    viewer = foreign.mit1003.write(tmp_path)
+    scipy.io.savemat(viewer / "i05june05_static_street.mat", content)
+    with pytest.raises(FormatError, match=words):
+        import_recording(viewer, screen=foreign.ALL, pictures=tmp_path / "ALLSTIMULI")

@@ -26,6 +26,7 @@ NAMES = [
     "gazepoint",
     "glasses",
     "iohub",
+    "mit1003",
     "plain",
     "prolab",
     "pupil",

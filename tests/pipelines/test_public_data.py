@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+from PIL import Image
 
 from gazekit.cli import main
 from gazekit.core.errors import ConfigError, GazekitError, InputError
 from gazekit.histograms import read_histograms
-from pipelines.public_data import check_set, define_set, named_set, prepare_set, public_sets
+from gazekit.session import open_session
+from pipelines.public_data import PublicSet, check_set, define_set, named_set, prepare_set, public_sets
 from tests.conftest import ROOT
+from tests.fixtures import foreign
 
 NAMES = ("osie", "saliency-in-crowd", "mit1003", "cat2000", "etdb", "figrim", "koniq", "ava", "photonet", "mebeauty")
 
@@ -86,12 +90,91 @@ def test_osie_as_its_authors_give_it(tmp_path: Path) -> None:
     assert (len(made), set(made["image"]), made["duration_ms"].sum()) == (4, {"1001.jpg"}, 900.0)
 
 
-@pytest.mark.parametrize("name", ["mit1003", "figrim"])
-def test_nothing_is_made_of_what_is_not_read(name: str, tmp_path: Path) -> None:
-    for number in range(1003):
-        (tmp_path / f"{number}.{'jpeg' if name == 'mit1003' else 'jpg'}").touch()
-    with pytest.raises(InputError, match="which gazekit does not read"):
-        prepare_set(name, public_sets()[name], tmp_path, tmp_path / "out")
+def test_nothing_is_made_of_what_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "Stimuli" / "Action").mkdir(parents=True)
+    (tmp_path / "Stimuli" / "Action" / "001.jpg").touch()
+    with pytest.raises(InputError, match="so gazekit does not read them"):
+        prepare_set("cat2000", public_sets()["cat2000"], tmp_path, tmp_path / "out")
+
+
+def mit1003(**least: int) -> PublicSet:
+    """The definition of MIT1003, for a copy of fewer files."""
+    definition = public_sets()["mit1003"]
+    files = [part.model_copy(update={"least": least[part.role]}) for part in definition.files]
+    return definition.model_copy(update={"files": files})
+
+
+def test_mit1003_becomes_a_session_a_viewer(tmp_path: Path) -> None:
+    viewer = foreign.mit1003.write(tmp_path)
+    (tmp_path / "__MACOSX" / "DATA" / "hp").mkdir(parents=True)
+    shutil.copytree(viewer, tmp_path / "DATA" / ".svn")
+    faults = check_set(public_sets()["mit1003"], tmp_path).faults
+    assert faults == [
+        "**/*.jpeg: 3 files, 1003 or more were expected",
+        "**/DATA/*: 1 folders, 15 or more were expected",
+    ]
+    lines = prepare_set("mit1003", mit1003(pictures=3, recordings=1), tmp_path, tmp_path / "out")
+    assert "  hp.gaze.h5: 216 samples, 3 pictures (mit1003)" in lines
+    assert lines[-1] == f"next: gazekit fixations {tmp_path / 'out/sessions'} --out {tmp_path / 'out/fixations.csv'}"
+    session = open_session(tmp_path / "out" / "sessions" / "hp.gaze.h5")
+    assert (session.screen.width_px, session.screen.distance_mm) == (1280, 610)
+    assert set(session.provenance["inputs"]) == {path.name for path in viewer.iterdir()}
+
+
+def test_recordings_are_defined_prepared_and_a_damaged_one_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out, file = tmp_path / "set", tmp_path / "out", tmp_path / "m.toml"
+    folder.mkdir()
+    damaged = next(foreign.mit1003.write(folder, "CNG").iterdir())
+    foreign.mit1003.write(folder)
+    sound = damaged.read_bytes()
+    damaged.write_bytes(sound[: len(sound) // 2])
+
+    def run(*arguments: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as end:
+            main(["public-data", *map(str, arguments)])
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out + said.err
+
+    assert run("define", "mine", folder, "--out", file)[0] == 0
+    text = file.read_text()
+    assert text.count('role = "recordings"\nfolders = true') == 2
+    assert 'that is known: "DATA/hp_shuff_stimnames.mat"' in text
+    prepare = ("prepare", "mine", folder, "--out", out, "--definitions", file)
+    code, said = run(*prepare)
+    assert (code, "2 recordings of mine could not be read" in said, "[files.reading]: format, mapping" in said) == (
+        1,
+        True,
+        True,
+    )
+    screen = "width_px = 1280, height_px = 1024, width_mm = 376, height_mm = 301, distance_mm = 610"
+    file.write_text(re.sub(r"(?m)^# reading = .*", f"reading = {{ screen = {{ {screen} }} }}", text))
+    code, said = run(*prepare, "--dry-run")
+    assert (code, "hp.gaze.h5 as mit1003" in said, out.exists()) == (0, True, False)
+    code, said = run(*prepare)
+    assert (code, f"{damaged} is damaged" in said, "1 sessions are in" in said) == (1, True, True)
+    damaged.write_bytes(sound)
+    file.write_text(re.sub(r"sha256 = .*", "", file.read_text()))
+    code, said = run(*prepare)
+    assert (code, "2 sessions" in said, "1 of them were there" in said) == (0, True, True)
+    assert json.loads(run("list", "mit1003", "--json")[1])["mit1003"]["files"][1]["reading"]["format"] == "mit1003"
+
+
+def test_a_table_of_gaze_is_read_by_the_mapping_beside_the_definition(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    table, screen, options = foreign.plain.sound(tmp_path / "set")
+    shutil.move(options["mapping"], tmp_path / "columns.toml")
+    Image.new("L", (1000, 800)).save(tmp_path / "set" / "ray.png")
+    file = define_set("mine", tmp_path / "set", tmp_path / "mine.toml")
+    assert "if it is gaze: `gazekit import FILE --propose`" in file.read_text()
+    sizes = ", ".join(f"{key} = {value}" for key, value in screen.items())
+    with file.open("a") as text:
+        text.write(f'[[mine.files]]\npattern = "{table.name}"\nrole = "recordings"\n')
+        text.write(f'reading = {{ mapping = "columns.toml", screen = {{ {sizes} }} }}\n')
+    lines = prepare_set("mine", public_sets(file)["mine"], tmp_path / "set", tmp_path / "out")
+    assert "  table.gaze.h5: 20 samples, 1 pictures (plain)" in lines
+    assert open_session(tmp_path / "out" / "sessions" / "table.gaze.h5").stimuli["image"].tolist() == ["ray.png"]
 
 
 def test_wrong_definitions_and_names_are_answered(tmp_path: Path) -> None:
