@@ -17,7 +17,15 @@ from gazekit.cli import main
 from gazekit.core.errors import ConfigError, GazekitError, InputError
 from gazekit.histograms import read_histograms
 from gazekit.session import open_session
-from pipelines.public_data import PublicSet, check_set, define_set, named_set, prepare_set, public_sets
+from pipelines.public_data import (
+    PublicSet,
+    check_set,
+    define_set,
+    named_set,
+    planned_sessions,
+    prepare_set,
+    public_sets,
+)
 from tests.conftest import ROOT
 from tests.fixtures import foreign
 
@@ -171,6 +179,9 @@ def test_a_table_of_gaze_is_read_by_the_mapping_beside_the_definition(tmp_path: 
     sizes = ", ".join(f"{key} = {value}" for key, value in screen.items())
     with file.open("a") as text:
         text.write(f'[[mine.files]]\npattern = "{table.name}"\nrole = "recordings"\n')
+    (unknown,) = planned_sessions(public_sets(file)["mine"], tmp_path / "set", tmp_path / "out")
+    assert unknown.startswith(f"! {table}: {table} is of no known format")
+    with file.open("a") as text:
         text.write(f'reading = {{ mapping = "columns.toml", screen = {{ {sizes} }} }}\n')
     lines = prepare_set("mine", public_sets(file)["mine"], tmp_path / "set", tmp_path / "out")
     assert "  table.gaze.h5: 20 samples, 1 pictures (plain)" in lines
