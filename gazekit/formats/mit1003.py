@@ -5,7 +5,8 @@ Each file holds one structure of the file's name, which MATLAB cuts at 63 letter
 
 Every fact is the authors', from their DatabaseCode.zip, and pysaliency reads it alike. README.txt: files, names, raw
 samples, below 0 where the eye was lost. basicFreeView.m: fields, numbers of trials, a picture in its own size in the
-middle of the screen, whose corner is taken off the places. showEyeData.m: samples are drawn on the picture as they are.
+middle of the screen, whose corner is taken off the places, a list of samples that is not emptied between pictures, so
+that its end may be left from one before. showEyeData.m: samples are drawn on the picture as they are.
 checkFixations.m: 240 samples a second. pysaliency's extract_fixations.m: 63 letters. Whether pixels count from 0 or 1
 is not said; from 0 is taken.
 """
@@ -112,13 +113,14 @@ def _describe(draft: Draft) -> None:
         "time": f"{_RATE_HZ} samples a second; pictures 1 s apart, since the files do not say when each came",
         "gaze": "pixels of the picture, in the middle of the screen, from its top left, y downward",
         "lost": "x or y below 0; gaze to the left of a picture or above it reads the same",
+        "last samples": "may be left from a picture before, since the authors' program did not empty its list",
         "eye": "one, kept as the left: which it was is not said",
     }.items():
         draft.account.know(what, value, "format")
 
 
 def _showings(path: Path, content: dict[str, Any]) -> Iterator[_Showing]:
-    (*variables,) = (value for name, value in content.items() if not name.startswith("__"))
+    variables = [value for name, value in content.items() if not name.startswith("__")]
     structure = variables[0] if len(variables) == 1 else None
     blocks = np.atleast_1d(getattr(structure, "DATA", []))
     if not len(blocks) or not all(hasattr(block, "eyeData") for block in blocks):
