@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+
+from gazekit.report import write_report
 
 
 @pytest.fixture
@@ -79,3 +83,22 @@ def test_it_prints_whole_tables_on_paper(page: Any) -> None:
     wide = page.evaluate("[...document.querySelectorAll('table')].map(t => t.getBoundingClientRect().right)")
     assert max(wide) <= 690
     assert not page.locator("nav").is_visible()
+
+
+def test_the_last_column_of_the_widest_table_is_seen_in_a_window_of_1280(browser: Any, comparison: Path) -> None:
+    paired = pd.read_csv(comparison / "paired.csv")
+    widest = paired.assign(p_equivalence=0.5, p_not_inferior=0.5, pictures_for_size=1234.0)
+    widest.to_csv(comparison / "paired.csv", index=False)
+    terms = {"registered_utc": "2026-01-01", "opened_utc": "2026-02-01", "id": "1", "hypotheses": [], "exclusions": []}
+    words = json.loads((comparison / "conclusion.json").read_text("utf-8"))
+    words |= {"registration": terms | {"departures": []}, "claims": []}
+    (comparison / "conclusion.json").write_text(json.dumps(words), "utf-8")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(write_report(comparison).as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach((long) => { long.open = true; })")
+    assert page.locator('[aria-labelledby="paired"] th', has_text="Registered").count()
+    widths = page.locator(".scroll").evaluate_all(
+        "all => all.map((one) => [one.getAttribute('aria-label'), one.scrollWidth - one.clientWidth])"
+    )
+    assert [label for label, hidden in widths if hidden > 0] == []
+    page.close()
