@@ -17,6 +17,9 @@ from gazekit.core.config import Section
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
 
+_SQUARE = 1.15  # pixels are square; what is measured with a ruler, and scaled by a projector, less so
+_WIDTH_DEG = (7.0, 120.0)  # of a telephone at arm's length, and of a wall near by
+
 
 @dataclass(frozen=True)
 class Screen:
@@ -100,6 +103,29 @@ class Screen:
         x = np.asarray(x_px, dtype=np.float64) / self.width_px
         y = np.asarray(y_px, dtype=np.float64) / self.height_px
         return np.stack(np.broadcast_arrays(x, y), axis=-1)
+
+    def doubts(self) -> list[str]:
+        """Tell what no screen is like: sizes in centimetres, width and height exchanged, a wrong distance.
+
+        Examples
+        --------
+        >>> Screen(width_px=1920, height_px=1080, width_mm=527, height_mm=296, distance_mm=63).doubts()
+        ['the screen would be 153 degrees wide: are its size (527 x 296 mm) and the distance (63 mm) in millimetres?']
+        """
+        doubts = []
+        across, down = self.width_mm / self.width_px, self.height_mm / self.height_px
+        if not 1 / _SQUARE <= across / down <= _SQUARE:
+            doubts.append(
+                f"pixels would be {across:.3f} mm wide and {down:.3f} mm high, and are square on every display: "
+                f"measure the lit area again ({self.width_mm:g} x {self.height_mm:g} mm), or correct the pixels"
+            )
+        degrees = math.degrees(2 * math.atan(self.width_mm / 2 / self.distance_mm))
+        if not _WIDTH_DEG[0] <= degrees <= _WIDTH_DEG[1]:
+            doubts.append(
+                f"the screen would be {degrees:.3g} degrees wide: are its size ({self.width_mm:g} x "
+                f"{self.height_mm:g} mm) and the distance ({self.distance_mm:g} mm) in millimetres?"
+            )
+        return doubts
 
     @property
     def pixels_per_degree(self) -> float:

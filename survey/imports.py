@@ -119,7 +119,7 @@ def import_ratings(
     ------
     RatingsError
         The file is not a table, columns are missing, nothing can be read, a pattern or a range makes no sense, or
-        answers seem to count from 0 and ``counts_from`` does not say so.
+        answers seem to count from 0 and ``counts_from`` does not say so, or most of them are not on the scale.
     """
     if from_scale is not None and not from_scale[0] < from_scale[1]:
         raise RatingsError(
@@ -167,6 +167,13 @@ def import_ratings(
     if strict and len(imported[1]):
         raise RatingsError(
             f"{path}: {len(imported[1])} scores cannot be used:\n{imported[1].head(20).to_string(index=False)}"
+        )
+    off = int(imported[1]["why"].str.startswith(("not on the scale", "not a whole number")).sum())
+    if len(imported[0]) and 2 * off > len(number):
+        raise RatingsError(
+            f"{path}: {off} of {len(number)} answers are no whole numbers from 1 to {scale}; they run from "
+            f"{plan.lowest:g} to {plan.highest:g}. Say their scale (--scale), or both its ends to convert them "
+            f"(--from-scale); or another column holds the ratings (--score)"
         )
     return Imported(*imported, plan)
 

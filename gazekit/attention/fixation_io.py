@@ -43,6 +43,7 @@ _MS = {"ms": 1.0, "s": 1000.0, "sec": 1000.0, "us": 0.001, "ns": 1e-6}
 _UNITS: dict[str, dict[str, float]] = {"x_picture": _PIXELS, "y_picture": _PIXELS, "duration_ms": _MS}
 FROM_BOTTOM = "y_from_bottom"
 """Column of y that counts upwards from the picture's bottom, in its pixels or in shares of its height."""
+_FEWEST, _LARGE = 50, 200  # fixations that can be seen to be per cent, on pictures of so many pixels
 COLUMNS = ("participant", "x_picture", "y_picture", "duration_ms")
 
 
@@ -68,7 +69,8 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
     numbers = pd.DataFrame({name: _numbers(fixations[name], "the fixation table") for name in places})
     inside = numbers.dropna()
     shares = len(inside) >= 3 and bool(inside.stack().between(0, 1).all())
-    if not (shares or upward):
+    per_cent = not shares and len(inside) >= _FEWEST and bool(inside.stack().between(0, 100).all())
+    if not (shares or upward or per_cent):
         return fixations
     if shares:
         print("x and y lie between 0 and 1: they were taken for shares of the picture", file=sys.stderr)
@@ -76,6 +78,14 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
     for image in set(fixations["image"].dropna()) & set(files):
         with contextlib.suppress(GazekitError, OSError):  # a bad picture is named where it is needed
             sizes[image] = inspect_picture(files[image].read_bytes(), image).upright
+    if per_cent and sizes and min(min(size) for size in sizes.values()) >= _LARGE:
+        print(
+            "all x and y lie between 0 and 100, in a corner of the pictures: are they per cent? Divided by 100 they are "
+            "taken for shares",
+            file=sys.stderr,
+        )
+    if not (shares or upward):
+        return fixations
     height, width = (fixations["image"].map({name: size[axis] for name, size in sizes.items()}) for axis in (0, 1))
     x, y = (
         numbers[name] * size if shares else numbers[name] for name, size in zip(places, (width, height), strict=True)

@@ -46,10 +46,12 @@ def command(
     from gazekit.core.files import provenance
     from gazekit.core.tables import read_table, write_table
     from gazekit.events.aoi import NEEDED_COLUMNS, aoi_table, read_areas, transitions
+    from gazekit.events.table_checks import tell_findings
 
     table = makers_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
     if table is None:
         table = read_table(fixations, NEEDED_COLUMNS, "fixation table")
+        tell_findings(fixations, table)
     exclusions = chosen_exclusions(left_out, fixations)
     table = exclusions.of_fixations(table, fixations)
     exclusions.tell()

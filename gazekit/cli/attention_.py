@@ -269,14 +269,13 @@ def _of_tables(
     import pandas as pd
 
     from gazekit.attention.fixation_io import read_fixations
+    from gazekit.events.table_checks import tell_findings
 
-    pairs = renames(rename)
-    tables = [
-        exclusions.of_fixations(
-            read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture")), path
-        )
-        for path in paths
-    ]
+    pairs, tables = renames(rename), []
+    for path in paths:
+        read = read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture"))
+        tell_findings(path, read)
+        tables.append(exclusions.of_fixations(read, path))
     files = {"fixations": paths[0]} if len(paths) == 1 else {str(path): path for path in paths}
     table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
     return FoundFixations(table, [], [], files, "", {})

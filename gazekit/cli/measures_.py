@@ -247,8 +247,10 @@ def _measured(
         fixations = makers_fixations(inputs[0], screen)
         if fixations is None and is_fixation_table(inputs[0]):
             from gazekit.attention.fixation_io import read_fixations
+            from gazekit.events.table_checks import tell_findings
 
             fixations = read_fixations(inputs[0])
+            tell_findings(inputs[0], fixations)
         if fixations is not None:
             fixations = exclusions.of_fixations(fixations, inputs[0])
             return _of_fixations(fixations, asked, options["pictures"]), {"fixations": inputs[0]}

@@ -21,6 +21,7 @@ from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_pho
 from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
 from gazekit.dataset.splits import check_folds
 from gazekit.events.settings import FixationSection
+from gazekit.events.table_checks import tell_findings
 from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
 from gazekit.pictures import Picture, PicturesSection, list_pictures
 from gazekit.session.excluding import Exclusions
@@ -117,6 +118,7 @@ class Inputs:
             path = self.base / section.fixations
             other = layout_of(path) is not None
             table = self._makers(path) if other else read_fixations(path, one_based=self.one_based)
+            tell_findings(path, table)
             return self.exclusions.of_fixations(table, path)
         if not section.sessions:
             return None

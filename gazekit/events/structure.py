@@ -65,7 +65,7 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
         Empty where nothing is remarkable.
     """
     samples = prepare(recording, screen, off_screen_deg=90.0)
-    findings = []
+    findings = [Finding("screen size", "warning", text) for text in screen.doubts()]
     for side, eye in (("left", recording.left), ("right", recording.right)):
         x, y = (np.where(eye.valid, eye.gaze[:, k], np.nan) for k in range(2))
         if np.isfinite(x).sum() >= _FEWEST:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,10 +33,11 @@ def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Fin
     Returns
     -------
     list of Finding
-        Share off the picture, spikes, a wrong size of screen, a wrong unit of duration; empty where all is well.
+        Share off the picture, spikes, a wrong size of screen, a wrong unit of duration, rows that stand twice or name
+        nobody; empty where all is well.
     """
     x, y = (table[name].to_numpy(dtype=float) for name in ("x_picture", "y_picture"))
-    findings = [*_durations(table["duration_ms"].to_numpy(dtype=float)), *_spikes(x, y)]
+    findings = [*_durations(table["duration_ms"].to_numpy(dtype=float)), *_spikes(x, y), *_rows(table)]
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() > 1 and min(x[known].min(), y[known].min()) >= 0 and max(x[known].max(), y[known].max()) <= 1.0:
         text = "all positions lie within one pixel: shares (0 to 1) given as pixels?"
@@ -51,6 +54,26 @@ def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Fin
         return findings
     size = np.array([sizes[image] for image in images[shown]], dtype=float)
     return [*findings, *_off_picture(x[shown] / size[:, 1], y[shown] / size[:, 0], size)]
+
+
+def tell_findings(path: str | Path, table: pd.DataFrame) -> None:
+    """Say on standard error what may be wrong with a fixation table that is about to be used."""
+    if {"x_picture", "y_picture", "duration_ms"} <= set(table.columns) and len(table):
+        for finding in check_fixations(table):
+            print(f"{path}: {finding}", file=sys.stderr)
+
+
+def _rows(table: pd.DataFrame) -> list[Finding]:
+    """Find rows that stand more than once, and rows of nobody."""
+    findings = []
+    if twice := int(table[table["x_picture"].notna()].duplicated().sum()):
+        text = f"{twice} of {len(table)} rows stand more than once, and each counts: was a file joined to itself?"
+        findings.append(Finding("rows", "warning", text))
+    nobody = int(table["participant"].isna().sum()) if "participant" in table else 0
+    if 0 < nobody < len(table):
+        text = f"{nobody} of {len(table)} rows name no participant: what is counted by person leaves them out"
+        findings.append(Finding("rows", "warning", text))
+    return findings
 
 
 def _durations(duration: Floats) -> list[Finding]:

@@ -22,6 +22,7 @@ _MARGIN = 0.1  # of the screen: people look beside it too, and trackers err ther
 _CORNER = 0.002  # of the screen: shares taken for pixels do not leave it
 _FEW = 4096  # samples of a part whose place is looked at
 _NAMES = 12  # columns that are named in one line
+_RATE = 0.1  # by which the rate may differ from the one that the file says
 _STEPS = 8  # parts of a recording from which its rate is taken
 
 
@@ -118,8 +119,8 @@ class Account:
                 left, right, top, bottom = self._span
                 self._span = [min(left, x.min()), max(right, x.max()), min(top, y.min()), max(bottom, y.max())]
 
-    def close(self) -> None:
-        """Draw the conclusions when all samples have come.
+    def close(self, said_hz: float = float("nan")) -> None:
+        """Draw the conclusions when all samples have come; ``said_hz`` is the rate that the file gives itself.
 
         Raises
         ------
@@ -134,6 +135,11 @@ class Account:
             self.doubts.append("no sample has gaze")
         if self.rate_hz == self.rate_hz and not LIMITS_HZ[0] <= self.rate_hz <= LIMITS_HZ[1]:  # of few samples
             self.doubts.append(f"{self.rate_hz:.4g} samples a second: the unit of time is likely another")
+        if said_hz > 0 and abs(self.rate_hz / said_hz - 1) > _RATE:
+            self.doubts.append(
+                f"the file says {said_hz:g} samples a second and has {self.rate_hz:.4g}: rows were left out of it, or "
+                "its times are wrong"
+            )
         if self._backward:
             self.doubts.append(f"time runs back {self._backward} time{'s' * (self._backward > 1)}")
         self._doubt_places()

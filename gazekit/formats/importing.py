@@ -87,7 +87,7 @@ class SourceFile:
         account.calibrations = len(whole.calibrations if whole else draft.calibrations)
         account.validations = len(whole.validations if whole else draft.validations)
         try:
-            account.close()
+            account.close(whole.tracker.rate_hz if whole else draft.tracker.rate_hz)
         except InputError as error:
             raise FormatError(f"{self.head.path}: {error}") from error
         if self.request.strict and account.doubts:

@@ -70,6 +70,7 @@ class Request:
             other = " x ".join(f"{in_file[name]:g}" for name in names if name in in_file)
             source += f"; the file says {other}" if other not in ("", size) else ""
             draft.account.know(what, f"{size} {unit}", source)
+        draft.account.doubts += screen.doubts()
         if screen.width_mm < 80 and screen.distance_mm < 150:
             draft.account.know("sizes", "so small a screen so near to the eyes: were centimetres given?", "guess")
         return draft

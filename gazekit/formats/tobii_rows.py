@@ -327,6 +327,7 @@ def _by_recording(batch: Batch, layout: RowLayout) -> Iterator[tuple[tuple[str, 
 
 
 _BACK = 10  # steps: less is a clock's jitter
+_FEW_STARTS, _SHORTEST = 10, 20  # recordings in one batch; samples: those of fewer, on average, are rows in disorder
 
 
 @dataclass
@@ -358,6 +359,11 @@ class _Runs:
         back = np.flatnonzero(steps < -least)
         if self.named:
             back = back[time[known[back]] <= self.first + least]
+        if len(back) > max(_FEW_STARTS, len(known) / _SHORTEST):
+            raise FormatError(
+                f"time runs back at {len(back)} of {len(known)} samples: the rows are not in the order of time; sort "
+                "them by the time stamp within each recording, or export the recording again"
+            )
         starts = [self._start(time, known, int(place), least) for place in back]
         if len(known):
             self.last = time[known[-1]]

@@ -194,3 +194,14 @@ def test_columns_in_other_capitals_and_words(tmp_path: Path, capsys: pytest.Capt
     assert "columns taken: Stimulus as image" in capsys.readouterr().err
     (tmp_path / "g.csv").write_text("Image,Participant,X,Y,Duration_ms\na,1,1,2,3\n")
     assert set(read_fixations(tmp_path / "g.csv").columns) == set(said)
+
+
+def test_per_cent_are_doubted(tmp_path: Path, capsys: pytest.CaptureFixture[str], rng: np.random.Generator) -> None:
+    imsave(tmp_path / "large.png", np.zeros((300, 400, 3), np.uint8), check_contrast=False)
+    pictures = list_pictures(PicturesSection(folder=tmp_path), Path())
+    places = rng.uniform(0, 100, (60, 2))
+    table = pd.DataFrame({"image": "large.png", "x_picture": places[:, 0], "y_picture": places[:, 1]})
+    on_pictures(table, pictures)
+    assert "are they per cent?" in capsys.readouterr().err
+    on_pictures(table.assign(x_picture=4 * table["x_picture"]), pictures)
+    assert capsys.readouterr().err == ""

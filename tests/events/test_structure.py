@@ -21,7 +21,7 @@ from gazekit.events import session_quality
 from gazekit.events.plausibility import plausibility
 from gazekit.events.sessions import join_fixations, join_saccades, session_events
 from gazekit.events.structure import check_recording
-from gazekit.events.table_checks import check_fixations
+from gazekit.events.table_checks import check_fixations, tell_findings
 from gazekit.gaze import Eye, GazeRecording
 from gazekit.session import write_session
 from tests.fixtures.gazes import SCREEN, a_session, rests
@@ -155,6 +155,7 @@ def places(width: float, height: float, zeros: int = 0) -> dict[str, npt.NDArray
         pytest.param(places(400, 200, zeros=20), {"spikes": "warning"}, id="a tenth at one point"),
         pytest.param(places(1, 1), {"screen size": "error"}, id="shares"),
         pytest.param(places(200, 100), {"screen size": "warning"}, id="half of the picture"),
+        pytest.param({"participant": ["P1"] * 199 + [None]}, {"rows": "warning"}, id="a row of nobody"),
         pytest.param({"image": ["a"] * 199 + ["b"]}, {"pictures": "warning"}, id="a picture that is not there"),
     ],
 )
@@ -331,3 +332,29 @@ def test_a_suffix_that_is_not_written_is_refused_before(
     assert isinstance(run.exception, OutputError)
     assert "written as " in str(run.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["p.gaze.h5"]
+
+
+def test_rows_that_stand_twice_are_told(rng: np.random.Generator, capsys: pytest.CaptureFixture[str]) -> None:
+    table = table_of(200, rng)
+    tell_findings("once.csv", table)
+    assert capsys.readouterr().err == ""
+    tell_findings("twice.csv", pd.concat([table, table]))
+    assert capsys.readouterr().err.startswith("twice.csv: warning: 200 of 400 rows stand more than once")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"width_mm": 52.7, "height_mm": 29.6}, "4.72 degrees wide"),
+        ({"distance_mm": 63.0}, "152 degrees wide"),
+        ({"width_mm": 296.0, "height_mm": 527.0}, "square on every display"),
+    ],
+    ids=["size in centimetres", "distance in centimetres", "exchanged"],
+)
+def test_a_screen_that_cannot_be_is_doubted(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]], sizes: dict[str, float], words: str
+) -> None:
+    (doubt,) = replace(SCREEN, **sizes).doubts()  # type: ignore[arg-type]
+    assert words in doubt
+    findings = check_recording(recorded(*gaze), replace(SCREEN, **sizes))  # type: ignore[arg-type]
+    assert doubt in [finding.text for finding in findings]

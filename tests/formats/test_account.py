@@ -14,6 +14,7 @@ from tests.fixtures.foreign import SOUND
 
 S = ["--screen-mm", "527x296", "--distance-mm", "630"]
 R = ["--screen", "1920x1080"]
+WIDE = {"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0}
 
 
 @pytest.mark.parametrize("kind", sorted(SOUND))
@@ -67,7 +68,7 @@ def test_messages_that_match_nothing_are_loud_and_fail_under_strict(foreign, tmp
 def test_unit_that_only_fits_one_rate_is_no_guess(foreign, tmp_path: Path) -> None:
     names = {**foreign.prolab.OLD, "device": "Other timestamp"}
     path = foreign.prolab.write(tmp_path / "export.tsv", names=names)
-    account = import_recording(path, screen=foreign.MM, strict=True).provenance["account"]
+    account = import_recording(path, screen=WIDE, strict=True).provenance["account"]
     assert {"what": "time", "value": "us", "source": "only possible"} in account["facts"]
 
 
@@ -76,15 +77,15 @@ def test_guessed_unit_fails_under_strict(foreign, tmp_path: Path) -> None:
     rows = "".join(f"{200 * n}\t900\t500\t910\t500\n" for n in range(20))
     names = [f"Gaze point {side} {axis}" for side in ("left", "right") for axis in "XY"]
     path.write_text("\t".join(["Recording timestamp", *names]) + "\n" + rows)
-    account = import_recording(path, screen=foreign.ALL).provenance["account"]
+    account = import_recording(path, screen=WIDE | foreign.PIXELS).provenance["account"]
     assert account["doubts"] == ["time is a guess: us"]
     with pytest.raises(FormatError, match="time is a guess: us"):
-        import_recording(path, screen=foreign.ALL, strict=True)
+        import_recording(path, screen=WIDE | foreign.PIXELS, strict=True)
 
 
 def test_plain_import_passes_strict(foreign, tmp_path: Path) -> None:
     path = foreign.prolab.write(tmp_path / "export.tsv")
-    assert len(import_recording(path, screen=foreign.MM, strict=True).recording) == 10
+    assert len(import_recording(path, screen=WIDE, strict=True).recording) == 10
 
 
 def test_pictures_from_the_messages_of_any_format(foreign, tmp_path: Path, run) -> None:
@@ -113,3 +114,16 @@ def test_sizes_in_centimetres_are_in_doubt(tmp_path: Path) -> None:
     sizes = {"width_px": 1920, "height_px": 1080, "width_mm": 52.7, "height_mm": 29.6, "distance_mm": 63.0}
     with pytest.raises(FormatError, match="centimetres"):
         import_recording(path, screen=sizes, strict=True)
+
+
+def test_a_rate_that_the_file_gives_itself_and_has_not_is_doubted(foreign, tmp_path: Path) -> None:
+    path = foreign.eyelink.write(tmp_path, rate="500.00")
+    session = import_recording(path, screen={"width_mm": 380.0, "height_mm": 300.0, "distance_mm": 670.0})
+    doubts = session.provenance["account"]["doubts"]
+    assert any(doubt.startswith("the file says 500 samples a second and has 1000") for doubt in doubts)
+
+
+def test_a_screen_in_centimetres_is_doubted(foreign, tmp_path: Path, run) -> None:
+    path = foreign.prolab.write(tmp_path / "export.tsv")
+    printed = run("import", path, "--screen-mm", "52.7x29.6", "--distance-mm", "630", "--out", tmp_path / "a").output
+    assert "! the screen would be 4.79 degrees wide" in printed

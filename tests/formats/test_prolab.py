@@ -180,3 +180,12 @@ def test_eye_openness_is_a_stream_of_the_session(foreign, tmp_path: Path) -> Non
     assert not stream["right_valid"].any()
     open_mm = session.recording.with_openness(stream).openness_mm
     np.testing.assert_array_equal(open_mm[:, 0], stream["left_openness_mm"])
+
+
+def test_rows_from_last_to_first_are_no_recordings(foreign, tmp_path: Path) -> None:
+    rows = [f"{3333 * n}\t900\t500\t910\t500\n" for n in reversed(range(100))]
+    names = [f"Gaze point {side} {axis}" for side in ("left", "right") for axis in "XY"]
+    path = tmp_path / "export.tsv"
+    path.write_text("\t".join(["Recording timestamp [μs]", *names]) + "\n" + "".join(rows))
+    with pytest.raises(FormatError, match="time runs back at 99 of 100 samples.*sort them"):
+        import_recording(path, screen=foreign.ALL)

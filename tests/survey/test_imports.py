@@ -340,3 +340,11 @@ def test_a_row_a_picture_with_raters_by_pattern(tmp_path: Path) -> None:
         ("r1", "b.jpg", 9),
         ("r2", "a.jpg", 4),
     ]
+
+
+def test_answers_of_another_scale_are_refused_where_a_few_would_fit(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.csv"
+    path.write_text("rater,image,score\np1,a.jpg,10\np2,a.jpg,40\np3,a.jpg,70\n")
+    with pytest.raises(RatingsError, match=r"2 of 3 answers are no whole numbers from 1 to 10; they run from 10 to 70"):
+        import_ratings(path, scale=10)
+    assert import_ratings(path, scale=10, from_scale=(0, 100)).ratings["score"].tolist() == [2, 5, 7]
