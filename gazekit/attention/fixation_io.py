@@ -80,8 +80,8 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
             sizes[image] = inspect_picture(files[image].read_bytes(), image).upright
     if per_cent and sizes and min(min(size) for size in sizes.values()) >= _LARGE:
         print(
-            "all x and y lie between 0 and 100, in a corner of the pictures: are they per cent? Divided by 100 they are "
-            "taken for shares",
+            "all x and y lie between 0 and 100, in a corner of the pictures: are they per cent? Divided by 100 they "
+            "are taken for shares",
             file=sys.stderr,
         )
     if not (shares or upward):

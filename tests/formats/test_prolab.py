@@ -187,5 +187,5 @@ def test_rows_from_last_to_first_are_no_recordings(foreign, tmp_path: Path) -> N
     names = [f"Gaze point {side} {axis}" for side in ("left", "right") for axis in "XY"]
     path = tmp_path / "export.tsv"
     path.write_text("\t".join(["Recording timestamp [μs]", *names]) + "\n" + "".join(rows))
-    with pytest.raises(FormatError, match="time runs back at 99 of 100 samples.*sort them"):
+    with pytest.raises(FormatError, match=r"time runs back at 99 of 100 samples.*sort them"):
         import_recording(path, screen=foreign.ALL)
