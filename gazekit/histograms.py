@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.tables import read_table, write_table
 from gazekit.core.types import Floats
@@ -81,7 +82,8 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
     if wrong.any():
         names = ", ".join(map(str, table["image"][wrong][:10]))
         raise FormatError(
-            f"{path}: counts must be whole numbers of 0 or more; {int(wrong.sum())} rows are not: {names}"
+            f"{path}: counts must be whole numbers of 0 or more; "
+            f"{counted(int(wrong.sum()), 'row is', 'rows are')} not: {names}"
         )
     twice = table["image"].duplicated()
     if twice.any():
@@ -98,7 +100,7 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
                 f"{table['image'][i]} ({stated[i]:g}, not {computed[i]:g})" for i in np.flatnonzero(off)[:5]
             )
             raise FormatError(
-                f"{path}: the stated {name} of {int(off.sum())} pictures does not fit the counts: {names}"
+                f"{path}: the stated {name} of {counted(int(off.sum()), 'picture')} does not fit the counts: {names}"
             )
     table["n"] = sums.astype(np.int64)
     table["mean"], table["std"] = mean, std

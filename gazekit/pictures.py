@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.config import Section
+from gazekit.core.counting import counted
 from gazekit.core.decoders import heard, listening
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
@@ -295,7 +296,7 @@ def _decode(encoded: bytes | npt.NDArray[np.uint8], name: str, shrink: int = 1) 
     shrink = shrink if bytes(encoded[:2]) == b"\xff\xd8" else 1
     pixels, said = decode_as(encoded, _SHRUNK[shrink], name)
     if pixels is None:
-        found = "; ".join(said) or f"{len(encoded)} bytes, begins {bytes(encoded[:8])!r}"
+        found = "; ".join(said) or f"{counted(len(encoded), 'byte')}, begins {bytes(encoded[:8])!r}"
         raise FormatError(f"{name} is not a picture that can be decoded ({found})")
     if shrink > 1:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gazekit.attention.settings import AttentionSection
 from gazekit.capture.settings import SessionSections
 from gazekit.core.config import read_toml, validated
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, GazekitError
 from gazekit.core.messages import language_faults
 from gazekit.dataset.spec import DatasetSection
@@ -77,7 +78,7 @@ def check_study(study: Study) -> None:
         faults.append(f"[dataset] {error}")
     if faults:
         lines = "\n".join(f"  {fault.strip()}" for fault in faults)
-        raise ConfigError(f"{study.file} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n{lines}")
+        raise ConfigError(f"{study.file} has {counted(len(faults), 'fault')}:\n{lines}")
 
 
 def dataset_inputs(path: str | Path) -> Inputs:

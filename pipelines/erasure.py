@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from gazekit.core.checksum import SESSION, read_seal
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.tables import read_table, write_table
 from gazekit.explore.summaries import FOLDER as KEPT
@@ -189,7 +190,11 @@ def _exclusions(participant: str, study: Path) -> list[Removal]:
     path = study.parent / EXCLUSIONS
     count = sum(entry.participant == participant for entry in read_exclusions(path))
     forget = functools.partial(forget_person, path, participant)
-    return [Removal("exclusions", path, f"{count} entries are taken out", count, forget)] if count else []
+    return (
+        [Removal("exclusions", path, f"{counted(count, 'entry is', 'entries are')} taken out", count, forget)]
+        if count
+        else []
+    )
 
 
 def _survey(participant: str, database: str) -> list[Removal]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, PositiveFloat, RootModel
 
 from gazekit.core.config import Section, read_toml, validated
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.files import provenance, sha256, write_text
 from gazekit.dataset.spec import RatingFormat
@@ -157,8 +158,8 @@ def check_set(definition: PublicSet, folder: str | Path) -> SetCheck:
         paths = part.paths(folder)
         check.files.setdefault(part.role, []).extend(paths)
         if len(paths) < part.least and not (part.optional and not paths):
-            what = "folders" if part.folders else "files"
-            check.faults.append(f"{part.pattern}: {len(paths)} {what}, {part.least} or more were expected")
+            what = "folder" if part.folders else "file"
+            check.faults.append(f"{part.pattern}: {counted(len(paths), what)}, {part.least} or more were expected")
         for name, known in part.sha256.items():
             check.hashed += 1
             if not (folder / name).is_file():
@@ -273,7 +274,11 @@ def _fixations(name: str, part: FilesOfSet, paths: Iterable[Path], target: Path)
     made = provenance("gazekit.fixations/1", {"public_data": name}, {path.name: path for path in paths})
     write_table(joined, target, made)
     people = joined["participant"].nunique()
-    return [f"{len(joined)} fixations of {people} people on {joined['image'].nunique()} pictures: {target}", *lines]
+    return [
+        f"{counted(len(joined), 'fixation')} of {counted(people, 'person', 'people')} on "
+        f"{counted(joined['image'].nunique(), 'picture')}: {target}",
+        *lines,
+    ]
 
 
 def _histograms(name: str, definition: PublicSet, part: FilesOfSet, paths: list[Path], target: Path) -> list[str]:
@@ -286,8 +291,12 @@ def _histograms(name: str, definition: PublicSet, part: FilesOfSet, paths: list[
     table, remarks = read_ratings(paths[0], definition.scale, format=part.format)
     made = provenance("gazekit.histograms/1", {"public_data": name}, {paths[0].name: paths[0]})
     write_histograms(table, target, made)
-    left_out = [f"! {len(remarks)} rows were left out, the first: {remarks[0][0]}: {remarks[0][2]}"] if remarks else []
-    return [f"{len(table)} histograms, {int(table['n'].sum())} ratings: {target}", *left_out]
+    left_out = (
+        [f"! {counted(len(remarks), 'row was', 'rows were')} left out, the first: {remarks[0][0]}: {remarks[0][2]}"]
+        if remarks
+        else []
+    )
+    return [f"{counted(len(table), 'histogram')}, {counted(int(table['n'].sum()), 'rating')}: {target}", *left_out]
 
 
 def define_set(name: str, folder: str | Path, out: str | Path, *, words: Mapping[str, str] | None = None) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gazekit.core.counting import counted
 from gazekit.core.encryption import decrypt, new_keys
 from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.core.files import existing_file, sha256, write_text
@@ -206,7 +207,8 @@ def _check_done(folder: Path, registration: Registration) -> None:
     missing = [str(run) for run in _runs(folder) if not (run.folder(folder) / f"predictions.csv{SEALED}").exists()]
     if missing:
         raise InputError(
-            f"{folder}: {len(missing)} runs are not done ({', '.join(missing[:5])}); scores are opened when all are, "
+            f"{folder}: {counted(len(missing), 'run is', 'runs are')} not done ({', '.join(missing[:5])}); "
+            f"scores are opened when all are, "
             "by training on"
         )
 

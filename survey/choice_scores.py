@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from gazekit.core.counting import counted
 from gazekit.core.types import Floats
 from survey.errors import RatingsError
 
@@ -60,7 +61,8 @@ def comparisons(choices: pd.DataFrame, kinds: tuple[str, ...] = ("main",)) -> Co
     if len(bad):
         rows = ", ".join(str(choices.index[k] + 2) for k in bad[:10])
         raise RatingsError(
-            f"{len(bad)} rows choose a picture that is not among theirs, or none, or one as best and worst: {rows}"
+            f"{counted(len(bad), 'row chooses', 'rows choose')} a picture that is not among theirs, or none, or "
+            f"one as best and worst: {rows}"
         )
     if not len(best):
         raise RatingsError("there is no comparison in this table")
@@ -89,7 +91,10 @@ def bradley_terry(data: Comparisons) -> tuple[Floats, Floats]:
     """
     n = len(data.images)
     if n > MOST_PICTURES:
-        raise RatingsError(f"{n} pictures are compared; scores are computed for up to {MOST_PICTURES} at once")
+        raise RatingsError(
+            f"{counted(n, 'picture is', 'pictures are')} compared; scores are computed for up to "
+            f"{MOST_PICTURES} at once"
+        )
     wins = coo_array((np.ones(len(data.winner)), (data.winner, data.loser)), shape=(n, n)).toarray()
     strength = np.zeros(n)
     for _ in range(STEPS):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.types import Floats
 from survey.errors import RatingsError
 from survey.layouts import LAYOUTS, ColumnMap, Extract, recognise, shorten
@@ -46,7 +47,7 @@ class Plan:
         lines = [
             f"read as {self.layout}; raters are in {self.rater}",
             f"{len(self.taken)} of {len(self.taken) + len(self.left)} columns hold ratings: {_some(self.taken)}",
-            f"{self.pictures} pictures; answers run from {self.lowest:g} to {self.highest:g}",
+            f"{counted(self.pictures, 'picture')}; answers run from {self.lowest:g} to {self.highest:g}",
         ]
         if self.left:
             lines.append(f"columns left: {_some(self.left)}")

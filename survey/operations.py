@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError
 from survey import queries as do
 from survey.assignment import record
@@ -271,7 +272,8 @@ def refuse_simulated(store: Store) -> None:
         simulated = connection.execute(select(func.count()).where(rater.c.name.startswith(SIMULATED))).scalar_one()
     if simulated:
         raise SurveyError(
-            f"this database holds {simulated} simulated raters (`gazekit survey simulate`), and people would rate only "
+            f"this database holds {counted(simulated, 'simulated rater')} (`gazekit survey simulate`), and "
+            f"people would rate only "
             f"what these left: name another with --database-url, or look at the rehearsal with --rehearsal"
         )
 
@@ -288,7 +290,8 @@ def refuse_people(store: Store) -> None:
         people = connection.execute(select(func.count()).where(~rater.c.name.startswith(SIMULATED))).scalar_one()
     if people:
         raise SurveyError(
-            f"{people} people rate in this database, and simulated raters would take their pictures: rehearse in "
+            f"{counted(people, 'person rates', 'people rate')} in this database, and simulated raters would "
+            f"take their pictures: rehearse in "
             f"another, such as --database-url rehearsal.db"
         )
 

@@ -18,6 +18,7 @@ from scipy.special import ndtr
 from gazekit.attention.judging import SHARE
 from gazekit.attention.settings import MapKind
 from gazekit.attention.viewings import Viewing
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats, Index, Map
 from gazekit.shapes.centre import centre_prior
@@ -130,7 +131,7 @@ def likely_density(viewing: Viewing) -> LikelyDensity:
     """
     people = viewing.participants
     if len(people) < FEWEST:
-        raise InputError(f"{viewing.image} has {len(people)} viewers; a density needs three or more")
+        raise InputError(f"{viewing.image} has {counted(len(people), 'viewer')}; a density needs three or more")
     looks = Viewing(**_columns(viewing)).take(viewing.counted)
     terms = _left_out_terms(looks, _codes(looks))
     shares = _shares(terms)

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from gazekit.attention.viewings import Viewing
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.progress import track
 from gazekit.core.types import Bools, Floats, Map, Mask
@@ -155,7 +156,8 @@ def compared_people(look: Viewing, groups: Mapping[str, str]) -> tuple[list[str]
     if len(names) != 2 or min(sizes.values()) < _FEWEST:
         found = ", ".join(f"{count} of {name}" for name, count in sizes.items()) or "none"
         raise InputError(
-            f"{look.image}: two groups of {_FEWEST} people or more are compared; found {len(names)} groups, and among "
+            f"{look.image}: two groups of {_FEWEST} people or more are compared; found "
+            f"{counted(len(names), 'group')}, and among "
             f"those who looked at it {found}"
         )
     return people, np.array([groups[name] == names[0] for name in people], dtype=bool)

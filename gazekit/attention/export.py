@@ -43,6 +43,7 @@ from gazekit.attention.settings import MapKind, Weight
 from gazekit.attention.uncertainty import mask_uncertainty, viewers_curve
 from gazekit.attention.viewings import EVERYONE, By, Viewing, members, viewings
 from gazekit.attention.worth import growth_table, panel
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.files import file_names, provenance, sync_all, whole_file
 from gazekit.core.parallel import Run, side_by_side
@@ -239,7 +240,8 @@ def write_attention(
     if not looks:
         count = sum(beside.values())
         raise InputError(
-            f"nobody looked at any of the {len(sizes)} pictures; {count} fixations lie beside them or have no duration"
+            f"nobody looked at any of the {len(sizes)} pictures; "
+            f"{counted(count, 'fixation lies beside them or has', 'fixations lie beside them or have')} no duration"
         )
     _check_extras(fixations, looks, options, extras)
     peak = _highest(of_kind(looks, options.map), options.by) if draw and options.scale == "shared" else None
@@ -289,7 +291,9 @@ def _two_conditions(fixations: pd.DataFrame, column: str) -> tuple[str, str]:
     values = sorted(fixations[column].dropna().astype(str).unique())
     if len(values) != 2:
         shown = ", ".join(values[:5]) or "none"
-        raise InputError(f"two conditions are compared; the column {column} has {len(values)} values: {shown}")
+        raise InputError(
+            f"two conditions are compared; the column {column} has {counted(len(values), 'value')}: {shown}"
+        )
     return values[0], values[1]
 
 
@@ -479,7 +483,11 @@ def _seen(looks: Mapping[str, Viewing], picture: Picture) -> bool:
 
 
 def _nobody(beside: int) -> str:
-    return "nobody looked at it" + (f"; {beside} fixations lie beside it or have no duration" if beside else "")
+    return "nobody looked at it" + (
+        f"; {counted(beside, 'fixation lies beside it or has', 'fixations lie beside it or have')} no duration"
+        if beside
+        else ""
+    )
 
 
 def write_picture(path: Path, pixels: npt.NDArray[Any], *, sync: bool = True) -> None:
@@ -504,7 +512,9 @@ def _sizes(
         raise InputError(f"none of the pictures ({known}, ...) is in the fixation table, which has {found}")
     sizes, faults = {}, [(p.image, "not in the fixation table") for p in pictures if p.image not in wanted]
     strange = fixations.loc[~fixations["image"].isin([p.image for p in pictures]), "image"].value_counts()
-    faults += [(str(image), f"not among the pictures; it has {count} fixations") for image, count in strange.items()]
+    faults += [
+        (str(image), f"not among the pictures; it has {counted(count, 'fixation')}") for image, count in strange.items()
+    ]
     for picture in chosen:
         try:
             sizes[picture.image] = inspect_picture(picture.file.read_bytes(), str(picture.file)).upright

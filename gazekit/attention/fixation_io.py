@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, GazekitError
 from gazekit.core.tables import read_table
 from gazekit.pictures import Picture, inspect_picture, match_names
@@ -60,7 +61,7 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
     renamed = {name: image for name, image in matched.items() if name != image}
     if renamed:
         old, new = next(iter(renamed.items()))
-        print(f"{len(renamed)} names of pictures matched by stem, such as {old} with {new}", file=sys.stderr)
+        print(f"{counted(len(renamed), 'name')} of pictures matched by stem, such as {old} with {new}", file=sys.stderr)
         fixations = fixations.assign(image=fixations["image"].replace(renamed))
     upward = FROM_BOTTOM in fixations and "y_picture" not in fixations
     places = ["x_picture", FROM_BOTTOM if upward else "y_picture"]

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.export import write_picture
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import file_names
 from gazekit.core.tables import read_table, write_table
@@ -128,7 +129,8 @@ def read_maps(folders: Sequence[str | Path], pictures: Collection[str]) -> dict[
             seen += [image] if place is None else []
     if seen:
         raise InputError(
-            f"{len(seen)} predicted maps are of pictures that the model was fitted on, as {', '.join(seen[:5])}: give "
+            f"{counted(len(seen), 'predicted map is', 'predicted maps are')} of pictures that the model was "
+            f"fitted on, as {', '.join(seen[:5])}: give "
             "the folder of `gazekit attention-model fit --maps` first, whose maps are made out of fold"
         )
     return found

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from gazekit.attention.viewings import Viewing
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.progress import track
 from gazekit.core.types import Floats, Index
@@ -173,7 +174,9 @@ def scanpath_table(
     paths = {image: _paths(look) for image, look in looks.items()}
     images = [image for image, found in paths.items() if len(found) > 1]
     if len(images) < 2:
-        raise InputError(f"scanpaths of two people on two pictures or more are compared; found {len(images)} pictures")
+        raise InputError(
+            f"scanpaths of two people on two pictures or more are compared; found {counted(len(images), 'picture')}"
+        )
     rng = np.random.default_rng(seed)
     rows = []
     for n, image in enumerate(track(images, "scanpaths", len(images))):

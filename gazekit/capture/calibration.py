@@ -15,6 +15,7 @@ from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import CalibrationSection, ValidationSection
 from gazekit.capture.simulation.scanpath import TargetScene
 from gazekit.capture.tracker import Calibrator, Tracker
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError, TrackerError
 from gazekit.core.files import existing_file
 from gazekit.events import data_quality
@@ -117,7 +118,8 @@ def _attempts(
                 calibrator.discard(x, y)
     if calibration.status == "success":
         raise TrackerError(
-            f"{len(todo)} calibration points were still to be done again after {section.attempts} attempts; raise "
+            f"{counted(len(todo), 'calibration point was', 'calibration points were')} still to be done again "
+            f"after {counted(section.attempts, 'attempt')}; raise "
             "[calibration] attempts, or take them out of the choice, then start again with --resume"
         )
     raise TrackerError(

@@ -21,6 +21,7 @@ import numpy as np
 
 from gazekit.capture.tobii import NOTIFICATIONS, corners_of, sdk
 from gazekit.capture.tobii_streams import CONVERTERS
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file, write_text
 from gazekit.core.progress import track
@@ -257,7 +258,7 @@ class _Check:
                 self._stream(name, arrived[name], rate)
         self._trace.notifications = [_plain(item) for _, item in arrived["notifications"]]
         self._trace.notifications += [_plain(item) for _, item in arrived["stream_errors"]]
-        self._expect(not arrived["stream_errors"], f"{len(arrived['stream_errors'])} stream errors")
+        self._expect(not arrived["stream_errors"], f"{counted(len(arrived['stream_errors']), 'stream error')}")
 
     def _stream(self, name: str, items: Sequence[tuple[int, Any]], rate: float) -> None:
         converters = getattr(self._module, "CONVERTERS", CONVERTERS)
@@ -299,7 +300,7 @@ class _Check:
             near = abs(measured - rate) <= _RATE_TOLERANCE * rate
             self._expect(near, f"gaze comes with {measured:.2f} Hz; the device says {rate:g}")
             gaps = int((steps > 1.5e6 / rate).sum())
-            self._expect(not gaps, f"gaze: {gaps} gaps in the device's stamps")
+            self._expect(not gaps, f"gaze: {counted(gaps, 'gap')} in the device's stamps")
         lag: Floats = (trace.arrived_us - trace.system_us) / 1000
         late = float(np.quantile(lag, 0.95))
         self._trace.header["arrival_ms"] = {"median": float(np.median(lag)), "p95": late}

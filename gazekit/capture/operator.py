@@ -16,6 +16,7 @@ from rich.text import Text
 
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.session_loop import TRACKER_LOST, State
+from gazekit.core.counting import counted
 
 _COLUMNS, _ROWS = 48, 12
 _WINDOW_S = 2.0
@@ -87,7 +88,10 @@ class Operator:
             ("rate", Text(f"{rate:.0f} Hz" if rate else "...")),
             ("data loss", Text(f"{loss:.1f} %", style="red" if loss > 20 else "green")),
             ("samples", Text(f"{counts.samples}")),
-            ("gaps", Text(f"{counts.gaps} ({counts.missing} samples)", style="red" if counts.gaps else "green")),
+            (
+                "gaps",
+                Text(f"{counts.gaps} ({counted(counts.missing, 'sample')})", style="red" if counts.gaps else "green"),
+            ),
             ("out of order", Text(f"{counts.out_of_order}", style="red" if counts.out_of_order else "green")),
             ("head", _head(recorder)),
         ]

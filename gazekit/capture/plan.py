@@ -19,6 +19,7 @@ from gazekit.capture.randomness import random_stream
 from gazekit.capture.settings import PresentationSection, SessionSections
 from gazekit.capture.simulation.gaze import coarse_salience
 from gazekit.capture.simulation.interest import Interest, read_interests
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.types import Floats
 from gazekit.pictures import Picture, list_pictures, read_picture
@@ -148,14 +149,17 @@ def _again(order: list[int], images: Sequence[str], section: PresentationSection
         room = max(0, len(order) - section.again_after)
         if section.again > len(images) or (section.again and not room):
             raise ConfigError(
-                f"[presentation] again = {section.again}: there are {len(images)} pictures, and again_after = "
+                f"[presentation] again = {section.again}: there are {counted(len(images), 'picture')}, and "
+                f"again_after = "
                 f"{section.again_after} needs as many trials between"
             )
         wanted = [int(n) for n in rng.permutation(len(images))[: section.again]]
     else:
         wanted = [images.index(image) for image in section.again if image in images]
         if wanted and len(order) <= section.again_after:
-            raise ConfigError(f"[presentation] again_after = {section.again_after}: there are {len(images)} pictures")
+            raise ConfigError(
+                f"[presentation] again_after = {section.again_after}: there are {counted(len(images), 'picture')}"
+            )
     return with_again(order, wanted, section.again_after, rng) if wanted else order
 
 

@@ -28,6 +28,7 @@ from gazekit.capture.plan import PlannedTrial, Step, answers_of, facts_of, place
 from gazekit.capture.recorder import Recorder
 from gazekit.capture.settings import SessionSections
 from gazekit.capture.tracker import Tracker, TrackerGone
+from gazekit.core.counting import counted
 from gazekit.core.errors import TrackerError
 from gazekit.core.messages import SOURCE, Catalogue, catalogue, text_in
 from gazekit.screen import Placement
@@ -227,7 +228,9 @@ class SessionRun:
         counts = self.recorder.counts
         if counts.gaps != self._reported_gaps:
             self._reported_gaps = counts.gaps
-            self.state.say(f"gap of {counts.last_gap_us / 1000:.1f} ms; {counts.missing} samples missing so far")
+            self.state.say(
+                f"gap of {counts.last_gap_us / 1000:.1f} ms; {counted(counts.missing, 'sample')} missing so far"
+            )
 
     def _obey(self) -> None:
         """Do what the operator wants; some of it leaves the step under way."""

@@ -28,6 +28,7 @@ from gazekit.capture.session_loop import SessionRun, State, seconds_of
 from gazekit.capture.settings import PresentationSection, SessionSections
 from gazekit.capture.simulation.tracker import SimulatedTracker
 from gazekit.capture.tracker import Tracker, TrackerSetup
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError, OutputError, TrackerError
 from gazekit.core.files import provenance
 from gazekit.session.backup import back_up
@@ -101,9 +102,9 @@ class SessionPart:
             + (f" at {sections.tracker.rate_hz:g} Hz" if sections.tracker.rate_hz else "")
             + f"; screen {screen.width_px} x {screen.height_px} px, {screen.width_mm:g} x {screen.height_mm:g} mm, "
             f"{screen.distance_mm:g} mm away ({screen.screen().pixels_per_degree:.1f} px a degree)",
-            f"calibration with {len(points[0])} points, validation with {len(points[1])}"
+            f"calibration with {counted(len(points[0]), 'point')}, validation with {len(points[1])}"
             + (f", gate {gate:g} deg" if gate else ", no gate"),
-            f"{len(self.trials)} pictures in {shown.order} order, {_viewing_words(shown)} "
+            f"{counted(len(self.trials), 'picture')} in {shown.order} order, {_viewing_words(shown)} "
             f"after {shown.cross_ms} ms of cross: {self.seconds / 60:.1f} min with answers"
             + "".join(f"; {answer.when} each: {answer.name} ({answer.kind})" for answer in sections.asked),
             *([f"assigned: {words}"] if (words := self._assigned_words()) else []),
@@ -421,7 +422,8 @@ def record_part(
     if not recovered.valid_samples or 0 < recovered.stimuli == len(recovered.pictures_without_gaze):
         where = "on any of its pictures" if recovered.valid_samples else "in it"
         raise TrackerError(
-            f"{recovered.session} is whole, but there is no valid gaze {where} ({recovered.samples} samples): was "
+            f"{recovered.session} is whole, but there is no valid gaze {where} "
+            f"({counted(recovered.samples, 'sample')}): was "
             "the tracker covered, the participant outside its view? Record again under another name, or with --resume"
         )
     return recovered

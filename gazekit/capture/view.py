@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.files import is_table, picture_format, provenance, whole_file
 from gazekit.core.tables import FIXATION_COLUMNS, write_table
@@ -50,7 +51,7 @@ def find_trial(session: Session, number: int) -> Trial:
     """
     trials = session.trials() or [_whole_recording(session)]
     if not 1 <= number <= len(trials):
-        raise InputError(f"the session has {len(trials)} trials; there is no trial {number}")
+        raise InputError(f"the session has {counted(len(trials), 'trial')}; there is no trial {number}")
     return trials[number - 1]
 
 

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from gazekit.core.counting import counted
+
 os.environ.setdefault("SDL_NO_SIGNAL_HANDLERS", "1")  # SIGINT and SIGTERM are ours
 import pygame
 
@@ -301,7 +303,7 @@ class Window:
 
         title = f"Calibration {attempt} of {attempts}.  Space: go on   R: all again   digit or click: that point again"
         if failed:
-            title = f"{len(failed)} points gave no data.  " + title
+            title = f"{counted(len(failed), 'point')} gave no data.  " + title
         self._until(lambda: drawing.review(self._surface, errors, targets, chosen, title, self._look), answer, True)
         return [targets[n] for n in sorted(chosen)]
 

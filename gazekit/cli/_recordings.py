@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 
@@ -59,7 +60,7 @@ def makers_fixations(path: Path, screen: Mapping[str, float] | None = None) -> p
     if layout is None:
         return None
     table, account = import_fixations(path, screen)
-    click.echo(f"{path}: {len(table)} fixations, {layout.title}", err=True)
+    click.echo(f"{path}: {counted(len(table), 'fixation')}, {layout.title}", err=True)
     for line in account_lines(account):
         click.echo(line, err=True)
     return table
@@ -157,7 +158,7 @@ def not_excluded(sessions: Iterable[tuple[Path, Session]], exclusions: Exclusion
             stayed += 1
             yield path, rest
     if opened and not stayed:
-        raise InputError(f"everything in {opened} sessions is excluded ({exclusions.file}): nothing is left")
+        raise InputError(f"everything in {counted(opened, 'session')} is excluded ({exclusions.file}): nothing is left")
 
 
 def each_result(

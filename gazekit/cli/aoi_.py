@@ -9,6 +9,7 @@ import click
 
 from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
 from gazekit.cli._selection import chosen_exclusions, exclusion_options
+from gazekit.core.counting import counted
 
 
 @click.command("aoi")
@@ -69,4 +70,4 @@ def command(
             figures.round(3).to_string(index=False) if len(figures) else "no fixation lies on a picture with areas"
         )
     else:
-        click.echo(f"{len(figures)} rows on {len(known)} pictures: {out}")
+        click.echo(f"{counted(len(figures), 'row')} on {counted(len(known), 'picture')}: {out}")

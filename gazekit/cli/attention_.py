@@ -19,6 +19,7 @@ from gazekit.cli._selection import (
     renames,
     window_options,
 )
+from gazekit.core.counting import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,9 +166,11 @@ def command(
     if as_json:
         click.echo(found.to_json(orient="records", lines=True).strip())
         return
-    click.echo(f"{len(found)} maps of {found['image'].nunique()} pictures in {out}")
+    click.echo(f"{counted(len(found), 'map')} of {counted(found['image'].nunique(), 'picture')} in {out}")
     if few := found.attrs["few_viewers"]:
-        click.echo(f"{few} maps are of one or two viewers, too few for a density: they are Gaussians")
+        click.echo(
+            f"{counted(few, 'map is a Gaussian', 'maps are Gaussians')}: one or two viewers are too few for a density"
+        )
     off, count = found.attrs["off_picture"], found.attrs["fixations"]
     if off:
         click.echo(f"{off} of {count} fixations ({off / count:.0%}) lie off their picture or have no duration")

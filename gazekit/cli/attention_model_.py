@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._selection import chosen_exclusions, exclusion_options, renames
+from gazekit.core.counting import counted
 
 if TYPE_CHECKING:
     from gazekit.models.gaze_readout import AttentionModel
@@ -193,7 +194,8 @@ def _sentences(facts: dict[str, Any]) -> list[str]:
         left_out.append(f"{facts['different']} pictures are different: copies, and those of one group, are in one fold")
     lines = [
         *left_out,
-        f"{facts['pictures']} pictures; {facts['folds']} folds, ridge {facts['ridge']:g}, each predicted without having"
+        f"{counted(facts['pictures'], 'picture')}; {counted(facts['folds'], 'fold')}, ridge {facts['ridge']:g}, "
+        f"each predicted without having"
         " been seen:",
     ]
     worth = facts.get("worth")
@@ -271,4 +273,6 @@ def apply(
     if as_json:
         click.echo(table.to_json(orient="records", lines=True).strip())
         return
-    click.echo(f"{len(table)} maps in {out}; masks keep {table['kept_area'].mean():.0%} of the pictures on average")
+    click.echo(
+        f"{counted(len(table), 'map')} in {out}; masks keep {table['kept_area'].mean():.0%} of the pictures on average"
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gazekit.cli._selection import chosen, masked_look, selection, show_summary
+from gazekit.core.counting import counted
 
 HERE = click.Path(path_type=Path)
 
@@ -56,8 +57,8 @@ def verify(path: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
     else:
-        where = f" in {dataset.shards} shards" if dataset.shards else ""
-        click.echo(f"{path}: whole; {len(dataset)} pictures{where}, {size / 1e6:.1f} million pixels decoded")
+        where = f" in {counted(dataset.shards, 'shard')}" if dataset.shards else ""
+        click.echo(f"{path}: whole; {counted(len(dataset), 'picture')}{where}, {size / 1e6:.1f} million pixels decoded")
 
 
 @command.command()
@@ -122,11 +123,14 @@ def export(
         raise click.BadParameter(f"--out {out} is neither a folder nor name.tar (pictures are compressed already)")
     if out.suffix != ".tar":
         folder = export_folder(dataset, out, rows, conditions=conditions, look=look)
-        click.echo(f"{len(rows)} pictures and their tables: {folder}")
+        click.echo(f"{counted(len(rows), 'picture')} and their tables: {folder}")
         return
     shown = tuple(dict.fromkeys(("original", *conditions)))
     files = export_webdataset(dataset, out, rows, conditions=shown, look=look, per_tar=per_tar)
-    click.echo(f"{len(rows)} samples in {len(files)} archives: {files[0]}" + (" ..." if len(files) > 1 else ""))
+    click.echo(
+        f"{counted(len(rows), 'sample')} in {counted(len(files), 'archive')}: {files[0]}"
+        + (" ..." if len(files) > 1 else "")
+    )
 
 
 @command.command()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gazekit.core.counting import counted
+
 if TYPE_CHECKING:
     from gazekit.session.exclusions import Exclusion, Names
 
@@ -103,7 +105,9 @@ def _bad_trials(path: Path, file: Path) -> list[Exclusion]:
     found = bad_trials(read_table(path, columns, "table of trials", ids=["session"]))
     present = {entry.key for entry in read_exclusions(file) if entry.holds}
     new = [entry for entry in found if entry.key not in present]
-    click.echo(f"{len(found)} bad trials in {path}, {len(found) - len(new)} of them excluded already", err=True)
+    click.echo(
+        f"{counted(len(found), 'bad trial')} in {path}, {len(found) - len(new)} of them excluded already", err=True
+    )
     return new
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._selection import chosen, masked_look, selection
+from gazekit.core.counting import counted
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -78,9 +79,15 @@ def command(
     seen = [i for i in rows if all(data.has_mask(i, c) for c in shown)]
     unseen, rows = len(rows) - len(seen), seen[:limit]
     if not shown or not rows:
-        raise ConfigError(f"{dataset} has nothing to write: {len(rows)} pictures, {len(shown)} masked conditions")
+        raise ConfigError(
+            f"{dataset} has nothing to write: {counted(len(rows), 'picture')}, "
+            f"{counted(len(shown), 'masked condition')}"
+        )
     if dry_run:
-        click.echo(f"would write {len(rows)} pictures in {len(shown)} conditions ({', '.join(shown)}) into {out}")
+        click.echo(
+            f"would write {counted(len(rows), 'picture')} in {counted(len(shown), 'condition')} "
+            f"({', '.join(shown)}) into {out}"
+        )
         return
     files = export_images(data, out, rows, conditions=shown, look=look, kind=kind, size=size, workers=workers)
     if sheet is not None:
@@ -91,9 +98,10 @@ def command(
         facts = {"out": str(out), "files": len(files), "pictures": len(rows), "conditions": list(shown)}
         click.echo(json.dumps(facts | {"nobody_looked_at": unseen}))
         return
-    click.echo(f"{len(files)} pictures in {len(shown)} conditions: {out}")
+    click.echo(f"{counted(len(files), 'picture')} in {counted(len(shown), 'condition')}: {out}")
     if unseen:
-        click.echo(f"{unseen} pictures lack a mask, since nobody looked at them (or not in time); they were left out")
+        some = ("picture lacks a mask, since nobody looked at it", "pictures lack a mask, since nobody looked at them")
+        click.echo(f"{counted(unseen, *some)} (or not in time): left out")
 
 
 def _with_synthetic(

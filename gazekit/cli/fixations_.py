@@ -11,6 +11,7 @@ from gazekit.cli._files import DrawingFile
 from gazekit.cli._found_fixations import DETECTOR
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._selection import chosen_exclusions, exclusion_options
+from gazekit.core.counting import counted
 
 if TYPE_CHECKING:
     from gazekit.core.tables import Cut
@@ -128,6 +129,8 @@ def command(
     if as_json:
         click.echo(json.dumps(summary))
     else:
-        click.echo(f"{len(source.table)} fixations of {len(source.files)} sessions by {finder}: {out}")
+        click.echo(
+            f"{counted(len(source.table), 'fixation')} of {counted(len(source.files), 'session')} by {finder}: {out}"
+        )
         if judged is not None:
             click.echo(judged)

@@ -11,6 +11,7 @@ from gazekit.cli._files import DrawingFile
 from gazekit.cli._found_fixations import TABLES, is_fixation_table
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._selection import chosen_exclusions, exclusion_options, window_options
+from gazekit.core.counting import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,12 +147,18 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
     if options["as_json"]:
         click.echo(json.dumps(summary))
         return
-    click.echo(f"{len(table)} rows of {summary['people']} people and {summary['images']} pictures: {out}")
+    click.echo(
+        f"{counted(len(table), 'row')} of {counted(summary['people'], 'person', 'people')} and "
+        f"{counted(summary['images'], 'picture')}: {out}"
+    )
     corrected = holm([result.p for result in results]) if len(results) > 1 else [None] * len(results)
     for result, p in zip(results, corrected, strict=True):
         click.echo(f"{result}" + ("" if p is None else f"; after Holm p = {p:.3f}"))
     if summary["without_gaze"]:
-        click.echo(f"{summary['without_gaze']} rows have too little gaze and no measures of it", err=True)
+        click.echo(
+            f"{counted(summary['without_gaze'], 'row has', 'rows have')} too little gaze and no measures of it",
+            err=True,
+        )
     if summary["under_half_gaze"]:
         click.echo(
             f"{summary['under_half_gaze']} more have gaze in less than half of their time (gaze_share)", err=True

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.counting import counted
+
 _definitions = click.option(
     "--definitions", type=click.Path(path_type=Path), help="TOML file of further sets, as `define` writes it."
 )
@@ -75,7 +77,7 @@ def prepare(name: str, folder: Path, out: Path, definitions: Path | None, dry_ru
     if dry_run:
         check = check_set(definition, folder)
         lines = [f"{role}: {len(paths)}" for role, paths in check.files.items()]
-        lines += [f"{check.hashed} files compared by hash", *(f"! {fault}" for fault in check.faults)]
+        lines += [f"{counted(check.hashed, 'file')} compared by hash", *(f"! {fault}" for fault in check.faults)]
         lines += planned_sessions(definition, folder, out)
         click.echo("\n".join(lines))
         return int(any(line.startswith("! ") for line in lines))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.counting import counted
+
 
 @click.command(name="publish")
 @click.argument("study", type=click.Path(path_type=Path))
@@ -32,6 +34,9 @@ def command(study: Path, out: Path, database: str | None, results: Path | None, 
     if as_json:
         click.echo(json.dumps(asdict(done), default=str))
         return
-    click.echo(f"{done.folder}: {done.sessions} sessions, {done.ratings} rows of ratings, {done.pictures} pictures")
+    click.echo(
+        f"{done.folder}: {counted(done.sessions, 'session')}, {counted(done.ratings, 'row')} of ratings, "
+        f"{counted(done.pictures, 'picture')}"
+    )
     for text in done.left_out:
         click.echo(f"left out: {text}")

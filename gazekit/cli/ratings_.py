@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.counting import counted
+
 
 @click.command("ratings")
 @click.argument("sessions", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -47,7 +49,7 @@ def command(
         files[str(path)] = path
     ratings, spoken = ratings_of(answers)
     if not len(ratings) and not len(spoken):
-        raise InputError(f"no picture was rated in {len(files)} sessions; has the study a section [rating]?")
+        raise InputError(f"no picture was rated in {counted(len(files), 'session')}; has the study a section [rating]?")
     made = provenance("gazekit.ratings/1", {}, files)
     write_table(ratings, out, made)
     if words is not None:
@@ -70,8 +72,14 @@ def command(
         click.echo(json.dumps(summary))
         return
     told = ", ".join(f"{n} of {name}" for name, n in counts.items()) or "none"
-    click.echo(f"ratings by {summary['raters']} people of {summary['images']} pictures: {told}: {out}")
+    click.echo(
+        f"ratings by {counted(ratings['rater'].nunique(), 'person', 'people')} of "
+        f"{counted(ratings['image'].nunique(), 'picture')}: {told}: {out}"
+    )
     if unanswered:
         click.echo(f"{unanswered} of {len(files)} sessions have no answer to any picture", err=True)
     if len(spoken) and words is None:
-        click.echo(f"{len(spoken)} answers in words are left out; --words FILE writes them", err=True)
+        click.echo(
+            f"{counted(len(spoken), 'answer in words is', 'answers in words are')} left out; --words FILE writes them",
+            err=True,
+        )

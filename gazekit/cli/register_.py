@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.counting import counted
+
 
 class _FileOrCommand(click.Group):
     """Takes a study file where another group has the name of a command."""
@@ -49,7 +51,10 @@ def study(file: Path, dry_run: bool, as_json: bool) -> None:
     if as_json:
         click.echo(terms.model_dump_json(indent=1))
         return
-    lines = [f"{'would be registered' if dry_run else 'registered'}: {terms.id}, {terms.n} pictures are tested"]
+    lines = [
+        f"{'would be registered' if dry_run else 'registered'}: {terms.id}, "
+        f"{counted(terms.n, 'picture is', 'pictures are')} tested"
+    ]
     lines += [f"  {text}" for text in terms.hypotheses]
     if not dry_run:
         lines.append("no score is shown before `gazekit register open`; keep registration.key, which that needs")
@@ -75,7 +80,9 @@ def open_(study: Path, folders: tuple[Path, ...], as_json: bool) -> None:
     from pipelines.registration import open_study
 
     files = open_study(study, folders)
-    click.echo(json.dumps([str(file) for file in files]) if as_json else f"{len(files)} files opened, and logged")
+    click.echo(
+        json.dumps([str(file) for file in files]) if as_json else f"{counted(len(files), 'file')} opened, and logged"
+    )
 
 
 @command.command("show")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import OutputError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _tell(summary: Summary, out: Path | None, as_json: bool, dry_run: bool) -> N
         masked = f"was trained on masked pictures ({summary.condition}), and these are whole"
         pooled = f"read features pooled by masks ({summary.condition}) in training, and here reads them pooled evenly"
         click.echo(f"this network {masked if summary.apply == 'mask' else pooled}", err=True)
-    text = f"{summary.left} pictures to score" if dry_run else f"{summary.scored} pictures scored"
+    text = f"{counted(summary.left, 'picture')} to score" if dry_run else f"{counted(summary.scored, 'picture')} scored"
     text += f", {summary.skipped} before" if summary.skipped else ""
     if summary.unreadable_count:
         names = ", ".join(name[:100] for name in summary.unreadable[:10]) + (

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gazekit.capture.protocols import protocol, protocol_kinds
+from gazekit.core.counting import counted
 
 
 @click.group()
@@ -59,7 +60,9 @@ def check(path: Path, as_json: bool) -> None:
     check_study(study)
     trials = plan_session(study, "P01", study.study.seed)
     facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
-    click.echo(json.dumps(facts) if as_json else f"{path} is in order: {len(trials)} pictures, {study.tracker.kind}")
+    click.echo(
+        json.dumps(facts) if as_json else f"{path} is in order: {counted(len(trials), 'picture')}, {study.tracker.kind}"
+    )
 
 
 @command.command()
@@ -103,7 +106,7 @@ def regions(sessions: tuple[Path, ...], out: Path) -> None:
     if not areas:
         raise InputError("nobody marked a region in these sessions; has the study a section [interview]?")
     write_text(out, json.dumps(areas, ensure_ascii=False, indent=1), overwrite=False)
-    click.echo(f"{sum(map(len, areas.values()))} areas in {len(areas)} pictures: {out}")
+    click.echo(f"{counted(sum(map(len, areas.values())), 'area')} in {counted(len(areas), 'picture')}: {out}")
 
 
 @command.command()

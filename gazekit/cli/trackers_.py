@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.counting import counted
+
 
 @click.command()
 @click.option("--check", "address", metavar="ADDRESS", help="Run every call and stream of the Tobii tracker there.")
@@ -76,5 +78,8 @@ def _check(address: str, out: Path, seconds: float, choice: str, calibrate: bool
         for line in trace.differences:
             click.echo(f"differs: {line}")
         count = len(trace.differences) or "nothing"
-        click.echo(f"{len(trace.calls)} calls, {samples} samples of gaze; {count} is not as expected: {out}")
+        click.echo(
+            f"{counted(len(trace.calls), 'call')}, {counted(samples, 'sample')} of gaze; {count} is not as "
+            f"expected: {out}"
+        )
     return int(bool(trace.differences))

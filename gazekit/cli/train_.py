@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gazekit.cli._spec_options import given, spec_options
+from gazekit.core.counting import counted
 from gazekit.training.recipe import Recipe
 
 
@@ -115,10 +116,10 @@ def _tell_unrated(path: Path, strict: bool) -> None:
 
     names = unrated(open_dataset(path, verify=False))
     if names:
-        text = f"{len(names)} pictures have no ratings and are left out: {', '.join(names[:10])}"
+        some, named = counted(len(names), "picture has", "pictures have"), ", ".join(names[:10])
         if strict:
-            raise InputError(text.replace(" and are left out", "") + " (--strict)")
-        click.echo(text, err=True)
+            raise InputError(f"{some} no ratings: {named} (--strict)")
+        click.echo(f"{some} no ratings, left out: {named}", err=True)
 
 
 def sealed(out: Path) -> bool:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from gazekit.core.counting import counted
+
 
 @click.group("weights")
 def command() -> None:
@@ -40,7 +42,9 @@ def check(file: Path, models: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(asdict(report), indent=2))
     else:
-        click.echo(f"{report.file}: {report.tensors} tensors, {report.numbers:,} numbers, SHA-256 {report.sha256}")
+        click.echo(
+            f"{report.file}: {counted(report.tensors, 'tensor')}, {report.numbers:,} numbers, SHA-256 {report.sha256}"
+        )
         for key, value in report.says.items():
             click.echo(f"  says: {key} {value}")
         click.echo(f"  whole model of: {', '.join(report.whole) or 'none that was tried'}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError
 
 if sys.version_info >= (3, 11):
@@ -88,7 +89,7 @@ def _faults(model: type[BaseModel], error: ValidationError, where: str | Path) -
     for fault in error.errors():
         place = ".".join(map(str, fault["loc"])) or ("together" if issubclass(model, Spec) else "(file)")
         lines.append(f"  {place}: {_words(model, fault)}")
-    return ConfigError(f"{where} has {len(lines)} fault{'s' if len(lines) > 1 else ''}:\n" + "\n".join(lines))
+    return ConfigError(f"{where} has {counted(len(lines), 'fault')}:\n" + "\n".join(lines))
 
 
 _NAMES = {  # what patterns of the sections mean

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.conditions import Source, condition
+from gazekit.core.counting import counted
 from gazekit.core.files import provenance
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.dataset.assemble import Small
@@ -120,9 +121,9 @@ class Annotations:
         for rated, looked in zip(ratings.tolist(), small.columns["viewers"].tolist(), strict=True):
             reasons = []
             if rated < self.spec.min_ratings or rated == 0:
-                reasons.append(("few ratings", f"{rated} ratings; {self.spec.min_ratings} were asked for"))
+                reasons.append(("few ratings", f"{counted(rated, 'rating')}; {self.spec.min_ratings} were asked for"))
             if looked < self.min_viewers:
-                reasons.append(("few viewers", f"{looked} viewers; {self.min_viewers} were asked for"))
+                reasons.append(("few viewers", f"{counted(looked, 'viewer')}; {self.min_viewers} were asked for"))
             marks.append(reasons)
         for name, rows in without_mask(self.conditions, small).items():
             for i in rows.tolist():

@@ -17,6 +17,7 @@ from gazekit.attention.predicted_maps import PredictedMap, read_maps
 from gazekit.attention.viewings import Viewing, viewings
 from gazekit.conditions import default_names, names_of_gaze, window_of
 from gazekit.conditions.predicted import Predicted
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, InputError, unknown_name
 from gazekit.dataset.annotations import Annotations
 from gazekit.dataset.assemble import publish
@@ -96,7 +97,7 @@ def build_dataset(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = gk.build_dataset(pictures, None, ratings, f"{folder}/rocket.dataset.h5", gk.DatasetSpec(seed=1))
     ...     gk.open_dataset(path)
-    <Dataset rocket.dataset.h5: 1 pictures, 2 buckets, original>
+    <Dataset rocket.dataset.h5: 1 picture, 2 buckets, original>
     """
     spec = spec or DatasetSpec()
     out, pictures = checked_target(out), sorted(pictures, key=lambda p: p.image)
@@ -216,7 +217,8 @@ def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str
     check_names(spec)
     if spec.scale is not None and len(columns) != spec.scale:
         raise ConfigError(
-            f"the ratings have {len(columns)} buckets (c1 .. c{len(columns)}); a scale of {spec.scale} was expected"
+            f"the ratings have {counted(len(columns), 'bucket')} (c1 .. c{len(columns)}); a scale of "
+            f"{spec.scale} was expected"
         )
     if not pictures:
         raise InputError("a dataset needs at least one picture; the list is empty")
@@ -235,7 +237,10 @@ def _named_as(pictures: Sequence[Picture], ratings: pd.DataFrame) -> pd.DataFram
     if images.duplicated().any():
         raise InputError(f"two rows of ratings are of one picture: {', '.join(images[images.duplicated()].head(10))}")
     old, new = min(renamed.items())
-    print(f"{len(renamed)} rated pictures matched by name without suffix, such as {old} with {new}", file=sys.stderr)
+    print(
+        f"{counted(len(renamed), 'rated picture')} matched by name without suffix, such as {old} with {new}",
+        file=sys.stderr,
+    )
     return ratings.assign(image=images)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from gazekit.attention.fixation_io import read_fixations
 from gazekit.attention.settings import AttentionSection
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.progress import track
 from gazekit.core.tables import read_table
@@ -106,7 +107,8 @@ class Inputs:
         missing = sorted(set(table["participant"].astype(str)) - set(known))
         if missing:
             raise InputError(
-                f"{self.dataset.viewer_groups}: {len(missing)} viewers have no group: {', '.join(missing[:10])}"
+                f"{self.dataset.viewer_groups}: {counted(len(missing), 'viewer has', 'viewers have')} no group: "
+                f"{', '.join(missing[:10])}"
             )
         return table.assign(group=table["participant"].astype(str).map(known))
 
@@ -127,7 +129,7 @@ class Inputs:
     def _makers(self, path: Path) -> pd.DataFrame:
         """Read a file of fixations that another program found, and say what was taken of it."""
         table, account = import_fixations(path, self.screen)
-        print(f"{path}: {len(table)} fixations", *account_lines(account), sep="\n", file=sys.stderr)
+        print(f"{path}: {counted(len(table), 'fixation')}", *account_lines(account), sep="\n", file=sys.stderr)
         return table
 
     def _options(self) -> dict[str, Any]:
@@ -183,7 +185,7 @@ def _without_excluded(
     gone = {p.image: gone[p.image] for p in collection.pictures if p.image in gone}
     if not gone:
         return list(collection.pictures), collection.histograms, spec
-    print(f"{len(gone)} pictures excluded: {', '.join(list(gone)[:10])}", file=sys.stderr)
+    print(f"{counted(len(gone), 'picture')} excluded: {', '.join(list(gone)[:10])}", file=sys.stderr)
     pictures = [p for p in collection.pictures if p.image not in gone]
     histograms = collection.histograms[~collection.histograms["image"].astype(str).isin(gone)].reset_index(drop=True)
     named = {name: [i for i in images if i not in gone] for name, images in spec.categories.items()}
@@ -215,7 +217,9 @@ def session_table(
         if session is not None:
             tables.append(session_fixations(session, section.detector, cut=section.cut, **section.parameters))
     if not tables:
-        raise InputError(f"everything in {len(files)} sessions is excluded ({left_out.file}): nothing is left")
+        raise InputError(
+            f"everything in {counted(len(files), 'session')} is excluded ({left_out.file}): nothing is left"
+        )
     return pd.concat(tables, ignore_index=True)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gazekit.attention.drawing import fit_picture
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.files import picture_format, whole_file
 from gazekit.dataset.layout import SPLITS
@@ -39,7 +40,11 @@ def plot_scores(dataset: Dataset, out: str | Path, scheme: str = "default") -> P
     else:
         left.hist(dataset.mean[rated], bins=bins.tolist(), color="#777777")
     left.axvline(middle, color="black", linewidth=0.8, linestyle=":")
-    left.set(xlabel=f"mean score (1 to {dataset.scale})", ylabel="pictures", title=f"{int(rated.sum())} rated pictures")
+    left.set(
+        xlabel=f"mean score (1 to {dataset.scale})",
+        ylabel="pictures",
+        title=f"{counted(int(rated.sum()), 'rated picture')}",
+    )
     place = np.arange(len(SPLITS))
     for shift, name, high in ((-0.2, f"> {middle:g}", True), (0.2, f"≤ {middle:g}", False)):
         counts = [int(((part > middle) == high).sum()) for part in parts]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import read_table
@@ -108,7 +109,7 @@ def read_list(path: str | Path, layout: str) -> tuple[list[list[str]], pd.DataFr
     counts, reasons = _checked_counts([lines[n] for n in whole], shape)
     faults = {n: reason for n, reason in zip(whole, reasons, strict=True) if reason}
     faults |= {
-        n: f"has {len(fields)} fields; {shape.columns} were expected"
+        n: f"has {counted(len(fields), 'field')}; {shape.columns} were expected"
         for n, fields in enumerate(lines)
         if fields and len(fields) != shape.columns
     }
@@ -188,7 +189,7 @@ def _checked_counts(rows: list[list[str]], shape: ListLayout) -> tuple[Floats, l
     off = np.abs(numbers[:, shape.mean - 2] - mean) > 10.0**-decimals + 1e-9
     for n in np.flatnonzero((reasons == "") & ((stated != sums) | off)):
         reasons[n] = (
-            f"states {table[shape.total][n]} ratings with a mean of {table[shape.mean][n]}; its counts are "
+            f"states {counted(table[shape.total][n], 'rating')} with a mean of {table[shape.mean][n]}; its counts are "
             f"{sums[n]:g} with {mean[n]:.3f}"
         )
     return counts, list(reasons)
@@ -212,7 +213,8 @@ def _refuse_bare_list(path: Path) -> None:
     layouts = [name for name, shape in LAYOUTS.items() if shape.columns == len(fields)]
     if layouts and sum(bool(re.fullmatch(r"-?[\d.]+", field)) for field in fields) >= len(fields) - 1:
         raise FormatError(
-            f"{path} has no header, and {len(fields)} fields a row, as a list of {LAYOUTS[layouts[0]].what}: "
+            f"{path} has no header, and {counted(len(fields), 'field')} a row, as a list of "
+            f"{LAYOUTS[layouts[0]].what}: "
             f"say so with --ratings-format {layouts[0]} (ratings_format in a study file)"
         )
 

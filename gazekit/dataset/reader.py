@@ -19,6 +19,7 @@ import pandas as pd
 
 from gazekit.attention.viewings import Viewing
 from gazekit.core.checksum import check_seal, read_seal
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.long_texts import text_of
 from gazekit.core.types import Bits, Mask, Pixels
@@ -73,7 +74,7 @@ def open_dataset(path: str | Path, *, verify: bool = True) -> Dataset:
         raise FormatError(f"{path} is damaged: {error}") from error
     missing = [str(shard) for shard, _ in shards if not shard.is_file()]
     if missing:
-        raise FormatError(f"{path} needs {len(shards)} shards; missing: {', '.join(missing[:10])}")
+        raise FormatError(f"{path} needs {counted(len(shards), 'shard')}; missing: {', '.join(missing[:10])}")
     with ThreadPoolExecutor(4) as pool:
         seals = list(pool.map(check, [shard for shard, _ in shards]))
     wrong = [str(shard) for (shard, stated), seal in zip(shards, seals, strict=True) if seal != stated]
@@ -105,7 +106,10 @@ class Dataset:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        return f"<Dataset {self.path.name}: {len(self)} pictures, {self.scale} buckets, {', '.join(self.conditions)}>"
+        return (
+            f"<Dataset {self.path.name}: {counted(len(self), 'picture')}, {counted(self.scale, 'bucket')}, "
+            f"{', '.join(self.conditions)}>"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         pickled = {"path", "sha256", "_verified", "_extra"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, OutputError
 from gazekit.core.parallel import results
 from gazekit.core.progress import track
@@ -72,4 +73,4 @@ def _refuse_unusable(targets: Iterable[Path]) -> None:
         faults += [f"{row.image} ({row.remark}): {row.text}" for row in table.itertuples() if row.remark in UNUSABLE]
     if faults:
         more = f"; and {len(faults) - 10} more" if len(faults) > 10 else ""
-        raise FormatError(f"{len(faults)} pictures cannot be used: {'; '.join(faults[:10])}{more}")
+        raise FormatError(f"{counted(len(faults), 'picture')} cannot be used: {'; '.join(faults[:10])}{more}")

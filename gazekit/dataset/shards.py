@@ -20,6 +20,7 @@ from gazekit.attention.viewings import Viewing
 from gazekit.conditions import MaskTask, condition
 from gazekit.conditions.making import area_of, picture_rng
 from gazekit.core.checksum import check_seal, sealed_file
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Bits, Map, Mask, Pixels
 from gazekit.dataset.digests import check_pictures, digest_of_row, write_row_digests
@@ -223,7 +224,13 @@ def _rows(job: PartJob, remarks: Remarks) -> Iterator[Row]:
         else:
             remarks += [(row.image, note, _NOTES[note]) for note in row.notes.split()]
             if isinstance(look, LikelyViewing) and 0 < row.viewers < FEWEST:
-                remarks.append((row.image, "gaussian map", f"{row.viewers} viewers are too few for a density"))
+                remarks.append(
+                    (
+                        row.image,
+                        "gaussian map",
+                        f"{counted(row.viewers, 'viewer is', 'viewers are')} too few for a density",
+                    )
+                )
             if (count := 0 if look is None else len(look.x)) and row.off_picture > MOST_OFF * count:
                 text = f"{row.off_picture} of {count} fixations lie off it or have no duration"
                 remarks.append((row.image, "off picture", text))

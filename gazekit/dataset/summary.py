@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gazekit.core.counting import counted
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
 
@@ -40,10 +41,10 @@ def summary(dataset: Dataset) -> dict[str, Any]:
 
 def summary_lines(facts: dict[str, Any]) -> list[str]:
     """Say the same to people."""
-    where = f" in {facts['shards']} shards" if facts["shards"] else ""
+    where = f" in {counted(facts['shards'], 'shard')}" if facts["shards"] else ""
     mean = "" if facts["mean"] is None else f", mean score {facts['mean']:.2f}"
     lines = [
-        f"{facts['file']}: {facts['pictures']} pictures{where}",
+        f"{facts['file']}: {counted(facts['pictures'], 'picture')}{where}",
         f"ratings: {facts['ratings']} on a scale of {facts['scale']}, "
         f"{facts['ratings_per_picture']:g} a picture (median){mean}",
         f"looked at: {facts['looked_at']} pictures; conditions: {', '.join(facts['conditions'])}"

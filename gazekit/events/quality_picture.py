@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.files import picture_format, whole_file
 from gazekit.core.types import Floats
 from gazekit.events.samples import prepare
@@ -84,9 +85,7 @@ def draw_quality(
         tick.set_color("#117733" if verdict == "pass" else "#aa2222")
     _strips(figure.add_subplot(grid[1, :]), losses, names)
     failed = sum(v != "pass" for v in _verdicts(whole))
-    figure.suptitle(
-        f"Data quality of {n} recording{'s' if n > 1 else ''}: {n - failed} pass, {failed} fail", fontsize=12
-    )
+    figure.suptitle(f"Data quality of {counted(n, 'recording')}: {n - failed} pass, {failed} fail", fontsize=12)
     out = Path(out)
     with whole_file(out) as temporary:
         figure.savefig(temporary, format=picture_format(out), dpi=100)

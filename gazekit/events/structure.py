@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.types import Bools, Floats
 from gazekit.events.labels import runs
 from gazekit.events.samples import HOLE_ROWS, Samples, prepare
@@ -242,7 +243,7 @@ def _holes(samples: Samples) -> list[Finding]:
 
 
 def _samples(count: int) -> str:
-    return "1 sample" if count == 1 else f"{count} samples"
+    return counted(count, "sample")
 
 
 def _clock(samples: Samples) -> list[Finding]:
@@ -252,7 +253,13 @@ def _clock(samples: Samples) -> list[Finding]:
             Finding("clock", "note", f"{_samples(clock.doubled)} with the stamp of the one before, left out")
         )
     if clock.spread:
-        findings.append(Finding("clock", "note", f"{clock.spread} samples shared a rounded stamp and were set apart"))
+        findings.append(
+            Finding(
+                "clock",
+                "note",
+                f"{counted(clock.spread, 'sample shared', 'samples shared')} a rounded stamp and were set apart",
+            )
+        )
     if clock.wild:
         text = f"{_samples(clock.wild)} with a stamp that contradicts the others, left out"
         findings.append(Finding("clock", "warning", text))

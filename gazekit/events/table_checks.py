@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.types import Floats
 from gazekit.events.structure import Finding, Severity
 
@@ -99,7 +100,7 @@ def _spikes(x: Floats, y: Floats) -> list[Finding]:
         return []
     (place_x, place_y), count = places.index[0], int(places.iloc[0])
     share = count / places.sum()
-    text = f"{count} fixations ({share:.0%}) lie at exactly ({place_x:g}, {place_y:g}): gaze that was lost?"
+    text = f"{counted(count, 'fixation')} ({share:.0%}) lie at exactly ({place_x:g}, {place_y:g}): gaze that was lost?"
     return [Finding("spikes", "warning", text)]
 
 

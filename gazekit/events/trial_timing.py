@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.events.settings import QualitySection
 from gazekit.session.model import Session
@@ -120,7 +121,7 @@ def without_bad_trials(session: Session, trials: pd.DataFrame) -> Session:
     unknown = [image for image, order in keys if (image, order) not in reasons]
     if unknown:
         raise InputError(
-            f"the table of trials says nothing of {len(unknown)} pictures of {session.participant}, such as "
+            f"the table of trials says nothing of {counted(len(unknown), 'picture')} of {session.participant}, such as "
             f"{unknown[0]}; make it again: gazekit quality ... --trials FILE"
         )
     good = np.array([not isinstance(reasons[key], str) or not reasons[key] for key in keys], dtype=bool)

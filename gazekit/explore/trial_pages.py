@@ -16,6 +16,7 @@ import cv2
 from flask import Blueprint, Response, abort, current_app, jsonify, make_response, render_template, request, url_for
 from markupsafe import Markup
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.events.detectors import detectors
 from gazekit.explore.board_pages import KINDS, attachment
@@ -207,7 +208,7 @@ def _exclude_at(facts: SessionFacts, row: dict[str, Any]) -> str:
 
 def _row(facts: SessionFacts, number: int) -> dict[str, Any]:
     if not 1 <= number <= len(facts.trials):
-        abort(404, f"the session has {len(facts.trials)} trials; there is no trial {number}")
+        abort(404, f"the session has {counted(len(facts.trials), 'trial')}; there is no trial {number}")
     return trial_row(facts, number)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.checksum import SESSION, read_seal
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.types import Labels
 from gazekit.events.fixations import detect
@@ -43,7 +44,7 @@ def trial_row(facts: SessionFacts, number: int) -> dict[str, Any]:
         The session has no such trial.
     """
     if not 1 <= number <= len(facts.trials):
-        raise InputError(f"the session has {len(facts.trials)} trials; there is no trial {number}")
+        raise InputError(f"the session has {counted(len(facts.trials), 'trial')}; there is no trial {number}")
     row: dict[str, Any] = facts.trials.iloc[number - 1].to_dict()
     return row
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.types import Index
 from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, hole_us, sampling_interval_us
 
@@ -186,7 +187,9 @@ class Account:
         for fact in self.facts:
             yield fact.what, f"{fact.value} ({fact.source})"
         matched = "".join(f"; {name} matched {n} of {self.messages} messages" for name, n in self.matched.items())
-        messages = "" if self.matched or not self.messages else f"; {self.messages} messages (see --set onset=...)"
+        messages = (
+            "" if self.matched or not self.messages else f"; {counted(self.messages, 'message')} (see --set onset=...)"
+        )
         yield "pictures", f"{self.pictures} times on the screen{matched}{messages}"
         yield "makers' fixations", str(self.makers_fixations)
         yield "calibrations", f"{self.calibrations}, validations {self.validations}"

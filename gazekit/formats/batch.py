@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.progress import track
 from gazekit.formats.importing import open_source
@@ -37,7 +38,7 @@ class FileBatch:
         """Yield one line a file, for people."""
         for item in self.imported:
             notes = "".join(f"; {note}" for note in item.notes)
-            yield f"{item.source} ({item.format}) -> {item.session}: {item.samples} samples{notes}"
+            yield f"{item.source} ({item.format}) -> {item.session}: {counted(item.samples, 'sample')}{notes}"
             yield from (f"  {what:<17} {text}" for what, text in item.account.lines())
             yield from (f"! {doubt}" for doubt in item.account.doubts)
         for path, sessions in self.done_before.items():
@@ -46,7 +47,10 @@ class FileBatch:
             yield f"{source} -> {plan}"
         if self.passed_over:
             names = ", ".join(Path(path).name for path in self.passed_over)
-            yield f"{len(self.passed_over)} files that are no gaze were passed over: {names}"
+            yield (
+                f"{counted(len(self.passed_over), 'file that is no gaze was', 'files that are no gaze were')} "
+                f"passed over: {names}"
+            )
 
 
 def import_files(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Floats, Index
 from gazekit.formats.bids_out import PHYSIO_COLUMNS, RECORDED, SOURCE, from_text
@@ -188,7 +189,8 @@ def _eye(recording: _Recording, side: str, n: int) -> Eye:
     missing = [name for name in PHYSIO_COLUMNS if name not in table.columns]
     if missing or len(table) != n:
         raise FormatError(
-            f"{recording.stem}, {side} eye: lacks {', '.join(missing) or 'nothing'}, {len(table)} rows of {n}"
+            f"{recording.stem}, {side} eye: lacks {', '.join(missing) or 'nothing'}, "
+            f"{counted(len(table), 'row')} of {n}"
         )
     parts = {"gaze": ["x_display", "y_display"], "gaze_mm": ["x_gaze", "y_gaze", "z_gaze"]}
     parts |= {"origin_mm": ["x_eye", "y_eye", "z_eye"]}
@@ -250,7 +252,9 @@ def _others(recording: _Recording, request: Request) -> Part:
         draft.messages = [(int(t), text) for t, text in zip(stamps, texts, strict=True)]
     elif table is not None and len(table):
         columns_there = ", ".join(map(str, table.columns))
-        draft.account.know("physioevents", f"{len(table)} rows without messages, not taken ({columns_there})", "file")
+        draft.account.know(
+            "physioevents", f"{counted(len(table), 'row')} without messages, not taken ({columns_there})", "file"
+        )
     draft.stimuli = _others_stimuli(recording, draft, time, sidecar) if len(time) else []
     return Part(draft, GazeRecording(time, time.copy(), eyes["left"], eyes["right"]))
 
@@ -262,7 +266,7 @@ def _others_stimuli(recording: _Recording, draft: Draft, time: Index, sidecar: d
         return []
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3)
     if not {"onset", "duration", "stim_file"} <= set(table.columns):
-        said = f"{len(table)} rows without stim_file, not taken ({', '.join(table.columns)})"
+        said = f"{counted(len(table), 'row')} without stim_file, not taken ({', '.join(table.columns)})"
         draft.account.know("events.tsv", said, "file")
         return []
     shown = Showing(draft.screen, last_us=int(time[-1]))
@@ -283,7 +287,8 @@ def _others_eye(recording: _Recording, side: str, n: int, draft: Draft) -> Eye:
     lacking = [name for name in ("timestamp", "x_coordinate", "y_coordinate") if name not in table]
     if lacking or len(table) != n:
         raise FormatError(
-            f"{recording.stem}, {side} eye: lacks {', '.join(lacking) or 'nothing'}; {len(table)} rows of {n}"
+            f"{recording.stem}, {side} eye: lacks {', '.join(lacking) or 'nothing'}; "
+            f"{counted(len(table), 'row')} of {n}"
         )
     screen, unit = draft.screen, str((sidecar.get("x_coordinate") or {}).get("Units", "")).lower()
     if unit in ("pixel", "pixels", "px"):

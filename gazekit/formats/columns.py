@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.gaze import Eye, GazeRecording
@@ -62,7 +63,10 @@ def whole_us(time: Floats, unit: str) -> Index:
     """Turn time stamps in a unit into whole microseconds."""
     lost = ~np.isfinite(time)
     if lost.any():
-        raise FormatError(f"{int(lost.sum())} samples have no time stamp, the first in row {int(lost.argmax()) + 1}")
+        raise FormatError(
+            f"{counted(int(lost.sum()), 'sample has', 'samples have')} no time stamp, the first in row "
+            f"{int(lost.argmax()) + 1}"
+        )
     return np.round(time * UNITS_US[unit]).astype(np.int64)
 
 

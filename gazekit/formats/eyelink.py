@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats
 from gazekit.formats import eye_movements
@@ -92,7 +93,9 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     if lines.offsets:
         account.know("messages", f"{lines.offsets} with a leading offset, which was applied to their time", "file")
     if lines.bad:
-        draft.notes.append(f"{lines.bad} sample lines of another length were left out")
+        draft.notes.append(
+            f"{counted(lines.bad, 'sample line of another length was', 'sample lines of another length were')} left out"
+        )
         account.damaged["sample lines of another length"] = lines.bad
     draft.notes.append("pupil sizes are in the tracker's own unit and were left out")
 

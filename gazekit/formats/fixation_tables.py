@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.tables import FIXATION_COLUMNS
 from gazekit.formats.account import Account, Fact, short
@@ -73,7 +74,7 @@ def import_fixations(path: str | Path, screen: Mapping[str, float] | None = None
         account.doubts.append("no column names the pictures")
     nowhere = int(table[["x_picture", "y_picture"]].isna().any(axis=1).sum())
     if nowhere:
-        account.doubts.append(f"{nowhere} fixations have no place")
+        account.doubts.append(f"{counted(nowhere, 'fixation has', 'fixations have')} no place")
     table["detector"], table["parameters"], table["samples"] = layout.title, "{}", 0
     missing = {name: np.nan for name in FIXATION_COLUMNS if name not in table}
     account.samples = len(table)
@@ -83,7 +84,10 @@ def import_fixations(path: str | Path, screen: Mapping[str, float] | None = None
 def _whole(times: pd.Series) -> pd.Series:
     lost = times.isna()
     if lost.any():
-        raise FormatError(f"{int(lost.sum())} fixations have no time, the first in row {int(lost.argmax()) + 1}")
+        raise FormatError(
+            f"{counted(int(lost.sum()), 'fixation has', 'fixations have')} no time, the first in row "
+            f"{int(lost.argmax()) + 1}"
+        )
     return np.round(times.astype(float)).astype("int64")
 
 

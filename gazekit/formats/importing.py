@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, GazekitError, InputError, unknown_name
 from gazekit.core.files import provenance, sha256
 from gazekit.formats import eye_movements
@@ -203,7 +204,7 @@ def import_recording(
     names = ", ".join(f"{s.participant} {s.name}".strip() for s in sessions) or "none"
     if recording is None:
         raise InputError(f"{path} holds {len(sessions)} recordings ({names}); choose one with recording=...")
-    raise InputError(f"{path} has {len(chosen)} recordings {recording!r}; it holds {names}")
+    raise InputError(f"{path} has {counted(len(chosen), 'recording')} {recording!r}; it holds {names}")
 
 
 def _sessions(source: SourceFile) -> Iterator[Session]:

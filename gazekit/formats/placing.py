@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import unknown_name
 from gazekit.formats.account import Account
 from gazekit.pictures import PicturesSection, inspect_picture, list_pictures, match_names
@@ -57,7 +58,9 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
     account.know("picture files", f"{len(matched)} of {len(names)} pictures are in {Path(source).name}", "option")
     absent = [name for name in names if name not in matched]
     if absent:
-        account.doubts.append(f"{len(absent)} pictures have no file in {source}: {', '.join(absent[:5])}")
+        account.doubts.append(
+            f"{counted(len(absent), 'picture has', 'pictures have')} no file in {source}: {', '.join(absent[:5])}"
+        )
     table = stimuli.copy()
     guessed, bent = False, []
     for name, image in matched.items():

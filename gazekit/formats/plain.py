@@ -62,6 +62,7 @@ import pandas as pd
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from gazekit.core.config import Section, read_toml, validated
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
@@ -281,7 +282,9 @@ class _Person:
     def finish(self, table: TextTable) -> None:
         table.describe(self.draft.account)
         if self.nowhere:
-            self.draft.account.know("no gaze", f"{self.nowhere} points of exactly (-1, -1) or (0, 0)", "format")
+            self.draft.account.know(
+                "no gaze", f"{counted(self.nowhere, 'point')} of exactly (-1, -1) or (0, 0)", "format"
+            )
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.plan.target:
@@ -349,7 +352,10 @@ def _time(batch: Batch, rows: Index, section: TimeSection) -> Index:
     if section.unit == "date":
         codes, words = batch.codes(section.column)
         if (codes[rows] < 0).any():
-            raise FormatError(f"{int((codes[rows] < 0).sum())} samples have no time stamp in {section.column}")
+            raise FormatError(
+                f"{counted(int((codes[rows] < 0).sum()), 'sample has', 'samples have')} no time stamp in "
+                f"{section.column}"
+            )
         return dates_us(words, section.column)[codes[rows]]
     stamps = batch.stamps(section.column)[rows]
     _check_unit(stamps, section)

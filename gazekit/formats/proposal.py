@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.files import whole_file, write_text
 from gazekit.core.types import Floats
@@ -118,7 +119,7 @@ def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
     widths = [len(row) for row in rows]
     width = max(set(widths[-200:]), key=widths[-200:].count) if widths else 0
     if not 3 <= width <= _WIDEST or widths.count(width) < 3:
-        raise FormatError(f"{head.path} is no table: it has {widths.count(width)} rows of {width} columns")
+        raise FormatError(f"{head.path} is no table: it has {counted(widths.count(width), 'row')} of {width} columns")
     skip = widths.index(width)
     cells = [row for row in rows[skip:] if len(row) == width]
     if best != head.separator or skip:
@@ -425,7 +426,7 @@ def _draw(recording: GazeRecording, sizes: Mapping[str, float], target: Path) ->
     inside = ((gaze >= 0) & (gaze <= (sizes["width_px"], sizes["height_px"]))).all(axis=1)
     share = f"{100 * inside.mean():.0f} %" if len(gaze) else "none"
     axes.set(
-        title=f"{len(gaze)} samples, {share} of them on the screen; its top is up",
+        title=f"{counted(len(gaze), 'sample')}, {share} of them on the screen; its top is up",
         xlabel="pixels",
         ylabel="pixels",
         aspect="equal",

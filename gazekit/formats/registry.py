@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any, Protocol, cast
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, unknown_name
 from gazekit.formats.session_builder import Part, Request
 from gazekit.formats.text import Head
@@ -97,7 +98,7 @@ def appearance(head: Head) -> str:
 
     if head.path.is_dir():
         names = ", ".join(sorted(head.names)[:8]) or "nothing"
-        return f"a folder of {len(head.names)} files ({names})"
+        return f"a folder of {counted(len(head.names), 'file')} ({names})"
     for magic, what in _MAGIC.items():
         if head.start.startswith(magic):
             return what

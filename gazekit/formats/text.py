@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file
 from gazekit.core.tables import known_encoding
@@ -319,7 +320,7 @@ class TextTable:
         why = f"not {len(self.names)} cells each" + (
             f", or words for numbers ({self.first_fault})" if self.first_fault else ""
         )
-        return [f"{self.bad_rows} rows were left out: {why}"]
+        return [f"{counted(self.bad_rows, 'row was', 'rows were')} left out: {why}"]
 
     def _bad_row(self, row: Any) -> str:
         self.bad_rows += 1

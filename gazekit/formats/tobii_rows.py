@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
@@ -181,7 +182,10 @@ class Recording:
         """Complete the draft when no more rows come."""
         table.describe(self.draft.account)
         if self.taken_for_lost:
-            said = f"{self.taken_for_lost} rows with a time alone are such, which no column Sensor or Validity says"
+            said = (
+                f"{counted(self.taken_for_lost, 'row with a time alone is', 'rows with a time alone are')} "
+                f"such, which no column Sensor or Validity says"
+            )
             self.draft.account.know("lost samples", said, "guess")
         if self.shown.unended():
             said = f"{self.shown.unended()} have no event of their end: they end when the next comes"
@@ -189,7 +193,8 @@ class Recording:
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.calibration_rows:
-            self.draft.notes.append(f"{self.calibration_rows} samples of the calibration were left out")
+            some = ("sample of the calibration was", "samples of the calibration were")
+            self.draft.notes.append(f"{counted(self.calibration_rows, *some)} left out")
 
     def _device(self, batch: Batch, system: Index) -> Index:
         stamps = batch.numbers(self.layout.device)

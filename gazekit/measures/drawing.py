@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.files import picture_format, whole_file
 from gazekit.measures.codebook import codebook
@@ -54,7 +55,11 @@ def draw_measures(table: pd.DataFrame, out: str | Path) -> Path:
         panel.grid(axis="x", alpha=0.3)
     axes[0].set_yticks(range(len(people)), people)
     axes[0].set_ylim(len(people) - 0.5, -0.5)
-    figure.suptitle(f"{len(people)} people, {whole['image'].nunique()} pictures; black: the person's mean", fontsize=10)
+    figure.suptitle(
+        f"{counted(len(people), 'person', 'people')}, {counted(whole['image'].nunique(), 'picture')}; black: "
+        f"the person's mean",
+        fontsize=10,
+    )
     out = Path(out)
     with whole_file(out) as temporary:
         figure.savefig(temporary, format=picture_format(out), dpi=100)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.viewings import pixels_per_degree
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.time_windows import has_onsets, onsets_ms, says_since
 from gazekit.measures.sessions import answer_column
@@ -136,7 +137,11 @@ def with_answers(measures: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
             f"against {wide['participant'].iloc[0]}, pictures such as {measures['image'].iloc[0]} against "
             f"{wide['image'].iloc[0]}"
         )
-    print(f"{met} of {len(pairs)} viewings have answers; {len(wide) - met} answers match none", file=sys.stderr)
+    print(
+        f"{met} of {len(pairs)} viewings have answers; "
+        f"{counted(len(wide) - met, 'answer matches', 'answers match')} none",
+        file=sys.stderr,
+    )
     return joined.drop(columns="both")
 
 
@@ -156,7 +161,8 @@ def _wide(answers: pd.DataFrame) -> pd.DataFrame:
         wide = table.pivot_table(index=["participant", "image"], columns="attribute", values="score", aggfunc="first")
         several = table.groupby(["participant", "image", "attribute"])["score"].nunique() > 1
         if several.any():
-            raise InputError(f"{int(several.sum())} answers are there twice and differ, such as {several.idxmax()}")
+            some = ("answer is there twice and differs", "answers are there twice and differ")
+            raise InputError(f"{counted(int(several.sum()), *some)}, such as {several.idxmax()}")
         wide = wide.reset_index().rename_axis(columns=None)
     if wide.duplicated(["participant", "image"]).any():
         raise InputError("the table of answers has two rows of one person and picture")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.tables import Cut
 from gazekit.core.time_windows import TimeWindow
@@ -179,7 +180,8 @@ def _marked(session: Session, later: pd.DataFrame | None) -> dict[str, dict[str,
     elsewhere = int((~here["image"].isin(shown)).sum()) if len(here) else 0
     if elsewhere and later is None:
         print(
-            f"{session.participant}: {elsewhere} marked regions are of pictures that another part of the session "
+            f"{session.participant}: {counted(elsewhere, 'marked region is', 'marked regions are')} of pictures "
+            f"that another part of the session "
             "showed; they are no areas here",
             file=sys.stderr,
         )

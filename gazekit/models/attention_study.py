@@ -17,6 +17,7 @@ from gazekit.attention.export import kept, write_picture
 from gazekit.attention.fixation_io import on_pictures
 from gazekit.attention.predicted_maps import write_list, write_maps
 from gazekit.attention.viewings import Viewing, picture_sigmas, viewings
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import file_names, provenance, sha256, sync_all, write_text
 from gazekit.core.progress import track
@@ -111,7 +112,8 @@ def fit_attention_model(
     if not sizes:
         known, found = (", ".join(map(str, names[:3])) for names in ([p.image for p in pictures], sorted(named)))
         raise InputError(
-            f"{len(pictures)} pictures ({known}, ...), of which {len(looked)} are in the fixation table ({found}, ...)"
+            f"{counted(len(pictures), 'picture')} ({known}, ...), of which {len(looked)} are in the fixation "
+            f"table ({found}, ...)"
             " and none can be read"
         )
     looks = viewings(table, sizes, sigma_px=sigma_px)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.attention.viewings import Viewing
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.progress import track
 from gazekit.models.dense_features import Depths
@@ -80,7 +81,7 @@ def check_curve(viewers: Mapping[str, int]) -> None:
     """Refuse pictures, with so many viewers each, that are too few for a learning curve; see `learning_curve`."""
     tested, judged = round(TESTED * len(viewers)), sum(count >= JUDGES for count in viewers.values())
     if len(viewers) - tested < FEWEST:
-        raise InputError(f"{len(viewers)} pictures that people looked at; a learning curve needs 6 or more")
+        raise InputError(f"{counted(len(viewers), 'picture')} that people looked at; a learning curve needs 6 or more")
     if judged < tested:
         raise InputError(
             f"a learning curve of {len(viewers)} pictures is judged on {tested} of them, which {JUDGES} people or more"

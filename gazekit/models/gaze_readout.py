@@ -21,6 +21,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from gazekit.attention.viewings import Viewing
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import existing_file, whole_file
 from gazekit.core.progress import track
@@ -248,7 +249,9 @@ def fit_readout(
     group = np.arange(len(features)) if groups is None else np.asarray(groups)
     count = len(np.unique(group))
     if count < max(4, folds) or folds < 2:
-        raise InputError(f"people looked at {count} different pictures; 4 and a picture a fold ({folds}) are the least")
+        raise InputError(
+            f"people looked at {counted(count, 'different picture')}; 4 and a picture a fold ({folds}) are the least"
+        )
     of_group = np.empty(count, dtype=int)
     of_group[np.random.default_rng(seed).permutation(count)] = np.arange(count) % folds
     fold = of_group[group]

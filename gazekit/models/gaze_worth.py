@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gazekit.attention.saliency import nss
 from gazekit.attention.viewings import Viewing
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats, Map
 
@@ -98,7 +99,9 @@ def worth_in_viewers(
     judged = {image: viewing.scaled(LONGEST) for image, viewing in viewings.items() if image in maps}
     judged = {image: viewing for image, viewing in judged.items() if len(viewing.participants) > 2}
     if len(judged) < 2:
-        raise InputError(f"{len(judged)} pictures with 3 viewers or more; 2 are needed to say what maps are worth")
+        raise InputError(
+            f"{counted(len(judged), 'picture')} with 3 viewers or more; 2 are needed to say what maps are worth"
+        )
     most = min(MOST, *(len(viewing.participants) - 1 for viewing in judged.values()))
     rng, names = np.random.default_rng(seed), list(judged)
     rows = []

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats, Index
 from gazekit.models.probe import RIDGES, Matrix, from_cdf
@@ -74,7 +75,8 @@ class GramProbe:
         folds = [np.flatnonzero(fold == k) for k in np.unique(fold)]
         if len(target) != len(self._values) or len(fold) != len(target) or len(folds) < 2:
             raise InputError(
-                f"{len(target)} ratings in {len(folds)} folds of {len(self._values)} pictures; 2 are needed"
+                f"{counted(len(target), 'rating')} in {counted(len(folds), 'fold')} of {len(self._values)} "
+                f"pictures; 2 are needed"
             )
         answers = np.stack([self._left_out(target, folds, ridge) for ridge in self.ridges])
         errors = np.sqrt(((answers - target) ** 2).sum(2) / (target.shape[1] + 1))

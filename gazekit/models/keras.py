@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.models.backbones import HALF
 from gazekit.models.weight_checks import check_download, check_finite
@@ -259,6 +260,6 @@ def _head_tensors(head: nn.Linear, layers: Layers, path: str | Path, new_head: b
     if new_head or len(weight) == 1000:
         return {}
     raise InputError(
-        f"{path}: its dense layer has {len(weight)} buckets, this model {head.out_features};"
+        f"{path}: its dense layer has {counted(len(weight), 'bucket')}, this model {head.out_features};"
         f" create the model with buckets={len(weight)}, or with new_head=True (--new-head)"
     )

@@ -17,6 +17,7 @@ import torch
 from scipy.optimize import minimize
 from torch import Tensor, nn
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
 from gazekit.models.cells import cells_of, pooled_cells
@@ -257,7 +258,8 @@ def fit_head(
     other, other_truth = (np.asarray(array, np.float64) for array in validation)
     if len(x) < 2 or not len(other):
         raise InputError(
-            f"{len(x)} pictures to fit a probe on and {len(other)} to choose its ridge by; 2 and 1 are needed"
+            f"{counted(len(x), 'picture')} to fit a probe on and {len(other)} to choose its ridge by; 2 and 1 "
+            f"are needed"
         )
     if not (np.isfinite(x).all() and np.isfinite(other).all()):
         raise InputError("features that are not numbers: the weights of the network hold NaN, or overflow")

@@ -9,6 +9,7 @@ import numpy as np
 
 from gazekit.conditions import condition as condition_of
 from gazekit.conditions import references
+from gazekit.core.counting import counted
 from gazekit.report.wording_of_metrics import interval, metric, number, p_value
 from gazekit.stats.comparison_folder import Comparison
 from gazekit.stats.contrasts import ALL_NETWORKS
@@ -83,7 +84,9 @@ def _tested(comparison: Comparison) -> str:
     truth: Any = comparison.truth
     split: Mapping[str, int] = truth["split"].value_counts().to_dict() if "split" in truth else {}
     if comparison.conclusion.get("folds"):
-        return f"every one of {split.get('test', 0):,} pictures once, in {comparison.conclusion['folds']} folds"
+        return (
+            f"every one of {split.get('test', 0):,} pictures once, in {counted(comparison.conclusion['folds'], 'fold')}"
+        )
     others = {"train": "to train on", "validation": "for validation"}
     return ", ".join(
         [f"{split.get('test', 0):,} pictures", *(f"{split[k]:,} {v}" for k, v in others.items() if k in split)]

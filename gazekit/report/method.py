@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gazekit.conditions import conditions, references
+from gazekit.core.counting import counted
 from gazekit.core.files import sha256
 from gazekit.report.wording_of_metrics import condition, meaning, metric
 from gazekit.session.excluding import RECORD, sentences
@@ -58,11 +59,11 @@ def method_text(comparison: Comparison, dataset: Mapping[str, Any]) -> list[str]
     table = comparison.rows[comparison.rows["level"] == "condition"]
     seeds = comparison.rows.loc[comparison.rows["level"] == "seed", "seed"].nunique()
     models = list(dict.fromkeys(table["model"]))
-    conditions = _count(table["condition"].nunique(), "condition")
+    conditions = counted(table["condition"].nunique(), "condition")
     pooled = _flat(comparison.config.get("recipe", {})).get("apply") == "pooling"
     text = [
         f"{_list(models)} {'was' if len(models) == 1 else 'were each'} trained on {conditions} with "
-        f"{_count(seeds, 'seed')}, all with the same recipe, and tested on the same pictures of the test split, "
+        f"{counted(seeds, 'seed')}, all with the same recipe, and tested on the same pictures of the test split, "
         f"{'attended to' if pooled else 'masked'} in the same way as those that the model was trained on.",
     ]
     parameters = {**_flat(dataset.get("parameters", {}))}
@@ -188,7 +189,3 @@ def _plain(value: Any) -> str:
 
 def _list(names: list[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gazekit.conditions import references
+from gazekit.core.counting import counted
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.core.files import write_text
 from gazekit.core.tables import read_table
@@ -210,20 +211,16 @@ def _summary(comparison: Comparison) -> str:
     cells = table[table["level"] == "condition"]
     pictures = cells["n"].dropna()
     parts = [
-        _counted(cells["model"].nunique(), "model"),
-        _counted(cells["condition"].nunique(), "condition"),
-        _counted(table.loc[table["level"] == "seed", "seed"].nunique(), "seed"),
+        counted(cells["model"].nunique(), "model"),
+        counted(cells["condition"].nunique(), "condition"),
+        counted(table.loc[table["level"] == "seed", "seed"].nunique(), "seed"),
     ]
     if len(pictures):
-        parts.append(f"{int(pictures.max())} test pictures")
+        parts.append(f"{counted(int(pictures.max()), 'test picture')}")
     version = comparison.config.get("versions", {})
     if isinstance(version, dict) and "gazekit" in version:
         parts.append(f"gazekit {version['gazekit']}")
     return " · ".join(parts)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _result_figures(comparison: Comparison) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Bools
 from gazekit.gaze import Eye
@@ -205,7 +206,7 @@ def sentences(account: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _trials(count: int) -> str:
-    return f"{count} trial{'' if count == 1 else 's'}"
+    return counted(count, "trial")
 
 
 def _matches(entry: Exclusion, images: Any, orders: Any) -> Bools:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import model_validator
 
 from gazekit.core.config import Section, read_toml, validated
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.files import write_text
 from gazekit.session.lock import alone
@@ -140,7 +141,7 @@ def undo_exclusion(path: str | Path, number: int, *, reason: str = "") -> Exclus
     with alone(Path(path)):
         present = read_exclusions(path)
         if not 1 <= number <= len(present):
-            raise InputError(f"{path} has {len(present)} entries; there is no number {number}")
+            raise InputError(f"{path} has {counted(len(present), 'entry', 'entries')}; there is no number {number}")
         entry = present[number - 1]
         if not entry.holds:
             raise InputError(f"entry {number} ({entry}) was taken back already, {entry.undone_utc}")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.checksum import SESSION, check_seal
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.core.types import Index
 from gazekit.gaze import GazeRecording
@@ -84,7 +85,9 @@ class Recovered:
 
     def sentences(self) -> list[str]:
         """Say the same in words, a line each."""
-        lines = [f"{self.session}: {self.samples} samples, {self.stimuli} pictures shown to the end"]
+        lines = [
+            f"{self.session}: {counted(self.samples, 'sample')}, {counted(self.stimuli, 'picture')} shown to the end"
+        ]
         if self.end.get("complete") is False and "step" in self.end:
             lines.append(
                 f"ended early by {self.end['ended_by']} at step {self.end['step']} of {self.end['steps']}: "
@@ -97,15 +100,22 @@ class Recovered:
         if self.interrupted:
             lines.append(f"the picture {self.interrupted} was on the screen when it stopped; its trial is not complete")
         if self.torn_bytes:
-            lines.append(f"{self.torn_bytes} bytes at the end were no whole record and are left out")
+            lines.append(f"{counted(self.torn_bytes, 'byte')} at the end left out: no whole record")
         if self.damaged_bytes or self.missing_records:
             lines.append(
-                f"DAMAGED in the middle: {self.damaged_bytes} bytes, {self.missing_records} records could not be read"
+                f"DAMAGED in the middle: {counted(self.damaged_bytes, 'byte')}, "
+                f"{counted(self.missing_records, 'record')} could not be read"
             )
         if self.missing_samples:
-            lines.append(f"{self.missing_samples} samples are missing by the tracker's stamps (table gaps)")
+            lines.append(
+                f"{counted(self.missing_samples, 'sample is', 'samples are')} missing by the tracker's stamps "
+                f"(table gaps)"
+            )
         if self.out_of_order:
-            lines.append(f"{self.out_of_order} samples have an earlier stamp than the one before: see gazekit quality")
+            lines.append(
+                f"{counted(self.out_of_order, 'sample has', 'samples have')} an earlier stamp than the one "
+                f"before: see gazekit quality"
+            )
         if self.pictures_without_gaze:
             some = ", ".join(self.pictures_without_gaze[:5])
             lines.append(f"no valid gaze on {len(self.pictures_without_gaze)} of {self.stimuli} pictures: {some}")
@@ -447,7 +457,9 @@ def _compare(path: Path, stream: str, blocks: Iterable[Block], n: int) -> None:
             start = stop
         first = next(iter(group))
         if not start == n == len(group[first]):
-            raise OutputError(f"{path} holds {len(group[first])} rows of {stream} where the journal has {start}")
+            raise OutputError(
+                f"{path} holds {counted(len(group[first]), 'row')} of {stream} where the journal has {start}"
+            )
 
 
 def _equal(table: pd.DataFrame, other: pd.DataFrame) -> bool:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.files import write_text
 from gazekit.core.registration_log import check_opened
@@ -335,7 +336,8 @@ def _predictions(folder: Path, images: Sequence[str], buckets: int) -> Floats:
         )
     if list(table["image"]) != list(images) or f"p{buckets + 1}" in table:
         raise FormatError(
-            f"{folder / 'predictions.csv'} does not fit the ratings in truth.csv: {len(table)} pictures there, "
+            f"{folder / 'predictions.csv'} does not fit the ratings in truth.csv: "
+            f"{counted(len(table), 'picture')} there, "
             f"{len(images)} of {buckets} buckets expected; it comes from another dataset or split"
         )
     shares = np.asarray(table[columns], dtype=np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.conditions import conditions
+from gazekit.core.counting import counted
 from gazekit.stats.estimates import limits_of
 from gazekit.stats.metrics import METRICS
 from gazekit.stats.options import ComparisonOptions
@@ -123,7 +124,7 @@ def _headline(claims: list[dict[str, Any]], label: str, tested: str, trained: li
     count = sum(claim["claimed"] for claim in claims)
     if not count:
         pictures = tested.partition(" ")[0]
-        many = f"{len(claims)} comparison{'s' if len(claims) != 1 else ''}"
+        many = counted(len(claims), "comparison")
         return f"No difference between the conditions can be seen with {pictures} pictures ({what}; {many})."
     return f"{count} of {len(claims)} comparisons show a difference ({what})."
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.tables import read_table
 from gazekit.core.types import Floats, Index
@@ -52,7 +53,9 @@ def read_groups(path: str | Path, predictions: Predictions) -> dict[str, tuple[I
         if len(rows) >= FEWEST:
             groups[str(name)] = (rows["image"].map(place).to_numpy(np.int64), rows[columns].to_numpy(np.int64))
     if len(groups) < 2:
-        raise InputError(f"{path}: {len(groups)} groups rated {FEWEST} test pictures or more; two or more are needed")
+        raise InputError(
+            f"{path}: {counted(len(groups), 'group')} rated {FEWEST} test pictures or more; two or more are needed"
+        )
     return groups
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError, MissingExtraError
 from gazekit.core.types import Floats, Index
 
@@ -72,7 +73,7 @@ class OwnAnswers:
         return (
             f"{self.answer} by {self.measure}, own against own: {self.slope:+.3g} a unit [{self.low:.3g}, "
             f"{self.high:.3g}], r = {self.correlation:.2f}, {p} ({self.swaps} swaps within pictures; {self.people} "
-            f"people, {self.pictures} pictures, {self.rows} rows, {self.left_out} left out)"
+            f"people, {counted(self.pictures, 'picture')}, {counted(self.rows, 'row')}, {self.left_out} left out)"
         )
 
     def row(self) -> dict[str, Any]:
@@ -317,7 +318,8 @@ def own_pairs(
     people, pictures = data["person"].nunique(), data["picture"].nunique()
     if people < FEWEST or pictures < FEWEST:
         raise InputError(
-            f"{people} people and {pictures} pictures have both {answer} and {measure} more than once; "
+            f"{counted(people, 'person', 'people')} and {counted(pictures, 'picture has', 'pictures have')} "
+            f"both {answer} and {measure} more than once; "
             f"{FEWEST} of each are needed"
         )
     return data

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.stats.multiple_comparisons import holm
 from gazekit.stats.own_answers import FEWEST, answer_on_measure
@@ -86,7 +87,10 @@ def check_shared(what: str, looked: Iterable[object], rated: Iterable[object]) -
 def _sentence(rows: pd.DataFrame) -> str:
     sure = rows[rows["p_holm"] <= 0.05]
     people, pictures = int(rows["people"].max()), int(rows["pictures"].max())
-    ground = f"{people} people, {pictures} pictures; p by swaps within pictures, corrected over {len(rows)} measures"
+    ground = (
+        f"{counted(people, 'person', 'people')}, {counted(pictures, 'picture')}; p by swaps within "
+        f"pictures, corrected over {len(rows)} measures"
+    )
     if sure.empty:
         return (
             f"People's own gaze does not predict their own ratings beyond everybody's (smallest p = "

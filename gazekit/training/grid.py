@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 
 from gazekit.conditions import names_of_networks, networks
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, path_from, sha256, write_text
 from gazekit.core.registration_log import opened_utc
@@ -296,7 +297,8 @@ def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Itera
         usable = np.flatnonzero(data.codes())
         if len(usable) < max(folds.folds, FEWEST_TEST_PICTURES):
             yield (
-                f"{path} has {len(usable)} usable pictures for {folds.folds} folds; 8 or more, and one a fold, are "
+                f"{path} has {counted(len(usable), 'usable picture')} for {counted(folds.folds, 'fold')}; 8 or "
+                f"more, and one a fold, are "
                 f"needed{left_out(data)}"
             )
     else:
@@ -304,7 +306,8 @@ def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Itera
             count = len(data.indices(split, scheme))  # type: ignore[arg-type]
             if count < fewest:
                 yield (
-                    f"the {split} split of {path} has {count} pictures; {fewest} or more are needed: build the dataset "
+                    f"the {split} split of {path} has {counted(count, 'picture')}; {fewest} or more are needed: "
+                    f"build the dataset "
                     f"with more pictures, or with another --split{left_out(data)}"
                 )
         usable = np.flatnonzero(data.codes(scheme))
@@ -319,7 +322,8 @@ def _split_faults(data: Dataset, path: Path, scheme: str, folds: Folds) -> Itera
             )
         empty = [image for image in empty if image not in sealed]
     if empty:
-        yield f"{len(empty)} pictures of the splits have no ratings: {', '.join(empty[:5])}"
+        some = counted(len(empty), "picture of the splits has", "pictures of the splits have")
+        yield f"{some} no ratings: {', '.join(empty[:5])}"
 
 
 def left_out(data: Dataset) -> str:
@@ -331,7 +335,7 @@ def left_out(data: Dataset) -> str:
         f"{count} have {what}, as {reasons['text'][reasons['remark'] == what].iloc[0]}"
         for what, count in counts.items()
     ]
-    return f" ({len(outside)} pictures are in no split: {'; '.join(said)})" if said else ""
+    return f" ({counted(len(outside), 'picture is', 'pictures are')} in no split: {'; '.join(said)})" if said else ""
 
 
 def unrated(data: Dataset) -> list[str]:

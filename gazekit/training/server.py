@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.histograms import moments
 from gazekit.models.scoring import Outcome, Scorer
@@ -38,7 +39,7 @@ def make_app(trained: Trained) -> Flask:
         sent = _sent_as_form() if request.mimetype == "multipart/form-data" else []
         sent = sent or [("picture", request.get_data())]  # whatever its type: curl calls a body a form of its own
         if len(sent) > MOST:
-            return jsonify({"error": f"{len(sent)} pictures in one request; at most {MOST} are taken"}), 413
+            return jsonify({"error": f"{counted(len(sent), 'picture')} in one request; at most {MOST} are taken"}), 413
         with lock:
             results = _results(scorer, sent)
         return jsonify({"results": results}), 200 if any("mean" in result for result in results) else 400

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError
 from survey.cli.shared import FILE, JSON, OUT, finite, keep_inputs, print_summary, survey
 from survey.errors import SurveyError
@@ -93,7 +94,10 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
     if faults := survey_faults(section, settings.study, folder):
         raise ConfigError("\n".join(faults))
     needed = raters_needed(len(files), section)
-    click.echo(f"{len(files)} pictures, {section.raters_per_picture} ratings each: at least {needed} raters")
+    click.echo(
+        f"{counted(len(files), 'picture')}, {counted(section.raters_per_picture, 'rating')} each: at least "
+        f"{needed} raters"
+    )
     if check:
         return
     password = operator_password(
@@ -182,7 +186,7 @@ def simulate(
     if as_json:
         click.echo(json.dumps(simulated))
     else:
-        click.echo(f"{len(simulated)} simulated raters of {len(names)} pictures: {where}")
+        click.echo(f"{counted(len(simulated), 'simulated rater')} of {counted(len(names), 'picture')}: {where}")
 
 
 @survey.command()
@@ -218,7 +222,7 @@ def export(study: Path, database: str | None, out: Path, practice: bool, traces:
     write_table(table, out)
     if traces is not None and steps is not None:
         write_table(steps, traces)
-    click.echo(f"{len(table)} ratings by {table['rater'].nunique()} raters: {out}")
+    click.echo(f"{counted(len(table), 'rating')} by {counted(table['rater'].nunique(), 'rater')}: {out}")
 
 
 @survey.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError
 from survey.cli.shared import FILE, JSON, OUT, keep_inputs, print_summary, survey, without_nan
 from survey.errors import RatingsError
@@ -270,7 +271,7 @@ def claim(ratings: Path, scale: int, attribute: str, groups: Path, confidence: f
     table = read_table(groups, ["image", "group"], "table of groups").astype(str)
     names = sorted(set(table["group"]))
     if len(names) != 2:
-        raise ConfigError(f"{groups} has {len(names)} groups ({', '.join(names[:10])}); two are compared")
+        raise ConfigError(f"{groups} has {counted(len(names), 'group')} ({', '.join(names[:10])}); two are compared")
     first, second = (table.loc[table["group"] == name, "image"].tolist() for name in names)
     used = of_attribute(read_ratings(ratings), attribute)
     difference = group_difference(used, first, second, scale=scale, confidence=confidence)

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.security import generate_password_hash
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, unknown_name
 from gazekit.core.files import sha256
 from survey.config import PicturePlace, SurveyStudy
@@ -72,7 +73,8 @@ def create_app(
     """
     if len(password) < SHORTEST_PASSWORD:
         raise ConfigError(
-            f"the operator's password has {len(password)} characters; at least {SHORTEST_PASSWORD} are needed"
+            f"the operator's password has {counted(len(password), 'character')}; at least {SHORTEST_PASSWORD} "
+            f"are needed"
         )
     app = Flask(__name__)
     app.session_interface = security.AgelessSessions()
@@ -193,7 +195,7 @@ def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, P
     gone = [row.name for row in rows if row.name not in files]
     if gone:
         raise ConfigError(
-            f"{len(gone)} pictures of this survey's database are not among the study's pictures any more: "
+            f"{counted(len(gone), 'picture')} of this survey's database are not among the study's pictures any more: "
             f"{', '.join(gone[:10])}. Put them back, or start with a new database"
         )
     changes, changed = {}, []
@@ -207,8 +209,8 @@ def _register(study: SurveyStudy, base: str | Path, store: Store) -> dict[int, P
                 changed.append(row.name)
     if changed:
         raise ConfigError(
-            f"{len(changed)} pictures are not those that were rated under their names: {', '.join(changed[:10])}. Put "
-            f"the earlier files back, or start with a new database"
+            f"{counted(len(changed), 'picture is', 'pictures are')} not what was rated under that name: "
+            f"{', '.join(changed[:10])}. Put the earlier files back, or start with a new database"
         )
     with store.write() as connection:
         for number, values in changes.items():

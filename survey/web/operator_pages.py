@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from werkzeug.security import check_password_hash
 
+from gazekit.core.counting import counted
 from survey import operations, rating_export
 from survey.assignment import record
 from survey.errors import SurveyError
@@ -124,7 +125,7 @@ def download(name: str) -> Any:
     here = app_state()
     table = DOWNLOADS[name](here.store, here.study.survey)
     with here.store.write() as connection:
-        record(connection, "download", detail=f"{name}.csv, {len(table)} rows")
+        record(connection, "download", detail=f"{name}.csv, {counted(len(table), 'row')}")
     body = defused(table).to_csv(index=False, lineterminator="\n")
     response = Response(body, mimetype="text/csv")
     response.headers["Content-Disposition"] = f"attachment; filename={name}.csv"

@@ -108,7 +108,7 @@ def test_maps_and_masks_are_densities_where_they_are_asked_for(
                   "--no-agreement", "--out", str(tmp_path / kind)])  # fmt: skip
         assert not stop.value.code
         found[kind] = pd.read_csv(tmp_path / kind / "attention.csv", comment="#").set_index("image")
-    assert "1 maps are of one or two viewers, too few for a density: they are Gaussians" in capsys.readouterr().out
+    assert "1 map is a Gaussian: one or two viewers are too few for a density" in capsys.readouterr().out
     assert (found["likelihood"]["area"] < found["gaussian"]["area"])[["a.png", "c.png"]].all(), "people look closely"
     pd.testing.assert_frame_equal(found["likelihood"].loc[["b.png"]], found["gaussian"].loc[["b.png"]])
     assert (found["likelihood"]["mass"] >= 0.7).all()

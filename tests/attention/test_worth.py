@@ -200,7 +200,7 @@ def test_too_few_to_say_anything_of_is_said(rng: np.random.Generator) -> None:
         viewers_curve(lonely)
     with pytest.raises(InputError, match="the fixations of at least one other picture"):
         other_fixations(two, "p00.png")
-    with pytest.raises(InputError, match="two people on two pictures or more are compared; found 1 pictures"):
+    with pytest.raises(InputError, match="two people on two pictures or more are compared; found 1 picture"):
         scanpath_table(two)
     with pytest.raises(InputError, match="none of the maps is of a picture that people looked at"):
         panel(looks_of(people_look(rng, 3, 4))).worth_of_scores({"other.png": 1.0})

@@ -90,5 +90,5 @@ def test_a_point_that_gives_data_later_is_offered_no_more(recorder: Recorder, sc
 
 
 def test_points_that_are_still_to_be_done_after_the_last_attempt_are_said(recorder: Recorder, screen: Screen) -> None:
-    with pytest.raises(TrackerError, match=r"1 calibration points were still to be done again after 3 attempts"):
+    with pytest.raises(TrackerError, match=r"1 calibration point was still to be done again after 3 attempts"):
         run(HalfBlindTracker(screen, 1, realtime=False), recorder, Reviews(content_after=99), screen)

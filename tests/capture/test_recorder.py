@@ -71,7 +71,7 @@ def test_gaps_and_disorder_are_counted_live(recorder: Recorder) -> None:
     recorder.close({})
     report = recover(recorder.journal.path)
     assert report.out_of_order == 1
-    assert "1 samples have an earlier stamp than the one before: see gazekit quality" in report.sentences()
+    assert "1 sample has an earlier stamp than the one before: see gazekit quality" in report.sentences()
     assert data_quality(open_session(report.session).recording, SCREEN)["out_of_order"].tolist() == [1, 1, 1]
 
 

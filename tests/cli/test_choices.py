@@ -132,7 +132,7 @@ ANSWERED = {
     "status-before-the-first": ("study status sample/study.toml --sessions none", "no session in none yet"),
     "aoi-where-nobody-looked": ("aoi fixations.csv areas.json", "no fixation lies on a picture with areas"),
     "by-hand": ("record sample/study.toml -p Q1 --by-hand --dry-run --out none", "6 pictures in random order"),
-    "measures-in-pictures": ("measures fixations.csv --pictures pictures --out x.csv", "8 rows of 1 people and 8 pic"),
+    "measures-in-pictures": ("measures fixations.csv --pictures pictures --out x.csv", "8 rows of 1 person and 8 pic"),
     "demo-in-advance": ("demo --dry-run --out none", "[9/9] report: would run"),
 }
 

@@ -138,7 +138,7 @@ def test_pictures_with_few_ratings_or_viewers_are_marked_and_left_out(collection
     assert not {0, 1, 2, 3} & set(used.tolist())
     said = dict(zip(dataset.remarks["image"], dataset.remarks["text"], strict=True))
     assert said["p001.jpg"] == "9 ratings; 10 were asked for"
-    assert said["p002.jpg"] == "1 viewers; 2 were asked for"
+    assert said["p002.jpg"] == "1 viewer; 2 were asked for"
     assert dataset.rectangles(3, "human").shape == (0, 4)
     with pytest.raises(InputError, match=r"nobody looked at p003\.jpg"):
         dataset.human_map(3)
@@ -196,7 +196,7 @@ def test_a_bad_picture_is_named_and_the_rest_goes_on(
     row = dataset.remarks[dataset.remarks["image"] == "p999.jpg"].iloc[0]
     assert row["remark"] == remark
     assert pd.Series([row["text"]]).str.contains(text).all()
-    with pytest.raises(FormatError, match=f"1 pictures cannot be used: p999.jpg .{remark}"):
+    with pytest.raises(FormatError, match=f"1 picture cannot be used: p999.jpg .{remark}"):
         build_dataset(pictures, None, histograms, tmp_path / "strict.h5", DatasetSpec(strict=True))
     assert not (tmp_path / "strict.h5").exists()
 
@@ -235,7 +235,7 @@ def refused(collection: Collection, tmp_path: Path, case: str) -> None:
         ("scale", r"10 buckets .c1 \.\. c10.; a scale of 7 was expected"),
         ("one bucket", "K of 2 or more; found c1"),
         ("no pictures", "at least one picture"),
-        ("none readable", "1 pictures cannot be used: x .broken"),
+        ("none readable", "1 picture cannot be used: x .broken"),
         ("elsewhere", r"none of the fixations is on a picture of the list; they are on other\.jpg"),
         ("columns", "lacks x_picture, duration_ms"),
         ("split", "three shares"),

@@ -68,12 +68,12 @@ def test_maps_of_a_model_that_saw_the_fixations_are_refused(
 ) -> None:
     write_maps(bumps(range(6)), tmp_path / "all", fitted_on=["0.png"])
     spec = DatasetSpec(sigma_px=5)
-    with pytest.raises(InputError, match=r"1 predicted maps are of pictures that the model was fitted on, as 0\.png"):
+    with pytest.raises(InputError, match=r"1 predicted map is of pictures that the model was fitted on, as 0\.png"):
         build_dataset(*study, tmp_path / "a.dataset.h5", spec, predicted=[tmp_path / "all"])
     with pytest.raises(ConfigError, match="the condition predicted needs folders of predicted maps"):
         build_dataset(*study, tmp_path / "a.dataset.h5", DatasetSpec(sigma_px=5, conditions=("original", "predicted")))
     unseen = (study[0], None, study[2])
-    with pytest.raises(InputError, match="1 predicted maps are of pictures that the model was fitted on"):
+    with pytest.raises(InputError, match="1 predicted map is of pictures that the model was fitted on"):
         build_dataset(*unseen, tmp_path / "a.dataset.h5", spec, predicted=[tmp_path / "all"])
     write_maps(bumps(range(2)), tmp_path / "two")
     with pytest.raises(InputError, match=r"4 of 6 pictures have no predicted map: 2\.png"):

@@ -281,7 +281,7 @@ def test_the_commands_walk_through_a_dataset(study: Path, capfd: pytest.CaptureF
         (["dataset", "subset", path, "--split", "test", "--out", folder / "t.h5"], "4 pictures"),
         (["dataset", "subset", path, "--split", "train", "--out", folder / "u.h5"], "32 pictures"),
         (["dataset", "merge", folder / "t.h5", folder / "u.h5", "--out", folder / "m.h5"], "36 pictures"),
-        (["dataset", "export", path, "--out", folder / "w.tar", "--condition", "human"], "40 samples in 1 archives"),
+        (["dataset", "export", path, "--out", folder / "w.tar", "--condition", "human"], "40 samples in 1 archive"),
         (["dataset", "export", path, "--out", folder / "folder"], "40 pictures and their tables"),
         (["dataset", "plot", path, "--out", folder / "figures"], "samples.png"),
         (["export-images", path, "--out", folder / "i", "--dry-run"], "would write 40 pictures in 5 conditions"),

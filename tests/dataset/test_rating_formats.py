@@ -177,8 +177,8 @@ def test_proportions_with_a_total_become_counts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "row", "message"),
     [
-        ("image,n,c1,c2", "a,4,1,2", r"stated n of 1 pictures does not fit the counts: a \(4, not 3\)"),
-        ("image,c1,c2,mean", "a,1,2,1.4", "stated mean of 1 pictures"),
+        ("image,n,c1,c2", "a,4,1,2", r"stated n of 1 picture does not fit the counts: a \(4, not 3\)"),
+        ("image,c1,c2,mean", "a,1,2,1.4", "stated mean of 1 picture"),
         ("image,c0,c1,c2", "a,1,1,2", "column c0: say whether"),
         ("image,c1,c2,c2", "a,1,1,2", "stand twice: c2"),
     ],

@@ -88,5 +88,5 @@ def test_a_table_of_other_trials_is_refused() -> None:
     session = timed()
     table = trials_to_leave_out(session_quality(session))
     assert len(without_bad_trials(session, table).stimuli) == 4
-    with pytest.raises(InputError, match=r"says nothing of 1 pictures of P1, such as d\.jpg"):
+    with pytest.raises(InputError, match=r"says nothing of 1 picture of P1, such as d\.jpg"):
         without_bad_trials(session, table[table["image"] != "d.jpg"])

@@ -130,7 +130,7 @@ def test_what_is_not_there_is_not_found(client: FlaskClient, material: Material,
 def test_a_session_that_was_written_anew_is_not_mixed_with_the_old(tmp_path: Path) -> None:
     path = write_session(looks([("a.jpg", [(100, 200, 500)])]), tmp_path / "P1.gaze.h5")
     (facts,) = load_material([tmp_path], keep=False).sessions
-    with pytest.raises(InputError, match="the session has 1 trials; there is no trial 2"):
+    with pytest.raises(InputError, match="the session has 1 trial; there is no trial 2"):
         read_trial(facts, 2)
     path.unlink()
     write_session(looks([("a.jpg", [(300, 200, 500)])]), path)

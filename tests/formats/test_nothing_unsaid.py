@@ -132,7 +132,7 @@ def test_bids_events_without_pictures_and_messages_are_said(tmp_path: Path) -> N
     (beh / "sub-07_task-v_recording-eye1_physioevents.json").write_text(json.dumps({"Columns": ["onset", "blink"]}))
     (beh / "sub-07_task-v_recording-eye1_physioevents.tsv.gz").write_bytes(gzip.compress(b"0.1\t1\n0.2\t0\n"))
     facts = {fact["what"]: fact["value"] for fact in import_recording(folder).provenance["account"]["facts"]}
-    assert facts["events.tsv"] == "1 rows without stim_file, not taken (onset, duration, trial_type)"
+    assert facts["events.tsv"] == "1 row without stim_file, not taken (onset, duration, trial_type)"
     assert facts["physioevents"] == "2 rows without messages, not taken (onset, blink)"
 
 

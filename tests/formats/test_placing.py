@@ -81,7 +81,7 @@ def test_own_size_of_a_picture_that_was_shown_scaled_is_that_of_its_file(
 def test_pictures_without_a_file_are_named(foreign, pictures: Path, tmp_path: Path) -> None:
     (pictures / "Ray 1.png").unlink()
     session = import_recording(foreign.eyelink.write(tmp_path), screen=S, pictures=pictures, **OPTIONS)
-    assert session.provenance["account"]["doubts"][0].startswith("1 pictures have no file in")
+    assert session.provenance["account"]["doubts"][0].startswith("1 picture has no file in")
     with pytest.raises(InputError, match="unknown placement 'fits'; did you mean fit"):
         import_recording(foreign.eyelink.write(tmp_path), screen=S, placement="fits", **OPTIONS)
 

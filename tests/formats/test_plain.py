@@ -104,7 +104,7 @@ def test_time_that_is_missing(foreign, tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="the column t has 1 empty cells"):
         import_recording(table, screen=SCREEN, mapping=mapping)
     table, mapping = foreign.plain.write(tmp_path, ["0,5,5,,", ",6,6,,"])
-    with pytest.raises(FormatError, match="1 samples have no time stamp, the first in row 2"):
+    with pytest.raises(FormatError, match="1 sample has no time stamp, the first in row 2"):
         import_recording(table, screen=SCREEN, mapping=mapping)
 
 

@@ -220,11 +220,11 @@ def test_fixations_without_picture_or_place_are_in_doubt(tmp_path: Path) -> None
     path = edited(tables.data_viewer(tmp_path), ("ray.jpg", ""), ("\t300\t200", "\t.\t."))
     _, _, doubts = facts_of(path)
     assert "no column names the pictures" in doubts
-    assert "1 fixations have no place" in doubts
+    assert "1 fixation has no place" in doubts
 
 
 def test_a_fixation_without_a_time_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="1 fixations have no time, the first in row 2"):
+    with pytest.raises(FormatError, match="1 fixation has no time, the first in row 2"):
         facts_of(edited(tables.data_viewer(tmp_path), ("\t400\t300\t", "\t.\t300\t")))
 
 

@@ -66,7 +66,7 @@ def test_cell_that_is_no_number_is_named(trial: Path) -> None:
         import_recording(trial, screen=SCREEN, strict=True)
     session = import_recording(trial, screen=SCREEN)
     assert session.recording.device_time_us.tolist() == [2640808332, 2640815018, 2640818351]
-    assert "1 rows were left out" in session.provenance["notes"][0]
+    assert "1 row was left out" in session.provenance["notes"][0]
     assert "'abc'" in session.provenance["notes"][0]
 
 

@@ -76,7 +76,7 @@ def test_what_it_looks_like_and_what_is_supported(tmp_path: Path, content: bytes
 
 def test_folder_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(FormatError, match=r"a folder of 1 files \(notes\.txt\)"):
+    with pytest.raises(FormatError, match=r"a folder of 1 file \(notes\.txt\)"):
         import_recording(tmp_path)
 
 

@@ -112,7 +112,7 @@ def test_sessions_without_any_answer_are_an_error(tmp_path: Path) -> None:
     write_session(looks(TRIALS), tmp_path / "P1.gaze.h5")
     run = CliRunner().invoke(command, [str(tmp_path), "--out", str(tmp_path / "r.csv")])
     assert isinstance(run.exception, InputError)
-    assert "no picture was rated in 1 sessions" in str(run.exception)
+    assert "no picture was rated in 1 session" in str(run.exception)
 
 
 def test_scores_are_whole_where_all_are_and_each_person_has_repeats_of_their_own() -> None:
@@ -194,7 +194,7 @@ def test_answers_of_other_files_in_either_form(table: pd.DataFrame, capsys: pyte
     joined = with_answers(measures, long)
     assert joined["beauty"].fillna(-1).tolist() == [7, -1, -1, 2]
     assert joined["calm"].fillna(-1).tolist() == [4, -1, -1, -1]
-    assert "2 of 4 viewings have answers; 1 answers match none" in capsys.readouterr().err
+    assert "2 of 4 viewings have answers; 1 answer matches none" in capsys.readouterr().err
     wide = pd.DataFrame({"participant": ["p1", "p2"], "image": ["a.png", "a.png"], "beauty": [7, 5]})
     assert with_answers(measures, wide)["beauty"].fillna(-1).tolist() == [7, -1, 5, -1]
 

@@ -117,7 +117,7 @@ def test_what_the_person_marked_is_an_area(capsys: pytest.CaptureFixture[str]) -
     table = session_measures(session, None, "idt")
     assert table[["image", "area"]].values.tolist() == [["a.jpg", "whole"], ["a.jpg", "marked"], ["b.jpg", "whole"]]
     assert table.loc[1, ["fixations", "visits"]].tolist() == [3, 2]
-    assert "1 marked regions are of pictures that another part" in capsys.readouterr().err
+    assert "1 marked region is of pictures that another part" in capsys.readouterr().err
     with pytest.raises(InputError, match="what the participant marked"):
         MeasureOptions(areas={"a.jpg": {"marked": LEFT}})
 

@@ -104,7 +104,7 @@ def test_what_is_no_distribution_function_becomes_one() -> None:
 
 def test_pictures_that_nothing_can_be_fitted_on_are_refused(planted: tuple[np.ndarray, np.ndarray]) -> None:
     x, y = planted
-    with pytest.raises(InputError, match="1 pictures to fit a probe on and 5 to choose"):
+    with pytest.raises(InputError, match="1 picture to fit a probe on and 5 to choose"):
         fit_head(x[:1], y[:1], (x[:5], y[:5]))
     with pytest.raises(InputError, match="features that are not numbers"):
         fit_head(np.where(x > 0, np.nan, x), y, (x, y))
@@ -260,7 +260,7 @@ def test_one_gram_matrix_leaves_out_what_refits_leave_out(planted: tuple[np.ndar
     chosen = GramProbe(x).out_of_fold(y, fold)
     constant = np.sqrt(((y.mean(0) - y).cumsum(1) ** 2).mean(1)).mean()
     assert np.sqrt(((chosen - y).cumsum(1) ** 2).mean(1)).mean() < 0.9 * constant
-    with pytest.raises(InputError, match="90 ratings in 1 folds of 90 pictures"):
+    with pytest.raises(InputError, match="90 ratings in 1 fold of 90 pictures"):
         GramProbe(x).out_of_fold(y, np.zeros(90, int))
 
 

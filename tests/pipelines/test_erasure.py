@@ -91,7 +91,7 @@ def test_entries_of_what_is_excluded_go_with_the_person(study: Path) -> None:
     exclude(file, [Exclusion(participant="P01", image="coffee.png", reason="asleep"), Exclusion(image="x", reason="y")])
     (study.parent / "areas.anna.history.jsonl").write_text('"drawn as P01 said"')
     erasure = find_person("P01", study)
-    assert f"{file}: 1 entries are taken out" in erasure.lines()
+    assert f"{file}: 1 entry is taken out" in erasure.lines()
     assert any("areas.anna.history.jsonl: not touched, and it names the person" in line for line in erasure.lines())
     erasure.carry_out()
     assert [entry.image for entry in read_exclusions(file)] == ["x"]

@@ -211,7 +211,7 @@ def test_11_it_is_not_registered_again_and_not_opened_before_it_is_done(folds: P
     shutil.copytree(folds.parent, tmp_path / "copy")
     study = tmp_path / "copy" / "study.toml"
     next((tmp_path / "copy" / "out").rglob(f"predictions.csv{SEALED}")).unlink()
-    with pytest.raises(InputError, match=r"1 runs are not done .*; scores are opened when all are"):
+    with pytest.raises(InputError, match=r"1 run is not done .*; scores are opened when all are"):
         open_study(study)
     log = tmp_path / "copy" / "out" / "registration.log"
     row = json.loads(log.read_text()) | {"event": "opened"}

@@ -72,7 +72,7 @@ def test_only_pictures_that_both_groups_rated_are_compared(folder: Path, groups:
 def test_what_cannot_be_compared_is_refused(folder: Path, groups: Path) -> None:
     table = pd.read_csv(groups, dtype={"image": str})
     table[table["group"] == "x"].to_csv(groups, index=False)
-    with pytest.raises(InputError, match="1 groups rated 8 test pictures or more; two or more are needed"):
+    with pytest.raises(InputError, match="1 group rated 8 test pictures or more; two or more are needed"):
         compare(folder, groups=groups, **FAST)
     table.drop(columns="c10").to_csv(groups, index=False)
     with pytest.raises(InputError, match="has ratings from 1 to 9; the networks' are 1 to 10"):

@@ -98,7 +98,7 @@ def test_the_table_counts_what_was_shown_and_chosen(choices: pd.DataFrame) -> No
 def test_rows_that_cannot_be_are_named(choices: pd.DataFrame, change: dict[str, str], row: int) -> None:
     for name, value in change.items():
         choices.loc[0, name] = value
-    with pytest.raises(RatingsError, match=rf"^1 rows choose .*: {row}$"):
+    with pytest.raises(RatingsError, match=rf"^1 row chooses .*: {row}$"):
         comparisons(choices)
 
 
@@ -134,9 +134,9 @@ def test_scores_are_ranked_and_their_intervals_are_of_95_percent(choices: pd.Dat
         (won(2).drop(columns=["rater", "best"]), "missing: rater, best"),
         (won(2, kind="gold"), "there is no comparison in this table"),
         (won(12).assign(best="z"), "12 rows choose .*: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11$"),
-        (won(1).assign(best=None), "1 rows choose .*: 2$"),
-        (won(1, picture3="a"), "1 rows choose .*: 2$"),
-        (won(1, picture3="c", picture4="c", worst="c"), "1 rows choose .*: 2$"),
+        (won(1).assign(best=None), "1 row chooses .*: 2$"),
+        (won(1, picture3="a"), "1 row chooses .*: 2$"),
+        (won(1, picture3="c", picture4="c", worst="c"), "1 row chooses .*: 2$"),
     ],
     ids=["columns", "gold alone", "many", "none", "shown twice", "worst twice"],
 )

@@ -228,7 +228,7 @@ def test_raters_come_back_are_merged_and_pictures_withdrawn_from_the_command_lin
     [
         (["operate", "study.toml", "--merge", "sim00002", "sim00002"], "sim00002 cannot be merged with itself"),
         (["pay", "study.toml", "--send"], "sending to Prolific needs a token: set PROLIFIC_TOKEN"),
-        (["claim", "ratings.csv", "--groups", "groups.csv"], "has 1 groups (a); two are compared"),
+        (["claim", "ratings.csv", "--groups", "groups.csv"], "has 1 group (a); two are compared"),
         (["aggregate", "ratings.csv", "--attribute", "calm", "--out", "h.csv"], "unknown question 'calm'"),
         (["import", "ratings.csv", "--layout", "tall", "--out", "x.csv"], "'tall' is not one of"),
         (["import", "ratings.csv", "--map", "groups.csv", "--out", "x.csv"], "a map has the columns column and image"),

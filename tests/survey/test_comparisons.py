@@ -318,7 +318,7 @@ def test_the_commands_write_choices_and_scores(tmp_path: Path) -> None:
 
 def test_bad_choices_and_settings_are_named() -> None:
     table = pd.DataFrame({"rater": "A", "picture1": ["a", "a"], "picture2": ["b", "b"], "best": ["a", "c"]})
-    with pytest.raises(GazekitError, match=r"1 rows choose a picture that is not among theirs.*: 3"):
+    with pytest.raises(GazekitError, match=r"1 row chooses a picture that is not among theirs.*: 3"):
         comparisons(table)
     with pytest.raises(GazekitError, match="missing: picture2, best"):
         comparisons(table[["rater", "picture1"]])

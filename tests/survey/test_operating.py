@@ -262,7 +262,7 @@ def test_a_picture_that_was_changed_is_refused(study: Path) -> None:
     (pictures / "p000.jpg").touch()  # the same bytes
     create_app(read_study(study), study.parent, store, password=PASSWORD)
     (pictures / "p001.jpg").write_bytes((pictures / "p002.jpg").read_bytes())
-    with pytest.raises(GazekitError, match=r"1 pictures are not those that were rated under their names: p001.jpg"):
+    with pytest.raises(GazekitError, match=r"1 picture is not what was rated under that name: p001.jpg"):
         create_app(read_study(study), study.parent, store, password=PASSWORD)
     store.close()
 

@@ -87,13 +87,13 @@ def test_people_and_simulated_raters_never_share_a_database(tmp_path: Path, capf
     assert CliRunner().invoke(gazekit, [*run, rehearsal]).exit_code == 0
     with pytest.raises(AssertionError, match="did not start"), serving(study, "--database-url", rehearsal):
         pass
-    assert "this database holds 1 simulated raters" in capfd.readouterr().err
+    assert "this database holds 1 simulated rater" in capfd.readouterr().err
     with serving(study, "--database-url", rehearsal, "--rehearsal") as (url, _):
         assert urllib.request.urlopen(url).status == 200
 
     with open_store(people := str(tmp_path / "people.db")) as store, store.write() as connection:
         join(connection, SurveySection())
-    with pytest.raises(SurveyError, match="1 people rate in this database"):
+    with pytest.raises(SurveyError, match="1 person rates in this database"):
         CliRunner().invoke(gazekit, [*run, people], catch_exceptions=False)
 
 

@@ -335,7 +335,7 @@ def test_pictures_that_went_away_are_noticed(study: Path) -> None:
     store = open_store(study.with_suffix(".db"))
     create_app(read_study(study), study.parent, store, password=PASSWORD)
     (study.parent / "pictures" / "p003.jpg").unlink()
-    with pytest.raises(GazekitError, match=r"1 pictures of this survey's database .* p003\.jpg"):
+    with pytest.raises(GazekitError, match=r"1 picture of this survey's database .* p003\.jpg"):
         create_app(read_study(study), study.parent, store, password=PASSWORD)
     store.close()
 

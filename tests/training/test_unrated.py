@@ -63,5 +63,5 @@ def test_why_no_picture_can_be_used_is_said(
 
 def test_strict_stops_and_names_it(dataset: Path) -> None:
     arguments = ["train", str(dataset), "--out", str(dataset.parent / "o"), "--model", "nima-narrow", "--size", "32"]
-    with pytest.raises(InputError, match=r"1 pictures have no ratings: 17\.png \(--strict\)"):
+    with pytest.raises(InputError, match=r"1 picture has no ratings: 17\.png \(--strict\)"):
         CliRunner().invoke(gazekit, [*arguments, "--strict"], catch_exceptions=False, standalone_mode=False)

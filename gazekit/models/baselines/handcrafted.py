@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError, unknown_name
 from gazekit.core.types import Floats
 from gazekit.models.pixels import Picture, resize
@@ -115,7 +116,9 @@ class HandcraftedModel:
 def _histograms(counts: npt.ArrayLike, pictures: int) -> Floats:
     q = np.asarray(counts, dtype=np.float64)
     if q.ndim != 2 or len(q) != pictures:
-        raise InputError(f"counts of shape {q.shape} for {pictures} pictures; (N, K), a row a picture, was expected")
+        raise InputError(
+            f"counts of shape {q.shape} for {counted(pictures, 'picture')}; (N, K), a row a picture, was expected"
+        )
     total = q.sum(1, keepdims=True)
     wrong = np.flatnonzero(~((q >= 0).all(1) & np.isfinite(q).all(1) & (total[:, 0] > 0)))
     if len(wrong):
