@@ -23,6 +23,7 @@ _MARKER_DEG, _FEWEST_JUMPS, _MARKER_SHARE = 2.0, 5, 0.005
 _CORNER = (0.1, 0.45)  # of the screen, from its top left: an error, a warning
 _PUPIL_MM = (1.5, 9.0)
 _OPPOSITE = 0.5  # correlation
+_APART_DEG = 5.0  # at the median; 0.5 to 1.3 in recordings of Tobii TX300 and Spectrum
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
     if known.sum() >= _FEWEST:
         findings += [*_off_screen(samples, known), *_stuck(samples, known), *_marker(samples, known)]
         findings += _mirrored_targets(samples, targets)
-    return [*findings, *_opposed_eyes(recording), *_swapped(recording), *_holes(samples), *_clock(samples)]
+    findings += _opposed_eyes(recording) or _apart(recording, screen)
+    return [*findings, *_swapped(recording), *_holes(samples), *_clock(samples)]
 
 
 def worst(findings: list[Finding]) -> Severity | None:
@@ -149,6 +151,20 @@ def _opposed_eyes(recording: GazeRecording) -> list[Finding]:
             text = f"{name} of the left eye falls where that of the right eye rises: one of them is {how}"
             findings.append(Finding("upside down", "error", text))
     return findings
+
+
+def _apart(recording: GazeRecording, screen: Screen) -> list[Finding]:
+    """Compare where the eyes look, which is one place on the screen."""
+    left, right = recording.left, recording.right
+    steps = (left.gaze - right.gaze)[left.valid & right.valid] * (screen.width_mm, screen.height_mm)
+    apart_mm = np.hypot(*steps.T)
+    if len(apart_mm) < _FEWEST or (deg := float(np.degrees(np.median(apart_mm) / screen.distance_mm))) <= _APART_DEG:
+        return []
+    text = (
+        f"the eyes look {deg:.1f} degrees apart at the median: a column of another eye, recording or unit, a "
+        "calibration that failed, or a squint?"
+    )
+    return [Finding("eyes apart", "warning", text)]
 
 
 def _mirrored_targets(samples: Samples, targets: pd.DataFrame | None) -> list[Finding]:

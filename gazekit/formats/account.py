@@ -7,6 +7,7 @@ or was lost stands among its doubts, and ``--strict`` makes an error of every do
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ _MARGIN = 0.1  # of the screen: people look beside it too, and trackers err ther
 _CORNER = 0.002  # of the screen: shares taken for pixels do not leave it
 _FEW = 4096  # samples of a part whose place is looked at
 _NAMES = 12  # columns that are named in one line
+_ALIKE = 50  # samples with gaze: so many are the same in two recordings only where one is a copy
 _RATE = 0.1  # by which the rate may differ from the one that the file says
 _STEPS = 8  # parts of a recording from which its rate is taken
 
@@ -69,6 +71,7 @@ class Account:
     _fixation: int = -1
     _placed: int = 0
     _on_screen: int = 0
+    _gaze: int = 0  # CRC-32
     _span: list[float] = field(default_factory=lambda: [np.inf, -np.inf, np.inf, -np.inf])
 
     def know(self, what: str, value: str, source: str) -> None:
@@ -86,6 +89,7 @@ class Account:
         """Count samples, and the fixations that the maker's software found in them."""
         self.samples += len(recording)
         self.with_gaze += int((recording.left.valid | recording.right.valid).sum())
+        self._gaze = zlib.crc32(np.hstack([recording.left.gaze, recording.right.gaze]).tobytes(), self._gaze)
         self._place(recording)
         time = recording.system_time_us
         if len(time):
@@ -151,6 +155,12 @@ class Account:
             if not number:
                 self.doubts.append(f"--set {pattern}=... matched 0 of {self.messages} messages{self.example}")
         self.doubts += [f"{number} {reason}" for reason, number in self.damaged.items()]
+
+    def doubt_twins(self, name: str, seen: dict[tuple[int, int], str]) -> None:
+        """Doubt a recording whose gaze is, sample for sample, that of another, which ``seen`` names."""
+        other = seen.setdefault((self.samples, self._gaze), name)
+        if other != name and self.with_gaze >= _ALIKE:
+            self.doubts.append(f"every sample has the gaze of {other}: is it a copy, or in the file twice?")
 
     def doubt_messages(self, messages: Sequence[str]) -> None:
         """Say that no picture was taken, though messages name some, and which pattern finds them."""

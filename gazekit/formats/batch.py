@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,11 @@ def import_files(
     named = {path for path in map(Path, paths) if not path.is_dir()}
     sources = list(_expand(paths))
     stems = unique_stems(sources)
+    seen: dict[tuple[int, int], str] = {}
     alone = len(sources) == 1  # then the bar is of its parts
     for path in sources if alone else track(sources, "importing", len(sources)):
         try:
-            source = open_source(path, format=format, strict=strict, stem=stems[path], **options)
+            source = replace(open_source(path, format=format, strict=strict, stem=stems[path], **options), seen=seen)
             done, complete = written_before(source, out, stems[path])
             if dry_run:
                 batch.planned[str(path)] = f"{Path(out) / stems[path]}{SUFFIX} as {source.format}"

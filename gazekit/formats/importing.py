@@ -40,6 +40,7 @@ class SourceFile:
     request: Request
     options: Mapping[str, Any]
     sums: dict[Path, Future[str]] = field(default_factory=dict)
+    seen: dict[tuple[int, int], str] = field(default_factory=dict)  # recordings that were read before it, by their gaze
 
     def parts(self) -> Iterator[Part]:
         """Read the samples in parts."""
@@ -91,6 +92,7 @@ class SourceFile:
             account.close(whole.tracker.rate_hz if whole else draft.tracker.rate_hz)
         except InputError as error:
             raise FormatError(f"{self.head.path}: {error}") from error
+        account.doubt_twins(" ".join(filter(None, [self.head.path.name, draft.participant, draft.name])), self.seen)
         if self.request.strict and account.doubts:
             raise FormatError(f"{self.head.path}: {'; '.join(account.doubts)} (--strict)")
         inputs = {self._name(path): self._sum(path) for path in draft.inputs}

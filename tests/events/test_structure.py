@@ -131,6 +131,13 @@ def test_eyes_pupils_holes_and_clock(gaze: tuple[npt.NDArray[np.int64], npt.NDAr
     assert checks(recorded(back, pixels)) == {"clock": "warning"}
 
 
+def test_eyes_that_look_at_two_places(gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]) -> None:
+    time, pixels = gaze
+    for apart_px, found in ((100, {}), (600, {"eyes apart": "warning"})):
+        eyes = [Eye.from_gaze((pixels / 2 + (x, 0)) / SIZE) for x in (300, 300 + apart_px)]
+        assert checks(GazeRecording(time, time, eyes[0], eyes[1])) == found
+
+
 def table_of(n: int, rng: np.random.Generator, **columns: object) -> pd.DataFrame:
     where = {"x_picture": rng.uniform(0, 400, n), "y_picture": rng.uniform(0, 200, n)}
     return pd.DataFrame({"image": "a", **where, "duration_ms": rng.uniform(100, 400, n), **columns})

@@ -298,3 +298,27 @@ def test_rows_that_stand_twice_stay_in_one_recording(tmp_path: Path) -> None:
     account = account_of(prolab(tmp_path / "a.tsv", header, rows))
     assert account["samples"] == 110
     assert "time runs back 1 time" in account["doubts"]
+
+
+def test_a_recording_that_stands_twice_is_doubted(tmp_path: Path) -> None:
+    header = ["Recording timestamp", "Participant name", "Recording name", *GAZE]
+    gaze = [[8333 * n, *[900 + n, 500 + n % 7] * 2] for n in range(60)]
+    rows = [
+        [time, who, name, *places]
+        for who, name in (("P1", "one"), ("P1", "two"), ("P2", "one"))
+        for time, *places in gaze
+    ]
+    for row in rows[60:120]:
+        row[3] += 1
+    prolab(tmp_path / "all.tsv", header, rows)
+    prolab(tmp_path / "again.tsv", header, rows[60:120])
+    batch = import_files([tmp_path / "all.tsv", tmp_path / "again.tsv"], tmp_path / "out", screen=SCREEN)
+    doubts = {item.session.name: [text for text in item.account.doubts if "copy" in text] for item in batch.imported}
+    assert doubts == {
+        "all_P1_one.gaze.h5": [],
+        "all_P1_two.gaze.h5": [],
+        "all_P2_one.gaze.h5": ["every sample has the gaze of all.tsv P1 one: is it a copy, or in the file twice?"],
+        "again_P1_two.gaze.h5": ["every sample has the gaze of all.tsv P1 two: is it a copy, or in the file twice?"],
+    }
+    with pytest.raises(FormatError, match=r"every sample has the gaze of all\.tsv P1 one"):
+        import_files([tmp_path / "all.tsv"], tmp_path / "strict", screen=SCREEN, strict=True)
