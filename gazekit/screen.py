@@ -17,7 +17,7 @@ from gazekit.core.config import Section
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
 
-_SQUARE = 1.15  # pixels are square; what is measured with a ruler, and scaled by a projector, less so
+_SQUARE = 1.5  # pixels of 4:3 that are stretched over 16:9 are 1.33 times as wide as high
 _WIDTH_DEG = (7.0, 120.0)  # of a telephone at arm's length, and of a wall near by
 
 
@@ -116,7 +116,7 @@ class Screen:
         across, down = self.width_mm / self.width_px, self.height_mm / self.height_px
         if not 1 / _SQUARE <= across / down <= _SQUARE:
             doubts.append(
-                f"pixels would be {across:.3f} mm wide and {down:.3f} mm high, and are square on every display: "
+                f"pixels would be {across:.3f} mm wide and {down:.3f} mm high, and are about square on a display: "
                 f"measure the lit area again ({self.width_mm:g} x {self.height_mm:g} mm), or correct the pixels"
             )
         degrees = math.degrees(2 * math.atan(self.width_mm / 2 / self.distance_mm))

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -21,6 +22,10 @@ if os.environ.get("GAZEKIT_AS_WINDOWS"):  # by hand: the whole suite, or the tes
     from tests.fixtures.as_windows import refuse
 
     refuse(tempfile.gettempdir())
+
+# a busy machine draws slowly, and not all of it is the test's
+hypothesis.settings.register_profile("busy", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("busy")
 
 pytest_plugins = [
     "tests.fixtures.browser",

@@ -354,7 +354,7 @@ def test_rows_that_stand_twice_are_told(rng: np.random.Generator, capsys: pytest
     [
         ({"width_mm": 52.7, "height_mm": 29.6}, "4.72 degrees wide"),
         ({"distance_mm": 63.0}, "152 degrees wide"),
-        ({"width_mm": 296.0, "height_mm": 527.0}, "square on every display"),
+        ({"width_mm": 296.0, "height_mm": 527.0}, "about square on a display"),
     ],
     ids=["size in centimetres", "distance in centimetres", "exchanged"],
 )

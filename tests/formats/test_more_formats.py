@@ -79,8 +79,7 @@ def test_begaze_export_with_its_fixations_and_keys(foreign, tmp_path: Path) -> N
 @pytest.mark.parametrize("unit", ["px", "height", "norm"])
 def test_iohub_counts_upward_from_the_centre(foreign, tmp_path: Path, unit: str) -> None:
     path = foreign.iohub.write(tmp_path, unit)
-    screen = foreign.ALL | {"width_mm": 528.0, "height_mm": 297.0}
-    session = import_recording(path, screen=screen)
+    session = import_recording(path, screen=foreign.ALL)
     gaze = session.recording
     np.testing.assert_allclose(gaze.left.gaze[0], [0.75, 0.25], atol=1e-6)
     assert gaze.right.valid.tolist() == [n != 5 for n in range(20)]
@@ -90,10 +89,10 @@ def test_iohub_counts_upward_from_the_centre(foreign, tmp_path: Path, unit: str)
         "gaze is a guess",
         "no picture was taken, though 1 of 2 messages name a file of one, the first 'show ray.jpg'",
     ]
-    said = import_recording(path, screen=screen, unit=unit, onset="^show (?P<image>.+)", placement="stretch")
+    said = import_recording(path, screen=foreign.ALL, unit=unit, onset="^show (?P<image>.+)", placement="stretch")
     assert not said.provenance["account"]["doubts"]
     with pytest.raises(InputError, match="unknown unit 'pixels'"):
-        import_recording(path, screen=screen, unit="pixels")
+        import_recording(path, screen=foreign.ALL, unit="pixels")
 
 
 def test_iohub_pictures_from_messages(foreign, tmp_path: Path) -> None:

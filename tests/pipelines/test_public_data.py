@@ -119,7 +119,7 @@ def test_mit1003_becomes_a_session_a_viewer(tmp_path: Path) -> None:
     faults = check_set(public_sets()["mit1003"], tmp_path).faults
     assert faults == [
         "**/*.jpeg: 3 files, 1003 or more were expected",
-        "**/DATA/*: 1 folders, 15 or more were expected",
+        "**/DATA/*: 1 folder, 15 or more were expected",
     ]
     lines = prepare_set("mit1003", mit1003(pictures=3, recordings=1), tmp_path, tmp_path / "out")
     assert "  hp.gaze.h5: 216 samples, 3 pictures (mit1003)" in lines
