@@ -214,7 +214,21 @@ def planned_sessions(definition: PublicSet, folder: str | Path, out: str | Path)
     """Say of every recording what it is and which session file it would become, a line each; write nothing."""
     batches = list(_import(definition, Path(folder), Path(out), dry_run=True))
     planned = [f"{source} -> {plan}" for batch in batches for source, plan in batch.planned.items()]
+    planned += _passed_by(definition, Path(folder), batches)
     return planned + [f"! {path}: {fault}" for batch in batches for path, fault in batch.faults.items()]
+
+
+def _passed_by(definition: PublicSet, folder: Path, batches: list[FileBatch]) -> list[str]:
+    """Say which files among the recordings are no gaze, and that pictures were not matched with recordings."""
+    lines = [f"  passed over, no gaze: {path}" for batch in batches for path in batch.passed_over]
+    shown = _picture_folders(definition, folder)
+    if batches and len(shown) > 1:
+        lines.append(f"  pictures lie in {len(shown)} folders: they were not matched with the recordings")
+    return lines
+
+
+def _picture_folders(definition: PublicSet, folder: Path) -> set[Path]:
+    return {path.parent for part in definition.files if part.role == "pictures" for path in part.paths(folder)}
 
 
 def _import(definition: PublicSet, folder: Path, out: Path, *, dry_run: bool = False) -> Iterator[FileBatch]:
@@ -223,7 +237,7 @@ def _import(definition: PublicSet, folder: Path, out: Path, *, dry_run: bool = F
 
     recordings = [part for part in definition.files if part.role == "recordings"]
     readings = {part.reading.model_dump_json(): part.reading for part in recordings}
-    shown = {path.parent for part in definition.files if part.role == "pictures" for path in part.paths(folder)}
+    shown = _picture_folders(definition, folder)
     pictures: dict[str, Any] = {"pictures": shown.pop()} if len(shown) == 1 else {}
     for reading in readings.values():
         paths = [path for part in recordings if part.reading == reading for path in part.paths(folder)]
@@ -248,6 +262,7 @@ def _sessions(name: str, definition: PublicSet, folder: str | Path, out: Path) -
     for item in (item for batch in batches for item in batch.imported):
         lines.append(f"  {item.session.name}: {item.samples} samples, {item.account.pictures} pictures ({item.format})")
         lines += [f"! {item.session.name}: {doubt}" for doubt in item.account.doubts]
+    lines += _passed_by(definition, Path(folder), batches)
     before = sum(len(paths) for batch in batches for paths in batch.done_before.values())
     lines += [f"  {before} of them were there"] if before else []
     table = out / ("fixations-of-sessions.csv" if "fixations" in definition.makes else "fixations.csv")

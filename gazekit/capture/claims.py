@@ -15,9 +15,7 @@ from gazekit.core.errors import OutputError
 _TURN = ".assigning"
 _SUFFIX = ".claim"
 _WAIT_S = 10.0  # a turn that lasts longer was left by a crash: assigning takes milliseconds
-_REFUSALS = (
-    25  # in a row, half a second: Windows refuses a file that another station is deleting, for as long as that takes
-)
+_REFUSALS = 25  # in a row, half a second: Windows refuses a file while another station deletes it
 _FRESH_S = 600.0  # between the claim and the journal a tracker is opened; an older claim is of a start that failed
 
 

@@ -385,7 +385,7 @@ def _figrim(head: Head, sizes: Mapping[str, float], account: Account) -> Columns
     account.taken = ["filename", "userdata.fixations.enc"]
     account.leave_out("of the second and third viewing, as in the authors' own maps", later)
     account.know("durations", "not in the file: --weight count gives maps of it", "format")
-    account.know("participants", "numbered in this file; whether another counts the same people is not said", "format")
+    account.know("participants", "numbered by their place in userdata, whether or not it is one person's", "guess")
     columns = _on_pictures(rows, ("image", "participant", "x_picture", "y_picture"), account)
     account.rows += later
     return columns
