@@ -188,6 +188,27 @@ def test_a_table_of_gaze_is_read_by_the_mapping_beside_the_definition(tmp_path: 
     assert open_session(tmp_path / "out" / "sessions" / "table.gaze.h5").stimuli["image"].tolist() == ["ray.png"]
 
 
+def test_what_is_no_gaze_and_pictures_that_are_not_matched_are_said(tmp_path: Path) -> None:
+    (tmp_path / "set" / "gaze").mkdir(parents=True)
+    table, screen, options = foreign.plain.sound(tmp_path / "set" / "gaze")
+    shutil.move(options["mapping"], tmp_path / "columns.toml")
+    (tmp_path / "set" / "gaze" / "read me.txt").write_text("by hand")
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir()
+        Image.new("L", (1000, 800)).save(tmp_path / "set" / name / "ray.png")
+    sizes = ", ".join(f"{key} = {value}" for key, value in screen.items())
+    (tmp_path / "mine.toml").write_text(
+        '[mine]\ntitle = "x"\nlicence = "CC0"\n[[mine.files]]\npattern = "**/*.png"\nrole = "pictures"\n'
+        f'[[mine.files]]\npattern = "{table.parent.name}/{table.name}"\nrole = "recordings"\n'
+        f'reading = {{ mapping = "columns.toml", screen = {{ {sizes} }} }}\n'
+        '[[mine.files]]\npattern = "ga*"\nrole = "recordings"\nfolders = true\n'
+    )
+    definition = public_sets(tmp_path / "mine.toml")["mine"]
+    planned = planned_sessions(definition, tmp_path / "set", tmp_path / "out")
+    assert f"  passed over, no gaze: {table.parent / 'read me.txt'}" in planned
+    assert "  pictures lie in 2 folders: they were not matched with the recordings" in planned
+
+
 def test_wrong_definitions_and_names_are_answered(tmp_path: Path) -> None:
     (tmp_path / "wrong.toml").write_text('[x]\ntitle = "x"\nlicense = "CC0"\nfiles = []\n')
     with pytest.raises(ConfigError, match=r"(?s)x\.licen[cs]e"):
