@@ -124,6 +124,14 @@ class Account:
                 left, right, top, bottom = self._span
                 self._span = [min(left, x.min()), max(right, x.max()), min(top, y.min()), max(bottom, y.max())]
 
+    def _first_steps(self) -> Index:
+        return np.concatenate(self._steps) if self._steps else np.empty(0, np.int64)
+
+    def interval_us(self) -> float:
+        """Compute the time between the samples that were counted, microseconds; NaN where no two are."""
+        steps = self._first_steps()
+        return sampling_interval_us(np.append(0, np.cumsum(steps)), steps)
+
     def close(self, said_hz: float = float("nan")) -> None:
         """Draw the conclusions when all samples have come; ``said_hz`` is the rate that the file gives itself.
 
@@ -132,10 +140,9 @@ class Account:
         InputError
             A rate that no eye tracker has: the unit of time is another.
         """
-        steps = np.concatenate(self._steps) if self._steps else np.empty(0, np.int64)
-        stamps = np.append(0, np.cumsum(steps))
-        check_rate(stamps, steps)
-        self.rate_hz = 1e6 / sampling_interval_us(stamps, steps)
+        steps = self._first_steps()
+        check_rate(np.append(0, np.cumsum(steps)), steps)
+        self.rate_hz = 1e6 / self.interval_us()
         if self.samples and not self.with_gaze:
             self.doubts.append("no sample has gaze")
         if self.rate_hz == self.rate_hz and not LIMITS_HZ[0] <= self.rate_hz <= LIMITS_HZ[1]:  # of few samples

@@ -25,7 +25,7 @@ from gazekit.formats.round_trip import SIDES, read_document, read_frame, rebuild
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Head
-from gazekit.gaze import Eye, GazeRecording
+from gazekit.gaze import Eye, GazeRecording, sampling_interval_us
 from gazekit.session.model import STIMULUS_COLUMNS, Session, TrackerInfo
 
 TITLE = "BIDS eye tracking (a dataset folder)"
@@ -269,14 +269,15 @@ def _others_stimuli(recording: _Recording, draft: Draft, time: Index, sidecar: d
         said = f"{counted(len(table), 'row')} without stim_file, not taken ({', '.join(table.columns)})"
         draft.account.know("events.tsv", said, "file")
         return []
-    shown = Showing(draft.screen, last_us=int(time[-1]))
+    shown = Showing(draft.screen, last_us=int(time[-1]), sample_us=sampling_interval_us(time))
     zero = int(time[0]) - round(float(sidecar.get("StartTime") or 0) * 1e6)
     for row in table.itertuples():
         if row.stim_file not in ("", "n/a") and row.onset != "n/a":
             onset = zero + round(float(row.onset) * 1e6)
-            shown.start(row.stim_file, onset)
-            shown.intervals[-1][2] = onset + round(float(row.duration) * 1e6) if row.duration != "n/a" else None
+            until = onset + round(float(row.duration) * 1e6) if row.duration != "n/a" else None
+            shown.start(row.stim_file, onset, until)
     draft.account.know("pictures", "stim_file of events.tsv, in seconds from the first sample", "file")
+    shown.describe(draft.account)
     return shown.rows()
 
 

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Index
+from gazekit.formats.account import Account
 from gazekit.screen import Screen
+
+_LATEST = 4  # pictures among which one is looked for that came or went at the same time
 
 
 @dataclass
@@ -21,23 +25,49 @@ class Showing:
 
     Where a file does not say where a picture stood and how large it is, it is taken to fill the screen, one pixel of
     the picture to one of the screen. A place whose ``picture_width`` is 0 belongs to a picture of unknown size.
+
+    A start or an end that stands again within ``sample_us``, the time of a sample, is one and the same: nobody looks
+    that briefly. They are counted as ``doubled``.
     """
 
     screen: Screen
     intervals: list[list[Any]] = field(default_factory=list)  # name, onset_us, offset_us or None
     geometry: dict[str, Mapping[str, float]] = field(default_factory=dict)
     last_us: int = 0
+    sample_us: float = 0.0
+    doubled: int = 0
 
-    def start(self, name: str, time_us: int) -> None:
-        """Note that a picture comes up."""
-        self.intervals.append([name, time_us, None])
+    def start(self, name: str, time_us: int, until_us: int | None = None) -> None:
+        """Note that a picture comes up, and where it is known already when it goes."""
+        if any(shown == name and self._at_once(on, time_us) for shown, on, _ in self.intervals[-_LATEST:]):
+            self.doubled += 1
+        else:
+            self.intervals.append([name, time_us, until_us])
 
     def end(self, name: str, time_us: int, *, anyway: bool = False) -> None:
         """Note that a picture goes, or the last that came where none of the name is on and it is to end ``anyway``."""
         on = [interval for interval in self.intervals if interval[2] is None]
         named = [interval for interval in on if interval[0] == name] or (on if anyway else [])
-        if named:
+        ended = any(off is not None and self._at_once(off, time_us) for _, _, off in self.intervals[-_LATEST:])
+        if ended and (not named or self._at_once(named[-1][1], time_us)):
+            self.doubled += 1
+        elif named:
             named[-1][2] = time_us
+
+    def close(self, time_us: int, coming: str) -> None:
+        """End what is on where another picture comes, or the same one later than its start stands twice."""
+        last = self.intervals[-1] if self.intervals else None
+        if last and last[2] is None and not (last[0] == coming and self._at_once(last[1], time_us)):
+            last[2] = time_us
+
+    def _at_once(self, one_us: int, other_us: int) -> bool:
+        return one_us == other_us or abs(one_us - other_us) <= self.sample_us
+
+    def describe(self, account: Account) -> None:
+        """Say in an account which starts and ends stood twice."""
+        if self.doubled:
+            said = counted(self.doubled, "start or end stands", "starts or ends stand")
+            account.know("pictures twice", f"{said} again within one sample, and was taken once", "file")
 
     def runs(self, codes: npt.NDArray[np.int32], words: Sequence[str], time_us: Index) -> list[tuple[int, str]]:
         """Note what is on by the code of each sample (-1 for none); return the rows in which something comes up."""
@@ -50,7 +80,7 @@ class Showing:
             if current is not None:
                 current[2] = int(time_us[first])
             if name:
-                self.start(name, int(time_us[first]))
+                self.intervals.append([name, int(time_us[first]), None])
                 begun.append((int(first), name))
         if len(time_us):
             self.last_us = int(time_us[-1])
@@ -86,7 +116,7 @@ class Showing:
 
 
 def from_messages(
-    messages: Sequence[tuple[int, str]], screen: Screen, onset: str, offset: str, last_us: int
+    messages: Sequence[tuple[int, str]], screen: Screen, onset: str, offset: str, account: Account
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Make rows of a stimulus table from messages that match two regular expressions, and count the matches.
 
@@ -101,8 +131,8 @@ def from_messages(
     offset : str
         Matches when it goes. It need not name a picture: without a name, or with one that is not on, it ends the
         last that came. A picture that no message ends stays until the next comes, or the recording ends.
-    last_us : int
-        The last sample, microseconds.
+    account : Account
+        Of the samples, with the last and their rate; what stood twice is said there.
 
     Raises
     ------
@@ -112,16 +142,18 @@ def from_messages(
     comes, goes = _pattern("onset", onset), _pattern("offset", offset) if offset else None
     if "image" not in comes.groupindex:
         raise InputError(f"onset: {onset!r} has no group (?P<image>...) for the picture's name")
-    shown, matched = Showing(screen, last_us=last_us), {"onset": 0} | ({"offset": 0} if goes else {})
+    shown = Showing(screen, last_us=account.last_us, sample_us=account.interval_us())
+    matched = {"onset": 0} | ({"offset": 0} if goes else {})
     for time_us, text in sorted(messages, key=lambda message: message[0]):
         if match := comes.search(text):
             matched["onset"] += 1
-            if shown.intervals and shown.intervals[-1][2] is None:
-                shown.intervals[-1][2] = time_us
-            shown.start(match["image"].strip(), time_us)
+            name = match["image"].strip()
+            shown.close(time_us, name)
+            shown.start(name, time_us)
         elif goes is not None and (match := goes.search(text)):
             matched["offset"] += 1
             shown.end(match.groupdict().get("image") or "", time_us, anyway=True)
+    shown.describe(account)
     return shown.rows(), matched
 
 

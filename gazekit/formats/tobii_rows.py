@@ -154,9 +154,11 @@ class Recording:
         time = batch.numbers(layout.time)
         if not self.draft.account.rows:
             self.draft.account.know("time", unit, "file" if layout.time_unit else _unit_source(batch, layout, unit))
+        sample, calibrating = _is_sample(batch, layout), _is_calibration(batch, layout)
+        if sample.any():
+            self.shown.sample_us = _interval_us(time[sample] * UNITS_US[unit])
         for what, value in layout.events:
             self._note_events(batch, time, unit, what, value)
-        sample, calibrating = _is_sample(batch, layout), _is_calibration(batch, layout)
         self.calibration_rows += int((sample & calibrating).sum())
         self.draft.account.rows += len(batch)
         self.draft.account.leave_out("rows of events and other sensors", int((~sample).sum()))
@@ -190,6 +192,7 @@ class Recording:
         if self.shown.unended():
             said = f"{self.shown.unended()} have no event of their end: they end when the next comes"
             self.draft.account.know("pictures", said, "file")
+        self.shown.describe(self.draft.account)
         self.draft.stimuli = self.shown.rows()
         self.draft.notes += table.notes()
         if self.calibration_rows:
@@ -268,6 +271,12 @@ class Recording:
                     "picture_width": int(pixels[0]),
                     "picture_height": int(pixels[1]),
                 }
+
+
+def _interval_us(time_us: Floats) -> float:
+    steps = np.diff(time_us)
+    steps = steps[steps > 0]
+    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def _is_sample(batch: Batch, layout: RowLayout) -> Bools:

@@ -51,13 +51,14 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         rows += [(start + float(p["t"]), float(p["x"]), float(p["y"])) for p in points]
         name = _picture(trial.get("stimulus"))
         if name:
-            shown.start(name, round(1000 * start))
-            shown.intervals[-1][2] = round(1000 * (start + max(length, float(points[-1]["t"])))) + 1
+            until = round(1000 * (start + max(length, float(points[-1]["t"])))) + 1
+            shown.start(name, round(1000 * start), until)
             _place(shown, name, _decoded(trial.get("webgazer_targets")))
     if not rows:
         raise FormatError(f"{head.path}: no trial has points in webgazer_data")
     time, x, y = np.array(rows, dtype=np.float64).T
     draft.stimuli = shown.rows()
+    shown.describe(draft.account)
     draft.account.rows, draft.account.taken = len(time), ["t", "x", "y"]
     gaze = point(x, y) / (draft.screen.width_px, draft.screen.height_px)
     yield Part(draft, recording(whole_us(time, "ms"), eye(gaze), Eye.missing(len(time))))

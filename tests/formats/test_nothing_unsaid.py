@@ -52,6 +52,59 @@ def test_pictures_without_an_end_end_when_the_next_comes(tmp_path: Path) -> None
     assert any(fact["value"].startswith("1 have no event of their end") for fact in facts)
 
 
+SHOWN_TWICE = {
+    "at once": [(10001, "SHOW p"), (10001, "SHOW p"), (10300, "HIDE p"), (10300, "SHOW q"), (10600, "HIDE q")],
+    "within a sample": [(10001, "SHOW p"), (10002, "SHOW p"), (10300, "SHOW q"), (10600, "HIDE q"), (10601, "HIDE q")],
+    "the end, after the next began": [
+        (10001, "SHOW p"), (10300, "HIDE p"), (10300, "SHOW q"), (10300, "HIDE p"), (10600, "HIDE q")
+    ],
+    "the end, without a name": [
+        (10001, "SHOW p"), (10300, "HIDE"), (10300, "SHOW q"), (10300, "HIDE"), (10600, "HIDE")
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("messages", SHOWN_TWICE.values(), ids=list(SHOWN_TWICE))
+def test_messages_that_stand_twice_are_one_viewing(tmp_path: Path, messages: list[tuple[int, str]]) -> None:
+    path = asc(tmp_path / "a.asc", [*still(10000, 900), *(f"MSG\t{time} {text}" for time, text in messages)])
+    session = import_recording(path, screen=MM, onset="^SHOW (?P<image>.+)", offset="^HIDE ?(?P<image>.*)")
+    assert session.stimuli[["image", "onset_us", "offset_us"]].to_numpy().tolist() == [
+        ["p", 10_001_000, 10_300_000],
+        ["q", 10_300_000, 10_600_000],
+    ]
+    facts = {fact["what"]: fact["value"] for fact in session.provenance["account"]["facts"]}
+    number = 2 if messages == SHOWN_TWICE["within a sample"] else 1
+    assert facts["pictures twice"].startswith(f"{number} start{'s or ends stand' if number > 1 else ' or end stands'}")
+
+
+def test_a_picture_shown_again_at_its_end_is_another_viewing(tmp_path: Path) -> None:
+    messages = ["MSG\t10001 SHOW p", "MSG\t10300 HIDE p", "MSG\t10300 SHOW p", "MSG\t10600 HIDE p"]
+    path = asc(tmp_path / "a.asc", [*still(10000, 900), *messages])
+    session = import_recording(path, screen=MM, onset="^SHOW (?P<image>.+)", offset="^HIDE (?P<image>.+)")
+    assert session.stimuli["offset_us"].tolist() == [10_300_000, 10_600_000]
+    assert not any(fact["what"] == "pictures twice" for fact in session.provenance["account"]["facts"])
+
+
+def test_rows_of_events_that_stand_twice_are_one_viewing(tmp_path: Path) -> None:
+    header = ["RecordingTimestamp", "GazePointX (ADCSpx)", "GazePointY (ADCSpx)", "StudioEvent", "StudioEventData"]
+    rows: list[list[object]] = []
+    events = {0: ("ImageStart", "a"), 30: ("ImageEnd", "a"), 60: ("ImageStart", "b"), 80: ("ImageEnd", "b")}
+    for n in range(90):
+        rows += [[8 * n, "", "", *events[n]]] * 2 if n in events else []
+        rows.append([8 * n, 900 + n, 500, "", ""])
+    folder = bids(tmp_path / "b", (600, 400), {})
+    table = "0.0\t0.05\ta\n0.0\t0.05\ta\n0.1\t0.05\tb\n"
+    (folder / "sub-07" / "beh" / "sub-07_task-v_events.tsv").write_text("onset\tduration\tstim_file\n" + table)
+    for path, number, times in (
+        (prolab(tmp_path / "a.tsv", header, rows), 4, [["a", 0, 240_000], ["b", 480_000, 640_000]]),
+        (folder, 1, [["a", 0, 50_000], ["b", 100_000, 150_000]]),
+    ):
+        session = import_recording(path, screen=SCREEN)
+        assert session.stimuli[["image", "onset_us", "offset_us"]].to_numpy().tolist() == times
+        facts = {fact["what"]: fact["value"] for fact in session.provenance["account"]["facts"]}
+        assert facts["pictures twice"].startswith(f"{number} start")
+
+
 def test_lost_samples_that_no_column_marks(tmp_path: Path) -> None:
     header = ["Recording timestamp", *GAZE, "Event", "Mouse position X", "Mouse position Y"]
     rows: list[list[object]] = [
