@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -96,6 +97,18 @@ def _for_type_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
+def _statements(tree: ast.AST, *, type_checkers: bool = True) -> Iterator[ast.AST]:
+    """All statements, those in others too, perhaps without what is there for type checkers only."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if type_checkers or not _for_type_checkers(node):
+            yield node
+            for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+                inner = getattr(node, field, None)
+                waiting += inner if isinstance(inner, list) else []
+
+
 def _imported(imports: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield names that may be modules, of pairs of a module and of a name that is imported from it."""
     for module, name in imports:
@@ -113,25 +126,27 @@ def _import_pairs(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
             yield from ((node.module, alias.name) for alias in node.names)
 
 
-def _imports(module: str) -> Iterator[str]:
-    """Yield what a module may import: by name, and by the groups of entry points that it names."""
-    if module != _GATHERER:
-        facts = _facts(_text(module))
-        yield from _imported(facts.imports)
-        yield from (plugin for group in facts.groups for plugin in _plugins(group))
+@functools.cache
+def _imports(module: str) -> tuple[str, ...]:
+    """List what a module may import: by name, and by the groups of entry points that it names."""
+    if module == _GATHERER:
+        return ()
+    facts = _facts(_text(module))
+    return (*_imported(facts.imports), *(plugin for group in facts.groups for plugin in _plugins().get(group, ())))
 
 
 def _homes(package: str, name: str) -> list[str]:
     """Where a package has a name from that it loads when it is first touched: it tells type checkers."""
     if _source(package) is None:
         return []
-    homes = [module for module, imported in _facts(_text(package)).late if imported == name]
-    return [place for home in homes for place in (home, f"{home}.{name}")]
+    return [place for home in _facts(_text(package)).late.get(name, ()) for place in (home, f"{home}.{name}")]
 
 
 @functools.cache
-def _plugins(group: str) -> tuple[str, ...]:
-    return tuple(plugin.module for plugin in entry_points(group=group))
+def _plugins() -> dict[str, list[str]]:
+    """List the modules of all entry points by group: each look at what is installed takes milliseconds."""
+    installed = entry_points()
+    return {group: [plugin.module for plugin in installed.select(group=group)] for group in installed.groups}
 
 
 @dataclass(frozen=True)
@@ -139,24 +154,30 @@ class _Facts:
     """What the text of a module says of others: what runs imports, what type checkers are told, groups of plug-ins."""
 
     imports: tuple[tuple[str, str], ...]
-    late: tuple[tuple[str, str], ...]
+    late: dict[str, list[str]]
     groups: tuple[str, ...]
 
 
 @functools.cache
 def _facts(text: bytes) -> _Facts:
     tree = ast.parse(text)
-    nodes = list(ast.walk(tree))
-    words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    late = tuple((module, name) for module, name in _import_pairs(nodes) if name)
-    groups = tuple(sorted(word for word in words if word.startswith("gazekit.")))
-    return _Facts(tuple(_import_pairs(_walk(tree))), late, groups)
+    late: dict[str, list[str]] = {}
+    for home, name in _import_pairs(_statements(tree)):
+        late.setdefault(name, []).append(home)
+    return _Facts(tuple(_import_pairs(_statements(tree, type_checkers=False))), late, _groups(text, tree))
 
 
 def _text(module: str) -> bytes:
     source = _source(module)
     assert source is not None
     return source.read_bytes()
+
+
+def _groups(text: bytes, tree: ast.AST) -> tuple[str, ...]:
+    if not re.search(rb"""["']gazekit\.""", text):
+        return ()
+    words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return tuple(sorted(word for word in words if word.startswith("gazekit.")))
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from pipelines import code, demo
 
 def hashes():
     code.code_hash.cache_clear()
+    code._imports.cache_clear()
     linecache.checkcache()
     importlib.reload(demo)
     return {stage.name: stage.settings()["code"] for stage in demo.stages(Path("demo"), demo.Demo(), 1)}
