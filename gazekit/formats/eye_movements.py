@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -30,6 +32,22 @@ def stream(
     """Make a table of a row a sample: label, number of the event (-1 for none), its place in pixels."""
     number = np.where(np.isfinite(index), index, -1).astype(np.int64)
     return pd.DataFrame({"label": label, "index": number, "x_px": x_px, "y_px": y_px})
+
+
+@dataclass
+class Numbers:
+    """Numbers the events of labels that come in parts, from 1; one that goes on in the next part keeps its number."""
+
+    count: int = 0
+    last: int = 0
+
+    def of(self, label: Labels) -> Floats:
+        """Return the number of each sample's event, shape (n,); NaN where a sample is of none."""
+        begins = (np.diff(label, prepend=np.int8(self.last)) != 0) & (label > 0)
+        numbers = self.count + np.cumsum(begins)
+        if len(label):
+            self.count, self.last = int(numbers[-1]), int(label[-1])
+        return np.where(label > 0, numbers, np.nan)
 
 
 def cohen_kappa(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

@@ -32,6 +32,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.account.know("gaze", "pixels from the top left of the screen, y downward", "format")
     names = split_line(head.lines[0], "\t")
     lines = LineNumbers(names, [name for name in _WANTED if name in names], texts=["fix"])
+    numbers = eye_movements.Numbers()
     with open(head.path, encoding=head.encoding, errors=LETTERS, newline="") as file:
         next(file)
         for line in file:
@@ -39,14 +40,14 @@ def read(head: Head, request: Request) -> Iterator[Part]:
                 _, _, time, *text = [*line.rstrip("\r\n").split("\t", 3), "", "", ""][:4]
                 draft.messages.append((round(float(time) * 1000), "".join(text)))
             elif lines.add(line):
-                yield _part(lines, draft)
+                yield _part(lines, draft, numbers)
     if len(lines):
-        yield _part(lines, draft)
+        yield _part(lines, draft, numbers)
     lines.describe(draft.account)
 
 
-def _part(lines: LineNumbers, draft: Draft) -> Part:
-    fixing = np.array([word == "True" for word in lines.words("fix")])
+def _part(lines: LineNumbers, draft: Draft, numbers: eye_movements.Numbers) -> Part:
+    fixing = np.array([word == "True" for word in lines.words("fix")], dtype=np.int8)
     columns = lines.take()
     time, size = whole_us(columns["time"], "ms"), (draft.screen.width_px, draft.screen.height_px)
     both = [side for side in "LR" if f"{side}rawx" in columns]
@@ -55,6 +56,5 @@ def _part(lines: LineNumbers, draft: Draft) -> Part:
     eyes += [eye(np.full((len(time), 2), np.nan))] * (2 - len(eyes))
     draft.account.rows += len(time)
     missing = np.full(len(time), np.nan)
-    begins = np.cumsum(np.diff(fixing, prepend=False) & fixing).astype(float)
-    movements = eye_movements.stream(fixing.astype(np.int8), np.where(fixing, begins, np.nan), missing, missing)
+    movements = eye_movements.stream(fixing, numbers.of(fixing), missing, missing)
     return Part(draft, recording(time, *eyes), {eye_movements.STREAM: movements})

@@ -73,7 +73,7 @@ def _read_idf(head: Head, request: Request) -> Iterator[Part]:
             cells = line.split("\t", 3)
             if len(cells) > 3 and cells[1] == "MSG":
                 draft.messages.append((int(float(cells[0])), cells[3].strip()))
-            elif len(cells) > 3 and lines.add(line):
+            elif line.strip() and lines.add(line):
                 yield _idf_part(lines, draft)
     if lines is not None and len(lines):
         yield _idf_part(lines, draft)
@@ -164,7 +164,7 @@ class _BeGaze:
 def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
     table = TextTable(head, strict=request.strict)
     columns = _BeGaze.of(ColumnNames(table.names))
-    drafts: dict[str, tuple[Draft, Showing]] = {}
+    drafts: dict[str, tuple[Draft, Showing, eye_movements.Numbers]] = {}
     for batch in table.batches(columns.types()):
         codes, people = batch.codes(columns.participant)
         for code in np.unique(codes):
@@ -173,25 +173,28 @@ def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
                 draft = request.draft(head, who=name, tracker=TrackerInfo(kind="smi"), many=bool(columns.participant))
                 draft.account.know("time", split_unit(columns.time)[1], "file")
                 draft.account.know("gaze", _PIXELS, "format")
-                drafts[name] = draft, Showing(draft.screen)
+                drafts[name] = draft, Showing(draft.screen), eye_movements.Numbers()
             part = _begaze_part(batch.where(codes == code), columns, *drafts[name])
             if part is not None:
                 yield part
-    for draft, shown in drafts.values():
+    for draft, shown, _ in drafts.values():
         draft.stimuli = shown.rows()
         table.describe(draft.account)
         draft.notes += table.notes()
 
 
-def _begaze_part(batch: Batch, columns: _BeGaze, draft: Draft, shown: Showing) -> Part | None:
+def _begaze_part(
+    batch: Batch, columns: _BeGaze, draft: Draft, shown: Showing, numbers: eye_movements.Numbers
+) -> Part | None:
     event = batch.equal(columns.category, "User Event", "Information", "Separator") if columns.category else None
     time = batch.numbers(columns.time)
     draft.account.rows += len(batch)
     if event is not None and event.any():
-        rows = np.flatnonzero(event)
+        rows = np.flatnonzero(event & np.isfinite(time))
         stamps = np.round(time[rows] * UNITS_US["ms"]).astype(np.int64)
         draft.messages += [(int(t), text) for t, text in zip(stamps, batch.texts(columns.content, rows), strict=True)]
-        draft.account.leave_out("rows of events", int(event.sum()))
+        draft.account.leave_out("rows of events", len(rows))
+        draft.account.leave_out("rows of events without a time", int(event.sum()) - len(rows))
         batch, time = batch.where(~event), time[~event]
     if not len(batch):
         return None
@@ -206,6 +209,5 @@ def _begaze_part(batch: Batch, columns: _BeGaze, draft: Draft, shown: Showing) -
     if columns.category in batch:
         codes, words = batch.codes(columns.category)
         label = np.append(eye_movements.codes_of(words), np.int8(0))[codes]
-        begins = np.diff(label, prepend=np.int8(-1)) != 0
-        streams = {eye_movements.STREAM: eye_movements.stream(label, np.cumsum(begins).astype(float), missing, missing)}
+        streams = {eye_movements.STREAM: eye_movements.stream(label, numbers.of(label), missing, missing)}
     return Part(draft, recording(stamps, *eyes), streams)

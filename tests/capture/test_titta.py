@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,142 @@ def test_a_calibration_that_was_never_read_is_said_after_a_reconnection(fake: Fa
     assert tracker.restore() == ["the calibration cannot be compared: that of before was never read"]
     assert tracker.restore() == []
     tracker.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SE_CONNECTION_FAILED", TrackerGone),
+        ("SE_FIRMWARE_NO_RESPONSE", TrackerGone),
+        ("SE_TIMED_OUT", TrackerGone),
+        ("SE_CALIBRATION_BUSY", TrackerError),
+        ("SE_OPERATION_FAILED", TrackerError),
+    ],
+)
+def test_what_a_refused_call_of_a_calibration_answers_says_whether_the_tracker_has_gone(
+    fake: FakeTitta, screen: Screen, name: str, kind: type[TrackerError]
+) -> None:
+    """Of one that has gone the session waits; of one that refuses it ends."""
+    calibrator = opened(screen).calibrator("both")
+    assert calibrator is not None
+    fake.tracker.calibration_discard_data = lambda *_: fake.tracker._answer(299, name)  # type: ignore[method-assign]
+    with pytest.raises(TrackerError, match=r"discarding a calibration target.*code: 299") as caught:
+        calibrator.discard(0.5, 0.5)
+    assert type(caught.value) is kind
+
+
+def test_an_answer_without_a_status_is_a_refusal_in_its_own_words() -> None:
+    error = titta._error_of("Titta::cpp Error: no such\n stream")
+    assert isinstance(error, titta.EyeTrackerOperationFailedError)
+    assert str(error) == "no such stream"
+
+
+def test_a_calibration_that_cannot_be_computed_is_a_failure(fake: FakeTitta, screen: Screen) -> None:
+    calibrator = opened(screen).calibrator("both")
+    assert calibrator is not None
+    tracker = fake.tracker
+    tracker.calibration_compute_and_apply = lambda: tracker._answer(214, "SE_OPERATION_FAILED")  # type: ignore[method-assign]
+    calibration = calibrator.compute()
+    assert (calibration.status, calibration.points, calibration.blob) == ("failure", (), b"")
+
+
+def test_a_tracker_that_does_not_answer_in_a_calibration_has_gone(
+    fake: FakeTitta, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrator = opened(screen).calibrator("both")
+    assert calibrator is not None
+    monkeypatch.setattr(titta, "_ANSWER_S", 0.01)
+    fake.tracker.calibration_collect_data = lambda *_: None  # type: ignore[method-assign]
+    with pytest.raises(TrackerGone, match=r"calibration_collect_data: no answer within 0\.01 s"):
+        calibrator.collect(0.5, 0.5)
+
+
+def test_a_stream_has_one_subscriber_who_may_leave_while_he_is_told(fake: FakeTitta, screen: Screen) -> None:
+    """Also in the thread that fetches, which cannot wait for its own end."""
+    tracker = opened(screen)
+    device = tracker._device
+    told = threading.Event()
+
+    def leave(item: Any) -> None:
+        device.unsubscribe_from("gaze")
+        told.set()
+
+    device.unsubscribe_from("gaze")  # there is nothing to leave
+    device.subscribe_to("gaze", leave)
+    with pytest.raises(titta.EyeTrackerInvalidOperationError, match="already"):
+        device.subscribe_to("gaze", leave)
+    fetching = device._thread
+    fake.tracker.waiting["gaze"] = [gaze_arrays(0, 10)]
+    assert told.wait(5)
+    fetching.join(5)
+    assert not fetching.is_alive()
+    assert fake.tracker.running == set()
+    device.subscribe_to("gaze", leave)  # another thread fetches
+    assert device._thread is not fetching
+    device.unsubscribe_from("gaze")
+
+
+def test_fetching_outlasts_a_device_that_is_away_for_a_while(fake: FakeTitta, screen: Screen) -> None:
+    device = opened(screen)._device
+    away, back = threading.Event(), threading.Event()
+    fetch = fake.tracker.consume_N
+
+    def consume(stream: str, *arguments: Any) -> dict[str, Any]:
+        if not away.is_set():
+            away.set()
+            raise fake.error(204, "SE_CONNECTION_FAILED")
+        return fetch(stream, *arguments)
+
+    fake.tracker.consume_N = consume  # type: ignore[method-assign]
+    fake.tracker.waiting["gaze"] = [gaze_arrays(0, 10)]
+    device.subscribe_to("gaze", lambda item: back.set())
+    assert away.wait(5)
+    assert back.wait(5)
+    device.unsubscribe_from("gaze")
+
+
+def test_notifications_go_on_until_the_last_kind_is_left(fake: FakeTitta, screen: Screen) -> None:
+    device = opened(screen)._device
+    kinds = [f"eyetracker_notification_{name}" for name in ("connection_lost", "calibration_changed")]
+    for kind in kinds:
+        device.subscribe_to(kind, lambda item: None)
+    device.unsubscribe_from(kinds[0])
+    assert fake.tracker.running == {"notification"}
+    device.unsubscribe_from(kinds[1])
+    assert fake.tracker.running == set()
+
+
+def test_a_name_that_the_sdk_does_not_have_is_no_attribute(fake: FakeTitta) -> None:
+    assert TittaSdk("titta").EYETRACKER_NOTIFICATION_CONNECTION_LOST == "eyetracker_notification_connection_lost"
+    assert not hasattr(TittaSdk("titta"), "EYETRACKER_EYE_IMAGES")
+
+
+def test_eye_openness_is_left_out_where_the_study_does_not_want_it(fake: FakeTitta, screen: Screen) -> None:
+    fake.capabilities = ("has_gaze_data", "can_do_screen_based_calibration")
+    delivered: list[str] = []
+    tracker = opened(screen)
+    tracker.start(lambda stream, item: delivered.append(stream))
+    assert fake.tracker.running == {"notification", "time_sync", "positioning", "gaze"}
+    assert not fake.tracker.openness
+    fake.tracker.waiting["gaze"] = [gaze_arrays(0, 10)]
+    tracker.stop()
+    assert delivered == ["gaze"]
+    with pytest.raises(TrackerError, match="cannot calibrate one eye alone"):
+        tracker.calibrator("right")
+
+
+@pytest.mark.parametrize(("found", "named_so"), [(True, " ([tracker] sdk = 'titta-v1')"), (False, None)])
+def test_older_trackers_are_looked_for_with_the_older_module(
+    fake: FakeTitta, monkeypatch: pytest.MonkeyPatch, found: bool, named_so: str | None
+) -> None:
+    """One that both modules see is listed once; where the older module does not load, the newer one's are all."""
+    monkeypatch.setitem(sys.modules, "tobii_research", None)
+    older = FakeTitta() if found else None
+    if older is not None:
+        facts = {"model": "TX300", "serial_number": "TX-7", "address": "tet-tcp://10.0.0.7", "device_name": "old"}
+        both = [*older.find_all_eye_trackers(), facts]
+        older.find_all_eye_trackers = lambda: both  # type: ignore[method-assign]
+    monkeypatch.setitem(sys.modules, MODULES["titta-v1"], older)  # type: ignore[arg-type]
+    names = {tracker.serial: tracker.name for tracker in TobiiTracker.find()}
+    assert names.pop("TPS-1") == "lab"
+    assert names == ({"TX-7": f"old{named_so}"} if found else {})

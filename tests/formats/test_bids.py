@@ -16,7 +16,7 @@ from gazekit.formats import export_bids, import_recording
 from gazekit.formats.bids_out import from_text, to_text
 from gazekit.formats.settings import BidsSection
 from gazekit.gaze import Eye, GazeRecording
-from gazekit.session import Session, open_session, write_session
+from gazekit.session import Session, Validation, open_session, write_session
 
 
 def test_validator_accepts_two_participants_with_sessions(bids_issues, full_session: Session, tmp_path: Path) -> None:
@@ -198,3 +198,31 @@ def test_pauses_are_filled_with_rows_that_keep_time(
     time = paused.device_time_us
     assert sidecar["RecordedStretches"] == [[int(time[0]), int(time[299])], [int(time[300]), int(time[-1])]]
     same_session(import_recording(folder), session)
+
+
+def test_what_a_study_asked_is_described_and_comes_back(same_session, full_session: Session, tmp_path: Path) -> None:
+    stimuli = full_session.stimuli.assign(
+        block=["warm", "warm"], ended_by=["key", "time"], answer_liking=["5", ""], answer_liking_ms=[812.5, np.nan]
+    )
+    session = replace(full_session, stimuli=stimuli)
+    folder = export_bids([session], tmp_path / "bids")
+    same_session(import_recording(folder), session)
+    described = json.loads(next(folder.rglob("*_events.json")).read_text("utf-8"))
+    assert {name: described[name] for name in stimuli.columns[-4:]} == {
+        "block": {"Description": "Block of the study"},
+        "ended_by": {"Description": "What ended it: time, key, mouse, touch, button, answer"},
+        "answer_liking": {"Description": "Answer to the question liking"},
+        "answer_liking_ms": {"Description": "From the question's appearance to the answer: liking", "Units": "ms"},
+    }
+
+
+def test_two_sessions_of_one_name_stand_apart(full_session: Session, tmp_path: Path) -> None:
+    """The second gets a number; the errors are those of the last validation that has them."""
+    other = full_session.validations[0].table.rename(columns={"accuracy_deg": "offset"})
+    again = replace(full_session, validations=(*full_session.validations, Validation(9, other, None)))
+    folder = export_bids([full_session, again], tmp_path / "bids")
+    assert sorted(path.name for path in folder.glob("sub-*/*")) == ["ses-morning", "ses-morning02"]
+    table = pd.read_csv(folder / "participants.tsv", sep="\t")
+    assert table.to_dict("records") == [{"participant_id": "sub-P01", "participant": "P 01"}]
+    for sidecar in folder.rglob("*eye1_physio.json"):
+        assert json.loads(sidecar.read_text("utf-8"))["AverageCalibrationError"] == pytest.approx(0.3)

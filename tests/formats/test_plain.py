@@ -117,3 +117,26 @@ def test_direction_of_y_in_degrees_is_in_doubt_where_it_is_not_said(tmp_path: Pa
         mapping.write_text(text + more)
         account = import_recording(table, mapping=mapping, screen=sizes).provenance["account"]
         assert len(account["doubts"]) == doubts
+
+
+TARGETS = """
+[target]
+column = "dot"
+x = "dx"
+y = "dy"
+none = ["-"]
+"""
+
+
+def test_targets_are_a_table_of_when_and_where_each_was(foreign, tmp_path: Path) -> None:
+    """Of each person his own; what is between two targets is none."""
+    table, mapping = foreign.plain.write(tmp_path, [])
+    mapping.write_text(mapping.read_text() + TARGETS + '[participant]\ncolumn = "who"\n')
+    dots = [("A", "a", 100, 200), ("A", "a", 100, 200), ("A", "-", "", ""), ("B", "b", 900, 700), ("A", "b", 900, 700)]
+    rows = [f"{4 * n},5,5,,,{dot},{x},{y},{who}" for n, (who, dot, x, y) in enumerate(dots)]
+    table.write_text("\n".join(["t,lx,ly,picture,note,dot,dx,dy,who", *rows, "20,5,5,,,b,900,700,A"]) + "\n")
+    session = import_recording(table, screen=SCREEN, mapping=mapping, recording="A")
+    shown = session.streams["targets"].to_numpy().tolist()
+    assert shown == [["a", 0, 8000, 100, 200], ["b", 16000, 20001, 900, 700]]
+    other = import_recording(table, screen=SCREEN, mapping=mapping, recording="B")
+    assert other.streams["targets"]["target"].tolist() == ["b"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,8 +14,9 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from scipy.io import loadmat, savemat
 
-from gazekit.core.errors import FormatError, InputError
+from gazekit.core.errors import FormatError, InputError, MissingExtraError
 from gazekit.formats import import_recording
 from gazekit.formats.fixation_tables import import_fixations
 from tests.fixtures.foreign.iohub import SAMPLE, samples
@@ -170,6 +172,98 @@ def test_begaze_with_one_gaze_of_both_eyes_and_without_kinds(foreign: ModuleType
     assert session.recording.left.valid.tolist() == [n != 2 for n in range(20)]
     assert not session.recording.right.valid.any()
     assert session.streams == {}
+
+
+def test_begaze_rows_of_events_are_no_samples(foreign: ModuleType, tmp_path: Path) -> None:
+    """A part of the file may hold nothing else; one without a time is left out and counted."""
+    path = foreign.smi.write_begaze(tmp_path)
+    lines = path.read_text().splitlines()
+    key = next(line for line in lines if "User Event" in line)
+    path.write_text("\n".join([*lines, key.replace("5009.0", "-"), key.replace("5009.0", "6000.0")]) + "\n")
+    session = import_recording(path, screen=foreign.ALL)
+    assert session.messages.to_numpy().tolist() == [[5_009_000, "Space"], [6_000_000, "Space"]]
+    account = session.provenance["account"]
+    assert account["left_out"] == {"rows of events": 2, "rows of events without a time": 1}
+    assert account["samples"] == 20
+    path.write_text("\n".join([lines[0], key, key]) + "\n")
+    with pytest.raises(FormatError, match="holds no samples"):
+        import_recording(path, screen=foreign.ALL)
+
+
+@pytest.mark.parametrize(
+    ("more", "damaged"),
+    [
+        ("1038000\tSMP", {"last line that was cut off": 1}),
+        ("1038000\n", {"lines of another length": 1}),
+        ("\n## the end\n", {}),
+    ],
+    ids=["cut off", "short", "blank"],
+)
+def test_idf_lines_that_are_too_short_are_counted(
+    foreign: ModuleType, tmp_path: Path, more: str, damaged: dict[str, int]
+) -> None:
+    path = foreign.smi.write_idf(tmp_path)
+    path.write_text(path.read_text() + more)
+    session = import_recording(path)
+    assert len(session.recording) == 20
+    assert session.provenance["account"]["damaged"] == damaged
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"), [("smi idf", 11), ("smi idf", 9), ("pygaze", 1), ("eprime", 1)], ids=lambda value: str(value)
+)
+def test_a_header_without_samples_is_said(foreign: ModuleType, tmp_path: Path, kind: str, lines: int) -> None:
+    sample = foreign.SOUND[kind](tmp_path)
+    sample.path.write_text("\n".join(sample.path.read_text().splitlines()[:lines]) + "\n")
+    with pytest.raises(FormatError, match="holds no samples"):
+        import_recording(sample.path, screen=sample.screen, format=kind.split()[0])
+
+
+def test_matlab_without_gaze_is_refused_and_without_pupils_read(foreign: ModuleType, tmp_path: Path) -> None:
+    path = foreign.titta_matlab.write(tmp_path)
+    content = {name: value for name, value in loadmat(path, simplify_cells=True).items() if not name.startswith("_")}
+    for side in ("left", "right"):
+        del content["data"]["gaze"][side]["pupil"]
+    savemat(path, content)
+    sizes = foreign.PIXELS | {"distance_mm": 650.0}
+    gaze = import_recording(path, screen=sizes).recording
+    assert np.isnan(gaze.left.pupil_mm).all()
+    assert gaze.right.valid.sum() == 19
+    savemat(path, content | {"data": {"timeSync": 1.0}})
+    with pytest.raises(FormatError, match="data has no gaze"):
+        import_recording(path, screen=sizes)
+
+
+def test_a_tuple_of_another_length_is_no_gaze(foreign: ModuleType, tmp_path: Path) -> None:
+    path = foreign.tobii_sdk.write(tmp_path / "sdk.csv", flat=False)
+    path.write_text(path.read_text().replace('"(0.25, 0.5)"', '"(0.25, 0.5, 0.0)"', 1))
+    gaze = import_recording(path, screen=foreign.ALL).recording
+    assert gaze.left.valid.tolist() == [n != 0 for n in range(20)]
+
+
+def test_xdf_with_an_empty_stream_of_gaze_reads_the_other(foreign: ModuleType, tmp_path: Path) -> None:
+    """As LabRecorder leaves one whose outlet was there and silent; a stream of one eye has no other."""
+    path = foreign.xdf.write(tmp_path)
+    content, silent = path.read_bytes(), foreign.xdf.CHANNELS[2:4]
+    channels = "".join(f"<channel><label>{name}</label></channel>" for name in silent)
+    header = foreign.xdf._header(
+        3, name="Glasses", type="Gaze", count=2, rate=250, format="double64", channels=channels
+    )
+    path.write_bytes(content + header)
+    session = import_recording(path, screen=foreign.ALL)
+    assert (session.tracker.model, len(session.recording)) == ("Spectrum", 20)
+    one_eye = content.replace(b"right_gaze", b"other_user")
+    path.write_bytes(one_eye)
+    recording = import_recording(path, screen=foreign.ALL).recording
+    assert recording.left.valid.any()
+    assert not recording.right.valid.any()
+
+
+def test_xdf_without_the_extra_says_which(foreign: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = foreign.xdf.write(tmp_path)
+    monkeypatch.setitem(sys.modules, "pyxdf", None)
+    with pytest.raises(MissingExtraError, match=r"gazekit\[files\]"):
+        import_recording(path, screen=foreign.ALL)
 
 
 def test_idf_without_the_size_of_its_screen_is_given_it(foreign: ModuleType, tmp_path: Path) -> None:
