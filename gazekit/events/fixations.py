@@ -22,6 +22,9 @@ from gazekit.screen import Screen
 
 _EDGE_MS = 20.0
 _ORIGIN = (np.zeros(1), np.zeros(1), np.zeros(1))
+_TEXTS = ("image", "detector", "parameters")
+
+Columns = dict[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,17 @@ def label_samples(
 
 def fixation_table(detection: Detection) -> pd.DataFrame:
     """Return the fixations of a detection as a table, with the columns of `detect_fixations`."""
+    return as_table(fixation_columns(detection))
+
+
+def as_table(columns: Columns) -> pd.DataFrame:
+    """Return columns as a table, whose texts are texts where it has no row too."""
+    table = pd.DataFrame(columns)
+    return table if len(table) else table.astype({name: str for name in _TEXTS if name in columns})
+
+
+def fixation_columns(detection: Detection) -> Columns:
+    """Return the columns of `fixation_table`: to join those of many pictures is a tenth of the work of their tables."""
     samples, events = detection.samples, detection.events
     unused = events.labels == LOST
     unused &= ~samples.lost  # of these the position is not known anyway
@@ -200,24 +214,22 @@ def fixation_table(detection: Detection) -> pd.DataFrame:
     cut_start, cut_end = _cut(samples, events)
     torn = samples.rows.before + 1 if samples.rows is not None else onset[:0]  # samples behind what is missing
     rms, dispersion = _spread(screen, x, y, onset, offset, torn)
-    return pd.DataFrame(
-        {
-            "onset_us": onset_us,
-            "offset_us": offset_us,
-            "duration_ms": (offset_us - onset_us) / 1000,
-            "x_px": x_px,
-            "y_px": y_px,
-            "x_deg": x_deg,
-            "y_deg": y_deg,
-            "samples": count,
-            "rms_s2s_deg": rms,
-            "dispersion_deg": dispersion,
-            "detector": detection.detector,
-            "parameters": json.dumps(detection.parameters, sort_keys=True),
-            "cut_start": cut_start,
-            "cut_end": cut_end,
-        }
-    ).astype({"detector": str, "parameters": str})
+    return {
+        "onset_us": onset_us,
+        "offset_us": offset_us,
+        "duration_ms": (offset_us - onset_us) / 1000,
+        "x_px": x_px,
+        "y_px": y_px,
+        "x_deg": x_deg,
+        "y_deg": y_deg,
+        "samples": count,
+        "rms_s2s_deg": rms,
+        "dispersion_deg": dispersion,
+        "detector": np.full(len(onset), detection.detector, dtype=object),
+        "parameters": np.full(len(onset), json.dumps(detection.parameters, sort_keys=True), dtype=object),
+        "cut_start": cut_start,
+        "cut_end": cut_end,
+    }
 
 
 def _cut(samples: Samples, events: Events) -> tuple[Bools, Bools]:

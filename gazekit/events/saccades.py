@@ -12,7 +12,7 @@ from gazekit.core.errors import InputError
 from gazekit.core.types import Index, Labels
 from gazekit.events.angles import angle_between_fick
 from gazekit.events.detectors import PICTURE_DETECTOR
-from gazekit.events.fixations import Detection, detect
+from gazekit.events.fixations import Columns, Detection, as_table, detect
 from gazekit.events.joining import FLICKER_MS
 from gazekit.events.labels import LOST, SACCADE, runs
 from gazekit.events.samples import Samples, event_times
@@ -70,6 +70,11 @@ def detect_saccades(
 
 def saccade_table(detection: Detection) -> pd.DataFrame:
     """Return the saccades of a detection as a table."""
+    return as_table(saccade_columns(detection))
+
+
+def saccade_columns(detection: Detection) -> Columns:
+    """Return the columns of `saccade_table`."""
     samples = detection.samples
     onset, offset = _over_flicker(samples, *runs(detection.events.labels == SACCADE), detection.events.labels)
     x, y = samples.degrees
@@ -79,24 +84,21 @@ def saccade_table(detection: Detection) -> pd.DataFrame:
     parts = [speed[a : b + 1] for a, b in zip(onset, offset, strict=True)]
     parts = [p[np.isfinite(p)] for p in parts]
     dx, dy = x[offset] - x[onset], y[offset] - y[onset]
-    return pd.DataFrame(
-        {
-            "onset_us": onset_us,
-            "offset_us": offset_us,
-            "duration_ms": (offset_us - onset_us) / 1000,
-            "x_start_deg": x[onset],
-            "y_start_deg": y[onset],
-            "x_end_deg": x[offset],
-            "y_end_deg": y[offset],
-            "amplitude_deg": angle_between_fick(x[onset], y[onset], x[offset], y[offset]),
-            "direction_deg": (np.degrees(np.arctan2(-dy, dx)) + 180) % 360 - 180,
-            "peak_velocity_deg_s": [float(p.max()) if len(p) else np.nan for p in parts],
-            "mean_velocity_deg_s": [float(p.mean()) if len(p) else np.nan for p in parts],
-            "detector": detection.detector,
-            "parameters": json.dumps(detection.parameters, sort_keys=True),
-        },
-        columns=list(SACCADE_COLUMNS),
-    ).astype({"peak_velocity_deg_s": float, "mean_velocity_deg_s": float, "detector": str, "parameters": str})
+    return {
+        "onset_us": onset_us,
+        "offset_us": offset_us,
+        "duration_ms": (offset_us - onset_us) / 1000,
+        "x_start_deg": x[onset],
+        "y_start_deg": y[onset],
+        "x_end_deg": x[offset],
+        "y_end_deg": y[offset],
+        "amplitude_deg": angle_between_fick(x[onset], y[onset], x[offset], y[offset]),
+        "direction_deg": (np.degrees(np.arctan2(-dy, dx)) + 180) % 360 - 180,
+        "peak_velocity_deg_s": np.array([p.max() if len(p) else np.nan for p in parts], dtype=float),
+        "mean_velocity_deg_s": np.array([p.mean() if len(p) else np.nan for p in parts], dtype=float),
+        "detector": np.full(len(onset), detection.detector, dtype=object),
+        "parameters": np.full(len(onset), json.dumps(detection.parameters, sort_keys=True), dtype=object),
+    }
 
 
 def _over_flicker(samples: Samples, onset: Index, offset: Index, labels: Labels) -> tuple[Index, Index]:

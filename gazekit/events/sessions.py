@@ -12,8 +12,8 @@ import pandas as pd
 from gazekit.core.tables import FIXATION_COLUMNS, Cut, without_cut
 from gazekit.core.types import Floats
 from gazekit.events.detectors import PICTURE_DETECTOR
-from gazekit.events.fixations import Detection, detect, fixation_table
-from gazekit.events.saccades import SACCADE_COLUMNS, saccade_table
+from gazekit.events.fixations import Columns, Detection, as_table, detect, fixation_columns
+from gazekit.events.saccades import SACCADE_COLUMNS, saccade_columns
 from gazekit.session.model import Session, Trial
 
 
@@ -35,12 +35,21 @@ class TrialEvents:
     @property
     def fixations(self) -> pd.DataFrame:
         """The fixations, with their place in the picture's own pixels (NaN off the picture)."""
-        table = fixation_table(self.detection)
-        table["since_onset_ms"] = self.since_onset_ms(table["onset_us"])
-        if self.trial is None:
-            return table.assign(image="", x_picture=float("nan"), y_picture=float("nan"))
-        x, y = self.trial.placement.to_picture(table["x_px"], table["y_px"], self.trial.picture)
-        return table.assign(image=self.trial.image, x_picture=x, y_picture=y)
+        return as_table(self.fixation_columns)
+
+    @property
+    def fixation_columns(self) -> Columns:
+        """The columns of `fixations`."""
+        columns = fixation_columns(self.detection)
+        trial, count = self.trial, len(columns["onset_us"])
+        off = np.full(count, np.nan)
+        x, y = trial.placement.to_picture(columns["x_px"], columns["y_px"], trial.picture) if trial else (off, off)
+        return columns | {
+            "since_onset_ms": self.since_onset_ms(columns["onset_us"]),
+            "image": self._image(count),
+            "x_picture": x,
+            "y_picture": y,
+        }
 
     def since_onset_ms(self, device_us: npt.ArrayLike) -> Floats:
         """Return stamps of the device clock as milliseconds since the picture came; NaN without a picture."""
@@ -49,7 +58,16 @@ class TrialEvents:
     @property
     def saccades(self) -> pd.DataFrame:
         """The saccades."""
-        return saccade_table(self.detection).assign(image="" if self.trial is None else self.trial.image)
+        return as_table(self.saccade_columns)
+
+    @property
+    def saccade_columns(self) -> Columns:
+        """The columns of `saccades`."""
+        columns = saccade_columns(self.detection)
+        return columns | {"image": self._image(len(columns["onset_us"]))}
+
+    def _image(self, count: int) -> np.ndarray[Any, Any]:
+        return np.full(count, self.trial.image if self.trial else "", dtype=object)
 
 
 def since_onset_ms(trial: Trial | None, device_us: npt.ArrayLike) -> Floats:
@@ -119,11 +137,16 @@ def session_saccades(session: Session, detector: str = PICTURE_DETECTOR, **param
 
 def join_fixations(session: Session, events: list[TrialEvents], cut: Cut = "keep") -> pd.DataFrame:
     """Return the fixations of all pictures as one table, without those that are cut if asked for."""
-    table = pd.concat([part.fixations for part in events], ignore_index=True).assign(participant=session.participant)
+    table = _joined(session, [part.fixation_columns for part in events])
     return without_cut(table, cut)[list(FIXATION_COLUMNS)]
 
 
 def join_saccades(session: Session, events: list[TrialEvents]) -> pd.DataFrame:
     """Return the saccades of all pictures as one table."""
-    table = pd.concat([part.saccades for part in events], ignore_index=True).assign(participant=session.participant)
+    table = _joined(session, [part.saccade_columns for part in events])
     return table[["participant", "image", *SACCADE_COLUMNS]]
+
+
+def _joined(session: Session, parts: list[Columns]) -> pd.DataFrame:
+    table = as_table({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    return table.assign(participant=session.participant)
