@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from gazekit.core.counting import counted
 from gazekit.core.types import Floats
 from survey.errors import RatingsError
 from survey.layouts import LAYOUTS, ColumnMap, Extract, recognise, shorten
-from survey.picture_names import PictureNames, tidy
+from survey.picture_names import PictureNames, tidy, written_apart
 from survey.table_io import read_sheet
 
 __all__ = ["ColumnMap", "CountsFromZero", "Imported", "Plan", "import_ratings", "prolific_approved", "read_names"]
@@ -47,7 +47,8 @@ class Plan:
         lines = [
             f"read as {self.layout}; raters are in {self.rater}",
             f"{len(self.taken)} of {len(self.taken) + len(self.left)} columns hold ratings: {_some(self.taken)}",
-            f"{counted(self.pictures, 'picture')}; answers run from {self.lowest:g} to {self.highest:g}",
+            f"{counted(self.pictures, 'picture')}; "
+            + (f"answers run from {self.lowest:g} to {self.highest:g}" if self.lowest == self.lowest else "no numbers"),
         ]
         if self.left:
             lines.append(f"columns left: {_some(self.left)}")
@@ -142,7 +143,10 @@ def import_ratings(
     if chosen not in LAYOUTS:
         raise RatingsError(f"unknown layout {layout!r}; known: auto, {', '.join(LAYOUTS)}")
     notes = list(table.attrs.get("notes", []))
-    extract = LAYOUTS[chosen](table, mapping, known)
+    try:
+        extract = LAYOUTS[chosen](table, mapping, known)
+    except RatingsError as error:
+        raise RatingsError("; ".join([str(error), *notes])) from None
     texts = extract.cells[["rater", "image", "cell"]].astype(str)
     extract.cells = extract.cells[(texts.apply(lambda part: part.str.strip()) != "").any(axis=1)]  # not an empty row
     if mapping.names is None:
@@ -153,30 +157,31 @@ def import_ratings(
     cells = extract.cells[of_study].reset_index(drop=True)
     cells["rater"] = cells["rater"].map(tidy)
     number = _numbers(cells["cell"])
-    keys = cells[(cells["rater"] != "") & (cells["image"] != "")][["rater", "image", "attribute"]]
-    if several := int(keys.duplicated().sum()):
+    keys = cells[(cells["rater"] != "") & (cells["image"] != "") & np.isfinite(number)]
+    if several := int(keys.duplicated(["rater", "image", "attribute"]).sum()):
         notes.append(f"ratings of a picture by a rater who rated it before: {several} (aggregate --duplicates)")
     tests = sorted({name for name in cells["rater"] if TEST.fullmatch(name.casefold())})
     if tests:
         notes.append(f"raters that are named like a test, and are taken: {', '.join(tests[:10])}")
+    if apart := written_apart(cells["image"]):
+        notes.append(f"taken for different pictures, though only case or suffix differs: {_some(apart, 5)}")
     plan = _plan(table, chosen, extract, cells, number, foreign, tuple(notes))
     if cells.empty:
-        raise RatingsError(f"{path}: no rating found.\n{_advice(plan, known)}")
+        raise RatingsError(
+            "\n".join([f"{path}: no rating found.", _advice(plan, known), *table.attrs.get("notes", [])])
+        )
     if from_scale is None:
-        number = _from_one(number, counts_from, extract.from_zero)
+        number = _from_one(number, counts_from, extract.from_zero, scale)
     imported = _judge(cells, number, scale, from_scale)
     if strict and len(imported[1]):
         raise RatingsError(
-            f"{path}: {len(imported[1])} scores cannot be used:\n{imported[1].head(20).to_string(index=False)}"
+            f"{path}: {counted(len(imported[1]), 'score')} cannot be used:\n"
+            f"{imported[1].head(20).to_string(index=False)}"
         )
-    off = int(imported[1]["why"].str.startswith(("not on the scale", "not a whole number")).sum())
-    if len(imported[0]) and 2 * off > len(number):
-        raise RatingsError(
-            f"{path}: {off} of {len(number)} answers are no whole numbers from 1 to {scale}; they run from "
-            f"{plan.lowest:g} to {plan.highest:g}. Say their scale (--scale), or both its ends to convert them "
-            f"(--from-scale); or another column holds the ratings (--score)"
-        )
-    return Imported(*imported, plan)
+    lost = _lost(imported[1], plan, len(number), scale)
+    if lost.refused and len(imported[0]):
+        raise RatingsError(f"{path}: {lost.said}")
+    return Imported(*imported, replace(plan, notes=(*plan.notes, lost.said)) if lost.said else plan)
 
 
 def read_names(path: str | Path) -> dict[str, str]:
@@ -240,14 +245,24 @@ def _some(names: Collection[str], most: int = 12) -> str:
 
 
 def _numbers(cells: pd.Series[Any]) -> Floats:
-    """Read the number that each cell begins with, with a decimal point or comma; NaN where there is none."""
-    text = cells.astype(str).str.strip().str.extract(r"^(-?\d+(?:[.,]\d+)?)(?!\S*\d)")[0]
+    """Read the number that each cell begins with, or a whole one at its end; NaN where there is none."""
+    cells = cells.astype(str).str.strip().str.replace("\u2212", "-", regex=False)
+    text = cells.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?!\S*\d)")[0]
+    text = text.fillna(cells.str.extract(r"^[^\d]{1,40}[\s(\[](-?\d+)[)\]]?$")[0])  # very ugly (1)
     return np.asarray(pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce"), np.float64)
 
 
-def _from_one(number: Floats, counts_from: int | None, tool_counts_from_zero: bool) -> Floats:
-    """Count the answers from 1; raise where they seem to count from 0 and nobody said so."""
-    unclear = (tool_counts_from_zero and np.isfinite(number).any()) or np.nanmin(number, initial=1.0) == 0
+def _from_one(number: Floats, counts_from: int | None, tool_counts_from_zero: bool, scale: int) -> Floats:
+    """Count the answers from 1; raise where they seem to count from 0, or from below it, and nobody said so."""
+    lowest = float(np.nanmin(number)) if np.isfinite(number).any() else 1.0
+    if _around_zero(number, scale):
+        end = float(np.nanmax(np.abs(number)))
+        raise RatingsError(
+            f"answers run from {lowest:g} to {np.nanmax(number):g}: is that a scale with a middle of 0? Then say its "
+            f"ends (--from-scale {-end:g} {end:g}); where numbers below 0 are codes of what is missing, the scale of "
+            f"the others (--from-scale 1 {scale})"
+        )
+    unclear = (tool_counts_from_zero and np.isfinite(number).any()) or lowest == 0
     if counts_from is None and unclear:
         low, high = np.nanmin(number), np.nanmax(number)
         why = "this tool numbers buttons from 0" if tool_counts_from_zero else "0 is among them"
@@ -256,6 +271,50 @@ def _from_one(number: Floats, counts_from: int | None, tool_counts_from_zero: bo
             f"(0 becomes 1) or --counts-from 1 (a 0 is a fault)"
         )
     return number + 1 if counts_from == 0 else number
+
+
+def _around_zero(number: Floats, scale: int) -> bool:
+    """Say whether answers lie on both sides of 0: not one code of what is missing, unless it mirrors the highest."""
+    below = np.unique(number[number < 0])
+    highest = float(np.nanmax(number, initial=-np.inf))
+    return bool(len(below)) and -scale < below[0] and highest < scale and (len(below) > 1 or highest == -below[0])
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What is said of answers that cannot be used, and whether so many refuse a table."""
+
+    said: str = ""
+    refused: bool = False
+
+
+def _lost(faults: pd.DataFrame, plan: Plan, answers: int, scale: int) -> Lost:
+    """Say what answers off the scale, between its points or in words mean: those that are left are a biased part."""
+    found = faults["found"].astype(str).str.strip()
+    off = faults["why"].str.startswith("not on the scale") & ~found.str.startswith("-")  # one code of what is missing
+    between = faults["why"] == "not a whole number"
+    words = (faults["why"] == "not a number") & found.str.fullmatch(r"(?!nan$|none$)[^\W\d_].{1,40}", case=False)
+    many = [int(kind.sum()) for kind in (off, between, words)]
+    repeated = [many[0], many[1], int(found[words].duplicated(keep=False).sum())]
+    refused = 2 * (many[0] + many[1]) > answers or any(
+        (n >= 5 and 10 * n > answers) or (n >= 2 and 10 * n >= 3 * answers) for n in repeated
+    )
+    if many[0] or many[1]:
+        return Lost(
+            f"{many[0] + many[1]} of {answers} answers are no whole numbers from 1 to {scale}; they run from "
+            f"{plan.lowest:g} to {plan.highest:g}, and without them the others are no fair sample. Say their scale "
+            f"(--scale), or both its ends to convert them (--from-scale: half points from 1 to 5 with --scale 9; "
+            f"1 {scale} where the others are codes of what is missing); or another column holds the ratings (--score)",
+            refused,
+        )
+    if not many[2]:
+        return Lost()
+    some = ", ".join(map(repr, found[words].value_counts().index[:5]))
+    return Lost(
+        f"{many[2]} of {answers} answers are words ({some}), and without them the others are no fair sample: export "
+        f"numbers and not labels, or put the numbers in their place",
+        refused,
+    )
 
 
 def _judge(

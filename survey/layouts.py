@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,13 +48,14 @@ ABOUT_PEOPLE = re.compile(
 )
 """Answers about the rater or the task, beside those about a picture: taken only where they are named."""
 BESIDE = re.compile(
-    ABOUT_PEOPLE.pattern + r"|(^|[\W_])(sec|ms|times?|timing|timer|latency|clicks?|order|trial|"
+    ABOUT_PEOPLE.pattern + r"|(^|[\W_])(sec|ms|times?|timing|timer|latency|clicks?|order|trial|page|seite|página|"
+    r"checks?|catch|instructed|attend|aufmerksamkeit|(choose|select|click|wählen sie) (\w+ ){0,2}\d+|"
     r"zeit|dauer|sekunden|klicks?|reihenfolge|kommentar|temps|durée|secondes|ordre|commentaire|tiempo|duración|"
     r"segundos|orden|comentario|tempo|duração|durata|secondi|ordine|commento|время|секунды|порядок|комментарий)"
     r"([\W_]|$)|时间|用时|顺序|评论|時間|順序|コメント",
     re.IGNORECASE,
 )
-"""The same, and what a column beside a picture's may hold: times, orders, comments. Grids may ask about order."""
+"""The same, and what a column beside a picture's may hold: times, checks, comments. Grids may ask about order."""
 ABOUT_PICTURES = frozenset(
     ("width", "height", "w", "h", "size", "mean", "average", "std", "sd", "var", "n", "count", "counts", "total", "sum",
      "median", "category", "tag", "tags", "title", "url", "path", "file", "license", "author", "date", "year", "camera",
@@ -106,6 +107,7 @@ class Item:
     attribute: str
 
 
+NOTHING = "without picture and answer"
 Reader = Callable[[pd.DataFrame, ColumnMap, PictureNames], Extract]
 
 
@@ -156,6 +158,7 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
     rater, image, score = (column(table, role, getattr(mapping, role)) for role in ("rater", "image", "score"))
     attribute = next((name for name in ("attribute", "scale_name") if name in table.columns), "")
     why = _not_real(table.drop(columns=list({rater, image, score})))
+    why[(table[[image, score]].apply(lambda cells: cells.str.strip()) == "").all(axis=1) & (why == "")] = NOTHING
     data = table.assign(_row=_rows(table))[why == ""]
     cells = _cells(data["_row"], data[rater], data[image], data[attribute] if attribute else "", data[score])
     return Extract(rater, [score], cells, Counter(why[why != ""]))
@@ -164,7 +167,7 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
     rater, why = column(table, "rater", mapping.rater, last=IDS), _refused(table)
-    data = table.assign(_row=_rows(table))[why == ""]
+    data = (table if "_row" in table else table.assign(_row=_rows(table)))[why == ""]
     extract = _from_items(data, rater, items(table, mapping, pictures, {rater}))
     extract.left_out += Counter(why[why != ""])
     return extract
@@ -215,11 +218,12 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
         data[names["status"]].map(_qualtrics_status) if names["status"] in data else pd.Series("", index=data.index)
     )
     data, left_out = data[status == ""], Counter(status[status != ""])
-    rater = mapping.rater or next(
-        (name for name in ("PROLIFIC_PID", "workerId") if name in data and data[name].str.strip().all()),
-        names["_recordId"],
-    )
-    found = items(data, mapping, pictures, {rater, *timers}, texts)
+    platform = next((name for name in ("PROLIFIC_PID", "workerId") if name in data), "")
+    rater = mapping.rater or names["_recordId"]
+    skip = {platform, *timers}
+    if platform and not mapping.rater:
+        data, rater = _platform_raters(data, platform, column(data, "rater", rater))
+    found = items(data, mapping, pictures, {rater, *skip}, texts)
     extract = _from_items(data, column(data, "rater", rater), found)
     extract.left_out += left_out
     if names["finished"] in data:
@@ -228,6 +232,17 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
     return extract
 
 
+def _platform_raters(data: pd.DataFrame, platform: str, record: str) -> tuple[pd.DataFrame, str]:
+    """Take the platform's ids for raters; the response's own id where there is none, or a link's place for it."""
+    ids = data[platform].str.strip()
+    ids = ids.where(~ids.str.fullmatch(_PLACE_OF_ID), "")
+    if (ids != "").all() or (ids == "").all():
+        return data, record if (ids == "").all() else platform
+    both = f"{platform} ({record} where there is none)"
+    return data.assign(**{both: ids.where(ids != "", data[record])}), both
+
+
+_PLACE_OF_ID = r"\{\{.*\}\}|\$\{.*\}|\[.*\]|<.*>|%.*%"
 _IMPORT_ID = re.compile(r'"ImportId"\s*:\s*"([^"]+)"')
 _TIMER_ID = re.compile(r'_(FIRST_CLICK|LAST_CLICK|PAGE_SUBMIT|CLICK_COUNT|DO(_\d+)?)"')
 _NOT_REAL = (
@@ -437,13 +452,22 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
 
 
 PRACTICE = re.compile(
-    r"(is_?)?(practi[cs]e|training|warm[ _-]?up|übung|probe|entra[iî]nement|pr[aá]ctica|prova|тренировка|练习|練習)"
+    r"(is_?)?(prac(t|ti[cs]e)?|training|warm[ _-]?up|"
+    r"familiari[sz]ation|übung|probe|entra[iî]nement|pr[aá]ctica|prova|тренировка|练习|練習)"
     r"[\s_-]*(trials?|block|phase|task|round|durchgang)?[\s_-]*\d*",
     re.IGNORECASE,
 )
 
 
-REFUSED = re.compile(r"preview|test|spam|rejected|returned|timed[ -]?out|screened[ -]?out", re.IGNORECASE)
+REFUSED = re.compile(r"(survey )?(preview|test)|spam|rejected|returned|timed[ -]?out|screened[ -]?out", re.IGNORECASE)
+CHECK = re.compile(
+    r"(attention|catch|instructed|imc)([\s_-]*(checks?|trials?|items?|questions?))?|checks?|instructed[\s_-]response",
+    re.IGNORECASE,
+)
+"""What says of a trial that it is a check: its kind, or the name of a column that is true of it."""
+KINDS = re.compile(
+    r"(kind|type|trial|item|task|phase|condition)|(trial|item|question|stimulus|task)[\s_]?(kind|type)", re.IGNORECASE
+)
 OF_DATA = ("split", "set", "subset", "fold")  # columns in which training is no practice
 
 
@@ -462,6 +486,10 @@ def _not_real(table: pd.DataFrame) -> pd.Series[Any]:
             says |= (cells != "") if name.endswith("N") else cells.str.lower().isin({"true", "1", "yes"})
         if not says.all():
             why[says] = "practice"
+        if KINDS.fullmatch(name):
+            why[cells.str.fullmatch(CHECK.pattern, flags=re.IGNORECASE)] = "attention checks"
+        elif CHECK.fullmatch(re.sub(r"^is_?", "", name, flags=re.IGNORECASE)):
+            why[cells.str.lower().isin({"true", "1", "yes"})] = "attention checks"
     status = _refused(table)
     return why.where(status == "", status)
 
@@ -597,6 +625,8 @@ def _single(columns: list[Item]) -> list[Item]:
     if all(count == 1 for count in images.values()):
         return [Item(item.column, item.image, "") for item in columns]
     columns = [Item(i.column, i.image, "" if i.attribute.isdigit() else i.attribute) for i in columns]
+    if len({item.attribute for item in columns}) > 1:  # each question has a name, by which it can be chosen
+        columns = [Item(i.column, i.image, i.attribute or "rating") for i in columns]
     twice = [pair for pair, count in Counter((i.image, i.attribute) for i in columns).items() if count > 1]
     if twice:
         same = [item.column for item in columns if (item.image, item.attribute) == twice[0]]
@@ -669,6 +699,29 @@ def shorten(images: pd.Series[Any], pictures: PictureNames) -> tuple[pd.Series[A
     return texts.map(lambda text: bases.get(text, text)), pd.Series(True, index=images.index)
 
 
+def _redcap(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a row a record, or a row a repeated form."""
+    record = next((str(name) for name in table if _plain(name) in RECORDS), "")
+    mapping = replace(mapping, rater=mapping.rater or record)
+    plain = {_plain(name) for name in table}
+    repeated = all(plain & set(KNOWN[role]) or getattr(mapping, role) for role in ("image", "score"))
+    return (_long if repeated else _wide)(table, mapping, pictures)
+
+
+def _formr(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
+    """Read a row a run; runs that researchers try out have XXX in their code."""
+    session = mapping.rater or column(table, "rater", "", ("session",))
+    tests = table[session].str.contains("XXX")
+    extract = _wide(table.assign(_row=_rows(table))[~tests], replace(mapping, rater=session), pictures)
+    extract.left_out += Counter({"test": int(tests.sum())})
+    return extract
+
+
+def _plain(name: object) -> str:
+    return str(name).lower().replace(" ", "_")
+
+
+RECORDS = ("record_id",)
 TIMESTAMPS = {"timestamp", "zeitstempel", "horodateur", "marca temporal", "informazioni cronologiche",
               "carimbo de data/hora", "tijdstempel", "sygnatura czasowa"}  # fmt: skip
 SIGNATURES: dict[str, Callable[[list[str], set[str]], bool]] = {
@@ -689,6 +742,10 @@ SIGNATURES: dict[str, Callable[[list[str], set[str]], bool]] = {
         any(n.endswith((".thisN", ".thisTrialN")) for n in names) or {"expname", "date"} <= lower
     ),
     "psytoolkit": lambda _, lower: {"participant", "time_start"} <= lower,
+    "redcap": lambda _, lower: (
+        any(name.startswith("redcap_") for name in lower) or bool(lower & {"record_id", "record id"})
+    ),
+    "formr": lambda _, lower: {"session", "created", "ended"} <= lower,
     "google-forms": lambda names, _: names[0].lower() in TIMESTAMPS,
 }
 LAYOUTS: dict[str, Reader] = {
@@ -701,9 +758,11 @@ LAYOUTS: dict[str, Reader] = {
     "surveymonkey": _surveymonkey,
     "soscisurvey": _sosci,
     "mturk": _mturk,
-    "jspsych": _events(r"^(response|rating)$", from_zero="button|likert|multi-choice"),
+    "jspsych": _events(r"^(response|rating|button_pressed)$", from_zero="button|likert|multi-choice"),
     "psychopy": _events(r"\.(response|keys|rating)$"),
     "labvanced": _events(r"^(rating|score|response|value|answer)$", ("exp_subject_id", "rec_session_id")),
     "gorilla": _events(r"^(response|rating)$", ("participant_private_id",), kind="Response Type"),
     "psytoolkit": _wide,
+    "redcap": _redcap,
+    "formr": _formr,
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 from survey.picture_files import MIME_TYPES
 
@@ -30,7 +31,7 @@ class PictureNames:
     def __post_init__(self) -> None:
         for picture in self.ids:
             for name in (tidy(picture), _base(picture), _stem(picture)):
-                self._by_name[name.lower()].add(picture)
+                self._by_name[name.casefold()].add(picture)
 
     def match(self, text: str) -> str | None:
         """Find the picture that a name, path, address or ``<img>`` tag stands for; None where it is none.
@@ -41,12 +42,13 @@ class PictureNames:
         name = tidy(source.group(1) if source else text)
         if not self.ids:
             return _base(name) if _SUFFIX.search(_base(name)) and "\n" not in name else None
-        for form in (name, _base(name), _stem(name)):
-            if form in self.ids:
-                return form
-            pictures = self._by_name.get(form.lower(), set())
-            if len(pictures) == 1:
-                return next(iter(pictures))
+        for written in dict.fromkeys((name, tidy(unquote(name)))):  # as it is, and with %20 for a blank
+            for form in (written, _base(written), _stem(written)):
+                if form in self.ids:
+                    return form
+                pictures = self._by_name.get(form.casefold(), set())
+                if len(pictures) == 1:
+                    return next(iter(pictures))
         return None
 
     def within(self, text: str) -> tuple[str, str] | None:
@@ -73,8 +75,22 @@ def unique_bases(names: Iterable[str]) -> dict[str, str]:
     return dict(zip(names, bases if len(set(bases)) == len(names) else names, strict=True))
 
 
+def written_apart(names: Iterable[str]) -> list[str]:
+    """Return the names that are one but for case, or for a suffix that one has and another has not, each as a text."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(set(map(tidy, names))):
+        groups[_SUFFIX.sub("", name).casefold()].append(name)
+    apart = []
+    for bare, group in groups.items():
+        whole = Counter(name.casefold() for name in group)
+        if len(group) > 1 and (bare in whole or max(whole.values()) > 1):
+            apart.append(" and ".join(group))
+    return apart
+
+
 def _base(name: str) -> str:
-    return re.split(r"[/\\]", re.sub(r"[?#].*$", "", tidy(name)) if "://" in name else tidy(name))[-1]
+    path = unquote(re.sub(r"[?#].*$", "", name)) if "://" in name else name
+    return re.split(r"[/\\]", tidy(path))[-1]
 
 
 def _stem(name: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import unknown_name
 from gazekit.core.types import Floats
 from survey.errors import RatingsError, SurveyError
@@ -59,10 +60,13 @@ def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = T
         raise SurveyError(
             f"these ratings answer several questions: {', '.join(attributes)}; choose one with --attribute"
         )
+    others: list[str] = []
     if kinds and "kind" in table.columns:
+        others = sorted(map(str, set(table["kind"].dropna())))
         table = table[(table["kind"] == "main").to_numpy()]
     if not len(table):
-        raise SurveyError("there is no rating in this table")
+        why = f": of the column kind, main counts; it holds {', '.join(others[:10])}" if others else ""
+        raise SurveyError(f"there is no rating in this table{why}")
     raters, images = _numbered(table["rater"]), _numbered(table["image"])
     score = pd.to_numeric(table["score"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     wrong = ~np.isfinite(score) | (raters.codes < 0) | (images.codes < 0)
@@ -130,6 +134,6 @@ def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | N
     )
     expected = "numbers" if scale is None else f"whole numbers 1 to {scale}"
     return (
-        f"{len(rows)} scores are not {expected}: {shown}{' ...' if len(rows) > 10 else ''}. "
+        f"{counted(len(rows), 'score is', 'scores are')} not among the {expected}: {shown}{' ...' if len(rows) > 10 else ''}. "
         f"Give the right scale, or use `gazekit survey import`, which leaves rows out and converts scales"
     )

@@ -22,6 +22,7 @@ RATINGS = click.argument("ratings", type=FILE)
 SCALE = click.option(
     "--scale", type=click.IntRange(2, 100), default=10, show_default=True, help="Scores are 1 to this."
 )
+ASSUMED = 10  # scores, where nobody said how many
 ATTRIBUTE = click.option("--attribute", default="", help="The question, where ratings answer several.")
 RULES = (
     "attention", "straight-lining", "too fast", "correlation", "bt500", "inconsistency", "duplicates", "repeats",
@@ -31,7 +32,7 @@ RULES = (
 
 LAYOUTS = (
     "auto", "long", "wide", "transposed", "qualtrics", "google-forms", "limesurvey", "surveymonkey", "soscisurvey",
-    "mturk", "jspsych", "psychopy", "labvanced", "gorilla", "psytoolkit",
+    "mturk", "jspsych", "psychopy", "labvanced", "gorilla", "psytoolkit", "redcap", "formr",
 )  # fmt: skip
 
 
@@ -67,8 +68,8 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
     """Take ratings that were collected elsewhere (CSV, TSV, XLSX or JSON).
 
     Tools are recognised: Qualtrics, LimeSurvey, Google Forms, SurveyMonkey, SoSci Survey, MTurk, jsPsych, PsychoPy,
-    Labvanced, Gorilla, PsyToolkit; also a row a rating, a row a rater, or a row a picture. What is taken is shown
-    first.
+    Labvanced, Gorilla, PsyToolkit, REDCap, formr; also a row a rating, a row a rater, or a row a picture. What is
+    taken is shown first.
 
     \b
     Example:  gazekit survey import qualtrics.csv --study study.toml --out ratings.csv
@@ -81,7 +82,8 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
     from survey.table_io import defused
 
     settings = read_study(study) if study else None
-    options["scale"] = options["scale"] or (settings.survey.scale if settings else 10)
+    unsaid = not options["scale"] and settings is None and options["from_scale"] is None
+    options["scale"] = options["scale"] or (settings.survey.scale if settings else ASSUMED)
     place = options.pop("pictures") or (settings.pictures if settings else None)
     pictures = picture_ids(place, study.parent if study else Path()) if place else ()
     names = options.pop("names")
@@ -93,6 +95,11 @@ def import_(source: Path, out: Path, study: Path | None, plan_only: bool, as_jso
     imported = _asking(lambda: import_ratings(source, mapping=mapping, pictures=pictures, **options), options)
     if not as_json:
         click.echo("\n".join(imported.plan.lines()))
+        if unsaid and imported.plan.highest <= ASSUMED / 2 + 2:
+            click.echo(
+                f"nobody said the scale, and no answer is above {imported.plan.highest:g}: 1 to {ASSUMED} is assumed "
+                f"(--scale {max(2, round(imported.plan.highest))}?)"
+            )
     if plan_only:
         if as_json:
             click.echo(json.dumps(without_nan(vars(imported.plan)), allow_nan=False))
@@ -329,6 +336,7 @@ def aggregate(
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from survey.aggregation import aggregate as histograms
+    from survey.doubts import doubts
     from survey.ratings import of_attribute
     from survey.screening import screen as screen_raters
     from survey.screening import without
@@ -343,8 +351,12 @@ def aggregate(
     parameters = options | {"scale": scale, "screened": screened}
     parameters |= {"confidence": confidence} if confidence != 0.95 else {}
     write_table(table, out, provenance("histograms/1", parameters, {"ratings": ratings}))
+    for doubt in doubts(table["image"], table.filter(regex=r"^c\d+$").to_numpy()):
+        click.echo(doubt, err=True)
     few = int((table["flags"].str.contains("few")).sum())
     summary: dict[str, Any] = {"pictures": len(table), "ratings": int(table["n"].sum()), "few": few, "out": str(out)}
+    if several := table.attrs["duplicates"]["pairs"]:
+        summary["rated twice"] = f"{counted(several, 'picture')} by one rater, of which counts: {duplicates}"
     if screening is not None:
         summary["excluded"] = sorted(set(screening.loc[screening["action"] == "excluded", "rater"]))
         summary["screening"] = str(write_table(screening, out.with_suffix(".screening.csv")))

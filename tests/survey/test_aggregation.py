@@ -110,7 +110,7 @@ def test_only_main_showings_count() -> None:
 @pytest.mark.parametrize("score", [0, 11, 2.5, np.nan, "good"], ids=str)
 def test_scores_off_the_scale_are_named_by_row(score: object) -> None:
     rows = pd.DataFrame({"rater": ["a", "b"], "image": ["x", "y"], "score": [3, score]})
-    with pytest.raises(SurveyError, match=r"1 scores are not whole numbers 1 to 10: row 3: rater b, image y"):
+    with pytest.raises(SurveyError, match=r"1 score is not among the whole numbers 1 to 10: row 3: rater b, image y"):
         aggregate(rows)
 
 

@@ -163,7 +163,7 @@ def test_the_width_is_without_end_where_no_bound_is_reached() -> None:
 
 def test_scores_are_of_ten_and_groups_are_named_as_far_as_ten() -> None:
     table = pd.DataFrame({"rater": ["r", "r"], "image": ["a", "b"], "score": [11, 1]})
-    with pytest.raises(RatingsError, match="1 scores are not whole numbers 1 to 10"):
+    with pytest.raises(RatingsError, match="1 score is not among the whole numbers 1 to 10"):
         group_difference(table, ["a"], ["b"])
     assert group_difference(table, ["a"], ["b"], scale=11).difference == 10
     names = [f"p{k:02d}" for k in range(12)]

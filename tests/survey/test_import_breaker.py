@@ -184,6 +184,56 @@ CASES = {
     "sums-under-the-pictures.csv": (
         "image,P,Mean\nreef1.jpg,5,5\nreef2.jpg,6,6\nMean,5,5\n", "transposed", [ONE, TWO]
     ),
+    "redcap-raw.csv": (
+        "record_id,redcap_survey_identifier,rating_timestamp,age,rate_reef1,rate_reef2,rating_complete\n"
+        "P,,2026-01-01 10:00,25,5,6,2\n",
+        "redcap",
+        [ONE, TWO],
+    ),
+    "redcap-labels.csv": ("Record ID,Age,How is reef1.jpg?,How is reef2.jpg?,Complete?\nP,3,5,6,Complete\n", "redcap",
+        [ONE, TWO],
+    ),
+    "redcap-repeated.csv": (
+        "record_id,redcap_repeat_instrument,redcap_repeat_instance,picture,rating\n"
+        "P,,,,\nP,rate,1,reef1.jpg,5\nP,rate,2,reef2.jpg,6\n",
+        "redcap",
+        [ONE, TWO],
+    ),
+    "formr.csv": (
+        "session,created,modified,ended,expired,reef1,reef2,age\nP,2026,2026,2026,,5,6,7\nabcXXX,2026,2026,NA,NA,1,2,7\n",
+        "formr",
+        [ONE, TWO],
+    ),
+    "checks-beside.csv": (
+        "rater,reef1.jpg,reef1_check,reef2.jpg,page reef2,Please attend: choose 2 for reef2.jpg\nP,5,2,6,1,2\n",
+        "wide",
+        [ONE, TWO],
+    ),
+    "long-with-checks.csv": (
+        "rater,image,score,kind\nP,reef1.jpg,5,main\nP,reef1.jpg,2,attention check\nP,reef2.jpg,2,Catch trial\n",
+        "long",
+        [ONE],
+    ),
+    "long-with-a-column-of-checks.csv": (
+        "rater,image,score,is_attention_check\nP,reef1.jpg,5,FALSE\nP,reef2.jpg,2,TRUE\n", "long", [ONE]
+    ),
+    "long-with-a-survey-preview.csv": (
+        "rater,image,score,Status\nQ,reef1.jpg,3,Survey Preview\nP,reef1.jpg,5,IP Address\n", "long", [ONE]
+    ),
+    "psychopy-prac.csv": (
+        "prac.thisN,trials.thisN,image,slider.response,participant,date,expName\n"
+        "0,,reef1.jpg,2,P,2026,x\n,0,reef1.jpg,5,P,2026,x\n",
+        "psychopy",
+        [ONE],
+    ),
+    "numbers-behind-words.csv": (
+        "rater,reef1.jpg,reef2.jpg\nP,not at all beautiful 5,sehr schön (6)\n", "wide", [ONE, TWO]
+    ),
+    "percent-encoded.csv": (
+        "rater,image,score\nP,https://x.org/i/%C3%9Cfer%203.png?v=1,5\nP,u%CC%88fer%203,4\nP,REEF2.JPG,6\n",
+        "long",
+        [("P", "Üfer 3.png", 5), ("P", "Üfer 3.png", 4), TWO],
+    ),
     "numbered-rows.csv": (",rater,image,score\n0,P,reef1.jpg,5\n1,P,reef2.jpg,6\n", "long", [ONE, TWO]),
 }  # fmt: skip
 
@@ -348,3 +398,91 @@ def test_patterns_and_ranges_that_make_no_sense_are_refused(tmp_path: Path, opti
     path.write_text("rater,reef1.jpg\nA,5\n")
     with pytest.raises(RatingsError, match=words):
         import_ratings(path, pictures=PICTURES, scale=7, **options)
+
+
+QUALTRICS = (
+    "StartDate,Status,Finished,ResponseId,PROLIFIC_PID,reef1\nStart,Type,Finished,Id,PROLIFIC_PID,How?\n"
+    + ",".join(f'"{{""ImportId"":""{one}""}}"' for one in ("startDate", "status", "finished", "_recordId", "P", "Q1"))
+    + "\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (("p1", "p2", "p1"), ["p1", "p2", "p1"]),
+        (("p1", "", "p1"), ["p1", "R_2", "p1"]),
+        (("{{%PROLIFIC_PID%}}",) * 3, ["R_1", "R_2", "R_3"]),
+        (("${e://Field/PROLIFIC_PID}", "p2", "[id]"), ["R_1", "p2", "R_3"]),
+        (("", "", ""), ["R_1", "R_2", "R_3"]),
+    ],
+    ids=["all", "one-without", "link-not-filled", "some-not-filled", "none"],
+)
+def test_a_platforms_id_is_the_rater_where_there_is_one(tmp_path: Path, ids: tuple[str, ...], expected: list) -> None:  # type: ignore[type-arg]
+    rows = "".join(f"2026,IP Address,True,R_{n},{name},{n + 1}\n" for n, name in enumerate(ids, 1))
+    (tmp_path / "q.csv").write_text(QUALTRICS + rows)
+    imported = import_ratings(tmp_path / "q.csv", pictures=PICTURES, scale=7)
+    assert imported.ratings["rater"].tolist() == expected
+    assert imported.ratings["score"].tolist() == [2, 3, 4]
+
+
+def _long(scores: list[object]) -> str:
+    return "rater,image,score\n" + "".join(f"R{n},reef{1 + n % 2}.jpg,{score}\n" for n, score in enumerate(scores))
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        (
+            [-3, 3, 1, 2, 2, 1],
+            r"from -3 to 3: is that a scale with a middle of 0\? .*--from-scale -3 3.*--from-scale 1 7",
+        ),
+        ([-2, -1, 1, 2, 1, 1], r"--from-scale -2 2"),
+        ([7, 3, 10, 1, 8, 2], r"2 of 6 answers are no whole numbers from 1 to 7; they run from 1 to 10"),
+        ([4.5, 3, 2.5, 1, 5, 2], r"2 of 6 answers .* half points from 1 to 5 with --scale 9"),
+        ([1, 2, 3] * 10 + ["very ugly"] * 3 + ["lovely"] * 4, r"7 of 37 answers are words \('lovely', 'very ugly'\)"),
+    ],
+    ids=["around-zero", "around-zero-without-it", "longer-scale", "half-points", "ends-in-words"],
+)
+def test_answers_of_which_a_part_is_lost_are_refused(tmp_path: Path, scores: list[object], words: str) -> None:
+    (tmp_path / "r.csv").write_text(_long(scores))
+    with pytest.raises(RatingsError, match=words):
+        import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
+
+
+@pytest.mark.parametrize(
+    ("scores", "said", "kept"),
+    [
+        ([*[1, 2, 3, 4] * 5, 77], "1 of 21 answers are no whole numbers from 1 to 7", 20),
+        ([*[1, 2, 3, 4] * 5, "lovely"], "1 of 21 answers are words ('lovely')", 20),
+        ([*[1, 2, 3, 4] * 5, -99, -99], "", 20),
+        ([*[1, 2, 3, 4] * 5, "nan"], "", 20),
+    ],
+    ids=["typing-error", "one-word", "code-of-missing", "nan"],
+)
+def test_a_few_lost_answers_are_said(tmp_path: Path, scores: list[object], said: str, kept: int) -> None:
+    (tmp_path / "r.csv").write_text(_long(scores))
+    imported = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
+    assert len(imported.ratings) == kept
+    notes = [line for line in imported.plan.notes if "fair sample" in line]
+    assert [line.startswith(said) for line in notes] == ([True] if said else [])
+
+
+def test_names_that_differ_in_case_are_said_where_no_study_tells_them_apart(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("rater,image,score\nP,A.jpg,5\nP,a.JPG,4\nP,b.jpg,4\nP,b.png,4\n")
+    notes = import_ratings(tmp_path / "r.csv", scale=7).plan.notes
+    assert "taken for different pictures, though only case or suffix differs: A.jpg and a.JPG" in notes
+
+
+def test_a_failure_says_that_the_letters_were_guessed(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_bytes("被试,图片,评分\n1,reef1.jpg,5\n".encode("gb18030"))
+    with pytest.raises(RatingsError, match="not UTF-8: read as Windows-1252; --encoding says another"):
+        import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
+    read = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7, encoding="gb18030")
+    assert read.ratings["score"].tolist() == [5]
+
+
+def test_every_question_has_a_name_by_which_it_can_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "w.csv").write_text("rater,reef1.jpg,reef1_known,reef2.jpg,reef2_known\nP,5,1,6,2\n")
+    ratings = import_ratings(tmp_path / "w.csv", pictures=PICTURES, scale=7).ratings
+    assert sorted(set(ratings["attribute"])) == ["known", "rating"]

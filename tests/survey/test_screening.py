@@ -343,7 +343,7 @@ def test_two_raters_may_be_one_and_a_single_one_is_no_duplicate() -> None:
 
 
 def test_scores_are_of_ten_unless_said(honest: pd.DataFrame) -> None:
-    with pytest.raises(GazekitError, match="1 scores are not whole numbers 1 to 10"):
+    with pytest.raises(GazekitError, match="1 score is not among the whole numbers 1 to 10"):
         screen(honest.assign(score=honest["score"].where(honest.index != 5, 11)))
 
 

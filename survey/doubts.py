@@ -1,0 +1,50 @@
+"""What may be wrong with ratings that can be counted all the same: told, never corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from gazekit.core.counting import counted
+from gazekit.core.types import Index
+from survey.picture_names import written_apart
+
+LEAST = 50  # ratings that tell whether an end of the scale is used
+
+
+def doubts(images: Iterable[str], counts: Index) -> list[str]:
+    """Doubt histograms (n, K): percentages for counts, a scale that is too long, a picture under two names.
+
+    Examples
+    --------
+    >>> doubts(["a.jpg", "b.jpg"], np.array([[20, 80, 0], [50, 30, 20]]))
+    ['each picture has 100 ratings: are these percentages, and not counts?']
+    """
+    return [*_percentages(counts), *_unused(counts), *_names(images)]
+
+
+def _percentages(counts: Index) -> list[str]:
+    """Doubt counts that sum to a hundred, or do so but for rounding."""
+    sums = counts.sum(axis=1)
+    sums = sums[sums > 0]
+    hundred = len(sums) > 1 and (np.abs(sums - 100) <= counts.shape[1] // 2).all() and (sums == 100).mean() >= 0.5
+    about = "" if (sums == 100).all() else "about "
+    return [f"each picture has {about}100 ratings: are these percentages, and not counts?"] if hundred else []
+
+
+def _unused(counts: Index) -> list[str]:
+    """Doubt a scale of which nobody used the upper part."""
+    scale, used = counts.shape[1], np.flatnonzero(counts.sum(axis=0))
+    if scale < 4 or counts.sum() < LEAST or not len(used) or used[-1] + 1 > 0.7 * scale:
+        return []
+    return [
+        f"no score is above {used[-1] + 1} on a scale of 1 to {scale}, in {counted(int(counts.sum()), 'rating')}: "
+        f"is the scale 1 to {used[-1] + 1}?"
+    ]
+
+
+def _names(images: Iterable[str]) -> list[str]:
+    apart = written_apart(map(str, images))
+    shown = ", ".join(apart[:5]) + (f" ... ({len(apart)})" if len(apart) > 5 else "")
+    return [f"taken for different pictures, though only case or suffix differs: {shown}"] if apart else []
