@@ -76,14 +76,17 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
     import pandas as pd
 
     table = _with_c0(read_table(path, ["image"], "histogram table"), path, c0)
-    columns = count_columns(table)
+    try:
+        columns = count_columns(table)
+    except FormatError as error:
+        raise FormatError(f"{path}: {error}") from None
     counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     wrong = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts != np.floor(counts)).any(axis=1)
     if wrong.any():
         names = ", ".join(map(str, table["image"][wrong][:10]))
         raise FormatError(
             f"{path}: counts must be whole numbers of 0 or more; "
-            f"{counted(int(wrong.sum()), 'row is', 'rows are')} not: {names}"
+            f"{counted(int(wrong.sum()), 'row is', 'rows are')} not: {names}{_shares(counts)}"
         )
     twice = table["image"].duplicated()
     if twice.any():
@@ -107,6 +110,14 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
     table["flags"] = table["flags"].astype("string").fillna("").astype(str) if "flags" in table else ""
     first = ["image", "n", *columns, "mean", "std", "flags"]
     return table[first + [name for name in table.columns if name not in first]]
+
+
+def _shares(counts: Floats) -> str:
+    """Say that what stands for counts sums to 1 or to 100, and what makes counts of it."""
+    for whole, what in ((1, "shares"), (100, "percentages")):
+        if len(counts) and (np.abs(counts.sum(axis=1) - whole) < 0.02 * whole).all():
+            return f". They sum to {whole}: of {what} say how many ratings they are of, as shares of 1 and c_total"
+    return ""
 
 
 def _with_c0(table: pd.DataFrame, path: str | Path, c0: ZeroScore | None) -> pd.DataFrame:

@@ -92,7 +92,9 @@ def command(
         options["learning_curve"] = [shares] if isinstance(shares, int) else shares
     options |= {"seeds": seed_numbers(seeds), "model_options": read_options(model_options)}
     if dry_run:
-        states = plan(dataset, out, **options).states()
+        grid = plan(dataset, out, **options)
+        states = grid.states()
+        grid.warn()
         rows = [{**asdict(run), "state": state} for run, state in states]
         click.echo(json.dumps(rows) if as_json else "\n".join(f"{state:>5}  {cell}" for cell, state in states))
         return

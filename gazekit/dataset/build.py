@@ -230,6 +230,8 @@ def _check(spec: DatasetSpec, pictures: Sequence[Picture], columns: Sequence[str
 
 def _named_as(pictures: Sequence[Picture], ratings: pd.DataFrame) -> pd.DataFrame:
     """Name the rated pictures as the list of pictures does: suffix, case and folder may differ."""
+    if not ratings.filter(regex=r"^c\d+$").to_numpy().sum():
+        raise InputError("there is not one rating: nothing to build a dataset of")
     renamed = _other_names(map(str, ratings["image"]), pictures)
     if not renamed:
         return ratings

@@ -18,14 +18,16 @@ from gazekit.core.progress import track
 from gazekit.core.tables import read_table
 from gazekit.dataset.build import build_dataset, check_names
 from gazekit.dataset.rating_formats import read_ratings
-from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_photonet, read_scheme
+from gazekit.dataset.sources import Collection, read_ava, read_mapping, read_pairs, read_photonet, read_scheme
 from gazekit.dataset.spec import DatasetOptions, DatasetSection, DatasetSpec
 from gazekit.dataset.splits import check_folds
 from gazekit.events.settings import FixationSection
 from gazekit.events.table_checks import tell_findings
 from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
+from gazekit.histograms import count_columns
 from gazekit.pictures import Picture, PicturesSection, list_pictures
 from gazekit.session.excluding import Exclusions
+from survey.doubts import doubts
 
 
 @dataclass(frozen=True)
@@ -152,8 +154,18 @@ class Inputs:
         ratings, remarks = read_ratings(
             path, spec.scale, spec.min_ratings, format=section.ratings_format, c0=section.c0
         )
+        for doubt in _doubts(ratings):
+            print(f"{path}: {doubt}", file=sys.stderr)
         pictures = list_pictures(self.pictures, self.base, missing=not spec.strict)
         return Collection(pictures, ratings, remarks=remarks)
+
+
+def _doubts(ratings: pd.DataFrame) -> list[str]:
+    """Say what may be wrong with ratings that were read."""
+    counts = ratings[count_columns(ratings)].to_numpy()
+    several = ratings.attrs.get("duplicates", {}).get("pairs", 0)
+    twice = f"{counted(several, 'picture')} rated twice by one rater, whose first score counts"
+    return [*doubts(ratings["image"], counts), *([twice] if several else [])]
 
 
 def _said(dataset: DatasetSection, attention: AttentionSection) -> dict[str, Any]:
@@ -226,6 +238,6 @@ def session_table(
 def read_categories(path: str | Path) -> dict[str, list[str]]:
     """Read a CSV with the columns image and category, as category -> pictures."""
     categories: dict[str, list[str]] = {}
-    for image, name in read_mapping(path, "category").items():
+    for image, name in read_pairs(path, "category"):
         categories.setdefault(name, []).append(image)
     return categories

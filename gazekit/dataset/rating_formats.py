@@ -92,6 +92,11 @@ def read_ratings(
     header = list(map(str, read_table(path, [], "table of ratings").columns))
     if {"rater", "score"} <= set(header):
         return _aggregated(path, scale, min_ratings), []
+    if not any(re.fullmatch(r"c(\d+|_total)", name) for name in header):
+        raise FormatError(
+            f"{path} has neither counts (c1, c2 and on) nor ratings one by one (rater, image, score); it has "
+            f"{', '.join(header[:20])}. gazekit survey import reads ratings with other heads"
+        )
     return (_from_proportions(path) if "c_total" in header else read_histograms(path, c0=c0)), []
 
 
@@ -284,9 +289,15 @@ def _aggregated(path: Path, scale: int | None, min_ratings: int) -> pd.DataFrame
             "(--scale 10, or scale = 10 in the study file)"
         )
     try:
-        return aggregate(read_single(path), scale=scale, min_ratings=min_ratings)
+        single = read_single(path)
+        if "attribute" in single and single["attribute"].nunique() > 1:
+            raise InputError(
+                f"{path} answers several questions ({', '.join(sorted(set(single['attribute'].dropna())))}): take one "
+                "with gazekit survey aggregate --attribute, and give its table of histograms"
+            )
+        return aggregate(single, scale=scale, min_ratings=min_ratings)
     except SurveyError as error:
-        raise InputError(str(error)) from error
+        raise InputError(f"{path}: {error}") from error
 
 
 def _from_proportions(path: Path) -> pd.DataFrame:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.tables import read_table
 from gazekit.dataset.layout import Remarks
@@ -73,9 +75,22 @@ def read_photonet(table: str | Path, pictures: str | Path) -> Collection:
 
 
 def read_mapping(path: str | Path, value: str) -> dict[str, str]:
-    """Read a CSV with the columns image and ``value`` as a mapping."""
-    table = read_table(path, ["image", value], f"table of image and {value}")
-    return dict(zip(table["image"].astype(str), table[value].astype(str), strict=True))
+    """Read a CSV with the columns image and ``value`` as a mapping; a picture has one value."""
+    pairs = read_pairs(path, value)
+    mapping = dict(pairs)
+    twice = sorted({image for image, found in pairs if mapping[image] != found})
+    if twice:
+        raise InputError(f"{path}: a picture has one {value}; with several stand {', '.join(twice[:10])}")
+    return mapping
+
+
+def read_pairs(path: str | Path, value: str) -> list[tuple[str, str]]:
+    """Read a CSV with the columns image and ``value`` as pairs; rows that lack one are told and left out."""
+    table = read_table(path, ["image", value], f"table of image and {value}")[["image", value]]
+    empty = table.isna().any(axis=1)
+    if empty.any():
+        print(f"{path}: {counted(int(empty.sum()), 'row has', 'rows have')} no {value}, left out", file=sys.stderr)
+    return [(str(image), str(found)) for image, found in table[~empty].drop_duplicates().to_numpy()]
 
 
 def read_scheme(path: str | Path) -> dict[str, list[str]]:

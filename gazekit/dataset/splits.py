@@ -133,9 +133,23 @@ def deal(
     return np.asarray(part[which])
 
 
+def across(group: npt.NDArray[np.int64], codes: npt.NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Find the pictures of a test whose group is trained on too: of each its place, and that of one that is.
+
+    Examples
+    --------
+    >>> across(np.array([7, 7, 8, 9]), np.array([1, 3, 3, 1], dtype=np.uint8))
+    [(1, 0)]
+    """
+    trained = dict(zip(group[codes == 1].tolist(), np.flatnonzero(codes == 1).tolist(), strict=True))
+    return [(int(n), trained[int(group[n])]) for n in np.flatnonzero(codes == 3) if int(group[n]) in trained]
+
+
 def checked_shares(shares: Sequence[float]) -> npt.NDArray[np.float64]:
     """Return three shares for train, validation and test, made to sum to 1."""
     array = np.asarray(shares, dtype=np.float64)
     if array.shape != (3,) or not np.isfinite(array).all() or (array < 0).any() or array[0] <= 0:
         raise ConfigError(f"split needs three shares for train, validation and test, as 0.8,0.1,0.1; found {shares}")
+    if (array <= 1).all() and (array % 1).any() and abs(array.sum() - 1) > 0.011:
+        raise ConfigError(f"the shares of train, validation and test sum to {array.sum():g}, and not to 1: {shares}")
     return np.asarray(array / array.sum())

@@ -9,6 +9,7 @@ import numpy as np
 from gazekit.core.counting import counted
 from gazekit.dataset.layout import SPLITS
 from gazekit.dataset.reader import Dataset
+from gazekit.dataset.splits import across
 
 REMARKS_SHOWN = 20
 MASKS = {"rectangle": "one rectangle a picture", "patches": "patches", "region": "regions"}
@@ -19,6 +20,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
     ratings = dataset.counts.sum(axis=1)
     rated = dataset.mean[ratings > 0]
     _, members = np.unique(dataset.groups, return_counts=True)
+    shared = {s: n for s in dataset.schemes if (n := len(across(dataset.groups, dataset.codes(s))))}
     return {
         "file": str(dataset.path),
         "sha256": dataset.sha256,
@@ -33,6 +35,7 @@ def summary(dataset: Dataset) -> dict[str, Any]:
         "splits": {scheme: {s: len(dataset.indices(s, scheme)) for s in SPLITS} for scheme in dataset.schemes},  # type: ignore[arg-type]
         "categories": {name: len(dataset.category(name)) for name in dataset.categories},
         "groups_of_several": int((members > 1).sum()),
+        **({"across": shared} if shared else {}),
         "shards": dataset.shards,
         "pixel_caches": list(dataset.caches),
         "remarks": [" | ".join(row) for row in dataset.remarks.itertuples(index=False, name=None)],
@@ -55,6 +58,10 @@ def summary_lines(facts: dict[str, Any]) -> list[str]:
         lines.append("categories: " + ", ".join(f"{name} {n}" for name, n in facts["categories"].items()))
     if facts["groups_of_several"]:
         lines.append(f"groups that stay on one side: {facts['groups_of_several']}")
+    lines += [
+        f"not in the split {name}: its test has {counted(n, 'picture')} of groups, or copies, that are trained on"
+        for name, n in facts.get("across", {}).items()
+    ]
     if facts["pixel_caches"]:
         lines.append(f"pixel caches: {', '.join(map(str, facts['pixel_caches']))}")
     remarks = facts["remarks"]

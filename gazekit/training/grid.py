@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from gazekit.session.lock import take_lock
 from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, runs_asked_for
 from gazekit.training.cross_validation import Folds, folds_of, pool
 from gazekit.training.distributed import Team, join_team, processes
+from gazekit.training.leaks import leaks
 from gazekit.training.logs import check_tensorboard
 from gazekit.training.one_run import train_run
 from gazekit.training.recipe import Recipe, completed, make_recipe, size_of_timm
@@ -139,6 +141,8 @@ def train(
         **options,
     )
     team = join_team()
+    if team.leads:
+        grid.warn()
     with _lock(grid.out, team):
         if team.leads:
             write_text(grid.out / CONFIG, json.dumps(grid.config, indent=1, sort_keys=True) + "\n")
@@ -184,6 +188,13 @@ class Grid:
     def states(self) -> list[tuple[Run, str]]:
         """Return every run, and whether it is done, begun or new."""
         return [(job.run, _state(job.run, self.out)) for job in self.jobs]
+
+    def warn(self) -> None:
+        """Tell of pictures of the test that networks learn from, or have learnt from before."""
+        scheme, runs = self.jobs[0].scheme, dict.fromkeys(job.run for job in self.jobs)
+        files = dict.fromkeys(self.jobs[0].recipe.weights_of(run.model, run.seed) for run in runs)
+        for leak in leaks(self.dataset, scheme, self.folds, [file for file in files if file]):
+            print(f"warning: {leak}", file=sys.stderr)
 
 
 def plan(

@@ -305,3 +305,67 @@ def test_dangling_links_and_folders_with_a_pictures_name_are_named(
     )
     assert code == 0, said
     assert set(pd.read_csv(out / "left-out.csv")["image"]) == {"a.jpg", "b.jpg", "p001.jpg", "p002.jpg", "p003.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["image,c1,c2", "a,0.5,0.5", "b,0.2,0.8"], r"They sum to 1: of shares say how many"),
+        (["image,c1,c2", "a,50.5,49.5", "b,20,80"], r"They sum to 100: of percentages say how many"),
+        (["image,c1,c3", "a,1,2"], r"t\.csv: a histogram table needs"),
+        (["image,mean", "a,1.5"], r"neither counts .* nor ratings one by one .* has image, mean"),
+        (["participant,image,rating", "A,a,1"], r"gazekit survey import reads ratings with other heads"),
+        (["rater,image,score,kind", "A,a,1,rating"], r"t\.csv: .* of the column kind, main counts; it holds rating"),
+        (["rater,image,score,attribute", "A,a,1,x", "A,a,1,y"], r"\(x, y\): take one with gazekit survey aggregate"),
+    ],
+    ids=["shares", "percentages", "gap", "means", "other-heads", "kinds", "questions"],
+)
+def test_a_table_of_something_else_says_what_it_is(tmp_path: Path, lines: list[str], words: str) -> None:
+    with pytest.raises((FormatError, InputError), match=words):
+        read_ratings(write(tmp_path / "t.csv", lines), scale=2)
+
+
+def test_what_may_be_wrong_is_told_and_what_is_empty_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cut_photographs(tmp_path / "p", 4)
+    ids = [f"p{n:03d}" for n in range(4)]
+    options = ["build-dataset", "--pictures", tmp_path / "p", "--out", tmp_path / "d.h5"]
+    twice = [f"r{k % 14},{i},{1 + k % 3}" for i in ids for k in range(15)]
+    cases = {
+        "rater,image,score": (twice, 0, ["4 pictures rated twice by one rater", "no score is above 3 on a scale of 1"]),
+        "image,c1,c2,c3,c4,c5": ([f"{i},10,20,40,20,10" for i in ids], 0, ["are these percentages, and not counts?"]),
+        "image,c1,c2": ([f"{i},0,0" for i in ids], 1, ["there is not one rating"]),
+    }
+    for head, (rows, expected, words) in cases.items():
+        write(tmp_path / "r.csv", [head, *rows])
+        scale = ["--scale", 5] if "score" in head else []
+        code, said = gazekit(capfd, *options, *scale, "--ratings", tmp_path / "r.csv")
+        assert code == expected, said
+        assert [word for word in words if word not in said] == [], said
+
+
+def test_lists_that_contradict_themselves_are_refused_and_empty_cells_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cut_photographs(tmp_path / "p", 4)
+    ids = [f"p{n:03d}" for n in range(4)]
+    write(tmp_path / "r.csv", ["image,c1,c2", *(f"{i},5,6" for i in ids)])
+    options = [
+        "build-dataset",
+        "--pictures",
+        tmp_path / "p",
+        "--ratings",
+        tmp_path / "r.csv",
+        "--out",
+        tmp_path / "d.h5",
+    ]
+    parts = [f"{ids[0]},train", f"{ids[1]},validation", f"{ids[2]},test"]
+    for last, expected in ((f"{ids[0]},test", 1), (f"{ids[0]},train", 0)):
+        write(tmp_path / "l.csv", ["image,split", *parts, last])
+        code, said = gazekit(capfd, *options, "--list", f"mine={tmp_path / 'l.csv'}")
+        assert (code, "a picture has one split; with several stand p000" in said) == (expected, bool(expected)), said
+    write(tmp_path / "c.csv", ["image,category", f"{ids[0]},reef", f"{ids[0]},fish", f"{ids[1]},"])
+    code, said = gazekit(capfd, *options, "--categories", tmp_path / "c.csv")
+    assert (code, "1 row has no category, left out" in said) == (0, True), said
+    assert sorted(open_dataset(tmp_path / "d.h5").categories) == ["fish", "reef"]
+    code, said = gazekit(capfd, *options, "--split", "0.8,0.1,0.2")
+    assert (code, "sum to 1.1, and not to 1" in said) == (1, True), said

@@ -79,3 +79,17 @@ def test_many_models_and_many_rows_fit(tmp_path: Path) -> None:
     assert text.count("network-59") >= 1 or "59" in text
     assert "(continued)" in text
     assert "Overfull \\vbox" not in log
+
+
+def test_names_that_know_no_end_stay_in_their_column_and_tables_on_their_page(tmp_path: Path) -> None:
+    names = ["nima-narrow@" + "x" * 80, "m@residual_attention_network_of_2017", "short"]
+    differences = ["Another picture's mask − Whole picture", "a<b&c%d#e_f" * 4]
+    rows = [
+        [Cell(names[m % 3]), Cell(differences[m % 2])] + [Cell("−0.123", "[−0.456, +0.789]", -0.123) for _ in range(6)]
+        for m in range(24)
+    ]
+    heads = [("Model", ""), ("Difference", ""), *((f"Metric {k} ↑", "") for k in range(6))]
+    log, text = compiled(tmp_path, latex(Table("names", "names", heads, rows, row_heads=2)))
+    assert too_wide(log) < 3
+    assert "Float too large" not in log
+    assert sum(line.count("x") for line in text.splitlines()) >= 80 * 8 * 2  # every letter is printed
