@@ -133,7 +133,8 @@ def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | N
         for row in rows[:10]
     )
     expected = "numbers" if scale is None else f"whole numbers 1 to {scale}"
+    more = " ..." if len(rows) > 10 else ""
     return (
-        f"{counted(len(rows), 'score is', 'scores are')} not among the {expected}: {shown}{' ...' if len(rows) > 10 else ''}. "
+        f"{counted(len(rows), 'score is', 'scores are')} not among the {expected}: {shown}{more}. "
         f"Give the right scale, or use `gazekit survey import`, which leaves rows out and converts scales"
     )
