@@ -365,6 +365,7 @@ def check_rate(time_us: Index, steps: Index, interval_us: float | None = None) -
     rate = 1e6 * len(steps) / steps.sum() if crowded else 1e6 / interval
     if LIMITS_HZ[0] <= rate <= LIMITS_HZ[1]:
         return
+    check_order(steps)
     if not np.isfinite(rate):
         raise InputError(
             f"the time stamps of all {len(time_us)} samples are equal or fall; is their unit of time right?"
@@ -379,6 +380,22 @@ def check_rate(time_us: Index, steps: Index, interval_us: float | None = None) -
         f"the time stamps mean {rate:,.3g} samples a second, which no eye tracker takes (5 to 5,000): their unit of "
         f"time is wrong; they look like {' or '.join(likely) if likely else 'another unit'}"
     )
+
+
+def check_order(steps: Index | Floats) -> None:
+    """Refuse rows that are not in the order of time, whose steps say nothing of its unit.
+
+    Raises
+    ------
+    InputError
+        Every twentieth step, or more, runs back.
+    """
+    back = int((steps < 0).sum())
+    if len(steps) and back >= len(steps) / 20:
+        raise InputError(
+            f"time runs back at {back} of {len(steps) + 1} samples: the rows are not in the order of time; sort them "
+            "by the time stamp within each recording, or export the recording again"
+        )
 
 
 def _snapped(interval_us: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -23,6 +23,7 @@ _MARKER_DEG, _FEWEST_JUMPS, _MARKER_SHARE = 2.0, 5, 0.005
 _CORNER = (0.1, 0.45)  # of the screen, from its top left: an error, a warning
 _PUPIL_MM = (1.5, 9.0)
 _OPPOSITE = 0.5  # correlation
+_FAR = 5.0  # screens from its middle
 _APART_DEG = 5.0  # at the median; 0.5 to 1.3 in recordings of Tobii TX300 and Spectrum
 
 
@@ -66,8 +67,10 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
     list of Finding
         Empty where nothing is remarkable.
     """
-    samples = prepare(recording, screen, off_screen_deg=90.0)
     findings = [Finding("screen size", "warning", text) for text in screen.doubts()]
+    recording, far = _without_far_eye(recording)
+    findings += far
+    samples = prepare(recording, screen, off_screen_deg=90.0)
     for side, eye in (("left", recording.left), ("right", recording.right)):
         x, y = (np.where(eye.valid, eye.gaze[:, k], np.nan) for k in range(2))
         if np.isfinite(x).sum() >= _FEWEST:
@@ -87,6 +90,28 @@ def worst(findings: list[Finding]) -> Severity | None:
     """Return the worst severity of findings; None of none."""
     order: tuple[Severity, ...] = ("error", "warning", "note")
     return next((severity for severity in order if any(f.severity == severity for f in findings)), None)
+
+
+def _without_far_eye(recording: GazeRecording) -> tuple[GazeRecording, list[Finding]]:
+    """Leave out points far off the screen of one eye while the other looks at it: they mark gaze that was lost."""
+    eyes = {"left": recording.left, "right": recording.right}
+    far = {side: eye.valid & (np.abs(eye.gaze - 0.5) > _FAR).any(axis=1) for side, eye in eyes.items()}
+    share = {side: far[side].sum() / max(eye.valid.sum(), 1) for side, eye in eyes.items()}
+    for side, other in (("left", "right"), ("right", "left")):
+        eye = eyes[side]
+        if eyes[other].valid.sum() >= _FEWEST and share[side] >= _OFF_SCREEN[0] > share[other]:
+            text = (
+                f"{share[side]:.0%} of the points of the {side} eye lie more than {_FAR:g} screens away: do they mark "
+                "gaze that was lost?"
+            )
+            rest = replace(eye, valid=eye.valid & ~far[side])
+            finding = Finding("lost gaze", "warning", text)
+            return replace(
+                recording,
+                left=rest if side == "left" else eyes["left"],
+                right=rest if side == "right" else eyes["right"],
+            ), [finding]
+    return recording, []
 
 
 def _constant(x: Floats, y: Floats, side: str) -> list[Finding]:

@@ -65,6 +65,7 @@ class Account:
     doubts: list[str] = field(default_factory=list)
     _steps: list[Index] = field(default_factory=list)
     last_us: int = 0
+    silences: list[tuple[int, int]] = field(default_factory=list)  # last sample before, first after each of the holes
     _begun: bool = False
     _backward: int = 0
     _hole_us: float = float("nan")
@@ -95,7 +96,7 @@ class Account:
         if len(time):
             steps = np.diff(time, prepend=self.last_us if self._begun else time[0])
             self._backward += int((steps < 0).sum())
-            self._note_holes(steps)
+            self._note_holes(time, steps)
             self.last_us, self._begun = int(time[-1]), True
             if len(self._steps) < _STEPS:
                 self._steps.append(steps[1:])
@@ -105,13 +106,14 @@ class Account:
             self.makers_fixations += int((begins & (index >= 0)).sum())
             self._fixation = int(index[-1])
 
-    def _note_holes(self, steps: Index) -> None:
+    def _note_holes(self, time: Index, steps: Index) -> None:
         """Count the times for which nothing was recorded."""
         if not np.isfinite(self._hole_us) and len(steps) > 2:
             self._hole_us = hole_us(sampling_interval_us(np.append(0, np.cumsum(steps[1:])), steps[1:]))
         holes = steps > self._hole_us
         self.holes += int(holes.sum())
         self.holes_s += float(steps[holes].sum()) / 1e6
+        self.silences += [(int(time[at] - steps[at]), int(time[at])) for at in np.flatnonzero(holes)]
 
     def _place(self, recording: GazeRecording) -> None:
         """Note where on the screen some of the gaze is."""
@@ -194,7 +196,7 @@ class Account:
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what and its text, a line each, for people."""
         yield "rows read", f"{self.rows}" + "".join(f"; {n} {why}" for why, n in self.damaged.items())
-        holes = f"; {self.holes} times without samples, {self.holes_s:.1f} s together" if self.holes else ""
+        holes = f"; {counted(self.holes, 'time')} without samples, {self.holes_s:.1f} s together" if self.holes else ""
         yield "samples kept", f"{self.samples}, {self.with_gaze} with gaze, {self.rate_hz:.5g} a second{holes}"
         if self.left_out:
             yield "left out", "; ".join(f"{n} {why}" for why, n in self.left_out.items())
@@ -207,13 +209,14 @@ class Account:
         messages = (
             "" if self.matched or not self.messages else f"; {counted(self.messages, 'message')} (see --set onset=...)"
         )
-        yield "pictures", f"{self.pictures} times on the screen{matched}{messages}"
+        yield "pictures", f"{counted(self.pictures, 'time')} on the screen{matched}{messages}"
         yield "makers' fixations", str(self.makers_fixations)
         yield "calibrations", f"{self.calibrations}, validations {self.validations}"
 
     def document(self) -> dict[str, Any]:
         """Return the account as JSON holds it."""
-        document = {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        inner = [name for name in vars(self) if name.startswith("_") or name == "silences"]
+        document = {name: value for name, value in asdict(self).items() if name not in inner}
         rate = None if np.isnan(self.rate_hz) else self.rate_hz
         return document | {"rate_hz": rate, "facts": [fact._asdict() for fact in self.facts]}
 

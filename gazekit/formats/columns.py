@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
-from gazekit.gaze import Eye, GazeRecording
+from gazekit.formats.account import Account
+from gazekit.gaze import Eye, GazeRecording, hole_us
 
 INT_MAX = 2147483647.0  # what 32-bit programs write where they have no number
+Number = TypeVar("Number", np.int64, np.float64)
+_LONE = 3  # samples whose stamps contradict both neighbours': no clock that starts anew
+_FEW_STARTS, _SHORTEST = 10, 20  # starts; samples: those of fewer, on average, are rows in disorder
 UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "μs": 1.0, "µs": 1.0, "ns": 1e-3}
 
 
@@ -59,6 +64,14 @@ def eye(
     return by_numbers if valid is None else replace(by_numbers, valid=by_numbers.valid & valid)
 
 
+def decimal(text: str) -> float:
+    """Read a number that may have a decimal comma; NaN where it is none."""
+    try:
+        return float(text.strip().replace(",", "."))
+    except ValueError:
+        return float("nan")
+
+
 def whole_us(time: Floats, unit: str) -> Index:
     """Turn time stamps in a unit into whole microseconds."""
     lost = ~np.isfinite(time)
@@ -68,6 +81,56 @@ def whole_us(time: Floats, unit: str) -> Index:
             f"{int(lost.argmax()) + 1}"
         )
     return np.round(time * UNITS_US[unit]).astype(np.int64)
+
+
+class Onward:
+    """The stamps of one recording, which go on where its clock starts anew, as in tables that count from 0 each trial.
+
+    What follows such a start is put a second after what was before, so that each sample keeps its picture; the account
+    says so. Stamps that run back by less than a hole, or for three samples, are left as they are.
+
+    Parameters
+    ----------
+    per_second : float
+        Units of time in a second.
+    """
+
+    def __init__(self, per_second: float = 1e6) -> None:
+        self._second = per_second
+        self._shift: float = 0
+        self._last = np.nan
+        self.starts = 0
+
+    def of(self, stamps: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """Return the next stamps, shape (n,), going on; NaN where there is none."""
+        known = np.flatnonzero(np.isfinite(stamps))
+        if not len(known):
+            return stamps
+        time = np.append(self._last, stamps[known])
+        steps = np.diff(time)
+        shifts = np.full(len(stamps), self._shift, dtype=stamps.dtype)
+        for place in self._starts(time, steps):
+            self._shift += float(-steps[place] + self._second)
+            shifts[known[place] :] = self._shift
+            self.starts += 1
+        self._last = time[-1]
+        return stamps + shifts
+
+    def _starts(self, time: Floats, steps: Floats) -> list[int]:
+        """Find the stamps with which a clock starts anew; none where rows are in disorder."""
+        rising = steps[steps > 0]
+        hole = hole_us(float(np.median(rising)) / self._second * 1e6) / 1e6 * self._second if len(rising) else np.inf
+        back = np.flatnonzero(steps < -hole)
+        starts = [int(n) for n in back if n + _LONE < len(steps) and (time[n + 1 : n + 2 + _LONE] < time[n]).all()]
+        return starts if len(starts) <= max(_FEW_STARTS, len(steps) / _SHORTEST) else []
+
+    def describe(self, account: Account) -> None:
+        """Note in an account how often the clock started anew."""
+        if self.starts:
+            account.doubts.append(
+                f"time runs back {counted(self.starts, 'time')}: what follows was put 1 s after what was before; "
+                "trials that count from 0, several recordings, or rows out of order?"
+            )
 
 
 def recording(time_us: Index, left: Eye, right: Eye) -> GazeRecording:

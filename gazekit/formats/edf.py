@@ -29,7 +29,7 @@ from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
 TITLE = "EyeLink EDF (needs the extra files)"
-OWN_MESSAGES = eyelink.OWN_MESSAGES
+OWN_MESSAGES, BLOCKS = eyelink.OWN_MESSAGES, eyelink.BLOCKS
 _LOST = 1e5  # SR's library writes 1e8 and -32768 where there is no gaze
 _EVENTS = {"fixations": 1, "saccades": 2, "blinks": 5}
 _SECONDS = (60.0, 1e-5)  # to wait at least, and for each byte
@@ -48,7 +48,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     stamps, words = content["message_times"], content["message_texts"]
     texts = [(float(t), str(word)) for t, word in zip(stamps, words, strict=True)]
     coords = next((match for _, text in texts if (match := eyelink.COORDS.search(text))), None)
-    corner, sizes = eyelink.screen_of(coords)
+    corner, sizes = eyelink.screen_of(coords.groups() if coords else None)
     draft = request.draft(
         head,
         sizes,

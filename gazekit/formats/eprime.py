@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gazekit.formats.columns import diameter, eye, point, recording, whole_us
+from gazekit.formats.columns import Onward, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable
@@ -41,7 +41,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         if draft is None:
             subject = batch.texts("Subject", np.array([0]))[0]
             draft = request.draft(head, who=subject, tracker=TrackerInfo(kind="tobii"))
-            shown = Showing(draft.screen)
+            shown, onward = Showing(draft.screen), Onward()
             draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
             draft.account.know("time", "s and us" if "TimestampSec" in batch else "ms", "format")
         if "TimestampSec" in batch:
@@ -49,11 +49,13 @@ def read(head: Head, request: Request) -> Iterator[Part]:
             stamps = whole_us(seconds * 1e6 + micro, "us")
         else:
             stamps = whole_us(batch.numbers("TETTime"), "ms")
+        stamps = onward.of(stamps)
         shown.runs(*batch.codes(picture), stamps)
         yield Part(draft, recording(stamps, *(_eye(batch, side) for side in _SIDES)))
     if draft is not None:
-        draft.stimuli = shown.rows()
+        draft.stimuli = shown.rows(draft.account.silences)
         table.describe(draft.account)
+        onward.describe(draft.account)
         draft.notes += table.notes()
 
 

@@ -8,10 +8,10 @@ Pupils are in the tracker's own unit, not millimetres, and are left out.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ from gazekit.session.model import Calibration, TrackerInfo, Validation
 
 TITLE = "EyeLink ASC (edf2asc)"
 OWN_MESSAGES = r"!CAL|!MODE|RECCFG|ELCLCFG|ELCL_|GAZE_COORDS|DISPLAY_COORDS|THRESHOLDS|VALIDATE|DRIFTCORRECT|CAMERA_"
+BLOCKS = True  # of samples, one a trial, with nothing between them
 _LINES = 1 << 16
+_SLACK_US = {"START": 100_000, "MSG": 10_000_000}  # by which a line may lie before the last sample
 _BLOCK = 4 << 20
 _OTHER_LINE = re.compile(rb"\n(?=[^0-9\n])")
 COORDS = re.compile(r"(?:GAZE|DISPLAY)_COORDS\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)\s+([-\d.]+)")
@@ -57,10 +59,10 @@ def looks_like(head: Head) -> bool:
 def read(head: Head, request: Request) -> Iterator[Part]:
     """Read the samples of a file."""
     coords = COORDS.search(head.text)
-    corner, sizes = screen_of(coords)
+    corner, sizes = screen_of(coords.groups() if coords else None)
     draft = request.draft(head, sizes, started_utc=_fact(head, _DATE))
     lines = _Lines(draft.screen, corner)
-    for run, line in _runs(head.path):
+    for run, line in _runs(head):
         if run and not run.endswith(b"\n"):
             whole = run.rfind(b"\n") + 1
             run = run[:whole]
@@ -87,6 +89,17 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         account.know("recording", "changes between blocks: " + ", then ".join(lines.settings), "file")
         if len({setting.split(" at ")[1] for setting in lines.settings}) > 1:
             account.doubts.append("the rate changes between blocks: detectors and quality take one rate for all")
+    screens = list(dict.fromkeys(match.groups() for _, text in draft.messages if (match := COORDS.search(text))))
+    if len({(corner, *size.values()) for corner, size in map(screen_of, screens)}) > 1:
+        account.doubts.append(
+            f"the screen's coordinates change, from {' '.join(screens[0])} to {' '.join(screens[-1])}: the first are "
+            "taken for all samples"
+        )
+    if lines.starts:
+        account.doubts.append(
+            f"time runs back {counted(lines.starts, 'time')}: what follows was put 1 s after what was before; "
+            "several recordings in one file?"
+        )
     eyes = [side for side in ("LEFT", "RIGHT") if any(side.lower() in setting for setting in lines.settings)]
     account.taken = ["time", *(f"{side.lower()} {axis}" for side in eyes for axis in "xy")]
     account.ignored = ["pupil size (in the tracker's own unit)"]
@@ -100,13 +113,14 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     draft.notes.append("pupil sizes are in the tracker's own unit and were left out")
 
 
-def _runs(path: Path) -> Iterator[tuple[bytes, bytes]]:
+def _runs(head: Head) -> Iterator[tuple[bytes, bytes]]:
     """Yield the lines that begin with a digit, as many as follow one another, each time with the other line after them.
 
     So a block is searched, and not every line of samples handled in Python.
     """
     rest = b"\n"  # as if a line had ended before the first
-    with open(path, "rb") as file:
+    with open(head.path, "rb") as raw:
+        file = codecs.EncodedFile(raw, "utf-8", head.encoding) if head.encoding.startswith("utf-16") else raw
         while block := file.read(_BLOCK):
             block = rest + block
             end = block.rfind(b"\n")
@@ -122,11 +136,22 @@ def _runs(path: Path) -> Iterator[tuple[bytes, bytes]]:
         yield (rest[1:], b"") if rest[1:2].isdigit() else (b"", rest[1:])
 
 
-def screen_of(coords: re.Match[str] | None) -> tuple[tuple[float, float], dict[str, float]]:
-    """Return the corner and the size in pixels of a screen that a message of coordinates describes."""
+def screen_of(coords: Sequence[str] | None) -> tuple[tuple[float, float], dict[str, float]]:
+    """Return the corner and the size in pixels of a screen that a message of coordinates describes.
+
+    Raises
+    ------
+    FormatError
+        The coordinates do not run to the right and downward.
+    """
     if coords is None:
         return (0.0, 0.0), {}
-    left, top, right, bottom = map(float, coords.groups())
+    left, top, right, bottom = map(float, coords)
+    if right <= left or bottom <= top:
+        raise FormatError(
+            f"GAZE_COORDS {' '.join(coords)} should be left, top, right and bottom of the screen, in pixels to the "
+            "right and downward; correct that line"
+        )
     return (left, top), {"width_px": _pixels(left, right), "height_px": _pixels(top, bottom)}
 
 
@@ -166,6 +191,8 @@ class _Lines:
     bad: int = 0
     offsets: int = 0
     last_stamp: int = -1
+    shift_us: int = 0  # of what follows where a clock started anew
+    starts: int = 0
     settings: list[str] = field(default_factory=list)  # which eyes at which rate, where these change
     open_events: dict[str, int] = field(default_factory=dict)
     marks: list[tuple[int, int, int]] = field(default_factory=list)  # from which waiting line, label, number
@@ -182,10 +209,12 @@ class _Lines:
         """Take in a line that is no sample."""
         words = line.decode("utf-8", LETTERS).split()
         kind = words[0]
+        if kind in _SLACK_US and len(words) > 1:
+            yield from self._start_anew(_us(words[1]), _SLACK_US[kind], draft)
         if kind == "MSG" and len(words) > 1:
             parts = line.decode("utf-8", LETTERS).split(None, 2)
             text = parts[2].rstrip("\r\n") if len(parts) > 2 else ""
-            self.offsets += note_message(_us(words[1]), text, draft)
+            self.offsets += note_message(_us(words[1]) + self.shift_us, text, draft)
         elif kind == "SAMPLES":
             yield from self.flush(draft)
             self.eyes = tuple(side for side in ("LEFT", "RIGHT") if side in words)
@@ -198,6 +227,15 @@ class _Lines:
                 raise FormatError(f"the samples are {words[1]}, not GAZE; convert the EDF file with gaze coordinates")
         elif kind in _EVENTS or (kind[:1] == "E" and f"S{kind[1:]}" in _EVENTS):
             self._mark(kind, words[1:2] == ["R"])
+
+    def _start_anew(self, time_us: int, slack_us: int, draft: Draft) -> Iterator[Part]:
+        """Put what follows a second after what was before, where the clock starts anew."""
+        last = self.samples[-1].rstrip().rpartition(b"\n")[2].split(None, 1)[0] if self.samples else b""
+        last_us = _us(last.decode("ascii", "replace")) if last else self.last_stamp
+        if time_us < last_us - slack_us:
+            yield from self.flush(draft)
+            self.shift_us += last_us - time_us + 1_000_000
+            self.starts, self.last_stamp = self.starts + 1, -1
 
     def flush(self, draft: Draft) -> Iterator[Part]:
         """Hand on the lines that wait, as a part."""
@@ -214,6 +252,7 @@ class _Lines:
         stamps, self.last_stamp = time.copy(), int(time[-1])
         if self.rate_hz == 2000:  # without -ftime two samples bear the same millisecond
             time[np.diff(stamps, prepend=before) == 0] += 500
+        time += self.shift_us
         sides = {side: columns[1 + 3 * n : 3 + 3 * n] for n, side in enumerate(self.eyes)}
         eyes = [self._eye(sides.get(side), len(time)) for side in ("LEFT", "RIGHT")]
         yield Part(draft, recording(time, eyes[0], eyes[1]), {eye_movements.STREAM: _labels(marks, number, whole)})

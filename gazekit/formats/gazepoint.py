@@ -16,7 +16,7 @@ import pandas as pd
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Floats
 from gazekit.formats import eye_movements
-from gazekit.formats.columns import diameter, eye, point, recording, whole_us
+from gazekit.formats.columns import Onward, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable, split_line
@@ -66,17 +66,18 @@ def read(head: Head, request: Request) -> Iterator[Part]:
     )
     draft.account.know("time", f"1/{per_second:g} s, column {clock[0]}", "file")
     draft.account.know("gaze", "shares of the screen from its top left, y downward", "format")
-    shown, notes = Showing(draft.screen), Showing(draft.screen)
+    shown, notes, onward = Showing(draft.screen), Showing(draft.screen), Onward()
     for batch in table.batches(_types(clock[0])):
-        stamps = whole_us(batch.numbers(clock[0]) / per_second, "s")
+        stamps = onward.of(whole_us(batch.numbers(clock[0]) / per_second, "s"))
         shown.runs(*batch.codes("MEDIA_NAME"), stamps)
         notes.runs(*batch.codes("USER"), stamps)
         eyes = {side: _eye(batch, side) for side in _POINTS}
         left = eyes["left"] if "LPOGX" in batch or "RPOGX" in batch else _with_pupil(eyes["best"], eyes["left"])
         yield Part(draft, recording(stamps, left, eyes["right"]), {eye_movements.STREAM: _fixations(batch, draft)})
-    draft.stimuli = shown.rows()
+    draft.stimuli = shown.rows(draft.account.silences)
     draft.messages = [(onset, text) for text, onset, _ in notes.ended()]
     table.describe(draft.account)
+    onward.describe(draft.account)
     draft.notes += table.notes()
 
 

@@ -76,7 +76,8 @@ class SourceFile:
         others = [text for _, text in messages if not re.match(getattr(format, "OWN_MESSAGES", "$^"), text)]
         account.messages, account.example = len(others), f", the first {others[0]!r}" if others else ""
         if onset:
-            rows, matched = from_messages(messages, draft.screen, onset, offset, account)
+            blocks = getattr(format, "BLOCKS", False)
+            rows, matched = from_messages(messages, draft.screen, onset, offset, account, blocks=blocks)
             draft.stimuli = rows or draft.stimuli
             account.matched = {name: n for name, n in matched.items() if name in self.options}
         account.pictures = len(draft.stimuli) if whole is None or draft.stimuli else len(whole.stimuli)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from gazekit.core.errors import FormatError, InputError, unknown_name
 from gazekit.core.types import Bools, Floats
-from gazekit.formats.columns import eye, point, recording, whole_us
+from gazekit.formats.columns import Onward, eye, point, recording, whole_us
 from gazekit.formats.plain import GazeSection, to_pixels
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import Head, TextTable
@@ -108,7 +108,9 @@ def _draft(head: Head, request: Request, participant: str, session: str) -> Draf
 
 
 def _part(draft: Draft, columns: Columns, unit: str) -> Part:
-    time = whole_us(columns["time"], "s")
+    clock = Onward()
+    time = clock.of(whole_us(columns["time"], "s"))
+    clock.describe(draft.account)
     if (displaced := int((np.diff(time) < 0).sum())) > 0:
         draft.account.know("order", f"sorted by time, which ran back {displaced} times", "format")
     order = np.argsort(time, kind="stable")

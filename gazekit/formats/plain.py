@@ -67,11 +67,11 @@ from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.account import Account
-from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
+from gazekit.formats.columns import UNITS_US, Onward, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable, split_line
-from gazekit.gaze import LIMITS_HZ, Eye
+from gazekit.gaze import LIMITS_HZ, Eye, check_order
 from gazekit.screen import Screen
 
 TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
@@ -261,11 +261,12 @@ class _Person:
     targets: Showing
     places: list[tuple[float, float]] = field(default_factory=list)
     nowhere: int = 0
+    clock: Onward = field(default_factory=Onward)
 
     def part(self, batch: Batch, rows: Index) -> Part:
         plan = self.plan
         self.draft.account.rows += len(rows)
-        time = _time(batch, rows, plan.time)
+        time = self.clock.of(_time(batch, rows, plan.time))
         if plan.stimulus:
             self.shown.runs(*_codes(batch, rows, plan.stimulus), time)
         self.shown.last_us = int(time[-1])
@@ -281,11 +282,12 @@ class _Person:
 
     def finish(self, table: TextTable) -> None:
         table.describe(self.draft.account)
+        self.clock.describe(self.draft.account)
         if self.nowhere:
             self.draft.account.know(
                 "no gaze", f"{counted(self.nowhere, 'point')} of exactly (-1, -1) or (0, 0)", "format"
             )
-        self.draft.stimuli = self.shown.rows()
+        self.draft.stimuli = self.shown.rows(self.draft.account.silences)
         self.draft.notes += table.notes()
         if self.plan.target:
             rows = [(*shown, *place) for shown, place in zip(self.targets.ended(), self.places, strict=True)]
@@ -389,6 +391,7 @@ def _check_unit(stamps: Floats | Index, section: TimeSection) -> None:
     rates = {unit: 1e6 / (step * UNITS_US[unit]) for unit in ("s", "ms", "us", "ns")}
     likely = [unit for unit, hz in rates.items() if LIMITS_HZ[0] <= hz <= LIMITS_HZ[1]]
     if section.unit not in likely:
+        check_order(np.diff(stamps))
         raise FormatError(
             f"the column {section.column} steps by {step:g}, in {section.unit} {rates[section.unit]:.4g} samples "
             f"a second; the unit is more likely {' or '.join(likely) or 'another'} ([time] unit)"

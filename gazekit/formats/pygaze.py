@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gazekit.formats import eye_movements
-from gazekit.formats.columns import eye, point, recording, whole_us
+from gazekit.formats.columns import decimal, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.text import LETTERS, Head, LineNumbers, split_line
 from gazekit.session.model import TrackerInfo
@@ -38,7 +38,10 @@ def read(head: Head, request: Request) -> Iterator[Part]:
         for line in file:
             if line.startswith("MSG"):
                 _, _, time, *text = [*line.rstrip("\r\n").split("\t", 3), "", "", ""][:4]
-                draft.messages.append((round(float(time) * 1000), "".join(text)))
+                if np.isfinite(stamp := decimal(time)):
+                    draft.messages.append((round(stamp * 1000), "".join(text)))
+                else:
+                    lines.untimed += 1
             elif lines.add(line):
                 yield _part(lines, draft, numbers)
     if len(lines):

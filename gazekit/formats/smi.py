@@ -15,7 +15,7 @@ import numpy as np
 
 from gazekit.core.types import Floats
 from gazekit.formats import eye_movements
-from gazekit.formats.columns import UNITS_US, diameter, eye, point, recording, whole_us
+from gazekit.formats.columns import UNITS_US, Onward, decimal, diameter, eye, point, recording, whole_us
 from gazekit.formats.names import ColumnNames, split_unit
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
@@ -27,7 +27,7 @@ TITLE = "SMI: text of the IDF converter, raw data export of BeGaze"
 ONSET = r"# Message: (?P<image>.+\.(?:jpe?g|png|bmp|gif|tiff?))\s*$"  # BeGaze notes each picture so
 _SIDES = {"left": "L", "right": "R"}
 _PIXELS = "pixels from the top left of the screen, y downward"
-_HEADER = re.compile(r"^## ([^:]+):\s*(.*?)\s*$", re.MULTILINE)
+_HEADER = re.compile(r"^## ([^:\r\n]+):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 
 
 def looks_like(head: Head) -> bool:
@@ -56,7 +56,7 @@ def _read_idf(head: Head, request: Request) -> Iterator[Part]:
         head,
         _sizes(facts),
         facts.get("Subject", ""),
-        tracker=TrackerInfo(kind="smi", rate_hz=float(facts.get("Sample Rate", "nan") or "nan")),
+        tracker=TrackerInfo(kind="smi", rate_hz=decimal(facts.get("Sample Rate", ""))),
         started_utc=facts.get("Date", ""),
     )
     draft.account.know("time", "us", "format")
@@ -72,7 +72,10 @@ def _read_idf(head: Head, request: Request) -> Iterator[Part]:
                 continue
             cells = line.split("\t", 3)
             if len(cells) > 3 and cells[1] == "MSG":
-                draft.messages.append((int(float(cells[0])), cells[3].strip()))
+                if np.isfinite(stamp := decimal(cells[0])):
+                    draft.messages.append((int(stamp), cells[3].strip()))
+                else:
+                    lines.untimed += 1
             elif line.strip() and lines.add(line):
                 yield _idf_part(lines, draft)
     if lines is not None and len(lines):
@@ -164,7 +167,7 @@ class _BeGaze:
 def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
     table = TextTable(head, strict=request.strict)
     columns = _BeGaze.of(ColumnNames(table.names))
-    drafts: dict[str, tuple[Draft, Showing, eye_movements.Numbers]] = {}
+    drafts: dict[str, tuple[Draft, Showing, eye_movements.Numbers, Onward]] = {}
     for batch in table.batches(columns.types()):
         codes, people = batch.codes(columns.participant)
         for code in np.unique(codes):
@@ -173,21 +176,27 @@ def _read_begaze(head: Head, request: Request) -> Iterator[Part]:
                 draft = request.draft(head, who=name, tracker=TrackerInfo(kind="smi"), many=bool(columns.participant))
                 draft.account.know("time", split_unit(columns.time)[1], "file")
                 draft.account.know("gaze", _PIXELS, "format")
-                drafts[name] = draft, Showing(draft.screen), eye_movements.Numbers()
+                drafts[name] = draft, Showing(draft.screen), eye_movements.Numbers(), Onward(1e3)
             part = _begaze_part(batch.where(codes == code), columns, *drafts[name])
             if part is not None:
                 yield part
-    for draft, shown, _ in drafts.values():
-        draft.stimuli = shown.rows()
+    for draft, shown, _, onward in drafts.values():
+        onward.describe(draft.account)
+        draft.stimuli = shown.rows(draft.account.silences)
         table.describe(draft.account)
         draft.notes += table.notes()
 
 
 def _begaze_part(
-    batch: Batch, columns: _BeGaze, draft: Draft, shown: Showing, numbers: eye_movements.Numbers
+    batch: Batch,
+    columns: _BeGaze,
+    draft: Draft,
+    shown: Showing,
+    numbers: eye_movements.Numbers,
+    onward: Onward,
 ) -> Part | None:
     event = batch.equal(columns.category, "User Event", "Information", "Separator") if columns.category else None
-    time = batch.numbers(columns.time)
+    time = onward.of(batch.numbers(columns.time))
     draft.account.rows += len(batch)
     if event is not None and event.any():
         rows = np.flatnonzero(event & np.isfinite(time))

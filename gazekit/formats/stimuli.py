@@ -16,6 +16,8 @@ from gazekit.core.types import Index
 from gazekit.formats.account import Account
 from gazekit.screen import Screen
 
+Silence = tuple[int, int]
+_LEAD_US = 100_000  # samples before the next picture that a block of them may begin with
 _LATEST = 4  # pictures among which one is looked for that came or went at the same time
 
 
@@ -36,6 +38,7 @@ class Showing:
     last_us: int = 0
     sample_us: float = 0.0
     doubled: int = 0
+    inferred: set[int] = field(default_factory=set)  # intervals that end because something else was seen
 
     def start(self, name: str, time_us: int, until_us: int | None = None) -> None:
         """Note that a picture comes up, and where it is known already when it goes."""
@@ -59,6 +62,7 @@ class Showing:
         last = self.intervals[-1] if self.intervals else None
         if last and last[2] is None and not (last[0] == coming and self._at_once(last[1], time_us)):
             last[2] = time_us
+            self.inferred.add(len(self.intervals) - 1)
 
     def _at_once(self, one_us: int, other_us: int) -> bool:
         return one_us == other_us or abs(one_us - other_us) <= self.sample_us
@@ -79,6 +83,7 @@ class Showing:
                 continue
             if current is not None:
                 current[2] = int(time_us[first])
+                self.inferred.add(len(self.intervals) - 1)
             if name:
                 self.intervals.append([name, int(time_us[first]), None])
                 begun.append((int(first), name))
@@ -86,28 +91,39 @@ class Showing:
             self.last_us = int(time_us[-1])
         return begun
 
-    def ended(self) -> list[tuple[str, int, int]]:
+    def ended(self, silences: Sequence[Silence] = (), *, blocks: bool = False) -> list[tuple[str, int, int]]:
         """List name, onset and offset of all that was on.
 
-        What was not seen to end ends when the next comes, or after the last sample.
+        What was not seen to end ends when the next comes, or after the last sample; and before that where nothing was
+        recorded from then until the next came, since nobody knows that it was on for so long.
+
+        Parameters
+        ----------
+        silences : sequence of (int, int)
+            The last sample before, and the first after each time without samples, microseconds.
+        blocks : bool
+            Samples come in blocks, one a trial: what was not seen to end ends with its block.
         """
         onsets = sorted(on for _, on, _ in self.intervals)
-        following = (next((later for later in onsets if later > on), self.last_us + 1) for _, on, _ in self.intervals)
-        return [
-            (name, on, after if off is None else off)
-            for (name, on, off), after in zip(self.intervals, following, strict=True)
-        ]
+        rows = []
+        for number, (name, on, off) in enumerate(self.intervals):
+            after = next((later for later in onsets if later > on), self.last_us + 1) if off is None else off
+            if off is None or number in self.inferred:
+                least = on if blocks else after - _LEAD_US
+                after = next((last + 1 for last, first in silences if on <= last < after and first >= least), after)
+            rows.append((name, on, after))
+        return rows
 
     def unended(self) -> int:
         """Count what was not seen to end, though something came after it."""
         last = max((on for _, on, _ in self.intervals), default=0)
         return sum(off is None and on < last for _, on, off in self.intervals)
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Make rows of a stimulus table."""
+    def rows(self, silences: Sequence[Silence] = (), *, blocks: bool = False) -> list[dict[str, Any]]:
+        """Make rows of a stimulus table; what was not seen to end ends as `ended` says."""
         whole = {"x": 0.0, "y": 0.0, "width": float(self.screen.width_px), "height": float(self.screen.height_px)}
         rows = []
-        for name, onset, offset in self.ended():
+        for name, onset, offset in self.ended(silences, blocks=blocks):
             row: dict[str, Any] = {**whole, "picture_width": self.screen.width_px}
             row |= {"picture_height": self.screen.height_px, **self.geometry.get(name, {})}
             row |= {"image": name, "onset_us": onset, "offset_us": offset}
@@ -116,7 +132,13 @@ class Showing:
 
 
 def from_messages(
-    messages: Sequence[tuple[int, str]], screen: Screen, onset: str, offset: str, account: Account
+    messages: Sequence[tuple[int, str]],
+    screen: Screen,
+    onset: str,
+    offset: str,
+    account: Account,
+    *,
+    blocks: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Make rows of a stimulus table from messages that match two regular expressions, and count the matches.
 
@@ -130,9 +152,11 @@ def from_messages(
         Matches when a picture comes, with its name as the group ``image``.
     offset : str
         Matches when it goes. It need not name a picture: without a name, or with one that is not on, it ends the
-        last that came. A picture that no message ends stays until the next comes, or the recording ends.
+        last that came. A picture that no message ends stays until the next comes, or the recording ends or pauses.
     account : Account
-        Of the samples, with the last and their rate; what stood twice is said there.
+        Of the samples, with the last, their rate and pauses; what stood twice or does not end is said there.
+    blocks : bool
+        As for `Showing.ended`.
 
     Raises
     ------
@@ -154,7 +178,10 @@ def from_messages(
             matched["offset"] += 1
             shown.end(match.groupdict().get("image") or "", time_us, anyway=True)
     shown.describe(account)
-    return shown.rows(), matched
+    if unended := len(shown.inferred):
+        some = counted(unended, "has no message of its end", "have no message of their end")
+        account.know("ends", f"{some}: until the next picture, or where the recording pauses", "file")
+    return shown.rows(account.silences, blocks=blocks), matched
 
 
 def _pattern(name: str, text: str) -> re.Pattern[str]:

@@ -362,6 +362,7 @@ class LineNumbers:
         self._rows: list[list[str]] = []
         self.bad = 0
         self.cut = 0
+        self.untimed = 0  # messages
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -387,13 +388,19 @@ class LineNumbers:
 
         table = pd.DataFrame({name: self.words(name) for name in self._wanted})
         self._rows = []
+        if any("," in cell for name in self._wanted for cell in table[name]):  # decimal commas, between tabs
+            table = table.apply(lambda column: column.str.replace(",", "."))
         return {name: pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in self._wanted}
 
     def describe(self, account: Account) -> None:
         """Note the columns and the lines that were left out in an account."""
         account.taken = [*self._wanted, *self._texts]
         account.ignored = [name for name in self.names if name not in account.taken]
-        reasons = {"last line that was cut off": self.cut, "lines of another length": self.bad}
+        reasons = {
+            "last line that was cut off": self.cut,
+            "lines of another length": self.bad,
+            "messages without a time": self.untimed,
+        }
         account.damaged |= {reason: number for reason, number in reasons.items() if number}
 
 

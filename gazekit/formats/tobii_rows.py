@@ -193,7 +193,7 @@ class Recording:
             said = f"{self.shown.unended()} have no event of their end: they end when the next comes"
             self.draft.account.know("pictures", said, "file")
         self.shown.describe(self.draft.account)
-        self.draft.stimuli = self.shown.rows()
+        self.draft.stimuli = self.shown.rows(self.draft.account.silences)
         self.draft.notes += table.notes()
         if self.calibration_rows:
             some = ("sample of the calibration was", "samples of the calibration were")

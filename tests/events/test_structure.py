@@ -138,6 +138,18 @@ def test_eyes_that_look_at_two_places(gaze: tuple[npt.NDArray[np.int64], npt.NDA
         assert checks(GazeRecording(time, time, eyes[0], eyes[1])) == found
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_an_eye_far_off_the_screen_is_told_and_the_other_is_judged_by_itself(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]], side: str
+) -> None:
+    time, pixels = gaze
+    eyes = {"left": Eye.from_gaze(pixels / SIZE), "right": Eye.from_gaze(pixels / SIZE)}
+    eyes[side] = Eye.from_gaze(np.full_like(pixels, -32768.0) / SIZE)
+    recording = GazeRecording(time, time, eyes["left"], eyes["right"])
+    assert checks(recording) == {"lost gaze": "warning"}
+    assert f"100% of the points of the {side} eye" in str(check_recording(recording, SCREEN)[0])
+
+
 def table_of(n: int, rng: np.random.Generator, **columns: object) -> pd.DataFrame:
     where = {"x_picture": rng.uniform(0, 400, n), "y_picture": rng.uniform(0, 200, n)}
     return pd.DataFrame({"image": "a", **where, "duration_ms": rng.uniform(100, 400, n), **columns})

@@ -92,7 +92,7 @@ def test_pictures_from_the_messages_of_any_format(foreign, tmp_path: Path, run) 
     path = foreign.prolab.write(tmp_path / "export.tsv")
     patterns = ["--set", "onset=^ImageStimulusStart: (?P<image>.+)", "--set", "offset=^KeyboardEvent"]
     printed = run("import", path, *S, *patterns, "--out", tmp_path / "out").output
-    assert "pictures          1 times on the screen; onset matched 1 of 7 messages; offset matched 1 of 7" in printed
+    assert "pictures          1 time on the screen; onset matched 1 of 7 messages; offset matched 1 of 7" in printed
     row = open_session(tmp_path / "out" / "export_P01_Recording1.gaze.h5").stimuli.iloc[0]
     assert (row["image"], row["onset_us"], row["offset_us"]) == ("reef", 19_000, 46_100)
 
