@@ -33,7 +33,10 @@ from gazekit.session import open_session
 from gazekit.session.journal import JournalWriter
 from gazekit.study import Study, check_study, read_study
 from tests.capture.test_pages import record_for
+from tests.capture.test_plugin import PLUGIN
+from tests.fixtures.plugins import Install
 from tests.fixtures.session_study import MakeStudy, write_pictures
+from tests.fixtures.stopping_tracker import StoppingTracker
 
 FACTORS = """
 [[factors]]
@@ -142,6 +145,43 @@ def test_a_dry_run_claims_nothing_and_a_refused_start_leaves_nothing(make_study:
             stop=threading.Event(),
         )  # fmt: skip
     assert not out.exists()
+
+
+def test_what_was_given_before_may_be_given_again_and_no_other_factor(make_study: MakeStudy, tmp_path: Path) -> None:
+    study, out = study_of(make_study, FACTORS, pictures=2), tmp_path / "out"
+    tracker = StoppingTracker(study.screen.screen(), 4.0)
+    record(study, "P01", out, realtime=False, given={"group": "chinese"}, tracker=tracker, stop=tracker.stop_event)
+    prepare_part(study, "P01", out, resume=True, given={"group": "chinese"}).release()
+    with pytest.raises(InputError, match="group of P01 was 'chinese' when the session was begun, not 'australian'"):
+        prepare_part(study, "P01", out, resume=True, given={"group": "australian"})
+    one = study_of(make_study, FACTORS.replace('name = "task"', 'name = "duty"'), pictures=2)
+    with pytest.raises(InputError, match=r"\[\[factors\]\] were \['group', 'task'\], are \['duty', 'group'\]"):
+        prepare_part(one, "P01", out, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "realtime", "headless", "fault"),
+    [
+        ("replay", False, True, "only a simulated session runs faster than real time"),
+        ("webcam", True, True, "a session without a window needs the simulated tracker"),
+    ],
+)
+def test_what_only_a_simulated_session_can_be_is_refused_of_others(
+    make_study: MakeStudy, tmp_path: Path, install: Install, kind: str, realtime: bool, headless: bool, fault: str
+) -> None:
+    install(PLUGIN, {"gazekit.trackers": {"webcam": "Webcam"}})
+    part = prepare_part(read_study(make_study()), "P01", tmp_path / "out", kind=kind)
+    with pytest.raises(InputError, match=fault):
+        record_part(
+            part, realtime=realtime, keep_journal=False, headless=headless, state=State(), stop=threading.Event()
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_of_pictures_that_people_end_themselves_says_so(make_study: MakeStudy, tmp_path: Path) -> None:
+    path = make_study(extra='viewing = "self-paced"\nleast_ms = 500\nlongest_ms = 9000')
+    part = prepare_part(read_study(path), "P01", tmp_path / "out", write=False)
+    assert "self-paced (500 to 9000 ms) each" in "\n".join(part.sentences())
 
 
 def test_a_turn_that_a_crash_left_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from gazekit.capture import record
 from gazekit.capture.ledger import all_ledgers
+from gazekit.capture.session_setup import prepare_part
 from gazekit.cli import gazekit
 from gazekit.core.errors import InputError, OutputError, TrackerError
 from gazekit.screen import Screen
@@ -200,6 +201,27 @@ def test_a_start_that_is_refused_leaves_nothing(
             tracker=Refusing(screen, 9.0),
         )  # fmt: skip
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_is_not_shown_over_a_journal_that_a_crash_left(
+    make_study: MakeStudy, screen: Screen, tmp_path: Path
+) -> None:
+    """Nothing is written then: the journal is recovered by whoever looks at it."""
+    study, out = make_study(pictures=2), tmp_path / "out"
+    record_for(study, out, screen, 4.0, keep_journal=True)
+    (out / "P01.gaze.h5").unlink()
+    with pytest.raises(OutputError, match=r"P01\.gaze\.journal was left by a crash: gazekit recover"):
+        prepare_part(read_study(study), "P01", out, resume=True, write=False)
+    assert [file.name for file in out.iterdir()] == ["P01.gaze.journal"]
+
+
+def test_another_question_is_said_beside_its_settings(make_study: MakeStudy, screen: Screen, tmp_path: Path) -> None:
+    study = make_study(pictures=2, extra=EXTRA)
+    record_for(study, tmp_path / "out", screen, 4.0)
+    study.write_text(study.read_text().replace('name = "lenses"', 'name = "glasses"'))
+    with pytest.raises(InputError) as refusal:
+        prepare_part(read_study(study), "P01", tmp_path / "out", resume=True)
+    assert "the questions were ['lenses', 'tired'], are ['glasses', 'tired']" in str(refusal.value)
 
 
 def test_a_session_begun_by_version_0_1_is_read_as_a_ledger(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import os
+import queue
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -404,6 +406,66 @@ def test_the_terminal_decides_on_calibrations_and_questions(screen: Screen) -> N
     decision = desk.decision("review")
     assert decision is not None
     assert decision.value == [0, 1]
+
+
+def test_a_note_that_is_given_up_is_not_written_down(screen: Screen) -> None:
+    desk = Desk()
+    keys = TerminalKeys(desk, State())
+    for key in "nhead\0":
+        keys.feed(key)
+    assert keys.lines() == ["note: head▏  (Enter: write down)"]
+    keys.feed("\x1b")
+    assert keys.lines()[0].startswith("c calibrate")
+    assert not list(desk.take())
+
+
+def test_all_points_are_done_again_by_one_key(screen: Screen) -> None:
+    desk = Desk()
+    keys = TerminalKeys(desk, State())
+    desk.publish_review(Review(1, 3, [(0.5, 0.5), (0.1, 0.1)], [], []))
+    desk.decide("answer", "r")  # of a question that is no longer there
+    for key in "9r":
+        keys.feed(key)
+    decision = desk.decision("review")
+    assert decision is not None
+    assert decision.value == [0, 1]
+
+
+def test_pages_that_open_beside_another_are_no_news() -> None:
+    desk = Desk()
+    for number in (1, 2, 1, 0, 0):
+        desk.pages(number)
+    assert [(command.kind, command.text) for command in desk.take()] == [("page", "opened"), ("page", "closed")]
+    assert desk.attended, "a page that is loaded again is waited for"
+
+
+def test_keys_of_a_windows_console_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = list("né")
+    console = SimpleNamespace(kbhit=lambda: bool(typed), getwch=lambda: typed.pop(0))
+    monkeypatch.setitem(sys.modules, "msvcrt", console)  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "platform", "win32")
+    with keys_one_by_one() as keys:
+        assert list(itertools.islice(keys, 3)) == ["n", "é", ""]
+
+
+def test_keys_of_a_terminal_are_read_until_the_session_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, waiting = Desk(), queue.SimpleQueue[str]()
+
+    @contextlib.contextmanager
+    def typed() -> Iterator[Iterator[str]]:
+        yield iter(waiting.get, None)
+
+    monkeypatch.setattr("gazekit.capture.terminal_keys.keys_one_by_one", typed)
+    with TerminalKeys(desk, State()):
+        assert desk.attended
+        for key in ("", "s"):
+            waiting.put(key)
+        assert [command.kind for command in until(lambda: list(desk.take()))] == ["skip"]
+    waiting.put("s")
+    until(waiting.empty)
+    time.sleep(0.01)
+    assert not list(desk.take())
+    assert not desk.terminal
 
 
 def test_keys_of_a_real_terminal_come_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pygame
 import pytest
 from click.testing import CliRunner
 
+from gazekit.capture import fonts
 from gazekit.capture.display import PageContent
 from gazekit.capture.fonts import font_faults
 from gazekit.capture.head import head_view
@@ -150,6 +152,39 @@ def test_mixed_directions_of_several_fonts_are_put_in_order() -> None:
     pieces = _pieces("سلام 中文 سلام", TextStyle(direction="rtl"))
     assert [way for _, _, way in pieces] == ["rtl", "ltr", "rtl"]
     assert "中文" in pieces[1][0]
+
+
+@pytest.mark.parametrize(
+    ("platform", "folders"),
+    [
+        ("win32", ["C:/Windows/Fonts", "AppData/Local/Microsoft/Windows/Fonts"]),
+        ("darwin", ["Library/Fonts", "/Library/Fonts", "/System/Library/Fonts"]),
+        ("linux", [".fonts", ".local/share/fonts", "/usr/local/share/fonts", "/usr/share/fonts"]),
+    ],
+)
+def test_fonts_are_looked_for_where_each_system_keeps_them(
+    platform: str, folders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.delenv("WINDIR", raising=False)
+    found = [folder.as_posix() for folder in fonts._folders()]
+    assert len(found) == len(folders)
+    assert all(path.endswith(end) for path, end in zip(found, folders, strict=True))
+
+
+def test_letters_that_join_need_a_pillow_that_joins_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    need(not font_faults("اب"), "a font with Arabic letters: fonts-noto-core")
+    monkeypatch.setattr(fonts, "_shaping", lambda: False)
+    (fault,) = font_faults("coral اب")
+    assert fault.startswith("Arabic needs Raqm and FriBidi")
+    assert "libfribidi0" in fault
+
+
+def test_without_fontconfig_only_the_folders_are_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    fonts._by_fontconfig.cache_clear()
+    assert fonts._by_fontconfig(0x1F41F) is None
+    fonts._by_fontconfig.cache_clear()
 
 
 def test_a_text_that_no_font_has_fails_study_check(make_study: MakeStudy) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from gazekit.capture import record
 from gazekit.capture.discovery import find_trackers, tracker_class, tracker_kinds
+from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.session import open_session
 from gazekit.study import read_study
@@ -62,3 +64,16 @@ def test_a_tracker_of_a_plug_in_records(install: Install, make_study: MakeStudy,
 def test_a_kind_that_nobody_brings_is_answered_with_the_close_ones(make_study: MakeStudy) -> None:
     with pytest.raises(ConfigError, match="did you mean simulated"):
         read_study(make_study(kind="simulatd"))
+
+
+def test_a_tracker_that_nobody_brings_is_answered_with_the_close_ones_from_python_too() -> None:
+    with pytest.raises(InputError, match=r"unknown kind of eye tracker 'tobi'.*tobii"):
+        tracker_class("tobi")
+
+
+def test_trackers_that_cannot_be_looked_for_are_said(install: Install) -> None:
+    install(PLUGIN, {"gazekit.trackers": {"broken": "NoSuchClass"}})
+    result = CliRunner().invoke(gazekit, ["trackers"])
+    assert result.exit_code == 0
+    assert "simulated" in result.stdout
+    assert any(line.startswith("not looked for: ") and "NoSuchClass" in line for line in result.stderr.splitlines())

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,12 +24,15 @@ from gazekit.capture import record
 from gazekit.capture.lsl import channels
 from gazekit.capture.replay import ReplayTracker
 from gazekit.capture.settings import TrackerSection
-from gazekit.capture.tracker import TrackerSetup
+from gazekit.capture.simulation.tracker import SimulatedTracker
+from gazekit.capture.tracker import ThreadedTracker, TrackerSetup
+from gazekit.capture.view import find_trial
 from gazekit.cli import gazekit
-from gazekit.core.errors import ConfigError, GazekitError
+from gazekit.core.errors import ConfigError, GazekitError, InputError
 from gazekit.events import session_fixations
+from gazekit.gaze import GazeRecording
 from gazekit.screen import Screen
-from gazekit.session import open_session
+from gazekit.session import Session, open_session, write_session
 from gazekit.session.samples import from_recording
 from gazekit.study import read_study
 from tests.needs import need
@@ -73,6 +79,26 @@ def test_a_replay_needs_a_file(screen: Screen) -> None:
         ReplayTracker(TrackerSetup(TrackerSection(kind="replay"), screen))
 
 
+def test_a_session_without_samples_cannot_be_played(full_session: Session, tmp_path: Path, screen: Screen) -> None:
+    path = write_session(replace(full_session, recording=GazeRecording.empty()), tmp_path / "P01.gaze.h5")
+    with pytest.raises(InputError, match=r"P01\.gaze\.h5 holds no samples to replay"):
+        ReplayTracker(TrackerSetup(TrackerSection(kind="replay", file=path), screen))
+
+
+def test_a_tracker_that_was_never_started_is_there_when_it_is_looked_for(make_study: MakeStudy) -> None:
+    study = read_study(make_study())
+    tracker = SimulatedTracker(study.screen.screen(), 1)
+    assert ThreadedTracker.reconnect(tracker)
+    got: list[str] = []
+    tracker.start(lambda stream, item: got.append(stream))
+    assert ThreadedTracker.reconnect(tracker)
+    until = time.monotonic() + 60
+    while "gaze" not in got and time.monotonic() < until:
+        time.sleep(0.01)
+    tracker.stop()
+    assert "gaze" in got
+
+
 def test_every_column_of_a_sample_is_a_named_channel_with_a_unit() -> None:
     made = channels()
     labels = [label for label, *_ in made]
@@ -88,6 +114,7 @@ from gazekit.capture.lsl import LslTracker, Outlet, pylsl
 from gazekit.capture.simulation.gaze import Person
 from gazekit.screen import Screen
 from gazekit.session import TrackerInfo
+from gazekit.session.events import StepDone, TrackerFacts
 from gazekit.capture.settings import TrackerSection
 from gazekit.capture.tracker import TrackerSetup
 
@@ -106,8 +133,10 @@ rows, _ = person.sample(times)
 rows["device_time_us"], rows["system_time_us"] = times - 77, times
 for start in range(0, 600, 30):
     outlet.push(rows[start : start + 30])
+outlet.mark_event(StepDone(int(times[4]), "pages", "start"))
+outlet.mark_event(TrackerFacts({"sdk": "none"}))  # has no moment
 outlet.mark(int(times[5]), "onset p1")
-mark, stamp = markers.pull_sample(timeout=600)
+marks = [markers.pull_sample(timeout=600)[0][0] for _ in range(2)]
 until = time.monotonic() + 30
 while sum(map(len, got)) < 600 and time.monotonic() < until:
     time.sleep(0.02)
@@ -118,7 +147,7 @@ print(json.dumps({
     "same": all(np.array_equal(back[n], rows[n], equal_nan=back[n].dtype.kind == "f")
                 for n in rows.dtype.names if not n.endswith("time_us")),
     "stamp_error_us": int(np.abs(back["system_time_us"] - rows["system_time_us"]).max()),
-    "serial": tracker.info.serial, "rate": tracker.info.rate_hz, "mark": mark[0], "sync": len(sync),
+    "serial": tracker.info.serial, "rate": tracker.info.rate_hz, "marks": marks, "sync": len(sync),
 }))
 """
 
@@ -222,7 +251,7 @@ def test_gaze_goes_out_and_comes_back_over_loopback(tmp_path: Path) -> None:
     assert facts["samples"] == 600
     assert facts["same"]
     assert facts["stamp_error_us"] < 2000
-    assert (facts["serial"], facts["rate"], facts["mark"]) == ("SIM-9", 300.0, "onset p1")
+    assert (facts["serial"], facts["rate"], facts["marks"]) == ("SIM-9", 300.0, ["step_done", "onset p1"])
     assert facts["sync"] >= 1
 
 
@@ -262,6 +291,31 @@ def test_a_trial_is_drawn_or_written_as_a_table(make_study: MakeStudy, tmp_path:
     missing = run.invoke(gazekit, ["view", str(file), "--pictures", str(tmp_path / "others")])
     assert "do not hold the picture" in str(missing.exception)
     assert "drawings are written as" in str(run.invoke(gazekit, [*view, "-o", "t.doc"]).exception)
+
+
+def test_a_session_without_pictures_is_drawn_as_one_trial(full_session: Session, tmp_path: Path) -> None:
+    bare = replace(full_session, stimuli=full_session.stimuli.iloc[:0], streams={})
+    trial = find_trial(bare, 1)
+    assert (trial.image, trial.picture, len(trial.recording)) == ("", (1920, 1080), len(bare.recording))
+    write_session(bare, tmp_path / "P01.gaze.h5")
+    result = CliRunner().invoke(gazekit, ["view", str(tmp_path / "P01.gaze.h5"), "-o", str(tmp_path / "all.png")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "all.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(InputError, match="there is no trial 2"):
+        find_trial(bare, 2)
+    with pytest.raises(InputError, match="no pictures and no samples; there is nothing to show"):
+        find_trial(replace(bare, recording=GazeRecording.empty()), 1)
+
+
+def test_a_picture_of_another_size_than_the_one_shown_is_not_drawn_under_the_gaze(
+    make_study: MakeStudy, tmp_path: Path
+) -> None:
+    study = make_study(duration=1500, pictures=1)
+    file = record(read_study(study), "P01", tmp_path, realtime=False)
+    name = open_session(file).stimuli["image"][0]
+    cv2.imwrite(str(study.parent / "pictures" / name), np.zeros((30, 40, 3), np.uint8))
+    result = CliRunner().invoke(gazekit, ["view", str(file), "--pictures", str(study.parent / "pictures")])
+    assert re.search(r"has 40 x 30 pixels; the one shown had 80 x 60", str(result.exception))
 
 
 def test_trackers_are_listed_as_json() -> None:

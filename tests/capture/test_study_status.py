@@ -15,14 +15,17 @@ from click.testing import CliRunner
 
 from gazekit.capture.checklist import checklist
 from gazekit.capture.desk import Desk
+from gazekit.capture.desktop import Desktop, look_at_desktop
 from gazekit.capture.session_loop import State
 from gazekit.capture.session_setup import prepare_part, record_part
 from gazekit.capture.study_status import study_status
+from gazekit.capture.titta import MODULES
 from gazekit.cli import gazekit
 from gazekit.events.settings import QualitySection
 from gazekit.machine import inspect_machine
 from gazekit.screen import Screen
 from gazekit.study import Study, read_study
+from tests.fixtures.fake_titta import FakeTitta
 from tests.fixtures.session_study import MakeStudy
 from tests.fixtures.stopping_tracker import StoppingTracker
 
@@ -188,3 +191,57 @@ def test_nothing_stands_before_the_json(study: Study, tmp_path: Path) -> None:
     ]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(run.stdout)["participants"] == []
+
+
+@pytest.mark.parametrize(
+    ("driver", "size", "state", "words"),
+    [
+        ("x11", (1920, 1080), "good", "1920 x 1080 pixels at 60 Hz (x11)"),
+        ("x11", (1280, 720), "bad", "1280 x 720 pixels at 60 Hz (x11); [screen] says 1920 x 1080"),
+        ("offscreen", (1920, 1080), "look", "1920 x 1080 pixels at 60 Hz (offscreen): nobody can see it"),
+    ],
+)
+def test_the_display_is_compared_with_the_study(
+    study: Study,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    driver: str,
+    size: tuple[int, int],
+    state: str,
+    words: str,
+) -> None:
+    monkeypatch.setattr("gazekit.capture.desktop.look_at_desktop", lambda: Desktop(driver, [size], [60]))
+    items = {item.name: item for item in checklist(study, tmp_path)}
+    assert (items["display"].state, items["display"].words) == (state, words)
+
+
+@pytest.mark.parametrize(
+    ("serial", "state", "words"),
+    [
+        ("TPS-1", "good", "Spectrum TPS-1 at tet-tcp://10.0.0.1"),
+        ("TPS-2", "bad", "no tobii tracker is there; found TPS-1; is it on, is its cable in?"),
+    ],
+)
+def test_the_tracker_is_the_one_that_the_study_names(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serial: str, state: str, words: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "tobii_research", None)
+    for name in MODULES.values():
+        monkeypatch.setitem(sys.modules, name, FakeTitta())  # type: ignore[arg-type]
+    study = read_study(make_study(kind="tobii", tracker=f"serial = '{serial}'"))
+    items = {item.name: item for item in checklist(study, tmp_path)}
+    assert (items["tracker"].state, items["tracker"].words) == (state, words)
+
+
+def test_a_text_that_no_font_has_is_found_before_the_session(make_study: MakeStudy, tmp_path: Path) -> None:
+    study = read_study(make_study(extra='[[pages]]\nplace = "start"\ntext = "coral \U0010fffd"\n'))
+    items = {item.name: item for item in checklist(study, tmp_path)}
+    assert items["fonts"].state == "bad"
+    assert "no font of this machine has" in items["fonts"].words
+
+
+def test_displays_are_found_where_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stderr__", None)
+    desktop = look_at_desktop()
+    assert desktop.driver == "dummy"
+    assert desktop.said == ()

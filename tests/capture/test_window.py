@@ -29,7 +29,10 @@ from gazekit.capture.window import Window
 from gazekit.core.errors import ConfigError
 from gazekit.screen import Screen
 from gazekit.session import Calibration, CalibrationPoint, open_session
+from gazekit.session.journal import JournalWriter
+from gazekit.session.samples import empty_samples
 from gazekit.study import Study, read_study
+from tests.fixtures.journals import HEADER
 
 MakeStudy = Callable[..., Path]
 
@@ -130,6 +133,42 @@ def test_the_operator_sees_rate_loss_gaze_head_and_notices(make_study: MakeStudy
         assert part in seen[-1]
     assert any("mm away" in view for view in seen)  # not while the simulated eyes blink
     assert any("●" in view or "l" in view.split("gaze")[1][:1500] for view in seen)
+
+
+@pytest.mark.parametrize(
+    ("gaze", "eyes", "field", "head"),
+    [
+        (None, None, "", "..."),
+        ((0.5, 0.5), None, "l", "eyes not found"),
+        ((1.5, 0.5), (-30.0, 4.0, 620.0), "", "620 mm away, -30 mm across, +4 mm up"),
+        ((np.nan, np.nan), None, "", "eyes not found"),
+    ],
+    ids=["before the first sample", "no eyes", "beside the screen", "lost"],
+)
+def test_the_operator_sees_what_there_is(
+    tmp_path: Path,
+    gaze: tuple[float, float] | None,
+    eyes: tuple[float, float, float] | None,
+    field: str,
+    head: str,
+) -> None:
+    recorder = Recorder(JournalWriter(tmp_path / "P01.gaze.journal", HEADER), SimulatedTracker.converters, 300.0)
+    if gaze is not None:
+        rows = empty_samples(1)
+        rows["left_gaze"] = gaze
+        rows["left_origin_mm"] = np.nan if eyes is None else eyes
+        recorder.put("gaze", rows)
+        recorder.flush()
+    operator = Operator(State(link=lambda: "http://127.0.0.1/abc", participant="P01"), quiet=True)
+    operator.watch(recorder, State(link=lambda: "http://127.0.0.1/abc"))
+    console = Console(width=140, record=True, file=io.StringIO())
+    console.print(operator.panel())
+    view = console.export_text()
+    recorder.close({})
+    assert head in view
+    assert "operator's page (each link works once): http://127.0.0.1/abc" in view
+    drawn = [line[4:50] for line in view.splitlines()[2:14]]
+    assert "".join(drawn).replace(" ", "") == field
 
 
 def test_a_refresh_that_is_reported_as_0_is_measured(window: Window, monkeypatch: pytest.MonkeyPatch) -> None:

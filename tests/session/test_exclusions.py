@@ -321,3 +321,31 @@ def test_a_study_that_is_run_is_stale_where_exclusions_change(tmp_path: Path, sa
     before = dataset_files(config, tmp_path)
     exclude(tmp_path / "exclusions.toml", [Exclusion(participant="P01", reason="asleep")])
     assert set(dataset_files(config, tmp_path)) - set(before) == {tmp_path / "exclusions.toml"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "fault"),
+    [
+        ({}, "a participant, an image or both are needed"),
+        ({"session": "2", "image": "a"}, "name whose it is"),
+        ({"order": 3, "image": "a"}, "order is of a participant and an image"),
+        ({"order": 0, "participant": "P1"}, "order is of a participant and an image"),
+    ],
+    ids=["of nothing", "session of nobody", "order of nobody", "order of no picture"],
+)
+def test_an_entry_that_could_be_of_anything_is_refused(entry: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        Exclusion(reason="x", **entry)  # type: ignore[arg-type]
+
+
+def test_an_order_and_a_number_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "exclusions.toml"
+    first = exclude(file, [Exclusion(participant="P1", image="a", order=0, reason="moved")])
+    assert [entry.order for entry in read_exclusions(file)] == [0]
+    assert str(first[0]) == "P1 on a (shown as number 1)"
+    for number in (0, 2):
+        with pytest.raises(InputError, match=f"has 1 entry; there is no number {number}"):
+            undo_exclusion(file, number)
+    undo_exclusion(file, 1)
+    with pytest.raises(InputError, match="was taken back already"):
+        undo_exclusion(file, 1)
