@@ -58,8 +58,9 @@ def screen_choices(
     unknown = sorted(set(exclude_by) - set(CHOICE_RULES) - set(EXCLUDING))
     if unknown:
         raise ConfigError(f"rules {', '.join(unknown)} are not for comparisons; those are {', '.join(CHOICE_RULES)}")
+    choices = choices.assign(rater=choices["rater"].astype(str))  # numbers are names too
     data = comparisons(choices)
-    names = pd.Index(sorted(set(choices["rater"].astype(str))))
+    names = pd.Index(sorted(set(choices["rater"])))
     main = choices[choices["kind"] == "main"]
     votes = main.groupby("rater").size().reindex(names, fill_value=0).to_numpy()
     agreement, bound, effect = _agreement(data, names)

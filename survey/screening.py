@@ -109,8 +109,8 @@ def screen(
 
 def without(table: pd.DataFrame, screening: pd.DataFrame) -> pd.DataFrame:
     """Leave out the ratings of the raters that a screening excluded."""
-    excluded = set(screening.loc[screening["action"] == "excluded", "rater"])
-    return table[~table["rater"].isin(excluded)]
+    excluded = set(screening.loc[screening["action"] == "excluded", "rater"].astype(str))
+    return table[~table["rater"].astype(str).isin(excluded)]
 
 
 def effect(ratings: Ratings) -> Floats:

@@ -44,7 +44,8 @@ def _fault(question: Question, value: str, texts: Catalogue) -> str:
             return texts("survey.give_number")
         if not math.isfinite(number):
             return texts("survey.give_number")
-        if number < question.minimum or number > (question.maximum or math.inf):
+        most = math.inf if question.maximum is None else question.maximum
+        if not question.minimum <= number <= most:
             low = f"{question.minimum:g}"
             if question.maximum is None:
                 return texts("survey.number_least", low=low)

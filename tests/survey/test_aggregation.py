@@ -32,6 +32,11 @@ def test_counts_mean_and_std_of_a_known_picture() -> None:
     assert aggregate(table(("a", "x", 2), ("b", "x", 4), ("a", "y", 1)), min_ratings=2)["flags"].tolist() == ["", "few"]
 
 
+def test_ratings_and_their_table_give_the_same() -> None:
+    rows = table(("a", "x", 2), ("b", "x", 4), ("a", "y", 1))
+    pd.testing.assert_frame_equal(aggregate(from_table(rows, scale=4), scale=4), aggregate(rows, scale=4))
+
+
 def test_one_rating_has_no_interval_but_a_dirichlet_one() -> None:
     found = aggregate(table(("a", "x", 7)))
     assert np.isnan(found.loc[0, "mean_low"])

@@ -60,6 +60,15 @@ def test_the_report_is_a_picture_and_repeats(ratings: Path, suffix: str) -> None
     assert ratings.with_name("h.screening.csv").exists()
 
 
+def test_the_report_of_ratings_that_nobody_screened_shows_all_raters(ratings: Path) -> None:
+    out, picture = ratings.with_name("h.csv"), ratings.with_name("plain.svg")
+    assert run("aggregate", str(ratings), "--out", str(out), "--report", str(picture)).exit_code == 0
+    shown = picture.read_text(encoding="utf-8")
+    assert "kept" in shown
+    assert "excluded" not in shown
+    assert not ratings.with_name("h.screening.csv").exists()
+
+
 def test_screening_writes_who_and_why(ratings: Path) -> None:
     table = pd.read_csv(ratings)
     table.loc[table["rater"] == "sim00003", "time_ms"] = 100

@@ -23,11 +23,12 @@ from survey.choice_screening import screen_choices
 from survey.cli import survey as command
 from survey.config import SurveySection, read_study
 from survey.database import Store, open_store
-from survey.live_quality import leave_out
+from survey.live_quality import judge, leave_out
 from survey.monitoring import overview
 from survey.operations import exclude, merge, readmit, withdraw_picture
 from survey.rating_export import export_choices, export_ratings
 from survey.schema import compared, image, slot
+from survey.screening import without
 from survey.simulate import fill
 from survey.web import create_app
 from tests.benchmarks.figures import record
@@ -102,6 +103,22 @@ def test_a_participant_compares_and_the_table_says_what_was_chosen(clients: Call
     boss = operator(clients())
     assert "choices.csv" in boss.get("/operator/").get_data(as_text=True)
     assert boss.get("/operator/download/choices.csv").get_data(as_text=True).count("r00001") == 9
+
+
+def test_a_participant_gets_a_copy_of_what_was_chosen(clients: Callable[[], FlaskClient]) -> None:
+    client = clients()
+    begin(client)
+    while client.get("/rate").status_code == 200:
+        assert compare_once(client) == 303
+    several = client.application.extensions["survey"].study.survey.together
+    table = export_choices(store_of(client), practice=True).query("kind != 'check'")
+    copy = client.get("/mine/data.json").get_json()
+    expected = [
+        {"pictures": [row[f"picture{k}"] for k in range(1, several + 1)], "best": row["best"], "worst": row["worst"]}
+        for row in table.to_dict("records")
+    ]
+    assert sorted(copy["comparisons"], key=str) == sorted(expected, key=str)
+    assert len(copy["ratings"]) == 1, "the attention check"
 
 
 def test_what_the_page_may_not_send(clients: Callable[[], FlaskClient]) -> None:
@@ -353,4 +370,43 @@ def test_a_database_keeps_to_one_task(tmp_path: Path, first: str) -> None:
             continue
         with pytest.raises(GazekitError, match="belongs to another study"):
             create_app(read_study(study), tmp_path, store, password=PASSWORD)
+    store.close()
+
+
+def test_raters_whose_names_are_numbers_are_screened_as_others() -> None:
+    """Also who always chooses the same place; without scores and times the other rules are judged."""
+    rng = np.random.default_rng(4)
+    rows = [
+        {"rater": rater, "kind": "main", "picture1": a, "picture2": b, "best": a, "score": 1, "time_ms": 4000}
+        for rater in range(5)
+        for a, b in (sorted(rng.choice(list("abcdefgh"), 2, replace=False)) for _ in range(12))
+    ]
+    numbers = pd.DataFrame(rows)
+    words = numbers.assign(rater=numbers["rater"].astype(str))
+    found = screen_choices(numbers)
+    assert found[found["rule"] == "straight-lining"]["rater"].tolist() == list("01234")
+    assert found["ratings"].eq(12).all()
+    pd.testing.assert_frame_equal(found, screen_choices(words))
+    one = numbers.assign(score=np.where(numbers["rater"] == 3, numbers["score"], numbers.index % 2))
+    assert sorted(set(without(one, screen_choices(one))["rater"])) == [0, 1, 2, 4]
+    bare = screen_choices(numbers.drop(columns=["score", "time_ms"]))
+    assert set(bare["rule"]) <= {"correlation", "repeats"}
+    with pytest.raises(GazekitError, match="rules bias are not for comparisons; those are attention"):
+        screen_choices(numbers, exclude_by=["bias"])
+
+
+def test_more_pictures_than_strengths_are_computed_for_leave_agreement_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.DataFrame({"rater": list("AB") * 10, "kind": "main", "picture1": "a", "picture2": "b"})
+    table["best"] = np.where(table["rater"] == "A", "a", "b")
+    few = screen_choices(table)
+    monkeypatch.setattr("survey.choice_screening.MOST_PICTURES", 1)
+    many = screen_choices(table)
+    assert "correlation" not in set(many["rule"])
+    assert set(many["rule"]) <= set(few["rule"])
+
+
+def test_nothing_is_judged_before_the_first_comparison(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "s.db", durable=False)
+    store.add_images(["a", "b"], 3)
+    assert judge(store, section(task="pairs")).empty
     store.close()

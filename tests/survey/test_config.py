@@ -4,14 +4,19 @@ import random
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from gazekit.core.errors import GazekitError
+from gazekit.core.messages import catalogue
 from gazekit.study import read_study as read_whole_study
 from survey.assignment import REPEAT_GAP, make_plan
-from survey.config import PicturePlace, SurveySection, read_study
-from survey.picture_files import picture_files
+from survey.config import PicturePlace, Question, SurveySection, read_study
+from survey.database import open_store
+from survey.picture_files import picture_files, picture_ids
+from survey.schema import answer
 from survey.web.limits import Limiter
-from tests.fixtures.survey import STUDY, write_study
+from survey.web.questionnaire import read_answers, store_answers
+from tests.fixtures.survey import STUDY, newcomer, section, write_study
 
 
 def test_every_fault_is_said_at_once(tmp_path: Path) -> None:
@@ -92,6 +97,70 @@ def test_lists_with_faults_are_refused(tmp_path: Path, rows: str, words: str) ->
     (tmp_path / "list.csv").write_text("image,file\n" + rows)
     with pytest.raises(GazekitError, match=words):
         picture_files(PicturePlace(list=Path("list.csv")), tmp_path)
+
+
+def test_pictures_of_skimage_are_found_where_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("image,file\ncat,skimage:chelsea.png\n")
+    found = picture_files(PicturePlace(list=Path("list.csv")), tmp_path)
+    assert found["cat"].name == "chelsea.png"
+    assert found["cat"].stat().st_size > 0
+
+
+def test_ids_of_pictures_are_listed_without_their_files(tmp_path: Path) -> None:
+    """Of a study, a folder, or a list; a picture that is not there has an id all the same."""
+    write_study(tmp_path, pictures=2)
+    (tmp_path / "pictures" / "notes.txt").touch()
+    (tmp_path / "list.csv").write_text("image,file\nb,gone.jpg\na,gone.jpg\n")
+    assert picture_ids(PicturePlace(folder=Path("pictures")), tmp_path) == ["p000.jpg", "p001.jpg"]
+    assert picture_ids(tmp_path / "pictures", tmp_path) == ["p000.jpg", "p001.jpg"]
+    assert picture_ids(tmp_path / "list.csv", tmp_path) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (PicturePlace(folder=Path("none")), "no such folder"),
+        (PicturePlace(folder=Path("empty")), "has no picture in it"),
+        (Path("empty"), "empty has no picture in it"),
+        (Path("list.csv"), "has no picture in it"),
+    ],
+    ids=["no folder", "study's folder", "folder", "list"],
+)
+def test_where_no_picture_is_it_is_said(tmp_path: Path, place: PicturePlace | Path, words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.csv").write_text("image,file\n")
+    with pytest.raises(GazekitError, match=words):
+        picture_ids(tmp_path / place if isinstance(place, Path) else place, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "fault"),
+    [
+        ({"minimum": -10, "maximum": 0}, "-10", ""),
+        ({"minimum": -10, "maximum": 0}, "0", ""),
+        ({"minimum": -10, "maximum": 0}, "5", "Please give a number of at least -10 and at most 0."),
+        ({"minimum": 18}, "17.9", "Please give a number of at least 18."),
+        ({"minimum": 18}, "1e9", ""),
+        ({}, "inf", "Please give a number."),
+        ({}, "many", "Please give a number."),
+        ({}, "", ""),
+    ],
+)
+def test_numbers_have_limits_and_0_is_one(limits: dict[str, float], value: str, fault: str) -> None:
+    question = Question(name="q", text="How much?", kind="number", **limits)  # type: ignore[arg-type]
+    given, faults = read_answers([question], {"q_q": value}, catalogue("en"))
+    assert given == {"q": value}
+    assert faults == ({"q": fault} if fault else {})
+
+
+def test_who_answers_nothing_has_no_answers(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "s.db", durable=False)
+    newcomer(store, section())
+    for given, stored in (({"age": "30", "comment": ""}, 1), ({"age": ""}, 0)):
+        with store.write() as connection:
+            store_answers(connection, 1, given)
+            assert connection.execute(select(func.count()).select_from(answer)).scalar_one() == stored
+    store.close()
 
 
 def test_a_study_needs_one_place_for_its_pictures(tmp_path: Path) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import create_engine, func, select, update
 
 from survey import raters as people
 from survey.aggregation import aggregate
 from survey.assignment import advance, slot_at, submit
 from survey.database import Store, open_store
 from survey.errors import SurveyError
-from survey.rating_export import export_ratings, own_copy
-from survey.schema import meta, rater, slot
+from survey.monitoring import PictureState
+from survey.rating_export import export_histograms, export_ratings, own_copy
+from survey.schema import image, meta, rater, slot
 from survey.simulate import fill
 from tests.fixtures.survey import counters_agree, newcomer, rate, section
 
@@ -62,6 +63,35 @@ def test_raters_at_once_fill_every_picture_exactly(store: Store) -> None:
     assert ratings.groupby("image").size().tolist() == [10] * 40
     assert not ratings.duplicated(["rater", "image"]).any()
     counters_agree(store)
+
+
+def test_practice_pictures_are_entered_once_and_a_survey_without_ratings_has_no_histograms(store: Store) -> None:
+    for names in (["w0", "w1"], ["w1", "w2"], ["w0"]):
+        store.add_practice_images(names)
+    with store.read() as connection:
+        rows = connection.execute(select(image.c.name, image.c.practice).order_by(image.c.name)).all()
+    assert [tuple(row) for row in rows] == [("w0", 1), ("w1", 1), ("w2", 1)]
+    assert export_histograms(store, 10).empty
+
+
+def test_a_database_of_a_server_is_not_copied_as_a_file(tmp_path: Path) -> None:
+    """Its own program makes the copy; there is no log of SQLite to wait for either."""
+    store = Store(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"))
+    with pytest.raises(SurveyError, match="backed up with pg_dump"):
+        store.backup(tmp_path / "copy.db")
+    store.sync()
+    store.checkpoint()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_how_far_a_mean_may_be_off_is_said_from_enough_ratings_on() -> None:
+    bounds = [
+        PictureState("p", n, 0, 30, [n - n // 2, 0, n // 2], withdrawn=False, failures=0).bound for n in (0, 2, 30, 300)
+    ]
+    assert bounds[:2] == [None, None]
+    assert bounds[2] is not None
+    assert bounds[3] is not None
+    assert 0 < bounds[3] < bounds[2] < 1.5
 
 
 def test_pictures_fill_evenly(store: Store) -> None:

@@ -40,3 +40,10 @@ def test_the_order_of_the_ratings_does_not_matter(rng: np.random.Generator) -> N
     one = joint_estimate(from_table(table))
     other = joint_estimate(from_table(table.sample(frac=1, random_state=1)))
     assert other.score == pytest.approx(one.score, abs=1e-6)
+
+
+def test_an_estimate_that_may_not_go_on_ends_near_the_settled_one(rng: np.random.Generator) -> None:
+    ratings = from_table(from_matrix(rng.integers(1, 11, (12, 6)).astype(float)))
+    settled = joint_estimate(ratings).score
+    away = [np.abs(joint_estimate(ratings, most=most).score - settled).max() for most in (1, 8)]
+    assert 0 < away[1] < away[0] < 1

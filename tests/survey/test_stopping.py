@@ -203,6 +203,33 @@ def test_mail_is_sent_once_and_again_where_the_server_was_away(tmp_path: Path, m
         section(mail={"to": ["a@b.c, d@e.f"]})
 
 
+@pytest.mark.parametrize("starttls", [False, True])
+def test_mail_without_a_user_is_sent_and_without_encryption_only_where_none_is_asked_for(
+    tmp_path: Path, starttls: bool
+) -> None:
+    inbox = Inbox()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    post = Controller(inbox, hostname="127.0.0.1", port=port)
+    post.start()
+    settings = section(
+        raters_per_picture=1,
+        mail={"to": ["lab@example.org"], "host": "127.0.0.1", "port": port, "starttls": starttls},
+    )
+    store = open_store(tmp_path / "s.db", durable=False)
+    store.add_images(["p"], 1)
+    assert rate(store, newcomer(store, settings), settings)
+    if starttls:  # which this server has not: nothing goes out in the open
+        with pytest.raises(OSError, match="STARTTLS"):
+            tell_when_full(store, settings, "reef")
+    else:
+        assert tell_when_full(store, settings, "reef") == ["mail"]
+    post.stop()
+    store.close()
+    assert len(inbox.letters) == (not starttls)
+
+
 def test_a_webhook_is_told_once_when_everything_is_full(tmp_path: Path) -> None:
     told: list[dict[str, str]] = []
 
