@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from gazekit.core.types import Floats, Index
 from survey.p910 import MODERATE, joint_estimate
@@ -77,6 +76,8 @@ def describe(counts: Index, confidence: float = 0.95) -> pd.DataFrame:
     under `posterior`: a beta distribution on [1, K] of that mean's own mean and variance. The smoothed distribution is
     the posterior's mean.
     """
+    from scipy import stats
+
     scale = counts.shape[1]
     score = np.arange(1, scale + 1)
     n = counts.sum(axis=1)
@@ -109,6 +110,8 @@ def dirichlet_interval(counts: Index, confidence: float = 0.95) -> tuple[Floats,
 
     The spread is estimated from the same n ratings; so, as in the t interval, they count as n - 1.
     """
+    from scipy import stats
+
     scale = counts.shape[1]
     score = np.arange(scale) / (scale - 1)  # 0..1, where a beta distribution lives
     weight = posterior(counts)

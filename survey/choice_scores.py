@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from gazekit.core.counting import counted
 from gazekit.core.types import Floats
@@ -95,6 +92,8 @@ def bradley_terry(data: Comparisons) -> tuple[Floats, Floats]:
             f"{counted(n, 'picture is', 'pictures are')} compared; scores are computed for up to "
             f"{MOST_PICTURES} at once"
         )
+    from scipy.sparse import coo_array
+
     wins = coo_array((np.ones(len(data.winner)), (data.winner, data.loser)), shape=(n, n)).toarray()
     strength = np.zeros(n)
     for _ in range(STEPS):
@@ -138,6 +137,8 @@ def comparison_scores(choices: pd.DataFrame, *, confidence: float = 0.95) -> pd.
         score_high, chance (to win against a picture of mean strength), group (pictures of one group are connected by
         comparisons; scores of different groups cannot be compared).
     """
+    from scipy import stats
+
     data = comparisons(choices)
     score, error = bradley_terry(data)
     main = choices[(choices["kind"] == "main").to_numpy()] if "kind" in choices.columns else choices
@@ -173,6 +174,9 @@ def _counts(names: npt.NDArray[np.object_], images: npt.NDArray[np.object_]) -> 
 
 
 def _groups(data: Comparisons) -> npt.NDArray[np.int64]:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     n = len(data.images)
     graph = coo_array((np.ones(len(data.winner)), (data.winner, data.loser)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64) + 1

@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from gazekit.core.types import Floats
 from survey.aggregation import count
@@ -275,6 +274,8 @@ def _interval(
     of the single ratings: kept twice, nominal 95 % cover 97 to 98.5 %; taken off once, 91 to 96 %. Half of it is taken
     off, by simulation (tests/benchmarks/test_survey_bars.py).
     """
+    from scipy import stats
+
     parts = min(groups, len(ratings.raters), len(ratings.images))
     if parts < 3:
         return np.full(len(MEASURES), np.nan), np.full(len(MEASURES), np.nan)

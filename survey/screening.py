@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from gazekit.core.errors import ConfigError
 from gazekit.core.types import Floats
@@ -201,6 +200,8 @@ def _inconsistency(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> Sc
 
 def _duplicates(_table: pd.DataFrame, ratings: Ratings, limits: Limits) -> ScreeningFinding:
     """Compare every two raters; who gives one answer to most pictures agrees by that alone and is not judged."""
+    from scipy import sparse
+
     raters = len(ratings.raters)
     highest = np.full(raters, np.nan)
     if raters > MOST_RATERS:

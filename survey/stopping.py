@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from scipy import stats
 from sqlalchemy import Connection, func, select, update
 
 from survey.config import SurveySection
@@ -17,6 +16,8 @@ CONFIDENCE = 0.96
 
 @lru_cache(maxsize=1000)
 def _quantile(freedom: int) -> float:
+    from scipy import stats
+
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.ndimage import percentile_filter
 
 from gazekit.core.types import Bools, Floats, Index, Labels
 from gazekit.events.labels import FIXATION, SACCADE, runs
@@ -103,6 +102,8 @@ def _lids(samples: Samples) -> Iterator[tuple[tuple[float, float, float], list[F
 
 def _of_usual(samples: Samples, column: Floats) -> Floats:
     """Divide a column by its upper values within a second, stretch by stretch; NaN where not known."""
+    from scipy.ndimage import percentile_filter
+
     share = np.full(len(column), np.nan)
     step = max(1, round(_USUAL_STEP_MS * 1000 / samples.interval_us))
     for first, last in zip(*(edge.tolist() for edge in samples.stretches), strict=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import cheby1, sosfiltfilt
 
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.events.clustering import switch_weights
@@ -139,6 +138,8 @@ def _whole_windows(samples: Samples, column: Floats, width: int, window_ms: floa
 
 def _downsampled(columns: tuple[Floats, ...], factor: int) -> tuple[Floats, ...]:
     """Filter columns for taking every ``factor``-th sample, stretch by stretch between gaps."""
+    from scipy.signal import cheby1, sosfiltfilt
+
     filter_ = cheby1(8, 0.05, 0.8 / factor, output="sos")
     shortest = 3 * (2 * len(filter_) + 1) + 1
     out = tuple(c.copy() for c in columns)

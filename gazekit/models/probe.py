@@ -14,7 +14,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
 from torch import Tensor, nn
 
 from gazekit.core.counting import counted
@@ -337,6 +336,8 @@ def _softmax_path(inside: Floats, values: Floats, truth: Floats, ridges: Sequenc
 
     The columns of the basis are orthogonal, so that the curvature is nearly diagonal; in units of it few steps do.
     """
+    from scipy.optimize import minimize
+
     (count, length), buckets = inside.shape, truth.shape[1]
     weight, bias = np.zeros((length, buckets)), np.log(np.maximum(truth.mean(0), 1e-6))
     for ridge in sorted(ridges, reverse=True):

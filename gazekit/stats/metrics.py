@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
@@ -171,6 +170,8 @@ def correlation(x: Floats, y: Floats) -> Floats:
 
 
 def _ranks(x: Floats) -> Floats:
+    from scipy.stats import rankdata
+
     return np.asarray(rankdata(x, axis=-1))
 
 

@@ -7,11 +7,11 @@ minimum-jerk course of a saccade, Flash and Hogan 1985; drift and tremor, Martin
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import cv2
 import numpy as np
-from scipy.signal import lfilter
 
 from gazekit.capture.simulation.scanpath import Scene, SimulatedScanpath
 from gazekit.core.types import Bools, Floats, Index, Pixels
@@ -165,9 +165,11 @@ class Person:
         """Return slow drift, degrees: a random walk that is drawn back over half a second."""
         keep = float(np.exp(-1.0 / (0.5 * self.rate_hz)))
         steps = self.rng.normal(0, self.habits.drift_deg * np.sqrt(1 - keep**2), (n, 2))
-        drift, _ = lfilter([1.0], [1.0, -keep], steps, axis=0, zi=keep * self._drift)
+        starts = zip(steps.T.tolist(), self._drift[-1].tolist(), strict=True)
+        walks = [accumulate(axis, lambda place, step: step + keep * place, initial=start) for axis, start in starts]
+        drift = np.array(list(zip(*walks, strict=True))[1:]).reshape(n, 2)
         self._drift = drift[-1:]
-        return np.asarray(drift, dtype=np.float64)
+        return drift
 
     def _shake(self, t_us: Index) -> Floats:
         """Return tremor, degrees: about 85 Hz."""
