@@ -81,6 +81,14 @@ def check_study(study: Study) -> None:
         raise ConfigError(f"{study.file} has {counted(len(faults), 'fault')}:\n{lines}")
 
 
+def awaited_files(study: Study) -> list[str]:
+    """Name the files of the section [dataset] that are not there: made later, or wrongly named."""
+    section, folder = study.dataset, study.file.parent
+    named = [section.fixations, section.ratings, section.groups, section.categories, section.viewer_groups]
+    named += [*section.sessions, *section.predicted, *section.lists.values()]
+    return [str(path) for path in named if path is not None and not (folder / path).exists()]
+
+
 def dataset_inputs(path: str | Path) -> Inputs:
     """Return what the dataset of a study is built of; see `gazekit.dataset.inputs.Inputs.build`."""
     from gazekit.dataset.inputs import Inputs

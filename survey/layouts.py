@@ -490,6 +490,9 @@ def _not_real(table: pd.DataFrame) -> pd.Series[Any]:
             why[cells.str.fullmatch(CHECK.pattern, flags=re.IGNORECASE)] = "attention checks"
         elif CHECK.fullmatch(re.sub(r"^is_?", "", name, flags=re.IGNORECASE)):
             why[cells.str.lower().isin({"true", "1", "yes"})] = "attention checks"
+    kind = next((name for name in map(str, table.columns) if name.lower() == "kind"), "")
+    if kind and table[kind].eq("main").any():  # as survey export writes it
+        why = why.where(table[kind] == "main", table[kind])
     status = _refused(table)
     return why.where(status == "", status)
 

@@ -82,10 +82,17 @@ def of_platform(connection: Connection, ids: PlatformIds) -> Row[Any] | None:
     return connection.execute(
         select(rater, platform.c.session)
         .join(platform, platform.c.rater_id == rater.c.id)
-        .where(platform.c.source == ids.source, platform.c.participant == ids.participant)
+        .where(platform.c.source == ids.source, func.lower(platform.c.participant) == ids.participant.lower())
         .order_by(rater.c.id)
         .limit(1)
     ).one_or_none()
+
+
+def identify(connection: Connection, person: Row[Any], ids: PlatformIds) -> None:
+    """Store a platform's ids of a rater who has none, where they are nobody else's."""
+    known = connection.execute(select(platform.c.rater_id).where(platform.c.rater_id == person.id)).one_or_none()
+    if known is None and of_platform(connection, ids) is None:
+        connection.execute(insert(platform).values(rater_id=person.id, **vars(ids)))
 
 
 def come_back(connection: Connection, person: Row[Any], ids: PlatformIds) -> str | None:

@@ -54,15 +54,16 @@ def check(path: Path, as_json: bool) -> None:
     Example:  gazekit study check STUDY.toml
     """
     from gazekit.capture.plan import plan_session
-    from gazekit.study import check_study, read_study
+    from gazekit.study import awaited_files, check_study, read_study
 
     study = read_study(path)
     check_study(study)
     trials = plan_session(study, "P01", study.study.seed)
     facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
-    click.echo(
-        json.dumps(facts) if as_json else f"{path} is in order: {counted(len(trials), 'picture')}, {study.tracker.kind}"
-    )
+    lines = [f"{path} is in order: {counted(len(trials), 'picture')}, {study.tracker.kind}"]
+    if awaited := awaited_files(study):
+        lines.append(f"not there yet, for [dataset]: {', '.join(awaited)}")
+    click.echo(json.dumps(facts) if as_json else "\n".join(lines))
 
 
 @command.command()

@@ -151,5 +151,5 @@ def checked_shares(shares: Sequence[float]) -> npt.NDArray[np.float64]:
     if array.shape != (3,) or not np.isfinite(array).all() or (array < 0).any() or array[0] <= 0:
         raise ConfigError(f"split needs three shares for train, validation and test, as 0.8,0.1,0.1; found {shares}")
     if (array <= 1).all() and (array % 1).any() and abs(array.sum() - 1) > 0.011:
-        raise ConfigError(f"the shares of train, validation and test sum to {array.sum():g}, and not to 1: {shares}")
+        raise ConfigError(f"the shares of train, validation and test sum to {array.sum():g}, and not to 1")
     return np.asarray(array / array.sum())

@@ -67,6 +67,7 @@ def change_language() -> None:
 def welcome() -> Page:
     """Ask for consent; a rater who has given it goes on."""
     _remember_platform()
+    _identify()
     with app_state().store.read() as connection:
         person = _person(connection)
         if opening(connection) != "open":
@@ -431,12 +432,24 @@ def _seen(slot_id: int, behaviour: Behaviour) -> bool:
 
 
 def _remember_platform() -> None:
+    given = {name.lower(): value for name, value in request.args.items()}
     for source, (participant, study_id, session_id) in PLATFORMS.items():
-        values = [clean(request.args.get(name), 200) for name in (participant, study_id, session_id)]
-        preview = "{" in values[0] or values[2] == "ASSIGNMENT_ID_NOT_AVAILABLE"  # nobody yet
-        if values[0] and not preview and "token" not in session:
+        values = [clean(given.get(name.lower()), 200) for name in (participant, study_id, session_id)]
+        preview = "{" in values[0] or "ASSIGNMENT_ID_NOT_AVAILABLE" in values  # nobody yet
+        if values[0] and not preview:
             names = ("source", "participant", "study", "session")
             session["platform"] = dict(zip(names, (source, *values), strict=True))
+
+
+def _identify() -> None:
+    """Give a rater who began without a platform's id, as in a preview, the one that the link has now."""
+    if "token" not in session or "platform" not in session:
+        return
+    ids = people.PlatformIds(**session.pop("platform"))
+    with app_state().store.write() as connection:
+        person = _person(connection)
+        if person is not None:
+            people.identify(connection, person, ids)
 
 
 def _not_open(connection: Connection) -> Page:

@@ -250,3 +250,24 @@ def test_a_step_of_the_servers_clock_throws_nobody_out(
     rate_once(client, 5)
     assert len(export_ratings(store_of(client), practice=True)) == 6
     assert boss.get("/operator/").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["?PROLIFIC_PID=sameperson", "?prolific_pid=SAMEPERSON", "?Prolific_Pid=SamePerson"])
+def test_letters_of_another_case_make_no_second_person(make_client: Clients, query: str) -> None:
+    begin(make_client(), "?PROLIFIC_PID=SAMEPERSON")
+    again = make_client()
+    again.get(f"/{query}")
+    assert send(again, "/consent", agree="yes", version="1").status_code == 409
+    assert raters(again) == 1
+
+
+def test_who_began_in_a_preview_is_who_accepts_and_nobody_else(make_client: Clients) -> None:
+    first, other = make_client(), make_client()
+    begin(first, "?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=h")
+    first.get("/?workerId=W&hitId=h&assignmentId=a1")
+    begin(other, "?workerId=V&hitId=h&assignmentId=a2")
+    first.get("/?workerId=X&hitId=h&assignmentId=a3")  # has an id already
+    other.get("/?workerId=W&hitId=h&assignmentId=a1")
+    with store_of(first).read() as connection:
+        stored = [(row.rater_id, row.participant) for row in connection.execute(select(platform))]
+    assert sorted(stored) == [(1, "W"), (2, "V")]

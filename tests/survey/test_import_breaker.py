@@ -214,6 +214,12 @@ CASES = {
         "long",
         [ONE],
     ),
+    "exported-by-this-survey.csv": (
+        "rater,image,score,kind,expected\nP,reef1.jpg,5,main,\nP,,2,check,2\nP,reef1.jpg,4,repeat,\nQ,reef1.jpg,1,excluded,\n"
+        "R,reef2.jpg,1,spare,\n",
+        "long",
+        [ONE],
+    ),
     "long-with-a-column-of-checks.csv": (
         "rater,image,score,is_attention_check\nP,reef1.jpg,5,FALSE\nP,reef2.jpg,2,TRUE\n", "long", [ONE]
     ),

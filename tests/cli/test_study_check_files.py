@@ -1,0 +1,24 @@
+"""``gazekit study check`` names files of [dataset] that are not there; they may come later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.command_line import gazekit
+
+STUDY = Path("sample_data/study.toml")
+
+
+def test_files_that_are_not_there_are_named_and_no_fault(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    text = STUDY.read_text("utf-8")
+    (tmp_path / "pictures.csv").write_text((STUDY.parent / "pictures.csv").read_text("utf-8"))
+    (tmp_path / "there.csv").write_text("image,c1,c2\n")
+    section = '[dataset]\nratings = "there.csv"\nsessions = ["sesions"]\nlists = {mine = "list.csv"}\n'
+    (tmp_path / "study.toml").write_text(text + section)
+    code, said = gazekit(capfd, "study", "check", tmp_path / "study.toml")
+    assert code == 0, said
+    assert "not there yet, for [dataset]: sesions, list.csv" in said
+    code, said = gazekit(capfd, "study", "check", STUDY)
+    assert (code, "not there yet" in said) == (0, False), said
