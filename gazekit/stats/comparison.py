@@ -105,6 +105,8 @@ def compare(
     folder, asked = Path(folder), ComparisonOptions(**options)
     config, predictions = read_configuration(folder), read_predictions(folder, asked.threshold)
     data = _dataset(folder, config, dataset)
+    contrasts = contrasts_of(predictions, asked.pairs, asked.primary_contrast)
+    rated = None if groups is None else read_groups(groups, predictions)  # before what takes minutes
     overlap = 1.0 if predictions.folds is None else overlap_of(predictions.folds.count)
     measuring = Measuring(predictions.threshold, asked.resamples, asked.seed, overlap, predictions.folds)
     estimates = {
@@ -113,11 +115,8 @@ def compare(
     }
     references = references_of(predictions, min(200, asked.resamples), asked.seed)
     table = summary_table(predictions, estimates, asked.seed, ceilings(references))
-    contrasts = contrasts_of(predictions, asked.pairs, asked.primary_contrast)
     paired = paired_table(estimates, contrasts, asked)
-    by_group = None
-    if groups is not None:
-        by_group = group_table(predictions, contrasts, read_groups(groups, predictions), asked, overlap)
+    by_group = None if rated is None else group_table(predictions, contrasts, rated, asked, overlap)
     by_category = _by_category(folder, predictions, estimates, data, categories, asked.seed)
     words = conclusion(
         table,
