@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gazekit.core.long_texts import text_of
-from gazekit.dataset.layout import ATTENTION, fitted, kept_outside, read_text
+from gazekit.dataset.layout import ATTENTION, fitted, kept_outside, name_of, read_text
 from gazekit.shapes.mask_spec import Kind
 from gazekit.shapes.packed import Rectangles
 from gazekit.shapes.rectangles import Boxes
@@ -57,7 +57,10 @@ def read_tables(file: h5py.File, path: Path) -> Tables:
         notes=read_text(file["image/notes"]),
         image=image,
         rating={name: file[f"rating/{name}"][()] for name in ("counts", "n", "mean", "std")},
-        split={name: file[f"split/{name}"][()] for name in sorted(file["split"], key=lambda n: (n != "default", n))},
+        split={
+            name_of(name): file[f"split/{name}"][()]
+            for name in sorted(file["split"], key=lambda n: (n != "default", n))
+        },
         masks=file["mask"].attrs.get("kind", "rectangle"),  # the first datasets had no other
         mask={name: _rectangles(file, name, people, name in outside) for name in conditions},
         people=people,

@@ -23,13 +23,31 @@ Remarks = list[tuple[str, str, str]]  # rows of those
 OUTSIDE = ("human-removed",)  # kept outside of its mask; the first datasets do not say it
 
 
-def write_columns(group: h5py.Group, **columns: npt.NDArray[Any] | Sequence[str]) -> None:
+def write_columns(group: h5py.Group, /, **columns: npt.NDArray[Any] | Sequence[str]) -> None:
     """Write columns of one length; sequences of text become UTF-8 strings."""
     for name, values in columns.items():
         if isinstance(values, np.ndarray):
-            group.create_dataset(name, data=values, dtype=values.dtype)
+            group.create_dataset(stored_name(name), data=values, dtype=values.dtype)
         else:
-            group.create_dataset(name, data=list(values), dtype=h5py.string_dtype())
+            group.create_dataset(stored_name(name), data=list(values), dtype=h5py.string_dtype())
+
+
+def stored_name(name: str) -> str:
+    """Return the name of a category or split as HDF5 takes it: a slash would be a folder, a point the folder itself.
+
+    Examples
+    --------
+    >>> stored_name("indoor/outdoor"), name_of(stored_name("indoor/outdoor"))
+    ('indoor%2Foutdoor', 'indoor/outdoor')
+    """
+    if "/" not in name and "%2" not in name and name.strip("."):
+        return name
+    return name.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")
+
+
+def name_of(stored: str) -> str:
+    """Return the name that was stored."""
+    return stored.replace("%2F", "/").replace("%2E", ".").replace("%25", "%") if "%2" in stored else stored
 
 
 def joined_boxes(boxes: Sequence[Boxes]) -> Boxes:

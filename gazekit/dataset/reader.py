@@ -25,7 +25,7 @@ from gazekit.core.long_texts import text_of
 from gazekit.core.types import Bits, Mask, Pixels
 from gazekit.dataset.digests import GROUP, CheckedBits, checked_tables, digest_name, digest_of_row
 from gazekit.dataset.index import Tables, read_tables, shard_files
-from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, read_remarks, read_text
+from gazekit.dataset.layout import ATTENTION, SCHEMA, SPLITS, name_of, read_remarks, read_text, stored_name
 from gazekit.dataset.registered import RegisteredMark, read_mark
 from gazekit.dataset.resize import decode_resized, resized
 from gazekit.pictures import decode_picture
@@ -240,13 +240,13 @@ class Dataset:
     @cached_property
     def categories(self) -> tuple[str, ...]:
         """Names of the categories that pictures were put in."""
-        return tuple(self._file(self.path)["category"])
+        return tuple(map(name_of, self._file(self.path)["category"]))
 
     def category(self, name: str) -> npt.NDArray[np.int64]:
         """Return the numbers of the pictures of a category, ascending."""
         if name not in self.categories:
             raise unknown_name("category", name, self.categories)
-        return np.flatnonzero(self._file(self.path)[f"category/{name}"][()]).astype(np.int64)
+        return np.flatnonzero(self._file(self.path)[f"category/{stored_name(name)}"][()]).astype(np.int64)
 
     def index(self, image: str) -> int:
         """Return the number of a picture by its id."""

@@ -20,6 +20,7 @@ from gazekit.core.errors import InputError
 from gazekit.core.types import Index
 from gazekit.dataset.digests import ATTRIBUTE, tables_digest
 from gazekit.dataset.index import read_tables
+from gazekit.dataset.layout import stored_name
 
 if TYPE_CHECKING:
     from gazekit.dataset.reader import Dataset
@@ -64,7 +65,7 @@ def mark_dataset(path: Path, mark: RegisteredMark) -> None:
                 target.attrs[name] = value
         target.attrs[MARK] = json.dumps(asdict(mark))
         if mark.hides == "labels":
-            hidden = target[f"split/{mark.scheme}"][()] == 3
+            hidden = target[f"split/{stored_name(mark.scheme)}"][()] == 3
             counts = target["rating/counts"][()]
             rows = np.where(hidden[:, None], counts, 0).astype("<i8")
             target.create_dataset(LOCKED, data=np.frombuffer(encrypt(rows.tobytes(), mark.public_key), dtype=np.uint8))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gazekit.report.comparison_tables import Cell, Table
 
 _COLUMNS = 3  # of figures beside the row heads: more do not fit
-_LINES = 46  # of a float
+_LINES = 48  # of a float
 _HEADS = 0.4  # of the width of a page, for the row heads
 _LETTERS = 80  # of a page's width
 _WHOLE = 12  # letters that a line holds in any row head
@@ -38,13 +38,14 @@ def latex(table: Table) -> str:
 def _parts(table: Table, blocks: int) -> list[Sequence[Sequence[Cell]]]:
     """Cut the rows into parts that fit a float, by the lines that their heads and intervals take."""
     letters = max(_WHOLE, int(_LETTERS * _HEADS / max(1, table.row_heads)) - 2)
-    starts, filled = [0], 0
+    heads = 3 * (blocks - 1)
+    starts, filled = [0], heads
     for place, row in enumerate(table.rows):
         lines = max((-(-len(cell.text) // letters) for cell in row[: table.row_heads]), default=1)
         lines = blocks * (lines + any(cell.interval for cell in row))
-        if filled and filled + lines > _LINES and place - starts[-1] >= 2:
+        if filled + lines > _LINES and place - starts[-1] >= 2:
             starts.append(place)
-            filled = 0
+            filled = heads
         filled += lines
     return [table.rows[start:end] for start, end in itertools.pairwise([*starts, len(table.rows)])]
 

@@ -40,7 +40,7 @@ FIELDS = {
 }
 # what came with the check of tables when a dataset is opened lazily, and what names the file that now has it
 # (ledger: the plan of a session)
-ADDED = ("tables_sha256", "digest", "subset_of", "ledger")
+ADDED = ("tables_sha256", "digest", "subset_of", "ledger", "across")
 COLUMNS = {"rated_utc", "token_hash", "code", "expires"}
 SENTENCES = (".html", ".tex")
 TOLERANCE = 1e-9

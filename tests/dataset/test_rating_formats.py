@@ -369,3 +369,27 @@ def test_lists_that_contradict_themselves_are_refused_and_empty_cells_told(
     assert sorted(open_dataset(tmp_path / "d.h5").categories) == ["fish", "reef"]
     code, said = gazekit(capfd, *options, "--split", "0.8,0.1,0.2")
     assert (code, "sum to 1.1, and not to 1" in said) == (1, True), said
+
+
+@pytest.mark.parametrize("name", ["indoor/outdoor", "group", ".", "..", "x%2Fy", "<i>50 %</i>"])
+def test_a_category_and_a_list_may_be_called_anything(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    cut_photographs(tmp_path / "p", 4)
+    ids = [f"p{n:03d}.jpg" for n in range(4)]
+    write(tmp_path / "r.csv", ["image,c1,c2", *(f"{i},5,6" for i in ids)])
+    write(tmp_path / "c.csv", ["image,category", f"{ids[1]},{name}", f"{ids[2]},plain"])
+    write(tmp_path / "l.csv", ["image,split", f"{ids[0]},train", f"{ids[1]},validation", f"{ids[2]},test"])
+    options = ["--pictures", tmp_path / "p", "--ratings", tmp_path / "r.csv", "--categories", tmp_path / "c.csv"]
+    code, said = gazekit(
+        capfd, "build-dataset", *options, "--list", f"{name}={tmp_path / 'l.csv'}", "--out", tmp_path / "d.h5"
+    )
+    assert code == 0, said
+    subset = tmp_path / "s.h5"
+    code, said = gazekit(capfd, "dataset", "subset", tmp_path / "d.h5", "--category", name, "--out", subset)
+    assert code == 0, said
+    whole, part = open_dataset(tmp_path / "d.h5"), open_dataset(subset)
+    assert sorted(whole.categories) == sorted(part.categories) == sorted([name, "plain"])
+    assert whole.category(name).tolist() == [1]
+    assert whole.codes(name).tolist() == [1, 2, 3, 0]
+    assert (part.ids, part.codes(name).tolist()) == ([ids[1]], [2])
