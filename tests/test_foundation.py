@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError
+from gazekit.core.allocator import keep_memory
+from gazekit.core.config import Section, validated
+from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError, OutputError
 from gazekit.core.files import existing_file, is_table, whole_file, whole_folder, write_text
 from gazekit.core.parallel import results, side_by_side
+from gazekit.core.plugins import plugins
 from gazekit.gaze import Eye, GazeRecording, select_eye
 from gazekit.histograms import moments, read_histograms
 from gazekit.screen import Placement, Screen
@@ -266,3 +271,59 @@ def test_nothing_that_is_kept_is_a_picture_that_is_blurred_all_over(rng: np.rand
     picture, nothing = rng.integers(0, 255, (40, 60, 3), dtype=np.uint8), np.zeros((40, 60), bool)
     np.testing.assert_array_equal(filled(picture, nothing, "foveated"), filled(picture, nothing, "blur"))
     assert not soft_edge(nothing, 5.0).any()
+
+
+@pytest.mark.parametrize(
+    ("platform", "library", "kept"),
+    [
+        ("win32", {}, False),
+        ("darwin", {}, False),
+        ("linux", {}, False),
+        ("linux", {"mallopt": lambda option, value: 1}, True),
+        ("linux", {"mallopt": lambda option, value: 0}, False),
+    ],
+    ids=["windows", "macos", "musl", "glibc", "glibc that refuses"],
+)
+def test_freed_memory_is_kept_where_the_system_can(
+    platform: str, library: dict[str, object], kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr("ctypes.CDLL", lambda name: SimpleNamespace(**library))
+    assert keep_memory() is kept
+
+
+def test_an_installation_that_is_older_than_the_code_is_said() -> None:
+    with pytest.raises(GazekitError, match=r"gazekit's own gazekit\.nothing are not registered; install it again"):
+        plugins("gazekit.nothing")
+
+
+class Lens(Section):
+    """A section of a section."""
+
+    width_mm: float = 1.0
+
+
+class Camera(Section):
+    """A section with others in it, in a list and by name."""
+
+    lens: Lens = Lens()
+    spare: list[Lens] = []
+    named: dict[str, Lens] = {}
+    size: float = 1.0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"siez": 1}, "siez: unknown key; did you mean 'size'?"),
+        ({"lens": {"widht_mm": 1}}, "lens.widht_mm: unknown key; did you mean 'width_mm'?"),
+        ({"spare": [{}, {"widht_mm": 1}]}, "spare.1.widht_mm: unknown key; did you mean 'width_mm'?"),
+        ({"named": {"a": {"x": 1}}}, "named.a.x: unknown key; known here: width_mm"),
+        ({"named": {"width_mm": {"x": 1}}}, "named.width_mm.x: unknown key; known here: width_mm"),
+    ],
+    ids=["at the top", "in a section", "in a list", "in a table of sections", "called as a key is"],
+)
+def test_an_unknown_key_is_answered_with_those_of_its_place(content: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        validated(Camera, content, "study.toml")
+    assert words in str(refusal.value)

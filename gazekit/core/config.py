@@ -118,13 +118,11 @@ def _words(model: type[BaseModel], fault: Any) -> str:
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     current: Any = model
     for part in location:
-        if not (isinstance(current, type) and issubclass(current, BaseModel)):
-            return []
         field = current.model_fields.get(str(part))
-        if field is None:
-            continue  # an index into a list, or the tag of a union
-        current = next((t for t in (field.annotation, *_deep_args(field.annotation)) if _is_model(t)), None)
-    return list(current.model_fields) if _is_model(current) else []
+        if field is not None:  # else an index into a list, a name in a table, or the tag of a union
+            kinds = (field.annotation, *_deep_args(field.annotation))
+            current = next((kind for kind in kinds if _is_model(kind)), current)
+    return list(current.model_fields)
 
 
 def _is_model(kind: Any) -> bool:

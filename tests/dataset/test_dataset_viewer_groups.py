@@ -64,3 +64,15 @@ def test_a_group_that_is_not_there_is_named(folder: Path) -> None:
         build_dataset(pictures, looks, ratings, folder / "d.dataset.h5", spec)
     with pytest.raises(InputError, match="no viewer is of the group 'divers'; the groups are farmers"):
         build_dataset(pictures, looks.assign(group="farmers"), ratings, folder / "d.dataset.h5", spec)
+
+
+def test_a_viewer_without_a_group_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = pd.read_csv(folder / "groups.csv")
+    groups[~groups["participant"].isin(["c0", "d2"])].to_csv(folder / "groups.csv", index=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["build-dataset", "--pictures", str(folder / "pictures"), "--ratings", str(folder / "ratings.csv"),
+              "--fixations", str(folder / "looks.csv"), "--viewer-groups", str(folder / "groups.csv"),
+              "--condition", "human", "--condition", A, "--out", str(folder / "d.dataset.h5")])  # fmt: skip
+    assert ended.value.code == 1
+    assert "2 viewers have no group: c0, d2" in capsys.readouterr().err
+    assert not (folder / "d.dataset.h5").exists()

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli.dataset_ import command
+from gazekit.core.errors import InputError
 from gazekit.dataset import Dataset, open_dataset
 from gazekit.dataset.detail import detail_table, measures
 from tests.fixtures.dataset_collection import Collection
@@ -29,6 +30,11 @@ def test_black_takes_away_what_lies_outside_and_a_blur_does_not(dataset: Dataset
     assert np.isnan(black.loc["original", "left"])
     small = detail_table(dataset, range(8), size=64).set_index("condition")
     assert small.loc[["human", "centre", "shuffled", "random"], "area"].nunique() == 1
+
+
+def test_detail_of_no_picture_is_refused(dataset: Dataset) -> None:
+    with pytest.raises(InputError, match="none of 0 pictures has a mask in each of original, human"):
+        detail_table(dataset, [])
 
 
 def test_the_measures(rng: np.random.Generator) -> None:

@@ -14,13 +14,14 @@ import pandas as pd
 import pytest
 
 from gazekit.attention.fixation_io import read_fixations
-from gazekit.core.errors import InputError, OutputError
+from gazekit.core.errors import GazekitError, InputError, OutputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.export import export_folder, export_images, export_webdataset, masked, pairs_sheet
 from gazekit.dataset.plots import plot_samples, plot_scores, sample_rows
 from gazekit.dataset.rating_formats import read_ratings
 from gazekit.dataset.sources import read_scheme
 from gazekit.dataset.subset_merge import chosen, merge, subset
+from gazekit.dataset.summary import summary, summary_lines
 from gazekit.pictures import Picture, list_pictures, read_picture
 from gazekit.shapes.masks import apply_mask
 from tests.fixtures.command_line import gazekit
@@ -121,6 +122,62 @@ def test_webdataset_archives_hold_samples(dataset: Dataset, tmp_path: Path) -> N
     np.testing.assert_array_equal(pixels, apply_mask(dataset.picture(3), dataset.mask(3, "human")))
     again = export_webdataset(dataset, tmp_path / "v.tar", range(5), conditions=("original", "human"), per_tar=3)
     assert again[1].read_bytes() == files[1].read_bytes()
+
+
+def test_an_archive_of_masked_pictures_alone_holds_no_originals(dataset: Dataset, tmp_path: Path) -> None:
+    (file,) = export_webdataset(dataset, tmp_path / "w.tar", range(2), conditions=("human",))
+    with tarfile.open(file) as archive:
+        assert archive.getnames() == [f"00000{n}.{kind}" for n in (0, 1) for kind in ("human.png", "json")]
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        ({"per_tar": 0}, "per_tar must be 1 or more; found 0"),
+        ({"conditions": ()}, "name at least one condition"),
+        ({"conditions": ("humna",)}, "did you mean human"),
+    ],
+    ids=["none a file", "no condition", "unknown"],
+)
+def test_archives_that_cannot_be_are_refused(
+    dataset: Dataset, tmp_path: Path, options: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(GazekitError, match=fault):
+        export_webdataset(dataset, tmp_path / "w.tar", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_of_pictures_that_nobody_looked_at_has_no_fixations(collection: Collection, tmp_path: Path) -> None:
+    path = build_dataset(collection.pictures[:5], None, collection.histograms[:5], tmp_path / "d.h5")
+    folder = export_folder(open_dataset(path), tmp_path / "f")
+    assert sorted(file.name for file in folder.iterdir() if file.is_file()) == [
+        "pictures.csv",
+        "ratings.csv",
+        "ratings.csv.json",
+        "rectangles.csv",
+        "splits.csv",
+    ]
+
+
+def test_pictures_of_too_few_ratings_are_drawn_without_parts_and_none_is_not_drawn(
+    dataset: Dataset, collection: Collection, tmp_path: Path
+) -> None:
+    spec = DatasetSpec(min_ratings=1000)  # of each picture: nobody is in a part of the split
+    few = open_dataset(build_dataset(collection.pictures[:5], None, collection.histograms[:5], tmp_path / "d.h5", spec))
+    assert [len(few.indices(part)) for part in ("train", "validation", "test")] == [0, 0, 0]
+    assert read_picture(plot_scores(few, tmp_path / "p.png")).std() > 5
+    with pytest.raises(InputError, match="no picture is rated, so there are no samples to show"):
+        plot_samples(dataset, tmp_path / "s.png", [])
+
+
+def test_remarks_are_said_up_to_a_number_and_counted_beyond(dataset: Dataset) -> None:
+    facts = summary(dataset)
+    remarks = [f"p{n:03d}.jpg | few ratings | {n}" for n in range(23)]
+    lines = summary_lines(facts | {"remarks": remarks})
+    assert lines[-1] == "  ... and 3 more remarks (gazekit dataset info --json has all)"
+    assert lines[-2] == f"  {remarks[19]}"
+    assert f"pixel caches: {dataset.caches[0]}" in lines
+    assert not any("more remarks" in line for line in summary_lines(facts | {"remarks": remarks[:20]}))
 
 
 def test_masked_pictures_are_written_as_files(dataset: Dataset, tmp_path: Path) -> None:

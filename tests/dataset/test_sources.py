@@ -15,8 +15,11 @@ from PIL import Image
 from gazekit.attention.fixation_io import read_fixations
 from gazekit.core.errors import FormatError, GazekitError
 from gazekit.dataset import DatasetSpec, build_dataset, open_dataset
+from gazekit.dataset.inputs import Inputs, session_table
 from gazekit.dataset.sources import read_ava, read_photonet
-from gazekit.pictures import Picture, examine_picture, inspect_picture, read_picture
+from gazekit.dataset.spec import DatasetSection
+from gazekit.events.settings import FixationSection
+from gazekit.pictures import Picture, PicturesSection, examine_picture, inspect_picture, read_picture
 from tests.fixtures.dataset_collection import cut_photographs, made_up_ratings
 
 
@@ -77,6 +80,36 @@ def test_the_eight_categories_come_from_the_published_lists_where_they_are(tmp_p
     found = read_ava(folder, folder / "images").categories
     assert found["animal"] == ["1000", "1001", "1002"]
     assert len(found) == 8
+
+
+@pytest.mark.parametrize(
+    ("empty", "fault"), [(False, "no such folder of pictures"), (True, "none of the 30 rated pictures is in")]
+)
+def test_a_collection_without_its_pictures_is_refused(tmp_path: Path, empty: bool, fault: str) -> None:
+    folder = ava_folder(tmp_path)
+    if empty:
+        (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(GazekitError, match=fault):
+        read_ava(folder, tmp_path / "elsewhere")
+
+
+def test_ava_without_its_lists_and_tags_has_no_categories(tmp_path: Path) -> None:
+    folder = ava_folder(tmp_path, 3)
+    (folder / "tags.txt").unlink()
+    assert read_ava(folder, folder / "images").categories == {}
+
+
+def test_one_source_of_ratings_is_given(tmp_path: Path) -> None:
+    inputs = Inputs(
+        tmp_path,
+        PicturesSection(folder=Path("images")),
+        DatasetSection(ratings=Path("r.csv")),
+        ava=ava_folder(tmp_path),
+    )
+    with pytest.raises(GazekitError, match=r"give one of ratings, AVA and Photo\.net"):
+        inputs.build(tmp_path / "d.h5")
+    with pytest.raises(GazekitError, match=r"no session file \(\*\.gaze\.h5\) in"):
+        session_table([tmp_path / "images"], FixationSection())
 
 
 def test_photonet_has_seven_buckets_and_rows_without_a_distribution(tmp_path: Path) -> None:

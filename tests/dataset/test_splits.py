@@ -207,3 +207,9 @@ def test_groups_and_near_duplicates_stay_together_in_a_dataset(tmp_path: Path) -
     assert [f"z{n}.jpg" for n in range(10)] == said["image"].tolist()
     free = open_dataset(build_dataset(pictures, None, histograms, tmp_path / "f.h5", DatasetSpec(near_duplicates=None)))
     assert len(np.unique(free.groups)) == 40
+
+
+def test_a_partition_that_nobody_knows_is_answered_with_the_close_ones() -> None:
+    n = 10
+    with pytest.raises(InputError, match=r"unknown partition 'ava3'; did you mean ava"):
+        partition("ava3", np.linspace(2, 8, n), np.arange(n), np.ones(n, bool))
