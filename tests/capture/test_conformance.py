@@ -107,6 +107,18 @@ def test_what_differs_is_said(device: FakeTitta) -> None:
     assert nobody.streams == {}
 
 
+def test_the_command_says_in_words_what_differs(device: FakeTitta, tmp_path: Path) -> None:
+    path = tmp_path / "trace.json"
+    asked = ["--check", "tet-tcp://10.0.0.9", "--seconds", "1", "--sdk", "titta", "--no-calibration"]
+    run = CliRunner().invoke(command, [*asked, "--out", str(path)], catch_exceptions=False)
+    *lines, last = run.stdout.splitlines()
+    assert lines
+    assert all(line.startswith("differs: ") for line in lines)
+    assert "cannot be connected to" in run.stdout
+    assert last.endswith(f"0 samples of gaze; {len(lines)} is not as expected: {path}")
+    assert read_trace(path).differences == [line.removeprefix("differs: ") for line in lines]
+
+
 def test_a_trace_is_replayed_as_a_tracker(
     device: FakeTitta, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

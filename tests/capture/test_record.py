@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -201,6 +202,33 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(make_study: MakeStudy, tmp_
     assert "4 pictures in random order" in result.output
     assert result.output.count(".png") == 4
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "opened"),
+    [("127.0.0.1", [], True), ("0.0.0.0", ["--no-browser"], False)],
+    ids=["this machine", "the lab's network"],
+)
+def test_the_operators_page_is_announced_and_opened_where_it_should(
+    make_study: MakeStudy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    more: list[str],
+    opened: bool,
+) -> None:
+    links: list[str] = []
+    monkeypatch.setattr("webbrowser.open", links.append)
+    path = make_study(pictures=1, duration=200)
+    path.write_text(path.read_text().replace("points = 5", "points = 0").replace("points = 4", "points = 0"))
+    asked = ["record", str(path), "-p", "P01", "-o", str(tmp_path / "out"), "--headless", "--operator", *more]
+    result = CliRunner().invoke(gazekit, [*asked, "--operator-host", host])
+    assert result.exit_code == 0, result.output
+    (link,) = re.findall(r"operator's page \(the link works once\): (http://\S+)", result.stderr)
+    assert ("not encrypted" in result.stderr) != opened
+    assert len(links) == opened
+    assert all(other.rpartition("/")[0] == link.rpartition("/")[0] for other in links)
+    assert len(open_session(tmp_path / "out" / "P01.gaze.h5").stimuli) == 1
 
 
 def test_a_program_reads_what_was_recorded_and_recovered(make_study: MakeStudy, tmp_path: Path) -> None:
