@@ -53,6 +53,7 @@ def looks_of(table: pd.DataFrame) -> dict[str, Viewing]:
     return viewings(table, dict.fromkeys(table["image"].unique(), SIZE), sigma_px=4.0)
 
 
+@pytest.mark.once
 def test_k_real_viewers_are_worth_k(rng: np.random.Generator) -> None:
     """Of 15 studies the interval holds the true number in 12 or more; `tests.benchmarks.attention` has 300."""
     inside, found = 0, []

@@ -50,6 +50,7 @@ def items(words: str, labels: tuple[str, str]) -> list[Item]:
     ]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("language", ["en", "ru", "zh", "ar", "hi"])
 def test_every_page_is_drawn_within_the_screen(surface: pygame.Surface, language: str) -> None:
     words = catalogue(language)

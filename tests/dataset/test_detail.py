@@ -59,6 +59,7 @@ def test_the_command(built: Path) -> None:
     assert rows["human-removed"]["left"] > 0.01
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("mask", ["rectangle", "region"])
 def test_controls_of_equal_detail(collection: Collection, tmp_path: Path, mask: str) -> None:
     gaps = {}

@@ -63,6 +63,7 @@ def test_masks_are_where_people_looked_and_controls_less_so(osie: Dataset) -> No
     assert shares["random"].mean() < shares["shuffled"].mean() < shares["centre"].mean(), "people look to the centre"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("mask", ["patches", "region"])
 def test_patches_and_regions_hold_more_than_controls_of_their_area(
     real_data: Path, tmp_path: Path, mask: str, osie: Dataset

@@ -92,6 +92,7 @@ def test_the_removed_part_is_the_rest(osie: Dataset) -> None:
     assert all((osie.mask(i, "human") ^ osie.mask(i, "human-removed")).all() for i in range(20))
 
 
+@pytest.mark.once
 def test_reef_photographs_go_through_the_masks(real_data: Path, tmp_path: Path, sample_data: Path) -> None:
     """Simulated people look at the reef pictures; what they looked at is kept, the rest is black."""
     shutil.copytree(real_data / "reef", tmp_path / "reef", ignore=shutil.ignore_patterns("LICENSE"))

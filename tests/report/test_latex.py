@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from gazekit.report.comparison_tables import Cell, Table
 from gazekit.report.latex import escaped, latex
 from tests.needs import need
 
+pytestmark = pytest.mark.once
 PAGE = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
 \usepackage{booktabs}

@@ -13,6 +13,7 @@ from gazekit.session.finalise import recover
 from tests.fixtures.long_journal import memory_of_recovery_mb, write_long_journal
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.name == "nt", reason="the memory of a process is read from /proc")
 def test_memory_does_not_grow_with_the_session(tmp_path: Path, rng: np.random.Generator) -> None:
     used = []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from scipy.stats import binom
 
 from tests.benchmarks.test_cross_validated_claims import cover, widths
+
+pytestmark = pytest.mark.once
 
 
 def test_of_few_null_studies_hardly_one_claims() -> None:

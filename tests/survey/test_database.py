@@ -231,6 +231,7 @@ def test_tokens_are_stored_hashed_only(store: Store) -> None:
         assert token not in str(connection.execute(select(rater)).all())
 
 
+@pytest.mark.once
 def test_simulated_raters_fill_the_survey_and_recover_the_truth(tmp_path: Path, rng: np.random.Generator) -> None:
     truth = {f"p{k:03d}.jpg": float(m) for k, m in enumerate(rng.uniform(3, 8, 60))}
     first = fill_and_export(tmp_path / "a.db", truth)

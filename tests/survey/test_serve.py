@@ -54,6 +54,7 @@ class Browser:
             return str(answer.read().decode())
 
 
+@pytest.mark.once
 def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     study = write_study(tmp_path)
     with serving(study) as (url, process):
@@ -81,6 +82,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.once
 def test_people_and_simulated_raters_never_share_a_database(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     study, rehearsal = write_study(tmp_path), str(tmp_path / "rehearsal.db")
     run = ["survey", "simulate", str(study), "--raters", "1", "--database-url"]
@@ -97,6 +99,7 @@ def test_people_and_simulated_raters_never_share_a_database(tmp_path: Path, capf
         CliRunner().invoke(gazekit, [*run, people], catch_exceptions=False)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_only_announced_proxies_are_believed(tmp_path: Path, proxies: int) -> None:
     with serving(write_study(tmp_path), "--proxies", str(proxies)) as (url, _):
