@@ -21,6 +21,13 @@ from survey.table_io import read_sheet
 __all__ = ["ColumnMap", "CountsFromZero", "Imported", "Plan", "import_ratings", "prolific_approved", "read_names"]
 
 USUAL_COLUMNS = ColumnMap()
+DATE = re.compile(
+    r"^\s*(?:\d{1,2}[. /-]+)?(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zé]*\.?"
+    r"(?:[. /-]+\d+)?\s*$",
+    re.IGNORECASE,
+)
+"""Days and months that a spreadsheet made of a number."""
+REVERSED = re.compile(r"(^|[\W_])(revers\w*|invert\w*|umgepolt|invertiert|rückwärts)([\W_]|$)", re.IGNORECASE)
 TEST = re.compile(r"(test|tester|testing|preview|vorschau|prueba|prova|essai|测试|テスト|asdf|xxx+)[\s_-]*\d*")
 """Names of raters by which researchers try their own survey out."""
 
@@ -163,6 +170,8 @@ def import_ratings(
     tests = sorted({name for name in cells["rater"] if TEST.fullmatch(name.casefold())})
     if tests:
         notes.append(f"raters that are named like a test, and are taken: {', '.join(tests[:10])}")
+    if turned := [str(name) for name in table.columns if REVERSED.search(str(name))]:
+        notes.append(f"called reversed, and nothing is turned round: {_some(turned, 5)}")
     if apart := written_apart(cells["image"]):
         notes.append(f"taken for different pictures, though only case or suffix differs: {_some(apart, 5)}")
     plan = _plan(table, chosen, extract, cells, number, foreign, tuple(notes))
@@ -246,8 +255,9 @@ def _some(names: Collection[str], most: int = 12) -> str:
 
 def _numbers(cells: pd.Series[Any]) -> Floats:
     """Read the number that each cell begins with, or a whole one at its end; NaN where there is none."""
-    cells = cells.astype(str).str.strip().str.replace("\u2212", "-", regex=False)
-    text = cells.str.extract(r"^(-?\d+(?:[.,]\d+)?)(?!\S*\d)")[0]
+    cells = cells.astype(str).str.normalize("NFKC").str.strip().str.replace("\u2212", "-", regex=False)
+    cells = cells.mask(cells.str.contains(DATE), "")
+    text = cells.str.extract(r"^([-+]?\d+(?:[.,]\d+)?)(?!\S*\d)")[0]
     text = text.fillna(cells.str.extract(r"^[^\d]{1,40}[\s(\[](-?\d+)[)\]]?$")[0])  # very ugly (1)
     return np.asarray(pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce"), np.float64)
 
@@ -330,7 +340,9 @@ def _judge(
     with np.errstate(invalid="ignore"):
         why[(number < 1) | (number > scale)] = f"not on the scale 1 to {scale}"
         why[number != np.floor(number)] = "not a whole number"
+    dates = cells["cell"].astype(str).str.contains(DATE).to_numpy()
     why[np.isnan(number)] = "not a number" if from_scale is None else f"not a number from {low:g} to {high:g}"
+    why[np.isnan(number) & dates] = "a date, as spreadsheets make of 5.5 or 3-4"
     for role in ("rater", "image"):
         why[(cells[role] == "").to_numpy()] = f"no {role}"
     good = why == ""

@@ -48,7 +48,8 @@ ABOUT_PEOPLE = re.compile(
 )
 """Answers about the rater or the task, beside those about a picture: taken only where they are named."""
 BESIDE = re.compile(
-    ABOUT_PEOPLE.pattern + r"|(^|[\W_])(sec|ms|times?|timing|timer|latency|clicks?|order|trial|page|seite|página|"
+    ABOUT_PEOPLE.pattern
+    + r"|(^|[\W_])(sec|ms|times?|timestamp|timing|timer|latency|clicks?|order|trial|page|seite|página|"
     r"checks?|catch|instructed|attend|aufmerksamkeit|(choose|select|click|wählen sie) (\w+ ){0,2}\d+|"
     r"zeit|dauer|sekunden|klicks?|reihenfolge|kommentar|temps|durée|secondes|ordre|commentaire|tiempo|duración|"
     r"segundos|orden|comentario|tempo|duração|durata|secondi|ordine|commento|время|секунды|порядок|комментарий)"
@@ -67,7 +68,12 @@ ABOUT_PICTURES = frozenset(
 """Columns about a picture that are no raters, in a table with a row a picture."""
 
 
-UNANSWERED = ("", "NA", "N/A", "#N/A", "<NA>", "NULL", "null")
+SUMS = frozenset(
+    ("mean", "average", "sd", "std", "sum", "total", "median", "count", "mittelwert", "durchschnitt", "summe", "anzahl",
+     "standardabweichung", "moyenne", "somme", "promedio", "suma", "平均", "平均值")
+)  # fmt: skip
+"""What stands for a rater's id in rows under a table of raters."""
+UNANSWERED = ("", "NA", "N/A", "#N/A", "#NV", "<NA>", "NULL", "#NULL!", "null", "None")
 """What tools write where nothing was answered; nan is a number that went wrong, and a fault."""
 
 
@@ -167,6 +173,8 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
     rater, why = column(table, "rater", mapping.rater, last=IDS), _refused(table)
+    sums = table[rater].str.strip().str.casefold().isin(SUMS)[::-1].cummin()[::-1]  # under the raters, nowhere else
+    why = why.where(~sums.astype(bool), "of sums")
     data = (table if "_row" in table else table.assign(_row=_rows(table)))[why == ""]
     extract = _from_items(data, rater, items(table, mapping, pictures, {rater}))
     extract.left_out += Counter(why[why != ""])
@@ -176,7 +184,14 @@ def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a picture, a column a rater."""
     image = mapping.image or str(table.columns[0])
-    raters = [str(name) for name in table.columns if name != image and not _about_pictures(str(name))]
+    counts = [str(name) for name in table.columns if re.fullmatch(r"c[1-9]\d*", str(name))]
+    if len(counts) > 1 and counts == [f"c{k}" for k in range(1, len(counts) + 1)] and not mapping.columns:
+        raise RatingsError(
+            f"this is a table of histograms ({counts[0]} to {counts[-1]} count the ratings), and needs no import: give "
+            "it as it is (gazekit build-dataset --ratings); where they are raters, say so (--columns '^c')"
+        )
+    others = [str(name) for name in table.columns if name != image]
+    raters = [name for name in others if not _about_pictures(name) and not TIMES.search(name)]
     if mapping.columns:
         raters = [str(name) for name in table.columns if name != image and re.search(mapping.columns, str(name))]
     sums = table[image].map(lambda name: pictures.match(name) is None and _about_pictures(name)).astype(bool)

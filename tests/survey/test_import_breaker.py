@@ -214,6 +214,19 @@ CASES = {
         "long",
         [ONE],
     ),
+    "sums-under-the-raters.csv": (
+        "rater,reef1.jpg,reef2.jpg\nP,5,6\nMean,5,6\nSD,1,1\n", "wide", [ONE, TWO]
+    ),
+    "a-rater-called-total.csv": (
+        "rater,reef1.jpg,reef2.jpg\nTotal,5,6\nP,5,6\n", "wide", [("Total", *ONE[1:]), ("Total", *TWO[1:]), ONE, TWO]
+    ),
+    "times-among-raters.csv": (
+        "image,P,P_rt,Q.rt\nreef1.jpg,5,3,2\nreef2.jpg,6,1,2\n", "transposed", [ONE, TWO]
+    ),
+    "timestamps-beside.csv": (
+        "rater,reef1.jpg,reef1_timestamp,reef2.jpg\nP,5,3,6\n", "wide", [ONE, TWO]
+    ),
+    "signs-of-other-scripts.csv": ("rater,reef1.jpg,reef2.jpg\nP,５,+6\nQ,#NV,None\n", "wide", [ONE, TWO]),
     "exported-by-this-survey.csv": (
         "rater,image,score,kind,expected\nP,reef1.jpg,5,main,\nP,,2,check,2\nP,reef1.jpg,4,repeat,\nQ,reef1.jpg,1,excluded,\n"
         "R,reef2.jpg,1,spare,\n",
@@ -317,8 +330,8 @@ def test_numbers_are_numbers(tmp_path: Path) -> None:
     rows = ["4,5", "5,0", "-5", "nan", "1e3", "∞", "5 ", "5/7", "0x5", "٥", "7 - best", "5.0.1", "+5"]
     path.write_text("rater;image;score\n" + "".join(f"r{k:02d};reef1.jpg;{cell}\n" for k, cell in enumerate(rows)))
     imported = import_ratings(path, pictures=PICTURES, scale=7)
-    assert dict(imported.ratings[["rater", "score"]].to_numpy().tolist()) == {"r01": 5, "r06": 5, "r10": 7}
-    assert len(imported.faults) == len(rows) - 3
+    assert dict(imported.ratings[["rater", "score"]].to_numpy().tolist()) == {"r01": 5, "r06": 5, "r10": 7, "r12": 5}
+    assert len(imported.faults) == len(rows) - 4
 
 
 def test_what_excel_saves_in_western_europe_is_read_and_said(tmp_path: Path) -> None:
@@ -492,3 +505,29 @@ def test_every_question_has_a_name_by_which_it_can_be_chosen(tmp_path: Path) -> 
     (tmp_path / "w.csv").write_text("rater,reef1.jpg,reef1_known,reef2.jpg,reef2_known\nP,5,1,6,2\n")
     ratings = import_ratings(tmp_path / "w.csv", pictures=PICTURES, scale=7).ratings
     assert sorted(set(ratings["attribute"])) == ["known", "rating"]
+
+
+@pytest.mark.parametrize("cell", ["05.Mai", "5-May", "Mai 05", "3. Apr", "5½"])
+def test_what_a_spreadsheet_made_of_half_points_is_no_rating(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "r.csv").write_text(_long([*[1, 2, 3, 4] * 5, cell]), encoding="utf-8")
+    imported = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7)
+    assert len(imported.ratings) == 20
+    why = "not a number" if cell == "5½" else "a date, as spreadsheets make of 5.5 or 3-4"
+    assert imported.faults["why"].tolist() == [why]
+
+
+def test_a_table_of_histograms_is_no_table_of_raters(tmp_path: Path) -> None:
+    (tmp_path / "h.csv").write_text("image,c1,c2,c3\nreef1.jpg,1,2,3\nreef2.jpg,2,2,2\n")
+    with pytest.raises(RatingsError, match=r"a table of histograms \(c1 to c3 count the ratings\)"):
+        import_ratings(tmp_path / "h.csv", pictures=PICTURES, scale=7)
+    raters = import_ratings(tmp_path / "h.csv", pictures=PICTURES, scale=7, mapping=ColumnMap(columns="^c")).ratings
+    assert sorted(set(raters["rater"])) == ["c1", "c2", "c3"]
+
+
+@pytest.mark.parametrize(
+    "text", ["rater,reef1.jpg,reef2_reversed\nP,5,6\n", "rater,image,score,reversed\nP,reef1.jpg,5,1\n"]
+)
+def test_reversed_items_are_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "r.csv").write_text(text)
+    notes = import_ratings(tmp_path / "r.csv", pictures=PICTURES, scale=7).plan.notes
+    assert [note.startswith("called reversed, and nothing is turned round: ") for note in notes] == [True]
