@@ -54,6 +54,8 @@ def summary_lines(facts: dict[str, Any]) -> list[str]:
         + (f"; masks: {MASKS[facts['masks']]}" if facts["masks"] else ""),
     ]
     lines += [f"split {name}: " + " / ".join(str(parts[s]) for s in SPLITS) for name, parts in facts["splits"].items()]
+    if not any(sum(parts.values()) for parts in facts["splits"].values()):
+        lines.append("no picture can be trained on: each has fewer ratings or viewers than asked for (--min-ratings)")
     if facts["categories"]:
         lines.append("categories: " + ", ".join(f"{name} {n}" for name, n in facts["categories"].items()))
     if facts["groups_of_several"]:

@@ -251,6 +251,8 @@ def reliability(ratings: Path, scale: int, attribute: str, seed: int, as_json: b
     if as_json:
         click.echo(table.to_json(orient="records"))
         return
+    if table["value"].isna().all():
+        click.echo("agreement cannot be measured: no picture has two raters, or nobody's scores differ", err=True)
     for name, value, low, high in table.itertuples(index=False):
         click.echo(f"{name:34} {value:8.3f}" + ("" if low != low else f"   95 %: {low:.3f} to {high:.3f}"))
 

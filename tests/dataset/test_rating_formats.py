@@ -393,3 +393,22 @@ def test_a_category_and_a_list_may_be_called_anything(
     assert whole.category(name).tolist() == [1]
     assert whole.codes(name).tolist() == [1, 2, 3, 0]
     assert (part.ids, part.codes(name).tolist()) == ([ids[1]], [2])
+
+
+def test_a_dataset_of_which_nothing_can_be_trained_on_says_so(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cut_photographs(tmp_path / "p", 4)
+    write(tmp_path / "r.csv", ["image,c1,c2", *(f"p{n:03d}.jpg,2,1" for n in range(4))])
+    options = [
+        "build-dataset",
+        "--pictures",
+        tmp_path / "p",
+        "--ratings",
+        tmp_path / "r.csv",
+        "--out",
+        tmp_path / "d.h5",
+    ]
+    for least, told in ((10, True), (3, False)):
+        code, said = gazekit(capfd, *options, "--min-ratings", least)
+        assert (code, "no picture can be trained on" in said) == (0, told), said

@@ -70,3 +70,18 @@ def test_import_says_which_scale_it_took_where_nobody_said_one(tmp_path: Path) -
     said = "nobody said the scale, and no answer is above 5: 1 to 10 is assumed (--scale 5?)"
     assert said in CliRunner().invoke(survey, arguments).output
     assert said not in CliRunner().invoke(survey, [*arguments, "--scale", "10"]).output
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (["A,a.jpg,4", "B,b.jpg,5"], True),
+        (["A,a.jpg,4", "B,a.jpg,4"], True),
+        (["A,a.jpg,4", "B,a.jpg,5", "A,b.jpg,1", "B,b.jpg,2"], False),
+    ],
+    ids=["one-rater-each", "all-alike", "measured"],
+)
+def test_agreement_that_cannot_be_measured_is_told(tmp_path: Path, rows: list[str], told: bool) -> None:
+    (tmp_path / "r.csv").write_text("\n".join(["rater,image,score", *rows]))
+    result = CliRunner().invoke(survey, ["reliability", str(tmp_path / "r.csv")])
+    assert (result.exit_code, "agreement cannot be measured" in result.output) == (0, told)
