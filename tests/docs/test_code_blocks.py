@@ -10,11 +10,13 @@ import pytest
 
 from gazekit.cli import main
 from gazekit.core.config import tomllib, validated
+from gazekit.core.errors import MissingExtraError
 from gazekit.study import Study
 from pipelines.config import Pipeline
 from pipelines.public_data import PublicSet
 from tests.conftest import ROOT
 from tests.docs.blocks import Block, blocks, pages, unknown_in
+from tests.needs import need
 
 PAGES = pages()
 RUN = [page for page in PAGES if any(b.language in ("sh", "python") and not b.by_hand for b in blocks(page))]
@@ -71,6 +73,8 @@ def test_every_name_of_python_that_is_named_exists(page: Path) -> None:
 def resolves(name: str) -> bool:
     try:
         pkgutil.resolve_name(name)
+    except MissingExtraError as error:
+        need(None, str(error))
     except (ImportError, AttributeError):
         return False
     return True
