@@ -30,7 +30,8 @@ def test_the_list_has_every_model_and_its_facts() -> None:
         "align_corners": False,
     }
     assert (row["input"], row["mean"]) == (224, [0.485, 0.456, 0.406])
-    text = CliRunner().invoke(command, [], catch_exceptions=False).output
+    assert next(option.default for option in command.params if option.name == "buckets") == 10
+    text = CliRunner().invoke(command, ["--buckets", "5"], catch_exceptions=False).output  # as counted above
     assert all(name in text for name in models.names())
     assert "0.500 0.500 0.500" in text
 
