@@ -270,6 +270,16 @@ def test_a_calibration_that_cannot_be_computed_is_a_failure(fake: FakeTitta, scr
     assert (calibration.status, calibration.points, calibration.blob) == ("failure", (), b"")
 
 
+def test_a_tracker_that_goes_while_it_computes_is_waited_for(fake: FakeTitta, screen: Screen) -> None:
+    """It is no failure of the calibration, which would be made again at once."""
+    calibrator = opened(screen).calibrator("both")
+    assert calibrator is not None
+    tracker = fake.tracker
+    tracker.calibration_compute_and_apply = lambda: tracker._answer(204, "SE_CONNECTION_FAILED")  # type: ignore[method-assign]
+    with pytest.raises(TrackerGone, match="computing the calibration"):
+        calibrator.compute()
+
+
 def test_a_tracker_that_does_not_answer_in_a_calibration_has_gone(
     fake: FakeTitta, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pygame
 import pytest
 from rich.console import Console
 
-from gazekit.capture import record
+from gazekit.capture import drawing, record
 from gazekit.capture.calibration import error_vectors
 from gazekit.capture.display import PauseAsked, Viewing
 from gazekit.capture.item_settings import RatingSection
@@ -366,6 +367,23 @@ def test_answers_at_the_foot_are_taken_until_the_picture_ends(window: Window) ->
     assert viewed.ended_by == "time"
     assert [(name, given.answer, given.by) for name, given in viewed.answers.items()] == [("a", "7", "key")]
     assert window._tracker.now_us() >= now + 380_000
+
+
+def test_chosen_points_are_framed_and_an_eye_without_samples_has_no_vector(window: Window) -> None:
+    surface, targets = pygame.display.get_surface(), [(0.25, 0.5), (0.75, 0.5)]
+    rows = [(0.25, 0.5, "left", 0.01, 0.01, 0.4, 9), (0.75, 0.5, "left", 0.01, 0.01, np.nan, 0)]
+    errors = pd.DataFrame(rows, columns=["x", "y", "eye", "dx", "dy", "error_deg", "samples"])
+    pictures = []
+    for drawn, chosen in ((errors, set()), (errors, {0}), (errors.iloc[:1], set())):
+        surface.fill((120, 120, 120))
+        drawing.review(surface, drawn, targets, chosen, "attempt 1", window._look)
+        pictures.append(pygame.surfarray.array3d(surface).astype(int))
+    plain, framed, measured = pictures
+    box = drawing.target_boxes(surface, targets)[0]
+    changed = np.argwhere((plain != framed).any(axis=2))
+    assert len(changed)
+    assert changed.min(axis=0).tolist() == [box.left, box.top]
+    np.testing.assert_array_equal(plain, measured)
 
 
 def test_all_points_of_a_calibration_are_done_again_by_one_key(window: Window) -> None:

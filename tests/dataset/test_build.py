@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import gazekit.dataset
 from gazekit.attention import attended_rectangle
 from gazekit.conditions import default_names
 from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputError
 from gazekit.dataset import Dataset, DatasetSpec, build_dataset, open_dataset
 from gazekit.dataset.build import digest
+from gazekit.dataset.layout import kept_outside, write_outside
 from gazekit.dataset.shard_jobs import work_folder
 from gazekit.pictures import Picture, read_picture
 from tests.fixtures.dataset_collection import Collection, made_up_ratings
@@ -254,3 +256,17 @@ def test_every_condition_is_named_in_the_file(built: Path) -> None:
     with h5py.File(built) as file:
         assert set(file["mask"]) == set(default_names()[1:])
         assert file.attrs["scale"] == 10
+
+
+def test_names_that_the_room_does_not_have() -> None:
+    with pytest.raises(AttributeError, match=r"module 'gazekit\.dataset' has no attribute 'Datset'"):
+        _ = gazekit.dataset.Datset
+
+
+def test_conditions_that_keep_what_lies_outside_are_said_where_old_files_would_not_have_them(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "d.h5", "w") as file:
+        for name, said in (("old", ["human-removed"]), ("new", ["human-removed", "predicted-removed"])):
+            masks = file.create_group(name)
+            write_outside(masks, said)
+            assert ("outside" in masks.attrs) == (name == "new")
+            assert kept_outside(masks) == tuple(said)
