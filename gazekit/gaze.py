@@ -24,6 +24,7 @@ LIMITS_HZ = (5.0, 5000.0)
 _UNITS = (("milliseconds", 1e3), ("seconds", 1e6), ("nanoseconds", 1e-3), ("microseconds", 1.0))
 _MANY = 100_000  # steps for a median
 _ENOUGH = 50  # samples whose steps say which unit of time they are in
+_OTHER_RATE = 0.1  # by which the rate may differ from the one that a file says
 _BEATS = 64  # stamps in a window of a periodogram
 
 _WIDTHS = {
@@ -350,6 +351,22 @@ def hole_us(interval_us: float) -> float:
     return max(HOLE_MS * 1000, 3 * interval_us)
 
 
+def rate_doubt(said_hz: float, rate_hz: float) -> str:
+    """Say that a file does not have the rate that it gives itself; empty where it does, or one is not known.
+
+    Examples
+    --------
+    >>> rate_doubt(500.0, 499.0), rate_doubt(float("nan"), 60.0)
+    ('', '')
+    """
+    if not (said_hz > 0 and abs(rate_hz / said_hz - 1) > _OTHER_RATE):
+        return ""
+    return (
+        f"the file says {said_hz:g} samples a second and has {rate_hz:.4g}: rows were left out of it, or its times are "
+        "wrong"
+    )
+
+
 def check_rate(time_us: Index, steps: Index, interval_us: float | None = None) -> None:
     """Refuse time stamps that no eye tracker gives, which are in another unit than said.
 
@@ -388,10 +405,14 @@ def check_order(steps: Index | Floats) -> None:
     Raises
     ------
     InputError
-        Every twentieth step, or more, runs back.
+        Every twentieth step, or more, runs back by more than a clock's jitter, half a sample.
     """
-    back = int((steps < 0).sum())
-    if len(steps) and back >= len(steps) / 20:
+    if not (steps < 0).any():
+        return
+    forward = np.diff(np.unique(np.append(0, np.cumsum(steps))))
+    jitter = 0.5 * float(np.median(forward)) if len(forward) else 0.0  # by which a clock may err
+    back = int((steps < -jitter).sum())
+    if back and back >= len(steps) / 20:
         raise InputError(
             f"time runs back at {back} of {len(steps) + 1} samples: the rows are not in the order of time; sort them "
             "by the time stamp within each recording, or export the recording again"

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 import json
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError, unknown_name
 from gazekit.core.files import existing_file, whole_file, write_text
+from gazekit.core.numerals import Numerals, as_numbers, doubtful, numerals_of
 from gazekit.core.spss import numbers_and_ids
 from gazekit.core.workbook import WorkbookText, is_workbook
 
@@ -53,8 +57,6 @@ _ID = re.compile(
     r"|file|filename)?"
 )
 _COUNT = re.compile(r"c\d+")  # a column of a histogram table
-_QUOTED_DECIMAL = re.compile(r'(?:^|,)"[-+]?\d+,\d+"(?:,|$)')
-_DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
 
 
 def read_table(
@@ -113,6 +115,20 @@ def read_table(
     return table
 
 
+def column_names(path: str | Path, what: str = "table") -> list[str]:
+    """Return the names of the columns of a table that `read_table` reads.
+
+    Raises
+    ------
+    InputError, FormatError
+        No such file, or not a table.
+    """
+    path = existing_file(path, what)
+    if path.suffix.lower() in (".csv", ".tsv", ".txt") and not is_workbook(path):
+        return list(_sampled(path)[1])
+    return list(map(str, read_table(path, [], what).columns))
+
+
 def is_id(name: object) -> bool:
     """Tell whether a column of that name holds ids of people or pictures."""
     return _ID.fullmatch(re.sub(r"[^a-z]", "", str(name).lower())) is not None
@@ -122,7 +138,11 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     import pandas as pd
 
     workbook = is_workbook(path)
-    layout: dict[str, Any] = {"sep": "\t", "encoding": "utf-8"} if workbook else text_layout(path)
+    layout: dict[str, Any] = {"sep": "\t", "encoding": "utf-8"}
+    columns: dict[str, list[str]] = {}
+    if not workbook:
+        layout, columns = _sampled(path)
+        layout["decimal"] = _numerals(columns).decimal
 
     def content() -> IO[bytes]:
         return cast("IO[bytes]", io.BufferedReader(WorkbookText(path)) if workbook else open(path, "rb"))
@@ -140,7 +160,40 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     if zeros:
         words = read(dtype=str)
         text |= {name for name in header if words[name].str.fullmatch(r"0\d+").any()}
-    return read(dtype=dict.fromkeys(text, str))
+    numerals = _numerals(columns)
+    # pandas takes a point for a decimal sign beside decimal commas too
+    table = read(dtype=str if numerals.decimal == "," else dict.fromkeys(text, str))
+    _tell_doubts(path, {name: cells for name, cells in columns.items() if name not in text}, numerals)
+    return _without_parted_thousands(table, text, numerals, path)
+
+
+def _tell_doubts(path: Path, columns: Mapping[str, list[str]], numerals: Numerals) -> None:
+    for doubt in doubtful(columns, dict.fromkeys(columns, numerals)):
+        print(f"{path}: {doubt}", file=sys.stderr)
+
+
+def _without_parted_thousands(table: pd.DataFrame, text: Set[str], numerals: Numerals, path: Path) -> pd.DataFrame:
+    """Turn columns of words that are numbers, some with parted thousands, into numbers; which ones is said."""
+    import pandas as pd
+
+    for name in table.columns:
+        if name in text or pd.api.types.is_numeric_dtype(table[name]):
+            continue
+        words = table[name].dropna().astype(str)
+        parted = words[words.str.strip().str.fullmatch(numerals.pattern().strip("^$"))]
+        if not (len(parted) or numerals.decimal == ","):
+            continue
+        numbers = as_numbers(words, numerals).dropna()
+        if len(words) == len(table) and words.str.fullmatch(r"[-+]?\d{1,18}").all():
+            table[name] = words.astype("int64")
+        elif len(numbers) == len(words):
+            table[name] = numbers.reindex(table.index)
+            if len(parted):
+                said = f"{counted(len(parted), 'number')} of {name} with parted thousands"
+                print(f"{path}: {said}, the first {parted.iloc[0]!r}", file=sys.stderr)
+        elif set(words) <= {"True", "False"}:
+            table[name] = table[name].eq("True").where(table[name].notna())
+    return table
 
 
 def _as_ids(column: pd.Series) -> pd.Series:
@@ -170,17 +223,30 @@ def in_one_form(name: str) -> str:
 
 def text_layout(path: Path) -> dict[str, str]:
     """Find the encoding, the separator and the decimal sign of a text table: Excel's differ from country to country."""
+    layout, columns = _sampled(path)
+    numerals = _numerals(columns)
+    return {**layout, "decimal": numerals.decimal}
+
+
+def _numerals(columns: Mapping[str, list[str]]) -> Numerals:
+    """Find how the numbers of a table are written: pandas takes one decimal sign for all columns."""
+    return numerals_of({"": [cell for cells in columns.values() for cell in cells]})[""]
+
+
+def _sampled(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Find the encoding and the separator of a text table, and return the cells of its first rows by column."""
     encoding = guess_encoding(path)
     with open(path, "rb") as file:
         start = file.read(1 << 16)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
     header, *rows = text.splitlines()[:200] or [""]
     separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
-    signs = [match[1] for row in rows for cell in row.split(separator) if (match := _DECIMAL.fullmatch(cell.strip()))]
-    comma = separator != "," and bool(signs) and set(signs) == {","}
-    if separator == ",":  # then such numbers stand in quotes
-        comma = any(_QUOTED_DECIMAL.search(row) for row in rows) and "." not in signs
-    return {"encoding": encoding, "sep": separator, "decimal": "," if comma else "."}
+    try:
+        names, *cells = csv.reader([header, *rows], delimiter=separator)
+    except (ValueError, csv.Error):
+        names, cells = [], []
+    columns = {name: [row[n] for row in cells if n < len(row)] for n, name in enumerate(names)}
+    return {"encoding": encoding, "sep": separator}, columns
 
 
 def guess_encoding(path: Path) -> str:

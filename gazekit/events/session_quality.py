@@ -80,7 +80,7 @@ def session_quality(session: Session, thresholds: QualitySection | None = None) 
         tables.append(validation[known].assign(part="validation", image="", order=order))
     if makers:
         tables.append(pd.DataFrame(makers))
-    findings = check_recording(session.recording, session.screen, targets)
+    findings = check_recording(session.recording, session.screen, targets, session.tracker.rate_hz)
     # a column that is missing throughout one table must not decide the type of the whole
     table = pd.DataFrame([row for part in tables for row in part.to_dict("records")])
     table = table.assign(participant=session.participant, session=session.name, verdict="", reasons="", checks="")

@@ -12,7 +12,7 @@ from gazekit.core.counting import counted
 from gazekit.core.types import Bools, Floats
 from gazekit.events.labels import runs
 from gazekit.events.samples import HOLE_ROWS, Samples, prepare
-from gazekit.gaze import Eye, GazeRecording
+from gazekit.gaze import Eye, GazeRecording, rate_doubt, sampling_interval_us
 from gazekit.screen import Screen
 
 Severity = Literal["note", "warning", "error"]
@@ -49,7 +49,9 @@ class Finding:
         return f"{self.severity}: {self.text}"
 
 
-def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFrame | None = None) -> list[Finding]:
+def check_recording(
+    recording: GazeRecording, screen: Screen, targets: pd.DataFrame | None = None, said_hz: float = float("nan")
+) -> list[Finding]:
     """Check constant columns, coordinates, eyes, pupils, stuck samples, holes and the clock of a recording.
 
     Parameters
@@ -61,6 +63,8 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
     targets : DataFrame, optional
         Where people were asked to look, as for `data_quality`: without it an image that is upside down can only be
         told from gaze points in millimetres.
+    said_hz : float
+        The rate that the tracker or the file gives itself, samples a second.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def check_recording(recording: GazeRecording, screen: Screen, targets: pd.DataFr
         findings += [*_off_screen(samples, known), *_stuck(samples, known), *_marker(samples, known)]
         findings += _mirrored_targets(samples, targets)
     findings += _opposed_eyes(recording) or _apart(recording, screen)
-    return [*findings, *_swapped(recording), *_holes(samples), *_clock(samples)]
+    return [*findings, *_swapped(recording), *_rate(recording, said_hz), *_holes(samples), *_clock(samples)]
 
 
 def worst(findings: list[Finding]) -> Severity | None:
@@ -271,6 +275,11 @@ def _swapped(recording: GazeRecording) -> list[Finding]:
         return []
     text = f"the left eye is {np.median(apart):.0f} mm to the right of the right eye: the eyes are swapped"
     return [Finding("swapped eyes", "warning", text)]
+
+
+def _rate(recording: GazeRecording, said_hz: float) -> list[Finding]:
+    text = rate_doubt(said_hz, 1e6 / sampling_interval_us(recording.system_time_us))
+    return [Finding("rate", "warning", text)] if text else []
 
 
 def _holes(samples: Samples) -> list[Finding]:

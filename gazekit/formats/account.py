@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.counting import counted
+from gazekit.core.errors import FormatError, InputError
 from gazekit.core.types import Index
-from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, hole_us, sampling_interval_us
+from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, hole_us, rate_doubt, sampling_interval_us
 
 _PICTURE = re.compile(r"[^\s,;:'\"]+\.(?:jpe?g|png|bmp|gif|tiff?|webp)\b", re.IGNORECASE)
 _MARGIN = 0.1  # of the screen: people look beside it too, and trackers err there
@@ -25,7 +26,8 @@ _CORNER = 0.002  # of the screen: shares taken for pixels do not leave it
 _FEW = 4096  # samples of a part whose place is looked at
 _NAMES = 12  # columns that are named in one line
 _ALIKE = 50  # samples with gaze: so many are the same in two recordings only where one is a copy
-_RATE = 0.1  # by which the rate may differ from the one that the file says
+_FEW_BACK, _ONE_IN = 10, 20  # samples that may lie before the one above: so many, or one in so many
+_JITTER = 0.5  # of the time of a sample, by which a clock may err
 _STEPS = 8  # parts of a recording from which its rate is taken
 
 
@@ -35,6 +37,28 @@ class Fact(NamedTuple):
     what: str
     value: str
     source: str
+
+
+def refuse_disorder(back: int, samples: int) -> None:
+    """Refuse rows that are not in the order of time; some that stand twice, or some recordings in one, are no such.
+
+    Parameters
+    ----------
+    back : int
+        Samples whose time is more than a clock's jitter, half a sample, before that of the row above.
+    samples : int
+        All of them.
+
+    Raises
+    ------
+    FormatError
+        More than 10 and more than one in 20 are.
+    """
+    if back > max(_FEW_BACK, samples / _ONE_IN):
+        raise FormatError(
+            f"time runs back at {back} of {samples} samples: the rows are not in the order of time; sort them by the "
+            "time stamp within each recording, or export the recording again"
+        )
 
 
 @dataclass
@@ -63,11 +87,14 @@ class Account:
     calibrations: int = 0
     validations: int = 0
     doubts: list[str] = field(default_factory=list)
+    undecided: dict[str, str] = field(default_factory=dict)  # columns whose one sign may part thousands, and a number
     _steps: list[Index] = field(default_factory=list)
     last_us: int = 0
     silences: list[tuple[int, int]] = field(default_factory=list)  # last sample before, first after each of the holes
     _begun: bool = False
     _backward: int = 0
+    _disorder: int = 0
+    _back_us: int = 0  # the furthest step back
     _hole_us: float = float("nan")
     _fixation: int = -1
     _placed: int = 0
@@ -95,7 +122,7 @@ class Account:
         time = recording.system_time_us
         if len(time):
             steps = np.diff(time, prepend=self.last_us if self._begun else time[0])
-            self._backward += int((steps < 0).sum())
+            self._note_back(time, steps)
             self._note_holes(time, steps)
             self.last_us, self._begun = int(time[-1]), True
             if len(self._steps) < _STEPS:
@@ -105,6 +132,16 @@ class Account:
             begins = np.diff(index, prepend=self._fixation) != 0
             self.makers_fixations += int((begins & (index >= 0)).sum())
             self._fixation = int(index[-1])
+
+    def _note_back(self, time: Index, steps: Index) -> None:
+        """Count the times that a sample lies before the one above, and those by more than a clock's jitter."""
+        back = -steps[steps < 0]
+        if len(back):
+            forward = np.diff(np.unique(time))
+            jitter = _JITTER * float(np.median(forward)) if len(forward) else 0.0
+            self._backward += len(back)
+            self._disorder += int((back > jitter).sum())
+            self._back_us = max(self._back_us, int(back.max()))
 
     def _note_holes(self, time: Index, steps: Index) -> None:
         """Count the times for which nothing was recorded."""
@@ -139,23 +176,30 @@ class Account:
 
         Raises
         ------
+        FormatError
+            Rows that are not in the order of time.
         InputError
             A rate that no eye tracker has: the unit of time is another.
         """
+        refuse_disorder(self._disorder, self.samples)
         steps = self._first_steps()
-        check_rate(np.append(0, np.cumsum(steps)), steps)
+        try:
+            check_rate(np.append(0, np.cumsum(steps)), steps)
+        except InputError as error:
+            raise InputError(f"{error}{self._perhaps_thousands()}") from None
         self.rate_hz = 1e6 / self.interval_us()
         if self.samples and not self.with_gaze:
             self.doubts.append("no sample has gaze")
         if self.rate_hz == self.rate_hz and not LIMITS_HZ[0] <= self.rate_hz <= LIMITS_HZ[1]:  # of few samples
             self.doubts.append(f"{self.rate_hz:.4g} samples a second: the unit of time is likely another")
-        if said_hz > 0 and abs(self.rate_hz / said_hz - 1) > _RATE:
-            self.doubts.append(
-                f"the file says {said_hz:g} samples a second and has {self.rate_hz:.4g}: rows were left out of it, or "
-                "its times are wrong"
-            )
+        if doubt := rate_doubt(said_hz, self.rate_hz):
+            self.doubts.append(doubt)
         if self._backward:
-            self.doubts.append(f"time runs back {self._backward} time{'s' * (self._backward > 1)}")
+            self.doubts.append(
+                f"time runs back {counted(self._backward, 'time')}, by at most {self._back_us / 1000:.4g} ms: rows "
+                "stand twice or out of order, or the clock was set back; detectors leave such samples out, or shift "
+                "what follows. Sort the rows by their time stamp within each recording, or export it again"
+            )
         self._doubt_places()
         rest = self.rows - self.samples - sum(self.left_out.values())
         if rest:
@@ -192,6 +236,13 @@ class Account:
             )
         elif self._placed and max(abs(left), right, abs(top), bottom) < _CORNER:
             self.doubts.append("all gaze lies in the top left pixels: the unit of the gaze is likely another")
+        elif self._placed and self.undecided and min(max(abs(left), right), max(abs(top), bottom)) < _CORNER:
+            self.doubts.append(f"all gaze lies on one edge of the screen{self._perhaps_thousands()}")
+
+    def _perhaps_thousands(self) -> str:
+        """Say which numbers may have thousands whose sign was taken for the decimal one; empty where none may."""
+        some = ", ".join(f"{number} in {name}" for name, number in list(self.undecided.items())[:2])
+        return f"; perhaps a sign parts thousands ({some}): then write the numbers without it" if some else ""
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Yield what and its text, a line each, for people."""

@@ -91,7 +91,7 @@ class SourceFile:
         account.validations = len(whole.validations if whole else draft.validations)
         try:
             account.close(whole.tracker.rate_hz if whole else draft.tracker.rate_hz)
-        except InputError as error:
+        except (InputError, FormatError) as error:
             raise FormatError(f"{self.head.path}: {error}") from error
         account.doubt_twins(" ".join(filter(None, [self.head.path.name, draft.participant, draft.name])), self.seen)
         if self.request.strict and account.doubts:

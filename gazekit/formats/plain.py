@@ -392,9 +392,14 @@ def _check_unit(stamps: Floats | Index, section: TimeSection) -> None:
     likely = [unit for unit, hz in rates.items() if LIMITS_HZ[0] <= hz <= LIMITS_HZ[1]]
     if section.unit not in likely:
         check_order(np.diff(stamps))
+        parted = f"; or does a sign part thousands, as in {stamps[0]:g}? Then write the numbers without it"
+        thousandths = (
+            stamps.dtype.kind == "f" and bool(np.isclose(steps * 1000, np.round(steps * 1000)).all()) and step % 1 != 0
+        )
         raise FormatError(
             f"the column {section.column} steps by {step:g}, in {section.unit} {rates[section.unit]:.4g} samples "
             f"a second; the unit is more likely {' or '.join(likely) or 'another'} ([time] unit)"
+            f"{parted if thousandths else ''}"
         )
 
 

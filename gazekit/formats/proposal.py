@@ -15,6 +15,7 @@ import pandas as pd
 from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.files import whole_file, write_text
+from gazekit.core.numerals import Numerals, as_numbers, numerals_of
 from gazekit.core.types import Floats
 from gazekit.formats.columns import UNITS_US
 from gazekit.formats.importing import concatenate, open_source
@@ -130,7 +131,8 @@ def _read(head: Head, proposal: Proposal) -> pd.DataFrame:
         raise FormatError(
             f"{head.path} has no header line: its first line is numbers; write the columns' names above them"
         )
-    return table.apply(_as_numbers)
+    numerals = numerals_of(table)
+    return pd.DataFrame({name: _as_numbers(table[name], numerals[name]) for name in table})
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -141,11 +143,10 @@ def _cells(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in next(csv.reader([line], delimiter=separator, skipinitialspace=separator != " "))]
 
 
-def _as_numbers(column: pd.Series) -> pd.Series:
+def _as_numbers(column: pd.Series, numerals: Numerals) -> pd.Series:
     """Turn a column into numbers where nearly all of its cells are such; a comma may be its decimal sign."""
-    words = column.str.replace(",", ".") if not column.str.contains(".", regex=False).any() else column
-    empty = words.str.lower().isin(["", "na", "nan", "n/a", ".", "-", "null", "none"])
-    numbers = pd.to_numeric(words.where(~empty), errors="coerce")
+    empty = column.str.lower().isin(["", "na", "nan", "n/a", ".", "-", "null", "none"])
+    numbers = as_numbers(column.where(~empty, ""), numerals)
     return numbers if (numbers.notna() | empty).mean() > 0.98 and numbers.notna().any() else column
 
 

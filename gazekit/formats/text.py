@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import functools
 import io
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ import numpy.typing as npt
 from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.files import existing_file
+from gazekit.core.numerals import BLANKS, Numerals, as_numbers, decimal_sign, doubtful, numerals_of, undecided
 from gazekit.core.tables import known_encoding
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.core.workbook import WorkbookText, is_workbook, sheets_of
@@ -151,6 +154,13 @@ def split_line(line: str, separator: str) -> tuple[str, ...]:
     return tuple(field.strip().strip('"').strip() for field in line.split(separator))
 
 
+def split_cells(line: str, separator: str) -> tuple[str, ...]:
+    """Split one line into its fields as `split_line` does; a separator between quotes parts none."""
+    if separator == "\t" or line.count('"') < 2:
+        return split_line(line, separator)
+    return tuple(cell.strip() for cell in next(csv.reader([line], delimiter=separator), []))
+
+
 @dataclass
 class TextTable:
     """A text table with one header line, read in batches; ``bad_rows`` counts what had to be left out."""
@@ -163,6 +173,10 @@ class TextTable:
     bad_rows: int = 0
     first_fault: str = ""
     taken: tuple[str, ...] = ()
+    numerals: dict[str, Numerals] = field(default_factory=dict)
+    thousands: dict[str, tuple[int, str]] = field(default_factory=dict)  # a column's count, and its first
+    sign_doubts: list[str] = field(default_factory=list)
+    undecided: dict[str, str] = field(default_factory=dict)  # columns whose sign may be either, and their first number
     _last_bad: str = ""
     _no_utf8: bool = False
     names: tuple[str, ...] = field(init=False)
@@ -191,10 +205,12 @@ class TextTable:
         if not any(name in self.names for name in types):
             wanted = ", ".join(list(types)[:12]) or "of this format"
             raise FormatError(f"{self.head.path} has none of the columns {wanted}; it has {', '.join(self.names[:12])}")
-        decimal = "," if self.decimal_comma(types) else "."
         self.taken = tuple(name for name in self.names if name in types)
+        self._find_numerals(types)
+        decimals = {numerals.decimal for numerals in self.numerals.values()} or {"."}
+        decimal = min(decimals)
         rows = 0
-        for lenient in (False, True):
+        for lenient in (False, True) if len(decimals) == 1 else (True,):
             to_skip = rows  # what the strict reading handed on before it met a fault
             try:
                 for batch in self._read(types, decimal, lenient):
@@ -207,7 +223,7 @@ class TextTable:
             except (pa.ArrowInvalid, UnicodeError) as error:
                 if "Empty CSV" in str(error):
                     break
-                if lenient or (self.strict and "CSV parse error" not in str(error)):
+                if lenient or (self.strict and not re.search(_GOES_ON, str(error))):
                     raise FormatError(f"{self.head.path} cannot be read as {self._kind()}: {error}") from error
                 self._no_utf8 |= "utf8" in str(error).lower()
                 self.first_fault = str(error) if "CSV conversion error" in str(error) else ""
@@ -218,25 +234,25 @@ class TextTable:
     def _read(self, types: Mapping[str, str], decimal: str, lenient: bool) -> Iterator[pa.RecordBatch]:
         """Read the file as it is; ``lenient`` leaves out rows of another length or with words for numbers."""
         import pyarrow as pa
-        from pyarrow import csv
+        from pyarrow import csv as arrow_csv
 
         kinds = {"number": pa.float64(), "integer": pa.int64(), "text": pa.dictionary(pa.int32(), pa.string())}
         wanted = {name: kinds[kind] for name, kind in types.items() if name in self.names}
         as_words = {name: pa.string() for name, kind in types.items() if name in wanted and kind != "text"}
         options = {
-            "read_options": csv.ReadOptions(
+            "read_options": arrow_csv.ReadOptions(
                 block_size=BLOCK_BYTES,
                 column_names=[name or f"unnamed {n}" for n, name in enumerate(self.names)],
                 skip_rows=self.skip_rows + 1,
                 encoding="utf-8" if lenient or self.head.encoding.startswith("utf-8") else self.head.encoding,
             ),
-            "parse_options": csv.ParseOptions(
+            "parse_options": arrow_csv.ParseOptions(
                 delimiter=self.separator,
                 invalid_row_handler=self._bad_row if lenient else None,
                 # a tab-separated table has quotes around its names too, or a quote in it is a letter
                 quote_char='"' if self.separator != "\t" or '"' in self.head.lines[self.skip_rows] else False,
             ),
-            "convert_options": csv.ConvertOptions(
+            "convert_options": arrow_csv.ConvertOptions(
                 column_types={**wanted, **(as_words if lenient else {})},
                 include_columns=list(wanted),
                 null_values=NULLS,
@@ -245,10 +261,10 @@ class TextTable:
             ),
         }
         source = _AsUtf8(self.head) if lenient and not self.head.workbook else self.head.content()
-        for batch in csv.open_csv(source, **options):
-            yield self._without_words(batch, {name: wanted[name] for name in as_words}, decimal) if lenient else batch
+        for batch in arrow_csv.open_csv(source, **options):
+            yield self._without_words(batch, {name: wanted[name] for name in as_words}) if lenient else batch
 
-    def _without_words(self, batch: pa.RecordBatch, kinds: Mapping[str, pa.DataType], decimal: str) -> pa.RecordBatch:
+    def _without_words(self, batch: pa.RecordBatch, kinds: Mapping[str, pa.DataType]) -> pa.RecordBatch:
         """Turn the words of a batch into numbers; rows in which a word is no number are left out."""
         import pyarrow as pa
         from pyarrow import compute
@@ -256,36 +272,69 @@ class TextTable:
         columns = {name: batch.column(n) for n, name in enumerate(batch.schema.names)}
         good = np.ones(batch.num_rows, dtype=bool)
         for name, kind in kinds.items():
-            words = compute.utf8_trim_whitespace(compute.replace_substring(columns[name], decimal, "."))
-            pattern = _WHOLE if kind == pa.int64() else _NUMBER
+            decimal = self.numerals[name].decimal
+            words = self._whole_thousands(name, compute.utf8_trim_whitespace(columns[name]))
+            pattern = _WHOLE if kind == pa.int64() else _NUMBER.replace(r"\.", f"[{decimal}]")
             fits = compute.fill_null(compute.match_substring_regex(words, pattern), True)
+            words = compute.replace_substring(words, decimal, ".")
             columns[name] = compute.if_else(fits, words, pa.scalar(None, pa.string())).cast(kind)
             good &= np.asarray(fits.to_numpy(zero_copy_only=False), dtype=bool)
         self.bad_rows += int((~good).sum())
         return pa.RecordBatch.from_pydict(columns).filter(pa.array(good))
 
-    def decimal_comma(self, types: Mapping[str, str]) -> bool:
-        """Tell whether the numbers have decimal commas, by the first number that has a decimal sign."""
+    def _whole_thousands(self, name: str, words: pa.Array) -> pa.Array:
+        """Take the signs that part thousands out of the words of a column, and note how many had them."""
+        from pyarrow import compute
+
+        numerals = self.numerals[name]
+        parted = compute.fill_null(compute.match_substring_regex(words, numerals.pattern()), False)
+        if not (number := int(np.count_nonzero(parted.to_numpy(zero_copy_only=False)))):
+            return words
+        before, first = self.thousands.get(name, (0, words.filter(parted)[0].as_py()))
+        self.thousands[name] = before + number, first
+        return compute.if_else(parted, compute.replace_substring_regex(words, f"[{numerals.parting}]", ""), words)
+
+    def _find_numerals(self, types: Mapping[str, str]) -> None:
+        """Find how the numbers are written, by the first of them that tell."""
+        wanted = [(n, name) for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
+        columns: dict[str, list[str]] = {name: [] for _, name in wanted}
+        lines, most = 0, _UNTOLD
+        for cells in self._cells_with_signs(self.skip_rows + 1):
+            signs = {name: (cells[n], *decimal_sign(cells[n])) for n, name in wanted if n < len(cells)}
+            found = {name: (word, certain) for name, (word, sign, certain) in signs.items() if sign}
+            for name, (word, _) in found.items():
+                columns[name].append(word)
+            lines += bool(found)
+            most = min(most, lines + _TOLD) if any(certain for _, certain in found.values()) else most
+            if lines >= most:
+                break
+        self.numerals = numerals_of(columns)
+        if self.head.workbook or all(numerals.sure for numerals in self.numerals.values()):
+            return
+        rows = [split_cells(line, str(self.separator)) for line in self.head.lines[self.skip_rows + 1 :][:_UNTOLD]]
+        columns = {name: [row[n] for row in rows if n < len(row)] for n, name in wanted}
+        self.sign_doubts = doubtful(columns, self.numerals)
+        self.undecided = undecided(columns, self.numerals)
+
+    def _cells_with_signs(self, first: int) -> Iterator[tuple[str, ...]]:
+        """Yield the cells of the lines that may have a decimal sign; a workbook's numbers have points."""
         if self.head.workbook:
-            return False
-        if self.separator == ",":  # then such numbers stand in quotes
-            return any(QUOTED_DECIMAL.search(line) for line in self.head.lines[self.skip_rows + 1 :][:1000])
-        columns = [n for n, name in enumerate(self.names) if types.get(name) in ("number", "integer")]
+            return
         with open(self.head.path, encoding=self.head.encoding, errors="replace", newline=None) as file:
-            for line in file:
-                if _MAYBE_DECIMAL.search(line) is None:
-                    continue
-                cells = split_line(line, str(self.separator))
-                signs = {m[1] for n in columns if n < len(cells) and (m := _DECIMAL.fullmatch(cells[n]))}
-                if signs:
-                    return signs == {","}
-        return False
+            for line in itertools.islice(file, first, None):
+                if _MAYBE_DECIMAL.search(line) is not None:
+                    yield split_cells(line, str(self.separator))
 
     def describe(self, account: Account) -> None:
         """Note columns and rows in an account; rows are counted there already where a file has several recordings."""
         account.rows = account.rows or self.rows
         account.taken, account.ignored = list(self.taken), [n for n in self.names if n and n not in self.taken]
         account.damaged |= self._damage()
+        for name, (number, first) in self.thousands.items():
+            said = f"{counted(number, 'number')} of {name} with parted thousands, the first {first!r}"
+            account.know("thousands", said, "only possible")
+        account.doubts += [doubt for doubt in self.sign_doubts if doubt not in account.doubts]
+        account.undecided |= self.undecided
         if self.head.given_encoding:
             account.know("letters", self.head.given_encoding, "option")
             if "\ufffd" in self.head.text:
@@ -360,6 +409,7 @@ class LineNumbers:
     def __init__(self, names: Sequence[str], wanted: Sequence[str], texts: Sequence[str] = ()) -> None:
         self.names, self._wanted, self._texts = list(names), list(wanted), list(texts)
         self._rows: list[list[str]] = []
+        self._numerals: dict[str, Numerals] = {}
         self.bad = 0
         self.cut = 0
         self.untimed = 0  # messages
@@ -388,9 +438,8 @@ class LineNumbers:
 
         table = pd.DataFrame({name: self.words(name) for name in self._wanted})
         self._rows = []
-        if any("," in cell for name in self._wanted for cell in table[name]):  # decimal commas, between tabs
-            table = table.apply(lambda column: column.str.replace(",", "."))
-        return {name: pd.to_numeric(table[name], errors="coerce").to_numpy(np.float64) for name in self._wanted}
+        self._numerals = self._numerals or numerals_of(table)
+        return {name: as_numbers(table[name], self._numerals[name]).to_numpy(np.float64) for name in self._wanted}
 
     def describe(self, account: Account) -> None:
         """Note the columns and the lines that were left out in an account."""
@@ -406,9 +455,9 @@ class LineNumbers:
 
 _NUMBER = r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _WHOLE = r"^[-+]?\d+$"
-QUOTED_DECIMAL = re.compile(r'(?:^|,)"[-+]?\d+,\d+"(?:,|$)')
 _MAYBE_DECIMAL = re.compile(r"[.,]\d")
-_DECIMAL = re.compile(r"[-+]?\d*([.,])\d+(?:[eE][-+]?\d+)?")
+_GOES_ON = rf"CSV parse error|invalid value '[-+]?\d{{1,3}}[.,{BLANKS}]\d{{3}}"  # perhaps thousands
+_UNTOLD, _TOLD = 5000, 1000  # lines after which no number will tell how they are written; after one told
 
 
 class Batch:

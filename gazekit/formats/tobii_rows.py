@@ -14,6 +14,7 @@ from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError
 from gazekit.core.types import Bools, Floats, Index
 from gazekit.formats import eye_movements
+from gazekit.formats.account import refuse_disorder
 from gazekit.formats.columns import UNITS_US, diameter, eye, openness_stream, point, vector, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
@@ -341,7 +342,6 @@ def _by_recording(batch: Batch, layout: RowLayout) -> Iterator[tuple[tuple[str, 
 
 
 _BACK = 10  # steps: less is a clock's jitter
-_FEW_STARTS, _SHORTEST = 10, 20  # recordings in one batch; samples: those of fewer, on average, are rows in disorder
 
 
 @dataclass
@@ -373,11 +373,7 @@ class _Runs:
         back = np.flatnonzero(steps < -least)
         if self.named:
             back = back[time[known[back]] <= self.first + least]
-        if len(back) > max(_FEW_STARTS, len(known) / _SHORTEST):
-            raise FormatError(
-                f"time runs back at {len(back)} of {len(known)} samples: the rows are not in the order of time; sort "
-                "them by the time stamp within each recording, or export the recording again"
-            )
+        refuse_disorder(len(back), len(known))
         starts = [self._start(time, known, int(place), least) for place in back]
         if len(known):
             self.last = time[known[-1]]

@@ -123,6 +123,18 @@ def test_a_rate_that_the_file_gives_itself_and_has_not_is_doubted(foreign, tmp_p
     assert any(doubt.startswith("the file says 500 samples a second and has 1000") for doubt in doubts)
 
 
+def test_doctor_and_quality_tell_a_rate_that_is_not_the_rows(foreign, tmp_path: Path, run) -> None:
+    path = foreign.eyelink.write(tmp_path, rate="500.00")
+    screen = ["--screen-mm", "380x300", "--distance-mm", "670"]
+    told = "the file says 500 samples a second and has 1000: rows were left out"
+    assert told in run("import", path, *screen, "--out", tmp_path / "out").output
+    (session,) = (tmp_path / "out").glob("*.gaze.h5")
+    for arguments in (["doctor", path, *screen], ["doctor", session], ["quality", session], ["quality", path, *screen]):
+        assert told in run(*arguments).output
+    (tmp_path / "right").mkdir()
+    assert "the file says" not in run("doctor", foreign.eyelink.write(tmp_path / "right"), *screen).output
+
+
 def test_a_screen_in_centimetres_is_doubted(foreign, tmp_path: Path, run) -> None:
     path = foreign.prolab.write(tmp_path / "export.tsv")
     printed = run("import", path, "--screen-mm", "52.7x29.6", "--distance-mm", "630", "--out", tmp_path / "a").output
