@@ -14,6 +14,7 @@ import pandas as pd
 
 from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, GazekitError
+from gazekit.core.lasting import advice, lasting
 from gazekit.core.tables import read_table
 from gazekit.pictures import Picture, inspect_picture, match_names
 
@@ -41,6 +42,12 @@ _ELSEWHERE = {  # German, French, Spanish, Portuguese, Italian, Dutch, Russian, 
 _LOOSE |= {word: column for column, words in _ELSEWHERE.items() for word in words.split()}
 _PIXELS = dict.fromkeys(("px", "pixel", "pixels"), 1.0)
 _MS = {"ms": 1.0, "s": 1000.0, "sec": 1000.0, "us": 0.001, "ns": 1e-6}
+_TIMES = {
+    "start": "start onset begin starttime onsettime begintime starttimestamp fixationstart fixationonset fixstart "
+    "fixonset tstart beginn anfang début debut inicio início inizio начало 开始 開始",
+    "end": "end offset stop endtime offsettime stoptime endtimestamp fixationend fixationoffset fixend fixoffset tend "
+    "ende fin fim fine einde конец 结束 終了",
+}
 _UNITS: dict[str, dict[str, float]] = {"x_picture": _PIXELS, "y_picture": _PIXELS, "duration_ms": _MS}
 FROM_BOTTOM = "y_from_bottom"
 """Column of y that counts upwards from the picture's bottom, in its pixels or in shares of its height."""
@@ -110,9 +117,18 @@ def _letters(name: str) -> str:
     return re.sub(r"[\s_.-]", "", unicodedata.normalize("NFC", name).casefold())
 
 
-def _loosely(table: pd.DataFrame) -> pd.DataFrame:
-    """Take columns that are absent from others of other capitals, names, languages or units; what is taken is said."""
+def known_columns(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, list[str]]:
+    """Take columns that are absent from others of other capitals, names, languages or units; return what was taken.
+
+    Where there is no duration, it is the end less the start.
+
+    Raises
+    ------
+    FormatError
+        Text where a number should be, or an end that is not after its start.
+    """
     taken = []
+    table = table.rename(columns={old: new for old, new in OTHER_NAMES.items() if new not in table.columns})
     for new in ("image", *COLUMNS):
         if new in table.columns or (new == "y_picture" and FROM_BOTTOM in table.columns):
             continue
@@ -130,9 +146,28 @@ def _loosely(table: pd.DataFrame) -> pd.DataFrame:
         if factor != 1:
             table[new] = _numbers(table[new], "the fixation table") * factor
         taken.append(f"{old} as {new}" + (f" (times {factor:g})" if factor != 1 else ""))
-    if taken:
-        print(f"columns taken: {', '.join(taken)}", file=sys.stderr)
-    return table
+    if "duration_ms" not in table.columns and (ends := _start_and_end(table)):
+        names, factor = ends
+        start, end = (_numbers(table[name], path).to_numpy(np.float64) for name in names)
+        table["duration_ms"] = lasting(start, end, names, path) * factor
+        taken.append(f"{names[1]} less {names[0]} as duration_ms" + (f" (times {factor:g})" if factor != 1 else ""))
+        for name, times in (("onset_us", start * factor * 1000), ("offset_us", end * factor * 1000)):
+            if name not in table.columns:
+                table[name] = times if np.isnan(times).any() else np.round(times).astype(np.int64)
+    return table, taken
+
+
+def _start_and_end(table: pd.DataFrame) -> tuple[tuple[str, str], float] | None:
+    """Find the columns of start and end and how many milliseconds their unit has; ms where none is named."""
+    parted = {str(name): _parted(str(name)) for name in table.columns}
+    found = [
+        [(name, unit) for name, (word, unit) in parted.items() if word in words]
+        for words in map(str.split, _TIMES.values())
+    ]
+    if [len(names) for names in found] != [1, 1]:
+        return None
+    (start, unit), (end, other) = found[0][0], found[1][0]
+    return ((start, end), _MS[unit or "ms"]) if unit == other and (unit or "ms") in _MS else None
 
 
 def _numbers(column: pd.Series, path: str | Path) -> pd.Series:
@@ -158,7 +193,8 @@ def read_fixations(
 ) -> pd.DataFrame:
     """Read a fixation table: gazekit's own, or one with image, x, y, duration (ms) and viewer, subject or participant.
 
-    The columns may be named in other languages and with a unit behind the name, ``Dauer [s]``.
+    The columns may be named in other languages and with a unit behind the name, ``Dauer [s]``. In place of a duration
+    there may be start and end, ms where no unit is named.
 
     Parameters
     ----------
@@ -175,15 +211,16 @@ def read_fixations(
         No such file, not a table, columns that are missing (all are named), text where a number should be.
     """
     rename = dict(rename or {})
-    table = read_table(path, rename, "fixation table").rename(columns=rename)
-    table = table.rename(columns={old: new for old, new in OTHER_NAMES.items() if new not in table.columns})
-    table = _loosely(table)
+    table, taken = known_columns(read_table(path, rename, "fixation table").rename(columns=rename), path)
+    if taken:
+        print(f"columns taken: {', '.join(taken)}", file=sys.stderr)
     missing = [name for name in ("image", *columns) if name not in table.columns]
     if FROM_BOTTOM in table.columns:
         missing = [name for name in missing if name != "y_picture"]
     if missing:
         raise FormatError(
             f"{path}: this fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+            f"{advice(missing)}"
         )
     table["image"] = table["image"].astype(str).where(table["image"].notna())
     for name in ("x_picture", "y_picture", FROM_BOTTOM, "duration_ms"):

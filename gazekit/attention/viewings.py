@@ -14,6 +14,7 @@ import pandas as pd
 from gazekit.attention.maps import attention_map, gaussian_sum, summed_gaussians
 from gazekit.attention.settings import Weight
 from gazekit.core.errors import ConfigError, InputError, unknown_name
+from gazekit.core.lasting import advice
 from gazekit.core.types import Bools, Floats, Index, Map
 from gazekit.shapes.gaussian_sum import GaussianSum
 
@@ -188,7 +189,8 @@ def viewings(
     needed = ["image", "x_picture", "y_picture", *(["duration_ms"] if weight == "duration" else [])]
     missing = [name for name in needed if name not in fixations]
     if missing:
-        raise InputError(f"the fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, fixations))}")
+        has = ", ".join(map(str, fixations))
+        raise InputError(f"the fixation table lacks {', '.join(missing)}; it has {has}{advice(missing)}")
     table = fixations[fixations["image"].notna() if sizes is None else fixations["image"].isin(list(sizes))]
     table = table[table.groupby("image", observed=True)["x_picture"].transform("count") > 0]
     if not len(table):

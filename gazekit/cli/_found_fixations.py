@@ -136,18 +136,30 @@ def _is_table(path: Path) -> bool:
     return layout_of(path) is None and not fitting(Head.of(path))
 
 
+def is_table_of_fixations(path: Path) -> bool:
+    """Tell whether a file holds fixations, of gazekit, of another program, or of a person."""
+    from gazekit.formats.fixation_tables import layout_of
+
+    if not path.is_file() or path.name.endswith(SUFFIX):
+        return False
+    return layout_of(path) is not None or is_fixation_table(path)
+
+
 def is_fixation_table(path: Path) -> bool:
-    """Tell whether a file is a table with a picture, a place and a duration in each row."""
-    from gazekit.attention.fixation_io import OTHER_NAMES
-    from gazekit.core.tables import read_table
+    """Tell whether a file is a table with a picture, a place and a duration, or start and end, in each row."""
+    import pandas as pd
+
+    from gazekit.attention.fixation_io import known_columns
+    from gazekit.core.tables import column_names
 
     if path.suffix.lower() not in TABLES:
         return False
     try:
-        columns = set(read_table(path, ["image"], "fixation table").columns)
+        empty = pd.DataFrame({name: pd.Series(dtype=float) for name in column_names(path, "fixation table")})
+        columns = set(known_columns(empty, path)[0].columns)
     except GazekitError:
         return False
-    return {"x_picture", "duration_ms"} <= columns | {OTHER_NAMES[name] for name in columns & set(OTHER_NAMES)}
+    return {"image", "x_picture", "duration_ms"} <= columns
 
 
 def finding_options(command: Any) -> Any:

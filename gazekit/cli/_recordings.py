@@ -66,6 +66,28 @@ def makers_fixations(path: Path, screen: Mapping[str, float] | None = None) -> p
     return table
 
 
+def read_any_fixations(
+    path: Path,
+    screen: Mapping[str, float] | None = None,
+    *,
+    rename: Mapping[str, str] | None = None,
+    one_based: bool = False,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Read a table of fixations, whoever made it: gazekit, another program, or a person; what is doubtful is said.
+
+    This is how every command reads one. ``columns`` are those that it must have, `fixation_io.COLUMNS` if not given.
+    """
+    from gazekit.attention.fixation_io import COLUMNS, read_fixations
+    from gazekit.events.table_checks import tell_findings
+
+    table = makers_fixations(path, screen) if not (rename or one_based) else None
+    if table is None:
+        table = read_fixations(path, rename=rename, one_based=one_based, columns=columns or COLUMNS)
+    tell_findings(path, table)
+    return table
+
+
 def screen_options(command: Command) -> Command:
     """Add the options that say the screen of other tools' files, which often do not say it themselves."""
     for names, kind, what in (

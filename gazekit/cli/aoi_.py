@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gazekit.cli._recordings import makers_fixations, screen_options, screen_sizes
+from gazekit.cli._recordings import read_any_fixations, screen_options, screen_sizes
 from gazekit.cli._selection import chosen_exclusions, exclusion_options
 from gazekit.core.counting import counted
 
@@ -45,14 +45,12 @@ def command(
               areas.json:  {"a.jpg": {"face": [[10, 10], [90, 10], [50, 80]], "hand": "hand.png"}}
     """
     from gazekit.core.files import provenance
-    from gazekit.core.tables import read_table, write_table
-    from gazekit.events.aoi import NEEDED_COLUMNS, aoi_table, read_areas, transitions
-    from gazekit.events.table_checks import tell_findings
+    from gazekit.core.tables import write_table
+    from gazekit.events.aoi import aoi_table, read_areas, transitions
 
-    table = makers_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
-    if table is None:
-        table = read_table(fixations, NEEDED_COLUMNS, "fixation table")
-        tell_findings(fixations, table)
+    table = read_any_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
+    if "onset_us" not in table:
+        click.echo("no column onset_us: fixations are in the order of the file, first_fixation_ms is unknown", err=True)
     exclusions = chosen_exclusions(left_out, fixations)
     table = exclusions.of_fixations(table, fixations)
     exclusions.tell()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._found_fixations import Finding, FoundFixations, are_fixation_tables, find_fixations, finding_options
-from gazekit.cli._recordings import screen_options, screen_sizes
+from gazekit.cli._recordings import read_any_fixations, screen_options, screen_sizes
 from gazekit.cli._selection import (
     FillName,
     chosen_exclusions,
@@ -271,13 +271,9 @@ def _of_tables(
 ) -> FoundFixations:
     import pandas as pd
 
-    from gazekit.attention.fixation_io import read_fixations
-    from gazekit.events.table_checks import tell_findings
-
     pairs, tables = renames(rename), []
     for path in paths:
-        read = read_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture"))
-        tell_findings(path, read)
+        read = read_any_fixations(path, one_based=one_based, rename=pairs, columns=("x_picture", "y_picture"))
         tables.append(exclusions.of_fixations(read, path))
     files = {"fixations": paths[0]} if len(paths) == 1 else {str(path): path for path in paths}
     table = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]

@@ -145,16 +145,14 @@ def _of_table(
     exclusions: Any,
     common: dict[str, Any],
 ) -> AttentionModel:
-    from gazekit.attention.fixation_io import read_fixations
+    from gazekit.cli._recordings import read_any_fixations
     from gazekit.core.errors import ConfigError
-    from gazekit.events.table_checks import tell_findings
     from gazekit.models.attention_study import fit_attention_model
     from gazekit.pictures import list_pictures
 
     if pictures is None:
         raise ConfigError("where are the pictures? give --pictures FOLDER (or a CSV list), or a dataset for FIXATIONS")
-    table = read_fixations(fixations, rename=renames(rename), one_based=one_based)
-    tell_findings(fixations, table)
+    table = read_any_fixations(fixations, rename=renames(rename), one_based=one_based)
     table = exclusions.of_fixations(table, fixations)
     exclusions.tell()
     return fit_attention_model(table, list_pictures(pictures), sigma_px=sigma_px, **common)

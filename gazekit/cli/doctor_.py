@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from gazekit.cli._found_fixations import is_fixation_table
 from gazekit.cli._recordings import makers_fixations, open_any, screen_options, screen_sizes, session_files
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gazekit.events.structure import Finding
-
-_FIXATIONS = ({"image"}, {"x_picture", "x"}, {"y_picture", "y"}, {"duration_ms", "duration"})  # one name of each
 
 
 @click.command("doctor")
@@ -90,17 +88,15 @@ def _examined(path: Path, pictures: Path | None, screen: Mapping[str, float]) ->
     from gazekit.events.table_checks import check_fixations
 
     table = None
-    if path.suffix in (".csv", ".tsv", ".parquet") and path.is_file():
-        with path.open(encoding="utf-8", errors="replace") as file:
-            names = {name.strip('"') for name in re.split("[,;\t]", file.readline().lstrip("\ufeff").strip())}
-        if path.suffix == ".parquet" or all(names & known for known in _FIXATIONS):
-            table = read_fixations(path, columns=("x_picture", "y_picture", "duration_ms"))
+    if path.is_file() and (path.suffix == ".parquet" or is_fixation_table(path)):
+        table = read_fixations(path, columns=("x_picture", "y_picture", "duration_ms"))
     if table is None and path.is_file() and not path.name.endswith(".h5"):
         table = makers_fixations(path, screen)
     if table is not None:
         return check_fixations(table, None if pictures is None else _picture_sizes(table, pictures))
     session = open_any(path, screen)
-    return check_recording(session.recording, session.screen, session.streams.get("targets"))
+    targets = session.streams.get("targets")
+    return check_recording(session.recording, session.screen, targets, session.tracker.rate_hz)
 
 
 def _picture_sizes(table: pd.DataFrame, pictures: Path) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gazekit.cli._files import DrawingFile
-from gazekit.cli._found_fixations import TABLES, is_fixation_table
+from gazekit.cli._found_fixations import TABLES, is_table_of_fixations
 from gazekit.cli._recordings import screen_options
 from gazekit.cli._selection import chosen_exclusions, exclusion_options, window_options
 from gazekit.core.counting import counted
@@ -241,7 +241,7 @@ def _measured(
     inputs: tuple[Path, ...], asked: MeasureOptions, options: dict[str, Any], exclusions: Exclusions
 ) -> tuple[pd.DataFrame, dict[str, Path]]:
     """Measure a table of fixations, or sessions; return the table and the files that it is of."""
-    from gazekit.cli._recordings import makers_fixations, screen_sizes
+    from gazekit.cli._recordings import read_any_fixations, screen_sizes
     from gazekit.study import read_study
 
     plan = read_study(options["study"]) if options["study"] else None
@@ -251,14 +251,8 @@ def _measured(
     if len(inputs) == 1 and inputs[0].is_file():
         if (measured := _measures(inputs[0], asked)) is not None:
             return exclusions.of_fixations(measured, inputs[0]), {"measures": inputs[0]}
-        fixations = makers_fixations(inputs[0], screen)
-        if fixations is None and is_fixation_table(inputs[0]):
-            from gazekit.attention.fixation_io import read_fixations
-            from gazekit.events.table_checks import tell_findings
-
-            fixations = read_fixations(inputs[0])
-            tell_findings(inputs[0], fixations)
-        if fixations is not None:
+        if is_table_of_fixations(inputs[0]):
+            fixations = read_any_fixations(inputs[0], screen)
             fixations = exclusions.of_fixations(fixations, inputs[0])
             return _of_fixations(fixations, asked, options["pictures"]), {"fixations": inputs[0]}
     return _of_sessions(inputs, asked, screen, plan, options, exclusions)

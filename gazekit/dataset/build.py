@@ -19,6 +19,7 @@ from gazekit.conditions import default_names, names_of_gaze, window_of
 from gazekit.conditions.predicted import Predicted
 from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, InputError, unknown_name
+from gazekit.core.lasting import advice
 from gazekit.dataset.annotations import Annotations
 from gazekit.dataset.assemble import publish
 from gazekit.dataset.layout import Remarks
@@ -161,7 +162,7 @@ def _viewings(fixations: pd.DataFrame, spec: DatasetSpec) -> tuple[dict[str, Vie
     missing = [name for name in needed if name not in fixations.columns]
     if missing:
         lacks, columns = ", ".join(missing), ", ".join(map(str, fixations.columns))
-        raise InputError(f"the fixation table lacks {lacks}; it has {columns}")
+        raise InputError(f"the fixation table lacks {lacks}; it has {columns}{advice(missing)}")
     table = fixations[fixations["image"].notna() & (fixations["image"] != "")]
     table = table[np.isfinite(table[["x_picture", "y_picture"]].to_numpy(np.float64)).all(axis=1)]
     looks = viewings(table, sigma_deg=spec.sigma_deg, sigma_px=spec.sigma_px, weight=spec.weight)

@@ -29,7 +29,6 @@ AOI_COLUMNS = (
     "visits",  # unbroken runs of fixations in the area
     "revisits",
 )
-NEEDED_COLUMNS = ("participant", "image", "onset_us", "duration_ms", "x_picture", "y_picture")
 
 
 def polygon(points: npt.ArrayLike) -> Inside:
@@ -69,7 +68,8 @@ def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
 def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:
     """Compute the figures of every area: a row a participant, picture and area, columns `AOI_COLUMNS`.
 
-    A fixation in several areas counts in each. Pictures without areas are left out.
+    A fixation in several areas counts in each. Pictures without areas are left out. Without a column ``onset_us``
+    fixations are in the order of the table.
     """
     rows: list[dict[str, Any]] = []
     for (participant, image), trial in fixations.groupby(["participant", "image"], sort=False):
@@ -106,13 +106,13 @@ def visits(where: Bools) -> int:
 
 
 def _ordered(trial: pd.DataFrame) -> pd.DataFrame:
-    return trial.sort_values("onset_us", kind="stable")
+    return trial.sort_values("onset_us", kind="stable") if "onset_us" in trial else trial
 
 
 def _figures(trial: pd.DataFrame, inside: Inside) -> dict[str, float]:
     where = inside(trial["x_picture"].to_numpy(float), trial["y_picture"].to_numpy(float))
     duration = trial["duration_ms"].to_numpy(float)
-    onset = trial["onset_us"].to_numpy(np.int64)
+    onset = trial["onset_us"].to_numpy(np.float64) if "onset_us" in trial else np.full(len(trial), np.nan)
     first = int(np.argmax(where))
     visited = bool(where.any())
     total = float(duration.sum())

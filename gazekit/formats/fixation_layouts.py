@@ -15,7 +15,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import FormatError, InputError
+from gazekit.core.lasting import lasting
 from gazekit.core.tables import read_table
 from gazekit.core.types import Bools, Floats
 from gazekit.formats.account import Account
@@ -61,6 +62,19 @@ def _number(table: pd.DataFrame, name: str) -> Floats:
     return np.asarray(pd.to_numeric(words, errors="coerce"), dtype=np.float64)
 
 
+def _lasting(table: pd.DataFrame, columns: tuple[str, str, str], per_ms: float, account: Account, path: Path) -> Floats:
+    """Return the durations, ms: the column of them, or where the file has none the end less the start."""
+    duration, start, end = columns
+    if duration in table:
+        return _number(table, duration)
+    account.know("durations", f"not in the file: {end} less {start}", "file")
+    return lasting(_number(table, start), _number(table, end), (start, end), path) / per_ms
+
+
+def _has_duration(names: Container[str], duration: str, start: str, end: str) -> bool:
+    return duration in names or (start in names and end in names)
+
+
 def _drop(table: pd.DataFrame, keep: Bools | pd.Series, reason: str, account: Account) -> pd.DataFrame:
     account.leave_out(reason, int((~np.asarray(keep)).sum()))
     return table[keep]
@@ -81,7 +95,12 @@ def _size(sizes: Mapping[str, float], path: Path) -> tuple[float, float]:
     return sizes["width_px"], sizes["height_px"]
 
 
-_LOOKS = ["CURRENT_FIX_X", "CURRENT_FIX_Y", "CURRENT_FIX_DURATION"]
+_LOOKS = ["CURRENT_FIX_X", "CURRENT_FIX_Y"]
+_LOOK_TIMES = ("CURRENT_FIX_DURATION", "CURRENT_FIX_START", "CURRENT_FIX_END")
+
+
+def _is_data_viewer(head: Head) -> bool:
+    return head.has(_LOOKS[0]) and _has_duration(head.columns, *_LOOK_TIMES)
 
 
 def _data_viewer(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
@@ -93,19 +112,20 @@ def _data_viewer(head: Head, sizes: Mapping[str, float], account: Account) -> Co
         )
     ids = [name for name in (picture, "RECORDING_SESSION_LABEL") if name in head.columns]
     eye = next((name for name in ("EYE_REPORTED", "EYE_USED", "CURRENT_FIX_EYE") if name in head.columns), "")
-    more = [name for name in ("CURRENT_FIX_START", eye) if name in head.columns]
+    more = [name for name in (*_LOOK_TIMES[: 2 + (_LOOK_TIMES[0] not in head.columns)], eye) if name in head.columns]
     table = _one_eye(_read(head, account, [*_LOOKS, *more], "fixation report", ids), eye, account)
     account.know("time", "ms", "format")
     account.know("places", "pixels of the screen from its top left", "format")
     start = _number(table, "CURRENT_FIX_START") * 1000 if "CURRENT_FIX_START" in table else np.zeros(len(table))
     if "CURRENT_FIX_START" not in table:
         account.know("onset", "not in the file: 0 throughout", "format")
+    duration = _lasting(table, _LOOK_TIMES, 1.0, account, head.path)
     return {
         "participant": table.get("RECORDING_SESSION_LABEL", head.path.stem),
         "image": table[picture].astype(str),
         "onset_us": start,
-        "offset_us": start + _number(table, "CURRENT_FIX_DURATION") * 1000,
-        "duration_ms": _number(table, "CURRENT_FIX_DURATION"),
+        "offset_us": start + duration * 1000,
+        "duration_ms": duration,
         "x_px": _number(table, "CURRENT_FIX_X"),
         "y_px": _number(table, "CURRENT_FIX_Y"),
     }
@@ -239,6 +259,7 @@ def _begaze_names(head: Head) -> dict[str, str]:
     columns = {
         "start": names.find("Event Start Trial Time", "ms") or names.find("Fixation Start", "ms"),
         "duration": names.find("Event Duration", "ms") or names.find("Fixation Duration", "ms"),
+        "end": names.find("Event End Trial Time", "ms") or names.find("Fixation End", "ms"),
         "x": names.find("Fixation Position X", "px"),
         "y": names.find("Fixation Position Y", "px"),
         "picture": names.find("Stimulus"),
@@ -250,12 +271,15 @@ def _begaze_names(head: Head) -> dict[str, str]:
 
 
 def _is_begaze(head: Head) -> bool:
-    return {"start", "duration", "x", "y", "picture"} <= set(_begaze_names(head))
+    names = _begaze_names(head)
+    return {"start", "x", "y", "picture"} <= set(names) and _has_duration(names, "duration", "start", "end")
 
 
 def _begaze(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
     names = _begaze_names(head)
     ids = [names[key] for key in ("picture", "who") if key in names]
+    if "duration" in names:
+        names.pop("end", None)
     table = _read(head, account, names.values(), "event export", ids)
     if "kind" in names:
         kept = table[names["kind"]].astype(str).isin(["Fixation", "Visual Intake"])
@@ -263,7 +287,10 @@ def _begaze(head: Head, sizes: Mapping[str, float], account: Account) -> Columns
     table = _one_eye(table, names.get("eye", ""), account)
     account.know("time", "ms from the trial's beginning", "file")
     account.know("places", "pixels of the stimulus from its top left", "format")
-    start, duration = _number(table, names["start"]) * 1000, _number(table, names["duration"])
+    start = _number(table, names["start"]) * 1000
+    duration = _lasting(
+        table, (names.get("duration", ""), names["start"], names.get("end", "")), 1.0, account, head.path
+    )
     x, y = _number(table, names["x"]), _number(table, names["y"])
     return {
         "participant": table[names["who"]].astype(str) if "who" in names else head.path.stem,
@@ -275,19 +302,21 @@ def _begaze(head: Head, sizes: Mapping[str, float], account: Account) -> Columns
     }
 
 
-_CLOUD = {"fixation id", "start timestamp [ns]", "duration [ms]"}
+_CLOUD = {"fixation id", "start timestamp [ns]"}
+_CLOUD_TIMES = ("duration [ms]", "start timestamp [ns]", "end timestamp [ns]")
 
 
 def _is_cloud(head: Head) -> bool:
     places = ColumnNames(head.columns).find("fixation x", "px", "normalized")
-    return set(head.columns) >= _CLOUD and bool(places)
+    return set(head.columns) >= _CLOUD and bool(places) and _has_duration(head.columns, *_CLOUD_TIMES)
 
 
 def _cloud(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
     names = ColumnNames(head.columns)
     x, y = (names.find(f"fixation {axis}", "px", "normalized") for axis in "xy")
     hit = next((name for name in head.columns if name.startswith("fixation detected")), "")
-    wanted = [*sorted(_CLOUD), x, y, *filter(None, [hit])]
+    time = _CLOUD_TIMES[0] if _CLOUD_TIMES[0] in head.columns else _CLOUD_TIMES[2]
+    wanted = [*sorted(_CLOUD), time, x, y, *filter(None, [hit])]
     table = _read(head, account, wanted, "table of fixations", [n for n in ("recording id",) if n in head.columns])
     if hit:
         on = table[hit].astype(str).str.lower().isin(["true", "1", "1.0"])
@@ -300,7 +329,8 @@ def _cloud(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
     account.know("places", f"{'shares' if shares else 'pixels'} of {plane} from its top left", "file")
     if picture:
         account.know("picture", f"{picture}, which stands beside the file", "file")
-    start, duration = _number(table, "start timestamp [ns]") / 1000, _number(table, "duration [ms]")
+    start = _number(table, "start timestamp [ns]") / 1000
+    duration = _lasting(table, _CLOUD_TIMES, 1e6, account, head.path)
     places = {"x": _number(table, x) * scale[0], "y": _number(table, y) * scale[1]}
     columns: Columns = {
         "participant": table["recording id"].astype(str) if "recording id" in table else head.path.parent.name,
@@ -441,9 +471,7 @@ def _etdb(head: Head, sizes: Mapping[str, float], account: Account) -> Columns:
 
 
 LAYOUTS = (
-    TableLayout(
-        "EyeLink Data Viewer fixation report", lambda h: h.has("CURRENT_FIX_X", "CURRENT_FIX_DURATION"), _data_viewer
-    ),
+    TableLayout("EyeLink Data Viewer fixation report", _is_data_viewer, _data_viewer),
     TableLayout("Gazepoint fixations", is_fixation_table, _gazepoint),
     TableLayout("Tobii fixations (Pro Lab, Studio)", _is_tobii, _tobii),
     TableLayout("SMI BeGaze event detail", _is_begaze, _begaze),

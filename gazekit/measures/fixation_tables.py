@@ -11,6 +11,7 @@ import pandas as pd
 from gazekit.attention.viewings import pixels_per_degree
 from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
+from gazekit.core.lasting import advice
 from gazekit.core.time_windows import has_onsets, onsets_ms, says_since
 from gazekit.measures.sessions import answer_column
 from gazekit.measures.viewing import MEASURES, Look, MeasureOptions
@@ -59,7 +60,8 @@ def fixation_measures(
     options, sizes = options or MeasureOptions(), sizes or {}
     missing = [name for name in _NEEDED if name not in fixations]
     if missing:
-        raise InputError(f"the fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, fixations))}")
+        has = ", ".join(map(str, fixations))
+        raise InputError(f"the fixation table lacks {', '.join(missing)}; it has {has}{advice(missing)}")
     named = fixations["image"].notna() & (fixations["image"].astype(str) != "")
     numbers = fixations[["x_picture", "y_picture", "duration_ms"]].astype(float)
     whole = np.isfinite(numbers).all(axis=1) & (numbers["duration_ms"] > 0)

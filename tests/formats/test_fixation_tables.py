@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.io
+from click.testing import Result
 from skimage.io import imsave
 
 from gazekit.core.errors import FormatError, InputError
@@ -187,6 +188,112 @@ def test_attention_and_fixations_run_from_each(tmp_path: Path, pictures: Path, r
     )
     rows = json.loads(run("aoi", path, areas, *screen, "--json").output.splitlines()[-1])
     assert max(row["dwell_ms"] for row in rows) == 250
+
+
+def said(result: Result) -> str:
+    return f"{result.output}{result.exception}"
+
+
+HEADERS = {
+    "start and end": ("image,viewer,x,y,start,end", 1.0),
+    "seconds": ("image,viewer,x,y,Start [s],End [s]", 0.001),
+    "onset and offset": ("image,subject,x,y,onset_us,offset_us", 1000.0),
+    "German": ("Bild,Versuchsperson,x,y,Beginn,Ende", 1.0),
+}
+
+
+def own_table(folder: Path, header: str, unit: float, last: int = 300) -> Path:
+    rows = [(100, 120, 0, 200), (500, 400, 240, 490), (700, 600, 500, 500 + last)]
+    path = folder / "own.csv"
+    lines = [f"ray,P1,{x},{y},{start * unit:g},{end * unit:g}" for x, y, start, end in rows]
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(("header", "unit"), HEADERS.values(), ids=list(HEADERS))
+def test_every_command_takes_start_and_end_for_a_duration(
+    tmp_path: Path, pictures: Path, run: Run, header: str, unit: float
+) -> None:
+    path = own_table(tmp_path, header, unit)
+    areas = tmp_path / "areas.json"
+    areas.write_text(json.dumps({"ray": {"left": [[0, 0], [550, 0], [550, 800], [0, 800]]}}))
+    told = " as duration_ms"
+    result = run("aoi", path, areas, "--json")
+    assert told in result.output
+    (row,) = json.loads(result.stdout)
+    assert (row["dwell_ms"], row["first_fixation_ms"], row["first_duration_ms"]) == (450, 0, 200)
+    result = run("measures", path, "--out", tmp_path / "m.csv")
+    assert told in result.output
+    assert pd.read_csv(tmp_path / "m.csv")["fixation_ms"].tolist() == [750]
+    result = run("attention", path, "--pictures", pictures, "--sigma-px", 30, "--tables-only", "--out", tmp_path / "o")
+    assert (result.exit_code, told in result.output) == (0, True)
+    assert told in run("doctor", path).output
+
+
+@pytest.mark.parametrize("command", ["aoi", "measures", "attention", "doctor"])
+def test_an_end_that_is_not_after_its_start_is_refused_with_what_to_do(
+    tmp_path: Path, pictures: Path, run: Run, command: str
+) -> None:
+    path = own_table(tmp_path, HEADERS["start and end"][0], 1.0, last=0)
+    areas = tmp_path / "areas.json"
+    areas.write_text('{"ray": {"left": [[0, 0], [550, 0], [550, 800]]}}')
+    more = {"aoi": [areas], "measures": ["--out", tmp_path / "m.csv"], "doctor": []}
+    result = run(command, path, *more.get(command, ["--pictures", pictures, "--sigma-px", 30, "--out", tmp_path / "o"]))
+    assert result.exit_code == 1
+    assert "in 1 of 3 rows the end is not after the start: the first is 500 to 500 in row 3" in said(result)
+    assert "or add a column duration (ms)" in said(result)
+
+
+@pytest.mark.parametrize("command", ["aoi", "attention"])
+def test_a_table_without_durations_is_refused_with_what_to_do(
+    tmp_path: Path, pictures: Path, run: Run, command: str
+) -> None:
+    path = own_table(tmp_path, "image,viewer,x,y,first,last", 1.0)
+    areas = tmp_path / "areas.json"
+    areas.write_text('{"ray": {"left": [[0, 0], [550, 0], [550, 800]]}}')
+    more = [areas] if command == "aoi" else ["--pictures", pictures, "--sigma-px", 30, "--out", tmp_path / "o"]
+    result = run(command, path, *more)
+    assert result.exit_code == 1
+    assert "lacks duration_ms" in said(result)
+    assert "durations are a column duration (ms), or columns start and end" in said(result)
+
+
+def test_areas_of_a_table_of_viewer_x_y_and_duration(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("image,viewer,x,y,duration\nray,P1,700,100,200\nray,P1,100,100,300\nray,P2,100,120,250\n")
+    areas = tmp_path / "areas.json"
+    areas.write_text('{"ray": {"left": [[0, 0], [550, 0], [550, 800], [0, 800]]}}')
+    result = run("aoi", path, areas, "--json", "--transitions", tmp_path / "steps.csv")
+    rows = json.loads(result.stdout)
+    assert [(row["participant"], row["dwell_ms"], row["first_fixation_ms"]) for row in rows] == [
+        ("P1", 300, None),
+        ("P2", 250, None),
+    ]
+    assert "in the order of the file, first_fixation_ms is unknown" in result.output
+    assert pd.read_csv(tmp_path / "steps.csv")[["from", "to"]].to_numpy().tolist() == [["outside", "left"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "renamed"),
+    [
+        ("data viewer", {"CURRENT_FIX_DURATION": "CURRENT_FIX_END"}),
+        ("begaze", {"Event Duration [ms]": "Event End Trial Time [ms]"}),
+        ("cloud", {"duration [ms]": "end timestamp [ns]"}),
+    ],
+)
+def test_layouts_with_an_end_and_no_duration(tmp_path: Path, kind: str, renamed: dict[str, str]) -> None:
+    path = {**WRITERS, **MORE}[kind](tmp_path)
+    expected = read_makers_fixations(path, SIZES)
+    separator = "\t" if "\t" in path.read_text() else ","
+    table = pd.read_csv(path, sep=separator)
+    table = table.drop(columns=[name for name in renamed.values() if name in table])
+    ((old, new),) = renamed.items()
+    start = next(name for name in table if str(name).lower().endswith(("fix_start", "trial time [ms]", "stamp [ns]")))
+    table[old] = table[start] + table[old] * (1_000_000 if new.endswith("[ns]") else 1)
+    table.rename(columns=renamed).to_csv(path, sep=separator, index=False)
+    found, account = import_fixations(path, SIZES)
+    np.testing.assert_allclose(found["duration_ms"], expected["duration_ms"])
+    assert next(fact[1] for fact in account.facts if fact[0] == "durations").startswith(f"not in the file: {new} less")
 
 
 def test_shares_of_the_screen_need_its_size(tmp_path: Path) -> None:
