@@ -5,6 +5,7 @@ Every room owns its own section; they are gathered here. Paths in the file are r
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from survey.languages import survey_faults
 
 if TYPE_CHECKING:
     from gazekit.dataset.inputs import Inputs
+
+SESSIONS = "sessions"  # where `gazekit record` writes unless told otherwise
 
 
 class Study(SessionSections):
@@ -51,6 +54,38 @@ def read_study(path: str | Path) -> Study:
     study = validated(Study, read_toml(path), path)
     study._file = Path(path)
     return study
+
+
+def sessions_of(study: Study, given: str | Path | None = None) -> list[Path]:
+    """Return the session files of a study, or the folders of them: the one rule of all commands.
+
+    They are what is ``given``, else what ``[dataset] sessions`` names, else the folder ``sessions`` beside the study
+    file or here, where `gazekit record` writes, which is said on standard error. Empty where there is none of these.
+
+    Raises
+    ------
+    ConfigError
+        Nothing is named, and there is such a folder beside the study file and another one here.
+
+    Examples
+    --------
+    >>> [place.as_posix() for place in sessions_of(read_study("sample_data/study.toml"))]
+    ['sample_data/sessions']
+    """
+    if given is not None:
+        return [Path(given)]
+    base = study.file.parent
+    if study.dataset.sessions:
+        return [base / place for place in study.dataset.sessions]
+    places = {place.resolve(): place for place in (Path(SESSIONS), base / SESSIONS) if place.is_dir()}
+    if len(places) > 1:
+        raise ConfigError(
+            f"{study.file}: sessions are in {' and in '.join(map(str, places.values()))}: name those of the study as "
+            "[dataset] sessions = ['...'], or with --sessions where the command has it"
+        )
+    for place in places.values():
+        print(f"sessions of the folder {place}, for [dataset] sessions names none", file=sys.stderr)
+    return list(places.values())
 
 
 def check_study(study: Study) -> None:

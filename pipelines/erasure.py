@@ -19,12 +19,11 @@ from gazekit.core.tables import read_table, write_table
 from gazekit.explore.summaries import FOLDER as KEPT
 from gazekit.session import open_session
 from gazekit.session.exclusions import EXCLUSIONS, forget_person, read_exclusions
-from gazekit.study import Study, read_study
+from gazekit.study import Study, read_study, sessions_of
 from pipelines.methods import RESULTS_FOLDER
 from pipelines.publishing import publications, publish
 
 RECORD = "erasures.csv"
-_RECORDED = "sessions"  # where `gazekit record` writes unless told otherwise
 _TEXTS = {".csv", ".tsv", ".json", ".jsonl", ".toml", ".txt", ".md"}
 _LARGEST = 1 << 28  # bytes of a text that is looked into
 _COLUMNS = ("erased_utc", "sessions", "fixations", "ratings", "survey", "datasets", "published")
@@ -92,7 +91,7 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
     """
     study = Path(study)
     plan, erasure = read_study(study), Erasure(study)
-    erasure.steps += _sessions(participant, plan, study.parent)
+    erasure.steps += _sessions(participant, plan)
     for kind, path, column in (
         ("fixations", plan.dataset.fixations, "participant"),
         ("ratings", plan.dataset.ratings, "rater"),
@@ -143,10 +142,9 @@ def _others(participant: str, base: Path) -> list[Path]:
     return naming
 
 
-def _sessions(participant: str, plan: Study, base: Path) -> list[Removal]:
+def _sessions(participant: str, plan: Study) -> list[Removal]:
     files: list[Path] = []
-    recorded = [_RECORDED] if (base / _RECORDED).is_dir() else []
-    for path in (base / session for session in plan.dataset.sessions or recorded):
+    for path in sessions_of(plan):
         files += sorted(path.rglob("*.gaze.h5")) if path.is_dir() else [path]
     files = [file for file in files if open_session(file, gaze=False).participant == participant]
     steps = [Removal("sessions", file, "the session is deleted", 1, file.unlink) for file in files]

@@ -22,12 +22,13 @@ from gazekit.core.tables import read_table, write_table
 from gazekit.events import data_quality
 from gazekit.formats import export_bids
 from gazekit.formats.exporting import session_files
+from gazekit.formats.writing import SUFFIX
 from gazekit.gaze import GazeRecording
 from gazekit.pictures import Picture, list_pictures
 from gazekit.session import Session, open_session
 from gazekit.session.excluding import Exclusions
 from gazekit.stats.comparison_folder import COMPARED, CONCLUSION, CONFIG, RESULTS
-from gazekit.study import Study, read_study
+from gazekit.study import Study, read_study, sessions_of
 from pipelines.dataset_card import card, citation, croissant
 from pipelines.methods import PARAMETERS, RESULTS_FOLDER, Facts, parameters, results_settings, write_methods
 from pipelines.publishable import publishable
@@ -88,11 +89,15 @@ def publish(
         The folder exists.
     """
     plan, base = read_study(study), Path(study).parent
-    sessions = session_files([base / path for path in plan.dataset.sessions]) if plan.dataset.sessions else []
+    places = sessions_of(plan)
+    sessions = session_files(places) if plan.dataset.sessions or any(map(_has_sessions, places)) else []
     database = database_of(Path(study), database)
     of_survey = plan.survey is not None and database is not None
     if not sessions and plan.dataset.ratings is None and not of_survey:
-        raise ConfigError(f"{study}: [dataset] names neither sessions nor ratings, so there is nothing to publish")
+        raise ConfigError(
+            f"{study}: [dataset] names neither sessions nor ratings, and beside it is no "
+            "folder sessions with session files, so there is nothing to publish"
+        )
     done = Published(Path(out), len(sessions))
     with whole_folder(out) as root:
         facts: dict[str, tuple[Any, str]] = {}
@@ -116,6 +121,10 @@ def publish(
     if note:
         _note_publication(Path(study), Path(out))
     return done
+
+
+def _has_sessions(folder: Path) -> bool:
+    return next(folder.rglob(f"*{SUFFIX}"), None) is not None
 
 
 def _note_publication(study: Path, folder: Path) -> None:

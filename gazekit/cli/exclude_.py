@@ -116,12 +116,12 @@ def _names(study: Path) -> Names:
     from gazekit.core.errors import GazekitError
     from gazekit.pictures import list_pictures
     from gazekit.session.exclusions import Names
-    from gazekit.study import read_study
+    from gazekit.study import read_study, sessions_of
 
     if study.is_dir():
         return Names.of_sessions(study)
     plan, base = read_study(study), study.parent
-    places = [base / place for place in plan.dataset.sessions] or [base]
+    places = sessions_of(plan) or [base]
     names = Names.of_sessions(*places)
     if plan.dataset.fixations is not None:
         from gazekit.attention.fixation_io import read_fixations

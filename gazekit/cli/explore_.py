@@ -19,7 +19,7 @@ from gazekit.explore.board_choice import BoardChoice
 @click.option(
     "--sessions",
     type=click.Path(path_type=Path),
-    help="Folder of the session files, where WHAT is a study file [default: sessions, here or beside it].",
+    help="Folder of the session files, where WHAT is a study file.  [those of [dataset], else the folder sessions]",
 )
 @click.option(
     "--pictures",

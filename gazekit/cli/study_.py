@@ -115,14 +115,12 @@ def regions(sessions: tuple[Path, ...], out: Path) -> None:
 @click.option(
     "--sessions",
     type=click.Path(path_type=Path),
-    default=Path("sessions"),
-    show_default=True,
-    help="Folder of the session files, where PATH is a study file.",
+    help="Folder of the session files, where PATH is a study file.  [those of [dataset], else the folder sessions]",
 )
 @click.option("--no-quality", is_flag=True, help="Read no gaze: fast, without verdicts.")
 @click.option("--no-checklist", is_flag=True, help="Leave out what to look at before a session.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def status(path: Path, sessions: Path, no_quality: bool, no_checklist: bool, as_json: bool) -> None:
+def status(path: Path, sessions: Path | None, no_quality: bool, no_checklist: bool, as_json: bool) -> None:
     """Say how far a study is: PATH is its study file, or a folder of sessions [default: sessions].
 
     Of a study: participants with their verdicts and the operator's notes, pictures with their good viewers, what the
@@ -140,9 +138,14 @@ def status(path: Path, sessions: Path, no_quality: bool, no_checklist: bool, as_
 
     from gazekit.capture.checklist import checklist
     from gazekit.capture.study_status import study_status
-    from gazekit.study import read_study
+    from gazekit.core.errors import ConfigError
+    from gazekit.study import SESSIONS, read_study, sessions_of
 
     study = read_study(path)
+    places = sessions_of(study, sessions) or [Path(SESSIONS)]
+    if len(places) > 1 or places[0].is_file():
+        raise ConfigError(f"[dataset] sessions names {', '.join(map(str, places[:5]))}: say one folder with --sessions")
+    (sessions,) = places
     found = study_status(study, sessions, study.quality, judge=not no_quality)
     items = [] if no_checklist else checklist(study, sessions)
     if as_json:
@@ -179,6 +182,8 @@ def _status_of_folder(sessions: Path, as_json: bool) -> None:
                      "end": dict(ledger.end)})  # fmt: skip
         if not as_json:
             by = ledger.end.get("ended_by")
-            click.echo(f"{participant}: {ledger.words}, {ledger.parts} part(s)" + (f", ended by {by}" if by else ""))
+            click.echo(
+                f"{participant}: {ledger.words}, {counted(ledger.parts, 'part')}" + (f", ended by {by}" if by else "")
+            )
     if as_json:
         click.echo(json.dumps(rows))

@@ -18,7 +18,7 @@ from gazekit.events.settings import FixationSection, QualitySection
 from gazekit.explore.summaries import SessionFacts, summaries
 from gazekit.formats.exporting import session_files
 from gazekit.pictures import list_pictures
-from gazekit.study import Study, read_study
+from gazekit.study import SESSIONS, Study, read_study, sessions_of
 
 _NUMBERS = re.compile(r"(\d+)")
 
@@ -118,7 +118,7 @@ def load_material(
     what : sequence of path
         A study file; or session files, folders of them, and files of other programs.
     sessions : path, optional
-        The folder of a study's sessions; default ``sessions``, here or beside the study file.
+        The folder of a study's sessions; default as `gazekit.study.sessions_of`.
     pictures : path, optional
         A folder or list of pictures; default the study's. Without any, pictures are grey.
     screen : mapping, optional
@@ -145,7 +145,10 @@ def load_material(
         if len(asked) > 1:
             raise InputError("name one study file, or sessions; found both, or several")
         study = read_study(asked[0])
-        asked = [_sessions_of(study, sessions)]
+        asked = sessions_of(study, sessions)
+        if not asked or not all(place.exists() for place in asked):
+            there = " or ".join(map(str, asked or dict.fromkeys((study.file.parent / SESSIONS, Path(SESSIONS)))))
+            raise InputError(f"there is no folder {there}; say where the sessions are with --sessions")
     source = None if pictures is None else Path(pictures)
     if source is None and study is not None and (study.pictures.folder or study.pictures.list):
         source = study.file.parent / str(study.pictures.folder or study.pictures.list)
@@ -168,15 +171,6 @@ def load_material(
         screen=screen or {},
         left_out=tuple(faults),
     )
-
-
-def _sessions_of(study: Study, sessions: str | Path | None) -> Path:
-    """Return the folder of a study's sessions."""
-    places = [Path(sessions)] if sessions is not None else [Path("sessions"), study.file.parent / "sessions"]
-    folder = next((place for place in places if place.is_dir()), None)
-    if folder is None:
-        raise InputError(f"there is no folder {' or '.join(map(str, places))}; say where they are with --sessions")
-    return folder
 
 
 def _place(facts: SessionFacts) -> tuple[object, ...]:

@@ -152,7 +152,7 @@ def test_an_open_rating_is_asked_again_and_the_end_is_said(
     assert first.provenance["end"]["ended_by"] == "a signal"
     assert (first.provenance["end"]["step"], first.provenance["end"]["steps"]) == (2, 4)
     run = CliRunner().invoke(gazekit, ["study", "status", str(tmp_path)])
-    assert run.output == "P01: stopped after 1 of 4 steps, 1 part(s), ended by a signal\n"
+    assert run.output == "P01: stopped after 1 of 4 steps, 1 part, ended by a signal\n"
     second = open_session(record_for(study, tmp_path, screen, 99.0, resume=True))
     table = second.streams["ledger"]
     assert (table["done_us"] >= 0).tolist() == [False, True, True, True]

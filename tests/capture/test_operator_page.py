@@ -269,7 +269,7 @@ def test_the_operator_decides_acts_and_notes_in_a_real_browser(sitting: Sitting,
     left = [trial.id for trial in sitting.part.trials if trial.id not in set(session.stimuli["image"])]
     assert len(left) == len(skipped)
     run = CliRunner().invoke(gazekit, ["study", "status", str(sitting.part.session.parent)])
-    assert run.output == f"P01: at its end, skipped: {', '.join(left)}, 1 part(s), ended by the plan\n"
+    assert run.output == f"P01: at its end, skipped: {', '.join(left)}, 1 part, ended by the plan\n"
     later = prepare_part(sitting.part.sections, "P01", sitting.part.session.parent, resume=True)
     assert [step.id for step in later.steps] == [name for name in left for _ in range(2)]  # with its rating
 

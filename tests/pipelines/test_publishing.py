@@ -18,12 +18,14 @@ from click.testing import CliRunner
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError, OutputError
 from gazekit.core.tables import read_table
+from gazekit.explore.material import load_material
 from gazekit.formats import export_bids, import_recording
 from gazekit.pictures import list_pictures
 from gazekit.session import Session
 from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude, undo_exclusion
-from gazekit.study import read_study
+from gazekit.study import read_study, sessions_of
 from gazekit.training.recipe import make_recipe
+from pipelines.erasure import find_person
 from pipelines.methods import Facts, parameters, results_settings, sentences
 from pipelines.publishable import publishable
 from pipelines.publishing import publications, publish
@@ -349,3 +351,35 @@ def test_comparisons_and_several_questions_of_a_database(study: Path, tmp_path: 
     assert any("the ratings are those of the survey's database" in line for line in published.left_out)
     table = pd.read_csv(tmp_path / "out" / "ratings" / "ratings.csv")
     assert {"picture1", "picture2", "best"} <= set(table.columns)
+
+
+def test_sessions_are_found_by_one_rule(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = study.read_text()
+    unnamed = named.replace('sessions = ["sessions"]\n', "")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    study.write_text(unnamed)
+    assert sessions_of(read_study(study)) == [study.parent / "sessions"]
+    assert publish(study, tmp_path / "out").sessions == 2
+    assert {step.path.parent for step in find_person("P01", study).steps} >= {study.parent / "sessions"}
+    assert [facts.participant for facts in load_material([study], keep=False).sessions] == ["P01", "P02"]
+    run = CliRunner().invoke(gazekit, ["study", "status", str(study), "--no-quality", "--no-checklist"])
+    assert f"sessions of the folder {study.parent / 'sessions'}" in run.output
+    (here / "sessions").mkdir()
+    for refused in (lambda: publish(study, tmp_path / "o"), lambda: find_person("P01", study)):
+        with pytest.raises(ConfigError, match=r"sessions are in sessions and in .*: name those of the study"):
+            refused()
+    with pytest.raises(ConfigError, match="or with --sessions"):
+        load_material([study], keep=False)
+    assert len(load_material([study], sessions=study.parent / "sessions", keep=False).sessions) == 2
+    study.write_text(named.replace('["sessions"]', '["sessions/P01.gaze.h5"]'))
+    assert publish(study, tmp_path / "one").sessions == 1
+    assert [facts.participant for facts in load_material([study], keep=False).sessions] == ["P01"]
+
+
+def test_an_empty_folder_of_sessions_is_none(study: Path, tmp_path: Path) -> None:
+    study.write_text(study.read_text().replace('sessions = ["sessions"]\n', ""))
+    (study.parent / "sessions").unlink()  # a link
+    (study.parent / "sessions").mkdir()
+    assert publish(study, tmp_path / "out").sessions == 0
