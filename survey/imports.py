@@ -39,6 +39,7 @@ class Plan:
     layout: str
     rater: str
     taken: tuple[str, ...]  # columns
+    named_in: tuple[str, ...]  # columns of pictures and questions
     left: tuple[str, ...]  # columns
     pictures: int
     attributes: tuple[str, ...]
@@ -51,9 +52,11 @@ class Plan:
 
     def lines(self) -> list[str]:
         """Write the plan for a person."""
+        columns = len((*self.taken, *self.named_in, *self.left))
         lines = [
-            f"read as {self.layout}; raters are in {self.rater}",
-            f"{len(self.taken)} of {len(self.taken) + len(self.left)} columns hold ratings: {_some(self.taken)}",
+            f"read as {self.layout}; raters are in {self.rater}"
+            + (f", pictures and questions in {_some(self.named_in)}" if self.named_in else ""),
+            f"{len(self.taken)} of {columns} columns hold ratings: {_some(self.taken)}",
             f"{counted(self.pictures, 'picture')}; "
             + (f"answers run from {self.lowest:g} to {self.highest:g}" if self.lowest == self.lowest else "no numbers"),
         ]
@@ -225,7 +228,8 @@ def _plan(
         layout=layout,
         rater=extract.rater,
         taken=tuple(extract.columns),
-        left=tuple(str(n) for n in table.columns if n not in extract.columns and n != extract.rater),
+        named_in=tuple(name for name in extract.named_in if name not in (*extract.columns, extract.rater)),
+        left=tuple(str(n) for n in table.columns if n not in (*extract.columns, *extract.named_in, extract.rater)),
         pictures=int(cells["image"].nunique()),
         attributes=tuple(sorted(set(cells["attribute"]) - {""})),
         lowest=float(with_number.min()) if len(with_number) else float("nan"),
@@ -241,7 +245,8 @@ def _advice(plan: Plan, pictures: PictureNames) -> str:
     """Say what can be done where nothing was taken."""
     whose = f"one of the study's {len(pictures.ids)} pictures" if pictures.ids else "a picture file (a.jpg, b.png ...)"
     return (
-        f"It was read as {plan.layout}, and no column is named like {whose}. The columns are {_some(plan.left, 30)}. "
+        f"It was read as {plan.layout}, and no column is named like {whose}. The columns are "
+        f"{_some((*plan.named_in, *plan.left), 30)}. "
         "Say which of them are pictures with --columns (a pattern) or --map (a table column,image), or, where a row is "
         "a rating, where it is with --rater, --image and --score"
         + ("" if pictures.ids else ", or give the study with --study")

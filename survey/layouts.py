@@ -102,6 +102,7 @@ class Extract:
     left_out: Counter[str] = field(default_factory=Counter)  # rows, by reason
     unfinished: int = 0  # raters who did not come to the end; their ratings are taken
     from_zero: bool = False  # this tool numbers its answers from 0
+    named_in: list[str] = field(default_factory=list)  # the columns that name the picture and the question of a rating
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,8 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
     why[(table[[image, score]].apply(lambda cells: cells.str.strip()) == "").all(axis=1) & (why == "")] = NOTHING
     data = table.assign(_row=_rows(table))[why == ""]
     cells = _cells(data["_row"], data[rater], data[image], data[attribute] if attribute else "", data[score])
-    return Extract(rater, [score], cells, Counter(why[why != ""]))
+    named_in = [image, *filter(None, [attribute])]
+    return Extract(rater, [score], cells, Counter(why[why != ""]), named_in=named_in)
 
 
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
@@ -204,7 +206,8 @@ def _transposed(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames)
         "",
         table[raters].to_numpy(dtype=object).ravel(),
     )
-    return Extract("(the heads of the columns)", raters, _answered(cells), +Counter({"of sums": int(sums.sum())}))
+    left_out = +Counter({"of sums": int(sums.sum())})
+    return Extract("(the heads of the columns)", raters, _answered(cells), left_out, named_in=[image])
 
 
 def _about_pictures(name: str) -> bool:
@@ -373,7 +376,8 @@ def _mturk(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> E
         for source, name in pairs
     ]
     cells = _answered(pd.concat(parts, ignore_index=True)).sort_values("row", kind="stable", ignore_index=True)
-    return Extract("WorkerId", [name for _, name in pairs], cells, +left_out)
+    named_in = list(dict.fromkeys(source for source, _ in pairs))
+    return Extract("WorkerId", [name for _, name in pairs], cells, +left_out, named_in=named_in)
 
 
 def _open_answers(data: pd.DataFrame) -> pd.DataFrame:
@@ -461,7 +465,7 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
         cells["cell"] = cells["cell"].map(_pressed)
         zero = bool(from_zero) and "trial_type" in data and data["trial_type"].str.contains(from_zero).any()
         left_out = Counter({"without a picture": int((~shows).sum())}) + Counter(not_real[shows & (not_real != "")])
-        return Extract(rater, answers, _answered(cells), left_out, from_zero=bool(zero))
+        return Extract(rater, answers, _answered(cells), left_out, from_zero=bool(zero), named_in=[image])
 
     return read
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,12 +20,17 @@ from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputErr
 from gazekit.core.files import existing_file, is_table, whole_file, whole_folder, write_text
 from gazekit.core.parallel import results, side_by_side
 from gazekit.core.plugins import plugins
+from gazekit.formats.plain import read_mapping
 from gazekit.gaze import Eye, GazeRecording, select_eye
 from gazekit.histograms import moments, read_histograms
 from gazekit.screen import Placement, Screen
 from gazekit.session import Calibration, CalibrationPoint, Clock, Session, Validation, open_session, write_session
 from gazekit.session.clock import fit_clock
+from gazekit.session.exclusions import read_exclusions
 from gazekit.shapes.fills import filled, soft_edge
+from gazekit.study import read_study
+from pipelines.config import read_pipeline
+from survey.config import read_study as read_survey
 
 
 def test_degrees_are_fick_angles_by_the_closed_form(screen: Screen) -> None:
@@ -318,8 +324,8 @@ class Camera(Section):
         ({"siez": 1}, "siez: unknown key; did you mean 'size'?"),
         ({"lens": {"widht_mm": 1}}, "lens.widht_mm: unknown key; did you mean 'width_mm'?"),
         ({"spare": [{}, {"widht_mm": 1}]}, "spare.1.widht_mm: unknown key; did you mean 'width_mm'?"),
-        ({"named": {"a": {"x": 1}}}, "named.a.x: unknown key; known here: width_mm"),
-        ({"named": {"width_mm": {"x": 1}}}, "named.width_mm.x: unknown key; known here: width_mm"),
+        ({"named": {"a": {"x": 1}}}, "named.a.x: unknown key; known in [named.a]: width_mm"),
+        ({"named": {"width_mm": {"x": 1}}}, "named.width_mm.x: unknown key; known in [named.width_mm]: width_mm"),
     ],
     ids=["at the top", "in a section", "in a list", "in a table of sections", "called as a key is"],
 )
@@ -327,3 +333,30 @@ def test_an_unknown_key_is_answered_with_those_of_its_place(content: dict[str, o
     with pytest.raises(ConfigError) as refusal:
         validated(Camera, content, "study.toml")
     assert words in str(refusal.value)
+
+
+UNKNOWN = {
+    "mapping": (
+        read_mapping,
+        "[left]\nx = 'x'\ny = 'y'\nwww = 1",
+        r"left\.www: .*known in \[left\]: pupil_mm, valid, ",
+    ),
+    "study": (read_study, "[[answers]]\nwww = 1", r"answers\.0\.www: .*known in \[\[answers\]\]: choices, high, "),
+    "another table of it": (read_study, "[tracker]\nblocks = 1", r"known in \[tracker\]: .*; it belongs in \[design\]"),
+    "survey": (
+        read_survey,
+        "[[survey.scales]]\nwww = 1",
+        r"known in \[\[survey\.scales\]\]: anchors, name, question, ",
+    ),
+    "pipeline": (read_pipeline, "[comparison]\nwww = 1", r"comparison\.www: .*known in \[comparison\]: alpha, "),
+    "exclusions": (read_exclusions, "www = 1", r"www: unknown key; known here: exclude"),
+}
+
+
+@pytest.mark.parametrize(("read", "text", "words"), UNKNOWN.values(), ids=list(UNKNOWN))
+def test_unknown_keys_of_a_toml_file_are_answered_with_those_of_their_table(
+    tmp_path: Path, read: Callable[[Path], object], text: str, words: str
+) -> None:
+    (tmp_path / "a.toml").write_text(text + "\n")
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path / "a.toml")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
 from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError
@@ -87,11 +88,13 @@ def validated(model: type[Model], data: Mapping[str, Any], where: str | Path) ->
 def _faults(model: type[BaseModel], error: ValidationError, where: str | Path) -> ConfigError:
     lines = []
     for fault in error.errors():
-        place = ".".join(map(str, fault["loc"])) or ("together" if issubclass(model, Spec) else "(file)")
+        parts = [str(part) for part in fault["loc"] if part != "[key]"]
+        place = ".".join(parts) or ("together" if issubclass(model, Spec) else "(file)")
         lines.append(f"  {place}: {_words(model, fault)}")
     return ConfigError(f"{where} has {counted(len(lines), 'fault')}:\n" + "\n".join(lines))
 
 
+_FEW_TABLES = 2  # that are named where a key belongs in them
 _NAMES = {  # what patterns of the sections mean
     r"^[a-z][a-z0-9_]{0,39}$": "should be at most 40 small letters, digits and _, with a letter first",
     r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$": "should be at most 40 letters, digits, _ and -, with a letter or digit first",
@@ -102,7 +105,12 @@ def _words(model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         known = _known_keys(model, fault["loc"][:-1])
         close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.6)
-        return "unknown key; " + (f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(sorted(known))}")
+        where = f"in {_table(fault['loc'][:-1])}" if len(fault["loc"]) > 1 else "here"
+        if close:
+            return f"unknown key; did you mean {close[0]!r}?"
+        tables = list(dict.fromkeys(map(_table, _tables_with(_kinds(model), str(fault["loc"][-1])))))
+        belongs = f"; it belongs in {' or '.join(tables)}" if 0 < len(tables) <= _FEW_TABLES else ""
+        return f"unknown key; known {where}: {', '.join(sorted(known))}{belongs}"
     if fault["type"] == "missing":
         return "is missing"
     message = str(fault["msg"]).removeprefix("Value error, ").removeprefix("Input ")
@@ -116,18 +124,54 @@ def _words(model: type[BaseModel], fault: Any) -> str:
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    current: Any = model
+    """List the keys of the table at a place of a settings file; of several kinds that it may be, those of all."""
+    kinds = _kinds(model)
     for part in location:
-        field = current.model_fields.get(str(part))
-        if field is not None:  # else an index into a list, a name in a table, or the tag of a union
-            kinds = (field.annotation, *_deep_args(field.annotation))
-            current = next((kind for kind in kinds if _is_model(kind)), current)
-    return list(current.model_fields)
+        kinds = [inner for kind in kinds for inner in _inside(kind, part)] or kinds  # else it is the tag of a union
+    return list(dict.fromkeys(name for kind in kinds if _is_model(kind) for name in kind.model_fields))
+
+
+def _kinds(kind: Any) -> list[Any]:
+    """List what a type may be: the parts of a union, and what stands in a `RootModel`."""
+    if _is_model(kind):
+        return _kinds(kind.model_fields["root"].annotation) if issubclass(kind, RootModel) else [kind]
+    if get_origin(kind) in (Union, UnionType, Annotated):
+        return [inner for arg in get_args(kind) for inner in _kinds(arg)]
+    return [kind]
+
+
+def _inside(kind: Any, part: int | str) -> list[Any]:
+    """List what the types of a value may be, at a key or an index of one type."""
+    if _is_model(kind):
+        field = kind.model_fields.get(str(part))
+        return [] if field is None else _kinds(field.annotation)
+    origin, args = get_origin(kind), get_args(kind)
+    if origin in (dict, list, tuple) and args and isinstance(part, int) == (origin is not dict):
+        return _kinds(args[-1] if origin is dict else args[0])
+    return []
+
+
+def _tables_with(kinds: list[Any], key: str, place: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    """Yield the places of the tables that have a key."""
+    for kind in kinds:
+        if _is_model(kind):
+            if key in kind.model_fields and place:
+                yield place
+            for name, field in kind.model_fields.items():
+                yield from _tables_with(_kinds(field.annotation), key, (*place, name))
+        elif get_origin(kind) is list:
+            yield from _tables_with(_kinds(get_args(kind)[0]), key, (*place, 0))
+        elif get_origin(kind) is dict:
+            if key in get_args(get_args(kind)[0]):
+                yield place
+            yield from _tables_with(_kinds(get_args(kind)[1]), key, (*place, "NAME"))
+
+
+def _table(location: tuple[int | str, ...]) -> str:
+    """Return the header of a table of a TOML file."""
+    name = ".".join(part for part in location if isinstance(part, str))
+    return f"[[{name}]]" if location and isinstance(location[-1], int) else f"[{name}]"
 
 
 def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
-
-
-def _deep_args(kind: Any) -> list[Any]:
-    return [inner for arg in get_args(kind) for inner in (arg, *_deep_args(arg))]

@@ -277,3 +277,22 @@ def test_a_set_of_several_tables_of_ratings_and_files_of_other_kinds(folder: Pat
     definition = named_set("mine", public_sets(file))
     with pytest.raises(InputError, match=r"2 files may be the ratings of mine \(histograms-2.csv, histograms.csv\)"):
         prepare_set("mine", definition, folder, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("wwww = 3", r"reading\.wwww: unknown key; known in \[mine\.files\.reading\]: encoding, format, mapping, "),
+        ("formt = 'asc'", r"reading\.formt: unknown key; did you mean 'format'\?"),
+        ("distance_mm = 3", r"; it belongs in \[NAME\.files\.reading\.screen\]"),
+    ],
+)
+def test_an_unknown_key_of_a_definition_is_answered_with_those_of_its_table(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    head = (
+        '[mine]\ntitle = "a"\nlicence = "b"\n[[mine.files]]\npattern = "*"\nrole = "fixations"\n[mine.files.reading]\n'
+    )
+    (tmp_path / "mine.toml").write_text(head + line + "\n")
+    with pytest.raises(ConfigError, match=words):
+        public_sets(tmp_path / "mine.toml")

@@ -348,3 +348,17 @@ def test_answers_of_another_scale_are_refused_where_a_few_would_fit(tmp_path: Pa
     with pytest.raises(RatingsError, match=r"2 of 3 answers are no whole numbers from 1 to 10; they run from 10 to 70"):
         import_ratings(path, scale=10)
     assert import_ratings(path, scale=10, from_scale=(0, 100)).ratings["score"].tolist() == [2, 5, 7]
+
+
+def test_columns_that_name_the_picture_are_not_left(tmp_path: Path) -> None:
+    (tmp_path / "long.csv").write_text("rater,image,attribute,score,age\nr1,a.jpg,beauty,3,20\nr2,b.jpg,mood,4,21\n")
+    (tmp_path / "turned.csv").write_text("image,Ann,Ben\na.jpg,3,4\nb.jpg,5,2\n")
+    plan = import_ratings(tmp_path / "long.csv", scale=7).plan
+    assert (plan.left, plan.named_in) == (("age",), ("image", "attribute"))
+    assert plan.lines()[:2] == [
+        "read as long; raters are in rater, pictures and questions in image, attribute",
+        "1 of 4 columns hold ratings: score",
+    ]
+    assert "columns left: age" in plan.lines()
+    plan = import_ratings(tmp_path / "turned.csv", scale=7, layout="transposed").plan
+    assert (plan.left, plan.named_in) == ((), ("image",))

@@ -246,7 +246,8 @@ def test_the_survey_is_full_when_every_picture_is_taken(make_client: Clients) ->
 @pytest.mark.usefixtures("same_minute")
 def test_too_many_requests_are_refused(tmp_path: Path) -> None:
     study = write_study(tmp_path, STUDY.replace("practice = 1", "practice = 1\nrequests_per_minute = 20"))
-    client = create_app(read_study(study), tmp_path, open_store(tmp_path / "s.db"), password=PASSWORD).test_client()
+    store = open_store(tmp_path / "s.db")
+    client = create_app(read_study(study), tmp_path, store, password=PASSWORD).test_client()
     begin(client)
     codes = [client.get("/rate").status_code for _ in range(30)]
     assert codes[0] == 200
