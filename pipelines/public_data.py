@@ -253,14 +253,15 @@ def _sessions(name: str, definition: PublicSet, folder: str | Path, out: Path) -
         listed = "".join(f"\n  {fault if path in fault else f'{path}: {fault}'}" for path, fault in first.items())
         more = f"\n  and {len(faults) - _FAULTS} more" if len(faults) > _FAULTS else ""
         raise InputError(
-            f"{len(faults)} recordings of {name} could not be read:{listed}{more}\nWhat an option of the import "
-            "says stands in the definition ([files.reading]: format, mapping, screen, placement, encoding, settings). "
-            f"{len(sessions)} sessions are in {out / 'sessions'}; mend the others and run it again: what is there is "
-            "not read again"
+            f"{counted(len(faults), 'recording')} of {name} could not be read:{listed}{more}\nWhat an option of the "
+            "import says stands in the definition ([files.reading]: format, mapping, screen, placement, encoding, "
+            f"settings). {counted(len(sessions), 'session is', 'sessions are')} in {out / 'sessions'}; mend the others "
+            "and run it again: what is there is not read again"
         )
-    lines = [f"{len(sessions)} sessions: {out / 'sessions'}"]
+    lines = [f"{counted(len(sessions), 'session')}: {out / 'sessions'}"]
     for item in (item for batch in batches for item in batch.imported):
-        lines.append(f"  {item.session.name}: {item.samples} samples, {item.account.pictures} pictures ({item.format})")
+        held = f"{counted(item.samples, 'sample')}, {counted(item.account.pictures, 'picture')}"
+        lines.append(f"  {item.session.name}: {held} ({item.format})")
         lines += [f"! {item.session.name}: {doubt}" for doubt in item.account.doubts]
     lines += _passed_by(definition, Path(folder), batches)
     before = sum(len(paths) for batch in batches for paths in batch.done_before.values())

@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from gazekit.capture.operator_page.server import Doors
+from gazekit.core.counting import counted
 from gazekit.core.errors import GazekitError, InputError
 from gazekit.explore.board import make_board
 from gazekit.explore.material import Material
@@ -92,6 +93,7 @@ def create_app(
         navigation += getattr(room, "NAVIGATION", [])
     app.context_processor(lambda: {"navigation": navigation, "material": shown, "title": _title(shown)})
     app.template_filter("figure")(figure)
+    app.template_filter("counted")(counted)
     return app
 
 

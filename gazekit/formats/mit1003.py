@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
 from gazekit.core.types import Floats
 from gazekit.formats.columns import eye, point, recording
@@ -85,7 +86,8 @@ def read(head: Head, request: Request, pictures: str | Path | None = None) -> It
     showings = sorted((s for path, content in read_all for s in _showings(path, content)), key=lambda s: s[:2])
     alike = sum(number for number in Counter(showing.number for showing in showings).values() if number > 1)
     if alike:
-        draft.account.doubts.append(f"{alike} pictures share their number with another: their order is that of names")
+        some = counted(alike, "picture shares its", "pictures share their")
+        draft.account.doubts.append(f"{some} number with another: their order is that of names")
     files = {picture.image: picture.file for picture in list_pictures(pictures)}
     matched = match_names({showing.image for showing in showings}, files)
     begin = 0
@@ -101,10 +103,12 @@ def read(head: Head, request: Request, pictures: str | Path | None = None) -> It
             begin = int(draft.stimuli[-1]["offset_us"]) + _PAUSE_US
     blank = sorted(showing.image for showing in showings if not len(showing.places))
     if blank:
-        draft.account.doubts.append(f"{len(blank)} pictures have no sample: {', '.join(blank[:5])}")
+        some = counted(len(blank), "picture has", "pictures have")
+        draft.account.doubts.append(f"{some} no sample: {', '.join(blank[:5])}")
     absent = sorted({showing.image for showing in showings} - set(matched))
     if absent:
-        draft.account.doubts.append(f"{len(absent)} pictures are not in {pictures}: {', '.join(absent[:5])}")
+        some = counted(len(absent), "picture is", "pictures are")
+        draft.account.doubts.append(f"{some} not in {pictures}: {', '.join(absent[:5])}")
 
 
 def _describe(draft: Draft) -> None:

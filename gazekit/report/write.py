@@ -152,6 +152,7 @@ def write_report(
         rows = pd.DataFrame([{**vars(row), "gain": row.gain} for row in context["gains"]["rows"]])
         write_text(comparison.folder / REPORT_TABLES / "gains.csv", rows.to_csv(index=False, lineterminator="\n"))
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters["counted"] = counted
     path = comparison.folder / REPORT
     write_text(path, environment.from_string(_resource("template.html")).render(context).lstrip())
     return path

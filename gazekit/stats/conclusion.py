@@ -116,8 +116,8 @@ def _seeds_of(table: pd.DataFrame) -> list[int]:
 
 def _headline(claims: list[dict[str, Any]], label: str, tested: str, trained: list[int], alone: bool) -> str:
     counts = [claim["seeds"] for claim in claims] or trained
-    seeds = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else f"{counts[0]}"
-    what = f"{label} on {tested}, {seeds} seed{'s' if max(counts) != 1 else ''}"
+    seeds = f"{min(counts)} to {max(counts)} seeds" if min(counts) < max(counts) else counted(counts[0], "seed")
+    what = f"{label} on {tested}, {seeds}"
     if not claims:
         no_two = "no two conditions that were asked for have finished runs of the same seeds"
         return f"Nothing was compared: {'there is one condition only' if alone else no_two} ({what})."

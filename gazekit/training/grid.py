@@ -493,7 +493,7 @@ def _config(
         "processes": processes(),
         "versions": {name: version(name) for name in ("gazekit", "torch", "numpy")},
     }
-    if weights := {**before.get("weights", {}), **_weights(recipe, runs)}:
+    if weights := {**before.get("weights", {}), **_weights(recipe, runs, data.scale)}:
         config["weights"] = weights
     if folds.folds:
         config["cross_validation"] = asdict(folds)
@@ -504,12 +504,19 @@ def _config(
     return config
 
 
-def _weights(recipe: Recipe, runs: Sequence[Run]) -> dict[str, str]:
-    """Return the SHA-256 of every file of weights that runs start from."""
+def _weights(recipe: Recipe, runs: Sequence[Run], buckets: int) -> dict[str, str]:
+    """Return the SHA-256 of every file of weights that runs start from, and of what a publisher gives a model."""
+    from gazekit import models
     from gazekit.models.registry import PUBLISHERS
 
-    named = dict.fromkeys(recipe.weights_of(run.model, run.seed) for run in runs)
-    return {file: sha256(file) for file in named if file is not None and file not in PUBLISHERS}
+    sums = {}
+    for model, name in dict.fromkeys((run.model, recipe.weights_of(run.model, run.seed)) for run in runs):
+        if name in PUBLISHERS:
+            network = models.create(model, buckets, weights=name, new_head=recipe.new_head, **recipe.model_options)
+            sums[f"{name} ({model})"] = str(network.weights_from["sha256"])  # type: ignore[index]
+        elif name is not None and name not in sums:
+            sums[name] = sha256(name)
+    return sums
 
 
 def _before(out: Path) -> dict[str, Any]:
@@ -548,7 +555,7 @@ def _same_folder(before: dict[str, Any], now: dict[str, Any], out: Path) -> None
     if before.get("dataset", {}).get("sha256") != now["dataset"]["sha256"]:
         faults.append("it was begun with another dataset")
     then, here = before.get("weights", {}), now.get("weights", {})
-    faults += [f"{file} holds other weights than then" for file in then if then[file] != here[file]]
+    faults += [f"the weights of {name} are others than then" for name in then if then[name] != here[name]]
     if faults:
         raise ConfigError(f"{out} holds a grid of other options ({'; '.join(faults)}); choose another folder")
 

@@ -16,10 +16,11 @@ import torch
 
 from gazekit import models
 from gazekit.cli import main
+from gazekit.core.errors import ConfigError
 from gazekit.dataset import DatasetSpec, build_dataset
 from gazekit.pictures import Picture
 from gazekit.training import plan, train
-from gazekit.training.grid import model_faults
+from gazekit.training.grid import Run, _same_folder, _weights, model_faults
 from gazekit.training.recipe import make_recipe
 
 COMMON = ["--model", "nima-narrow", "--size", "32", "--epochs", "1", "--seeds", "1", "--threads", "1", "--no-compare"]
@@ -336,8 +337,28 @@ def test_weights_that_changed_since_the_folder_was_begun(dataset: Path, tmp_path
     torch.save({name: value + value for name, value in first.items()}, file)
     code, error = call(*arguments, "--condition", "human")
     assert code == 1
-    assert f"{file} holds other weights than then" in error
+    assert f"the weights of {file} are others than then" in error
     assert not (out / "runs" / "nima-narrow" / "human").exists()
+
+
+def test_published_weights_are_told_apart_by_their_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same name may give other weights another day."""
+    torchvision_models = pytest.importorskip("torchvision.models")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    kept = tmp_path / "hub" / "checkpoints" / next(iter(torchvision_models.ResNet18_Weights)).url.rsplit("/", 1)[1]
+    kept.parent.mkdir(parents=True)
+    recipe, runs = make_recipe(weights="torchvision"), [Run("resnet18", "original", 0), Run("resnet18", "human", 0)]
+    sums = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        torch.save(torchvision_models.resnet18().state_dict(), kept)
+        sums.append(_weights(recipe, runs, 7))
+    assert list(sums[0]) == ["torchvision (resnet18)"]
+    assert sums[0] == sums[1] != sums[2]
+    grid = {"recipe": recipe.result_options(), "dataset": {"sha256": ""}}
+    _same_folder({**grid, "weights": sums[0]}, {**grid, "weights": sums[1]}, tmp_path)
+    with pytest.raises(ConfigError, match=r"the weights of torchvision \(resnet18\) are others than then"):
+        _same_folder({**grid, "weights": sums[0]}, {**grid, "weights": sums[2]}, tmp_path)
 
 
 def test_pictures_without_a_mask_in_a_condition(tmp_path: Path, rng: np.random.Generator, call: Call) -> None:
