@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shlex
 import subprocess
@@ -215,3 +216,15 @@ def test_screens_that_were_given_stand_in_copied_commands(material: Material) ->
     commands += areas_recipe(shown, Path("areas.json"), "").command.splitlines()[:2]
     for command in commands:
         assert "--screen-mm 527x296 --distance-mm 630" in command
+
+
+def test_every_option_of_a_map_has_a_control_and_what_has_none_is_known(material: Material) -> None:
+    """What has none can be asked for in the address, and is of the command."""
+    client = create_app(material).test_client()
+    page = client.get(f"/maps?image={IMAGE}&map=likelihood").get_data(as_text=True)
+    controls = set(re.findall(r'<(?:select|input)[^>]* name="([a-z_]+)"', page))
+    without = {"window", "first", "sigma_px", "soft_px", "permutations", "share_of"}  # from and to are the window
+    assert set(MapChoice.model_fields) - controls == without
+    assert '<option value="likelihood" selected>' in page
+    facts = client.get(f"/maps/facts.json?image={IMAGE}&map=likelihood").get_json()
+    assert "--map likelihood" in facts["command"]
