@@ -198,8 +198,8 @@ def test_mit1003_in_the_order_of_its_trials_on_the_middle_of_the_screen(foreign,
     account = session.provenance["account"]
     assert sum(account["left_out"].values()) == foreign.mit1003.SAMPLES
     assert account["doubts"][0] == "2 pictures share their number with another: their order is that of names"
-    assert account["doubts"][1] == "1 pictures have no sample: i0.jpeg"
-    assert account["doubts"][2].startswith("1 pictures are not in")
+    assert account["doubts"][1] == "1 picture has no sample: i0.jpeg"
+    assert account["doubts"][2].startswith("1 picture is not in")
 
 
 def test_mit1003_without_pictures_asks_for_them(foreign, tmp_path: Path) -> None:

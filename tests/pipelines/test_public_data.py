@@ -161,7 +161,7 @@ def test_recordings_are_defined_prepared_and_a_damaged_one_is_named(
     code, said = run(*prepare, "--dry-run")
     assert (code, "hp.gaze.h5 as mit1003" in said, out.exists()) == (0, True, False)
     code, said = run(*prepare)
-    assert (code, f"{damaged} is damaged" in said, "1 sessions are in" in said) == (1, True, True)
+    assert (code, f"{damaged} is damaged" in said, "1 session is in" in said) == (1, True, True)
     damaged.write_bytes(sound)
     file.write_text(re.sub(r"sha256 = .*", "", file.read_text()))
     code, said = run(*prepare)
@@ -184,7 +184,7 @@ def test_a_table_of_gaze_is_read_by_the_mapping_beside_the_definition(tmp_path: 
     with file.open("a") as text:
         text.write(f'reading = {{ mapping = "columns.toml", screen = {{ {sizes} }} }}\n')
     lines = prepare_set("mine", public_sets(file)["mine"], tmp_path / "set", tmp_path / "out")
-    assert "  table.gaze.h5: 20 samples, 1 pictures (plain)" in lines
+    assert "  table.gaze.h5: 20 samples, 1 picture (plain)" in lines
     assert open_session(tmp_path / "out" / "sessions" / "table.gaze.h5").stimuli["image"].tolist() == ["ray.png"]
 
 

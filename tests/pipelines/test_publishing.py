@@ -296,6 +296,7 @@ def test_one_parameter_changes_exactly_one_sentence(study: Path, section: str, n
 def test_study_without_anything_to_publish(study: Path, tmp_path: Path) -> None:
     text = study.read_text().replace('sessions = ["sessions"]\nratings = "ratings.csv"\n', "")
     study.write_text(text)
+    (study.parent / "sessions").unlink()  # a link
     with pytest.raises(ConfigError, match="nothing to publish"):
         publish(study, tmp_path / "out")
 
@@ -320,6 +321,7 @@ def test_ratings_alone_of_pictures_that_all_travel(study: Path, tmp_path: Path) 
     table[["image", "score"]].to_csv(study.parent / "ratings.csv", index=False)
     text = study.read_text().replace('sessions = ["sessions"]\n', "")
     study.write_text(text.replace("authors =", 'funding = ["Reef Fund"]\nauthors ='))
+    (study.parent / "sessions").unlink()  # a link
     pictures = pd.read_csv(study.parent / "pictures.csv").assign(licence="CC0")
     pictures.to_csv(study.parent / "pictures.csv", index=False)
     done = publish(study, tmp_path / "out")
