@@ -228,7 +228,8 @@ def test_every_table_lies_beside_it_as_csv_and_latex(page: Page, whole: Path) ->
     results = pd.read_csv(folder / "results.csv")
     assert len(results) == len(MODELS) * len(CONDITIONS) + 2
     text = (folder / "results.tex").read_text(encoding="utf-8")
-    assert text.count("residual-attention-narrow &") == 3 * len(CONDITIONS)  # blocks of three metrics
+    whole = text.replace(r"\hspace{0pt}", "")  # where a long name may be broken
+    assert whole.count("residual-attention-narrow &") == 3 * len(CONDITIONS)  # blocks of three metrics
     assert r"\toprule" in text
     assert "#" not in text
     assert "−" not in text
