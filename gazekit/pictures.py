@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -137,6 +138,8 @@ def _listed(source: Path) -> list[Picture]:
 def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
     """Match names of pictures in other programs' files with ids: the folder, the case and the suffix may differ.
 
+    Names may be percent-encoded, as addresses of pages are.
+
     A name that fits several ids, or none, is left out; so is one of another file, where a name that fits more closely
     has the id already, and where several files' names fit it alike.
     """
@@ -156,7 +159,7 @@ def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:
 
 def _other_file(name: str, image: str) -> str:
     """Return which file a name is of, where it is neither a part of an id nor an absolute path to it."""
-    path, base, own = name.replace("\\", "/"), _base(name), _base(image)
+    path, base, own = unquote(name).replace("\\", "/"), _base(name), _base(image)
     if base != own:
         return base if Path(base).suffix else ""
     here = path == base or (_ABSOLUTE.match(path) and path.endswith(f"/{image}"))
@@ -164,7 +167,7 @@ def _other_file(name: str, image: str) -> str:
 
 
 def _base(name: str) -> str:
-    return in_one_form(name.replace("\\", "/").rsplit("/", 1)[-1].strip())
+    return in_one_form(unquote(name).replace("\\", "/").rsplit("/", 1)[-1].strip())
 
 
 def _form(name: str, looseness: int) -> str:

@@ -76,7 +76,8 @@ def on_pictures(fixations: pd.DataFrame, pictures: Iterable[Picture]) -> pd.Data
         return fixations
     numbers = pd.DataFrame({name: _numbers(fixations[name], "the fixation table") for name in places})
     inside = numbers.dropna()
-    shares = len(inside) >= 3 and bool(inside.stack().between(0, 1).all())
+    shares = len(inside) > 0 and bool(inside.stack().between(0, 1).all())
+    shares &= len(inside) >= 3 or bool((inside % 1 != 0).to_numpy().any())
     per_cent = not shares and len(inside) >= _FEWEST and bool(inside.stack().between(0, 100).all())
     if not (shares or upward or per_cent):
         return fixations
@@ -211,12 +212,17 @@ def read_fixations(
         No such file, not a table, columns that are missing (all are named), text where a number should be.
     """
     rename = dict(rename or {})
-    table, taken = known_columns(read_table(path, rename, "fixation table").rename(columns=rename), path)
+    raw = read_table(path, rename, "fixation table")
+    twice = [str(name) for name in raw.columns if f"{name}.1" in raw.columns]
+    table, taken = known_columns(raw.rename(columns=rename), path)
     if taken:
         print(f"columns taken: {', '.join(taken)}", file=sys.stderr)
     missing = [name for name in ("image", *columns) if name not in table.columns]
     if FROM_BOTTOM in table.columns:
         missing = [name for name in missing if name != "y_picture"]
+    used = {"image", *COLUMNS, FROM_BOTTOM, "onset_us", "since_onset_ms"}
+    if twice := [name for name in twice if name in used or name not in table.columns]:
+        raise FormatError(f"{path}: columns stand twice: {', '.join(twice)}; name or leave out one of each")
     if missing:
         raise FormatError(
             f"{path}: this fixation table lacks {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"

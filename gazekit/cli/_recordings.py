@@ -73,10 +73,12 @@ def read_any_fixations(
     rename: Mapping[str, str] | None = None,
     one_based: bool = False,
     columns: Sequence[str] | None = None,
+    pixels: bool = False,
 ) -> pd.DataFrame:
     """Read a table of fixations, whoever made it: gazekit, another program, or a person; what is doubtful is said.
 
-    This is how every command reads one. ``columns`` are those that it must have, `fixation_io.COLUMNS` if not given.
+    This is how every command reads one. ``columns`` are those that it must have, `fixation_io.COLUMNS` if not given;
+    ``pixels`` refuses places in shares, where no picture has a size.
     """
     from gazekit.attention.fixation_io import COLUMNS, read_fixations
     from gazekit.events.table_checks import tell_findings
@@ -84,7 +86,7 @@ def read_any_fixations(
     table = makers_fixations(path, screen) if not (rename or one_based) else None
     if table is None:
         table = read_fixations(path, rename=rename, one_based=one_based, columns=columns or COLUMNS)
-    tell_findings(path, table)
+    tell_findings(path, table, pixels=pixels)
     return table
 
 

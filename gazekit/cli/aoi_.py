@@ -46,15 +46,16 @@ def command(
     """
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
-    from gazekit.events.aoi import aoi_table, read_areas, transitions
+    from gazekit.events.aoi import aoi_table, read_areas, tell_unmatched, transitions
 
-    table = read_any_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm))
+    table = read_any_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm), pixels=True)
     if "onset_us" not in table:
         click.echo("no column onset_us: fixations are in the order of the file, first_fixation_ms is unknown", err=True)
     exclusions = chosen_exclusions(left_out, fixations)
     table = exclusions.of_fixations(table, fixations)
     exclusions.tell()
     known = read_areas(areas)
+    tell_unmatched(known, table["image"], areas)
     figures = aoi_table(table, known)
     made = provenance("gazekit.aoi/1", exclusions.parameters(), {"fixations": fixations, "areas": areas})
     if out is not None:

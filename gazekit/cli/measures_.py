@@ -100,6 +100,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
 
     from gazekit.core.files import provenance
     from gazekit.core.tables import read_table, write_table
+    from gazekit.events.aoi import tell_unmatched
     from gazekit.formats.metrics import makers_units, wide_metrics
     from gazekit.measures import codebook, one_value_a_row, with_answers
     from gazekit.measures.drawing import draw_measures
@@ -117,6 +118,7 @@ def command(inputs: tuple[Path, ...], out: Path, **options: Any) -> None:
         table = with_answers(table, read_table(options["answers"], ["image"], "table of answers"))
         files["answers"] = options["answers"]
     if options["areas"] is not None:
+        tell_unmatched(asked.areas, table["image"], options["areas"])
         files["areas"] = options["areas"]
     given = {
         "window": asked.window_name,
@@ -252,7 +254,7 @@ def _measured(
         if (measured := _measures(inputs[0], asked)) is not None:
             return exclusions.of_fixations(measured, inputs[0]), {"measures": inputs[0]}
         if is_table_of_fixations(inputs[0]):
-            fixations = read_any_fixations(inputs[0], screen)
+            fixations = read_any_fixations(inputs[0], screen, pixels=options["pictures"] is None)
             fixations = exclusions.of_fixations(fixations, inputs[0])
             return _of_fixations(fixations, asked, options["pictures"]), {"fixations": inputs[0]}
     return _of_sessions(inputs, asked, screen, plan, options, exclusions)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.errors import ConfigError, InputError
-from gazekit.core.types import Bools, Floats
+from gazekit.core.types import Bools, Floats, Index
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,22 @@ def onsets_ms(fixations: pd.DataFrame) -> Floats:
     print("times are counted from each participant's first fixation on a picture (onset_us)", file=sys.stderr)
     begin = fixations.groupby(_keys(fixations), observed=True)["onset_us"].transform("min")
     return np.asarray((fixations["onset_us"] - begin) / 1000, dtype=np.float64)
+
+
+def showings(fixations: pd.DataFrame) -> Index:
+    """Count the showings of each picture to each person, and tell of which each fixation is, from 1, shape (n,).
+
+    Where ``since_onset_ms`` falls the picture was shown again, unless a column ``showing`` says it. All are of the
+    first where the table does not say when they began.
+    """
+    if "showing" in fixations:
+        return np.asarray(fixations["showing"], dtype=np.int64)
+    if "onset_us" not in fixations or not says_since(fixations):
+        return np.ones(len(fixations), dtype=np.int64)
+    ordered = fixations.sort_values("onset_us", kind="stable")
+    ordered = ordered.assign(again=ordered.groupby(_keys(ordered), observed=True)["since_onset_ms"].diff() < 0)
+    numbers = ordered.groupby(_keys(ordered), observed=True)["again"].cumsum() + 1
+    return np.asarray(numbers.reindex(fixations.index), dtype=np.int64)
 
 
 def has_onsets(fixations: pd.DataFrame) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
+from gazekit.core.time_windows import showings
 from gazekit.core.types import Bools, Floats
 from gazekit.events.areas import OUTSIDE, checked_corners, in_mask, in_polygon, read_area_file, with_groups
+from gazekit.pictures import match_names
 
 Inside = Callable[[Floats, Floats], Bools]
 AOI_COLUMNS = (
@@ -27,8 +31,9 @@ AOI_COLUMNS = (
     "first_fixation_ms",  # from the first fixation's onset on the picture; NaN if never
     "first_duration_ms",
     "visits",  # unbroken runs of fixations in the area
-    "revisits",
+    "revisits",  # after the first of a showing
 )
+_NAMED = 5  # pictures, in a message
 
 
 def polygon(points: npt.ArrayLike) -> Inside:
@@ -65,14 +70,38 @@ def read_areas(path: str | Path) -> dict[str, dict[str, Inside]]:
     return {image: with_groups(areas) for image, areas in read_area_file(path).items()}
 
 
+def areas_by_picture(
+    areas: Mapping[str, Mapping[str, Inside]], images: Iterable[str]
+) -> dict[str, Mapping[str, Inside]]:
+    """Return areas by the names of pictures elsewhere: folder, case and suffix aside, where that is unambiguous."""
+    return {image: areas[name] for name, image in match_names(areas, images).items()}
+
+
+def tell_unmatched(areas: Mapping[str, object], images: pd.Series, path: str | Path) -> None:
+    """Say on standard error of which pictures the areas were not used, or were by a name that is written otherwise."""
+    there = images.dropna().astype(str).unique().tolist()
+    matched = match_names(areas, there)
+    if others := [(name, image) for name, image in matched.items() if name != image]:
+        name, image = others[0]
+        print(f"{path}: {counted(len(others), 'name')} matched by stem, such as {name} with {image}", file=sys.stderr)
+    if unused := [name for name in areas if name not in matched]:
+        print(
+            f"{path}: no fixation is on {', '.join(unused[:_NAMED])}, of which it holds areas; fixations are on "
+            f"{', '.join(there[:_NAMED]) or 'no picture'}",
+            file=sys.stderr,
+        )
+
+
 def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:
     """Compute the figures of every area: a row a participant, picture and area, columns `AOI_COLUMNS`.
 
-    A fixation in several areas counts in each. Pictures without areas are left out. Without a column ``onset_us``
+    A fixation in several areas counts in each. Pictures without areas are left out; their names match those of the
+    areas as `areas_by_picture` says. Visits are those of each showing of a picture. Without a column ``onset_us``
     fixations are in the order of the table.
     """
     rows: list[dict[str, Any]] = []
-    for (participant, image), trial in fixations.groupby(["participant", "image"], sort=False):
+    areas = areas_by_picture(areas, fixations["image"].dropna().astype(str).unique())
+    for (participant, image), trial in _numbered(fixations).groupby(["participant", "image"], sort=False):
         for name, inside in areas.get(str(image), {}).items():
             rows.append({"participant": participant, "image": image, "aoi": name, **_figures(_ordered(trial), inside)})
     return pd.DataFrame(rows, columns=list(AOI_COLUMNS))
@@ -85,7 +114,8 @@ def transitions(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside
     counted too (from equals to).
     """
     counts: dict[tuple[str, str, str], int] = {}
-    for (_, image), trial in fixations.groupby(["participant", "image"], sort=False):
+    areas = areas_by_picture(areas, fixations["image"].dropna().astype(str).unique())
+    for (_, image, _), trial in _numbered(fixations).groupby(["participant", "image", "showing"], sort=False):
         parts = areas.get(str(image))
         if not parts:
             continue
@@ -105,6 +135,11 @@ def visits(where: Bools) -> int:
     return int(where[:1].sum() + (where[1:] & ~where[:-1]).sum())
 
 
+def _numbered(fixations: pd.DataFrame) -> pd.DataFrame:
+    fixations = fixations.reset_index(drop=True)
+    return fixations.assign(showing=showings(fixations))
+
+
 def _ordered(trial: pd.DataFrame) -> pd.DataFrame:
     return trial.sort_values("onset_us", kind="stable") if "onset_us" in trial else trial
 
@@ -116,12 +151,14 @@ def _figures(trial: pd.DataFrame, inside: Inside) -> dict[str, float]:
     first = int(np.argmax(where))
     visited = bool(where.any())
     total = float(duration.sum())
+    shown = trial["showing"].to_numpy()
+    parts = [visits(where[shown == number]) for number in np.unique(shown)]
     return {
         "fixations": int(where.sum()),
         "dwell_ms": float(duration[where].sum()),
         "dwell_share": float(duration[where].sum()) / total if total > 0 else np.nan,
         "first_fixation_ms": (onset[first] - onset[0]) / 1000 if visited else np.nan,
         "first_duration_ms": float(duration[first]) if visited else np.nan,
-        "visits": visits(where),
-        "revisits": max(visits(where) - 1, 0),
+        "visits": sum(parts),
+        "revisits": sum(max(part - 1, 0) for part in parts),
     }

@@ -245,7 +245,7 @@ def read_area_file(path: str | Path) -> dict[str, dict[str, Area]]:
     """
     path = existing_file(path, "file of areas")
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_each_once)
         items = [(i, n, a) for i, areas in data.items() for n, a in areas.items()]
     except (ValueError, AttributeError) as error:
         raise FormatError(
@@ -257,6 +257,7 @@ def read_area_file(path: str | Path) -> dict[str, dict[str, Area]]:
             raise InputError(f"{path}: {image}: an area cannot be named {OUTSIDE!r}, which is what lies in none")
         try:
             areas[image][name] = area_of(document, path.parent)
+            _check_unit(areas[image][name])
         except FormatError as error:
             raise FormatError(f"{path}: {image} / {name}: {error}") from error
         except (InputError, ValueError, TypeError) as error:
@@ -266,6 +267,24 @@ def read_area_file(path: str | Path) -> dict[str, dict[str, Area]]:
         if twice:
             raise InputError(f"{path}: {image}: {twice[0]!r} is the name of an area and of a group; rename one")
     return areas
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse names that stand twice, of which JSON keeps the last."""
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{twice[0]!r} stands twice")
+    return dict(pairs)
+
+
+def _check_unit(area: Area) -> None:
+    """Refuse an area whose numbers are shares of the picture."""
+    numbers = area.corners if area.form == "polygon" else area.box
+    if numbers.size and numbers.min() >= 0 and numbers.max() <= 1:
+        raise InputError(
+            "it lies within the first pixel: were shares of the picture given? Areas are in its pixels, so multiply "
+            "x by its width and y by its height"
+        )
 
 
 def area_text(documents: Mapping[str, Mapping[str, Any]]) -> str:

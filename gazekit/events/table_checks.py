@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from gazekit.core.counting import counted
+from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
 from gazekit.events.structure import Finding, Severity
 
 Sizes = Mapping[str, tuple[int, int]]
 _OFF_PICTURE = (0.2, 0.5)  # of the fixations: a warning, an error
+_ALL_SHARES = "all positions lie within one pixel: shares (0 to 1) given as pixels?"
+_FEWEST_SHARES = 3  # fixations on a picture
 _SPIKE_SHARE, _FEWEST_SPIKE = 0.05, 5
 _FEWEST = 50  # fixations that say something about the size of the screen
 _SMALLEST_SHARE = 0.6  # of a picture, that gaze on many pictures reaches
@@ -41,8 +44,8 @@ def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Fin
     findings = [*_durations(table["duration_ms"].to_numpy(dtype=float)), *_spikes(x, y), *_rows(table)]
     known = np.isfinite(x) & np.isfinite(y)
     if known.sum() > 1 and min(x[known].min(), y[known].min()) >= 0 and max(x[known].max(), y[known].max()) <= 1.0:
-        text = "all positions lie within one pixel: shares (0 to 1) given as pixels?"
-        return [*findings, Finding("screen size", "error", text)]
+        return [*findings, Finding("screen size", "error", _ALL_SHARES)]
+    findings += _shares(table, x, y)
     if sizes is None:
         return findings
     images = table["image"].astype(str)
@@ -57,11 +60,49 @@ def check_fixations(table: pd.DataFrame, sizes: Sizes | None = None) -> list[Fin
     return [*findings, *_off_picture(x[shown] / size[:, 1], y[shown] / size[:, 0], size)]
 
 
-def tell_findings(path: str | Path, table: pd.DataFrame) -> None:
-    """Say on standard error what may be wrong with a fixation table that is about to be used."""
-    if {"x_picture", "y_picture", "duration_ms"} <= set(table.columns) and len(table):
-        for finding in check_fixations(table):
+def tell_findings(path: str | Path, table: pd.DataFrame, *, pixels: bool = False) -> None:
+    """Say on standard error what may be wrong with a fixation table that is about to be used.
+
+    Parameters
+    ----------
+    path : str or Path
+        What to call it.
+    table : DataFrame
+        As for `check_fixations`.
+    pixels : bool
+        Positions must be pixels: no picture is at hand whose size turns shares into them.
+
+    Raises
+    ------
+    InputError
+        They must be pixels, and are shares.
+    """
+    if not ({"x_picture", "y_picture", "duration_ms"} <= set(table.columns) and len(table)):
+        return
+    for finding in check_fixations(table):
+        if finding.text != _ALL_SHARES:
             print(f"{path}: {finding}", file=sys.stderr)
+        elif pixels:
+            raise InputError(
+                f"{path}: {_ALL_SHARES} Give --pictures where a command has it, or multiply x by the width "
+                "and y by the height of each picture"
+            )
+
+
+def _shares(table: pd.DataFrame, x: Floats, y: Floats) -> list[Finding]:
+    """Find pictures whose positions are shares, while those of others are pixels."""
+    if "image" not in table:
+        return []
+    places = pd.DataFrame({"image": table["image"].to_numpy(), "x": x, "y": y}).dropna()
+    inside = places[["x", "y"]].ge(0).all(axis=1) & places[["x", "y"]].le(1).all(axis=1)
+    whole = (places[["x", "y"]] % 1 == 0).all(axis=1)
+    of = places.assign(inside=inside, whole=whole).groupby("image", observed=True)
+    shares = (of.size() >= _FEWEST_SHARES) & of["inside"].all() & ~of["whole"].all()
+    if not shares.any():
+        return []
+    names = ", ".join(map(str, shares.index[shares][:5]))
+    text = f"all positions on {counted(int(shares.sum()), 'picture')} ({names}) lie within one pixel, others do not: "
+    return [Finding("screen size", "error", text + "shares (0 to 1) among pixels?")]
 
 
 def _rows(table: pd.DataFrame) -> list[Finding]:

@@ -12,7 +12,7 @@ from gazekit.attention.viewings import pixels_per_degree
 from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.lasting import advice
-from gazekit.core.time_windows import has_onsets, onsets_ms, says_since
+from gazekit.core.time_windows import has_onsets, onsets_ms, says_since, showings
 from gazekit.measures.sessions import answer_column
 from gazekit.measures.viewing import MEASURES, Look, MeasureOptions
 from gazekit.pictures import match_names
@@ -70,10 +70,11 @@ def fixation_measures(
         raise InputError(f"none of {len(fixations)} fixations lies on a picture, with a place and a duration")
     if left_out := int((named & ~whole).sum()):
         print(f"{left_out} of {len(fixations)} fixations left out: no place or no duration", file=sys.stderr)
-    table = _timed(table, options)
+    options = options.of_pictures(table["image"].astype(str).unique())
+    table = _timed(table.assign(showing=showings(table)), options)
     chosen = np.ones(len(table), bool) if options.window is None else options.window.inside(table)
     scale = pixels_per_degree(table) if "x_deg" in table else pd.Series(dtype=float)
-    keys = [name for name in ("participant", "image", "showing") if name in table]
+    keys = ["participant", "image", "showing"]
     rows = []
     for place, part in table.assign(chosen=chosen).groupby(keys, sort=False):
         names = dict(zip(keys, place, strict=True))
@@ -86,8 +87,7 @@ def fixation_measures(
             degree_px=float(scale.get(image, np.nan)),
         )
         rows += [
-            {"participant": str(names["participant"]), "showing": names.get("showing", 1), **row}
-            for row in look.rows(options)
+            {"participant": str(names["participant"]), "showing": names["showing"], **row} for row in look.rows(options)
         ]
     return pd.DataFrame(rows).reindex(columns=["participant", "image", "showing", "area", "window", *MEASURES])
 

@@ -75,7 +75,7 @@ def session_measures(
     >>> table[["image", "fixations", "viewing_ms"]].head(2).values.tolist()
     [['astronaut.png', 9.0, 3000.0], ['chelsea.png', 10.0, 3000.0]]
     """
-    options = options or MeasureOptions()
+    options = (options or MeasureOptions()).of_pictures(session.stimuli["image"].astype(str).unique())
     looks = session_looks(session, options, detector, cut=cut, eye=eye, regions=regions, **parameters)
     rows = [row | {"order": order} for order, look in looks for row in look.rows(options)]
     table = pd.DataFrame(rows)

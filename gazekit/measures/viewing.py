@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from gazekit.core.errors import InputError
 from gazekit.core.time_windows import TimeWindow
 from gazekit.core.types import Bools, Floats
 from gazekit.events.angles import angle_between_fick
-from gazekit.events.aoi import Inside, visits
+from gazekit.events.aoi import Inside, areas_by_picture, visits
 from gazekit.measures.pupil import Pupil
 
 WHOLE = "whole"  # the area that is the whole picture
@@ -78,6 +78,10 @@ class MeasureOptions:
                 raise InputError(f"{name} is {value}; it must be above 0")
         if self.entropy_cells < 2:
             raise InputError(f"entropy_cells is {self.entropy_cells}; 2 or more are needed")
+
+    def of_pictures(self, images: Iterable[str]) -> MeasureOptions:
+        """Return the options with the areas by the names that pictures have in a table or a session."""
+        return replace(self, areas=areas_by_picture(self.areas, images)) if self.areas else self
 
     @property
     def window_name(self) -> str:

@@ -27,7 +27,7 @@ def pictures(tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "image"),
     [("pic", "pic.png"), ("PIC.PNG", "pic.png"), (r"C:\stimuli\pic.bmp", "pic.png"), ("img/Reef 1", "Reef 1.JPG"),
-     ("pic.png", "pic.png"), ("other", None)],
+     ("pic.png", "pic.png"), ("Reef%201.JPG", "Reef 1.JPG"), ("img%2Fpic", "pic.png"), ("other", None)],
 )  # fmt: skip
 def test_names_match_by_stem(name: str, image: str | None) -> None:
     assert match_names([name], ["pic.png", "Reef 1.JPG", "reef2.png"]).get(name) == image
@@ -70,6 +70,29 @@ def test_shares_become_pixels_and_are_said(pictures, capsys) -> None:
     said = capsys.readouterr().err
     assert "matched by stem, such as pic with pic.png" in said
     assert "shares of the picture" in said
+
+
+@pytest.mark.parametrize("places", [[0.3], [0.3, 0.4]])
+def test_few_shares_are_shares_too(pictures, places: list[float]) -> None:
+    table = pd.DataFrame({"image": "pic.png", "x_picture": places, "y_picture": 0.5})
+    np.testing.assert_allclose(on_pictures(table, pictures)["x_picture"], np.array(places) * 100)
+
+
+def test_the_corner_pixel_of_a_fixation_is_no_share(pictures) -> None:
+    table = pd.DataFrame({"image": ["pic.png"], "x_picture": [1.0], "y_picture": [0.0]})
+    pd.testing.assert_frame_equal(on_pictures(table, pictures), table)
+
+
+@pytest.mark.parametrize("column", ["duration_ms", "viewer"])
+def test_columns_that_stand_twice_are_refused(tmp_path: Path, column: str) -> None:
+    (tmp_path / "f.csv").write_text(f"image,x,y,duration_ms,viewer,{column}\npic,5,5,250,v,900\n")
+    with pytest.raises(InputError, match=f"columns stand twice: {column}"):
+        read_fixations(tmp_path / "f.csv")
+
+
+def test_other_columns_may_stand_twice(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text("image,x,y,duration_ms,viewer,note,note\npic,5,5,250,v,a,b\n")
+    assert len(read_fixations(tmp_path / "f.csv")) == 1
 
 
 @pytest.mark.parametrize("duration", ["inf", "-4"])
@@ -163,7 +186,7 @@ def test_y_that_counts_from_the_bottom(pictures, tmp_path: Path, y: str, row: in
 
 
 @pytest.mark.parametrize("image", ["pic.png", "pic"])
-def test_attention_of_shares(pictures, tmp_path: Path, image: str) -> None:
+def test_attention_of_shares(pictures, tmp_path: Path, image: str, capsys) -> None:
     rows = "".join(f"{image},{x / 10},0.5,250,v1\n" for x in range(3, 9))
     (tmp_path / "f.csv").write_text("image,x,y,duration_ms,viewer\n" + rows)
     folder = str(pictures[0].file.parent)
@@ -181,6 +204,7 @@ def test_attention_of_shares(pictures, tmp_path: Path, image: str) -> None:
             ]
         )
     assert end.value.code in (0, None)
+    assert "error" not in capsys.readouterr().err
     box = pd.read_csv(tmp_path / "o" / "attention.csv").iloc[0]
     assert box["left"] > 20
     assert box["top"] > 20

@@ -57,6 +57,61 @@ def test_a_mask_holds_the_points_of_its_pixels() -> None:
     assert mask_area(mask)(x, y).tolist() == [True, True, False, False, False, False]
 
 
+def test_a_picture_shown_twice_has_the_visits_and_steps_of_each_showing() -> None:
+    once = scanpath((5, 5), (15, 5), (5, 5)).assign(since_onset_ms=[0.0, 150.0, 300.0])
+    again = once.assign(onset_us=once["onset_us"] + 10_000_000)
+    areas = {"a.jpg": {"square": polygon(SQUARE), "beside": polygon(BESIDE)}}
+    table = aoi_table(pd.concat([once, again]).sample(frac=1, random_state=0), areas).set_index("aoi")
+    assert table[["fixations", "visits", "revisits"]].to_numpy().tolist() == [[4, 4, 2], [2, 2, 0]]
+    steps = transitions(pd.concat([once, again]), areas)
+    assert sorted(zip(steps["from"], steps["to"], steps["count"], strict=True)) == [
+        ("beside", "square", 2),
+        ("square", "beside", 2),
+    ]
+
+
+@pytest.mark.parametrize("name", ["A.PNG", "folder/a.jpg", "a", "%61.jpg"])
+def test_areas_are_of_the_picture_whose_name_is_written_otherwise(name: str) -> None:
+    areas = {name: {"square": polygon(SQUARE)}}
+    assert aoi_table(scanpath((5, 5)), areas)["dwell_ms"].tolist() == [100.0]
+    assert transitions(scanpath((5, 5), (6, 6)), areas)["count"].tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"a.jpg": {"face": [[0, 0], [0.5, 0], [0.5, 1]]}}', "a.jpg / face: it lies within the first pixel: were sha"),
+        ('{"a.jpg": {"face": {"ellipse": [0.1, 0.1, 0.5, 0.5]}}}', "it lies within the first pixel"),
+        ('{"a.jpg": {"face": [[0, 0], [9, 0], [9, 9]], "face": [[0, 0], [5, 0], [5, 5]]}}', "'face' stands twice"),
+        ('{"a.jpg": {"face": [[0, 0], [9, 0], [9, 9]]}, "a.jpg": {}}', "'a.jpg' stands twice"),
+    ],
+)
+def test_areas_in_shares_and_names_that_stand_twice_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "areas.json").write_text(text)
+    with pytest.raises((InputError, FormatError), match=said):
+        read_areas(tmp_path / "areas.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"), [("z.jpg", 0, "no fixation is on z.jpg"), ("A", 0, "such as A with a")]
+)
+def test_pictures_of_areas_that_are_not_used_are_said(tmp_path: Path, name: str, code: int, said: str) -> None:
+    scanpath((5, 5), (15, 5)).to_csv(tmp_path / "f.csv", index=False)
+    (tmp_path / "areas.json").write_text(json.dumps({name: {"square": SQUARE}}))
+    result = CliRunner().invoke(command, [str(tmp_path / "f.csv"), str(tmp_path / "areas.json")])
+    assert (result.exit_code, said in result.stderr) == (code, True), result.output
+
+
+def test_fixations_in_shares_are_refused_where_no_picture_has_a_size(tmp_path: Path) -> None:
+    scanpath((0.5, 0.5), (0.2, 0.9)).to_csv(tmp_path / "f.csv", index=False)
+    (tmp_path / "areas.json").write_text(json.dumps({"a.jpg": {"square": SQUARE}}))
+    out = tmp_path / "aoi.csv"
+    result = CliRunner().invoke(command, [str(tmp_path / "f.csv"), str(tmp_path / "areas.json"), "--out", str(out)])
+    assert isinstance(result.exception, InputError)
+    assert "all positions lie within one pixel: shares (0 to 1)" in str(result.exception)
+    assert not out.exists()
+
+
 def test_dwell_first_fixation_and_revisits() -> None:
     path = scanpath((50, 50), (5, 5), (6, 6), (50, 50), (5, 5), (15, 5))
     areas = {"a.jpg": {"one": polygon(SQUARE), "two": polygon(BESIDE), "no": polygon(AWAY)}}

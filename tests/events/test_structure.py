@@ -173,6 +173,15 @@ def places(width: float, height: float, zeros: int = 0) -> dict[str, npt.NDArray
         pytest.param({"x_picture": 480.0 + np.arange(200.0)}, {"off the picture": "error"}, id="off the picture"),
         pytest.param(places(400, 200, zeros=20), {"spikes": "warning"}, id="a tenth at one point"),
         pytest.param(places(1, 1), {"screen size": "error"}, id="shares"),
+        pytest.param(
+            {
+                "image": ["b"] * 5 + ["a"] * 195,
+                "x_picture": [0.5] * 5 + [300.0] * 195,
+                "y_picture": np.linspace(0, 1, 200),
+            },
+            {"screen size": "error", "pictures": "warning"},
+            id="shares on one of the pictures",
+        ),
         pytest.param(places(200, 100), {"screen size": "warning"}, id="half of the picture"),
         pytest.param({"participant": ["P1"] * 199 + [None]}, {"rows": "warning"}, id="a row of nobody"),
         pytest.param({"image": ["a"] * 199 + ["b"]}, {"pictures": "warning"}, id="a picture that is not there"),

@@ -15,9 +15,18 @@ from click.testing import CliRunner
 from gazekit.cli.measures_ import command
 from gazekit.core.errors import InputError
 from gazekit.core.time_windows import TimeWindow
+from gazekit.events import session_fixations
 from gazekit.events.aoi import polygon
 from gazekit.gaze import GazeRecording
-from gazekit.measures import MEASURES, MeasureOptions, codebook, join_sessions, one_value_a_row, session_measures
+from gazekit.measures import (
+    MEASURES,
+    MeasureOptions,
+    codebook,
+    fixation_measures,
+    join_sessions,
+    one_value_a_row,
+    session_measures,
+)
 from gazekit.session import write_session
 from gazekit.session.model import LEDGER_COLUMNS, REGION_COLUMNS
 from tests.fixtures.looks import PIXELS, SCREEN, Place, looks
@@ -261,3 +270,19 @@ def test_models_that_cannot_be(tmp_path: Path, asked: list[str], message: str) -
     join_sessions([session_measures(looks([("a.jpg", PLACES)]))]).to_csv(tmp_path / "m.csv", index=False)
     run = CliRunner().invoke(command, [str(tmp_path / "m.csv"), "--out", str(tmp_path / "n.csv"), *asked])
     assert message in str(run.exception)
+
+
+def test_a_table_measures_each_showing_as_its_session_does() -> None:
+    twice = looks([("a.jpg", PLACES), ("a.jpg", PLACES[1:])])
+    of_session = join_sessions([session_measures(twice, detector="idt")])
+    table = fixation_measures(session_fixations(twice, "idt"))
+    assert table["showing"].tolist() == of_session["showing"].tolist() == [1, 2]
+    columns = ["fixations", "fixation_ms", "scanpath_px"]
+    np.testing.assert_allclose(table[columns], of_session[columns], rtol=1e-9)
+
+
+def test_areas_of_a_picture_whose_name_is_written_otherwise() -> None:
+    table = pd.DataFrame({"participant": "P1", "image": "a.png", "x_picture": [5.0, 50.0], "y_picture": 5.0})
+    options = MeasureOptions(areas={"dir/A.JPG": {"square": polygon([[0, 0], [10, 0], [10, 10], [0, 10]])}})
+    measured = fixation_measures(table.assign(duration_ms=[200.0, 300.0]), options).set_index("area")
+    assert measured["fixation_ms"].to_dict() == {"whole": 500.0, "square": 200.0}
