@@ -19,7 +19,7 @@ from gazekit.attention.viewings import Viewing
 from gazekit.core.errors import InputError
 from gazekit.core.parallel import Run, results
 from gazekit.core.progress import track
-from gazekit.core.types import Index
+from gazekit.core.types import Floats, Index
 from gazekit.shapes.centre import centre_prior
 
 Others = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -109,17 +109,22 @@ def _halves_of(small: Mapping[str, Viewing], split: Mapping[str, list[str]], nam
     for name in names:
         half, before = len(split[name]) // 2, every[every.index(name) - 1]
         truth, others = Fixated.of(small[name].of(*split[name][half:])), elsewhere.than(name, small[name].size)
-        height, width = small[name].size
         borrowed = small[before].of(*split[before][: len(split[before]) // 2]).map()
-        candidates = {
+        candidates: dict[str, npt.NDArray[np.floating[Any]]] = {
             HALF: small[name].of(*split[name][:half]).map(),
             CENTRE: centre_prior(small[name].size),
-            SHUFFLED: cv2.resize(borrowed, (width, height), interpolation=cv2.INTER_LINEAR),
+            SHUFFLED: _at_size(borrowed, small[name].size),
         }
         for label, amap in candidates.items():
             judged = Candidate(amap.astype(np.float64), others, centre=label == CENTRE).judged(truth)
             scores.append({"map": label, "image": name, **judged})
     return scores
+
+
+def _at_size(amap: npt.ArrayLike, size: tuple[int, int]) -> Floats:
+    """Resize another picture's map; even where nothing is left of it, as on a picture of few pixels."""
+    resized = cv2.resize(np.asarray(amap), size[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(resized if resized.sum() > 0 else np.ones(size))
 
 
 def inter_observer_table(

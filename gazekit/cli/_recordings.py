@@ -52,8 +52,11 @@ def session_files(paths: Sequence[Path]) -> list[Path]:
     return session_files(paths)
 
 
-def makers_fixations(path: Path, screen: Mapping[str, float] | None = None) -> pd.DataFrame | None:
-    """Read a file of fixations that another program found; None where it is another file."""
+def makers_fixations(
+    path: Path, screen: Mapping[str, float] | None = None, *, check: bool = True
+) -> pd.DataFrame | None:
+    """Read a file of fixations that another program found, and ``check`` them; None where it is another file."""
+    from gazekit.events.table_checks import tell_findings
     from gazekit.formats.fixation_tables import account_lines, import_fixations, layout_of
 
     layout = layout_of(path) if path.is_file() and not path.name.endswith(SUFFIX) else None
@@ -63,6 +66,8 @@ def makers_fixations(path: Path, screen: Mapping[str, float] | None = None) -> p
     click.echo(f"{path}: {counted(len(table), 'fixation')}, {layout.title}", err=True)
     for line in account_lines(account):
         click.echo(line, err=True)
+    if check and table["duration_ms"].notna().any():  # FIGRIM has none
+        tell_findings(path, table)
     return table
 
 
@@ -83,7 +88,7 @@ def read_any_fixations(
     from gazekit.attention.fixation_io import COLUMNS, read_fixations
     from gazekit.events.table_checks import tell_findings
 
-    table = makers_fixations(path, screen) if not (rename or one_based) else None
+    table = makers_fixations(path, screen, check=False) if not (rename or one_based) else None
     if table is None:
         table = read_fixations(path, rename=rename, one_based=one_based, columns=columns or COLUMNS)
     tell_findings(path, table, pixels=pixels)

@@ -91,7 +91,7 @@ def _examined(path: Path, pictures: Path | None, screen: Mapping[str, float]) ->
     if path.is_file() and (path.suffix == ".parquet" or is_fixation_table(path)):
         table = read_fixations(path, columns=("x_picture", "y_picture", "duration_ms"))
     if table is None and path.is_file() and not path.name.endswith(".h5"):
-        table = makers_fixations(path, screen)
+        table = makers_fixations(path, screen, check=False)
     if table is not None:
         return check_fixations(table, None if pictures is None else _picture_sizes(table, pictures))
     session = open_any(path, screen)

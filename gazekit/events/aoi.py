@@ -74,14 +74,17 @@ def areas_by_picture(
     areas: Mapping[str, Mapping[str, Inside]], images: Iterable[str]
 ) -> dict[str, Mapping[str, Inside]]:
     """Return areas by the names of pictures elsewhere: folder, case and suffix aside, where that is unambiguous."""
-    return {image: areas[name] for name, image in match_names(areas, images).items()}
+    found: dict[str, Mapping[str, Inside]] = {}
+    for name, image in match_names(areas, images).items():  # the closest first
+        found.setdefault(image, areas[name])
+    return found
 
 
 def tell_unmatched(areas: Mapping[str, object], images: pd.Series, path: str | Path) -> None:
     """Say on standard error of which pictures the areas were not used, or were by a name that is written otherwise."""
     there = images.dropna().astype(str).unique().tolist()
     matched = match_names(areas, there)
-    if others := [(name, image) for name, image in matched.items() if name != image]:
+    if others := [(name, image) for name, image in matched.items() if image not in areas]:
         name, image = others[0]
         print(f"{path}: {counted(len(others), 'name')} matched by stem, such as {name} with {image}", file=sys.stderr)
     if unused := [name for name in areas if name not in matched]:

@@ -280,7 +280,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_unit(area: Area) -> None:
     """Refuse an area whose numbers are shares of the picture."""
     numbers = area.corners if area.form == "polygon" else area.box
-    if numbers.size and numbers.min() >= 0 and numbers.max() <= 1:
+    if numbers.size and numbers.min() >= 0 and numbers.max() <= 1 and (numbers % 1 != 0).any():
         raise InputError(
             "it lies within the first pixel: were shares of the picture given? Areas are in its pixels, so multiply "
             "x by its width and y by its height"

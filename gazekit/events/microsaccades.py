@@ -28,6 +28,7 @@ MICROSACCADE_COLUMNS = (
     "peak_velocity_deg_s",
     "eyes",  # left, right or both
 )
+_LARGEST_STEP_DEG = 1.0  # that rounding makes: 2 digits of shares are 0.5 degrees
 _LEAST_SHARE = 0.1  # of the other axis' noise: no eye is ten times as calm along one axis
 
 
@@ -154,13 +155,15 @@ def median_sd(velocity: Floats) -> float:
 def rounding_sd(samples: Samples, pixels: Floats) -> float:
     """Compute the noise of velocity over five samples that rounding to the smallest step makes, degrees per second.
 
-    Where most velocities are exactly 0 (whole pixels), the median knows of no noise. 0 where the column never moves.
+    Where most velocities are exactly 0 (whole pixels), the median knows of no noise. Where the smallest step is larger
+    than a degree, it is a movement, and pixels are taken to be whole. 0 where the column never moves.
     """
     steps = np.abs(np.diff(pixels))
     steps = steps[steps > 1e-6]
     if not len(steps):
         return 0.0
     step_deg = float(steps.min()) / samples.screen.pixels_per_degree
+    step_deg = step_deg if step_deg <= _LARGEST_STEP_DEG else 1 / samples.screen.pixels_per_degree
     return 2 * step_deg / math.sqrt(12) / (6e-6 * samples.interval_us)
 
 

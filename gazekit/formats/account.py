@@ -17,12 +17,15 @@ import pandas as pd
 
 from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, InputError
-from gazekit.core.types import Index
+from gazekit.core.types import Floats, Index
 from gazekit.gaze import LIMITS_HZ, GazeRecording, check_rate, hole_us, rate_doubt, sampling_interval_us
 
 _PICTURE = re.compile(r"[^\s,;:'\"]+\.(?:jpe?g|png|bmp|gif|tiff?|webp)\b", re.IGNORECASE)
 _MARGIN = 0.1  # of the screen: people look beside it too, and trackers err there
 _CORNER = 0.002  # of the screen: shares taken for pixels do not leave it
+_NEAR_CORNER = 0.1  # of the screen: degrees and per cent taken for pixels do not leave it
+_MIDDLE = 0.15  # of the screen: nobody looks at a corner of it on the average
+_ENOUGH = 50  # points
 _FEW = 4096  # samples of a part whose place is looked at
 _NAMES = 12  # columns that are named in one line
 _ALIKE = 50  # samples with gaze: so many are the same in two recordings only where one is a copy
@@ -100,6 +103,7 @@ class Account:
     _placed: int = 0
     _on_screen: int = 0
     _gaze: int = 0  # CRC-32
+    _sum: Floats = field(default_factory=lambda: np.zeros(2))
     _span: list[float] = field(default_factory=lambda: [np.inf, -np.inf, np.inf, -np.inf])
 
     def know(self, what: str, value: str, source: str) -> None:
@@ -159,6 +163,7 @@ class Account:
             x, y = eye.gaze[few][eye.valid[few]].T
             if len(x):
                 inside = (x >= -_MARGIN) & (x <= 1 + _MARGIN) & (y >= -_MARGIN) & (y <= 1 + _MARGIN)
+                self._sum = self._sum + np.array([x.sum(), y.sum()])
                 self._placed, self._on_screen = self._placed + len(x), self._on_screen + int(inside.sum())
                 left, right, top, bottom = self._span
                 self._span = [min(left, x.min()), max(right, x.max()), min(top, y.min()), max(bottom, y.max())]
@@ -229,15 +234,25 @@ class Account:
     def _doubt_places(self) -> None:
         """Doubt the unit, the origin or the screen where the gaze lies off it, or all of it in one spot."""
         left, right, top, bottom = self._span
-        if self._placed and self._on_screen < self._placed / 2:
+        if self._placed >= _ENOUGH and max(np.abs(self._sum)) < _MIDDLE * self._placed and max(left, top) < -_MARGIN:
+            self.doubts.append(
+                "the middle of the gaze is the top left corner of the screen: it likely counts from the middle of the "
+                "screen ([gaze] origin)"
+            )
+        elif self._placed and self._on_screen < self._placed / 2:
             share = 100 * self._on_screen / self._placed
             self.doubts.append(
                 f"{share:.0f} % of the gaze is on the screen: its size, the unit or the origin is likely another"
             )
-        elif self._placed and max(abs(left), right, abs(top), bottom) < _CORNER:
+        elif self._placed and (reach := max(abs(left), right, abs(top), bottom)) < _CORNER:
             self.doubts.append("all gaze lies in the top left pixels: the unit of the gaze is likely another")
         elif self._placed and self.undecided and min(max(abs(left), right), max(abs(top), bottom)) < _CORNER:
             self.doubts.append(f"all gaze lies on one edge of the screen{self._perhaps_thousands()}")
+        elif self._placed >= _ENOUGH and reach < _NEAR_CORNER:
+            self.doubts.append(
+                f"all gaze lies within {reach:.1%} of the screen about its top left corner: the unit of the gaze is "
+                "likely another, such as degrees or per cent"
+            )
 
     def _perhaps_thousands(self) -> str:
         """Say which numbers may have thousands whose sign was taken for the decimal one; empty where none may."""

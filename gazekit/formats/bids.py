@@ -54,6 +54,7 @@ def read(head: Head, request: Request) -> Iterator[Part]:
             continue
         source = head.path / SOURCE / Path(stem).name / "session.json"
         part = _ours(recording, source, request) if source.is_file() else _others(recording, request)
+        part.draft.account.doubts += recording.doubts()
         part.draft.inputs, part.draft.many = recording.files(), len(stems) > 1
         yield replace(part, last=len(stems) > 1)
 
@@ -84,6 +85,21 @@ class _Recording:
             if RECORDED in table:  # rows that only keep time through pauses
                 table = table[table[RECORDED] != 0].reset_index(drop=True)
             self.eyes[side] = (table, sidecar)
+
+    def doubts(self) -> list[str]:
+        """Name files of an eye whose other half is missing: samples that nothing describes, or the other way round."""
+        silent = [name for name in self.names if "PhysioType" not in self.sidecars.of(name.replace(".tsv.gz", ".json"))]
+        described = (
+            name
+            for name in self.head.names
+            if name.startswith(f"{self.stem}_recording-") and name.endswith("_physio.json")
+        )
+        alone = [name for name in described if name.replace(".json", ".tsv.gz") not in self.head.names]
+        alone = [name for name in alone if "RecordedEye" in read_document(self.head.path / name)]
+        return [
+            *(f"{name} was passed by: no JSON beside it says its PhysioType" for name in sorted(silent)),
+            *(f"{name} describes an eye without samples: its .tsv.gz is missing" for name in sorted(alone)),
+        ]
 
     def files(self) -> list[Path]:
         """List the files that belong to it."""

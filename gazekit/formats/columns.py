@@ -18,6 +18,7 @@ from gazekit.gaze import Eye, GazeRecording, hole_us
 
 INT_MAX = 2147483647.0  # what 32-bit programs write where they have no number
 Number = TypeVar("Number", np.int64, np.float64)
+_DAY_S = 86_400.0
 _LONE = 3  # samples whose stamps contradict both neighbours': no clock that starts anew
 _FEW_STARTS, _SHORTEST = 10, 20  # starts; samples: those of fewer, on average, are rows in disorder
 UNITS_US = {"s": 1e6, "ms": 1e3, "us": 1.0, "μs": 1.0, "µs": 1.0, "ns": 1e-3}
@@ -100,6 +101,7 @@ class Onward:
         self._shift: float = 0
         self._last = np.nan
         self.starts = 0
+        self.midnights = 0
 
     def of(self, stamps: npt.NDArray[Number]) -> npt.NDArray[Number]:
         """Return the next stamps, shape (n,), going on; NaN where there is none."""
@@ -110,9 +112,12 @@ class Onward:
         steps = np.diff(time)
         shifts = np.full(len(stamps), self._shift, dtype=stamps.dtype)
         for place in self._starts(time, steps):
-            self._shift += float(-steps[place] + self._second)
+            back, day = -float(steps[place]), _DAY_S * self._second
+            midnight = 0 < day - back < hole_us(0.0) / 1e6 * self._second
+            self._shift += day if midnight else back + self._second
             shifts[known[place] :] = self._shift
-            self.starts += 1
+            self.midnights += midnight
+            self.starts += not midnight
         self._last = time[-1]
         return stamps + shifts
 
@@ -126,6 +131,8 @@ class Onward:
 
     def describe(self, account: Account) -> None:
         """Note in an account how often the clock started anew."""
+        if self.midnights:
+            account.know("midnight", "time of day begins anew, a day later", "file")
         if self.starts:
             account.doubts.append(
                 f"time runs back {counted(self.starts, 'time')}: what follows was put 1 s after what was before; "

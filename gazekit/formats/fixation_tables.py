@@ -21,6 +21,8 @@ from gazekit.formats.session_builder import SCREEN_OPTIONS
 from gazekit.formats.text import Head
 from gazekit.screen import Screen
 
+_MARGIN = 0.1  # of the screen: people look beside it too
+
 
 def layout_of(path: str | Path) -> TableLayout | None:
     """Find the layout of a file of fixations; None where it is another file."""
@@ -75,10 +77,20 @@ def import_fixations(path: str | Path, screen: Mapping[str, float] | None = None
     nowhere = int(table[["x_picture", "y_picture"]].isna().any(axis=1).sum())
     if nowhere:
         account.doubts.append(f"{counted(nowhere, 'fixation has', 'fixations have')} no place")
+    account.doubts += _doubts(table, sizes)
     table["detector"], table["parameters"], table["samples"] = layout.title, "{}", 0
     missing = {name: np.nan for name in FIXATION_COLUMNS if name not in table}
     account.samples = len(table)
     return table.assign(**missing)[list(FIXATION_COLUMNS)], account
+
+
+def _doubts(table: pd.DataFrame, sizes: Mapping[str, float]) -> Iterator[str]:
+    """Yield that most places lie off the screen, whose size or unit is then another."""
+    if {"width_px", "height_px"} <= set(sizes) and "x_px" in table:
+        places = table[["x_px", "y_px"]].dropna().to_numpy(float) / (sizes["width_px"], sizes["height_px"])
+        off = ((places < -_MARGIN) | (places > 1 + _MARGIN)).any(axis=1)
+        if len(places) and off.mean() > 0.5:
+            yield f"{off.mean():.0%} of the fixations lie off the screen: its size, the unit or the origin is another"
 
 
 def _whole(times: pd.Series) -> pd.Series:

@@ -7,6 +7,7 @@ time is ``TIMETICK(f=...)`` divided by its frequency where the file has it. Pupi
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -24,6 +25,7 @@ from gazekit.gaze import Eye
 from gazekit.session.model import TrackerInfo
 
 TITLE = "Gazepoint Analysis all-gaze export (CSV)"
+_AGAIN = 0.05  # of the rows of a table of fixations may stand twice, one after the other
 _TICK = re.compile(r"TIMETICK\(f=(\d+)\)")
 _TIME = re.compile(r"TIME(?:\((.*)\))?")
 _POINTS = {"left": "LPOG", "right": "RPOG", "best": "BPOG"}
@@ -38,14 +40,18 @@ def looks_like(head: Head) -> bool:
 
 
 def is_fixation_table(head: Head) -> bool:
-    """Tell whether a file has Gazepoint's columns, but a row a fixation: valid throughout, each with a number."""
+    """Tell whether a file has Gazepoint's columns, but a row a fixation: valid throughout, each with a number.
+
+    Numbers may begin anew, with another picture or user; samples in a row have the number of their fixation.
+    """
     if not head.has("FPOGID", "FPOGV", "FPOGX"):
         return False
     at = [head.columns.index(name) for name in ("FPOGID", "FPOGV")]
     rows = [split_line(line, head.separator) for line in head.lines[1:2000]]
     rows = [row for row in rows if len(row) > max(at)]
     numbers = [row[at[0]] for row in rows]
-    return len(rows) > 1 and len(set(numbers)) == len(numbers) and all(row[at[1]] in ("1", "1.0") for row in rows)
+    again = sum(before == number for before, number in itertools.pairwise(numbers))
+    return len(rows) > 1 and again <= _AGAIN * len(rows) and all(row[at[1]] in ("1", "1.0") for row in rows)
 
 
 def read(head: Head, request: Request) -> Iterator[Part]:

@@ -70,12 +70,13 @@ from gazekit.formats.account import Account
 from gazekit.formats.columns import UNITS_US, Onward, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
-from gazekit.formats.text import Batch, Head, TextTable, split_line
+from gazekit.formats.text import Batch, Head, TextTable, separator_of, split_line
 from gazekit.gaze import LIMITS_HZ, Eye, check_order
 from gazekit.screen import Screen
 
 TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
 TARGETS = "targets"
+_LINES_ABOVE = 500
 
 
 class TimeSection(Section):
@@ -231,7 +232,7 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
     if absent:
         raise FormatError(
             f"{head.path} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)} of {mapping}; "
-            f"it has {', '.join(table.names[:30])}"
+            f"it has {', '.join(table.names[:30])}{_later_header(head, plan)}"
         )
     sizes = {name: float(size) for name, size in plan.screen.model_dump().items() if size is not None}
     people: dict[str, _Person] = {}
@@ -251,6 +252,14 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
             yield people[name].part(batch, rows)
     for person in people.values():
         person.finish(table)
+
+
+def _later_header(head: Head, plan: ColumnMapping) -> str:
+    """Say in which of the first lines the columns stand, where it is not the one that was read."""
+    for number, line in enumerate(head.lines[:_LINES_ABOVE]):
+        if set(plan.types()) <= set(split_line(line, plan.table.separator or separator_of(line))):
+            return f"; line {number + 1} has them: [table] skip_rows = {number}"
+    return ""
 
 
 @dataclass

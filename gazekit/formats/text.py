@@ -50,6 +50,11 @@ def _as_windows(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(LETTERS, _as_windows)
 
 
+def separator_of(line: str) -> str:
+    """Return the character that parts a line most often: tab, semicolon, comma or bar."""
+    return max("\t;,|", key=line.count)
+
+
 @dataclass(frozen=True)
 class Head:
     """The beginning of a file, or the names in a folder: what a format is told by.
@@ -137,7 +142,7 @@ class Head:
     def separator(self) -> str:
         """The character that parts the first line most often: tab, semicolon, comma or bar."""
         first = self.lines[0] if self.lines else ""
-        return max("\t;,|", key=first.count)
+        return separator_of(first)
 
     @functools.cached_property
     def columns(self) -> tuple[str, ...]:
@@ -184,8 +189,9 @@ class TextTable:
     def __post_init__(self) -> None:
         if len(self.head.lines) <= self.skip_rows:
             raise FormatError(f"{self.head.path} ends before its header line")
-        self.separator = self.separator or self.head.separator
-        self.names = split_line(self.head.lines[self.skip_rows], self.separator)
+        header = self.head.lines[self.skip_rows]
+        self.separator = self.separator or (separator_of(header) if self.skip_rows else self.head.separator)
+        self.names = split_line(header, self.separator)
         twice = {name for name in self.names if name and self.names.count(name) > 1}
         if twice:
             raise FormatError(f"{self.head.path}: columns stand twice: {', '.join(sorted(twice))}")

@@ -131,3 +131,14 @@ def test_people_agree_more_than_the_centre_or_another_picture(fixations: pd.Data
 def test_agreement_needs_several_viewers(fixations: pd.DataFrame) -> None:
     with pytest.raises(InputError, match="two viewers or more each; found 0 of 2"):
         halves_table(viewings(fixations[fixations["participant"] == "p1"], SIZES, sigma_px=4))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 160)])
+def test_a_picture_of_few_pixels_does_not_end_the_agreement(size: tuple[int, int]) -> None:
+    """Of another picture's map nothing may be left on so few pixels."""
+    corner = [("a", who, 5.0, 5.0, 200.0) for who in ("v1", "v2", "v3", "v4")]
+    few = [("b", who, size[1] / 2, 0.5, 200.0) for who in ("v1", "v2", "v3", "v4")]
+    columns = ["image", "participant", "x_picture", "y_picture", "duration_ms"]
+    seen = viewings(pd.DataFrame(corner + few, columns=columns), {"a": (120, 160), "b": size}, sigma_px=2)
+    table = halves_table(seen)
+    assert np.isfinite(table.loc[table["map"] == SHUFFLED, "value"]).all()

@@ -198,6 +198,8 @@ def test_a_fixation_of_the_table_goes_on_over_a_tiny_saccade_that_the_labels_kee
         pytest.param(lambda x, y: (np.round(x), np.round(y)), id="whole pixels"),
         pytest.param(lambda x, y: (x, np.full(len(x), 540.0)), id="an axis that never moves"),
         pytest.param(lambda x, y: (np.round(x), np.full(len(x), 700.0)), id="both"),
+        pytest.param(lambda x, y: (np.round(x / 10) * 10, np.round(y / 10) * 10), id="tens of pixels"),
+        pytest.param(lambda x, y: (np.repeat(x[::400], 400), np.repeat(y[::400], 400)), id="no noise at all"),
     ],
 )
 def test_microsaccades_of_rounded_or_flat_gaze(spoil: Callable[..., tuple[np.ndarray, np.ndarray]]) -> None:

@@ -176,8 +176,8 @@ def places(width: float, height: float, zeros: int = 0) -> dict[str, npt.NDArray
         pytest.param(
             {
                 "image": ["b"] * 5 + ["a"] * 195,
-                "x_picture": [0.5] * 5 + [300.0] * 195,
-                "y_picture": np.linspace(0, 1, 200),
+                "x_picture": np.r_[np.full(5, 0.5), np.linspace(0, 399, 195)],
+                "y_picture": 0.5,
             },
             {"screen size": "error", "pictures": "warning"},
             id="shares on one of the pictures",

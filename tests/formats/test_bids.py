@@ -226,3 +226,20 @@ def test_two_sessions_of_one_name_stand_apart(full_session: Session, tmp_path: P
     assert table.to_dict("records") == [{"participant_id": "sub-P01", "participant": "P 01"}]
     for sidecar in folder.rglob("*eye1_physio.json"):
         assert json.loads(sidecar.read_text("utf-8"))["AverageCalibrationError"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("gone", "said"),
+    [
+        ("eye1_physio.tsv.gz", "eye1_physio.json describes an eye without samples: its .tsv.gz is missing"),
+        ("eye1_physio.json", "eye1_physio.tsv.gz was passed by: no JSON beside it says its PhysioType"),
+    ],
+)
+def test_an_eye_of_which_a_file_is_missing_is_doubted(
+    full_session: Session, tmp_path: Path, run, gone: str, said: str
+) -> None:
+    folder = export_bids([full_session], tmp_path / "bids")
+    next(folder.rglob(f"*{gone}")).unlink()
+    result = run("import", folder, "--out", tmp_path / "back")
+    assert (result.exit_code, any(line.endswith(said) for line in result.output.splitlines())) == (0, True)
+    assert run("import", folder, "--out", tmp_path / "strict", "--strict").exit_code == 1

@@ -226,3 +226,12 @@ def test_a_document_that_is_cut_off_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([trial(3000, "a.png")])[:-40])
     with pytest.raises(FormatError, match="cut off or damaged: it is no whole JSON document"):
         import_recording(tmp_path / "a.json", screen=SCREEN)
+
+
+def test_time_of_day_goes_on_after_midnight(tmp_path: Path) -> None:
+    stamps = [f"23:59:{59 + n / 100:.2f}" if n < 100 else f"00:00:{n / 100 - 1:05.2f}" for n in range(200)]
+    (tmp_path / "m.toml").write_text('[time]\ncolumn="t"\nunit="date"\n[left]\nx="x"\ny="y"\n')
+    (tmp_path / "a.csv").write_text("t,x,y\n" + "".join(f"{stamp},900.5,500.5\n" for stamp in stamps))
+    session = import_recording(tmp_path / "a.csv", screen=SCREEN, mapping=tmp_path / "m.toml")
+    assert set(np.diff(session.recording.system_time_us)) == {10_000}
+    assert not any("time runs back" in doubt for doubt in session.provenance["account"]["doubts"])

@@ -186,7 +186,7 @@ def test_attention_and_fixations_run_from_each(tmp_path: Path, pictures: Path, r
             {name: {"left": [[0, 0], [450, 0], [450, 800], [0, 800]]} for name in ("ray", "ray.jpg", "7/12.png")}
         )
     )
-    rows = json.loads(run("aoi", path, areas, *screen, "--json").output.splitlines()[-1])
+    rows = json.loads(run("aoi", path, areas, *screen, "--json").stdout)
     assert max(row["dwell_ms"] for row in rows) == 250
 
 
@@ -415,3 +415,36 @@ def test_file_without_a_fixation(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("\tFixation\t", "\tSaccade\t"))
     with pytest.raises(FormatError, match="holds no fixation"):
         read_makers_fixations(path)
+
+
+@pytest.mark.parametrize(
+    ("factors", "again", "said"),
+    [
+        pytest.param((1, 1), 1, "", id="sound"),
+        pytest.param((1000, 1), 1, "100% of the fixations lie off the screen", id="pixels for shares"),
+        pytest.param((1, 1e6), 1, "seconds given as ms?", id="another unit of duration"),
+        pytest.param((1, 1), 2, "3 of 6 rows stand more than once", id="joined to itself"),
+    ],
+)
+def test_impossible_fixations_of_makers_are_told(
+    tmp_path: Path, run, factors: tuple[float, float], again: int, said: str
+) -> None:
+    path = gazepoint(tmp_path)
+    table = pd.read_csv(path)
+    table[["FPOGX", "FPOGY"]] *= factors[0]
+    table["FPOGD"] *= factors[1]
+    table.to_csv(path, index=False)
+    path.write_text("".join([path.read_text(), *path.read_text().splitlines(keepends=True)[1:] * (again - 1)]))
+    result = run("fixations", path, "--out", tmp_path / "f.csv", "--screen", "1000x800")
+    assert result.exit_code == 0
+    doubts = [line for line in result.stderr.splitlines() if line.startswith("!") or ": warning:" in line]
+    doubts += [line for line in result.stderr.splitlines() if ": error:" in line]
+    assert (len(doubts), said in "".join(doubts)) == (2 if said else 1, True), result.stderr
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3, 1, 2, 3], [1, 2, 3, 4, 5, 6], [7, 1, 7, 1, 7, 1]])
+def test_gazepoints_fixations_of_several_pictures_are_no_samples(tmp_path: Path, numbers: list[int]) -> None:
+    path = gazepoint(tmp_path)
+    table = pd.read_csv(path)
+    pd.concat([table, table.assign(MEDIA_NAME="turtle")]).assign(FPOGID=numbers).to_csv(path, index=False)
+    assert read_makers_fixations(path, SIZES)["image"].value_counts().to_dict() == {"ray": 3, "turtle": 3}

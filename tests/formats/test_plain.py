@@ -140,3 +140,37 @@ def test_targets_are_a_table_of_when_and_where_each_was(foreign, tmp_path: Path)
     assert shown == [["a", 0, 8000, 100, 200], ["b", 16000, 20001, 900, 700]]
     other = import_recording(table, screen=SCREEN, mapping=mapping, recording="B")
     assert other.streams["targets"]["target"].tolist() == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale", "said"),
+    [
+        pytest.param((0, 0), 1, "", id="sound"),
+        pytest.param((0, 0), 1 / 30, "within 3.2% of the screen about its top left corner", id="degrees for pixels"),
+        pytest.param((-960, -540), 1, "likely counts from the middle of the screen", id="from the middle"),
+    ],
+)
+def test_places_about_the_corner_are_doubted(
+    tmp_path: Path, shift: tuple[float, float], scale: float, said: str
+) -> None:
+    places = np.random.default_rng(0).uniform((100, 100), (1820, 980), (200, 2))
+    places = (places + shift) * scale
+    (tmp_path / "m.toml").write_text('[time]\ncolumn="t"\nunit="ms"\n[left]\nx="x"\ny="y"\n')
+    rows = "".join(f"{8 * n},{x:.2f},{y:.2f}\n" for n, (x, y) in enumerate(places))
+    (tmp_path / "a.csv").write_text("t,x,y\n" + rows)
+    screen = Screen(1920, 1080, 527.0, 296.0, 630.0)
+    session = import_recording(tmp_path / "a.csv", screen=screen, mapping=tmp_path / "m.toml")
+    doubts = session.provenance["account"]["doubts"]
+    assert (len(doubts), said in "".join(doubts)) == (bool(said), True)
+
+
+def test_a_header_below_other_lines_is_pointed_at_and_read(tmp_path: Path) -> None:
+    rows = "".join(f"{8 * n},900.5,500.5\n" for n in range(60))
+    (tmp_path / "a.csv").write_text("# made; by hand\n" * 40 + "t,x,y\n" + rows)
+    (tmp_path / "m.toml").write_text('[time]\ncolumn="t"\nunit="ms"\n[left]\nx="x"\ny="y"\n')
+    screen = Screen(1920, 1080, 527.0, 296.0, 630.0)
+    with pytest.raises(FormatError, match=r"line 41 has them: \[table\] skip_rows = 40"):
+        import_recording(tmp_path / "a.csv", screen=screen, mapping=tmp_path / "m.toml")
+    with open(tmp_path / "m.toml", "a") as file:
+        file.write("[table]\nskip_rows = 40\n")
+    assert len(import_recording(tmp_path / "a.csv", screen=screen, mapping=tmp_path / "m.toml").recording) == 60
