@@ -154,7 +154,7 @@ def test_what_to_explore_is_one_study_or_sessions(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="name one study file, or sessions"):
         load_material([tmp_path / "study.toml", tmp_path])
-    with pytest.raises(InputError, match=r"there is no folder sessions or .*say where they are with --sessions"):
+    with pytest.raises(InputError, match=r"there is no folder .*say where the sessions are with --sessions"):
         load_material([tmp_path / "study.toml"])
 
 
