@@ -262,8 +262,9 @@ def _numbers(cells: pd.Series[Any]) -> Floats:
     """Read the number that each cell begins with, or a whole one at its end; NaN where there is none."""
     cells = cells.astype(str).str.normalize("NFKC").str.strip().str.replace("\u2212", "-", regex=False)
     cells = cells.mask(cells.str.contains(DATE), "")
-    text = cells.str.extract(r"^([-+]?\d+(?:[.,]\d+)?)(?!\S*\d)")[0]
-    text = text.fillna(cells.str.extract(r"^[^\d]{1,40}[\s(\[](-?\d+)[)\]]?$")[0])  # very ugly (1)
+    text = cells.str.extract(r"^([-+]?\d+(?:[.,]\d+)?)(?!\S*\d)")[0].fillna("")
+    last = cells.str.extract(r"^[^\d]{1,40}[\s(\[](-?\d+)[)\]]?$")[0].fillna("")  # very ugly (1)
+    text = text.where(text != "", last)
     return np.asarray(pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce"), np.float64)
 
 
