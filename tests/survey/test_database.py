@@ -76,6 +76,7 @@ def test_practice_pictures_are_entered_once_and_a_survey_without_ratings_has_no_
 
 def test_a_database_of_a_server_is_not_copied_as_a_file(tmp_path: Path) -> None:
     """Its own program makes the copy; there is no log of SQLite to wait for either."""
+    pytest.importorskip("psycopg", reason="PostgreSQL: pip install 'gazekit[postgres]'")
     store = Store(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/none"))
     with pytest.raises(SurveyError, match="backed up with pg_dump"):
         store.backup(tmp_path / "copy.db")
