@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from gazekit.core.errors import FormatError
+
 _CELL = re.compile(
     rb'<c r="([A-Z]+)[0-9]+"(?: s="[0-9]+")?(?:[^>]*? t="([a-zA-Z]+)")?[^>]*>(?:<f[^>]*?(?:/>|>.*?</f>))?'
     rb"(?:<v>([^<]*)</v>|<is>(.*?)</is>)?",
@@ -21,6 +23,8 @@ _TEXT = re.compile(rb"<t(?: [^>]*)?>(.*?)</t>", re.S)
 _PREFIX = re.compile(rb"<(\w+):(?:worksheet|sst)\b")
 _BLANKS = re.compile(r"[\t\r\n]+")
 _BLOCK = 1 << 20
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError, KeyError, RuntimeError)
+"""What zipfile raises where an archive is damaged; the last for a password, and a packing that there is not."""
 
 
 def is_workbook(path: str | Path) -> bool:
@@ -28,7 +32,7 @@ def is_workbook(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "xl/workbook.xml" in archive.namelist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError):  # of a version that there is not
+    except (OSError, *_DAMAGE):
         return False
 
 
@@ -51,11 +55,19 @@ class WorkbookText(io.RawIOBase):
         try:
             if not self._rest:
                 self._rest = next(self._lines, b"")
-        except (zipfile.BadZipFile, zlib.error, KeyError, RuntimeError) as error:  # the last: a password, a new packing
-            raise OSError(f"the workbook is damaged: {error}") from error
+        except _DAMAGE as error:
+            raise OSError(f"the workbook is damaged: {str(error) or 'a part ends too soon'}") from error
         size = min(len(self._rest), len(buffer))
         buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size
+
+
+@contextlib.contextmanager
+def _told(path: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except _DAMAGE as error:
+        raise FormatError(f"{path}: the workbook is damaged: {str(error) or 'a part ends too soon'}") from error
 
 
 def _lines(path: Path) -> Iterator[bytes]:
@@ -86,7 +98,7 @@ def _chosen(archive: zipfile.ZipFile, strings: list[bytes]) -> list[str]:
 
 def sheets_of(path: str | Path) -> tuple[list[str], list[str]]:
     """Return the names of the sheets that are read of a workbook, and of those that are not."""
-    with zipfile.ZipFile(path) as archive:
+    with _told(path), zipfile.ZipFile(path) as archive:
         chosen = _chosen(archive, _shared_strings(archive))
         names = _sheets(archive)
     return [n for n, file in names.items() if file in chosen], [n for n, file in names.items() if file not in chosen]
@@ -95,7 +107,7 @@ def sheets_of(path: str | Path) -> tuple[list[str], list[str]]:
 def cells_of(path: str | Path) -> dict[str, list[list[str]]]:
     """Read the cells of every sheet of a small workbook, as text, by the sheet's name; a list a row."""
     cells: dict[str, list[list[str]]] = {}
-    with zipfile.ZipFile(path) as archive:
+    with _told(path), zipfile.ZipFile(path) as archive:
         strings = _shared_strings(archive)
         for name, file in _sheets(archive).items():
             with archive.open(file) as sheet:

@@ -13,7 +13,7 @@ import pytest
 
 from gazekit.core.errors import GazekitError
 from gazekit.core.tables import read_table
-from gazekit.core.workbook import sheets_of
+from gazekit.core.workbook import cells_of, sheets_of
 from gazekit.formats import import_recording
 
 ROWS: list[list[object]] = [["viewer", "x", "word"], ["007", 1.5, "a & b"], ["008", None, "c"], ["009", 2.5, None]]
@@ -97,6 +97,31 @@ def test_a_workbook_packed_in_no_known_way_is_refused(foreign, tmp_path: Path, a
     path.write_bytes(data)
     with pytest.raises(GazekitError):
         import_recording(path, screen={"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0})
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        (b"xl/workbook.xml", {46 + 3: 0xB1}),
+        (b"xl/_rels/workbook.xml.rels", {46 + 1: 0xF4}),
+        (b"xl/workbook.xml", {10: 0, 22: 0xFF, 26: 0xFF}),  # stored, and longer than the file
+        (b"xl/workbook.xml", {8: 0x01}),
+    ],
+    ids=["name of a part", "name of another", "length", "password"],
+)
+def test_a_damaged_list_of_a_workbook_is_refused(foreign, tmp_path: Path, name: bytes, changes: dict[int, int]) -> None:
+    """Found by atheris: names that are no text, parts that end too soon."""
+    path = foreign.workbook.write(foreign.prolab.write(tmp_path / "lab.tsv"))
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(name) - 46
+    data[entry + 9] |= 0x08  # names are in UTF-8
+    for at, value in changes.items():
+        data[entry + at] = value
+    path.write_bytes(data)
+    with pytest.raises(GazekitError):
+        import_recording(path, screen={"width_mm": 527.0, "height_mm": 296.0, "distance_mm": 630.0})
+    with pytest.raises(GazekitError, match="the workbook is damaged"):
+        cells_of(path)
 
 
 def with_shared_strings(path: Path) -> Path:
