@@ -357,6 +357,10 @@ def _surveymonkey(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureName
 
 def _mturk(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a batch's results: inputs are pictures; answers are numbers, ticked buttons, or JSON (crowd forms)."""
+    if "WorkerId" not in table:
+        raise RatingsError(
+            f"results of MTurk without WorkerId: no rater is known. There are {', '.join(table.columns)}"
+        )
     data = _one_answer_a_question(_open_answers(table.assign(_row=_rows(table))))
     left_out: Counter[str] = Counter()
     if "AssignmentStatus" in data:

@@ -163,6 +163,7 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     numerals = _numerals(columns)
     # pandas takes a point for a decimal sign beside decimal commas too
     table = read(dtype=str if numerals.decimal == "," else dict.fromkeys(text, str))
+    table = table.reset_index(drop=True)  # R's names of rows, which stand under no head
     _tell_doubts(path, {name: cells for name, cells in columns.items() if name not in text}, numerals)
     return _without_parted_thousands(table, text, numerals, path)
 

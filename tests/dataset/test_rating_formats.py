@@ -14,6 +14,7 @@ import pytest
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.dataset import open_dataset
 from gazekit.dataset.rating_formats import LAYOUTS, read_json, read_list, read_ratings
+from gazekit.histograms import read_histograms
 from tests.fixtures.command_line import gazekit
 from tests.fixtures.dataset_collection import cut_photographs
 
@@ -412,3 +413,11 @@ def test_a_dataset_of_which_nothing_can_be_trained_on_says_so(
     for least, told in ((10, True), (3, False)):
         code, said = gazekit(capfd, *options, "--min-ratings", least)
         assert (code, "no picture can be trained on" in said) == (0, told), said
+
+
+def test_names_of_rows_that_r_writes_are_no_counts(tmp_path: Path) -> None:
+    """R's write.table puts them before each row, under no head of their own."""
+    path = tmp_path / "r.csv"
+    path.write_text('"image","c1","c2","n"\n"1","a.jpg",1,2,3\n"2","b.jpg",4,5,9\n')
+    table = read_histograms(path)
+    assert table[["image", "c1", "c2", "n"]].to_numpy().tolist() == [["a.jpg", 1, 2, 3], ["b.jpg", 4, 5, 9]]

@@ -362,3 +362,10 @@ def test_columns_that_name_the_picture_are_not_left(tmp_path: Path) -> None:
     assert "columns left: age" in plan.lines()
     plan = import_ratings(tmp_path / "turned.csv", scale=7, layout="transposed").plan
     assert (plan.left, plan.named_in) == ((), ("image",))
+
+
+def test_results_of_mturk_without_workers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "batch.csv"
+    path.write_text(MTURK.replace("WorkerId", "Worker"))
+    with pytest.raises(RatingsError, match="results of MTurk without WorkerId: no rater is known"):
+        import_ratings(path, scale=10, layout="mturk")
