@@ -20,6 +20,7 @@ from gazekit.core.errors import ConfigError, FormatError, GazekitError, InputErr
 from gazekit.core.files import existing_file, is_table, whole_file, whole_folder, write_text
 from gazekit.core.parallel import results, side_by_side
 from gazekit.core.plugins import plugins
+from gazekit.core.tables import read_table
 from gazekit.formats.plain import read_mapping
 from gazekit.gaze import Eye, GazeRecording, select_eye
 from gazekit.histograms import moments, read_histograms
@@ -360,3 +361,27 @@ def test_unknown_keys_of_a_toml_file_are_answered_with_those_of_their_table(
     (tmp_path / "a.toml").write_text(text + "\n")
     with pytest.raises(ConfigError, match=words):
         read(tmp_path / "a.toml")
+
+
+UNHEADED = {
+    "lines end with a separator": ("image,c1,c2\na.jpg,1,2,\nb.jpg,3,4,\n", "nothing stands behind it"),
+    "some lines do": ("image,c1,c2\na.jpg,1,2,\nb.jpg,3,4\n", "nothing stands behind it"),
+    "numbers of rows, as R writes them": ('"image","c1","c2"\n"1","a.jpg",1,2\n"2","b.jpg",3,4\n', "are left out"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), UNHEADED.values(), ids=list(UNHEADED))
+def test_a_cell_without_a_head_moves_no_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    table = read_table(tmp_path / "t.csv", ["image"])
+    assert table.to_dict("list") == {"image": ["a.jpg", "b.jpg"], "c1": [1, 3], "c2": [2, 4]}
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["image,c1\na.jpg,1,9\nb.jpg,4,5\n", "image,c1\na.jpg,1,9\nb.jpg,4\n"])
+def test_columns_of_which_one_has_no_name_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(FormatError, match=r"a line has 3 cells \(a.jpg, 1, 9 ...\), and the first line has 2 names"):
+        read_table(tmp_path / "t.csv", ["image"])

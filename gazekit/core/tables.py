@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import itertools
 import json
 import re
 import sys
@@ -50,6 +51,7 @@ FIXATION_COLUMNS = (
 
 _OTHER_FORMATS = (".xlsx", ".xls", ".ods", ".sav", ".json", ".feather")
 _BLOCK = 1 << 20
+_ROWS = 200  # that show how a table is written
 # what a column of ids is called, in letters alone
 _ID = re.compile(
     r"(?:participant|viewer|subject|observer|rater|judge|worker|respondent|proband|person|image|picture|photo|stimulus"
@@ -147,6 +149,12 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     def content() -> IO[bytes]:
         return cast("IO[bytes]", io.BufferedReader(WorkbookText(path)) if workbook else open(path, "rb"))
 
+    with content() as file:
+        lines = io.TextIOWrapper(file, layout["encoding"], "replace")
+        first = list(csv.reader(itertools.islice(lines, _ROWS), delimiter=layout["sep"], strict=False)) or [[]]
+    if _unheaded(path, first[0], first[1:]) == "last":
+        layout["index_col"] = False  # else pandas takes the first cells for names of the rows
+
     def read(**options: Any) -> pd.DataFrame:
         with content() as file:
             return pd.read_csv(file, **layout, keep_default_na=True, **options)
@@ -163,9 +171,33 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     numerals = _numerals(columns)
     # pandas takes a point for a decimal sign beside decimal commas too
     table = read(dtype=str if numerals.decimal == "," else dict.fromkeys(text, str))
-    table = table.reset_index(drop=True)  # R's names of rows, which stand under no head
+    table = table.reset_index(drop=True)
     _tell_doubts(path, {name: cells for name, cells in columns.items() if name not in text}, numerals)
     return _without_parted_thousands(table, text, numerals, path)
+
+
+def _unheaded(path: Path, names: list[str], rows: Iterable[list[str]]) -> Literal["", "first", "last"]:
+    """Say which cell of the lines has no head: R numbers its rows, and some programs end every line with a separator.
+
+    Raises
+    ------
+    FormatError
+        Lines have more cells than there are heads, and neither is the case: all cells may belong elsewhere.
+    """
+    rows = [row for row in rows if row]
+    longer = [row for row in rows if len(row) > len(names)]
+    if not longer:
+        return ""
+    if not any(cell.strip() for row in longer for cell in row[len(names) :]):
+        print(f"{path}: lines end with a separator more than the first one; nothing stands behind it", file=sys.stderr)
+        return "last"
+    if longer == rows and [row[0] for row in rows] == [str(n) for n in range(1, len(rows) + 1)]:
+        print(f"{path}: the numbers of the rows, which have no head, are left out", file=sys.stderr)
+        return "first"
+    raise FormatError(
+        f"{path}: a line has {counted(len(longer[0]), 'cell')} ({', '.join(longer[0][:3])} ...), and the first line "
+        f"has {counted(len(names), 'name')}: give every column a name"
+    )
 
 
 def _tell_doubts(path: Path, columns: Mapping[str, list[str]], numerals: Numerals) -> None:
@@ -240,13 +272,14 @@ def _sampled(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
     with open(path, "rb") as file:
         start = file.read(1 << 16)
     text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
-    header, *rows = text.splitlines()[:200] or [""]
+    header, *rows = text.splitlines()[:_ROWS] or [""]
     separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
     try:
         names, *cells = csv.reader([header, *rows], delimiter=separator)
     except (ValueError, csv.Error):
         names, cells = [], []
-    columns = {name: [row[n] for row in cells if n < len(row)] for n, name in enumerate(names)}
+    lead = min((len(row) - len(names) for row in cells if row), default=0) == 1 and any(row[-1] for row in cells if row)
+    columns = {name: [row[n] for row in cells if n < len(row)] for n, name in enumerate(names, int(lead))}
     return {"encoding": encoding, "sep": separator}, columns
 
 
