@@ -366,6 +366,7 @@ def test_unknown_keys_of_a_toml_file_are_answered_with_those_of_their_table(
 UNHEADED = {
     "lines end with a separator": ("image,c1,c2\na.jpg,1,2,\nb.jpg,3,4,\n", "nothing stands behind it"),
     "some lines do": ("image,c1,c2\na.jpg,1,2,\nb.jpg,3,4\n", "nothing stands behind it"),
+    "and blank lines stand above": ("\n\nimage,c1,c2\na.jpg,1,2,\nb.jpg,3,4,\n", "nothing stands behind it"),
     "numbers of rows, as R writes them": ('"image","c1","c2"\n"1","a.jpg",1,2\n"2","b.jpg",3,4\n', "are left out"),
 }
 
@@ -385,3 +386,8 @@ def test_columns_of_which_one_has_no_name_are_refused(tmp_path: Path, text: str)
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(FormatError, match=r"a line has 3 cells \(a.jpg, 1, 9 ...\), and the first line has 2 names"):
         read_table(tmp_path / "t.csv", ["image"])
+
+
+def test_a_cell_longer_than_the_csv_module_takes_is_read(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f'image,note,c1\na.jpg,"{"x" * 200_000}",3\n')
+    assert read_table(tmp_path / "t.csv", ["image"])["c1"].tolist() == [3]

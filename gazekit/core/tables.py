@@ -127,7 +127,9 @@ def column_names(path: str | Path, what: str = "table") -> list[str]:
     """
     path = existing_file(path, what)
     if path.suffix.lower() in (".csv", ".tsv", ".txt") and not is_workbook(path):
-        return list(_sampled(path)[1])
+        layout = _written(path)
+        with open(path, encoding=layout["encoding"], errors="replace") as file:
+            return _cells(file, layout["sep"])[0]
     return list(map(str, read_table(path, [], what).columns))
 
 
@@ -140,20 +142,18 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     import pandas as pd
 
     workbook = is_workbook(path)
-    layout: dict[str, Any] = {"sep": "\t", "encoding": "utf-8"}
-    columns: dict[str, list[str]] = {}
-    if not workbook:
-        layout, columns = _sampled(path)
-        layout["decimal"] = _numerals(columns).decimal
+    layout: dict[str, Any] = {"sep": "\t", "encoding": "utf-8"} if workbook else dict(_written(path))
 
     def content() -> IO[bytes]:
         return cast("IO[bytes]", io.BufferedReader(WorkbookText(path)) if workbook else open(path, "rb"))
 
-    with content() as file:
-        lines = io.TextIOWrapper(file, layout["encoding"], "replace")
-        first = list(csv.reader(itertools.islice(lines, _ROWS), delimiter=layout["sep"], strict=False)) or [[]]
-    if _unheaded(path, first[0], first[1:]) == "last":
+    with io.TextIOWrapper(content(), layout["encoding"], "replace") as lines:
+        names, *rows = _cells(lines, layout["sep"])
+    unheaded = _unheaded(path, names, rows)
+    if unheaded == "last":
         layout["index_col"] = False  # else pandas takes the first cells for names of the rows
+    numerals = Numerals() if workbook else _numerals(rows)  # in a workbook numbers are no text
+    layout["decimal"] = numerals.decimal
 
     def read(**options: Any) -> pd.DataFrame:
         with content() as file:
@@ -162,21 +162,21 @@ def _read_text(path: Path, ids: Set[str]) -> pd.DataFrame:
     header = list(read(nrows=0).columns)
     text = {name for name in header if is_id(name) or name in ids}
     pattern = re.compile(rf"(?:^|[\"{layout['sep']}])0\d+(?=[\"{layout['sep']}]|\s*$)", re.MULTILINE)
-    with content() as file:
-        lines = io.TextIOWrapper(file, layout["encoding"], "replace")
+    with io.TextIOWrapper(content(), layout["encoding"], "replace") as lines:
         zeros = any(pattern.search(block) for block in iter(lambda: "".join(lines.readlines(_BLOCK)), ""))
     if zeros:
         words = read(dtype=str)
         text |= {name for name in header if words[name].str.fullmatch(r"0\d+").any()}
-    numerals = _numerals(columns)
     # pandas takes a point for a decimal sign beside decimal commas too
     table = read(dtype=str if numerals.decimal == "," else dict.fromkeys(text, str))
     table = table.reset_index(drop=True)
-    _tell_doubts(path, {name: cells for name, cells in columns.items() if name not in text}, numerals)
+    if not workbook:
+        places = {name: n for n, name in enumerate(names, unheaded == "first") if name not in text}
+        _tell_doubts(path, {name: [row[n] for row in rows if n < len(row)] for name, n in places.items()}, numerals)
     return _without_parted_thousands(table, text, numerals, path)
 
 
-def _unheaded(path: Path, names: list[str], rows: Iterable[list[str]]) -> Literal["", "first", "last"]:
+def _unheaded(path: Path, names: list[str], rows: list[list[str]]) -> Literal["", "first", "last"]:
     """Say which cell of the lines has no head: R numbers its rows, and some programs end every line with a separator.
 
     Raises
@@ -184,7 +184,6 @@ def _unheaded(path: Path, names: list[str], rows: Iterable[list[str]]) -> Litera
     FormatError
         Lines have more cells than there are heads, and neither is the case: all cells may belong elsewhere.
     """
-    rows = [row for row in rows if row]
     longer = [row for row in rows if len(row) > len(names)]
     if not longer:
         return ""
@@ -256,31 +255,32 @@ def in_one_form(name: str) -> str:
 
 def text_layout(path: Path) -> dict[str, str]:
     """Find the encoding, the separator and the decimal sign of a text table: Excel's differ from country to country."""
-    layout, columns = _sampled(path)
-    numerals = _numerals(columns)
-    return {**layout, "decimal": numerals.decimal}
+    layout = _written(path)
+    with open(path, encoding=layout["encoding"], errors="replace") as file:
+        _, *rows = _cells(file, layout["sep"])
+    return {**layout, "decimal": _numerals(rows).decimal}
 
 
-def _numerals(columns: Mapping[str, list[str]]) -> Numerals:
+def _numerals(rows: Iterable[list[str]]) -> Numerals:
     """Find how the numbers of a table are written: pandas takes one decimal sign for all columns."""
-    return numerals_of({"": [cell for cells in columns.values() for cell in cells]})[""]
+    return numerals_of({"": [cell for row in rows for cell in row]})[""]
 
 
-def _sampled(path: Path) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Find the encoding and the separator of a text table, and return the cells of its first rows by column."""
+def _written(path: Path) -> dict[str, str]:
+    """Find the encoding and the separator of a text table."""
     encoding = guess_encoding(path)
-    with open(path, "rb") as file:
-        start = file.read(1 << 16)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(start)
-    header, *rows = text.splitlines()[:_ROWS] or [""]
+    with open(path, encoding=encoding, errors="replace") as file:
+        header = next((line for line in file if line.strip()), "")
     separator = max(",\t;", key=header.count) if any(sign in header for sign in ",\t;") else ","
+    return {"encoding": encoding, "sep": separator}
+
+
+def _cells(lines: Iterable[str], separator: str) -> list[list[str]]:
+    """Read the cells of the first lines, the header among them; one empty row where they cannot be told."""
     try:
-        names, *cells = csv.reader([header, *rows], delimiter=separator)
-    except (ValueError, csv.Error):
-        names, cells = [], []
-    lead = min((len(row) - len(names) for row in cells if row), default=0) == 1 and any(row[-1] for row in cells if row)
-    columns = {name: [row[n] for row in cells if n < len(row)] for n, name in enumerate(names, int(lead))}
-    return {"encoding": encoding, "sep": separator}, columns
+        return [row for row in csv.reader(itertools.islice(lines, _ROWS), delimiter=separator) if row] or [[]]
+    except csv.Error:  # a cell that is too long for it, or a NUL
+        return [[]]
 
 
 def guess_encoding(path: Path) -> str:

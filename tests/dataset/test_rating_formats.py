@@ -39,6 +39,11 @@ def write(path: Path, lines: list[str]) -> Path:
     return path
 
 
+def build(folder: Path) -> list[object]:
+    """The command that builds a dataset of the photographs and the ratings of a folder."""
+    return ["build-dataset", "--pictures", folder / "p", "--ratings", folder / "r.csv", "--out", folder / "d.h5"]
+
+
 def counts_of(table: pd.DataFrame) -> np.ndarray:
     return table[[f"c{k}" for k in range(1, 11)]].to_numpy()
 
@@ -275,15 +280,7 @@ def test_dangling_links_and_folders_with_a_pictures_name_are_named(
     (tmp_path / "p" / "a.jpg").symlink_to(tmp_path / "nowhere.jpg")
     (tmp_path / "p" / "b.jpg").mkdir()
     write(tmp_path / "r.csv", ["image,c1,c2", *(f"{n}.jpg,5,6" for n in ("p000", "p001", "p002", "p003", "a", "b"))])
-    options = [
-        "build-dataset",
-        "--pictures",
-        tmp_path / "p",
-        "--ratings",
-        tmp_path / "r.csv",
-        "--out",
-        tmp_path / "d.h5",
-    ]
+    options = build(tmp_path)
     code, said = gazekit(capfd, *options)
     assert code == 0, said
     assert "a.jpg | missing | no such file: a.jpg" in said
@@ -350,15 +347,7 @@ def test_lists_that_contradict_themselves_are_refused_and_empty_cells_told(
     cut_photographs(tmp_path / "p", 4)
     ids = [f"p{n:03d}" for n in range(4)]
     write(tmp_path / "r.csv", ["image,c1,c2", *(f"{i},5,6" for i in ids)])
-    options = [
-        "build-dataset",
-        "--pictures",
-        tmp_path / "p",
-        "--ratings",
-        tmp_path / "r.csv",
-        "--out",
-        tmp_path / "d.h5",
-    ]
+    options = build(tmp_path)
     parts = [f"{ids[0]},train", f"{ids[1]},validation", f"{ids[2]},test"]
     for last, expected in ((f"{ids[0]},test", 1), (f"{ids[0]},train", 0)):
         write(tmp_path / "l.csv", ["image,split", *parts, last])
@@ -401,15 +390,7 @@ def test_a_dataset_of_which_nothing_can_be_trained_on_says_so(
 ) -> None:
     cut_photographs(tmp_path / "p", 4)
     write(tmp_path / "r.csv", ["image,c1,c2", *(f"p{n:03d}.jpg,2,1" for n in range(4))])
-    options = [
-        "build-dataset",
-        "--pictures",
-        tmp_path / "p",
-        "--ratings",
-        tmp_path / "r.csv",
-        "--out",
-        tmp_path / "d.h5",
-    ]
+    options = build(tmp_path)
     for least, told in ((10, True), (3, False)):
         code, said = gazekit(capfd, *options, "--min-ratings", least)
         assert (code, "no picture can be trained on" in said) == (0, told), said
