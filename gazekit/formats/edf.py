@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +34,9 @@ TITLE = "EyeLink EDF (needs the extra files)"
 OWN_MESSAGES, BLOCKS = eyelink.OWN_MESSAGES, eyelink.BLOCKS
 _LOST = 1e5  # SR's library writes 1e8 and -32768 where there is no gaze
 _EVENTS = {"fixations": 1, "saccades": 2, "blinks": 5}
-_SECONDS = (60.0, 1e-5)  # to wait at least, and for each byte
+_SECONDS = (60.0, 1e-5)  # of a processor at least, and for each byte: a busy machine does not make a file damaged
+_BUSY = 20  # times as long by the clock where the system counts the processor's time
+_XCPU = getattr(signal, "SIGXCPU", 0)  # which ends a process that has had its time, where there is such a signal
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -105,10 +109,20 @@ def _read_apart(path: Path) -> Arrays:
         arrays = Path(folder) / "content.npz"
         command = [sys.executable, "-X", "utf8", "-m", "gazekit.formats.edf", str(path.resolve()), str(arrays)]
         text: dict[str, Any] = {"encoding": "utf-8", "errors": "replace"}  # a library in C may print anything
+        endless = FormatError(f"{path} is damaged: SR Research's library did not end in {patience:.0f} s")
         try:
-            done = subprocess.run(command, capture_output=True, timeout=patience, check=False, cwd=folder, **text)
+            done = subprocess.run(
+                [*command, str(math.ceil(patience))],
+                capture_output=True,
+                timeout=patience * (_BUSY if _XCPU else 1),
+                check=False,
+                cwd=folder,
+                **text,
+            )
         except subprocess.TimeoutExpired:
-            raise FormatError(f"{path} is damaged: SR Research's library did not end in {patience:.0f} s") from None
+            raise endless from None
+        if _XCPU and done.returncode == -_XCPU:
+            raise endless
         if done.returncode or not arrays.is_file():
             why = done.stderr.strip().splitlines()[-1:] or [f"SR Research's library ended with {done.returncode}"]
             raise FormatError(f"{path} is damaged, or not EDF: {why[0]}")
@@ -151,5 +165,14 @@ def _convert(source: str, target: str) -> None:
     np.savez(target, **arrays)
 
 
+def _allow(seconds: int) -> None:
+    """Have the system end this process when it has had so many seconds of a processor, where it can."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+
+
 if __name__ == "__main__":
+    _allow(int(sys.argv[3]))
     _convert(sys.argv[1], sys.argv[2])

@@ -116,3 +116,28 @@ def test_edf_that_was_cut_ends_in_an_error_and_not_the_program(
     monkeypatch.setattr(edf, "_SECONDS", (5.0, 0.0))  # the library never ends at some files
     with contextlib.suppress(GazekitError):
         assert len(import_recording(path, screen=foreign.MM).recording) > 1000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives a process no time of a processor")
+def test_a_busy_machine_does_not_make_an_edf_file_damaged(foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = foreign.edf.write(tmp_path)
+    waits = f"""#!{sys.executable}\nimport os, sys, time\ntime.sleep(8)\nos.execv({sys.executable!r}, ["python", *sys.argv[1:]])"""
+    (tmp_path / "python").write_text(waits)
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(edf, "_SECONDS", (6.0, 0.0))
+    monkeypatch.setattr(edf.sys, "executable", str(tmp_path / "python"))
+    assert len(import_recording(path, screen=foreign.MM).recording) > 1000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives a process no time of a processor")
+def test_a_library_that_never_ends_is_ended_after_its_time_of_a_processor(
+    foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = foreign.edf.write(tmp_path)
+    endless = f"""#!{sys.executable}\nimport sys\nfrom gazekit.formats import edf\nedf._allow(int(sys.argv[-1]))\nwhile True: pass"""
+    (tmp_path / "python").write_text(endless)
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr(edf, "_SECONDS", (1.0, 0.0))
+    monkeypatch.setattr(edf.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(FormatError, match="did not end in 1 s"):
+        import_recording(path, screen=foreign.MM)
