@@ -236,6 +236,7 @@ def event_from_json(content: Mapping[str, Any]) -> Event:
         return _calibration_from_json(fields)
     if kind == "validation":
         table = pd.DataFrame(fields["rows"], columns=fields["columns"])
+        table = table.astype({name: float for name in table if table[name].isna().all()})  # nothing was measured
         return Validation(int(fields["time_us"]), table, fields["passed"])
     raise FormatError(f"an event of unknown kind {kind!r}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -432,13 +432,13 @@ def _blocks(source: Journal, stream: str) -> Iterator[Block]:
 
 
 def _verify(source: Journal, path: Path, session: Session, n: int) -> None:
-    """Read the file back and compare it with the journal, every column of every sample and every table."""
+    """Read the file back and compare it with the journal: every column of every sample, every table, every fact."""
     for stream in ("gaze", *_long_streams(source)):
         _compare(path, stream, _blocks(source, stream), n if stream == "gaze" else _count(source, stream))
     back = open_session(path, gaze=False, leave_out=_long_streams(source))
-    for name in ("stimuli", "messages"):
-        if not _equal(getattr(back, name), getattr(session, name)):
-            raise OutputError(f"{path}: the table {name} does not read back as it was written; the journal is kept")
+    for name in (fact.name for fact in fields(Session) if fact.name not in ("recording", "streams")):
+        if not _alike(getattr(back, name), getattr(session, name)):
+            raise OutputError(f"{path}: {name} of it do not read back as written; the journal is kept")
     for name, table in session.streams.items():
         if not _equal(back.streams[name], table):
             raise OutputError(f"{path}: the stream {name} does not read back as it was written; the journal is kept")
@@ -460,6 +460,23 @@ def _compare(path: Path, stream: str, blocks: Iterable[Block], n: int) -> None:
             raise OutputError(
                 f"{path} holds {counted(len(group[first]), 'row')} of {stream} where the journal has {start}"
             )
+
+
+def _alike(found: Any, written: Any) -> bool:
+    """Compare facts of a session however they are nested; not-a-number is itself."""
+    match written:
+        case pd.DataFrame():
+            return _equal(found, written)
+        case np.ndarray():
+            return _equal_columns(found, written)
+        case Mapping():
+            named = {str(name): value for name, value in written.items()}
+            return found.keys() == named.keys() and all(_alike(found[name], value) for name, value in named.items())
+        case list() | tuple():
+            return len(found) == len(written) and all(map(_alike, found, written))
+        case _ if is_dataclass(written):
+            return _alike(vars(found), vars(written))
+    return bool(_key(found) == _key(written))
 
 
 def _equal(table: pd.DataFrame, other: pd.DataFrame) -> bool:

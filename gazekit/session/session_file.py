@@ -276,4 +276,6 @@ def _read_calibration(group: h5py.Group) -> Calibration:
 
 def _read_validation(group: h5py.Group) -> Validation:
     passed = {"True": True, "False": False}.get(str(group.attrs["passed"]))
-    return Validation(int(group.attrs["time_us"]), _read_table(group), passed)
+    table = _read_table(group)
+    table[[name for name in table if (table[name] == "None").all()]] = np.nan  # 0.1.0 wrote so what nobody measured
+    return Validation(int(group.attrs["time_us"]), table, passed)

@@ -222,6 +222,7 @@ def read_predictions(folder: str | Path, threshold: float | None = None, *, shar
     for run in config.runs:
         if run.done(folder):
             passes = predicted.setdefault((run.model, run.condition), {})
+            _check_own(run, run.folder(folder), config.dataset_sha256)
             passes[Pass(run.seed, run.repeat)] = _predictions(run.folder(folder), images, len(columns))
     if not predicted:
         raise InputError(f"{folder} has no finished run yet; start the same gazekit train again")
@@ -323,6 +324,19 @@ def _threshold(asked: float | None, buckets: int) -> float:
     if not 1 <= asked <= buckets:
         raise InputError(f"the threshold is {asked}; the ratings go from 1 to {buckets}")
     return asked
+
+
+def _check_own(run: Run, folder: Path, dataset: str) -> None:
+    """Raise where a run's folder says that it holds another run: it was copied, or renamed by hand."""
+    own = {"model": run.model, "condition": run.condition, "seed": run.seed, "share": run.share, "dataset": dataset}
+    for path in [*folder.glob(CONFIG), *folder.glob(f"fold*/{CONFIG}")]:
+        said = {"share": 100, **_json(path)}
+        other = ", ".join(f"{name} {said[name]}" for name in own if said.get(name, own[name]) != own[name])
+        if other:
+            raise FormatError(
+                f"{path.parent} should hold {run}, but its {CONFIG} says {other}: it was copied or renamed; remove "
+                f"{folder} and start the same gazekit train again"
+            )
 
 
 def _predictions(folder: Path, images: Sequence[str], buckets: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gazekit.core.errors import GazekitError
+from gazekit.core.errors import FormatError, GazekitError
 from gazekit.formats import edf, export_bids, export_tables, import_recording, registry
 from gazekit.session import Session
 from tests.fixtures.foreign import SOUND, Sample
@@ -118,14 +119,23 @@ def test_edf_that_was_cut_ends_in_an_error_and_not_the_program(
         assert len(import_recording(path, screen=foreign.MM).recording) > 1000
 
 
+def _in_place_of_python(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
+    """Have SR's library begin in a program of these lines."""
+    program = folder / "python"
+    program.write_text("\n".join([f"#!{sys.executable}", "import os, sys, time", *lines]))
+    program.chmod(0o755)
+    monkeypatch.setattr(edf.sys, "executable", str(program))
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows gives a process no time of a processor")
-def test_a_busy_machine_does_not_make_an_edf_file_damaged(foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_machine_does_not_make_an_edf_file_damaged(
+    foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = foreign.edf.write(tmp_path)
-    waits = f"""#!{sys.executable}\nimport os, sys, time\ntime.sleep(8)\nos.execv({sys.executable!r}, ["python", *sys.argv[1:]])"""
-    (tmp_path / "python").write_text(waits)
-    (tmp_path / "python").chmod(0o755)
+    _in_place_of_python(
+        tmp_path, monkeypatch, "time.sleep(8)", f"os.execv({sys.executable!r}, ['python', *sys.argv[1:]])"
+    )
     monkeypatch.setattr(edf, "_SECONDS", (6.0, 0.0))
-    monkeypatch.setattr(edf.sys, "executable", str(tmp_path / "python"))
     assert len(import_recording(path, screen=foreign.MM).recording) > 1000
 
 
@@ -134,10 +144,13 @@ def test_a_library_that_never_ends_is_ended_after_its_time_of_a_processor(
     foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = foreign.edf.write(tmp_path)
-    endless = f"""#!{sys.executable}\nimport sys\nfrom gazekit.formats import edf\nedf._allow(int(sys.argv[-1]))\nwhile True: pass"""
-    (tmp_path / "python").write_text(endless)
-    (tmp_path / "python").chmod(0o755)
+    _in_place_of_python(
+        tmp_path,
+        monkeypatch,
+        "from gazekit.formats import edf",
+        "edf._allow(int(sys.argv[-1]))",
+        "while True: pass",
+    )
     monkeypatch.setattr(edf, "_SECONDS", (1.0, 0.0))
-    monkeypatch.setattr(edf.sys, "executable", str(tmp_path / "python"))
     with pytest.raises(FormatError, match="did not end in 1 s"):
         import_recording(path, screen=foreign.MM)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 
 from gazekit.core.checksum import SESSION, check_seal, sealed_file
 from gazekit.core.errors import FormatError, OutputError
-from gazekit.session import open_session, write_session
+from gazekit.session import Calibration, CalibrationPoint, Validation, open_session, write_session
 from gazekit.session.events import Message
 from gazekit.session.finalise import recover
 from gazekit.session.journal import LARGEST, JournalWriter
@@ -92,6 +94,58 @@ def test_a_session_file_that_does_not_fit_leaves_the_journal_and_nothing_else(
         recover(path, keep_journal=False)
     assert list(tmp_path.iterdir()) == [path]
     assert recover(path).samples == 3000
+
+
+CALIBRATION = Calibration(
+    5,
+    "success",
+    (CalibrationPoint((0.1, 0.0), np.array([[0.1, np.nan]]), np.zeros((0, 2)), np.array([True]), np.zeros(0, bool)),),
+    b"blob",
+)
+VALIDATION = Validation(9, pd.DataFrame({"target_x": [0.5], "accuracy_deg": [np.nan], "eye": ["left"]}), True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "named"),
+    [
+        (replace(CALIBRATION, blob=b"bloc"), "calibrations"),
+        (replace(CALIBRATION, status="failure"), "calibrations"),
+        (replace(CALIBRATION, points=()), "calibrations"),
+        (replace(VALIDATION, passed=None), "validations"),
+        (replace(VALIDATION, table=VALIDATION.table.assign(target_x=0.4)), "validations"),
+    ],
+)
+def test_the_journal_stays_where_a_calibration_does_not_read_back(
+    tmp_path: Path,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: Calibration | Validation,
+    named: str,
+) -> None:
+    path = tmp_path / "P01.gaze.journal"
+    journal = JournalWriter(path, HEADER)
+    journal.block("gaze", some_rows(10, rng))
+    journal.event(CALIBRATION)
+    journal.event(VALIDATION)
+    journal.end({"complete": True})
+    journal.close()
+    whole = recover(path, tmp_path / "whole.gaze.h5")
+    (validation,) = open_session(whole.session).validations
+    pd.testing.assert_frame_equal(validation.table, VALIDATION.table, check_dtype=False)
+    assert validation.table["accuracy_deg"].dtype == float  # though nothing was measured
+    with monkeypatch.context() as patch:
+        patch.setattr(f"gazekit.session.session_file._read_{named[:-1]}", lambda group: lost)
+        with pytest.raises(OutputError, match=f"{named} of it do not read back as written; the journal is kept"):
+            recover(path, keep_journal=False)
+    assert sorted(tmp_path.iterdir()) == [path, whole.session]
+
+
+def test_what_nobody_measured_is_no_text_in_a_file_of_0_1_0(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_journal(tmp_path / "P01.gaze.journal", rng, batches=2)
+    session = open_session(recover(tmp_path / "P01.gaze.journal").session)
+    as_then = replace(VALIDATION, table=VALIDATION.table.assign(accuracy_deg=np.array(["None"], dtype=object)))
+    path = write_session(replace(session, validations=(as_then,)), tmp_path / "then.gaze.h5")
+    assert open_session(path).validations[0].table["accuracy_deg"].isna().all()
 
 
 def test_blocks_that_are_not_as_many_as_announced_are_an_error(tmp_path: Path, rng: np.random.Generator) -> None:

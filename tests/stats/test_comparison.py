@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from click.testing import CliRunner
 from gazekit.cli import gazekit
 from gazekit.core.errors import FormatError, InputError
 from gazekit.stats.comparison import compare
+from gazekit.stats.comparison_folder import read_predictions
 from gazekit.stats.contrasts import default_pairs
 
 CONDITIONS = ("human", "original", "shuffled")
+KEPT = Path(__file__).parents[1] / "compatibility/data/runs"
 
 
 def test_what_is_there_is_found_and_what_is_not_is_not(folder: Path) -> None:
@@ -304,3 +307,26 @@ def test_without_the_dataset_the_agreement_of_maps_is_kept(folder: Path) -> None
     (folder / "agreement.csv").write_text(kept)
     compare(folder, resamples=100, permutations=99)
     assert (folder / "agreement.csv").read_text() == kept
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "said"),
+    [
+        ("residual-attention-narrow/human/seed0", "residual-attention-narrow/human/seed1", "seed 0"),
+        ("residual-attention-narrow/human/seed0", "residual-attention-narrow/synthetic/seed0", "condition human"),
+    ],
+)
+def test_a_run_that_was_copied_to_another_place_is_refused(tmp_path: Path, source: str, target: str, said: str) -> None:
+    folder = Path(shutil.copytree(KEPT, tmp_path / "runs"))
+    shutil.rmtree(folder / "runs" / target)
+    shutil.copytree(folder / "runs" / source, folder / "runs" / target)
+    with pytest.raises(FormatError, match=f"{target} should hold .*, but its config.json says {said}: it was copied"):
+        read_predictions(folder)
+
+
+def test_a_run_of_another_dataset_is_refused(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(KEPT, tmp_path / "runs"))
+    path = folder / "runs/residual-attention-narrow/human/seed0/config.json"
+    path.write_text(path.read_text().replace('"dataset": "', '"dataset": "0'))
+    with pytest.raises(FormatError, match=r"should hold residual-attention-narrow / human / seed 0, .* says dataset 0"):
+        read_predictions(folder)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from gazekit.cli import gazekit
-from gazekit.core.errors import ConfigError, OutputError
+from gazekit.core.errors import ConfigError, FormatError, OutputError
 from gazekit.dataset import open_dataset
 from gazekit.session.lock import take_lock
 from gazekit.stats.comparison import compare
@@ -70,6 +70,15 @@ def test_the_comparison_is_of_all_pictures(folder: Path, dataset: Path) -> None:
     assert set(table["n"]) == {100}
     assert len(table[table["level"] == "seed"]) == 3
     assert pd.read_csv(folder / "agreement.csv")["n"].min() == 100
+
+
+def test_folds_that_were_copied_from_another_condition_are_refused(folder: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(folder, tmp_path / "copied"))
+    runs = out / "runs/nima-narrow"
+    shutil.rmtree(runs / "synthetic")
+    shutil.copytree(runs / "human", runs / "synthetic")
+    with pytest.raises(FormatError, match=r"synthetic/seed0/fold\d should hold .* says condition human: it was copied"):
+        read_predictions(out)
 
 
 def test_the_datasets_own_folds_are_taken_where_there_are_as_many(dataset: Path) -> None:
