@@ -133,7 +133,7 @@ def test_a_busy_machine_does_not_make_an_edf_file_damaged(
 ) -> None:
     path = foreign.edf.write(tmp_path)
     _in_place_of_python(
-        tmp_path, monkeypatch, "time.sleep(8)", f"os.execv({sys.executable!r}, ['python', *sys.argv[1:]])"
+        tmp_path, monkeypatch, "time.sleep(8)", f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])"
     )
     monkeypatch.setattr(edf, "_SECONDS", (6.0, 0.0))
     assert len(import_recording(path, screen=foreign.MM).recording) > 1000
