@@ -14,6 +14,7 @@ from gazekit.screen import Screen
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each: threads of torch and BLAS would wait for those of the others
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # where a test asks for two threads, they take it by spinning
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 os.environ.setdefault("MPLBACKEND", "Agg")

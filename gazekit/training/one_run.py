@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,24 @@ def train_run(job: Job, team: Team | None = None) -> Path:
     with alone(folder / "done.json", math.inf) if team.leads else nullcontext():
         team.wait()
         if not job.run.done(job.out):
-            _train(job, team)
+            with _threads(job.threads):
+                _train(job, team)
         team.wait()
     return folder
 
 
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Have torch compute in so many threads, and afterwards in as many as before: the process may be a notebook."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _train(job: Job, team: Team) -> None:
-    torch.set_num_threads(job.threads)
     started = time.monotonic()
     dataset = with_own_attention(_dataset_of(job), job, team)
     _open_folder(job, dataset.scale, team)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from gazekit.attention import saliency
 from gazekit.attention.viewings import Viewing
@@ -148,9 +149,10 @@ def test_a_finished_cell_is_not_trained_again(folder: Path, dataset: Path) -> No
 
 
 def test_each_way_to_read_attention_is_a_condition(dataset: Path, tmp_path: Path) -> None:
-    ways = ["synthetic-masks", "synthetic-excitation", "synthetic-gradcam"]
-    options = {**SMALL, "models": ["residual-attention-narrow"], "epochs": 1}
+    ways, threads = ["synthetic-masks", "synthetic-excitation", "synthetic-gradcam"], torch.get_num_threads()
+    options = {**SMALL, "models": ["residual-attention-narrow"], "epochs": 1, "threads": threads + 1}
     train(dataset, tmp_path, conditions=ways, seeds=1, **options)
+    assert torch.get_num_threads() == threads, "a notebook goes on as before"
     boxes = []
     for way in ways:
         with np.load(
