@@ -16,6 +16,8 @@ from gazekit.core.counting import counted
 from gazekit.core.errors import FormatError, GazekitError
 from gazekit.core.lasting import advice, lasting
 from gazekit.core.tables import read_table
+from gazekit.core.time_windows import has_onsets
+from gazekit.core.types import Index
 from gazekit.pictures import Picture, inspect_picture, match_names
 
 OTHER_NAMES = {
@@ -47,6 +49,12 @@ _TIMES = {
     "fixonset tstart beginn anfang début debut inicio início inizio начало 开始 開始",
     "end": "end offset stop endtime offsettime stoptime endtimestamp fixationend fixationoffset fixend fixoffset tend "
     "ende fin fim fine einde конец 结束 終了",
+}
+_ORDER = {
+    "index",
+    "order",
+    "ordinal",
+    *(f"{fix}{what}" for fix in ("fix", "fixation") for what in ("", "index", "number", "order", "id", "nr", "no")),
 }
 _UNITS: dict[str, dict[str, float]] = {"x_picture": _PIXELS, "y_picture": _PIXELS, "duration_ms": _MS}
 FROM_BOTTOM = "y_from_bottom"
@@ -121,7 +129,8 @@ def _letters(name: str) -> str:
 def known_columns(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """Take columns that are absent from others of other capitals, names, languages or units; return what was taken.
 
-    Where there is no duration, it is the end less the start.
+    Where there is no duration, it is the end less the start. Where no time tells their order, a column that numbers the
+    fixations of each viewing does.
 
     Raises
     ------
@@ -155,7 +164,25 @@ def known_columns(table: pd.DataFrame, path: str | Path) -> tuple[pd.DataFrame, 
         for name, times in (("onset_us", start * factor * 1000), ("offset_us", end * factor * 1000)):
             if name not in table.columns:
                 table[name] = times if np.isnan(times).any() else np.round(times).astype(np.int64)
+    order = [str(name) for name in table.columns if _letters(str(name)) in _ORDER]
+    if len(order) == 1 and not has_onsets(table) and (rows := _in_order(table, order[0])) is not None:
+        table = table.iloc[rows].reset_index(drop=True)
+        taken.append(f"{order[0]} as the order of the rows, which is another in the file")
     return table, taken
+
+
+def _in_order(table: pd.DataFrame, column: str) -> Index | None:
+    """Return the rows, those of each viewing in the order of a column; None where it tells nothing, or they are so."""
+    keys = [name for name in ("participant", "image", "showing") if name in table]
+    number = pd.to_numeric(table[column], errors="coerce")
+    if not keys or number.isna().any():
+        return None
+    viewing = table.groupby(keys, observed=True, dropna=False).ngroup().to_numpy()
+    if pd.DataFrame({"viewing": viewing, "number": number.to_numpy()}).duplicated().any():
+        return None
+    rows = np.empty(len(table), dtype=np.int64)
+    rows[np.argsort(viewing, kind="stable")] = np.lexsort((number.to_numpy(), viewing))
+    return None if (rows == np.arange(len(rows))).all() else rows
 
 
 def _start_and_end(table: pd.DataFrame) -> tuple[tuple[str, str], float] | None:

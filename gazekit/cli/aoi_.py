@@ -46,7 +46,7 @@ def command(
     """
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
-    from gazekit.events.aoi import aoi_table, read_areas, tell_unmatched, transitions
+    from gazekit.events.aoi import aoi_table, read_areas, tell_sizes, tell_unmatched, transitions
 
     table = read_any_fixations(fixations, screen_sizes(None, pixels, screen_mm, distance_mm), pixels=True)
     if "onset_us" not in table:
@@ -56,6 +56,7 @@ def command(
     exclusions.tell()
     known = read_areas(areas)
     tell_unmatched(known, table["image"], areas)
+    tell_sizes(areas, table)
     figures = aoi_table(table, known)
     made = provenance("gazekit.aoi/1", exclusions.parameters(), {"fixations": fixations, "areas": areas})
     if out is not None:

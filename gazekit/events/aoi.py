@@ -34,6 +34,8 @@ AOI_COLUMNS = (
     "revisits",  # after the first of a showing
 )
 _NAMED = 5  # pictures, in a message
+_FEWEST_PLACES, _OFF_MASK = 20, 0.2  # fixations that tell the size of a picture; the share of them off a mask
+_BEYOND = 1.5  # times as far as the farthest fixation
 
 
 def polygon(points: npt.ArrayLike) -> Inside:
@@ -93,6 +95,29 @@ def tell_unmatched(areas: Mapping[str, object], images: pd.Series, path: str | P
             f"{', '.join(there[:_NAMED]) or 'no picture'}",
             file=sys.stderr,
         )
+
+
+def tell_sizes(path: str | Path, fixations: pd.DataFrame) -> None:
+    """Say on standard error which areas are of pictures of another size: gaze lies off a mask, or far from an area."""
+    areas = read_area_file(path)
+    for name, image in match_names(areas, fixations["image"].dropna().astype(str).unique().tolist()).items():
+        on = fixations[fixations["image"].astype(str) == image]
+        places = on[["x_picture", "y_picture"]].astype(float).dropna().to_numpy()
+        places = places[(places >= 0).all(axis=1)]
+        if len(places) < _FEWEST_PLACES:
+            continue
+        reach = places.max(axis=0)
+        for area_name, area in areas[name].items():
+            if area.mask is not None:
+                width, height = area.mask.shape[::-1]
+                off = (places >= (width, height)).any(axis=1).mean()
+                text = f"{off:.0%} of the fixations on {image} lie off the mask, of {width} x {height} pixels"
+            else:
+                corners = area.corners if len(area.corners) else area.box[:2].reshape(-1, 2)
+                off = len(corners) > 0 and (corners.min(axis=0) > _BEYOND * reach).any()
+                text = f"it lies beyond all gaze on {image}, which reaches to ({reach[0]:.0f}, {reach[1]:.0f})"
+            if off > _OFF_MASK:
+                print(f"{path}: {area_name}: {text}: was it drawn on a picture of another size?", file=sys.stderr)
 
 
 def aoi_table(fixations: pd.DataFrame, areas: Mapping[str, Mapping[str, Inside]]) -> pd.DataFrame:

@@ -23,6 +23,8 @@ _MARKER_DEG, _FEWEST_JUMPS, _MARKER_SHARE = 2.0, 5, 0.005
 _CORNER = (0.1, 0.45)  # of the screen, from its top left: an error, a warning
 _PUPIL_MM = (1.5, 9.0)
 _OPPOSITE = 0.5  # correlation
+_NARROW, _WIDE = 0.01, 0.2  # of the screen, between 1 and 99 % of the gaze
+_OTHER_SIZE = 0.1  # of the screen; 0.2 % in recordings of Tobii TX300
 _FAR = 5.0  # screens from its middle
 _APART_DEG = 5.0  # at the median; 0.5 to 1.3 in recordings of Tobii TX300 and Spectrum
 
@@ -79,6 +81,7 @@ def check_recording(
         x, y = (np.where(eye.valid, eye.gaze[:, k], np.nan) for k in range(2))
         if np.isfinite(x).sum() >= _FEWEST:
             findings += [*_constant(x, y, side), *_coordinates(x, y, screen, side), *_upside_down(eye, side)]
+            findings += [*_narrow(x, y, screen, side), *_other_screen(eye, screen, side)]
         findings += _pupil(eye, side)
     known = ~samples.lost
     if len(recording) and not known.any():
@@ -167,6 +170,46 @@ def _upside_down(eye: Eye, side: str) -> list[Finding]:
     if np.corrcoef(eye.gaze[both, 1], eye.gaze_mm[both, 1])[0, 1] < _OPPOSITE:
         return []
     return [Finding("upside down", "error", f"y of the {side} eye rises where its millimetres rise: it is upside down")]
+
+
+def _narrow(x: Floats, y: Floats, screen: Screen, side: str) -> list[Finding]:
+    """Find an axis that is no gaze beside the other: the same numbers in both, or hardly any change in one."""
+    known = np.isfinite(x) & np.isfinite(y)
+    x, y = x[known], y[known]
+    if len(x) < _FEWEST or not (np.ptp(x) and np.ptp(y)):
+        return []
+    if np.allclose(x * screen.width_px, y * screen.height_px, rtol=0, atol=1e-6) or (x == y).all():
+        text = f"x and y of the {side} eye are the same numbers: is one column taken for both?"
+        return [Finding("coordinates", "error", text)]
+    across, down = (float(np.subtract(*np.quantile(column, (0.99, 0.01)))) for column in (x, y))
+    if min(across, down) >= _NARROW or max(across, down) < _WIDE:
+        return []
+    axis, other = ("x", "y") if across < down else ("y", "x")
+    text = (
+        f"{axis} of the {side} eye stays within {min(across, down):.1%} of the screen while {other} runs over "
+        f"{max(across, down):.0%}: is the column the right one?"
+    )
+    return [Finding("constant column", "warning", text)]
+
+
+def _other_screen(eye: Eye, screen: Screen, side: str) -> list[Finding]:
+    """Compare the screen's size with the tracker's own points in millimetres."""
+    both = eye.valid & np.isfinite(eye.gaze_mm).all(axis=1) & np.isfinite(eye.gaze).all(axis=1)
+    gaze = eye.gaze[both]
+    if len(gaze) < _FEWEST or min(np.ptp(gaze, axis=0)) < _WIDE:
+        return []
+    shares = np.column_stack([gaze, np.ones(len(gaze))])
+    sides, *_ = np.linalg.lstsq(shares, eye.gaze_mm[both], rcond=None)
+    spread = np.abs(eye.gaze_mm[both] - shares @ sides).max()
+    width, height = np.linalg.norm(sides[:2], axis=1)
+    apart = max(abs(width / screen.width_mm - 1), abs(height / screen.height_mm - 1))
+    if spread > _OTHER_SIZE * screen.width_mm or apart <= _OTHER_SIZE:
+        return []
+    text = (
+        f"the points of the {side} eye in millimetres are those of a screen of {width:.0f} x {height:.0f} mm, not of "
+        f"{screen.width_mm:g} x {screen.height_mm:g} mm: degrees are wrong where the size of the screen is"
+    )
+    return [Finding("screen size", "warning", text)]
 
 
 def _opposed_eyes(recording: GazeRecording) -> list[Finding]:

@@ -115,7 +115,19 @@ def _rows(table: pd.DataFrame) -> list[Finding]:
     if 0 < nobody < len(table):
         text = f"{nobody} of {len(table)} rows name no participant: what is counted by person leaves them out"
         findings.append(Finding("rows", "warning", text))
+    for column, what in (("participant", "one person"), ("image", "one picture")):
+        if column in table and (alike := _alike(table[column])):
+            text = f"{counted(len(alike), f'{column} is', f'{column}s are')} written in several ways, which count as "
+            text += f"different ones, such as {' and '.join(map(repr, alike[0]))}: {what}?"
+            findings.append(Finding("names", "warning", text))
     return findings
+
+
+def _alike(column: pd.Series) -> list[list[str]]:
+    """Find names that differ in nothing but capitals and blanks."""
+    names = pd.Series(sorted({str(name) for name in column.dropna().unique()}), dtype=object)
+    forms = names.map(lambda name: "".join(name.split()).casefold())
+    return [part.tolist() for _, part in names.groupby(forms, sort=False) if len(part) > 1]
 
 
 def _durations(duration: Floats) -> list[Finding]:

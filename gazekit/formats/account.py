@@ -98,6 +98,9 @@ class Account:
     _backward: int = 0
     _disorder: int = 0
     _back_us: int = 0  # the furthest step back
+    _same_time: int = 0  # samples with the stamp of the one above, and those that have its gaze as well
+    _same_gaze: int = 0
+    _disbelieved: int = 0  # samples with a place on the screen that their validity takes for lost
     _hole_us: float = float("nan")
     _fixation: int = -1
     _placed: int = 0
@@ -123,10 +126,12 @@ class Account:
         self.with_gaze += int((recording.left.valid | recording.right.valid).sum())
         self._gaze = zlib.crc32(np.hstack([recording.left.gaze, recording.right.gaze]).tobytes(), self._gaze)
         self._place(recording)
+        self._note_verdicts(recording)
         time = recording.system_time_us
         if len(time):
             steps = np.diff(time, prepend=self.last_us if self._begun else time[0])
             self._note_back(time, steps)
+            self._note_doubled(recording, np.flatnonzero(steps[1:] == 0) + 1)
             self._note_holes(time, steps)
             self.last_us, self._begun = int(time[-1]), True
             if len(self._steps) < _STEPS:
@@ -146,6 +151,15 @@ class Account:
             self._backward += len(back)
             self._disorder += int((back > jitter).sum())
             self._back_us = max(self._back_us, int(back.max()))
+
+    def _note_doubled(self, recording: GazeRecording, same: Index) -> None:
+        """Count the samples at ``same``, which have the stamp of the one above, and those with its gaze as well."""
+        with_gaze = same[(recording.left.valid | recording.right.valid)[same]]
+        if len(with_gaze):
+            pairs = [(eye.gaze[with_gaze], eye.gaze[with_gaze - 1]) for eye in (recording.left, recording.right)]
+            alike = [((here == above) | (np.isnan(here) & np.isnan(above))).all(axis=1) for here, above in pairs]
+            self._same_time += len(with_gaze)
+            self._same_gaze += int((alike[0] & alike[1]).sum())
 
     def _note_holes(self, time: Index, steps: Index) -> None:
         """Count the times for which nothing was recorded."""
@@ -167,6 +181,12 @@ class Account:
                 self._placed, self._on_screen = self._placed + len(x), self._on_screen + int(inside.sum())
                 left, right, top, bottom = self._span
                 self._span = [min(left, x.min()), max(right, x.max()), min(top, y.min()), max(bottom, y.max())]
+
+    def _note_verdicts(self, recording: GazeRecording) -> None:
+        """Count the samples that have a place on the screen, which their validity says is none."""
+        eyes = (recording.left, recording.right)
+        placed = [((eye.gaze >= 0) & (eye.gaze <= 1)).all(axis=1) for eye in eyes]
+        self._disbelieved += int(((placed[0] | placed[1]) & ~(eyes[0].valid | eyes[1].valid)).sum())
 
     def _first_steps(self) -> Index:
         return np.concatenate(self._steps) if self._steps else np.empty(0, np.int64)
@@ -195,6 +215,11 @@ class Account:
         self.rate_hz = 1e6 / self.interval_us()
         if self.samples and not self.with_gaze:
             self.doubts.append("no sample has gaze")
+        if self._disbelieved > max(_ENOUGH, self.with_gaze):
+            self.doubts.append(
+                f"{self._disbelieved} samples have a place on the screen and are lost by their validity, "
+                f"{self.with_gaze} are not: do other values mean good, or is their meaning reversed?"
+            )
         if self.rate_hz == self.rate_hz and not LIMITS_HZ[0] <= self.rate_hz <= LIMITS_HZ[1]:  # of few samples
             self.doubts.append(f"{self.rate_hz:.4g} samples a second: the unit of time is likely another")
         if doubt := rate_doubt(said_hz, self.rate_hz):
@@ -204,6 +229,11 @@ class Account:
                 f"time runs back {counted(self._backward, 'time')}, by at most {self._back_us / 1000:.4g} ms: rows "
                 "stand twice or out of order, or the clock was set back; detectors leave such samples out, or shift "
                 "what follows. Sort the rows by their time stamp within each recording, or export it again"
+            )
+        if self._same_gaze > max(_FEW_BACK, self._same_time / 2):
+            self.doubts.append(
+                f"{counted(self._same_gaze, 'sample has', 'samples have')} the stamp and the gaze of the one above: do "
+                "rows stand twice? Detectors leave them out"
             )
         self._doubt_places()
         rest = self.rows - self.samples - sum(self.left_out.values())

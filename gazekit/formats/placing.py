@@ -62,7 +62,7 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
             f"{counted(len(absent), 'picture has', 'pictures have')} no file in {source}: {', '.join(absent[:5])}"
         )
     table = stimuli.copy()
-    guessed, bent = False, []
+    guessed, bent, large = False, [], []
     for name, image in matched.items():
         encoded = files[image].read_bytes()
         height, width = inspect_picture(encoded, image).upright
@@ -74,6 +74,8 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
             same = (width, height) == (screen.width_px, screen.height_px)
             fits = width <= screen.width_px and height <= screen.height_px
             guessed |= not (placement or same)
+            if placement == "native" and not fits:
+                large.append(f"{image} ({width} x {height})")
             place = _place(placement or ("native" if fits else "fit"), (width, height), screen)
             table.loc[unsaid, ["x", "y", "width", "height"]] = [place.x, place.y, place.width, place.height]
         shape = table.loc[rows, "width"] / table.loc[rows, "height"] * height / width
@@ -82,6 +84,12 @@ def place_pictures(stimuli: pd.DataFrame, screen: Screen, options: Mapping[str, 
     if bent:
         account.doubts.append(
             f"shown in another shape than their files: {', '.join(bent[:5])}: are these the pictures?"
+        )
+    if large:
+        some = counted(len(large), "picture is", "pictures are")
+        account.doubts.append(
+            f"{some} larger than the screen, of which it showed the middle only: {', '.join(large[:5])}; was it shown "
+            "as large as fits (--placement fit)?"
         )
     if guessed:
         account.know("placement", "own size in the middle, or as large as fits: say --placement", "guess")

@@ -51,6 +51,7 @@ A mapping file::
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,7 +67,7 @@ from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError, FormatError, InputError
 from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
-from gazekit.formats.account import Account
+from gazekit.formats.account import Account, Fact
 from gazekit.formats.columns import UNITS_US, Onward, diameter, eye, point, recording, whole_us
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
@@ -77,6 +78,8 @@ from gazekit.screen import Screen
 TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
 TARGETS = "targets"
 _LINES_ABOVE = 500
+_NUMERIC_DATE = re.compile(r"\s*(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})\b")
+_DAY_FIRST, _MONTH_FIRST = "day, month, year", "month, day, year"
 
 
 class TimeSection(Section):
@@ -186,6 +189,11 @@ class ColumnMapping(Section):
         upward = "upward" if self.gaze.upward else "downward"
         unsaid = "" if known else ', for [gaze] y = "up" or "down" is not said'
         account.know("y", upward + unsaid, "mapping" if known else "guess")
+        if self.left and self.right and (self.left.x, self.left.y) == (self.right.x, self.right.y):
+            account.doubts.append(
+                f"both eyes are read from the columns {self.left.x} and {self.left.y}: name those of each eye, or "
+                "leave out [right] where they are of one eye or of an average"
+            )
 
     def types(self) -> dict[str, str]:
         """List the columns to read and what they hold."""
@@ -214,6 +222,12 @@ def read_mapping(path: str | Path) -> ColumnMapping:
         raise ConfigError(str(error).replace("study file", "mapping file")) from None
     if mapping.left is None and mapping.right is None:
         raise ConfigError(f"{path} needs a section [left] or [right] with the columns x and y")
+    for name, side in (("left", mapping.left), ("right", mapping.right)):
+        if side and len({side.x, side.y, mapping.time.column}) < 3:
+            raise ConfigError(
+                f"{path}: x and y of [{name}] and the time are three columns; found x = {side.x!r}, y = {side.y!r} and "
+                f"[time] column = {mapping.time.column!r}"
+            )
     return mapping
 
 
@@ -248,6 +262,8 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
                 draft = request.draft(head, sizes, name, inputs=[head.path, Path(mapping)])
                 draft.many = plan.participant is not None
                 plan.describe(draft.account)
+                if plan.time.unit == "date" and (order := date_order(batch.codes(plan.time.column)[1])):
+                    draft.account.know(*order)
                 people[name] = _Person(draft, plan, Showing(draft.screen), Showing(draft.screen))
             yield people[name].part(batch, rows)
     for person in people.values():
@@ -375,16 +391,44 @@ def _time(batch: Batch, rows: Index, section: TimeSection) -> Index:
     return whole_us(stamps.astype(float), section.unit)
 
 
+def date_order(words: Sequence[str]) -> Fact | None:
+    """Tell whether days or months come first in dates such as 3.11.2026; None where nothing is to be told.
+
+    Between dots days come first. Between other signs a number above 12 tells; where none is, months are taken for
+    first, which is a guess.
+
+    Raises
+    ------
+    FormatError
+        In some dates days come first and in others months.
+    """
+    dates = [match for word in words if (match := _NUMERIC_DATE.match(word))]
+    if all(match[1] == match[3] for match in dates):
+        return None
+    days, months = (next((m for m in dates if int(m[place]) > 12), None) for place in (1, 3))
+    if days and months:
+        raise FormatError(
+            f"days come first in some dates ({days[0].strip()}) and months in others ({months[0].strip()}): write all "
+            "of them as 2026-11-28"
+        )
+    if days or (not months and dates[0][2] == "."):
+        return Fact("dates", _DAY_FIRST, "file" if days else "format")
+    unsaid = f", such as {dates[0][0].strip()}, for no number above 12 tells; else write them as 2026-11-28"
+    return Fact("dates", _MONTH_FIRST if months else _MONTH_FIRST + unsaid, "file" if months else "guess")
+
+
 def dates_us(words: Sequence[str], column: str) -> Index:
-    """Turn dates or times of day into microseconds since 1970.
+    """Turn dates or times of day into microseconds since 1970, days or months first as `date_order` tells.
 
     Raises
     ------
     FormatError
         One of them is neither.
     """
+    order = date_order(words)
+    day_first = order is not None and order.value == _DAY_FIRST
     try:
-        dates = pd.to_datetime(pd.Series(list(words), dtype=object), format="mixed", utc=True)
+        dates = pd.to_datetime(pd.Series(list(words), dtype=object), format="mixed", utc=True, dayfirst=day_first)
     except (ValueError, OverflowError) as error:
         raise FormatError(f"the column {column} is no date or time of day: {error}") from None
     return np.asarray((dates - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(microseconds=1), dtype=np.int64)

@@ -96,8 +96,13 @@ def import_to(
         for part in track(source.parts(), "importing", source.parts_expected()) if progress else source.parts():
             if id(part.draft) not in open_ones:
                 path = Path(out) / session_name(stem, part.draft)
-                if any(path == other.path for other in outputs):
-                    raise OutputError(f"{source.head.path}: two of its recordings would be named {path.name}")
+                twin = next((o.path.name for o in outputs if o.path.name.casefold() == path.name.casefold()), None)
+                if twin:
+                    raise OutputError(
+                        f"{source.head.path}: two of its recordings would be named {path.name}"
+                        f"{'' if twin == path.name else f' and {twin}, which many disks take for one'}: write the "
+                        "participant or the recording alike in all rows where it is one, else with other letters"
+                    )
                 files = None if path in done else stack.enter_context(contextlib.ExitStack())
                 open_ones[id(part.draft)] = _SessionOutput(path, part.draft, files)
                 outputs.append(open_ones[id(part.draft)])

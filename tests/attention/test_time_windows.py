@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from gazekit.attention.fixation_io import read_fixations
 from gazekit.cli.attention_ import command
 from gazekit.core.errors import ConfigError, InputError
 from gazekit.core.time_windows import TimeWindow, onsets_ms
@@ -105,3 +106,27 @@ def test_maps_without_fixations_that_their_picture_cuts(table: pd.DataFrame, tmp
             assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
             maps.append(pd.read_csv(out / "attention.csv"))
         pd.testing.assert_frame_equal(*maps)
+
+
+def test_fixations_without_times_are_in_the_order_that_a_column_numbers(tmp_path: Path, table: pd.DataFrame) -> None:
+    table = table.drop(columns="onset_us").assign(FixationNumber=[1, 2, 3, 4, 5] * 4)
+    table.sample(frac=1, random_state=1).to_csv(tmp_path / "f.csv", index=False)
+    read = read_fixations(tmp_path / "f.csv")
+    for _, viewing in read.groupby(["participant", "image"]):
+        assert viewing["FixationNumber"].tolist() == [1, 2, 3, 4, 5]
+    first = TimeWindow.of(first=2)
+    assert first is not None
+    assert set(first.chosen(read)["x_picture"]) == {20.0, 50.0}
+
+
+@pytest.mark.parametrize("numbers", [[1, 2, 3, 1, 2], [5, 4, 3, 2, None], [1, 2, 3, 4, 5]])
+def test_numbers_that_tell_no_order_leave_the_rows_as_they_are(
+    tmp_path: Path, table: pd.DataFrame, numbers: list[float]
+) -> None:
+    table.drop(columns="onset_us").assign(index=numbers * 4).to_csv(tmp_path / "f.csv", index=False)
+    assert read_fixations(tmp_path / "f.csv")["x_picture"].tolist() == table["x_picture"].tolist()
+
+
+def test_times_go_before_numbers(tmp_path: Path, table: pd.DataFrame) -> None:
+    table.assign(index=[5, 4, 3, 2, 1] * 4).to_csv(tmp_path / "f.csv", index=False)
+    assert read_fixations(tmp_path / "f.csv")["x_picture"].tolist() == table["x_picture"].tolist()

@@ -168,3 +168,24 @@ def test_bad_areas_say_what_is_wrong(tmp_path: Path, text: str, error: type[Exce
     file.write_text(text)
     with pytest.raises(error, match=words):
         read_areas(file)
+
+
+@pytest.mark.parametrize(
+    ("area", "said"),
+    [
+        ("small.png", "face: 48% of the fixations on a.jpg lie off the mask, of 50 x 50 pixels"),
+        ("large.png", ""),
+        ([[10, 10], [40, 10], [40, 40]], ""),
+        ([[400, 10], [500, 10], [500, 40]], "face: it lies beyond all gaze on a.jpg, which reaches to (96, 96)"),
+        ({"ellipse": [10, 300, 20, 20]}, "face: it lies beyond all gaze on a.jpg, which reaches to (96, 96)"),
+    ],
+)
+def test_areas_of_a_picture_of_another_size_are_told(tmp_path: Path, area: object, said: str) -> None:
+    scanpath(*((4 * n, 4 * n) for n in range(25))).to_csv(tmp_path / "f.csv", index=False)
+    for name, size in (("small", 50), ("large", 97)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((size, size), 255, np.uint8))
+    (tmp_path / "areas.json").write_text(json.dumps({"a.jpg": {"face": area}}))
+    result = CliRunner().invoke(command, [str(tmp_path / "f.csv"), str(tmp_path / "areas.json")])
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stderr.splitlines() if "face" in line]
+    assert told == ([f"{tmp_path / 'areas.json'}: {said}: was it drawn on a picture of another size?"] if said else [])

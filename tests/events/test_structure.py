@@ -386,3 +386,44 @@ def test_a_screen_that_cannot_be_is_doubted(
     assert words in doubt
     findings = check_recording(recorded(*gaze), replace(SCREEN, **sizes))  # type: ignore[arg-type]
     assert doubt in [finding.text for finding in findings]
+
+
+def test_one_column_for_two_and_columns_that_are_no_gaze_are_told(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]], rng: np.random.Generator
+) -> None:
+    time, pixels = gaze
+    same = np.repeat(pixels[:, :1], 2, axis=1)
+    assert checks(recorded(time, same))["coordinates"] == "error"
+    pupil = np.column_stack([rng.uniform(20, 24, len(time)), pixels[:, 1] / np.ptp(pixels[:, 1]) * SCREEN.height_px])
+    assert checks(recorded(time, pupil))["constant column"] == "warning"
+    still = SIZE / 2 + rng.normal(0, 3, (len(time), 2))
+    assert not checks(recorded(time, still))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.02, 0.7, 1.4])
+def test_points_in_millimetres_tell_another_size_of_the_screen(
+    gaze: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]], rng: np.random.Generator, scale: float
+) -> None:
+    time, _ = gaze
+    shares = rng.uniform(0.1, 0.9, (len(time), 2))
+    across, down = np.array([SCREEN.width_mm, 0.0, 0.0]), np.array([0.0, -0.9, 0.436]) * SCREEN.height_mm
+    points = scale * (shares[:, :1] * across + shares[:, 1:] * down) + (-250.0, 300.0, 20.0)
+    eye = Eye.from_gaze(shares, gaze_mm=points + rng.normal(0, 1, points.shape))
+    found = {f.check: f.text for f in check_recording(GazeRecording(time, time, eye, Eye.missing(len(time))), SCREEN)}
+    assert ("screen size" in found) == (abs(scale - 1) > 0.1)
+    if scale == 0.7:
+        assert f"a screen of {0.7 * SCREEN.width_mm:.0f} x" in found["screen size"]
+
+
+@pytest.mark.parametrize("column", ["participant", "image"])
+def test_names_that_differ_in_capitals_and_blanks_are_told(column: str) -> None:
+    table = pd.DataFrame(
+        {"participant": "P1", "image": "a.jpg", "x_picture": [5.0, 60.0, 9.0, 30.0], "duration_ms": 200.0}
+    )
+    table = table.assign(y_picture=table["x_picture"])
+    assert not check_fixations(table)
+    table[column] = ["X 1", "X 1", "x1", "X2"]
+    assert [f.text for f in check_fixations(table)] == [
+        f"1 {column} is written in several ways, which count as different ones, such as 'X 1' and 'x1': "
+        f"one {'person' if column == 'participant' else 'picture'}?"
+    ]

@@ -410,3 +410,25 @@ def test_a_recording_that_stands_twice_is_doubted(tmp_path: Path) -> None:
     }
     with pytest.raises(FormatError, match=r"every sample has the gaze of all\.tsv P1 one"):
         import_files([tmp_path / "all.tsv"], tmp_path / "strict", screen=SCREEN, strict=True)
+
+
+def columns(folder: Path, rows: list[str]) -> list[str]:
+    (folder / "m.toml").write_text(MAPPING + 'valid = "v"\nvalid_values = ["1"]\n')
+    (folder / "a.csv").write_text("\n".join(["t,x,y,v", *rows]))
+    doubts: list[str] = account_of(folder / "a.csv", mapping=folder / "m.toml")["doubts"]
+    return doubts
+
+
+@pytest.mark.parametrize(
+    ("times", "told"), [(1, []), (2, ["100 samples have the stamp and the gaze of the one above"])]
+)
+def test_rows_that_stand_twice_are_doubted(tmp_path: Path, times: int, told: list[str]) -> None:
+    doubts = columns(tmp_path, [f"{n / 60:.4f},{900 + 3 * n},500,1" for n in range(100) for _ in range(times)])
+    assert [doubt.split(":")[0] for doubt in doubts] == told
+
+
+@pytest.mark.parametrize("lost", [0.1, 0.9])
+def test_reversed_verdicts_of_validity_are_doubted(tmp_path: Path, lost: float) -> None:
+    doubts = columns(tmp_path, [f"{n / 60:.4f},{900 + n},500,{int(n >= 200 * lost)}" for n in range(200)])
+    some = "180 samples have a place on the screen and are lost by their validity, 20 are not: do other values"
+    assert [doubt.startswith(some) for doubt in doubts] == ([True] if lost > 0.5 else [])

@@ -52,6 +52,17 @@ def test_place_that_was_not_said_is_in_doubt_unless_the_picture_has_the_screens_
     assert not import_recording(path, screen=S, pictures=pictures, **OPTIONS).provenance["account"]["doubts"]
 
 
+def test_pictures_larger_than_the_screen_in_their_own_size_are_doubted(foreign, pictures: Path, tmp_path: Path) -> None:
+    imsave(pictures / "Ray 1.png", np.zeros((900, 1600, 3), np.uint8), check_contrast=False)
+    path = foreign.eyelink.write(tmp_path)
+    own, fit = (
+        import_recording(path, screen=S, pictures=pictures, placement=p, **OPTIONS).provenance["account"]["doubts"]
+        for p in ("native", "fit")
+    )
+    assert "1 picture is larger than the screen, of which it showed the middle only: Ray 1.png (1600 x 900)" in own[-1]
+    assert fit == []
+
+
 def test_place_of_the_file_stays(foreign, pictures: Path, tmp_path: Path) -> None:
     (pictures / "Ray 1.png").rename(pictures / "reef.png")
     session = import_recording(foreign.prolab.write(tmp_path / "a.tsv"), screen=S, pictures=pictures, placement="fit")

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gazekit.core.errors import ConfigError, FormatError, InputError
+from gazekit.core.errors import ConfigError, FormatError, InputError, OutputError
 from gazekit.formats import import_recording
+from gazekit.formats.batch import import_files
 from gazekit.screen import Screen
+from gazekit.session import Session
 
 SCREEN = Screen(1000, 800, 500.0, 400.0, 600.0)
 
@@ -174,3 +176,69 @@ def test_a_header_below_other_lines_is_pointed_at_and_read(tmp_path: Path) -> No
     with open(tmp_path / "m.toml", "a") as file:
         file.write("[table]\nskip_rows = 40\n")
     assert len(import_recording(tmp_path / "a.csv", screen=screen, mapping=tmp_path / "m.toml").recording) == 60
+
+
+def dated(folder: Path, dates: list[str]) -> Session:
+    """Import a table of samples of one millisecond each, whose date stands in front of the time of day."""
+    (folder / "d.toml").write_text('[time]\ncolumn = "t"\nunit = "date"\n[left]\nx = "x"\ny = "y"\n')
+    rows = [f"{date} 23:59:59.{900 + n}\t{9 * n}.5\t{400 + n}\n" for date in dates[:1] for n in range(60)]
+    rows += [f"{date} 00:00:00.{n:03d}\t{9 * n}.5\t{400 + n}\n" for date in dates[1:] for n in range(60)]
+    (folder / "d.tsv").write_text("t\tx\ty\n" + "".join(rows))
+    return import_recording(folder / "d.tsv", mapping=folder / "d.toml", screen=SCREEN)
+
+
+@pytest.mark.parametrize(
+    ("dates", "day", "source"),
+    [
+        (["03.11.2026"], "2026-11-03", "format"),
+        (["3.11.26"], "2026-11-03", "format"),
+        (["12.11.2026", "13.11.2026"], "2026-11-12", "file"),
+        (["12/11/2026", "13/11/2026"], "2026-11-12", "file"),
+        (["11/12/2026", "11/13/2026"], "2026-11-12", "file"),
+        (["11-13-2026"], "2026-11-13", "file"),
+        (["03/11/2026"], "2026-03-11", "guess"),
+        (["11/11/2026"], "2026-11-11", None),
+        (["2026-11-03"], "2026-11-03", None),
+    ],
+)
+def test_days_and_months_of_dates(tmp_path: Path, dates: list[str], day: str, source: str | None) -> None:
+    session = dated(tmp_path, dates)
+    time = session.recording.system_time_us
+    assert time[0] == np.datetime64(f"{day}T23:59:59.900000", "us").astype(np.int64)
+    assert np.diff(time).max() <= 41_000  # midnight is no month
+    account = session.provenance["account"]
+    told = [fact["source"] for fact in account["facts"] if fact["what"] == "dates"]
+    assert told == ([source] if source else [])
+    assert any("03/11/2026" in doubt for doubt in account["doubts"]) == (source == "guess")
+
+
+def test_dates_of_both_orders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"days come first in some dates \(13/11/2026\) and months in others"):
+        dated(tmp_path, ["11/13/2026", "13/11/2026"])
+
+
+@pytest.mark.parametrize("columns", ['x = "x"\ny = "x"', 'x = "x"\ny = "t"'])
+def test_one_column_is_not_two_things(tmp_path: Path, columns: str) -> None:
+    (tmp_path / "m.toml").write_text(f'[time]\ncolumn = "t"\nunit = "ms"\n[left]\n{columns}\n')
+    (tmp_path / "a.csv").write_text("t,x,y\n0,5,6\n")
+    with pytest.raises(ConfigError, match=r"x and y of \[left\] and the time are three columns; found x = 'x'"):
+        import_recording(tmp_path / "a.csv", mapping=tmp_path / "m.toml", screen=SCREEN)
+
+
+def test_columns_of_one_eye_for_both_are_doubted(tmp_path: Path) -> None:
+    eyes = "".join(f'[{side}]\nx = "x"\ny = "y"\n' for side in ("left", "right"))
+    (tmp_path / "m.toml").write_text(f'[time]\ncolumn = "t"\nunit = "ms"\n{eyes}')
+    (tmp_path / "a.csv").write_text("t,x,y\n" + "".join(f"{2 * n},{500 + n},{300 + n}\n" for n in range(20)))
+    session = import_recording(tmp_path / "a.csv", mapping=tmp_path / "m.toml", screen=SCREEN)
+    assert session.provenance["account"]["doubts"][0].startswith("both eyes are read from the columns x and y")
+
+
+def test_people_whose_files_many_disks_take_for_one_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(
+        '[time]\ncolumn = "t"\nunit = "ms"\n[left]\nx = "x"\ny = "y"\n[participant]\ncolumn = "who"\n'
+    )
+    rows = [f"{who},{2 * n},{500 + n},300" for who in ("P01", "p01") for n in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join(["who,t,x,y", *rows]))
+    sizes = {"width_px": 1000, "height_px": 800, "width_mm": 500.0, "height_mm": 400.0, "distance_mm": 600.0}
+    with pytest.raises(OutputError, match=r"named a_p01.gaze.h5 and a_P01.gaze.h5, which many disks take for one"):
+        import_files([tmp_path / "a.csv"], tmp_path / "out", screen=sizes, mapping=tmp_path / "m.toml", strict=True)
