@@ -25,7 +25,7 @@ from gazekit.core.config import Section
 from gazekit.core.counting import counted
 from gazekit.core.decoders import heard, listening
 from gazekit.core.errors import ConfigError, FormatError, InputError
-from gazekit.core.files import existing_file
+from gazekit.core.files import existing_file, sha256
 from gazekit.core.tables import in_one_form, read_table
 from gazekit.core.types import Pixels
 
@@ -130,9 +130,25 @@ def _listed(source: Path) -> list[Picture]:
     if source.suffix.lower() in SUFFIXES:
         return [Picture(in_one_form(source.name), source)]
     table = read_table(source, ["image", "file"], "picture list")
+    empty = table[["image", "file"]].isna().any(axis=1).to_numpy().nonzero()[0]
+    if len(empty):
+        rows = ", ".join(str(row + 1) for row in empty[:10])
+        raise ConfigError(f"{source}: {counted(len(empty), 'row')} without image or file (counted from 1): {rows}")
     return [
         Picture(image, _resolve(file, source.parent)) for image, file in zip(table["image"], table["file"], strict=True)
     ]
+
+
+def copies(pictures: Iterable[Picture]) -> list[list[str]]:
+    """Return the ids of pictures whose files are the same, byte for byte, under several ids."""
+    by_size: dict[int, list[Picture]] = {}
+    for picture in pictures:
+        by_size.setdefault(picture.file.stat().st_size, []).append(picture)
+    same: dict[str, list[str]] = {}
+    for alike in by_size.values():
+        for picture in alike if len(alike) > 1 else ():
+            same.setdefault(sha256(picture.file), []).append(picture.image)
+    return sorted(ids for ids in same.values() if len(ids) > 1)
 
 
 def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:

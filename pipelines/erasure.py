@@ -15,7 +15,7 @@ from pathlib import Path
 from gazekit.core.checksum import SESSION, read_seal
 from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
-from gazekit.core.tables import read_table, write_table
+from gazekit.core.tables import ONLY_WRITTEN, not_written, read_table, take_out_rows
 from gazekit.explore.summaries import FOLDER as KEPT
 from gazekit.session import open_session
 from gazekit.session.exclusions import EXCLUSIONS, forget_person, read_exclusions
@@ -105,6 +105,7 @@ def find_person(participant: str, study: str | Path, *, database: str | None = N
         raise InputError(
             f"no file of {study} holds {participant!r}: sessions, fixation table and ratings of [dataset] and survey "
             "were read"
+            + "".join(f"; {note}" for note in erasure.notes)
             + (f"; not named there ([dataset] sessions), and they name the person: {beside}" if beside else "")
         )
     erasure.steps += _exclusions(participant, study)
@@ -169,18 +170,30 @@ def _rows(participant: str, kind: str, path: Path, column: str, notes: list[str]
     if column not in table:
         notes.append(f"{path} has no column {column}: what one person gave cannot be told apart there")
         return []
-    of_person = table[column].astype(str) == participant
+    names = table[column].fillna("").astype(str)
+    of_person = names == participant
+    if alike := sorted(set(names[names.map(_plain) == _plain(participant)]) - {participant}):
+        notes.append(f"{path}: {' and '.join(map(repr, alike))} stays: if that is the same person, erase that name too")
     if not of_person.any():
         return []
+    if not_written(path):
+        raise InputError(
+            f"nothing was changed: {int(of_person.sum())} of {len(table)} rows of {path} are of {participant}, and "
+            f"{ONLY_WRITTEN}: delete these rows there, or save it as .csv and name that in [dataset]; then erase again"
+        )
     sidecar = Path(f"{path}.json")
 
     def rewrite() -> None:
-        write_table(table[~of_person], path)
+        take_out_rows(path, of_person.to_list())
         sidecar.unlink(missing_ok=True)  # the hashes in it are of the table with the person
 
     return [
         Removal(kind, path, f"{int(of_person.sum())} of {len(table)} rows are taken out", int(of_person.sum()), rewrite)
     ]
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _exclusions(participant: str, study: Path) -> list[Removal]:

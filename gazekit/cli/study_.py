@@ -54,6 +54,7 @@ def check(path: Path, as_json: bool) -> None:
     Example:  gazekit study check STUDY.toml
     """
     from gazekit.capture.plan import plan_session
+    from gazekit.pictures import copies, list_pictures
     from gazekit.study import awaited_files, check_study, read_study
 
     study = read_study(path)
@@ -63,6 +64,9 @@ def check(path: Path, as_json: bool) -> None:
     lines = [f"{path} is in order: {counted(len(trials), 'picture')}, {study.tracker.kind}"]
     if awaited := awaited_files(study):
         lines.append(f"not there yet, for [dataset]: {', '.join(awaited)}")
+    same = copies(list_pictures(study.pictures, path.parent)) if study.pictures.folder or study.pictures.list else []
+    if same:
+        lines.append(f"one picture under several ids: {'; '.join(' = '.join(ids) for ids in same[:10])}")
     click.echo(json.dumps(facts) if as_json else "\n".join(lines))
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 
@@ -50,6 +50,7 @@ FIXATION_COLUMNS = (
 
 
 _OTHER_FORMATS = (".xlsx", ".xls", ".ods", ".sav", ".json", ".feather")
+ONLY_WRITTEN = "tables are written as .csv, .tsv or .parquet"
 _BLOCK = 1 << 20
 _ROWS = 200  # that show how a table is written
 # what a column of ids is called, in letters alone
@@ -336,7 +337,7 @@ def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, 
     """
     path = Path(path)
     if path.suffix.lower() in _OTHER_FORMATS:
-        raise OutputError(f"{path}: tables are written as .csv, .tsv or .parquet")
+        raise OutputError(f"{path}: {ONLY_WRITTEN}")
     with whole_file(path) as temporary:
         if path.suffix == ".parquet":
             table.to_parquet(temporary, index=False)
@@ -345,6 +346,56 @@ def write_table(table: pd.DataFrame, path: str | Path, provenance: Mapping[str, 
     if provenance is not None:
         write_text(f"{path}.json", json.dumps(provenance, indent=1, sort_keys=True) + "\n")
     return path
+
+
+def take_out_rows(path: str | Path, gone: Sequence[bool]) -> None:
+    """Take rows out of a table; what stays is written as it was, letter by letter, where the table is a text.
+
+    Parameters
+    ----------
+    path : str or Path
+        A table that `read_table` reads: text, or Parquet.
+    gone : sequence of bool
+        For each of its rows, whether it is taken out.
+
+    Raises
+    ------
+    OutputError
+        A workbook or another format that is not written, or a text whose rows cannot be told apart.
+    """
+    import pandas as pd
+
+    path = Path(path)
+    if not_written(path):
+        raise OutputError(f"{path}: {ONLY_WRITTEN}")
+    if path.suffix == ".parquet":
+        write_table(pd.read_parquet(path)[[not out for out in gone]], path)
+        return
+    layout = _written(path)
+    with open(path, "rb") as file:
+        marked = file.read(3) == codecs.BOM_UTF8
+    encoding = layout["encoding"] if marked else layout["encoding"].removesuffix("-sig")
+    with open(path, encoding=layout["encoding"], errors="surrogateescape", newline="") as text:
+        lines = text.readlines()
+    kept, place, row = [], 0, -1  # the header is row -1
+    try:
+        reader = csv.reader(lines, delimiter=layout["sep"])
+        for cells in reader:
+            there = len(cells) > 1 or any(cell.strip() for cell in cells)  # pandas counts no blank lines
+            if not (there and 0 <= row < len(gone) and gone[row]):
+                kept += lines[place : reader.line_num]
+            place, row = reader.line_num, row + there
+    except csv.Error as error:
+        raise OutputError(f"{path}: its rows cannot be told apart ({error}); take them out by hand") from error
+    if row != len(gone):
+        raise OutputError(f"{path}: it has {row} rows, and {len(gone)} were read; take them out by hand")
+    with whole_file(path) as temporary:
+        temporary.write_bytes("".join(kept).encode(encoding, "surrogateescape"))
+
+
+def not_written(path: Path) -> bool:
+    """Tell whether a table is in a format that is read and never written, whatever it is called."""
+    return path.suffix.lower() in (*_OTHER_FORMATS, ".zsav") or (path.suffix != ".parquet" and is_workbook(path))
 
 
 def without_cut(fixations: pd.DataFrame, cut: Cut) -> pd.DataFrame:

@@ -193,3 +193,28 @@ def test_the_row_of_the_participant_table_goes_too(study: Path) -> None:
     study.write_text(STUDY + '[design]\nparticipants = "people.csv"\n')
     find_person("P01", study).carry_out()
     assert people.read_text().splitlines() == ["participant,group,age", "P02,b,44"]
+
+
+HEAD, OTHERS = "rater;image;score;share;note", ["NA;a.jpg;6;0,30000000000000004;NA", '"B;b";"c\nd.jpg";;1,0;null', "p01 ;;7;;"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_of_others_stay_as_they_are_written(study: Path, encoding: str, end: str) -> None:
+    rows = [HEAD, *OTHERS[:1], "P01;a.jpg;5;0,1;é", "", *OTHERS[1:], "P01;b.jpg;1;;"]
+    table = study.parent / "ratings.csv"
+    table.write_bytes(end.join([*rows, ""]).encode(encoding))
+    erasure = find_person("P01", study)
+    assert f"{table}: 2 of 5 rows are taken out" in erasure.lines()
+    assert f"{table}: 'p01 ' stays: if that is the same person, erase that name too" in erasure.lines()
+    erasure.carry_out()
+    assert table.read_bytes() == end.join([HEAD, *OTHERS[:1], "", *OTHERS[1:], ""]).encode(encoding)
+
+
+def test_nothing_is_changed_where_a_table_cannot_be_written(study: Path) -> None:
+    pytest.importorskip("openpyxl")
+    pd.read_csv(study.parent / "ratings.csv").to_excel(study.parent / "ratings.xlsx", index=False)
+    study.write_text(STUDY.replace("ratings.csv", "ratings.xlsx"))
+    with pytest.raises(InputError, match=r"nothing was changed: \d+ of \d+ rows of .*ratings\.xlsx are of P01"):
+        find_person("P01", study)
+    assert (study.parent / "sessions" / "P01.gaze.h5").exists()
