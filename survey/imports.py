@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import pandas as pd
 from gazekit.core.counting import counted
 from gazekit.core.types import Floats
 from survey.errors import RatingsError
-from survey.layouts import LAYOUTS, ColumnMap, Extract, recognise, shorten
+from survey.layouts import LAYOUTS, THE_ROW, ColumnMap, Extract, recognise, shorten
 from survey.picture_names import PictureNames, tidy, written_apart
+from survey.stated_scales import check_stated_scale
 from survey.table_io import read_sheet
 
 __all__ = ["ColumnMap", "CountsFromZero", "Imported", "Plan", "import_ratings", "prolific_approved", "read_names"]
@@ -170,10 +171,15 @@ def import_ratings(
     keys = cells[(cells["rater"] != "") & (cells["image"] != "") & np.isfinite(number)]
     if several := int(keys.duplicated(["rater", "image", "attribute"]).sum()):
         notes.append(f"ratings of a picture by a rater who rated it before: {several} (aggregate --duplicates)")
+    if extract.rater == THE_ROW and (again := int(table.duplicated().sum())):
+        notes.append(f"rows that are the same in every cell as one above: {again} (sent twice? each is a rater)")
     tests = sorted({name for name in cells["rater"] if TEST.fullmatch(name.casefold())})
     if tests:
         notes.append(f"raters that are named like a test, and are taken: {', '.join(tests[:10])}")
-    if turned := [str(name) for name in table.columns if REVERSED.search(str(name))]:
+    if alike := _alike(cells["rater"].unique()):
+        notes.append(f"taken for different raters, though only case differs: {_some(alike, 5)}")
+    named = dict.fromkeys([*map(str, table.columns), *sorted(set(cells["attribute"]))])
+    if turned := [name for name in named if REVERSED.search(name)]:
         notes.append(f"called reversed, and nothing is turned round: {_some(turned, 5)}")
     if apart := written_apart(cells["image"]):
         notes.append(f"taken for different pictures, though only case or suffix differs: {_some(apart, 5)}")
@@ -182,6 +188,14 @@ def import_ratings(
         raise RatingsError(
             "\n".join([f"{path}: no rating found.", _advice(plan, known), *table.attrs.get("notes", [])])
         )
+    check_stated_scale(
+        table,
+        cells["row"] - 2 - table.attrs.get("above", 0),
+        number,
+        scale=scale,
+        counts_from=counts_from,
+        from_scale=from_scale,
+    )
     if from_scale is None:
         number = _from_one(number, counts_from, extract.from_zero, scale)
     imported = _judge(cells, number, scale, from_scale)
@@ -251,6 +265,14 @@ def _advice(plan: Plan, pictures: PictureNames) -> str:
         "a rating, where it is with --rater, --image and --score"
         + ("" if pictures.ids else ", or give the study with --study")
     )
+
+
+def _alike(raters: Iterable[str]) -> list[str]:
+    """Return the raters whose names are one but for case, each group as a text."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(raters):
+        groups.setdefault(name.casefold(), []).append(name)
+    return [" and ".join(group) for group in groups.values() if len(group) > 1]
 
 
 def _some(names: Collection[str], most: int = 12) -> str:

@@ -235,6 +235,9 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
     status = (
         data[names["status"]].map(_qualtrics_status) if names["status"] in data else pd.Series("", index=data.index)
     )
+    channel = next((str(name) for name in data if str(name).lower() == "distributionchannel"), "")
+    if channel:
+        status = status.where(status != "", data[channel].map(_qualtrics_status))
     data, left_out = data[status == ""], Counter(status[status != ""])
     platform = next((name for name in ("PROLIFIC_PID", "workerId") if name in data), "")
     rater = mapping.rater or names["_recordId"]
@@ -282,6 +285,7 @@ def _qualtrics_status(cell: str) -> str:
     return next((why for bit, why, words in _NOT_REAL if bits & bit or any(part in word for part in words)), "")
 
 
+THE_ROW = "(the row)"
 ADDRESSES = ("email address", "username")
 
 
@@ -291,7 +295,7 @@ def _google(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> 
     rater = mapping.rater or next(addresses, "")
     data = table
     if not rater:
-        rater = "(the row)"
+        rater = THE_ROW
         data = table.assign(**{rater: [f"row{number}" for number in _rows(table)]})
     return _from_items(data, rater, items(data, mapping, pictures, {rater, str(table.columns[0])}))
 
@@ -459,6 +463,7 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
         if "Zone Type" in table:  # Gorilla's buttons that go on
             shows &= ~table["Zone Type"].str.startswith("continue")
         not_real = _not_real(table.drop(columns=[rater, image, *answers]))
+        not_real[_failed(table, rater, image)] = "of pictures that did not load"
         data = table.assign(_row=_rows(table))[shows & (not_real == "")]
         parts = [
             _cells(data["_row"], data[rater], data[image], re.sub(r"\.?(response|keys)$", "", name), data[name])
@@ -472,6 +477,25 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
         return Extract(rater, answers, _answered(cells), left_out, from_zero=bool(zero), named_in=[image])
 
     return read
+
+
+def _failed(table: pd.DataFrame, rater: str, image: str) -> pd.Series[Any]:
+    """Say which trials show a picture that jsPsych's preloading could not fetch for this rater."""
+    names = table.get("failed_images", pd.Series("", index=table.index)).map(lambda cell: set(_strings(cell)))
+    failed: dict[str, set[str]] = {}
+    for who, lost in zip(table[rater], names, strict=True):
+        failed.setdefault(who, set()).update(lost)
+    trials = zip(table[rater], table[image], strict=True)
+    return pd.Series([picture in failed[who] for who, picture in trials], index=table.index, dtype=bool)
+
+
+def _strings(cell: str) -> list[str]:
+    """Read a cell that is a JSON list of texts; empty where it is none."""
+    try:
+        content = json.loads(cell) if cell.startswith("[") else []
+    except ValueError:
+        return []
+    return [part for part in content if isinstance(part, str)]
 
 
 PRACTICE = re.compile(
@@ -488,6 +512,13 @@ CHECK = re.compile(
     re.IGNORECASE,
 )
 """What says of a trial that it is a check: its kind, or the name of a column that is true of it."""
+_PICTURE = r"(image|img|picture|pic|photo|stimulus|bild)"
+LOADED = re.compile(rf"(is_?)?({_PICTURE}_?)?loaded|{_PICTURE}_?load_?(ok|success)", re.IGNORECASE)
+NOT_LOADED = re.compile(
+    rf"({_PICTURE}_?)?load(ing)?_?(error|failed|failure)|{_PICTURE}_?(error|failed|missing)", re.IGNORECASE
+)
+"""Columns that say of a trial whether its picture came."""
+_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
 KINDS = re.compile(
     r"(kind|type|trial|item|task|phase|condition)|(trial|item|question|stimulus|task)[\s_]?(kind|type)", re.IGNORECASE
 )
@@ -509,6 +540,9 @@ def _not_real(table: pd.DataFrame) -> pd.Series[Any]:
             says |= (cells != "") if name.endswith("N") else cells.str.lower().isin({"true", "1", "yes"})
         if not says.all():
             why[says] = "practice"
+        unseen = cells.str.lower().isin(_FALSE if LOADED.fullmatch(name) else _TRUE)
+        if (LOADED.fullmatch(name) or NOT_LOADED.fullmatch(name)) and not unseen.all():
+            why[unseen] = "of pictures that did not load"
         if KINDS.fullmatch(name):
             why[cells.str.fullmatch(CHECK.pattern, flags=re.IGNORECASE)] = "attention checks"
         elif CHECK.fullmatch(re.sub(r"^is_?", "", name, flags=re.IGNORECASE)):
@@ -639,7 +673,7 @@ def _item(name: str, text: str, pictures: PictureNames) -> Item | None:
         image = pictures.match(bracket.group(2)) if bracket else None
         if bracket and image:
             return Item(name, image, bracket.group(1).strip())
-        named = pictures.within(words) if words else None
+        named = pictures.within(words, question=words == text != name) if words else None
         if named is not None:
             return Item(name, *named)
     return None

@@ -13,6 +13,8 @@ from survey.picture_files import MIME_TYPES
 
 _SUFFIX = re.compile(rf"\.({'|'.join(s[1:] for s in MIME_TYPES)}|tiff?|bmp|avif|heic)$", re.IGNORECASE)
 _LIST_OF_ONE = re.compile(r"""\[\s*["']([^"']+)["']\s*\]""")
+_ASKED = re.compile(r"(.*[:?]\s+(?:[-\u2013]\s+)?)(\S.*)", re.DOTALL)  # no file has these signs in its name
+_QUESTION = re.compile(r"(.*(?:[:?]\s+(?:[-\u2013]\s+)?|\s[-\u2013]\s+))(\S.*)", re.DOTALL)
 _SOURCE = re.compile(r"""<img\b[^>]*\bsrc\s*=\s*["']?([^"'\s>]+)""", re.IGNORECASE)
 
 
@@ -51,9 +53,15 @@ class PictureNames:
                     return next(iter(pictures))
         return None
 
-    def within(self, text: str) -> tuple[str, str] | None:
-        """Find the one picture that a longer text names, and return it with the rest of the text."""
+    def within(self, text: str, *, question: bool = False) -> tuple[str, str] | None:
+        """Find the one picture that a longer text names, and return it with the rest of the text.
+
+        In a ``question`` the picture may stand behind a dash, as Qualtrics writes it.
+        """
         whole = self.match(text)
+        asked = None if self.ids else (_QUESTION if question else _ASKED).fullmatch(text.strip())
+        if asked and (last := self.match(asked.group(2))):
+            return last, re.sub(r"^[\W_]+|[\W_]+$", "", asked.group(1))
         if whole is not None:
             return whole, ""
         hits = [

@@ -195,7 +195,10 @@ def test_the_row_of_the_participant_table_goes_too(study: Path) -> None:
     assert people.read_text().splitlines() == ["participant,group,age", "P02,b,44"]
 
 
-HEAD, OTHERS = "rater;image;score;share;note", ["NA;a.jpg;6;0,30000000000000004;NA", '"B;b";"c\nd.jpg";;1,0;null', "p01 ;;7;;"]
+HEAD, OTHERS = (
+    "rater;image;score;share;note",
+    ["NA;a.jpg;6;0,30000000000000004;NA", '"B;b";"c\nd.jpg";;1,0;null', "p01 ;;7;;"],
+)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
