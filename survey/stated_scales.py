@@ -62,7 +62,8 @@ def check_stated_scale(
         said = ", ".join(map(_words, ends[:5]))
         raise RatingsError(
             f"{names}: the answers are on several scales ({said}), and cannot be counted together: import those of "
-            f"each scale from a table of its own (--from-scale converts), or rename that column"
+            "each scale from a table of its own (--from-scale converts); or rename that column if it means "
+            "something else"
         )
     ((lowest, highest),) = ends
     unknown = lowest == -np.inf
@@ -78,7 +79,8 @@ def check_stated_scale(
         ways.insert(0, f"--scale {highest:g}")
     raise RatingsError(
         f"{names}: the answers are on a scale {_words(ends[0])}, and {wanted[0]:g} to {wanted[1]:g} was said or "
-        f"assumed. Say {', or '.join(ways)}; or rename that column"
+        f"assumed. Say {', or '.join(ways)}; or rename that column if it means "
+        "something else"
     )
 
 
