@@ -23,6 +23,7 @@ from gazekit.core.types import Floats
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST = 5  # rows that tell a column of totals from a score
 ZeroScore = Literal["score", "drop"]
 
 
@@ -88,6 +89,16 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
             f"{path}: counts must be whole numbers of 0 or more; "
             f"{counted(int(wrong.sum()), 'row is', 'rows are')} not: {names}{_shares(counts)}"
         )
+    if unnamed := rows_without(table["image"]):
+        raise FormatError(f"{path}: {unnamed}")
+    if (
+        len(columns) > 2
+        and (counts.sum(axis=1) > 0).sum() >= FEWEST
+        and (counts[:, -1] == counts[:, :-1].sum(axis=1)).all()
+    ):
+        raise FormatError(
+            f"{path}: {columns[-1]} is the sum of the counts before it in every row: a column of totals is called n"
+        )
     twice = table["image"].duplicated()
     if twice.any():
         raise FormatError(
@@ -110,6 +121,13 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
     table["flags"] = table["flags"].astype("string").fillna("").astype(str) if "flags" in table else ""
     first = ["image", "n", *columns, "mean", "std", "flags"]
     return table[first + [name for name in table.columns if name not in first]]
+
+
+def rows_without(images: pd.Series[Any]) -> str:
+    """Say in which rows the name of the picture is missing; nothing where there is none."""
+    empty = (images.isna() | (images.astype(str).str.strip() == "")).to_numpy().nonzero()[0]
+    rows = ", ".join(str(row + 1) for row in empty[:10])
+    return f"{counted(len(empty), 'row')} without a picture's name (counted from 1): {rows}" if len(empty) else ""
 
 
 def _shares(counts: Floats) -> str:

@@ -188,7 +188,9 @@ def prepare_set(name: str, definition: PublicSet, folder: str | Path, out: str |
     check = check_set(definition, folder)
     if check.faults:
         faults = "".join(f"\n  {fault}" for fault in check.faults)
-        raise InputError(f"{folder} is not {name} as it is known:{faults}\nGet it from {definition.page}")
+        raise InputError(
+            f"{folder} is not {name} as it is known:{faults}\nGet it from {definition.page or 'its authors'}"
+        )
     if not definition.makes:
         raise InputError(f"nothing can be made of {name} by itself: {definition.note or 'it has pictures alone'}")
     lines = [

@@ -43,13 +43,14 @@ _OPEN = re.compile(r"^(cc0|cc-by|cc by|public domain|pddl|mit|bsd|apache|own)", 
 
 @dataclass
 class Published:
-    """What went into the folder, and what was left out."""
+    """What went into the folder, what was left out, and what is to be looked through."""
 
     folder: Path
     sessions: int = 0
     pictures: int = 0
     ratings: int = 0
     left_out: list[str] = field(default_factory=list)
+    look_through: list[str] = field(default_factory=list)
 
 
 def publish(
@@ -107,7 +108,7 @@ def publish(
             facts |= write_ratings(plan, base, database, root, done.left_out)
             done.ratings = facts["ratings"][0]
         _write_pictures(plan, base, root, done)
-        facts |= _write_exclusions(Path(study), root)
+        facts |= _write_exclusions(Path(study), root, done)
         settings = parameters(plan)
         if results is not None:
             settings |= _write_results(Path(results), root)
@@ -249,7 +250,7 @@ def _write_pictures(plan: Study, base: Path, root: Path, done: Published) -> Non
         )
 
 
-def _write_exclusions(study: Path, root: Path) -> dict[str, tuple[Any, str]]:
+def _write_exclusions(study: Path, root: Path, done: Published) -> dict[str, tuple[Any, str]]:
     """Write what was left out of the study, with the reasons; nothing where nothing was."""
     entries = Exclusions.of(study).entries
     if not entries:
@@ -257,6 +258,7 @@ def _write_exclusions(study: Path, root: Path) -> dict[str, tuple[Any, str]]:
     names = ("participant", "image", "session", "order", "eye", "reason")
     table = pd.DataFrame([[getattr(entry, name) for name in names] for entry in entries], columns=list(names))
     write_table(table.assign(order=table["order"].where(table["order"] >= 0).astype("Int64")), root / "exclusions.csv")
+    done.look_through.append("exclusions.csv: its reasons are published as they were written; may one tell who it is?")
     return {"excluded": (len(entries), "exclusions.csv")}
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
 from gazekit.core.config import LanguageCode, Section, read_toml, validated
+from gazekit.core.errors import ConfigError
 from gazekit.core.messages import Text
 
 
@@ -233,4 +235,8 @@ def read_study(path: str | Path) -> SurveyStudy:
     ConfigError
         There is no such file, it is not TOML, or it is wrong; the message lists every fault.
     """
-    return validated(SurveyStudy, read_toml(path), path)
+    content = read_toml(path)
+    for name in content if "survey" not in content else ():
+        if name.lower() == "survey" or difflib.get_close_matches(name, ["survey"], cutoff=0.8):
+            raise ConfigError(f"{path}: [{name}] is no section; did you mean [survey]?")
+    return validated(SurveyStudy, content, path)

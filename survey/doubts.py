@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
 from gazekit.core.counting import counted
 from gazekit.core.types import Index
 from survey.picture_names import written_apart
 
+WEIGHTS = ("weight", "weights", "gewicht", "gewichtung", "poids", "peso")
 LEAST = 50  # ratings that tell whether an end of the scale is used
 
 
@@ -48,3 +50,26 @@ def _names(images: Iterable[str]) -> list[str]:
     apart = written_apart(map(str, images))
     shown = ", ".join(apart[:5]) + (f" ... ({len(apart)})" if len(apart) > 5 else "")
     return [f"taken for different pictures, though only case or suffix differs: {shown}"] if apart else []
+
+
+def doubts_of_table(table: pd.DataFrame) -> list[str]:
+    """Doubt ratings one by one: raters whose names differ only in case, weights that nothing uses.
+
+    Examples
+    --------
+    >>> doubts_of_table(pd.DataFrame({"rater": ["a", "A", "b"], "weight": [1, 2, 1]}))
+    ['taken for different raters, though only case differs: A and a', 'weight is not used: each rating counts once']
+    """
+    alike = raters_apart(table["rater"].dropna().astype(str).unique())
+    shown = ", ".join(alike[:5]) + (f" ... ({len(alike)})" if len(alike) > 5 else "")
+    said = [f"taken for different raters, though only case differs: {shown}"] if alike else []
+    weights = [str(name) for name in table.columns if str(name).strip().lower() in WEIGHTS]
+    return said + [f"{name} is not used: each rating counts once" for name in weights if table[name].nunique() > 1]
+
+
+def raters_apart(raters: Iterable[str]) -> list[str]:
+    """Return the raters whose names are one but for case, each group as a text."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(raters):
+        groups.setdefault(name.casefold(), []).append(name)
+    return [" and ".join(group) for group in groups.values() if len(group) > 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pandas as pd
 
 from gazekit.core.counting import counted
 from gazekit.core.types import Floats
+from survey.doubts import raters_apart
 from survey.errors import RatingsError
 from survey.layouts import LAYOUTS, THE_ROW, ColumnMap, Extract, recognise, shorten
 from survey.picture_names import PictureNames, tidy, written_apart
@@ -176,7 +177,7 @@ def import_ratings(
     tests = sorted({name for name in cells["rater"] if TEST.fullmatch(name.casefold())})
     if tests:
         notes.append(f"raters that are named like a test, and are taken: {', '.join(tests[:10])}")
-    if alike := _alike(cells["rater"].unique()):
+    if alike := raters_apart(cells["rater"].unique()):
         notes.append(f"taken for different raters, though only case differs: {_some(alike, 5)}")
     named = dict.fromkeys([*map(str, table.columns), *sorted(set(cells["attribute"]))])
     if turned := [name for name in named if REVERSED.search(name)]:
@@ -265,14 +266,6 @@ def _advice(plan: Plan, pictures: PictureNames) -> str:
         "a rating, where it is with --rater, --image and --score"
         + ("" if pictures.ids else ", or give the study with --study")
     )
-
-
-def _alike(raters: Iterable[str]) -> list[str]:
-    """Return the raters whose names are one but for case, each group as a text."""
-    groups: dict[str, list[str]] = {}
-    for name in sorted(raters):
-        groups.setdefault(name.casefold(), []).append(name)
-    return [" and ".join(group) for group in groups.values() if len(group) > 1]
 
 
 def _some(names: Collection[str], most: int = 12) -> str:

@@ -69,12 +69,12 @@ def from_table(table: pd.DataFrame, *, scale: int | None = None, kinds: bool = T
         raise SurveyError(f"there is no rating in this table{why}")
     raters, images = _numbered(table["rater"]), _numbered(table["image"])
     score = pd.to_numeric(table["score"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    wrong = ~np.isfinite(score) | (raters.codes < 0) | (images.codes < 0)
+    wrong = ~np.isfinite(score) | _unnamed(raters) | _unnamed(images)
     if scale is not None:
         with np.errstate(invalid="ignore"):
             wrong |= (score != np.floor(score)) | (score < 1) | (score > scale)
     if wrong.any():
-        raise RatingsError(_say_wrong(table, wrong, scale))
+        raise RatingsError(_say_wrong(table, wrong, scale, _unnamed(raters) | _unnamed(images)))
     return Ratings(
         raters.codes.astype(np.int32),
         images.codes.astype(np.int32),
@@ -125,8 +125,16 @@ def _numbered(names: pd.Series[Any]) -> pd.Categorical:
     return categories.set_categories(sorted(categories.remove_unused_categories().categories))
 
 
-def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | None) -> str:
-    rows = np.flatnonzero(wrong)
+def _unnamed(names: pd.Categorical) -> npt.NDArray[np.bool_]:
+    """Say where a name is missing or empty."""
+    empty = [code for code, name in enumerate(names.categories) if not str(name).strip()]
+    return np.isin(names.codes, [-1, *empty])
+
+
+def _say_wrong(
+    table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | None, unnamed: npt.NDArray[np.bool_]
+) -> str:
+    rows = np.flatnonzero(unnamed if unnamed.any() else wrong)
     shown = "; ".join(
         f"row {row + 2}: rater {table['rater'].iloc[row]!s}, image {table['image'].iloc[row]!s}, "
         f"score {table['score'].iloc[row]!s}"
@@ -134,6 +142,11 @@ def _say_wrong(table: pd.DataFrame, wrong: npt.NDArray[np.bool_], scale: int | N
     )
     expected = "numbers" if scale is None else f"whole numbers 1 to {scale}"
     more = " ..." if len(rows) > 10 else ""
+    if unnamed.any():
+        return (
+            f"{counted(int(unnamed.sum()), 'score')} without rater or image: {shown}{more}. Fill in who rated what, or "
+            f"use `gazekit survey import`, which leaves such rows out"
+        )
     return (
         f"{counted(len(rows), 'score is', 'scores are')} not among the {expected}: {shown}{more}. "
         f"Give the right scale, or use `gazekit survey import`, which leaves rows out and converts scales"

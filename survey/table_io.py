@@ -19,6 +19,7 @@ from gazekit.core.spss import read_spss
 from gazekit.core.tables import guess_encoding, known_encoding, read_table, text_layout
 from gazekit.core.workbook import is_workbook
 from survey.errors import RatingsError
+from survey.picture_names import tidy
 
 IDS = ("rater", "image")
 FORMULA = re.compile(r"((?:^|[;,|\t\r\n])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r])")
@@ -168,7 +169,15 @@ def read_ratings(path: str | Path) -> pd.DataFrame:
             f"{path}: ratings need the columns rater, image, score; missing: {', '.join(missing)} "
             f"(found {', '.join(table.column_names[:20])}). `gazekit survey import` maps other layouts"
         )
-    return table.unify_dictionaries().to_pandas(self_destruct=True, split_blocks=True)
+    read = table.unify_dictionaries().to_pandas(self_destruct=True, split_blocks=True)
+    return read.assign(**{name: _tidied(read[name]) for name in IDS})
+
+
+def _tidied(names: pd.Series[Any]) -> pd.Series[Any]:
+    """Take blanks at their ends from ids, and write them in one Unicode form, as an import does."""
+    if all(name == tidy(name) for name in names.cat.categories):
+        return names
+    return names.map(tidy, na_action="ignore").astype("category")
 
 
 def holds_choices(path: Path) -> bool:

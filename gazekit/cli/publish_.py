@@ -40,3 +40,5 @@ def command(study: Path, out: Path, database: str | None, results: Path | None, 
     )
     for text in done.left_out:
         click.echo(f"left out: {text}")
+    for text in done.look_through:
+        click.echo(f"look through: {text}")

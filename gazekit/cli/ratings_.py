@@ -56,6 +56,8 @@ def command(
         write_table(spoken, words, made)
     if questions is not None:
         write_table(pd.concat(asked, ignore_index=True), questions, made)
+    for sentence in _excluded(sessions, set(ratings["rater"].astype(str))):
+        click.echo(sentence, err=True)
     unanswered = sum(not len(table) for table in answers)
     counts = {str(name): int(n) for name, n in ratings["attribute"].value_counts(sort=False).items()}
     summary = {
@@ -83,3 +85,13 @@ def command(
             f"{counted(len(spoken), 'answer in words is', 'answers in words are')} left out; --words FILE writes them",
             err=True,
         )
+
+
+def _excluded(places: tuple[Path, ...], raters: set[str]) -> list[str]:
+    """Say which people are excluded, whose answers are written all the same."""
+    from gazekit.session.exclusions import find_exclusions, read_exclusions
+
+    files = dict.fromkeys(file for place in places if (file := find_exclusions(place)))
+    found = [entry for file in files for entry in read_exclusions(file) if entry.holds and entry.participant in raters]
+    people = ", ".join(sorted({entry.participant for entry in found if not entry.eye}))
+    return [f"excluded, all or some of their trials, and written all the same: {people}"] if people else []

@@ -20,7 +20,7 @@ from gazekit.core.tables import read_table
 from gazekit.core.types import Floats, Index
 from gazekit.dataset.layout import Remarks
 from gazekit.dataset.spec import RatingFormat
-from gazekit.histograms import ZeroScore, moments, read_histograms
+from gazekit.histograms import ZeroScore, moments, read_histograms, rows_without
 from survey.errors import SurveyError
 
 NO_COUNTS = "has no counts that can be used"
@@ -245,6 +245,7 @@ def _json_rows(path: Path) -> tuple[list[str], list[list[float]], list[float | N
         )
         if (
             image is None
+            or not str(image).strip()
             or not isinstance(numbers, list)
             or len(numbers) < 2
             or not all(_is_number(v) for v in numbers)
@@ -312,6 +313,15 @@ def _from_proportions(path: Path) -> pd.DataFrame:
     wrong = np.flatnonzero(~(np.abs(counts - whole) <= 0.01).all(axis=1))  # what is no number is wrong as well
     if not columns:
         raise FormatError(f"{path} has c_total and no columns of proportions (c1, c2 and on)")
+    if unnamed := rows_without(table[name]):
+        raise FormatError(f"{path}: {unnamed}")
+    off = np.flatnonzero(np.abs(numbers[:, :-1].sum(axis=1) - 1) > 0.01)
+    if len(off):
+        total = numbers[off[0], :-1].sum()
+        raise FormatError(
+            f"{path}: proportions beside c_total must sum to 1; those of {table[name].iloc[off[0]]} sum to {total:g}"
+            + (" (percentages? divide them by 100)" if abs(total - 100) < 2 else "")
+        )
     if len(wrong):
         row = f"row {wrong[0] + 1} holds {', '.join(map(str, table.iloc[wrong[0]]))}"
         raise FormatError(f"{path}: proportions times c_total must be whole numbers of ratings; {row:.300}")

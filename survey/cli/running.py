@@ -99,6 +99,9 @@ def serve(study: Path, database: str | None, password_file: Path | None, check: 
         f"{needed} raters"
     )
     if check:
+        where = database_of(study, database)
+        if "://" in where or Path(where).is_file():
+            open_ratings(study, database)[1].close()
         return
     password = operator_password(
         password_file, lambda: str(click.prompt("Password for the operator's page", hide_input=True))

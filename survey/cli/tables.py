@@ -338,7 +338,7 @@ def aggregate(
     from gazekit.core.files import provenance
     from gazekit.core.tables import write_table
     from survey.aggregation import aggregate as histograms
-    from survey.doubts import doubts
+    from survey.doubts import doubts, doubts_of_table
     from survey.ratings import of_attribute
     from survey.screening import screen as screen_raters
     from survey.screening import without
@@ -353,7 +353,7 @@ def aggregate(
     parameters = options | {"scale": scale, "screened": screened}
     parameters |= {"confidence": confidence} if confidence != 0.95 else {}
     write_table(table, out, provenance("histograms/1", parameters, {"ratings": ratings}))
-    for doubt in doubts(table["image"], table.filter(regex=r"^c\d+$").to_numpy()):
+    for doubt in [*doubts_of_table(used), *doubts(table["image"], table.filter(regex=r"^c\d+$").to_numpy())]:
         click.echo(doubt, err=True)
     few = int((table["flags"].str.contains("few")).sum())
     summary: dict[str, Any] = {"pictures": len(table), "ratings": int(table["n"].sum()), "few": few, "out": str(out)}

@@ -175,6 +175,12 @@ def test_proportions_with_a_total_become_counts(tmp_path: Path) -> None:
         write(tmp_path / "k.csv", ["image_name,c1,c2,c_total", "b.jpg,0.5,0.5,4", row])
         with pytest.raises(FormatError, match=r"whole numbers of ratings; row 2 holds a\.jpg, 0\."):
             read_ratings(tmp_path / "k.csv")
+    write(tmp_path / "k.csv", ["image_name,c1,c2,c3,c_total", "a.jpg,25,50,25,8"])
+    with pytest.raises(FormatError, match=r"must sum to 1; those of a\.jpg sum to 100 \(percentages\?"):
+        read_ratings(tmp_path / "k.csv")
+    write(tmp_path / "k.csv", ["image_name,c1,c2,c_total", "a.jpg,0.5,0.5,8", ",0.5,0.5,8"])
+    with pytest.raises(FormatError, match=r"1 row without a picture's name \(counted from 1\): 2"):
+        read_ratings(tmp_path / "k.csv")
     write(tmp_path / "k.csv", ["image_name,c_total", "a.jpg,8"])
     with pytest.raises(FormatError, match="no columns of proportions"):
         read_ratings(tmp_path / "k.csv")
@@ -402,3 +408,20 @@ def test_names_of_rows_that_r_writes_are_no_counts(tmp_path: Path) -> None:
     path.write_text('"image","c1","c2","n"\n"1","a.jpg",1,2,3\n"2","b.jpg",4,5,9\n')
     table = read_histograms(path)
     assert table[["image", "c1", "c2", "n"]].to_numpy().tolist() == [["a.jpg", 1, 2, 3], ["b.jpg", 4, 5, 9]]
+
+
+def test_a_last_count_that_sums_the_others_is_refused(tmp_path: Path) -> None:
+    rows = [f"{n}.jpg,{n},{2 * n},{n % 3}" for n in range(6)]
+    assert len(read_histograms(write(tmp_path / "h.csv", ["image,c1,c2,c3", *rows]))) == 6
+    rows = [f"{row},{3 * n + n % 3}" for n, row in enumerate(rows)]
+    with pytest.raises(FormatError, match="c4 is the sum of the counts before it in every row"):
+        read_histograms(write(tmp_path / "h.csv", ["image,c1,c2,c3,c4", *rows]))
+    assert len(read_histograms(write(tmp_path / "h.csv", ["image,c1,c2,c3,n", *rows]))) == 6
+
+
+def test_counts_without_a_picture_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=r"1 row without a picture's name \(counted from 1\): 2"):
+        read_histograms(write(tmp_path / "h.csv", ["image,c1,c2", "a.jpg,1,2", ",3,4"]))
+    write(tmp_path / "h.json", ['[{"image_id": "", "label": [1, 2]}]'])
+    with pytest.raises(FormatError, match="entry 1 has not an image_id"):
+        read_json(tmp_path / "h.json")

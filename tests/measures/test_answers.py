@@ -106,6 +106,10 @@ def test_ratings_are_read_by_the_survey(tmp_path: Path) -> None:
         ["P1", "a.jpg", 7], ["P1", "b.jpg", 3], ["P2", "a.jpg", 7], ["P2", "b.jpg", 3],
     ]  # fmt: skip
     assert pd.read_csv(words)["answer"].tolist() == ["blue", "blue"]
+    assert "excluded" not in run.stderr
+    (tmp_path / "s" / "exclusions.toml").write_text('[[exclude]]\nparticipant = "P2"\nreason = "ill"\n')
+    run = CliRunner().invoke(command, [str(tmp_path / "s"), "--out", str(tmp_path / "more.csv")])
+    assert "excluded, all or some of their trials, and written all the same: P2" in run.stderr
 
 
 def test_sessions_without_any_answer_are_an_error(tmp_path: Path) -> None:

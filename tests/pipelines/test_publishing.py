@@ -124,7 +124,8 @@ def test_what_was_excluded_is_published_with_its_reasons(study: Path, tmp_path: 
     entries = [Exclusion(participant="P02", image="coffee.png", reason="head moved"), Exclusion(image="x", reason="y")]
     exclude(study.parent / EXCLUSIONS, entries, by="Dora")
     undo_exclusion(study.parent / EXCLUSIONS, 2, reason="a mistake")
-    publish(study, tmp_path / "out")
+    done = publish(study, tmp_path / "out")
+    assert [text.split(":")[0] for text in done.look_through] == ["exclusions.csv"]
     table = pd.read_csv(tmp_path / "out" / "exclusions.csv")
     assert table[["participant", "image", "reason"]].values.tolist() == [["P02", "coffee.png", "head moved"]]
     assert "Left out before any analysis were [1](exclusions.csv) trials" in (tmp_path / "out/methods.md").read_text()

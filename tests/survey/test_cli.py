@@ -101,6 +101,15 @@ def test_serve_checks_the_study_first(tmp_path: Path) -> None:
     assert "9 pictures, 3 ratings each: at least 5 raters" in run("serve", str(study), "--check").output
 
 
+def test_a_section_that_is_nearly_called_survey_is_refused(tmp_path: Path) -> None:
+    study = write_study(tmp_path)
+    text = study.read_text("utf-8")
+    for name in ("Survey", "suvery"):
+        study.write_text(text.replace("[survey]", f"[{name}]"), "utf-8")
+        answer = CliRunner().invoke(survey, ["serve", str(study), "--check"])
+        assert f"[{name}] is no section; did you mean [survey]?" in str(answer.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
