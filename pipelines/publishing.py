@@ -38,7 +38,11 @@ LEDGER = "publications.csv"
 # what `gazekit compare` reads beside a dataset: the grid, the ratings by split, each network's predictions
 _GROUND = (CONFIG, "registration.json", "registration.log", *(path for path in COMPARED if "synthetic" not in path))
 # licences under which a file may travel
-_OPEN = re.compile(r"^(cc0|cc-by|cc by|public domain|pddl|mit|bsd|apache|own)", re.IGNORECASE)
+_OPEN = re.compile(
+    r"(cc0|cc[- ]by)\b.*|(public domain|pddl|mit|bsd|apache|own)"  # "mit Genehmigung von ..." is none
+    r"([ ,-]*(licen[cs]e|work|photo(graph)?s?|pictures?|images?|clause|v?\d[\d.]*))*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass
@@ -235,7 +239,7 @@ def _write_pictures(plan: Study, base: Path, root: Path, done: Published) -> Non
     rows = []
     for picture in pictures:
         licence, source = notes.get(picture.image, ("", ""))
-        travels = bool(_OPEN.match(licence))
+        travels = is_open(licence)
         if travels:
             (root / "pictures").mkdir(exist_ok=True)
             shutil.copyfile(picture.file, root / "pictures" / _file_name(picture))
@@ -260,6 +264,11 @@ def _write_exclusions(study: Path, root: Path, done: Published) -> dict[str, tup
     write_table(table.assign(order=table["order"].where(table["order"] >= 0).astype("Int64")), root / "exclusions.csv")
     done.look_through.append("exclusions.csv: its reasons are published as they were written; may one tell who it is?")
     return {"excluded": (len(entries), "exclusions.csv")}
+
+
+def is_open(licence: str) -> bool:
+    """Tell whether a picture under that licence may travel: the whole text has to name an open one."""
+    return _OPEN.fullmatch(licence.strip()) is not None
 
 
 def _file_name(picture: Picture) -> str:

@@ -236,7 +236,7 @@ def read_study(path: str | Path) -> SurveyStudy:
         There is no such file, it is not TOML, or it is wrong; the message lists every fault.
     """
     content = read_toml(path)
-    for name in content if "survey" not in content else ():
-        if name.lower() == "survey" or difflib.get_close_matches(name, ["survey"], cutoff=0.8):
+    for name in content:
+        if name != "survey" and difflib.get_close_matches(name.lower(), ["survey"], cutoff=0.8):
             raise ConfigError(f"{path}: [{name}] is no section; did you mean [survey]?")
     return validated(SurveyStudy, content, path)

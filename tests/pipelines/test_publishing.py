@@ -28,7 +28,7 @@ from gazekit.training.recipe import make_recipe
 from pipelines.erasure import find_person
 from pipelines.methods import Facts, parameters, results_settings, sentences
 from pipelines.publishable import publishable
-from pipelines.publishing import publications, publish
+from pipelines.publishing import is_open, publications, publish
 from survey.simulate import fill
 from tests.fixtures.comparison_folder import make_comparison
 from tests.needs import need
@@ -332,6 +332,16 @@ def test_ratings_alone_of_pictures_that_all_travel(study: Path, tmp_path: Path) 
     assert "people whose gaze was recorded" not in card
     publish(study, tmp_path / "again")
     assert len(publications(study)) == 2
+
+
+@pytest.mark.parametrize("licence", ["CC0", " CC-BY-4.0", "cc by-sa 3.0 (Ada)", "MIT License", "own photo"])
+def test_pictures_of_an_open_licence_travel(licence: str) -> None:
+    assert is_open(licence)
+
+
+@pytest.mark.parametrize("licence", ["", "mit Genehmigung von A. Reef", "owned by a museum", "MITRE", "CC", "public?"])
+def test_pictures_of_another_licence_stay_here(licence: str) -> None:
+    assert not is_open(licence)
 
 
 def test_pictures_of_a_folder_have_no_licence_and_stay_here(study: Path, tmp_path: Path) -> None:
