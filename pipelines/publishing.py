@@ -202,6 +202,9 @@ def _write_sessions(files: Iterable[Path], plan: Study, root: Path, done: Publis
 
     export_bids(each(), root / "bids", name=plan.bids.name or plan.study.name, about=plan.bids)
     done.left_out += [f"{number} {what}" for what, number in taken_out.items() if number]
+    if named := sorted({s.participant for s in opened if not re.search(r"\d", s.participant)}):
+        shown = ", ".join(named[:10]) + (f" ... ({len(named)})" if len(named) > 10 else "")
+        done.look_through.append(f"bids: people are published under their ids; may these be names? {shown}")
     table = pd.concat(quality, ignore_index=True)
     write_table(table, root / "quality.csv")
     first = opened[0]

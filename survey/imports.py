@@ -184,6 +184,8 @@ def import_ratings(
         notes.append(f"called reversed, and nothing is turned round: {_some(turned, 5)}")
     if apart := written_apart(cells["image"]):
         notes.append(f"taken for different pictures, though only case or suffix differs: {_some(apart, 5)}")
+    if chosen == "transposed" and not mapping.columns:
+        notes += _counts_of_scores(extract.columns, cells["image"], number, scale)
     plan = _plan(table, chosen, extract, cells, number, foreign, tuple(notes))
     if cells.empty:
         raise RatingsError(
@@ -302,6 +304,23 @@ def _from_one(number: Floats, counts_from: int | None, tool_counts_from_zero: bo
             f"(0 becomes 1) or --counts-from 1 (a 0 is a fault)"
         )
     return number + 1 if counts_from == 0 else number
+
+
+def _counts_of_scores(heads: list[str], images: pd.Series[Any], number: Floats, scale: int) -> list[str]:
+    """Doubt columns that are numbered as the scores are: raise where they count ratings, else ask."""
+    if [re.sub(r"\D", "", head) for head in heads] != [str(k) for k in range(1, scale + 1)]:
+        return []
+    sums = pd.Series(number).groupby(images.to_numpy()).sum()
+    asked = f"the columns {heads[0]} to {heads[-1]} are numbered as the scores are: do they count the ratings of each"
+    if (number == 0).any() or (len(sums) >= MANY and sums.nunique() == 1):
+        raise RatingsError(
+            f"{asked}? Then it is a table of histograms: name them c1 to c{scale}, and give it as it is (gazekit "
+            "build-dataset --ratings). Where they are raters, say so (--columns)"
+        )
+    return [f"{asked}? They are taken for raters"]
+
+
+MANY = 4  # pictures whose numbers have one sum by no chance
 
 
 def _around_zero(number: Floats, scale: int) -> bool:

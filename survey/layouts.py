@@ -69,10 +69,12 @@ ABOUT_PICTURES = frozenset(
 
 
 SUMS = frozenset(
-    ("mean", "average", "sd", "std", "sum", "total", "median", "count", "mittelwert", "durchschnitt", "summe", "anzahl",
+    ("mean", "average", "avg", "sd", "std", "stddev", "stdev", "stdabw", "variance", "varianz", "sum", "total", "median",
+     "count", "mittelwert", "durchschnitt", "summe", "anzahl",
      "standardabweichung", "moyenne", "somme", "promedio", "suma", "平均", "平均值")
 )  # fmt: skip
-"""What stands for a rater's id in rows under a table of raters."""
+"""What stands for a rater's id in rows under a table of raters; beside one of these, `MAYBE_SUMS` too."""
+MAYBE_SUMS = frozenset(("n", "m", "mw", "min", "max", "minimum", "maximum", "se", "sem", "var", "mode", "range"))
 UNANSWERED = ("", "NA", "N/A", "#N/A", "#NV", "<NA>", "NULL", "#NULL!", "null", "None")
 """What tools write where nothing was answered; nan is a number that went wrong, and a fault."""
 
@@ -175,8 +177,10 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
     rater, why = column(table, "rater", mapping.rater, last=IDS), _refused(table)
-    sums = table[rater].str.strip().str.casefold().isin(SUMS)[::-1].cummin()[::-1]  # under the raters, nowhere else
-    why = why.where(~sums.astype(bool), "of sums")
+    word = table[rater].str.casefold().str.replace(r"[\W_]+", "", regex=True)
+    under = word.isin(SUMS | MAYBE_SUMS)[::-1].cummin()[::-1].astype(bool)  # under the raters, nowhere else
+    if word[under].isin(SUMS).any():
+        why = why.where(~under, "of sums")
     data = (table if "_row" in table else table.assign(_row=_rows(table)))[why == ""]
     extract = _from_items(data, rater, items(table, mapping, pictures, {rater}))
     extract.left_out += Counter(why[why != ""])

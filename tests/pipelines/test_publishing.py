@@ -21,7 +21,7 @@ from gazekit.core.tables import read_table
 from gazekit.explore.material import load_material
 from gazekit.formats import export_bids, import_recording
 from gazekit.pictures import list_pictures
-from gazekit.session import Session
+from gazekit.session import Session, open_session, write_session
 from gazekit.session.exclusions import EXCLUSIONS, Exclusion, exclude, undo_exclusion
 from gazekit.study import read_study, sessions_of
 from gazekit.training.recipe import make_recipe
@@ -332,6 +332,14 @@ def test_ratings_alone_of_pictures_that_all_travel(study: Path, tmp_path: Path) 
     assert "people whose gaze was recorded" not in card
     publish(study, tmp_path / "again")
     assert len(publications(study)) == 2
+
+
+def test_ids_that_may_be_names_are_told(study: Path, sample_data: Path, tmp_path: Path) -> None:
+    (study.parent / "sessions").unlink()  # a link
+    session = replace(open_session(sample_data / "sessions" / "P01.gaze.h5"), participant="Dora")
+    write_session(session, study.parent / "sessions" / "a.gaze.h5")
+    told = publish(study, tmp_path / "out").look_through
+    assert told == ["bids: people are published under their ids; may these be names? Dora"]
 
 
 @pytest.mark.parametrize("licence", ["CC0", " CC-BY-4.0", "cc by-sa 3.0 (Ada)", "MIT License", "own photo"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from survey.errors import RatingsError
-from survey.imports import Imported, import_ratings
+from survey.imports import ColumnMap, Imported, import_ratings
 
 
 def taken(folder: Path, text: str, *, name: str = "ratings.csv", **options: Any) -> Imported:
@@ -137,3 +137,39 @@ def test_a_form_that_was_sent_twice_is_told(tmp_path: Path) -> None:
 def test_questions_that_are_called_reversed_are_told(tmp_path: Path) -> None:
     imported = taken(tmp_path, "rater,image,attribute,score\nA,a.jpg,beauty,5\nA,a.jpg,ugly_reversed,1\n")
     assert "called reversed, and nothing is turned round: ugly_reversed" in imported.plan.lines()
+
+
+@pytest.mark.parametrize(
+    "under", [["Average", "StdDev", "N"], ["MW", "SD"], ["Mean", "Std. Dev."], ["Summe", "max"]], ids=" ".join
+)
+def test_rows_of_sums_under_raters_are_left_out(tmp_path: Path, under: list[str]) -> None:
+    text = "rater,a.jpg,b.jpg\nMax,3,4\nB,5,6\n" + "".join(f"{word},2,2\n" for word in under)
+    imported = taken(tmp_path, text)
+    assert sorted(set(imported.ratings["rater"])) == ["B", "Max"]
+    assert imported.plan.left_out == {"of sums": len(under)}
+
+
+def test_a_rater_whose_name_might_be_a_sum_is_taken(tmp_path: Path) -> None:
+    imported = taken(tmp_path, "rater,a.jpg,b.jpg\nB,5,6\nN,1,2\nMax,3,4\nSD3,1,1\n")
+    assert sorted(set(imported.ratings["rater"])) == ["B", "Max", "N", "SD3"]
+
+
+def numbered(rows: list[str], head: str = "") -> str:
+    body = "".join(f"p{n}.jpg,{row}\n" for n, row in enumerate(rows))
+    return f"image,{','.join(f'{head}{k}' for k in range(1, 4))}\n{body}"
+
+
+@pytest.mark.parametrize("head", ["", "score_"])
+@pytest.mark.parametrize("rows", [["1,2,1", "2,1,1", "1,1,2", "2,1,1"], ["0,3,1"]], ids=["one sum", "nobody"])
+def test_counts_of_scores_are_no_raters(tmp_path: Path, head: str, rows: list[str]) -> None:
+    with pytest.raises(RatingsError, match=rf"the columns {head}1 to {head}3 are numbered as the scores .* c1 to c3"):
+        taken(tmp_path, numbered(rows, head), scale=3)
+    if "0" not in rows[0]:
+        assert len(taken(tmp_path, numbered(rows, head), scale=3, mapping=ColumnMap(columns=r"\d$")).ratings) == 12
+
+
+def test_numbered_raters_are_taken_and_asked_about(tmp_path: Path) -> None:
+    imported = taken(tmp_path, numbered(["1,2,3", "2,2,1", "1,1,1", "3,3,3"]), scale=3)
+    assert len(imported.ratings) == 12
+    assert any("They are taken for raters" in line for line in imported.plan.lines())
+    assert not any("taken for raters" in line for line in taken(tmp_path, numbered(["1,2,3"]), scale=5).plan.lines())
