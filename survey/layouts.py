@@ -69,8 +69,8 @@ ABOUT_PICTURES = frozenset(
 
 
 SUMS = frozenset(
-    ("mean", "average", "avg", "sd", "std", "stddev", "stdev", "stdabw", "variance", "varianz", "sum", "total", "median",
-     "count", "mittelwert", "durchschnitt", "summe", "anzahl",
+    ("mean", "average", "avg", "sd", "std", "stddev", "stdev", "stdabw", "variance", "varianz", "sum", "total",
+     "median", "count", "mittelwert", "durchschnitt", "summe", "anzahl",
      "standardabweichung", "moyenne", "somme", "promedio", "suma", "平均", "平均值")
 )  # fmt: skip
 """What stands for a rater's id in rows under a table of raters; beside one of these, `MAYBE_SUMS` too."""
