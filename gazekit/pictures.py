@@ -32,6 +32,7 @@ from gazekit.core.types import Pixels
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Size = tuple[int, int]  # height, width
 _QUARTER_TURNS = range(5, 9)  # of EXIF's orientation
+_GPS = 0x8825  # of EXIF: the part that says where
 _LOSSES = ("Corrupt JPEG data", "Premature end of JPEG file")  # what libjpeg says where it goes on with grey
 _TOLD: set[tuple[str, str]] = set()  # pictures, and what a library said of them
 _SHRINKING = ("JPEG", "MPO")  # kinds that are decoded faster at a part of their size
@@ -149,6 +150,18 @@ def copies(pictures: Iterable[Picture]) -> list[list[str]]:
         for picture in alike if len(alike) > 1 else ():
             same.setdefault(sha256(picture.file), []).append(picture.image)
     return sorted(ids for ids in same.values() if len(ids) > 1)
+
+
+def says_where(file: Path) -> bool:
+    """Tell whether a picture's EXIF says where on earth it was taken."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), Image.open(file) as image:
+            warnings.simplefilter("ignore")  # of a damaged EXIF
+            return bool(image.getexif().get_ifd(_GPS))
+    except (OSError, ValueError, SyntaxError, struct.error):  # no picture that can be read says anything
+        return False
 
 
 def match_names(names: Iterable[str], images: Iterable[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from gazekit.core.counting import counted
 from gazekit.core.errors import ConfigError
 from gazekit.core.files import sha256, whole_folder
 from gazekit.core.progress import track
@@ -24,7 +25,7 @@ from gazekit.formats import export_bids
 from gazekit.formats.exporting import session_files
 from gazekit.formats.writing import SUFFIX
 from gazekit.gaze import GazeRecording
-from gazekit.pictures import Picture, list_pictures
+from gazekit.pictures import Picture, list_pictures, says_where
 from gazekit.session import Session, open_session
 from gazekit.session.excluding import Exclusions
 from gazekit.stats.comparison_folder import COMPARED, CONCLUSION, CONFIG, RESULTS
@@ -250,6 +251,13 @@ def _write_pictures(plan: Study, base: Path, root: Path, done: Published) -> Non
         done.pictures += travels
     table = pd.DataFrame(rows, columns=["image", "sha256", "licence", "source", "file"])
     write_table(table, root / "pictures.csv")
+    if placed := [
+        picture.image for picture, row in zip(pictures, rows, strict=True) if row[-1] and says_where(picture.file)
+    ]:
+        some = counted(len(placed), "file says", "files say")
+        done.look_through.append(
+            f"pictures: {some} where it was taken (GPS in EXIF), such as {placed[0]}; may one know?"
+        )
     if done.pictures < len(pictures):
         done.left_out.append(
             f"{len(pictures) - done.pictures} of {len(pictures)} pictures, whose licence does not say that they may "

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 from gazekit.cli import gazekit
 from gazekit.core.errors import ConfigError, InputError, OutputError
@@ -332,6 +333,20 @@ def test_ratings_alone_of_pictures_that_all_travel(study: Path, tmp_path: Path) 
     assert "people whose gaze was recorded" not in card
     publish(study, tmp_path / "again")
     assert len(publications(study)) == 2
+
+
+def test_pictures_that_say_where_they_were_taken_are_told(study: Path, tmp_path: Path) -> None:
+    (study.parent / "sessions").unlink()  # a link
+    study.write_text(study.read_text().replace('sessions = ["sessions"]\n', ""))
+    table = pd.read_csv(study.parent / "pictures.csv").assign(licence="CC0")
+    with Image.open(list_pictures(read_study(study).pictures, study.parent)[1].file).convert("RGB") as image:
+        exif = image.getexif()
+        exif.get_ifd(0x8825).update({1: "S", 2: (16.0, 55.0, 0.0)})
+        image.save(tmp_path / "placed.jpg", exif=exif)
+    table.loc[1, "file"] = str(tmp_path / "placed.jpg")
+    table.to_csv(study.parent / "pictures.csv", index=False)
+    (told,) = publish(study, tmp_path / "out").look_through
+    assert told == f"pictures: 1 file says where it was taken (GPS in EXIF), such as {table['image'][1]}; may one know?"
 
 
 def test_ids_that_may_be_names_are_told(study: Path, sample_data: Path, tmp_path: Path) -> None:
