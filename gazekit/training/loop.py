@@ -107,6 +107,7 @@ class Saver:
     leads: bool = True
     sealed: bool = False
     saved: float = field(default_factory=time.monotonic)
+    learnt_from: dict[str, Tensor] = field(default_factory=dict)
 
     def offer(self, state: TrainingState) -> None:
         """Save, if the last time is long enough ago."""
@@ -120,6 +121,7 @@ class Saver:
                 best: dict[str, Any] = {"identity": self.identity, "state_dict": state.best, **self._history(state)}
                 best.pop("covered", None)
                 best |= {"mean": [*state.task.mean], "std": [*state.task.std], "aspects": [*state.task.aspects]}
+                best |= {"learnt_from": self.learnt_from}
                 save_checkpoint(self.folder / "best.pt", best)
             save_checkpoint(
                 self.folder / "last.pt", {"identity": self.identity, **_content(state), **self._history(state)}

@@ -84,7 +84,7 @@ def _keep(ground: Ground, network: Any, reader: Reader, head: Any, row: dict[str
     network.set_head(head)
     content = {"identity": job.identity(int(ground.truth.shape[1])), "state_dict": network.state_dict()}
     stated = {"mean": list(network.mean), "std": list(network.std), "aspects": list(reader.look.aspects)}
-    save_checkpoint(folder / "best.pt", {**content, **stated})
+    save_checkpoint(folder / "best.pt", {**content, **stated, "learnt_from": ground.learnt_from})
 
 
 def _emd(p: npt.NDArray[np.float64], q: npt.NDArray[np.floating], r: float) -> float:

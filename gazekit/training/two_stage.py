@@ -12,11 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from gazekit.stats.metrics import default_threshold
+from gazekit.training.leaks import learnt_from
 from gazekit.training.loading import Reader, open_examples
 from gazekit.training.loop import (
     BatchPart,
@@ -87,7 +89,15 @@ class Ground:
         """Return what keeps the checkpoints, of a stage in a folder of its own."""
         folder = self.job.run.folder(self.job.out) / stage
         identity = self.job.identity(int(self.truth.shape[1]))
-        return Saver(folder, identity, self.job.recipe.checkpoint_seconds, self.team.leads, self.hides_scores)
+        seconds = self.job.recipe.checkpoint_seconds
+        return Saver(folder, identity, seconds, self.team.leads, self.hides_scores, learnt_from=self.learnt_from)
+
+    @property
+    def learnt_from(self) -> dict[str, Tensor]:
+        """Return what a checkpoint keeps of the pictures that the run, or what it starts from, learns from."""
+        job = self.job
+        learnt = np.concatenate([job.indices(self.dataset, split) for split in ("train", "validation")])
+        return learnt_from(self.dataset, learnt, job.recipe.weights_of(job.run.model, job.run.seed))
 
     @property
     def hides_scores(self) -> bool:
