@@ -81,14 +81,7 @@ def read_histograms(path: str | Path, *, c0: ZeroScore | None = None) -> pd.Data
         columns = count_columns(table)
     except FormatError as error:
         raise FormatError(f"{path}: {error}") from None
-    counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    wrong = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts != np.floor(counts)).any(axis=1)
-    if wrong.any():
-        names = ", ".join(map(str, table["image"][wrong][:10]))
-        raise FormatError(
-            f"{path}: counts must be whole numbers of 0 or more; "
-            f"{counted(int(wrong.sum()), 'row is', 'rows are')} not: {names}{_shares(counts)}"
-        )
+    counts = checked_counts(table, columns, path)
     if unnamed := rows_without(table["image"]):
         raise FormatError(f"{path}: {unnamed}")
     if (
@@ -128,6 +121,27 @@ def rows_without(images: pd.Series[Any]) -> str:
     empty = (images.isna() | (images.astype(str).str.strip() == "")).to_numpy().nonzero()[0]
     rows = ", ".join(str(row + 1) for row in empty[:10])
     return f"{counted(len(empty), 'row')} without a picture's name (counted from 1): {rows}" if len(empty) else ""
+
+
+def checked_counts(table: pd.DataFrame, columns: list[str], path: str | Path) -> Floats:
+    """Return the counts of a histogram table, (N, K).
+
+    Raises
+    ------
+    FormatError
+        Counts that are negative, fractional or no numbers; the rows are named.
+    """
+    import pandas as pd
+
+    counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts != np.floor(counts)).any(axis=1)
+    if wrong.any():
+        names = ", ".join(map(str, table["image"][wrong][:10]))
+        raise FormatError(
+            f"{path}: counts must be whole numbers of 0 or more; "
+            f"{counted(int(wrong.sum()), 'row is', 'rows are')} not: {names}{_shares(counts)}"
+        )
+    return counts
 
 
 def _shares(counts: Floats) -> str:

@@ -31,6 +31,7 @@ from gazekit.core.types import Pixels
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 Size = tuple[int, int]  # height, width
+_BITS_A_SAMPLE = 258  # of TIFF's tags
 _QUARTER_TURNS = range(5, 9)  # of EXIF's orientation
 _GPS = 0x8825  # of EXIF: the part that says where
 _LOSSES = ("Corrupt JPEG data", "Premature end of JPEG file")  # what libjpeg says where it goes on with grey
@@ -371,7 +372,10 @@ def _orientation(image: Any, encoded: bytes) -> Any:
 
 def _notes(image: Any, encoded: bytes, turn: Any) -> tuple[str, ...]:
     deep = (
-        image.mode in ("I", "F") or image.mode.startswith("I;") or (image.format == "PNG" and encoded[24:25] == b"\x10")
+        image.mode in ("I", "F")
+        or image.mode.startswith("I;")
+        or (image.format == "PNG" and encoded[24:25] == b"\x10")
+        or (image.format == "TIFF" and max(image.tag_v2.get(_BITS_A_SAMPLE, (8,))) > 8)
     )
     notes = {
         "alpha": image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info,

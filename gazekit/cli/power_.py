@@ -67,8 +67,11 @@ def command(
     import json
     from dataclasses import replace
 
+    from gazekit.core.errors import InputError
     from gazekit.stats.power import World, designs_of, power_table, world_of
 
+    if not difference:
+        raise InputError("a difference of 0 cannot be seen; say how large the one is that is to be seen")
     world = World() if pilot is None else world_of(pilot)
     world = world if score is None else replace(world, score=score)
     table = power_table(difference, designs_of(pictures, people, raters, seeds), world, **options)

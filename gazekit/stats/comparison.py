@@ -28,6 +28,7 @@ from gazekit.stats.comparison_folder import (
     LEARNING,
     PAIRED,
     WORTH,
+    WORTH_COLUMNS,
     Configuration,
     read_configuration,
     read_predictions,
@@ -44,7 +45,7 @@ from gazekit.stats.registration import marked, read_registration
 from gazekit.stats.resampling import affordable, swaps
 from gazekit.stats.standard_error import overlap_of
 from gazekit.stats.summary_table import summary_table
-from gazekit.stats.worth import ceilings, references_of, worth_table
+from gazekit.stats.worth import ceilings, reachable_known, references_of, worth_table
 
 if TYPE_CHECKING:
     from gazekit.dataset import Dataset
@@ -113,8 +114,10 @@ def compare(
         names: estimate(predictions.features(*names), sorted(seeds), measuring)
         for names, seeds in track(predictions.predicted.items(), "intervals", len(predictions.predicted))
     }
-    references = references_of(predictions, min(200, asked.resamples), asked.seed)
-    table = summary_table(predictions, estimates, asked.seed, ceilings(references))
+    references = None
+    if reachable_known(predictions.actual):
+        references = references_of(predictions, min(200, asked.resamples), asked.seed)
+    table = summary_table(predictions, estimates, asked.seed, None if references is None else ceilings(references))
     paired = paired_table(estimates, contrasts, asked)
     by_group = None if rated is None else group_table(predictions, contrasts, rated, asked, overlap)
     by_category = _by_category(folder, predictions, estimates, data, categories, asked.seed)
@@ -127,6 +130,7 @@ def compare(
         by_group=by_group,
         over_networks=paired_table(estimates, over_networks(predictions, asked.pairs, asked.primary_contrast), asked),
         folds=0 if predictions.folds is None else predictions.folds.count,
+        ceiling=references is not None,
     )
     registration = read_registration(folder) if config.registration else None
     if registration is not None:
@@ -139,7 +143,8 @@ def compare(
     write_table(paired, folder / PAIRED)
     if by_group is not None:
         write_table(by_group, folder / GROUPS)
-    write_table(worth_table(estimates, references), folder / WORTH)
+    worth = pd.DataFrame(columns=list(WORTH_COLUMNS)) if references is None else worth_table(estimates, references)
+    write_table(worth, folder / WORTH)
     if data is not None or not (folder / AGREEMENT).exists():  # without the dataset an earlier table is kept
         write_table(_agreement(folder, config, predictions.images, data, asked.convention), folder / AGREEMENT)
     if by_category is None:

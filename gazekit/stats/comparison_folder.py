@@ -42,6 +42,7 @@ REPORT, REPORT_TABLES, PICTURES = "report.html", "report-tables", "pictures"
 RESULTS = (COMPARISON, PAIRED, AGREEMENT, WORTH, CONCLUSION)
 WORK = (CONFIG, "runs", "synthetic")  # what training goes on from
 _RUNS = "runs/*/*/seed*"
+_OFF = 0.02  # by which what a network predicts of a picture may be off from 1 in all; bfloat16 rounds
 COMPARED = (TRUTH, f"{_RUNS}/done.json", f"{_RUNS}/predictions.csv", "synthetic/*/*.npz")  # what a comparison reads
 REPORTED = (*COMPARED, f"{_RUNS}/metrics.jsonl", CATEGORIES, f"{PICTURES}/*")  # what a report reads
 
@@ -51,7 +52,7 @@ _PAIRED_COLUMNS = ("model", "condition_a", "condition_b", "metric", "difference"
 _CATEGORY_COLUMNS = ("category", "model", "condition", "n")
 _AGREEMENT_COLUMNS = ("metric", "value", "low", "high")
 _LEARNING_COLUMNS = ("model", "condition", "share", "pictures")
-_WORTH_COLUMNS = ("model", "condition", "metric", "reachable", "raters")
+WORTH_COLUMNS = ("model", "condition", "metric", "reachable", "raters")
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def read_predictions(folder: str | Path, threshold: float | None = None, *, shar
     for run in config.runs:
         if run.done(folder):
             passes = predicted.setdefault((run.model, run.condition), {})
-            _check_own(run, run.folder(folder), config.dataset_sha256)
+            check_own(run, run.folder(folder), config.dataset_sha256)
             passes[Pass(run.seed, run.repeat)] = _predictions(run.folder(folder), images, len(columns))
     if not predicted:
         raise InputError(f"{folder} has no finished run yet; start the same gazekit train again")
@@ -269,7 +270,7 @@ def read_comparison(folder: str | Path) -> Comparison:
         paired=_table(folder / PAIRED, _PAIRED_COLUMNS),
         agreement=_table(folder / AGREEMENT, _AGREEMENT_COLUMNS),
         categories=_table(folder / CATEGORIES, _CATEGORY_COLUMNS),
-        worth=_table(folder / WORTH, _WORTH_COLUMNS),
+        worth=_table(folder / WORTH, WORTH_COLUMNS),
         learning_curve=_table(folder / LEARNING, _LEARNING_COLUMNS),
         conclusion=_json(folder / CONCLUSION),
         truth=_table(folder / TRUTH, ("image", "split")),
@@ -326,7 +327,7 @@ def _threshold(asked: float | None, buckets: int) -> float:
     return asked
 
 
-def _check_own(run: Run, folder: Path, dataset: str) -> None:
+def check_own(run: Run, folder: Path, dataset: str) -> None:
     """Raise where a run's folder says that it holds another run: it was copied, or renamed by hand."""
     own = {"model": run.model, "condition": run.condition, "seed": run.seed, "share": run.share, "dataset": dataset}
     for path in [*folder.glob(CONFIG), *folder.glob(f"fold*/{CONFIG}")]:
@@ -348,6 +349,8 @@ def _predictions(folder: Path, images: Sequence[str], buckets: int) -> Floats:
             f"{folder / 'predictions.csv'} has pictures that are not in truth.csv: {', '.join(strange[:5])}; remove "
             f"{folder} and start the same gazekit train again"
         )
+    if list(table["image"]) != list(images) and sorted(table["image"]) == sorted(images):
+        table = table.set_index("image").loc[list(images)].reset_index()  # sorted by hand: a picture is what it is
     if list(table["image"]) != list(images) or f"p{buckets + 1}" in table:
         raise FormatError(
             f"{folder / 'predictions.csv'} does not fit the ratings in truth.csv: "
@@ -355,12 +358,12 @@ def _predictions(folder: Path, images: Sequence[str], buckets: int) -> Floats:
             f"{len(images)} of {buckets} buckets expected; it comes from another dataset or split"
         )
     shares = np.asarray(table[columns], dtype=np.float64)
-    wrong = ~(np.isfinite(shares).all(axis=1) & (shares >= 0).all(axis=1) & (shares.sum(axis=1) > 0))
+    wrong = ~((shares >= 0).all(axis=1) & (np.abs(shares.sum(axis=1) - 1) < _OFF))
     if wrong.any():
         named = ", ".join(table["image"][wrong][:5])
         raise FormatError(
-            f"{folder / 'predictions.csv'}: {wrong.sum()} of {len(shares)} rows are no distributions (finite, 0 or "
-            f"more, not all 0): {named}; remove {folder} and start the same gazekit train again"
+            f"{folder / 'predictions.csv'}: {wrong.sum()} of {len(shares)} rows are no distributions (0 or more, "
+            f"and 1 in all): {named}; remove {folder} and start the same gazekit train again"
         )
     return shares
 

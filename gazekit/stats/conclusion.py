@@ -15,6 +15,10 @@ from gazekit.stats.estimates import limits_of
 from gazekit.stats.metrics import METRICS
 from gazekit.stats.options import ComparisonOptions
 
+_NO_CEILING = (
+    "What could be reached is not known: hardly a test picture has two ratings, so that nothing tells how far raters "
+    "agree."
+)
 # columns of paired.csv that are no figures
 _WORDS = ("model", "model_b", "condition_a", "condition_b", "metric", "seeds", "family")
 
@@ -29,6 +33,7 @@ def conclusion(
     folds: int = 0,
     by_group: pd.DataFrame | None = None,
     over_networks: pd.DataFrame | None = None,
+    ceiling: bool = True,
 ) -> dict[str, Any]:
     """Return sentences and the figures that they rest on.
 
@@ -51,6 +56,8 @@ def conclusion(
         Of `gazekit.stats.groups`.
     over_networks : pd.DataFrame, optional
         The same as ``paired``, over all networks together: a family of its own.
+    ceiling : bool
+        Whether the ratings tell what a network could reach.
 
     Returns
     -------
@@ -68,6 +75,7 @@ def conclusion(
     tested = f"{n} test pictures" if not folds else f"{n} pictures, each tested once in {folds} folds"
     sentences = [_headline(claims, METRICS[metric].in_words, tested, trained, alone)]
     sentences += [*_caveats(unfinished, trained), *_out_of_reach(claims, n, options)]
+    sentences += [] if ceiling else [_NO_CEILING]
     sentences += [_floor_sentence(model, floors) for model in dict.fromkeys(row["model"] for row in floors)]
     sentences += [] if by_group is None else [_group_sentence(row, options) for row in by_group.to_dict("records")]
     sentences += [_sentence(claim, n, options) for claim in claims]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ import pandas as pd
 from scipy.stats import t as student
 
 from gazekit.core.counting import counted
-from gazekit.core.errors import InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.core.tables import read_table
 from gazekit.core.types import Floats, Index
-from gazekit.histograms import count_columns
+from gazekit.histograms import checked_counts, count_columns
 from gazekit.stats.contrasts import Contrast
 from gazekit.stats.metrics import features, metrics
 from gazekit.stats.multiple_comparisons import holm
@@ -35,10 +36,14 @@ def read_groups(path: str | Path, predictions: Predictions) -> dict[str, tuple[I
     dict
         Group to the places of its pictures among the test pictures, shape (n,), and its counts, shape (n, K).
 
+    Groups of fewer than eight test pictures, and rows without a group, are told on standard error and left out.
+
     Raises
     ------
     InputError
         Fewer than two groups that rated eight test pictures or more, or another scale.
+    FormatError
+        Counts that are no counts, or a picture that stands twice for a group.
     """
     table = read_table(path, ["image", "group"], "table of ratings by group")
     columns = count_columns(table)
@@ -46,11 +51,24 @@ def read_groups(path: str | Path, predictions: Predictions) -> dict[str, tuple[I
         raise InputError(
             f"{path} has ratings from 1 to {len(columns)}; the networks' are 1 to {predictions.actual.shape[1]}"
         )
+    table[columns] = checked_counts(table, columns, path).astype(np.int64)
+    if nameless := int(table["group"].isna().sum()):
+        print(f"{path}: {counted(nameless, 'row has', 'rows have')} no group, left out", file=sys.stderr)
+    twice = table.loc[table.duplicated(["image", "group"]) & table["group"].notna(), ["image", "group"]]
+    if len(twice):
+        shown = ", ".join(f"{image} ({group})" for image, group in twice.head(5).itertuples(index=False))
+        raise FormatError(f"{path}: each picture may stand once for a group; repeated: {shown}. Add its counts up")
     place = {image: row for row, image in enumerate(predictions.images)}
     groups = {}
     for name, part in table.groupby("group", sort=True):
-        rows = part[part["image"].isin(place) & (part[columns].sum(axis=1) > 0)].drop_duplicates("image")
-        if len(rows) >= FEWEST:
+        rows = part[part["image"].isin(place) & (part[columns].sum(axis=1) > 0)]
+        if len(rows) < FEWEST:
+            print(
+                f"{path}: the group {name} is left out: it rated {counted(len(rows), 'test picture')}, and {FEWEST} or "
+                "more are needed",
+                file=sys.stderr,
+            )
+        else:
             groups[str(name)] = (rows["image"].map(place).to_numpy(np.int64), rows[columns].to_numpy(np.int64))
     if len(groups) < 2:
         raise InputError(

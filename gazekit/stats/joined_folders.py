@@ -14,7 +14,7 @@ from gazekit.core.errors import InputError, OutputError
 from gazekit.core.files import whole_folder, write_text
 from gazekit.core.registration_log import LOG, check_opened
 from gazekit.core.tables import read_table
-from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, read_configuration
+from gazekit.stats.comparison_folder import CONFIG, TRUTH, Run, check_own, read_configuration
 from gazekit.stats.registration import REGISTRATION
 
 _LIGHT = ("predictions.csv", "done.json", "metrics.jsonl", "machine.json")
@@ -36,6 +36,8 @@ def join_folders(folders: Sequence[str | Path], out: str | Path) -> Path:
     ------
     InputError
         Fewer than two folders, two of one name, or folders that were tested on other pictures, ratings or folds.
+    FormatError
+        The folder of a run holds another run: it was copied or renamed.
     OutputError
         ``out`` is there already.
     """
@@ -59,6 +61,7 @@ def join_folders(folders: Sequence[str | Path], out: str | Path) -> Path:
         for place, name in zip(places, names, strict=True):
             for run in read_configuration(place).runs:
                 renamed = replace(run, model=f"{run.model}@{name}" if owners[run.model] > 1 else run.model)
+                check_own(run, run.folder(place), read_configuration(place).dataset_sha256)
                 cells.append((renamed.model, run.condition, run.seed))
                 _copy(run.folder(place), renamed.folder(temporary))
                 _copy_maps(place, temporary, run, renamed)

@@ -65,7 +65,10 @@ def world_of(pilot: str | Path, pair: tuple[str, str] = ("human", "original")) -
     predictions = read_predictions(pilot)
     n = predictions.actual.sum(axis=1)
     mean, std = moments(predictions.actual)
-    within = float((std**2 * n / np.maximum(n - 1, 1)).mean())
+    several = n > 1
+    if not several.any():
+        raise InputError(f"{pilot} has one rating of each test picture, which tell nothing of how raters differ")
+    within = float((std**2 * n / np.maximum(n - 1, 1))[several].mean())
     between = max(float(mean.var(ddof=1)) - within / float(n.mean()), 0.05 * within)
     reliability = between / (between + within / float(n.mean()))
     truth = _unit(rankdata(mean)[None])
@@ -127,6 +130,11 @@ def power_of(
     True
     """
     world = world or World()
+    if folds and not 3 <= folds <= design.pictures:
+        raise InputError(
+            f"{folds} folds of {design.pictures} pictures cannot be: 3 folds or more, of one picture or more each; 0 "
+            "is a test split"
+        )
     gain = difference * design.people / (design.people + _HALF_VIEWER)
     if not -world.score <= gain < 1 - world.score:
         raise InputError(f"a difference of {difference:g} from a score of {world.score:.2f} cannot be")

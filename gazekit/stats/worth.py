@@ -24,6 +24,7 @@ from gazekit.stats.standard_error import defined
 from gazekit.stats.weighted_metrics import resampled
 
 PANELS = (1, 2, 3, 5, 8, 12, 20, 30, 50, 100, 200, 500)
+FEWEST_RATED = 8  # pictures with two ratings or more
 MOST = 5000  # pictures that are looked at; of larger test splits as many, evenly spread
 Scores = dict[str, Floats]
 
@@ -74,6 +75,11 @@ def references_of(predictions: Predictions, draws: int = 200, seed: int = 0) -> 
     return References(
         pictures, places, stacked["floor"], stacked["ceiling"], _monotone(stacked["panels"]), predictions.threshold
     )
+
+
+def reachable_known(actual: Index) -> bool:
+    """Return whether enough pictures have two ratings or more, which tell what is a picture's and what a rater's."""
+    return int((actual.sum(axis=1) > 1).sum()) >= FEWEST_RATED
 
 
 def ceilings(references: References) -> dict[str, tuple[float, float, float]]:

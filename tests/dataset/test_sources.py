@@ -151,6 +151,7 @@ def write_odd(folder: Path, photograph: Image.Image) -> dict[str, str]:
     clear.save(folder / "alpha.png")
     deep = np.asarray(photograph)[..., ::-1].astype(np.uint16) * 257
     assert cv2.imwrite(str(folder / "deep.png"), deep)
+    assert cv2.imwrite(str(folder / "deep.tif"), deep)
     frames = [photograph, photograph.rotate(90)]
     for kind in ("gif", "png", "webp", "tif"):
         photograph.save(folder / f"animated_{kind}.{kind}", save_all=True, append_images=frames[1:])
@@ -160,7 +161,11 @@ def write_odd(folder: Path, photograph: Image.Image) -> dict[str, str]:
     Image.new("1", (12_000, 9_000)).save(folder / "huge.png")
     animated = {f"animated_{kind}.{kind}": "animated" for kind in ("gif", "png", "webp", "tif")}
     faults = dict.fromkeys(("cut.jpg", "words.jpg", "huge.png"), "broken")
-    return {"turned.jpg": "turned", "cmyk.jpg": "cmyk", "alpha.png": "alpha", "deep.png": "16-bit"} | animated | faults
+    return (
+        {"turned.jpg": "turned", "cmyk.jpg": "cmyk", "alpha.png": "alpha", "deep.png": "16-bit", "deep.tif": "16-bit"}
+        | animated
+        | faults
+    )
 
 
 def test_awkward_pictures_are_handled_or_named(tmp_path: Path, photograph: Image.Image) -> None:

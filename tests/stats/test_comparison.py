@@ -13,9 +13,12 @@ from click.testing import CliRunner
 
 from gazekit.cli import gazekit
 from gazekit.core.errors import FormatError, InputError
+from gazekit.report import write_report
 from gazekit.stats.comparison import compare
 from gazekit.stats.comparison_folder import read_predictions
 from gazekit.stats.contrasts import default_pairs
+from gazekit.stats.power import world_of
+from gazekit.stats.predictions import Pass
 
 CONDITIONS = ("human", "original", "shuffled")
 KEPT = Path(__file__).parents[1] / "compatibility/data/runs"
@@ -219,6 +222,41 @@ def test_predictions_that_are_no_numbers_are_named(folder: Path) -> None:
     table.to_csv(file, index=False)
     with pytest.raises(FormatError, match=r"seed1/predictions.csv: 2 of 60 rows are no distributions.*: 043, 047; "):
         compare(folder)
+
+
+def test_predictions_that_were_sorted_by_hand_are_taken_by_name(folder: Path) -> None:
+    file, before = folder / "runs/b/human/seed1/predictions.csv", read_predictions(folder).predicted["b", "human"]
+    pd.read_csv(file, dtype={"image": str}).sort_values("p4").to_csv(file, index=False)
+    assert np.array_equal(read_predictions(folder).predicted["b", "human"][Pass(1)], before[Pass(1)])
+
+
+def test_predictions_that_are_not_1_in_all_are_refused(folder: Path) -> None:
+    file = folder / "runs/b/human/seed1/predictions.csv"
+    table = pd.read_csv(file, dtype={"image": str})
+    table.loc[3, "p4"] += 5
+    table.to_csv(file, index=False)
+    with pytest.raises(FormatError, match=r"1 of 60 rows are no distributions \(0 or more, and 1 in all\): 043; "):
+        read_predictions(folder)
+
+
+def test_of_one_rating_a_picture_no_ceiling_is_claimed(folder: Path, rng: np.random.Generator) -> None:
+    """One rating does not say whether pictures or raters differ: a ceiling would be a guess (it was .7 for noise)."""
+    truth = pd.read_csv(folder / "truth.csv", dtype={"image": str})
+    scores = [f"c{k}" for k in range(1, 11)]
+    truth[scores] = np.eye(10, dtype=int)[rng.integers(3, 7, len(truth))]
+    truth.to_csv(folder / "truth.csv", index=False)
+    compare(folder, resamples=100, permutations=99)
+    table = pd.read_csv(folder / "comparison.csv").query("level == 'ceiling'")
+    assert "true distribution" not in set(table["model"])
+    assert table[["srcc", "lcc"]].isna().all(axis=None)
+    assert pd.read_csv(folder / "worth.csv").empty
+    assert any(
+        "What could be reached is not known" in s
+        for s in json.loads((folder / "conclusion.json").read_text())["sentences"]
+    )
+    write_report(folder)
+    with pytest.raises(InputError, match="has one rating of each test picture"):
+        world_of(folder)
 
 
 @pytest.mark.parametrize("text", ["{", "[1, 2]", '{"some": "thing"}', '{"grid": 3, "dataset": {}}'])

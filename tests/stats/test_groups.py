@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from scipy.stats import t as student
 
 from gazekit.cli import gazekit
-from gazekit.core.errors import InputError
+from gazekit.core.errors import FormatError, InputError
 from gazekit.stats.comparison import compare
+from gazekit.stats.comparison_folder import read_predictions
 from gazekit.stats.contrasts import Contrast
 from gazekit.stats.groups import group_table, read_groups
 from gazekit.stats.multiple_comparisons import holm
@@ -146,7 +147,6 @@ def test_groups_are_read_by_picture_and_eight_are_enough(rng: np.random.Generato
     for group, count in (("x", 8), ("y", 9), ("z", 7)):
         for k in range(count):
             rows.append({"image": f"p{13 - k:02d}", "group": group, **{f"c{s}": s + k for s in range(1, 6)}})
-    rows.append(rows[0] | {"c1": 99})  # the first counts
     rows.append(rows[0] | {"image": "stranger"})
     rows += [{"image": "p00", "group": group} | {f"c{s}": 0 for s in range(1, 6)} for group in "xz"]
     pd.DataFrame(rows).to_csv(tmp_path / "g.csv", index=False)
@@ -168,3 +168,36 @@ def test_groups_that_share_eight_pictures_are_compared_and_seven_are_too_few(rng
     pairs = table[table["against"] != ""]
     assert pairs[["group", "against", "n"]].to_numpy().tolist() == [["x", "y", 8], ["y", "z", 9]]
     assert pairs["p_holm"].tolist() == holm(pairs["p"]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0.5, "counts must be whole numbers of 0 or more; 1 row is not: 040"),
+        (-2, "counts must be whole numbers of 0 or more; 1 row is not: 040"),
+        (None, "counts must be whole numbers of 0 or more; 1 row is not: 040"),
+        ("many", "counts must be whole numbers of 0 or more; 1 row is not: 040"),
+        ("twice", r"each picture may stand once for a group; repeated: 040 \(x\)"),
+    ],
+)
+def test_ratings_by_group_are_counts_and_stand_once(folder: Path, groups: Path, value: object, message: str) -> None:
+    table = pd.read_csv(groups, dtype={"image": str}).astype({"c3": object})
+    if value == "twice":
+        table = pd.concat([table, table.head(1)])
+    else:
+        table.iloc[0, table.columns.get_loc("c3")] = value
+    table.to_csv(groups, index=False)
+    with pytest.raises(FormatError, match=message):
+        read_groups(groups, read_predictions(folder))
+
+
+def test_groups_and_rows_that_are_left_out_are_told(
+    folder: Path, groups: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pd.read_csv(groups, dtype={"image": str})
+    few = table[table["group"] == "x"]
+    pd.concat([table, few.head(4).assign(group="w"), few.head(3).assign(group="")]).to_csv(groups, index=False)
+    assert set(read_groups(groups, read_predictions(folder))) == {"x", "y", "z"}
+    said = capsys.readouterr().err
+    assert "3 rows have no group, left out" in said
+    assert "the group w is left out: it rated 4 test pictures, and 8 or more are needed" in said

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from gazekit.cli import main
-from gazekit.core.errors import InputError, OutputError
+from gazekit.core.errors import FormatError, InputError, OutputError
 from gazekit.report import write_report
 from gazekit.stats.joined_folders import join_folders
 
@@ -57,3 +57,10 @@ def test_what_cannot_be_joined_is_said(two: tuple[Path, Path], tmp_path: Path) -
     out.mkdir()
     with pytest.raises(OutputError, match="is there already"):
         join_folders(two, out)
+
+
+def test_a_run_that_was_copied_to_another_place_is_not_joined(two: tuple[Path, Path], tmp_path: Path) -> None:
+    (two[1] / "runs/c/human/seed1/config.json").write_text(json.dumps({"model": "c", "condition": "human", "seed": 0}))
+    with pytest.raises(FormatError, match=r"should hold c / human / seed 1, but its config.json says seed 0"):
+        join_folders(two, tmp_path / "both")
+    assert not (tmp_path / "both").exists()

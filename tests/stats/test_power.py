@@ -193,3 +193,15 @@ def test_a_pilot_by_hand(folder: Path, noisy: bool) -> None:
         of_a = world_of(folder, ("human", "shuffled"))  # the network that saw both, with one seed
         assert of_a.lasting == World.lasting
         assert of_a.score != world.score
+
+
+@pytest.mark.parametrize("folds", [2, 101])
+def test_folds_that_cannot_be_are_refused(folds: int) -> None:
+    with pytest.raises(InputError, match=f"{folds} folds of 100 pictures cannot be"):
+        power_of(STUDY, 0.08, folds=folds)
+
+
+def test_no_difference_is_no_question() -> None:
+    result = CliRunner().invoke(gazekit, ["power", "--difference", "0"])
+    assert isinstance(result.exception, InputError)
+    assert "a difference of 0 cannot be seen" in str(result.exception)

@@ -119,7 +119,9 @@ def test_what_weights_started_from_counts_too(
         pixels = rng.integers(0, 255, (5, 6, 3), dtype=np.uint8)
         cv2.imwrite(str(file), cv2.resize(pixels, (60, 50), interpolation=cv2.INTER_CUBIC))
         pictures.append(Picture(file.name, file))
-    ratings = pd.DataFrame([(p.image, 1, 2, 3, 4, 2) for p in pictures], columns=["image", "c1", "c2", "c3", "c4", "c5"])
+    ratings = pd.DataFrame(
+        [(p.image, 1, 2, 3, 4, 2) for p in pictures], columns=["image", "c1", "c2", "c3", "c4", "c5"]
+    )
     other = build_dataset(pictures, None, ratings, tmp_path / "f.dataset.h5", DatasetSpec(split=(0.5, 0.1, 0.4)))
     capfd.readouterr()
     tuned = train(other, tmp_path / "b", weights=weights, **SETTINGS) / "runs/nima-narrow/original/seed0/best.pt"
