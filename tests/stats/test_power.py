@@ -162,7 +162,7 @@ def test_a_pilot_by_hand(folder: Path, noisy: bool) -> None:
     score = np.arange(1, 11)
     ratings = pd.read_csv(folder / "truth.csv").query("split == 'test'").filter(regex=r"c\d+").to_numpy()
     each = [np.repeat(score, row) for row in ratings]
-    within = np.mean([row.var(ddof=1) if len(row) > 1 else 0.0 for row in each])
+    within = np.mean([row.var(ddof=1) for row in each if len(row) > 1])  # of one rating nothing is known
     means, votes = np.array([row.mean() for row in each]), np.mean([len(row) for row in each])
     between = max(means.var(ddof=1) - within / votes, within / 20)
     reliability = between / (between + within / votes)
