@@ -133,7 +133,7 @@ def checked_counts(table: pd.DataFrame, columns: list[str], path: str | Path) ->
     """
     import pandas as pd
 
-    counts = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    counts: Floats = table[columns].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
     wrong = ~np.isfinite(counts).all(axis=1) | (counts < 0).any(axis=1) | (counts != np.floor(counts)).any(axis=1)
     if wrong.any():
         names = ", ".join(map(str, table["image"][wrong][:10]))
