@@ -41,7 +41,7 @@ _GROUND = (CONFIG, "registration.json", "registration.log", *(path for path in C
 # licences under which a file may travel
 _OPEN = re.compile(
     r"(cc0|cc[- ]by)\b.*|(public domain|pddl|mit|bsd|apache|own)"  # "mit Genehmigung von ..." is none
-    r"([ ,-]*(licen[cs]e|work|photo(graph)?s?|pictures?|images?|clause|v?\d[\d.]*))*",
+    r"([ ,-]*(licen[cs]e|work|photo(graph)?s?|pictures?|images?|clause|v?\d[\d.]*(?![\d.])))*",
     re.IGNORECASE | re.DOTALL,
 )
 

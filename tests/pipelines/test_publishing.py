@@ -357,12 +357,16 @@ def test_ids_that_may_be_names_are_told(study: Path, sample_data: Path, tmp_path
     assert told == ["bids: people are published under their ids; may these be names? Dora"]
 
 
-@pytest.mark.parametrize("licence", ["CC0", " CC-BY-4.0", "cc by-sa 3.0 (Ada)", "MIT License", "own photo"])
+@pytest.mark.parametrize(
+    "licence", ["CC0", " CC-BY-4.0", "cc by-sa 3.0 (Ada)", "MIT License", "own photo", "Apache-2.0", "BSD-3-Clause"]
+)
 def test_pictures_of_an_open_licence_travel(licence: str) -> None:
     assert is_open(licence)
 
 
-@pytest.mark.parametrize("licence", ["", "mit Genehmigung von A. Reef", "owned by a museum", "MITRE", "CC", "public?"])
+@pytest.mark.parametrize(
+    "licence", ["", "mit Genehmigung von A. Reef", "owned by a museum", "MITRE", "CC", "public?", f"own {'1' * 60}x"]
+)
 def test_pictures_of_another_licence_stay_here(licence: str) -> None:
     assert not is_open(licence)
 
