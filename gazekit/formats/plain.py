@@ -256,16 +256,19 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
         cells = [split_line(line, str(table.separator)) for line in head.lines[plan.table.skip_rows + 1 :][:1000]]
         whole = all(row[at].lstrip("+-").isdigit() for row in cells if len(row) > at and row[at])
         kinds[plan.time.column] = "integer" if whole else "number"
+    order: Fact | None = None
     for batch in table.batches(kinds):
+        if plan.time.unit == "date":
+            order = _order_so_far(order, date_order(batch.codes(plan.time.column)[1]))
         for name, rows in _by_person(batch, plan):
             if name not in people:
                 draft = request.draft(head, sizes, name, inputs=[head.path, Path(mapping)])
                 draft.many = plan.participant is not None
                 plan.describe(draft.account)
-                if plan.time.unit == "date" and (order := date_order(batch.codes(plan.time.column)[1])):
+                if order:
                     draft.account.know(*order)
                 people[name] = _Person(draft, plan, Showing(draft.screen), Showing(draft.screen))
-            yield people[name].part(batch, rows)
+            yield people[name].part(batch, rows, order)
     for person in people.values():
         person.finish(table)
 
@@ -288,10 +291,10 @@ class _Person:
     nowhere: int = 0
     clock: Onward = field(default_factory=Onward)
 
-    def part(self, batch: Batch, rows: Index) -> Part:
+    def part(self, batch: Batch, rows: Index, order: Fact | None) -> Part:
         plan = self.plan
         self.draft.account.rows += len(rows)
-        time = self.clock.of(_time(batch, rows, plan.time))
+        time = self.clock.of(_time(batch, rows, plan.time, order))
         if plan.stimulus:
             self.shown.runs(*_codes(batch, rows, plan.stimulus), time)
         self.shown.last_us = int(time[-1])
@@ -374,7 +377,7 @@ def to_pixels(x: Floats, y: Floats, gaze: GazeSection, screen: Screen) -> tuple[
     return x, y + height if gaze.upward else y
 
 
-def _time(batch: Batch, rows: Index, section: TimeSection) -> Index:
+def _time(batch: Batch, rows: Index, section: TimeSection, order: Fact | None) -> Index:
     """Return the time of rows in microseconds."""
     if section.unit == "date":
         codes, words = batch.codes(section.column)
@@ -383,7 +386,7 @@ def _time(batch: Batch, rows: Index, section: TimeSection) -> Index:
                 f"{counted(int((codes[rows] < 0).sum()), 'sample has', 'samples have')} no time stamp in "
                 f"{section.column}"
             )
-        return dates_us(words, section.column)[codes[rows]]
+        return dates_us(words, section.column, order)[codes[rows]]
     stamps = batch.stamps(section.column)[rows]
     _check_unit(stamps, section)
     if stamps.dtype.kind == "i":
@@ -417,15 +420,27 @@ def date_order(words: Sequence[str]) -> Fact | None:
     return Fact("dates", _MONTH_FIRST if months else _MONTH_FIRST + unsaid, "file" if months else "guess")
 
 
-def dates_us(words: Sequence[str], column: str) -> Index:
-    """Turn dates or times of day into microseconds since 1970, days or months first as `date_order` tells.
+def _order_so_far(before: Fact | None, now: Fact | None) -> Fact | None:
+    """Return how the dates of a table are written, of which a further part says `now`."""
+    if before is None or now is None or now.source == "guess":
+        return before or now
+    if (before.value == _DAY_FIRST) != (now.value == _DAY_FIRST):
+        raise FormatError(
+            f"further down the dates are written as {now.value}; those above were taken for {before.value}: write all "
+            "of them as 2026-11-28"
+        )
+    return before
+
+
+def dates_us(words: Sequence[str], column: str, order: Fact | None = None) -> Index:
+    """Turn dates or times of day into microseconds since 1970, days or months first as said, or `date_order` tells.
 
     Raises
     ------
     FormatError
         One of them is neither.
     """
-    order = date_order(words)
+    order = order or date_order(words)
     day_first = order is not None and order.value == _DAY_FIRST
     try:
         dates = pd.to_datetime(pd.Series(list(words), dtype=object), format="mixed", utc=True, dayfirst=day_first)

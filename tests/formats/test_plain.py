@@ -217,6 +217,14 @@ def test_dates_of_both_orders_are_refused(tmp_path: Path) -> None:
         dated(tmp_path, ["11/13/2026", "13/11/2026"])
 
 
+def test_dates_of_a_long_table_are_read_one_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gazekit.formats.text.BLOCK_BYTES", 1500)  # the second day comes in a block without the first
+    time = dated(tmp_path, ["30/11/2026", "01/12/2026"]).recording.system_time_us
+    assert np.diff(time).max() <= 41_000
+    with pytest.raises(FormatError, match=r"further down the dates are written as day, month, year; those above were"):
+        dated(tmp_path, ["03/11/2026", "13/11/2026"])
+
+
 @pytest.mark.parametrize("columns", ['x = "x"\ny = "x"', 'x = "x"\ny = "t"'])
 def test_one_column_is_not_two_things(tmp_path: Path, columns: str) -> None:
     (tmp_path / "m.toml").write_text(f'[time]\ncolumn = "t"\nunit = "ms"\n[left]\n{columns}\n')
