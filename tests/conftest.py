@@ -37,6 +37,35 @@ pytest_plugins = [
     "tests.fixtures.session_study",
 ]
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = [  # files of tests, by minutes and not by their number of tests
+    "pipelines/test_demo",
+    "pipelines/test_studies",
+    "survey/test_browser",
+    "stats/test_comparison",
+    "examples/test_examples",
+    "training/test_loading",
+    "dataset/test_kill",
+    "models/test_models_every",
+    "models/test_models_attention_model",
+    "formats/test_damage",
+    "capture/test_silence",
+    "survey/test_browser_tasks",
+    "capture/test_record",
+    "models/test_models_scoring",
+    "models/test_models_timm",
+    "pipelines/test_registration",
+    "survey/test_browser_ways",
+    "stats/test_worth",
+    "capture/test_operator_page",
+    "explore/test_areas_browser",
+    "training/test_cluster",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no core waits for one of them at the end."""
+    places = {ROOT / "tests" / f"{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture

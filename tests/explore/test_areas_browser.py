@@ -41,8 +41,8 @@ def served(material: Material, tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture
-def tab(browser: Any) -> Iterator[Any]:
-    """A page; anything that it complains about fails the test."""
+def tab(browser: Any, served: Served) -> Iterator[Any]:
+    """A page, closed before its server ends; anything that it complains about fails the test."""
     opened = browser.new_page(viewport={"width": 1300, "height": 1000})
     complaints: list[str] = []
     opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
