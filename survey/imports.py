@@ -67,12 +67,17 @@ class Plan:
         if self.attributes:
             lines.append(f"questions: {_some(self.attributes)} (column attribute)")
         if self.left_out:
-            lines.append("rows left out: " + ", ".join(f"{n} {why}" for why, n in self.left_out.items()))
+            lines.append(self.rows_left_out)
         if self.not_of_the_study:
             lines.append(f"not pictures of the study, left out: {_some(self.not_of_the_study)}")
         if self.unfinished:
             lines.append(f"did not finish: {self.unfinished} (their ratings are taken)")
         return [*lines, *self.notes]
+
+    @property
+    def rows_left_out(self) -> str:
+        """Say how many rows were left out, and why."""
+        return "rows left out: " + ", ".join(f"{n} {why}" for why, n in self.left_out.items())
 
 
 @dataclass(frozen=True)
@@ -188,9 +193,9 @@ def import_ratings(
         notes += _counts_of_scores(extract.columns, cells["image"], number, scale)
     plan = _plan(table, chosen, extract, cells, number, foreign, tuple(notes))
     if cells.empty:
-        raise RatingsError(
-            "\n".join([f"{path}: no rating found.", _advice(plan, known), *table.attrs.get("notes", [])])
-        )
+        told = not all(why.startswith("without") for why in plan.left_out)  # why it is that no row counts
+        said = f"all there are do not count ({plan.rows_left_out})" if told else _advice(plan, known)
+        raise RatingsError("\n".join([f"{path}: no rating found.", said, *table.attrs.get("notes", [])]))
     check_stated_scale(
         table,
         cells["row"] - 2 - table.attrs.get("above", 0),

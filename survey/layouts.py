@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from survey.errors import RatingsError
-from survey.picture_names import PictureNames, tidy, unique_bases
+from survey.not_real import NOT_SEEN, did_not_load, qualtrics_status, why_not_real, why_refused
+from survey.picture_names import PictureNames, source_of, unique_bases
 
 KNOWN = {
     "rater": ("rater", "participant", "participant_id", "subject", "subject_id", "user", "user_id", "worker",
@@ -166,7 +167,7 @@ def column(table: pd.DataFrame, role: str, named: str, usual: Iterable[str] = ()
 def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     rater, image, score = (column(table, role, getattr(mapping, role)) for role in ("rater", "image", "score"))
     attribute = next((name for name in ("attribute", "scale_name") if name in table.columns), "")
-    why = _not_real(table.drop(columns=list({rater, image, score})))
+    why = why_not_real(table.drop(columns=list({rater, image, score})))
     why[(table[[image, score]].apply(lambda cells: cells.str.strip()) == "").all(axis=1) & (why == "")] = NOTHING
     data = table.assign(_row=_rows(table))[why == ""]
     cells = _cells(data["_row"], data[rater], data[image], data[attribute] if attribute else "", data[score])
@@ -176,7 +177,7 @@ def _long(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Ex
 
 def _wide(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) -> Extract:
     """Read a row a rater, a column a picture."""
-    rater, why = column(table, "rater", mapping.rater, last=IDS), _refused(table)
+    rater, why = column(table, "rater", mapping.rater, last=IDS), why_refused(table)
     word = table[rater].str.casefold().str.replace(r"[\W_]+", "", regex=True)
     under = word.isin(SUMS | MAYBE_SUMS)[::-1].cummin()[::-1].astype(bool)  # under the raters, nowhere else
     if word[under].isin(SUMS).any():
@@ -236,12 +237,10 @@ def _qualtrics(table: pd.DataFrame, mapping: ColumnMap, pictures: PictureNames) 
         timers = {str(name) for name, text in table.iloc[marker].items() if _TIMER_ID.search(text)}
         ids = {match.group(1): name for name, text in table.iloc[marker].items() if (match := _IMPORT_ID.search(text))}
         names |= {part: str(ids[part]) for part in names if part in ids}
-    status = (
-        data[names["status"]].map(_qualtrics_status) if names["status"] in data else pd.Series("", index=data.index)
-    )
+    status = data[names["status"]].map(qualtrics_status) if names["status"] in data else pd.Series("", index=data.index)
     channel = next((str(name) for name in data if str(name).lower() == "distributionchannel"), "")
     if channel:
-        status = status.where(status != "", data[channel].map(_qualtrics_status))
+        status = status.where(status != "", data[channel].map(qualtrics_status))
     data, left_out = data[status == ""], Counter(status[status != ""])
     platform = next((name for name in ("PROLIFIC_PID", "workerId") if name in data), "")
     rater = mapping.rater or names["_recordId"]
@@ -270,25 +269,6 @@ def _platform_raters(data: pd.DataFrame, platform: str, record: str) -> tuple[pd
 _PLACE_OF_ID = r"\{\{.*\}\}|\$\{.*\}|\[.*\]|<.*>|%.*%"
 _IMPORT_ID = re.compile(r'"ImportId"\s*:\s*"([^"]+)"')
 _TIMER_ID = re.compile(r'_(FIRST_CLICK|LAST_CLICK|PAGE_SUBMIT|CLICK_COUNT|DO(_\d+)?)"')
-_NOT_REAL = (
-    (
-        1,
-        "preview",
-        ("preview", "vorschau", "aperçu", "vista previa", "anteprima", "prévia", "预览", "預覽", "プレビュー"),
-    ),
-    (2, "test", ("test", "prueba", "prova", "teste", "测试", "測試", "テスト")),
-    (8, "spam", ("spam", "垃圾", "スパム")),
-)
-"""Qualtrics' bits of Status, and its words in several languages."""
-
-
-def _qualtrics_status(cell: str) -> str:
-    """Say why a response does not count: Status in words, or a number whose bits are preview, test and spam."""
-    word = cell.strip().lower()
-    bits = int(word) if word.isdigit() else 0
-    return next((why for bit, why, words in _NOT_REAL if bits & bit or any(part in word for part in words)), "")
-
-
 THE_ROW = "(the row)"
 ADDRESSES = ("email address", "username")
 
@@ -466,8 +446,8 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
             shows &= table[kind].str.lower().isin({"response", ""})
         if "Zone Type" in table:  # Gorilla's buttons that go on
             shows &= ~table["Zone Type"].str.startswith("continue")
-        not_real = _not_real(table.drop(columns=[rater, image, *answers]))
-        not_real[_failed(table, rater, image)] = "of pictures that did not load"
+        not_real = why_not_real(table.drop(columns=[rater, image, *answers]))
+        not_real[did_not_load(table, rater, image, pictures)] = NOT_SEEN
         data = table.assign(_row=_rows(table))[shows & (not_real == "")]
         parts = [
             _cells(data["_row"], data[rater], data[image], re.sub(r"\.?(response|keys)$", "", name), data[name])
@@ -481,91 +461,6 @@ def _events(scores: str, raters: tuple[str, ...] = (), kind: str = "", from_zero
         return Extract(rater, answers, _answered(cells), left_out, from_zero=bool(zero), named_in=[image])
 
     return read
-
-
-def _failed(table: pd.DataFrame, rater: str, image: str) -> pd.Series[Any]:
-    """Say which trials show a picture that jsPsych's preloading could not fetch for this rater."""
-    names = table.get("failed_images", pd.Series("", index=table.index)).map(lambda cell: set(_strings(cell)))
-    failed: dict[str, set[str]] = {}
-    for who, lost in zip(table[rater], names, strict=True):
-        failed.setdefault(who, set()).update(lost)
-    trials = zip(table[rater], table[image], strict=True)
-    return pd.Series([picture in failed[who] for who, picture in trials], index=table.index, dtype=bool)
-
-
-def _strings(cell: str) -> list[str]:
-    """Read a cell that is a JSON list of texts; empty where it is none."""
-    try:
-        content = json.loads(cell) if cell.startswith("[") else []
-    except ValueError:
-        return []
-    return [part for part in content if isinstance(part, str)]
-
-
-PRACTICE = re.compile(
-    r"(is_?)?(prac(t|ti[cs]e)?|training|warm[ _-]?up|"
-    r"familiari[sz]ation|übung|probe|entra[iî]nement|pr[aá]ctica|prova|тренировка|练习|練習)"
-    r"[\s_-]*(trials?|block|phase|task|round|durchgang)?[\s_-]*\d*",
-    re.IGNORECASE,
-)
-
-
-REFUSED = re.compile(r"(survey )?(preview|test)|spam|rejected|returned|timed[ -]?out|screened[ -]?out", re.IGNORECASE)
-CHECK = re.compile(
-    r"(attention|catch|instructed|imc)([\s_-]*(checks?|trials?|items?|questions?))?|checks?|instructed[\s_-]response",
-    re.IGNORECASE,
-)
-"""What says of a trial that it is a check: its kind, or the name of a column that is true of it."""
-_PICTURE = r"(image|img|picture|pic|photo|stimulus|bild)"
-LOADED = re.compile(rf"(is_?)?({_PICTURE}_?)?loaded|{_PICTURE}_?load_?(ok|success)", re.IGNORECASE)
-NOT_LOADED = re.compile(
-    rf"({_PICTURE}_?)?load(ing)?_?(error|failed|failure)|{_PICTURE}_?(error|failed|missing)", re.IGNORECASE
-)
-"""Columns that say of a trial whether its picture came."""
-_TRUE, _FALSE = {"true", "1", "yes"}, {"false", "0", "no"}
-KINDS = re.compile(
-    r"(kind|type|trial|item|task|phase|condition)|(trial|item|question|stimulus|task)[\s_]?(kind|type)", re.IGNORECASE
-)
-OF_DATA = ("split", "set", "subset", "fold")  # columns in which training is no practice
-
-
-def _not_real(table: pd.DataFrame) -> pd.Series[Any]:
-    """Say why trials do not count: a status, or practice, where a cell or a column of that name says so.
-
-    PsychoPy counts the trials of a loop in a column of its name (``practice.thisN``).
-    """
-    why = pd.Series("", index=table.index)
-    for name in map(str, table.columns):
-        if name.lower() in OF_DATA:
-            continue
-        cells = table[name].str.strip()
-        says = cells.str.fullmatch(PRACTICE.pattern, flags=re.IGNORECASE)
-        if PRACTICE.fullmatch(re.sub(r"\.this(Trial)?N$", "", name)):
-            says |= (cells != "") if name.endswith("N") else cells.str.lower().isin({"true", "1", "yes"})
-        if not says.all():
-            why[says] = "practice"
-        unseen = cells.str.lower().isin(_FALSE if LOADED.fullmatch(name) else _TRUE)
-        if (LOADED.fullmatch(name) or NOT_LOADED.fullmatch(name)) and not unseen.all():
-            why[unseen] = "of pictures that did not load"
-        if KINDS.fullmatch(name):
-            why[cells.str.fullmatch(CHECK.pattern, flags=re.IGNORECASE)] = "attention checks"
-        elif CHECK.fullmatch(re.sub(r"^is_?", "", name, flags=re.IGNORECASE)):
-            why[cells.str.lower().isin({"true", "1", "yes"})] = "attention checks"
-    kind = next((name for name in map(str, table.columns) if name.lower() == "kind"), "")
-    if kind and table[kind].eq("main").any():  # as survey export writes it
-        why = why.where(table[kind] == "main", table[kind])
-    status = _refused(table)
-    return why.where(status == "", status)
-
-
-def _refused(table: pd.DataFrame) -> pd.Series[Any]:
-    """Say why submissions do not count: what a column called status says, where it is a preview, a test or refused."""
-    why = pd.Series("", index=table.index)
-    for name in table.columns:
-        if re.search(r"(^|[\W_])status$", str(name), re.IGNORECASE):
-            words = table[name].str.strip().str.lower()
-            why = why.where(~words.str.fullmatch(REFUSED.pattern), words)
-    return why
 
 
 THE_FILE = "(the_file's_name)"
@@ -753,7 +648,7 @@ def _marker(table: pd.DataFrame) -> int | None:
 
 def shorten(images: pd.Series[Any], pictures: PictureNames) -> tuple[pd.Series[Any], pd.Series[Any]]:
     """Give each cell's picture its id, and say which are pictures of the study (all, where no study is given)."""
-    texts = images.map(tidy)
+    texts = images.map(source_of)
     if pictures.ids:
         ids = {text: pictures.match(text) for text in texts.unique()}
         matched = texts.map(ids)

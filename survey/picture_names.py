@@ -23,6 +23,12 @@ def tidy(text: object) -> str:
     return unicodedata.normalize("NFC", str(text)).strip()
 
 
+def source_of(text: str) -> str:
+    """Return the name or path in an ``<img>`` tag, or in a list of one; any other text as it is, tidy."""
+    source = _SOURCE.search(text) or _LIST_OF_ONE.fullmatch(text.strip())
+    return tidy(source.group(1) if source else text)
+
+
 @dataclass(frozen=True)
 class PictureNames:
     """The pictures of a study; without them, whatever is named like a picture file is one."""
@@ -40,8 +46,7 @@ class PictureNames:
 
         Names are compared without folder, then without suffix, in any case; a name that fits two pictures fits none.
         """
-        source = _SOURCE.search(text) or _LIST_OF_ONE.fullmatch(text.strip())
-        name = tidy(source.group(1) if source else text)
+        name = source_of(text)
         if not self.ids:
             return _base(name) if _SUFFIX.search(_base(name)) and "\n" not in name else None
         for written in dict.fromkeys((name, tidy(unquote(name)))):  # as it is, and with %20 for a blank

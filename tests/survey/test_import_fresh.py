@@ -67,12 +67,13 @@ def test_ratings_of_pictures_that_did_not_load_are_left_out(tmp_path: Path, head
     assert imported.plan.left_out == {"of pictures that did not load": 1}
 
 
-def test_what_jspsych_could_not_preload_is_left_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stimulus", ["img/{}.jpg", '<img src="img/{}.jpg" alt="">'])
+def test_what_jspsych_could_not_preload_is_left_out(tmp_path: Path, stimulus: str) -> None:
     trials: list[dict[str, Any]] = [{"trial_type": "preload", "failed_images": ["img/b.jpg"], "subject": "S1"}]
     trials += [
         {
             "trial_type": "image-slider-response",
-            "stimulus": f"img/{name}.jpg",
+            "stimulus": stimulus.format(name),
             "response": score,
             "subject": who,
             "rt": 9,
@@ -81,6 +82,11 @@ def test_what_jspsych_could_not_preload_is_left_out(tmp_path: Path) -> None:
     ]
     imported = taken(tmp_path, json.dumps(trials), name="data.json")
     assert rows(imported) == [("S1", "a.jpg", 4), ("S2", "b.jpg", 6)]
+
+
+def test_where_no_picture_came_there_is_no_rating(tmp_path: Path) -> None:
+    with pytest.raises(RatingsError, match=r"do not count \(rows left out: 2 of pictures that did not load\)"):
+        taken(tmp_path, "rater,image,score,loaded\nA,a.jpg,5,false\nB,b.jpg,6,false\n")
 
 
 def qualtrics(texts: list[str], answers: list[str]) -> str:
