@@ -51,8 +51,7 @@ A mapping file::
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -69,6 +68,7 @@ from gazekit.core.types import Floats, Index
 from gazekit.formats import eye_movements
 from gazekit.formats.account import Account, Fact
 from gazekit.formats.columns import UNITS_US, Onward, diameter, eye, point, recording, whole_us
+from gazekit.formats.dates import date_order, dates_us, order_so_far
 from gazekit.formats.session_builder import Draft, Part, Request
 from gazekit.formats.stimuli import Showing
 from gazekit.formats.text import Batch, Head, TextTable, separator_of, split_line
@@ -78,8 +78,6 @@ from gazekit.screen import Screen
 TITLE = "plain table (CSV, TSV) with a mapping file: --mapping FILE.toml"
 TARGETS = "targets"
 _LINES_ABOVE = 500
-_NUMERIC_DATE = re.compile(r"\s*(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d{2})\b")
-_DAY_FIRST, _MONTH_FIRST = "day, month, year", "month, day, year"
 
 
 class TimeSection(Section):
@@ -259,7 +257,7 @@ def read(head: Head, request: Request, mapping: str | Path | None = None) -> Ite
     order: Fact | None = None
     for batch in table.batches(kinds):
         if plan.time.unit == "date":
-            order = _order_so_far(order, date_order(batch.codes(plan.time.column)[1]))
+            order = order_so_far(order, date_order(batch.codes(plan.time.column)[1]))
         for name, rows in _by_person(batch, plan):
             if name not in people:
                 draft = request.draft(head, sizes, name, inputs=[head.path, Path(mapping)])
@@ -392,61 +390,6 @@ def _time(batch: Batch, rows: Index, section: TimeSection, order: Fact | None) -
     if stamps.dtype.kind == "i":
         return stamps.astype(np.int64) // 1000
     return whole_us(stamps.astype(float), section.unit)
-
-
-def date_order(words: Sequence[str]) -> Fact | None:
-    """Tell whether days or months come first in dates such as 3.11.2026; None where nothing is to be told.
-
-    Between dots days come first. Between other signs a number above 12 tells; where none is, months are taken for
-    first, which is a guess.
-
-    Raises
-    ------
-    FormatError
-        In some dates days come first and in others months.
-    """
-    dates = [match for word in words if (match := _NUMERIC_DATE.match(word))]
-    if all(match[1] == match[3] for match in dates):
-        return None
-    days, months = (next((m for m in dates if int(m[place]) > 12), None) for place in (1, 3))
-    if days and months:
-        raise FormatError(
-            f"days come first in some dates ({days[0].strip()}) and months in others ({months[0].strip()}): write all "
-            "of them as 2026-11-28"
-        )
-    if days or (not months and dates[0][2] == "."):
-        return Fact("dates", _DAY_FIRST, "file" if days else "format")
-    unsaid = f", such as {dates[0][0].strip()}, for no number above 12 tells; else write them as 2026-11-28"
-    return Fact("dates", _MONTH_FIRST if months else _MONTH_FIRST + unsaid, "file" if months else "guess")
-
-
-def _order_so_far(before: Fact | None, now: Fact | None) -> Fact | None:
-    """Return how the dates of a table are written, of which a further part says `now`."""
-    if before is None or now is None or now.source == "guess":
-        return before or now
-    if (before.value == _DAY_FIRST) != (now.value == _DAY_FIRST):
-        raise FormatError(
-            f"further down the dates are written as {now.value}; those above were taken for {before.value}: write all "
-            "of them as 2026-11-28"
-        )
-    return before
-
-
-def dates_us(words: Sequence[str], column: str, order: Fact | None = None) -> Index:
-    """Turn dates or times of day into microseconds since 1970, days or months first as said, or `date_order` tells.
-
-    Raises
-    ------
-    FormatError
-        One of them is neither.
-    """
-    order = order or date_order(words)
-    day_first = order is not None and order.value == _DAY_FIRST
-    try:
-        dates = pd.to_datetime(pd.Series(list(words), dtype=object), format="mixed", utc=True, dayfirst=day_first)
-    except (ValueError, OverflowError) as error:
-        raise FormatError(f"the column {column} is no date or time of day: {error}") from None
-    return np.asarray((dates - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(microseconds=1), dtype=np.int64)
 
 
 def _check_unit(stamps: Floats | Index, section: TimeSection) -> None:

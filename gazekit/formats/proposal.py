@@ -18,8 +18,8 @@ from gazekit.core.files import whole_file, write_text
 from gazekit.core.numerals import Numerals, as_numbers, numerals_of
 from gazekit.core.types import Floats
 from gazekit.formats.columns import UNITS_US
+from gazekit.formats.dates import dates_us
 from gazekit.formats.importing import concatenate, open_source
-from gazekit.formats.plain import dates_us
 from gazekit.formats.registry import appearance
 from gazekit.formats.session_builder import SCREEN_OPTIONS
 from gazekit.formats.text import Head, split_line

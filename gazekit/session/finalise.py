@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 
@@ -53,6 +52,7 @@ from gazekit.session.model import (
     Validation,
     empty_table,
 )
+from gazekit.session.read_back import alike, compare_stream
 from gazekit.session.samples import SAMPLE, Block
 from gazekit.session.session_file import BLOCK_ROWS, open_session, write_session
 
@@ -434,71 +434,22 @@ def _blocks(source: Journal, stream: str) -> Iterator[Block]:
 def _verify(source: Journal, path: Path, session: Session, n: int) -> None:
     """Read the file back and compare it with the journal: every column of every sample, every table, every fact."""
     for stream in ("gaze", *_long_streams(source)):
-        _compare(path, stream, _blocks(source, stream), n if stream == "gaze" else _count(source, stream))
+        compare_stream(path, stream, _blocks(source, stream), n if stream == "gaze" else _count(source, stream))
     back = open_session(path, gaze=False, leave_out=_long_streams(source))
     for name in (fact.name for fact in fields(Session) if fact.name not in ("recording", "streams")):
-        if not _alike(getattr(back, name), getattr(session, name)):
-            raise OutputError(f"{path}: {name} of it do not read back as written; the journal is kept")
-    for name, table in session.streams.items():
-        if not _equal(back.streams[name], table):
-            raise OutputError(f"{path}: the stream {name} does not read back as it was written; the journal is kept")
-
-
-def _compare(path: Path, stream: str, blocks: Iterable[Block], n: int) -> None:
-    """Compare a stream with the journal, byte for byte."""
-    with h5py.File(path, "r") as file:
-        group, start = file[stream], 0
-        for block in blocks:
-            stop = start + len(block)
-            for name in block.dtype.names or ():
-                stored = group[name][start:stop]
-                if stored.tobytes() != np.ascontiguousarray(block[name]).tobytes():
-                    raise OutputError(f"{path}: {name} of {stream} {start} to {stop - 1} is not what the journal holds")
-            start = stop
-        first = next(iter(group))
-        if not start == n == len(group[first]):
+        if not alike(getattr(back, name), getattr(session, name)):
             raise OutputError(
-                f"{path} holds {counted(len(group[first]), 'row')} of {stream} where the journal has {start}"
+                f"{path}: what it holds of {name} does not read back as it was written; the journal is kept"
             )
-
-
-def _alike(found: Any, written: Any) -> bool:
-    """Compare facts of a session however they are nested; not-a-number is itself."""
-    match written:
-        case pd.DataFrame():
-            return _equal(found, written)
-        case np.ndarray():
-            return _equal_columns(found, written)
-        case Mapping():
-            named = {str(name): value for name, value in written.items()}
-            return found.keys() == named.keys() and all(_alike(found[name], value) for name, value in named.items())
-        case list() | tuple():
-            return len(found) == len(written) and all(map(_alike, found, written))
-        case _ if is_dataclass(written):
-            return _alike(vars(found), vars(written))
-    return bool(_key(found) == _key(written))
-
-
-def _equal(table: pd.DataFrame, other: pd.DataFrame) -> bool:
-    if list(table.columns) != list(other.columns) or len(table) != len(other):
-        return False
-    return all(_equal_columns(table[name].to_numpy(), other[name].to_numpy()) for name in table.columns)
-
-
-def _equal_columns(values: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    if values.dtype == other.dtype and values.dtype.kind in "iufb":
-        return bool(np.array_equal(values, other, equal_nan=values.dtype.kind == "f"))
-    return list(map(_key, values)) == list(map(_key, other))
-
-
-def _key(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+    for name, table in session.streams.items():
+        if not alike(back.streams[name], table):
+            raise OutputError(f"{path}: the stream {name} does not read back as it was written; the journal is kept")
 
 
 def _same_as(source: Journal, target: Path, n: int) -> None:
     try:
         check_seal(target, SESSION)
-        _compare(target, "gaze", _blocks(source, "gaze"), n)
+        compare_stream(target, "gaze", _blocks(source, "gaze"), n)
     except (FormatError, OutputError) as error:
         raise OutputError(
             f"{target} exists already and is never overwritten, but it does not hold what {source.path} holds "

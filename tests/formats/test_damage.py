@@ -119,38 +119,29 @@ def test_edf_that_was_cut_ends_in_an_error_and_not_the_program(
         assert len(import_recording(path, screen=foreign.MM).recording) > 1000
 
 
-def _in_place_of_python(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str) -> None:
-    """Have SR's library begin in a program of these lines."""
-    program = folder / "python"
-    program.write_text("\n".join([f"#!{sys.executable}", "import os, sys, time", *lines]))
-    program.chmod(0o755)
-    monkeypatch.setattr(edf.sys, "executable", str(program))
+@pytest.fixture
+def read_edf_by(foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float, list[str]], Session]:
+    """Import a sound EDF file; its reader has so many seconds of a processor and begins in a program of these lines."""
+    if sys.platform == "win32":
+        pytest.skip("Windows gives a process no time of a processor")
+    path, program = foreign.edf.write(tmp_path), tmp_path / "python"
+
+    def read(seconds: float, lines: list[str]) -> Session:
+        program.write_text("\n".join([f"#!{sys.executable}", "import os, sys, time", *lines]))
+        program.chmod(0o755)
+        monkeypatch.setattr(edf.sys, "executable", str(program))
+        monkeypatch.setattr(edf, "_SECONDS", (seconds, 0.0))
+        return import_recording(path, screen=foreign.MM)
+
+    return read
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives a process no time of a processor")
-def test_a_busy_machine_does_not_make_an_edf_file_damaged(
-    foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = foreign.edf.write(tmp_path)
-    _in_place_of_python(
-        tmp_path, monkeypatch, "time.sleep(8)", f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])"
-    )
-    monkeypatch.setattr(edf, "_SECONDS", (6.0, 0.0))
-    assert len(import_recording(path, screen=foreign.MM).recording) > 1000
+def test_a_busy_machine_does_not_make_an_edf_file_damaged(read_edf_by) -> None:
+    go_on = f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])"
+    assert len(read_edf_by(6.0, ["time.sleep(8)", go_on]).recording) > 1000
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows gives a process no time of a processor")
-def test_a_library_that_never_ends_is_ended_after_its_time_of_a_processor(
-    foreign, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = foreign.edf.write(tmp_path)
-    _in_place_of_python(
-        tmp_path,
-        monkeypatch,
-        "from gazekit.formats import edf",
-        "edf._allow(int(sys.argv[-1]))",
-        "while True: pass",
-    )
-    monkeypatch.setattr(edf, "_SECONDS", (1.0, 0.0))
+def test_a_library_that_never_ends_is_ended_after_its_time_of_a_processor(read_edf_by) -> None:
+    endless = ["from gazekit.formats import edf", "edf._allow(int(sys.argv[-1]))", "while True: pass"]
     with pytest.raises(FormatError, match="did not end in 1 s"):
-        import_recording(path, screen=foreign.MM)
+        read_edf_by(1.0, endless)

@@ -135,7 +135,7 @@ def test_the_journal_stays_where_a_calibration_does_not_read_back(
     assert validation.table["accuracy_deg"].dtype == float  # though nothing was measured
     with monkeypatch.context() as patch:
         patch.setattr(f"gazekit.session.session_file._read_{named[:-1]}", lambda group: lost)
-        with pytest.raises(OutputError, match=f"{named} of it do not read back as written; the journal is kept"):
+        with pytest.raises(OutputError, match=f"{named} does not read back as it was written; the journal is kept"):
             recover(path, keep_journal=False)
     assert sorted(tmp_path.iterdir()) == [path, whole.session]
 
