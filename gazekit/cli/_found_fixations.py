@@ -146,7 +146,10 @@ def is_table_of_fixations(path: Path) -> bool:
 
 
 def is_fixation_table(path: Path) -> bool:
-    """Tell whether a file is a table with a picture, a place and a duration, or start and end, in each row."""
+    """Tell whether a file is a table with a picture, a place and a duration, or start and end, in each row.
+
+    One that calls the place ``x_picture``, as only fixations are, is meant to be one: what it lacks is said then.
+    """
     import pandas as pd
 
     from gazekit.attention.fixation_io import known_columns
@@ -155,11 +158,12 @@ def is_fixation_table(path: Path) -> bool:
     if path.suffix.lower() not in TABLES:
         return False
     try:
-        empty = pd.DataFrame({name: pd.Series(dtype=float) for name in column_names(path, "fixation table")})
+        names = column_names(path, "fixation table")
+        empty = pd.DataFrame({name: pd.Series(dtype=float) for name in names})
         columns = set(known_columns(empty, path)[0].columns)
     except GazekitError:
         return False
-    return {"image", "x_picture", "duration_ms"} <= columns
+    return {"image", "x_picture"} <= columns and ("duration_ms" in columns or "x_picture" in names)
 
 
 def finding_options(command: Any) -> Any:

@@ -258,6 +258,16 @@ def test_a_table_without_durations_is_refused_with_what_to_do(
     assert "durations are a column duration (ms), or columns start and end" in said(result)
 
 
+@pytest.mark.parametrize("command", ["measures", "doctor"])
+def test_a_table_that_is_meant_to_be_of_fixations_is_no_unknown_format(tmp_path: Path, run: Run, command: str) -> None:
+    path = tmp_path / "f.csv"
+    path.write_text("participant,image,x_picture,y_picture\nA,a.jpg,1,2\n")
+    result = run(command, path, *(["--out", tmp_path / "m.csv"] if command == "measures" else []))
+    assert result.exit_code == 1
+    assert "this fixation table lacks duration_ms; it has participant, image" in said(result)
+    assert not (tmp_path / "m.csv").exists()
+
+
 def test_areas_of_a_table_of_viewer_x_y_and_duration(tmp_path: Path, run: Run) -> None:
     path = tmp_path / "own.csv"
     path.write_text("image,viewer,x,y,duration\nray,P1,700,100,200\nray,P1,100,100,300\nray,P2,100,120,250\n")
