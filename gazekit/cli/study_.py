@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -60,13 +61,16 @@ def check(path: Path, as_json: bool) -> None:
     study = read_study(path)
     check_study(study)
     trials = plan_session(study, "P01", study.study.seed)
-    facts = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
+    facts: dict[str, Any] = {"study": study.study.name, "pictures": len(trials), "tracker": study.tracker.kind}
     lines = [f"{path} is in order: {counted(len(trials), 'picture')}, {study.tracker.kind}"]
-    if awaited := awaited_files(study):
-        lines.append(f"not there yet, for [dataset]: {', '.join(awaited)}")
+    awaited = awaited_files(study)
     same = copies(list_pictures(study.pictures, path.parent)) if study.pictures.folder or study.pictures.list else []
+    facts |= {"awaited": awaited, "one_picture_under_several_ids": same}
+    if awaited:
+        lines.append(f"not there yet, for [dataset]: {', '.join(awaited)}")
     if same:
-        lines.append(f"one picture under several ids: {'; '.join(' = '.join(ids) for ids in same[:10])}")
+        more = f" ... ({len(same)})" if len(same) > 10 else ""
+        lines.append(f"one picture under several ids: {'; '.join(' = '.join(ids) for ids in same[:10])}{more}")
     click.echo(json.dumps(facts) if as_json else "\n".join(lines))
 
 

@@ -315,7 +315,7 @@ def _from_proportions(path: Path) -> pd.DataFrame:
         raise FormatError(f"{path} has c_total and no columns of proportions (c1, c2 and on)")
     if unnamed := rows_without(table[name]):
         raise FormatError(f"{path}: {unnamed}")
-    off = np.flatnonzero(np.abs(numbers[:, :-1].sum(axis=1) - 1) > 0.01)
+    off = np.flatnonzero((np.abs(numbers[:, :-1].sum(axis=1) - 1) > 0.01) & (numbers[:, -1] > 0))  # 0: nobody rated
     if len(off):
         total = numbers[off[0], :-1].sum()
         raise FormatError(

@@ -263,7 +263,8 @@ def test_the_example_study_is_in_order_and_never_overwrites(tmp_path: Path) -> N
     assert run.invoke(gazekit, ["study", "new", str(path)]).exit_code == 0
     write_pictures(tmp_path / "pictures")
     result = run.invoke(gazekit, ["study", "check", str(path), "--json"])
-    assert json.loads(result.output) == {"study": "my study", "pictures": 4, "tracker": "simulated"}
+    facts = {"study": "my study", "pictures": 4, "tracker": "simulated"}
+    assert json.loads(result.output) == {**facts, "awaited": [], "one_picture_under_several_ids": []}
     before = path.read_bytes()
     assert isinstance(run.invoke(gazekit, ["study", "new", str(path)]).exception, GazekitError)
     assert path.read_bytes() == before

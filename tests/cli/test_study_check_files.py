@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,5 @@ def test_one_picture_under_two_ids_is_told(tmp_path: Path, capfd: pytest.Capture
     code, said = listed(tmp_path, "again.png,skimage:coffee.png\n", capfd)
     assert code == 0
     assert "one picture under several ids: again.png = coffee.png" in said
+    _, said = gazekit(capfd, "study", "check", tmp_path / "study.toml", "--json")
+    assert json.loads(said)["one_picture_under_several_ids"] == [["again.png", "coffee.png"]]

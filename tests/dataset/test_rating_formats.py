@@ -171,6 +171,8 @@ def test_ratings_one_by_one_are_counted(tmp_path: Path) -> None:
 def test_proportions_with_a_total_become_counts(tmp_path: Path) -> None:
     write(tmp_path / "k.csv", ["image_name,c1,c2,c3,c_total", "a.jpg,0.25,0.5,0.25,8"])
     assert read_ratings(tmp_path / "k.csv")[0][["c1", "c2", "c3"]].to_numpy().tolist() == [[2, 4, 2]]
+    write(tmp_path / "k.csv", ["image_name,c1,c2,c_total", "a.jpg,0.5,0.5,2", "nobody.jpg,0,0,0"])
+    assert read_ratings(tmp_path / "k.csv")[0][["c1", "c2"]].to_numpy().tolist() == [[1, 1], [0, 0]]
     for row in ("a.jpg,0.3,0.7,8", "a.jpg,0.5,half,8", "a.jpg,0.5,0.5,"):  # found by atheris: words
         write(tmp_path / "k.csv", ["image_name,c1,c2,c_total", "b.jpg,0.5,0.5,4", row])
         with pytest.raises(FormatError, match=r"whole numbers of ratings; row 2 holds a\.jpg, 0\."):
