@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from gazekit.core.alike import written_alike
 from gazekit.core.counting import counted
 from gazekit.core.types import Index
 from survey.picture_names import written_apart
@@ -53,23 +54,22 @@ def _names(images: Iterable[str]) -> list[str]:
 
 
 def doubts_of_table(table: pd.DataFrame) -> list[str]:
-    """Doubt ratings one by one: raters whose names differ only in case, weights that nothing uses.
+    """Doubt ratings one by one: raters whose names differ only in capitals or blanks, weights that nothing uses.
 
     Examples
     --------
-    >>> doubts_of_table(pd.DataFrame({"rater": ["a", "A", "b"], "weight": [1, 2, 1]}))
-    ['taken for different raters, though only case differs: A and a', 'weight is not used: each rating counts once']
+    >>> for doubt in doubts_of_table(pd.DataFrame({"rater": ["a", "A", "b"], "weight": [1, 2, 1]})):
+    ...     print(doubt)
+    taken for different raters, though only capitals or blanks differ: A and a
+    weight is not used: each rating counts once
     """
-    alike = raters_apart(table["rater"].dropna().astype(str).unique())
-    shown = ", ".join(alike[:5]) + (f" ... ({len(alike)})" if len(alike) > 5 else "")
-    said = [f"taken for different raters, though only case differs: {shown}"] if alike else []
+    said = raters_apart(table["rater"].dropna().unique())
     weights = [str(name) for name in table.columns if str(name).strip().lower() in WEIGHTS]
     return said + [f"{name} is not used: each rating counts once" for name in weights if table[name].nunique() > 1]
 
 
-def raters_apart(raters: Iterable[str]) -> list[str]:
-    """Return the raters whose names are one but for case, each group as a text."""
-    groups: dict[str, list[str]] = {}
-    for name in sorted(raters):
-        groups.setdefault(name.casefold(), []).append(name)
-    return [" and ".join(group) for group in groups.values() if len(group) > 1]
+def raters_apart(raters: Iterable[object], most: int = 5) -> list[str]:
+    """Say which raters count as different, though their names differ in capitals or blanks only; nothing without."""
+    alike = [" and ".join(group) for group in written_alike(raters)]
+    shown = ", ".join(alike[:most]) + (f" ... ({len(alike)})" if len(alike) > most else "")
+    return [f"taken for different raters, though only capitals or blanks differ: {shown}"] if alike else []

@@ -182,8 +182,7 @@ def import_ratings(
     tests = sorted({name for name in cells["rater"] if TEST.fullmatch(name.casefold())})
     if tests:
         notes.append(f"raters that are named like a test, and are taken: {', '.join(tests[:10])}")
-    if alike := raters_apart(cells["rater"].unique()):
-        notes.append(f"taken for different raters, though only case differs: {_some(alike, 5)}")
+    notes += raters_apart(cells["rater"].unique())
     named = dict.fromkeys([*map(str, table.columns), *sorted(set(cells["attribute"]))])
     if turned := [name for name in named if REVERSED.search(name)]:
         notes.append(f"called reversed, and nothing is turned round: {_some(turned, 5)}")

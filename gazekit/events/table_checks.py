@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gazekit.core.alike import written_alike
 from gazekit.core.counting import counted
 from gazekit.core.errors import InputError
 from gazekit.core.types import Floats
@@ -116,18 +117,11 @@ def _rows(table: pd.DataFrame) -> list[Finding]:
         text = f"{nobody} of {len(table)} rows name no participant: what is counted by person leaves them out"
         findings.append(Finding("rows", "warning", text))
     for column, what in (("participant", "one person"), ("image", "one picture")):
-        if column in table and (alike := _alike(table[column])):
+        if column in table and (alike := written_alike(table[column].dropna().unique())):
             text = f"{counted(len(alike), f'{column} is', f'{column}s are')} written in several ways, which count as "
             text += f"different ones, such as {' and '.join(map(repr, alike[0]))}: {what}?"
             findings.append(Finding("names", "warning", text))
     return findings
-
-
-def _alike(column: pd.Series) -> list[list[str]]:
-    """Find names that differ in nothing but capitals and blanks."""
-    names = pd.Series(sorted({str(name) for name in column.dropna().unique()}), dtype=object)
-    forms = names.map(lambda name: "".join(name.split()).casefold())
-    return [part.tolist() for _, part in names.groupby(forms, sort=False) if len(part) > 1]
 
 
 def _durations(duration: Floats) -> list[Finding]:

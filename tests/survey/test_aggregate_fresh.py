@@ -49,5 +49,5 @@ def test_raters_apart_by_case_and_weights_are_told(tmp_path: Path) -> None:
     _, said, _ = aggregated(tmp_path, ratings())
     assert "differs" not in said
     _, said, _ = aggregated(tmp_path, ratings().assign(rater=["A", "a", "C", "A", "B"], weight=[1, 2, 1, 1, 1]))
-    assert "taken for different raters, though only case differs: A and a" in said
+    assert "taken for different raters, though only capitals or blanks differ: A and a" in said
     assert "weight is not used: each rating counts once" in said

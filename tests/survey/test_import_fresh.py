@@ -131,7 +131,7 @@ def test_a_name_with_a_dash_is_a_name(tmp_path: Path, column: str, image: str) -
 
 def test_raters_that_differ_in_case_alone_are_told(tmp_path: Path) -> None:
     imported = taken(tmp_path, "rater,image,score\n5fa,a.jpg,5\n5FA,a.jpg,6\nb,a.jpg,1\n")
-    assert "taken for different raters, though only case differs: 5FA and 5fa" in imported.plan.lines()
+    assert "taken for different raters, though only capitals or blanks differ: 5FA and 5fa" in imported.plan.lines()
 
 
 def test_a_form_that_was_sent_twice_is_told(tmp_path: Path) -> None:
